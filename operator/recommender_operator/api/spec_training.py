@@ -222,6 +222,21 @@ class Hyperparameters(ApiModel):
         "their optimizer. A training that needs more fails before it starts, as one does that "
         "needs more than the memory of its pod.",
     )
+    min_id_events: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Users and items with fewer interactions than this in a fit share rows of the "
+        "embeddings, chosen by a hash of the id; 1 gives each its own. If absent, it is 1 for up "
+        "to 50000 users (items), and 5 for more; the training report has the numbers.",
+    )
+    id_buckets: int | None = Field(
+        default=None,
+        ge=1,
+        le=10000000,
+        description="Number of rows that users with few interactions share, and items likewise; "
+        "10000 if absent. Where no more than so many would share, each has its own row.",
+    )
     features: tuple[FeatureGroup, ...] = Field(
         default=(FeatureGroup.DEMOGRAPHIC_RATES,),
         max_length=3,

@@ -32,6 +32,8 @@ PATH = "checkpoint/ranker.safetensors"
 _FACTS = "recommender"
 #: Ids of the rows of the user and item tables.
 _USER_IDS, _ITEM_IDS = "ids.user", "ids.item"
+#: Rows of the tables that ids read, by the table, where some share one.
+_ROWS = {"user.weight": "rows.user", "item.weight": "rows.item"}
 
 
 class CheckpointError(Exception):
@@ -69,7 +71,10 @@ class Words:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights by name, the meanings of their rows, and the first second of unseen data."""
+    """Weights by name, the meanings of their rows, and the first second of unseen data.
+
+    The tables of users and items have one row for each id, also where the model shared some.
+    """
 
     weights: Mapping[str, Tensor]
     user_ids: Ints
@@ -79,9 +84,17 @@ class Checkpoint:
 
 
 def write(
-    root: Path, model: nn.Module, data: Dataset, groups: Iterable[FeatureGroup], seen_until: int
+    root: Path,
+    model: nn.Module,
+    data: Dataset,
+    groups: Iterable[FeatureGroup],
+    seen_until: int,
+    shared: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """Write the checkpoint of an artifact; the bytes depend only on the content."""
+    """Write the checkpoint of an artifact; the bytes depend only on the content.
+
+    `shared` has the rows that ids read of a table where some share one, by the table's name.
+    """
     words = Words.of(data, groups)
     facts = {
         "schema": SCHEMA,
@@ -91,6 +104,7 @@ def write(
     tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
     tensors[_USER_IDS] = torch.from_numpy(data.users.ids.copy())
     tensors[_ITEM_IDS] = torch.from_numpy(data.items.ids.copy())
+    tensors |= {_ROWS[name]: rows for name, rows in (shared or {}).items()}
     text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
     write_bytes(root / PATH, save(tensors, metadata={_FACTS: text}))
 
@@ -122,4 +136,7 @@ def _checked(facts: dict[str, Any], weights: dict[str, Tensor]) -> Checkpoint:
         )
     words = Words.restore(facts["words"])
     ids = [np.asarray(weights.pop(name).numpy()) for name in (_USER_IDS, _ITEM_IDS)]
+    for table, name in _ROWS.items():
+        if name in weights:
+            weights[table] = weights[table][weights.pop(name).long()]
     return Checkpoint(weights, ids[0], ids[1], words, int(facts["seenUntil"]))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 _CHUNK = 1 << 20
 
@@ -21,9 +24,16 @@ def sha256_file(path: Path) -> str:
 
 def write_bytes(path: Path, data: bytes | memoryview) -> None:
     """Write a new file and flush it to the disk."""
+    with new_file(path) as stream:
+        stream.write(data)
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """A new file to write to, flushed to the disk in the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as stream:
-        stream.write(data)
+        yield stream
         stream.flush()
         os.fsync(stream.fileno())
 

@@ -101,6 +101,9 @@ class Hyperparameters(Section):
     precision: Precision = Precision.AUTO
     embedding_updates: EmbeddingUpdates = EmbeddingUpdates.AUTO
     max_embedding_megabytes: int | None = Field(default=None, ge=1, le=1_000_000)
+    #: Ids with fewer events in a fit share rows (`trainer.id_tables`); chosen by size if absent.
+    min_id_events: int | None = Field(default=None, ge=1, le=1000)
+    id_buckets: int | None = Field(default=None, ge=1, le=10_000_000)
     features: tuple[FeatureGroup, ...] = Field(
         default=(FeatureGroup.DEMOGRAPHIC_RATES,), max_length=3
     )

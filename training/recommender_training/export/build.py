@@ -14,6 +14,7 @@ from recommender_training.common.arrays import Floats
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset
 from recommender_training.export import towers
+from recommender_training.export.buffers import alone
 from recommender_training.export.logistic import LogisticServing
 from recommender_training.export.ranker import RankerServing
 from recommender_training.export.request import places_of
@@ -123,6 +124,7 @@ def ranker_module(
             "recency_bias": model.recency.weight[:, 0],
             "queries": model.query(vectors) / vectors.shape[1] ** 0.5,
             "user_vectors": model.user.weight,
+            "user_rows": _user_rows(model),
             "side_vectors": _joined(model.side, vectors),
             "by_user": model.by_user.weight.t() * gain,
             "by_item": model.by_item.weight.t() * gain,
@@ -141,11 +143,17 @@ def ranker_module(
             "wide_match": model.wide_match.weight[0],
             **_extra_state(known),
         }
-        detached = {name: value.detach().clone() for name, value in state.items()}
+        detached = {name: alone(value) for name, value in state.items()}
     state = {**shared_state(known, calibration, bonus), **detached}
     tags, groups = item_tags(known.data.items), known.constants.groups
     candidates = known.sources.plan.candidates or 0
     return RankerServing(state, known.history_length, tags, candidates, groups).eval()
+
+
+def _user_rows(model: Ranker) -> Tensor:
+    """[U + 1] the row of each user in `user_vectors`; empty where each has its own."""
+    rows = model.user_rows.rows
+    return torch.zeros(0, dtype=torch.int32) if rows is None else rows
 
 
 def _joined(tables: nn.ModuleList, like: Tensor) -> Tensor:

@@ -34,8 +34,8 @@ class Int8Ranker(RankerServing):
 
     def user_vector(self, user: Tensor, side: Tensor) -> Tensor:
         """[B, D] vectors of the users."""
-        scale = self.user_scale[user + 1].unsqueeze(1)
-        known = self.user_vectors[user + 1].to(torch.float32) * scale
+        row = self.user_row(user)
+        known = self.user_vectors[row].to(torch.float32) * self.user_scale[row].unsqueeze(1)
         return graph.add_rows(known, self.side_vectors, side)
 
 

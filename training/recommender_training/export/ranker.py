@@ -39,6 +39,7 @@ class RankerServing(Serving):
     recency_bias: Tensor
     queries: Tensor
     user_vectors: Tensor
+    user_rows: Tensor
     side_vectors: Tensor
     by_user: Tensor
     by_item: Tensor
@@ -72,6 +73,7 @@ class RankerServing(Serving):
         """`groups` are the feature groups that it reads; `judge` reads their numbers."""
         super().__init__(state, history_length, tags, candidates)
         self.groups = [group.value for group in groups]
+        self.shares_users = state["user_rows"].numel() > 0
         self.reads_demographics = FeatureGroup.DEMOGRAPHIC_RATES in groups
         self.reads_rolling = FeatureGroup.ROLLING_POPULARITY in groups
         self.reads_calendar = FeatureGroup.CALENDAR in groups
@@ -208,9 +210,15 @@ class RankerServing(Serving):
             parts.append(numbers.expand(-1, parts[0].size(1), -1))
         return torch.cat(parts, 2)
 
+    def user_row(self, user: Tensor) -> Tensor:
+        """[B] rows of `user_vectors`; rare users share some of them."""
+        if self.shares_users:
+            return self.user_rows[user + 1].to(torch.int64)
+        return user + 1
+
     def user_vector(self, user: Tensor, side: Tensor) -> Tensor:
         """[B, D] vectors of the users."""
-        return add_rows(self.user_vectors[user + 1], self.side_vectors, side)
+        return add_rows(self.user_vectors[self.user_row(user)], self.side_vectors, side)
 
     def logits(
         self,

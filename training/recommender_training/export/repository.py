@@ -43,44 +43,51 @@ def write(
     """
     say("export: TorchScript and parity with eager mode")
     requests = parity_requests(prepared)
-    served, baseline = _graphs(bundle, known, config, variant)
     base_scorer, scorer = scorers(bundle, prepared)
     lists = parity.Lists(bundle.bonus.get("baseline" if bundle.deep is None else MODELS[0]))
     if variant is not None:
         left = functools.partial(left_of, variant=variant, settings=config.export)
         lists = replace(lists, left=left)
     differences: dict[str, Any] = {}
-    loaded: dict[str, nn.Module] = {}
-    for name, module, eager, listed in (
-        (MODELS[0], served, scorer, lists),
-        ("baseline", baseline, base_scorer, parity.Lists(bundle.bonus.get("baseline"))),
-    ):
-        loaded[name] = _save(root, name, module, len(prepared.data.attributes))
+
+    def written(
+        name: str, module: nn.Module, eager: ranking.Scorer, listed: parity.Lists
+    ) -> nn.Module:
+        loaded = _save(root, name, module, len(prepared.data.attributes))
         check = parity.check if listed.left is None else parity.check_variant
-        found = check(loaded[name], eager, known, requests, listed)
-        differences[name] = parity.widened(found, loaded[name], module, known)
+        found = check(loaded, eager, known, requests, listed)
+        differences[name] = parity.widened(found, loaded, module, known)
+        return loaded
+
+    # One after the other: a graph of a large catalogue, and what is read of its file, are large.
+    bonus = bundle.bonus.get("baseline")
+    written("baseline", _baseline(bundle, known), base_scorer, parity.Lists(bonus))
+    served = _served(bundle, known, config, variant)
+    loaded = written(MODELS[0], served, scorer, lists)
     injected = faults.inject(served, config.fault_injection)
     if injected is not served:
         torchscript.save(injected, triton.model_path(root))
     if config.export.torch_export:
-        differences["torchExport"] = torch_export.write(root, served, loaded[MODELS[0]], known)
+        differences["torchExport"] = torch_export.write(root, served, loaded, known)
     popular = vocabulary.popularity(prepared.data, known.state.counts)
     write_bytes(root / "popularity.json", canonical_json(popular))
-    return differences, loaded[MODELS[0]]
+    return differences, loaded
 
 
-def _graphs(
+def _baseline(bundle: Bundle, known: build.Knowledge) -> nn.Module:
+    bonus = bundle.bonus.get("baseline")
+    return build.logistic_module(bundle.baseline, known, bundle.baseline_calibration, bonus)
+
+
+def _served(
     bundle: Bundle, known: build.Knowledge, config: TrainingConfig, variant: Variant | None
-) -> tuple[nn.Module, nn.Module]:
-    """The model that is to serve and the baseline; one module where they are the same."""
-    baseline = build.logistic_module(
-        bundle.baseline, known, bundle.baseline_calibration, bundle.bonus.get("baseline")
-    )
+) -> nn.Module:
+    """The model that is to serve."""
     if bundle.deep is None:
-        return baseline, baseline
+        return _baseline(bundle, known)
     bonus = bundle.bonus.get("recommender")
     full = build.ranker_module(bundle.deep, known, bundle.deep_calibration, bonus)
-    return full if variant is None else compress(full, variant, config.export), baseline
+    return full if variant is None else compress(full, variant, config.export)
 
 
 def _save(root: Path, name: str, module: nn.Module, features: int) -> nn.Module:

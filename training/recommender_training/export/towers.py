@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from recommender_training.export.buffers import alone
 from recommender_training.features.graph import add_rows, newer_events, recency_bucket, value_level
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models.two_tower import TwoTower
@@ -59,7 +60,7 @@ def state(sources: RetrievalModels, places: int) -> dict[str, Tensor]:
         return {name: torch.zeros(0) for name in TowerServing.__annotations__}
     with torch.no_grad():
         found = _state(towers.eval(), sources.lift_weight, places)
-    return {name: value.detach().clone() for name, value in found.items()}
+    return {name: alone(value) for name, value in found.items()}
 
 
 def standing(sources: RetrievalModels) -> Tensor | None:

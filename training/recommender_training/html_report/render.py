@@ -251,10 +251,15 @@ def _embeddings(entry: _Report | None) -> str | None:
         return None
     tables = ", ".join(
         f"{each['model']} {each['name']} {words.count(each['rows'])} x {each['width']} "
-        f"({each['updates']})"
+        f"({each['updates']}{_sharing(each)})"
         for each in entry["tables"]
     )
     return f"{tables}; at most {words.count(round(entry['peakBytes'] / 1e6))} MB during the fits"
+
+
+def _sharing(table: _Report) -> str:
+    shared = table.get("sharingIds", 0)
+    return f", {words.count(shared)} ids share rows" if shared else ""
 
 
 def _code(value: object) -> Markup | None:

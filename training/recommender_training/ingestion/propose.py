@@ -25,7 +25,7 @@ _NAMES = {
     "timestamp": guess.TIME,
     "value": r"(rating|stars|score|value|clicked|liked)",
     "eventType": r"(event|event_type|action|type|kind)",
-    "title": r"(title|name|item_title|item_name|product_name|movie_title)",
+    "title": r"(title|name|[a-z]+_title|item_name|product_name)",
     "session": r"(session|session_id)",
 }
 

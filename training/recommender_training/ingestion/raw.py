@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -41,21 +42,20 @@ class RawTable:
         return tuple(column.split(":")[0] for column in self.columns)
 
 
-INTERACTIONS = RawTable(
-    "interactions",
-    ".inter",
-    ("user_id:token", "item_id:token", "rating:float", "timestamp:float"),
+def _shipped(name: str) -> str:
+    """The text of a file of the declaration of MovieLens 100K."""
+    folder = resources.files("recommender_training") / "samples/declarations"
+    return (folder / name).read_text(encoding="utf-8")
+
+
+_HEADERS: dict[str, list[str]] = json.loads(_shipped("movielens100k_headers.json"))
+INTERACTIONS, USERS, ITEMS = (
+    RawTable(name, suffix, tuple(_HEADERS[name]))
+    for name, suffix in (("interactions", ".inter"), ("users", ".user"), ("items", ".item"))
 )
-USERS = RawTable(
-    "users",
-    ".user",
-    ("user_id:token", "age:token", "gender:token", "occupation:token", "zip_code:token"),
-)
-ITEMS = RawTable(
-    "items",
-    ".item",
-    ("item_id:token", "movie_title:token_seq", "release_year:token", "class:token_seq"),
-)
+
+#: The field of an item's title, which is shown and no feature.
+_TITLE = ITEMS.fields[1]
 
 
 Parts = tuple[pl.DataFrame, pl.DataFrame]
@@ -64,8 +64,7 @@ Parts = tuple[pl.DataFrame, pl.DataFrame]
 @functools.cache
 def declaration() -> Declaration:
     """Return the declaration of MovieLens 100K, which the package ships."""
-    shipped = resources.files("recommender_training") / "samples/declarations/movielens100k.json"
-    return Declaration.parse(shipped.read_text(encoding="utf-8"))
+    return Declaration.parse(_shipped("movielens100k.json"))
 
 
 @dataclass(frozen=True)
@@ -198,7 +197,7 @@ def _items(lines: pl.DataFrame) -> Parts:
     frame = feature_values.read(frame, features)
     columns = [
         pl.col("raw_item_id").str.to_integer(dtype=pl.Int64).alias("item_id"),
-        pl.col("raw_movie_title").alias("title"),
+        pl.col(f"raw_{_TITLE}").alias("title"),
         *feature_values.columns(features),
     ]
     good, bad = _part(frame, ITEMS, columns)

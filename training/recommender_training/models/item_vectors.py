@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from recommender_training.features.item_content import Content
+from recommender_training.models.id_lookup import IdLookup
 from recommender_training.models.lookup import lookup
 
 #: Share of items whose id is hidden in a batch, so that new items work.
@@ -55,23 +56,21 @@ class ItemContent(nn.Module):
         return found
 
 
-def vectors_of(rows: Tensor, ids: Tensor, weights: Tensor, content: ItemContent) -> Tensor:
-    """[R, D] vectors of the items at `rows` [R], from the table `ids` [I + 1, D]."""
-    side: Tensor = content(rows, weights)
-    return lookup(ids, rows) + side
+def whole_table(ids: Tensor, weights: Tensor, content: ItemContent, own: IdLookup) -> Tensor:
+    """[I + 1, D] vectors of all items; row 0 is the unknown one, which has no content.
 
-
-def whole_table(ids: Tensor, weights: Tensor, content: ItemContent) -> Tensor:
-    """[I + 1, D] vectors of all items; row 0 is the unknown one, which has no content."""
-    rows = torch.arange(len(ids), device=ids.device)
-    blocks = torch.split(rows, _BLOCK)
-    return torch.cat([vectors_of(each, ids, weights, content) for each in blocks])
+    `own` has the row of each item in the table `ids` [., D].
+    """
+    found = ids.new_empty(content.count + 1, ids.shape[1])
+    for rows in torch.split(torch.arange(len(found), device=ids.device), _BLOCK):
+        found[rows] = lookup(ids, own(rows)) + content(rows, weights)
+    return found
 
 
 def hidden_ids(rows: Tensor, count: int) -> Tensor:
     """`rows` [R] with those of hidden ids turned into 0.
 
-    Drawn for all `count` rows of the table: processes that share a batch hide the same.
+    Drawn for all `count` items: processes that share a batch hide the same.
     """
     hidden = torch.rand(count, device=rows.device) < ITEM_DROPOUT
     return rows.masked_fill(hidden.index_select(0, rows), 0)
@@ -91,9 +90,9 @@ def hidden_names(rows: Tensor) -> Tensor:
 
 
 def named_rows(count: int, *named: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """[R] rows of a table of `count` rows that hold all that is named, and where each name is.
+    """[R] rows of `count` items that hold all that is named, and where each name is.
 
-    The whole table where it is no longer than the names, else one row a name. Repeated names are
+    All items where it is no longer than the names, else one row a name. Repeated names are
     not merged: the number of different ones would make shapes depend on data, which no compiled
     step can have.
     """

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recommender_training.data.dataset import Dataset
+from recommender_training.data.id_rows import IdRows, IdTables
 from recommender_training.features.assembly import Inputs
 from recommender_training.features.graph import (
     RECENCY_BUCKETS,
@@ -25,6 +26,7 @@ from recommender_training.features.graph import (
 )
 from recommender_training.features.item_content import Content, content
 from recommender_training.features.table import Source, columns
+from recommender_training.models.id_lookup import IdLookup
 from recommender_training.models.item_vectors import (
     ItemContent,
     hidden_ids,
@@ -32,7 +34,7 @@ from recommender_training.models.item_vectors import (
     named_rows,
     whole_table,
 )
-from recommender_training.models.lookup import lookup
+from recommender_training.models.lookup import embedding, lookup
 from recommender_training.models.noise import RowNoise
 from recommender_training.statistics.calibration import logit_of
 
@@ -66,22 +68,31 @@ class Ranker(nn.Module):
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, size: RankerSize, content: Content, mean: Tensor, scale: Tensor) -> None:
+    def __init__(
+        self,
+        size: RankerSize,
+        content: Content,
+        mean: Tensor,
+        scale: Tensor,
+        tables: IdTables | None = None,
+    ) -> None:
         """`content` is what is known of the items; `mean` and `scale` [F + T + E] standardise
-        numbers.
+        numbers; `tables` are those of the ids, where some share rows.
         """
         super().__init__()
+        tables = tables or IdTables(IdRows.own(size.users), IdRows.own(content.count))
         width = size.embedding_dim
         self.size = size
         self.content = ItemContent(content)
         self.register_buffer("mean", mean)
         self.register_buffer("scale", scale)
-        self.user = _embedding(size.users + 1, width)
-        self.side = nn.ModuleList(_embedding(buckets, width) for buckets in size.side)
-        self.item = _embedding(content.count + 1, width)
-        self.of_content = _embedding(content.columns, width)
-        self.level = _embedding(VALUE_LEVELS, width)
-        self.recency = _embedding(RECENCY_BUCKETS, 1)
+        self.user_rows, self.item_rows = IdLookup(tables.users), IdLookup(tables.items)
+        self.user = embedding(tables.users.count, width)
+        self.side = nn.ModuleList(embedding(buckets, width) for buckets in size.side)
+        self.item = embedding(tables.items.count, width)
+        self.of_content = embedding(content.columns, width)
+        self.level = embedding(VALUE_LEVELS, width)
+        self.recency = embedding(RECENCY_BUCKETS, 1)
         self.query = nn.Linear(width, width, bias=False)
         numbers = len(mean) + ATTENDED
         self.by_user = nn.Linear(width, HIDDEN)
@@ -155,15 +166,14 @@ class Ranker(nn.Module):
 
     def item_vectors(self) -> Tensor:
         """[I + 1, D] vectors of the items; row 0 is the unknown item, which has no content."""
-        return whole_table(self.item.weight, self.of_content.weight, self.content)
+        ids, weights = self.item.weight, self.of_content.weight
+        return whole_table(ids, weights, self.content, self.item_rows)
 
     def vectors_of(self, rows: Tensor) -> Tensor:
         """[R, D] vectors of the items at `rows` [R]; in training some ids are hidden."""
-        ids, own = self.item.weight, rows
-        if self.training:
-            own = hidden_ids(rows, len(ids))
-        vectors: Tensor = lookup(ids, own) + self.content(rows, self.of_content.weight)
-        return vectors
+        own = self.item_rows(hidden_ids(rows, self.content.count + 1) if self.training else rows)
+        side: Tensor = self.content(rows, self.of_content.weight)
+        return lookup(self.item.weight, own) + side
 
     def hidden_users(self, user: Tensor) -> Tensor:
         """[B] the rows of the users; in training some are 0, the unknown one."""
@@ -177,7 +187,10 @@ class Ranker(nn.Module):
 
         Without them some ids are hidden in training.
         """
-        known: Tensor = self.user(self.hidden_users(user)) if read is None else read[:, 0]
+        if read is None:
+            known: Tensor = self.user(self.user_rows(self.hidden_users(user)))
+        else:
+            known = read[:, 0]
         for place, table in enumerate(self.side):
             known = known + table(side[:, place])
         return known
@@ -200,6 +213,12 @@ class Ranker(nn.Module):
         return pooled, attended
 
     @property
+    def shared_rows(self) -> dict[str, Tensor]:
+        """Of the tables of which ids share rows, [C + 1] the row of each id, by name."""
+        found = {USER_TABLE: self.user_rows.rows, ITEM_TABLE: self.item_rows.rows}
+        return {name: rows for name, rows in found.items() if rows is not None}
+
+    @property
     def row_tables(self) -> tuple[str, ...]:
         """The tables of which a batch reads few rows."""
         return (ITEM_TABLE, USER_TABLE)
@@ -212,9 +231,9 @@ class Ranker(nn.Module):
         found = {}
         if ITEM_TABLE in tables:
             named = _named(batch)
-            found[ITEM_TABLE] = hidden_names(named) if self.training else named
+            found[ITEM_TABLE] = self.item_rows(hidden_names(named) if self.training else named)
         if USER_TABLE in tables:
-            found[USER_TABLE] = self.hidden_users(batch.user).unsqueeze(1)
+            found[USER_TABLE] = self.user_rows(self.hidden_users(batch.user)).unsqueeze(1)
         return found
 
     def item_parts(self, batch: Inputs, read: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -225,7 +244,7 @@ class Ranker(nn.Module):
             items = read + known.view(read.shape)
             return items[:, 0], items[:, 1:]
         rows, (of_target, of_session) = named_rows(
-            len(self.item.weight), batch.target, batch.session
+            self.content.count + 1, batch.target, batch.session
         )
         items = self.vectors_of(rows)
         return lookup(items, of_target), lookup(items, of_session)
@@ -254,8 +273,15 @@ class Ranker(nn.Module):
         return torch.as_tensor((self.out(second) + self.wide(numbers) + linear).squeeze(1))
 
 
-def create(data: Dataset, inputs: Source, rows: Tensor, *, size: RankerSize) -> Ranker:
-    """A ranker with fresh weights.
+def create(
+    data: Dataset,
+    inputs: Source,
+    rows: Tensor,
+    *,
+    size: RankerSize,
+    tables: IdTables | None = None,
+) -> Ranker:
+    """A ranker with fresh weights; each id has its own row where no `tables` are given.
 
     The numbers are standardised on the newest MAX_STANDARD of the training `rows`.
     """
@@ -263,15 +289,9 @@ def create(data: Dataset, inputs: Source, rows: Tensor, *, size: RankerSize) -> 
     numbers = torch.cat(read, 1).double()
     mean, scale = numbers.mean(0), numbers.std(0)
     scale = torch.where(scale < 1e-6, torch.ones_like(scale), scale)
-    return Ranker(size, content(data.items), mean.float(), scale.float())
+    return Ranker(size, content(data.items), mean.float(), scale.float(), tables)
 
 
 def _named(batch: Inputs) -> Tensor:
     """[B, 1 + L] rows of the items that a batch names: target, then session."""
     return torch.cat([batch.target.unsqueeze(1), batch.session], 1)
-
-
-def _embedding(rows: int, width: int) -> nn.Embedding:
-    table = nn.Embedding(rows, width)
-    nn.init.normal_(table.weight, std=0.05)
-    return table

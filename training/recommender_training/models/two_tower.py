@@ -29,6 +29,7 @@ from torch.nn import functional
 from recommender_training.common.arrays import Ints
 from recommender_training.config.training import RetrievalLoss
 from recommender_training.data.dataset import Dataset
+from recommender_training.data.id_rows import IdRows
 from recommender_training.features.assembly import Inputs
 from recommender_training.features.graph import (
     RECENCY_BUCKETS,
@@ -36,6 +37,7 @@ from recommender_training.features.graph import (
     newer_events,
 )
 from recommender_training.features.item_content import Content, content
+from recommender_training.models.id_lookup import IdLookup
 from recommender_training.models.item_vectors import (
     ItemContent,
     hidden_ids,
@@ -43,7 +45,7 @@ from recommender_training.models.item_vectors import (
     named_rows,
     whole_table,
 )
-from recommender_training.models.lookup import lookup
+from recommender_training.models.lookup import embedding, lookup
 from recommender_training.models.pairs import Batch
 
 #: The tables of items.
@@ -68,19 +70,25 @@ class TwoTower(nn.Module):
 
     log_share: Tensor
 
-    def __init__(self, size: TowerSize, content: Content, log_share: Tensor) -> None:
-        """`content` is what is known of the items; `log_share` [I] of the liked items."""
+    def __init__(
+        self, size: TowerSize, content: Content, log_share: Tensor, table: IdRows | None = None
+    ) -> None:
+        """`content` is what is known of the items; `log_share` [I] of the liked items; `table` is
+        that of the items' ids, where some share rows.
+        """
         super().__init__()
+        table = table or IdRows.own(content.count)
         width = size.width
         self.size = size
         self.content = ItemContent(content)
         self.register_buffer("log_share", log_share)
-        self.item = _embedding(content.count + 1, width)
-        self.of_content = _embedding(content.columns, width)
-        self.side = nn.ModuleList(_embedding(buckets, width) for buckets in size.side)
-        self.level = _embedding(VALUE_LEVELS, width)
-        self.level_bias = _embedding(VALUE_LEVELS, 1)
-        self.recency = _embedding(RECENCY_BUCKETS, 1)
+        self.item_rows = IdLookup(table)
+        self.item = embedding(table.count, width)
+        self.of_content = embedding(content.columns, width)
+        self.side = nn.ModuleList(embedding(buckets, width) for buckets in size.side)
+        self.level = embedding(VALUE_LEVELS, width)
+        self.level_bias = embedding(VALUE_LEVELS, 1)
+        self.recency = embedding(RECENCY_BUCKETS, 1)
         # As the item-to-item weights have it: e times less with every eight newer events.
         self.newer = nn.Parameter(-torch.arange(size.history_length).float().unsqueeze(1) / 8.0)
         self.up = nn.Linear(width, 2 * width)
@@ -94,15 +102,13 @@ class TwoTower(nn.Module):
 
     def item_vectors(self) -> Tensor:
         """[I + 1, D] vectors of the items; row 0 is the unknown item."""
-        return whole_table(self.item.weight, self.of_content.weight, self.content)
+        return whole_table(self.item.weight, self.of_content.weight, self.content, self.item_rows)
 
     def vectors_of(self, rows: Tensor) -> Tensor:
         """[R, D] vectors of the items at `rows` [R]; in training some ids are hidden."""
-        ids, own = self.item.weight, rows
-        if self.training:
-            own = hidden_ids(rows, len(ids))
-        vectors: Tensor = lookup(ids, own) + self.content(rows, self.of_content.weight)
-        return vectors
+        own = self.item_rows(hidden_ids(rows, self.content.count + 1) if self.training else rows)
+        side: Tensor = self.content(rows, self.of_content.weight)
+        return lookup(self.item.weight, own) + side
 
     def request_vectors(self, items: Tensor, inputs: Inputs) -> Tensor:
         """[B, D] vectors of the requests; the session names rows of `items`.
@@ -137,7 +143,7 @@ class TwoTower(nn.Module):
         """
         found = {}
         if ITEM_TABLE in tables:
-            found[ITEM_TABLE] = hidden_names(_named(batch))
+            found[ITEM_TABLE] = self.item_rows(hidden_names(_named(batch)))
         if BIAS_TABLE in tables:
             found[BIAS_TABLE] = batch.target.unsqueeze(1) - 1
         return found
@@ -163,7 +169,7 @@ class TwoTower(nn.Module):
                 ]
             )
         if self.size.loss is RetrievalLoss.FULL_SOFTMAX:
-            items = self.vectors_of(torch.arange(len(self.item.weight), device=liked.device))
+            items = self.vectors_of(torch.arange(self.content.count + 1, device=liked.device))
             logits = self.logits(items, batch.inputs)
             return functional.cross_entropy(logits, liked, reduction="none")
         read = read or {}
@@ -180,7 +186,7 @@ class TwoTower(nn.Module):
         """
         if read is None:
             rows, (of_target, of_session) = named_rows(
-                len(self.item.weight), batch.target, batch.inputs.session
+                self.content.count + 1, batch.target, batch.inputs.session
             )
             return self.vectors_of(rows), of_target, of_session
         named = _named(batch)
@@ -235,19 +241,13 @@ def sampled_softmax(logits: Tensor, log_share: Tensor, liked: Tensor) -> Tensor:
     return functional.cross_entropy(corrected, own.int().argmax(1), reduction="none")
 
 
-def create(data: Dataset, liked: Ints, size: TowerSize) -> TwoTower:
+def create(data: Dataset, liked: Ints, size: TowerSize, table: IdRows | None = None) -> TwoTower:
     """Towers with fresh weights; `liked` [M] are the rows of the items of the training pairs."""
     counts = np.bincount(liked, minlength=data.items.count) + 1.0
     share = np.log(counts / counts.sum()).astype(np.float32)
-    return TwoTower(size, content(data.items, times=True), torch.from_numpy(share))
+    return TwoTower(size, content(data.items, times=True), torch.from_numpy(share), table)
 
 
 def _named(batch: Batch) -> Tensor:
     """[B, 1 + L] rows of the items that a batch names: target, then session."""
     return torch.cat([batch.target.unsqueeze(1), batch.inputs.session], 1)
-
-
-def _embedding(rows: int, width: int) -> nn.Embedding:
-    table = nn.Embedding(rows, width)
-    nn.init.normal_(table.weight, std=0.05)
-    return table

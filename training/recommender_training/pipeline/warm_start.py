@@ -120,4 +120,5 @@ def write_checkpoint(
         labels = prepared.data.events.labels
         until = prepared.split.validation_start - (labels.delay if labels else 0)
         groups = prepared.constants.groups
-        checkpoint.write(root, bundle.deep, prepared.data, groups, until)
+        deep = bundle.deep
+        checkpoint.write(root, deep, prepared.data, groups, until, deep.shared_rows)

@@ -14,7 +14,7 @@ from recommender_training.data.dataset import Dataset
 from recommender_training.features import attributes
 from recommender_training.features.prepared import Prepared, held_out
 from recommender_training.models import ranker
-from recommender_training.trainer import fit
+from recommender_training.trainer import fit, id_tables
 from recommender_training.trainer.augmentation import Augmentation
 from recommender_training.trainer.context import DEFAULT_CONTEXT, FitContext
 from recommender_training.trainer.initial_weights import NEW_ROWS_STEP, WarmStart
@@ -94,8 +94,9 @@ def new_ranker(prepared: Prepared, config: TrainingConfig) -> ranker.Ranker:
         dropout=settings.dropout,
         user_dropout=settings.user_dropout,
     )
+    tables = id_tables.of(data, prepared.split.train, settings)
     train = torch.from_numpy(prepared.split.train)
-    return ranker.create(data, prepared.inputs, train, size=size)
+    return ranker.create(data, prepared.inputs, train, size=size, tables=tables)
 
 
 def refit_deep(
@@ -113,7 +114,8 @@ def refit_deep(
     fit.seed_everything(config.seed, threads)
     every = torch.from_numpy(rows)
     fitted, settings = _to_fit(data, rows, config.hyperparameters, context.start)
-    deep = ranker.create(data, inputs, every, size=size)
+    tables = id_tables.of(data, rows, config.hyperparameters)
+    deep = ranker.create(data, inputs, every, size=size, tables=tables)
     weights = training_weights(data, rows, labels, config)
     share = base_rate(labels, rows, weights)
     deep.start_at(share)
@@ -166,19 +168,20 @@ def hide_unseen(
 ) -> None:
     """Give ids that the fit has never seen the vector of the unknown id, in place.
 
-    Their own vectors are the random numbers of the start, but where the champion knew them.
+    Their own vectors are the random numbers of the start, but where the champion knew them. Where
+    ids share rows, an unseen one has none of its own.
     """
     known = (None, None) if start is None else start.known(data)
     with torch.no_grad():
-        for weights, rows, learned in (
-            (model.item.weight, data.events.item[train], known[0]),
-            (model.user.weight, data.events.user[train], known[1]),
+        for weights, own, rows, learned in (
+            (model.item.weight, model.item_rows, data.events.item[train], known[0]),
+            (model.user.weight, model.user_rows, data.events.user[train], known[1]),
         ):
-            unseen = np.ones(weights.shape[0], dtype=np.bool_)
-            unseen[rows + 1] = False
-            if learned is not None:
-                unseen &= ~learned
-            weights[torch.from_numpy(unseen)] = weights[0].clone()
+            unseen = torch.ones(len(weights), dtype=torch.bool)
+            unseen[own(torch.from_numpy(rows + 1))] = False
+            if learned is not None and own.rows is None:
+                unseen &= torch.from_numpy(~learned)
+            weights[unseen] = weights[0].clone()
 
 
 def _tensor(weight: Floats | None) -> torch.Tensor | None:

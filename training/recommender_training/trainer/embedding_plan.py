@@ -1,6 +1,6 @@
 """How the embedding tables of a training are updated, and the memory that they take.
 
-Both follow from the numbers of users and items and the hyperparameters, so that they are known
+Both follow from the users and items, their events and the hyperparameters, so that they are known
 before anything is fitted. Pure; bytes are exact sums over tensors, not measured.
 """
 
@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from recommender_training.common.errors import InputError
 from recommender_training.config.training import (
     Algorithm,
@@ -18,7 +20,10 @@ from recommender_training.config.training import (
     RetrievalLoss,
     TrainingConfig,
 )
+from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset
+from recommender_training.data.id_rows import IdRows, IdTables
+from recommender_training.trainer import id_tables
 
 #: Rows of a table from which on an update of the read rows alone is faster (ADR 0033).
 LEAST_ROWS = 50_000
@@ -46,6 +51,8 @@ class Table:
     copies: int
     #: Whether the champion's weights are held, as the mean of the prior.
     centred: bool = False
+    #: Ids that share rows, because they have few events.
+    sharing: int = 0
 
     @property
     def weights(self) -> int:
@@ -71,6 +78,7 @@ class Table:
             "name": self.name,
             "rows": self.rows,
             "width": self.width,
+            "sharingIds": self.sharing,
             "updates": (EmbeddingUpdates.ROWS if self.by_row else EmbeddingUpdates.DENSE).value,
             "weightBytes": self.weights,
             "optimizerBytes": self.optimizer,
@@ -109,6 +117,7 @@ class EmbeddingPlan:
             return "embeddings: none"
         tables = ", ".join(
             f"{t.model} {t.name} {t.rows} x {t.width} {'by row' if t.by_row else 'dense'}"
+            + (f" ({t.sharing} ids share rows)" if t.sharing else "")
             for t in self.tables
         )
         return f"embeddings: {tables}; {_megabytes(self.peak)} MB at most during the fits"
@@ -133,6 +142,7 @@ class EmbeddingPlan:
     def _too_large(self, bound: str, remedy: str) -> InputError:
         largest = max(self.tables, key=lambda table: table.fitting)
         others = [f"lower hyperparameters.embeddingDim ({largest.width})"]
+        others.append("raise hyperparameters.minIdEvents, so that more ids share rows")
         if any(table.model == "towers" for table in self.tables):
             others.append("set hyperparameters.retrieval to Weights")
         return InputError(
@@ -145,31 +155,48 @@ class EmbeddingPlan:
 
 def plan(data: Dataset, config: TrainingConfig) -> EmbeddingPlan:
     """The tables of a training with this configuration."""
-    wanted = config.hyperparameters.embedding_updates
-    found = [*_of_ranker(data, config), *_of_towers(data, config)]
+    wanted, ids = config.hyperparameters.embedding_updates, _ids(data, config)
+    found = [*_of_ranker(ids, config), *_of_towers(data, ids.items, config)]
     return EmbeddingPlan(tuple(found), wanted)
 
 
-def _of_ranker(data: Dataset, config: TrainingConfig) -> Iterator[Table]:
+def _ids(data: Dataset, config: TrainingConfig) -> IdTables:
+    """The larger ones of both fits: in the second, on more rows, fewer ids are rare."""
+    settings, users, items = config.hyperparameters, data.users.count, data.items.count
+    if all(id_tables.least_events(count, settings) == 1 for count in (users, items)):
+        return IdTables(IdRows.own(users), IdRows.own(items))
+    split = splits.temporal(data.events)
+    both = np.concatenate([split.train, split.validation])
+    fits = [id_tables.of(data, rows, settings) for rows in (both, split.train)]
+    return IdTables(
+        max((fit.users for fit in fits), key=lambda table: table.count),
+        max((fit.items for fit in fits), key=lambda table: table.count),
+    )
+
+
+def _of_ranker(ids: IdTables, config: TrainingConfig) -> Iterator[Table]:
     if config.algorithm is not Algorithm.DEEP_RANKER:
         return
     settings = config.hyperparameters
     centred = config.warm_start is not None
-    for name, count in (("users", data.users.count), ("items", data.items.count)):
-        rows, width = count + 1, settings.embedding_dim
-        by_row = updates_by_row(rows, settings.embedding_updates)
-        yield Table("ranker", name, rows, width, by_row, copies=2, centred=centred)
+    for name, own in (("users", ids.users), ("items", ids.items)):
+        by_row = updates_by_row(own.count, settings.embedding_updates)
+        width = settings.embedding_dim
+        yield Table("ranker", name, own.count, width, by_row, 2, centred, own.sharing)
 
 
-def _of_towers(data: Dataset, config: TrainingConfig) -> Iterator[Table]:
-    settings, count = config.hyperparameters, data.items.count
+def _of_towers(data: Dataset, items: IdRows, config: TrainingConfig) -> Iterator[Table]:
+    settings = config.hyperparameters
     if settings.retrieval is Retrieval.WEIGHTS:
         return
     sampled = settings.retrieval_loss is RetrievalLoss.SAMPLED_SOFTMAX
-    sizes = (("items", count + 1, settings.embedding_dim), ("biases", count, 1))
-    for name, rows, width in sizes:
+    sizes = (
+        ("items", items.count, settings.embedding_dim, items.sharing),
+        ("biases", data.items.count, 1, 0),
+    )
+    for name, rows, width, sharing in sizes:
         by_row = sampled and updates_by_row(rows, settings.embedding_updates)
-        yield Table("towers", name, rows, width, by_row, copies=1)
+        yield Table("towers", name, rows, width, by_row, copies=1, sharing=sharing)
 
 
 def _sum(sizes: Iterable[int]) -> int:

@@ -20,7 +20,7 @@ from recommender_training.common.arrays import Bools, Ints
 from recommender_training.config.training import FeatureGroup, WarmEvents, WarmMode
 from recommender_training.data.dataset import Dataset
 from recommender_training.features.item_content import content_names
-from recommender_training.models.ranker import Ranker
+from recommender_training.models.ranker import ITEM_TABLE, USER_TABLE, Ranker
 
 #: New rows that a fit on them alone takes at least, and the share of the step size that it has:
 #: with the whole one it forgets as fast as it learns (ADR 0030).
@@ -83,8 +83,13 @@ class WarmStart:
         fresh = model.state_dict()
         merged: dict[str, Tensor] = {}
         places = self._places(data)
+        shared = {ITEM_TABLE: model.item_rows, USER_TABLE: model.user_rows}
         for name, value in self.checkpoint.weights.items():
             merged[name] = _rows(name, value, places[name]) if name in places else value
+            if name in shared:
+                merged[name] = shared[name].means(
+                    merged[name], torch.from_numpy(places[name] >= 0)
+                )
         different = sorted(
             name
             for name in fresh.keys() | merged.keys()

@@ -12,12 +12,13 @@ from recommender_training.common.arrays import Ints
 from recommender_training.common.progress import say
 from recommender_training.config.training import Hyperparameters, Retrieval, TrainingConfig
 from recommender_training.data.dataset import Dataset
+from recommender_training.data.id_rows import IdRows
 from recommender_training.features import attributes
 from recommender_training.features.table import Source
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models import two_tower
 from recommender_training.models.pairs import newest, pairs, training_and_held
-from recommender_training.trainer import fit
+from recommender_training.trainer import fit, id_tables
 from recommender_training.trainer.augmentation import Augmentation
 from recommender_training.trainer.checkpoints import Slot
 
@@ -40,9 +41,10 @@ def fit_retrieval(
     plan = config.hyperparameters.list_plan(data.items.count)
     if config.hyperparameters.retrieval is Retrieval.WEIGHTS:
         return RetrievalModels(plan)
+    table = id_tables.of_items(data, train, config.hyperparameters)
     train, held = newest(data.events, train), held_pairs(data, held)
     every, fitted, held_out = training_and_held(inputs, data.events, train, held)
-    towers = _create(data, config.hyperparameters, every.target[fitted])
+    towers = _create(data, config.hyperparameters, every.target[fitted], table)
     say(f"train: two towers, {towers.size.loss.value}, {len(fitted)} pairs")
     examples = fit.Examples(every, fitted, held_out, torch.zeros(len(every)))
     augmentation = Augmentation.of(config.hyperparameters)
@@ -72,9 +74,10 @@ def refit_retrieval(
     """The towers fitted again on `rows`, for the epochs that `fit_retrieval` found."""
     if sources.towers is None:
         return sources
+    table = id_tables.of_items(data, rows, config.hyperparameters)
     rows = newest(data.events, rows)
     every = pairs(inputs, data.events, rows)
-    towers = _create(data, config.hyperparameters, every.target)
+    towers = _create(data, config.hyperparameters, every.target, table)
     order = torch.arange(len(every))
     examples = fit.Examples.whole(every, order, torch.zeros(len(every)))
     augmentation = Augmentation.of(config.hyperparameters)
@@ -84,7 +87,9 @@ def refit_retrieval(
     return replace(sources, towers=towers)
 
 
-def _create(data: Dataset, settings: Hyperparameters, target: Tensor) -> two_tower.TwoTower:
+def _create(
+    data: Dataset, settings: Hyperparameters, target: Tensor, table: IdRows
+) -> two_tower.TwoTower:
     size = two_tower.TowerSize(
         side=attributes.sizes(data),
         width=settings.embedding_dim,
@@ -92,7 +97,7 @@ def _create(data: Dataset, settings: Hyperparameters, target: Tensor) -> two_tow
         dropout=settings.dropout,
         loss=settings.retrieval_loss,
     )
-    return two_tower.create(data, target.numpy() - 1, size)
+    return two_tower.create(data, target.numpy() - 1, size, table)
 
 
 def _settings(config: TrainingConfig) -> Hyperparameters:
@@ -111,5 +116,5 @@ def _hide_unseen(towers: two_tower.TwoTower, items: Ints) -> None:
     with torch.no_grad():
         weights = towers.item.weight
         unseen = torch.ones(weights.shape[0], dtype=torch.bool)
-        unseen[torch.from_numpy(np.unique(items)) + 1] = False
+        unseen[towers.item_rows(torch.from_numpy(np.unique(items)) + 1)] = False
         weights[unseen] = weights[0].clone()

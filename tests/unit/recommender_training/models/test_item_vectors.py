@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from recommender_training.data.id_rows import IdRows
 from recommender_training.features.item_content import Content
 from recommender_training.models import item_vectors
+from recommender_training.models.id_lookup import IdLookup
 from recommender_training.models.item_vectors import ItemContent, named_rows, whole_table
 
 ITEMS, CATEGORIES, NUMBERS, WIDTH = 7, 5, 3, 4
@@ -69,12 +71,13 @@ def test_each_name_is_found_among_no_more_rows_than_names_or_than_the_table_has(
 
 def test_the_whole_table_in_blocks_is_that_of_one_block() -> None:
     known, table = ItemContent(content(1)), torch.randn(ITEMS + 1, WIDTH)
+    own = IdLookup(IdRows.own(ITEMS))
     weights = torch.randn(CATEGORIES + NUMBERS, WIDTH)
     expected = table + as_matrix(content(1)) @ weights
-    torch.testing.assert_close(whole_table(table, weights, known), expected)
+    torch.testing.assert_close(whole_table(table, weights, known, own), expected)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(item_vectors, "_BLOCK", 3)
-        torch.testing.assert_close(whole_table(table, weights, known), expected)
+        torch.testing.assert_close(whole_table(table, weights, known, own), expected)
 
 
 def test_an_item_is_hidden_wherever_a_batch_names_it() -> None:

@@ -109,6 +109,7 @@ def test_a_plan_beyond_the_setting_names_field_value_table_and_remedy() -> None:
     for text in (
         "maxEmbeddingMegabytes=100", "items of the ranker", "1000000 rows of 64",
         "training.resources.memory", "hyperparameters.embeddingDim (64)",
+        "hyperparameters.minIdEvents",
     ):  # fmt: skip
         assert text in str(error.value)
     assert "retrieval" not in str(error.value), "there are no towers"
@@ -130,6 +131,7 @@ def test_the_report_lists_each_table(prepared: Prepared) -> None:
         "name": "users",
         "rows": prepared.data.users.count + 1,
         "width": 8,
+        "sharingIds": 0,
         "updates": "Dense",
         "weightBytes": (prepared.data.users.count + 1) * 32,
         "optimizerBytes": (prepared.data.users.count + 1) * 64,
