@@ -187,14 +187,14 @@ def test_the_executor_specialises_unless_the_configuration_forbids_it(
     module = model.module
 
     def observed(*tensors: torch.Tensor) -> Any:
-        told.append(torch._C._get_graph_executor_optimize())  # type: ignore[attr-defined]
+        told.append(torch._C._get_graph_executor_optimize())
         return module(*tensors)
 
     model.module = observed
     model.run([request(2, 1)])
 
     assert told == [specialises]
-    assert torch._C._get_graph_executor_optimize()  # type: ignore[attr-defined]
+    assert torch._C._get_graph_executor_optimize()
 
 
 @pytest.mark.parametrize(
