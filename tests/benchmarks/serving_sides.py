@@ -183,8 +183,10 @@ class Rig:
             until(lambda: _answers(side), f"ready: {log}", process, 120)
             yield side
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            # Workers of a peer may be in sessions of their own.
+            for pid in _tree(process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             process.wait()
 
 

@@ -36,6 +36,8 @@ REQUIREMENTS = SOURCE / "requirements.txt"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 READY_SECONDS = 120.0
 STOP_SECONDS = 15.0
+#: As the chart's runtime sets it.
+ENVIRONMENT = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), "268435456")
 TRIES = 3  # another process may take a port before Triton does
 
 
@@ -187,7 +189,11 @@ def _spawn(
         *flags,
     ]  # fmt: skip
     libraries = [str(installed / "nvidia_pytriton.libs"), _libpython_folder() or ""]
-    environment = {**os.environ, "LD_LIBRARY_PATH": ":".join(filter(None, libraries))}
+    environment = {
+        **os.environ,
+        **ENVIRONMENT,
+        "LD_LIBRARY_PATH": ":".join(filter(None, libraries)),
+    }
     log = folder / "triton.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

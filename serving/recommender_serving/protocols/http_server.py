@@ -20,6 +20,7 @@ def build_server(app: ASGIApp, connections: Connections, grace: float) -> Server
             ws="none",
             log_config=None,
             access_log=False,
+            proxy_headers=False,  # no answer depends on the client's address
             server_header=False,
             lifespan="off",
             timeout_keep_alive=KEEP_ALIVE_SECONDS,

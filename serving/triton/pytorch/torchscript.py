@@ -54,6 +54,7 @@ class TorchScriptModel:
         module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
         self.module: torch.jit.ScriptModule = module.eval()
         self.batched = int(config.get("max_batch_size", 0)) > 0
+        self.specialise = parameter(config, "DISABLE_OPTIMIZED_EXECUTION") != "true"
         self.inputs = {entry["name"]: entry for entry in config["input"]}
         self.outputs = {entry["name"]: entry for entry in config["output"]}
         arguments = [a.name for a in self.module.forward.schema.arguments if a.name != "self"]
@@ -65,7 +66,9 @@ class TorchScriptModel:
 
     def __call__(self, inputs: Tensors) -> dict[str, torch.Tensor]:
         """One forward pass; each output is checked against the configuration."""
-        with torch.inference_mode():
+        # Without it the executor runs the graph as it is, and compiles nothing for new shapes.
+        specialised = torch.jit.optimized_execution(self.specialise)  # type: ignore[attr-defined]
+        with torch.inference_mode(), specialised:
             results = self.module(*(inputs[name] for name in self.order))
         if isinstance(results, torch.Tensor):
             results = (results,)
@@ -189,8 +192,12 @@ def threads(config: Mapping[str, Any], default: str | None) -> int:
     The parameter that LibTorch reads goes before `default`, which the image's environment
     gives. One by default: instances are what uses the cores.
     """
-    parameter = config.get("parameters", {}).get("INTRA_OP_THREAD_COUNT", {})
-    value = parameter.get("string_value") or default or "1"
+    value = parameter(config, "INTRA_OP_THREAD_COUNT") or default or "1"
     if not value.isdecimal() or int(value) < 1:
         raise ModelError(f"{value!r} is not a number of threads")
     return int(value)
+
+
+def parameter(config: Mapping[str, Any], name: str) -> str:
+    """A parameter of the configuration; empty if it is not there."""
+    return str(config.get("parameters", {}).get(name, {}).get("string_value", ""))

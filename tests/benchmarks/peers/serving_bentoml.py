@@ -33,7 +33,7 @@ class Recommender:
         answers: list[dict[str, Any]] = self._graph.answer(instances)
         return answers
 
-    predict = (  # type: ignore[assignment]
+    predict = (
         bentoml.api(batchable=True, max_batch_size=BATCH, max_latency_ms=1000)(predict)
         if BATCH > 1
         else bentoml.api(predict)

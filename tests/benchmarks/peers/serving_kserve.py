@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Any
 
 from kserve import Model, ModelServer
+from uvicorn.supervisors.multiprocess import Process
+
+#: On a busy machine a worker imports for longer than the 5 s after which its parent kills it.
+Process.is_alive.__defaults__ = (120.0,)
 
 
 class Predictor(Model):  # type: ignore[misc]
@@ -20,6 +25,8 @@ class Predictor(Model):  # type: ignore[misc]
         """Load in the worker, at its first request: the server kills one that starts slowly."""
         from serving_torch import Graph, example  # type: ignore[import-not-found]  # lies beside
 
+        for name in ("uvicorn.access", "kserve.trace"):  # two lines a request
+            logging.getLogger(name).setLevel(logging.WARNING)
         self._graph = Graph()
         self._graph.warm_up(example())
         return True

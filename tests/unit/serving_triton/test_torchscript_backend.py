@@ -173,6 +173,31 @@ def test_warm_up_ends_when_its_time_is_over(model: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "specialises"), [("true", False), ("false", True), (None, True)]
+)
+def test_the_executor_specialises_unless_the_configuration_forbids_it(
+    path: Path, written: str | None, specialises: bool
+) -> None:
+    configuration = config()
+    if written is not None:
+        disabled = {"DISABLE_OPTIMIZED_EXECUTION": {"string_value": written}}
+        configuration["parameters"] = disabled
+    model = load(path, configuration)
+    told: list[bool] = []
+    module = model.module
+
+    def observed(*tensors: torch.Tensor) -> Any:
+        told.append(torch._C._get_graph_executor_optimize())
+        return module(*tensors)
+
+    model.module = observed
+    model.run([request(2, 1)])
+
+    assert told == [specialises]
+    assert torch._C._get_graph_executor_optimize()
+
+
+@pytest.mark.parametrize(
     ("names", "arguments", "order"),
     [
         (["b", "a"], ["a", "b"], ["a", "b"]),

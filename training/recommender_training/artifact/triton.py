@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 MODELS = ("recommender", "baseline")
-MAX_BATCH_SIZE = 64
+#: Beyond 8 requests an answer of a batch takes no less CPU, and waits longer (ADR 0048).
+MAX_BATCH_SIZE = 8
 
 OUTPUTS = (("item_ids__0", "TYPE_INT64", -1), ("scores__1", "TYPE_FP32", -1))
 
@@ -50,7 +51,10 @@ def render_config(name: str, features: int) -> str:
         "]",
         "# Requests of one tensor shape are batched while one computes; none waits for others.",
         "dynamic_batching { max_queue_delay_microseconds: 0 }",
+        "# Batches share the core of the instance; more cores are for more pods.",
         "instance_group [ { count: 1 kind: KIND_CPU } ]",
+        'parameters { key: "INTRA_OP_THREAD_COUNT" value: { string_value: "1" } }',
+        'parameters { key: "INTER_OP_THREAD_COUNT" value: { string_value: "1" } }',
         "# Session lengths vary: without this, the executor would specialise and compile for each",
         "# new shape, in the middle of traffic.",
         'parameters { key: "DISABLE_OPTIMIZED_EXECUTION" value: { string_value: "true" } }',
