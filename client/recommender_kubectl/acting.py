@@ -6,7 +6,6 @@ import argparse
 import datetime
 import secrets
 import time
-from collections.abc import Callable
 
 from recommender_kubectl import requests
 from recommender_kubectl.cluster import Cluster, ClusterError, ConflictError
@@ -62,19 +61,13 @@ def submit(
     raise ClusterError(f"{name} changed {_ATTEMPTS} times between reading and writing; try again")
 
 
-def _await(
-    cluster: Cluster,
-    request: Request,
-    model: Model,
-    timeout: float,
-    clock: Callable[[], float] = time.monotonic,
-) -> requests.Answer:
-    end = clock() + timeout
+def _await(cluster: Cluster, request: Request, model: Model, timeout: float) -> requests.Answer:
+    end = time.monotonic() + timeout
     while True:
         answer = requests.answer(request, model.generation, cluster.model(model.name))
         if answer is not None:
             return answer
-        if clock() > end:
+        if time.monotonic() >= end:
             raise ClusterError(
                 f"the operator has not answered within {timeout:.0f} s; the request stands: "
                 f"`kubectl recommender status {model.name}`"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from recommender_kubectl import following
 from recommender_kubectl.cluster import Cluster, ClusterError
@@ -16,12 +16,7 @@ from recommender_kubectl.following import Glance
 _PAUSE = 2.0
 
 
-def watch(
-    cluster: Cluster,
-    console: Console,
-    given: argparse.Namespace,
-    sleep: Callable[[float], None] = time.sleep,
-) -> int:
+def watch(cluster: Cluster, console: Console, given: argparse.Namespace) -> int:
     """Print each change, and the progress in the last line of a terminal.
 
     Raises:
@@ -45,7 +40,7 @@ def watch(
         if end is not None and time.monotonic() >= end:
             _finish_line(console)
             raise ClusterError(f"{model.name} has no decision within {given.timeout:.0f} s")
-        sleep(_PAUSE)
+        time.sleep(_PAUSE)
 
 
 def _print(console: Console, seen: Glance) -> None:

@@ -7,7 +7,6 @@ import os
 import pathlib
 import subprocess
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ import yaml
 
 from recommender_kubectl import __main__, requests
 from recommender_kubectl.cluster import Cluster, ConflictError, Target, opened
+from tests.cluster import api
 from tests.integration import operator_api_rig as rig
 from tests.unit.recommender_kubectl import samples
 from tests.unit.recommender_kubectl.samples import CANDIDATE, CHAMPION, OLD
@@ -22,7 +22,6 @@ from tests.unit.recommender_kubectl.samples import CANDIDATE, CHAMPION, OLD
 pytestmark = pytest.mark.integration
 
 Json = dict[str, Any]
-Plugin = Callable[..., int]
 
 
 @pytest.fixture
@@ -189,7 +188,6 @@ def test_a_watch_ends_with_the_decision(
         ended = samples.decision("RolledBack", "AnalysisFailed", "successRate 0.91", 0)
         set_status(world, {"stage": "RolledBack", "decision": ended}, CANDIDATE, "modelversions")
 
-    monkeypatch.setattr("recommender_kubectl.watching._PAUSE", 0)
     monkeypatch.setattr("time.sleep", operator)
     assert run(world, "watch", "movies") == 1
     first, last = capsys.readouterr().out.strip().splitlines()
@@ -254,7 +252,7 @@ def test_kubectl_runs_it_as_its_plugin_and_completes_its_words(
     }
 
     def kubectl(*words: str) -> str:
-        tool = rig.api.tool("kubectl")
+        tool = api.tool("kubectl")
         done = subprocess.run(
             [tool, *words], env=environment, capture_output=True, text=True, check=True
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from recommender_kubectl import requests
@@ -114,7 +116,7 @@ def test_a_model_without_a_previous_version_cannot_go_back() -> None:
         requests.roll_back(None)(model, samples.read_versions(), "t")
 
 
-def handled(action: str, token: str, result: str, **status: object) -> Model:
+def handled(action: str, token: str, result: str, **status: Any) -> Model:
     entry = {"action": action, "token": token, "at": samples.at(0), "result": result}
     return samples.read_model(handled=[entry], **status)
 
