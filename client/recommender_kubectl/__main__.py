@@ -22,7 +22,10 @@ _READERS = {
 
 def run(words: Sequence[str]) -> int:
     """Carry out a command line; return its exit code (0 done, 1 no, 2 no answer)."""
-    given = arguments.parser().parse_args(words)
+    parser = arguments.parser()
+    given = parser.parse_args(words)
+    if given.verb == "status" and given.model and given.all_namespaces:
+        parser.error("-A shows the models of all namespaces: leave the name out")
     console = Console(as_json=getattr(given, "output", "text") == "json")
     try:
         with opened(arguments.target(given)) as cluster:

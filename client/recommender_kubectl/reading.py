@@ -7,15 +7,12 @@ import datetime
 
 from recommender_kubectl.cluster import Cluster
 from recommender_kubectl.console import Console
-from recommender_kubectl.requests import RefusedError
 from recommender_kubectl.views import diff, history, status, why
 
 
 def show_status(cluster: Cluster, console: Console, given: argparse.Namespace) -> int:
     """Show one model, or a table of all."""
     now = _now()
-    if given.model is not None and given.all_namespaces:
-        raise RefusedError("-A shows all models: leave the name out")
     if given.model is not None:
         one = status.of_model(cluster.model(given.model), cluster.versions(given.model), now)
         console.show(one, status.render(one, console.style, now))

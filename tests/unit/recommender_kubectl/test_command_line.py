@@ -79,7 +79,15 @@ def test_flags_of_the_target_stand_before_or_after_the_verb() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["dance"], ["why"], ["watch", "m", "--timeout", "soon"], ["pause"]]
+    "words",
+    [
+        [],
+        ["dance"],
+        ["why"],
+        ["watch", "m", "--timeout", "soon"],
+        ["pause"],
+        ["status", "m", "-A"],
+    ],
 )
 def test_wrong_arguments_end_with_code_2(
     words: list[str], capsys: pytest.CaptureFixture[str]
