@@ -57,6 +57,7 @@ def read_model(body: Json) -> Model:
         last_outcome=_outcome(status.get("lastOutcome")),
         url=status.get("url"),
         route_pending_since=_time(status.get("routePendingSince")),
+        clock_lag=_lag(status.get("clock")),
         locked=status.get("locked", False),
         consecutive_rollbacks=status.get("consecutiveRollbacks", 0),
         handled=tuple(
@@ -181,6 +182,13 @@ def _metric(body: Json) -> Metric:
         samples=body.get("sampleSize", 0),
         message=body.get("message", ""),
     )
+
+
+def _lag(clock: Json | None) -> datetime.timedelta:
+    if not clock:
+        return datetime.timedelta()
+    seen, time = (datetime.datetime.fromisoformat(clock[key]) for key in ("observedAt", "time"))
+    return seen - time
 
 
 def _time(text: str | None) -> datetime.datetime | None:

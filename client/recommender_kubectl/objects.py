@@ -171,6 +171,9 @@ class Model:
     last_outcome: Outcome | None
     url: str | None
     route_pending_since: datetime.datetime | None
+    #: How far model time, which steps are measured in, is behind the wall clock: it leaves out
+    #: what the operator did not observe.
+    clock_lag: datetime.timedelta
     locked: bool
     consecutive_rollbacks: int
     handled: tuple[Handled, ...]

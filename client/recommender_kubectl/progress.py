@@ -49,7 +49,7 @@ def of_version(
     current = version.step
     if current is None:
         return _between(version, others, weights, ahead, rollout, now)
-    elapsed = max(0.0, (now - current.started_at).total_seconds())
+    elapsed = max(0.0, (now - model.clock_lag - current.started_at).total_seconds())
     first, *later = _durations(rollout, current, elapsed, ahead or [current.weight])
     left = max(0.0, first - elapsed)
     inside = elapsed / first if first else 1.0

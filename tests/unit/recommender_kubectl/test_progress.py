@@ -29,6 +29,13 @@ def test_requests_at_the_pace_so_far_bound_a_step() -> None:
     assert (seen().step, seen().steps) == (2, 3)
 
 
+def test_a_step_is_measured_in_model_time() -> None:
+    # The operator was down for a minute, so that the step is one minute old and not two.
+    clock = {"observedAt": samples.at(0), "time": samples.at(1), "paceSeconds": 10}
+    found = seen(model=samples.read_model(clock=clock))
+    assert found.seconds_left == pytest.approx(240 + 300)
+
+
 def test_few_requests_prolong_the_estimate_in_proportion_to_the_weights() -> None:
     few = [samples.metric("successRate", "Inconclusive", 1.0, ">= 0.995", sampleSize=50)]
     slow = [samples.STEPS[0], {**samples.STEPS[1], "metrics": few}]
