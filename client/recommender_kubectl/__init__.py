@@ -1,0 +1,1 @@
+"""`kubectl recommender`: what a RecommenderModel does, why, and the requests to it."""

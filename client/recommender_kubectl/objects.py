@@ -1,0 +1,184 @@
+"""The resources as this tool knows them, without the names of their fields (`fields.py`)."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+Json = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A metric of a step, judged on served traffic."""
+
+    name: str
+    verdict: str
+    value: float | None
+    low: float | None
+    high: float | None
+    stable: float | None
+    threshold: str
+    samples: int
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Gate:
+    """An offline gate of a version."""
+
+    name: str
+    passed: bool
+    value: float | None
+    low: float | None
+    high: float | None
+    threshold: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Step:
+    """A step of a rollout; the last one is in progress while it has no end."""
+
+    weight: int
+    started_at: datetime.datetime
+    ended_at: datetime.datetime | None
+    verdict: str
+    metrics: tuple[Metric, ...]
+
+    @property
+    def samples(self) -> int:
+        """Requests of the candidate in its window."""
+        return max((metric.samples for metric in self.metrics), default=0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Decision:
+    """How a version ended."""
+
+    outcome: str
+    reason: str
+    message: str
+    at: datetime.datetime | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Version:
+    """A ModelVersion."""
+
+    name: str
+    created_at: datetime.datetime | None
+    trigger: str
+    data: Json
+    training: Json
+    stage: str
+    stage_since: datetime.datetime | None
+    weight: int
+    promoted_at: datetime.datetime | None
+    data_version: str | None
+    data_rows: int | None
+    code_version: str | None
+    seed: int | None
+    found_hyperparameters: Json
+    metrics: Mapping[str, float]
+    gates: tuple[Gate, ...]
+    smoke_passed: bool | None
+    smoke_message: str
+    steps: tuple[Step, ...]
+    decision: Decision | None
+    failure: str
+    published: bool
+
+    @property
+    def gates_held(self) -> bool:
+        """Whether it has gates, and passed all."""
+        return bool(self.gates) and all(gate.passed for gate in self.gates)
+
+    @property
+    def step(self) -> Step | None:
+        """The step in progress."""
+        return self.steps[-1] if self.steps and self.steps[-1].ended_at is None else None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Condition:
+    """A condition of a model."""
+
+    type: str
+    status: str
+    reason: str
+    message: str
+    since: datetime.datetime | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Handled:
+    """A request by annotation, and its result."""
+
+    action: str
+    token: str
+    result: str
+
+    @property
+    def refused(self) -> bool:
+        """Whether the operator refused it."""
+        return self.result.startswith("Refused")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The decision on the last version that has one."""
+
+    version: str
+    outcome: str
+    reason: str
+    summary: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rollout:
+    """How the spec moves traffic, and how it judges a step; durations in seconds."""
+
+    weights: tuple[int, ...]
+    manual: bool
+    step_seconds: float
+    min_requests: int
+    deadline_seconds: float
+    on_deadline: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Model:
+    """A RecommenderModel."""
+
+    namespace: str
+    name: str
+    resource_version: str
+    generation: int
+    paused: bool
+    rollback_to: str | None
+    rollout: Rollout
+    observed_generation: int
+    stage: str
+    champion: str | None
+    candidate: str | None
+    previous: str | None
+    champion_weight: int | None
+    candidate_weight: int | None
+    verdict: str | None
+    last_outcome: Outcome | None
+    url: str | None
+    route_pending_since: datetime.datetime | None
+    #: How far model time, which steps are measured in, is behind the wall clock: it leaves out
+    #: what the operator did not observe.
+    clock_lag: datetime.timedelta
+    locked: bool
+    consecutive_rollbacks: int
+    handled: tuple[Handled, ...]
+    conditions: tuple[Condition, ...]
+
+    def condition(self, kind: str) -> Condition | None:
+        """Return the condition of a type; None if it is not set."""
+        return next((one for one in self.conditions if one.type == kind), None)
