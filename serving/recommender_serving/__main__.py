@@ -9,9 +9,9 @@ from pathlib import Path
 from recommender_serving import log_lines
 from recommender_serving.artifact import verify
 from recommender_serving.artifact.loader import ArtifactError
+from recommender_serving.process.environment import SettingsError
 from recommender_serving.process.settings import (
     ServeSettings,
-    SettingsError,
     VerifySettings,
     parse,
 )

@@ -14,6 +14,7 @@ def variables(model: ModelObject, version: VersionObject, options: Options) -> l
         "RECOMMENDER_VERSION": version.name,
         "RECOMMENDER_TIMEOUT_MS": str(model.spec.serving.timeout_milliseconds),
         **_logs(options),
+        **_traces(options),
         **_store(model, options),
     }
     return [{"name": name, "value": value} for name, value in values.items()]
@@ -26,6 +27,15 @@ def _logs(options: Options) -> dict[str, str]:
         "RECOMMENDER_LOG_USER_SALT": (options.serving_log_user_salt, ""),
     }
     return {name: value for name, (value, default) in values.items() if value != default}
+
+
+def _traces(options: Options) -> dict[str, str]:
+    if not options.tracing_endpoint:
+        return {}
+    return {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": options.tracing_endpoint,
+        "OTEL_TRACES_SAMPLER_ARG": str(options.tracing_ratio),
+    }
 
 
 def _store(model: ModelObject, options: Options) -> dict[str, str]:

@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from recommender_serving.log_lines import FORMATS, LEVELS
+from recommender_serving.process import environment
+from recommender_serving.process.environment import DEFAULT_TRACE_RATIO, SettingsError
 from recommender_serving.store.layout import HIDDEN, Hide
 
 EXAMPLES = """\
@@ -29,15 +30,12 @@ environment of serve (a flag wins):
   RECOMMENDER_LOG_LEVEL   DEBUG (a line for each request), INFO (default), WARNING or ERROR
   RECOMMENDER_LOG_FORMAT  json (default) or text
   RECOMMENDER_LOG_USER_SALT  key of the users' names in the log (default: random at each start)
+  OTEL_EXPORTER_OTLP_ENDPOINT  receiver of traces (OTLP over HTTP), a base URL (default: none)
+  OTEL_TRACES_SAMPLER_ARG share of requests with a trace, unless their client decides (default .01)
 
 exit codes: 0 success; 1 the artifact is damaged or cannot be served; 2 invalid command line"""
 
 DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
-MAX_TIMEOUT_MS = 60_000
-
-
-class SettingsError(Exception):
-    """A setting is missing or invalid; the message names it and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +61,8 @@ class ServeSettings:
     log_level: str = "INFO"
     log_format: str = "json"
     user_salt: str | None = field(default=None, repr=False)  # of users in the log
+    trace_endpoint: str | None = None  # base URL of the OTLP receiver; None exports no traces
+    trace_ratio: float = DEFAULT_TRACE_RATIO  # of requests without a trace of their client
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,7 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         raise SettingsError(
             f"--http-port and --grpc-port are both {args.http_port}: choose different ports"
         )
-    timeout = _timeout_ms(args.timeout_ms, environ)
+    timeout = environment.timeout_ms(args.timeout_ms, environ)
     # Half the model's timeout, at most 100 ms: a fallback must not double the user's wait.
     baseline = args.baseline_timeout_ms or min(100.0, timeout / 2)
     return ServeSettings(
@@ -219,8 +219,8 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         predictor=args.predictor_host,
         http_port=args.http_port,
         grpc_port=args.grpc_port,
-        model=_name(args.model, environ, "--model", "RECOMMENDER_MODEL"),
-        version=_name(args.version, environ, "--version", "RECOMMENDER_VERSION"),
+        model=environment.name_of(args.model, environ, "--model", "RECOMMENDER_MODEL"),
+        version=environment.name_of(args.version, environ, "--version", "RECOMMENDER_VERSION"),
         timeout=timeout / 1000,
         baseline_timeout=baseline / 1000,
         digest=args.digest,
@@ -228,71 +228,12 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         drain=args.drain_seconds,
         grace=args.grace_seconds,
         model_wait=args.model_wait_seconds,
-        store_url=_store_url(environ),
+        store_url=environment.store_url(environ),
         store_password=environ.get("RECOMMENDER_STORE_PASSWORD") or None,
-        hide=_hide(environ),
-        log_level=_choice(environ, "RECOMMENDER_LOG_LEVEL", LEVELS, "INFO"),
-        log_format=_choice(environ, "RECOMMENDER_LOG_FORMAT", FORMATS, "json"),
+        hide=environment.hide(environ),
+        log_level=environment.choice(environ, "RECOMMENDER_LOG_LEVEL", LEVELS, "INFO"),
+        log_format=environment.choice(environ, "RECOMMENDER_LOG_FORMAT", FORMATS, "json"),
         user_salt=environ.get("RECOMMENDER_LOG_USER_SALT") or None,
+        trace_endpoint=environment.trace_endpoint(environ),
+        trace_ratio=environment.trace_ratio(environ),
     )
-
-
-def _choice(
-    environ: Mapping[str, str], variable: str, choices: tuple[str, ...], default: str
-) -> str:
-    """Return a choice, whatever the case of its letters."""
-    given = environ.get(variable) or default
-    for choice in choices:
-        if given.casefold() == choice.casefold():
-            return choice
-    raise SettingsError(f"{variable} is {given[:100]!r}: give one of {', '.join(choices)}")
-
-
-def _hide(environ: Mapping[str, str]) -> frozenset[Hide]:
-    text = environ.get("RECOMMENDER_HIDE")
-    if text is None:
-        return HIDDEN
-    try:
-        return frozenset(map(Hide, filter(None, map(str.strip, text.split(",")))))
-    except ValueError:
-        raise SettingsError(
-            f"RECOMMENDER_HIDE is {text[:100]!r}: give names among {', '.join(Hide)}, with commas "
-            "between them, or an empty text to hide nothing"
-        ) from None
-
-
-def _store_url(environ: Mapping[str, str]) -> str | None:
-    url = environ.get("RECOMMENDER_STORE_URL", "")
-    if not url:
-        return None
-    parts = urlsplit(url)
-    if parts.password is not None:
-        raise SettingsError(
-            "RECOMMENDER_STORE_URL has a password: give it as RECOMMENDER_STORE_PASSWORD"
-        )
-    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
-        raise SettingsError(
-            f"RECOMMENDER_STORE_URL is {url[:100]!r}: give redis://HOST:PORT/DB or rediss://..."
-        )
-    return url
-
-
-def _name(flag: str | None, environ: Mapping[str, str], option: str, variable: str) -> str:
-    name = (flag if flag is not None else environ.get(variable, "")).strip()
-    if not name:
-        raise SettingsError(f"the name is missing: set {variable} or {option}")
-    return name
-
-
-def _timeout_ms(flag: int | None, environ: Mapping[str, str]) -> int:
-    text = str(flag) if flag is not None else environ.get("RECOMMENDER_TIMEOUT_MS", "200")
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if not 1 <= value <= MAX_TIMEOUT_MS:
-        raise SettingsError(
-            f"RECOMMENDER_TIMEOUT_MS or --timeout-ms is {text!r}: "
-            f"give whole milliseconds from 1 to {MAX_TIMEOUT_MS}"
-        )
-    return value

@@ -1,0 +1,110 @@
+"""Read the environment variables of the transformer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from recommender_serving.store.layout import HIDDEN, Hide
+
+MAX_TIMEOUT_MS = 60_000
+DEFAULT_TRACE_RATIO = 0.01
+
+
+class SettingsError(Exception):
+    """A setting is missing or invalid; the message names it and the remedy."""
+
+
+def choice(
+    environ: Mapping[str, str], variable: str, choices: tuple[str, ...], default: str
+) -> str:
+    """Return a choice, whatever the case of its letters."""
+    given = environ.get(variable) or default
+    for each in choices:
+        if given.casefold() == each.casefold():
+            return each
+    raise SettingsError(f"{variable} is {given[:100]!r}: give one of {', '.join(choices)}")
+
+
+def hide(environ: Mapping[str, str]) -> frozenset[Hide]:
+    """Return what answers leave out."""
+    text = environ.get("RECOMMENDER_HIDE")
+    if text is None:
+        return HIDDEN
+    try:
+        return frozenset(map(Hide, filter(None, map(str.strip, text.split(",")))))
+    except ValueError:
+        raise SettingsError(
+            f"RECOMMENDER_HIDE is {text[:100]!r}: give names among {', '.join(Hide)}, with commas "
+            "between them, or an empty text to hide nothing"
+        ) from None
+
+
+def store_url(environ: Mapping[str, str]) -> str | None:
+    """Return the URL of the store, if there is one."""
+    url = environ.get("RECOMMENDER_STORE_URL", "")
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if parts.password is not None:
+        raise SettingsError(
+            "RECOMMENDER_STORE_URL has a password: give it as RECOMMENDER_STORE_PASSWORD"
+        )
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
+        raise SettingsError(
+            f"RECOMMENDER_STORE_URL is {url[:100]!r}: give redis://HOST:PORT/DB or rediss://..."
+        )
+    return url
+
+
+def name_of(flag: str | None, environ: Mapping[str, str], option: str, variable: str) -> str:
+    """Return a name that must be given."""
+    name = (flag if flag is not None else environ.get(variable, "")).strip()
+    if not name:
+        raise SettingsError(f"the name is missing: set {variable} or {option}")
+    return name
+
+
+def timeout_ms(flag: int | None, environ: Mapping[str, str]) -> int:
+    """Return the timeout of the model in milliseconds."""
+    text = str(flag) if flag is not None else environ.get("RECOMMENDER_TIMEOUT_MS", "200")
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if not 1 <= value <= MAX_TIMEOUT_MS:
+        raise SettingsError(
+            f"RECOMMENDER_TIMEOUT_MS or --timeout-ms is {text!r}: "
+            f"give whole milliseconds from 1 to {MAX_TIMEOUT_MS}"
+        )
+    return value
+
+
+def trace_endpoint(environ: Mapping[str, str]) -> str | None:
+    """Return the base URL of the OTLP receiver, if there is one."""
+    url = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if parts.username is not None or parts.password is not None:
+        raise SettingsError(
+            "OTEL_EXPORTER_OTLP_ENDPOINT has a user or a password: give a token as "
+            "OTEL_EXPORTER_OTLP_HEADERS"
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError(
+            f"OTEL_EXPORTER_OTLP_ENDPOINT is {url[:100]!r}: give http://HOST:PORT or https://..."
+        )
+    return url
+
+
+def trace_ratio(environ: Mapping[str, str]) -> float:
+    """Return the share of requests without a trace of their client that get one."""
+    text = environ.get("OTEL_TRACES_SAMPLER_ARG") or str(DEFAULT_TRACE_RATIO)
+    try:
+        ratio = float(text)
+    except ValueError:
+        ratio = -1.0
+    if not 0 <= ratio <= 1:
+        raise SettingsError(f"OTEL_TRACES_SAMPLER_ARG is {text[:100]!r}: give a share from 0 to 1")
+    return ratio
