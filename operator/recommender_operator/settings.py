@@ -139,6 +139,8 @@ class Settings(pydantic.BaseModel):
     serving_log_format: Literal["json", "text"] = "json"
     #: The chart validates it: an error here would show it.
     serving_log_user_salt: Annotated[str, Field(repr=False)] = ""
+    tracing_endpoint: Annotated[str, pydantic.BeforeValidator(_address)] = ""
+    tracing_ratio: Annotated[float, Field(ge=0, le=1)] = 0.01
     store_url: Annotated[str, Field(max_length=253, pattern=r"^(rediss?://[^\s@]+)?$")] = ""
     collector_url: Annotated[str, Field(max_length=253, pattern=r"^(https?://[^\s@/]+)?$")] = ""
     namespace: Name
@@ -191,6 +193,8 @@ class Settings(pydantic.BaseModel):
             serving_log_level=self.serving_log_level,
             serving_log_format=self.serving_log_format,
             serving_log_user_salt=self.serving_log_user_salt,
+            tracing_endpoint=self.tracing_endpoint,
+            tracing_ratio=self.tracing_ratio,
             store_url=self.store_url,
             store_namespace=self.namespace,
             collector_url=self.collector_url,

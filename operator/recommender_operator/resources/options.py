@@ -23,6 +23,10 @@ class Options:
     serving_log_level: str = "INFO"
     serving_log_format: str = "json"
     serving_log_user_salt: str = dataclasses.field(default="", repr=False)
+    #: Receiver of the transformers' traces (OTLP over HTTP), none if empty; and the share of
+    #: requests with a trace, unless their client decides.
+    tracing_endpoint: str = ""
+    tracing_ratio: float = 0.01
     #: Store of the collector, which knows the users of the models of one namespace; none if empty.
     store_url: str = ""
     store_namespace: str = ""

@@ -17,6 +17,7 @@ def variables(model: ModelObject, version: VersionObject, options: Options) -> l
         "RECOMMENDER_VERSION": version.name,
         "RECOMMENDER_TIMEOUT_MS": str(model.spec.serving.timeout_milliseconds),
         **_logs(options),
+        **_traces(options),
         **_collector(model, options),
         **list_limits(model.spec.serving),
     }
@@ -30,6 +31,15 @@ def _logs(options: Options) -> dict[str, str]:
         "RECOMMENDER_LOG_USER_SALT": (options.serving_log_user_salt, ""),
     }
     return {name: value for name, (value, default) in values.items() if value != default}
+
+
+def _traces(options: Options) -> dict[str, str]:
+    if not options.tracing_endpoint:
+        return {}
+    return {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": options.tracing_endpoint,
+        "OTEL_TRACES_SAMPLER_ARG": str(options.tracing_ratio),
+    }
 
 
 def _collector(model: ModelObject, options: Options) -> dict[str, str]:

@@ -9,6 +9,9 @@ from enum import StrEnum
 from recommender_serving.domain.features import Value
 from recommender_serving.domain.selection import ANY, Selection
 
+#: Metadata of a gRPC call.
+Metadata = tuple[tuple[str, str], ...]
+
 #: The user of a request that names none; no model knows it.
 NOBODY = -1
 

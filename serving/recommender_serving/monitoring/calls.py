@@ -19,11 +19,16 @@ class Call:
 
     protocol: str
     request_id: str = ""
-    trace_id: str | None = None  # 32 hex digits of the client's traceparent
+    traceparent: str | None = None  # of the client, or of our own span in its trace
     users: list[int] = field(default_factory=list)
     sources: set[Source] = field(default_factory=set)
     falls: set[tuple[Source, FallReason]] = field(default_factory=set)
     slowest: dict[Waited, float] = field(default_factory=dict)  # seconds of a stage
+
+    @property
+    def trace_id(self) -> str | None:
+        """The 32 hex digits of the trace."""
+        return self.traceparent[3:35] if self.traceparent else None
 
     def asked(self, user: int) -> None:
         """Note the user of an instance."""

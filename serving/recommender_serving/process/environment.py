@@ -9,6 +9,9 @@ from recommender_serving.domain.list_limits import UNLIMITED, ListLimits
 from recommender_serving.process.list_limits import parse_list_limits
 from recommender_serving.store.layout import HIDDEN, Hide
 
+MAX_TIMEOUT_MS = 60_000
+DEFAULT_TRACE_RATIO = 0.01
+
 
 class SettingsError(Exception):
     """A setting is missing or invalid; the message names it and the remedy."""
@@ -106,3 +109,72 @@ def choice(
         if given.casefold() == each.casefold():
             return each
     raise SettingsError(f"{variable} is {given[:100]!r}: give one of {', '.join(choices)}")
+
+
+def name_of(flag: str | None, environ: Mapping[str, str], option: str, variable: str) -> str:
+    """Return a name that must be given.
+
+    Raises:
+        SettingsError: it is missing.
+    """
+    name = (flag if flag is not None else environ.get(variable, "")).strip()
+    if not name:
+        raise SettingsError(f"the name is missing: set {variable} or {option}")
+    return name
+
+
+def timeout_ms(flag: int | None, environ: Mapping[str, str]) -> int:
+    """Return the timeout of the model in milliseconds.
+
+    Raises:
+        SettingsError: it is out of range.
+    """
+    text = str(flag) if flag is not None else environ.get("RECOMMENDER_TIMEOUT_MS", "200")
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if not 1 <= value <= MAX_TIMEOUT_MS:
+        raise SettingsError(
+            f"RECOMMENDER_TIMEOUT_MS or --timeout-ms is {text!r}: "
+            f"give whole milliseconds from 1 to {MAX_TIMEOUT_MS}"
+        )
+    return value
+
+
+def trace_endpoint(environ: Mapping[str, str]) -> str | None:
+    """Return the base URL of the OTLP receiver, if there is one.
+
+    Raises:
+        SettingsError: it is no such URL, or has a password.
+    """
+    url = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if parts.username is not None or parts.password is not None:
+        raise SettingsError(
+            "OTEL_EXPORTER_OTLP_ENDPOINT has a user or a password: give a token as "
+            "OTEL_EXPORTER_OTLP_HEADERS"
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError(
+            f"OTEL_EXPORTER_OTLP_ENDPOINT is {url[:100]!r}: give http://HOST:PORT or https://..."
+        )
+    return url
+
+
+def trace_ratio(environ: Mapping[str, str]) -> float:
+    """Return the share of requests without a trace of their client that get one.
+
+    Raises:
+        SettingsError: it is not from 0 to 1.
+    """
+    text = environ.get("OTEL_TRACES_SAMPLER_ARG") or str(DEFAULT_TRACE_RATIO)
+    try:
+        ratio = float(text)
+    except ValueError:
+        ratio = -1.0
+    if not 0 <= ratio <= 1:
+        raise SettingsError(f"OTEL_TRACES_SAMPLER_ARG is {text[:100]!r}: give a share from 0 to 1")
+    return ratio

@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 import grpc
@@ -19,12 +19,13 @@ from prometheus_client import REGISTRY, disable_created_metrics
 
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.composing import Composer
-from recommender_serving.answering.fallback import Chain, Stage
-from recommender_serving.answering.history import History
+from recommender_serving.answering.fallback import Chain, Ranker, Stage
+from recommender_serving.answering.history import History, Users
 from recommender_serving.answering.recommender import Recommender
 from recommender_serving.answering.timed import TimedRanker, TimedUsers
+from recommender_serving.answering.traced import TracedRanker, TracedUsers
 from recommender_serving.artifact.loader import Artifact, load
-from recommender_serving.domain.types import Source, Waited
+from recommender_serving.domain.types import FallReason, Source, Waited
 from recommender_serving.impressions import collector
 from recommender_serving.impressions.events import CONTENT_TYPE, Origin
 from recommender_serving.impressions.reporter import Impressions
@@ -33,6 +34,7 @@ from recommender_serving.monitoring.calls import Call, noting
 from recommender_serving.monitoring.drift_features import Bins
 from recommender_serving.monitoring.metrics import Metrics
 from recommender_serving.monitoring.session_memory import SessionMemory
+from recommender_serving.monitoring.tracing import Tracing, client_trace
 from recommender_serving.process.settings import ServeSettings
 from recommender_serving.process.warm_up import warm_up
 from recommender_serving.protocols import grpc_server, http_server, rest_server
@@ -46,6 +48,7 @@ from recommender_serving.store.reader import UserReader
 from recommender_serving.triton.client import Triton, TritonRanker
 
 logger = logging.getLogger(__name__)
+OnFall = Callable[[Source, FallReason], None]
 MODEL_NAME = "recommender"
 REPORT_SECONDS = 3.0  # for the impressions that wait at the end
 TRITON_MODELS = ("recommender", "baseline")
@@ -67,8 +70,31 @@ def run(settings: ServeSettings) -> None:
         runner.run(_serve(settings, artifact))
 
 
+def build_tracing(settings: ServeSettings) -> Tracing | None:
+    """Build what exports traces, if there is a receiver.
+
+    Raises:
+        RuntimeError: the packages for it are not installed.
+    """
+    if settings.trace_endpoint is None:
+        return None
+    try:
+        # Here, because most processes need none of it.
+        from recommender_serving.process import spans
+    except ImportError as error:
+        raise RuntimeError(
+            f"OTEL_EXPORTER_OTLP_ENDPOINT is set, but {error.name} is missing: install "
+            "recommender-operator[tracing], or unset the variable"
+        ) from error
+    exporter = spans.exporter(settings.trace_endpoint)
+    return spans.OpenTelemetry(exporter, settings.trace_ratio, settings.model, settings.version)
+
+
 def build_recommender(
-    settings: ServeSettings, artifact: Artifact, rankers: tuple[TritonRanker, TritonRanker]
+    settings: ServeSettings,
+    artifact: Artifact,
+    rankers: tuple[Ranker, Ranker],
+    tracing: Tracing | None = None,
 ) -> Recommender:
     """Build everything that answers a request, without the protocols."""
     bins = Bins(artifact)
@@ -79,7 +105,7 @@ def build_recommender(
     stages = tuple(
         Stage(
             source,
-            TimedRanker(ranker, partial(waited_for, waited)),
+            TimedRanker(_traced(ranker, waited, tracing), partial(waited_for, waited)),
             CircuitBreaker(settings.max_in_flight),
             timeout,
         )
@@ -91,7 +117,8 @@ def build_recommender(
             strict=True,
         )
     )
-    fell = noting(metrics.fell, Call.fell)
+    noted = noting(metrics.fell, Call.fell)
+    fell = noted if tracing is None else _both(noted, tracing.fell)
     composer = Composer(artifact.vocabulary.items, settings.list_limits, metrics.unmet)
     if composer.absent:
         logger.warning(
@@ -108,15 +135,35 @@ def build_recommender(
     )
     sessions = SessionMemory(time.monotonic)
     return Recommender(
-        chain, bins, sessions, metrics, time.perf_counter, build_history(settings, metrics)
+        chain,
+        bins,
+        sessions,
+        metrics,
+        time.perf_counter,
+        build_history(settings, metrics, tracing),
     )
 
 
-def build_history(settings: ServeSettings, metrics: Metrics) -> History | None:
+def _both(first: OnFall, second: OnFall) -> OnFall:
+    def both(source: Source, reason: FallReason) -> None:
+        first(source, reason)
+        second(source, reason)
+
+    return both
+
+
+def _traced(ranker: Ranker, stage: Waited, tracing: Tracing | None) -> Ranker:
+    return ranker if tracing is None else TracedRanker(ranker, tracing, stage)
+
+
+def build_history(
+    settings: ServeSettings, metrics: Metrics, tracing: Tracing | None = None
+) -> History | None:
     """Build the look into the collector's store, if there is one."""
     if settings.store_url is None:
         return None
-    users = UserReader(settings.store_url, settings.model, settings.store_password, settings.hide)
+    reader = UserReader(settings.store_url, settings.model, settings.store_password, settings.hide)
+    users: Users = reader if tracing is None else TracedUsers(reader, tracing)
     timed = TimedUsers(users, partial(noting(metrics.waited, Call.waited), Waited.STORE))
     return History(timed, metrics.looked_up)
 
@@ -154,10 +201,14 @@ async def _reporting(impressions: Impressions | None) -> AsyncIterator[None]:
 
 
 async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
+    tracing = build_tracing(settings)
     triton = Triton(settings.predictor)
-    recommender_model, baseline_model = (TritonRanker(triton, name) for name in TRITON_MODELS)
+    metadata = client_trace if tracing is None else tracing.metadata
+    recommender_model, baseline_model = (
+        TritonRanker(triton, name, metadata) for name in TRITON_MODELS
+    )
     rankers = (recommender_model, baseline_model)
-    recommender = build_recommender(settings, artifact, rankers)
+    recommender = build_recommender(settings, artifact, rankers, tracing)
     readiness = Readiness(lambda: triton.ready(TRITON_MODELS), settings.model_wait)
     impressions = build_impressions(settings, artifact, recommender.metrics)
     service = Service(
@@ -167,7 +218,7 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
         readiness,
         limits_of(artifact),
         texts=artifact.item_texts,
-        calls=CallLog(UserNames(settings.user_salt)),
+        calls=CallLog(UserNames(settings.user_salt), tracing=tracing),
         impressions=impressions,
     )
     refused = recommender.metrics.refused
@@ -185,6 +236,8 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await opening
         await triton.close()
+        if tracing is not None:
+            await asyncio.to_thread(tracing.close)
 
 
 async def _until_signal(

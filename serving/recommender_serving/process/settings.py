@@ -11,7 +11,7 @@ from pathlib import Path
 from recommender_serving.domain.list_limits import UNLIMITED, ListLimits
 from recommender_serving.log_lines import FORMATS, LEVELS
 from recommender_serving.process import environment
-from recommender_serving.process.environment import SettingsError
+from recommender_serving.process.environment import DEFAULT_TRACE_RATIO, SettingsError
 from recommender_serving.store.layout import HIDDEN, Hide
 
 EXAMPLES = """\
@@ -35,11 +35,12 @@ environment of serve (a flag wins):
   RECOMMENDER_LOG_USER_SALT  key of the users' names in the log (default: random at each start)
   RECOMMENDER_COLLECTOR_URL   collector that gets impressions, http://HOST:PORT (default: none)
   RECOMMENDER_IMPRESSIONS     share of the answers that it gets, 0 to 1 (default: 0)
+  OTEL_EXPORTER_OTLP_ENDPOINT  receiver of traces (OTLP over HTTP), a base URL (default: none)
+  OTEL_TRACES_SAMPLER_ARG share of requests with a trace, unless their client decides (default .01)
 
 exit codes: 0 success; 1 the artifact is damaged or cannot be served; 2 invalid command line"""
 
 DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
-MAX_TIMEOUT_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,8 @@ class ServeSettings:
     user_salt: str | None = field(default=None, repr=False)  # of users in the log
     collector: str | None = None  # base URL of the collector; None gets no impressions
     impressions: float = 0.0  # share of the answers that it gets
+    trace_endpoint: str | None = None  # base URL of the OTLP receiver; None exports no traces
+    trace_ratio: float = DEFAULT_TRACE_RATIO  # of requests without a trace of their client
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +219,7 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         raise SettingsError(
             f"--http-port and --grpc-port are both {args.http_port}: choose different ports"
         )
-    timeout = _timeout_ms(args.timeout_ms, environ)
+    timeout = environment.timeout_ms(args.timeout_ms, environ)
     # Half the model's timeout, at most 100 ms: a fallback must not double the user's wait.
     baseline = args.baseline_timeout_ms or min(100.0, timeout / 2)
     return ServeSettings(
@@ -224,8 +227,8 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         predictor=args.predictor_host,
         http_port=args.http_port,
         grpc_port=args.grpc_port,
-        model=_name(args.model, environ, "--model", "RECOMMENDER_MODEL"),
-        version=_name(args.version, environ, "--version", "RECOMMENDER_VERSION"),
+        model=environment.name_of(args.model, environ, "--model", "RECOMMENDER_MODEL"),
+        version=environment.name_of(args.version, environ, "--version", "RECOMMENDER_VERSION"),
         timeout=timeout / 1000,
         baseline_timeout=baseline / 1000,
         digest=args.digest,
@@ -242,25 +245,6 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         log_level=environment.choice(environ, "RECOMMENDER_LOG_LEVEL", LEVELS, "INFO"),
         log_format=environment.choice(environ, "RECOMMENDER_LOG_FORMAT", FORMATS, "json"),
         user_salt=environ.get("RECOMMENDER_LOG_USER_SALT") or None,
+        trace_endpoint=environment.trace_endpoint(environ),
+        trace_ratio=environment.trace_ratio(environ),
     )
-
-
-def _name(flag: str | None, environ: Mapping[str, str], option: str, variable: str) -> str:
-    name = (flag if flag is not None else environ.get(variable, "")).strip()
-    if not name:
-        raise SettingsError(f"the name is missing: set {variable} or {option}")
-    return name
-
-
-def _timeout_ms(flag: int | None, environ: Mapping[str, str]) -> int:
-    text = str(flag) if flag is not None else environ.get("RECOMMENDER_TIMEOUT_MS", "200")
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if not 1 <= value <= MAX_TIMEOUT_MS:
-        raise SettingsError(
-            f"RECOMMENDER_TIMEOUT_MS or --timeout-ms is {text!r}: "
-            f"give whole milliseconds from 1 to {MAX_TIMEOUT_MS}"
-        )
-    return value

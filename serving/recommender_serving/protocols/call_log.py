@@ -8,7 +8,6 @@ import hashlib
 import hmac
 import logging
 import os
-import re
 import time
 from collections.abc import Callable, Iterator
 
@@ -16,18 +15,12 @@ from starlette.requests import ClientDisconnect
 
 from recommender_serving.domain.types import NOBODY, Source
 from recommender_serving.monitoring.calls import Call, entered
+from recommender_serving.monitoring.tracing import Tracing, traceparent_of
 from recommender_serving.protocols import errors
 
 logger = logging.getLogger(__name__)
 HEX_DIGITS = 16
 SHOWN_USERS = 8
-_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-
-
-def trace_id(traceparent: str | None) -> str | None:
-    """Return the trace of a W3C traceparent; None if it has none."""
-    found = _TRACEPARENT.fullmatch(traceparent or "")
-    return found[1] if found else None
 
 
 class UserNames:
@@ -57,8 +50,10 @@ class CallLog:
         self,
         name: Callable[[int], str] | None = None,
         clock: Callable[[], float] = time.perf_counter,
+        tracing: Tracing | None = None,
     ) -> None:
-        """Create a log that shows users by `name`."""
+        """Create a log that shows users by `name`; calls have spans with `tracing`."""
+        self._tracing = tracing
         self._name = name or UserNames()
         self._clock = clock
 
@@ -67,11 +62,11 @@ class CallLog:
         self, protocol: str, request_id: str = "", traceparent: str | None = None
     ) -> Iterator[Call]:
         """Follow one call until it is answered or fails."""
-        call = Call(protocol, request_id, trace_id(traceparent))
+        call = Call(protocol, request_id, traceparent_of(traceparent))
         start = self._clock()
         error: BaseException | None = None
         try:
-            with entered(call):
+            with entered(call), self._span(call):
                 yield call
         except (Exception, asyncio.CancelledError) as raised:
             error = raised
@@ -81,6 +76,9 @@ class CallLog:
             if logger.isEnabledFor(level):
                 fields = self._fields(call, error, self._clock() - start)
                 logger.log(level, text, extra={"fields": fields})
+
+    def _span(self, call: Call) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if self._tracing is None else self._tracing.request(call)
 
     def _fields(
         self, call: Call, error: BaseException | None, seconds: float

@@ -11,7 +11,6 @@ from recommender_serving.protocols.errors import InvalidRequest
 
 OUTPUTS = ("item_ids", "scores", "source", "version", "score_kind")
 ID_HEADER = "x-request-id"
-TRACE_HEADER = "traceparent"  # https://www.w3.org/TR/trace-context/
 DEADLINE_HEADER = "x-deadline-ms"  # how long the client waits; gRPC has its own
 MAX_DEADLINE_MS = 60_000
 MAX_ID = 128  # characters

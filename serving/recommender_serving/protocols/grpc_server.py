@@ -14,8 +14,8 @@ import grpc
 
 from recommender_serving.inference import inference_pb2 as pb
 from recommender_serving.monitoring import calls
+from recommender_serving.monitoring.tracing import TRACE_HEADER
 from recommender_serving.protocols import errors, v2_proto
-from recommender_serving.protocols.calls import TRACE_HEADER
 from recommender_serving.protocols.service import SERVER, Service
 from recommender_serving.protocols.tensors import Tensor, inputs, outputs
 

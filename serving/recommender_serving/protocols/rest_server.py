@@ -18,13 +18,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recommender_serving.domain.types import Answer
+from recommender_serving.monitoring.tracing import TRACE_HEADER
 from recommender_serving.protocols import docs_page, errors, openapi, v2_json
 from recommender_serving.protocols.bodies import Bodies
 from recommender_serving.protocols.calls import (
     DEADLINE_HEADER,
     ID_HEADER,
     MAX_DEADLINE_MS,
-    TRACE_HEADER,
     ids_of,
     request_id,
 )

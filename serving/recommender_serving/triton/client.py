@@ -6,12 +6,12 @@ import asyncio
 import itertools
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import grpc
 
-from recommender_serving.domain.types import FallReason, RankerError, Ranking
+from recommender_serving.domain.types import FallReason, Metadata, RankerError, Ranking
 from recommender_serving.inference import inference_pb2 as pb
 from recommender_serving.triton.inputs import Tensors
 
@@ -114,7 +114,9 @@ class Triton:
         except grpc.aio.AioRpcError:
             return False
 
-    async def infer(self, model: str, tensors: Tensors, timeout: float) -> Any:
+    async def infer(
+        self, model: str, tensors: Tensors, timeout: float, metadata: Metadata = ()
+    ) -> Any:
         """Call a model and return the ModelInferResponse.
 
         A call that lost its Triton is repeated over another connection, within `timeout` seconds
@@ -138,7 +140,7 @@ class Triton:
             stub = self._stub()
             try:
                 within = max(0.0, ends - time.monotonic())
-                return await stub.infer(request, timeout=within)
+                return await stub.infer(request, timeout=within, metadata=metadata)
             except grpc.aio.AioRpcError as error:
                 if error.code() is grpc.StatusCode.UNAVAILABLE:
                     self._replace(stub)
@@ -159,13 +161,18 @@ class Triton:
 class TritonRanker:
     """One Triton model as a `Ranker`."""
 
-    def __init__(self, triton: Triton, model: str) -> None:
+    def __init__(
+        self, triton: Triton, model: str, metadata: Callable[[], Metadata] = tuple
+    ) -> None:
+        """Create a ranker that calls `model` with the metadata of the moment."""
         self._triton = triton
         self._model = model
+        self._metadata = metadata
 
     async def rank(self, tensors: Tensors, top_n: int, timeout: float) -> Ranking:  # noqa: ARG002
         """Rank with the model; `top_n` is among the tensors."""
-        return decode(await self._triton.infer(self._model, tensors, timeout))
+        answer = await self._triton.infer(self._model, tensors, timeout, self._metadata())
+        return decode(answer)
 
 
 def decode(response: Any) -> Ranking:

@@ -48,6 +48,8 @@ def test_every_setting_can_be_set_and_reaches_the_manifests() -> None:
             "RECOMMENDER_METRICS_FROM": '[{"ipBlock": {"cidr": "10.0.0.0/8"}}]',
             "RECOMMENDER_LOG_LEVEL": "",
             "RECOMMENDER_SERVING_LOG_FORMAT": "text",
+            "RECOMMENDER_TRACING_ENDPOINT": "http://Otel:4318/",
+            "RECOMMENDER_TRACING_RATIO": "0.5",
             "RECOMMENDER_SERVING_LOG_USER_SALT": "a salt",
             "UNRELATED": "x",
         }
@@ -60,6 +62,8 @@ def test_every_setting_can_be_set_and_reaches_the_manifests() -> None:
     assert settings.options.prometheus_urls == ("http://prom:9090", "https://b/x")
     assert not settings.options.isolate_triton
     assert settings.options.serving_log_format == "text"
+    assert settings.options.tracing_endpoint == "http://otel:4318"
+    assert settings.options.tracing_ratio == 0.5
     assert settings.options.serving_log_user_salt == "a salt"
     assert "a salt" not in repr(settings) + repr(settings.options)
     assert settings.options.metrics_from == ({"ipBlock": {"cidr": "10.0.0.0/8"}},)

@@ -351,6 +351,14 @@ def test_transformers_log_as_the_installation_says_and_by_default_without_a_vari
     assert not {f"RECOMMENDER_{name}" for name in names} & set(_environment(OPTIONS))
 
 
+def test_transformers_export_traces_if_there_is_a_receiver() -> None:
+    said = dataclasses.replace(OPTIONS, tracing_endpoint="http://otel:4318", tracing_ratio=0.5)
+    environment = _environment(said)
+    assert environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel:4318"
+    assert environment["OTEL_TRACES_SAMPLER_ARG"] == "0.5"
+    assert not [name for name in _environment(OPTIONS) if name.startswith("OTEL")]
+
+
 @pytest.mark.parametrize("hide", [(), tuple(Hide)])
 def test_the_transformer_understands_what_the_resource_leaves_out(hide: tuple[Hide, ...]) -> None:
     own = dataclasses.replace(OPTIONS, store_url="redis://store:6379/0", store_namespace="team")

@@ -178,3 +178,36 @@ def test_a_url_that_is_no_collectors_is_refused(url: str) -> None:
 def test_a_share_of_impressions_out_of_range_is_refused(share: str) -> None:
     with pytest.raises(SettingsError, match="RECOMMENDER_IMPRESSIONS"):
         serve(RECOMMENDER_IMPRESSIONS=share)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "remedy"),
+    [
+        ("RECOMMENDER_LOG_LEVEL", "LOUD", "give one of DEBUG"),
+        ("RECOMMENDER_LOG_FORMAT", "xml", "give one of json, text"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "give http://HOST:PORT"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:x@collector", "OTEL_EXPORTER_OTLP_HEADERS"),
+        ("OTEL_TRACES_SAMPLER_ARG", "2", "give a share from 0 to 1"),
+        ("OTEL_TRACES_SAMPLER_ARG", "all", "give a share from 0 to 1"),
+        ("OTEL_TRACES_SAMPLER_ARG", "nan", "give a share from 0 to 1"),
+    ],
+)
+def test_a_wrong_setting_of_logs_or_traces_is_an_error_with_the_remedy(
+    variable: str, value: str, remedy: str
+) -> None:
+    with pytest.raises(SettingsError, match=rf"{variable}.*{remedy}"):
+        serve(**{variable: value})
+
+
+def test_logs_are_json_and_nothing_is_traced_unless_asked_for() -> None:
+    usual = serve()
+    assert (usual.log_level, usual.log_format, usual.trace_endpoint) == ("INFO", "json", None)
+    asked = serve(
+        RECOMMENDER_LOG_LEVEL="debug",
+        RECOMMENDER_LOG_USER_SALT="a salt",
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://collector:4318",
+        OTEL_TRACES_SAMPLER_ARG="0.5",
+    )
+    assert (asked.log_level, asked.trace_ratio) == ("DEBUG", 0.5)
+    assert asked.trace_endpoint == "http://collector:4318"
+    assert "a salt" not in repr(asked)

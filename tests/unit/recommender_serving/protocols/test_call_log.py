@@ -19,7 +19,7 @@ from recommender_serving.domain.types import (
     Waited,
 )
 from recommender_serving.log_lines import JsonFormatter
-from recommender_serving.monitoring import calls
+from recommender_serving.monitoring import calls, tracing
 from recommender_serving.protocols import call_log, errors
 from recommender_serving.protocols.call_log import CallLog, UserNames
 from tests.unit.recommender_serving.serving_fakes import GOOD, PLAIN, Parts, failing, giving
@@ -164,7 +164,7 @@ def test_a_user_has_another_name_with_another_salt_and_without_one_at_each_start
     ],
 )
 def test_what_is_no_traceparent_is_left_out(given: str | None) -> None:
-    assert call_log.trace_id(given) is None
+    assert tracing.traceparent_of(given) is None
 
 
 async def test_calls_that_run_together_are_told_apart(tmp_path: Path, lines: Lines) -> None:

@@ -1,0 +1,173 @@
+"""Traces of a transformer, its store and a real Triton, as a receiver of OTLP sees them."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from recommender_serving.inference import inference_pb2 as pb
+from tests import redis_server
+from tests.cluster.triton import run_triton
+from tests.integration.otlp_receiver import Received, Receiver, receiving
+from tests.integration.toy_models import BREAKS
+from tests.integration.transformer_calls import PREDICT
+from tests.integration.transformer_rig import VERSION, Running, run_transformer, write_artifact
+
+pytestmark = pytest.mark.integration
+SERVER, CLIENT = 2, 3
+USER = 987_654_321
+SPAN = "00f067aa0ba902b7"
+
+
+def traceparent(trace: int, sampled: bool = True) -> str:
+    return f"00-{trace:032x}-{SPAN}-0{int(sampled)}"
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    with receiving() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def running(receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("traces")
+    write_artifact(folder / "artifact")
+    flags = [
+        f"--trace-config={setting}"
+        for setting in (
+            "mode=opentelemetry", "rate=1", "level=TIMESTAMPS",
+            f"opentelemetry,url={receiver.url}/v1/traces",
+            "opentelemetry,bsp_schedule_delay=200",
+        )
+    ]  # fmt: skip
+    environ = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
+        "OTEL_TRACES_SAMPLER_ARG": "0",  # only what a client's trace has
+        "OTEL_BSP_SCHEDULE_DELAY": "200",
+    }
+    with (
+        redis_server.running(folder) as store,
+        run_triton(folder / "artifact" / "repository", *flags) as triton,
+        run_transformer(
+            folder / "artifact", triton.grpc_url, folder / "log",
+            environ={**environ, "RECOMMENDER_STORE_URL": store.url},
+        ) as process,
+    ):  # fmt: skip
+        yield process
+
+
+def ask(running: Running, user: int, header: str | None) -> None:
+    headers = {"x-request-id": "page-7", **({"traceparent": header} if header else {})}
+    body = json.dumps({"instances": [{"user_id": user}]}).encode()
+    call = urllib.request.Request(running.http + PREDICT, body, headers)
+    urllib.request.urlopen(call, timeout=10).close()
+
+
+def spans_of(receiver: Receiver, trace: int, *names: str) -> dict[str, Received]:
+    """Return the spans of a trace by name, as soon as these have arrived."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        found = {span.name: span for span in receiver.spans if span.trace == f"{trace:032x}"}
+        if set(names) <= set(found):
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"only {sorted(found)}")
+
+
+def test_a_trace_leads_from_the_client_through_store_and_model_into_triton(
+    running: Running, receiver: Receiver
+) -> None:
+    ask(running, USER, traceparent(1))
+    found = spans_of(receiver, 1, "recommend", "store", "model", "InferRequest")
+    request, store, model = (found[name] for name in ("recommend", "store", "model"))
+    assert (request.parent, request.kind) == (SPAN, SERVER)
+    assert (store.parent, store.kind) == (request.id, CLIENT)
+    assert model.parent == request.id
+    assert found["InferRequest"].parent == model.id
+    assert request.process["service.version"] == VERSION
+    assert request.attributes["recommender.request_id"] == "page-7"
+    assert request.attributes["recommender.sources"] == "model"
+    assert request.attributes["recommender.protocol"] == "v1"
+    assert 0 < model.seconds <= request.seconds
+    assert not request.failed
+
+
+def test_a_fallback_is_an_event_of_its_request_and_its_model_failed(
+    running: Running, receiver: Receiver
+) -> None:
+    ask(running, BREAKS, traceparent(2))
+    found = spans_of(receiver, 2, "recommend", "model", "baseline")
+    fall = {"recommender.source": "model", "recommender.reason": "error"}
+    assert found["recommend"].events == (("fallback", fall),)
+    assert found["recommend"].attributes["recommender.sources"] == "baseline"
+    assert found["model"].failed
+    assert found["model"].attributes["error.type"] == "error"
+    assert not found["baseline"].failed
+
+
+def test_grpc_has_traces_too(running: Running, receiver: Receiver) -> None:
+    message = pb.ModelInferRequest(
+        model_name="recommender",
+        inputs=[
+            pb.ModelInferRequest.InferInputTensor(
+                name="user_id",
+                datatype="INT64",
+                shape=[1],
+                contents=pb.InferTensorContents(int64_contents=[1]),
+            )
+        ],
+    )
+    with grpc.insecure_channel(running.grpc) as channel:
+        infer = channel.unary_unary(
+            "/inference.GRPCInferenceService/ModelInfer",
+            pb.ModelInferRequest.SerializeToString,
+            pb.ModelInferResponse.FromString,
+        )
+        infer(message, metadata=(("traceparent", traceparent(3)),), timeout=10)
+    found = spans_of(receiver, 3, "recommend", "model", "InferRequest")
+    assert found["recommend"].attributes["recommender.protocol"] == "grpc"
+    assert found["InferRequest"].parent == found["model"].id
+
+
+def test_what_a_client_does_not_sample_is_not_exported_and_no_span_has_a_user(
+    running: Running, receiver: Receiver
+) -> None:
+    ask(running, USER, None)
+    ask(running, USER, traceparent(4, sampled=False))
+    ask(running, USER, traceparent(5))
+    spans_of(receiver, 5, "recommend", "model")
+    ours = [span for span in receiver.spans if span.name in ("recommend", "store", "model")]
+    assert {int(span.trace, 16) for span in ours} <= {1, 2, 3, 5, 6}
+    assert str(USER).encode() not in receiver.raw
+
+
+def test_the_line_of_a_call_has_the_trace(running: Running, receiver: Receiver) -> None:
+    ask(running, BREAKS, traceparent(6))
+    spans_of(receiver, 6, "recommend")
+    lines = map(json.loads, running.log.read_text().splitlines())
+    assert f"{6:032x}" in {line.get("trace_id") for line in lines}
+
+
+def test_without_a_receiver_requests_are_answered_and_the_process_ends_in_time(
+    tmp_path: Path,
+) -> None:
+    write_artifact(tmp_path / "artifact")
+    environ = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+        "OTEL_TRACES_SAMPLER_ARG": "1",
+        "OTEL_BSP_SCHEDULE_DELAY": "100",
+    }
+    flags = ("--model-wait-seconds", "0")
+    with run_transformer(
+        tmp_path / "artifact", "127.0.0.1:1", tmp_path / "log", *flags, environ=environ
+    ) as process:
+        for _ in range(100):
+            assert process.ask(user_id=1)["source"] == "popularity"
+        assert process.stop(20) == 0
