@@ -30,6 +30,25 @@ class Hide(enum.StrEnum):
     SEEN = "Seen"
 
 
+class CacheSpec(ApiModel):
+    seconds: int = Field(
+        default=5, ge=1, le=300, description="How long an answer of the model is reused."
+    )
+    max_entries: int = Field(
+        default=10000,
+        ge=1,
+        le=1000000,
+        description="Maximum number of answers in a transformer pod.",
+    )
+    max_megabytes: int = Field(
+        default=64,
+        ge=1,
+        le=16384,
+        description="Maximum memory of these answers in a transformer pod, in MiB; it is part of "
+        "transformerResources.memory.",
+    )
+
+
 class ServingSpec(ApiModel):
     host: str | None = Field(
         default=None,
@@ -82,6 +101,11 @@ class ServingSpec(ApiModel):
         description="Items that answers leave out, as the collector's store knows the user. "
         "Interacted: of the newest 100 interactions. Bought and Disliked: by events. Seen: shown "
         "or opened. An empty list leaves out nothing but the items of the session.",
+    )
+    cache: CacheSpec | None = Field(
+        default=None,
+        description="Reuse answers of the model for equal requests of a user without new events; "
+        "none if absent.",
     )
     ready_deadline_seconds: int = Field(
         default=600,

@@ -211,6 +211,14 @@ def knative(
     }
 
 
+def _cache(serving: ServingSpec) -> list[Manifest]:
+    kept = serving.cache
+    if kept is None:
+        return []
+    value = f"{kept.seconds},{kept.max_entries},{kept.max_megabytes}"
+    return [{"name": "RECOMMENDER_CACHE", "value": value}]
+
+
 def _store(model: ModelObject, options: Options) -> list[Manifest]:
     """Return the variables of the store, which knows the models of one namespace by name."""
     if not options.store_url or model.namespace != options.store_namespace:
@@ -240,6 +248,7 @@ def serving_digest(serving: ServingSpec, *, knative: bool = False) -> str:
             "resources",
             "transformer_resources",
             "hide",
+            "cache",
             "scheduling",
         },
     )
@@ -336,6 +345,7 @@ def _transformer(
             {"name": "RECOMMENDER_MODEL", "value": model.name},
             {"name": "RECOMMENDER_VERSION", "value": version.name},
             {"name": "RECOMMENDER_TIMEOUT_MS", "value": str(serving.timeout_milliseconds)},
+            *_cache(serving),
             *_store(model, options),
         ],
         "resources": security.resources(serving.transformer_resources),

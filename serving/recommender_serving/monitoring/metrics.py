@@ -6,7 +6,15 @@ from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from recommender_serving.domain.types import FallReason, Lookup, Outcome, Refusal, Source, Waited
+from recommender_serving.domain.types import (
+    FallReason,
+    Found,
+    Lookup,
+    Outcome,
+    Refusal,
+    Source,
+    Waited,
+)
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5)
 LABELS = ("model", "version")
@@ -45,7 +53,7 @@ class Metrics:
         )
         self._duration = Histogram(
             "recommender_request_duration_seconds",
-            "Time from the parsed request to its answer.",
+            "Time from the parsed request to its answer, without those of the cache.",
             LABELS,
             buckets=BUCKETS,
             registry=registry,
@@ -93,6 +101,24 @@ class Metrics:
             LABELS,
             registry=registry,
         ).labels(*self._names)
+        self._found = self._by_label(
+            "transformer_cache_lookups_total", "Looks into the cache.", "outcome", Found
+        )
+        self._evicted = Counter(
+            "transformer_cache_evictions_total",
+            "Answers that were dropped for others before they were too old.",
+            LABELS,
+            registry=registry,
+        ).labels(*self._names)
+        self._cached, self._cached_bytes = (
+            Gauge(f"transformer_cache_{name}", text, LABELS, registry=registry).labels(
+                *self._names
+            )
+            for name, text in (
+                ("entries", "Answers in the cache."),
+                ("bytes", "About how much memory they take."),
+            )
+        )
         self._features = self._bins(reference)
         effect = Gauge(
             "recommender_reference_design_effect",
@@ -108,7 +134,7 @@ class Metrics:
         name: str,
         text: str,
         label: str,
-        values: type[Outcome | Source | FallReason | Lookup | Refusal],
+        values: type[Outcome | Source | FallReason | Found | Lookup | Refusal],
     ) -> dict[str, Counter]:
         counter = Counter(name, text, (*LABELS, label), registry=self._registry)
         return {value.value: counter.labels(*self._names, value.value) for value in values}
@@ -151,11 +177,16 @@ class Metrics:
         """Count what was refused before it was a request."""
         self._refused[reason].inc()
 
-    def answered(self, source: Source, seconds: float) -> None:
-        """Count an answered instance."""
+    def answered(self, source: Source, seconds: float, *, asked: bool = True) -> None:
+        """Count an answered instance, and whether the models were asked for it.
+
+        The operator compares the durations of two versions. Those of the cache depend on how many
+        requests a version gets, so a candidate would look slow beside a champion.
+        """
         self._requests[Outcome.OK].inc()
         self._answers[source].inc()
-        self._duration.observe(seconds)
+        if asked:
+            self._duration.observe(seconds)
         self._by_path[source].observe(seconds)
 
     def failed(self, seconds: float) -> None:
@@ -180,6 +211,16 @@ class Metrics:
     def looked_up(self, outcome: Lookup) -> None:
         """Count a look into the store of users."""
         self._lookups[outcome].inc()
+
+    def found(self, outcome: Found) -> None:
+        """Count a look into the cache."""
+        self._found[outcome].inc()
+
+    def cached(self, entries: int, size: int, evicted: int) -> None:
+        """Report the size of the cache, and answers that were dropped for others."""
+        self._cached.set(entries)
+        self._cached_bytes.set(size)
+        self._evicted.inc(evicted)
 
     def session(self, row: Iterable[tuple[str, str]]) -> None:
         """Count a new session and the bins of its features."""

@@ -15,6 +15,7 @@ import grpc
 import uvloop
 from prometheus_client import REGISTRY, disable_created_metrics
 
+from recommender_serving.answering.cache import Cache
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.fallback import Chain, Stage
 from recommender_serving.answering.history import History
@@ -86,8 +87,21 @@ def build_recommender(
     )
     sessions = SessionMemory(time.monotonic)
     return Recommender(
-        chain, bins, sessions, metrics, time.perf_counter, build_history(settings, metrics)
+        chain,
+        bins,
+        sessions,
+        metrics,
+        time.perf_counter,
+        build_history(settings, metrics),
+        build_cache(settings, chain, metrics),
     )
+
+
+def build_cache(settings: ServeSettings, chain: Chain, metrics: Metrics) -> Cache | None:
+    """Build the cache of answers, if there is one."""
+    if settings.cache is None:
+        return None
+    return Cache(chain, settings.cache, metrics.found, metrics.cached, time.monotonic)
 
 
 def build_history(settings: ServeSettings, metrics: Metrics) -> History | None:

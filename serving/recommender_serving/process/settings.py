@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from recommender_serving.answering.cache import Bounds
 from recommender_serving.store.layout import HIDDEN, Hide
 
 EXAMPLES = """\
@@ -23,6 +24,8 @@ environment of serve (a flag wins):
   RECOMMENDER_TIMEOUT_MS  timeout of the model; after it the baseline answers (default 200)
   RECOMMENDER_STORE_URL       store of the collector, redis://HOST:PORT/DB (default: none)
   RECOMMENDER_STORE_PASSWORD  its password (default: none)
+  RECOMMENDER_CACHE       seconds, entries and MiB of the cache of answers, such as 5,10000,64
+                          (default: none)
   RECOMMENDER_HIDE        what answers leave out, of Interacted, Bought, Disliked and Seen, with
                           commas (default: all but Seen; empty: nothing)
 
@@ -56,6 +59,7 @@ class ServeSettings:
     store_url: str | None = None  # of the users' recent interactions; None reads none
     store_password: str | None = field(default=None, repr=False)
     hide: frozenset[Hide] = HIDDEN  # items that the store knows and answers leave out
+    cache: Bounds | None = None  # of answers; None keeps none
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +228,24 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         store_url=_store_url(environ),
         store_password=environ.get("RECOMMENDER_STORE_PASSWORD") or None,
         hide=_hide(environ),
+        cache=_cache(environ),
     )
+
+
+def _cache(environ: Mapping[str, str]) -> Bounds | None:
+    text = environ.get("RECOMMENDER_CACHE", "")
+    if not text:
+        return None
+    parts = text.split(",")
+    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts) or not (
+        len(parts) == 3 and all(map(int, parts))
+    ):
+        raise SettingsError(
+            f"RECOMMENDER_CACHE is {text[:100]!r}: give seconds, entries and MiB as three whole "
+            "numbers above 0 with commas between them, such as 5,10000,64, or an empty text"
+        )
+    seconds, entries, size = map(int, parts)
+    return Bounds(seconds=seconds, entries=entries, bytes=size * 2**20)
 
 
 def _hide(environ: Mapping[str, str]) -> frozenset[Hide]:

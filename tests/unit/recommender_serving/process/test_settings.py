@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from recommender_serving.answering.cache import Bounds
 from recommender_serving.process.settings import (
     ServeSettings,
     SettingsError,
@@ -147,3 +148,16 @@ def test_what_answers_leave_out_is_a_list_of_names(given: str | None, hidden: se
 def test_an_unknown_name_to_leave_out_is_an_error_with_the_known_ones() -> None:
     with pytest.raises(SettingsError, match=r"RECOMMENDER_HIDE is 'seen'.*Interacted, Bought"):
         serve(RECOMMENDER_HIDE="seen")
+
+
+def test_a_cache_is_kept_only_if_its_bounds_are_given() -> None:
+    assert serve().cache is None
+    assert serve(RECOMMENDER_CACHE="").cache is None
+    bounds = Bounds(seconds=5, entries=10_000, bytes=64 * 2**20)
+    assert serve(RECOMMENDER_CACHE="5,10000,64").cache == bounds
+
+
+@pytest.mark.parametrize("text", ["5", "5,10", "5,10,0", "0,1,1", "5,-1,1", "5,x,1", "1,2,3,4"])
+def test_bounds_of_a_cache_that_make_no_sense_are_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="RECOMMENDER_CACHE"):
+        serve(RECOMMENDER_CACHE=text)
