@@ -216,7 +216,7 @@ def _cache(serving: ServingSpec) -> list[Manifest]:
     if kept is None:
         return []
     value = f"{kept.seconds},{kept.max_entries},{kept.max_megabytes}"
-    return [{"name": "RECOMMENDER_CACHE", "value": value}]
+    return [{"name": "RECOMMENDER_ANSWER_CACHE", "value": value}]
 
 
 def _store(model: ModelObject, options: Options) -> list[Manifest]:

@@ -24,8 +24,8 @@ environment of serve (a flag wins):
   RECOMMENDER_TIMEOUT_MS  timeout of the model; after it the baseline answers (default 200)
   RECOMMENDER_STORE_URL       store of the collector, redis://HOST:PORT/DB (default: none)
   RECOMMENDER_STORE_PASSWORD  its password (default: none)
-  RECOMMENDER_CACHE       seconds, entries and MiB of the cache of answers, such as 5,10000,64
-                          (default: none)
+  RECOMMENDER_ANSWER_CACHE    seconds, entries and MiB of the cache of answers, such as
+                              5,10000,64 (default: none)
   RECOMMENDER_HIDE        what answers leave out, of Interacted, Bought, Disliked and Seen, with
                           commas (default: all but Seen; empty: nothing)
 
@@ -233,7 +233,7 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
 
 
 def _cache(environ: Mapping[str, str]) -> Bounds | None:
-    text = environ.get("RECOMMENDER_CACHE", "")
+    text = environ.get("RECOMMENDER_ANSWER_CACHE", "")
     if not text:
         return None
     parts = text.split(",")
@@ -241,8 +241,8 @@ def _cache(environ: Mapping[str, str]) -> Bounds | None:
         len(parts) == 3 and all(map(int, parts))
     ):
         raise SettingsError(
-            f"RECOMMENDER_CACHE is {text[:100]!r}: give seconds, entries and MiB as three whole "
-            "numbers above 0 with commas between them, such as 5,10000,64, or an empty text"
+            f"RECOMMENDER_ANSWER_CACHE is {text[:100]!r}: give seconds, entries and MiB as three "
+            "whole numbers above 0 with commas between them, such as 5,10000,64, or an empty text"
         )
     seconds, entries, size = map(int, parts)
     return Bounds(seconds=seconds, entries=entries, bytes=size * 2**20)

@@ -366,7 +366,7 @@ def test_the_transformer_understands_the_bounds_of_its_cache() -> None:
         assert parsed.cache is not None
         assert (parsed.cache.seconds, parsed.cache.entries) == (9, 10_000)
         assert parsed.cache.bytes == 32 * 2**20
-    assert "RECOMMENDER_CACHE" not in _environment(OPTIONS)
+    assert "RECOMMENDER_ANSWER_CACHE" not in _environment(OPTIONS)
 
 
 def test_a_version_that_was_not_published_is_not_served() -> None:

@@ -152,12 +152,12 @@ def test_an_unknown_name_to_leave_out_is_an_error_with_the_known_ones() -> None:
 
 def test_a_cache_is_kept_only_if_its_bounds_are_given() -> None:
     assert serve().cache is None
-    assert serve(RECOMMENDER_CACHE="").cache is None
+    assert serve(RECOMMENDER_ANSWER_CACHE="").cache is None
     bounds = Bounds(seconds=5, entries=10_000, bytes=64 * 2**20)
-    assert serve(RECOMMENDER_CACHE="5,10000,64").cache == bounds
+    assert serve(RECOMMENDER_ANSWER_CACHE="5,10000,64").cache == bounds
 
 
 @pytest.mark.parametrize("text", ["5", "5,10", "5,10,0", "0,1,1", "5,-1,1", "5,x,1", "1,2,3,4"])
 def test_bounds_of_a_cache_that_make_no_sense_are_refused(text: str) -> None:
-    with pytest.raises(SettingsError, match="RECOMMENDER_CACHE"):
-        serve(RECOMMENDER_CACHE=text)
+    with pytest.raises(SettingsError, match="RECOMMENDER_ANSWER_CACHE"):
+        serve(RECOMMENDER_ANSWER_CACHE=text)
