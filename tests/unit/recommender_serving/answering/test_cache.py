@@ -158,10 +158,18 @@ async def test_a_client_that_leaves_does_not_take_the_others_along() -> None:
     await asyncio.gather(first, return_exceptions=True)
     rig.inner.go.set()
     assert all(answer.items for answer in await asyncio.gather(*others))
-    one, two = (asyncio.create_task(rig.ask(user_id=8)) for _ in range(2))
+
+
+async def test_a_client_that_waits_for_a_shared_call_may_leave() -> None:
+    rig = Rig(Slow(held=True))
+    asking = [asyncio.create_task(rig.ask()) for _ in range(3)]
     await asyncio.sleep(0)
-    two.cancel()
-    assert (await one).items
+    left = asking.pop(1)
+    left.cancel()
+    await asyncio.gather(left, return_exceptions=True)
+    rig.inner.go.set()
+    assert all(answer.items for answer in await asyncio.gather(*asking))
+    assert rig.inner.calls == 1
 
 
 @pytest.mark.parametrize(
@@ -201,6 +209,14 @@ async def test_the_least_recently_used_answers_give_way() -> None:
     assert rig.inner.calls == 4
     await rig.ask(user_id=2)
     assert rig.inner.calls == 5
+
+
+async def test_large_answers_give_way_before_there_are_too_many() -> None:
+    one = size_of(ASKED, Answer((1,), (0.5,), Source.MODEL))
+    rig = Rig(Slow(), Bounds(seconds=5, entries=100, bytes=2 * one))
+    for user in range(5):
+        await rig.ask(user_id=user)
+    assert (rig.sizes, rig.evicted) == ((2, 2 * one), 3)
 
 
 @given(
