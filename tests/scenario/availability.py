@@ -45,11 +45,11 @@ class Effect:
 def measured(world: World, fault: Callable[[World], None]) -> Effect:
     """Cause a fault, wait until the version is whole again, and return the effect."""
     until_whole(world)
-    _let_pass(world)
+    let_pass(world)
     before = _figures(world)
     fault(world)
     until_whole(world)
-    _let_pass(world)
+    let_pass(world)
     after = _figures(world)
     causes = {
         cause: count - before["failures"].get(cause, 0)
@@ -73,7 +73,7 @@ def _fallbacks(figures: dict[str, Any]) -> int:
     return sum(count for source, count in figures["sources"].items() if source != "model")
 
 
-def _let_pass(world: World) -> None:
+def let_pass(world: World) -> None:
     """Wait until the load has sent and reported the requests of some seconds."""
     wanted = _figures(world)["sent"] + CALM * RATE
     world.until("further requests", lambda: bool(_figures(world)["sent"] >= wanted), SECONDS)
@@ -207,8 +207,8 @@ def kill_operator(world: World) -> None:
 def kill_kubelet(world: World) -> None:
     """Kill the kubelet, and start it again; its containers continue."""
     with _kubelet_dead():
-        _let_pass(world)
-        _let_pass(world)
+        let_pass(world)
+        let_pass(world)
 
 
 @contextlib.contextmanager

@@ -63,6 +63,25 @@ class ListExposure(ApiModel):
     )
 
 
+class CacheSpec(ApiModel):
+    seconds: int = Field(
+        default=5, ge=1, le=300, description="How long an answer of the model is reused."
+    )
+    max_entries: int = Field(
+        default=10000,
+        ge=1,
+        le=1000000,
+        description="Maximum number of answers in a transformer pod.",
+    )
+    max_megabytes: int = Field(
+        default=64,
+        ge=1,
+        le=16384,
+        description="Maximum memory of these answers in a transformer pod, in MiB; it is part of "
+        "transformerResources.memory.",
+    )
+
+
 class ServingSpec(ApiModel):
     host: str | None = Field(
         default=None,
@@ -135,6 +154,11 @@ class ServingSpec(ApiModel):
         description="Share of the answers that the transformer reports to the collector as "
         "impressions, chosen by a hash of the request id; 1 reports all, 0 none. For models in "
         "the namespace of the release, with the collector enabled in the chart.",
+    )
+    cache: CacheSpec | None = Field(
+        default=None,
+        description="Reuse answers of the model for equal requests of a user without new events; "
+        "none if absent.",
     )
     ready_deadline_seconds: int = Field(
         default=600,

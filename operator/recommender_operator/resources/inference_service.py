@@ -240,6 +240,7 @@ def serving_digest(serving: ServingSpec, *, knative: bool = False) -> str:
             "diversity",
             "exposure",
             "impressions",
+            "cache",
             "scheduling",
         },
     )

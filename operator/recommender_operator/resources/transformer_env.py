@@ -18,6 +18,7 @@ def variables(model: ModelObject, version: VersionObject, options: Options) -> l
         "RECOMMENDER_TIMEOUT_MS": str(model.spec.serving.timeout_milliseconds),
         **_logs(options),
         **_traces(options),
+        **_cache(model.spec.serving),
         **_collector(model, options),
         **list_limits(model.spec.serving),
     }
@@ -40,6 +41,13 @@ def _traces(options: Options) -> dict[str, str]:
         "OTEL_EXPORTER_OTLP_ENDPOINT": options.tracing_endpoint,
         "OTEL_TRACES_SAMPLER_ARG": str(options.tracing_ratio),
     }
+
+
+def _cache(serving: ServingSpec) -> dict[str, str]:
+    kept = serving.cache
+    if kept is None:
+        return {}
+    return {"RECOMMENDER_ANSWER_CACHE": f"{kept.seconds},{kept.max_entries},{kept.max_megabytes}"}
 
 
 def _collector(model: ModelObject, options: Options) -> dict[str, str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from recommender_serving.answering.cache import Cache
 from recommender_serving.answering.fallback import Chain
 from recommender_serving.answering.history import History
-from recommender_serving.domain.types import Answer, RecommendRequest
+from recommender_serving.domain.types import Answer, Found, RecommendRequest
 from recommender_serving.monitoring import calls
 from recommender_serving.monitoring.drift_features import Bins
 from recommender_serving.monitoring.metrics import Metrics
@@ -27,6 +28,7 @@ class Recommender:
         metrics: Metrics,
         clock: Callable[[], float],
         history: History | None = None,
+        cache: Cache | None = None,
     ) -> None:
         self._chain = chain
         self._bins = bins
@@ -34,6 +36,7 @@ class Recommender:
         self._metrics = metrics
         self._clock = clock
         self._history = history
+        self._cache = cache
 
     @property
     def metrics(self) -> Metrics:
@@ -65,7 +68,7 @@ class Recommender:
         try:
             if self._history is not None:
                 request = await self._history.complete(request)
-            answer = await self._chain.answer(request, deadline)
+            answer, found = await self._answer(request, deadline)
             # Seeds are no session, and a selection changes the best score.
             if request.selection.usual and self._sessions.first_seen(request.session_id):
                 self._metrics.session(self._bins.place(request, answer))
@@ -74,7 +77,14 @@ class Recommender:
             raise
         finally:
             self._metrics.ended()
-        self._metrics.answered(answer.source, self._clock() - start)
+        self._metrics.answered(answer.source, self._clock() - start, asked=found is Found.MISS)
         if call is not None:
             call.answered(answer.source)
         return answer
+
+    async def _answer(
+        self, request: RecommendRequest, deadline: float | None
+    ) -> tuple[Answer, Found]:
+        if self._cache is not None:
+            return await self._cache.answer(request, deadline)
+        return await self._chain.answer(request, deadline), Found.MISS

@@ -50,6 +50,14 @@ class Lookup(StrEnum):
     ERROR = "error"
 
 
+class Found(StrEnum):
+    """The outcome of a look into the cache of answers."""
+
+    HIT = "hit"
+    JOINED = "joined"  # the call of an equal request was in flight
+    MISS = "miss"
+
+
 class Waited(StrEnum):
     """What a request waits for."""
 

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from recommender_serving.domain.types import (
     FallReason,
+    Found,
     Limit,
     Lookup,
     Outcome,
@@ -54,7 +55,7 @@ class Metrics:
         )
         self._duration = Histogram(
             "recommender_request_duration_seconds",
-            "Time from the parsed request to its answer.",
+            "Time from the parsed request to its answer, without those of the cache.",
             LABELS,
             buckets=BUCKETS,
             registry=registry,
@@ -114,6 +115,24 @@ class Metrics:
             LABELS,
             registry=registry,
         ).labels(*self._names)
+        self._found = self._by_label(
+            "transformer_cache_lookups_total", "Looks into the cache.", "outcome", Found
+        )
+        self._evicted = Counter(
+            "transformer_cache_evictions_total",
+            "Answers that were dropped for others before they were too old.",
+            LABELS,
+            registry=registry,
+        ).labels(*self._names)
+        self._cached, self._cached_bytes = (
+            Gauge(f"transformer_cache_{name}", text, LABELS, registry=registry).labels(
+                *self._names
+            )
+            for name, text in (
+                ("entries", "Answers in the cache."),
+                ("bytes", "About how much memory they take."),
+            )
+        )
         self._features = self._bins(reference)
         effect = Gauge(
             "recommender_reference_design_effect",
@@ -129,7 +148,7 @@ class Metrics:
         name: str,
         text: str,
         label: str,
-        values: type[Outcome | Source | FallReason | Limit | Lookup | Refusal | Reported],
+        values: type[Outcome | Source | FallReason | Found | Limit | Lookup | Refusal | Reported],
     ) -> dict[str, Counter]:
         counter = Counter(name, text, (*LABELS, label), registry=self._registry)
         return {value.value: counter.labels(*self._names, value.value) for value in values}
@@ -172,11 +191,16 @@ class Metrics:
         """Count what was refused before it was a request."""
         self._refused[reason].inc()
 
-    def answered(self, source: Source, seconds: float) -> None:
-        """Count an answered instance."""
+    def answered(self, source: Source, seconds: float, *, asked: bool = True) -> None:
+        """Count an answered instance, and whether the models were asked for it.
+
+        The operator compares the durations of two versions. Those of the cache depend on how many
+        requests a version gets, so a candidate would look slow beside a champion.
+        """
         self._requests[Outcome.OK].inc()
         self._answers[source].inc()
-        self._duration.observe(seconds)
+        if asked:
+            self._duration.observe(seconds)
         self._by_path[source].observe(seconds)
 
     def failed(self, seconds: float) -> None:
@@ -209,6 +233,16 @@ class Metrics:
     def reported(self, outcome: Reported, impressions: int) -> None:
         """Count impressions by what became of them."""
         self._impressions[outcome].inc(impressions)
+
+    def found(self, outcome: Found) -> None:
+        """Count a look into the cache."""
+        self._found[outcome].inc()
+
+    def cached(self, entries: int, size: int, evicted: int) -> None:
+        """Report the size of the cache, and answers that were dropped for others."""
+        self._cached.set(entries)
+        self._cached_bytes.set(size)
+        self._evicted.inc(evicted)
 
     def session(self, row: Iterable[tuple[str, str]]) -> None:
         """Count a new session and the bins of its features."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from recommender_serving.answering.cache import Bounds
 from recommender_serving.domain.list_limits import UNLIMITED, ListLimits
 from recommender_serving.process.list_limits import parse_list_limits
 from recommender_serving.store.layout import HIDDEN, Hide
@@ -87,6 +88,27 @@ def impressions(environ: Mapping[str, str]) -> float:
     if not 0 <= share <= 1:
         raise SettingsError(f"RECOMMENDER_IMPRESSIONS is {text[:40]!r}: give a share from 0 to 1")
     return share
+
+
+def cache(environ: Mapping[str, str]) -> Bounds | None:
+    """Return the bounds of the cache of answers, if there is one.
+
+    Raises:
+        SettingsError: they are not three whole numbers above 0.
+    """
+    text = environ.get("RECOMMENDER_ANSWER_CACHE", "")
+    if not text:
+        return None
+    parts = text.split(",")
+    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts) or not (
+        len(parts) == 3 and all(map(int, parts))
+    ):
+        raise SettingsError(
+            f"RECOMMENDER_ANSWER_CACHE is {text[:100]!r}: give seconds, entries and MiB as three "
+            "whole numbers above 0 with commas between them, such as 5,10000,64, or an empty text"
+        )
+    seconds, entries, size = map(int, parts)
+    return Bounds(seconds=seconds, entries=entries, bytes=size * 2**20)
 
 
 def list_limits(environ: Mapping[str, str]) -> ListLimits:

@@ -17,6 +17,7 @@ import grpc
 import uvloop
 from prometheus_client import REGISTRY, disable_created_metrics
 
+from recommender_serving.answering.cache import Cache
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.composing import Composer
 from recommender_serving.answering.fallback import Chain, Ranker, Stage
@@ -141,7 +142,15 @@ def build_recommender(
         metrics,
         time.perf_counter,
         build_history(settings, metrics, tracing),
+        build_cache(settings, chain, metrics),
     )
+
+
+def build_cache(settings: ServeSettings, chain: Chain, metrics: Metrics) -> Cache | None:
+    """Build the cache of answers, if there is one."""
+    if settings.cache is None:
+        return None
+    return Cache(chain, settings.cache, metrics.found, metrics.cached, time.monotonic)
 
 
 def _both(first: OnFall, second: OnFall) -> OnFall:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from recommender_serving.answering.cache import Bounds
 from recommender_serving.domain.list_limits import UNLIMITED, ListLimits
 from recommender_serving.log_lines import FORMATS, LEVELS
 from recommender_serving.process import environment
@@ -26,6 +27,8 @@ environment of serve (a flag wins):
   RECOMMENDER_TIMEOUT_MS  timeout of the model; after it the baseline answers (default 200)
   RECOMMENDER_STORE_URL       store of the collector, redis://HOST:PORT/DB (default: none)
   RECOMMENDER_STORE_PASSWORD  its password (default: none)
+  RECOMMENDER_ANSWER_CACHE    seconds, entries and MiB of the cache of answers, such as
+                              5,10000,64 (default: none)
   RECOMMENDER_HIDE        what answers leave out, of Interacted, Bought, Disliked and Seen, with
                           commas (default: all but Seen; empty: nothing)
   RECOMMENDER_LIST_LIMITS     serving.diversity and serving.exposure of the resource, as JSON
@@ -71,6 +74,7 @@ class ServeSettings:
     impressions: float = 0.0  # share of the answers that it gets
     trace_endpoint: str | None = None  # base URL of the OTLP receiver; None exports no traces
     trace_ratio: float = DEFAULT_TRACE_RATIO  # of requests without a trace of their client
+    cache: Bounds | None = None  # of answers; None keeps none
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +243,7 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         store_url=environment.store_url(environ),
         store_password=environ.get("RECOMMENDER_STORE_PASSWORD") or None,
         hide=environment.hide(environ),
+        cache=environment.cache(environ),
         list_limits=environment.list_limits(environ),
         collector=environment.collector(environ),
         impressions=environment.impressions(environ),

@@ -385,6 +385,22 @@ def test_transformers_report_the_share_of_impressions_that_the_resource_wants() 
         assert not names & set(_environment(others, wanted))
 
 
+def test_the_transformer_understands_the_bounds_of_its_cache() -> None:
+    of = model(serving={"cache": {"seconds": 9, "maxMegabytes": 32}})
+    for built in (
+        inference_service.standard(of, version(), OPTIONS)["spec"]["transformer"],
+        inference_service.knative(of, version(), 10, OPTIONS)["spec"]["predictor"],
+    ):
+        (container,) = built["containers"]
+        environment = {each["name"]: each["value"] for each in container["env"]}
+        parsed = serving_settings.parse(["serve", *container["args"]], environment)
+        assert isinstance(parsed, serving_settings.ServeSettings)
+        assert parsed.cache is not None
+        assert (parsed.cache.seconds, parsed.cache.entries) == (9, 10_000)
+        assert parsed.cache.bytes == 32 * 2**20
+    assert "RECOMMENDER_ANSWER_CACHE" not in _environment(OPTIONS)
+
+
 def test_a_version_that_was_not_published_is_not_served() -> None:
     with pytest.raises(inference_service.NotPublishedError, match="movies-0123abcd"):
         inference_service.standard(model(), version(published=False), OPTIONS)

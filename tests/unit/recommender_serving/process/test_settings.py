@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from recommender_serving.answering.cache import Bounds
 from recommender_serving.process.environment import SettingsError
 from recommender_serving.process.settings import ServeSettings, VerifySettings, parse
 from recommender_serving.store.layout import Hide
@@ -211,3 +212,16 @@ def test_logs_are_json_and_nothing_is_traced_unless_asked_for() -> None:
     assert (asked.log_level, asked.trace_ratio) == ("DEBUG", 0.5)
     assert asked.trace_endpoint == "http://collector:4318"
     assert "a salt" not in repr(asked)
+
+
+def test_a_cache_is_kept_only_if_its_bounds_are_given() -> None:
+    assert serve().cache is None
+    assert serve(RECOMMENDER_ANSWER_CACHE="").cache is None
+    bounds = Bounds(seconds=5, entries=10_000, bytes=64 * 2**20)
+    assert serve(RECOMMENDER_ANSWER_CACHE="5,10000,64").cache == bounds
+
+
+@pytest.mark.parametrize("text", ["5", "5,10", "5,10,0", "0,1,1", "5,-1,1", "5,x,1", "1,2,3,4"])
+def test_bounds_of_a_cache_that_make_no_sense_are_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="RECOMMENDER_ANSWER_CACHE"):
+        serve(RECOMMENDER_ANSWER_CACHE=text)

@@ -187,6 +187,18 @@ async def test_a_lost_autoscaler_is_applied_again() -> None:
     assert name in kube.names(AUTOSCALERS)
 
 
+async def test_an_outdated_autoscaler_of_before_is_applied_again() -> None:
+    kube = FakeKube()
+    traffic = await scaled(kube)
+    fixed = {"serving": {"replicas": 3}}
+    seen = subject(**fixed)
+    await traffic.observe(seen)
+    await traffic.ensure(seen, NAME)
+    stale = kube.find(AUTOSCALERS, f"{NAME}-{TRANSFORMER}-scaler")
+    stale["metadata"]["annotations"] = {}
+    assert (await traffic.observe(subject(**fixed))).services[NAME].outdated
+
+
 async def test_a_service_that_gets_more_pods_stays_ready_while_they_start() -> None:
     kube = FakeKube()
     traffic = await scaled(kube)
