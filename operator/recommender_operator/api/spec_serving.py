@@ -80,6 +80,11 @@ class ServingSpec(ApiModel):
         "impressions, chosen by a hash of the request id; 1 reports all, 0 none. For models in "
         "the namespace of the release, with the collector enabled in the chart.",
     )
+    trending: bool = Field(
+        default=False,
+        description="Mix what is popular now, by the collector's store, into the popularity lists "
+        "that answer if the models do not. For models in the namespace of the release.",
+    )
     ready_deadline_seconds: int = Field(
         default=600,
         ge=10,

@@ -215,6 +215,8 @@ def _collector(model: ModelObject, options: Options) -> list[Manifest]:
     if options.store_url:
         given["RECOMMENDER_STORE_URL"] = options.store_url
         given["RECOMMENDER_HIDE"] = ",".join(serving.hide)
+        if serving.trending:
+            given["RECOMMENDER_TRENDING"] = "true"
     if options.collector_url and serving.impressions:
         given["RECOMMENDER_COLLECTOR_URL"] = options.collector_url
         given["RECOMMENDER_IMPRESSIONS"] = f"{serving.impressions:g}"
@@ -239,6 +241,7 @@ def serving_digest(serving: ServingSpec) -> str:
             "transformer_resources",
             "hide",
             "impressions",
+            "trending",
         },
     )
     text = json.dumps({**content, "layout": LAYOUT}, sort_keys=True, separators=(",", ":"))

@@ -13,6 +13,7 @@ from recommender_serving.answering.budget import share
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.popularity import list_of
 from recommender_serving.answering.selecting import depth_of, rest_of_candidates, select
+from recommender_serving.answering.trending import Trending
 from recommender_serving.artifact.popularity import Listed, Popularity
 from recommender_serving.artifact.vocabulary import Items, Vocabulary
 from recommender_serving.domain.types import (
@@ -63,13 +64,19 @@ class Chain:
         popularity: Popularity,
         on_fall: Callable[[Source, FallReason], None],
         named: Container[int] | None = None,
+        trending: Trending | None = None,
     ) -> None:
-        """Build the chain; `named` are the items that have a text, if item ids are texts."""
+        """Build the chain.
+
+        `named` are the items that have a text, if item ids are texts. `trending` is mixed into
+        the popularity lists.
+        """
         self._stages = stages
         self._vocabulary = vocabulary
         self._popularity = popularity
         self._on_fall = on_fall
         self._named = named
+        self._trending = trending
 
     async def answer(self, request: RecommendRequest, deadline: float | None = None) -> Answer:
         """Answer from the first stage with a usable ranking; never fails.
@@ -95,6 +102,8 @@ class Chain:
                 return self._answer(chosen, request, stage.source)
             break  # the other model ranks the same catalogue
         listed = list_of(request, self._popularity)
+        if self._trending is not None:
+            listed = self._trending.list_of(request, listed)
         return self._answer(popular(listed, request, items), request, Source.POPULARITY)
 
     def _seconds(self, index: int, deadline: float | None) -> float:

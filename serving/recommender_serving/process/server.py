@@ -22,6 +22,7 @@ from recommender_serving.answering.fallback import Chain, Stage
 from recommender_serving.answering.history import History
 from recommender_serving.answering.recommender import Recommender
 from recommender_serving.answering.timed import TimedRanker, TimedUsers
+from recommender_serving.answering.trending import Trending
 from recommender_serving.artifact.loader import Artifact, load
 from recommender_serving.domain.types import Source, Waited
 from recommender_serving.impressions import collector
@@ -40,6 +41,7 @@ from recommender_serving.protocols.limits import limits_of
 from recommender_serving.protocols.readiness import Readiness
 from recommender_serving.protocols.service import Service
 from recommender_serving.store.reader import UserReader
+from recommender_serving.store.trends import TrendReader
 from recommender_serving.triton.client import Triton, TritonRanker
 
 logger = logging.getLogger(__name__)
@@ -65,7 +67,10 @@ def run(settings: ServeSettings) -> None:
 
 
 def build_recommender(
-    settings: ServeSettings, artifact: Artifact, rankers: tuple[TritonRanker, TritonRanker]
+    settings: ServeSettings,
+    artifact: Artifact,
+    rankers: tuple[TritonRanker, TritonRanker],
+    trending: Trending | None = None,
 ) -> Recommender:
     """Build everything that answers a request, without the protocols."""
     bins = Bins(artifact)
@@ -88,7 +93,12 @@ def build_recommender(
         )
     )
     chain = Chain(
-        stages, artifact.vocabulary, artifact.popularity, metrics.fell, artifact.item_texts
+        stages,
+        artifact.vocabulary,
+        artifact.popularity,
+        metrics.fell,
+        artifact.item_texts,
+        trending,
     )
     sessions = SessionMemory(time.monotonic)
     return Recommender(
@@ -103,6 +113,18 @@ def build_history(settings: ServeSettings, metrics: Metrics) -> History | None:
     users = UserReader(settings.store_url, settings.model, settings.store_password, settings.hide)
     timed = TimedUsers(users, partial(metrics.waited, Waited.STORE))
     return History(timed, metrics.looked_up)
+
+
+def build_trending(settings: ServeSettings, artifact: Artifact) -> Trending | None:
+    """Build the trends of the collector's store, if they are wanted."""
+    if settings.store_url is None or not settings.trending:
+        return None
+    return Trending(
+        TrendReader(settings.store_url, settings.model, settings.store_password),
+        artifact.vocabulary.items.rows,
+        artifact.popularity.segments,
+        time.monotonic,
+    )
 
 
 def build_impressions(
@@ -137,11 +159,26 @@ async def _reporting(impressions: Impressions | None) -> AsyncIterator[None]:
         running.cancel()
 
 
+@contextlib.asynccontextmanager
+async def _following(trending: Trending | None) -> AsyncIterator[None]:
+    """Follow the trends."""
+    if trending is None:
+        yield
+        return
+    running = asyncio.create_task(trending.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await trending.close()
+
+
 async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
     triton = Triton(settings.predictor)
     recommender_model, baseline_model = (TritonRanker(triton, name) for name in TRITON_MODELS)
     rankers = (recommender_model, baseline_model)
-    recommender = build_recommender(settings, artifact, rankers)
+    trending = build_trending(settings, artifact)
+    recommender = build_recommender(settings, artifact, rankers, trending)
     readiness = Readiness(lambda: triton.ready(TRITON_MODELS), settings.model_wait)
     impressions = build_impressions(settings, artifact, recommender.metrics)
     service = Service(
@@ -161,7 +198,7 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
     opening = asyncio.create_task(readiness.open(lambda: warm_up(rankers, artifact)))
     try:
         listener = listen(settings.http_port, http_server.BACKLOG)
-        async with _reporting(impressions):
+        async with _following(trending), _reporting(impressions):
             await _until_signal(settings, readiness, http, listener, rpc)
     finally:
         opening.cancel()

@@ -26,6 +26,7 @@ environment of serve (a flag wins):
   RECOMMENDER_STORE_PASSWORD  its password (default: none)
   RECOMMENDER_HIDE        what answers leave out, of Interacted, Bought, Disliked and Seen, with
                           commas (default: all but Seen; empty: nothing)
+  RECOMMENDER_TRENDING    whether popularity lists follow the store: true, false (default: false)
   RECOMMENDER_COLLECTOR_URL   collector that gets impressions, http://HOST:PORT (default: none)
   RECOMMENDER_IMPRESSIONS     share of the answers that it gets, 0 to 1 (default: 0)
 
@@ -57,6 +58,7 @@ class ServeSettings:
     hide: frozenset[Hide] = HIDDEN  # items that the store knows and answers leave out
     collector: str | None = None  # base URL of the collector; None gets no impressions
     impressions: float = 0.0  # share of the answers that it gets
+    trending: bool = False  # mix the store's trends into the popularity lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +229,7 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         hide=environment.hide(environ),
         collector=environment.collector(environ),
         impressions=environment.impressions(environ),
+        trending=environment.trending(environ),
     )
 
 

@@ -9,14 +9,22 @@ the first are items:
     {<model>}:user:<id>:bought    items that were bought
     {<model>}:user:<id>:disliked  items that the user dislikes
 
+What is popular now is in sorted sets of items, of all events and of segments:
+
+    {<model>}:trending            the segments, a set
+    {<model>}:trending:all        items, scored by the logarithm of their decayed events (`worth`)
+    {<model>}:trending:<segment>  the same of a segment
+
 Ids are numbers: a text id is replaced by its hash, as in the models.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
+from recommender_serving.domain.ids import hashed
 from recommender_serving.domain.types import SessionEvent
 
 SESSION_GAP = 1800  # seconds; a pause of this length ends a session, as in training
@@ -93,3 +101,36 @@ def session(recent: Sequence[SessionEvent], now: int) -> tuple[SessionEvent, ...
         start -= 1
         after = recent[start].timestamp
     return tuple(recent[start:end])
+
+
+#: An event counts half after this time, in seconds.
+HALF_LIFE = 6 * 3600
+TREND_ITEMS = 1000  # most of a sorted set; those with the least decayed events go first
+TREND_SEGMENTS = 64  # most of a model; a further one counts in `all` alone
+TREND_SECONDS = 7 * 86_400  # until a set without events is forgotten
+ALL = "all"
+
+
+def trends(model: str) -> str:
+    """Return the key of the segments, which with `:` and a segment is that of its items."""
+    return f"{{{model}}}:trending"
+
+
+def segment_of(values: Mapping[str, str]) -> str:
+    """Return the name of the segment of these values of the features of the context."""
+    return f"{hashed(chr(31).join(f'{name}={values[name]}' for name in sorted(values))):x}"
+
+
+def worth(seconds: float) -> float:
+    """Return the base 2 logarithm of the worth of one event at a time, in seconds since 1970.
+
+    An event that is one half-life younger has twice the worth. As worths only grow, none has to
+    be written again when time passes ("forward decay"):
+    https://dimacs.rutgers.edu/~graham/pubs/papers/fwddecay.pdf
+    """
+    return seconds / HALF_LIFE
+
+
+def decayed(score: float, now: float) -> float:
+    """Return the decayed number of events of a score at the time `now`."""
+    return math.exp2(min(score - worth(now), 64.0))

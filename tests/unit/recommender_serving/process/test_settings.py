@@ -164,3 +164,10 @@ def test_a_url_that_is_no_collectors_is_refused(url: str) -> None:
 def test_a_share_of_impressions_out_of_range_is_refused(share: str) -> None:
     with pytest.raises(SettingsError, match="RECOMMENDER_IMPRESSIONS"):
         serve(RECOMMENDER_IMPRESSIONS=share)
+
+
+def test_popularity_lists_follow_the_store_if_they_should() -> None:
+    assert not serve().trending
+    assert serve(RECOMMENDER_TRENDING="true").trending
+    with pytest.raises(SettingsError, match="RECOMMENDER_TRENDING"):
+        serve(RECOMMENDER_TRENDING="yes")
