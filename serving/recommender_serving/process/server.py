@@ -102,17 +102,22 @@ def build_recommender(
     )
     sessions = SessionMemory(time.monotonic)
     return Recommender(
-        chain, bins, sessions, metrics, time.perf_counter, build_history(settings, metrics)
+        chain,
+        bins,
+        sessions,
+        metrics,
+        time.perf_counter,
+        build_history(settings, metrics, artifact.vocabulary.history_length),
     )
 
 
-def build_history(settings: ServeSettings, metrics: Metrics) -> History | None:
-    """Build the look into the collector's store, if there is one."""
+def build_history(settings: ServeSettings, metrics: Metrics, length: int) -> History | None:
+    """Build the look into the collector's store, if there is one, for so many interactions."""
     if settings.store_url is None:
         return None
     users = UserReader(settings.store_url, settings.model, settings.store_password, settings.hide)
     timed = TimedUsers(users, partial(metrics.waited, Waited.STORE))
-    return History(timed, metrics.looked_up)
+    return History(timed, metrics.looked_up, length)
 
 
 def build_trending(settings: ServeSettings, artifact: Artifact) -> Trending | None:
