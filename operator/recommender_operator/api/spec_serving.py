@@ -160,6 +160,11 @@ class ServingSpec(ApiModel):
         description="Reuse answers of the model for equal requests of a user without new events; "
         "none if absent.",
     )
+    trending: bool = Field(
+        default=False,
+        description="Mix what is popular now, by the collector's store, into the popularity lists "
+        "that answer if the models do not. For models in the namespace of the release.",
+    )
     ready_deadline_seconds: int = Field(
         default=600,
         ge=10,

@@ -242,6 +242,7 @@ def serving_digest(serving: ServingSpec, *, knative: bool = False) -> str:
             "impressions",
             "cache",
             "scheduling",
+            "trending",
         },
     )
     if serving.autoscaling is not None:

@@ -62,6 +62,8 @@ def _collector(model: ModelObject, options: Options) -> dict[str, str]:
     if options.store_url:
         given["RECOMMENDER_STORE_URL"] = options.store_url
         given["RECOMMENDER_HIDE"] = ",".join(serving.hide)
+        if serving.trending:
+            given["RECOMMENDER_TRENDING"] = "true"
     if options.collector_url and serving.impressions:
         given["RECOMMENDER_COLLECTOR_URL"] = options.collector_url
         given["RECOMMENDER_IMPRESSIONS"] = f"{serving.impressions:g}"

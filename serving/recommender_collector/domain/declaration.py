@@ -64,6 +64,7 @@ class ContextFeature(_Part):
     column: Column | None = None
     minimum: float | None = None
     maximum: float | None = None
+    cold_start: bool = False
 
 
 class EventValue(_Part):

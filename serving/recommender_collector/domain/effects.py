@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from recommender_collector.domain.events import Event, Id, Kind, digest
+from recommender_collector.domain.events import Event, Id, Kind
 from recommender_serving.domain.ids import hashed
 from recommender_serving.store.layout import Set, member
 
@@ -50,5 +50,5 @@ def effects(event: Event, values: dict[Kind, float | None]) -> Iterator[Effect]:
             value = values[event.kind]
             value = event.value if value is None else value
             if value is not None:
-                nonce = digest(event.id)[:6].hex()
-                yield Effect(user, Set.RECENT, member(item, value, nonce), event.time)
+                entry = member(item, value, event.kind, event.time)
+                yield Effect(user, Set.RECENT, entry, event.time)

@@ -8,14 +8,27 @@ from typing import Any
 from redis.asyncio import Redis
 
 from recommender_collector.domain.effects import Effect
+from recommender_collector.domain.trends import Gain
 from recommender_collector.log.port import START
-from recommender_serving.store.layout import LIMITS, Set, key
+from recommender_serving.store.layout import (
+    ALL,
+    LIMITS,
+    TREND_ITEMS,
+    TREND_SECONDS,
+    TREND_SEGMENTS,
+    Set,
+    key,
+    trends,
+)
 
 #: Adds members to sorted sets and moves the offset, if it is where the writer thinks it is.
 #:
 #: KEYS: the offset; keys to remove first. ARGV: the expected offset; the new one; seconds to live;
-#: n; n times key, most members, score, member. Returns 1, or 0 if another writer moved the offset.
-APPLY = """
+#: n; n times key, most members, score, member; then of what is popular: m; key of the segments;
+#: most items of a segment; most segments; seconds to live; m times segment, item, gain. Returns 1,
+#: or 0 if another writer moved the offset.
+APPLY = (
+    """
 if (redis.call('GET', KEYS[1]) or '0-0') ~= ARGV[1] then return 0 end
 for i = 2, #KEYS do redis.call('UNLINK', KEYS[i]) end
 local seconds, n = ARGV[3], tonumber(ARGV[4])
@@ -29,9 +42,40 @@ for name, limit in pairs(most) do
   redis.call('ZREMRANGEBYRANK', name, 0, -(limit + 1))
   redis.call('EXPIRE', name, seconds)
 end
+local p = 5 + 4 * n
+local m, index = tonumber(ARGV[p]), ARGV[p + 1]
+local items, segments, live = tonumber(ARGV[p + 2]), tonumber(ARGV[p + 3]), ARGV[p + 4]
+local open, touched = {['"""
+    + ALL
+    + """'] = true}, {}
+for i = 0, m - 1 do
+  local at = p + 5 + 3 * i
+  local segment, item, gain = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
+  if open[segment] == nil then
+    open[segment] = redis.call('SISMEMBER', index, segment) == 1
+    if not open[segment] and redis.call('SCARD', index) < segments then
+      redis.call('SADD', index, segment)
+      open[segment] = true
+    end
+  end
+  if open[segment] then
+    local name = index .. ':' .. segment
+    local old = tonumber(redis.call('ZSCORE', name, item) or gain - 2000)
+    local high, low = math.max(old, gain), math.min(old, gain)
+    local sum = high + math.log(1 + 2 ^ (low - high)) / math.log(2)
+    redis.call('ZADD', name, string.format('%.17g', sum), item)
+    touched[name] = true
+  end
+end
+for name in pairs(touched) do
+  redis.call('ZREMRANGEBYRANK', name, 0, -(items + 1))
+  redis.call('EXPIRE', name, live)
+end
+if next(touched) then redis.call('EXPIRE', index, live) end
 redis.call('SET', KEYS[1], ARGV[2])
 return 1
 """
+)
 
 
 class OnlineStore:
@@ -54,8 +98,9 @@ class OnlineStore:
         before: str,
         after: str,
         forget: Iterable[int] = (),
+        gains: Sequence[Gain] = (),
     ) -> bool:
-        """Forget users, apply effects and move the offset: all of it or nothing.
+        """Forget users, apply effects and gains and move the offset: all of it or nothing.
 
         Returns:
             False if the offset is not `before`: another writer was faster, nothing was written.
@@ -64,6 +109,9 @@ class OnlineStore:
         for each in effects:
             name = key(model, each.user, each.set)
             arguments += (name, LIMITS[each.set], each.time, each.member)
+        arguments += (len(gains), trends(model), TREND_ITEMS, TREND_SEGMENTS, TREND_SECONDS)
+        for gain in gains:
+            arguments += (gain.segment, gain.item, repr(gain.worth))
         keys = [offset_key(model), *_keys(model, forget)]
         return bool(await self._apply(keys=keys, args=arguments))
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 
 from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.effects import Effect, effects, number
-from recommender_collector.domain.events import Erasure, Unreadable, entry_of
+from recommender_collector.domain.events import Erasure, Event, Unreadable, entry_of
+from recommender_collector.domain.trends import Trends
 from recommender_collector.log.port import EventLog, Record
 from recommender_collector.metrics import Target, WriterMetrics
 from recommender_collector.store.users import OnlineStore, newest
@@ -40,6 +41,7 @@ class OnlineWriter:
         self._store = store
         self._name = name
         self._values = model.values
+        self._trends = Trends(model)
         self._metrics = metrics
         self._clock = clock
 
@@ -62,15 +64,17 @@ class OnlineWriter:
 
     async def _one(self, record: Record, before: str) -> bool:
         found, users, events, unreadable = self._read(record.lines)
-        if not await self._store.apply(self._name, found, before, record.offset, users):
+        gains = self._trends.gains(events)
+        if not await self._store.apply(self._name, found, before, record.offset, users, gains):
             return False
-        self._metrics.wrote(self._name, self.target, events, unreadable)
+        self._metrics.wrote(self._name, self.target, len(events), unreadable)
         return True
 
-    def _read(self, lines: Sequence[bytes]) -> tuple[list[Effect], set[int], int, int]:
+    def _read(self, lines: Sequence[bytes]) -> tuple[list[Effect], set[int], list[Event], int]:
         found: list[Effect] = []
         users: set[int] = set()
-        events = unreadable = 0
+        events: list[Event] = []
+        unreadable = 0
         for line in lines:
             try:
                 entry = entry_of(line)
@@ -83,7 +87,7 @@ class OnlineWriter:
                 users.add(user)
                 found = [each for each in found if each.user != user]
             else:
-                events += 1
+                events.append(entry)
                 found.extend(effects(entry, self._values))
         return newest(found), users, events, unreadable
 

@@ -14,6 +14,7 @@ from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.composing import Composer, unlimited
 from recommender_serving.answering.popularity import list_of
 from recommender_serving.answering.selecting import depth_of, rest_of_candidates, select
+from recommender_serving.answering.trending import Trending
 from recommender_serving.artifact.popularity import Listed, Popularity
 from recommender_serving.artifact.vocabulary import Items, Vocabulary
 from recommender_serving.domain.types import (
@@ -65,14 +66,20 @@ class Chain:
         on_fall: Callable[[Source, FallReason], None],
         named: Container[int] | None = None,
         composer: Composer | None = None,
+        trending: Trending | None = None,
     ) -> None:
-        """Build the chain; `named` are the items that have a text, if item ids are texts."""
+        """Build the chain.
+
+        `named` are the items that have a text, if item ids are texts. `trending` is mixed into
+        the popularity lists.
+        """
         self._stages = stages
         self._vocabulary = vocabulary
         self._popularity = popularity
         self._on_fall = on_fall
         self._named = named
         self._composer = composer or unlimited(vocabulary.items)
+        self._trending = trending
 
     async def answer(self, request: RecommendRequest, deadline: float | None = None) -> Answer:
         """Answer from the first stage with a usable ranking; never fails.
@@ -98,6 +105,8 @@ class Chain:
                 return self._answer(chosen, request, stage.source)
             break  # the other model ranks the same catalogue
         listed = list_of(request, self._popularity)
+        if self._trending is not None:
+            listed = self._trending.list_of(request, listed)
         best = popular(listed, request, items, self._composer)
         return self._answer(best, request, Source.POPULARITY)
 

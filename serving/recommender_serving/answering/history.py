@@ -9,7 +9,7 @@ from typing import Protocol
 
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.domain.types import NOBODY, FallReason, Lookup, RecommendRequest
-from recommender_serving.store.layout import session
+from recommender_serving.store.layout import history
 from recommender_serving.store.reader import StoreError, User
 
 BUDGET_SECONDS = 0.002
@@ -44,16 +44,19 @@ class History:
         self,
         users: Users,
         counted: Callable[[Lookup], None],
+        length: int,
         budget: float = BUDGET_SECONDS,
         breaker: CircuitBreaker | None = None,
     ) -> None:
+        """Create it; `length` is the number of interactions that the models read."""
         self._users = users
         self._counted = counted
+        self._length = length
         self._budget = budget
         self._breaker = breaker or CircuitBreaker(limit=64, open_after=20)
 
     async def complete(self, request: RecommendRequest) -> RecommendRequest:
-        """Return the request with the session that its time belongs to, and its user's past."""
+        """Return the request with what its user did before it, and its user's past."""
         if request.user_id == NOBODY or (request.session and not self._users.hides):
             return request
         if self._breaker.admit() is not None:
@@ -73,7 +76,7 @@ class History:
         if failure is not None:
             self._counted(Lookup.TIMEOUT if failure is FallReason.TIMEOUT else Lookup.ERROR)
             return request
-        events = request.session or session(user.recent, request.timestamp)
+        events = request.session or history(user.recent, request.timestamp, self._length)
         self._counted(Lookup.FOUND if events or user.past.items else Lookup.NOTHING)
         if events is request.session and not user.past.items:
             return request

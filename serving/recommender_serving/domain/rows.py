@@ -28,6 +28,9 @@ class Rows:
     def __len__(self) -> int:
         return len(self._ids)
 
+    def __contains__(self, id_: object) -> bool:
+        return isinstance(id_, int) and self.of(id_) != ABSENT
+
     @property
     def smallest(self) -> int:
         """The smallest id; there must be one."""

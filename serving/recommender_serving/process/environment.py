@@ -200,3 +200,15 @@ def trace_ratio(environ: Mapping[str, str]) -> float:
     if not 0 <= ratio <= 1:
         raise SettingsError(f"OTEL_TRACES_SAMPLER_ARG is {text[:100]!r}: give a share from 0 to 1")
     return ratio
+
+
+def trending(environ: Mapping[str, str]) -> bool:
+    """Return whether popularity lists follow what is popular now.
+
+    Raises:
+        SettingsError: it is not true or false.
+    """
+    text = environ.get("RECOMMENDER_TRENDING", "false")
+    if text not in ("true", "false"):
+        raise SettingsError(f"RECOMMENDER_TRENDING is {text[:40]!r}: give true or false")
+    return text == "true"

@@ -25,6 +25,7 @@ from recommender_serving.answering.history import History, Users
 from recommender_serving.answering.recommender import Recommender
 from recommender_serving.answering.timed import TimedRanker, TimedUsers
 from recommender_serving.answering.traced import TracedRanker, TracedUsers
+from recommender_serving.answering.trending import Trending
 from recommender_serving.artifact.loader import Artifact, load
 from recommender_serving.domain.types import FallReason, Source, Waited
 from recommender_serving.impressions import collector
@@ -46,6 +47,7 @@ from recommender_serving.protocols.limits import limits_of
 from recommender_serving.protocols.readiness import Readiness
 from recommender_serving.protocols.service import Service
 from recommender_serving.store.reader import UserReader
+from recommender_serving.store.trends import TrendReader
 from recommender_serving.triton.client import Triton, TritonRanker
 
 logger = logging.getLogger(__name__)
@@ -96,6 +98,7 @@ def build_recommender(
     artifact: Artifact,
     rankers: tuple[Ranker, Ranker],
     tracing: Tracing | None = None,
+    trending: Trending | None = None,
 ) -> Recommender:
     """Build everything that answers a request, without the protocols."""
     bins = Bins(artifact)
@@ -133,6 +136,7 @@ def build_recommender(
         fell,
         artifact.item_texts,
         composer,
+        trending,
     )
     sessions = SessionMemory(time.monotonic)
     return Recommender(
@@ -141,7 +145,7 @@ def build_recommender(
         sessions,
         metrics,
         time.perf_counter,
-        build_history(settings, metrics, tracing),
+        build_history(settings, metrics, artifact.vocabulary.history_length, tracing),
         build_cache(settings, chain, metrics),
     )
 
@@ -166,15 +170,27 @@ def _traced(ranker: Ranker, stage: Waited, tracing: Tracing | None) -> Ranker:
 
 
 def build_history(
-    settings: ServeSettings, metrics: Metrics, tracing: Tracing | None = None
+    settings: ServeSettings, metrics: Metrics, length: int, tracing: Tracing | None = None
 ) -> History | None:
-    """Build the look into the collector's store, if there is one."""
+    """Build the look into the collector's store, if there is one, for so many interactions."""
     if settings.store_url is None:
         return None
     reader = UserReader(settings.store_url, settings.model, settings.store_password, settings.hide)
     users: Users = reader if tracing is None else TracedUsers(reader, tracing)
     timed = TimedUsers(users, partial(noting(metrics.waited, Call.waited), Waited.STORE))
-    return History(timed, metrics.looked_up)
+    return History(timed, metrics.looked_up, length)
+
+
+def build_trending(settings: ServeSettings, artifact: Artifact) -> Trending | None:
+    """Build the trends of the collector's store, if they are wanted."""
+    if settings.store_url is None or not settings.trending:
+        return None
+    return Trending(
+        TrendReader(settings.store_url, settings.model, settings.store_password),
+        artifact.vocabulary.items.rows,
+        artifact.popularity.segments,
+        time.monotonic,
+    )
 
 
 def build_impressions(
@@ -209,6 +225,20 @@ async def _reporting(impressions: Impressions | None) -> AsyncIterator[None]:
         running.cancel()
 
 
+@contextlib.asynccontextmanager
+async def _following(trending: Trending | None) -> AsyncIterator[None]:
+    """Follow the trends."""
+    if trending is None:
+        yield
+        return
+    running = asyncio.create_task(trending.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await trending.close()
+
+
 async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
     tracing = build_tracing(settings)
     triton = Triton(settings.predictor)
@@ -217,7 +247,8 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
         TritonRanker(triton, name, metadata) for name in TRITON_MODELS
     )
     rankers = (recommender_model, baseline_model)
-    recommender = build_recommender(settings, artifact, rankers, tracing)
+    trending = build_trending(settings, artifact)
+    recommender = build_recommender(settings, artifact, rankers, tracing, trending)
     readiness = Readiness(lambda: triton.ready(TRITON_MODELS), settings.model_wait)
     impressions = build_impressions(settings, artifact, recommender.metrics)
     service = Service(
@@ -238,7 +269,7 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
     opening = asyncio.create_task(readiness.open(lambda: warm_up(rankers, artifact)))
     try:
         listener = listen(settings.http_port, http_server.BACKLOG)
-        async with _reporting(impressions):
+        async with _following(trending), _reporting(impressions):
             await _until_signal(settings, readiness, http, listener, rpc)
     finally:
         opening.cancel()

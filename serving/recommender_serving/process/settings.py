@@ -36,6 +36,7 @@ environment of serve (a flag wins):
   RECOMMENDER_LOG_LEVEL   DEBUG (a line for each request), INFO (default), WARNING or ERROR
   RECOMMENDER_LOG_FORMAT  json (default) or text
   RECOMMENDER_LOG_USER_SALT  key of the users' names in the log (default: random at each start)
+  RECOMMENDER_TRENDING    whether popularity lists follow the store: true, false (default: false)
   RECOMMENDER_COLLECTOR_URL   collector that gets impressions, http://HOST:PORT (default: none)
   RECOMMENDER_IMPRESSIONS     share of the answers that it gets, 0 to 1 (default: 0)
   OTEL_EXPORTER_OTLP_ENDPOINT  receiver of traces (OTLP over HTTP), a base URL (default: none)
@@ -75,6 +76,7 @@ class ServeSettings:
     trace_endpoint: str | None = None  # base URL of the OTLP receiver; None exports no traces
     trace_ratio: float = DEFAULT_TRACE_RATIO  # of requests without a trace of their client
     cache: Bounds | None = None  # of answers; None keeps none
+    trending: bool = False  # mix the store's trends into the popularity lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,4 +254,5 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         user_salt=environ.get("RECOMMENDER_LOG_USER_SALT") or None,
         trace_endpoint=environment.trace_endpoint(environ),
         trace_ratio=environment.trace_ratio(environ),
+        trending=environment.trending(environ),
     )

@@ -4,10 +4,16 @@ All keys of a model share the hash tag `{<model>}`, so that a script may use sev
 user has up to four sorted sets, scored by time in milliseconds since 1970; the members of all but
 the first are items:
 
-    {<model>}:user:<id>:recent    interactions, "<item> <value> <nonce>"
+    {<model>}:user:<id>:recent    interactions, "<item> <value> <kind and second>"
     {<model>}:user:<id>:seen      items that were shown or opened
     {<model>}:user:<id>:bought    items that were bought
     {<model>}:user:<id>:disliked  items that the user dislikes
+
+What is popular now is in sorted sets of items, of all events and of segments:
+
+    {<model>}:trending            the segments, a set
+    {<model>}:trending:all        items, scored by the logarithm of their decayed events (`worth`)
+    {<model>}:trending:<segment>  the same of a segment
 
 Ids are numbers: a text id is replaced by its hash, as in the models.
 """
@@ -15,11 +21,11 @@ Ids are numbers: a text id is replaced by its hash, as in the models.
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping
 
+from recommender_serving.domain.ids import hashed
 from recommender_serving.domain.types import SessionEvent
-
-SESSION_GAP = 1800  # seconds; a pause of this length ends a session, as in training
 
 
 class Set(enum.StrEnum):
@@ -63,9 +69,12 @@ def key(model: str, user: int, name: Set) -> str:
     return f"{{{model}}}:user:{user}:{name}"
 
 
-def member(item: int, value: float, nonce: str) -> str:
-    """Return the member of `recent` for an interaction; `nonce` tells equal ones apart."""
-    return f"{item} {value:g} {nonce}"
+def member(item: int, value: float, kind: str, milliseconds: int) -> str:
+    """Return the member of `recent` for an interaction.
+
+    Equal ones of a second are one, as in the files that training reads.
+    """
+    return f"{item} {value:.17g} {kind}{milliseconds // 1000}"
 
 
 def interaction(text: bytes, milliseconds: float) -> SessionEvent:
@@ -78,18 +87,45 @@ def interaction(text: bytes, milliseconds: float) -> SessionEvent:
     return SessionEvent(int(item), int(milliseconds) // 1000, float(value))
 
 
-def session(recent: Sequence[SessionEvent], now: int) -> tuple[SessionEvent, ...]:
-    """Return the session that a request at `now` (seconds since 1970) belongs to, oldest first.
+def history(recent: Iterable[SessionEvent], now: int, length: int) -> tuple[SessionEvent, ...]:
+    """Return the newest interactions before the second `now`, oldest first, as in training.
 
-    It is the last run of interactions up to `now` with pauses under 30 minutes, including the one
-    before the request.
+    There they are the last `length` of strictly earlier seconds, however long the pauses are;
+    those of one second are in the order of the items.
     """
-    start = len(recent)
-    end = start
-    while end and recent[end - 1].timestamp > now:
-        end -= 1
-    start, after = end, now
-    while start and after - recent[start - 1].timestamp < SESSION_GAP:
-        start -= 1
-        after = recent[start].timestamp
-    return tuple(recent[start:end])
+    earlier = [event for event in recent if event.timestamp < now]
+    earlier.sort(key=lambda event: (event.timestamp, event.item, event.value))
+    return tuple(earlier[-length:])
+
+
+#: An event counts half after this time, in seconds.
+HALF_LIFE = 6 * 3600
+TREND_ITEMS = 1000  # most of a sorted set; those with the least decayed events go first
+TREND_SEGMENTS = 64  # most of a model; a further one counts in `all` alone
+TREND_SECONDS = 7 * 86_400  # until a set without events is forgotten
+ALL = "all"
+
+
+def trends(model: str) -> str:
+    """Return the key of the segments, which with `:` and a segment is that of its items."""
+    return f"{{{model}}}:trending"
+
+
+def segment_of(values: Mapping[str, str]) -> str:
+    """Return the name of the segment of these values of the features of the context."""
+    return f"{hashed(chr(31).join(f'{name}={values[name]}' for name in sorted(values))):x}"
+
+
+def worth(seconds: float) -> float:
+    """Return the base 2 logarithm of the worth of one event at a time, in seconds since 1970.
+
+    An event that is one half-life younger has twice the worth. As worths only grow, none has to
+    be written again when time passes ("forward decay"):
+    https://dimacs.rutgers.edu/~graham/pubs/papers/fwddecay.pdf
+    """
+    return seconds / HALF_LIFE
+
+
+def decayed(score: float, now: float) -> float:
+    """Return the decayed number of events of a score at the time `now`."""
+    return math.exp2(min(score - worth(now), 64.0))

@@ -27,7 +27,7 @@ def _request(user: str) -> RecommendRequest:
 async def test_an_event_is_in_the_session_of_the_next_request(tmp_path: Path) -> None:
     with collector_rig.running(tmp_path) as rig:
         users = UserReader(rig.redis.url, "shop")
-        history = History(users, lambda _: None, budget=5)
+        history = History(users, lambda _: None, 20, budget=5)
         async with httpx.AsyncClient(timeout=10) as client:
             for number in range(3):
                 event = {**clicks(number, 1, users=1)[0], "time": time.time()}
@@ -79,7 +79,7 @@ async def test_reads_that_are_cut_short_do_not_mix_up_the_answers(
         await redis.zadd(key("shop", user, Set.RECENT), {f"{user} 1 n": 1})
     users = UserReader(server.url, "shop", hide=tuple(Hide))
     outcomes: list[Lookup] = []
-    hurried = History(users, outcomes.append, budget=0.0003)
+    hurried = History(users, outcomes.append, 20, budget=0.0003)
     requests = [RecommendRequest(user_id=user, timestamp=1, top_n=1) for user in range(50)]
     for _ in range(10):
         await asyncio.gather(*map(hurried.complete, requests))

@@ -82,7 +82,7 @@ async def test_each_event_has_its_effect_once_with_two_writers(desk: Desk) -> No
     assert await first.step() == record.offset
     # The second one had read the same record before.
     assert not await second._one(record, offset)
-    await desk.put(CLICK)
+    await desk.put(CLICK._replace(time=AT + 1000))
     await second.step()
     await first.step(wait=0.01)
     assert len(await desk.items(Set.RECENT)) == 2

@@ -50,11 +50,22 @@ def test_numbers_stay_as_they_are() -> None:
     assert found[0].member == "5"
 
 
-def test_two_clicks_on_one_item_are_two_recent_interactions() -> None:
-    first, second = EVENT, EVENT._replace(id="e2")
-    members = {e.member for event in (first, second) for e in effects(event, VALUES)
-               if e.set is Set.RECENT}  # fmt: skip
-    assert len(members) == 2
+@pytest.mark.parametrize(
+    ("other", "count"),
+    [
+        (EVENT._replace(id="e2"), 1),  # the same second, as the files have one row for both
+        (EVENT._replace(id="e2", time=EVENT.time + 1000), 2),
+        (EVENT._replace(id="e2", kind=Kind.PURCHASE), 2),
+    ],
+)
+def test_equal_interactions_of_a_second_are_one(other: Event, count: int) -> None:
+    members = {
+        effect.member
+        for event in (EVENT, other)
+        for effect in effects(event, VALUES)
+        if effect.set is Set.RECENT
+    }
+    assert len(members) == count
 
 
 @pytest.mark.parametrize("kind", list(Kind))

@@ -401,6 +401,14 @@ def test_the_transformer_understands_the_bounds_of_its_cache() -> None:
     assert "RECOMMENDER_ANSWER_CACHE" not in _environment(OPTIONS)
 
 
+def test_transformers_follow_what_is_popular_if_the_resource_wants_it() -> None:
+    own = dataclasses.replace(OPTIONS, store_url="redis://store:6379/0", store_namespace="team")
+    assert "RECOMMENDER_TRENDING" not in _environment(own)
+    wanted = model(serving={"trending": True})
+    assert _environment(own, wanted)["RECOMMENDER_TRENDING"] == "true"
+    assert "RECOMMENDER_TRENDING" not in _environment(OPTIONS, wanted), "without a store"
+
+
 def test_a_version_that_was_not_published_is_not_served() -> None:
     with pytest.raises(inference_service.NotPublishedError, match="movies-0123abcd"):
         inference_service.standard(model(), version(published=False), OPTIONS)

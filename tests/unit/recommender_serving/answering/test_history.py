@@ -10,11 +10,11 @@ import pytest
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.history import History
 from recommender_serving.domain.types import NOBODY, Lookup, Past, RecommendRequest, SessionEvent
-from recommender_serving.store.layout import SESSION_GAP
 from recommender_serving.store.reader import StoreError, User
 
 NOW = 1_795_000_000
-OLD, CLICK = SessionEvent(3, NOW - 10 - SESSION_GAP), SessionEvent(5, NOW - 10, 3.0)
+OLD, CLICK = SessionEvent(3, NOW - 86_400), SessionEvent(5, NOW - 10, 3.0)
+NOT_YET = SessionEvent(4, NOW)
 REQUEST = RecommendRequest(user_id=7, timestamp=NOW, top_n=10)
 
 
@@ -50,23 +50,23 @@ class Desk:
         self.users = Users(answer, past)
         self.counts: Counter[Lookup] = Counter()
         breaker = CircuitBreaker(limit=4, open_after=3)
-        self.history = History(self.users, self._count, budget, breaker)
+        self.history = History(self.users, self._count, 2, budget, breaker)
 
     def _count(self, outcome: Lookup) -> None:
         self.counts[outcome] += 1
 
 
-async def test_a_request_without_a_session_gets_the_current_one() -> None:
-    desk = Desk((OLD, CLICK))
-    assert (await desk.history.complete(REQUEST)).session == (CLICK,)
+async def test_a_request_without_a_session_gets_as_many_events_as_the_models_read() -> None:
+    desk = Desk((OLD, OLD, CLICK))
+    assert (await desk.history.complete(REQUEST)).session == (OLD, CLICK)
     assert desk.counts == {Lookup.FOUND: 1}
 
 
 PAST = Past(frozenset({3, 5}), frozenset({9}))
 
 
-async def test_a_request_has_the_past_of_its_user_also_after_a_pause() -> None:
-    found = await Desk((OLD,), past=PAST).history.complete(REQUEST)
+async def test_a_request_has_the_past_of_its_user_also_without_a_session() -> None:
+    found = await Desk((NOT_YET,), past=PAST).history.complete(REQUEST)
     assert (found.session, found.past) == ((), PAST)
 
 
@@ -92,8 +92,8 @@ async def test_the_session_of_a_request_counts_alone() -> None:
     assert desk.users.reads == 0
 
 
-@pytest.mark.parametrize("recent", [(), (OLD,)])
-async def test_a_user_who_did_nothing_lately_has_no_session(
+@pytest.mark.parametrize("recent", [(), (NOT_YET,)])
+async def test_a_user_who_did_nothing_before_has_no_session(
     recent: tuple[SessionEvent, ...],
 ) -> None:
     desk = Desk(recent)

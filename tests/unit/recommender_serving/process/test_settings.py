@@ -225,3 +225,10 @@ def test_a_cache_is_kept_only_if_its_bounds_are_given() -> None:
 def test_bounds_of_a_cache_that_make_no_sense_are_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="RECOMMENDER_ANSWER_CACHE"):
         serve(RECOMMENDER_ANSWER_CACHE=text)
+
+
+def test_popularity_lists_follow_the_store_if_they_should() -> None:
+    assert not serve().trending
+    assert serve(RECOMMENDER_TRENDING="true").trending
+    with pytest.raises(SettingsError, match="RECOMMENDER_TRENDING"):
+        serve(RECOMMENDER_TRENDING="yes")
