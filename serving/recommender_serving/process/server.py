@@ -1,4 +1,4 @@
-"""Build the server, run it, and shut it down without losing a request."""
+"""Run the server, and shut it down without losing a request."""
 
 from __future__ import annotations
 
@@ -8,35 +8,23 @@ import gc
 import logging
 import signal
 import socket
-import time
-import uuid
-from collections.abc import AsyncIterator, Callable
-from functools import partial
+from collections.abc import AsyncIterator
 
 import grpc
 import uvloop
 from prometheus_client import REGISTRY, disable_created_metrics
 
-from recommender_serving.answering.cache import Cache
-from recommender_serving.answering.circuit_breaker import CircuitBreaker
-from recommender_serving.answering.composing import Composer
-from recommender_serving.answering.fallback import Chain, Ranker, Stage
-from recommender_serving.answering.history import History, Users
-from recommender_serving.answering.recommender import Recommender
-from recommender_serving.answering.timed import TimedRanker, TimedUsers
-from recommender_serving.answering.traced import TracedRanker, TracedUsers
 from recommender_serving.answering.trending import Trending
 from recommender_serving.artifact.loader import Artifact, load
-from recommender_serving.domain.types import FallReason, Source, Waited
-from recommender_serving.impressions import collector
-from recommender_serving.impressions.events import CONTENT_TYPE, Origin
 from recommender_serving.impressions.reporter import Impressions
 from recommender_serving.listening import Server, listen
-from recommender_serving.monitoring.calls import Call, noting
-from recommender_serving.monitoring.drift_features import Bins
-from recommender_serving.monitoring.metrics import Metrics
-from recommender_serving.monitoring.session_memory import SessionMemory
-from recommender_serving.monitoring.tracing import Tracing, client_trace
+from recommender_serving.monitoring.tracing import client_trace
+from recommender_serving.process.parts import (
+    build_impressions,
+    build_recommender,
+    build_tracing,
+    build_trending,
+)
 from recommender_serving.process.settings import ServeSettings
 from recommender_serving.process.warm_up import warm_up
 from recommender_serving.protocols import grpc_server, http_server, rest_server
@@ -46,12 +34,9 @@ from recommender_serving.protocols.connections import Connections
 from recommender_serving.protocols.limits import limits_of
 from recommender_serving.protocols.readiness import Readiness
 from recommender_serving.protocols.service import Service
-from recommender_serving.store.reader import UserReader
-from recommender_serving.store.trends import TrendReader
 from recommender_serving.triton.client import Triton, TritonRanker
 
 logger = logging.getLogger(__name__)
-OnFall = Callable[[Source, FallReason], None]
 MODEL_NAME = "recommender"
 REPORT_SECONDS = 3.0  # for the impressions that wait at the end
 TRITON_MODELS = ("recommender", "baseline")
@@ -71,143 +56,6 @@ def run(settings: ServeSettings) -> None:
     disable_created_metrics()  # type: ignore[no-untyped-call]
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, artifact))
-
-
-def build_tracing(settings: ServeSettings) -> Tracing | None:
-    """Build what exports traces, if there is a receiver.
-
-    Raises:
-        RuntimeError: the packages for it are not installed.
-    """
-    if settings.trace_endpoint is None:
-        return None
-    try:
-        # Here, because most processes need none of it.
-        from recommender_serving.process import spans
-    except ImportError as error:
-        raise RuntimeError(
-            f"OTEL_EXPORTER_OTLP_ENDPOINT is set, but {error.name} is missing: install "
-            "recommender-operator[tracing], or unset the variable"
-        ) from error
-    exporter = spans.exporter(settings.trace_endpoint)
-    return spans.OpenTelemetry(exporter, settings.trace_ratio, settings.model, settings.version)
-
-
-def build_recommender(
-    settings: ServeSettings,
-    artifact: Artifact,
-    rankers: tuple[Ranker, Ranker],
-    tracing: Tracing | None = None,
-    trending: Trending | None = None,
-) -> Recommender:
-    """Build everything that answers a request, without the protocols."""
-    bins = Bins(artifact)
-    metrics = Metrics(
-        REGISTRY, settings.model, settings.version, bins.reference(), bins.design_effects()
-    )
-    waited_for = noting(metrics.waited, Call.waited)
-    stages = tuple(
-        Stage(
-            source,
-            TimedRanker(_traced(ranker, waited, tracing), partial(waited_for, waited)),
-            CircuitBreaker(settings.max_in_flight),
-            timeout,
-        )
-        for source, waited, ranker, timeout in zip(
-            (Source.MODEL, Source.BASELINE),
-            (Waited.MODEL, Waited.BASELINE),
-            rankers,
-            (settings.timeout, settings.baseline_timeout),
-            strict=True,
-        )
-    )
-    noted = noting(metrics.fell, Call.fell)
-    fell = noted if tracing is None else _both(noted, tracing.fell)
-    composer = Composer(artifact.vocabulary.items, settings.list_limits, metrics.unmet)
-    if composer.absent:
-        logger.warning(
-            "limits of lists are ignored for features that this version does not have: %s",
-            ", ".join(composer.absent),
-        )
-    chain = Chain(
-        stages,
-        artifact.vocabulary,
-        artifact.popularity,
-        fell,
-        artifact.item_texts,
-        composer,
-        trending,
-    )
-    sessions = SessionMemory(time.monotonic)
-    return Recommender(
-        chain,
-        bins,
-        sessions,
-        metrics,
-        time.perf_counter,
-        build_history(settings, metrics, artifact.vocabulary.history_length, tracing),
-        build_cache(settings, chain, metrics),
-    )
-
-
-def build_cache(settings: ServeSettings, chain: Chain, metrics: Metrics) -> Cache | None:
-    """Build the cache of answers, if there is one."""
-    if settings.cache is None:
-        return None
-    return Cache(chain, settings.cache, metrics.found, metrics.cached, time.monotonic)
-
-
-def _both(first: OnFall, second: OnFall) -> OnFall:
-    def both(source: Source, reason: FallReason) -> None:
-        first(source, reason)
-        second(source, reason)
-
-    return both
-
-
-def _traced(ranker: Ranker, stage: Waited, tracing: Tracing | None) -> Ranker:
-    return ranker if tracing is None else TracedRanker(ranker, tracing, stage)
-
-
-def build_history(
-    settings: ServeSettings, metrics: Metrics, length: int, tracing: Tracing | None = None
-) -> History | None:
-    """Build the look into the collector's store, if there is one, for so many interactions."""
-    if settings.store_url is None:
-        return None
-    reader = UserReader(settings.store_url, settings.model, settings.store_password, settings.hide)
-    users: Users = reader if tracing is None else TracedUsers(reader, tracing)
-    timed = TimedUsers(users, partial(noting(metrics.waited, Call.waited), Waited.STORE))
-    return History(timed, metrics.looked_up, length)
-
-
-def build_trending(settings: ServeSettings, artifact: Artifact) -> Trending | None:
-    """Build the trends of the collector's store, if they are wanted."""
-    if settings.store_url is None or not settings.trending:
-        return None
-    return Trending(
-        TrendReader(settings.store_url, settings.model, settings.store_password),
-        artifact.vocabulary.items.rows,
-        artifact.popularity.segments,
-        time.monotonic,
-    )
-
-
-def build_impressions(
-    settings: ServeSettings, artifact: Artifact, metrics: Metrics
-) -> Impressions | None:
-    """Build the reports of impressions to the collector, if they are wanted."""
-    if settings.collector is None or not settings.impressions:
-        return None
-    # Numbers of a process start at 0, so it needs a source of its own.
-    origin = Origin(settings.model, settings.version, f"{settings.version}/{uuid.uuid4().hex}")
-    return Impressions(
-        partial(collector.post, settings.collector, CONTENT_TYPE),
-        origin,
-        settings.impressions,
-        artifact.vocabulary.features,
-        metrics.reported,
-    )
 
 
 @contextlib.asynccontextmanager

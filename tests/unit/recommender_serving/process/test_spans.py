@@ -15,7 +15,7 @@ from recommender_serving.answering.traced import TracedRanker, TracedUsers
 from recommender_serving.domain.types import FallReason, RankerError, Source, Waited
 from recommender_serving.monitoring import calls, tracing
 from recommender_serving.monitoring.calls import Call
-from recommender_serving.process import server
+from recommender_serving.process import parts
 from recommender_serving.process.settings import ServeSettings
 from recommender_serving.process.spans import OpenTelemetry
 from recommender_serving.protocols.call_log import CallLog
@@ -157,7 +157,7 @@ def settings(folder: Path, endpoint: str | None) -> ServeSettings:
 
 
 def test_nothing_is_exported_without_a_receiver(tmp_path: Path) -> None:
-    assert server.build_tracing(settings(tmp_path, None)) is None
+    assert parts.build_tracing(settings(tmp_path, None)) is None
 
 
 def test_a_missing_package_is_named_with_the_remedy(
@@ -167,4 +167,4 @@ def test_a_missing_package_is_named_with_the_remedy(
     monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.delattr(name)
     with pytest.raises(RuntimeError, match=r"is missing: install recommender-operator\[tracing\]"):
-        server.build_tracing(settings(tmp_path, "http://collector:4318"))
+        parts.build_tracing(settings(tmp_path, "http://collector:4318"))
