@@ -1,8 +1,8 @@
-"""The clients: one call by httpx, repeated until it succeeds or its deadline is over."""
+"""The clients of an endpoint."""
 
 from __future__ import annotations
 
-import asyncio
+import json
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -10,9 +10,10 @@ from typing import Any, Self
 
 import httpx
 
-from recommender_client.errors import BadAnswer, InvalidQuery, Unavailable
+from recommender_client.calls import Call, json_of, message_of, run, run_async
+from recommender_client.errors import BadAnswer, InvalidQuery
 from recommender_client.messages import Query, Recommendation, recommendations
-from recommender_client.retries import TRANSIENT, Attempts, Retries
+from recommender_client.retries import Attempts, Retries
 
 MODEL = "recommender"
 ID_HEADER = "x-request-id"
@@ -21,47 +22,33 @@ MOST_MS = 60_000  # of the header
 DEFAULT_RETRIES = Retries()
 
 
-class _Call:
-    """What both clients do before and after an attempt."""
+class _Call(Call[list[Recommendation]]):
+    """A call for recommendations."""
 
     def __init__(
-        self, queries: Sequence[Query], attempts: Attempts, request_id: str | None
+        self, path: str, queries: Sequence[Query], attempts: Attempts, request_id: str | None
     ) -> None:
-        self.attempts = attempts
-        self.body = {"instances": [query.instance() for query in queries]}
+        super().__init__(attempts)
+        self.path = path
+        body = {"instances": [query.instance() for query in queries]}
+        self.content = json.dumps(
+            body, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+        ).encode()
         self._of_caller = {} if request_id is None else {ID_HEADER: request_id}
-        self._count = len(queries)
-        self._reason: object = "no attempt was made"
+        self._queries = queries
 
     def headers(self) -> dict[str, str]:
         """Return the headers of the next attempt; the server answers faster in a short time."""
         left = min(MOST_MS, max(1, int(1000 * self.attempts.left)))
-        return {DEADLINE_HEADER: str(left), **self._of_caller}
+        return {**super().headers(), DEADLINE_HEADER: str(left), **self._of_caller}
 
-    def answer(self, response: httpx.Response) -> list[Recommendation] | None:
-        """Return the recommendations; None if another attempt may help."""
-        if response.status_code in TRANSIENT:
-            self._reason = f"status {response.status_code}: {_message(response)}"
-            return None
+    def read(self, response: httpx.Response) -> list[Recommendation]:
+        """Return the recommendations."""
         if response.status_code in (400, 413):
-            raise InvalidQuery(_message(response))
+            raise InvalidQuery(message_of(response))
         if response.status_code != 200:
-            raise BadAnswer(f"status {response.status_code}: {_message(response)}")
-        try:
-            body = response.json()
-        except ValueError as error:
-            raise BadAnswer("the answer is not JSON") from error
-        return recommendations(body, self._count)
-
-    def failed(self, error: Exception) -> None:
-        """Remember why an attempt failed."""
-        self._reason = f"{type(error).__name__}: {error}"
-
-    def unavailable(self) -> Unavailable:
-        """Return the error when there is no further attempt."""
-        return Unavailable(
-            f"no answer in {self.attempts.failed} attempts; the last: {self._reason}"
-        )
+            raise BadAnswer(f"status {response.status_code}: {message_of(response)}")
+        return recommendations(json_of(response), self._queries)
 
 
 class _Settings:
@@ -85,7 +72,8 @@ class _Settings:
     ) -> _Call:
         """Return a call that starts now."""
         seconds = self._deadline if deadline is None else deadline
-        return _Call(queries, Attempts(self._retries, seconds, time.monotonic), request_id)
+        attempts = Attempts(self._retries, seconds, time.monotonic)
+        return _Call(self.path, queries, attempts, request_id)
 
 
 class Client:
@@ -134,23 +122,7 @@ class Client:
         Raises:
             InvalidQuery, Unavailable, BadAnswer: as for `recommend`.
         """
-        call = self._settings.call(queries, deadline, request_id)
-        while True:
-            try:
-                response = self._http.post(
-                    self._settings.path,
-                    json=call.body,
-                    headers=call.headers(),
-                    timeout=call.attempts.left,
-                )
-                if (found := call.answer(response)) is not None:
-                    return found
-            except httpx.TransportError as error:
-                call.failed(error)
-            wait = call.attempts.wait()
-            if wait is None:
-                raise call.unavailable()
-            time.sleep(wait)
+        return run(self._http, self._settings.call(queries, deadline, request_id))
 
     def close(self) -> None:
         """Close the connections."""
@@ -194,21 +166,7 @@ class AsyncClient:
         request_id: str | None = None,
     ) -> list[Recommendation]:
         """Recommend for up to 64 queries in one call; raises as `Client.recommend` does."""
-        call = self._settings.call(queries, deadline, request_id)
-        while True:
-            try:
-                async with asyncio.timeout(call.attempts.left):
-                    response = await self._http.post(
-                        self._settings.path, json=call.body, headers=call.headers(), timeout=None
-                    )
-                if (found := call.answer(response)) is not None:
-                    return found
-            except (httpx.TransportError, TimeoutError) as error:
-                call.failed(error)
-            wait = call.attempts.wait()
-            if wait is None:
-                raise call.unavailable()
-            await asyncio.sleep(wait)
+        return await run_async(self._http, self._settings.call(queries, deadline, request_id))
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -224,10 +182,3 @@ class AsyncClient:
         trace: TracebackType | None,
     ) -> None:
         await self.aclose()
-
-
-def _message(response: httpx.Response) -> str:
-    try:
-        return str(response.json()["error"])
-    except (ValueError, KeyError, TypeError):
-        return response.text[:200]

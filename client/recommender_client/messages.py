@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Unpack
 
+from recommender_client import events
 from recommender_client.errors import BadAnswer
-
-#: An id of a user or an item: whole numbers, or strings if the model's `mapping.ids` is Text.
-Id = int | str
-#: A value of a declared feature.
-Value = str | float | bool
+from recommender_client.events import About, UserEvent
+from recommender_client.values import Id, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,11 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """The answer to one query."""
+    """The answer to one query, and the events about it: `answer.click(item)`, for example.
+
+    These events carry the request id, version and source of the answer, and the user and the
+    session of the query.
+    """
 
     items: tuple[Id, ...]  # best first
     scores: tuple[float, ...]
@@ -71,30 +73,81 @@ class Recommendation:
     source: str  # what answered: model, baseline or popularity
     version: str
     request_id: str  # for events about this answer
+    user_id: Id | None = None  # of the query
+    session_id: str | None = None
+
+    def impression(self, items: Sequence[Id] | None = None, **about: Unpack[About]) -> UserEvent:
+        """All items were shown, or these; not for a model that reports its impressions itself."""
+        shown = self.items if items is None else items
+        return events.impression(self._user(), shown, **self._about(about))
+
+    def visit(self, item: Id, **about: Unpack[About]) -> UserEvent:
+        """The page of an item was opened."""
+        return events.visit(self._user(), item, **self._about(about))
+
+    def click(self, item: Id, **about: Unpack[About]) -> UserEvent:
+        """An item was clicked on."""
+        return events.click(self._user(), item, **self._about(about))
+
+    def basket(self, item: Id, **about: Unpack[About]) -> UserEvent:
+        """An item was put into the basket."""
+        return events.basket(self._user(), item, **self._about(about))
+
+    def purchase(self, item: Id, money: float, **about: Unpack[About]) -> UserEvent:
+        """An item was bought for this much money."""
+        return events.purchase(self._user(), item, money, **self._about(about))
+
+    def dwell(self, item: Id, seconds: float, **about: Unpack[About]) -> UserEvent:
+        """The user stayed with an item for so long."""
+        return events.dwell(self._user(), item, seconds, **self._about(about))
+
+    def dislike(self, item: Id, **about: Unpack[About]) -> UserEvent:
+        """The user does not want to see an item."""
+        return events.dislike(self._user(), item, **self._about(about))
+
+    def _user(self) -> Id:
+        if self.user_id is None:
+            raise ValueError("the query had no user: use recommender_client.events, with a user")
+        return self.user_id
+
+    def _about(self, given: About) -> About:
+        known: About = {
+            "request": self.request_id,
+            "session": self.session_id,
+            "version": self.version,
+            "path": self.source,
+            "hashed": True,  # the user is the one that the models know
+        }
+        return {**known, **given}
 
 
-def recommendations(body: object, count: int) -> list[Recommendation]:
-    """Read the body of an answer to `count` queries; unknown fields of newer servers are ignored.
+def recommendations(body: object, queries: Sequence[Query]) -> list[Recommendation]:
+    """Read the body of an answer to these queries; unknown fields of newer servers are ignored.
 
     Raises:
         BadAnswer: it is not one of the v1 protocol.
     """
     try:
-        predictions = body["predictions"]  # type: ignore[index]
-        found = [_recommendation(each) for each in predictions]
+        predictions = list(body["predictions"])  # type: ignore[index]
+        if len(predictions) != len(queries):
+            raise BadAnswer(
+                f"the answer has {len(predictions)} predictions for {len(queries)} queries"
+            )
+        return list(map(_recommendation, predictions, queries))
     except (KeyError, TypeError) as error:
         raise BadAnswer(f"the answer is not one of the v1 protocol: {error!r}") from error
-    if len(found) != count:
-        raise BadAnswer(f"the answer has {len(found)} predictions for {count} queries")
-    return found
 
 
-def _recommendation(given: Mapping[str, Any]) -> Recommendation:
+def _recommendation(given: Mapping[str, Any], query: Query) -> Recommendation:
     items, scores = tuple(given["items"]), tuple(given["scores"])
     if len(items) != len(scores):
         raise BadAnswer(f"the answer has {len(items)} items and {len(scores)} scores")
-    names = ("score_kind", "source", "version", "request_id")
-    return Recommendation(items, scores, *(str(given[name]) for name in names))
+    kind, source, version, request_id = (
+        str(given[name]) for name in ("score_kind", "source", "version", "request_id")
+    )
+    return Recommendation(
+        items, scores, kind, source, version, request_id, query.user_id, query.session_id
+    )
 
 
 def _present(given: Mapping[str, Any]) -> dict[str, Any]:

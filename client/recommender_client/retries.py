@@ -1,6 +1,7 @@
 """When to try again, and how long to wait: pure.
 
-A recommendation changes nothing on the server, so that every failed attempt may be repeated.
+A recommendation changes nothing on the server, and an event counts once by its id, so that every
+failed attempt may be repeated.
 """
 
 from __future__ import annotations
@@ -55,13 +56,17 @@ class Attempts:
         """Seconds until the deadline, at least 0."""
         return max(0.0, self._end - self._clock())
 
-    def wait(self) -> float | None:
-        """Count a failure; return the seconds until the next attempt, None if it is the last."""
+    def wait(self, least: float = 0.0) -> float | None:
+        """Count a failure; return the seconds until the next attempt, None if it is the last.
+
+        `least` is what the server asks for; the drawn wait comes on top of it, so that clients
+        that were sent away together do not come back together.
+        """
         self._failed += 1
         if self._failed > self._retries.count:
             return None
         limit = min(self._retries.most, self._retries.first * 2 ** (self._failed - 1))
-        seconds = limit * self._draw()
+        seconds = least + limit * self._draw()
         return seconds if seconds < self.left else None
 
     @property

@@ -26,6 +26,23 @@ UNUSED_FINALIZER = f"kopf.{GROUP}/unused"
 Object = dict[str, Any]
 
 
+class NoDiffs(kopf.DiffBaseStorage):
+    """Stores and compares nothing.
+
+    By default Kopf copies each object that its watch reports several times, to compare it with
+    the last one, and no handler needs the difference.
+    """
+
+    def build(self, *, body: Any, extra_fields: Any = None) -> Any:  # noqa: ARG002
+        return {}
+
+    def fetch(self, *, body: Any) -> Any:  # noqa: ARG002
+        return None
+
+    def store(self, *, body: Any, patch: Any, essence: Any) -> None:
+        """Store nothing."""
+
+
 class Engine(Protocol):
     """The engine that the handlers call."""
 
@@ -54,6 +71,8 @@ def settings(*, namespaced: bool, instance: str = "") -> kopf.OperatorSettings:
     """
     result = kopf.OperatorSettings()
     result.persistence.finalizer = UNUSED_FINALIZER
+    result.persistence.diffbase_storage = NoDiffs()
+    result.persistence.progress_storage = kopf.MultiProgressStorage([])
     # The reconcile posts the Events; Kopf would post one per handler.
     result.posting.level = 30
     result.posting.reporting_component = labels.MANAGER

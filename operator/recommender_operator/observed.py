@@ -12,7 +12,7 @@ import enum
 from collections.abc import Mapping
 from typing import Literal
 
-from recommender_operator.api import host_names
+from recommender_operator.api import host_names, service_accounts
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus, Smoke
@@ -155,6 +155,8 @@ class Platform:
     host_policy: host_names.Policy = ()
     #: Normalized base URLs of the allowed Prometheus servers.
     prometheus_urls: tuple[str, ...] = ()
+    #: Service accounts that models may use, by namespace.
+    service_accounts: service_accounts.Policy = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 import pydantic
 from pydantic import Field
 
-from recommender_operator.api import base_url, host_names
+from recommender_operator.api import base_url, host_names, service_accounts
 from recommender_operator.resources.options import Options
 
 PREFIX = "RECOMMENDER_"
@@ -45,16 +45,27 @@ def _parsed(text: str) -> Any:
         return None
 
 
+def _lists(value: str, example: str) -> dict[str, list[str]]:
+    """Return a JSON object of lists of texts."""
+    read = _parsed(value)
+    if not isinstance(read, dict) or not all(
+        isinstance(texts, list) and all(isinstance(text, str) for text in texts)
+        for texts in read.values()
+    ):
+        raise ValueError(f"it must be JSON such as {example}")
+    return read
+
+
 def _policy(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    read = _parsed(value)
-    if not isinstance(read, dict) or not all(
-        isinstance(suffixes, list) and all(isinstance(suffix, str) for suffix in suffixes)
-        for suffixes in read.values()
-    ):
-        raise ValueError('it must be JSON such as {"shop": ["shop.example.com"]}')
-    return host_names.policy(read)
+    return host_names.policy(_lists(value, '{"shop": ["shop.example.com"]}'))
+
+
+def _accounts(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return service_accounts.policy(_lists(value, '{"shop": ["trainer"]}'))
 
 
 def _query(value: Any) -> Any:
@@ -92,6 +103,7 @@ def _is_peer(entry: object) -> bool:
 Names = Annotated[tuple[str, ...], pydantic.BeforeValidator(_names)]
 Addresses = Annotated[tuple[str, ...], pydantic.BeforeValidator(_addresses)]
 HostPolicy = Annotated[host_names.Policy, pydantic.BeforeValidator(_policy)]
+Accounts = Annotated[service_accounts.Policy, pydantic.BeforeValidator(_accounts)]
 Peers = Annotated[
     tuple[dict[str, Any], ...], pydantic.BeforeValidator(_peers), Field(max_length=20)
 ]
@@ -116,6 +128,7 @@ class Settings(pydantic.BaseModel):
     gateway_domain: Name = "recommender.local"
     host_suffixes: HostPolicy = ()
     prometheus_urls: Addresses = ()
+    service_accounts: Accounts = ()
     gateway_losses_url: Annotated[str, pydantic.BeforeValidator(_address)] = ""
     gateway_losses_query: Annotated[
         str, Field(max_length=1000), pydantic.BeforeValidator(_query)
@@ -129,6 +142,7 @@ class Settings(pydantic.BaseModel):
     tracing_endpoint: Annotated[str, pydantic.BeforeValidator(_address)] = ""
     tracing_ratio: Annotated[float, Field(ge=0, le=1)] = 0.01
     store_url: Annotated[str, Field(max_length=253, pattern=r"^(rediss?://[^\s@]+)?$")] = ""
+    collector_url: Annotated[str, Field(max_length=253, pattern=r"^(https?://[^\s@/]+)?$")] = ""
     namespace: Name
     watch_namespaces: Names = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -173,6 +187,7 @@ class Settings(pydantic.BaseModel):
             domain=self.gateway_domain,
             host_policy=self.host_suffixes,
             prometheus_urls=self.prometheus_urls,
+            service_accounts=self.service_accounts,
             isolate_triton=self.isolate_triton,
             metrics_from=self.metrics_from,
             serving_log_level=self.serving_log_level,
@@ -182,6 +197,7 @@ class Settings(pydantic.BaseModel):
             tracing_ratio=self.tracing_ratio,
             store_url=self.store_url,
             store_namespace=self.namespace,
+            collector_url=self.collector_url,
         )
 
 

@@ -10,11 +10,7 @@ from recommender_serving import log_lines
 from recommender_serving.artifact import verify
 from recommender_serving.artifact.loader import ArtifactError
 from recommender_serving.process.environment import SettingsError
-from recommender_serving.process.settings import (
-    ServeSettings,
-    VerifySettings,
-    parse,
-)
+from recommender_serving.process.settings import ServeSettings, VerifySettings, parse
 
 DONE, DAMAGED, WRONG_USE = 0, 1, 2
 

@@ -27,6 +27,7 @@ import asyncio
 import itertools
 import json
 import logging
+import os
 import pathlib
 import secrets
 import signal
@@ -50,8 +51,15 @@ from recommender_operator.adapters.kubernetes.port import (
 from recommender_operator.metrics import version as operator_version
 from recommender_operator.resources import http_route
 from recommender_operator.resources import labels as marks
+from tests.benchmarks import operator_account
 from tests.benchmarks.machine import machine
-from tests.benchmarks.operator_process import Figures, Operator, Simulator
+from tests.benchmarks.operator_process import (
+    Figures,
+    Operator,
+    Simulator,
+    control_plane,
+    cpu_seconds,
+)
 from tests.cluster import api
 from tests.integration import operator_api_rig as rig
 
@@ -213,16 +221,18 @@ def paused(status: Object) -> bool:
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
     # The operator would also reconcile objects of an earlier run.
     api.stop_apiserver()
-    config = rig.kubeconfig()
+    rig.kubeconfig()
     with tempfile.TemporaryDirectory() as folder:
+        config = operator_account.config(pathlib.Path(folder))
         log, settings = pathlib.Path(folder) / "operator.log", dict(options.setting)
         operator = Operator(config, log, options.source, settings)
         fleet = Fleet(options.models, config)
         await fleet.start()
-        with Simulator(config, pathlib.Path(folder) / "simulator.log"):
+        with Simulator(config, pathlib.Path(folder) / "simulator.log") as simulator:
             operator.start()
             try:
-                return await _life(options, operator, fleet)
+                beside = {**control_plane(), "simulator": simulator.pid, "fleet": os.getpid()}
+                return await _life(options, operator, fleet, beside)
             finally:
                 operator.end(signal.SIGTERM)
                 await fleet.stop()
@@ -232,9 +242,13 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
                     pathlib.Path(options.keep_log).write_text(text, encoding="utf-8")
 
 
-async def _life(options: argparse.Namespace, operator: Operator, fleet: Fleet) -> dict[str, Any]:
+async def _life(
+    options: argparse.Namespace, operator: Operator, fleet: Fleet, beside: dict[str, int]
+) -> dict[str, Any]:
+    """`beside` has the process ids of what shares the cores with the operator."""
     await operator.healthy()
     before = operator.figures()
+    others = {name: cpu_seconds(pid) for name, pid in beside.items()}
     started = time.monotonic()
     await fleet.create(paused=options.paused)
     print(f"  all are made after {time.monotonic() - started:.0f} s", flush=True)
@@ -245,6 +259,17 @@ async def _life(options: argparse.Namespace, operator: Operator, fleet: Fleet) -
     after = operator.figures()
     result["converge_cpu_s"] = round(after.cpu - before.cpu, 1)
     result["converge_writes"] = after.writes - before.writes
+    result["converge_looks"] = after.looks - before.looks
+    result["converge_cpu_s_beside"] = {
+        name: round(cpu_seconds(pid) - others[name], 1) for name, pid in beside.items()
+    }
+    per_model = {
+        name: round(count / options.models, 2)
+        for name, count in (after.requests - before.requests).most_common()
+    }
+    print(f"  requests per model: {per_model}", flush=True)
+    if options.only_converge:
+        return result
     if not options.paused:
         result |= await _rollout(fleet)
     result |= await _rest(options, operator, "idle")
@@ -335,6 +360,9 @@ def main() -> None:
     parser.add_argument("--models", type=int, default=1000)
     parser.add_argument(
         "--paused", action="store_true", help="all models are paused: none rolls out"
+    )
+    parser.add_argument(
+        "--only-converge", action="store_true", help="end when all serve their first version"
     )
     parser.add_argument("--settle", type=float, default=20, help="seconds before rest is measured")
     parser.add_argument("--window", type=float, default=30, help="seconds of one window of rest")

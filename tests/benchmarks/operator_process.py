@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import dataclasses
 import os
 import pathlib
@@ -14,6 +15,8 @@ import time
 import urllib.error
 import urllib.request
 
+from tests.cluster import processes
+from tests.cluster.settings import apiserver_layout
 from tests.integration.operator_process import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -38,10 +41,12 @@ class Figures:
     looks: int
     reads: int
     writes: int
+    #: Number of requests by verb and resource.
+    requests: collections.Counter[str]
 
 
 class Operator:
-    """`recommender-operator run` with an administrator's kubeconfig."""
+    """`recommender-operator run` with a kubeconfig."""
 
     def __init__(
         self, config: pathlib.Path, log: pathlib.Path, source: str, settings: dict[str, str]
@@ -95,24 +100,39 @@ class Operator:
             return ""
 
     def figures(self) -> Figures:
-        stat = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
         page = self._page(self._metrics, "/metrics")
-        reads = writes = 0
+        requests: collections.Counter[str] = collections.Counter()
         for found in _REQUESTS.finditer(page):
-            count = int(float(found["value"]))
-            reads += count if 'verb="GET"' in found["labels"] else 0
-            writes += count if re.search('verb="(POST|PATCH|DELETE)"', found["labels"]) else 0
+            labels = dict(re.findall(r'(\w+)="([^"]*)"', found["labels"]))
+            requests[f"{labels['verb']} {labels['resource']}"] += int(float(found["value"]))
         looks = _LOOKS.search(page)
         return Figures(
             at=time.monotonic(),
-            cpu=(int(stat[11]) + int(stat[12])) / TICKS,
+            cpu=cpu_seconds(self.pid),
             rss_mib=_kib(status, "VmRSS") / 1024,
             peak_mib=_kib(status, "VmHWM") / 1024,
             looks=int(float(looks[1])) if looks else 0,
-            reads=reads,
-            writes=writes,
+            reads=_sum(requests, "GET"),
+            writes=_sum(requests, "POST", "PATCH", "DELETE"),
+            requests=requests,
         )
+
+
+def _sum(requests: collections.Counter[str], *verbs: str) -> int:
+    return sum(count for name, count in requests.items() if name.split()[0] in verbs)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time of a process, user and system."""
+    stat = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(stat[11]) + int(stat[12])) / TICKS
+
+
+def control_plane() -> dict[str, int]:
+    """Return the process ids of the API server and of etcd."""
+    found = processes.running(apiserver_layout().state)
+    return {process.executable: process.pid for process in found}
 
 
 def _kib(status: str, field: str) -> int:
@@ -126,14 +146,16 @@ class Simulator:
     def __init__(self, config: pathlib.Path, log: pathlib.Path) -> None:
         self._config, self._log = config, log
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Simulator:
         command = [sys.executable, "-m", "tests.benchmarks.operator_cluster", str(self._config)]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        self.pid = self._process.pid
         while "ready" not in self._log.read_text(encoding="utf-8"):
             if self._process.poll() is not None:
                 raise SystemExit(self._log.read_text(encoding="utf-8")[-3000:])
             time.sleep(0.1)
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()

@@ -22,7 +22,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,16 +131,19 @@ def lay_backends(installed: Path, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def run_triton(repository: Path, *flags: str) -> Iterator[TritonServer]:
+def run_triton(
+    repository: Path, *flags: str, on_start: Callable[[TritonServer], None] = lambda _: None
+) -> Iterator[TritonServer]:
     """A server with all models of this repository ready, for the duration of the context.
 
+    `on_start` is called as soon as the process runs, and again if it found its ports taken.
     Raises ClusterError with the end of its log if a model does not load.
     """
     installed = install()
     with tempfile.TemporaryDirectory(prefix="triton-") as scratch:
         folder = Path(scratch)
         lay_backends(installed, folder / "backends")
-        server = _start(installed, folder, repository, flags)
+        server = _start(installed, folder, repository, flags, on_start)
         try:
             yield server
         finally:
@@ -148,11 +151,16 @@ def run_triton(repository: Path, *flags: str) -> Iterator[TritonServer]:
 
 
 def _start(
-    installed: Path, folder: Path, repository: Path, flags: tuple[str, ...]
+    installed: Path,
+    folder: Path,
+    repository: Path,
+    flags: tuple[str, ...],
+    on_start: Callable[[TritonServer], None],
 ) -> TritonServer:
     for left in reversed(range(TRIES)):
         server = _spawn(installed, folder, repository, flags)
         try:
+            on_start(server)
             _wait_ready(server)
             return server
         except _PortTakenError:

@@ -69,8 +69,7 @@ def test_given_a_champion_when_asked_over_http_then_the_model_itself_answers(
     check(champion, ask(champion))
 
 
-@pytest.mark.parametrize("world", ["Gateway"], indirect=True)
-def test_given_a_champion_when_a_client_asks_for_its_metrics_then_no_route_leads_there(
+def test_given_a_champion_when_a_client_asks_for_its_metrics_then_it_does_not_get_them(
     champion: World,
 ) -> None:
     assert status_of(champion, "/openapi.json") == http.HTTPStatus.OK

@@ -15,6 +15,8 @@ from tests.integration import operator_api_rig as rig
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS
 
 SYSTEM = "recommender-system"
+#: A namespace whose models may use the account `trainer`.
+LISTING = "lists-an-account"
 RIGHTS = frozenset(
     {
         "ServiceAccount",
@@ -44,6 +46,7 @@ VALUES = {
     "gateway.sectionName": OPTIONS.gateway_section,
     "gateway.domain": OPTIONS.domain,
     "imagePullSecrets": f"{{{','.join(OPTIONS.image_pull_secrets)}}}",
+    f"scheduling.serviceAccounts.{LISTING}": "{trainer}",
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from recommender_operator.actions import Event
 from recommender_operator.adapters.kubernetes.port import (
+    AUTOSCALERS,
     BASELINES,
     BUDGETS,
     EVENTS,
@@ -25,6 +26,7 @@ from recommender_operator.adapters.kubernetes.port import (
 from recommender_operator.adapters.objects import events
 from recommender_operator.observed import Baseline, JobKind
 from recommender_operator.resources import (
+    autoscaling,
     baselines,
     disruption,
     http_route,
@@ -74,6 +76,13 @@ def _budget() -> Object:
     return disruption.budget("movies", name, labels.Component.TRANSFORMER, service)
 
 
+def _autoscaler() -> Object:
+    service = inference_service.standard(model(), version(), OPTIONS)
+    service["metadata"]["uid"] = "uid-service"
+    name, serving = service["metadata"]["name"], model().spec.serving
+    return autoscaling.autoscaler("movies", name, labels.Component.TRANSFORMER, serving, service)
+
+
 def _network_policy() -> Object:
     service = inference_service.standard(model(), version(), OPTIONS)
     service["metadata"]["uid"] = "uid-service"
@@ -99,6 +108,7 @@ OWN: dict[str, tuple[Resource, Callable[[], Object]]] = {
     ),
     "budget": (BUDGETS, _budget),
     "network": (NETWORK_POLICIES, _network_policy),
+    "autoscaler": (AUTOSCALERS, _autoscaler),
     "route": (HTTP_ROUTES, _route),
     "version": (VERSIONS, _version),
     "baseline": (BASELINES, _baseline),
@@ -181,15 +191,21 @@ def pod_cases(kind: str, pod: str) -> list[tuple[str, Change, str]]:
     """Return hostile pods, each with a part of the message of its refusal."""
     main = f"{pod}.containers.0"
     security = f"{main}.securityContext"
-    account, volume = "service account", "neither a persistentVolumeClaim nor an emptyDir"
+    account, volume = (
+        "does not list for this namespace",
+        "neither a persistentVolumeClaim nor an emptyDir",
+    )
     environment, privileged = "from a Secret or a ConfigMap", "are privileged"
     return [
         (kind, put(f"{main}.image", IMAGE), "with the image registry.example/"),
         (kind, beside(f"{pod}.containers", name="other"), "with the image registry.example/"),
         (kind, put(f"{pod}.serviceAccountName", "admin"), account),
         (kind, put(f"{pod}.serviceAccount", "admin"), account),
-        (kind, put(f"{pod}.automountServiceAccountToken", None), account),
-        (kind, put(f"{pod}.automountServiceAccountToken", True), account),
+        # An account of the other namespace in the list.
+        (kind, put(f"{pod}.serviceAccountName", "trainer"), account),
+        (kind, put(f"{pod}.automountServiceAccountToken", None), "mount the token"),
+        (kind, put(f"{pod}.automountServiceAccountToken", True), "mount the token"),
+        (kind, put(f"{pod}.priorityClassName", "system-node-critical"), "priority of the system"),
         (kind, put(f"{pod}.hostNetwork", True), "of the host"),
         (kind, put(f"{pod}.hostPID", True), "of the host"),
         (kind, put(f"{pod}.hostIPC", True), "of the host"),

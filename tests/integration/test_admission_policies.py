@@ -41,7 +41,7 @@ PODS = {
 LABELS, UNOWNED = "it lacks the labels", "no RecommenderModel and no ModelVersion controls it"
 UNOWNED_PART = "no InferenceService controls it"
 #: Kinds that an InferenceService owns.
-OF_A_SERVICE = ("budget", "network")
+OF_A_SERVICE = ("budget", "network", "autoscaler")
 Case = tuple[str, Change, str]
 
 
@@ -88,7 +88,7 @@ def test_the_operators_own_writes_are_allowed(kind: str, requests: Requests, spa
     assert create(requests, kind, own(kind, space)) == ""
 
 
-@pytest.mark.parametrize("kind", ["service", "knative", "route", "budget", "network"])
+@pytest.mark.parametrize("kind", ["service", "knative", "route", *OF_A_SERVICE])
 def test_a_repeated_apply_of_the_operator_is_allowed(
     kind: str, requests: Requests, space: str
 ) -> None:
@@ -192,6 +192,13 @@ CREATED: list[Case] = [
         put("spec.podSelector.matchLabels", {"app": "web"}),
         "pods other than those of its version",
     ),
+    # They would scale what others run.
+    ("autoscaler", put("spec.scaleTargetRef.name", "theirs"), "something else than a Deployment"),
+    (
+        "autoscaler",
+        put("spec.scaleTargetRef.kind", "StatefulSet"),
+        "something else than a Deployment",
+    ),
     ("event", put("involvedObject.apiVersion", "v1"), "not of recommender.dev"),
 ]
 
@@ -210,6 +217,25 @@ def test_a_hostile_object_is_denied_with_the_reason(
     assert DENIED in reported
     assert message in reported
     assert "the recommender operator may not create" in reported
+
+
+@pytest.fixture(scope="module")
+def listing() -> str:
+    if account.LISTING not in rig.kubectl("get", "namespaces", "-o", "name"):
+        rig.make_namespace(account.LISTING)
+    return account.LISTING
+
+
+@pytest.mark.parametrize("kind", sorted(PODS))
+def test_a_listed_account_is_allowed_in_its_namespace(
+    kind: str, requests: Requests, listing: str
+) -> None:
+    manifest = own(kind, listing)
+    put(f"{PODS[kind]}.serviceAccountName", "trainer")(manifest)
+    assert create(requests, kind, manifest) == ""
+    other = own(kind, listing)
+    put(f"{PODS[kind]}.serviceAccountName", "admin")(other)
+    assert "does not list for this namespace" in create(requests, kind, other)
 
 
 @pytest.mark.parametrize("kind", ["service", "route"])

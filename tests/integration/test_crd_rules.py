@@ -2,121 +2,35 @@
 
 from __future__ import annotations
 
-import copy
-import json
-import pathlib
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
-from kubernetes import client, config
-from kubernetes.client.exceptions import ApiException
 
 from recommender_operator.api import crd
 from recommender_operator.api.spec import RecommenderModelSpec
-from tests.cluster import api
+from tests.integration.crd_rig import (
+    GROUP,
+    SAMPLES,
+    VERSION,
+    Json,
+    Server,
+    changed,
+    installed,
+    refusal,
+    sample,
+)
 
 pytestmark = pytest.mark.integration
 
-Json = dict[str, Any]
-GROUP, VERSION = "recommender.dev", "v1alpha1"
-SAMPLES = pathlib.Path(__file__).resolve().parents[2] / "manifests" / "samples"
 STEPS = "rollout.steps"
-
-
-class Server:
-    """The API server with the definitions, and a namespace of the test's own."""
-
-    def __init__(self, connection: client.ApiClient) -> None:
-        self._objects = client.CustomObjectsApi(connection)
-        self._core = client.CoreV1Api(connection)
-        self._definitions = client.ApiextensionsV1Api(connection)
-        self.namespace = f"rules-{uuid.uuid4().hex[:8]}"
-
-    def install(self) -> None:
-        for name, definition in crd.render_all().items():
-            self._definitions.patch_custom_resource_definition(
-                name.removesuffix(".yaml"),
-                definition,
-                field_manager="test",
-                force=True,
-                field_validation="Strict",
-                _content_type="application/apply-patch+yaml",
-            )
-        self._core.create_namespace({"metadata": {"name": self.namespace}})
-
-    def conditions(self, name: str) -> dict[str, str]:
-        found = self._definitions.read_custom_resource_definition(name.removesuffix(".yaml"))
-        return {c.type: c.status for c in found.status.conditions or ()}
-
-    def create(self, body: Json, plural: str = "recommendermodels", **options: Any) -> Json:
-        created: Json = self._objects.create_namespaced_custom_object(
-            GROUP, VERSION, self.namespace, plural, body, **options
-        )
-        return created
-
-    def patch(self, name: str, body: Json, plural: str = "recommendermodels") -> Json:
-        patched: Json = self._objects.patch_namespaced_custom_object(
-            GROUP,
-            VERSION,
-            self.namespace,
-            plural,
-            name,
-            body,
-            _content_type="application/merge-patch+json",
-        )
-        return patched
-
-    def remove(self) -> None:
-        self._core.delete_namespace(self.namespace)
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    connection = config.new_client_from_config(str(api.ensure_apiserver()))
-    server = Server(connection)
-    server.install()
-    _until_served(server)
-    yield server
-    server.remove()
-    connection.close()
-
-
-def _until_served(server: Server) -> None:
-    """A new definition takes a moment to apply; the probe is a dry run."""
-    for attempt in range(200):
-        try:
-            server.create(sample("minimal"), dry_run="All")
-        except ApiException as error:
-            if error.status != 404 or attempt == 199:
-                raise
-        else:
-            return
-
-
-def sample(name: str) -> Json:
-    document: Json = yaml.safe_load((SAMPLES / f"{name}.yaml").read_text(encoding="utf-8"))
-    return document
-
-
-def changed(path: str, value: Any) -> Json:
-    """Return the sample `canary` with one field of its spec (or its name) replaced."""
-    body = copy.deepcopy(sample("canary"))
-    node = body if path == "metadata.name" else body["spec"]
-    *parents, last = path.split(".")
-    for part in parents:
-        node = node.setdefault(part, {})
-    node[last] = value
-    return body
-
-
-def refusal(call: Callable[[], object]) -> str:
-    with pytest.raises(ApiException) as caught:
-        call()
-    assert caught.value.status == 422
-    return str(json.loads(caught.value.body)["message"])
+    with installed() as server:
+        yield server
 
 
 @pytest.mark.parametrize("name", sorted(crd.render_all()))
@@ -174,6 +88,17 @@ def test_a_sample_is_accepted_and_gets_the_defaults_of_the_models(
             [{"metric": "worstSegmentAuc", "championMargin": 0, "judgeBy": "Interval"}],
             "compared with the champion on the same rows: auc, logLoss, ndcgAt10",
         ),
+        (
+            "serving",
+            {"replicas": 3, "autoscaling": {"maxReplicas": 2}},
+            "maxReplicas must not be below replicas",
+        ),
+        (
+            "serving",
+            {"transformerReplicas": 5, "autoscaling": {"maxReplicas": 4}},
+            "maxReplicas must not be below replicas",
+        ),
+        ("serving.autoscaling", {}, "maxReplicas: Required value"),
         ("data.version", "newest", "spec.data.version"),
         ("data.asOf", "yesterday", "spec.data.asOf"),
         ("data.snapshots", {"every": "Weekly"}, "Unsupported value"),
@@ -213,6 +138,85 @@ def test_an_invalid_spec_is_rejected_with_field_and_reason(
     server: Server, path: str, value: Any, message: str
 ) -> None:
     assert message in refusal(lambda: server.create(changed(path, value), dry_run="All"))
+
+
+def requiring(**requirement: Any) -> Json:
+    term = {"matchExpressions": [{"key": "zone", **requirement}]}
+    required = {"nodeSelectorTerms": [term]}
+    return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution":
+                                          required}}}  # fmt: skip
+
+
+def near(**requirement: Any) -> Json:
+    selector = {"matchExpressions": [{"key": "app", **requirement}]}
+    term = {"labelSelector": selector, "topologyKey": "kubernetes.io/hostname"}
+    return {"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution":
+                                             [term]}}}  # fmt: skip
+
+
+@pytest.mark.parametrize("section", ["training", "serving"])
+def test_everything_that_places_pods_is_accepted(server: Server, section: str) -> None:
+    scheduling: Json = {
+        "nodeSelector": {"cloud.google.com/gke-nodepool": "gpu"},
+        "tolerations": [
+            {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
+            {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 30},
+            {"key": "team", "operator": "Equal", "value": "web"},
+        ],
+        **near(operator="In", values=["x"]),
+        "serviceAccountName": "trainer",
+        "priorityClassName": "batch",
+        "podLabels": {"azure.workload.identity/use": "true", "team": "web"},
+        "podAnnotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"},
+    }
+    body = changed(f"{section}.scheduling", scheduling)
+    body["metadata"]["name"] = "placed"
+    created = server.create(body, dry_run="All", field_validation="Strict")
+    found = RecommenderModelSpec.model_validate(created["spec"])
+    assert found == RecommenderModelSpec.model_validate(body["spec"])
+    assert created["spec"] == found.dump()
+
+
+@pytest.mark.parametrize("section", ["training", "serving"])
+@pytest.mark.parametrize(
+    ("scheduling", "message"),
+    [
+        ({"podLabels": {"recommender.dev/model": "x"}}, "podLabels has a key that is reserved"),
+        ({"podLabels": {"app": "x"}}, "podLabels has a key that is reserved"),
+        ({"podLabels": {"a b": "x"}}, "podLabels must be label keys"),
+        ({"podLabels": {"team": "a b"}}, "podLabels.team"),
+        (
+            {"podAnnotations": {"sidecar.istio.io/inject": "true"}},
+            "podAnnotations has a key that is reserved",
+        ),
+        (
+            {"podAnnotations": {"serving.kserve.io/autoscalerClass": "hpa"}},
+            "podAnnotations has a key that is reserved",
+        ),
+        ({"podAnnotations": {"a/b/c": "x"}}, "podAnnotations must be label keys"),
+        ({"nodeSelector": {"a b": "x"}}, "nodeSelector must be label keys"),
+        ({"tolerations": [{"value": "x"}]}, "without a key requires the operator Exists"),
+        (
+            {"tolerations": [{"key": "a", "operator": "Exists", "value": "x"}]},
+            "must not have a value",
+        ),
+        (
+            {"tolerations": [{"key": "a", "tolerationSeconds": 3, "effect": "NoSchedule"}]},
+            "requires the effect NoExecute",
+        ),
+        ({"priorityClassName": "system-node-critical"}, "must not be a class of the system"),
+        ({"serviceAccountName": "A"}, "serviceAccountName"),
+        (requiring(operator="In"), "at least one with In"),
+        (requiring(operator="Exists", values=["a"]), "none with Exists"),
+        (requiring(operator="Gt", values=["a"]), "require one integer"),
+        (near(operator="NotIn"), "at least one with In"),
+    ],
+)
+def test_what_cannot_place_pods_is_rejected_with_its_field(
+    server: Server, section: str, scheduling: Json, message: str
+) -> None:
+    body = changed(f"{section}.scheduling", scheduling)
+    assert message in refusal(lambda: server.create(body, dry_run="All"))
 
 
 SOURCE: Json = {"claimName": "raw-data", "path": "shop", "format": "CSV"}

@@ -16,6 +16,7 @@ from recommender_operator.actions import Event
 from recommender_operator.adapters.caches.kinds import KINDS
 from recommender_operator.adapters.kubernetes.client import OfficialKube
 from recommender_operator.adapters.kubernetes.port import (
+    AUTOSCALERS,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     JOBS,
@@ -63,6 +64,7 @@ EXCUSED = {
     Right("recommender.dev", "counterbaselines", "get"): "a baseline meets a conflict",
     Right("policy", "poddisruptionbudgets", "get"): "a budget meets a conflict",
     Right("networking.k8s.io", "networkpolicies", "get"): "a policy meets a conflict",
+    Right("autoscaling", "horizontalpodautoscalers", "get"): "an autoscaler meets a conflict",
 }
 
 
@@ -114,6 +116,18 @@ async def test_foreign_objects_named_like_a_version_or_a_job_are_read_but_not_ch
         assert await life.admin.get(*place) == stored
         assert await life.admin.delete(*place, uid=stored["metadata"]["uid"])
         await life.operator.reconciler.reconcile(life.key)
+
+
+async def test_autoscaling_that_changes_writes_autoscalers_and_no_replicas(life: Life) -> None:
+    version = await serving(life)
+    for most in (4, 5):
+        change = {"spec": {"serving": {"autoscaling": {"maxReplicas": most}}}}
+        await life.admin.patch(MODELS, life.namespace, "movies", change)
+        await life.look()
+        found = await life.admin.list(AUTOSCALERS, life.namespace, {})
+        assert {(s["metadata"]["name"], s["spec"]["maxReplicas"]) for s in found} == {
+            (f"{version}-{component}-scaler", most) for component in labels.Component
+        }
 
 
 async def test_versions_beyond_the_history_limit_are_deleted(life: Life) -> None:

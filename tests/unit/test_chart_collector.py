@@ -44,6 +44,9 @@ def test_the_chart_renders_what_was_reviewed(mode: str, request: pytest.FixtureR
     assert text == golden.read_text(encoding="utf-8")
 
 
+COLLECTOR = "http://recommender-operator-collector.shops.svc"
+
+
 def test_the_collector_is_not_installed_unless_asked_for() -> None:
     kinds = {manifest["kind"] for manifest in chart.rendered("everything")}
     assert "StatefulSet" not in kinds
@@ -184,16 +187,16 @@ def test_an_external_store_replaces_the_embedded_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("collector", "url"),
+    ("collector", "store", "url"),
     [
-        (DEFAULTS, "redis://recommender-operator-store.shops.svc:6379/0"),
-        (EXTERNAL, "rediss://store.example:6380/0"),
-        (EVERYTHING, ""),  # a password, which the operator may not give to pods
-        ({}, ""),
+        (DEFAULTS, "redis://recommender-operator-store.shops.svc:6379/0", COLLECTOR),
+        (EXTERNAL, "rediss://store.example:6380/0", COLLECTOR),
+        (EVERYTHING, "", COLLECTOR),  # a password, which the operator may not give to pods
+        ({}, "", ""),
     ],
 )
-def test_served_models_read_the_store_if_it_has_no_password(
-    collector: dict[str, Any], url: str
+def test_served_models_know_the_collector_and_its_store_if_it_has_no_password(
+    collector: dict[str, Any], store: str, url: str
 ) -> None:
     _, text, _ = render(collector)
     (operator,) = (
@@ -204,7 +207,19 @@ def test_served_models_read_the_store_if_it_has_no_password(
         and each["metadata"]["labels"]["app.kubernetes.io/name"] == "recommender-operator"
     )
     given = {each["name"]: each.get("value") for each in container(operator)["env"]}
-    assert given["RECOMMENDER_STORE_URL"] == url
+    assert given["RECOMMENDER_STORE_URL"] == store
+    assert given["RECOMMENDER_COLLECTOR_URL"] == url
+
+
+def test_served_models_may_send_impressions_whoever_else_may_send_events() -> None:
+    policy = named(manifests(EVERYTHING, **POLICIES), "NetworkPolicy", "collector")["spec"]
+    *given, models = policy["ingress"][0]["from"]
+    assert given == EVERYTHING["eventsFrom"]
+    store = named(manifests(DEFAULTS), "NetworkPolicy", "store")["spec"]
+    (readers,) = (
+        peer for peer in store["ingress"][0]["from"] if "matchExpressions" in peer["podSelector"]
+    )
+    assert models == {"podSelector": readers["podSelector"]}, "of the same namespace"
 
 
 def test_secrets_are_referred_to_and_never_written() -> None:

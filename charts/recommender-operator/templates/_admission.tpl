@@ -68,14 +68,27 @@ validations:
 
 {{- /*
 What holds for every pod that the operator has made. Of the variables, pods is a list of pod specs,
-and containers a list of lists of containers.
+containers a list of lists of containers, and accounts those that pods of the namespace may use.
 */ -}}
+{{- define "recommender-operator.accounts" -}}
+- name: accounts
+  expression: >-
+    ['', 'default']
+    {{- with .root.Values.scheduling.serviceAccounts }}
+    + (request.namespace in {{ toJson . }} ? {{ toJson . }}[request.namespace] : [])
+    {{- end }}
+{{- end -}}
 {{- define "recommender-operator.podRules" -}}
 - expression: >-
-    variables.pods.all(p, (!has(p.serviceAccountName) || p.serviceAccountName in ['', 'default'])
-    && (!has(p.serviceAccount) || p.serviceAccount in ['', 'default'])
-    && has(p.automountServiceAccountToken) && !p.automountServiceAccountToken)
-  {{- include "recommender-operator.refusal" "its pods use a service account; serviceAccountName must be empty and automountServiceAccountToken false" | nindent 2 }}
+    variables.pods.all(p, (!has(p.serviceAccountName) || p.serviceAccountName in variables.accounts)
+    && (!has(p.serviceAccount) || p.serviceAccount in variables.accounts))
+  {{- include "recommender-operator.refusal" "its pods use a service account that scheduling.serviceAccounts of the chart does not list for this namespace" | nindent 2 }}
+- expression: >-
+    variables.pods.all(p, has(p.automountServiceAccountToken) && !p.automountServiceAccountToken)
+  {{- include "recommender-operator.refusal" "its pods mount the token of a service account; automountServiceAccountToken must be false" | nindent 2 }}
+- expression: >-
+    variables.pods.all(p, !has(p.priorityClassName) || !p.priorityClassName.startsWith('system-'))
+  {{- include "recommender-operator.refusal" "its pods have a priority of the system" | nindent 2 }}
 - expression: >-
     variables.pods.all(p, (!has(p.hostNetwork) || !p.hostNetwork) && (!has(p.hostPID) || !p.hostPID)
     && (!has(p.hostIPC) || !p.hostIPC))

@@ -63,6 +63,25 @@ matchConstraints:
     {{- include "recommender-operator.refusal" "it selects pods other than those of its version" | nindent 4 }}
 {{- end -}}
 
+{{- /* And its autoscalers, which scale its two Deployments and nothing else. */ -}}
+{{- define "recommender-operator.autoscalersPolicy" -}}
+matchConstraints:
+  resourceRules:
+    - apiGroups: [autoscaling]
+      apiVersions: ["*"]
+      operations: [CREATE, UPDATE, DELETE]
+      resources: [horizontalpodautoscalers]
+{{ include "recommender-operator.ownedOnly" (dict
+  "owner" "r.apiVersion.startsWith('serving.kserve.io/') && r.kind == 'InferenceService'"
+  "owners" "InferenceService") }}
+  - expression: >-
+      request.operation == 'DELETE' || (object.spec.scaleTargetRef.kind == 'Deployment'
+      && 'recommender.dev/version' in object.metadata.labels
+      && object.spec.scaleTargetRef.name in ['predictor', 'transformer'].map(c,
+      object.metadata.labels['recommender.dev/version'] + '-' + c))
+    {{- include "recommender-operator.refusal" "it scales something else than a Deployment of its version" | nindent 4 }}
+{{- end -}}
+
 {{- /* The operator's own pods run the training image, and nothing else. */ -}}
 {{- define "recommender-operator.jobsPolicy" -}}
 matchConstraints:
@@ -77,6 +96,7 @@ variables:
   - name: containers
     expression: >-
       variables.pods.map(p, p.containers + (has(p.initContainers) ? p.initContainers : []))
+  {{- include "recommender-operator.accounts" . | nindent 2 }}
 validations:
   - expression: >-
       variables.pods.all(p, size(p.containers) == 1 && p.containers.all(c, c.name == 'main')
@@ -99,6 +119,7 @@ variables:
   - name: containers
     expression: >-
       variables.pods.map(p, p.containers + (has(p.initContainers) ? p.initContainers : []))
+  {{- include "recommender-operator.accounts" . | nindent 2 }}
 validations:
   - expression: >-
       variables.containers.all(cs, size(cs) == 1 && cs.all(c, c.name == 'node' && c.image == {{ .image | squote }}))
@@ -144,6 +165,7 @@ variables:
       + (has(object.spec.transformer.initContainers) ? object.spec.transformer.initContainers : []) : []
   - name: containers
     expression: "[(has(object.spec.predictor.model) ? [object.spec.predictor.model] : []) + variables.beside + variables.answering]"
+  {{- include "recommender-operator.accounts" . | nindent 2 }}
 validations:
   - expression: >-
       variables.beside.all(c, c.name in ['transformer-container', 'verify-artifact'] && c.image == {{ .image | squote }})

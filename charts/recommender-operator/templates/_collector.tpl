@@ -43,6 +43,13 @@ the pods that it creates.
 {{- end -}}
 {{- end -}}
 
+{{- /* Where served models report impressions. */ -}}
+{{- define "recommender-collector.url" -}}
+{{- if .Values.collector.enabled -}}
+{{- printf "http://%s.%s.svc" (include "recommender-collector.name" (dict "root" . "part" "collector")) .Release.Namespace -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "recommender-collector.environment" -}}
 - name: RECOMMENDER_STORE_URL
   value: {{ include "recommender-collector.storeUrl" . }}

@@ -64,6 +64,10 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [get, list, watch, create, patch]
+# Numbers of pods under load. They are deleted with the InferenceService too.
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [get, list, watch, create, patch]
 # Objects that KServe creates for an InferenceService in Knative mode.
 - apiGroups: [serving.knative.dev]
   resources: [revisions]

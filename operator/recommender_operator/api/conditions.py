@@ -40,7 +40,7 @@ class ConditionType(enum.StrEnum):
     LOCKED = "Locked"
     #: The claims that the spec names are usable.
     STORAGE_READY = "StorageReady"
-    #: The installation allows the host and the Prometheus server that the spec names.
+    #: The installation allows the host, Prometheus server and accounts that the spec names.
     ACCEPTED = "Accepted"
     #: The last annotation or the pin `spec.rollbackTo` was carried out.
     REQUESTS_HONORED = "RequestsHonored"
@@ -137,6 +137,7 @@ class Reason(enum.StrEnum):
     HOST_NOT_ALLOWED = "HostNotAllowed"
     HOST_CONFLICT = "HostConflict"
     PROMETHEUS_NOT_ALLOWED = "PrometheusNotAllowed"
+    SERVICE_ACCOUNT_NOT_ALLOWED = "ServiceAccountNotAllowed"
     # Requests.
     NONE = "None"
     DONE = "Done"

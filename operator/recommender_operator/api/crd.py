@@ -78,7 +78,7 @@ def version() -> Json:
         _column("Digest", ".status.artifact.digest", priority=1),
         _column("Trigger", ".spec.trigger", priority=1),
     ]
-    return _definition(
+    definition = _definition(
         kind="ModelVersion",
         plural="modelversions",
         short="mver",
@@ -88,6 +88,11 @@ def version() -> Json:
         columns=columns,
         cel=rules.MODEL_VERSION,
     )
+    # Where pods run is no part of a version.
+    (served,) = definition["spec"]["versions"]
+    spec = served["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    del spec["properties"]["training"]["properties"]["scheduling"]
+    return definition
 
 
 def baseline() -> Json:

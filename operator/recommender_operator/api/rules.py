@@ -15,6 +15,8 @@ from recommender_operator.api import (
     host_names,
     rules_export,
     rules_features,
+    rules_lists,
+    rules_scheduling,
     rules_search,
     rules_workers,
     sub_paths,
@@ -169,6 +171,7 @@ RECOMMENDER_MODEL: Rules = {
             "!has(self.retrain) || !has(self.retrain.afterSnapshots) || has(self.data.snapshots)",
             "retrain.afterSnapshots requires data.snapshots, the schedule of the snapshots",
         ),
+        *rules_lists.SPEC,
     ),
     **_under("spec.data", _DATA),
     **_MAPPING,
@@ -178,6 +181,8 @@ RECOMMENDER_MODEL: Rules = {
         *rules_export.TRAINING,
     ),
     "spec.training.search.space": rules_search.space(),
+    **rules_scheduling.rules("spec.training"),
+    **rules_scheduling.rules("spec.serving"),
     "spec.storage.claimName": (
         _claim_name("storage.claimName"),
         ("self == oldSelf", "storage.claimName is immutable: the claim contains the versions"),
@@ -216,6 +221,16 @@ RECOMMENDER_MODEL: Rules = {
         (
             "self.size() == 0 || self[self.size() - 1].weight == 100",
             "the last weight of rollout.steps must be 100",
+        ),
+    ),
+    "spec.serving": (
+        *rules_lists.SERVING,
+        (
+            "!has(self.autoscaling) || (!has(self.replicas) || self.autoscaling.maxReplicas >= "
+            "self.replicas) && (!has(self.transformerReplicas) || "
+            "self.autoscaling.maxReplicas >= self.transformerReplicas)",
+            "serving.autoscaling.maxReplicas must not be below replicas or transformerReplicas, "
+            "which are the minimum",
         ),
     ),
     "spec.serving.host": (

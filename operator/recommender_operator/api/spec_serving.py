@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import enum
+from typing import Annotated
 
 from pydantic import Field
 
 from recommender_operator.api import base_url, host_names
 from recommender_operator.api.base import ApiModel
+from recommender_operator.api.spec_autoscaling import AutoscalingSpec
+from recommender_operator.api.spec_features import NAME
 from recommender_operator.api.spec_resources import TransformerResources, TritonResources
+from recommender_operator.api.spec_scheduling import Scheduling
 
 
 class TrafficMode(enum.StrEnum):
@@ -26,6 +30,37 @@ class Hide(enum.StrEnum):
     BOUGHT = "Bought"
     DISLIKED = "Disliked"
     SEEN = "Seen"
+
+
+class Diversity(ApiModel):
+    feature: str = Field(
+        pattern=NAME,
+        max_length=40,
+        description="Declared feature of the items, with categories.",
+    )
+    max_per_category: int = Field(
+        ge=1,
+        le=200,
+        description="Maximum number of items in an answer with the same category. An item with "
+        "several categories counts in each.",
+    )
+
+
+class ListExposure(ApiModel):
+    feature: str = Field(
+        pattern=NAME,
+        max_length=40,
+        description="Declared feature of the items, with categories.",
+    )
+    categories: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(
+        min_length=1, max_length=50, description="The group: items with one of these categories."
+    )
+    min_share: float = Field(
+        gt=0,
+        le=0.9,
+        description="Minimum share of the group in each answer: of the first k items, k times "
+        "minShare, rounded down, are of the group.",
+    )
 
 
 class ServingSpec(ApiModel):
@@ -62,6 +97,15 @@ class ServingSpec(ApiModel):
     transformer_resources: TransformerResources = Field(
         default=TransformerResources(), description="Resources of the transformer container."
     )
+    autoscaling: AutoscalingSpec | None = Field(
+        default=None,
+        description="Adds pods to deployed versions under load; their number is fixed if absent.",
+    )
+    scheduling: Scheduling | None = Field(
+        default=None,
+        description="Where the serving pods run, and as whom. A change replaces the pods of the "
+        "deployed versions one by one.",
+    )
     keep_previous: bool = Field(
         default=True, description="Keep the previous champion deployed for an instant rollbackTo."
     )
@@ -71,6 +115,26 @@ class ServingSpec(ApiModel):
         description="Items that answers leave out, as the collector's store knows the user. "
         "Interacted: of the newest 100 interactions. Bought and Disliked: by events. Seen: shown "
         "or opened. An empty list leaves out nothing but the items of the session.",
+    )
+    diversity: tuple[Diversity, ...] = Field(
+        default=(),
+        max_length=8,
+        description="Limits of the number of similar items in an answer. If too few items are "
+        "left, others follow: a limit never makes an answer shorter.",
+    )
+    exposure: tuple[ListExposure, ...] = Field(
+        default=(),
+        max_length=8,
+        description="Groups of items that each answer shows, as far as the model ranks any. "
+        "Diversity goes before exposure.",
+    )
+    impressions: float = Field(
+        default=0,
+        ge=0,
+        le=1,
+        description="Share of the answers that the transformer reports to the collector as "
+        "impressions, chosen by a hash of the request id; 1 reports all, 0 none. For models in "
+        "the namespace of the release, with the collector enabled in the chart.",
     )
     ready_deadline_seconds: int = Field(
         default=600,

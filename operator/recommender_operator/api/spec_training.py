@@ -13,6 +13,7 @@ from recommender_operator.api.spec_features import NAME
 from recommender_operator.api.spec_mapping import DataMapping
 from recommender_operator.api.spec_mitigation import MitigationSpec
 from recommender_operator.api.spec_resources import TrainingResources
+from recommender_operator.api.spec_scheduling import Scheduling
 from recommender_operator.api.spec_search import SearchSpec
 from recommender_operator.api.spec_snapshots import DATA_VERSION, DataSnapshots
 
@@ -326,6 +327,11 @@ class TrainingSpec(ApiModel):
         description="Number of pods that train one version together, each with these resources. "
         "More than one requires Kubeflow Trainer v2 and JobSet in the cluster, and an artifact "
         "store that all their nodes can mount.",
+    )
+    scheduling: Scheduling | None = Field(
+        default=None,
+        description="Where the pods of all Jobs run, and as whom. It is no part of a version: a "
+        "change applies to the Jobs that start afterwards.",
     )
     backoff_limit: int = Field(
         default=2, ge=0, le=10, description="Number of pod failures before the training fails."

@@ -34,7 +34,7 @@ from recommender_operator.api.version import (
     VersionStage,
 )
 from recommender_operator.observed import Observed, VersionObject
-from recommender_operator.phases import clock, hosts, storage, words
+from recommender_operator.phases import accounts, clock, hosts, storage, words
 from recommender_operator.phases.view import ROLLING_OUT, View
 
 #: Maximum number of handled requests in the status, including the newest of each action.
@@ -73,6 +73,8 @@ class Turn(View):
         self.hosting = hosts.resolve(observed)
         #: Problems that prevent Jobs from starting.
         self.storage = storage.check(observed)
+        #: Refused service accounts, which Jobs and services wait for.
+        self.accounts = accounts.check(observed)
         for name, smoke in observed.smokes.items():
             self.change(name, smoke=smoke)
 
@@ -81,9 +83,12 @@ class Turn(View):
     def do(self, action: Action) -> None:
         """Add an action once.
 
-        A Job whose claims are not usable does not start; later looks try again.
+        A Job whose claims are not usable does not start, nor anything with a refused service
+        account; later looks try again.
         """
         if isinstance(action, StartJob) and self.storage.stops(action.kind):
+            return
+        if self.accounts.stop(action):
             return
         if action not in self._actions:
             self._actions.append(action)

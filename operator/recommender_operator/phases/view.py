@@ -7,6 +7,7 @@ stale after a crash.
 from __future__ import annotations
 
 import datetime
+import functools
 
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.spec import Algorithm, OnFailure, TrainingSpec
@@ -41,16 +42,21 @@ class View:
         in_force = retrain is not None and retrain.spec_hash == self.base_hash
         self.retrain = retrain if in_force else None
         self._token = self.retrain.token if self.retrain else ""
+        self._specified_hash = (
+            names.spec_hash(self.spec.data, self.spec.training, self._token)
+            if self._token
+            else self.base_hash
+        )
         #: Name of the version that the spec, and the current retraining, describe.
-        self.specified = self._name_of(self.spec.training)
+        self.specified = names.version_name(self.model.name, self._specified_hash)
         # The baseline supports neither a hyperparameter search nor several workers.
         self._baseline = self.spec.training.model_copy(
             update={"algorithm": Algorithm.LOGISTIC_REGRESSION, "search": None, "workers": 1}
         )
 
-    def _name_of(self, training: TrainingSpec) -> str:
-        digest = names.spec_hash(self.spec.data, training, self._token)
-        return names.version_name(self.model.name, digest)
+    @functools.cached_property
+    def _stand_in_hash(self) -> str:
+        return names.spec_hash(self.spec.data, self._baseline, self._token)
 
     @property
     def stands_in(self) -> bool:
@@ -74,7 +80,7 @@ class View:
     @property
     def desired_hash(self) -> str:
         """Digest of the inputs of the desired version."""
-        return names.spec_hash(self.spec.data, self.desired_training, self._token)
+        return self._stand_in_hash if self.stands_in else self._specified_hash
 
     @property
     def desired(self) -> str:

@@ -20,7 +20,14 @@ import json
 from recommender_operator.api.spec import ServingSpec
 from recommender_operator.api.version import Artifact
 from recommender_operator.observed import ModelObject, VersionObject
-from recommender_operator.resources import disruption, labels, security, transformer_env
+from recommender_operator.resources import (
+    autoscaling,
+    disruption,
+    labels,
+    scheduling,
+    security,
+    transformer_env,
+)
 from recommender_operator.resources.labels import Component, Manifest
 from recommender_operator.resources.options import Options
 
@@ -87,12 +94,20 @@ def _standard_metadata(model: ModelObject, version: VersionObject) -> Manifest:
         },
         "annotations": {
             DEPLOYMENT_MODE: "Standard",
-            # No HPA; with this class KServe sets the Deployment's replicas to minReplicas.
-            AUTOSCALER_CLASS: "none",
+            AUTOSCALER_CLASS: _class(model.spec.serving),
             labels.SERVING_DIGEST: serving_digest(model.spec.serving),
         },
         "ownerReferences": labels.owned_by_version(version),
     }
+
+
+def _class(serving: ServingSpec) -> str:
+    """Return KServe's class of autoscalers: none of its own in any case.
+
+    With `none` it sets the replicas of a Deployment to minReplicas; with `external` it leaves them
+    to the operator's autoscaler.
+    """
+    return "none" if serving.autoscaling is None else "external"
 
 
 def _standard_predictor(model: ModelObject, version: VersionObject, options: Options) -> Manifest:
@@ -101,7 +116,7 @@ def _standard_predictor(model: ModelObject, version: VersionObject, options: Opt
     triton["lifecycle"] = {"preStop": {"sleep": {"seconds": TRITON_PRE_STOP_SECONDS}}}
     triton["ports"] = [{"name": "h2c", "containerPort": TRITON_GRPC_PORT, "protocol": "TCP"}]
     return {
-        **_component(model, version, Component.PREDICTOR, model.spec.serving.replicas, options),
+        **_component(model, version, Component.PREDICTOR, options),
         "model": triton,
         "initContainers": [_verifier(_artifact(version), model.spec.serving, options)],
     }
@@ -123,22 +138,18 @@ def _standard_transformer(
         {"name": "http1", "containerPort": HTTP_PORT, "protocol": "TCP"},
         {"name": "h2c", "containerPort": GRPC_PORT, "protocol": "TCP"},
     ]
-    replicas = model.spec.serving.transformer_replicas or model.spec.serving.replicas
     return {
-        **_component(model, version, Component.TRANSFORMER, replicas, options),
+        **_component(model, version, Component.TRANSFORMER, options),
         "containers": [container],
     }
 
 
 def _component(
-    model: ModelObject,
-    version: VersionObject,
-    component: Component,
-    replicas: int,
-    options: Options,
+    model: ModelObject, version: VersionObject, component: Component, options: Options
 ) -> Manifest:
     """Return the fields that both components have in Standard mode."""
     marks = labels.of_component(model.name, version.name, component)
+    replicas = autoscaling.minimum(model.spec.serving, component)
     return {
         **_pods(model, replicas, marks, options),
         "securityContext": {
@@ -177,12 +188,16 @@ def knative(
     }
     artifact = _artifact(version)
     marks = labels.of_version(model.name, version.name)
+    serving = model.spec.serving
     predictor = {
-        **_pods(model, model.spec.serving.replicas, marks, options),
+        **_pods(model, serving.replicas, marks, options),
+        **autoscaling.knative(serving),
         "model": _triton(model, artifact, options),
         "initContainers": [_verifier(artifact, model.spec.serving, options)],
         "containers": [transformer],
     }
+    if notes := autoscaling.knative_annotations(serving):
+        predictor["annotations"] = {**predictor.get("annotations", {}), **notes}
     if canary_percent is not None:
         predictor["canaryTrafficPercent"] = canary_percent
     return {
@@ -195,7 +210,7 @@ def knative(
             "annotations": {
                 DEPLOYMENT_MODE: "Knative",
                 labels.VERSION: version.name,
-                labels.SERVING_DIGEST: serving_digest(model.spec.serving),
+                labels.SERVING_DIGEST: serving_digest(serving, knative=True),
             },
             "ownerReferences": labels.owned_by_model(model),
         },
@@ -203,8 +218,10 @@ def knative(
     }
 
 
-def serving_digest(serving: ServingSpec) -> str:
+def serving_digest(serving: ServingSpec, *, knative: bool = False) -> str:
     """Return a short digest of the settings whose change restarts a served version.
+
+    In Gateway mode autoscalers have their own settings: only whether there is one counts.
 
     Images are not included: an upgrade of the operator restarts no served version, unless it
     changes the layout of the pods.
@@ -220,8 +237,14 @@ def serving_digest(serving: ServingSpec) -> str:
             "resources",
             "transformer_resources",
             "hide",
+            "diversity",
+            "exposure",
+            "impressions",
+            "scheduling",
         },
     )
+    if serving.autoscaling is not None:
+        content["autoscaling"] = serving.autoscaling.dump() if knative else True
     text = json.dumps({**content, "layout": LAYOUT}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -234,10 +257,13 @@ def _artifact(version: VersionObject) -> Artifact:
 
 
 def _pods(model: ModelObject, replicas: int, marks: dict[str, str], options: Options) -> Manifest:
+    placed = model.spec.serving.scheduling
     return {
         "minReplicas": replicas,
         "maxReplicas": replicas,
-        "labels": marks,
+        "labels": scheduling.pod_labels(placed, marks),
+        **scheduling.pod_annotations(placed),
+        **scheduling.pod(placed),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         **security.pull_secrets(options),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from recommender_operator.api.spec import Resources
 from recommender_operator.observed import JobKind, ModelObject, VersionObject
-from recommender_operator.resources import job_commands, labels, names, security
+from recommender_operator.resources import job_commands, labels, names, scheduling, security
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
 from recommender_operator.resources.volumes import PREPARE, of_job, prepare, prepared
@@ -56,6 +56,7 @@ def job(
         job_labels[labels.INCARNATION] = names.incarnation(uid)
         job_name = names.removal_name(name, attempt, uid)
     training = version.spec.training if version is not None else model.spec.training
+    placed = model.spec.training.scheduling
     resources = training.resources if kind is JobKind.TRAIN else SMALL
     command = job_commands.command(model, version, kind, inputs, attempt)
     expires = kind in (JobKind.SNAPSHOT, JobKind.REMOVE)
@@ -74,7 +75,10 @@ def job(
             "podFailurePolicy": _failure_policy(prepares=bool(prepared(model.name, kind, inputs))),
             **({"ttlSecondsAfterFinished": TTL_SECONDS} if expires else {}),
             "template": {
-                "metadata": {"labels": job_labels},
+                "metadata": {
+                    "labels": scheduling.pod_labels(placed, job_labels),
+                    **scheduling.pod_annotations(placed),
+                },
                 "spec": _pod(
                     model, version, kind, inputs, command, resources, options, fs_group=fs_group
                 ),
@@ -127,6 +131,8 @@ def _pod(
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
+        # Files are removed without an account, so that none can block a deletion.
+        **scheduling.pod(model.spec.training.scheduling, account=kind is not JobKind.REMOVE),
         **security.pull_secrets(options),
         "securityContext": {
             "runAsNonRoot": True,

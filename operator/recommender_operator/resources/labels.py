@@ -33,6 +33,9 @@ SERVING_DIGEST = f"{GROUP}/serving-digest"
 #: Annotation of a NetworkPolicy with the digest of its rules.
 POLICY_DIGEST = f"{GROUP}/policy-digest"
 
+#: Annotation of a HorizontalPodAutoscaler with the digest of its settings.
+SCALING_DIGEST = f"{GROUP}/scaling-digest"
+
 #: Annotation of a route: number of its layout.
 LAYOUT = f"{GROUP}/layout"
 

@@ -28,6 +28,7 @@ def spec_hash(data: DataSpec, training: TrainingSpec, token: str = "") -> str:
     """Return the hex digest (64 digits) of a version's inputs: data, training, retrain token.
 
     The schedule of snapshots does not create a version; data.version and data.asOf do.
+    Nor does where its pods run (training.scheduling).
 
     Values at their defaults are excluded, so that a release of the operator that adds an optional
     field does not rename, and thereby retrain, all versions.
@@ -36,7 +37,9 @@ def spec_hash(data: DataSpec, training: TrainingSpec, token: str = "") -> str:
         "data": data.model_dump(
             mode="json", by_alias=True, exclude_defaults=True, exclude={"snapshots"}
         ),
-        "training": training.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        "training": training.model_dump(
+            mode="json", by_alias=True, exclude_defaults=True, exclude={"scheduling"}
+        ),
         "token": token,
     }
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

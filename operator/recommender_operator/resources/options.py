@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from recommender_operator.api import host_names
+from recommender_operator.api import host_names, service_accounts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,8 @@ class Options:
     #: Store of the collector, which knows the users of the models of one namespace; none if empty.
     store_url: str = ""
     store_namespace: str = ""
+    #: Base URL of the collector, which knows the models of the same namespace; none if empty.
+    collector_url: str = ""
     gateway_name: str = "recommender-gateway"
     gateway_namespace: str = "recommender-gateway"
     #: Listener of the Gateway; all of them if empty.
@@ -44,3 +46,5 @@ class Options:
     metrics_from: tuple[Mapping[str, Any], ...] = ()
     #: Normalized base URLs of the Prometheus servers that models may name.
     prometheus_urls: tuple[str, ...] = ()
+    #: Service accounts that models may use, by namespace.
+    service_accounts: service_accounts.Policy = ()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+from recommender_operator.api.spec_serving import ServingSpec
 from recommender_operator.observed import ModelObject, VersionObject
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
@@ -15,7 +18,8 @@ def variables(model: ModelObject, version: VersionObject, options: Options) -> l
         "RECOMMENDER_TIMEOUT_MS": str(model.spec.serving.timeout_milliseconds),
         **_logs(options),
         **_traces(options),
-        **_store(model, options),
+        **_collector(model, options),
+        **list_limits(model.spec.serving),
     }
     return [{"name": name, "value": value} for name, value in values.items()]
 
@@ -38,11 +42,27 @@ def _traces(options: Options) -> dict[str, str]:
     }
 
 
-def _store(model: ModelObject, options: Options) -> dict[str, str]:
-    """Return the variables of the store, which knows the models of one namespace by name."""
-    if not options.store_url or model.namespace != options.store_namespace:
+def _collector(model: ModelObject, options: Options) -> dict[str, str]:
+    """Return the variables of the collector and its store.
+
+    Both know the models of one namespace by name.
+    """
+    if model.namespace != options.store_namespace:
         return {}
-    return {
-        "RECOMMENDER_STORE_URL": options.store_url,
-        "RECOMMENDER_HIDE": ",".join(model.spec.serving.hide),
-    }
+    serving = model.spec.serving
+    given: dict[str, str] = {}
+    if options.store_url:
+        given["RECOMMENDER_STORE_URL"] = options.store_url
+        given["RECOMMENDER_HIDE"] = ",".join(serving.hide)
+    if options.collector_url and serving.impressions:
+        given["RECOMMENDER_COLLECTOR_URL"] = options.collector_url
+        given["RECOMMENDER_IMPRESSIONS"] = f"{serving.impressions:g}"
+    return given
+
+
+def list_limits(serving: ServingSpec) -> dict[str, str]:
+    """Return the variable with the limits of lists, if there are any."""
+    limits = serving.model_dump(
+        mode="json", by_alias=True, exclude_defaults=True, include={"diversity", "exposure"}
+    )
+    return {"RECOMMENDER_LIST_LIMITS": json.dumps(limits, sort_keys=True)} if limits else {}

@@ -28,6 +28,14 @@ class Kind(enum.StrEnum):
     DISLIKE = "dislike"
 
 
+class Path(enum.StrEnum):
+    """What of a version answered the request, by the names of the transformer's `source`."""
+
+    MODEL = "model"
+    BASELINE = "baseline"
+    POPULARITY = "popularity"
+
+
 class Event(NamedTuple):
     """One valid event."""
 
@@ -41,6 +49,13 @@ class Event(NamedTuple):
     session: str | None = None
     query: str | None = None  # words of a search
     context: dict[str, str | float | bool] | None = None  # by declared name
+    version: str | None = None  # that answered the request
+    path: str | None = None  # one of Path
+
+
+#: Fields of the first lines of this format. A line has the later ones if the event has any of
+#: them, so that a writer of an earlier release reads the others.
+_FIRST_FIELDS = len(Event._fields) - 2
 
 
 class Erasure(NamedTuple):
@@ -62,6 +77,8 @@ def line_of(entry: Event | Erasure) -> bytes:
     """Return an entry as one line of JSON, without the line break."""
     if isinstance(entry, Erasure):
         return orjson.dumps((FORMAT, "erase", entry.user))
+    if entry.version is None and entry.path is None:
+        return orjson.dumps((FORMAT, *entry[:_FIRST_FIELDS]))
     return orjson.dumps((FORMAT, *entry))
 
 
@@ -79,7 +96,7 @@ def entry_of(line: bytes) -> Event | Erasure:
         raise Unreadable(f"not a list that starts with the format {FORMAT}")
     if len(row) == 3 and row[1] == "erase" and isinstance(row[2], Id):
         return Erasure(row[2])
-    if len(row) != 1 + len(Event._fields):
+    if len(row) - 1 not in (_FIRST_FIELDS, len(Event._fields)):
         raise Unreadable(f"{len(row)} fields in place of {1 + len(Event._fields)}")
     _, id_, kind, user, items, time, *rest = row
     try:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 
 MIN_KEY_BYTES = 16
 HEX_DIGITS = 32
+_PSEUDONYM = re.compile(rf"[0-9a-f]{{{HEX_DIGITS}}}")
 
 
 class Pseudonyms:
@@ -27,3 +29,8 @@ class Pseudonyms:
         keyed = self._keyed.copy()
         keyed.update(user.encode())
         return keyed.hexdigest()[:HEX_DIGITS]
+
+
+def is_pseudonym(text: str) -> bool:
+    """Return whether a text has the form of a hash."""
+    return _PSEUDONYM.fullmatch(text) is not None

@@ -14,7 +14,8 @@ from datetime import datetime
 from typing import Any
 
 from recommender_collector.domain.declaration import ContextFeature, ContextKind, Model
-from recommender_collector.domain.events import Event, Id, Kind
+from recommender_collector.domain.events import Event, Id, Kind, Path
+from recommender_collector.domain.pseudonyms import HEX_DIGITS, is_pseudonym
 from recommender_serving.domain.ids import IdKind, fault
 
 MAX_ID = 128  # characters of ids of users, items, requests and sessions
@@ -28,9 +29,10 @@ MAX_VALUE = 1e12
 LATEST = 4_102_444_800  # 2100-01-01; milliseconds since 1971 are above it
 FIELDS = (
     "id", "kind", "model", "user", "item", "items", "time", "value", "request", "session",
-    "query", "context",
+    "query", "context", "version", "path", "hashed",
 )  # fmt: skip
 _KINDS = {kind.value: kind for kind in Kind}
+_PATHS = {path.value: path for path in Path}
 _FIELDS = frozenset(FIELDS)
 _NEEDS_ITEM = frozenset({Kind.CLICK, Kind.BASKET, Kind.PURCHASE, Kind.DWELL, Kind.DISLIKE})
 _NEEDS_VALUE = {Kind.PURCHASE: "the money paid", Kind.DWELL: "the seconds"}
@@ -77,9 +79,10 @@ def event_of(raw: object, rules: Rules, now: float) -> Event:
         raise InvalidEvent("id", None, "it is required: give a text that no other event has")
     id_ = _label("id", id_, MAX_EVENT_ID)
     ids = rules.model.mapping.ids
-    user = user_of(get("user"), rules)
+    user = user_of(get("user"), rules, get("hashed"))
     items = _items(raw, kind, ids.item)
     request, session, context = get("request"), get("session"), get("context")
+    version, path = get("version"), get("path")
     return Event(
         id_,
         kind,
@@ -91,19 +94,38 @@ def event_of(raw: object, rules: Rules, now: float) -> Event:
         None if session is None else _label("session", session),
         _query(get("query"), kind),
         None if context is None else _context(context, rules.model),
+        None if version is None else _label("version", version),
+        None if path is None else _path(path),
     )
 
 
-def user_of(value: object, rules: Rules) -> Id:
+def user_of(value: object, rules: Rules, hashed: object = None) -> Id:
     """Return the id of a user as it is stored.
 
+    `hashed` is true for an id as the models know it; without `hashUsers` that is every id.
+
     Raises:
-        InvalidEvent: it is not an id of the declared kind.
+        InvalidEvent: it is not an id of the declared kind, or is no hash where it should be one.
     """
     user = _id("user", value, rules.model.mapping.ids.user)
-    if rules.pseudonym is not None and isinstance(user, str):
+    if hashed not in (None, True, False):
+        raise InvalidEvent("hashed", hashed, "give true or false")
+    if rules.pseudonym is None or not isinstance(user, str):
+        return user
+    if not hashed:
         return rules.pseudonym(user)
+    if not is_pseudonym(user):
+        raise InvalidEvent(
+            "user", user, f"with hashed, give the {HEX_DIGITS} hex digits of its hash"
+        )
     return user
+
+
+def _path(value: object) -> Path:
+    found = _PATHS.get(value) if isinstance(value, str) else None
+    if found is None:
+        raise InvalidEvent("path", value, f"give one of {', '.join(Path)}")
+    return found
 
 
 def _unknown(raw: Mapping[Any, Any]) -> InvalidEvent:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from recommender_serving.answering.budget import share
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
+from recommender_serving.answering.composing import Composer, unlimited
 from recommender_serving.answering.popularity import list_of
 from recommender_serving.answering.selecting import depth_of, rest_of_candidates, select
 from recommender_serving.artifact.popularity import Listed, Popularity
@@ -63,6 +64,7 @@ class Chain:
         popularity: Popularity,
         on_fall: Callable[[Source, FallReason], None],
         named: Container[int] | None = None,
+        composer: Composer | None = None,
     ) -> None:
         """Build the chain; `named` are the items that have a text, if item ids are texts."""
         self._stages = stages
@@ -70,6 +72,7 @@ class Chain:
         self._popularity = popularity
         self._on_fall = on_fall
         self._named = named
+        self._composer = composer or unlimited(vocabulary.items)
 
     async def answer(self, request: RecommendRequest, deadline: float | None = None) -> Answer:
         """Answer from the first stage with a usable ranking; never fails.
@@ -78,7 +81,7 @@ class Chain:
         it leaves less time than its timeout, and that does not answer in it, has not failed.
         """
         items = self._vocabulary.items
-        depth = depth_of(request, self._vocabulary)
+        depth = depth_of(request, self._vocabulary, self._composer.limits)
         tensors = build(request, self._vocabulary, depth)
         for index, stage in enumerate(self._stages):
             try:
@@ -91,11 +94,12 @@ class Chain:
                 self._on_fall(stage.source, fall.reason)
                 continue
             ranked = zip(ranking.items, ranking.scores, strict=True)
-            if chosen := select(ranked, request, items):
+            if chosen := select(ranked, request, items, self._composer):
                 return self._answer(chosen, request, stage.source)
             break  # the other model ranks the same catalogue
         listed = list_of(request, self._popularity)
-        return self._answer(popular(listed, request, items), request, Source.POPULARITY)
+        best = popular(listed, request, items, self._composer)
+        return self._answer(best, request, Source.POPULARITY)
 
     def _seconds(self, index: int, deadline: float | None) -> float:
         """Return the time of a stage."""
@@ -189,7 +193,7 @@ def usable(ranking: Ranking, top_n: int) -> Ranking:
 
 
 def popular(
-    listed: Listed, request: RecommendRequest, items: Items
+    listed: Listed, request: RecommendRequest, items: Items, composer: Composer | None = None
 ) -> Sequence[tuple[int, float]]:
     """Return the best of a popularity list that are wanted, without what its user knows.
 
@@ -199,5 +203,6 @@ def popular(
     known = request.past.known.union(event.item for event in request.session)
     if all(item in known for item, _ in listed):
         unwanted = Past(unwanted=request.past.unwanted)
-        return select(listed, dataclasses.replace(request, past=unwanted), items)
-    return select([pair for pair in listed if pair[0] not in known], request, items)
+        return select(listed, dataclasses.replace(request, past=unwanted), items, composer)
+    fresh = [pair for pair in listed if pair[0] not in known]
+    return select(fresh, request, items, composer)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 
-from recommender_serving.artifact.vocabulary import Items, Vocabulary
-from recommender_serving.domain.rows import ABSENT
+from recommender_serving.answering.composing import Composer, Pair
+from recommender_serving.artifact.vocabulary import ItemFeature, Items, Vocabulary
 from recommender_serving.domain.selection import Rules
 from recommender_serving.domain.types import RecommendRequest
 
@@ -14,32 +15,37 @@ from recommender_serving.domain.types import RecommendRequest
 #: candidate items, 500 unless the resource says otherwise.
 DEPTH = 2_000
 
-Pairs = Iterable[tuple[int, float]]
+Pairs = Iterable[Pair]
 
 
-def depth_of(request: RecommendRequest, vocabulary: Vocabulary) -> int:
-    """Return how many items to ask of a model, so that enough are left."""
+def depth_of(request: RecommendRequest, vocabulary: Vocabulary, limited: bool = False) -> int:
+    """Return how many items to ask of a model, so that enough are left.
+
+    Lists with limits of the resource need items to choose from.
+    """
     most = max(request.top_n, min(len(vocabulary.items.rows), DEPTH))
-    if request.selection.restricts:
+    if limited or request.selection.restricts:
         return most
     return min(most, request.top_n + len(request.past.items))
 
 
-def select(pairs: Pairs, request: RecommendRequest, items: Items) -> list[tuple[int, float]]:
-    """Return the wanted items with their scores, in order, at most `top_n`."""
+def select(
+    pairs: Pairs, request: RecommendRequest, items: Items, composer: Composer | None = None
+) -> list[Pair]:
+    """Return the wanted items with their scores, at most `top_n`.
+
+    They are in their order, but for what the limits of lists change.
+    """
     fits = fitting(request, items)
-    chosen: list[tuple[int, float]] = []
-    for pair in pairs:
-        if len(chosen) == request.top_n:
-            break
-        if fits(pair[0]):
-            chosen.append(pair)
-    return chosen
+    wanted = (pair for pair in pairs if fits(pair[0]))
+    if composer is not None and composer.limits:
+        return composer.compose(list(wanted), request.top_n)
+    return list(itertools.islice(wanted, request.top_n))
 
 
 def rest_of_candidates(
     request: RecommendRequest, chosen: Iterable[int], items: Items
-) -> list[tuple[int, float]]:
+) -> list[Pair]:
     """Return the candidates that are not chosen yet, in the order of the request, scored 0.
 
     A model may not know them, or not score them in a large catalogue.
@@ -60,26 +66,15 @@ def fitting(request: RecommendRequest, items: Items) -> Callable[[int], bool]:
     def fits(item: int) -> bool:
         if item in excluded or (candidates and item not in candidates):
             return False
-        return all(category(item) in values for category, values in allow) and not any(
-            category(item) in values for category, values in deny
+        row = items.rows.of(item)
+        return all(any(map(has, feature.of(row))) for feature, has in allow) and not any(
+            any(map(has, feature.of(row))) for feature, has in deny
         )
 
     return fits
 
 
-def _columns(
-    rules: Rules, items: Items
-) -> list[tuple[Callable[[int], str | None], frozenset[str]]]:
+def _columns(rules: Rules, items: Items) -> list[tuple[ItemFeature, Callable[[str], bool]]]:
+    """Return the feature of each rule, and the test whether a category is listed."""
     by_name = {feature.name: feature for feature in items.features}
-
-    def category_of(name: str) -> Callable[[int], str | None]:
-        feature = by_name[name]
-
-        def category(item: int) -> str | None:
-            row = items.rows.of(item)
-            code = ABSENT if row == ABSENT else feature.primary[row]
-            return feature.categories[code] if code >= 0 else None
-
-        return category
-
-    return [(category_of(name), values) for name, values in rules.items()]
+    return [(by_name[name], values.__contains__) for name, values in rules.items()]

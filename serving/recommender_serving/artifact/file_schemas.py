@@ -20,6 +20,7 @@ MAX_FEATURES = 128
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 Group = Annotated[int, Field(ge=-1, lt=2**31)]
+Index = Annotated[int, Field(ge=0, lt=2**31)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Category = Annotated[str, Field(max_length=200)]

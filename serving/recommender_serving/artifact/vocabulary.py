@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from recommender_serving.artifact.vocabulary_file import (
     CategoricalColumn,
@@ -23,16 +24,32 @@ NUMERIC, CATEGORICAL = "numeric", "categorical"  # kinds of reference.json
 
 @dataclass(frozen=True, slots=True)
 class ItemFeature:
-    """A feature of items; `primary` has the index of each row's first category, -1 none."""
+    """A feature of items; `primary` has the index of each row's first category, -1 none.
+
+    `further` has the indices of the other categories of the rows `rows`, which ascend.
+    """
 
     name: str
     categories: tuple[str, ...]
     primary: array[int]
+    rows: array[int] = field(default_factory=lambda: array("i"))
+    further: array[int] = field(default_factory=lambda: array("i"))
+
+    def of(self, row: int) -> Iterator[str]:
+        """Yield the categories of the item in a row; none if it is ABSENT."""
+        if row == ABSENT or self.primary[row] < 0:
+            return
+        yield self.categories[self.primary[row]]
+        place = bisect_left(self.rows, row)
+        while place < len(self.rows) and self.rows[place] == row:
+            yield self.categories[self.further[place]]
+            place += 1
 
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """The catalogue: about 13 to 16 bytes an item and, for each feature, 1 to 4 more."""
+    """The catalogue: about 13 to 16 bytes an item and, for each feature, 1 to 4 more, and 5 to 8
+    for each category after the first."""
 
     rows: Rows
     features: tuple[ItemFeature, ...]
@@ -112,8 +129,14 @@ def _feature(column: Column) -> Feature:
 
 
 def _item_feature(column: ItemColumn) -> ItemFeature:
-    primary = _narrow(column.primary, len(column.categories))
-    return ItemFeature(column.name, tuple(column.categories), primary)
+    names = tuple(column.categories)
+    primary = _narrow(column.primary, len(names))
+    if column.further is None:
+        return ItemFeature(column.name, names, primary)
+    rows = array("i", column.further.items)
+    return ItemFeature(
+        column.name, names, primary, rows, _narrow(column.further.categories, len(names))
+    )
 
 
 def _narrow(codes: Sequence[int], count: int) -> array[int]:

@@ -16,6 +16,7 @@ from recommender_serving.artifact.file_schemas import (
     File,
     Finite,
     Group,
+    Index,
     Int64,
     Name,
     check_unique,
@@ -125,12 +126,51 @@ Column = Annotated[
 ]
 
 
+class Further(File):
+    """Categories after the first: pairs of a place of an item and the index of a category."""
+
+    items: list[Index]
+    categories: list[Index]
+
+
 class ItemColumn(File):
     """A feature of items, by the index of each item's first category; -1 none."""
 
     name: Name
     categories: Categories
     primary: list[Group]
+    further: Further | None = None
+
+    def check(self, ids: list[int]) -> None:
+        """Raise ValueError for a number or an index that does not fit the items `ids`."""
+        check_unique(self.categories, f"{self.name}: the category")
+        if len(self.primary) != len(ids):
+            raise ValueError(
+                f"{self.name} has {len(self.primary)} primary categories for {len(ids)} items"
+            )
+        highest = max(self.primary)
+        if highest >= len(self.categories):
+            raise ValueError(
+                f"item {ids[self.primary.index(highest)]} has the primary category {highest} of "
+                f"{len(self.categories)} of {self.name}"
+            )
+        if self.further is not None:
+            self._check_further(self.further, len(ids))
+
+    def _check_further(self, further: Further, count: int) -> None:
+        places, codes = further.items, further.categories
+        if len(places) != len(codes):
+            raise ValueError(
+                f"further of {self.name} has {len(places)} items for {len(codes)} categories"
+            )
+        if any(a > b for a, b in itertools.pairwise(places)) or max(places, default=0) >= count:
+            raise ValueError(
+                f"the items in further of {self.name} are not ascending places of {count} items"
+            )
+        if max(codes, default=-1) >= len(self.categories):
+            raise ValueError(
+                f"further of {self.name} has the category {max(codes)} of {len(self.categories)}"
+            )
 
 
 class ItemsTable(File):
@@ -142,19 +182,7 @@ class ItemsTable(File):
     @pydantic.model_validator(mode="after")
     def _columns_fit(self) -> Self:
         for each in self.features:
-            check_unique(each.categories, f"{each.name}: the category")
-            if len(each.primary) != len(self.ids):
-                raise ValueError(
-                    f"{each.name} has {len(each.primary)} primary categories for "
-                    f"{len(self.ids)} items"
-                )
-            highest = max(each.primary)
-            if highest >= len(each.categories):
-                item = self.ids[each.primary.index(highest)]
-                raise ValueError(
-                    f"item {item} has the primary category {highest} of "
-                    f"{len(each.categories)} of {each.name}"
-                )
+            each.check(self.ids)
         return self
 
 

@@ -13,7 +13,8 @@ Rules = Mapping[str, frozenset[str]]
 class Selection:
     """The wishes of one request; the default is any item.
 
-    An item fits `allow` if its category of each named feature is listed, and `deny` if none is.
+    An item fits `allow` if a category of it is listed for each named feature, and `deny` if none
+    is for any.
     """
 
     seeds: tuple[int, ...] = ()  # "more like these"

@@ -58,6 +58,21 @@ class Waited(StrEnum):
     BASELINE = "baseline"
 
 
+class Limit(StrEnum):
+    """A limit of lists, which the resource sets."""
+
+    DIVERSITY = "diversity"
+    EXPOSURE = "exposure"
+
+
+class Reported(StrEnum):
+    """What became of an impression."""
+
+    DURABLE = "durable"
+    REJECTED = "rejected"  # by the collector's schema
+    DROPPED = "dropped"  # too many wait, or the collector does not take it
+
+
 class Refusal(StrEnum):
     """Why a connection or a body was refused."""
 
@@ -116,6 +131,7 @@ class RecommendRequest:
     session_id: str | None = None
     selection: Selection = ANY
     past: Past = NOTHING
+    user_text: str | None = None  # the id of the user as it was given, if ids are texts
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,16 @@ from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from recommender_serving.domain.types import FallReason, Lookup, Outcome, Refusal, Source, Waited
+from recommender_serving.domain.types import (
+    FallReason,
+    Limit,
+    Lookup,
+    Outcome,
+    Refusal,
+    Reported,
+    Source,
+    Waited,
+)
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5)
 LABELS = ("model", "version")
@@ -74,6 +83,12 @@ class Metrics:
             for source in (Source.MODEL, Source.BASELINE)
             for reason in FallReason
         }
+        self._unmet = self._by_label(
+            "transformer_list_limits_unmet_total",
+            "Answers that could not keep a limit of lists, by limit.",
+            "limit",
+            Limit,
+        )
         self._sessions = Counter(
             "recommender_sessions_total",
             "Sessions seen for the first time.",
@@ -85,6 +100,12 @@ class Metrics:
             "Connections and bodies that were refused to bound memory.",
             "reason",
             Refusal,
+        )
+        self._impressions = self._by_label(
+            "transformer_impressions_total",
+            "Impressions that were to be reported to the collector, by what became of them.",
+            "outcome",
+            Reported,
         )
         # Without the prefix of the others: the operator takes a counter that falls for a restart.
         self._in_flight = Gauge(
@@ -108,7 +129,7 @@ class Metrics:
         name: str,
         text: str,
         label: str,
-        values: type[Outcome | Source | FallReason | Lookup | Refusal],
+        values: type[Outcome | Source | FallReason | Limit | Lookup | Refusal | Reported],
     ) -> dict[str, Counter]:
         counter = Counter(name, text, (*LABELS, label), registry=self._registry)
         return {value.value: counter.labels(*self._names, value.value) for value in values}
@@ -180,6 +201,14 @@ class Metrics:
     def looked_up(self, outcome: Lookup) -> None:
         """Count a look into the store of users."""
         self._lookups[outcome].inc()
+
+    def unmet(self, limit: Limit) -> None:
+        """Count an answer that could not keep a limit."""
+        self._unmet[limit].inc()
+
+    def reported(self, outcome: Reported, impressions: int) -> None:
+        """Count impressions by what became of them."""
+        self._impressions[outcome].inc(impressions)
 
     def session(self, row: Iterable[tuple[str, str]]) -> None:
         """Count a new session and the bins of its features."""

@@ -1,13 +1,14 @@
-"""Read the environment variables of the transformer."""
+"""Settings that the operator gives as environment variables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from recommender_serving.domain.list_limits import UNLIMITED, ListLimits
+from recommender_serving.process.list_limits import parse_list_limits
 from recommender_serving.store.layout import HIDDEN, Hide
 
-MAX_TIMEOUT_MS = 60_000
 DEFAULT_TRACE_RATIO = 0.01
 
 
@@ -15,19 +16,12 @@ class SettingsError(Exception):
     """A setting is missing or invalid; the message names it and the remedy."""
 
 
-def choice(
-    environ: Mapping[str, str], variable: str, choices: tuple[str, ...], default: str
-) -> str:
-    """Return a choice, whatever the case of its letters."""
-    given = environ.get(variable) or default
-    for each in choices:
-        if given.casefold() == each.casefold():
-            return each
-    raise SettingsError(f"{variable} is {given[:100]!r}: give one of {', '.join(choices)}")
-
-
 def hide(environ: Mapping[str, str]) -> frozenset[Hide]:
-    """Return what answers leave out."""
+    """Return what answers leave out.
+
+    Raises:
+        SettingsError: an unknown name.
+    """
     text = environ.get("RECOMMENDER_HIDE")
     if text is None:
         return HIDDEN
@@ -41,7 +35,11 @@ def hide(environ: Mapping[str, str]) -> frozenset[Hide]:
 
 
 def store_url(environ: Mapping[str, str]) -> str | None:
-    """Return the URL of the store, if there is one."""
+    """Return the URL of the collector's store, without a password.
+
+    Raises:
+        SettingsError: it is no such URL.
+    """
     url = environ.get("RECOMMENDER_STORE_URL", "")
     if not url:
         return None
@@ -57,27 +55,59 @@ def store_url(environ: Mapping[str, str]) -> str | None:
     return url
 
 
-def name_of(flag: str | None, environ: Mapping[str, str], option: str, variable: str) -> str:
-    """Return a name that must be given."""
-    name = (flag if flag is not None else environ.get(variable, "")).strip()
-    if not name:
-        raise SettingsError(f"the name is missing: set {variable} or {option}")
-    return name
+def collector(environ: Mapping[str, str]) -> str | None:
+    """Return the base URL of the collector.
 
-
-def timeout_ms(flag: int | None, environ: Mapping[str, str]) -> int:
-    """Return the timeout of the model in milliseconds."""
-    text = str(flag) if flag is not None else environ.get("RECOMMENDER_TIMEOUT_MS", "200")
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if not 1 <= value <= MAX_TIMEOUT_MS:
+    Raises:
+        SettingsError: it is no such URL.
+    """
+    url = environ.get("RECOMMENDER_COLLECTOR_URL", "")
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
         raise SettingsError(
-            f"RECOMMENDER_TIMEOUT_MS or --timeout-ms is {text!r}: "
-            f"give whole milliseconds from 1 to {MAX_TIMEOUT_MS}"
+            f"RECOMMENDER_COLLECTOR_URL is {url[:100]!r}: give http://HOST:PORT or https://..."
         )
-    return value
+    return url
+
+
+def impressions(environ: Mapping[str, str]) -> float:
+    """Return the share of the answers that the collector gets.
+
+    Raises:
+        SettingsError: it is not from 0 to 1.
+    """
+    text = environ.get("RECOMMENDER_IMPRESSIONS", "0")
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise SettingsError(f"RECOMMENDER_IMPRESSIONS is {text[:40]!r}: give a share from 0 to 1")
+    return share
+
+
+def list_limits(environ: Mapping[str, str]) -> ListLimits:
+    """Return the limits of lists."""
+    text = environ.get("RECOMMENDER_LIST_LIMITS")
+    if not text:
+        return UNLIMITED
+    try:
+        return parse_list_limits(text)
+    except ValueError as error:
+        raise SettingsError(f"RECOMMENDER_LIST_LIMITS is invalid: {error}") from None
+
+
+def choice(
+    environ: Mapping[str, str], variable: str, choices: tuple[str, ...], default: str
+) -> str:
+    """Return a choice, whatever the case of its letters."""
+    given = environ.get(variable) or default
+    for each in choices:
+        if given.casefold() == each.casefold():
+            return each
+    raise SettingsError(f"{variable} is {given[:100]!r}: give one of {', '.join(choices)}")
 
 
 def trace_endpoint(environ: Mapping[str, str]) -> str | None:

@@ -9,7 +9,8 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 import grpc
@@ -17,6 +18,7 @@ import uvloop
 from prometheus_client import REGISTRY, disable_created_metrics
 
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
+from recommender_serving.answering.composing import Composer
 from recommender_serving.answering.fallback import Chain, Ranker, Stage
 from recommender_serving.answering.history import History, Users
 from recommender_serving.answering.recommender import Recommender
@@ -24,6 +26,9 @@ from recommender_serving.answering.timed import TimedRanker, TimedUsers
 from recommender_serving.answering.traced import TracedRanker, TracedUsers
 from recommender_serving.artifact.loader import Artifact, load
 from recommender_serving.domain.types import FallReason, Source, Waited
+from recommender_serving.impressions import collector
+from recommender_serving.impressions.events import CONTENT_TYPE, Origin
+from recommender_serving.impressions.reporter import Impressions
 from recommender_serving.listening import Server, listen
 from recommender_serving.monitoring.calls import Call, noting
 from recommender_serving.monitoring.drift_features import Bins
@@ -45,6 +50,7 @@ from recommender_serving.triton.client import Triton, TritonRanker
 logger = logging.getLogger(__name__)
 OnFall = Callable[[Source, FallReason], None]
 MODEL_NAME = "recommender"
+REPORT_SECONDS = 3.0  # for the impressions that wait at the end
 TRITON_MODELS = ("recommender", "baseline")
 
 
@@ -113,7 +119,20 @@ def build_recommender(
     )
     noted = noting(metrics.fell, Call.fell)
     fell = noted if tracing is None else _both(noted, tracing.fell)
-    chain = Chain(stages, artifact.vocabulary, artifact.popularity, fell, artifact.item_texts)
+    composer = Composer(artifact.vocabulary.items, settings.list_limits, metrics.unmet)
+    if composer.absent:
+        logger.warning(
+            "limits of lists are ignored for features that this version does not have: %s",
+            ", ".join(composer.absent),
+        )
+    chain = Chain(
+        stages,
+        artifact.vocabulary,
+        artifact.popularity,
+        fell,
+        artifact.item_texts,
+        composer,
+    )
     sessions = SessionMemory(time.monotonic)
     return Recommender(
         chain,
@@ -149,6 +168,38 @@ def build_history(
     return History(timed, metrics.looked_up)
 
 
+def build_impressions(
+    settings: ServeSettings, artifact: Artifact, metrics: Metrics
+) -> Impressions | None:
+    """Build the reports of impressions to the collector, if they are wanted."""
+    if settings.collector is None or not settings.impressions:
+        return None
+    # Numbers of a process start at 0, so it needs a source of its own.
+    origin = Origin(settings.model, settings.version, f"{settings.version}/{uuid.uuid4().hex}")
+    return Impressions(
+        partial(collector.post, settings.collector, CONTENT_TYPE),
+        origin,
+        settings.impressions,
+        artifact.vocabulary.features,
+        metrics.reported,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _reporting(impressions: Impressions | None) -> AsyncIterator[None]:
+    """Report impressions, and at the end those that wait, within a time."""
+    if impressions is None:
+        yield
+        return
+    running = asyncio.create_task(impressions.run())
+    try:
+        yield
+    finally:
+        impressions.close()
+        await asyncio.wait({running}, timeout=REPORT_SECONDS)
+        running.cancel()
+
+
 async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
     tracing = build_tracing(settings)
     triton = Triton(settings.predictor)
@@ -159,6 +210,7 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
     rankers = (recommender_model, baseline_model)
     recommender = build_recommender(settings, artifact, rankers, tracing)
     readiness = Readiness(lambda: triton.ready(TRITON_MODELS), settings.model_wait)
+    impressions = build_impressions(settings, artifact, recommender.metrics)
     service = Service(
         MODEL_NAME,
         settings.version,
@@ -167,6 +219,7 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
         limits_of(artifact),
         texts=artifact.item_texts,
         calls=CallLog(UserNames(settings.user_salt), tracing=tracing),
+        impressions=impressions,
     )
     refused = recommender.metrics.refused
     app = rest_server.build_app(service, Bodies(refused=refused), REGISTRY)
@@ -176,7 +229,8 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
     opening = asyncio.create_task(readiness.open(lambda: warm_up(rankers, artifact)))
     try:
         listener = listen(settings.http_port, http_server.BACKLOG)
-        await _until_signal(settings, readiness, http, listener, rpc)
+        async with _reporting(impressions):
+            await _until_signal(settings, readiness, http, listener, rpc)
     finally:
         opening.cancel()
         with contextlib.suppress(asyncio.CancelledError):

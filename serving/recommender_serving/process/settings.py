@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from recommender_serving.domain.list_limits import UNLIMITED, ListLimits
 from recommender_serving.log_lines import FORMATS, LEVELS
 from recommender_serving.process import environment
 from recommender_serving.process.environment import DEFAULT_TRACE_RATIO, SettingsError
@@ -27,15 +28,20 @@ environment of serve (a flag wins):
   RECOMMENDER_STORE_PASSWORD  its password (default: none)
   RECOMMENDER_HIDE        what answers leave out, of Interacted, Bought, Disliked and Seen, with
                           commas (default: all but Seen; empty: nothing)
+  RECOMMENDER_LIST_LIMITS     serving.diversity and serving.exposure of the resource, as JSON
+                              (default: none)
   RECOMMENDER_LOG_LEVEL   DEBUG (a line for each request), INFO (default), WARNING or ERROR
   RECOMMENDER_LOG_FORMAT  json (default) or text
   RECOMMENDER_LOG_USER_SALT  key of the users' names in the log (default: random at each start)
   OTEL_EXPORTER_OTLP_ENDPOINT  receiver of traces (OTLP over HTTP), a base URL (default: none)
   OTEL_TRACES_SAMPLER_ARG share of requests with a trace, unless their client decides (default .01)
+  RECOMMENDER_COLLECTOR_URL   collector that gets impressions, http://HOST:PORT (default: none)
+  RECOMMENDER_IMPRESSIONS     share of the answers that it gets, 0 to 1 (default: 0)
 
 exit codes: 0 success; 1 the artifact is damaged or cannot be served; 2 invalid command line"""
 
 DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
+MAX_TIMEOUT_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +64,14 @@ class ServeSettings:
     store_url: str | None = None  # of the users' recent interactions; None reads none
     store_password: str | None = field(default=None, repr=False)
     hide: frozenset[Hide] = HIDDEN  # items that the store knows and answers leave out
+    list_limits: ListLimits = UNLIMITED
     log_level: str = "INFO"
     log_format: str = "json"
     user_salt: str | None = field(default=None, repr=False)  # of users in the log
     trace_endpoint: str | None = None  # base URL of the OTLP receiver; None exports no traces
     trace_ratio: float = DEFAULT_TRACE_RATIO  # of requests without a trace of their client
+    collector: str | None = None  # base URL of the collector; None gets no impressions
+    impressions: float = 0.0  # share of the answers that it gets
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +220,7 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         raise SettingsError(
             f"--http-port and --grpc-port are both {args.http_port}: choose different ports"
         )
-    timeout = environment.timeout_ms(args.timeout_ms, environ)
+    timeout = _timeout_ms(args.timeout_ms, environ)
     # Half the model's timeout, at most 100 ms: a fallback must not double the user's wait.
     baseline = args.baseline_timeout_ms or min(100.0, timeout / 2)
     return ServeSettings(
@@ -219,8 +228,8 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         predictor=args.predictor_host,
         http_port=args.http_port,
         grpc_port=args.grpc_port,
-        model=environment.name_of(args.model, environ, "--model", "RECOMMENDER_MODEL"),
-        version=environment.name_of(args.version, environ, "--version", "RECOMMENDER_VERSION"),
+        model=_name(args.model, environ, "--model", "RECOMMENDER_MODEL"),
+        version=_name(args.version, environ, "--version", "RECOMMENDER_VERSION"),
         timeout=timeout / 1000,
         baseline_timeout=baseline / 1000,
         digest=args.digest,
@@ -231,9 +240,33 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         store_url=environment.store_url(environ),
         store_password=environ.get("RECOMMENDER_STORE_PASSWORD") or None,
         hide=environment.hide(environ),
+        list_limits=environment.list_limits(environ),
+        collector=environment.collector(environ),
+        impressions=environment.impressions(environ),
         log_level=environment.choice(environ, "RECOMMENDER_LOG_LEVEL", LEVELS, "INFO"),
         log_format=environment.choice(environ, "RECOMMENDER_LOG_FORMAT", FORMATS, "json"),
         user_salt=environ.get("RECOMMENDER_LOG_USER_SALT") or None,
         trace_endpoint=environment.trace_endpoint(environ),
         trace_ratio=environment.trace_ratio(environ),
     )
+
+
+def _name(flag: str | None, environ: Mapping[str, str], option: str, variable: str) -> str:
+    name = (flag if flag is not None else environ.get(variable, "")).strip()
+    if not name:
+        raise SettingsError(f"the name is missing: set {variable} or {option}")
+    return name
+
+
+def _timeout_ms(flag: int | None, environ: Mapping[str, str]) -> int:
+    text = str(flag) if flag is not None else environ.get("RECOMMENDER_TIMEOUT_MS", "200")
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if not 1 <= value <= MAX_TIMEOUT_MS:
+        raise SettingsError(
+            f"RECOMMENDER_TIMEOUT_MS or --timeout-ms is {text!r}: "
+            f"give whole milliseconds from 1 to {MAX_TIMEOUT_MS}"
+        )
+    return value

@@ -26,6 +26,11 @@ def request_id(given: str | None) -> str:
     return given if given and _ID.fullmatch(given) else str(uuid.uuid4())
 
 
+def ids_of(id_: str, instances: int) -> list[str]:
+    """Return the id of each instance of a call."""
+    return [id_] if instances == 1 else [f"{id_}-{index}" for index in range(instances)]
+
+
 @dataclass(frozen=True, slots=True)
 class NamedTensor:
     """An input, decoded to Python values and flat."""

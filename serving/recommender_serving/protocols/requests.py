@@ -58,7 +58,15 @@ def request_of(
         features=features,
         selection=selection,
         session_id=session_id,
+        user_text=_text(fields.get("user_id")),
     )
+
+
+def _text(valid: object) -> str | None:
+    """Return a valid id if it is a text."""
+    if isinstance(valid, bytes):
+        return valid.decode()
+    return valid if isinstance(valid, str) else None
 
 
 def _as_events(selection: Selection, at: int) -> tuple[SessionEvent, ...]:

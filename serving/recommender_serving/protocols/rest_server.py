@@ -25,6 +25,7 @@ from recommender_serving.protocols.calls import (
     DEADLINE_HEADER,
     ID_HEADER,
     MAX_DEADLINE_MS,
+    ids_of,
     request_id,
 )
 from recommender_serving.protocols.readiness import Readiness
@@ -42,6 +43,9 @@ STATUS = {
     errors.NotReady: 503,
     errors.Busy: 503,
 }
+#: Headers that a proxy adds and a client behind it cannot remove. The metrics count requests by
+#: segment of users, and the ingress of Knative routes every path.
+PROXIED = ("x-forwarded-for", "forwarded", "via", "k-proxy-request")
 #: After these a part of the body may still be on its way, which nobody reads.
 CLOSING = {408, 413}
 Handler = Callable[[Request], Awaitable[Response]]
@@ -98,8 +102,8 @@ class Rest:
             deadline = _deadline(request)
             read = self._bodies.read(request.receive)
             # Passed on without a name: the models may take a while, and a body has up to 4 MiB.
-            answers = await self._service.predict(v2_json.parse(await read), deadline)
-        ids = [id_] if len(answers) == 1 else [f"{id_}-{index}" for index in range(len(answers))]
+            answers = await self._service.predict(v2_json.parse(await read), deadline, id_)
+        ids = ids_of(id_, len(answers))
         predictions = list(map(self._service.prediction, answers, ids))
         return Json({"predictions": predictions}, headers=self._headers(id_, *answers))
 
@@ -187,8 +191,10 @@ class Rest:
         headers = {"content-security-policy": docs_page.POLICY}
         return Response(self._page, media_type="text/html", headers=headers)
 
-    async def metrics(self, _: Request) -> Response:
-        """Answer the metrics in Prometheus's text format."""
+    async def metrics(self, request: Request) -> Response:
+        """Answer the metrics in Prometheus's text format, to those who ask the pod itself."""
+        if any(name in request.headers for name in PROXIED):
+            raise HTTPException(404)
         return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from recommender_serving.answering.recommender import Recommender
-from recommender_serving.domain.types import Answer
+from recommender_serving.domain.types import Answer, RecommendRequest
+from recommender_serving.impressions.reporter import Impressions
 from recommender_serving.protocols.call_log import CallLog
-from recommender_serving.protocols.calls import InferCall, InferReply, OutputTensor
+from recommender_serving.protocols.calls import InferCall, InferReply, OutputTensor, ids_of
 from recommender_serving.protocols.errors import NotReady, UnknownModel
 from recommender_serving.protocols.limits import Limits
 from recommender_serving.protocols.readiness import Readiness
@@ -34,11 +35,13 @@ class Service:
         limits: Limits,
         now: Callable[[], float] = time.time,
         texts: Mapping[int, str] | None = None,
+        impressions: Impressions | None = None,
         calls: CallLog | None = None,
     ) -> None:
-        """Create a service; `texts` maps items to their texts, if item ids are texts.
+        """Create a service.
 
-        The protocols follow each call in `calls`.
+        `texts` maps items to their texts, if item ids are texts. `impressions` gets every answer,
+        and the protocols follow each call in `calls`.
         """
         self.calls = calls or CallLog()
         self.name = name
@@ -48,6 +51,7 @@ class Service:
         self._recommender = recommender
         self._now = now
         self._texts = texts
+        self._impressions = impressions
 
     def invalid(self, instances: int = 1) -> None:
         """Count rejected instances."""
@@ -70,15 +74,21 @@ class Service:
         if not await self.readiness.model_ready():
             raise NotReady(f"the model {self.name} is not ready: fallbacks answer in its place")
 
-    async def predict(self, body: object, deadline: float | None = None) -> list[Answer]:
+    async def predict(
+        self, body: object, deadline: float | None = None, id_: str = ""
+    ) -> list[Answer]:
         """Answer a v1 body, already decoded from JSON, by the time `deadline` of the event loop.
+
+        `id_` is the id of the call.
 
         Raises:
             InvalidRequest: the body violates the schema.
         """
         requests = parse_v1(body, self.limits, int(self._now()))
         del body  # the models may take a while
-        return await self._recommender.recommend(requests, deadline)
+        answers = await self._recommender.recommend(requests, deadline)
+        self._report(requests, answers, id_)
+        return answers
 
     def prediction(self, answer: Answer, request_id: str) -> dict[str, Any]:
         """Return the prediction of a v1 answer."""
@@ -101,6 +111,7 @@ class Service:
         """
         request = parse_v2(call.tensors, self.limits, int(self._now()))
         answer = (await self._recommender.recommend([request], deadline))[0]
+        self._report([request], [answer], call.id)
         values: dict[str, tuple[str, Sequence[object]]] = {
             "item_ids": ("INT64" if self._texts is None else "BYTES", self._ids(answer)),
             "scores": ("FP32", answer.scores),
@@ -110,6 +121,15 @@ class Service:
         }
         outputs = [OutputTensor(name, *values[name], raw) for name, raw in call.wanted.items()]
         return answer, InferReply(call.id, self.name, self.version, outputs)
+
+    def _report(
+        self, requests: Sequence[RecommendRequest], answers: Sequence[Answer], id_: str
+    ) -> None:
+        if self._impressions is None:
+            return
+        ids = ids_of(id_, len(answers))
+        for request, answer, own in zip(requests, answers, ids, strict=True):
+            self._impressions.add(request, answer, self._ids(answer), own, self._now())
 
     def _ids(self, answer: Answer) -> Sequence[int] | Sequence[str]:
         """Return the items as clients know them."""

@@ -12,6 +12,7 @@ from recommender_client.messages import recommendations
 from recommender_serving.protocols.limits import INSTANCE_FIELDS
 from tests.unit.recommender_serving.serving_parsing import LIMITS, v1
 
+QUERY = Query(user_id="ada", session_id="s-1")
 RULED = dataclasses.replace(LIMITS, item_features=("genre",))
 
 
@@ -69,7 +70,7 @@ PREDICTION = {
 
 
 def test_unknown_fields_of_newer_servers_are_ignored() -> None:
-    (found,) = recommendations({"predictions": [PREDICTION]}, 1)
+    (found,) = recommendations({"predictions": [PREDICTION]}, [QUERY])
     assert (found.items, found.scores, found.request_id) == (("a",), (0.5,), "r")
 
 
@@ -89,4 +90,34 @@ def test_unknown_fields_of_newer_servers_are_ignored() -> None:
 )
 def test_an_answer_of_another_form_is_refused(body: Any) -> None:
     with pytest.raises(BadAnswer):
-        recommendations(body, 1)
+        recommendations(body, [QUERY])
+
+
+def test_events_about_an_answer_carry_its_request_its_user_and_its_session() -> None:
+    (answer,) = recommendations({"predictions": [PREDICTION]}, [QUERY])
+    made = [
+        answer.impression(),
+        answer.impression(["a", "z"]),
+        answer.visit("a"),
+        answer.click("a"),
+        answer.basket("a"),
+        answer.purchase("a", 4.5),
+        answer.dwell("a", 12),
+        answer.dislike("a", session="s-2", time=5.0),
+    ]
+    assert {(each.user, each.request, each.version, each.path, each.hashed) for each in made} == {
+        ("ada", "r", "v", "model", True)
+    }
+    assert [each.session for each in made] == ["s-1"] * 7 + ["s-2"]
+    assert [each.items for each in made] == [("a",), ("a", "z"), *[("a",)] * 6]
+    assert [each.kind.value for each in made] == [
+        "impression", "impression", "visit", "click", "basket", "purchase", "dwell", "dislike",
+    ]  # fmt: skip
+    assert [made[5].value, made[6].value, made[7].time] == [4.5, 12, 5.0]
+    assert len({each.id for each in made}) == 8
+
+
+def test_an_answer_without_a_user_has_no_events() -> None:
+    (answer,) = recommendations({"predictions": [PREDICTION]}, [Query(seed_items=["a"])])
+    with pytest.raises(ValueError, match="the query had no user"):
+        answer.click("a")

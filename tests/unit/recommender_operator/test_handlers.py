@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import kopf
 import pytest
 
 from recommender_operator import handlers
@@ -46,6 +47,14 @@ async def test_the_watch_triggers_a_look_at_a_deleted_model_and_feeds_the_livene
 def test_kopf_has_no_handler_that_adds_a_finalizer_or_annotations() -> None:
     registry: Any = handlers.registry(Engine())
     assert registry._changing._handlers == registry._spawning._handlers == []
+
+
+def test_kopf_neither_copies_nor_compares_what_its_watch_reports() -> None:
+    persistence: Any = handlers.settings(namespaced=False).persistence
+    body = kopf.Body({"metadata": {"annotations": {"a": "b"}}, "spec": {"field": 1}})
+    storage = persistence.diffbase_storage
+    assert (storage.build(body=body), storage.fetch(body=body)) == ({}, None)
+    assert not persistence.progress_storage.storages
 
 
 def test_kopf_does_not_remove_the_operators_finalizer() -> None:

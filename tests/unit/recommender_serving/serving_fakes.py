@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
+from recommender_serving.answering.composing import Composer
 from recommender_serving.answering.fallback import Chain, Stage
 from recommender_serving.answering.recommender import Recommender
 from recommender_serving.artifact.loader import Artifact
+from recommender_serving.domain.list_limits import UNLIMITED, ListLimits
 from recommender_serving.domain.types import Ranking, Source
 from recommender_serving.monitoring.drift_features import Bins
 from recommender_serving.monitoring.metrics import Metrics
 from recommender_serving.monitoring.session_memory import SessionMemory
 from recommender_serving.triton.inputs import Tensors
-from tests.unit.recommender_serving.serving_samples import sample_artifact
+from tests.unit.recommender_serving.serving_samples import CATALOGUE, sample_artifact
 
 GOOD = Ranking((1, 2, 3, 4), (0.9, 0.8, 0.7, 0.6))
 PLAIN = Ranking((21, 22, 23), (0.3, 0.2, 0.1))
+
+ALL = Ranking(tuple(range(CATALOGUE)), tuple(1 / (1 + i) for i in range(CATALOGUE)))
 
 
 class FakeRanker:
@@ -33,6 +38,21 @@ class FakeRanker:
     async def rank(self, tensors: Tensors, top_n: int, timeout: float) -> Ranking:
         self.calls += 1
         return self.behaviour()
+
+
+class Watching(FakeRanker):
+    """Ranks every item, as many as it is asked for."""
+
+    def __init__(self, ranked: Ranking = ALL) -> None:
+        super().__init__(lambda: ranked)
+        self.wanted = 0
+
+    async def rank(self, tensors: Tensors, top_n: int, timeout: float) -> Ranking:
+        (self.wanted,) = struct.unpack(
+            "<q", next(each.data for each in tensors if each.name == "top_n")
+        )
+        ranked = self.behaviour()
+        return Ranking(ranked.items[: self.wanted], ranked.scores[: self.wanted])
 
 
 class HangingRanker(FakeRanker):
@@ -72,6 +92,7 @@ class Parts:
         timeout: float = 5.0,
         breaker: CircuitBreaker | None = None,
         artifact: Artifact | None = None,
+        list_limits: ListLimits = UNLIMITED,
     ) -> None:
         self.artifact: Artifact = artifact or sample_artifact(folder)
         self.registry = CollectorRegistry()
@@ -90,6 +111,7 @@ class Parts:
             self.artifact.popularity,
             self.metrics.fell,
             self.artifact.item_texts,
+            Composer(self.artifact.vocabulary.items, list_limits, self.metrics.unmet),
         )
         ticks = iter(range(1_000_000))
         self.recommender = Recommender(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,28 @@ def _items(count: int, **categories: list[str]) -> dict[str, Any]:
         for name, own in categories.items()
     ]
     return {"ids": list(range(count)), "features": features}
+
+
+def further(features: Mapping[str, tuple[list[str], list[list[int]]]]) -> dict[str, Any]:
+    """Items 0, 1, 2, ... with these categories, by feature: the names, and the codes of each."""
+    columns = []
+    for name, (names, codes) in features.items():
+        pairs = [(place, code) for place, own in enumerate(codes) for code in own[1:]]
+        column: dict[str, Any] = {
+            "name": name,
+            "categories": names,
+            "primary": [*map(_first, codes)],
+        }
+        if pairs:
+            items, others = zip(*pairs, strict=True)
+            column["further"] = {"items": list(items), "categories": list(others)}
+        columns.append(column)
+    count = max(len(codes) for _, codes in features.values())
+    return {"ids": list(range(count)), "features": columns}
+
+
+def _first(codes: list[int]) -> int:
+    return codes[0] if codes else -1
 
 
 def declared(name: str, of: str, kind: str, **settings: Any) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from recommender_serving.impressions.reporter import Impressions
 from recommender_serving.protocols import rest_server
 from recommender_serving.protocols.bodies import Bodies
 from recommender_serving.protocols.limits import limits_of
@@ -19,7 +21,13 @@ from tests.unit.recommender_serving.serving_samples import NOW
 class Served:
     """An application over fake models, with a Triton that is ready or not."""
 
-    def __init__(self, folder: Path, parts: Parts | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        parts: Parts | None = None,
+        impressions: Impressions | None = None,
+        now: Callable[[], float] = lambda: NOW,
+    ) -> None:
         self.parts = parts or Parts(folder, giving(GOOD), giving(PLAIN))
         self.triton_ready = True
         self.readiness = Readiness(self._ready)
@@ -30,8 +38,9 @@ class Served:
             self.parts.recommender,
             self.readiness,
             limits_of(artifact),
-            lambda: NOW,
+            now,
             artifact.item_texts,
+            impressions,
         )
         self.bodies = Bodies()
         self.app = rest_server.build_app(self.service, self.bodies, self.parts.registry)
@@ -53,9 +62,15 @@ class Served:
         self.parts.recommender.recommend = fail  # type: ignore
 
     @classmethod
-    async def opened(cls, folder: Path, parts: Parts | None = None) -> Served:
+    async def opened(
+        cls,
+        folder: Path,
+        parts: Parts | None = None,
+        impressions: Impressions | None = None,
+        now: Callable[[], float] = lambda: NOW,
+    ) -> Served:
         """Ready, as after a warm-up."""
-        served = cls(folder, parts)
+        served = cls(folder, parts, impressions, now)
 
         async def nothing() -> None:
             return None

@@ -23,7 +23,12 @@ def vocabulary(data: Dataset, history_length: int) -> dict[str, Any]:
     """Return the content of vocabulary.json."""
     items = data.items
     first = dict(zip(items.blocks, items.first, strict=True))
-    return content(data.attributes, items.ids, first, history_length)
+    words = content(data.attributes, items.ids, first, history_length)
+    further = {block.name: _further(block, items) for block in items.blocks}
+    for column in words["items"]["features"]:
+        if further[column["name"]]["items"]:
+            column["further"] = further[column["name"]]
+    return words
 
 
 def content(
@@ -32,7 +37,10 @@ def content(
     first: Mapping[Block, Ints],
     history_length: int,
 ) -> dict[str, Any]:
-    """Return the same of features, items [I], and the first category [I] of each item feature."""
+    """Return the same of features, items [I], and the first category [I] of each item feature.
+
+    Categories after the first are left out.
+    """
     return {
         "schema": "recommender.dev/vocabulary/v2",
         "historyLength": history_length,
@@ -51,6 +59,16 @@ def content(
         },
         "maxTopN": MAX_TOP_N,
     }
+
+
+def _further(block: Block, items: Items) -> dict[str, list[int]]:
+    """Return the places of items and the categories that they have after their first one."""
+    start = items.blocks.index(block)
+    before = items.listed.ends[start - 1] if start else 0
+    own = slice(before, items.listed.ends[start])
+    places, has = items.listed.places[:, own] - block.start, items.listed.shares[:, own] > 0
+    row, column = np.nonzero(has & (places != items.first[start][:, None]))
+    return {"items": row.tolist(), "categories": places[row, column].tolist()}
 
 
 def _feature(attribute: Attribute) -> dict[str, Any]:
@@ -100,7 +118,12 @@ def broken(content: dict[str, Any], seed: int, feature: str | None = None) -> di
         for each in content["features"]
     ]
     of_items = [
-        {**each, "primary": random.permutation(each["primary"]).tolist()} if breaks(each) else each
+        {
+            **{key: value for key, value in each.items() if key != "further"},
+            "primary": random.permutation(each["primary"]).tolist(),
+        }
+        if breaks(each)
+        else each
         for each in items["features"]
     ]
     return {**content, "features": features, "items": {**items, "features": of_items}}

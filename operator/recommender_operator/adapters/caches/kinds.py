@@ -13,6 +13,7 @@ from recommender_operator.adapters.caches.slim import slim, wanted_of_model
 from recommender_operator.adapters.caches.store import Place, Store, label_of, name_of
 from recommender_operator.adapters.caches.watching import Scope, Source
 from recommender_operator.adapters.kubernetes.port import (
+    AUTOSCALERS,
     BASELINES,
     BUDGETS,
     HTTP_ROUTES,
@@ -40,6 +41,7 @@ CHILDREN = (
     HTTP_ROUTES,
     BUDGETS,
     NETWORK_POLICIES,
+    AUTOSCALERS,
     TRAIN_JOBS,
     REVISIONS,
 )

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import json
 from collections.abc import Callable, Iterable, Mapping
 
+from recommender_operator.adapters.kubernetes.json_text import parsed, text_of
 from recommender_operator.adapters.kubernetes.port import Object
 from recommender_operator.resources import labels
 
@@ -123,13 +123,18 @@ class Store:
             version=version,
             model=self.model_of(thing),
             deleting=bool(thing["metadata"].get("deletionTimestamp")),
-            meaning=version if self._meaning is None else hash(_text(self._meaning(kept))),
-            text=_text(kept),
+            meaning=version if self._meaning is None else hash(text_of(self._meaning(kept))),
+            text=text_of(kept),
         )
 
     def put(self, thing: Object) -> bool:
         """Add an object, unless the stored one is as new."""
-        return self._take(place_of(thing), self.entry(thing))
+        place = place_of(thing)
+        before = self._entries.get(place)
+        if before is not None and before.version >= version_of(thing):
+            # Usually a watch repeats the response of an own write.
+            return False
+        return self._take(place, self.entry(thing))
 
     def _take(self, place: Place, entry: Entry) -> bool:
         before = self._entries.get(place)
@@ -242,10 +247,6 @@ class Store:
             self._gone.popitem(last=False)
 
 
-def _text(thing: Object) -> bytes:
-    return json.dumps(thing, ensure_ascii=False, separators=(",", ":")).encode()
-
-
 def _parsed(entry: Entry) -> Object:
-    found: Object = json.loads(entry.text)
+    found: Object = parsed(entry.text)
     return found

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import json
 from collections.abc import AsyncGenerator, Callable
 from typing import Literal, Protocol, cast
 
+from recommender_operator.adapters.kubernetes.json_text import parsed
 from recommender_operator.adapters.kubernetes.port import KubeError, Object, Resource
 from recommender_operator.adapters.kubernetes.transport import Query, Transport, of_status, refusal
 
@@ -84,7 +84,7 @@ class ApiSource:
         self._observe("LIST", scope.resource.plural, answer.status, spent)
         if answer.status != 200:
             raise refusal("GET", path, answer.status, answer.data)
-        content = json.loads(answer.data)
+        content = parsed(answer.data)
         metadata = content.get("metadata") or {}
         return Page(
             items=content.get("items") or [],
@@ -127,8 +127,8 @@ def _event(path: str, line: bytes) -> Event:
     """
     content: Object = {}
     with contextlib.suppress(ValueError):
-        parsed = json.loads(line)
-        content = parsed if isinstance(parsed, dict) else {}
+        found = parsed(line)
+        content = found if isinstance(found, dict) else {}
     kind, thing = content.get("type"), content.get("object")
     if kind == "ERROR" and isinstance(thing, dict):
         raise of_status(f"watch {path}", thing)

@@ -9,10 +9,10 @@ again), or the name exists.
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections.abc import Callable, Mapping
 
+from recommender_operator.adapters.kubernetes.json_text import parsed
 from recommender_operator.adapters.kubernetes.port import (
     PODS,
     ConflictError,
@@ -177,7 +177,7 @@ class OfficialKube:
         content_type: str = "application/json",
     ) -> Object:
         text = await self._raw(method, resource, path, query, body, content_type)
-        answer: Object = json.loads(text) if text else {}
+        answer: Object = parsed(text) if text else {}
         return answer
 
     async def _raw(

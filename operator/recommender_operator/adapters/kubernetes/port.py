@@ -54,6 +54,7 @@ HTTP_ROUTES = Resource("gateway.networking.k8s.io", "v1", "httproutes")
 GRPC_ROUTES = Resource("gateway.networking.k8s.io", "v1", "grpcroutes")
 BUDGETS = Resource("policy", "v1", "poddisruptionbudgets")
 NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies")
+AUTOSCALERS = Resource("autoscaling", "v2", "horizontalpodautoscalers")
 REVISIONS = Resource("serving.knative.dev", "v1", "revisions")
 CONFIGURATIONS = Resource("serving.knative.dev", "v1", "configurations")
 KNATIVE_SERVICES = Resource("serving.knative.dev", "v1", "services")
@@ -72,6 +73,7 @@ KINDS = {
     HTTP_ROUTES: "HTTPRoute",
     BUDGETS: "PodDisruptionBudget",
     NETWORK_POLICIES: "NetworkPolicy",
+    AUTOSCALERS: "HorizontalPodAutoscaler",
     TRAIN_JOBS: "TrainJob",
     TRAINING_RUNTIMES: "TrainingRuntime",
 }

@@ -165,11 +165,12 @@ class Transport:
             path,
             query_params=query or [],
             header_params=headers,
-            body=body,
             auth_settings=["BearerToken"],
         )
         fence()
-        answer = await client.call_api(*prepared, _request_timeout=timeout)
+        # Not through `param_serialize`, which would copy each value: the body is plain JSON.
+        where, (_, *rest) = prepared[:3], prepared[3:]
+        answer = await client.call_api(*where, body, *rest, _request_timeout=timeout)
         response: aiohttp.ClientResponse = answer.response
         return response
 

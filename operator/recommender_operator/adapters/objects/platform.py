@@ -49,6 +49,7 @@ class PlatformReader:
             domain=self._options.domain,
             host_policy=self._options.host_policy,
             prometheus_urls=self._options.prometheus_urls,
+            service_accounts=self._options.service_accounts,
         )
 
     async def _lacks(self, needed: tuple[Resource, ...]) -> tuple[str, ...]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import collections
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from recommender_operator.adapters.kubernetes.port import (
+    AUTOSCALERS,
     BUDGETS,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
@@ -18,6 +19,7 @@ from recommender_operator.adapters.kubernetes.port import (
     Object,
 )
 from recommender_operator.adapters.objects.owned_writes import Claim, OwnedObjects
+from recommender_operator.adapters.pods import states as podstates
 from recommender_operator.adapters.traffic.port import (
     Subject,
     TrafficView,
@@ -25,8 +27,10 @@ from recommender_operator.adapters.traffic.port import (
     ready_condition,
     service_state,
 )
+from recommender_operator.api.spec import ServingSpec
 from recommender_operator.observed import ServiceState, TrafficState
 from recommender_operator.resources import (
+    autoscaling,
     disruption,
     http_route,
     inference_service,
@@ -55,8 +59,8 @@ class GatewayTraffic:
             INFERENCE_SERVICES, model.namespace, labels.of_model(model.name)
         )
         subject.seen.read(INFERENCE_SERVICES, found)
-        beside = await self._beside(subject)
-        services, others = _services(subject, found, beside, self._options)
+        beside, scalers = await self._beside(subject), await self._scalers(subject)
+        services, others = _services(subject, found, beside, scalers, self._options)
         route = await self._kube.get(HTTP_ROUTES, model.namespace, model.name)
         subject.seen.read(HTTP_ROUTES, [route] if route is not None else [])
         if route is None or owned_by(route, subject.owners):
@@ -79,6 +83,12 @@ class GatewayTraffic:
         current = [policy for policy in policies if isolation.is_current(policy, self._options)]
         return [*budgets, *current]
 
+    async def _scalers(self, subject: Subject) -> list[Object]:
+        model = subject.model
+        found = await self._kube.list(AUTOSCALERS, model.namespace, labels.of_model(model.name))
+        subject.seen.read(AUTOSCALERS, found)
+        return found
+
     async def ensure(self, subject: Subject, version: str) -> None:
         manifest = inference_service.standard(
             subject.model, subject.versions[version], self._options
@@ -88,6 +98,7 @@ class GatewayTraffic:
         owners = {*subject.claim.owners, service["metadata"]["uid"]}
         claim = dataclasses.replace(subject.claim, owners=owners)
         await self._limit_disruption(subject, version, service, claim)
+        await self._scale(subject, version, service, claim)
         if self._options.isolate_triton:
             await self._isolate(subject, version, service, claim)
 
@@ -114,6 +125,25 @@ class GatewayTraffic:
             if seen is None or not _is_the_same(seen, budget):
                 await self._objects.apply(BUDGETS, budget, claim)
 
+    async def _scale(self, subject: Subject, version: str, service: Object, claim: Claim) -> None:
+        """Apply the autoscalers that are missing or were made from other settings.
+
+        Without autoscaling there are none, or they keep the number of pods.
+        """
+        serving, model = subject.model.spec.serving, subject.model.name
+        for component in Component:
+            seen = subject.seen.get(AUTOSCALERS, autoscaling.name(version, component))
+            if seen is None and serving.autoscaling is None:
+                continue
+            wanted = autoscaling.autoscaler(model, version, component, serving, service)
+            owner = str(service["metadata"]["uid"])
+            if (
+                seen is None
+                or not owned_by(seen, {owner})
+                or not autoscaling.is_current(seen, serving)
+            ):
+                await self._objects.apply(AUTOSCALERS, wanted, claim)
+
     async def split(self, subject: Subject, weights: Mapping[str, int], host: str = "") -> None:
         manifest = http_route.http_route(subject.model, weights, self._options, host)
         manifest["metadata"]["annotations"][labels.DECIDED_ON] = _basis(subject)
@@ -125,15 +155,16 @@ class GatewayTraffic:
 
 
 def _services(
-    subject: Subject, found: Sequence[Object], beside: Sequence[Object], options: Options
+    subject: Subject,
+    found: Sequence[Object],
+    beside: Sequence[Object],
+    scalers: Sequence[Object],
+    options: Options,
 ) -> tuple[dict[str, ServiceState], list[Foreign]]:
     """Return the services of the versions, and foreign objects with their names."""
-    owned = collections.Counter(
-        str(owner["uid"]) for thing in beside if (owner := controller_of(thing)) is not None
-    )
-    #: A budget for each component, and the policy of Triton.
-    needed = len(Component) + options.isolate_triton
-    digest = inference_service.serving_digest(subject.model.spec.serving)
+    serving = subject.model.spec.serving
+    lacking = _lacking(beside, scalers, serving, options)
+    digest = inference_service.serving_digest(serving)
     services: dict[str, ServiceState] = {}
     others = []
     for service in found:
@@ -145,16 +176,52 @@ def _services(
             services[version] = service_state(
                 version,
                 owner=service,
-                condition=ready_condition(service),
+                condition=_condition(service, subject.pods.get(version, ()), serving),
                 pods=subject.pods.get(version, ()),
                 components=tuple(Component),
                 outdated=(metadata.get("annotations") or {}).get(labels.SERVING_DIGEST) != digest
                 # The operator may have died between the service and what it owns.
-                or owned[str(metadata["uid"])] < needed,
+                or lacking(str(metadata["uid"])),
             )
         elif metadata["name"] in subject.versions:
             others.append(foreign(KINDS[INFERENCE_SERVICES], service))
     return services, others
+
+
+def _lacking(
+    beside: Sequence[Object], scalers: Sequence[Object], serving: ServingSpec, options: Options
+) -> Callable[[str], bool]:
+    """Return whether a service, by its uid, lacks something that it owns, or has it outdated."""
+    scaled = serving.autoscaling is not None
+    current = [thing for thing in scalers if autoscaling.is_current(thing, serving)]
+    outdated = _owners([thing for thing in scalers if thing not in current])
+    owned = _owners([*beside, *(current if scaled else ())])
+    #: A budget for each component, the policy of Triton, and an autoscaler for each component.
+    needed = len(Component) * (1 + scaled) + options.isolate_triton
+    return lambda uid: owned[uid] < needed or outdated[uid] > 0
+
+
+def _owners(things: Sequence[Object]) -> collections.Counter[str]:
+    return collections.Counter(
+        str(owner["uid"]) for thing in things if (owner := controller_of(thing)) is not None
+    )
+
+
+def _condition(service: Object, pods: Sequence[Object], serving: ServingSpec) -> Object:
+    """Return KServe's condition, or with autoscaling whether enough pods are ready.
+
+    KServe reports that of the Deployments, which are not available while added pods start. A
+    service must not lose its requests because it gets more pods.
+    """
+    if serving.autoscaling is None:
+        return ready_condition(service)
+    for component in Component:
+        own = [pod for pod in pods if podstates.label(pod, labels.COMPONENT) == component]
+        # One may be missing, as without autoscaling.
+        least = max(1, autoscaling.minimum(serving, component) - 1)
+        if sum(map(podstates.is_ready, own)) < least:
+            return {**ready_condition(service), "status": "False"}
+    return {"status": "True"}
 
 
 def _is_the_same(stored: Object, wanted: Object) -> bool:

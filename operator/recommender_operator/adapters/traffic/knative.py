@@ -161,7 +161,7 @@ class KnativeTraffic:
             return TrafficView(services={}, traffic=nothing, foreign=(error.foreign,))
         if view is None:
             return TrafficView(services={}, traffic=TrafficState())
-        digest = inference_service.serving_digest(subject.model.spec.serving)
+        digest = inference_service.serving_digest(subject.model.spec.serving, knative=True)
         services: dict[str, ServiceState] = {}
         for version, revision in _served(view).items():
             on_top = version == view.top

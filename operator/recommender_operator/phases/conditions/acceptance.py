@@ -1,4 +1,4 @@
-"""The conditions StorageReady and Accepted: whether the spec's claims, host and server are usable.
+"""The conditions StorageReady and Accepted: what the spec names is usable.
 
 The rest of the lifecycle continues; other phases and adapters do not use what is refused.
 """
@@ -27,7 +27,10 @@ def _accept(turn: Turn) -> None:
     """Set Accepted to all refusals and remedies; its reason is that of the first refusal."""
     refusals = list(_refusals(turn))
     if not refusals:
-        message = "the installation allows the host and the Prometheus server of the spec"
+        message = (
+            "the installation allows the host, the Prometheus server and the service accounts of "
+            "the spec"
+        )
         turn.condition(ConditionType.ACCEPTED, "True", Reason.ACCEPTED, message)
         return
     reason, message = refusals[0][0], ". ".join(message for _, message in refusals)
@@ -38,7 +41,8 @@ def _accept(turn: Turn) -> None:
 def _refusals(turn: Turn) -> list[tuple[Reason, str]]:
     hosting = turn.hosting
     found = [] if hosting.reason is None else [(hosting.reason, hosting.message)]
-    return found + _refused_server(turn)
+    refused = [(Reason.SERVICE_ACCOUNT_NOT_ALLOWED, message) for message in turn.accounts.messages]
+    return found + _refused_server(turn) + refused
 
 
 def _refused_server(turn: Turn) -> list[tuple[Reason, str]]:

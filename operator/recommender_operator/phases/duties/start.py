@@ -63,7 +63,8 @@ def _create(turn: Turn) -> None:
         model=turn.model.name,
         spec_hash=turn.desired_hash,
         data=turn.spec.data,
-        training=turn.desired_training,
+        # Where its pods run is no part of a version: it may change.
+        training=turn.desired_training.model_copy(update={"scheduling": None}),
         trigger=trigger[:1024],
     )
     turn.do(CreateVersion(name=turn.desired, spec=spec))

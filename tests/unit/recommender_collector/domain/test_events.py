@@ -13,6 +13,7 @@ from recommender_collector.domain.events import (
     Erasure,
     Event,
     Kind,
+    Path,
     Unreadable,
     digest,
     entry_of,
@@ -36,6 +37,8 @@ events = st.builds(
     session=st.none() | labels,
     query=st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=9),
     context=st.none() | contexts,
+    version=st.none() | labels,
+    path=st.none() | st.sampled_from(Path),
 )
 
 
@@ -44,6 +47,14 @@ def test_an_event_comes_back_from_the_log_as_it_was(event: Event) -> None:
     line = line_of(event)
     assert b"\n" not in line
     assert entry_of(line) == event
+
+
+def test_a_line_of_an_earlier_release_is_read_and_written_for_an_earlier_writer() -> None:
+    line = b'[1,"a","click","u",["i"],7,null,"r","s",null,null]'
+    event = Event("a", Kind.CLICK, "u", ("i",), 7, None, "r", "s")
+    assert entry_of(line) == event
+    assert line_of(event) == line
+    assert entry_of(line_of(event._replace(version="v"))) == event._replace(version="v")
 
 
 @given(ids)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_collector.domain.events import Event, Kind, entry_of, line_of
+from recommender_collector.domain.events import Event, Kind, Path, entry_of, line_of
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.domain.validation import FIELDS, InvalidEvent, Rules, event_of
 from tests.unit.recommender_collector.collector_samples import MAPPING, NOW, click, model, rules
@@ -93,6 +93,12 @@ def test_every_kind_of_event_is_accepted(raw: dict[str, Any]) -> None:
         ("query", {"id": "e", "user": "u", "kind": "search", "query": "a\x07"}),
         ("request", click(request=5)),
         ("session", click(session="s" * 129)),
+        ("version", click(version="")),
+        ("version", click(version=3)),
+        ("path", click(path="oracle")),
+        ("path", click(path=["model"])),
+        ("hashed", click(hashed="yes")),
+        ("hashed", click(hashed=[])),
         ("context", click(context=[])),
         ("context.weather", click(context={"weather": "rain"})),
         ("context.device", click(context={"device": 5})),
@@ -143,6 +149,24 @@ def test_a_hashed_user_is_the_hash_everywhere() -> None:
     event = event_of(click(), hashed, NOW)
     assert event.user == pseudonym("ada")
     assert "ada" not in repr(event)
+
+
+def test_a_hash_is_not_hashed_again_and_nothing_else_passes_for_one() -> None:
+    pseudonym = Pseudonyms(b"0123456789abcdef")
+    hashing = Rules(model(hashUsers=True), pseudonym)
+    given = pseudonym("ada")
+    assert event_of(click(user=given, hashed=True), hashing, NOW).user == given
+    assert event_of(click(hashed=False), hashing, NOW).user == given
+    for raw in ("ada", given[:-1], given.upper(), given + "\n"):
+        with pytest.raises(InvalidEvent) as refused:
+            event_of(click(user=raw, hashed=True), hashing, NOW)
+        assert refused.value.field == "user"
+    assert event_of(click(hashed=True), rules(), NOW).user == "ada"
+
+
+def test_an_event_says_what_answered_its_request() -> None:
+    event = event_of(click(version="shop-1", path="popularity"), rules(), NOW)
+    assert (event.version, event.path) == ("shop-1", Path.POPULARITY)
 
 
 values = st.recursive(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from recommender_operator.api.spec import Resources, ServingSpec
 from recommender_operator.api.spec_mapping import DataMapping
-from recommender_operator.api.spec_serving import Hide
+from recommender_operator.api.spec_serving import Diversity, Hide, ListExposure
 from recommender_operator.observed import JobKind, ModelObject
 from recommender_operator.resources import (
     disruption,
@@ -323,9 +323,9 @@ def test_in_knative_mode_one_container_has_a_port_and_probes() -> None:
     )
 
 
-def _environment(options: Options) -> dict[str, str]:
+def _environment(options: Options, of: ModelObject | None = None) -> dict[str, str]:
     """The variables of the transformer, which its command takes."""
-    built = inference_service.standard(model(), version(), options)
+    built = inference_service.standard(of or model(), version(), options)
     (container,) = built["spec"]["transformer"]["containers"]
     environment = {each["name"]: each["value"] for each in container["env"]}
     serving_settings.parse(["serve", *container["args"]], environment)
@@ -369,6 +369,20 @@ def test_the_transformer_understands_what_the_resource_leaves_out(hide: tuple[Hi
     parsed = serving_settings.parse(["serve", *container["args"]], environment)
     assert isinstance(parsed, serving_settings.ServeSettings)
     assert sorted(parsed.hide) == sorted(each.value for each in hide)
+
+
+def test_transformers_report_the_share_of_impressions_that_the_resource_wants() -> None:
+    url = "http://collector.team.svc"
+    own = dataclasses.replace(OPTIONS, collector_url=url, store_namespace="team")
+    names = {"RECOMMENDER_COLLECTOR_URL", "RECOMMENDER_IMPRESSIONS"}
+    assert not names & set(_environment(own)), "it is off unless it is asked for"
+    wanted = model(serving={"impressions": 0.25})
+    given = _environment(own, wanted)
+    assert {name: given[name] for name in names} == dict(
+        zip(sorted(names), (url, "0.25"), strict=True)
+    )
+    for others in (OPTIONS, dataclasses.replace(own, store_namespace="news")):
+        assert not names & set(_environment(others, wanted))
 
 
 def test_a_version_that_was_not_published_is_not_served() -> None:
@@ -419,12 +433,18 @@ def test_a_job_uses_as_many_threads_as_it_has_cores(
     assert jobs.threads_for(Resources(cpu=cpu, cpu_limit=limit)) == threads
 
 
+BRANDS = Diversity(feature="brand", max_per_category=3)
+SMALL = ListExposure(feature="vendor", categories=("small", "new"), min_share=0.2)
+
+
 def test_the_serving_digest_covers_the_settings_of_running_versions() -> None:
     base = inference_service.serving_digest(ServingSpec())
     assert inference_service.serving_digest(ServingSpec(replicas=3)) != base
     assert inference_service.serving_digest(ServingSpec(transformer_replicas=3)) != base
     assert inference_service.serving_digest(ServingSpec(timeout_milliseconds=50)) != base
     assert inference_service.serving_digest(ServingSpec(hide=())) != base
+    assert inference_service.serving_digest(ServingSpec(diversity=(BRANDS,))) != base
+    assert inference_service.serving_digest(ServingSpec(exposure=(SMALL,))) != base
     assert inference_service.serving_digest(ServingSpec(host="a.example")) == base
     assert inference_service.serving_digest(ServingSpec(keep_previous=False)) == base
 

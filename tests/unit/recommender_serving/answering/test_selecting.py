@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 
 import pytest
@@ -20,38 +19,30 @@ from recommender_serving.domain.types import (
     Ranking,
     Source,
 )
-from recommender_serving.triton.inputs import Tensors
-from tests.unit.recommender_serving.serving_fakes import PLAIN, FakeRanker, Parts, failing, giving
+from tests.unit.recommender_serving.serving_fakes import (
+    ALL,
+    PLAIN,
+    Parts,
+    Watching,
+    failing,
+    giving,
+)
 from tests.unit.recommender_serving.serving_samples import (
     CATALOGUE,
     GENRES,
     VOCABULARY,
+    further,
     request,
     session,
     vocabulary_of,
 )
 
 ITEMS = vocabulary_of(VOCABULARY).items
-ALL = Ranking(tuple(range(CATALOGUE)), tuple(1 / (1 + i) for i in range(CATALOGUE)))
 UNKNOWN = 1000  # an item that the catalogue does not have
 
 
 def genre(item: int) -> str | None:
     return GENRES[item % 3] if item < CATALOGUE else None
-
-
-class Watching(FakeRanker):
-    """Ranks every item, as many as it is asked for."""
-
-    def __init__(self) -> None:
-        super().__init__(lambda: ALL)
-        self.wanted = 0
-
-    async def rank(self, tensors: Tensors, top_n: int, timeout: float) -> Ranking:
-        (self.wanted,) = struct.unpack(
-            "<q", next(each.data for each in tensors if each.name == "top_n")
-        )
-        return Ranking(ALL.items[: self.wanted], ALL.scores[: self.wanted])
 
 
 async def answer(folder: Path, selection: Selection, top_n: int = 5) -> tuple[Answer, int]:
@@ -90,6 +81,27 @@ def test_every_wish_holds_for_every_item(selection: Selection, top_n: int) -> No
     assert chosen == [pair for pair in pairs if wanted(pair[0])][:top_n]
     rest = rest_of_candidates(asked, [item for item, _ in chosen], ITEMS)
     assert all(wanted(item) for item, _ in rest)
+
+
+catalogues = st.lists(
+    st.lists(st.sampled_from(range(3)), max_size=3, unique=True), min_size=1, max_size=8
+)
+
+
+@given(catalogues, rules, rules)
+def test_rules_look_at_every_category_of_an_item(
+    catalogue: list[list[int]], allow: dict[str, frozenset[str]], deny: dict[str, frozenset[str]]
+) -> None:
+    items = vocabulary_of(VOCABULARY | {"items": further({"genre": (GENRES, catalogue)})}).items
+    fits = fitting(
+        request(selection=Selection(excluded=frozenset({99}), allow=allow, deny=deny)), items
+    )
+    for item, codes in enumerate(catalogue):
+        own = {GENRES[code] for code in codes}
+        assert fits(item) == (
+            all(own & values for values in allow.values())
+            and not any(own & values for values in deny.values())
+        )
 
 
 def test_an_item_without_a_category_fits_no_allow_and_every_deny() -> None:

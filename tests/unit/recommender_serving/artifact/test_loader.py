@@ -47,6 +47,7 @@ def test_the_declaration_of_a_shop_loads(tmp_path: Path) -> None:
 
 
 NUMBER = samples.declared("size", "user", "Numeric", minimum=1.0, maximum=2.0, edges=[])
+FURTHER = "items.features.0.further"
 BAD = [
     ("vocabulary", "schema", "recommender.dev/vocabulary/v1", "schema"),
     ("vocabulary", "historyLength", 0, "historyLength"),
@@ -76,6 +77,16 @@ BAD = [
     ("vocabulary", "items.features.0.primary", [0], "genre has 1 primary categories for 50 items"),
     ("vocabulary", "items.features.0.primary.3", 3, "item 3 has the primary category 3 of 3"),
     ("vocabulary", "items.features.0.primary.3", -2, "items.features.0.primary.3"),
+    ("vocabulary", FURTHER, {"items": [1], "categories": []}, "has 1 items for 0 categories"),
+    ("vocabulary", FURTHER, {"items": [1, 0], "categories": [1, 1]}, "not ascending places of 50"),
+    (
+        "vocabulary",
+        FURTHER,
+        {"items": [50], "categories": [1]},
+        "not ascending places of 50",
+    ),
+    ("vocabulary", FURTHER, {"items": [1], "categories": [3]}, "genre has the category 3 of 3"),
+    ("vocabulary", FURTHER, {"items": [1], "categories": [-1]}, "items.features.0.further"),
     ("vocabulary", "items.features.0.categories", ["a", "b", "a"], "genre: the category a"),
     ("reference", "schema", None, "schema"),
     ("reference", "sessions", -1, "sessions"),

@@ -7,11 +7,7 @@ from pathlib import Path
 import pytest
 
 from recommender_serving.process.environment import SettingsError
-from recommender_serving.process.settings import (
-    ServeSettings,
-    VerifySettings,
-    parse,
-)
+from recommender_serving.process.settings import ServeSettings, VerifySettings, parse
 from recommender_serving.store.layout import Hide
 
 SERVE = ["serve", "--artifact", "/artifact"]
@@ -147,6 +143,41 @@ def test_what_answers_leave_out_is_a_list_of_names(given: str | None, hidden: se
 def test_an_unknown_name_to_leave_out_is_an_error_with_the_known_ones() -> None:
     with pytest.raises(SettingsError, match=r"RECOMMENDER_HIDE is 'seen'.*Interacted, Bought"):
         serve(RECOMMENDER_HIDE="seen")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("{", "Invalid JSON"),
+        ('{"diversity": [{"feature": "brand"}]}', "diversity.0.maxPerCategory: Field required"),
+        ('{"exposure": [{"feature": "b", "categories": ["x"], "minShare": 2}]}', "minShare: Inp"),
+        ('{"newer": []}', "newer: Extra inputs"),
+    ],
+)
+def test_invalid_limits_of_lists_are_an_error_with_the_field(given: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=f"RECOMMENDER_LIST_LIMITS is invalid: .*{message}"):
+        serve(RECOMMENDER_LIST_LIMITS=given)
+
+
+def test_impressions_go_to_a_collector_if_a_share_is_given() -> None:
+    assert (serve().collector, serve().impressions) == (None, 0)
+    settings = serve(
+        RECOMMENDER_COLLECTOR_URL="http://collector.team.svc", RECOMMENDER_IMPRESSIONS="0.25"
+    )
+    assert settings.collector == "http://collector.team.svc"
+    assert settings.impressions == 0.25
+
+
+@pytest.mark.parametrize("url", ["collector:80", "redis://collector", "http://", "http://a/b"])
+def test_a_url_that_is_no_collectors_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match="RECOMMENDER_COLLECTOR_URL"):
+        serve(RECOMMENDER_COLLECTOR_URL=url)
+
+
+@pytest.mark.parametrize("share", ["all", "-0.1", "1.1", "nan"])
+def test_a_share_of_impressions_out_of_range_is_refused(share: str) -> None:
+    with pytest.raises(SettingsError, match="RECOMMENDER_IMPRESSIONS"):
+        serve(RECOMMENDER_IMPRESSIONS=share)
 
 
 @pytest.mark.parametrize(

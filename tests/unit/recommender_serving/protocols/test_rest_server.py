@@ -345,3 +345,11 @@ async def test_another_model_is_not_found(served: Served) -> None:
         answer = await served.http.get(path)
         assert answer.status_code == 404
         assert "other" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("header", ["x-forwarded-for", "Forwarded", "via", "K-Proxy-Request"])
+async def test_metrics_are_for_those_who_ask_the_pod_itself(served: Served, header: str) -> None:
+    direct = await served.http.get("/metrics")
+    assert (direct.status_code, "recommender_requests_total" in direct.text) == (200, True)
+    proxied = await served.http.get("/metrics", headers={header: "10.0.0.7"})
+    assert (proxied.status_code, "recommender" in proxied.text) == (404, False)

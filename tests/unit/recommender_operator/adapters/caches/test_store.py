@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from recommender_operator.adapters.caches import store as stores
 from recommender_operator.adapters.caches.slim import slim, wanted_of_model
 from recommender_operator.adapters.caches.store import Store, name_of, place_of
-from recommender_operator.adapters.kubernetes.port import JOBS, MODELS, PODS
+from recommender_operator.adapters.kubernetes.port import JOBS, MODELS, PODS, Object
 from tests.unit.recommender_operator.adapters.caches.fake_source import thing
 
 PLACE = ("team", "a")
@@ -33,6 +33,20 @@ def test_an_older_object_never_replaces_a_newer_one() -> None:
     found = store.get(PLACE)
     assert found is not None
     assert found["metadata"]["note"] == "new"
+
+
+def test_an_object_that_is_already_known_is_not_prepared_again() -> None:
+    """A watch repeats the response of each own write."""
+    prepared: list[object] = []
+
+    def slimmed(found: Object) -> Object:
+        prepared.append(found)
+        return found
+
+    store = Store(slim=slimmed)
+    store.put(thing("a", 5))
+    store.put(thing("a", 5))
+    assert len(prepared) == 1
 
 
 def test_a_late_answer_brings_nothing_back_that_was_deleted_after_it() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from recommender_operator.adapters.kubernetes.port import (
+    AUTOSCALERS,
     BUDGETS,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
@@ -141,6 +142,63 @@ async def test_without_policies_a_service_lacks_only_its_budgets() -> None:
     fresh = FakeKube()
     await GatewayTraffic(fresh, off._options).ensure(subject(), NAME)
     assert fresh.names(NETWORK_POLICIES) == []
+
+
+SCALED = {"serving": {"replicas": 3, "autoscaling": {"maxReplicas": 6}}}
+
+
+async def scaled(kube: FakeKube) -> GatewayTraffic:
+    traffic = await served(kube)
+    seen = subject(**SCALED)
+    assert (await traffic.observe(seen)).services[NAME].outdated
+    await traffic.ensure(seen, NAME)
+    return traffic
+
+
+async def test_autoscaling_is_switched_on_changed_and_off_without_a_second_writer() -> None:
+    kube = FakeKube()
+    traffic = await scaled(kube)
+    names = {f"{NAME}-{component}-scaler" for component in Component}
+    assert set(kube.names(AUTOSCALERS)) == names
+    assert not (await traffic.observe(subject(**SCALED))).services[NAME].outdated
+    generation = kube.find(INFERENCE_SERVICES, NAME)["metadata"]["generation"]
+    more = {"serving": {"replicas": 3, "autoscaling": {"maxReplicas": 9}}}
+    for sections, most in ((more, 9), ({"serving": {"replicas": 3}}, 3)):
+        seen = subject(**sections)
+        assert (await traffic.observe(seen)).services[NAME].outdated
+        await traffic.ensure(seen, NAME)
+        assert not (await traffic.observe(subject(**sections))).services[NAME].outdated
+        for name in names:
+            assert kube.find(AUTOSCALERS, name)["spec"]["maxReplicas"] == most
+        if most == 9:
+            same = kube.find(INFERENCE_SERVICES, NAME)["metadata"]["generation"]
+            assert same == generation, "no new pods"
+
+
+async def test_a_lost_autoscaler_is_applied_again() -> None:
+    kube = FakeKube()
+    traffic = await scaled(kube)
+    name = f"{NAME}-{TRANSFORMER}-scaler"
+    uid = kube.find(AUTOSCALERS, name)["metadata"]["uid"]
+    await kube.delete(AUTOSCALERS, "team", name, uid=uid)
+    seen = subject(**SCALED)
+    assert (await traffic.observe(seen)).services[NAME].outdated
+    await traffic.ensure(seen, NAME)
+    assert name in kube.names(AUTOSCALERS)
+
+
+async def test_a_service_that_gets_more_pods_stays_ready_while_they_start() -> None:
+    kube = FakeKube()
+    traffic = await scaled(kube)
+    # The Deployment is not available with so many pods that start.
+    (condition,) = kube.find(INFERENCE_SERVICES, NAME)["status"]["conditions"]
+    condition["status"] = "False"
+    two = [part(kind, name=f"{kind}-{n}") for kind in Component for n in range(2)]
+    starting = [part(TRANSFORMER, name=f"new-{n}", ready=False) for n in range(4)]
+    state = (await traffic.observe(subject(*two, *starting, **SCALED))).services[NAME]
+    assert state.ready
+    few = [*two[:1], *two[2:], *starting]
+    assert not (await traffic.observe(subject(*few, **SCALED))).services[NAME].ready
 
 
 async def test_a_version_has_a_disruption_budget_per_component() -> None:

@@ -1,0 +1,159 @@
+"""The clients of a collector."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from recommender_client.calls import Call, json_of, message_of, run, run_async
+from recommender_client.errors import BadAnswer, InvalidEvents, Unavailable
+from recommender_client.events import Batch, UserEvent, batches
+from recommender_client.receipts import Receipt, Undelivered, receipt
+from recommender_client.retries import Attempts, Retries
+
+PATH = "/v1/events"
+#: Nobody waits for an event, and a collector that is busy asks for a second.
+DEADLINE = 10.0
+RETRIES = Retries(count=8, first=0.1, most=2.0)
+
+
+class _Call(Call[Receipt]):
+    """One request of events."""
+
+    path = PATH
+
+    def __init__(self, batch: Batch, attempts: Attempts) -> None:
+        super().__init__(attempts)
+        self.content = batch.body
+        self._events = batch.events
+
+    def read(self, response: httpx.Response) -> Receipt:
+        """Return the receipt, also if some or all events are rejected."""
+        if response.status_code not in (200, 207, 400, 413):
+            raise BadAnswer(f"status {response.status_code}: {message_of(response)}")
+        if response.status_code == 413:
+            raise InvalidEvents(message_of(response))
+        body = json_of(response)
+        if response.status_code == 400 and isinstance(body, dict) and "error" in body:
+            raise InvalidEvents(message_of(response))
+        return receipt(body, self._events)
+
+    def asked_to_wait(self, response: httpx.Response) -> float:
+        """Return the seconds of Retry-After; a date counts as none."""
+        text = response.headers.get("retry-after", "")
+        return float(text) if text.isascii() and text.isdigit() else 0.0
+
+
+class _Sending:
+    """The requests of one `send`, and what has come of them; within one deadline."""
+
+    def __init__(self, events: Sequence[UserEvent], retries: Retries, deadline: float) -> None:
+        self._events = tuple(events)
+        self._retries = retries
+        self._end = time.monotonic() + deadline
+        self.receipt = Receipt()
+        self._done = 0
+
+    def calls(self) -> Iterator[_Call]:
+        """Yield the calls to make, one after another."""
+        for batch in batches(self._events):
+            left = self._end - time.monotonic()
+            yield _Call(batch, Attempts(self._retries, left, time.monotonic))
+            self._done += len(batch.events)
+
+    def undelivered(self, error: Unavailable) -> Undelivered:
+        """Return the error with the events that are not acknowledged."""
+        return Undelivered(str(error), self.receipt, self._events[self._done :])
+
+
+class EventClient:
+    """A client that blocks; it keeps its connections and may be used by several threads."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        host: str | None = None,
+        deadline: float = DEADLINE,
+        retries: Retries = RETRIES,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """Connect to the collector at `base_url`; `deadline` is in seconds."""
+        self._deadline, self._retries = deadline, retries
+        self._http = httpx.Client(transport=transport, **_of_httpx(base_url, host))
+
+    def send(self, *events: UserEvent, deadline: float | None = None) -> Receipt:
+        """Send events, in requests of up to 1,000, until each is durable or rejected.
+
+        Raises:
+            Undelivered: some are not acknowledged in time; it has them.
+            InvalidEvents: the collector refuses a request as a whole.
+            BadAnswer: the answer is not one of a collector.
+        """
+        sending = _Sending(events, self._retries, self._deadline if deadline is None else deadline)
+        for call in sending.calls():
+            try:
+                sending.receipt += run(self._http, call)
+            except Unavailable as error:
+                raise sending.undelivered(error) from error
+        return sending.receipt
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncEventClient:
+    """The same for asyncio; the deadline is exact."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        host: str | None = None,
+        deadline: float = DEADLINE,
+        retries: Retries = RETRIES,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Connect to the collector at `base_url`; `deadline` is in seconds."""
+        self._deadline, self._retries = deadline, retries
+        self._http = httpx.AsyncClient(transport=transport, **_of_httpx(base_url, host))
+
+    async def send(self, *events: UserEvent, deadline: float | None = None) -> Receipt:
+        """Send events; raises as `EventClient.send` does."""
+        sending = _Sending(events, self._retries, self._deadline if deadline is None else deadline)
+        for call in sending.calls():
+            try:
+                sending.receipt += await run_async(self._http, call)
+            except Unavailable as error:
+                raise sending.undelivered(error) from error
+        return sending.receipt
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+def _of_httpx(base_url: str, host: str | None) -> dict[str, Any]:
+    return {"base_url": base_url, "headers": {} if host is None else {"host": host}}

@@ -1,0 +1,75 @@
+"""What the collector says of the events that it was sent: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from recommender_client.errors import BadAnswer, Unavailable
+from recommender_client.events import UserEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An event that the collector does not take; sent again as it is, it is rejected again."""
+
+    event: UserEvent
+    field: str  # that is wrong
+    error: str  # with the value and the remedy
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """All but the rejected events are durable: now (`accepted`), or since before (`repeated`)."""
+
+    accepted: int = 0
+    repeated: int = 0
+    rejected: tuple[Rejected, ...] = ()
+
+    def __add__(self, other: Receipt) -> Receipt:
+        return Receipt(
+            self.accepted + other.accepted,
+            self.repeated + other.repeated,
+            self.rejected + other.rejected,
+        )
+
+
+class Undelivered(Unavailable):
+    """Not all events are acknowledged within the deadline and the retries.
+
+    `events` may or may not be durable: send these same objects again, later. `receipt` is what the
+    collector said of the ones before them.
+    """
+
+    def __init__(self, message: str, receipt: Receipt, events: Sequence[UserEvent]) -> None:
+        super().__init__(message)
+        self.receipt = receipt
+        self.events = tuple(events)
+
+
+def receipt(body: object, events: Sequence[UserEvent]) -> Receipt:
+    """Read the body of an answer to these events.
+
+    Raises:
+        BadAnswer: it is not one of the collector.
+    """
+    try:
+        found = Receipt(
+            int(body["accepted"]),  # type: ignore[index]
+            int(body["repeated"]),  # type: ignore[index]
+            tuple(_rejected(each, events) for each in body["rejected"]),  # type: ignore[index]
+        )
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise BadAnswer(f"the answer is not one of the collector: {error!r}") from error
+    told = found.accepted + found.repeated + len(found.rejected)
+    if told != len(events):
+        raise BadAnswer(f"the answer tells of {told} events, but {len(events)} were sent")
+    return found
+
+
+def _rejected(given: Mapping[str, Any], events: Sequence[UserEvent]) -> Rejected:
+    index = int(given["index"])
+    if index < 0:
+        raise IndexError(index)
+    return Rejected(events[index], str(given["field"]), str(given["error"]))

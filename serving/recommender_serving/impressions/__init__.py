@@ -1,0 +1,1 @@
+"""Report answers to the collector as impressions, in the background."""

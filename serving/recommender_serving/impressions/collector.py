@@ -1,0 +1,66 @@
+"""POST to the collector, in a thread: no answer waits for it."""
+
+from __future__ import annotations
+
+import http.client
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import orjson
+
+SECONDS = 3.0  # of one step of a request
+PATH = "/v1/events"
+#: Statuses and failures that another attempt may not meet; the ids make a repeat harmless.
+TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
+
+
+class CollectorBusy(Exception):  # noqa: N818 - a state, not an error
+    """The collector does not take events now; `seconds` is when it asks to be tried again."""
+
+    def __init__(self, reason: str, seconds: float = 0.0) -> None:
+        super().__init__(reason)
+        self.seconds = seconds
+
+
+class CollectorRefuses(Exception):  # noqa: N818 - a state, not an error
+    """Another attempt would be refused as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """How many events are durable and rejected, and why the first one was."""
+
+    durable: int
+    rejected: int
+    error: str = ""
+
+
+def post(url: str, content_type: str, body: bytes) -> Receipt:
+    """Send events over a connection of their own, so that the pods of a Service take turns.
+
+    Raises:
+        CollectorBusy, CollectorRefuses: see there.
+    """
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=SECONDS)
+    try:
+        connection.request("POST", PATH, body, {"content-type": content_type})
+        response = connection.getresponse()
+        content = response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise CollectorBusy(f"{type(error).__name__}: {error}") from error
+    finally:
+        connection.close()
+    told = f"status {response.status}: {content[:200].decode(errors='replace')}"
+    if response.status in TRANSIENT:
+        asked = response.getheader("retry-after", "")
+        raise CollectorBusy(told, float(asked) if asked.isascii() and asked.isdigit() else 0.0)
+    try:
+        found = orjson.loads(content)
+        rejected = found["rejected"]
+        durable = int(found["accepted"]) + int(found["repeated"])
+        error_ = str(rejected[0]["error"]) if rejected else ""
+    except (ValueError, KeyError, TypeError) as error:
+        raise CollectorRefuses(told) from error
+    return Receipt(durable, len(rejected), error_)

@@ -1,0 +1,165 @@
+"""Gathers impressions and sends them in the background, within bounds of memory."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from recommender_serving.domain.features import Features
+from recommender_serving.domain.types import Answer, RecommendRequest, Reported
+from recommender_serving.impressions.collector import CollectorBusy, CollectorRefuses, Receipt
+from recommender_serving.impressions.events import Origin, Shown, bodies, sampled, shown
+
+logger = logging.getLogger(__name__)
+Post = Callable[[bytes], Receipt]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What may wait, what a request has, and when it is repeated."""
+
+    impressions: int = 10_000  # that wait
+    items: int = 500_000  # of them, together: a text of an item is shared, so 8 bytes each
+    batch: int = 200  # impressions
+    body: int = 900_000  # bytes; the collector takes 1 MiB
+    gather_seconds: float = 1.0  # from the first impression to its request
+    waits: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)  # seconds before each repeat of a request
+    longest_wait: float = 10.0  # seconds, whatever the collector asks for
+
+
+class Impressions:
+    """The impressions of one process.
+
+    `add` costs microseconds and never waits. If too many wait, the new ones are dropped and
+    counted: those that wait may be on their way already.
+    """
+
+    def __init__(
+        self,
+        post: Post,
+        origin: Origin,
+        share: float,
+        features: Features,
+        counted: Callable[[Reported, int], None],
+        bounds: Bounds | None = None,
+    ) -> None:
+        self._post = post
+        self._origin = origin
+        self._share = share
+        self._features = features
+        self._counted = counted
+        self._bounds = bounds or Bounds()
+        self._waiting: deque[tuple[int, Shown]] = deque()
+        self._items = 0
+        self._numbers = itertools.count()
+        self._some = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._works = True
+
+    def add(
+        self,
+        request: RecommendRequest,
+        answer: Answer,
+        items: Sequence[int] | Sequence[str],
+        id_: str,
+        at: float,
+    ) -> None:
+        """Report an answer later, if its request is in the sampled share."""
+        if not sampled(id_, self._share):
+            return
+        found = shown(request, answer, items, id_, at, self._features)
+        if found is None:
+            return
+        items_then = self._items + len(found.items)
+        if len(self._waiting) >= self._bounds.impressions or items_then > self._bounds.items:
+            self._counted(Reported.DROPPED, 1)
+            return
+        self._items = items_then
+        self._waiting.append((next(self._numbers), found))
+        self._some.set()
+
+    async def run(self) -> None:
+        """Send what is added, until `close`; then what still waits, once."""
+        while True:
+            await _first_of(self._some, self._closing)
+            await _until(self._closing, self._bounds.gather_seconds)
+            works = True
+            while self._waiting and (works or not self._closing.is_set()):
+                works = await self._send(self._take())
+            if self._closing.is_set():
+                self._counted(Reported.DROPPED, len(self._waiting))
+                return
+            self._some.clear()
+
+    def close(self) -> None:
+        """Make `run` send what waits and return; at the first failure without the rest."""
+        self._closing.set()
+
+    def _take(self) -> list[tuple[int, Shown]]:
+        count = min(self._bounds.batch, len(self._waiting))
+        taken = [self._waiting.popleft() for _ in range(count)]
+        self._items -= sum(len(each.items) for _, each in taken)
+        return taken
+
+    async def _send(self, taken: Sequence[tuple[int, Shown]]) -> bool:
+        """Send impressions, and count what became of each; return whether all were answered."""
+        answered = True
+        for count, body in bodies(taken, self._origin, self._bounds.body):
+            left = count
+            try:
+                receipt = await self._repeated(body)
+                self._counted(Reported.DURABLE, receipt.durable)
+                self._counted(Reported.REJECTED, receipt.rejected)
+                left -= receipt.durable + receipt.rejected
+                self._note(receipt.error)
+            except (CollectorBusy, CollectorRefuses) as error:
+                answered = False
+                self._note(f"{count} impressions are dropped: {error}")
+            finally:
+                self._counted(Reported.DROPPED, max(0, left))
+        return answered
+
+    async def _repeated(self, body: bytes) -> Receipt:
+        """Post until it is answered.
+
+        Raises:
+            CollectorBusy, CollectorRefuses: the last attempt failed, or none would succeed.
+        """
+        for wait in self._bounds.waits:
+            try:
+                return await asyncio.to_thread(self._post, body)
+            except CollectorBusy as busy:
+                if self._closing.is_set():
+                    raise
+                asked = min(busy.seconds, self._bounds.longest_wait)
+                await _until(self._closing, max(wait, asked))
+        return await asyncio.to_thread(self._post, body)
+
+    def _note(self, problem: str) -> None:
+        """Log the first problem after a success."""
+        if problem and self._works:
+            logger.warning("impressions: %s", problem)
+        self._works = not problem
+
+
+async def _until(event: asyncio.Event, seconds: float) -> None:
+    """Wait until the event, at most so long."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return
+
+
+async def _first_of(*events: asyncio.Event) -> None:
+    """Wait until one of the events."""
+    waits = [asyncio.ensure_future(each.wait()) for each in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waits:
+            each.cancel()

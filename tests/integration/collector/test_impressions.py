@@ -1,0 +1,119 @@
+"""From an answer of the transformer to the files, through the real collector and its writer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from recommender_client import AsyncClient, AsyncEventClient, Query
+from recommender_serving.artifact.loader import load
+from recommender_serving.domain.ids import hashed
+from recommender_serving.domain.types import Ranking
+from recommender_serving.impressions.collector import post
+from recommender_serving.impressions.events import CONTENT_TYPE, Origin
+from recommender_serving.impressions.reporter import Bounds, Impressions
+from recommender_serving.protocols.connections import Connections
+from recommender_serving.store.layout import Set, key
+from tests import collector_rig
+from tests.collector_rig import Rig, until
+from tests.unit.recommender_serving.serving_fakes import Parts, giving
+from tests.unit.recommender_serving.serving_samples import TEXTS, write_text_files
+from tests.unit.recommender_serving.serving_served import Served
+from tests.unit.recommender_serving.serving_sockets import running
+
+BEST = Ranking(tuple(map(hashed, TEXTS)), tuple(1 - i / 10 for i in range(len(TEXTS))))
+
+
+@contextlib.asynccontextmanager
+async def transformer(
+    folder: Path, url: str, bounds: Bounds
+) -> AsyncIterator[tuple[AsyncClient, Parts]]:
+    """A transformer on a socket that reports to the collector at the URL, and its client."""
+    folder.mkdir()
+    write_text_files(folder)
+    parts = Parts(folder, giving(BEST), giving(BEST), artifact=load(folder))
+    impressions = Impressions(
+        partial(post, url, CONTENT_TYPE),
+        Origin("shop", "movies-1", "movies-1/0f"),
+        1.0,
+        parts.artifact.vocabulary.features,
+        parts.metrics.reported,
+        bounds,
+    )
+    served = await Served.opened(folder, parts, impressions, time.time)
+    reports = asyncio.create_task(impressions.run())
+    async with (
+        running(served, Connections()) as site,
+        AsyncClient(f"http://127.0.0.1:{site.port}", deadline=20) as client,
+    ):
+        yield client, parts
+    impressions.close()
+    await reports
+
+
+def row(rig: Rig, kind: str) -> dict[str, Any]:
+    (found,) = (each for each in rig.archived() if each["kind"] == kind)
+    return found
+
+
+async def test_an_answer_and_the_click_on_it_meet_in_the_files(tmp_path: Path) -> None:
+    with collector_rig.running(tmp_path) as rig:
+        async with transformer(tmp_path / "artifact", rig.url, Bounds(gather_seconds=0.05)) as (
+            client,
+            _,
+        ):
+            answer = await client.recommend(Query(user_id="ada", top_n=3))
+        async with AsyncEventClient(rig.url) as collector:
+            await collector.send(answer.click(answer.items[1]))
+        await asyncio.to_thread(until, lambda: len(rig.archived()) == 2)
+        impression, click = row(rig, "impression"), row(rig, "click")
+    assert impression["items"] == list(answer.items)
+    for name in ("user", "request", "version", "path"):
+        assert impression[name] == click[name]
+    assert (click["version"], click["path"]) == ("movies-1", "model")
+
+
+@pytest.mark.parametrize("lost", ["collector", "store"])
+async def test_answers_do_not_wait_for_a_lost_collector(tmp_path: Path, lost: str) -> None:
+    bounds = Bounds(gather_seconds=0.05, waits=(0.1,) * 100)
+    with collector_rig.running(tmp_path) as rig:
+        (rig.serve if lost == "collector" else rig.redis).kill()
+        async with transformer(tmp_path / "artifact", rig.url, bounds) as (client, parts):
+            for _ in range(50):
+                await client.recommend(Query(user_id="ada", top_n=3), deadline=5)
+            if lost == "collector":
+                await asyncio.to_thread(rig.serve.start, rig.redis.url)
+            else:
+                rig.redis.start()
+
+            def durable() -> bool:
+                found = parts.value("transformer_impressions_total", outcome="durable")
+                return found == 50
+
+            await asyncio.to_thread(until, durable)
+        await asyncio.to_thread(until, lambda: len(rig.archived()) == 50)
+        assert len({each["request"] for each in rig.archived()}) == 50
+
+
+async def test_what_was_shown_is_known_to_the_next_request(tmp_path: Path) -> None:
+    with collector_rig.running(tmp_path) as rig:
+        async with transformer(tmp_path / "artifact", rig.url, Bounds(gather_seconds=0.05)) as (
+            client,
+            _,
+        ):
+            answer = await client.recommend(Query(user_id="ada", top_n=3))
+        redis: Redis = Redis.from_url(rig.redis.url)
+        seen: list[bytes] = []
+        async with asyncio.timeout(20):
+            while len(seen) < 3:
+                seen = await redis.zrange(key("shop", hashed("ada"), Set.SEEN), 0, -1)
+        await redis.aclose()
+    assert {int(item) for item in seen} == {hashed(str(item)) for item in answer.items}

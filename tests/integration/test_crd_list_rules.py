@@ -1,0 +1,84 @@
+"""A real API server judges the limits of lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.integration.crd_rig import Json, Server, changed, installed, refusal, sample
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with installed() as server:
+        yield server
+
+
+def shop(**serving: Any) -> Json:
+    """The sample with a mapping of its own, with these limits."""
+    body = sample("csv-events")
+    body["spec"]["serving"] = serving
+    return body
+
+
+def features(body: Json) -> list[str]:
+    """The names of the item features that have categories."""
+    declared = body["spec"]["data"]["source"]["mapping"]["items"]["features"]
+    kinds = ("Categorical", "MultiCategorical", "Boolean")
+    return [each["name"] for each in declared if each["kind"] in kinds]
+
+
+def test_limits_of_declared_features_are_accepted(server: Server) -> None:
+    name = features(shop())[0]
+    half = {"feature": name, "categories": ["a"], "minShare": 0.5}
+    body = shop(diversity=[{"feature": name, "maxPerCategory": 3}], exposure=[half, half])
+    created = server.create(body, dry_run="All")
+    assert created["spec"]["serving"]["diversity"] == body["spec"]["serving"]["diversity"]
+    assert created["spec"]["serving"]["exposure"] == [half, half]
+
+
+def test_the_features_of_movielens_need_no_mapping(server: Server) -> None:
+    body = changed("serving.diversity", [{"feature": "genre", "maxPerCategory": 3}])
+    assert server.create(body, dry_run="All")
+
+
+@pytest.mark.parametrize(
+    ("serving", "message"),
+    [
+        ({"diversity": [{"feature": "colour", "maxPerCategory": 1}]}, "serving.diversity must be"),
+        (
+            {"exposure": [{"feature": "colour", "categories": ["a"], "minShare": 0.1}]},
+            "each feature of serving.exposure must be one of data.source.mapping.items.features",
+        ),
+        ({"diversity": [{"feature": "{0}", "maxPerCategory": 0}]}, "greater than or equal to 1"),
+        (
+            {"diversity": [{"feature": "{0}", "maxPerCategory": n} for n in (1, 2)]},
+            "serving.diversity must not have a feature twice",
+        ),
+        (
+            {"exposure": [{"feature": "{0}", "categories": [], "minShare": 0.1}]},
+            "categories in body should have at least 1 items",
+        ),
+        (
+            {"exposure": [{"feature": "{0}", "categories": ["a"], "minShare": 0.95}]},
+            "less than or equal to 0.9",
+        ),
+        (
+            {"exposure": [{"feature": "{0}", "categories": [c], "minShare": 0.6} for c in "ab"]},
+            "minShare of all groups of serving.exposure together must not exceed 1",
+        ),
+    ],
+)
+def test_an_invalid_limit_is_rejected_with_its_field(
+    server: Server, serving: dict[str, list[Json]], message: str
+) -> None:
+    name = features(shop())[0]
+    given = {
+        section: [each | {"feature": each["feature"].format(name)} for each in limits]
+        for section, limits in serving.items()
+    }
+    assert message in refusal(lambda: server.create(shop(**given), dry_run="All"))

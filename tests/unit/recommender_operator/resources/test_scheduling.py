@@ -1,0 +1,116 @@
+"""Pods get the fields of `scheduling`, and keep those that the operator needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from recommender_operator.api import rules_scheduling
+from recommender_operator.api.spec import DataSpec, ServingSpec, TrainingSpec
+from recommender_operator.observed import JobKind, ModelObject
+from recommender_operator.resources import inference_service, jobs, names, train_jobs
+from recommender_operator.resources.labels import Manifest
+from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
+from tests.unit.recommender_operator.resources.test_manifests import INPUTS
+from tests.unit.recommender_operator.resources.test_train_jobs import group
+
+POOL: dict[str, Any] = {
+    "nodeSelector": {"pool": "gpu"},
+    "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+    "affinity": {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [
+                    {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]}
+                ]
+            }
+        }
+    },
+    "serviceAccountName": "trainer",
+    "priorityClassName": "batch",
+}
+MARKS = {"podLabels": {"team": "web"}, "podAnnotations": {"example.com/cost": "a b"}}
+
+
+def placed(**more: object) -> ModelObject:
+    section = {"scheduling": {**POOL, **MARKS, **more}}
+    data = {"source": {"claimName": "raw"}, "snapshots": {"keep": 48}}
+    return model(training=section, serving={"replicas": 2, **section}, data=data)
+
+
+def templates() -> Iterator[tuple[JobKind, Manifest]]:
+    for kind in JobKind:
+        of = None if kind is JobKind.SNAPSHOT else version()
+        made = jobs.job(placed(), of, kind, 1, INPUTS[kind], OPTIONS)
+        yield kind, made["spec"]["template"]
+
+
+def served() -> Iterator[Manifest]:
+    yield from inference_service.standard(placed(), version(), OPTIONS)["spec"].values()
+    yield from inference_service.knative(placed(), version(), 10, OPTIONS)["spec"].values()
+
+
+def test_every_job_runs_where_and_as_whom_training_says() -> None:
+    for kind, template in templates():
+        # a refused account must not prevent the deletion of a model
+        wanted = dict(POOL) | ({"serviceAccountName": None} if kind is JobKind.REMOVE else {})
+        for field, value in wanted.items():
+            assert template["spec"].get(field) == value
+        assert template["metadata"]["annotations"] == MARKS["podAnnotations"]
+        assert template["metadata"]["labels"]["team"] == "web"
+
+
+def test_every_worker_of_a_group_does_too() -> None:
+    runtime = train_jobs.training_runtime(
+        placed(), group(), 1, INPUTS[JobKind.TRAIN], OPTIONS, fs_group=False
+    )
+    (node,) = runtime["spec"]["template"]["spec"]["replicatedJobs"]
+    template = node["template"]["spec"]["template"]
+    assert POOL.items() <= template["spec"].items()
+    assert MARKS["podLabels"].items() <= template["metadata"]["labels"].items()
+
+
+def test_every_served_pod_does_what_serving_says_and_is_still_spread() -> None:
+    for pod in served():
+        assert POOL.items() <= pod.items()
+        assert pod["labels"]["team"] == "web"
+        assert pod["annotations"] == MARKS["podAnnotations"]
+        assert pod["automountServiceAccountToken"] is False
+    transformer = inference_service.standard(placed(), version(), OPTIONS)["spec"]["transformer"]
+    assert transformer["topologySpreadConstraints"]
+
+
+def test_labels_of_the_operator_take_precedence() -> None:
+    own = placed(podLabels={"recommender.dev/model": "theirs"})
+    template = jobs.job(own, version(), JobKind.CHECK, 1, {}, OPTIONS)["spec"]["template"]
+    assert template["metadata"]["labels"]["recommender.dev/model"] == "movies"
+
+
+def test_where_pods_run_makes_no_other_version_but_replaces_served_pods() -> None:
+    data = DataSpec.model_validate({"source": {"claimName": "raw"}})
+    training = TrainingSpec.model_validate({"scheduling": POOL})
+    assert names.spec_hash(data, training) == names.spec_hash(data, TrainingSpec())
+    serving = ServingSpec.model_validate({"scheduling": POOL})
+    digest = inference_service.serving_digest
+    assert digest(serving) != digest(ServingSpec())
+
+
+def test_the_training_command_does_not_see_where_it_runs() -> None:
+    spec = version().spec
+    training = placed().spec.training
+    of = version().__class__(
+        name="movies-0",
+        uid="u",
+        spec=spec.model_copy(update={"training": training}),
+        status=version().status,
+    )
+    made = jobs.job(placed(), of, JobKind.TRAIN, 1, INPUTS[JobKind.TRAIN], OPTIONS)
+    (main,) = made["spec"]["template"]["spec"]["containers"]
+    assert "scheduling" not in main["command"][main["command"].index("--config") + 1]
+
+
+@pytest.mark.parametrize("key", ["recommender.dev/model", "serving.kserve.io/x", "app"])
+def test_keys_that_controllers_read_are_reserved(key: str) -> None:
+    assert key in rules_scheduling.TAKEN or key.startswith(rules_scheduling.RESERVED)

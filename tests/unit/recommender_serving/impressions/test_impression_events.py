@@ -1,0 +1,129 @@
+"""Answers become impressions that the collector reads."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_collector.domain import cloud_events, validation
+from recommender_collector.domain.batches import check
+from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.pseudonyms import Pseudonyms
+from recommender_collector.domain.validation import Rules
+from recommender_serving.domain.types import NOBODY, Answer, Source
+from recommender_serving.impressions import events
+from recommender_serving.impressions.events import Origin, Shown, bodies, sampled, shown
+from tests.unit.recommender_collector.collector_samples import mapping, model, rules
+from tests.unit.recommender_serving.serving_samples import SHOP, request, vocabulary_of
+
+AT = 1_795_000_000.25
+FEATURES = vocabulary_of(SHOP).features
+ORIGIN = Origin("shop", "shop-1", "shop-1/0f")
+ANSWER = Answer((1, 2), (0.9, 0.8), Source.BASELINE)
+DEVICE = {"name": "device", "kind": "Categorical"}
+
+
+def impression(**changes: Any) -> Shown | None:
+    return shown(request(user_text="ada", **changes), ANSWER, ["tea", "cup"], "r-1", AT, FEATURES)
+
+
+def read(found: Shown | None, of: Rules) -> Event:
+    """What the collector keeps of an impression."""
+    assert found is not None
+    ((count, body),) = bodies([(7, found)], ORIGIN, 10_000)
+    batch = check(json.loads(body), {"shop": of, "news": of}, AT + 1, cloud_events.unwrap)
+    assert (count, batch.rejected) == (1, [])
+    return batch.events["shop"][0][1]
+
+
+def test_the_collector_reads_what_was_answered() -> None:
+    found = impression(session_id="s-1", features={"device": "phone", "plan": "gold"})
+    kept = read(found, rules(mapping(features=[DEVICE])))
+    assert kept == Event(
+        "shop-1/0f 7", Kind.IMPRESSION, "ada", ("tea", "cup"), int(AT * 1000), None, "r-1", "s-1",
+        None, {"device": "phone"}, "shop-1", "baseline",
+    )  # fmt: skip
+
+
+def test_a_user_of_hashed_ids_is_not_hashed_again() -> None:
+    pseudonym = Pseudonyms(b"0123456789abcdef")
+    hashing = Rules(model(hashUsers=True), pseudonym)
+    found = shown(request(user_text=pseudonym("ada")), ANSWER, ["tea", "cup"], "r-1", AT, FEATURES)
+    assert read(found, hashing).user == pseudonym("ada")
+
+
+def test_numbers_stay_numbers() -> None:
+    numbers = rules({**mapping(), "ids": {"user": "Integer", "item": "Integer"}})
+    found = shown(request(user_id=5), ANSWER, ANSWER.items, "r-1", AT, FEATURES)
+    kept = read(found, numbers)
+    assert (kept.user, kept.items) == (5, (1, 2))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"user_id": NOBODY},
+        {"user_id": -1},
+        {"user_id": 10**18},
+        {"user_text": "smoke.recommender.dev"},
+    ],
+)
+def test_answers_to_nobody_are_no_impressions(changes: dict[str, Any]) -> None:
+    assert shown(request(**changes), ANSWER, ANSWER.items, "r", AT, FEATURES) is None
+
+
+def test_an_answer_without_items_is_no_impression() -> None:
+    assert shown(request(), Answer((), (), Source.MODEL), (), "r", AT, FEATURES) is None
+
+
+@pytest.mark.parametrize("bad", ["", "é", "a\nb", "x" * 129])
+def test_ids_that_the_collector_refuses_are_left_out(bad: str) -> None:
+    found = shown(request(user_text="ada", session_id=bad), ANSWER, ["tea"], bad, AT, FEATURES)
+    kept = read(found, rules())
+    assert (kept.request, kept.session) == (None, None)
+
+
+def test_an_impression_has_at_most_as_many_items_as_the_collector_takes() -> None:
+    items = list(range(600))
+    found = shown(request(), ANSWER, items, "r", AT, FEATURES)
+    assert found is not None
+    assert found.items == items[: validation.MAX_ITEMS]
+    assert (events.MOST_USER, events.MOST_LABEL) == (validation.MAX_INTEGER, validation.MAX_ID)
+
+
+@given(st.floats(0, 1))
+def test_a_share_is_that_share_of_the_requests(share: float) -> None:
+    count = sum(sampled(f"r-{number}", share) for number in range(2000))
+    assert abs(count / 2000 - share) < 0.06
+
+
+@given(st.text(), st.floats(0, 1), st.floats(0, 1))
+def test_a_larger_share_has_the_requests_of_a_smaller_one(
+    id_: str, one: float, other: float
+) -> None:
+    low, high = sorted((one, other))
+    assert sampled(id_, high) or not sampled(id_, low)
+    assert sampled(id_, 1)
+    assert not sampled(id_, 0)
+
+
+@given(st.lists(st.integers(1, 40), max_size=30), st.integers(500, 3000))
+def test_requests_have_all_impressions_in_order_within_their_size(
+    counts: list[int], most: int
+) -> None:
+    given_ = [
+        (number, Shown(number, list(range(count)), AT, "model", None, None, {}))
+        for number, count in enumerate(counts)
+    ]
+    found = list(bodies(given_, ORIGIN, most))
+    sent = list(itertools.chain.from_iterable(json.loads(body) for _, body in found))
+    assert [each["id"] for each in sent] == [str(number) for number in range(len(counts))]
+    assert [len(each["data"]["items"]) for each in sent] == counts
+    for count, body in found:
+        assert len(json.loads(body)) == count
+        assert len(body) <= most or count == 1
