@@ -477,6 +477,8 @@ TEXT: Json = {"name": "brand", "kind": "Categorical"}
         ({"items": [NUMBER | {"separator": "|"}]}, "requires kind MultiCategorical"),
         ({"items": [NUMBER | {"maxCategories": 3}]}, "Categorical or MultiCategorical"),
         ({"items": [NUMBER | {"edges": [1], "bands": 3}]}, "mutually exclusive"),
+        ({"items": [NUMBER | {"edges": [1], "transform": "Log"}]}, "edges and transform in"),
+        ({"items": [TEXT | {"transform": "Log"}]}, "transform in mapping.items.features requires"),
         ({"items": [NUMBER | {"edges": [2, 1]}]}, "must be strictly increasing"),
         ({"items": [NUMBER | {"edges": [1, 1]}]}, "must be strictly increasing"),
         ({"items": [NUMBER | {"minimum": 1, "maximum": 1}]}, "must be below maximum"),

@@ -63,6 +63,10 @@ def _of_each(where: str) -> Iterator[tuple[str, str]]:
         f"edges and bands in {where} are mutually exclusive: set only one of them",
     )
     yield (
+        "!has(self.edges) || !has(self.transform)",
+        f"edges and transform in {where} are mutually exclusive: set only one of them",
+    )
+    yield (
         "!has(self.edges) || self.edges.isSorted() && "
         "self.edges.all(e, self.edges.exists_one(f, f == e))",
         f"edges in {where} must be strictly increasing",

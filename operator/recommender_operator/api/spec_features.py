@@ -45,6 +45,11 @@ class TimeOf(enum.StrEnum):
     YEAR = "Year"
 
 
+class Transform(enum.StrEnum):
+    QUANTILES = "Quantiles"
+    LOG = "Log"
+
+
 #: Kinds of users and of the context; items may have all.
 SINGLE = (Kind.CATEGORICAL, Kind.BOOLEAN, Kind.NUMERIC, Kind.TIMESTAMP)
 #: Settings that only some kinds have, by name in JSON.
@@ -54,6 +59,7 @@ ONLY = {
     "separator": (Kind.MULTI_CATEGORICAL,),
     "edges": (Kind.NUMERIC, Kind.TIMESTAMP),
     "bands": (Kind.NUMERIC, Kind.TIMESTAMP),
+    "transform": (Kind.NUMERIC,),
     "minimum": (Kind.NUMERIC,),
     "maximum": (Kind.NUMERIC,),
     "unit": (Kind.TIMESTAMP,),
@@ -119,6 +125,12 @@ class Feature(ApiModel):
         le=100,
         description="Of Numeric, and of a Timestamp of users or interactions: the number of bands "
         "without edges; 16 if absent.",
+    )
+    transform: Transform | None = Field(
+        default=None,
+        description="Of Numeric without edges: how its bands follow from the data. Quantiles (the "
+        "default) gives bands with about equal shares of the rows, Log bands of equal width of "
+        "the logarithm, for amounts with a long tail.",
     )
     minimum: Number | None = Field(
         default=None,

@@ -59,6 +59,13 @@ class TimeOf(enum.StrEnum):
     YEAR = "Year"
 
 
+class Transform(enum.StrEnum):
+    """How the bands of a Numeric without edges follow from its values."""
+
+    QUANTILES = "Quantiles"
+    LOG = "Log"
+
+
 class Place(enum.StrEnum):
     """Where a feature comes from."""
 
@@ -80,6 +87,7 @@ _ONLY = {
     "separator": (Kind.MULTI_CATEGORICAL,),
     "edges": (Kind.NUMERIC, Kind.TIMESTAMP),
     "bands": (Kind.NUMERIC, Kind.TIMESTAMP),
+    "transform": (Kind.NUMERIC,),
     "minimum": (Kind.NUMERIC,),
     "maximum": (Kind.NUMERIC,),
     "unit": (Kind.TIMESTAMP,),
@@ -106,6 +114,8 @@ class Feature(Section):
     #: quantiles if absent.
     edges: tuple[Number, ...] = Field(default=(), max_length=100)
     bands: int | None = Field(default=None, ge=2, le=100)
+    #: Quantiles if absent: bands of about equal shares. Log: of equal width of the logarithm.
+    transform: Transform | None = None
     #: Smallest and largest value; rows with others are quarantined.
     minimum: Number | None = None
     maximum: Number | None = None
@@ -157,6 +167,8 @@ class Feature(Section):
             raise ValueError("edges must increase")
         if self.edges and self.bands:
             raise ValueError("edges and bands exclude each other: remove one")
+        if self.edges and self.transform:
+            raise ValueError("edges and transform exclude each other: remove one")
         if self.lowest >= self.highest:
             raise ValueError("minimum must be below maximum")
         if self.edges and not self.lowest < self.edges[0] <= self.edges[-1] <= self.highest:

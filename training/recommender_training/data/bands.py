@@ -10,10 +10,15 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
 import polars as pl
+
+from recommender_training.common.arrays import Floats
 
 #: Name of a missing band or category.
 UNKNOWN = "unknown"
+#: Shares of the positive values that the bands of a logarithm lie between.
+_INNER = (0.01, 0.99)
 #: Whole numbers beyond are written with an exponent.
 _LONG = 1e15
 
@@ -54,6 +59,30 @@ def named(value: pl.Expr, edges: Sequence[float], minimum: float | None = None) 
     """Return the names of the bands of a column; `unknown` for null and NaN."""
     words = dict(enumerate(names(edges, minimum)))
     return index(value, edges).replace_strict(words, default=UNKNOWN, return_dtype=pl.String)
+
+
+def quantiles(values: Floats, count: int) -> tuple[float, ...]:
+    """Return the edges of at most `count` bands with about equal shares of the values [N]."""
+    if len(values) == 0:
+        return ()
+    inner = np.quantile(values, np.arange(1, count) / count, method="nearest")
+    return tuple(float(edge) for edge in np.unique(inner) if edge > values.min())
+
+
+def logarithmic(values: Floats, count: int) -> tuple[float, ...]:
+    """Return the edges of at most `count` bands of equal width of the logarithm of values [N].
+
+    They span the inner 98 % of the positive values, so that an outlier stretches none, and have
+    three digits; zero and negative values are in the lowest band. No band is empty.
+    """
+    positive = values[values > 0]
+    if len(positive) == 0:
+        return ()
+    low, high = np.quantile(positive, _INNER, method="nearest").astype(np.float64)
+    spaced = np.geomspace(low, high, count + 1)[1:-1]
+    edges = sorted({float(f"{edge:.3g}") for edge in spaced.tolist()})
+    held = np.unique(np.searchsorted(np.array(edges, dtype=np.float32), values, side="right"))
+    return tuple(edges[place - 1] for place in held[1:].tolist())
 
 
 def _between(low: float, high: float, *, whole: bool) -> str:

@@ -18,7 +18,14 @@ import numpy as np
 import polars as pl
 
 from recommender_training.common.arrays import Doubles, Floats, Ints
-from recommender_training.config.declaration import BANDS, Declaration, Feature, Kind, Place
+from recommender_training.config.declaration import (
+    BANDS,
+    Declaration,
+    Feature,
+    Kind,
+    Place,
+    Transform,
+)
 from recommender_training.data import bands, hash_buckets, user_history
 
 #: Categories of a feature that declares no maxCategories: the most frequent ones.
@@ -268,7 +275,7 @@ def _known(feature: Feature, rows: pl.LazyFrame) -> tuple[tuple[str, ...], tuple
     if feature.kind is Kind.BOOLEAN:
         return BOOLEANS, ()
     if feature.kind in (Kind.NUMERIC, Kind.TIMESTAMP):
-        edges = feature.edges or _quantiles(feature, rows)
+        edges = feature.edges or _learned(feature, rows)
         minimum = 0.0 if feature.kind is Kind.TIMESTAMP else feature.minimum
         return bands.names(edges, minimum), edges
     if feature.hash_buckets is not None:
@@ -282,18 +289,15 @@ def _known(feature: Feature, rows: pl.LazyFrame) -> tuple[tuple[str, ...], tuple
     return tuple(sorted(most["name"].to_list())), ()
 
 
-def _quantiles(feature: Feature, rows: pl.LazyFrame) -> tuple[float, ...]:
-    """At most `bands` - 1 increasing inner quantiles, all above the smallest value."""
+def _learned(feature: Feature, rows: pl.LazyFrame) -> tuple[float, ...]:
+    """The edges of at most `bands` bands of the values in these rows."""
     number = pl.col(feature.name)
     if feature.kind is Kind.TIMESTAMP:
         number = ((pl.col("timestamp") - number) / SECONDS_A_DAY).clip(lower_bound=0.0)
     known = rows.select(number.drop_nulls().cast(pl.Float32).alias("value"))
     found = known.collect(engine="streaming")["value"].to_numpy()
-    if len(found) == 0:
-        return ()
-    count = feature.bands or BANDS
-    inner = np.quantile(found, np.arange(1, count) / count, method="nearest")
-    return tuple(float(edge) for edge in np.unique(inner) if edge > found.min())
+    learn = bands.logarithmic if feature.transform is Transform.LOG else bands.quantiles
+    return learn(found, feature.bands or BANDS)
 
 
 def _names(block: Block, column: pl.Series) -> Iterable[Sequence[str]]:

@@ -25,7 +25,8 @@ from recommender_training.ingestion.ids import IdKind
 _READER = "2"
 #: Settings of features that say how models use the values, not what the values are.
 _OF_MODELS = {
-    "max_categories", "hash_buckets", "edges", "bands", "fairness", "cold_start", "served_as",
+    "max_categories", "hash_buckets", "edges", "bands", "transform", "fairness", "cold_start",
+    "served_as",
 }  # fmt: skip
 
 Column = Annotated[str, Field(min_length=1, max_length=64)]

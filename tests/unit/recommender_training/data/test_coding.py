@@ -104,6 +104,36 @@ def test_without_edges_the_bands_are_quantiles_and_none_is_empty(
     assert not values or (held > 0).all()
 
 
+@given(st.lists(st.floats(-10, 1e6, width=32), max_size=60), st.integers(2, 8))
+def test_the_bands_of_a_logarithm_increase_and_none_is_empty(
+    values: list[float], bands: int
+) -> None:
+    feature = {"kind": "Numeric", "bands": bands, "transform": "Log"}
+    attribute, users = of_users(feature, [*values, None])
+    edges = attribute.edges
+    assert all(a < b for a, b in itertools.pairwise(edges))
+    assert len(attribute.categories) == len(edges) + 1 <= bands
+    assert all(edge > 0 for edge in edges), "what is not positive is in the lowest band"
+    known = attribute.codes(users)[:-1]
+    held = np.bincount(
+        np.searchsorted(np.array(edges, dtype=np.float32), known, side="right"), minlength=1
+    )
+    assert not values or (held > 0).all()
+
+
+def test_declared_edges_leave_nothing_to_a_transform() -> None:
+    with pytest.raises(ValueError, match="edges and transform exclude each other: remove one"):
+        of_users({"kind": "Numeric", "edges": [1], "transform": "Log"}, [])
+
+
+def test_the_bands_of_a_logarithm_are_equally_wide_and_outliers_stretch_none() -> None:
+    amounts = [*np.geomspace(1, 1000, 998).tolist(), 1e-6, 1e9]
+    attribute, _ = of_users({"kind": "Numeric", "bands": 3, "transform": "Log"}, amounts)
+    assert attribute.edges == pytest.approx((10, 100), rel=0.1)
+    none, _ = of_users({"kind": "Numeric", "transform": "Log"}, [0.0, -3.0, None])
+    assert none.categories == ("all",), "zero and less have no logarithm"
+
+
 def test_quantiles_share_out_the_values() -> None:
     attribute, _ = of_users({"kind": "Numeric", "bands": 4}, [float(n) for n in range(400)])
     held = np.bincount(np.searchsorted(np.array(attribute.edges), np.arange(400), side="right"))

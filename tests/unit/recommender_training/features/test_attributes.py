@@ -55,7 +55,7 @@ EVERY_KIND: dict[str, Any] = {
         {"name": "shelf", "kind": "Categorical"},
         {"name": "topic", "kind": "MultiCategorical", "separator": " "},
         {"name": "new", "kind": "Boolean"},
-        {"name": "price", "kind": "Numeric", "bands": 3},
+        {"name": "price", "kind": "Numeric", "bands": 3, "transform": "Log"},
         {"name": "made", "kind": "Timestamp"},
         {"name": "look", "kind": "Embedding", "length": 2},
     ],
@@ -355,6 +355,8 @@ SETTINGS: Mapping[str, list[dict[str, Any]]] = {
     "Numeric": [
         {},
         {"bands": 3},
+        {"transform": "Log"},
+        {"transform": "Quantiles", "bands": 4},
         {"edges": [0.1]},
         {"minimum": -30, "maximum": 30, "edges": [-9, 0, 9.5]},
     ],

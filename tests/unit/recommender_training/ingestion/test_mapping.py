@@ -173,7 +173,7 @@ def test_a_schema_hash_ignores_how_models_use_a_feature() -> None:
     buckets = {"kind": "Categorical", "hashBuckets": 9}
     assert hashed(kind="Categorical") == hashed(**buckets)
     used = hashed(fairness=True, coldStart=True, servedAs="1", edges=[1, 2])
-    assert used == hashed(bands=4) == hashed()
+    assert used == hashed(bands=4) == hashed(transform="Log") == hashed()
     assert len({hashed(), hashed(maximum=5), hashed(missing=["-"]), hashed(column="p")}) == 4
 
 
@@ -190,7 +190,7 @@ NUMBER = {"name": "place", "kind": "Numeric", "minimum": 0, "maximum": 9, "edges
           "fairness": True, "coldStart": True, "servedAs": "1"}  # fmt: skip
 OTHERS = [{"name": "made", "kind": "Timestamp", "unit": "Year"},
           {"name": "seen", "kind": "Embedding", "length": 8},
-          {"name": "price", "kind": "Numeric", "bands": 4}]  # fmt: skip
+          {"name": "price", "kind": "Numeric", "bands": 4, "transform": "Log"}]  # fmt: skip
 FULL: dict[str, Any] = {
     "interactions": {**EVENTS, "value": "v", "lowest": 0, "highest": 10,
                      "timestamp": "t", "timestampUnit": "Milliseconds", "columns": ["a", "b"],
@@ -255,6 +255,7 @@ def test_formats_and_units_match_the_operator() -> None:
         (IdKind, spec_mapping.IdKind),
         (declaration.Kind, spec_features.Kind),
         (declaration.TimeOf, spec_features.TimeOf),
+        (declaration.Transform, spec_features.Transform),
     ):
         assert {entry.value for entry in ours} == {entry.value for entry in theirs}
 
