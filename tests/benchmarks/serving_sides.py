@@ -114,7 +114,7 @@ class Rig:
             pipeline = client.pipeline(transaction=False)
             for user, events in self._events.items():
                 members = {
-                    member(item, value, str(n)): 1000.0 * at
+                    member(item, value, str(n), 1000 * at): 1000.0 * at
                     for n, (item, at, value) in enumerate(events)
                 }
                 pipeline.zadd(key(NAME, user, Set.RECENT), members)
