@@ -7,12 +7,15 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
+import types
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import yaml
 
-from recommender_kubectl import __main__, requests
+from recommender_kubectl import __main__, acting, requests, watching
 from recommender_kubectl.cluster import Cluster, ConflictError, Target, opened
 from tests.cluster import api
 from tests.integration import operator_api_rig as rig
@@ -72,6 +75,11 @@ def asked(namespace: str) -> Json:
 
 def run(namespace: str, *words: str) -> int:
     return __main__.run(["--kubeconfig", str(rig.kubeconfig()), "-n", namespace, *words])
+
+
+def instead_of_sleep(act: Callable[[float], None]) -> types.SimpleNamespace:
+    """A module `time` for one module alone: kubectl's own process is waited for with sleeps."""
+    return types.SimpleNamespace(sleep=act, monotonic=time.monotonic)
 
 
 def test_readers_show_what_the_api_server_has(
@@ -171,7 +179,7 @@ def test_wait_ends_with_the_answer_of_the_operator(
         entry = {"action": "abort", "token": token, "at": at, "result": "Refused: too late"}
         set_status(world, {"handled": [entry]})
 
-    monkeypatch.setattr("time.sleep", operator)
+    monkeypatch.setattr(acting, "time", instead_of_sleep(operator))
     assert run(world, "abort", "movies", "--wait") == 1
     assert "Refused: too late" in capsys.readouterr().out
 
@@ -188,7 +196,7 @@ def test_a_watch_ends_with_the_decision(
         ended = samples.decision("RolledBack", "AnalysisFailed", "successRate 0.91", 0)
         set_status(world, {"stage": "RolledBack", "decision": ended}, CANDIDATE, "modelversions")
 
-    monkeypatch.setattr("time.sleep", operator)
+    monkeypatch.setattr(watching, "time", instead_of_sleep(operator))
     assert run(world, "watch", "movies") == 1
     first, last = capsys.readouterr().out.strip().splitlines()
     assert "step 2 of 3" in first
