@@ -35,7 +35,7 @@ def promotion(rig: Rig, rate: float, seconds: float) -> dict[str, Any]:
         run_load(side, {"rate": rate, "seconds": 5})
         without = run_load(side, {"rate": rate, "seconds": seconds})
         switch = rig.folder / "switch"
-        took: list[float] = []
+        took, over = list[float](), threading.Event()
 
         def promote() -> None:
             time.sleep(BEFORE)
@@ -45,13 +45,16 @@ def promotion(rig: Rig, rate: float, seconds: float) -> dict[str, Any]:
             written = switch.with_suffix(".part")
             written.write_text(str(other.port))
             written.rename(switch)
+            over.wait()  # Triton ends with the thread that started it
 
         thread = threading.Thread(target=promote)
         thread.start()
         during = run_load(side, {"rate": rate, "seconds": seconds, "switch": str(switch)})
+        over.set()
         thread.join()
     return {
         "ratio": round(during["p99_ms"] / without["p99_ms"], 3),
+        "failed": during["failed"],
         "during": during,
         "without": without,
         "new_version_ready_s": round(took[0], 1),
