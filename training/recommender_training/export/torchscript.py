@@ -73,7 +73,7 @@ def _rewrite(source: Path | io.BytesIO, target: IO[bytes]) -> None:
             if name.endswith((".debug_pkl", "/.data/serialization_id")):
                 continue
             entry = zipfile.ZipInfo(name, _NO_TIME)
-            entry.file_size = old.getinfo(name).file_size  # else the header is another one
+            entry.file_size = old.getinfo(name).file_size  # tells whether it needs ZIP64
             with old.open(name) as one, new.open(entry, "w") as other:
                 shutil.copyfileobj(one, other, _CHUNK)
 
