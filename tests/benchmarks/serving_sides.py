@@ -31,7 +31,8 @@ from tests.integration.transformer_rig import run_transformer, until
 NAME = "bench"  # of the resource, in the store
 DRAWN = 2000
 TIMEOUT_MS = "30000"
-#: Settings of the peers that answered most requests on two cores (docs/serving.md).
+#: Settings of the peers: a worker for each core where the server has workers, and one torch thread
+#: in each. Other numbers of threads and adaptive batching were not compared.
 PEERS: dict[str, dict[str, int]] = {
     "kserve": {"workers": 2, "threads": 1, "batch": 1},
     "bentoml": {"workers": 2, "threads": 1, "batch": 1},
