@@ -22,8 +22,6 @@ SELDOM: dict[Right, str] = {
     Right("policy", "poddisruptionbudgets", "get"): "a budget meets a conflict",
     Right("networking.k8s.io", "networkpolicies", "get"): "a policy meets a conflict",
     Right("autoscaling", "horizontalpodautoscalers", "get"): "an autoscaler meets a conflict",
-    Right("autoscaling", "horizontalpodautoscalers", "create"): "a model asks for autoscaling",
-    Right("autoscaling", "horizontalpodautoscalers", "patch"): "with their creation",
     Right("serving.knative.dev", "revisions", "get"): "a cache does not know an older pod",
     Right("batch", "jobs", "get"): "the name of a Job exists",
     Right(
