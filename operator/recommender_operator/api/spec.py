@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
+from recommender_operator.api.spec_drift import DriftSpec, RetrainSpec
 from recommender_operator.api.spec_gates import (
     AGAINST_BASELINE,
     LOWER_IS_BETTER,
@@ -27,17 +28,15 @@ from recommender_operator.api.spec_gates import (
     OnFailure,
 )
 from recommender_operator.api.spec_resources import Resources
-from recommender_operator.api.spec_serving import (
+from recommender_operator.api.spec_rollout import (
     AnalysisSpec,
-    DriftSpec,
     OnDeadline,
     PromotionGate,
     Provider,
-    RetrainSpec,
     RolloutSpec,
-    ServingSpec,
     TrafficMode,
 )
+from recommender_operator.api.spec_serving import ServingSpec
 from recommender_operator.api.spec_training import (
     Algorithm,
     DataSource,

@@ -18,7 +18,6 @@ import hashlib
 import json
 
 from recommender_operator.api.spec import ServingSpec
-from recommender_operator.api.version import Artifact
 from recommender_operator.observed import ModelObject, VersionObject
 from recommender_operator.resources import (
     autoscaling,
@@ -26,44 +25,41 @@ from recommender_operator.resources import (
     labels,
     scheduling,
     security,
-    transformer_env,
 )
 from recommender_operator.resources.labels import Component, Manifest
 from recommender_operator.resources.options import Options
+from recommender_operator.resources.serving_containers import (
+    ARTIFACT_VOLUME,
+    GRPC_PORT,
+    HTTP_PORT,
+    READY_FAILURES,
+    READY_PERIOD,
+    TRITON_GRPC_PORT,
+    TRITON_HTTP_PORT,
+    artifact_of,
+    probe,
+    probes,
+    transformer,
+    triton,
+    verifier,
+)
 
 API_VERSION = "serving.kserve.io/v1beta1"
 DEPLOYMENT_MODE = "serving.kserve.io/deploymentMode"
 AUTOSCALER_CLASS = "serving.kserve.io/autoscalerClass"
 VISIBILITY = "networking.kserve.io/visibility"
-HTTP_PORT = 8080
-GRPC_PORT = 8081
-TRITON_HTTP_PORT = 8000
-TRITON_GRPC_PORT = 9000
 #: Port of a component's Service for its container's first port.
 SERVICE_PORT = 80
-#: Probe period in seconds, and failed probes before a pod becomes unready (30 s in total). A node
-#: with too little CPU answers late, and slow answers are better than none. After its start a
-#: kubelet considers every pod unready until the first probe, so the period is short.
-READY_PERIOD, READY_FAILURES = 1, 30
 #: Seconds that Triton runs after its pod is terminated, while it is removed from the endpoints. In
 #: Knative mode the transformer serves for 5 of these seconds (docs/serving.md); if Triton ended
 #: before, the last answers would be fallbacks, like those of a broken model.
 TRITON_PRE_STOP_SECONDS = 8
 #: Seconds after which a transformer without Triton becomes ready, to answer from its fallbacks.
 MODEL_WAIT_SECONDS = 20
-#: Periods of the startup probe (1 s each) in which a container must load its models.
-STARTUP_PERIODS = 300
-#: KServe's name for the volume of a `pvc://` storageUri; it uses an existing volume of this name.
-#: A pod with two volumes of the same claim would never start (kubernetes#28502).
-ARTIFACT_VOLUME = "kserve-pvc-source"
 #: Size limit of the scratch volume.
 SCRATCH = "512Mi"
 #: Number of this layout: a release that changes it deploys running versions again.
 LAYOUT = 2
-
-
-class NotPublishedError(Exception):
-    """A version without an artifact cannot be served."""
 
 
 def standard(model: ModelObject, version: VersionObject, options: Options) -> Manifest:
@@ -111,21 +107,23 @@ def _class(serving: ServingSpec) -> str:
 
 
 def _standard_predictor(model: ModelObject, version: VersionObject, options: Options) -> Manifest:
-    triton = _triton(model, _artifact(version), options)
-    triton.update(_probes("/v2/health/ready", "/v2/health/live", TRITON_HTTP_PORT))
-    triton["lifecycle"] = {"preStop": {"sleep": {"seconds": TRITON_PRE_STOP_SECONDS}}}
-    triton["ports"] = [{"name": "h2c", "containerPort": TRITON_GRPC_PORT, "protocol": "TCP"}]
+    model_container = triton(model, artifact_of(version), options)
+    model_container.update(probes("/v2/health/ready", "/v2/health/live", TRITON_HTTP_PORT))
+    model_container["lifecycle"] = {"preStop": {"sleep": {"seconds": TRITON_PRE_STOP_SECONDS}}}
+    model_container["ports"] = [
+        {"name": "h2c", "containerPort": TRITON_GRPC_PORT, "protocol": "TCP"}
+    ]
     return {
         **_component(model, version, Component.PREDICTOR, options),
-        "model": triton,
-        "initContainers": [_verifier(_artifact(version), model.spec.serving, options)],
+        "model": model_container,
+        "initContainers": [verifier(artifact_of(version), model.spec.serving, options)],
     }
 
 
 def _standard_transformer(
     model: ModelObject, version: VersionObject, options: Options
 ) -> Manifest:
-    container = _transformer(
+    container = transformer(
         model,
         version,
         options,
@@ -133,7 +131,7 @@ def _standard_transformer(
         predictor=f"{version.name}-predictor.{model.namespace}:{SERVICE_PORT}",
     )
     container["args"] += ["--model-wait-seconds", str(MODEL_WAIT_SECONDS)]
-    container.update(_probes("/v2/health/ready", "/v2/health/live", HTTP_PORT))
+    container.update(probes("/v2/health/ready", "/v2/health/live", HTTP_PORT))
     container["ports"] = [
         {"name": "http1", "containerPort": HTTP_PORT, "protocol": "TCP"},
         {"name": "h2c", "containerPort": GRPC_PORT, "protocol": "TCP"},
@@ -171,30 +169,30 @@ def knative(
     Raises:
         NotPublishedError: the version has no artifact.
     """
-    transformer = _transformer(
+    container = transformer(
         model,
         version,
         options,
         name="transformer-container",
         predictor=f"localhost:{TRITON_GRPC_PORT}",
     )
-    transformer["ports"] = [{"containerPort": HTTP_PORT, "protocol": "TCP"}]
-    transformer["readinessProbe"] = _probe(
+    container["ports"] = [{"containerPort": HTTP_PORT, "protocol": "TCP"}]
+    container["readinessProbe"] = probe(
         "/v2/health/ready", HTTP_PORT, READY_PERIOD, READY_FAILURES
     )
-    transformer["livenessProbe"] = {
-        **_probe("/v2/health/live", HTTP_PORT, 10, 6),
+    container["livenessProbe"] = {
+        **probe("/v2/health/live", HTTP_PORT, 10, 6),
         "initialDelaySeconds": 30,
     }
-    artifact = _artifact(version)
+    artifact = artifact_of(version)
     marks = labels.of_version(model.name, version.name)
     serving = model.spec.serving
     predictor = {
         **_pods(model, serving.replicas, marks, options),
         **autoscaling.knative(serving),
-        "model": _triton(model, artifact, options),
-        "initContainers": [_verifier(artifact, model.spec.serving, options)],
-        "containers": [transformer],
+        "model": triton(model, artifact, options),
+        "initContainers": [verifier(artifact, model.spec.serving, options)],
+        "containers": [container],
     }
     if notes := autoscaling.knative_annotations(serving):
         predictor["annotations"] = {**predictor.get("annotations", {}), **notes}
@@ -251,13 +249,6 @@ def serving_digest(serving: ServingSpec, *, knative: bool = False) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _artifact(version: VersionObject) -> Artifact:
-    artifact = version.status.artifact
-    if artifact is None:
-        raise NotPublishedError(f"{version.name} has no artifact: it was not published")
-    return artifact
-
-
 def _pods(model: ModelObject, replicas: int, marks: dict[str, str], options: Options) -> Manifest:
     placed = model.spec.serving.scheduling
     return {
@@ -279,84 +270,4 @@ def _pods(model: ModelObject, replicas: int, marks: dict[str, str], options: Opt
             },
             security.empty_dir("tmp", SCRATCH),
         ],
-    }
-
-
-def _triton(model: ModelObject, artifact: Artifact, options: Options) -> Manifest:
-    claim = model.spec.storage.claim_name
-    return {
-        "modelFormat": {"name": "pytorch"},
-        "runtime": options.triton_runtime,
-        "protocolVersion": "v2",
-        "storageUri": f"pvc://{claim}/{artifact.path}/repository",
-        "resources": security.resources(model.spec.serving.resources),
-        # The runtime defines user and root file system: Triton's images differ.
-        "securityContext": security.container_security(user=None, read_only=False),
-    }
-
-
-def _artifact_mount(path: str) -> Manifest:
-    mount = {"name": ARTIFACT_VOLUME, "mountPath": "/artifact"}
-    return {**mount, "subPath": path, "readOnly": True}
-
-
-def _verifier(artifact: Artifact, serving: ServingSpec, options: Options) -> Manifest:
-    return {
-        "name": "verify-artifact",
-        "image": options.serving_image,
-        "imagePullPolicy": options.image_pull_policy,
-        "command": ["recommender-serving", "verify", "/artifact", "--digest", artifact.digest],
-        "resources": security.resources(serving.transformer_resources),
-        "securityContext": security.container_security(),
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [
-            _artifact_mount(artifact.path),
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
-        ],
-    }
-
-
-def _transformer(
-    model: ModelObject, version: VersionObject, options: Options, *, name: str, predictor: str
-) -> Manifest:
-    serving, artifact = model.spec.serving, _artifact(version)
-    return {
-        "name": name,
-        "image": options.serving_image,
-        "imagePullPolicy": options.image_pull_policy,
-        "command": ["recommender-serving", "serve"],
-        "args": [
-            "--artifact", "/artifact",
-            # Verify the artifact at each start, including restarts in the same pod.
-            "--digest", artifact.digest,
-            "--model_name", "recommender",
-            "--predictor_host", predictor,
-            "--http_port", str(HTTP_PORT),
-            "--grpc-port", str(GRPC_PORT),
-        ],
-        "env": transformer_env.variables(model, version, options),
-        "resources": security.resources(serving.transformer_resources),
-        "securityContext": security.container_security(),
-        "volumeMounts": [
-            _artifact_mount(artifact.path),
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
-        ],
-    }  # fmt: skip
-
-
-def _probe(path: str, port: int, period: int, failures: int) -> Manifest:
-    return {
-        "httpGet": {"path": path, "port": port, "scheme": "HTTP"},
-        "periodSeconds": period,
-        "timeoutSeconds": 5,
-        "failureThreshold": failures,
-    }
-
-
-def _probes(ready: str, live: str, port: int) -> Manifest:
-    """Return three probes; the startup probe limits the time for loading the models."""
-    return {
-        "startupProbe": _probe(ready, port, 1, STARTUP_PERIODS),
-        "readinessProbe": _probe(ready, port, READY_PERIOD, READY_FAILURES),
-        "livenessProbe": _probe(live, port, 10, 6),
     }

@@ -6,9 +6,9 @@ import hashlib
 import json
 
 from recommender_operator.resources import labels
-from recommender_operator.resources.inference_service import TRITON_GRPC_PORT
 from recommender_operator.resources.labels import Component, Manifest
 from recommender_operator.resources.options import Options
+from recommender_operator.resources.serving_containers import TRITON_GRPC_PORT
 
 TRITON_METRICS_PORT = 8002
 

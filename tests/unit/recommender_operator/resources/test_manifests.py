@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_operator.api.spec import Resources, ServingSpec
+from recommender_operator.api.spec_lists import Diversity, ListExposure
 from recommender_operator.api.spec_mapping import DataMapping
-from recommender_operator.api.spec_serving import Diversity, Hide, ListExposure
+from recommender_operator.api.spec_serving import Hide
 from recommender_operator.observed import JobKind, ModelObject
 from recommender_operator.resources import (
     disruption,
@@ -22,6 +23,7 @@ from recommender_operator.resources import (
     jobs,
     labels,
     model_version,
+    serving_containers,
 )
 from recommender_operator.resources.options import Options
 from recommender_serving.process import settings as serving_settings
@@ -410,7 +412,7 @@ def test_transformers_follow_what_is_popular_if_the_resource_wants_it() -> None:
 
 
 def test_a_version_that_was_not_published_is_not_served() -> None:
-    with pytest.raises(inference_service.NotPublishedError, match="movies-0123abcd"):
+    with pytest.raises(serving_containers.NotPublishedError, match="movies-0123abcd"):
         inference_service.standard(model(), version(published=False), OPTIONS)
 
 

@@ -21,8 +21,8 @@ from recommender_operator.adapters.objects.owned_writes import ForeignObjectErro
 from recommender_operator.adapters.traffic.gateway import GatewayTraffic, route_state
 from recommender_operator.adapters.traffic.port import Subject
 from recommender_operator.resources import http_route, isolation
-from recommender_operator.resources.inference_service import NotPublishedError
 from recommender_operator.resources.labels import Component
+from recommender_operator.resources.serving_containers import NotPublishedError
 from tests.fakes.documents import copied
 from tests.fakes.kube import FakeKube
 from tests.fakes.objects import pod

@@ -1,0 +1,56 @@
+"""The sections drift and retrain of the spec."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from recommender_operator.api.base import ApiModel
+
+
+class DriftSpec(ApiModel):
+    enabled: bool = Field(default=True, description="Monitor the served sessions for drift.")
+    window_sessions: int = Field(
+        default=500,
+        ge=20,
+        le=1000000,
+        description="Sessions per window; with fewer the verdict is Inconclusive.",
+    )
+    alpha: float = Field(
+        default=0.01, gt=0, le=0.2, description="Family-wise error rate of one window (Holm)."
+    )
+    effect_floor: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Smallest total variation distance (0..1) that counts as a shift.",
+    )
+    consecutive_windows: int = Field(
+        default=3,
+        ge=1,
+        le=20,
+        description="Number of shifted windows in a row before the operator acts.",
+    )
+    cooldown_seconds: int = Field(
+        default=86400, ge=0, le=2592000, description="Minimum time between two reactions to drift."
+    )
+
+
+class RetrainSpec(ApiModel):
+    on_drift: bool = Field(
+        default=True,
+        description="Start a retraining after confirmed drift.",
+    )
+    after_snapshots: int | None = Field(
+        default=None,
+        ge=1,
+        le=10000,
+        description="Start a retraining after this many snapshots with new rows since the last "
+        "one (data.snapshots); never if absent.",
+    )
+    lock_after_rollbacks: int = Field(
+        default=2,
+        ge=1,
+        le=20,
+        description="Number of automatic rollbacks in a row that locks the model until the "
+        "annotation recommender.dev/retry is set.",
+    )

@@ -1,0 +1,134 @@
+"""The sections rollout and analysis of the spec."""
+
+from __future__ import annotations
+
+import enum
+
+from pydantic import Field
+
+from recommender_operator.api import base_url
+from recommender_operator.api.base import ApiModel
+
+
+class TrafficMode(enum.StrEnum):
+    GATEWAY = "Gateway"
+    KNATIVE = "Knative"
+
+
+class Provider(enum.StrEnum):
+    POD_SCRAPE = "PodScrape"
+    PROMETHEUS = "Prometheus"
+
+
+class Step(ApiModel):
+    weight: int = Field(ge=1, le=100, description="Percent of requests for the candidate.")
+
+
+class PromotionGate(enum.StrEnum):
+    AUTO = "Auto"
+    MANUAL = "Manual"
+
+
+class RolloutSpec(ApiModel):
+    traffic: TrafficMode = Field(
+        default=TrafficMode.GATEWAY,
+        description="Gateway: an HTTPRoute over one InferenceService per version. Knative: one "
+        "InferenceService with canaryTrafficPercent.",
+    )
+    steps: tuple[Step, ...] = Field(
+        default=(Step(weight=10), Step(weight=50), Step(weight=100)),
+        min_length=1,
+        max_length=20,
+        description="Weights of the candidate, strictly increasing; the last one must be 100.",
+    )
+    promotion: PromotionGate = Field(
+        default=PromotionGate.AUTO,
+        description="Auto promotes after the last step; Manual waits for the annotation "
+        "recommender.dev/promote.",
+    )
+
+
+class OnDeadline(enum.StrEnum):
+    HOLD = "Hold"
+    ROLL_BACK = "RollBack"
+
+
+class Thresholds(ApiModel):
+    min_success_rate: float = Field(
+        default=0.99, ge=0, le=1, description="Minimum share of requests without an error."
+    )
+    max_fallback_share: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Maximum share of answers from the baseline or the popularity list.",
+    )
+    max_anomaly_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Maximum share of model answers with non-finite scores, a wrong shape or no "
+        "item.",
+    )
+    max_latency_p99_milliseconds: float = Field(
+        default=500, gt=0, description="Maximum 99th percentile of the latency."
+    )
+    max_latency_ratio: float = Field(
+        default=3.0,
+        gt=0,
+        description="Maximum ratio of the candidate's median latency to the stable version's.",
+    )
+    max_missing_increase: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Maximum difference between the candidate's and the stable version's share "
+        "of sessions in which a feature is null or unknown (0..1).",
+    )
+
+
+class AnalysisSpec(ApiModel):
+    provider: Provider = Field(
+        default=Provider.POD_SCRAPE,
+        description="Source of the metrics. PodScrape reads them from the pods; Prometheus "
+        "queries a server.",
+    )
+    prometheus_url: str | None = Field(
+        default=None,
+        max_length=base_url.MAX_LENGTH,
+        description="Base URL of the Prometheus server, one of the chart's "
+        "analysis.prometheusUrls. Required by the provider Prometheus.",
+    )
+    interval_seconds: int = Field(
+        default=10, ge=1, le=3600, description="Time between two evaluations."
+    )
+    step_seconds: int = Field(
+        default=60, ge=1, le=604800, description="Minimum duration of a step."
+    )
+    min_requests: int = Field(
+        default=100,
+        ge=1,
+        description="Minimum number of the candidate's requests for a Pass; with fewer the "
+        "verdict is Inconclusive.",
+    )
+    deadline_seconds: int = Field(
+        default=1800,
+        ge=1,
+        le=2592000,
+        description="Maximum time that a step may stay Inconclusive; then onDeadline applies.",
+    )
+    on_deadline: OnDeadline = Field(
+        default=OnDeadline.HOLD,
+        description="What to do at the deadline: keep the weight (Hold) or roll back (RollBack).",
+    )
+    max_interruptions: int = Field(
+        default=3,
+        ge=0,
+        le=100,
+        description="Maximum number of container restarts of the candidate in a rollout, and of "
+        "withdrawals of its traffic because it was not ready; one more rolls it back. Evictions "
+        "and node drains do not count.",
+    )
+    thresholds: Thresholds = Field(
+        default=Thresholds(), description="Limits that each step must meet."
+    )
