@@ -22,6 +22,7 @@ _MAKERS: dict[str, Maker] = {
     "pause": requests.pause,
     "resume": requests.resume,
     "abort": requests.abort,
+    "retrain": requests.retrain,
     "unlock": requests.unlock,
     "retry": requests.unlock,
 }

@@ -27,7 +27,7 @@ MODELS, VERSIONS = "recommendermodels", "modelversions"
 #: Label of a version: its model.
 MODEL_LABEL = f"{GROUP}/model"
 #: Annotations that request an action, by the name of the action in status.handled.
-ACTIONS = ("abort", "promote", "retry", "rollback-to")
+ACTIONS = ("abort", "promote", "retrain", "retry", "rollback-to")
 
 
 def annotation(action: str) -> str:

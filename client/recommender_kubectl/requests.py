@@ -77,6 +77,22 @@ def unlock(model: Model, versions: Sequence[Version], token: str) -> Request:
     return _annotate(model, "retry", token, what)
 
 
+def retrain(model: Model, versions: Sequence[Version], token: str) -> Request:  # noqa: ARG001
+    """Train the current spec again, on the data as it is now."""
+    _must_not_be_paused(model, "trained")
+    if model.rollback_to:
+        raise RefusedError(f"spec.rollbackTo pins {model.rollback_to}: remove it first")
+    if model.locked:
+        raise RefusedError(f"the model is locked: `kubectl recommender unlock {model.name}`")
+    if model.candidate:
+        raise RefusedError(
+            f"{model.candidate} is on its way: `kubectl recommender abort {model.name}` ends it"
+        )
+    if not model.champion:
+        raise RefusedError("there is no champion yet, whose spec a retraining repeats")
+    return _annotate(model, "retrain", token, f"retraining of {model.name}")
+
+
 def roll_back(to: str | None) -> Maker:
     """Return the maker of a request for an earlier version: the named or the previous one."""
 

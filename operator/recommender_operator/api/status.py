@@ -53,7 +53,7 @@ class Condition(ApiModel):
 
 class HandledAction(ApiModel):
     action: str = Field(
-        max_length=63, description="abort, retry, promote, rollback-to or snapshot."
+        max_length=63, description="abort, retry, promote, retrain, rollback-to or snapshot."
     )
     token: str = Field(max_length=253, description="Value of the annotation.")
     at: datetime.datetime = Field(description="When it was handled.")

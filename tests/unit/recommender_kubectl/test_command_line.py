@@ -150,7 +150,7 @@ def completed(*words: str) -> list[str]:
 
 def test_completion_offers_verbs_models_and_versions() -> None:
     assert completed("") == sorted([*arguments.READERS, *arguments.ACTIONS])
-    assert completed("re") == ["resume"]
+    assert completed("re") == ["resume", "retrain"]
     assert completed("status", "") == ["movies"]
     assert completed("-n", "team-a", "status", "m") == ["movies"]
     assert completed("rollback", "movies", "--to", "") == [OLD, CHAMPION, CANDIDATE]

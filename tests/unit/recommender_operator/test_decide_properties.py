@@ -224,7 +224,7 @@ class AnyCluster(RuleBasedStateMachine):
         assert len(numbers) == len(set(numbers)), "two promotions have one number"
         assert all(number > 0 for number in numbers)
 
-    @rule(action=st.sampled_from(["abort", "retry", "promote", "snapshot"]))
+    @rule(action=st.sampled_from(["abort", "retry", "promote", "retrain", "snapshot"]))
     def ask(self, action: str) -> None:
         self.tokens += 1
         self.world.annotations[action] = str(self.tokens)

@@ -1,4 +1,4 @@
-"""Requests of people: abort, retry, promote, rollbackTo by annotation and pin, pause."""
+"""Requests of people: abort, retry, promote, retrain, rollbackTo by annotation and pin, pause."""
 
 from __future__ import annotations
 
@@ -341,13 +341,14 @@ def test_no_deadline_rolls_back_a_paused_model() -> None:
     assert world.stages()[2] == "Canary"
 
 
-@pytest.mark.parametrize("action", ["retry", "promote"])
-def test_a_paused_model_refuses_promote_and_retry(action: str) -> None:
+@pytest.mark.parametrize("action", ["retry", "promote", "retrain"])
+def test_a_paused_model_refuses_promote_retry_and_retrain(action: str) -> None:
     world = in_canary()
     world.edit(paused=True)
     world.annotations[action] = "1"
     world.reconcile()
-    assert "paused" in results(world)[f"{action} 1"]
+    expected = "in progress" if action == "retrain" else "paused"
+    assert expected in results(world)[f"{action} 1"]
     assert world.route[world.status.candidate or ""] == 10
 
 

@@ -1,13 +1,14 @@
-"""Annotation requests: abort, retry and promote. Each token is handled once, with a result.
+"""Annotation requests: abort, retry, promote and retrain. Each token is handled once.
 
 rollback-to has its own module. While the model is paused, abort is allowed, because it only moves
-traffic back; promote and retry are refused.
+traffic back; the others are refused.
 """
 
 from __future__ import annotations
 
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.version import VersionStage
+from recommender_operator.phases.duties import retraining
 from recommender_operator.phases.turn import Turn
 from recommender_operator.phases.view import fresh_rollout
 
@@ -18,7 +19,12 @@ _RETRYABLE = (VersionStage.FAILED, VersionStage.REJECTED, VersionStage.ROLLED_BA
 
 def step(turn: Turn) -> None:
     """Handle the requests since the last look."""
-    for action, handle in (("abort", _abort), ("retry", _retry), ("promote", _promote)):
+    for action, handle in (
+        ("abort", _abort),
+        ("retry", _retry),
+        ("promote", _promote),
+        ("retrain", _retrain),
+    ):
         token = turn.pending(action)
         if token is None:
             continue
@@ -95,3 +101,16 @@ def _promote(turn: Turn, token: str) -> tuple[bool, str]:
         )
     turn.change(candidate.name, approved_at=turn.now)
     return False, f"{candidate.name} receives all requests, without its other steps ({token!r})"
+
+
+def _retrain(turn: Turn, token: str) -> tuple[bool, str]:
+    champion, candidate = turn.champion, turn.candidate
+    if champion is None:
+        return True, "there is no champion yet, whose spec a retraining repeats"
+    if candidate is not None:
+        return True, f"{candidate.name} ({candidate.status.stage}) is in progress; abort it first"
+    obstacle = retraining.obstacle(turn, champion)
+    if obstacle is not None:
+        return True, f"no retraining{obstacle.removeprefix('none')}"
+    retraining.start(turn, "request", f"requested by annotation {token!r}")
+    return False, "a retraining of the current spec starts, with the data of its check"
