@@ -118,10 +118,27 @@ def test_a_page_names_only_targets_that_exist(page: str) -> None:
     assert named or page == "CHANGELOG.md"
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *sorted(
+    str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))]  # fmt: skip
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    bare = (re.sub(r"[^\w\- ]", "", title.lower()).strip() for title in titles)
+    return {title.replace(" ", "-") for title in bare}
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_a_page_links_only_to_what_is_there(page: str) -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8"))
-    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+    links = re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text(encoding="utf-8"))
+    broken = []
+    for link in (link for link in links if "://" not in link):
+        file, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / file if file else ROOT / page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    assert broken == []
 
 
 def test_the_readme_shows_a_model_that_the_operator_takes() -> None:
