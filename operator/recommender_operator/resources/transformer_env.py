@@ -11,7 +11,10 @@ from recommender_operator.resources.options import Options
 
 
 def variables(model: ModelObject, version: VersionObject, options: Options) -> list[Manifest]:
-    """Return the variables; those of the installation only where they differ from the defaults."""
+    """Return the variables; those of the installation only where they differ from the defaults.
+
+    `$$` prevents the kubelet from expanding `$(NAME)`, and from taking a `$$` of a value for that.
+    """
     values = {
         "RECOMMENDER_MODEL": model.name,
         "RECOMMENDER_VERSION": version.name,
@@ -22,7 +25,7 @@ def variables(model: ModelObject, version: VersionObject, options: Options) -> l
         **_collector(model, options),
         **list_limits(model.spec.serving),
     }
-    return [{"name": name, "value": value} for name, value in values.items()]
+    return [{"name": name, "value": value.replace("$", "$$")} for name, value in values.items()]
 
 
 def _logs(options: Options) -> dict[str, str]:
