@@ -97,10 +97,11 @@ class GatewayTraffic:
         # The service owns what follows, so that it is deleted with the service.
         owners = {*subject.claim.owners, service["metadata"]["uid"]}
         claim = dataclasses.replace(subject.claim, owners=owners)
-        await self._limit_disruption(subject, version, service, claim)
-        await self._scale(subject, version, service, claim)
+        # First of all, because a foreign budget or autoscaler ends this call.
         if self._options.isolate_triton:
             await self._isolate(subject, version, service, claim)
+        await self._limit_disruption(subject, version, service, claim)
+        await self._scale(subject, version, service, claim)
 
     async def release(self, subject: Subject, version: str) -> None:
         namespace = subject.model.namespace

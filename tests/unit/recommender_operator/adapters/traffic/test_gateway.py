@@ -421,3 +421,14 @@ async def test_a_status_of_the_gateway_does_not_delay_a_split() -> None:
     kube.touch(HTTP_ROUTES, "movies")["status"] = {"parents": []}
     await traffic.split(seen, {NAME: 100})
     assert http_route.weights_of(kube.find(HTTP_ROUTES, "movies")) == {NAME: 100}
+
+
+async def test_triton_is_isolated_even_if_a_foreign_object_has_the_name_of_a_budget() -> None:
+    kube = FakeKube()
+    other = of_another(kube, BUDGETS, f"{NAME}-{TRANSFORMER}")
+    traffic, seen = GatewayTraffic(kube, OPTIONS), subject()
+    await traffic.observe(seen)
+    with pytest.raises(ForeignObjectError, match="PodDisruptionBudget"):
+        await traffic.ensure(seen, NAME)
+    assert kube.names(NETWORK_POLICIES) == [isolation.name(NAME)]
+    assert kube.find(BUDGETS, f"{NAME}-{TRANSFORMER}") == other
