@@ -90,10 +90,12 @@ class GatewayTraffic:
         return found
 
     async def ensure(self, subject: Subject, version: str) -> None:
-        manifest = inference_service.standard(
-            subject.model, subject.versions[version], self._options
-        )
-        service = await self._objects.apply(INFERENCE_SERVICES, manifest, subject.claim)
+        service = _current(subject, version)
+        if service is None:
+            manifest = inference_service.standard(
+                subject.model, subject.versions[version], self._options
+            )
+            service = await self._objects.apply(INFERENCE_SERVICES, manifest, subject.claim)
         # The service owns what follows, so that it is deleted with the service.
         owners = {*subject.claim.owners, service["metadata"]["uid"]}
         claim = dataclasses.replace(subject.claim, owners=owners)
@@ -153,6 +155,21 @@ class GatewayTraffic:
     async def withdraw(self, subject: Subject) -> None:
         namespace, name = subject.model.namespace, subject.model.name
         await self._objects.delete(HTTP_ROUTES, namespace, name, subject.claim)
+
+
+def _current(subject: Subject, version: str) -> Object | None:
+    """Return the stored service of a version if it has the current settings.
+
+    To apply it again would start its pods anew after an upgrade, which changes their images, when
+    only something beside it is missing or outdated.
+    """
+    stored = subject.seen.get(INFERENCE_SERVICES, version)
+    if stored is None or not owned_by(stored, subject.owners):
+        return None
+    metadata = stored["metadata"]
+    digest = inference_service.serving_digest(subject.model.spec.serving)
+    same = (metadata.get("annotations") or {}).get(labels.SERVING_DIGEST) == digest
+    return stored if same and not metadata.get("deletionTimestamp") else None
 
 
 def _services(

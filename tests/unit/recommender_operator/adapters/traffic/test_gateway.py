@@ -432,3 +432,16 @@ async def test_triton_is_isolated_even_if_a_foreign_object_has_the_name_of_a_bud
         await traffic.ensure(seen, NAME)
     assert kube.names(NETWORK_POLICIES) == [isolation.name(NAME)]
     assert kube.find(BUDGETS, f"{NAME}-{TRANSFORMER}") == other
+
+
+async def test_after_an_upgrade_other_limits_of_autoscaling_start_no_new_pods() -> None:
+    kube = FakeKube()
+    await scaled(kube)
+    before = copied(kube.find(INFERENCE_SERVICES, NAME))
+    upgraded = GatewayTraffic(kube, dataclasses.replace(OPTIONS, serving_image="serving:2"))
+    seen = subject(serving={"replicas": 3, "autoscaling": {"maxReplicas": 9}})
+    assert (await upgraded.observe(seen)).services[NAME].outdated
+    await upgraded.ensure(seen, NAME)
+    assert kube.find(INFERENCE_SERVICES, NAME) == before
+    scaler = kube.find(AUTOSCALERS, f"{NAME}-{TRANSFORMER}-scaler")
+    assert scaler["spec"]["maxReplicas"] == 9
