@@ -123,6 +123,9 @@ def _fitness(turn: Turn, goal: _Goal) -> _Fitness:
 
 def _serve(turn: Turn, goal: _Goal, service: ServiceState | None) -> _Fitness:
     """Deploy the target if it has no service; give up if it is not ready in time."""
+    if service is None and turn.accounts.serving:
+        _give_up(turn, goal, Reason.SERVICE_ACCOUNT_NOT_ALLOWED, turn.accounts.serving)
+        return _Fitness.UNFIT
     if service is None:
         turn.do(EnsureService(version=goal.target))
         return _Fitness.COMING

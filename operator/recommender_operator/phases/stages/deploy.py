@@ -7,13 +7,18 @@ import datetime
 from recommender_operator.actions import EnsureService
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
+from recommender_operator.phases.stages import refusals
 from recommender_operator.phases.turn import Turn
 
 _POLL = datetime.timedelta(seconds=5)
 
 
 def step(turn: Turn) -> None:
-    """Published and Deploying: roll back a version that is not ready in time."""
+    """Published and Deploying: roll back a version that is not ready in time.
+
+    A version whose service cannot be written, because the installation refuses its account, waits.
+    What runs with earlier settings goes on.
+    """
     version = turn.candidate
     if version is None:
         return
@@ -21,11 +26,15 @@ def step(turn: Turn) -> None:
         turn.move(version.name, VersionStage.DEPLOYING)
         return
     service = turn.service(version.name)
-    if service is None or service.outdated:
-        turn.do(EnsureService(version=version.name))
-    elif service.ready:
+    refused = bool(turn.accounts.serving)
+    if service is not None and service.ready and (refused or not service.outdated):
         turn.move(version.name, VersionStage.SMOKE_TESTING)
         return
+    if service is None or service.outdated:
+        if refused:
+            refusals.wait(turn, version)
+            return
+        turn.do(EnsureService(version=version.name))
     since = version.status.stage_since or turn.time
     limit = datetime.timedelta(seconds=turn.spec.serving.ready_deadline_seconds)
     if turn.due(since, limit, _POLL):

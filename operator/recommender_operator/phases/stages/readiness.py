@@ -8,7 +8,7 @@ from recommender_operator.actions import EnsureService
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases.stages import stability, steps
+from recommender_operator.phases.stages import refusals, stability, steps
 from recommender_operator.phases.turn import Turn
 
 #: Time that an InferenceService may be unready while a pod is ready, because its conditions lag.
@@ -29,13 +29,16 @@ def holds(turn: Turn, version: VersionObject) -> bool:
     if service is None:
         turn.do(EnsureService(version=version.name))
     since = version.status.unready_since or turn.time
+    refused = service is None and bool(turn.accounts.serving)
+    if refused and version.status.weight == 0:
+        since = refusals.restarted(turn, since)
     turn.change(version.name, unready_since=since)
     gone = turn.time - since
     limit = datetime.timedelta(seconds=turn.spec.serving.ready_deadline_seconds)
     if turn.champion is None:
         # No other version could answer.
         return False
-    if turn.due(since, limit, _POLL):
+    if not refused and turn.due(since, limit, _POLL):
         state = f"{service.reason} {service.message}".strip() if service else "it does not exist"
         message = f"its service was not ready for {gone.total_seconds():.0f} s: {state}"
         turn.end(version.name, VersionStage.ROLLED_BACK, Reason.CANDIDATE_UNAVAILABLE, message)

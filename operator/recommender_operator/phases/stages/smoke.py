@@ -8,7 +8,7 @@ from recommender_operator.actions import EnsureService, RunSmoke
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases.stages import stability
+from recommender_operator.phases.stages import refusals, stability
 from recommender_operator.phases.turn import Turn
 
 _LOOK = datetime.timedelta(seconds=1)
@@ -41,6 +41,9 @@ def _test(turn: Turn, version: VersionObject) -> None:
     if turn.is_ready(version.name):
         turn.do(RunSmoke(version=version.name))
         turn.requeue(_LOOK)
+        return
+    if turn.accounts.serving and turn.service(version.name) is None:
+        refusals.wait(turn, version)
         return
     since = version.status.stage_since or turn.time
     limit = datetime.timedelta(seconds=turn.spec.serving.ready_deadline_seconds)
