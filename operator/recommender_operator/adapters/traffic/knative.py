@@ -31,6 +31,7 @@ from recommender_operator.adapters.kubernetes.port import (
     Object,
 )
 from recommender_operator.adapters.objects.owned_writes import ForeignObjectError, OwnedObjects
+from recommender_operator.adapters.traffic import refused_accounts
 from recommender_operator.adapters.traffic.port import (
     Subject,
     TrafficError,
@@ -253,6 +254,9 @@ class KnativeTraffic:
         )
         if retiring:
             manifest["metadata"]["annotations"][RETIRING] = retiring
+        namespace, name = subject.model.namespace, subject.model.name
+        stored = await self._objects.read(INFERENCE_SERVICES, namespace, name, subject.claim)
+        refused_accounts.keep_stored(manifest, stored, subject.model, self._options)
         await self._objects.apply(INFERENCE_SERVICES, manifest, subject.claim)
 
 

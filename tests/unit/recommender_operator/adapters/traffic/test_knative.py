@@ -304,3 +304,28 @@ async def test_no_order_of_calls_gives_a_share_to_another_version(
         reported = (await rig.view()).traffic.weights
         assert set(reported) <= allowed
         assert sum(reported.values()) in (0, 100)
+
+
+@pytest.mark.parametrize("before", [None, "default"])
+async def test_a_refused_account_neither_reaches_the_template_nor_holds_traffic(
+    before: str | None,
+) -> None:
+    rig = Rig()
+    if before is not None:
+        rig.model = model(serving={"scheduling": {"serviceAccountName": before}})
+    await rig.with_champion()
+    await rig.ensure(V2)
+    await rig.split(v1=50, v2=50)
+    rig.model = model(serving={"scheduling": {"serviceAccountName": "server"}})
+    view = await rig.split(v1=100)
+    predictor = rig.kube.find(INFERENCE_SERVICES, "movies")["spec"]["predictor"]
+    assert predictor.get("serviceAccountName") == before
+    assert view.traffic.weights == {V1: 100}
+    assert view.services[V2].outdated
+    allowed = dataclasses.replace(OPTIONS, service_accounts=(("team", ("server",)),))
+    rig.traffic = KnativeTraffic(rig.kube, allowed)
+    view = await rig.ensure(V2)
+    predictor = rig.kube.find(INFERENCE_SERVICES, "movies")["spec"]["predictor"]
+    assert predictor["serviceAccountName"] == "server"
+    assert not view.services[V2].outdated
+    assert view.traffic.weights == {V1: 100}
