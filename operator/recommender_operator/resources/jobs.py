@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 
 from recommender_operator.api.spec import Resources
+from recommender_operator.api.spec_scheduling import Scheduling
 from recommender_operator.observed import JobKind, ModelObject, VersionObject
 from recommender_operator.resources import job_commands, labels, names, scheduling, security
 from recommender_operator.resources.labels import Manifest
@@ -56,7 +57,7 @@ def job(
         job_labels[labels.INCARNATION] = names.incarnation(uid)
         job_name = names.removal_name(name, attempt, uid)
     training = version.spec.training if version is not None else model.spec.training
-    placed = model.spec.training.scheduling
+    placed = _placed(model, kind)
     resources = training.resources if kind is JobKind.TRAIN else SMALL
     command = job_commands.command(model, version, kind, inputs, attempt)
     expires = kind in (JobKind.SNAPSHOT, JobKind.REMOVE)
@@ -85,6 +86,11 @@ def job(
             },
         },
     }
+
+
+def _placed(model: ModelObject, kind: JobKind) -> Scheduling | None:
+    wanted = model.spec.training.scheduling
+    return scheduling.of_removal(wanted) if kind is JobKind.REMOVE else wanted
 
 
 def _owners(model: ModelObject, version: VersionObject | None, kind: JobKind) -> list[Manifest]:
@@ -131,8 +137,7 @@ def _pod(
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        # Files are removed without an account, so that none can block a deletion.
-        **scheduling.pod(model.spec.training.scheduling, account=kind is not JobKind.REMOVE),
+        **scheduling.pod(_placed(model, kind)),
         **security.pull_secrets(options),
         "securityContext": {
             "runAsNonRoot": True,

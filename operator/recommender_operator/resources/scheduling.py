@@ -8,15 +8,23 @@ from recommender_operator.resources.labels import Manifest
 _OF_METADATA = {"pod_labels", "pod_annotations"}
 
 
-def pod(wanted: Scheduling | None, *, account: bool = True) -> Manifest:
-    """Return the fields of a pod's spec that are set; without `account` no service account."""
+def of_removal(wanted: Scheduling | None) -> Scheduling | None:
+    """Return what a Job keeps that removes files: the nodes that it may run on.
+
+    An account, priority class, affinity, label or annotation that nothing admits any more would
+    block the deletion of a model.
+    """
+    if wanted is None:
+        return None
+    return Scheduling(node_selector=wanted.node_selector, tolerations=wanted.tolerations)
+
+
+def pod(wanted: Scheduling | None) -> Manifest:
+    """Return the fields of a pod's spec that are set."""
     if wanted is None:
         return {}
     content: Manifest = wanted.model_dump(
-        mode="json",
-        by_alias=True,
-        exclude_defaults=True,
-        exclude=_OF_METADATA if account else {*_OF_METADATA, "service_account_name"},
+        mode="json", by_alias=True, exclude_defaults=True, exclude=_OF_METADATA
     )
     return content
 

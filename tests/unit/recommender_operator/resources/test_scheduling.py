@@ -54,12 +54,18 @@ def served() -> Iterator[Manifest]:
 
 def test_every_job_runs_where_and_as_whom_training_says() -> None:
     for kind, template in templates():
-        # a refused account must not prevent the deletion of a model
-        wanted = dict(POOL) | ({"serviceAccountName": None} if kind is JobKind.REMOVE else {})
-        for field, value in wanted.items():
-            assert template["spec"].get(field) == value
-        assert template["metadata"]["annotations"] == MARKS["podAnnotations"]
-        assert template["metadata"]["labels"]["team"] == "web"
+        if kind is not JobKind.REMOVE:
+            assert POOL.items() <= template["spec"].items()
+            assert template["metadata"]["annotations"] == MARKS["podAnnotations"]
+            assert template["metadata"]["labels"]["team"] == "web"
+
+
+def test_a_removal_keeps_only_the_nodes_of_training() -> None:
+    removal = dict(templates())[JobKind.REMOVE]
+    bare = jobs.job(model(), version(), JobKind.REMOVE, 1, INPUTS[JobKind.REMOVE], OPTIONS)
+    kept = {field: POOL[field] for field in ("nodeSelector", "tolerations")}
+    template = bare["spec"]["template"]
+    assert removal == {**template, "spec": {**template["spec"], **kept}}
 
 
 def test_every_worker_of_a_group_does_too() -> None:
