@@ -39,6 +39,10 @@ def near(**requirement: Any) -> Json:
                                              [term]}}}  # fmt: skip
 
 
+#: A DNS subdomain of 253 characters.
+LONG = ".".join(["a" * 62] * 4) + ".b"
+
+
 @pytest.mark.parametrize("section", ["training", "serving"])
 def test_everything_that_places_pods_is_accepted(server: Server, section: str) -> None:
     scheduling: Json = {
@@ -51,8 +55,11 @@ def test_everything_that_places_pods_is_accepted(server: Server, section: str) -
         **near(operator="In", values=["x"]),
         "serviceAccountName": "trainer",
         "priorityClassName": "batch",
-        "podLabels": {"azure.workload.identity/use": "true", "team": "web"},
-        "podAnnotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"},
+        "podLabels": {"azure.workload.identity/use": "true", "team": "web", "my-istio.io/x": "y"},
+        "podAnnotations": {
+            "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+            f"{LONG}/cost": "a b",
+        },
     }
     body = changed(f"{section}.scheduling", scheduling)
     body["metadata"]["name"] = "placed"
@@ -60,6 +67,41 @@ def test_everything_that_places_pods_is_accepted(server: Server, section: str) -
     found = RecommenderModelSpec.model_validate(created["spec"])
     assert found == RecommenderModelSpec.model_validate(body["spec"])
     assert created["spec"] == found.dump()
+
+
+@pytest.mark.parametrize("section", ["training", "serving"])
+@pytest.mark.parametrize(
+    ("field", "key"),
+    [
+        ("podLabels", "k8s-app"),
+        ("podLabels", "aadpodidbinding"),
+        ("podLabels", "app.kubernetes.io/name"),
+        ("podAnnotations", "iam.amazonaws.com/role"),
+        ("podAnnotations", "azure.workload.identity/inject-proxy-sidecar"),
+        *(
+            (field, key)
+            for field in ("podLabels", "podAnnotations")
+            for key in (
+                "ambient.istio.io/redirection",
+                "istio.io/rev",
+                "cni.projectcalico.org/ipAddrs",
+                "k8s.ovn.org/routing-namespaces",
+                "v1.multus-cni.io/default-network",
+                "new.serving.knative.dev/x",
+                "viz.linkerd.io/x",
+                "vault.security.banzaicloud.io/vault-addr",
+                "admission.datadoghq.com/enabled",
+                "sidecar.jaegertracing.io/inject",
+            )
+        ),
+    ],
+)
+def test_keys_that_controllers_of_a_cluster_read_are_reserved(
+    server: Server, section: str, field: str, key: str
+) -> None:
+    body = changed(f"{section}.scheduling", {field: {key: "x"}})
+    message = f"{field} has a key that is reserved"
+    assert message in refusal(lambda: server.create(body, dry_run="All"))
 
 
 @pytest.mark.parametrize("section", ["training", "serving"])
@@ -79,6 +121,9 @@ def test_everything_that_places_pods_is_accepted(server: Server, section: str) -
             "podAnnotations has a key that is reserved",
         ),
         ({"podAnnotations": {"a/b/c": "x"}}, "podAnnotations must be label keys"),
+        ({"podAnnotations": {"a..b/c": "x"}}, "podAnnotations must be label keys"),
+        ({"podLabels": {"a-/c": "x"}}, "podLabels must be label keys"),
+        ({"nodeSelector": {f"{'a.' * 160}b/c": "x"}}, "nodeSelector must be label keys"),
         ({"nodeSelector": {"a b": "x"}}, "nodeSelector must be label keys"),
         ({"tolerations": [{"value": "x"}]}, "without a key requires the operator Exists"),
         (

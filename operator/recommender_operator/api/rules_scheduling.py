@@ -4,50 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from recommender_operator.api.spec_affinity import MAX_KEY
+
 Rules = Mapping[str, Sequence[tuple[str, str]]]
 
-#: Prefixes of keys that other controllers read, or that would add containers to a pod.
+#: Domains of controllers: keys whose prefix is one of them, or ends in it, are reserved.
+DOMAINS = (
+    "cncf.io",
+    "istio.io",
+    "k8s.ovn.org",
+    "knative.dev",
+    "kserve.io",
+    "linkerd.io",
+    "multus-cni.io",
+    "projectcalico.org",
+)
+#: Beginnings of keys that other controllers read, or that would add containers to a pod.
 RESERVED = (
+    "admission.datadoghq.com/",
     "app.kubernetes.io/managed-by",
     "apparmor.security.beta.kubernetes.io/",
     "appmesh.k8s.aws/",
-    "autoscaling.knative.dev/",
     "batch.kubernetes.io/",
-    "client.knative.dev/",
-    "config.alpha.linkerd.io/",
-    "config.linkerd.io/",
     "consul.hashicorp.com/",
     "container.apparmor.security.beta.kubernetes.io/",
     "container.seccomp.security.alpha.kubernetes.io/",
     "dapr.io/",
-    "features.knative.dev/",
-    "inject.istio.io/",
     "instrumentation.opentelemetry.io/",
-    "internal.serving.kserve.io/",
-    "istio.io/",
     "jobset.sigs.k8s.io/",
-    "k8s.v1.cni.cncf.io/",
     "kubectl.kubernetes.io/",
     "kuma.io/",
-    "linkerd.io/",
-    "networking.istio.io/",
-    "networking.knative.dev/",
-    "networking.kserve.io/",
     "pod-security.kubernetes.io/",
-    "prometheus.kserve.io/",
-    "proxy.istio.io/",
-    "queue.sidecar.serving.knative.dev/",
     "recommender.dev/",
     "seccomp.security.alpha.kubernetes.io/",
-    "security.istio.io/",
-    "serving.knative.dev/",
-    "serving.kserve.io/",
-    "sidecar.istio.io/",
+    "sidecar.jaegertracing.io/",
     "sidecar.opentelemetry.io/",
-    "traffic.sidecar.istio.io/",
     "trainer.kubeflow.org/",
     "vault.hashicorp.com/",
+    "vault.security.banzaicloud.io/",
 )
+#: Selectors of applications commonly have such labels.
+OF_LABELS = ("app.kubernetes.io/",)
+#: Annotations that give a pod an identity of a cloud, beside the listed service accounts.
+OF_ANNOTATIONS = ("azure.workload.identity/", "iam.amazonaws.com/")
 #: Keys without a prefix that KServe, Knative, Deployments and Jobs select pods by.
 TAKEN = (
     "app",
@@ -57,23 +56,32 @@ TAKEN = (
     "pod-template-hash",
     "controller-revision-hash",
 )
+#: Labels without a prefix that give an identity of a cloud, or that parts of a cluster have.
+TAKEN_LABELS = ("aadpodidbinding", "k8s-app")
 #: A label key; a schema has no pattern for the keys of a map.
-_KEY = r"r'^([a-z0-9][-a-z0-9.]*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'"
+_SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+KEY = rf"^({_SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?$"
 
 
-def _keys(field: str) -> tuple[tuple[str, str], ...]:
-    prefixes = ", ".join(f"'{prefix}'" for prefix in RESERVED)
-    taken = ", ".join(f"'{key}'" for key in TAKEN)
+def _list(texts: Sequence[str]) -> str:
+    return "[" + ", ".join(f"'{text}'" for text in texts) + "]"
+
+
+def _unreserved(field: str, prefixes: Sequence[str], taken: Sequence[str]) -> tuple[str, str]:
+    domains = [f".{domain}/" for domain in DOMAINS]
     return (
-        (
-            f"self.all(k, !(k in [{taken}]) && ![{prefixes}].exists(p, k.startsWith(p)))",
-            f"{field} has a key that is reserved for Kubernetes, KServe, Knative, JobSet, a "
-            "service mesh or this operator",
-        ),
-        (
-            f"self.all(k, k.matches({_KEY}))",
-            f"the keys of {field} must be label keys, such as team or example.com/team",
-        ),
+        f"self.all(k, !(k in {_list(taken)}) && "
+        f"!{_list(prefixes)}.exists(p, k.startsWith(p)) && "
+        f"!{_list(domains)}.exists(d, ('.' + k).contains(d)))",
+        f"{field} has a key that is reserved for Kubernetes, KServe, Knative, JobSet, a "
+        "service mesh, a network, an identity, an injector or this operator",
+    )
+
+
+def _keys(field: str) -> tuple[str, str]:
+    return (
+        f"self.all(k, size(k) <= {MAX_KEY} && k.matches(r'{KEY}'))",
+        f"the keys of {field} must be label keys, such as team or example.com/team",
     )
 
 
@@ -122,9 +130,15 @@ def rules(path: str) -> Rules:
     """Return the rules of the section `scheduling` at a path, such as `spec.serving`."""
     name = f"{path.removeprefix('spec.')}.scheduling"
     return {
-        f"{path}.scheduling.nodeSelector": _keys(f"{name}.nodeSelector")[1:],
-        f"{path}.scheduling.podLabels": _keys(f"{name}.podLabels"),
-        f"{path}.scheduling.podAnnotations": _keys(f"{name}.podAnnotations"),
+        f"{path}.scheduling.nodeSelector": (_keys(f"{name}.nodeSelector"),),
+        f"{path}.scheduling.podLabels": (
+            _unreserved(f"{name}.podLabels", (*RESERVED, *OF_LABELS), (*TAKEN, *TAKEN_LABELS)),
+            _keys(f"{name}.podLabels"),
+        ),
+        f"{path}.scheduling.podAnnotations": (
+            _unreserved(f"{name}.podAnnotations", (*RESERVED, *OF_ANNOTATIONS), TAKEN),
+            _keys(f"{name}.podAnnotations"),
+        ),
         f"{path}.scheduling.tolerations": _TOLERATIONS,
         f"{path}.scheduling.priorityClassName": (
             (

@@ -79,10 +79,11 @@ class Scheduling(ApiModel):
     pod_labels: dict[str, Value] = Field(
         default={},
         description="More labels of the pods. Keys of the operator, Kubernetes, KServe, Knative, "
-        "JobSet and service meshes are reserved.",
+        "JobSet, service meshes, networks, identities and injectors are reserved, and all of "
+        "app.kubernetes.io.",
     )
     pod_annotations: dict[str, AnnotationValue] = Field(
         default={},
         description="Annotations of the pods. Keys of the operator, Kubernetes, KServe, Knative, "
-        "JobSet and service meshes are reserved.",
+        "JobSet, service meshes, networks, identities and injectors are reserved.",
     )

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
-from recommender_operator.api import rules_scheduling
 from recommender_operator.api.spec import DataSpec, ServingSpec, TrainingSpec
 from recommender_operator.observed import JobKind, ModelObject
 from recommender_operator.resources import inference_service, jobs, names, train_jobs
@@ -115,8 +112,3 @@ def test_the_training_command_does_not_see_where_it_runs() -> None:
     made = jobs.job(placed(), of, JobKind.TRAIN, 1, INPUTS[JobKind.TRAIN], OPTIONS)
     (main,) = made["spec"]["template"]["spec"]["containers"]
     assert "scheduling" not in main["command"][main["command"].index("--config") + 1]
-
-
-@pytest.mark.parametrize("key", ["recommender.dev/model", "serving.kserve.io/x", "app"])
-def test_keys_that_controllers_read_are_reserved(key: str) -> None:
-    assert key in rules_scheduling.TAKEN or key.startswith(rules_scheduling.RESERVED)
