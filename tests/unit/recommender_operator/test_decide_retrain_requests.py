@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from recommender_operator.analysis.verdict import Verdict
+from tests.unit.recommender_operator.drift_worlds import look, serving
 from tests.unit.recommender_operator.simulation.cluster import spec
 from tests.unit.recommender_operator.started_worlds import in_canary, promoted_first
 from tests.unit.recommender_operator.world import World
@@ -47,3 +49,16 @@ def test_a_retraining_waits_for_a_champion_and_for_the_end_of_a_candidate() -> N
     world.reconcile()
     assert "in progress; abort it first" in results(world)["retrain 1"]
     assert len(world.versions) == 2
+
+
+def test_drift_in_the_look_of_a_request_does_not_replace_its_retraining() -> None:
+    world, oracle = serving()
+    oracle.window = Verdict.FAIL
+    look(world, oracle, 2)
+    assert world.status.retrain is None
+    world.annotations["retrain"] = "1"
+    look(world, oracle, 1)
+    assert world.condition("Drifted") == ("True", "Shifted")
+    assert world.status.retrain is not None
+    assert world.status.retrain.token.startswith("request-")
+    assert "the requested retraining starts" in world.message("Drifted")

@@ -159,6 +159,8 @@ def _obstacle(turn: Turn, champion: VersionObject) -> str | None:
     reacted, spec = turn.status.drift.reacted_at, turn.spec
     cooldown = datetime.timedelta(seconds=spec.drift.cooldown_seconds)
     candidate = turn.candidate
+    if retraining.is_requested(turn):
+        return "the requested retraining starts"
     if turn.retrain is not None and candidate is not None and candidate.name == turn.desired:
         return f"the retraining {candidate.name} is in progress"
     if not spec.retrain.on_drift:

@@ -28,6 +28,11 @@ def obstacle(turn: Turn, champion: VersionObject) -> str | None:
     return None
 
 
+def is_requested(turn: Turn) -> bool:
+    """Return whether this look has requested a retraining already, which another would replace."""
+    return turn.status.retrain != turn.model.status.retrain
+
+
 def start(turn: Turn, cause: str, reason: str) -> None:
     """Request a retraining of the current spec; `cause` is the prefix of its token."""
     token = f"{cause}-{turn.now:%Y%m%d-%H%M%S}"
