@@ -19,7 +19,8 @@ class Options:
     image_pull_secrets: tuple[str, ...] = ()
     #: Name of the (Cluster)ServingRuntime of Triton.
     triton_runtime: str = "recommender-triton"
-    #: Logs of the transformers; the salt keys the users' names in them, random if empty.
+    #: Logs of the transformers; from the salt the key of the users' names in the logs of each
+    #: namespace is derived, random if empty.
     serving_log_level: str = "INFO"
     serving_log_format: str = "json"
     serving_log_user_salt: str = dataclasses.field(default="", repr=False)
