@@ -115,9 +115,9 @@ async def test_actions_run_in_order_up_to_the_first_error() -> None:
         await run(rig, snapshot(rig), ALL[4], ALL[5], ALL[2])
     assert rig.kube.writes == [
         ("apply", "inferenceservices", NAME),
+        ("apply", "networkpolicies", f"{NAME}-predictor"),
         ("apply", "poddisruptionbudgets", f"{NAME}-transformer"),
         ("apply", "poddisruptionbudgets", f"{NAME}-predictor"),
-        ("apply", "networkpolicies", f"{NAME}-predictor"),
     ]
 
 
