@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
 from recommender_operator.adapters.kubernetes.port import (
@@ -14,7 +13,6 @@ from recommender_operator.adapters.kubernetes.port import (
     INFERENCE_SERVICES,
     KINDS,
     NETWORK_POLICIES,
-    VERSIONS,
     Kube,
     Object,
 )
@@ -40,9 +38,6 @@ from recommender_operator.resources import (
 from recommender_operator.resources.labels import Component
 from recommender_operator.resources.options import Options
 from recommender_operator.resources.ownership import Foreign, controller_of, foreign, owned_by
-
-#: Hex digits of the digest of observations.
-DIGEST_DIGITS = 16
 
 
 class GatewayTraffic:
@@ -149,7 +144,7 @@ class GatewayTraffic:
 
     async def split(self, subject: Subject, weights: Mapping[str, int], host: str = "") -> None:
         manifest = http_route.http_route(subject.model, weights, self._options, host)
-        manifest["metadata"]["annotations"][labels.DECIDED_ON] = _basis(subject)
+        manifest["metadata"]["annotations"][labels.DECIDED_ON] = subject.basis
         await self._objects.apply(HTTP_ROUTES, manifest, subject.claim)
 
     async def withdraw(self, subject: Subject) -> None:
@@ -245,21 +240,6 @@ def _condition(service: Object, pods: Sequence[Object], serving: ServingSpec) ->
 def _is_the_same(stored: Object, wanted: Object) -> bool:
     owner = wanted["metadata"]["ownerReferences"][0]["uid"]
     return owned_by(stored, {owner}) and bool(stored["spec"] == wanted["spec"])
-
-
-def _basis(subject: Subject) -> str:
-    """Return a digest of the versions that a split is based on.
-
-    With it, every decision changes the route, even if the split stays the same, so that a later
-    write by an operator that was suspended in between gets a conflict.
-    """
-    seen = [subject.seen.get(VERSIONS, name) for name in sorted(subject.versions)]
-    texts = [
-        f"{thing['metadata']['uid']}@{thing['metadata']['resourceVersion']}"
-        for thing in seen
-        if thing is not None
-    ]
-    return hashlib.sha256(" ".join(texts).encode()).hexdigest()[:DIGEST_DIGITS]
 
 
 def route_state(route: Object | None) -> TrafficState:

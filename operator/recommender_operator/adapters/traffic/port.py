@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from recommender_operator.adapters.kubernetes.port import Object
+from recommender_operator.adapters.kubernetes.port import VERSIONS, Object
 from recommender_operator.adapters.objects.owned_writes import Claim
 from recommender_operator.adapters.objects.seen import Seen
 from recommender_operator.adapters.pods import redaction
@@ -25,6 +26,9 @@ from recommender_operator.observed import (
 from recommender_operator.resources import labels
 from recommender_operator.resources.labels import Component
 from recommender_operator.resources.ownership import Foreign
+
+#: Hex digits of the digest of observations.
+DIGEST_DIGITS = 16
 
 
 class TrafficError(Exception):
@@ -55,6 +59,21 @@ class Subject:
     def claim(self) -> Claim:
         """The owners and observed objects for writes."""
         return Claim(owners=self.owners, seen=self.seen)
+
+    @property
+    def basis(self) -> str:
+        """A digest of the versions that a split is based on.
+
+        With it, every decision changes the route, even if the split stays the same, so that a
+        later write by an operator that was suspended in between gets a conflict.
+        """
+        seen = [self.seen.get(VERSIONS, name) for name in sorted(self.versions)]
+        texts = [
+            f"{thing['metadata']['uid']}@{thing['metadata']['resourceVersion']}"
+            for thing in seen
+            if thing is not None
+        ]
+        return hashlib.sha256(" ".join(texts).encode()).hexdigest()[:DIGEST_DIGITS]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
