@@ -22,8 +22,9 @@ from recommender_training.evaluation.answers import scorers
 from recommender_training.export import build, parity, repository, torchscript
 from recommender_training.features.prepared import Prepared
 from recommender_training.fitted.bundle import Bundle
+from recommender_training.models import pairs
 from recommender_training.models.ranker import Ranker
-from recommender_training.trainer import fit, id_tables
+from recommender_training.trainer import embedding_plan, fit, id_tables, retrieval
 from recommender_training.trainer.deep_ranker import hide_unseen, new_ranker
 from recommender_training.trainer.embedding_plan import plan
 from recommender_training.trainer.fit_models import fit_models, refit
@@ -133,6 +134,43 @@ def test_the_plan_has_the_longer_tables_of_both_fits(prepared: Prepared) -> None
     assert (users.sharing > BUCKETS, items.sharing > BUCKETS) == (True, True)
     assert "ids share rows" in plan(prepared.data, settings).summary()
     assert plan(prepared.data, settings).facts()["tables"][0]["sharingIds"] == users.sharing
+
+
+def test_the_towers_count_the_events_that_they_are_fitted_on(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, split, inputs = prepared.data, prepared.split, prepared.inputs
+    settings = config(minIdEvents=5, idBuckets=2)
+    monkeypatch.setattr(pairs, "MAX_PAIRS", 200)
+    monkeypatch.setattr(retrieval, "_SETTINGS", {"epochs": 1})
+    of_fit = id_tables.of_items(
+        data, pairs.newest(data.events, split.train), settings.hyperparameters
+    )
+    assert of_fit.count < id_tables.of_items(data, split.train, settings.hyperparameters).count
+    made = retrieval.fit_retrieval(data, split.train, split.validation, inputs, settings)
+    again = retrieval.refit_retrieval(made, data, split.train, inputs, settings)
+    for found in (made, again):
+        assert found.towers is not None
+        assert len(found.towers.item.weight) == of_fit.count
+    planned = {(each.model, each.name): each.rows for each in plan(data, settings).tables}
+    both = pairs.newest(data.events, np.concatenate([split.train, split.validation]))
+    counts = {id_tables.of_items(data, both, settings.hyperparameters).count, of_fit.count}
+    assert planned["towers", "items"] == max(counts)
+
+
+def test_the_plan_counts_the_table_that_takes_more_memory_not_the_longer_one(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, (data, split) = config(), (prepared.data, prepared.split)
+    both = np.concatenate([split.train, split.validation])
+    first, second = (
+        id_tables.of_users(data, rows, settings.hyperparameters).count
+        for rows in (split.train, both)
+    )
+    assert first < second
+    monkeypatch.setattr(embedding_plan, "LEAST_ROWS", second)
+    users = plan(data, settings).tables[0]
+    assert (users.rows, users.by_row) == (first, False)
 
 
 def saved(shared: Shared, root: Path) -> Checkpoint:
