@@ -27,6 +27,8 @@ from recommender_training.features.item_content import content_names
 from recommender_training.features.names import number_names
 
 SCHEMA = "recommender.dev/checkpoint/v3"
+#: Where ids share rows: a reader of v3 would take the rows of the tables for those of the ids.
+SHARED_SCHEMA = "recommender.dev/checkpoint/v4"
 PATH = "checkpoint/ranker.safetensors"
 #: All other data is one text, since the format does not fix the order of several.
 _FACTS = "recommender"
@@ -97,7 +99,7 @@ def write(
     """
     words = Words.of(data, groups)
     facts = {
-        "schema": SCHEMA,
+        "schema": SHARED_SCHEMA if shared else SCHEMA,
         "seenUntil": seen_until,
         "words": words.state(),
     }
@@ -130,9 +132,10 @@ def read(artifact: Path) -> Checkpoint:
 
 
 def _checked(facts: dict[str, Any], weights: dict[str, Tensor]) -> Checkpoint:
-    if facts["schema"] != SCHEMA:
+    if facts["schema"] not in (SCHEMA, SHARED_SCHEMA):
         raise CheckpointError(
-            f"the champion's checkpoint has the schema {facts['schema']!r}, not {SCHEMA!r}"
+            f"the champion's checkpoint has the schema {facts['schema']!r}, not {SCHEMA!r} or "
+            f"{SHARED_SCHEMA!r}"
         )
     words = Words.restore(facts["words"])
     ids = [np.asarray(weights.pop(name).numpy()) for name in (_USER_IDS, _ITEM_IDS)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from recommender_training.artifact import checkpoint
 from recommender_training.artifact.checkpoint import Checkpoint
@@ -177,6 +179,19 @@ def saved(shared: Shared, root: Path) -> Checkpoint:
     data, groups = shared.prepared.data, shared.prepared.constants.groups
     checkpoint.write(root, shared.deep, data, groups, 0, shared.deep.shared_rows)
     return checkpoint.read(root)
+
+
+def schema_of(path: Path) -> str:
+    with safe_open(path, framework="pt") as stream:
+        return str(json.loads(stream.metadata()["recommender"])["schema"])
+
+
+def test_a_checkpoint_names_another_schema_where_ids_share_rows(
+    shared: Shared, trained: Any, tmp_path: Path
+) -> None:
+    saved(shared, tmp_path)
+    assert schema_of(tmp_path / checkpoint.PATH).endswith("/v4")
+    assert schema_of(trained.staged / checkpoint.PATH).endswith("/v3")
 
 
 @pytest.mark.parametrize("least", [LEAST, 1])
