@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -73,16 +73,15 @@ class Words:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights by name, the meanings of their rows, and the first second of unseen data.
-
-    The tables of users and items have one row for each id, also where the model shared some.
-    """
+    """Weights by name, the meanings of their rows, and the first second of unseen data."""
 
     weights: Mapping[str, Tensor]
     user_ids: Ints
     item_ids: Ints
     words: Words
     seen_until: int
+    #: [C + 1] the row of the unknown and of each id, by the name of a table where some share one.
+    rows: Mapping[str, Ints] = field(default_factory=dict)
 
 
 def write(
@@ -139,7 +138,9 @@ def _checked(facts: dict[str, Any], weights: dict[str, Tensor]) -> Checkpoint:
         )
     words = Words.restore(facts["words"])
     ids = [np.asarray(weights.pop(name).numpy()) for name in (_USER_IDS, _ITEM_IDS)]
-    for table, name in _ROWS.items():
-        if name in weights:
-            weights[table] = weights[table][weights.pop(name).long()]
-    return Checkpoint(weights, ids[0], ids[1], words, int(facts["seenUntil"]))
+    rows = {
+        table: weights.pop(name).numpy().astype(np.int64)
+        for table, name in _ROWS.items()
+        if name in weights
+    }
+    return Checkpoint(weights, ids[0], ids[1], words, int(facts["seenUntil"]), rows)

@@ -199,9 +199,13 @@ def test_a_warm_start_answers_what_the_champion_answered_with_and_without_sharin
     shared: Shared, tmp_path: Path, least: int
 ) -> None:
     prepared, kept = shared.prepared, saved(shared, tmp_path)
-    assert len(kept.weights["user.weight"]) == prepared.data.users.count + 1
+    assert len(kept.weights["user.weight"]) == len(shared.deep.user.weight), "not one for each id"
     model = new_ranker(prepared, config(minIdEvents=least))
-    WarmStart(kept, WarmMode.ALL_WEIGHTS, "sha256:0").apply(model, prepared.data)
+    start = WarmStart(kept, WarmMode.ALL_WEIGHTS, "sha256:0")
+    start = WarmStart.of(start.state())  # as other processes hear it
+    start.apply(model, prepared.data)
+    _, users = start.known(prepared.data)
+    assert users[1:].tolist() == (shared.rows("users")[1] > 0).tolist()
     rows = torch.from_numpy(prepared.split.validation)
     warm, champion = (fit.predict(each, prepared.inputs, rows) for each in (model, shared.deep))
     torch.testing.assert_close(warm, champion, rtol=0, atol=1e-6)
