@@ -227,8 +227,8 @@ class Hyperparameters(ApiModel):
         ge=1,
         le=1000,
         description="Users and items with fewer interactions than this in a fit share rows of the "
-        "embeddings, chosen by a hash of the id; 1 gives each its own. If absent, it is 1 for up "
-        "to 50000 users (items), and 5 for more; the training report has the numbers.",
+        "embeddings, chosen by a hash of the id; 1 gives each its own. If absent, it is 1 for "
+        "fewer than 50000 users (items), else 5; the training report has the numbers.",
     )
     id_buckets: int | None = Field(
         default=None,

@@ -34,18 +34,24 @@ class Trends:
         self._names = (
             [each.name for each in features] if all(f.kind in named for f in features) else []
         )
-        self._kinds = WANTED.intersection(model.values)
+        self._values = {kind: model.values[kind] for kind in WANTED.intersection(model.values)}
 
     def gains(self, events: Iterable[Event]) -> list[Gain]:
         """Return what the events add, one gain for each item of a segment."""
         found: dict[tuple[str, int], list[float]] = {}
         for event in events:
-            if event.kind not in self._kinds:
+            if not self._counts(event):
                 continue
             for segment in self._segments(event):
                 for item in map(number, event.items):
                     found.setdefault((segment, item), []).append(worth(event.time / 1000))
         return [Gain(*of, total(worths)) for of, worths in found.items()]
+
+    def _counts(self, event: Event) -> bool:
+        """Return whether it is an interaction: one whose type needs a value has it."""
+        if event.kind not in self._values:
+            return False
+        return self._values[event.kind] is not None or event.value is not None
 
     def _segments(self, event: Event) -> Iterator[str]:
         yield ALL

@@ -25,10 +25,23 @@ from recommender_serving.store.layout import (
 #:
 #: KEYS: the offset; keys to remove first. ARGV: the expected offset; the new one; seconds to live;
 #: n; n times key, most members, score, member; then of what is popular: m; key of the segments;
-#: most items of a segment; most segments; seconds to live; m times segment, item, gain. Returns 1,
-#: or 0 if another writer moved the offset.
+#: most items of a segment; most segments; seconds to live; m times segment, item, gain. Among
+#: the most segments, those whose items are forgotten make room for others. Returns 1, or 0 if
+#: another writer moved the offset.
 APPLY = (
     """
+local looked = false
+local function free(index, most)
+  if redis.call('SCARD', index) >= most and not looked then
+    looked = true
+    for _, segment in ipairs(redis.call('SMEMBERS', index)) do
+      if redis.call('EXISTS', index .. ':' .. segment) == 0 then
+        redis.call('SREM', index, segment)
+      end
+    end
+  end
+  return redis.call('SCARD', index) < most
+end
 if (redis.call('GET', KEYS[1]) or '0-0') ~= ARGV[1] then return 0 end
 for i = 2, #KEYS do redis.call('UNLINK', KEYS[i]) end
 local seconds, n = ARGV[3], tonumber(ARGV[4])
@@ -53,7 +66,7 @@ for i = 0, m - 1 do
   local segment, item, gain = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
   if open[segment] == nil then
     open[segment] = redis.call('SISMEMBER', index, segment) == 1
-    if not open[segment] and redis.call('SCARD', index) < segments then
+    if not open[segment] and free(index, segments) then
       redis.call('SADD', index, segment)
       open[segment] = true
     end

@@ -131,6 +131,17 @@ async def test_segments_are_bounded_and_the_rest_counts_for_all(desk: Desk, redi
     assert len(names) == TREND_SEGMENTS + 2
 
 
+async def test_a_segment_without_events_makes_room_for_another(desk: Desk, redis: Redis) -> None:
+    await desk.put(*(click("tea", device=f"d{n}") for n in range(TREND_SEGMENTS)))
+    await desk.writer().step()
+    gone = segment_of({"device": "d7"})
+    await redis.delete(f"{trends('shop')}:{gone}")  # as after TREND_SECONDS
+    await desk.put(*(click("tea", device=name) for name in ("new", "d3", "late")))
+    await desk.writer().step()
+    kept = {segment_of({"device": f"d{n}"}) for n in range(TREND_SEGMENTS)} - {gone}
+    assert (await desk.read()).segments.keys() == kept | {segment_of({"device": "new"})}
+
+
 async def test_what_has_no_events_any_more_is_forgotten(desk: Desk, redis: Redis) -> None:
     await desk.put(click("tea", device="phone"))
     await desk.writer().step()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from recommender_training.features.item_content import content_names
 from recommender_training.features.names import number_names
 
 SCHEMA = "recommender.dev/checkpoint/v3"
+#: Where ids share rows: a reader of v3 would take the rows of the tables for those of the ids.
+SHARED_SCHEMA = "recommender.dev/checkpoint/v4"
 PATH = "checkpoint/ranker.safetensors"
 #: All other data is one text, since the format does not fix the order of several.
 _FACTS = "recommender"
@@ -71,16 +73,15 @@ class Words:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights by name, the meanings of their rows, and the first second of unseen data.
-
-    The tables of users and items have one row for each id, also where the model shared some.
-    """
+    """Weights by name, the meanings of their rows, and the first second of unseen data."""
 
     weights: Mapping[str, Tensor]
     user_ids: Ints
     item_ids: Ints
     words: Words
     seen_until: int
+    #: [C + 1] the row of the unknown and of each id, by the name of a table where some share one.
+    rows: Mapping[str, Ints] = field(default_factory=dict)
 
 
 def write(
@@ -97,7 +98,7 @@ def write(
     """
     words = Words.of(data, groups)
     facts = {
-        "schema": SCHEMA,
+        "schema": SHARED_SCHEMA if shared else SCHEMA,
         "seenUntil": seen_until,
         "words": words.state(),
     }
@@ -130,13 +131,16 @@ def read(artifact: Path) -> Checkpoint:
 
 
 def _checked(facts: dict[str, Any], weights: dict[str, Tensor]) -> Checkpoint:
-    if facts["schema"] != SCHEMA:
+    if facts["schema"] not in (SCHEMA, SHARED_SCHEMA):
         raise CheckpointError(
-            f"the champion's checkpoint has the schema {facts['schema']!r}, not {SCHEMA!r}"
+            f"the champion's checkpoint has the schema {facts['schema']!r}, not {SCHEMA!r} or "
+            f"{SHARED_SCHEMA!r}"
         )
     words = Words.restore(facts["words"])
     ids = [np.asarray(weights.pop(name).numpy()) for name in (_USER_IDS, _ITEM_IDS)]
-    for table, name in _ROWS.items():
-        if name in weights:
-            weights[table] = weights[table][weights.pop(name).long()]
-    return Checkpoint(weights, ids[0], ids[1], words, int(facts["seenUntil"]))
+    rows = {
+        table: weights.pop(name).numpy().astype(np.int64)
+        for table, name in _ROWS.items()
+        if name in weights
+    }
+    return Checkpoint(weights, ids[0], ids[1], words, int(facts["seenUntil"]), rows)

@@ -19,6 +19,8 @@ from recommender_training.common.arrays import Floats
 UNKNOWN = "unknown"
 #: Shares of the positive values that the bands of a logarithm lie between.
 _INNER = (0.01, 0.99)
+#: Digits of an edge: the fewest that leave no band empty; Float32 has no more than 9.
+_DIGITS = range(3, 10)
 #: Whole numbers beyond are written with an exponent.
 _LONG = 1e15
 
@@ -72,17 +74,29 @@ def quantiles(values: Floats, count: int) -> tuple[float, ...]:
 def logarithmic(values: Floats, count: int) -> tuple[float, ...]:
     """Return the edges of at most `count` bands of equal width of the logarithm of values [N].
 
-    They span the inner 98 % of the positive values, so that an outlier stretches none, and have
-    three digits; zero and negative values are in the lowest band. No band is empty.
+    They span the inner 98 % of the positive values, so that an outlier stretches none. Edges have
+    three digits, more in a narrow range; zero and negative values are in the lowest band. No band
+    is empty.
     """
     positive = values[values > 0]
     if len(positive) == 0:
         return ()
     low, high = np.quantile(positive, _INNER, method="nearest").astype(np.float64)
     spaced = np.geomspace(low, high, count + 1)[1:-1]
-    edges = sorted({float(f"{edge:.3g}") for edge in spaced.tolist()})
-    held = np.unique(np.searchsorted(np.array(edges, dtype=np.float32), values, side="right"))
-    return tuple(edges[place - 1] for place in held[1:].tolist())
+    wanted = len(_filled(values, spaced.tolist()))
+    for digits in _DIGITS:
+        edges = sorted({float(f"{edge:.{digits}g}") for edge in spaced.tolist()})
+        held = _filled(values, edges)
+        if len(held) >= wanted:
+            break
+    return tuple(edges[place - 1] for place in held[1:])
+
+
+def _filled(values: Floats, edges: Sequence[float]) -> list[int]:
+    """Return the indices of the bands that hold any of the values [N]."""
+    bands = np.searchsorted(np.array(edges, dtype=np.float32), values, side="right")
+    found: list[int] = np.flatnonzero(np.bincount(bands)).tolist()
+    return found
 
 
 def _between(low: float, high: float, *, whole: bool) -> str:

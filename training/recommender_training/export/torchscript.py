@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import tempfile
 import warnings
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -20,19 +22,55 @@ _NO_TIME = (1980, 1, 1, 0, 0, 0)
 #: PyTorch names the folder in an archive by its file; this is the name in memory.
 _ROOT = "archive"
 _CHUNK = 1 << 20
+#: Bytes of an archive besides its tensors at most: code, where it is from, and the directory.
+_CODE = 4 << 20
 
 
 def save(module: nn.Module, path: Path) -> None:
     """Compile `module` and write it, flushed to the disk.
 
-    By way of a file beside it: in memory, a large graph would be held several times.
+    By way of a file beside it: in memory, a large graph would be held several times. Raises
+    OSError, such as for a full disk.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
         raw = Path(folder) / f"{_ROOT}.pt"
-        _save(module, str(raw))
+        _save_where_it_fits(module, raw)
         with new_file(path) as stream:
             _rewrite(raw, stream)
+
+
+def _save_where_it_fits(module: nn.Module, path: Path) -> None:
+    """Write the archive if the disk has room for it, else raise OSError.
+
+    PyTorch's writer ends the process (std::terminate) at most writes that fail. It takes no other
+    target that holds no copy in memory: to a pipe it cannot write empty tensors.
+    """
+    size = _CODE + sum(each.untyped_storage().nbytes() for each in _tensors(module))
+    _check_room(path, size)
+    try:
+        _save(module, str(path))
+    except RuntimeError as error:
+        try:
+            _check_room(path, size)
+        except OSError as full:
+            raise full from error
+        raise
+
+
+def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:
+    yield from module.parameters()
+    yield from module.buffers()
+
+
+def _check_room(path: Path, size: int) -> None:
+    """Raise OSError if no file of so many bytes can be here; the quota and limits count too."""
+    probe = path.with_name("probe")
+    try:
+        with probe.open("wb") as stream:
+            os.posix_fallocate(stream.fileno(), 0, size)
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def archive(module: nn.Module) -> bytes:

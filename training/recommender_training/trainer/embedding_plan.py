@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from recommender_training.common.arrays import Ints
 from recommender_training.common.errors import InputError
 from recommender_training.config.training import (
     Algorithm,
@@ -23,6 +24,7 @@ from recommender_training.config.training import (
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.id_rows import IdRows, IdTables
+from recommender_training.models.pairs import newest
 from recommender_training.trainer import id_tables
 
 #: Rows of a table from which on an update of the read rows alone is faster (ADR 0033).
@@ -154,24 +156,29 @@ class EmbeddingPlan:
 
 
 def plan(data: Dataset, config: TrainingConfig) -> EmbeddingPlan:
-    """The tables of a training with this configuration."""
-    wanted, ids = config.hyperparameters.embedding_updates, _ids(data, config)
-    found = [*_of_ranker(ids, config), *_of_towers(data, ids.items, config)]
-    return EmbeddingPlan(tuple(found), wanted)
+    """The tables of a training with this configuration.
+
+    Each is that of the fit in which it takes more memory. The second, on more rows, has fewer rare
+    ids, but a longer table may take less, because it is updated by row.
+    """
+    fits = [tuple(_tables(data, rows, config)) for rows in _rows_of_fits(data, config)]
+    found = (max(same, key=lambda table: table.fitting) for same in zip(*fits, strict=True))
+    return EmbeddingPlan(tuple(found), config.hyperparameters.embedding_updates)
 
 
-def _ids(data: Dataset, config: TrainingConfig) -> IdTables:
-    """The larger ones of both fits: in the second, on more rows, fewer ids are rare."""
-    settings, users, items = config.hyperparameters, data.users.count, data.items.count
-    if all(id_tables.least_events(count, settings) == 1 for count in (users, items)):
-        return IdTables(IdRows.own(users), IdRows.own(items))
+def _rows_of_fits(data: Dataset, config: TrainingConfig) -> list[Ints]:
+    """The rows of each fit; where no id shares a row, they do not matter and are left out."""
+    counts = (data.users.count, data.items.count)
+    if all(id_tables.least_events(count, config.hyperparameters) == 1 for count in counts):
+        return [np.zeros(0, dtype=np.int64)]
     split = splits.temporal(data.events)
-    both = np.concatenate([split.train, split.validation])
-    fits = [id_tables.of(data, rows, settings) for rows in (both, split.train)]
-    return IdTables(
-        max((fit.users for fit in fits), key=lambda table: table.count),
-        max((fit.items for fit in fits), key=lambda table: table.count),
-    )
+    return [np.concatenate([split.train, split.validation]), split.train]
+
+
+def _tables(data: Dataset, rows: Ints, config: TrainingConfig) -> Iterator[Table]:
+    yield from _of_ranker(id_tables.of(data, rows, config.hyperparameters), config)
+    items = id_tables.of_items(data, newest(data.events, rows), config.hyperparameters)
+    yield from _of_towers(data, items, config)
 
 
 def _of_ranker(ids: IdTables, config: TrainingConfig) -> Iterator[Table]:

@@ -45,6 +45,7 @@ class WarmStart:
             "weights": dict(had.weights),
             "user_ids": torch.from_numpy(had.user_ids),
             "item_ids": torch.from_numpy(had.item_ids),
+            "rows": {name: torch.from_numpy(rows) for name, rows in had.rows.items()},
             "words": had.words.state(),
             "seen_until": had.seen_until,
             "mode": self.mode.value,
@@ -57,7 +58,8 @@ class WarmStart:
         """What `state` made."""
         words = Words.restore(state["words"])
         ids = [np.asarray(state[name].numpy()) for name in ("user_ids", "item_ids")]
-        kept = Checkpoint(state["weights"], ids[0], ids[1], words, state["seen_until"])
+        rows = {name: np.asarray(each.numpy()) for name, each in state["rows"].items()}
+        kept = Checkpoint(state["weights"], ids[0], ids[1], words, state["seen_until"], rows)
         mode, events = WarmMode(state["mode"]), WarmEvents(state["events"])
         return cls(kept, mode, state["digest"], events)
 
@@ -140,9 +142,14 @@ class WarmStart:
             f"side.{place}.weight": _after_unknown(places_of_names(theirs, own.categories))
             for place, ((_, theirs), own) in enumerate(of_sides)
         }
+        ids = {
+            USER_TABLE: _after_unknown(places_of(had.user_ids, data.users.ids)),
+            ITEM_TABLE: _after_unknown(places_of(had.item_ids, data.items.ids)),
+        }
+        for name, rows in had.rows.items():
+            ids[name] = np.where(ids[name] >= 0, rows[ids[name]], -1)
         return {
-            "user.weight": _after_unknown(places_of(had.user_ids, data.users.ids)),
-            "item.weight": _after_unknown(places_of(had.item_ids, data.items.ids)),
+            **ids,
             **sides,
             "of_content.weight": places_of_names(had.words.content, content_names(data.items)),
         }

@@ -41,8 +41,8 @@ def fit_retrieval(
     plan = config.hyperparameters.list_plan(data.items.count)
     if config.hyperparameters.retrieval is Retrieval.WEIGHTS:
         return RetrievalModels(plan)
-    table = id_tables.of_items(data, train, config.hyperparameters)
     train, held = newest(data.events, train), held_pairs(data, held)
+    table = id_tables.of_items(data, train, config.hyperparameters)
     every, fitted, held_out = training_and_held(inputs, data.events, train, held)
     towers = _create(data, config.hyperparameters, every.target[fitted], table)
     say(f"train: two towers, {towers.size.loss.value}, {len(fitted)} pairs")
@@ -74,8 +74,8 @@ def refit_retrieval(
     """The towers fitted again on `rows`, for the epochs that `fit_retrieval` found."""
     if sources.towers is None:
         return sources
-    table = id_tables.of_items(data, rows, config.hyperparameters)
     rows = newest(data.events, rows)
+    table = id_tables.of_items(data, rows, config.hyperparameters)
     every = pairs(inputs, data.events, rows)
     towers = _create(data, config.hyperparameters, every.target, table)
     order = torch.arange(len(every))

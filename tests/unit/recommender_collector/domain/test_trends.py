@@ -46,6 +46,13 @@ def test_kinds_that_are_no_interactions_of_the_model_do_not_count() -> None:
     assert only.gains([CLICK._replace(kind=Kind.PURCHASE)])
 
 
+def test_an_event_without_the_value_that_its_type_needs_does_not_count() -> None:
+    own = Trends(model(mapping(eventTypes=[{"type": "purchase"}])))
+    bought = CLICK._replace(kind=Kind.PURCHASE)
+    assert own.gains([bought]) == []
+    assert own.gains([bought._replace(value=0.0)])
+
+
 def test_a_segment_is_all_values_of_the_features_for_cold_start() -> None:
     both = of(DEVICE, MEMBER, {"name": "hour", "kind": "Numeric"})
     full = CLICK._replace(context={"device": "phone", "member": True, "hour": 5})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -61,3 +62,31 @@ def test_each_band_has_its_own_name(edges: list[float], minimum: int | None) -> 
 
 def test_a_value_on_an_edge_is_in_the_band_above() -> None:
     assert [bands.band(value, (18, 25)) for value in (17.9, 18, 24.9, 25)] == [0, 1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "count"), [(100_000, 100_400, 10), (1993, 2024, 10), (1, 1e6, 10)]
+)
+def test_a_narrow_range_has_as_many_bands_as_a_wide_one(
+    low: float, high: float, count: int
+) -> None:
+    values = np.linspace(low, high, 20_000, dtype=np.float32)
+    assert len(bands.logarithmic(values, count)) == count - 1
+
+
+@given(st.floats(1, 1e6), st.floats(0.002, 3), st.integers(2, 12))
+def test_bands_of_the_logarithm_are_about_equally_wide(
+    low: float, width: float, count: int
+) -> None:
+    values = np.geomspace(low, low * (1 + width), 5_000).astype(np.float32)
+    edges = bands.logarithmic(values, count)
+    assert len(edges) == count - 1
+    steps = np.diff(np.log(edges))
+    assert (steps > 0).all()
+    if len(steps):
+        assert steps.max() < 3 * steps.min()
+
+
+def test_edges_of_a_wide_range_have_three_digits() -> None:
+    edges = bands.logarithmic(np.geomspace(1, 1e5, 5_000).astype(np.float32), 8)
+    assert all(edge == float(f"{edge:.3g}") for edge in edges)

@@ -1,9 +1,13 @@
 """A large graph is written without a copy in memory, as the same bytes."""
 
 # No `from __future__ import annotations`: TorchScript evaluates the class annotations itself.
+import errno
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -11,6 +15,18 @@ from recommender_training.export import torchscript
 from recommender_training.export.buffers import alone
 
 MEGABYTES = 32
+#: Saves a graph of 5 MB where a file may have so many bytes.
+BOUNDED = """
+import resource, sys
+from pathlib import Path
+from torch import nn
+from recommender_training.export import torchscript
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+try:
+    torchscript.save(nn.Linear(1100, 1100), Path(sys.argv[1]))
+except OSError as error:
+    print(error.errno)
+"""
 
 
 class Table(nn.Module):
@@ -47,6 +63,16 @@ def test_saving_holds_no_copy_of_the_graph(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert (tmp_path / "model.pt").stat().st_size > MEGABYTES * 1e6
     assert peak < 0.25 * MEGABYTES * 1e6
+
+
+@pytest.mark.parametrize("most", [0, 200_000, 4_800_000, 8_000_000])
+def test_a_file_that_cannot_be_written_is_an_error_and_does_not_end_the_process(
+    tmp_path: Path, most: int
+) -> None:
+    command = [sys.executable, "-c", BOUNDED, str(tmp_path / "model.pt"), str(most)]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (0, f"{errno.EFBIG}\n"), ended.stderr
+    assert not list(tmp_path.iterdir()), "no half archive"
 
 
 def test_a_buffer_is_copied_only_where_it_is_a_part_of_something_larger() -> None:

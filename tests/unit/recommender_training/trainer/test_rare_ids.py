@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from recommender_training.artifact import checkpoint
 from recommender_training.artifact.checkpoint import Checkpoint
@@ -22,8 +24,9 @@ from recommender_training.evaluation.answers import scorers
 from recommender_training.export import build, parity, repository, torchscript
 from recommender_training.features.prepared import Prepared
 from recommender_training.fitted.bundle import Bundle
+from recommender_training.models import pairs
 from recommender_training.models.ranker import Ranker
-from recommender_training.trainer import fit, id_tables
+from recommender_training.trainer import embedding_plan, fit, id_tables, retrieval
 from recommender_training.trainer.deep_ranker import hide_unseen, new_ranker
 from recommender_training.trainer.embedding_plan import plan
 from recommender_training.trainer.fit_models import fit_models, refit
@@ -135,10 +138,60 @@ def test_the_plan_has_the_longer_tables_of_both_fits(prepared: Prepared) -> None
     assert plan(prepared.data, settings).facts()["tables"][0]["sharingIds"] == users.sharing
 
 
+def test_the_towers_count_the_events_that_they_are_fitted_on(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, split, inputs = prepared.data, prepared.split, prepared.inputs
+    settings = config(minIdEvents=5, idBuckets=2)
+    monkeypatch.setattr(pairs, "MAX_PAIRS", 200)
+    monkeypatch.setattr(retrieval, "_SETTINGS", {"epochs": 1})
+    of_fit = id_tables.of_items(
+        data, pairs.newest(data.events, split.train), settings.hyperparameters
+    )
+    assert of_fit.count < id_tables.of_items(data, split.train, settings.hyperparameters).count
+    made = retrieval.fit_retrieval(data, split.train, split.validation, inputs, settings)
+    again = retrieval.refit_retrieval(made, data, split.train, inputs, settings)
+    for found in (made, again):
+        assert found.towers is not None
+        assert len(found.towers.item.weight) == of_fit.count
+    planned = {(each.model, each.name): each.rows for each in plan(data, settings).tables}
+    both = pairs.newest(data.events, np.concatenate([split.train, split.validation]))
+    counts = {id_tables.of_items(data, both, settings.hyperparameters).count, of_fit.count}
+    assert planned["towers", "items"] == max(counts)
+
+
+def test_the_plan_counts_the_table_that_takes_more_memory_not_the_longer_one(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, (data, split) = config(), (prepared.data, prepared.split)
+    both = np.concatenate([split.train, split.validation])
+    first, second = (
+        id_tables.of_users(data, rows, settings.hyperparameters).count
+        for rows in (split.train, both)
+    )
+    assert first < second
+    monkeypatch.setattr(embedding_plan, "LEAST_ROWS", second)
+    users = plan(data, settings).tables[0]
+    assert (users.rows, users.by_row) == (first, False)
+
+
 def saved(shared: Shared, root: Path) -> Checkpoint:
     data, groups = shared.prepared.data, shared.prepared.constants.groups
     checkpoint.write(root, shared.deep, data, groups, 0, shared.deep.shared_rows)
     return checkpoint.read(root)
+
+
+def schema_of(path: Path) -> str:
+    with safe_open(path, framework="pt") as stream:
+        return str(json.loads(stream.metadata()["recommender"])["schema"])
+
+
+def test_a_checkpoint_names_another_schema_where_ids_share_rows(
+    shared: Shared, trained: Any, tmp_path: Path
+) -> None:
+    saved(shared, tmp_path)
+    assert schema_of(tmp_path / checkpoint.PATH).endswith("/v4")
+    assert schema_of(trained.staged / checkpoint.PATH).endswith("/v3")
 
 
 @pytest.mark.parametrize("least", [LEAST, 1])
@@ -146,9 +199,13 @@ def test_a_warm_start_answers_what_the_champion_answered_with_and_without_sharin
     shared: Shared, tmp_path: Path, least: int
 ) -> None:
     prepared, kept = shared.prepared, saved(shared, tmp_path)
-    assert len(kept.weights["user.weight"]) == prepared.data.users.count + 1
+    assert len(kept.weights["user.weight"]) == len(shared.deep.user.weight), "not one for each id"
     model = new_ranker(prepared, config(minIdEvents=least))
-    WarmStart(kept, WarmMode.ALL_WEIGHTS, "sha256:0").apply(model, prepared.data)
+    start = WarmStart(kept, WarmMode.ALL_WEIGHTS, "sha256:0")
+    start = WarmStart.of(start.state())  # as other processes hear it
+    start.apply(model, prepared.data)
+    _, users = start.known(prepared.data)
+    assert users[1:].tolist() == (shared.rows("users")[1] > 0).tolist()
     rows = torch.from_numpy(prepared.split.validation)
     warm, champion = (fit.predict(each, prepared.inputs, rows) for each in (model, shared.deep))
     torch.testing.assert_close(warm, champion, rtol=0, atol=1e-6)
