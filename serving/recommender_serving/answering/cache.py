@@ -3,7 +3,7 @@
 One process serves one version, so an answer never crosses versions. The key is everything that an
 answer depends on, except its time: the user with the session and the past as completed from the
 store, the features, the selection and the length. New events of a user are another key. Times may
-differ by as much as an answer may be old.
+differ by as much as an answer may be old, if they leave the same events before them.
 """
 
 from __future__ import annotations
@@ -11,11 +11,18 @@ from __future__ import annotations
 import asyncio
 import collections
 import dataclasses
+from bisect import bisect_left
 from collections.abc import Callable, Hashable
 from typing import Protocol
 
 from recommender_serving.domain.selection import Rules
-from recommender_serving.domain.types import Answer, Found, RecommendRequest, Source
+from recommender_serving.domain.types import (
+    Answer,
+    Found,
+    RecommendRequest,
+    SessionEvent,
+    Source,
+)
 
 #: Bytes of an entry: of its own, and of an event, an item with its score, a known item, a text.
 ENTRY, EVENT, SCORED, KNOWN, TEXT = 1_500, 150, 80, 140, 120
@@ -167,12 +174,28 @@ def key_of(request: RecommendRequest) -> Hashable:
     return (
         request.user_id,
         request.top_n,
-        request.session,
+        _session_key(request),
         tuple(sorted(request.features.items())),
         request.past,
         (wishes.seeds, wishes.candidates, wishes.excluded),
         (_frozen(wishes.allow), _frozen(wishes.deny)),
     )
+
+
+def _session_key(request: RecommendRequest) -> Hashable:
+    """Return the session, and what of it depends on the time of the request.
+
+    The models read the events before that time only. Events without times of their own are as
+    old in the next second, although their times are others.
+    """
+    count, now = len(request.session) - request.derived, request.timestamp
+    dated = request.session[:count]
+    earlier = bisect_left(dated, now, key=lambda event: event.timestamp)
+    derived = tuple(
+        SessionEvent(event.item, event.timestamp - now, event.value)
+        for event in request.session[count:]
+    )
+    return dated, earlier, derived
 
 
 def _frozen(rules: Rules) -> Hashable:
