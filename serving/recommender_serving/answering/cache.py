@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import collections
 import dataclasses
+import itertools
+import sys
 from bisect import bisect_left
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Protocol
 
 from recommender_serving.domain.selection import Rules
@@ -24,8 +26,9 @@ from recommender_serving.domain.types import (
     Source,
 )
 
-#: Bytes of an entry: of its own, and of an event, an item with its score, a known item, a text.
-ENTRY, EVENT, SCORED, KNOWN, TEXT = 1_500, 150, 80, 140, 120
+#: Bytes of an entry: of its own, and of an event, an item with its score, a known item, and of a
+#: text or a feature beside its own size.
+ENTRY, EVENT, SCORED, KNOWN, TEXT = 1_500, 150, 80, 140, 40
 
 
 class Answers(Protocol):
@@ -205,12 +208,20 @@ def _frozen(rules: Rules) -> Hashable:
 def size_of(request: RecommendRequest, answer: Answer) -> int:
     """Return about how many bytes an entry takes; a test compares it with the process."""
     wishes = request.selection
-    texts = sum(len(values) for rules in (wishes.allow, wishes.deny) for values in rules.values())
     known = len(request.past.known) + len(request.past.unwanted) + len(wishes.excluded)
     return (
         ENTRY
         + EVENT * len(request.session)
         + SCORED * len(answer.items)
         + KNOWN * (known + len(wishes.seeds) + len(wishes.candidates))
-        + TEXT * (texts + len(request.features))
+        + sum(TEXT + sys.getsizeof(text) for text in _texts(request))
     )
+
+
+def _texts(request: RecommendRequest) -> Iterator[object]:
+    """Yield the names and values of rules and features, whose sizes differ most."""
+    yield from itertools.chain.from_iterable(request.features.items())
+    for rules in (request.selection.allow, request.selection.deny):
+        for name, values in rules.items():
+            yield name
+            yield from values

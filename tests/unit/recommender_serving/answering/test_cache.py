@@ -242,13 +242,19 @@ def test_entries_and_bytes_never_exceed_their_bounds(
     asyncio.run(run())
 
 
-async def test_the_counted_bytes_are_at_least_those_of_the_process() -> None:
+@pytest.mark.parametrize("text", ["", "x" * 200, "\N{TEACUP WITHOUT HANDLE}" * 200])
+async def test_the_counted_bytes_are_at_least_those_of_the_process(text: str) -> None:
     def some(user: int) -> tuple[RecommendRequest, Answer]:
         first = user * 1000
         session = tuple(SessionEvent(first + n, first + n, 4.5 + n) for n in range(20))
         past = Past(known=frozenset(range(first, first + 100)))
-        asked = RecommendRequest(user + 10**6, 10**9 + user, 10, session, {"device": f"d{user}"},
-                                 past=past)  # fmt: skip
+        names = [f"{text}{user}-{n}" for n in range(100 if text else 0)]
+        wishes = Selection(
+            allow={"genre": frozenset(names[:50])}, deny={"genre": frozenset(names[50:])}
+        )
+        features = {"device": f"d{user}{text[:58]}"}
+        asked = RecommendRequest(user + 10**6, 10**9 + user, 10, session, features,
+                                 past=past, selection=wishes)  # fmt: skip
         return asked, Answer(tuple(range(first, first + 10)), (user / 7,) * 10, Source.MODEL)
 
     rig = Rig(Slow(), Bounds(seconds=5, entries=10**6, bytes=2**30))
