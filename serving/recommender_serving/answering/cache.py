@@ -95,20 +95,20 @@ class Cache:
     ) -> tuple[Answer, Found]:
         """Answer, and say whether the model was asked for it."""
         key = key_of(request)
-        answer = self._fresh(key, request.timestamp)
-        if answer is not None:
-            return self._told(answer, Found.HIT)
-        flight = self._flights.get(key)
-        if flight is not None and self._may_join(flight, request.timestamp, deadline):
+        while True:
+            answer = self._fresh(key, request.timestamp)
+            if answer is not None:
+                return self._told(answer, Found.HIT)
+            flight = self._flights.get(key)
+            if flight is None:
+                return self._told(await self._lead(key, request, deadline), Found.MISS)
+            if not self._may_join(flight, request.timestamp, deadline):
+                return self._told(await self._inner.answer(request, deadline), Found.MISS)
             answer = await asyncio.shield(flight.result)
-            # A call with less time may have fallen back where this one need not.
-            if answer is not None and (
-                answer.source is Source.MODEL or flight.deadline == deadline
-            ):
+            # A call with less time may have fallen back where this one need not: then one of
+            # those that waited asks for the others.
+            if answer is not None and (not answer.cut_short or flight.deadline == deadline):
                 return self._told(answer, Found.JOINED)
-        if flight is not None:
-            return self._told(await self._inner.answer(request, deadline), Found.MISS)
-        return self._told(await self._lead(key, request, deadline), Found.MISS)
 
     def _told(self, answer: Answer, found: Found) -> tuple[Answer, Found]:
         self._found(found)

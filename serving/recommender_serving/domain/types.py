@@ -160,6 +160,7 @@ class Answer:
     items: tuple[int, ...]
     scores: tuple[float, ...]
     source: Source
+    cut_short: bool = False  # the client's deadline ended a better stage, which had not failed
 
     @property
     def score_kind(self) -> ScoreKind:

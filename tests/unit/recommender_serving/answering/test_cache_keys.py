@@ -1,13 +1,21 @@
-"""Requests have the same key if the models read the same of them."""
+"""Requests have the same key if the models read the same of them; entries have their sizes."""
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
 
-from recommender_serving.answering.cache import key_of
-from recommender_serving.domain.types import RecommendRequest, SessionEvent
+from recommender_serving.answering.cache import Bounds, Cache, key_of, size_of
+from recommender_serving.domain.selection import Selection
+from recommender_serving.domain.types import (
+    Answer,
+    Past,
+    RecommendRequest,
+    SessionEvent,
+    Source,
+)
 from recommender_serving.protocols.limits import Limits
 from recommender_serving.protocols.v1 import parse_v1
 from tests.unit.recommender_serving.serving_parsing import LIMITS, NOW
@@ -62,3 +70,37 @@ def test_what_differs_has_another_key() -> None:
         asked(NOW, session=UNDATED[:1], seed_items=[9]),
     ]
     assert len({key_of(each) for each in [one, *others]}) == 1 + len(others)
+
+
+class Nobody:
+    async def answer(self, request: RecommendRequest, deadline: float | None = None) -> Answer:
+        raise AssertionError("nobody is asked")
+
+
+@pytest.mark.parametrize("text", ["", "x" * 200, "\N{TEACUP WITHOUT HANDLE}" * 200])
+def test_the_counted_bytes_are_at_least_those_of_the_process(text: str) -> None:
+    def some(user: int) -> tuple[RecommendRequest, Answer]:
+        first = user * 1000
+        session = tuple(SessionEvent(first + n, first + n, 4.5 + n) for n in range(20))
+        past = Past(known=frozenset(range(first, first + 100)))
+        names = [f"{text}{user}-{n}" for n in range(100 if text else 0)]
+        wishes = Selection(
+            allow={"genre": frozenset(names[:50])}, deny={"genre": frozenset(names[50:])}
+        )
+        features = {"device": f"d{user}{text[:58]}"}
+        asked = RecommendRequest(user + 10**6, 10**9 + user, 10, session, features,
+                                 past=past, selection=wishes)  # fmt: skip
+        return asked, Answer(tuple(range(first, first + 10)), (user / 7,) * 10, Source.MODEL)
+
+    bounds = Bounds(seconds=5, entries=10**6, bytes=2**30)
+    cache = Cache(Nobody(), bounds, lambda _: None, lambda *_: None, lambda: 0.0)
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    counted = 0
+    for user in range(200):
+        asked, answer = some(user)
+        counted += size_of(asked, answer)
+        cache._keep(key_of(asked), asked, answer)
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 0.5 * counted < after - before <= counted
