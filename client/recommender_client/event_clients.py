@@ -13,7 +13,7 @@ from recommender_client.calls import Call, json_of, message_of, run, run_async
 from recommender_client.errors import BadAnswer, InvalidEvents, Unavailable
 from recommender_client.events import Batch, UserEvent, batches
 from recommender_client.receipts import Receipt, Undelivered, receipt
-from recommender_client.retries import Attempts, Retries
+from recommender_client.retries import TRANSIENT, Attempts, Retries
 
 PATH = "/v1/events"
 #: Nobody waits for an event, and a collector that is busy asks for a second.
@@ -25,6 +25,7 @@ class _Call(Call[Receipt]):
     """One request of events."""
 
     path = PATH
+    transient = TRANSIENT | {500}  # a repeat of an event counts once
 
     def __init__(self, batch: Batch, attempts: Attempts) -> None:
         super().__init__(attempts)
@@ -69,6 +70,10 @@ class _Sending:
         """Return the error with the events that are not acknowledged."""
         return Undelivered(str(error), self.receipt, self._events[self._done :])
 
+    def attach(self, error: InvalidEvents | BadAnswer) -> None:
+        """Give the error the same."""
+        error.receipt, error.events = self.receipt, self._events[self._done :]
+
 
 class EventClient:
     """A client that blocks; it keeps its connections and may be used by several threads."""
@@ -93,6 +98,7 @@ class EventClient:
             Undelivered: some are not acknowledged in time; it has them.
             InvalidEvents: the collector refuses a request as a whole.
             BadAnswer: the answer is not one of a collector.
+            Each has the `receipt` so far, and the `events` that are not acknowledged.
         """
         sending = _Sending(events, self._retries, self._deadline if deadline is None else deadline)
         for call in sending.calls():
@@ -100,6 +106,9 @@ class EventClient:
                 sending.receipt += run(self._http, call)
             except Unavailable as error:
                 raise sending.undelivered(error) from error
+            except (InvalidEvents, BadAnswer) as error:
+                sending.attach(error)
+                raise
         return sending.receipt
 
     def close(self) -> None:
@@ -137,6 +146,9 @@ class AsyncEventClient:
                 sending.receipt += await run_async(self._http, call)
             except Unavailable as error:
                 raise sending.undelivered(error) from error
+            except (InvalidEvents, BadAnswer) as error:
+                sending.attach(error)
+                raise
         return sending.receipt
 
     async def aclose(self) -> None:
