@@ -39,7 +39,7 @@ class Shown(NamedTuple):
     """One answer; less than an event, because many may wait."""
 
     user: int | str
-    items: Sequence[int] | Sequence[str]  # as clients know them
+    items: Sequence[int | str]  # as clients know them
     at: float  # seconds since 1970
     path: str
     request: str | None

@@ -13,6 +13,7 @@ from recommender_serving.domain.features import Features
 from recommender_serving.domain.types import Answer, RecommendRequest, Reported
 from recommender_serving.impressions.collector import CollectorBusy, CollectorRefuses, Receipt
 from recommender_serving.impressions.events import Origin, Shown, bodies, sampled, shown
+from recommender_serving.threads import in_daemon
 
 logger = logging.getLogger(__name__)
 Post = Callable[[bytes], Receipt]
@@ -145,13 +146,13 @@ class Impressions:
         """
         for wait in self._bounds.waits:
             try:
-                return await asyncio.to_thread(self._post, body)
+                return await in_daemon(lambda: self._post(body))
             except CollectorBusy as busy:
                 if self._closing.is_set():
                     raise
                 asked = min(busy.seconds, self._bounds.longest_wait)
                 await _until(self._closing, max(wait, asked))
-        return await asyncio.to_thread(self._post, body)
+        return await in_daemon(lambda: self._post(body))
 
     def _note(self, problem: str) -> None:
         """Log the first problem after a success."""
