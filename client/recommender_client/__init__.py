@@ -19,20 +19,26 @@ from recommender_client.clients import AsyncClient, Client
 from recommender_client.errors import (
     BadAnswer,
     ClientError,
-    InvalidEvents,
     InvalidQuery,
     Unavailable,
 )
 from recommender_client.event_clients import AsyncEventClient, EventClient
 from recommender_client.events import Kind, UserEvent
 from recommender_client.messages import Event, Query, Recommendation
-from recommender_client.receipts import Receipt, Rejected, Undelivered
+from recommender_client.receipts import (
+    BadReceipt,
+    InvalidEvents,
+    Receipt,
+    Rejected,
+    Undelivered,
+)
 from recommender_client.retries import Retries
 
 __all__ = [
     "AsyncClient",
     "AsyncEventClient",
     "BadAnswer",
+    "BadReceipt",
     "Client",
     "ClientError",
     "Event",

@@ -19,6 +19,7 @@ class Call(Generic[Answer]):
 
     path: str
     content: bytes
+    transient = TRANSIENT
 
     def __init__(self, attempts: Attempts) -> None:
         self.attempts = attempts
@@ -39,7 +40,7 @@ class Call(Generic[Answer]):
 
     def answer(self, response: httpx.Response) -> Answer | None:
         """Return the answer; None if another attempt may help."""
-        if response.status_code not in TRANSIENT:
+        if response.status_code not in self.transient:
             return self.read(response)
         self._reason = f"status {response.status_code}: {message_of(response)}"
         self._least_wait = self.asked_to_wait(response)

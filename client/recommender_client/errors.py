@@ -15,9 +15,5 @@ class Unavailable(ClientError):  # noqa: N818
     """No answer within the deadline and the retries."""
 
 
-class InvalidEvents(ClientError):  # noqa: N818
-    """The collector refuses a request of events as a whole; the message has the remedy."""
-
-
 class BadAnswer(ClientError):  # noqa: N818
     """An answer that is not one of the protocol, for example from another server."""

@@ -10,10 +10,10 @@ from typing import Any, Self
 import httpx
 
 from recommender_client.calls import Call, json_of, message_of, run, run_async
-from recommender_client.errors import BadAnswer, InvalidEvents, Unavailable
+from recommender_client.errors import BadAnswer, ClientError, Unavailable
 from recommender_client.events import Batch, UserEvent, batches
-from recommender_client.receipts import Receipt, Undelivered, receipt
-from recommender_client.retries import Attempts, Retries
+from recommender_client.receipts import BadReceipt, InvalidEvents, Receipt, Undelivered, receipt
+from recommender_client.retries import TRANSIENT, Attempts, Retries
 
 PATH = "/v1/events"
 #: Nobody waits for an event, and a collector that is busy asks for a second.
@@ -25,6 +25,7 @@ class _Call(Call[Receipt]):
     """One request of events."""
 
     path = PATH
+    transient = TRANSIENT | {500}  # a repeat of an event counts once
 
     def __init__(self, batch: Batch, attempts: Attempts) -> None:
         super().__init__(attempts)
@@ -65,9 +66,13 @@ class _Sending:
             yield _Call(batch, Attempts(self._retries, left, time.monotonic))
             self._done += len(batch.events)
 
-    def undelivered(self, error: Unavailable) -> Undelivered:
-        """Return the error with the events that are not acknowledged."""
-        return Undelivered(str(error), self.receipt, self._events[self._done :])
+    def failed(self, error: ClientError) -> ClientError:
+        """Return the error with the receipt and the events that are not acknowledged."""
+        left = self._events[self._done :]
+        if isinstance(error, Unavailable):
+            return Undelivered(str(error), self.receipt, left)
+        kind = InvalidEvents if isinstance(error, InvalidEvents) else BadReceipt
+        return kind(str(error), self.receipt, left)
 
 
 class EventClient:
@@ -92,14 +97,15 @@ class EventClient:
         Raises:
             Undelivered: some are not acknowledged in time; it has them.
             InvalidEvents: the collector refuses a request as a whole.
-            BadAnswer: the answer is not one of a collector.
+            BadReceipt: the answer is not one of a collector.
+            Each has the `receipt` so far, and the `events` that are not acknowledged.
         """
         sending = _Sending(events, self._retries, self._deadline if deadline is None else deadline)
         for call in sending.calls():
             try:
                 sending.receipt += run(self._http, call)
-            except Unavailable as error:
-                raise sending.undelivered(error) from error
+            except ClientError as error:
+                raise sending.failed(error) from error
         return sending.receipt
 
     def close(self) -> None:
@@ -135,8 +141,8 @@ class AsyncEventClient:
         for call in sending.calls():
             try:
                 sending.receipt += await run_async(self._http, call)
-            except Unavailable as error:
-                raise sending.undelivered(error) from error
+            except ClientError as error:
+                raise sending.failed(error) from error
         return sending.receipt
 
     async def aclose(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from recommender_client.errors import BadAnswer, Unavailable
+from recommender_client.errors import BadAnswer, ClientError, Unavailable
 from recommender_client.events import UserEvent
 
 
@@ -35,17 +35,34 @@ class Receipt:
         )
 
 
-class Undelivered(Unavailable):
-    """Not all events are acknowledged within the deadline and the retries.
+class _Unfinished(ClientError):  # noqa: N818
+    """An error of a `send`.
 
-    `events` may or may not be durable: send these same objects again, later. `receipt` is what the
-    collector said of the ones before them.
+    `receipt` is what the collector said of the requests before it; `events` are all others, from
+    the first of the request that failed.
     """
 
-    def __init__(self, message: str, receipt: Receipt, events: Sequence[UserEvent]) -> None:
+    def __init__(
+        self, message: str, receipt: Receipt | None = None, events: Sequence[UserEvent] = ()
+    ) -> None:
         super().__init__(message)
-        self.receipt = receipt
+        self.receipt = receipt or Receipt()
         self.events = tuple(events)
+
+
+class Undelivered(_Unfinished, Unavailable):
+    """Not all events are acknowledged within the deadline and the retries.
+
+    `events` may or may not be durable: send these same objects again, later.
+    """
+
+
+class InvalidEvents(_Unfinished):
+    """The collector refuses a request of events as a whole; the message has the remedy."""
+
+
+class BadReceipt(_Unfinished, BadAnswer):
+    """An answer that is not one of a collector; events of its request may be durable."""
 
 
 def receipt(body: object, events: Sequence[UserEvent]) -> Receipt:

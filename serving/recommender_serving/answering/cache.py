@@ -3,7 +3,7 @@
 One process serves one version, so an answer never crosses versions. The key is everything that an
 answer depends on, except its time: the user with the session and the past as completed from the
 store, the features, the selection and the length. New events of a user are another key. Times may
-differ by as much as an answer may be old.
+differ by as much as an answer may be old, if they leave the same events before them.
 """
 
 from __future__ import annotations
@@ -11,14 +11,24 @@ from __future__ import annotations
 import asyncio
 import collections
 import dataclasses
-from collections.abc import Callable, Hashable
+import itertools
+import sys
+from bisect import bisect_left
+from collections.abc import Callable, Hashable, Iterator
 from typing import Protocol
 
 from recommender_serving.domain.selection import Rules
-from recommender_serving.domain.types import Answer, Found, RecommendRequest, Source
+from recommender_serving.domain.types import (
+    Answer,
+    Found,
+    RecommendRequest,
+    SessionEvent,
+    Source,
+)
 
-#: Bytes of an entry: of its own, and of an event, an item with its score, a known item, a text.
-ENTRY, EVENT, SCORED, KNOWN, TEXT = 1_500, 150, 80, 140, 120
+#: Bytes of an entry: of its own, and of an event, an item with its score, a known item, and of a
+#: text or a feature beside its own size.
+ENTRY, EVENT, SCORED, KNOWN, TEXT = 1_500, 150, 80, 140, 40
 
 
 class Answers(Protocol):
@@ -85,20 +95,20 @@ class Cache:
     ) -> tuple[Answer, Found]:
         """Answer, and say whether the model was asked for it."""
         key = key_of(request)
-        answer = self._fresh(key, request.timestamp)
-        if answer is not None:
-            return self._told(answer, Found.HIT)
-        flight = self._flights.get(key)
-        if flight is not None and self._may_join(flight, request.timestamp, deadline):
+        while True:
+            answer = self._fresh(key, request.timestamp)
+            if answer is not None:
+                return self._told(answer, Found.HIT)
+            flight = self._flights.get(key)
+            if flight is None:
+                return self._told(await self._lead(key, request, deadline), Found.MISS)
+            if not self._may_join(flight, request.timestamp, deadline):
+                return self._told(await self._inner.answer(request, deadline), Found.MISS)
             answer = await asyncio.shield(flight.result)
-            # A call with less time may have fallen back where this one need not.
-            if answer is not None and (
-                answer.source is Source.MODEL or flight.deadline == deadline
-            ):
+            # A call with less time may have fallen back where this one need not: then one of
+            # those that waited asks for the others.
+            if answer is not None and (not answer.cut_short or flight.deadline == deadline):
                 return self._told(answer, Found.JOINED)
-        if flight is not None:
-            return self._told(await self._inner.answer(request, deadline), Found.MISS)
-        return self._told(await self._lead(key, request, deadline), Found.MISS)
 
     def _told(self, answer: Answer, found: Found) -> tuple[Answer, Found]:
         self._found(found)
@@ -167,12 +177,28 @@ def key_of(request: RecommendRequest) -> Hashable:
     return (
         request.user_id,
         request.top_n,
-        request.session,
+        _session_key(request),
         tuple(sorted(request.features.items())),
         request.past,
         (wishes.seeds, wishes.candidates, wishes.excluded),
         (_frozen(wishes.allow), _frozen(wishes.deny)),
     )
+
+
+def _session_key(request: RecommendRequest) -> Hashable:
+    """Return the session, and what of it depends on the time of the request.
+
+    The models read the events before that time only. Events without times of their own are as
+    old in the next second, although their times are others.
+    """
+    count, now = len(request.session) - request.derived, request.timestamp
+    dated = request.session[:count]
+    earlier = bisect_left(dated, now, key=lambda event: event.timestamp)
+    derived = tuple(
+        SessionEvent(event.item, event.timestamp - now, event.value)
+        for event in request.session[count:]
+    )
+    return dated, earlier, derived
 
 
 def _frozen(rules: Rules) -> Hashable:
@@ -182,12 +208,20 @@ def _frozen(rules: Rules) -> Hashable:
 def size_of(request: RecommendRequest, answer: Answer) -> int:
     """Return about how many bytes an entry takes; a test compares it with the process."""
     wishes = request.selection
-    texts = sum(len(values) for rules in (wishes.allow, wishes.deny) for values in rules.values())
     known = len(request.past.known) + len(request.past.unwanted) + len(wishes.excluded)
     return (
         ENTRY
         + EVENT * len(request.session)
         + SCORED * len(answer.items)
         + KNOWN * (known + len(wishes.seeds) + len(wishes.candidates))
-        + TEXT * (texts + len(request.features))
+        + sum(TEXT + sys.getsizeof(text) for text in _texts(request))
     )
+
+
+def _texts(request: RecommendRequest) -> Iterator[object]:
+    """Yield the names and values of rules and features, whose sizes differ most."""
+    yield from itertools.chain.from_iterable(request.features.items())
+    for rules in (request.selection.allow, request.selection.deny):
+        for name, values in rules.items():
+            yield name
+            yield from values

@@ -1,15 +1,21 @@
 """Compose a list of ranked items within the limits of the resource: pure.
 
-Each place gets the best item left, unless a group is due: then the best of that group. This is
-DetGreedy with lower bounds (Geyik, Ambler and Kenthapadi, 2019, "Fairness-aware ranking in search
-and recommendation systems"): of the first k items, floor(k * minShare) are of the group. Diversity
-goes before exposure. A list never gets shorter because of a limit: if only items are left that
-violate one, these follow in their order.
+Each place gets the best item left, unless the groups need it: then the best of the group that
+lacks most. This is DetGreedy with lower bounds (Geyik, Ambler and Kenthapadi, 2019,
+"Fairness-aware ranking in search and recommendation systems"): of the first k items,
+floor(k * minShare) are of the group. It looks ahead: the groups need a place if, for some k up to
+the length of the list, together they lack as many items as there are places left until k. So
+groups that share no items, with shares of at most 1 in all, are never due at the same place.
+Groups that share items are counted as if they did not. Diversity goes before exposure. A list
+never gets shorter because of a limit: if only items are left that violate one, these follow in
+their order.
 """
 
 from __future__ import annotations
 
+import functools
 import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -49,17 +55,17 @@ class Composer:
             return list(ranked[:top_n])
         rows = [self._items.rows.of(item) for item, _ in ranked]
         caps = _Caps([(feature, each.max_per_category) for feature, each in self._diversity], rows)
-        groups = [_Group(feature, each, rows) for feature, each in self._exposure]
         length = min(top_n, len(ranked))
+        groups = [_Group(feature, each, rows, length) for feature, each in self._exposure]
         chosen = _choose(len(ranked), length, caps, groups)
         if len(chosen) < length:
             self._on_unmet(Limit.DIVERSITY)
             left = sorted(set(range(len(ranked))).difference(chosen))[: length - len(chosen)]
-            for group in groups:
-                for place in left:
-                    group.add(place)
-            chosen += left
-        if any(group.due(len(chosen)) > 0 for group in groups):
+            for place in left:
+                chosen.append(place)
+                for group in groups:
+                    group.add(place, len(chosen))
+        if any(group.unmet for group in groups):
             self._on_unmet(Limit.EXPOSURE)
         return [ranked[place] for place in chosen]
 
@@ -95,30 +101,76 @@ class _Caps:
             counts.update(feature.of(row))
 
 
+@functools.lru_cache(maxsize=1024)
+def _deadlines(share: float, length: int) -> tuple[int, ...]:
+    """Return the length of a list at which it needs its first item of a group, its second, ..."""
+    needs = [math.floor(k * share + ROUNDING) for k in range(length + 1)]
+    return tuple(k for k in range(1, length + 1) if needs[k] > needs[k - 1])
+
+
 class _Group:
     """The ranked items of a group, best first, and how many of them are chosen."""
 
-    def __init__(self, feature: ItemFeature, limit: Exposure, rows: list[int]) -> None:
+    def __init__(
+        self, feature: ItemFeature, limit: Exposure, rows: list[int], length: int
+    ) -> None:
         wanted = limit.categories
-        self._share = limit.min_share
         self._members = {
             place: None
             for place, row in enumerate(rows)
             if any(category in wanted for category in feature.of(row))
         }
         self._left = iter(self._members)
-        self._chosen = 0
+        self._needs = _deadlines(limit.min_share, length)
+        self._late = False
+        self.deadlines = self._needs[: len(self._members)]
+        self.chosen = 0
 
-    def due(self, length: int) -> int:
-        """Return how many items of the group a list of this length lacks."""
-        return math.floor(length * self._share + ROUNDING) - self._chosen
+    def lack(self, length: int) -> int:
+        """Return how many of its items a list of this length lacks."""
+        return bisect_right(self.deadlines, length) - self.chosen
+
+    @property
+    def unmet(self) -> bool:
+        """Whether a beginning of the list has too few items of the group."""
+        return self._late or self.chosen < len(self._needs)
 
     def next(self, usable: Callable[[int], bool]) -> int | None:
         """Return the best item left that is usable; one that is not will never be."""
         return next(filter(usable, self._left), None)
 
-    def add(self, place: int) -> None:
-        self._chosen += place in self._members
+    def add(self, place: int, length: int) -> None:
+        """Count the item that makes the list so long."""
+        if place in self._members:
+            late = self.chosen < len(self._needs) and length > self._needs[self.chosen]
+            self._late = self._late or late
+            self.chosen += 1
+
+
+class _Ahead:
+    """Finds the places that the groups need."""
+
+    def __init__(self, groups: list[_Group]) -> None:
+        wanted = ((k, j, group) for group in groups for j, k in enumerate(group.deadlines))
+        self._wanted = sorted(wanted, key=lambda each: each[0])
+        self._free_until: float = 0  # the length of the list before which no place is needed
+
+    def needed(self, length: int) -> int | None:
+        """Return the least k of the rule for a list of this length; None if a place is free."""
+        if length < self._free_until:
+            return None
+        lacking = 0
+        least = math.inf
+        for k, j, group in self._wanted:
+            if j >= group.chosen:
+                lacking += 1
+                spare = k - length - lacking
+                if spare <= 0:
+                    return max(k, length + 1)
+                least = min(least, spare)
+        # Each place takes at most one of those that are spare.
+        self._free_until = length + least
+        return None
 
 
 def _choose(count: int, top_n: int, caps: _Caps, groups: list[_Group]) -> list[int]:
@@ -129,8 +181,10 @@ def _choose(count: int, top_n: int, caps: _Caps, groups: list[_Group]) -> list[i
         return place not in chosen and caps.allow(place)
 
     best = filter(usable, iter(range(count)))
+    ahead = _Ahead(groups)
     while len(chosen) < top_n:
-        place = _due(groups, len(chosen) + 1, usable)
+        needed = ahead.needed(len(chosen))
+        place = None if needed is None else _due(groups, needed, usable)
         if place is None:
             place = next(best, None)
         if place is None:
@@ -138,15 +192,14 @@ def _choose(count: int, top_n: int, caps: _Caps, groups: list[_Group]) -> list[i
         chosen[place] = None
         caps.add(place)
         for group in groups:
-            group.add(place)
+            group.add(place, len(chosen))
     return list(chosen)
 
 
 def _due(groups: list[_Group], length: int, usable: Callable[[int], bool]) -> int | None:
-    """Return the best item of the group that lacks most, if one lacks any and has one left."""
-    lacking = sorted(groups, key=lambda group: -group.due(length))
-    for group in lacking:
-        if group.due(length) <= 0:
+    """Return the best item of the group that lacks most at this length, and has one left."""
+    for group in sorted(groups, key=lambda group: -group.lack(length)):
+        if group.lack(length) <= 0:
             return None
         place = group.next(usable)
         if place is not None:

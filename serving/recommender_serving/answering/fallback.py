@@ -90,25 +90,27 @@ class Chain:
         items = self._vocabulary.items
         depth = depth_of(request, self._vocabulary, self._composer.limits)
         tensors = build(request, self._vocabulary, depth)
+        cut_short = False
         for index, stage in enumerate(self._stages):
             try:
                 seconds = self._seconds(index, deadline)
                 ranking = await attempt(stage, tensors, depth, seconds)
                 self._check_names(ranking)
             except OutOfTime:
+                cut_short = True
                 continue
             except RankerError as fall:
                 self._on_fall(stage.source, fall.reason)
                 continue
             ranked = zip(ranking.items, ranking.scores, strict=True)
             if chosen := select(ranked, request, items, self._composer):
-                return self._answer(chosen, request, stage.source)
+                return self._answer(chosen, request, stage.source, cut_short)
             break  # the other model ranks the same catalogue
         listed = list_of(request, self._popularity)
         if self._trending is not None:
             listed = self._trending.list_of(request, listed)
         best = popular(listed, request, items, self._composer)
-        return self._answer(best, request, Source.POPULARITY)
+        return self._answer(best, request, Source.POPULARITY, cut_short)
 
     def _seconds(self, index: int, deadline: float | None) -> float:
         """Return the time of a stage."""
@@ -118,7 +120,11 @@ class Chain:
         return share(timeouts, deadline - asyncio.get_running_loop().time())
 
     def _answer(
-        self, chosen: Sequence[tuple[int, float]], request: RecommendRequest, source: Source
+        self,
+        chosen: Sequence[tuple[int, float]],
+        request: RecommendRequest,
+        source: Source,
+        cut_short: bool,
     ) -> Answer:
         """Return the answer, with the candidates that are not ranked after those that are."""
         if request.selection.candidates and len(chosen) < request.top_n:
@@ -127,7 +133,7 @@ class Chain:
             named = (pair for pair in rest if self._named is None or pair[0] in self._named)
             chosen = [*chosen, *named][: request.top_n]
         items, scores = zip(*chosen, strict=True) if chosen else ((), ())
-        return Answer(items, scores, source)
+        return Answer(items, scores, source, cut_short)
 
     def _check_names(self, ranking: Ranking) -> None:
         """Reject an item without a text, which no client could identify."""

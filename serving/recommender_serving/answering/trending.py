@@ -70,9 +70,11 @@ class Trending:
             try:
                 await self.refresh()
                 works = True
-            except StoreError as error:
+            except Exception as error:
+                # Whatever fails, the next read may work.
                 if works:
-                    logger.warning("what is popular now is not known: %s", error)
+                    told = error if isinstance(error, StoreError) else repr(error)
+                    logger.warning("what is popular now is not known: %s", told)
                 works = False
             await asyncio.sleep(REFRESH_SECONDS)
 

@@ -140,6 +140,9 @@ class RecommendRequest:
     selection: Selection = ANY
     past: Past = NOTHING
     user_text: str | None = None  # the id of the user as it was given, if ids are texts
+    derived: int = (
+        0  # of the session: how many of the last events got their times from `timestamp`
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,7 @@ class Answer:
     items: tuple[int, ...]
     scores: tuple[float, ...]
     source: Source
+    cut_short: bool = False  # the client's deadline ended a better stage, which had not failed
 
     @property
     def score_kind(self) -> ScoreKind:

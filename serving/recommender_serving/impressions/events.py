@@ -12,14 +12,24 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from recommender_serving.domain.features import Features, Place, Value
+from recommender_serving.domain.features import (
+    MAX_NUMBER,
+    Feature,
+    Features,
+    Kind,
+    Place,
+    Value,
+)
+from recommender_serving.domain.ids import fault
 from recommender_serving.domain.types import Answer, RecommendRequest
 
 TYPE = "dev.recommender.impression"
 CONTENT_TYPE = "application/cloudevents-batch+json"
 MOST_ITEMS = 500  # that the collector takes of an impression
-MOST_USER = 10**18 - 1
+MOST_ID = 10**18 - 1  # of users and items
 MOST_LABEL = 128  # characters
+MOST_CATEGORY = 64  # characters
+MOST_NUMBER = 1e15  # of a feature without a bound of its own
 #: The user of the operator's smoke inference, if ids are texts. (Of numbers it is -1.)
 SMOKE_USER = "smoke.recommender.dev"
 _HASHES = 2**64
@@ -29,12 +39,12 @@ class Shown(NamedTuple):
     """One answer; less than an event, because many may wait."""
 
     user: int | str
-    items: Sequence[int] | Sequence[str]  # as clients know them
+    items: Sequence[int | str]  # as clients know them
     at: float  # seconds since 1970
     path: str
     request: str | None
     session: str | None
-    context: dict[str, Value]
+    context: dict[str, Value | bool]
 
 
 class Origin(NamedTuple):
@@ -53,19 +63,43 @@ def shown(
     at: float,
     features: Features,
 ) -> Shown | None:
-    """Return the impression of an answer; None without an item, or a user whom the log knows."""
+    """Return the impression of an answer; None without an item, or a user whom the log knows.
+
+    The collector refuses an event for one bad part, so parts that it would refuse are left out.
+    """
     user = request.user_id if request.user_text is None else request.user_text
-    if not items or user == SMOKE_USER or (isinstance(user, int) and not 0 <= user <= MOST_USER):
+    if user == SMOKE_USER or (isinstance(user, int) and not 0 <= user <= MOST_ID):
+        return None
+    taken = [item for item in items if _is_item(item)][:MOST_ITEMS]
+    if not taken:
         return None
     context = {
-        name: value
+        name: known
         for name, value in request.features.items()
         if features[name].place is Place.CONTEXT
+        and (known := _known(value, features[name])) is not None
     }
     return Shown(
-        user, items[:MOST_ITEMS], at, answer.source.value, _label(id_),
-        _label(request.session_id), context,
-    )  # fmt: skip
+        user, taken, at, answer.source.value, _label(id_), _label(request.session_id), context
+    )
+
+
+def _is_item(item: int | str) -> bool:
+    """Return whether the collector takes an id of an item."""
+    if isinstance(item, int):
+        return 0 <= item <= MOST_ID
+    return _label(item) is not None or fault(item) is None
+
+
+def _known(value: Value, feature: Feature) -> Value | bool | None:
+    """Return a value as the collector takes it; None for one that it refuses."""
+    if feature.kind is Kind.BOOLEAN:
+        return value == "true"
+    if isinstance(value, str):
+        return value if len(value) <= MOST_CATEGORY and value.isprintable() else None
+    low = -MOST_NUMBER if feature.low == -MAX_NUMBER else feature.low
+    high = MOST_NUMBER if feature.high == MAX_NUMBER else feature.high
+    return value if low <= value <= high else None
 
 
 def _label(text: str | None) -> str | None:

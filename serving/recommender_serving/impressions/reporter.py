@@ -13,6 +13,7 @@ from recommender_serving.domain.features import Features
 from recommender_serving.domain.types import Answer, RecommendRequest, Reported
 from recommender_serving.impressions.collector import CollectorBusy, CollectorRefuses, Receipt
 from recommender_serving.impressions.events import Origin, Shown, bodies, sampled, shown
+from recommender_serving.threads import in_daemon
 
 logger = logging.getLogger(__name__)
 Post = Callable[[bytes], Receipt]
@@ -107,21 +108,35 @@ class Impressions:
 
     async def _send(self, taken: Sequence[tuple[int, Shown]]) -> bool:
         """Send impressions, and count what became of each; return whether all were answered."""
+        try:  # in a thread, because the bodies are large
+            made = await asyncio.to_thread(
+                lambda: list(bodies(taken, self._origin, self._bounds.body))
+            )
+        except Exception as error:
+            # Whatever fails, later impressions are sent.
+            self._counted(Reported.DROPPED, len(taken))
+            self._note(_dropped(len(taken), error))
+            return False
         answered = True
-        for count, body in bodies(taken, self._origin, self._bounds.body):
-            left = count
-            try:
-                receipt = await self._repeated(body)
-                self._counted(Reported.DURABLE, receipt.durable)
-                self._counted(Reported.REJECTED, receipt.rejected)
-                left -= receipt.durable + receipt.rejected
-                self._note(receipt.error)
-            except (CollectorBusy, CollectorRefuses) as error:
-                answered = False
-                self._note(f"{count} impressions are dropped: {error}")
-            finally:
-                self._counted(Reported.DROPPED, max(0, left))
+        for count, body in made:
+            answered = await self._send_body(count, body) and answered
         return answered
+
+    async def _send_body(self, count: int, body: bytes) -> bool:
+        """Send the body of so many impressions; return whether it was answered."""
+        left = count
+        try:
+            receipt = await self._repeated(body)
+            self._counted(Reported.DURABLE, receipt.durable)
+            self._counted(Reported.REJECTED, receipt.rejected)
+            left -= receipt.durable + receipt.rejected
+            self._note(receipt.error)
+        except Exception as error:
+            self._note(_dropped(count, error))
+            return False
+        finally:
+            self._counted(Reported.DROPPED, max(0, left))
+        return True
 
     async def _repeated(self, body: bytes) -> Receipt:
         """Post until it is answered.
@@ -131,19 +146,24 @@ class Impressions:
         """
         for wait in self._bounds.waits:
             try:
-                return await asyncio.to_thread(self._post, body)
+                return await in_daemon(lambda: self._post(body))
             except CollectorBusy as busy:
                 if self._closing.is_set():
                     raise
                 asked = min(busy.seconds, self._bounds.longest_wait)
                 await _until(self._closing, max(wait, asked))
-        return await asyncio.to_thread(self._post, body)
+        return await in_daemon(lambda: self._post(body))
 
     def _note(self, problem: str) -> None:
         """Log the first problem after a success."""
         if problem and self._works:
             logger.warning("impressions: %s", problem)
         self._works = not problem
+
+
+def _dropped(count: int, error: Exception) -> str:
+    known = isinstance(error, CollectorBusy | CollectorRefuses)
+    return f"{count} impressions are dropped: {error if known else repr(error)}"
 
 
 async def _until(event: asyncio.Event, seconds: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from recommender_serving.answering.cache import Bounds
 from recommender_serving.domain.list_limits import UNLIMITED, ListLimits
@@ -50,7 +50,7 @@ def store_url(environ: Mapping[str, str]) -> str | None:
         raise SettingsError(
             "RECOMMENDER_STORE_URL has a password: give it as RECOMMENDER_STORE_PASSWORD"
         )
-    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
+    if parts.scheme not in ("redis", "rediss") or not _has_address(parts):
         raise SettingsError(
             f"RECOMMENDER_STORE_URL is {url[:100]!r}: give redis://HOST:PORT/DB or rediss://..."
         )
@@ -67,11 +67,19 @@ def collector(environ: Mapping[str, str]) -> str | None:
     if not url:
         return None
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+    if parts.scheme not in ("http", "https") or not _has_address(parts) or parts.path.strip("/"):
         raise SettingsError(
             f"RECOMMENDER_COLLECTOR_URL is {url[:100]!r}: give http://HOST:PORT or https://..."
         )
     return url
+
+
+def _has_address(parts: SplitResult) -> bool:
+    """Return whether a URL has a host, and no port or one that exists."""
+    try:
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def impressions(environ: Mapping[str, str]) -> float:
@@ -179,7 +187,7 @@ def trace_endpoint(environ: Mapping[str, str]) -> str | None:
             "OTEL_EXPORTER_OTLP_ENDPOINT has a user or a password: give a token as "
             "OTEL_EXPORTER_OTLP_HEADERS"
         )
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not _has_address(parts):
         raise SettingsError(
             f"OTEL_EXPORTER_OTLP_ENDPOINT is {url[:100]!r}: give http://HOST:PORT or https://..."
         )

@@ -18,7 +18,7 @@ from recommender_serving.answering.trending import Trending
 from recommender_serving.artifact.loader import Artifact, load
 from recommender_serving.impressions.reporter import Impressions
 from recommender_serving.listening import Server, listen
-from recommender_serving.monitoring.tracing import client_trace
+from recommender_serving.monitoring.tracing import Tracing, client_trace
 from recommender_serving.process.parts import (
     build_impressions,
     build_recommender,
@@ -34,11 +34,13 @@ from recommender_serving.protocols.connections import Connections
 from recommender_serving.protocols.limits import limits_of
 from recommender_serving.protocols.readiness import Readiness
 from recommender_serving.protocols.service import Service
+from recommender_serving.threads import in_daemon
 from recommender_serving.triton.client import Triton, TritonRanker
 
 logger = logging.getLogger(__name__)
 MODEL_NAME = "recommender"
-REPORT_SECONDS = 3.0  # for the impressions that wait at the end
+#: At the end, for the impressions and for the traces that wait. What then hangs is left behind.
+REPORT_SECONDS, TRACE_SECONDS = 3.0, 2.0
 TRITON_MODELS = ("recommender", "baseline")
 
 
@@ -124,8 +126,18 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await opening
         await triton.close()
-        if tracing is not None:
-            await asyncio.to_thread(tracing.close)
+        await _export(tracing)
+
+
+async def _export(tracing: Tracing | None) -> None:
+    """Export the traces that wait, within a time."""
+    if tracing is None:
+        return
+    try:
+        async with asyncio.timeout(TRACE_SECONDS):
+            await in_daemon(tracing.close)
+    except TimeoutError:
+        logger.warning("traces: not all were exported in %s s", TRACE_SECONDS)
 
 
 async def _until_signal(

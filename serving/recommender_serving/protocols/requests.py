@@ -50,6 +50,7 @@ def request_of(
     if user_id is None or problems.found:
         return None
     at = call.now if timestamp is None else timestamp
+    dated = any(time is not None for _, time, _ in session)
     return RecommendRequest(
         user_id=user_id,
         timestamp=at,
@@ -59,6 +60,7 @@ def request_of(
         selection=selection,
         session_id=session_id,
         user_text=_text(fields.get("user_id")),
+        derived=len(selection.seeds) + (0 if dated else len(session)),
     )
 
 

@@ -14,6 +14,7 @@ import pytest
 from recommender_client import (
     AsyncEventClient,
     BadAnswer,
+    BadReceipt,
     EventClient,
     InvalidEvents,
     Receipt,
@@ -104,7 +105,7 @@ async def test_rejected_events_are_returned_and_not_sent_again(kind: str, accept
 
 
 @kinds
-@pytest.mark.parametrize("failure", [GONE, httpx.ReadError("reset"), (502, {}, {})])
+@pytest.mark.parametrize("failure", [GONE, httpx.ReadError("reset"), (500, {}, {}), (502, {}, {})])
 async def test_what_may_not_be_durable_is_sent_again_with_the_same_ids(
     kind: str, failure: Step
 ) -> None:
@@ -162,6 +163,23 @@ async def test_refusals_and_strange_answers_are_errors(
     with pytest.raises(error):
         await send(kind, answer)
     assert len(got) == 1
+
+
+@kinds
+@pytest.mark.parametrize(
+    ("step", "error"),
+    [((413, {"error": "too large"}, {}), InvalidEvents), ((404, {"error": "?"}, {}), BadReceipt)],
+)
+async def test_an_error_has_the_receipt_so_far_and_the_events_that_are_left(
+    kind: str, step: Step, error: type[InvalidEvents] | type[BadReceipt]
+) -> None:
+    many = [events.click("ada", number) for number in range(2_001)]
+    answer, _ = collector(taken(999, 0, 7), step)
+    with pytest.raises(error) as raised:
+        await send(kind, answer, many)
+    assert raised.value.events == tuple(many[1000:])
+    assert raised.value.receipt.accepted == 999
+    assert [each.event for each in raised.value.receipt.rejected] == [many[7]]
 
 
 @kinds

@@ -72,7 +72,7 @@ async def test_a_model_cut_short_is_answered_for_and_not_blamed(tmp_path: Path) 
     parts = Parts(tmp_path, HangingRanker(), giving(PLAIN), timeout=60, breaker=breaker)
     start = asyncio.get_running_loop().time()
     answer = await parts.chain.answer(request(), soon(0.3))
-    assert answer.source is Source.BASELINE
+    assert (answer.source, answer.cut_short) == (Source.BASELINE, True)
     assert asyncio.get_running_loop().time() - start < 10
     assert (breaker.tripped, breaker.in_flight) == (False, 0)
     for reason in FallReason:
@@ -81,7 +81,8 @@ async def test_a_model_cut_short_is_answered_for_and_not_blamed(tmp_path: Path) 
 
 async def test_a_model_with_its_whole_timeout_is_blamed(tmp_path: Path) -> None:
     parts = Parts(tmp_path, HangingRanker(), giving(PLAIN), timeout=0.01)
-    assert (await parts.chain.answer(request(), soon(30))).source is Source.BASELINE
+    answer = await parts.chain.answer(request(), soon(30))
+    assert (answer.source, answer.cut_short) == (Source.BASELINE, False)
     assert parts.value("recommender_fallbacks_total", reason="timeout") == 1
 
 
@@ -91,7 +92,8 @@ async def test_without_time_the_popularity_list_answers_at_once(
 ) -> None:
     model, baseline = giving(GOOD), giving(PLAIN)
     parts = Parts(tmp_path, model, baseline)
-    assert (await parts.chain.answer(request(), soon(left))).source is Source.POPULARITY
+    answer = await parts.chain.answer(request(), soon(left))
+    assert (answer.source, answer.cut_short) == (Source.POPULARITY, True)
     assert (model.calls, baseline.calls) == (0, 0)
 
 

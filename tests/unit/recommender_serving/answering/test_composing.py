@@ -73,17 +73,28 @@ def naive(catalogue: list[list[int]], given_limits: ListLimits, top_n: int) -> l
         ]
         if not fits:
             return chosen + left[: min(top_n, len(catalogue)) - len(chosen)]
-        lacks = [
-            (_floor((len(chosen) + 1) * each.min_share) - _of(each, chosen, names), each)
-            for each in given_limits.exposure
-        ]
         pool = [
             [item for item in fits if each.categories & names[item]]
-            for lack, each in sorted(lacks, key=lambda pair: -pair[0])
-            if lack > 0
+            for each in _lacking(chosen, names, given_limits, min(top_n, len(catalogue)))
         ]
         chosen.append(next((own[0] for own in pool if own), fits[0]))
     return chosen
+
+
+def _lacking(
+    chosen: list[int], names: list[set[str]], given_limits: ListLimits, length: int
+) -> list[Exposure]:
+    """The groups that need the next place, the one that lacks most first; often none."""
+    every = list(range(len(names)))
+    for k in range(len(chosen) + 1, length + 1):
+        lacks = [
+            (min(_floor(k * each.min_share), _of(each, every, names)) - _of(each, chosen, names))
+            for each in given_limits.exposure
+        ]
+        if sum(lack for lack in lacks if lack > 0) >= k - len(chosen):
+            order = sorted(range(len(lacks)), key=lambda index: -lacks[index])
+            return [given_limits.exposure[index] for index in order if lacks[index] > 0]
+    return []
 
 
 def _floor(number: float) -> int:
@@ -112,10 +123,36 @@ def test_a_limit_that_is_not_kept_is_reported(
     for each in given_limits.diversity:
         if Limit.DIVERSITY not in unmet:
             assert max(counts.values(), default=0) <= each.max_per_category
-    for share in given_limits.exposure:
-        if not unmet:
-            for length in range(1, len(found) + 1):
-                assert _of(share, found[:length], names) >= _floor(length * share.min_share)
+    assert (Limit.EXPOSURE in unmet) is any(
+        _of(share, found[:length], names) < _floor(length * share.min_share)
+        for share in given_limits.exposure
+        for length in range(1, len(found) + 1)
+    )
+
+
+def test_groups_that_are_due_at_the_same_place_get_theirs_before() -> None:
+    halves = tuple(Exposure("genre", frozenset({name}), 0.5) for name in ("action", "comedy"))
+    assert composed([[2], [0], [1]], ListLimits((), halves), 2) == ([1, 2], set())
+
+
+@given(
+    st.lists(st.integers(1, 3), min_size=3, max_size=3),
+    st.sampled_from([0.9, 1.0]),
+    st.lists(st.sampled_from([3, 3, 3, 0, 1, 2]), min_size=10, max_size=60),
+    st.integers(1, 30),
+)
+def test_disjoint_groups_of_enough_items_are_kept_in_every_beginning(
+    weights: list[int], whole: float, first: list[int], top_n: int
+) -> None:
+    shares = [whole * weight / sum(weights) for weight in weights]
+    groups = tuple(
+        Exposure("genre", frozenset({name}), share)
+        for name, share in zip(GENRES, shares, strict=True)
+    )
+    catalogue = [[code] if code < 3 else [] for code in first]
+    catalogue += [[code] for code in range(3)] * top_n
+    _, unmet = composed(catalogue, ListLimits((), groups), top_n)
+    assert not unmet
 
 
 @given(catalogues, limits, st.integers(1, 12))

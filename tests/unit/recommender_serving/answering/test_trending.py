@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_serving.answering import trending
 from recommender_serving.answering.trending import LISTS, MOST, PRIOR, Trending, mix
 from recommender_serving.artifact.popularity import Listed, Segments, build_popularity
 from recommender_serving.artifact.popularity_file import PopularityFile
@@ -88,6 +90,24 @@ async def test_trends_are_used_for_a_minute_after_they_were_read() -> None:
     assert await desk.first() == 12
     desk.now += 1
     assert await desk.first() == 7
+
+
+@pytest.mark.parametrize("error", [StoreError("gone"), TypeError("a count is a text")])
+async def test_reading_goes_on_after_any_failure(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(trending, "REFRESH_SECONDS", 0.0)
+    desk = Desk(Trends({9: 5000.0}))
+    known, desk.trends = desk.trends, error
+    running = asyncio.create_task(desk.trending.run())
+    async with asyncio.timeout(20):
+        while not caplog.records:
+            await asyncio.sleep(0)
+        desk.trends = known
+        while await desk.first() != 9:
+            await asyncio.sleep(0)
+    running.cancel()
+    assert [str(error) in each.getMessage() for each in caplog.records] == [True]
 
 
 async def test_without_events_the_list_is_that_of_the_version() -> None:

@@ -15,6 +15,8 @@ from recommender_collector.domain.batches import check
 from recommender_collector.domain.events import Event, Kind
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.domain.validation import Rules
+from recommender_serving.domain.features import MAX_NUMBER, Feature, Place, Value
+from recommender_serving.domain.features import Kind as FeatureKind
 from recommender_serving.domain.types import NOBODY, Answer, Source
 from recommender_serving.impressions import events
 from recommender_serving.impressions.events import Origin, Shown, bodies, sampled, shown
@@ -93,7 +95,67 @@ def test_an_impression_has_at_most_as_many_items_as_the_collector_takes() -> Non
     found = shown(request(), ANSWER, items, "r", AT, FEATURES)
     assert found is not None
     assert found.items == items[: validation.MAX_ITEMS]
-    assert (events.MOST_USER, events.MOST_LABEL) == (validation.MAX_INTEGER, validation.MAX_ID)
+    assert (events.MOST_ID, events.MOST_LABEL, events.MOST_CATEGORY) == (
+        validation.MAX_INTEGER, validation.MAX_ID, validation.MAX_CATEGORY,
+    )  # fmt: skip
+
+
+def context_of(value: Value, kind: FeatureKind, **bounds: float) -> object:
+    """What the collector keeps of a value of the context; None if nothing."""
+    low, high = bounds.get("minimum", -MAX_NUMBER), bounds.get("maximum", MAX_NUMBER)
+    feature = Feature("mood", Place.CONTEXT, kind, low=low, high=high)
+    asked = request(user_text="ada", features={"mood": value})
+    found = shown(asked, ANSWER, ["tea"], "r", AT, {"mood": feature})
+    declared = {"name": "mood", "kind": kind.value, **bounds}
+    kept = read(found, rules(mapping(features=[declared]))).context
+    return None if kept is None else kept["mood"]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "kept"),
+    [
+        ("phone", FeatureKind.CATEGORICAL, "phone"),
+        ("true", FeatureKind.BOOLEAN, True),
+        ("false", FeatureKind.BOOLEAN, False),
+        (-2.5, FeatureKind.NUMERIC, -2.5),
+        (1_700_000_000, FeatureKind.TIMESTAMP, 1_700_000_000),
+    ],
+)
+def test_the_collector_reads_each_kind_of_feature(
+    value: Value, kind: FeatureKind, kept: object
+) -> None:
+    found = context_of(value, kind)
+    assert found == kept
+    assert type(found) is type(kept)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("a\nb", FeatureKind.CATEGORICAL),
+        ("\ud800", FeatureKind.CATEGORICAL),
+        ("x" * 65, FeatureKind.CATEGORICAL),
+        (1.1e15, FeatureKind.NUMERIC),
+        (-1.1e15, FeatureKind.NUMERIC),
+    ],
+)
+def test_values_that_the_collector_refuses_are_left_out(value: Value, kind: FeatureKind) -> None:
+    assert context_of(value, kind) is None
+
+
+def test_the_bounds_of_the_declaration_go_before_those_of_the_collector() -> None:
+    assert context_of(2e15, FeatureKind.NUMERIC, maximum=3e15) == 2e15
+    assert context_of(-2e15, FeatureKind.NUMERIC, minimum=-3e15) == -2e15
+
+
+def test_items_that_the_collector_refuses_are_left_out() -> None:
+    numbers = rules({**mapping(), "ids": {"user": "Integer", "item": "Integer"}})
+    items = [-1, *range(1, 500), 10**18, 10**18 - 1, 7]
+    found = shown(request(user_id=5), ANSWER, items, "r", AT, FEATURES)
+    assert read(found, numbers).items == (*range(1, 500), 10**18 - 1)
+    assert shown(request(user_id=5), ANSWER, [-1, 10**18], "r", AT, FEATURES) is None
+    texts = shown(request(user_text="ada"), ANSWER, ["é", "a\nb", "x" * 257], "r", AT, FEATURES)
+    assert read(texts, rules()).items == ("é",)
 
 
 @given(st.floats(0, 1))

@@ -7,12 +7,14 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from recommender_serving.domain.types import Answer, Reported, Source
+from recommender_serving.impressions import reporter
 from recommender_serving.impressions.collector import CollectorBusy, CollectorRefuses, Receipt
-from recommender_serving.impressions.events import Origin
+from recommender_serving.impressions.events import Origin, bodies
 from recommender_serving.impressions.reporter import Bounds, Impressions
 from tests.unit.recommender_serving.serving_samples import request
 
@@ -163,6 +165,41 @@ async def test_a_refusal_is_not_repeated() -> None:
     assert await desk.sent(2) == {Reported.DROPPED: 2}
     assert len(desk.got) == 1
     await desk.end()
+
+
+async def test_whatever_fails_later_impressions_are_sent(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_: list[int]) -> Receipt:
+        raise KeyError("accepted")
+
+    desk = Desk(broken)
+    desk.add(2)
+    assert await desk.sent(2) == {Reported.DROPPED: 2}
+    with monkeypatch.context() as patched:
+        patched.setattr(reporter, "bodies", lambda *_: broken([]))
+        desk.add(3)
+        await desk.sent(5)
+    assert [each.getMessage() for each in caplog.records] == [
+        "impressions: 2 impressions are dropped: KeyError('accepted')"
+    ], "it is logged once"
+    desk.behaviour = taken
+    desk.add(1)
+    assert await desk.end() == {Reported.DROPPED: 5, Reported.DURABLE: 1}
+
+
+async def test_bodies_are_built_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = []
+
+    def watched(*arguments: Any) -> Any:
+        threads.append(threading.current_thread())
+        return bodies(*arguments)
+
+    monkeypatch.setattr(reporter, "bodies", watched)
+    desk = Desk()
+    desk.add(2)
+    assert await desk.end() == {Reported.DURABLE: 2}
+    assert threading.main_thread() not in threads
 
 
 async def test_rejected_impressions_are_counted_apart() -> None:

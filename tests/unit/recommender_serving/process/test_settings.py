@@ -169,7 +169,13 @@ def test_impressions_go_to_a_collector_if_a_share_is_given() -> None:
     assert settings.impressions == 0.25
 
 
-@pytest.mark.parametrize("url", ["collector:80", "redis://collector", "http://", "http://a/b"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "collector:80", "redis://collector", "http://", "http://a/b", "http://collector:99999",
+        "http://collector:http", "http://collector:0",
+    ],
+)  # fmt: skip
 def test_a_url_that_is_no_collectors_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match="RECOMMENDER_COLLECTOR_URL"):
         serve(RECOMMENDER_COLLECTOR_URL=url)
@@ -187,6 +193,7 @@ def test_a_share_of_impressions_out_of_range_is_refused(share: str) -> None:
         ("RECOMMENDER_LOG_LEVEL", "LOUD", "give one of DEBUG"),
         ("RECOMMENDER_LOG_FORMAT", "xml", "give one of json, text"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "give http://HOST:PORT"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:70000", "give http://HOST:PORT"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:x@collector", "OTEL_EXPORTER_OTLP_HEADERS"),
         ("OTEL_TRACES_SAMPLER_ARG", "2", "give a share from 0 to 1"),
         ("OTEL_TRACES_SAMPLER_ARG", "all", "give a share from 0 to 1"),
