@@ -33,7 +33,7 @@ async def smoked(handler: Handler, timeout: float = 5, ids: IdKinds = INTEGERS) 
     limits = aiohttp.ClientTimeout(total=timeout)
     async with serving(handler) as port, aiohttp.ClientSession(timeout=limits) as session:
         pod = PodRef(name="films-1-abc", ip="127.0.0.1", ready=True)
-        return await HttpSmokeTester(session, port=port).smoke(pod, NOW, ids)
+        return await HttpSmokeTester(session, port=port, pause=0).smoke(pod, NOW, ids)
 
 
 async def test_a_pod_is_tested_without_and_with_a_session_by_the_contract() -> None:
@@ -69,6 +69,34 @@ async def test_a_version_with_text_ids_is_tested_with_texts() -> None:
     assert "items[0] is an integer, not a text" in numbers.message
     texts_for_numbers = await smoked(answering(body(items=["a", "b", "c"])))
     assert "items[0] is a string, not an integer" in texts_for_numbers.message
+
+
+@pytest.mark.parametrize(("late", "passed"), [(2, True), (3, False)])
+async def test_a_model_that_is_late_right_after_its_start_is_asked_again(
+    late: int, passed: bool
+) -> None:
+    asked = 0
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        nonlocal asked
+        asked += 1
+        return web.Response(text=body(source="baseline") if asked <= late else body())
+
+    smoke = await smoked(handler)
+    assert (smoke.passed, asked) == (passed, late + 2 if passed else late)
+    assert passed or "a fallback answered, each of 3 times" in smoke.message
+
+
+async def test_a_wrong_answer_of_the_model_is_not_asked_for_again() -> None:
+    asked = 0
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        nonlocal asked
+        asked += 1
+        return web.Response(text=body(items=[]))
+
+    assert (await smoked(handler)).passed is False
+    assert asked == 1
 
 
 @pytest.mark.parametrize(
