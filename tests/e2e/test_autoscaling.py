@@ -36,6 +36,7 @@ def test_given_autoscaling_when_its_minimum_rises_then_pods_are_added_and_no_req
     world = new_world(scaled(1))
     stories.first_version(world)
     world.start_load(RATE)
+    availability.let_pass(world)
     world.apply(scaled(2))
     world.until(
         "two of each", lambda: all(pods(world, c) >= 2 for c in COMPONENTS), SCALED_SECONDS
@@ -45,4 +46,4 @@ def test_given_autoscaling_when_its_minimum_rises_then_pods_are_added_and_no_req
     assert {component: pods(world, component) for component in COMPONENTS} == dict.fromkeys(
         COMPONENTS, 2
     )
-    assert world.failed_requests == 0
+    assert world.failed_requests == 0, world.load and world.load.total

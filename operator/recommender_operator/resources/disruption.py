@@ -22,16 +22,18 @@ def spread(marks: dict[str, str]) -> list[Manifest]:
     ]
 
 
-def strategy(replicas: int) -> Manifest:
-    """Return how a Deployment replaces its pods.
+def strategy(replicas: int, *, scaled: bool = False) -> Manifest:
+    """Return how a Deployment replaces its pods; `replicas` is their minimum if it is scaled.
 
     KServe reports a component ready if its Deployment is available. With several pods one may be
     missing, so that a cluster without room for all of them serves the version nevertheless; the
-    only pod is replaced after its successor is ready.
+    only pod is replaced after its successor is ready. A Deployment that an autoscaler scales may
+    have one pod, even if the minimum has just risen; and it is ready by its pods.
     """
+    spare = replicas > 1 and not scaled
     return {
         "type": "RollingUpdate",
-        "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 1 if replicas > 1 else 0},
+        "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 1 if spare else 0},
     }
 
 

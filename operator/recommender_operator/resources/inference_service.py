@@ -155,7 +155,9 @@ def _component(
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "topologySpreadConstraints": disruption.spread(marks),
-        "deploymentStrategy": disruption.strategy(replicas),
+        "deploymentStrategy": disruption.strategy(
+            replicas, scaled=model.spec.serving.autoscaling is not None
+        ),
     }
 
 

@@ -57,6 +57,15 @@ def test_an_autoscaler_belongs_to_the_service_and_scales_the_components_deployme
     assert made["metadata"]["name"] != f"{NAME}-{component}"
 
 
+@pytest.mark.parametrize("component", list(Component))
+def test_a_scaled_deployment_never_loses_a_pod_before_its_successor_is_ready(
+    component: Component,
+) -> None:
+    """It may have one pod, even if the minimum has just risen."""
+    pods = stored(scaled())["spec"][str(component)]
+    assert pods["deploymentStrategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+
+
 def test_the_number_of_pods_has_one_writer() -> None:
     classes = {
         with_scaler: inference_service.standard(of, version(), OPTIONS)["metadata"]["annotations"][
