@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, Self
 
 import httpx
 
 from recommender_client.calls import Call, json_of, message_of, run, run_async
+from recommender_client.connections import AsyncConnected, Connected
 from recommender_client.errors import BadAnswer, InvalidQuery
 from recommender_client.messages import Query, Recommendation, recommendations
 from recommender_client.retries import Attempts, Retries
@@ -54,18 +53,12 @@ class _Call(Call[list[Recommendation]]):
 class _Settings:
     """The settings that both clients share."""
 
-    def __init__(
-        self, base_url: str, host: str | None, model: str, deadline: float, retries: Retries
-    ) -> None:
+    def __init__(self, model: str, deadline: float, retries: Retries) -> None:
         if not deadline > 0:
             raise ValueError(f"deadline: got {deadline}; give seconds above 0")
         self.path = f"/v1/models/{model}:predict"
         self._deadline = deadline
         self._retries = retries
-        self.of_httpx: dict[str, Any] = {
-            "base_url": base_url,
-            "headers": {} if host is None else {"host": host},
-        }
 
     def call(
         self, queries: Sequence[Query], deadline: float | None, request_id: str | None
@@ -76,7 +69,7 @@ class _Settings:
         return _Call(self.path, queries, attempts, request_id)
 
 
-class Client:
+class Client(Connected):
     """A client that blocks; it keeps its connections and may be used by several threads.
 
     The deadline covers all attempts and the waits between them. Within the last attempt httpx
@@ -95,8 +88,8 @@ class Client:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """Connect to the Gateway at `base_url`, for the model at `host`; seconds of deadline."""
-        self._settings = _Settings(base_url, host, model, deadline, retries)
-        self._http = httpx.Client(transport=transport, **self._settings.of_httpx)
+        self._settings = _Settings(model, deadline, retries)
+        super().__init__(base_url, host, transport)
 
     def recommend(
         self, query: Query, *, deadline: float | None = None, request_id: str | None = None
@@ -124,18 +117,8 @@ class Client:
         """
         return run(self._http, self._settings.call(queries, deadline, request_id))
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class AsyncClient:
+class AsyncClient(AsyncConnected):
     """The same for asyncio; the deadline is exact."""
 
     def __init__(
@@ -149,8 +132,8 @@ class AsyncClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Connect to the Gateway at `base_url`, for the model at `host`; seconds of deadline."""
-        self._settings = _Settings(base_url, host, model, deadline, retries)
-        self._http = httpx.AsyncClient(transport=transport, **self._settings.of_httpx)
+        self._settings = _Settings(model, deadline, retries)
+        super().__init__(base_url, host, transport)
 
     async def recommend(
         self, query: Query, *, deadline: float | None = None, request_id: str | None = None
@@ -167,18 +150,3 @@ class AsyncClient:
     ) -> list[Recommendation]:
         """Recommend for up to 64 queries in one call; raises as `Client.recommend` does."""
         return await run_async(self._http, self._settings.call(queries, deadline, request_id))
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()

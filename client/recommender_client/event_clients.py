@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from types import TracebackType
-from typing import Any, Self
 
 import httpx
 
 from recommender_client.calls import Call, json_of, message_of, run, run_async
+from recommender_client.connections import AsyncConnected, Connected
 from recommender_client.errors import BadAnswer, ClientError, Unavailable
 from recommender_client.events import Batch, UserEvent, batches
 from recommender_client.receipts import BadReceipt, InvalidEvents, Receipt, Undelivered, receipt
@@ -75,7 +74,7 @@ class _Sending:
         return kind(str(error), self.receipt, left)
 
 
-class EventClient:
+class EventClient(Connected):
     """A client that blocks; it keeps its connections and may be used by several threads."""
 
     def __init__(
@@ -89,7 +88,7 @@ class EventClient:
     ) -> None:
         """Connect to the collector at `base_url`; `deadline` is in seconds."""
         self._deadline, self._retries = deadline, retries
-        self._http = httpx.Client(transport=transport, **_of_httpx(base_url, host))
+        super().__init__(base_url, host, transport)
 
     def send(self, *events: UserEvent, deadline: float | None = None) -> Receipt:
         """Send events, in requests of up to 1,000, until each is durable or rejected.
@@ -108,18 +107,8 @@ class EventClient:
                 raise sending.failed(error) from error
         return sending.receipt
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class AsyncEventClient:
+class AsyncEventClient(AsyncConnected):
     """The same for asyncio; the deadline is exact."""
 
     def __init__(
@@ -133,7 +122,7 @@ class AsyncEventClient:
     ) -> None:
         """Connect to the collector at `base_url`; `deadline` is in seconds."""
         self._deadline, self._retries = deadline, retries
-        self._http = httpx.AsyncClient(transport=transport, **_of_httpx(base_url, host))
+        super().__init__(base_url, host, transport)
 
     async def send(self, *events: UserEvent, deadline: float | None = None) -> Receipt:
         """Send events; raises as `EventClient.send` does."""
@@ -144,22 +133,3 @@ class AsyncEventClient:
             except ClientError as error:
                 raise sending.failed(error) from error
         return sending.receipt
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-
-def _of_httpx(base_url: str, host: str | None) -> dict[str, Any]:
-    return {"base_url": base_url, "headers": {} if host is None else {"host": host}}

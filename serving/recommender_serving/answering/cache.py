@@ -80,7 +80,7 @@ class Cache:
         sized: Callable[[int, int, int], None],
         clock: Callable[[], float],
     ) -> None:
-        """`found` is told of each look; `sized` of entries, bytes, and how many were evicted."""
+        """`found` gets the outcome of each look, `sized` the entries, bytes and evictions."""
         self._inner = inner
         self._bounds = bounds
         self._found = found
