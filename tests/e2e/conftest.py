@@ -90,7 +90,7 @@ def platform(
         if record.exists():
             made = join_platform(DATA, print, json.loads(record.read_text(encoding="utf-8")))
         else:
-            made = make_platform(DATA, print, knative=True, trainer=True)
+            made = make_platform(DATA, print, knative=True, trainer=True, collector=True)
             record.write_text(json.dumps(made.images), encoding="utf-8")
     yield made
     # Their models were deleted before, and must be gone now.

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.cluster import api as cluster_api
 from tests.cluster.api import Cluster
-from tests.scenario import install
+from tests.scenario import collecting, install
 from tests.scenario.kube import Kube
 from tests.scenario.world import World, merged
 
@@ -80,7 +80,8 @@ class Platform:
         self, namespace: str, changes: dict[str, Any] | None = None, *, name: str = NAME
     ) -> World:
         """Return the world of a model that is not applied yet; its namespace has the data."""
-        self.namespaces.add(namespace)
+        if namespace != install.SYSTEM_NAMESPACE:
+            self.namespaces.add(namespace)
         with install.timed(self.says, f"namespace {namespace} with data"):
             install.namespace_with_data(
                 self.cluster, namespace, self.images["training"], self.data
@@ -104,7 +105,12 @@ class Platform:
 
 
 def make_platform(
-    cache: pathlib.Path, says: Callable[[str], None], *, knative: bool, trainer: bool = False
+    cache: pathlib.Path,
+    says: Callable[[str], None],
+    *,
+    knative: bool,
+    trainer: bool = False,
+    collector: bool = False,
 ) -> Platform:
     """Set everything up: cluster, images, data, chart."""
     with install.timed(says, "cluster"):
@@ -115,7 +121,11 @@ def make_platform(
     with install.timed(says, "MovieLens data"):
         data = install.make_data(cache)
     with install.timed(says, "chart"):
-        install.install_chart(cluster, images)
+        if collector:
+            install.namespace_with_data(
+                cluster, install.SYSTEM_NAMESPACE, images["training"], data
+            )
+        install.install_chart(cluster, images, collecting.VALUES if collector else None)
     return Platform(cluster=cluster, images=images, data=data, says=says)
 
 
