@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.cluster import api as cluster_api
 from tests.cluster.api import Cluster
+from tests.cluster.groups import Extras
 from tests.scenario import collecting, install
 from tests.scenario.kube import Kube
 from tests.scenario.world import World, merged
@@ -108,13 +109,12 @@ def make_platform(
     cache: pathlib.Path,
     says: Callable[[str], None],
     *,
-    knative: bool,
-    trainer: bool = False,
+    extras: Extras,
     collector: bool = False,
 ) -> Platform:
     """Set everything up: cluster, images, data, chart."""
     with install.timed(says, "cluster"):
-        cluster = cluster_api.ensure_up(knative=knative, trainer=trainer)
+        cluster = cluster_api.ensure_up(extras)
     with install.timed(says, "images"):
         printed = install.run(sys.executable, "-m", "tests.cluster.images", "load", "--json")
         images: dict[str, str] = json.loads(printed.strip().splitlines()[-1])
