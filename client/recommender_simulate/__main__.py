@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -40,16 +41,15 @@ async def simulate(given: argparse.Namespace) -> Summary:
                 AsyncEventClient(given.events, host=given.events_host)
             )
         simulation = Simulation(endpoint, collector, truth, course, given.seed)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, simulation.stop)
         return await simulation.run(population.visits(given.rate), _tell)
 
 
 def run(words: Sequence[str]) -> int:
     """Carry out a command line; return its exit code."""
     given = parser().parse_args(words)
-    try:
-        summary = asyncio.run(simulate(given))
-    except KeyboardInterrupt:
-        return 130
+    summary = asyncio.run(simulate(given))
     print(json.dumps(summary.report()) if given.output == "json" else summary.table())  # noqa: T201
     return 1 if summary.failed_requests or summary.rejected or summary.undelivered else 0
 

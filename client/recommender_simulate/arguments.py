@@ -21,6 +21,8 @@ examples:
   recommender-simulate --url http://GATEWAY --host shop.default.recommender.local \\
       --events http://recommender-operator-collector --appeal shop-1a2b3c4d=1.3
 
+Ctrl-C ends it early, with the summary.
+
 exit codes:
   0  every request was answered and every event was taken
   1  some were not: the summary names the most frequent cause

@@ -77,6 +77,11 @@ class Simulation:
         self._course = course
         self._seed = seed
         self._waiting: deque[UserEvent] = deque()
+        self._stopped = asyncio.Event()
+
+    def stop(self) -> None:
+        """End the course now; `run` still waits for answers and for the collector."""
+        self._stopped.set()
 
     async def run(
         self,
@@ -102,7 +107,9 @@ class Simulation:
         for visit in visits:
             if visit.due > self._course.seconds:
                 break
-            await asyncio.sleep(max(0.0, started + visit.due - time.monotonic()))
+            await _until(self._stopped, max(0.0, started + visit.due - time.monotonic()))
+            if self._stopped.is_set():
+                break
             if len(flying) >= MOST_WAITING:
                 self.summary.failed(f"{MOST_WAITING} requests wait for an answer")
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import json
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -82,6 +83,11 @@ class Users:
         assert self._process.returncode == 0, (out + err)[-2000:]
         found: dict[str, Any] = json.loads(out)
         return found
+
+    def end(self) -> dict[str, Any]:
+        """Let them go home, and return the report."""
+        self._process.send_signal(signal.SIGINT)
+        return self.report(60)
 
     def stop(self) -> None:
         """Kill the process if it still runs."""

@@ -134,6 +134,15 @@ def test_a_stalled_endpoint_holds_a_bounded_number_of_requests(
     assert summary.failed_requests > 10
 
 
+def test_a_stopped_simulation_ends_at_once_with_its_summary() -> None:
+    async def stopped() -> Summary:
+        simulation = Simulation(Endpoint(), None, TRUTH, Course(3600), seed=1)
+        asyncio.get_running_loop().call_later(0.2, simulation.stop)
+        return await simulation.run(Population(named(5, "u"), 1).visits(100))
+
+    assert asyncio.run(stopped()).answers > 0
+
+
 def test_progress_is_told_while_it_runs() -> None:
     lines: list[str] = []
     simulation = Simulation(Endpoint(), None, TRUTH, Course(0.3), seed=1)
