@@ -17,9 +17,11 @@ import numpy as np
 
 from recommender_operator.experiments import estimates, harm, horizon, planning, sample_ratio
 from recommender_operator.experiments.decision import Kind, decide
+from recommender_operator.experiments.horizon import Outcome
 from recommender_operator.experiments.metrics import Metric
 from recommender_operator.experiments.moments import Moments
-from recommender_operator.experiments.plan import Guardrail, Phase, Plan, Primary
+from recommender_operator.experiments.plan import Goal, Guardrail, Phase, Plan, Primary
+from tests.benchmarks import experiment_logs
 from tests.benchmarks.experiment_users import CAP, Floats, World, experiments, moments
 from tests.benchmarks.machine import machine
 
@@ -27,6 +29,11 @@ SEED = 20261127
 CTR, REVENUE = Metric.CLICK_THROUGH_RATE, Metric.REVENUE_PER_USER
 EFFECT = 0.2
 PLAN = Plan(primary=(Primary(metric=CTR, smallest_effect=EFFECT),), min_days=3.0, max_days=14.0)
+TWO = dataclasses.replace(
+    PLAN,
+    primary=(*PLAN.primary, Primary(metric=Metric.CONVERSION_RATE, smallest_effect=0.6)),
+)
+NOT_WORSE = dataclasses.replace(PLAN, goal=Goal.NOT_WORSE)
 #: Both metrics lose exactly what they may.
 LOSS = 0.1
 GUARDED = dataclasses.replace(
@@ -40,9 +47,12 @@ GUARDED = dataclasses.replace(
 
 @dataclasses.dataclass(frozen=True)
 class Ends:
-    """Shares of the experiments: `kinds` by the end of the whole procedure; `fixed` found a
-    difference at the planned number of users, `gained` found a gain there; `peeked` would have
-    found one at some daily look by the same test."""
+    """Shares of the experiments.
+
+    `kinds`: by the end of the whole procedure. `fixed`: a difference at the planned number of
+    users, without the stops before; `gained`: one that promotes. `peeked`: a difference at some
+    daily look by the test of a single look.
+    """
 
     kinds: dict[Kind, float]
     fixed: float
@@ -67,26 +77,29 @@ def ends(plan: Plan, runs: Floats, share: float) -> Ends:
     plan = dataclasses.replace(plan, weight=share * 100)
     for run in runs:
         phases = [phase_of(day, share) for day in run]
-        p_values, at_plan, gain = [1.0], False, False
-        read = False
-        for days, phase in enumerate(phases, start=1):
-            arms = phase.of("champion"), phase.of("candidate")
-            found = horizon.pairs(plan, *arms)
-            if found is None:
-                continue
-            p_values.append(planning.two_sided(found[0].z()))
-            reached = horizon.planned(plan, phase, found).fraction >= 1
-            if reached and days >= plan.min_days and not read:
-                read = True
-                at_plan = p_values[-1] <= plan.alpha
-                gain = at_plan and found[0].z() > 0
+        outcome, least = _without_stops(plan, phases)
+        fixed += outcome in (Outcome.BETTER, Outcome.WORSE)
+        gained += outcome is Outcome.BETTER
+        peeked += least <= plan.alpha
         decisions = (decide(plan, [phase], days) for days, phase in enumerate(phases, start=1))
         last = next((d for d in decisions if d.final), None)
         kinds[last.kind if last else Kind.KEEP_RUNNING] += 1
-        fixed, gained = fixed + at_plan, gained + gain
-        peeked += min(p_values) <= plan.alpha
     n = len(runs)
     return Ends({k: c / n for k, c in kinds.items()}, fixed / n, gained / n, peeked / n)
+
+
+def _without_stops(plan: Plan, phases: list[Phase]) -> tuple[Outcome | None, float]:
+    """Return the outcome at the planned users (None: not reached), and the least daily p-value."""
+    outcome, least = None, 1.0
+    for days, phase in enumerate(phases, start=1):
+        found = horizon.pairs(plan, phase.of("champion"), phase.of("candidate"))
+        if found is None:
+            continue
+        least = min(least, planning.two_sided(found[0].z()))
+        reached = horizon.planned(plan, phase, found).fraction >= 1
+        if reached and days >= plan.min_days and outcome is None:
+            outcome = horizon.read(plan, found)[0]
+    return outcome, least
 
 
 def harmed(plan: Plan, runs: Floats) -> float:
@@ -164,6 +177,10 @@ def figures(runs: int) -> dict[str, object]:
     null = experiments(world, runs, 0.0, rng)
     alike = ends(PLAN, null, world.share)
     print("no effect", alike, flush=True)
+    two = ends(TWO, null, world.share)
+    print("no effect, two primary metrics", two, flush=True)
+    lost = ends(NOT_WORSE, experiments(world, runs // 2, -EFFECT, rng), world.share)
+    print("a loss of the smallest effect, goal NotWorse", lost, flush=True)
     better = experiments(world, runs, EFFECT, rng)
     found = ends(PLAN, better, world.share)
     print("smallest effect", found, flush=True)
@@ -179,6 +196,8 @@ def figures(runs: int) -> dict[str, object]:
     last = [(moments(run[-1, 0]), moments(run[-1, 1])) for run in better]
     alarms, any_alarms = mismatches(5 * runs, 0.0, rng)
     two_sided = planning.critical(0.05)
+    off_policy = experiment_logs.coverage(runs // 2, rng)
+    print("off policy", off_policy, flush=True)
     return {
         "false_positive_fixed": alike.fixed,
         "false_positive_peeking": max(peeking.values()),
@@ -186,7 +205,10 @@ def figures(runs: int) -> dict[str, object]:
         "srm_alarms": alarms,
         "coverage_ratio": covered(CTR, last, EFFECT, two_sided),
         "coverage_revenue": covered(REVENUE, buyers(2 * runs, 20_000, rng), 0.1, two_sided),
+        "coverage_off_policy": max(off_policy.values(), key=lambda share: abs(share - 0.95)),
         "coverage_all_looks": always_covered(better, EFFECT),
+        "false_positive_two_primaries": two.fixed,
+        "false_promotions_not_worse": lost.gained,
         "false_promotions": alike.kinds.get(Kind.PROMOTE, 0.0),
         "false_rollbacks": alike.kinds.get(Kind.ROLL_BACK, 0.0),
         "false_positive_daily_z": alike.peeked,

@@ -197,7 +197,12 @@ def test_one_user_who_makes_the_metric_is_not_enough() -> None:
     users["revenue"][0] = 10_000.0
     assert not known(Metric.REVENUE_PER_USER, moments(users), arm(2, 500), covariate=False).enough
     assert known(Metric.CLICK_THROUGH_RATE, moments(users), arm(2, 500), covariate=False).enough
-    assert not known(Metric.CLICK_THROUGH_RATE, arm(1, 99), arm(2, 500), covariate=False).enough
+
+
+def test_an_arm_needs_100_users() -> None:
+    assert known(Metric.RETURN_RATE, arm(1, 100), arm(2, 500), covariate=False).enough
+    assert not known(Metric.RETURN_RATE, arm(1, 99), arm(2, 500), covariate=False).enough
+    assert not known(Metric.RETURN_RATE, arm(2, 500), arm(1, 99), covariate=False).enough
 
 
 def test_arms_in_each_of_which_all_users_are_alike_differ_beyond_any_chance() -> None:
