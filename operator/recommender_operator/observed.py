@@ -101,8 +101,26 @@ class ServiceState:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Routing:
+    """How a route splits the requests, besides the weights."""
+
+    #: Header that assigns users to versions; if it is empty, requests are split.
+    experiment: str = ""
+    #: Value of the testers' header and the version that answers them; empty if there is none.
+    tester: str = ""
+    tested: str = ""
+
+
+#: Requests are split by weight only.
+PLAIN = Routing()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class TrafficState:
-    """The split that the data plane reports: percent by version; empty if there is no route."""
+    """The split that the data plane reports: percent by version; empty if there is no route.
+
+    During an experiment it is the percent of the users.
+    """
 
     weights: Mapping[str, int] = dataclasses.field(default_factory=dict)
     #: Whether the data plane has applied the split (route accepted and references resolved).
@@ -114,6 +132,7 @@ class TrafficState:
     created_at: datetime.datetime | None = None
     #: Whether an earlier release wrote the route, with other paths; it is written again.
     outdated: bool = False
+    routing: Routing = PLAIN
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
