@@ -162,6 +162,14 @@ class Baseline:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ExperimentReading:
+    """The collector's answer about the candidate's experiment, unchecked, or why there is none."""
+
+    body: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    error: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Platform:
     """The APIs that the cluster lacks, each with a remedy, and settings of the installation."""
 
@@ -206,6 +214,8 @@ class Observed:
     sample_errors: Mapping[str, str] = dataclasses.field(default_factory=dict)
     baselines: Mapping[str, Baseline] = dataclasses.field(default_factory=dict)
     platform: Platform = Platform()
+    #: None if no experiment was read.
+    experiment: ExperimentReading | None = None
     #: The claims that the spec names; None if a claim does not exist.
     claims: Mapping[str, Claim | None] = dataclasses.field(default_factory=dict)
     #: Other routes with the model's current or desired host.

@@ -28,7 +28,6 @@ class ExperimentPhase(ApiModel):
 class MetricComparison(ApiModel):
     metric: str = Field(max_length=63, description="The compared metric.")
     role: str = Field(max_length=32, description="Primary or Guardrail.")
-    verdict: str = Field(default="", max_length=32, description="Better, Worse or Unclear.")
     champion: float | None = Field(default=None, description="Value of the champion.")
     candidate: float | None = Field(default=None, description="Value of the candidate.")
     difference: float | None = Field(
@@ -44,7 +43,6 @@ class MetricComparison(ApiModel):
     )
     champion_users: int = Field(default=0, ge=0, description="Users of the champion.")
     candidate_users: int = Field(default=0, ge=0, description="Users of the candidate.")
-    message: str = Field(default="", max_length=512, description="Further explanation, if any.")
 
 
 class ExperimentStatus(ApiModel):
@@ -58,14 +56,12 @@ class ExperimentStatus(ApiModel):
     phases: tuple[ExperimentPhase, ...] = Field(
         default=(), max_length=MAX_PHASES, description="Times of constant shares of the users."
     )
-    measured_since: datetime.datetime | None = Field(
-        default=None, description="Since when the candidate has its weight; minDays count from it."
-    )
     verdict: str = Field(
         default="",
         max_length=32,
         description="Promote, RollBack, KeepRunning, Futile, Inconclusive, Blocked or Error.",
     )
+    final: bool = Field(default=False, description="Whether it is over: nothing more is read.")
     message: str = Field(default="", max_length=4096, description="Explanation with the numbers.")
     judged_at: datetime.datetime | None = Field(
         default=None, description="When verdict and numbers were written."
