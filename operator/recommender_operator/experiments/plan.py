@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import math
 from collections.abc import Mapping
 
 from recommender_operator.experiments.metrics import Metric
@@ -43,6 +44,9 @@ class Plan:
     """`weight`: percent of the users that the candidate has while it is measured.
 
     Phases with less are the ramp: they can end in a rollback, but in no other verdict.
+
+    Raises:
+        ValueError: no plan can be made of these values.
     """
 
     primary: tuple[Primary, ...]
@@ -53,6 +57,21 @@ class Plan:
     power: float = 0.8
     min_days: float = 7.0
     max_days: float = 28.0
+
+    def __post_init__(self) -> None:
+        effects = [primary.smallest_effect for primary in self.primary]
+        effects += [guardrail.largest_loss for guardrail in self.guardrails]
+        if not self.primary or not all(0 < effect < 1 for effect in effects):
+            raise ValueError("a primary metric is needed, and effects between 0 and 1")
+        for metrics in (self.primary, self.guardrails):
+            if len({each.metric for each in metrics}) < len(metrics):
+                raise ValueError("a metric is there twice")
+        if not all(p.baseline is None or 0 < p.baseline < math.inf for p in self.primary):
+            raise ValueError("a baseline must be above 0")
+        if not (0 < self.alpha < 0.5 <= self.power < 1 and 0 < self.weight <= 100):
+            raise ValueError("alpha, power or weight is out of range")
+        if not 0 <= self.min_days <= self.max_days < math.inf:
+            raise ValueError("the days are out of range")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,6 +89,12 @@ class Phase:
     arms: Mapping[str, Moments]
     mixed: int = 0
     disagreed: int = 0
+
+    @property
+    def share(self) -> float:
+        """The candidate's share of all users, 0 to 1."""
+        total = math.fsum(self.weights.values())
+        return self.weights.get(self.candidate, 0.0) / total if total > 0 else 0.0
 
     def of(self, arm: str) -> Moments:
         """Return the moments of an arm; without users if it has none yet."""
