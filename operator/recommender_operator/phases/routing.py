@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from recommender_operator.api.spec import RolloutSpec, TrafficMode
+from recommender_operator.api.spec_rollout import RolloutSpec, TrafficMode
 from recommender_operator.api.version import VersionStage
 from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
 from recommender_operator.observed import PLAIN, Routing, VersionObject

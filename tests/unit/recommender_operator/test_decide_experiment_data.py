@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from recommender_operator.experiments import decision as statistics
 from recommender_operator.experiments.decision import Kind
-from recommender_operator.phases.stages.experiment import statistics
 from tests.unit.recommender_operator.experiment_worlds import (
     Judge,
     experiment,

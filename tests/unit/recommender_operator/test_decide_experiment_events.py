@@ -10,9 +10,9 @@ import pytest
 
 from recommender_operator import actions as a
 from recommender_operator.api.version import VersionStage
+from recommender_operator.experiments import decision as statistics
 from recommender_operator.experiments.decision import Kind
 from recommender_operator.observed import PLAIN, Routing
-from recommender_operator.phases.stages.experiment import statistics
 from tests.unit.recommender_operator.experiment_worlds import (
     PLAN,
     Judge,

@@ -24,10 +24,10 @@ from recommender_operator.analysis.drift import DriftVerdict, FeatureShift
 from recommender_operator.analysis.verdict import StepVerdict, Verdict
 from recommender_operator.analysis.window import WindowStats
 from recommender_operator.decide import decide
+from recommender_operator.experiments import decision as statistics
 from recommender_operator.experiments.decision import Kind
 from recommender_operator.observed import JobKind
 from recommender_operator.phases.stages import breaks, windows
-from recommender_operator.phases.stages.experiment import statistics
 from tests.unit.recommender_operator.experiment_worlds import PLAN, Judge
 from tests.unit.recommender_operator.simulation.cluster import BAD, GOOD, spec
 from tests.unit.recommender_operator.world import World
