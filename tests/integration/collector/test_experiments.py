@@ -31,7 +31,8 @@ from recommender_collector.writers.experiments import Experiments
 from recommender_collector.writers.online import OnlineWriter
 from recommender_serving.domain.ids import hashed
 from tests import collector_rig, redis_server
-from tests.collector_rig import Rig, until
+from tests.collector_experiment import phases
+from tests.collector_rig import until
 from tests.experiment_events import EXPERIMENTS, MINUTE, act, impression, log
 from tests.experiment_oracle import answer, expected, present
 from tests.unit.recommender_collector.collector_samples import model
@@ -206,18 +207,6 @@ def events_of_the_page(at: float) -> list[dict[str, Any]]:
     return [*named, named[2]]
 
 
-async def told(rig: Rig, client: httpx.AsyncClient) -> dict[str, Any]:
-    """The answer about the first experiment, when the writer has applied all."""
-    url = f"http://127.0.0.1:{rig.serve.admin}/v1/experiments/shop/{FIRST}"
-    asked = time.time()
-    async with asyncio.timeout(20):
-        while True:
-            found: dict[str, Any] = (await client.get(url)).raise_for_status().json()
-            if found["watermark"] > asked:
-                return found
-            await asyncio.sleep(0.02)
-
-
 async def test_the_collector_answers_what_the_page_shows(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "contracts.md").read_text(encoding="utf-8")
     section = page[page.index("## Moments over users") :]
@@ -228,14 +217,14 @@ async def test_the_collector_answers_what_the_page_shows(tmp_path: Path) -> None
         async with httpx.AsyncClient(timeout=10) as client:
             sent = await client.post(f"{rig.url}/v1/events", json=events_of_the_page(at))
             assert (sent.status_code, sent.json()["repeated"]) == (200, 1)
-            found = await told(rig, client)
+            found = await phases(rig, client)
             unknown = await client.get(
                 f"http://127.0.0.1:{rig.serve.admin}/v1/experiments/shop/ffffffff"
             )
     assert unknown.json()["phases"] == []
     example["phases"][0]["since"] = int(at * 1000) / 1000
-    assert present(found["phases"]) == present(example["phases"])
-    (arm,) = found["phases"][0]["arms"]
+    assert present(found) == present(example["phases"])
+    (arm,) = found[0]["arms"]
     assert (len(arm["sums"]), len(arm["products"])) == (11, 66)
 
 
@@ -251,11 +240,11 @@ async def test_hashed_users_are_in_the_moments_under_their_hash(
             # The serving path reports the hash, the shop the id.
             batch = [{**ada, "user": name, "hashed": True}, click]
             assert (await client.post(f"{rig.url}/v1/events", json=batch)).status_code == 200
-            ((arm,),) = (phase["arms"] for phase in (await told(rig, client))["phases"])
+            ((arm,),) = (phase["arms"] for phase in await phases(rig, client))
             assert (arm["users"], arm["sums"]["clicks"]) == (1, 1)
             erase = f"http://127.0.0.1:{rig.serve.admin}/v1/models/shop/users/ada"
             assert (await client.delete(erase)).status_code == 202
-            ((arm,),) = (phase["arms"] for phase in (await told(rig, client))["phases"])
+            ((arm,),) = (phase["arms"] for phase in await phases(rig, client))
             assert (arm["users"], arm["sums"]["clicks"]) == (0, 0)
 
 
