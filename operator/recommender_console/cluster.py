@@ -14,8 +14,8 @@ from recommender_console import details
 from recommender_console.details import SeenModel, SeenVersion
 from recommender_kubectl import fields
 
-#: Objects in one page of a list, and pages of one list.
-PAGE, PAGES = 500, 10
+#: Objects in one page of a list, pages of one list, and lists at a time: 1,000 models are 7 MB.
+PAGE, PAGES, LISTS = 250, 20, 2
 #: Versions of a model that are read.
 VERSIONS = 200
 #: Bytes of one answer of the API server.
@@ -39,6 +39,7 @@ class Cluster:
 
     def __init__(self, address: str, trust: ssl.SSLContext) -> None:
         self._address = address
+        self._lists = asyncio.Semaphore(LISTS)
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=trust),
             timeout=aiohttp.ClientTimeout(total=TIMEOUT),
@@ -80,18 +81,8 @@ class Cluster:
         """Return the models of a namespace, or of all, by name, and whether there are more."""
         where = f"/namespaces/{namespace}" if namespace else ""
         path = f"{_GROUP}{where}/{fields.MODELS}"
-        found: list[SeenModel] = []
-        query = {"limit": str(PAGE)}
-        for _ in range(PAGES):
-            page = await self._ask("GET", path, token, query=query)
-            found += [details.read_model(body) for body in page.get("items", ())]
-            after = page.get("metadata", {}).get("continue")
-            if not after:
-                return found, False
-            query["continue"] = after
-            # The other visitors' requests.
-            await asyncio.sleep(0)
-        return found, True
+        async with self._lists:
+            return await self._pages(path, token)
 
     async def model(self, token: str, namespace: str, name: str) -> SeenModel:
         """Return a model."""
@@ -115,6 +106,18 @@ class Cluster:
         path = f"{_GROUP}/namespaces/{namespace}/{fields.MODELS}/{name}"
         query = {"fieldManager": "recommender-console"}
         await self._ask("PATCH", path, token, query=query, body=change)
+
+    async def _pages(self, path: str, token: str) -> tuple[list[SeenModel], bool]:
+        found: list[SeenModel] = []
+        query = {"limit": str(PAGE)}
+        for _ in range(PAGES):
+            page = await self._ask("GET", path, token, query=query)
+            found += [details.read_model(body) for body in page.get("items", ())]
+            after = page.get("metadata", {}).get("continue")
+            if not after:
+                return found, False
+            query["continue"] = after
+        return found, True
 
     async def _ask(
         self,
