@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import pathlib
 import re
+import socket
+import subprocess
+import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -12,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+import yaml
 
 from tests.integration import console_rig
 from tests.integration import operator_api_rig as rig
@@ -225,3 +231,27 @@ def test_many_models_are_listed_page_by_page(namespace: str, url: str) -> None:
     assert "model-100" not in first
     assert "model-119" in viewer.get(f"/?namespace={namespace}&page=2").text
     rig.kubectl("-n", namespace, "delete", "recommendermodels", "--all", "--wait=false")
+
+
+def test_the_process_serves_until_a_signal(tmp_path: pathlib.Path) -> None:
+    config = yaml.safe_load(rig.kubeconfig().read_text(encoding="utf-8"))
+    cluster = config["clusters"][0]["cluster"]
+    authority = tmp_path / "ca.crt"
+    authority.write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    given = {
+        "RECOMMENDER_CONSOLE_PORT": str(port),
+        "RECOMMENDER_CONSOLE_API_SERVER": cluster["server"],
+        "RECOMMENDER_CONSOLE_CA_FILE": str(authority),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    command = [sys.executable, "-m", "recommender_console"]
+    with subprocess.Popen(command, env={**os.environ, **given}, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        first = json.loads(process.stderr.readline())
+        assert first["message"] == f"the console listens on port {port}"
+        assert Person(f"http://127.0.0.1:{port}", "x").get("/healthz").text == "ok\n"
+        process.terminate()
+        assert process.wait(20) == 0

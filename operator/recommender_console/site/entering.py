@@ -38,6 +38,8 @@ class Entering:
             if error.status != 401:
                 said = f"No answer whether this token is valid: {error.message}"
             return html(forms.login(next_, said), 401 if error.status == 401 else 502)
+        # The one that the browser had.
+        self._visitors.sign_out(request)
         logger.info("signed in: %s", session.user)
         answer = _see_other(next_)
         answer.set_cookie(

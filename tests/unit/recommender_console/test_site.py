@@ -110,6 +110,15 @@ async def test_a_session_ends_with_the_sign_out(browser: Browser) -> None:
     assert (await browser.get("/")).status == 303
 
 
+async def test_a_new_session_ends_the_one_that_the_browser_had(browser: Browser) -> None:
+    await browser.sign_in(VIEWER)
+    before = browser.cookie
+    await browser.sign_in(EDITOR)
+    assert before != browser.cookie
+    browser.cookie = before
+    assert (await browser.get("/")).status == 303
+
+
 async def test_a_session_ends_when_the_cluster_does_not_know_its_token_any_more(
     browser: Browser,
 ) -> None:
