@@ -45,6 +45,8 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
     ("path", "rebuilt"),
     [
         ("operator/recommender_operator/__init__.py", {"operator"}),
+        ("operator/recommender_console/static/console.css", {"operator"}),
+        ("client/recommender_kubectl/requests.py", {"operator"}),
         ("training/recommender_training/__init__.py", {"training"}),
         ("serving/recommender_serving/__init__.py", {"serving"}),
         ("serving/triton/pytorch/model.py", {"triton"}),
