@@ -14,6 +14,8 @@ Metadata = tuple[tuple[str, str], ...]
 
 #: The user of a request that names none; no model knows it.
 NOBODY = -1
+#: The user of the operator's smoke inference, if ids are texts. (Of numbers it is NOBODY.)
+SMOKE_USER = "smoke.recommender.dev"
 
 
 class Source(StrEnum):

@@ -21,7 +21,7 @@ from recommender_serving.domain.features import (
     Value,
 )
 from recommender_serving.domain.ids import fault
-from recommender_serving.domain.types import Answer, RecommendRequest
+from recommender_serving.domain.types import SMOKE_USER, Answer, RecommendRequest
 
 TYPE = "dev.recommender.impression"
 CONTENT_TYPE = "application/cloudevents-batch+json"
@@ -30,8 +30,6 @@ MOST_ID = 10**18 - 1  # of users and items
 MOST_LABEL = 128  # characters
 MOST_CATEGORY = 64  # characters
 MOST_NUMBER = 1e15  # of a feature without a bound of its own
-#: The user of the operator's smoke inference, if ids are texts. (Of numbers it is -1.)
-SMOKE_USER = "smoke.recommender.dev"
 _HASHES = 2**64
 
 
