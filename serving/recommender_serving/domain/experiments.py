@@ -15,9 +15,6 @@ from typing import NamedTuple
 
 from recommender_serving.domain.types import NOBODY, SMOKE_USER, RecommendRequest
 
-HEADER = "x-recommender-experiment"
-#: Of a forwarded request: the version that received it from the route.
-FORWARDED_HEADER = "x-recommender-forwarded"
 BUCKETS = 10_000
 MAX_HEADER = 1024  # characters
 MAX_ARMS = 8

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from recommender_serving.domain.experiments import Assignment
 from recommender_serving.domain.features import (
     MAX_NUMBER,
     Feature,
@@ -43,6 +44,7 @@ class Shown(NamedTuple):
     request: str | None
     session: str | None
     context: dict[str, Value | bool]
+    assignment: Assignment | None = None  # while an experiment runs
 
 
 class Origin(NamedTuple):
@@ -60,6 +62,7 @@ def shown(
     id_: str,
     at: float,
     features: Features,
+    assignment: Assignment | None = None,
 ) -> Shown | None:
     """Return the impression of an answer; None without an item, or a user whom the log knows.
 
@@ -77,9 +80,8 @@ def shown(
         if features[name].place is Place.CONTEXT
         and (known := _known(value, features[name])) is not None
     }
-    return Shown(
-        user, taken, at, answer.source.value, _label(id_), _label(request.session_id), context
-    )
+    session = _label(request.session_id)
+    return Shown(user, taken, at, answer.source.value, _label(id_), session, context, assignment)
 
 
 def _is_item(item: int | str) -> bool:
@@ -138,7 +140,7 @@ def _cloud_event(number: int, of: Shown, origin: Origin) -> Mapping[str, Any]:
     data = {
         "model": origin.model, "user": of.user, "items": of.items, "request": of.request,
         "session": of.session, "context": of.context or None, "version": origin.version,
-        "path": of.path,
+        "path": of.path, **(of.assignment._asdict() if of.assignment else {}),
     }  # fmt: skip
     return {
         "specversion": "1.0",
