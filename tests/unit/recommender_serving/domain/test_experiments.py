@@ -58,6 +58,7 @@ def test_a_cap_may_be_written_in_any_usual_way(cap: str, value: float) -> None:
         HEADER.replace("phase=3", "phase=٣"),
         HEADER.replace("cap=1000", "cap=0"),
         HEADER.replace("cap=1000", "cap=nan"),
+        HEADER.replace("cap=1000", "cap=1e999"),
         HEADER.replace("cap=1000", "cap=-1"),
         HEADER.replace("movies-11111111", "movies-1111111g"),
         HEADER.replace("movies-11111111", "shop-11111111"),
