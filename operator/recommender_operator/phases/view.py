@@ -17,7 +17,8 @@ from recommender_operator.api.version import (
     ModelVersionStatus,
     VersionStage,
 )
-from recommender_operator.observed import Observed, ServiceState, VersionObject
+from recommender_operator.observed import Observed, Routing, ServiceState, VersionObject
+from recommender_operator.phases import routing
 from recommender_operator.resources import names
 
 #: Stages in which a version is served before it is promoted.
@@ -185,9 +186,19 @@ class View:
         return {name: w for name, w in self.observed.traffic.weights.items() if w > 0}
 
     @property
+    def desired_routing(self) -> Routing:
+        """How the route splits the requests as decided so far, besides the weights."""
+        return routing.of(self.spec.rollout, self.candidate, self.desired_weights)
+
+    @property
     def route_agrees(self) -> bool:
         """Whether the data plane has applied the desired split."""
-        return self.observed.traffic.accepted and self.route_weights == self.desired_weights
+        traffic = self.observed.traffic
+        return (
+            traffic.accepted
+            and self.route_weights == self.desired_weights
+            and traffic.routing == self.desired_routing
+        )
 
 
 def fresh_rollout(status: ModelVersionStatus) -> dict[str, object]:
@@ -206,6 +217,7 @@ def fresh_rollout(status: ModelVersionStatus) -> dict[str, object]:
         **({} if published else made),
         "stage": stage,
         "steps": (),
+        "experiment": None,
         "smoke": None,
         "weight": 0,
         "decision": None,

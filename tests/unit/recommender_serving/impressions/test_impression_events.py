@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recommender_collector.domain import cloud_events, validation
 from recommender_collector.domain.batches import check
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event, Exposure, Kind
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.domain.validation import Rules
 from recommender_serving.domain.experiments import Assignment
@@ -203,3 +203,10 @@ def test_an_impression_of_an_experiment_says_so_and_another_one_does_not() -> No
     stamp = {"experiment": "0a1b2c3d", "phase": 3, "cap": 250.0, "arm": "shop-2"}
     assert told[0] == told[1] | stamp
     assert not set(stamp) & set(told[1])
+
+
+def test_the_collector_reads_the_experiment_of_an_impression() -> None:
+    assignment = Assignment("0a1b2c3d", 3, 250.0, "shop-00000002")
+    found = shown(request(user_text="ada"), ANSWER, ["tea"], "r-1", AT, FEATURES, assignment)
+    exposure = Exposure("0a1b2c3d", 3, "shop-00000002", 250.0)
+    assert read(found, rules(mapping())).exposure == exposure
