@@ -61,6 +61,9 @@ def log(seed: int, count: int, start: int, minutes: int = 600, late: int = 120) 
     """
     choice = random.Random(seed)
     entries: list[tuple[int, Event | Erasure]] = []
+    for half in range(minutes // 30):
+        time = start + half * 30 * MINUTE
+        entries += [(time, impression("beat", time, name)) for name in EXPERIMENTS]
     for _ in range(count):
         event = drawn(choice, start, minutes)
         entries.append(
@@ -69,10 +72,7 @@ def log(seed: int, count: int, start: int, minutes: int = 600, late: int = 120) 
     for _ in range(choice.randrange(3)):
         time = start + choice.randrange(minutes * MINUTE)
         entries.append((time, Erasure(f"u{choice.randrange(4)}")))
-    for half in range(minutes // 30):
-        time = start + half * 30 * MINUTE
-        entries += [(time, impression("beat", time, name)) for name in EXPERIMENTS]
-    # Entries of one time may be in any order, but for the first.
+    # Entries of one time may be in any order, but for the first two, which open the experiments.
     entries.sort(key=lambda each: (each[0], choice.random() if each[0] > start else 0))
     return _records(choice, entries)
 

@@ -31,13 +31,15 @@ from recommender_collector.domain.participants import (
     thousandths,
 )
 
+ByArm = Mapping[tuple[str, int, str], Moments]  # by experiment and phase
+
 
 class Books:
     """The experiments of a model, and what one record changes in them.
 
     Args:
         experiments: those that the store has.
-        at: time of the record, in milliseconds. It grows from record to record.
+        at: time of the record, in milliseconds, which grows from record to record.
     """
 
     def __init__(self, experiments: Mapping[str, Experiment], at: int, spans: Spans) -> None:
@@ -56,6 +58,8 @@ class Books:
         #: What each changed user added before this record.
         self._former: dict[tuple[str, int], dict[int, Share]] = {}
         self._first: dict[tuple[str, int], int] = {}
+        self._created: set[tuple[str, int]] = set()
+        self._erased: set[int] = set()
 
     @property
     def experiments(self) -> dict[str, Experiment]:
@@ -100,13 +104,13 @@ class Books:
 
     def _erase(self, user: int) -> None:
         for name in self._all:
-            if self._touch(name, user) is not None:
+            if self._touch(name, user):
                 del self._known.participants[name, user]
-                self._first.pop((name, user), None)
+                self._created.discard((name, user))
                 self._known.users[name] -= 1
                 self.changes.participants[name, user] = None
-        if self._known.early.pop(user, None):
-            self.changes.early[user] = []
+        self.changes.early.pop(user, None)
+        self._erased.add(user)
 
     def _expose(self, user: int, event: Event, exposure: Exposure) -> None:
         refused = self._admit(user, exposure)
@@ -117,8 +121,9 @@ class Books:
         experiment = self._all[name]
         participant = self._touch(name, user)
         if participant is None:
-            participant = Participant(acts=list(self._known.early.get(user, ())))
+            participant = Participant(acts=sorted(self.changes.early.get(user, ())))
             self._known.participants[name, user] = participant
+            self._created.add((name, user))
             self._known.users[name] = self._known.users.get(name, 0) + 1
         cap = max(1, thousandths(exposure.cap))
         participant.stay(phase, event.time, cap).expose(
@@ -141,8 +146,8 @@ class Books:
             if not self._has_room():
                 return Ignored.EXPERIMENTS
             found = self._all[name] = Experiment(self._at)
-        is_new = (name, user) not in self._known.participants
-        if is_new and self._known.users.get(name, 0) >= MOST_USERS:
+        full = self._known.users.get(name, 0) >= MOST_USERS
+        if full and (name, user) not in self._known.participants:
             return Ignored.USERS
         if exposure.arm not in found.arms:
             if len(found.arms) >= MOST_ARMS:
@@ -182,22 +187,36 @@ class Books:
                 participant.act(act)
                 self.changes.participants[name, user] = participant
         if waits:  # for the first exposure, which may arrive later
-            early = self._known.early.setdefault(user, [])
-            early.append(act)
-            self.changes.early[user] = early
+            self.changes.early.setdefault(user, []).append(act)
 
     def _touch(self, name: str, user: int) -> Participant | None:
         """Return a participant, and remember what it added before this record."""
         found = self._known.participants.get((name, user))
         if (name, user) not in self._former:
-            shares = {} if found is None else self._shares(name, found)
-            self._former[name, user] = shares
-            if found is not None:
+            self._former[name, user] = self._shares(name, found) if found else {}
+            if found:
                 self._first[name, user] = found.first
         return found
 
     def _shares(self, name: str, of: Participant) -> dict[int, Share]:
         return of.shares(self._spans.window, self._all[name].arms)
+
+    def waiting(self) -> set[int]:
+        """Return the users whose early acts `finish` needs."""
+        return {user for _, user in self._created} | self.changes.early.keys() | self._erased
+
+    def _remember(self, early: Mapping[int, Sequence[Act]]) -> None:
+        """Add what the store has of early acts, except of erased users."""
+        for user, acts in early.items():
+            if user in self._erased:
+                self.changes.early.setdefault(user, [])
+                continue
+            for name in self._all:
+                if (name, user) in self._created:
+                    found = self._known.participants[name, user]
+                    found.acts = sorted([*found.acts, *acts])
+            if user in self.changes.early:
+                self.changes.early[user] += acts
 
     def recount(self, interactions: Mapping[int, int]) -> set[int]:
         """Return the users whose interactions before their first exposure have changed.
@@ -227,29 +246,31 @@ class Books:
     def finish(
         self,
         interactions: Mapping[int, Collection[int]],
-        moments: Mapping[tuple[str, int, str], Moments],
+        moments: ByArm,
         since: Mapping[tuple[str, int], int],
+        early: Mapping[int, Sequence[Act]],
     ) -> Changes:
         """Return what to write.
 
         Args:
-            interactions: times of the interactions of the users of `recount`.
+            interactions: their times, of the users of `recount`.
             moments: those that the store has of `phases`, by arm; they are changed.
             since: first exposure of these phases.
+            early: acts of users of `waiting` that no experiment had seen.
         """
+        self._remember(early)
         horizon = self._at - self._spans.late
         changes = self.changes
         for (name, user), participant in changes.participants.items():
             shares: dict[int, Share] = {}
             if participant is not None:
-                if user in interactions:
-                    first = participant.first
-                    participant.before = sum(time < first for time in interactions[user])
+                if (times := interactions.get(user)) is not None:
+                    participant.before = sum(map(participant.first.__gt__, times))
                 participant.settle(horizon, self._spans.window)
                 shares = self._shares(name, participant)
             self._move(name, self._former[name, user], shares, moments)
-        for user, early in changes.early.items():
-            changes.early[user] = sorted(a for a in early if a.time > horizon)[-MOST_OPEN:]
+        for user, acts in changes.early.items():
+            changes.early[user] = sorted(a for a in acts if a.time > horizon)[-MOST_OPEN:]
         for key in changes.since.keys() & since.keys():
             if key[0] not in changes.dropped:
                 changes.since[key] = min(changes.since[key], since[key])
@@ -260,22 +281,18 @@ class Books:
         name: str,
         former: Mapping[int, Share],
         shares: Mapping[int, Share],
-        moments: Mapping[tuple[str, int, str], Moments],
+        moments: ByArm,
     ) -> None:
         """Replace what a user added to the moments."""
         for phase in {*former, *shares}:
-            if former.get(phase) == shares.get(phase):
-                continue
-            for share, sign in ((former.get(phase), -1), (shares.get(phase), 1)):
-                if share is None:
-                    continue
-                self._of(name, phase, share.arm, moments).add(share, sign)
-                for arm, count in share.disagreed:
-                    self._of(name, phase, arm, moments).disagreed += sign * count
+            before, after = former.get(phase), shares.get(phase)
+            for share, sign in ((before, -1), (after, 1)):
+                if share is not None and before != after:
+                    self._of(name, phase, share.arm, moments).add(share, sign)
+                    for arm, count in share.disagreed:
+                        self._of(name, phase, arm, moments).disagreed += sign * count
 
-    def _of(
-        self, name: str, phase: int, arm: str, known: Mapping[tuple[str, int, str], Moments]
-    ) -> Moments:
+    def _of(self, name: str, phase: int, arm: str, known: ByArm) -> Moments:
         key = (name, phase, arm)
         if key not in self.changes.moments:
             found = None if name in self.changes.dropped else known.get(key)

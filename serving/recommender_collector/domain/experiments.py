@@ -53,7 +53,6 @@ class Known:
     """What the store has of the users of a record."""
 
     participants: dict[tuple[str, int], Participant] = field(default_factory=dict)
-    early: dict[int, list[Act]] = field(default_factory=dict)  # before the first exposure
     users: dict[str, int] = field(default_factory=dict)  # number of all, by experiment
 
 
@@ -64,7 +63,7 @@ class Changes:
     experiments: dict[str, Experiment] = field(default_factory=dict)
     dropped: set[str] = field(default_factory=set)  # experiments; removed before all else
     participants: dict[tuple[str, int], Participant | None] = field(default_factory=dict)
-    early: dict[int, list[Act]] = field(default_factory=dict)
+    early: dict[int, list[Act]] = field(default_factory=dict)  # before the first exposure
     moments: dict[tuple[str, int, str], Moments] = field(default_factory=dict)
     since: dict[tuple[str, int], int] = field(default_factory=dict)  # first exposure of a phase
     counted: int = 0

@@ -9,9 +9,10 @@ Times are in milliseconds since 1970; money and seconds in thousandths.
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 import orjson
@@ -107,6 +108,11 @@ class Stay:
                 return at - end <= window
         return False
 
+    def is_whole(self, window: int) -> bool:
+        """Return whether no pause is longer than a window, so that no act falls into one."""
+        found = self.stretches
+        return not self.closed and all(b[0] - a[1] <= window for a, b in pairwise(found))
+
     def settle(self, before: int) -> None:
         """Close the stretches that ended before a time."""
         while self.stretches and (
@@ -176,10 +182,15 @@ class Participant:
     def shares(self, window: int, names: Sequence[str]) -> dict[int, Share]:
         """Return what the user adds to the moments of each phase; `names` are those of arms."""
         totals = {phase: stay.totals.copy() for phase, stay in self.stays.items()}
-        for act in self.acts:
-            stay = self._stay_of(act, window)
-            if stay is not None:
-                _add(totals[stay.phase], act)
+        if len(self.stays) == 1 and (only := next(iter(self.stays.values()))).is_whole(window):
+            start = bisect_left(self.acts, (only.first,))
+            for act in self.acts[start : bisect_left(self.acts, (only.last + window + 1,))]:
+                _add(totals[only.phase], act)
+        else:
+            for act in self.acts:
+                stay = self._stay_of(act, window)
+                if stay is not None:
+                    _add(totals[stay.phase], act)
         return {
             phase: stay.share(totals[phase], self.before, names)
             for phase, stay in self.stays.items()
@@ -187,9 +198,11 @@ class Participant:
 
     def _stay_of(self, act: Act, window: int) -> Stay | None:
         """Return where an act counts: in the latest phase that the user had entered by then."""
-        entered = [phase for phase, stay in self.stays.items() if stay.first <= act.time]
-        stay = self.stays[max(entered)] if entered else None
-        return stay if stay is not None and stay.covers(act.time, window) else None
+        latest = None
+        for stay in self.stays.values():
+            if stay.first <= act.time and (latest is None or stay.phase > latest.phase):
+                latest = stay
+        return latest if latest is not None and latest.covers(act.time, window) else None
 
     def encode(self) -> bytes:
         """Return the state as JSON, with times relative to the first exposure."""

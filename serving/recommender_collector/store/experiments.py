@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 from redis.asyncio import Redis
@@ -61,6 +60,7 @@ class Rest:
     moments: dict[tuple[str, int, str], Moments]
     since: dict[tuple[str, int], int]
     recent: dict[int, dict[bytes, int]]  # interactions by user, with their time
+    early: dict[int, list[Act]]  # by user
 
 
 class ExperimentStore:
@@ -93,8 +93,7 @@ class ExperimentStore:
         for name in names:
             pipeline.hmget(_users(model, name), every)
             pipeline.hlen(_users(model, name))
-        pipeline.mget([_early(model, user) for user in every])
-        there, *found, early = await pipeline.execute()
+        there, *found = await pipeline.execute()
         if (there.decode() if there else START) != offset:
             return None
         for index, name in enumerate(names):
@@ -102,10 +101,6 @@ class ExperimentStore:
             for user, text in zip(every, found[2 * index], strict=True):
                 if text is not None:
                     known.participants[name, user] = Participant.decode(text)
-        for user, text in zip(every, early, strict=True):
-            if text is not None:
-                base, numbers = orjson.loads(text)
-                known.early[user] = acts_of(numbers, base)
         return known
 
     async def rest(
@@ -113,30 +108,37 @@ class ExperimentStore:
         model: str,
         phases: Iterable[tuple[str, int]],
         experiments: Mapping[str, Experiment],
-        users: Iterable[int],
+        users: Collection[int],
+        waiting: Collection[int],
     ) -> Rest:
-        """Return the moments of phases, and the interactions of users."""
+        """Return the moments of phases, the interactions of users, and early acts of others."""
         wanted = [
             (name, phase, ["", *experiments[name].arms])
             for name, phase in phases
             if name in experiments
         ]
-        every = list(users)
-        rest = Rest({}, {}, {})
+        rest = Rest({}, {}, {}, {})
         pipeline = self._redis.pipeline(transaction=False)
         for name, phase, arms in wanted:
             pipeline.hmget(_moments(model, name), [_field(phase, arm) for arm in arms])
-        for user in every:
+        for user in users:
             pipeline.zrange(key(model, user, Set.RECENT), 0, -1, withscores=True)
-        found: list[Any] = await pipeline.execute() if wanted or every else []
+        if waiting:
+            pipeline.mget([_early(model, user) for user in waiting])
+        found = await pipeline.execute()
+        early = found.pop() if waiting else []
         for (name, phase, arms), (since, *texts) in zip(wanted, found, strict=False):
             if since is not None:
                 rest.since[name, phase] = int(since)
             for arm, text in zip(arms[1:], texts, strict=True):
                 if text is not None:
                     rest.moments[name, phase, arm] = Moments.decode(text)
-        for user, members in zip(every, found[len(wanted) :], strict=True):
+        for user, members in zip(users, found[len(wanted) :], strict=True):
             rest.recent[user] = {member: int(score) for member, score in members}
+        for user, text in zip(waiting, early, strict=True):
+            if text is not None:
+                base, numbers = orjson.loads(text)
+                rest.early[user] = acts_of(numbers, base)
         return rest
 
     async def read(self, model: str, name: str) -> Account:

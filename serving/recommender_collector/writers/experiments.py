@@ -71,7 +71,9 @@ class Experiments:
         books.take(entries, known)
         own = _interactions(found)
         recount = books.recount({user: min(times.values()) for user, times in own.items()})
-        rest = await self._store.rest(self._name, books.phases(), books.experiments, recount)
+        rest = await self._store.rest(
+            self._name, books.phases(), books.experiments, recount, books.waiting()
+        )
         erased = {number(each.user) for each in entries if isinstance(each, Erasure)}
         interactions: dict[int, Collection[int]] = {}
         for user in recount:
@@ -80,7 +82,7 @@ class Experiments:
             for member, time in own.get(user, {}).items():
                 times[member] = max(time, times.get(member, time))
             interactions[user] = sorted(times.values())[-LIMITS[Set.RECENT] :]
-        changes = books.finish(interactions, rest.moments, rest.since)
+        changes = books.finish(interactions, rest.moments, rest.since, rest.early)
         return Turn(
             books.experiments,
             commands(self._name, changes, self._spans),

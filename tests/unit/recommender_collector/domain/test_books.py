@@ -70,7 +70,8 @@ class Memory:
             for key, text in self.moments.items()
             if key[:2] in books.phases()
         }
-        self._write(books.finish(interactions, known, self.since))
+        early = {user: self.early[user] for user in books.waiting() if user in self.early}
+        self._write(books.finish(interactions, known, self.since, early))
         self.experiments = books.experiments
 
     def _known(self, names: Sequence[str], users: set[int]) -> Known:
@@ -80,7 +81,6 @@ class Memory:
                 for key, text in self.users.items()
                 if key[0] in names and key[1] in users
             },
-            {user: list(acts) for user, acts in self.early.items() if user in users},
             {name: sum(key[0] == name for key in self.users) for name in names},
         )
 
