@@ -6,6 +6,7 @@ stale after a crash.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import functools
 
@@ -187,8 +188,21 @@ class View:
 
     @property
     def desired_routing(self) -> Routing:
-        """How the route splits the requests as decided so far, besides the weights."""
-        return routing.of(self.spec.rollout, self.candidate, self.desired_weights)
+        """How the route splits the requests as decided so far, besides the weights.
+
+        If no pod of the version that receives them all would answer, they are split by weight: an
+        experiment must not cost the requests that the candidate answers.
+        """
+        weights, candidate = self.desired_weights, self.candidate
+        found = routing.of(self.spec.rollout, candidate, weights)
+        others = weights.keys() - {candidate.name if candidate is not None else ""}
+        if found.experiment and not any(self._answers(name) for name in others):
+            return dataclasses.replace(found, experiment="")
+        return found
+
+    def _answers(self, version: str) -> bool:
+        service = self.service(version)
+        return service is not None and service.answers
 
     @property
     def route_agrees(self) -> bool:

@@ -13,6 +13,7 @@ from recommender_operator.api.version import VersionStage
 from recommender_operator.experiments import decision as statistics
 from recommender_operator.experiments.decision import Kind
 from recommender_operator.observed import PLAIN, Routing
+from recommender_operator.phases.turn import Turn
 from tests.unit.recommender_operator.experiment_worlds import (
     PLAN,
     Judge,
@@ -51,9 +52,9 @@ def test_a_standby_is_no_champion_to_compare_with(judge: Judge) -> None:
     champion, standby = world.stable(), world.status.previous or ""
     before = users(world)
     assert before is not None
-    judge.kind = Kind.PROMOTE
     world.services[champion].turn(ready=False)
-    world.reconcile()
+    world.watch(10)
+    judge.kind = Kind.PROMOTE
     now = users(world)
     assert now is not None
     assert world.route.keys() == {standby, now.candidate}
@@ -69,6 +70,30 @@ def test_a_standby_is_no_champion_to_compare_with(judge: Judge) -> None:
     assert measured == {0, 1}
     world.settle()
     assert world.stages()[2] == "Promoted"
+
+
+def test_without_a_pod_that_could_forward_requests_are_split(judge: Judge) -> None:
+    world = measuring()
+    before = users(world)
+    champion = world.stable()
+    world.services[champion].turn(ready=False, falls_back=True)
+    world.reconcile()
+    assert users(world) == before, "it still forwards"
+    world.services[champion].turn(ready=False)
+    world.reconcile()
+    assert (world.routing, world.route.get(champion)) == (PLAIN, 50)
+    world.services[champion].turn(ready=True)
+    world.reconcile()
+    assert users(world) == before
+    assert judge.kind is Kind.KEEP_RUNNING
+
+
+def test_a_step_begins_only_once_the_route_assigns_users(judge: Judge) -> None:
+    world = measuring()
+    assert Turn(world.observe(), world.now).route_agrees
+    world.routing = PLAIN
+    assert not Turn(world.observe(), world.now).route_agrees
+    assert judge.kind is Kind.KEEP_RUNNING
 
 
 def test_a_candidate_that_is_withdrawn_continues_with_its_users(judge: Judge) -> None:

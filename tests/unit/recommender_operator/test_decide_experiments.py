@@ -61,12 +61,17 @@ def test_the_step_holds_until_the_experiment_decides(judge: Judge) -> None:
     assert world.condition("AnalysisPassed") == ("Unknown", "Measuring")
     assert "says KeepRunning" in world.message("AnalysisPassed")
     judge.kind = Kind.PROMOTE
+    until(world, lambda: experiment(world).final)
+    judge.kind = Kind.ROLL_BACK
     world.settle()
     assert world.stages()[2] == "Promoted"
     assert world.weights_of(2) == [10, 50, 100]
     assert "ExperimentWon" in reasons(world)
     won = next(e for e in world.events if e.reason == "ExperimentWon")
     assert "says Promote" in won.message
+    decision = world.versions[candidate(world)].status.decision
+    assert decision is not None
+    assert (decision.reason, "says Promote" in decision.message) == ("StepsPassed", True)
     assert experiment(world).verdict == "Promote"
 
 

@@ -88,9 +88,17 @@ class AnyCluster(RuleBasedStateMachine):
         self.had_champion = False
         self.tokens = 0
 
-    @initialize(seeds=st.sampled_from([(), (17,), (2, 17), (3, 2)]), next_seed=SEEDS)
-    def begin(self, seeds: tuple[int, ...], next_seed: int) -> None:
+    @initialize(
+        seeds=st.sampled_from([(), (17,), (2, 17), (3, 2)]),
+        next_seed=SEEDS,
+        plan=st.sampled_from([None, PLAN]),
+    )
+    def begin(
+        self, seeds: tuple[int, ...], next_seed: int, plan: dict[str, object] | None
+    ) -> None:
         """Start anywhere in a lifecycle, with another version requested."""
+        self.edit_experiment(plan)
+        self.oracle.users.kind = Kind.PROMOTE
         self.oracle.window = self.oracle.broken = Verdict.INCONCLUSIVE
         with self.oracle.speaks():
             for seed in seeds:
@@ -98,6 +106,7 @@ class AnyCluster(RuleBasedStateMachine):
                 self.world.settle()
         self.edit(next_seed)
         self.oracle.window = self.oracle.broken = Verdict.PASS
+        self.oracle.users.kind = Kind.KEEP_RUNNING
 
     @rule()
     def look(self) -> None:

@@ -62,15 +62,11 @@ def look(turn: Turn, version: VersionObject, record: StepRecord) -> Look | None:
     experiment = version.status.experiment
     if experiment is None or turn.champion is None:
         return None
-    weight = experiment.plan.weight
-    if record.weight > weight:
-        # It has decided already.
-        return Look(verdict=experiment.verdict, message=experiment.message, passes=True)
     days = _days(turn, experiment)
     if not experiment.final:
         found = _decide(turn, version, experiment, days)
         experiment = experiment_record.note(turn, version.name, found)
-    return _judged(experiment, measures=record.weight == weight, days=days)
+    return _judged(experiment, measures=record.weight == experiment.plan.weight, days=days)
 
 
 def _judged(experiment: ExperimentStatus, *, measures: bool, days: float) -> Look:
