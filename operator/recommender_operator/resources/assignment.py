@@ -40,7 +40,8 @@ class Assignment:
     def header(self) -> str:
         """The value of the header."""
         arm = f"{self.candidate}:0-{self.percent * _PER_PERCENT}"
-        return f"id={self.id};phase={self.phase};cap={self.cap:g};arms={arm}"
+        cap = repr(float(self.cap)).removesuffix(".0")  # the shortest that is exact
+        return f"id={self.id};phase={self.phase};cap={cap};arms={arm}"
 
 
 def parse(header: str) -> Assignment | None:

@@ -18,7 +18,7 @@ ASSIGNMENTS = st.builds(
     Assignment,
     id=st.from_regex(r"[0-9a-f]{8}", fullmatch=True),
     phase=st.integers(0, 99),
-    cap=st.floats(0.01, 1e9).map(lambda cap: float(f"{cap:g}")),
+    cap=st.floats(0.01, 1e9),
     candidate=st.just(CANDIDATE),
     percent=st.integers(1, 99),
 )
