@@ -65,7 +65,8 @@ TRITON = Recipe(
     ("serving/triton/requirements.txt", "serving/triton/pytorch"),
     on_torch=True,
 )
-ROLES = (OPERATOR, SERVING, TRAINING, TRITON)
+STORE = Recipe("store", "serving/store/Dockerfile", ())
+ROLES = (OPERATOR, SERVING, TRAINING, TRITON, STORE)
 
 
 def variant() -> str:

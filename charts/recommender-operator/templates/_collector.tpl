@@ -50,6 +50,13 @@ the pods that it creates.
 {{- end -}}
 {{- end -}}
 
+{{- /* Where the operator reads experiments: the port that no route reaches. */ -}}
+{{- define "recommender-collector.experimentsUrl" -}}
+{{- with include "recommender-collector.url" . -}}
+{{- printf "%s:9090" . -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "recommender-collector.environment" -}}
 - name: RECOMMENDER_STORE_URL
   value: {{ include "recommender-collector.storeUrl" . }}
