@@ -45,10 +45,13 @@ class Reading:
     minimum: float | None = None
     maximum: float | None = None
     stable: float | None = None
+    #: It is a difference, so the figure shows where none is.
+    zero: bool = False
 
     def numbers(self) -> list[float]:
         """Return all numbers that a figure must hold."""
-        every = (self.value, self.low, self.high, self.minimum, self.maximum, self.stable)
+        none = 0.0 if self.zero else None
+        every = (self.value, self.low, self.high, self.minimum, self.maximum, self.stable, none)
         return [one for one in every if one is not None and math.isfinite(one)]
 
     def words(self) -> str:
@@ -79,6 +82,8 @@ def strip(reading: Reading, class_: str) -> Markup | None:
         return None
     place, middle = scale_around(numbers, 6, _STRIP - 6), _HEIGHT / 2
     marks: list[Child] = [_allowed(reading, place)]
+    if reading.zero:
+        marks.append(_line(place(0), 1, place(0), _HEIGHT - 1, "limit"))
     if reading.low is not None or reading.high is not None:
         low = 0.0 if reading.low is None else place(reading.low)
         high = float(_STRIP) if reading.high is None else place(reading.high)

@@ -19,6 +19,7 @@ from recommender_console import process
 from recommender_console.settings import Settings
 from tests.integration import operator_api_rig as rig
 from tests.unit.recommender_console import samples
+from tests.unit.recommender_kubectl.samples import EXPERIMENT
 
 Json = dict[str, Any]
 READ = ("get", "list", "watch")
@@ -95,7 +96,9 @@ def put_world(namespace: str, name: str = "movies", **status: Any) -> None:
     # No operator of another test may look after it.
     model["metadata"]["labels"] = {"recommender.dev/instance": "none"}
     put("recommendermodels", model, {**samples.MODEL["status"], **status})
-    for body in samples.versions():
+    bodies = samples.versions()
+    bodies[-1]["status"]["experiment"] = EXPERIMENT
+    for body in bodies:
         manifest = {
             "apiVersion": "recommender.dev/v1alpha1",
             "kind": "ModelVersion",

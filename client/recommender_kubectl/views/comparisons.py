@@ -26,9 +26,9 @@ def table(seen: Experiment, style: Style) -> list[str]:
             one.role,
             text.number(one.champion),
             text.number(one.candidate),
-            _percent(one.difference),
+            percent(one.difference),
             _percents(one.low, one.high),
-            _percent(one.limit, signed=False),
+            percent(one.limit, signed=False),
             f"{one.champion_users} + {one.candidate_users}",
         )
         for one in seen.metrics
@@ -36,7 +36,8 @@ def table(seen: Experiment, style: Style) -> list[str]:
     return text.table(_HEADER, rows, style)
 
 
-def _percent(value: float | None, *, signed: bool = True) -> str:
+def percent(value: float | None, *, signed: bool = True) -> str:
+    """Return a share in percent."""
     if value is None:
         return text.NOTHING
     return f"{100 * value:+.3g} %" if signed else f"{100 * value:.3g} %"

@@ -68,7 +68,7 @@ def render(seen: Shown, style: Style, now: datetime.datetime) -> list[str]:
     ]
     if one.message:
         lines += ["", *text.wrapped(one.message, 0, style)]
-    lines += ["", *text.facts(_facts(one, now), style)]
+    lines += ["", *text.facts(facts(one, now), style)]
     if one.metrics:
         lines += ["", *comparisons.table(one, style)]
     if seen.next:
@@ -76,7 +76,8 @@ def render(seen: Shown, style: Style, now: datetime.datetime) -> list[str]:
     return lines
 
 
-def _facts(seen: Experiment, now: datetime.datetime) -> list[tuple[str, str]]:
+def facts(seen: Experiment, now: datetime.datetime) -> list[tuple[str, str]]:
+    """Return users, phases and plan of an experiment, each with its name."""
     planned = f" of {seen.planned_users} planned" if seen.planned_users is not None else ""
     phases = ", ".join(
         f"{phase.weight} % since {text.ago(phase.since, now)}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from recommender_console.actions import Offer
 from recommender_console.details import SeenModel, SeenVersion
 from recommender_console.markup import Child, Markup, tag
-from recommender_console.pages import figures, frame, lineage, parts, timeline
+from recommender_console.pages import experiment, figures, frame, lineage, parts, timeline
 from recommender_console.pages.frame import Visitor
 from recommender_kubectl.objects import Condition, Model
 from recommender_kubectl.views import history, why
@@ -47,6 +47,7 @@ def render(sight: Sight, visitor: Visitor, now: datetime.datetime) -> str:
         _serving(status, now),
         _actions(sight, model),
         _current(followed, model, now),
+        experiment.section(followed, model, now) if followed else None,
         parts.section("drift", "Drift by feature", figures.drift(sight.seen.drift, now)),
         parts.section("conditions", "Conditions", _conditions(model, now)),
         parts.section(

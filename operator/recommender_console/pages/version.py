@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from recommender_console.details import SeenModel, SeenVersion
 from recommender_console.markup import Child, Markup, join, tag
-from recommender_console.pages import figures, frame, lineage, parts
+from recommender_console.pages import experiment, figures, frame, lineage, parts
 from recommender_console.pages.frame import Visitor
 from recommender_kubectl.objects import Model, Version
 from recommender_kubectl.views import diff as diff_view
@@ -46,6 +46,7 @@ def render(
         parts.section("lineage", "From data to serving", lineage.render(one, model)),
         parts.section("gates", "Offline gates", gates),
         parts.section("smoke", "Smoke inference", _smoke(version)),
+        experiment.section(one, model, now),
         parts.section("courses", "Metrics by step", figures.courses(one)),
         parts.section("steps", "Steps", join(steps) if steps else None),
         figures.legend() if steps or gates else None,

@@ -18,6 +18,7 @@ from recommender_kubectl.views import diff
 from tests.unit.recommender_console import samples
 from tests.unit.recommender_console.samples import CANDIDATE, CHAMPION, NOW, OLD, VISITOR
 from tests.unit.recommender_console.test_markup import HOSTILE, elements
+from tests.unit.recommender_kubectl.samples import EXPERIMENT
 
 Json = dict[str, Any]
 NAMES = re.compile(r"[a-z0-9.-]+")
@@ -78,7 +79,8 @@ def replaced(node: Any, words: str, key: str = "") -> Any:
     if isinstance(node, list):
         return [replaced(one, words, key) for one in node]
     free = isinstance(node, str) and key not in CHECKED and not key.endswith(("At", "Since"))
-    return words if free and key not in ("time", "at", "lastTransitionTime") else node
+    times = ("time", "at", "since", "until", "lastTransitionTime")
+    return words if free and key not in times else node
 
 
 @pytest.mark.parametrize("name", sorted(PAGES))
@@ -90,6 +92,7 @@ def test_no_text_of_the_cluster_adds_an_element(name: str, words: str) -> None:
         # Keys of free choice too.
         bodies[-1]["spec"]["training"]["hyperparameters"] = {text: 1.5, "x": text}
         bodies[-1]["status"]["metrics"][text + "."] = 0.5
+        bodies[-1]["status"]["experiment"] = replaced(EXPERIMENT, text)
         versions = tuple(details.read_version(one) for one in bodies)
         return elements(PAGES[name](details.read_model(body), versions)).found
 
@@ -158,6 +161,18 @@ def test_the_page_of_a_version_shows_each_step_and_the_way_back() -> None:
     ]  # fmt: skip
     assert page.count('class="course"') == 3
     assert "auc 0.7123 0.7021 to 0.723" in texts(page)
+
+
+def test_an_experiment_shows_its_intervals_users_and_what_follows() -> None:
+    versions = samples.seen_versions(experiment=EXPERIMENT)
+    for page in (model_page(samples.seen(), versions), version_page(samples.seen(), versions)):
+        section = page[page.index('<section id="experiment"') :]
+        said = texts(section[: section.index("</section>")])
+        assert "18400 of 52000 planned" in said
+        assert "+7.04 % -1.1 % to +15.2 %" in said
+        assert "from -20 %" in said
+        assert "Next:" in said
+    assert 'id="experiment"' not in model_page(samples.seen(), samples.seen_versions())
 
 
 def test_a_version_that_has_just_begun_has_a_page() -> None:
