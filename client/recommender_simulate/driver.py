@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections import deque
@@ -15,6 +16,7 @@ from recommender_client import (
     Query,
     Receipt,
     Recommendation,
+    Undelivered,
     UserEvent,
 )
 from recommender_simulate.behaviour import Act, Behaviour
@@ -57,6 +59,7 @@ class Course:
     seconds: float
     top_n: int = 10
     impressions: bool = True  # reported by the client; else the serving path reports them
+    patience: float = 60.0  # seconds after the end, for events that the collector has not taken
 
 
 class Simulation:
@@ -151,8 +154,14 @@ class Simulation:
         self._waiting.extend(made)
 
     async def _send_events(self, done: asyncio.Event) -> None:
-        """Send what waits, until the end; what is not acknowledged then counts as undelivered."""
+        """Send what waits until the end, and then what still waits, for a while."""
+        until = math.inf
         while not (done.is_set() and not self._waiting):
+            if done.is_set() and until == math.inf:
+                until = time.monotonic() + self._course.patience
+            if time.monotonic() >= until:
+                self.summary.undelivered += len(self._waiting)
+                return
             if not self._waiting:
                 await _until(done, GATHER_SECONDS)
                 continue
@@ -164,6 +173,11 @@ class Simulation:
         assert self._collector is not None
         try:
             receipt = await self._collector.send(*taken)
+        except Undelivered as error:
+            # The same events again, later: each counts once.
+            receipt = error.receipt
+            self._waiting.extendleft(reversed(error.events))
+            self.summary.event_trouble = str(error)[:200]
         except ClientError as error:
             receipt = getattr(error, "receipt", None) or Receipt()
             self.summary.undelivered += len(getattr(error, "events", taken))

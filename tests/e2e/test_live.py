@@ -95,7 +95,9 @@ def rehearsed(live: World, seed: int, appeal: float) -> tuple[str, dict[str, Any
         lambda: live.apply({**EXPERIMENT, "training": {"seed": seed}})
     )
     live.until(
-        "its users", lambda: live.version(candidate)["status"].get("weight") == 50, JOBS_SECONDS
+        "its users",
+        lambda: live.version(candidate).get("status", {}).get("weight") == 50,
+        JOBS_SECONDS,
     )
     users = collecting.Users(
         live, seconds=600, rate=25, users=1500, click_rate=0.2, appeal=f"{candidate}={appeal}",

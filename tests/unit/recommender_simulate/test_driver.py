@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 
 import pytest
 
@@ -46,14 +47,16 @@ class Endpoint:
 
 
 class Collector:
-    """Takes everything, or nothing."""
+    """Takes everything, after so many failures."""
 
-    def __init__(self, fails: bool = False) -> None:
+    def __init__(self, failures: float = 0) -> None:
         self.events: list[UserEvent] = []
-        self._fails = fails
+        self._failures = failures
 
     async def send(self, *events: UserEvent) -> Receipt:
-        if self._fails:
+        await asyncio.sleep(0.01)
+        if self._failures > 0:
+            self._failures -= 1
             raise Undelivered("the collector is away", Receipt(), events)
         self.events += events
         return Receipt(accepted=len(events))
@@ -114,10 +117,19 @@ def test_failures_are_counted_with_their_cause() -> None:
 
 
 def test_events_that_the_collector_does_not_take_are_counted() -> None:
-    summary = simulated(Endpoint(), Collector(fails=True))
+    summary = simulated(Endpoint(), Collector(failures=math.inf), patience=0.1)
     assert summary.accepted == 0
     assert summary.undelivered > summary.answers > 0, "impressions and clicks"
     assert "the collector is away" in summary.line()
+
+
+def test_events_that_the_collector_does_not_take_at_first_are_sent_again_in_order() -> None:
+    collector = Collector(failures=3)
+    summary = simulated(Endpoint(), collector)
+    assert summary.undelivered == 0
+    assert len(collector.events) == summary.accepted
+    assert len({event.id for event in collector.events}) == len(collector.events)
+    assert collector.events == sorted(collector.events, key=lambda event: event.time)
 
 
 def test_a_stalled_endpoint_holds_a_bounded_number_of_requests(
