@@ -235,6 +235,7 @@ def main() -> None:
         },
         "standard_error_at_5_percent": round(math.sqrt(0.05 * 0.95 / args.runs), 4),
         "seconds": round(time.perf_counter() - start, 1),
+        "cpu_seconds": round(time.process_time(), 1),
     }
     print(json.dumps(report))
 
