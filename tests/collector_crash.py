@@ -13,10 +13,11 @@ from redis.asyncio import Redis
 
 from recommender_serving.domain.ids import hashed
 from recommender_serving.store.layout import Set, key
+from tests.collector_experiment import Drawn
 from tests.collector_rig import Rig, Sender, clicks
 
 PARTS = ("redis", "serve", "write")
-BATCH = 40  # events, all of one user, so that the store's bound of a user is not reached
+BATCH = 40  # clicks, all of one user, so that the store's bound of a user is not reached
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Outcome:
     repeated: int  # sent again although they were durable
     lost: int
     double: int
+    wrong_moments: int  # arms of the experiment whose moments are not those of all events
 
 
 async def kill_under_load(rig: Rig, *, events: int, kills: int, seed: int = 5) -> Outcome:
@@ -36,7 +38,8 @@ async def kill_under_load(rig: Rig, *, events: int, kills: int, seed: int = 5) -
 
     Every part is killed in turn, then in a random order, at random times under load.
     """
-    sender = Sender(rig.url)
+    sender, experiment = Sender(rig.url), Drawn()
+    acts: list[dict[str, object]] = []
     killed: Counter[str] = Counter()
     number = 0
 
@@ -44,7 +47,10 @@ async def kill_under_load(rig: Rig, *, events: int, kills: int, seed: int = 5) -
         nonlocal number
         while number * BATCH < events or killed.total() < kills:
             number += 1
-            await sender.send(client, _batch(number - 1))
+            batch = _batch(number - 1)
+            acts.extend(batch)
+            await sender.send(client, batch)
+            await sender.send(client, experiment.batch(str(batch[0]["user"])))
             await asyncio.sleep(0.005)
 
     async def kill() -> None:
@@ -56,9 +62,10 @@ async def kill_under_load(rig: Rig, *, events: int, kills: int, seed: int = 5) -
             killed[name] += 1
 
     async with httpx.AsyncClient(timeout=10) as client:
+        await sender.send(client, experiment.opening())
         await asyncio.gather(kill(), *(stream(client) for _ in range(4)))
     sent = number * BATCH
-    await _settled(rig, sent)
+    await _settled(rig, sent + len(experiment.sent))
     files = Counter(row["item_id"] for row in rig.interactions())
     archive = Counter(row["id"] for row in rig.archived())
     stored = await _stored(rig, number, sent)
@@ -70,7 +77,8 @@ async def kill_under_load(rig: Rig, *, events: int, kills: int, seed: int = 5) -
     ):
         lost += sum(1 for name in expected if not found[name])
         double += found.total() - sum(1 for count in found.values() if count)
-    return Outcome(sent, dict(killed), sender.failed, sender.repeated, lost, double)
+    wrong = await experiment.wrong(rig, acts)
+    return Outcome(sent, dict(killed), sender.failed, sender.repeated, lost, double, wrong)
 
 
 def _kill(rig: Rig, name: str) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from recommender_collector.domain.events import Kind
+from recommender_collector.domain.experiments import Ignored
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
@@ -133,7 +134,22 @@ class WriterMetrics:
             labels,
             registry=registry,
         )
+        self._exposures = Counter(
+            "recommender_writer_exposures_total",
+            "Impressions that count for an experiment.",
+            ("model",),
+            registry=registry,
+        )
+        self._ignored = Counter(
+            "recommender_writer_ignored_exposures_total",
+            "Impressions of an experiment that do not count, by the bound that is reached.",
+            ("model", "reason"),
+            registry=registry,
+        )
         for model in models:
+            self._exposures.labels(model)
+            for reason in Ignored:
+                self._ignored.labels(model, reason.value)
             for target in Target:
                 for metric in (self._events, self._unreadable, self._failures, self._last):
                     metric.labels(model, target.value)
@@ -142,6 +158,12 @@ class WriterMetrics:
         """Count what a write added."""
         self._events.labels(model, target.value).inc(events)
         self._unreadable.labels(model, target.value).inc(unreadable)
+
+    def exposed(self, model: str, counted: int, ignored: Mapping[Ignored, int]) -> None:
+        """Count the impressions of experiments."""
+        self._exposures.labels(model).inc(counted)
+        for reason, number in ignored.items():
+            self._ignored.labels(model, reason.value).inc(number)
 
     def failed(self, model: str, target: Target) -> None:
         """Count a failed attempt."""

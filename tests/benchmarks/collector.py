@@ -188,7 +188,7 @@ async def crashes(events: int, kills: int) -> dict[str, Any]:
     return {
         "events": outcome.events, "lost": outcome.lost, "double": outcome.double,
         "kills": outcome.kills, "failed_attempts": outcome.failed_attempts,
-        "repeated": outcome.repeated,
+        "repeated": outcome.repeated, "wrong_moments": outcome.wrong_moments,
     }  # fmt: skip
 
 

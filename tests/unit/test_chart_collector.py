@@ -209,6 +209,26 @@ def test_served_models_know_the_collector_and_its_store_if_it_has_no_password(
     given = {each["name"]: each.get("value") for each in container(operator)["env"]}
     assert given["RECOMMENDER_STORE_URL"] == store
     assert given["RECOMMENDER_COLLECTOR_URL"] == url
+    assert given["RECOMMENDER_EXPERIMENTS_URL"] == (url and f"{url}:9090")
+
+
+def test_the_operator_reaches_the_experiments_whoever_else_may_reach_their_port() -> None:
+    found = manifests(EVERYTHING, **POLICIES)
+    *given, operator = named(found, "NetworkPolicy", "collector")["spec"]["ingress"][1]["from"]
+    assert given == EVERYTHING["adminFrom"]
+    _, text, _ = render(EVERYTHING, **POLICIES)
+    own = {
+        each["kind"]: each
+        for each in yaml.load_all(text, Loader=yaml.CSafeLoader)
+        if each and each["metadata"]["name"] == "recommender-operator"
+    }
+    pod = own["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    assert operator["podSelector"]["matchLabels"].items() <= pod.items()
+    egress = own["NetworkPolicy"]["spec"]["egress"][-1]
+    service = named(found, "Service", "collector")["spec"]
+    assert egress["to"] == [{"podSelector": {"matchLabels": service["selector"]}}]
+    assert egress["ports"] == [{"port": 9090}]
+    assert 9090 in {port["port"] for port in service["ports"]}
 
 
 def test_served_models_may_send_impressions_whoever_else_may_send_events() -> None:

@@ -1,4 +1,4 @@
-"""Probes, metrics and the erasure of users: on a port of their own, which no route reaches."""
+"""Probes, metrics, experiments and the erasure of users: on a port that no route reaches."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from recommender_collector.api import experiments
 from recommender_collector.api.bodies import Refused
 from recommender_collector.api.events import failure
+from recommender_collector.api.experiments import Reports
+from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.effects import number
 from recommender_collector.domain.events import Erasure, line_of
-from recommender_collector.domain.validation import InvalidEvent, Rules, user_of
+from recommender_collector.domain.validation import Rules, user_of
 from recommender_collector.log.port import EventLog, LogBusy, LogUnavailable
 from recommender_collector.metrics import CollectorMetrics
 from recommender_collector.store.users import OnlineStore
@@ -90,9 +93,13 @@ def probes(
     return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
 
 
-def admin_app(routes: list[BaseRoute], erasures: Erasures | None = None) -> Starlette:
+def admin_app(
+    routes: list[BaseRoute], erasures: Erasures | None = None, reports: Reports | None = None
+) -> Starlette:
     """Build the application of the admin port."""
     if erasures is not None:
         path = "/v1/models/{model}/users/{user:path}"
         routes = [*routes, Route(path, erasures.delete, methods=["DELETE"])]
+    if reports is not None:
+        routes = [*routes, Route(experiments.PATH, reports.get)]
     return Starlette(routes=routes)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.events import Event
-from recommender_collector.domain.validation import InvalidEvent, Rules, event_of
+from recommender_collector.domain.validation import Rules, event_of
 
 MAX_EVENTS = 1000
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.events import Kind
-from recommender_collector.domain.validation import InvalidEvent
 
 CONTENT_TYPE = "application/cloudevents+json"
 BATCH_CONTENT_TYPE = "application/cloudevents-batch+json"

@@ -113,6 +113,8 @@ class Model(_Section):
     max_age_seconds: int = Field(default=DAY, ge=60, le=30 * DAY)
     #: How far clocks of clients may be ahead; such events happened when they were received.
     max_ahead_seconds: int = Field(default=300, ge=0, le=3600)
+    #: What a user does counts for an experiment for this long after an exposure.
+    attribution_seconds: int = Field(default=DAY, ge=1800, le=30 * DAY)
     #: Replace user ids by keyed hashes.
     hash_users: bool = False
 

@@ -36,6 +36,15 @@ class Path(enum.StrEnum):
     POPULARITY = "popularity"
 
 
+class Exposure(NamedTuple):
+    """The part of an experiment in which an impression was."""
+
+    experiment: str  # 8 hex digits
+    phase: int  # 0 to 99; a constant set of shares of users
+    arm: str  # version to which the user is assigned, whatever answered
+    cap: float  # most revenue of one user that counts
+
+
 class Event(NamedTuple):
     """One valid event."""
 
@@ -51,11 +60,13 @@ class Event(NamedTuple):
     context: dict[str, str | float | bool] | None = None  # by declared name
     version: str | None = None  # that answered the request
     path: str | None = None  # one of Path
+    exposure: Exposure | None = None
 
 
-#: Fields of the first lines of this format. A line has the later ones if the event has any of
+#: Fields of the lines of each release so far. A line has the later ones if the event has any of
 #: them, so that a writer of an earlier release reads the others.
-_FIRST_FIELDS = len(Event._fields) - 2
+_FIRST_FIELDS = len(Event._fields) - 3
+_SECOND_FIELDS = len(Event._fields) - 1
 
 
 class Erasure(NamedTuple):
@@ -77,9 +88,11 @@ def line_of(entry: Event | Erasure) -> bytes:
     """Return an entry as one line of JSON, without the line break."""
     if isinstance(entry, Erasure):
         return orjson.dumps((FORMAT, "erase", entry.user))
+    if entry.exposure is not None:
+        return orjson.dumps((FORMAT, *entry[:_SECOND_FIELDS], tuple(entry.exposure)))
     if entry.version is None and entry.path is None:
         return orjson.dumps((FORMAT, *entry[:_FIRST_FIELDS]))
-    return orjson.dumps((FORMAT, *entry))
+    return orjson.dumps((FORMAT, *entry[:_SECOND_FIELDS]))
 
 
 def entry_of(line: bytes) -> Event | Erasure:
@@ -96,7 +109,7 @@ def entry_of(line: bytes) -> Event | Erasure:
         raise Unreadable(f"not a list that starts with the format {FORMAT}")
     if len(row) == 3 and row[1] == "erase" and isinstance(row[2], Id):
         return Erasure(row[2])
-    if len(row) - 1 not in (_FIRST_FIELDS, len(Event._fields)):
+    if len(row) - 1 not in (_FIRST_FIELDS, _SECOND_FIELDS, len(Event._fields)):
         raise Unreadable(f"{len(row)} fields in place of {1 + len(Event._fields)}")
     _, id_, kind, user, items, time, *rest = row
     try:
@@ -105,4 +118,19 @@ def entry_of(line: bytes) -> Event | Erasure:
         raise Unreadable(f"unknown kind {str(kind)[:40]!r}") from None
     if not (isinstance(user, Id) and isinstance(items, list) and isinstance(time, int)):
         raise Unreadable("user, items or time has the wrong type")
+    if len(row) - 1 == len(Event._fields):
+        rest[-1] = _exposure_of(rest[-1])
     return Event(id_, known, user, tuple(items), time, *rest)
+
+
+def _exposure_of(value: object) -> Exposure:
+    if isinstance(value, list) and len(value) == len(Exposure._fields):
+        experiment, phase, arm, cap = value
+        if (
+            isinstance(experiment, str)
+            and type(phase) is int
+            and isinstance(arm, str)
+            and isinstance(cap, (int, float))
+        ):
+            return Exposure(experiment, phase, arm, cap)
+    raise Unreadable("the part of an experiment has the wrong type")

@@ -7,43 +7,40 @@ from __future__ import annotations
 
 import difflib
 import math
-import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from recommender_collector.domain.checks import (
+    MAX_ID,
+    MAX_VALUE,
+    InvalidEvent,
+    is_text,
+    label,
+)
 from recommender_collector.domain.declaration import ContextFeature, ContextKind, Model
 from recommender_collector.domain.events import Event, Id, Kind, Path
+from recommender_collector.domain.exposures import EXPOSURE_FIELDS, exposure_of
 from recommender_collector.domain.pseudonyms import HEX_DIGITS, is_pseudonym
 from recommender_serving.domain.ids import IdKind, fault
 
-MAX_ID = 128  # characters of ids of users, items, requests and sessions
 MAX_EVENT_ID = 256
 MAX_QUERY = 256
 MAX_CATEGORY = 64
 MAX_ITEMS = 500  # of an impression
 MAX_INTEGER = 10**18 - 1  # ingestion refuses larger ids
 MAX_DWELL = 86_400.0
-MAX_VALUE = 1e12
 LATEST = 4_102_444_800  # 2100-01-01; milliseconds since 1971 are above it
 FIELDS = (
     "id", "kind", "model", "user", "item", "items", "time", "value", "request", "session",
-    "query", "context", "version", "path", "hashed",
+    "query", "context", "version", "path", "hashed", *EXPOSURE_FIELDS,
 )  # fmt: skip
 _KINDS = {kind.value: kind for kind in Kind}
 _PATHS = {path.value: path for path in Path}
 _FIELDS = frozenset(FIELDS)
 _NEEDS_ITEM = frozenset({Kind.CLICK, Kind.BASKET, Kind.PURCHASE, Kind.DWELL, Kind.DISLIKE})
 _NEEDS_VALUE = {Kind.PURCHASE: "the money paid", Kind.DWELL: "the seconds"}
-
-
-class InvalidEvent(ValueError):  # noqa: N818 - it is the event that is invalid
-    """An event violates the schema."""
-
-    def __init__(self, field: str, value: object, remedy: str) -> None:
-        super().__init__(f"{field}: got {_short.repr(value)}; {remedy}")
-        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +74,7 @@ def event_of(raw: object, rules: Rules, now: float) -> Event:
         raise InvalidEvent("kind", named, f"give one of {', '.join(Kind)}")
     if id_ is None:
         raise InvalidEvent("id", None, "it is required: give a text that no other event has")
-    id_ = _label("id", id_, MAX_EVENT_ID)
+    id_ = label("id", id_, MAX_EVENT_ID)
     ids = rules.model.mapping.ids
     user = user_of(get("user"), rules, get("hashed"))
     items = _items(raw, kind, ids.item)
@@ -90,12 +87,13 @@ def event_of(raw: object, rules: Rules, now: float) -> Event:
         items,
         _time(get("time"), rules.model, now),
         _value(get("value"), kind),
-        None if request is None else _label("request", request),
-        None if session is None else _label("session", session),
+        None if request is None else label("request", request),
+        None if session is None else label("session", session),
         _query(get("query"), kind),
         None if context is None else _context(context, rules.model),
-        None if version is None else _label("version", version),
+        None if version is None else label("version", version),
         None if path is None else _path(path),
+        exposure_of(raw, kind),
     )
 
 
@@ -221,12 +219,6 @@ def _value(value: object, kind: Kind) -> float | None:
     return number
 
 
-def _label(field: str, value: object, most: int = MAX_ID) -> str:
-    if type(value) is str and 0 < len(value) <= most and value.isascii() and value.isprintable():
-        return value
-    raise InvalidEvent(field, value, f"give 1 to {most} printable ASCII characters")
-
-
 def _query(value: object, kind: Kind) -> str | None:
     if kind is not Kind.SEARCH:
         if value is not None:
@@ -234,14 +226,9 @@ def _query(value: object, kind: Kind) -> str | None:
                 "query", value, f"only a search has words: leave it out of a {kind}"
             )
         return None
-    if isinstance(value, str) and 0 < len(value) <= MAX_QUERY and _is_text(value):
+    if isinstance(value, str) and 0 < len(value) <= MAX_QUERY and is_text(value):
         return value
     raise InvalidEvent("query", value, f"a search needs its words, 1 to {MAX_QUERY} characters")
-
-
-def _is_text(value: str) -> bool:
-    """Whether the text is UTF-8 and printable; JSON may escape lone surrogates."""
-    return value.isprintable()
 
 
 def _context(value: object, model: Model) -> dict[str, str | float | bool] | None:
@@ -264,7 +251,7 @@ def _context(value: object, model: Model) -> dict[str, str | float | bool] | Non
 def _feature(value: object, feature: ContextFeature) -> str | float | bool:
     field = f"context.{feature.name}"
     if feature.kind is ContextKind.CATEGORICAL:
-        if isinstance(value, str) and 0 < len(value) <= MAX_CATEGORY and _is_text(value):
+        if isinstance(value, str) and 0 < len(value) <= MAX_CATEGORY and is_text(value):
             return value
         raise InvalidEvent(field, value, f"give a text of 1 to {MAX_CATEGORY} characters")
     if feature.kind is ContextKind.BOOLEAN:
@@ -276,8 +263,3 @@ def _feature(value: object, feature: ContextFeature) -> str | float | bool:
     if type(value) in (int, float) and low <= value <= high:  # type: ignore[operator]
         return value  # type: ignore[return-value]
     raise InvalidEvent(field, value, f"give a number from {low:g} to {high:g}")
-
-
-_short = reprlib.Repr()
-_short.maxstring = _short.maxother = 60
-_short.maxlist = _short.maxdict = 3

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from recommender_collector.api.admin import Erasures, admin_app, probes
 from recommender_collector.api.events import Events
+from recommender_collector.api.experiments import Reports
 from recommender_collector.log import durability
 from recommender_collector.log.group_commit import GroupCommit
 from recommender_collector.log.port import LogUnavailable
@@ -23,6 +24,7 @@ from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.metrics import CollectorMetrics
 from recommender_collector.process import parts, servers
 from recommender_collector.process.settings import ServeSettings, StoreSettings
+from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.users import OnlineStore
 from recommender_serving.listening import listen
 
@@ -82,6 +84,7 @@ async def _serve(settings: ServeSettings) -> None:
     log = RedisLog(redis, {name: each.max_age_seconds for name, each in declared.models.items()})
     events = Events(models, {name: GroupCommit(log, name) for name in models}, metrics)
     erasures = Erasures(models, log, OnlineStore(redis, settings.keep_seconds), metrics)
+    reports = Reports(models, ExperimentStore(redis))
     watch = Watch(log, settings.store, metrics, redis)
     stop = servers.on_signal()
 
@@ -92,7 +95,7 @@ async def _serve(settings: ServeSettings) -> None:
         Starlette(routes=[Route("/v1/events", events, methods=["POST"])]), settings.grace
     )
     routes = probes(registry, lambda: True, ready)
-    admin = servers.build(admin_app(routes, erasures), settings.grace)
+    admin = servers.build(admin_app(routes, erasures, reports), settings.grace)
     admin_serving = asyncio.create_task(
         admin.serve([listen(settings.admin_port, servers.BACKLOG)])
     )

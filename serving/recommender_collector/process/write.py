@@ -13,8 +13,10 @@ from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.metrics import WriterMetrics
 from recommender_collector.process import parts, servers
 from recommender_collector.process.settings import WriteSettings
+from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.users import OnlineStore
 from recommender_collector.writers.batches import Batches
+from recommender_collector.writers.experiments import Experiments
 from recommender_collector.writers.lake import LakeWriter, Pace
 from recommender_collector.writers.online import OnlineWriter
 from recommender_collector.writers.runner import Runner, Writer
@@ -46,7 +48,8 @@ async def _write(settings: WriteSettings) -> None:
     pace = Pace(seconds=settings.flush_seconds, keep_seconds=settings.files_keep_seconds)
     runners: list[Runner] = []
     for name, model in declared.models.items():
-        writers: list[Writer] = [OnlineWriter(log, store, name, model, metrics)]
+        experiments = Experiments(ExperimentStore(redis), name, model)
+        writers: list[Writer] = [OnlineWriter(log, store, name, model, metrics, experiments)]
         if settings.files is not None:
             files = Batches(settings.files / name)
             writers.append(LakeWriter(log, files, name, model, metrics, pace))

@@ -21,13 +21,15 @@ from recommender_serving.store.layout import (
     trends,
 )
 
+#: A command of Redis and its arguments, at most 4,000.
+Command = tuple[str | bytes | int, ...]
 #: Adds members to sorted sets and moves the offset, if it is where the writer thinks it is.
 #:
 #: KEYS: the offset; keys to remove first. ARGV: the expected offset; the new one; seconds to live;
 #: n; n times key, most members, score, member; then of what is popular: m; key of the segments;
 #: most items of a segment; most segments; seconds to live; m times segment, item, gain. Among
-#: the most segments, those whose items are forgotten make room for others. Returns 1, or 0 if
-#: another writer moved the offset.
+#: the most segments, those whose items are forgotten make room for others. Then c; c times the
+#: number of words of a command, and its words. Returns 1, or 0 if another writer moved the offset.
 APPLY = (
     """
 local looked = false
@@ -85,6 +87,14 @@ for name in pairs(touched) do
   redis.call('EXPIRE', name, live)
 end
 if next(touched) then redis.call('EXPIRE', index, live) end
+local at = p + 5 + 3 * m
+local c = tonumber(ARGV[at])
+at = at + 1
+for i = 1, c do
+  local words = tonumber(ARGV[at])
+  redis.call(unpack(ARGV, at + 1, at + words))
+  at = at + 1 + words
+end
 redis.call('SET', KEYS[1], ARGV[2])
 return 1
 """
@@ -112,8 +122,9 @@ class OnlineStore:
         after: str,
         forget: Iterable[int] = (),
         gains: Sequence[Gain] = (),
+        commands: Sequence[Command] = (),
     ) -> bool:
-        """Forget users, apply effects and gains and move the offset: all of it or nothing.
+        """Forget users, apply effects, gains and commands and move the offset: all or nothing.
 
         Returns:
             False if the offset is not `before`: another writer was faster, nothing was written.
@@ -125,6 +136,9 @@ class OnlineStore:
         arguments += (len(gains), trends(model), TREND_ITEMS, TREND_SEGMENTS, TREND_SECONDS)
         for gain in gains:
             arguments += (gain.segment, gain.item, repr(gain.worth))
+        arguments.append(len(commands))
+        for command in commands:
+            arguments += (len(command), *command)
         keys = [offset_key(model), *_keys(model, forget)]
         return bool(await self._apply(keys=keys, args=arguments))
 

@@ -9,10 +9,12 @@ from collections.abc import Callable, Sequence
 from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.effects import Effect, effects, number
 from recommender_collector.domain.events import Erasure, Event, Unreadable, entry_of
+from recommender_collector.domain.experiments import Experiment
 from recommender_collector.domain.trends import Trends
 from recommender_collector.log.port import EventLog, Record
 from recommender_collector.metrics import Target, WriterMetrics
 from recommender_collector.store.users import OnlineStore, newest
+from recommender_collector.writers.experiments import Experiments
 
 logger = logging.getLogger(__name__)
 RECORDS = 50  # of a read; a record has up to 1000 events
@@ -35,6 +37,7 @@ class OnlineWriter:
         name: str,
         model: Model,
         metrics: WriterMetrics,
+        experiments: Experiments,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._log = log
@@ -43,6 +46,7 @@ class OnlineWriter:
         self._values = model.values
         self._trends = Trends(model)
         self._metrics = metrics
+        self._experiments = experiments
         self._clock = clock
 
     async def step(self, wait: float = WAIT_SECONDS) -> str:
@@ -51,47 +55,67 @@ class OnlineWriter:
         Raises:
             LogUnavailable, RedisError, OSError: the store does not answer; step again.
         """
-        offset = await self._store.offset(self._name)
+        offset, experiments = await self._experiments.start()
         records = await self._log.read(self._name, offset, RECORDS, wait)
         for record in records:
-            if not await self._one(record, offset):
+            applied = await self._one(record, offset, experiments)
+            if applied is None:
                 break  # another writer; the next step starts from its offset
-            offset = record.offset
+            offset, experiments = record.offset, applied
             self._metrics.reached(self._name, self.target, seconds_of(offset))
         if not records:
             self._metrics.reached(self._name, self.target, self._clock())
         return offset
 
-    async def _one(self, record: Record, before: str) -> bool:
-        found, users, events, unreadable = self._read(record.lines)
+    async def _one(
+        self, record: Record, before: str, experiments: dict[str, Experiment]
+    ) -> dict[str, Experiment] | None:
+        """Apply a record; return the experiments after it, or None if another writer did."""
+        entries, unreadable = self._read(record.lines)
+        found, erased = self._effects(entries)
+        events = [each for each in entries if isinstance(each, Event)]
         gains = self._trends.gains(events)
-        if not await self._store.apply(self._name, found, before, record.offset, users, gains):
-            return False
+        turn = await self._experiments.turn(
+            before, experiments, millis_of(record.offset), entries, found
+        )
+        if turn is None or not await self._store.apply(
+            self._name, found, before, record.offset, erased, gains, turn.commands
+        ):
+            return None
         self._metrics.wrote(self._name, self.target, len(events), unreadable)
-        return True
+        self._metrics.exposed(self._name, turn.counted, turn.ignored)
+        return turn.experiments
 
-    def _read(self, lines: Sequence[bytes]) -> tuple[list[Effect], set[int], list[Event], int]:
-        found: list[Effect] = []
-        users: set[int] = set()
-        events: list[Event] = []
+    def _read(self, lines: Sequence[bytes]) -> tuple[list[Event | Erasure], int]:
+        entries: list[Event | Erasure] = []
         unreadable = 0
         for line in lines:
             try:
-                entry = entry_of(line)
+                entries.append(entry_of(line))
             except Unreadable as error:
                 unreadable += 1
                 logger.warning("%s: a line of the log is left out: %s", self._name, error)
-                continue
+        return entries, unreadable
+
+    def _effects(self, entries: Sequence[Event | Erasure]) -> tuple[list[Effect], set[int]]:
+        """Return the effects on users, and the users to forget before."""
+        found: list[Effect] = []
+        erased: set[int] = set()
+        for entry in entries:
             if isinstance(entry, Erasure):
                 user = number(entry.user)
-                users.add(user)
+                erased.add(user)
                 found = [each for each in found if each.user != user]
             else:
-                events.append(entry)
                 found.extend(effects(entry, self._values))
-        return newest(found), users, events, unreadable
+        return newest(found), erased
+
+
+def millis_of(offset: str) -> int:
+    """Return the time of an offset, in milliseconds since 1970."""
+    return int(offset.partition("-")[0])
 
 
 def seconds_of(offset: str) -> float:
     """Return the time of an offset, in seconds since 1970."""
-    return int(offset.partition("-")[0]) / 1000
+    return millis_of(offset) / 1000

@@ -21,7 +21,7 @@ async def test_nothing_acknowledged_is_lost_or_counted_twice(tmp_path: Path) -> 
     assert outcome.events >= 4000
     assert set(outcome.kills) == {"redis", "serve", "write"}
     assert outcome.failed_attempts > 0, "the kills were not under load"
-    assert (outcome.lost, outcome.double) == (0, 0)
+    assert (outcome.lost, outcome.double, outcome.wrong_moments) == (0, 0, 0)
 
 
 async def test_a_stopped_collector_answers_what_it_took_and_exits_with_0(tmp_path: Path) -> None:

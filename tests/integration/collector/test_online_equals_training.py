@@ -26,8 +26,10 @@ from recommender_collector.domain.events import Event, Kind, digest, line_of
 from recommender_collector.log.port import Line
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.metrics import WriterMetrics
+from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.users import OnlineStore
 from recommender_collector.writers.batches import Batches
+from recommender_collector.writers.experiments import Experiments
 from recommender_collector.writers.lake import RECORDS, LakeWriter, Pace
 from recommender_collector.writers.online import OnlineWriter
 from recommender_serving.domain.ids import hashed
@@ -67,7 +69,8 @@ class Desk:
         self.log = RedisLog(self.redis, {"shop": 86_400})
         metrics = WriterMetrics(CollectorRegistry(), ["shop"])
         store = OnlineStore(self.redis, 86_400)
-        self.online = OnlineWriter(self.log, store, "shop", self.model, metrics)
+        experiments = Experiments(ExperimentStore(self.redis), "shop", self.model)
+        self.online = OnlineWriter(self.log, store, "shop", self.model, metrics, experiments)
         self.lake = LakeWriter(
             self.log, Batches(folder / "raw"), "shop", self.model, metrics, Pace(seconds=1e9)
         )

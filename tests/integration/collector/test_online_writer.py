@@ -10,7 +10,9 @@ from recommender_collector.domain.events import Erasure, Event, Kind, digest, li
 from recommender_collector.log.port import Line
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.metrics import WriterMetrics
+from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.users import OnlineStore
+from recommender_collector.writers.experiments import Experiments
 from recommender_collector.writers.online import OnlineWriter
 from recommender_serving.domain.ids import hashed
 from recommender_serving.domain.types import Past
@@ -34,7 +36,8 @@ class Desk:
 
     def writer(self) -> OnlineWriter:
         metrics = WriterMetrics(CollectorRegistry(), ["shop"])
-        return OnlineWriter(self.log, self.store, "shop", model(), metrics)
+        experiments = Experiments(ExperimentStore(self.redis), "shop", model())
+        return OnlineWriter(self.log, self.store, "shop", model(), metrics, experiments)
 
     async def put(self, *entries: Event | Erasure) -> None:
         lines = []
@@ -81,7 +84,7 @@ async def test_each_event_has_its_effect_once_with_two_writers(desk: Desk) -> No
     (record,) = await desk.log.read("shop", offset, 1, 0.01)
     assert await first.step() == record.offset
     # The second one had read the same record before.
-    assert not await second._one(record, offset)
+    assert await second._one(record, offset, {}) is None
     await desk.put(CLICK._replace(time=AT + 1000))
     await second.step()
     await first.step(wait=0.01)

@@ -14,7 +14,9 @@ from recommender_collector.domain.events import Event, Kind, digest, line_of
 from recommender_collector.log.port import Line
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.metrics import WriterMetrics
+from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.users import OnlineStore
+from recommender_collector.writers.experiments import Experiments
 from recommender_collector.writers.online import OnlineWriter
 from recommender_serving.domain.ids import hashed
 from recommender_serving.store.layout import (
@@ -45,7 +47,8 @@ class Desk:
 
     def writer(self) -> OnlineWriter:
         metrics = WriterMetrics(CollectorRegistry(), ["shop"])
-        return OnlineWriter(self.log, self.store, "shop", MODEL, metrics)
+        experiments = Experiments(ExperimentStore(self.redis), "shop", MODEL)
+        return OnlineWriter(self.log, self.store, "shop", MODEL, metrics, experiments)
 
     async def put(self, *events: Event) -> None:
         lines = []
@@ -102,7 +105,7 @@ async def test_an_event_counts_once_with_two_writers(desk: Desk) -> None:
     await desk.put(click("tea"))
     (record,) = await desk.log.read("shop", offset, 1, 0.01)
     await first.step()
-    assert not await second._one(record, offset)
+    assert await second._one(record, offset, {}) is None
     await second.step(wait=0.01)
     assert (await desk.read()).overall == {hashed("tea"): pytest.approx(1)}
 

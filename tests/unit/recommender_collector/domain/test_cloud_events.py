@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.cloud_events import from_headers, unwrap
-from recommender_collector.domain.validation import InvalidEvent
 
 EVENT: dict[str, Any] = {
     "specversion": "1.0",

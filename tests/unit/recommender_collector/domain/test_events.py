@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from recommender_collector.domain.events import (
     DIGEST_BYTES,
     Erasure,
     Event,
+    Exposure,
     Kind,
     Path,
     Unreadable,
@@ -39,6 +41,10 @@ events = st.builds(
     context=st.none() | contexts,
     version=st.none() | labels,
     path=st.none() | st.sampled_from(Path),
+    exposure=st.none()
+    | st.builds(
+        Exposure, st.from_regex("[0-9a-f]{8}"), st.integers(0, 99), labels, st.floats(1e-9, 1e12)
+    ),
 )
 
 
@@ -55,6 +61,7 @@ def test_a_line_of_an_earlier_release_is_read_and_written_for_an_earlier_writer(
     assert entry_of(line) == event
     assert line_of(event) == line
     assert entry_of(line_of(event._replace(version="v"))) == event._replace(version="v")
+    assert len(orjson.loads(line_of(event._replace(version="v")))) == 13
 
 
 @given(ids)
@@ -77,6 +84,9 @@ def test_an_erasure_comes_back_from_the_log_as_it_was(user: int | str) -> None:
         b'[1,"a","click",null,["i"],1,null,null,null,null,null]',
         b'[1,"a","click","u","i",1,null,null,null,null,null]',
         b'[1,"a","click","u",["i"],"now",null,null,null,null,null]',
+        b'[1,"a","click","u",["i"],1,null,null,null,null,null,"v","model",null]',
+        b'[1,"a","click","u",["i"],1,null,null,null,null,null,"v","model",["0a1b2c3d",1,2,3]]',
+        b'[1,"a","click","u",["i"],1,null,null,null,null,null,"v","model",["0a1b2c3d",1,"a"]]',
     ],
 )
 def test_a_line_of_another_format_is_unreadable(line: bytes) -> None:

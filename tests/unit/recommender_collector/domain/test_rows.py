@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event, Exposure, Kind
 from recommender_collector.domain.rows import archived, interactions, is_of
 from tests.unit.recommender_collector.collector_samples import mapping, model
 
@@ -60,3 +60,10 @@ def test_the_rows_of_a_user_are_found_by_the_id_alone() -> None:
     assert not is_of(b'{"user":"eve","item":"ada"}', "user", {"ada"})
     assert not is_of(b'{"user":"adam"}', "user", {"ada"})
     assert not is_of(b'{"user":5}', "user", {"5"})
+
+
+def test_the_archive_has_the_parts_of_an_exposure_as_fields() -> None:
+    shown = EVENT._replace(exposure=Exposure("0a1b2c3d", 2, "shop-a", 10.0))
+    row = orjson.loads(archived(shown))
+    assert {name: row[name] for name in Exposure._fields} == shown.exposure._asdict()  # type: ignore[union-attr]
+    assert row.keys() == orjson.loads(archived(EVENT)).keys() | set(Exposure._fields)

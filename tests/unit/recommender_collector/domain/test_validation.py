@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.events import Event, Kind, Path, entry_of, line_of
 from recommender_collector.domain.pseudonyms import Pseudonyms
-from recommender_collector.domain.validation import FIELDS, InvalidEvent, Rules, event_of
+from recommender_collector.domain.validation import FIELDS, Rules, event_of
 from tests.unit.recommender_collector.collector_samples import MAPPING, NOW, click, model, rules
 
 NUMBERS = {**MAPPING, "ids": {"user": "Integer", "item": "Integer"}}

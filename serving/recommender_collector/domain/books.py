@@ -1,0 +1,300 @@
+"""What the events of one record change in the experiments of a model: pure.
+
+The writer reads what the store has of the record's users (`Known`), takes each entry in the order
+of the log, and writes the `Changes` together with the offset. So an event counts once, whatever
+is killed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from recommender_collector.domain.effects import number
+from recommender_collector.domain.events import Erasure, Event, Exposure, Path
+from recommender_collector.domain.experiments import (
+    KEEP_SECONDS,
+    MOST_ARMS,
+    MOST_EXPERIMENTS,
+    MOST_USERS,
+    Changes,
+    Experiment,
+    Ignored,
+    Known,
+    Spans,
+)
+from recommender_collector.domain.moments import Moments, Share
+from recommender_collector.domain.participants import (
+    MOST_OPEN,
+    Act,
+    Participant,
+    act_of,
+    thousandths,
+)
+
+ByArm = Mapping[tuple[str, int, str], Moments]  # by experiment and phase
+
+
+class Books:
+    """The experiments of a model, and what one record changes in them.
+
+    Args:
+        experiments: those that the store has.
+        at: time of the record, in milliseconds, which grows from record to record.
+    """
+
+    def __init__(self, experiments: Mapping[str, Experiment], at: int, spans: Spans) -> None:
+        self._at = at
+        self._spans = spans
+        self.changes = Changes()
+        gone = at - KEEP_SECONDS * 1000
+        self.changes.dropped = {name for name, each in experiments.items() if each.last < gone}
+        self._all = {
+            name: Experiment(each.last, each.arms.copy())
+            for name, each in experiments.items()
+            if name not in self.changes.dropped
+        }
+        self._open = [name for name in self._all if self._is_open(name)]
+        self._known = Known()
+        #: What each changed user added before this record.
+        self._former: dict[tuple[str, int], dict[int, Share]] = {}
+        self._first: dict[tuple[str, int], int] = {}
+        self._created: set[tuple[str, int]] = set()
+        self._erased: set[int] = set()
+
+    @property
+    def experiments(self) -> dict[str, Experiment]:
+        """All experiments, after this record."""
+        return self._all
+
+    def concerned(self, entries: Sequence[Event | Erasure]) -> bool:
+        """Return whether the entries may change anything."""
+        if self.changes.dropped or self._open:
+            return True
+        return any(
+            bool(self._all) if isinstance(each, Erasure) else each.exposure is not None
+            for each in entries
+        )
+
+    def reads(self, entries: Sequence[Event | Erasure]) -> list[str]:
+        """Return the experiments of which `take` needs the users of the entries."""
+        if any(isinstance(each, Erasure) for each in entries):
+            return list(self._all)
+        named = {
+            each.exposure.experiment
+            for each in entries
+            if isinstance(each, Event) and each.exposure is not None
+        }
+        return [name for name in self._all if name in self._open or name in named]
+
+    def _is_open(self, name: str) -> bool:
+        """Return whether an event may still count: its exposure may be a window and late ago."""
+        return self._all[name].last >= self._at - self._spans.window - self._spans.late
+
+    def take(self, entries: Sequence[Event | Erasure], known: Known) -> None:
+        """Take the entries, in the order of the log."""
+        self._known = known
+        for entry in entries:
+            user = number(entry.user)
+            if isinstance(entry, Erasure):
+                self._erase(user)
+            elif entry.exposure is not None:
+                self._expose(user, entry, entry.exposure)
+            elif (act := act_of(entry)) is not None:
+                self._act(user, act)
+
+    def _erase(self, user: int) -> None:
+        for name in self._all:
+            if self._touch(name, user):
+                del self._known.participants[name, user]
+                self._created.discard((name, user))
+                self._known.users[name] -= 1
+                self.changes.participants[name, user] = None
+        self.changes.early.pop(user, None)
+        self._erased.add(user)
+
+    def _expose(self, user: int, event: Event, exposure: Exposure) -> None:
+        refused = self._admit(user, exposure)
+        if refused is not None:
+            self.changes.ignored[refused] += 1
+            return
+        name, phase = exposure.experiment, exposure.phase
+        experiment = self._all[name]
+        participant = self._touch(name, user)
+        if participant is None:
+            participant = Participant(acts=sorted(self.changes.early.get(user, ())))
+            self._known.participants[name, user] = participant
+            self._created.add((name, user))
+            self._known.users[name] = self._known.users.get(name, 0) + 1
+        cap = max(1, thousandths(exposure.cap))
+        participant.stay(phase, event.time, cap).expose(
+            event.time,
+            experiment.arms.index(exposure.arm),
+            cap,
+            fallback=event.path not in (None, Path.MODEL),
+            disagreed=event.version not in (None, exposure.arm),
+        )
+        self.changes.participants[name, user] = participant
+        since = self.changes.since.get((name, phase), event.time)
+        self.changes.since[name, phase] = min(since, event.time)
+        self.changes.counted += 1
+
+    def _admit(self, user: int, exposure: Exposure) -> Ignored | None:
+        """Let an exposure open its experiment and its arm, within the bounds."""
+        name = exposure.experiment
+        found = self._all.get(name)
+        if found is None:
+            if not self._has_room():
+                return Ignored.EXPERIMENTS
+            found = self._all[name] = Experiment(self._at)
+        full = self._known.users.get(name, 0) >= MOST_USERS
+        if full and (name, user) not in self._known.participants:
+            return Ignored.USERS
+        if exposure.arm not in found.arms:
+            if len(found.arms) >= MOST_ARMS:
+                return Ignored.ARMS
+            found.arms.append(exposure.arm)
+        found.last = self._at
+        if name not in self._open:
+            self._open.append(name)
+        self.changes.experiments[name] = found
+        return None
+
+    def _has_room(self) -> bool:
+        """Return whether there may be one more; the one that is over for longest makes room."""
+        if len(self._all) < MOST_EXPERIMENTS:
+            return True
+        oldest = min(self._all, key=lambda name: self._all[name].last)
+        if oldest in self._open:
+            return False
+        self._drop(oldest)
+        return True
+
+    def _drop(self, name: str) -> None:
+        del self._all[name]
+        self.changes.dropped.add(name)
+        self._known.users.pop(name, None)
+        for found in (self.changes.participants, self._known.participants, self._former):
+            for key in [key for key in found if key[0] == name]:
+                del found[key]
+
+    def _act(self, user: int, act: Act) -> None:
+        waits = False
+        for name in self._open:
+            participant = self._touch(name, user)
+            if participant is None:
+                waits = True
+            else:
+                participant.act(act)
+                self.changes.participants[name, user] = participant
+        if waits:  # for the first exposure, which may arrive later
+            self.changes.early.setdefault(user, []).append(act)
+
+    def _touch(self, name: str, user: int) -> Participant | None:
+        """Return a participant, and remember what it added before this record."""
+        found = self._known.participants.get((name, user))
+        if (name, user) not in self._former:
+            self._former[name, user] = self._shares(name, found) if found else {}
+            if found:
+                self._first[name, user] = found.first
+        return found
+
+    def _shares(self, name: str, of: Participant) -> dict[int, Share]:
+        return of.shares(self._spans.window, self._all[name].arms)
+
+    def waiting(self) -> set[int]:
+        """Return the users whose early acts `finish` needs."""
+        return {user for _, user in self._created} | self.changes.early.keys() | self._erased
+
+    def _remember(self, early: Mapping[int, Sequence[Act]]) -> None:
+        """Add what the store has of early acts, except of erased users."""
+        for user, acts in early.items():
+            if user in self._erased:
+                self.changes.early.setdefault(user, [])
+                continue
+            for name in self._all:
+                if (name, user) in self._created:
+                    found = self._known.participants[name, user]
+                    found.acts = sorted([*found.acts, *acts])
+            if user in self.changes.early:
+                self.changes.early[user] += acts
+
+    def recount(self, interactions: Mapping[int, int]) -> set[int]:
+        """Return the users whose interactions before their first exposure have changed.
+
+        Args:
+            interactions: of each user, the time of the oldest one in the record.
+        """
+        found = set()
+        for (name, user), participant in self._known.participants.items():
+            first = participant.first
+            changed = (name, user) in self.changes.participants
+            if changed and self._first.get((name, user)) != first:
+                found.add(user)
+            elif interactions.get(user, first) < first and name in self._open:
+                self._touch(name, user)
+                self.changes.participants[name, user] = participant
+                found.add(user)
+        return found
+
+    def phases(self) -> set[tuple[str, int]]:
+        """Return the experiments and phases whose moments may change."""
+        found = {(name, phase) for (name, _), own in self._former.items() for phase in own}
+        for (name, _), participant in self.changes.participants.items():
+            found |= {(name, phase) for phase in participant.stays} if participant else set()
+        return found
+
+    def finish(
+        self,
+        interactions: Mapping[int, Collection[int]],
+        moments: ByArm,
+        since: Mapping[tuple[str, int], int],
+        early: Mapping[int, Sequence[Act]],
+    ) -> Changes:
+        """Return what to write.
+
+        Args:
+            interactions: their times, of the users of `recount`.
+            moments: those that the store has of `phases`, by arm; they are changed.
+            since: first exposure of these phases.
+            early: acts of users of `waiting` that no experiment had seen.
+        """
+        self._remember(early)
+        horizon = self._at - self._spans.late
+        changes = self.changes
+        for (name, user), participant in changes.participants.items():
+            shares: dict[int, Share] = {}
+            if participant is not None:
+                if (times := interactions.get(user)) is not None:
+                    participant.before = sum(map(participant.first.__gt__, times))
+                participant.settle(horizon, self._spans.window)
+                shares = self._shares(name, participant)
+            self._move(name, self._former[name, user], shares, moments)
+        for user, acts in changes.early.items():
+            changes.early[user] = sorted(a for a in acts if a.time > horizon)[-MOST_OPEN:]
+        for key in changes.since.keys() & since.keys():
+            if key[0] not in changes.dropped:
+                changes.since[key] = min(changes.since[key], since[key])
+        return changes
+
+    def _move(
+        self,
+        name: str,
+        former: Mapping[int, Share],
+        shares: Mapping[int, Share],
+        moments: ByArm,
+    ) -> None:
+        """Replace what a user added to the moments."""
+        for phase in {*former, *shares}:
+            before, after = former.get(phase), shares.get(phase)
+            for share, sign in ((before, -1), (after, 1)):
+                if share is not None and before != after:
+                    self._of(name, phase, share.arm, moments).add(share, sign)
+                    for arm, count in share.disagreed:
+                        self._of(name, phase, arm, moments).disagreed += sign * count
+
+    def _of(self, name: str, phase: int, arm: str, known: ByArm) -> Moments:
+        key = (name, phase, arm)
+        if key not in self.changes.moments:
+            found = None if name in self.changes.dropped else known.get(key)
+            self.changes.moments[key] = found or Moments()
+        return self.changes.moments[key]

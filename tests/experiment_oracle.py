@@ -1,0 +1,178 @@
+"""The moments of an experiment by their definition, from the whole list of events."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from recommender_collector.domain.events import Erasure, Event, Id, Kind
+
+HALF_HOUR, DAY = 1_800_000, 86_400_000  # milliseconds
+SCALED = {"revenue": 1000, "dwell": 1000}
+#: Of users and arms: what `GET /v1/experiments` answers.
+Arms = dict[str, dict[str, Any]]
+
+
+@dataclass
+class Phase:
+    since: int
+    arms: Arms = field(default_factory=dict)
+
+
+def expected(
+    log: Sequence[Event | Erasure],
+    experiment: str,
+    window: int,
+    values: Mapping[Kind, float | None],
+) -> dict[int, Phase]:
+    """The phases of an experiment; `values` has the kinds that are interactions."""
+    left: dict[Id, list[Event]] = defaultdict(list)
+    phases: dict[int, Phase] = {}
+    for entry in log:
+        if isinstance(entry, Erasure):
+            left.pop(entry.user, None)
+            continue
+        left[entry.user].append(entry)
+        if entry.exposure is not None and entry.exposure.experiment == experiment:
+            phase = phases.setdefault(entry.exposure.phase, Phase(entry.time))
+            phase.since = min(phase.since, entry.time)
+    for events in left.values():
+        for number, own in _of_user(events, experiment, window, values).items():
+            _add(phases[number].arms, own)
+    return phases
+
+
+@dataclass
+class _Own:
+    """One user in one phase."""
+
+    arm: str
+    mixed: bool
+    vector: dict[str, int]
+    disagreed: dict[str, int]
+
+
+def _of_user(
+    events: Sequence[Event], experiment: str, window: int, values: Mapping[Kind, float | None]
+) -> dict[int, _Own]:
+    seen: dict[int, list[Event]] = defaultdict(list)
+    for event in events:
+        if event.exposure is not None and event.exposure.experiment == experiment:
+            seen[event.exposure.phase].append(event)
+    if not seen:
+        return {}
+    first = min(event.time for each in seen.values() for event in each)
+    before = _before(events, first, values)
+    acts: dict[int, list[Event]] = defaultdict(list)
+    for event in events:
+        entered = [n for n, each in seen.items() if min(e.time for e in each) <= event.time]
+        if entered and any(0 <= event.time - e.time <= window for e in seen[max(entered)]):
+            acts[max(entered)].append(event)
+    return {n: _phase(each, acts[n], before) for n, each in seen.items()}
+
+
+def _before(events: Iterable[Event], first: int, values: Mapping[Kind, float | None]) -> int:
+    """Interactions before the first exposure; equal ones of a second are one, the newest."""
+    newest: dict[tuple[object, ...], int] = {}
+    for event in events:
+        value = values.get(event.kind)
+        value = event.value if value is None else value
+        if event.kind in values and value is not None:
+            for item in event.items:
+                name = (item, value, event.kind, event.time // 1000)
+                newest[name] = max(event.time, newest.get(name, 0))
+    return min(100, sum(time < first for time in newest.values()))
+
+
+def _phase(seen: list[Event], acts: list[Event], before: int) -> _Own:
+    times = sorted(event.time for event in seen)
+    exposures = [event.exposure for event in seen if event.exposure is not None]
+    of = {kind: [event for event in acts if event.kind is kind] for kind in Kind}
+    spent = sum(round((event.value or 0) * 1000) for event in of[Kind.PURCHASE])
+    dwelt = sum(round((event.value or 0) * 1000) for event in of[Kind.DWELL])
+    disagreed: dict[str, int] = defaultdict(int)
+    for event, exposure in zip(seen, exposures, strict=True):
+        disagreed[exposure.arm] += event.version not in (None, exposure.arm)
+    vector = {
+        "answers": min(1000, len(seen)),
+        "clicks": min(1000, len(of[Kind.CLICK])),
+        "converted": int(bool(of[Kind.PURCHASE])),
+        "purchases": min(100, len(of[Kind.PURCHASE])),
+        "revenue": min(spent, min(round(each.cap * 1000) for each in exposures)),
+        "sessions": min(100, 1 + sum(b - a >= HALF_HOUR for a, b in pairwise(times))),
+        "dwell": min(36_000_000, dwelt),
+        "dislikes": min(100, len(of[Kind.DISLIKE])),
+        "fallbacks": min(1000, sum(event.path not in (None, "model") for event in seen)),
+        "returned": int(times[-1] - times[0] >= DAY),
+        "before": before,
+    }
+    earliest = min((e.time, x.arm) for e, x in zip(seen, exposures, strict=True))
+    return _Own(earliest[1], len({x.arm for x in exposures}) > 1, vector, disagreed)
+
+
+def _add(arms: Arms, own: _Own) -> None:
+    for name, count in own.disagreed.items():
+        if count:
+            _arm(arms, name)["disagreed"] += count
+    arm = _arm(arms, own.arm)
+    if own.mixed:
+        arm["mixed"] += 1
+        return
+    arm["users"] += 1
+    for name, value in own.vector.items():
+        arm["sums"][name] += value
+        for other, factor in own.vector.items():
+            if name <= other:
+                arm["products"][f"{name}*{other}"] += value * factor
+
+
+def _arm(arms: Arms, name: str) -> dict[str, Any]:
+    empty = {"users": 0, "mixed": 0, "disagreed": 0, "sums": defaultdict(int)}
+    return arms.setdefault(name, {**empty, "products": defaultdict(int)})
+
+
+def answer(phases: Mapping[int, Phase]) -> list[dict[str, Any]]:
+    """The phases as `GET /v1/experiments` answers them; arms without a number are left out."""
+    return [
+        {
+            "phase": number,
+            "since": phase.since / 1000,
+            "arms": [
+                {
+                    "arm": name,
+                    **arm,
+                    "sums": {k: v / SCALED.get(k, 1) for k, v in arm["sums"].items()},
+                    "products": {k: v / _scale(k) for k, v in arm["products"].items()},
+                }
+                for name, arm in sorted(phase.arms.items())
+            ],
+        }
+        for number, phase in sorted(phases.items())
+    ]
+
+
+def _scale(product: str) -> int:
+    one, other = product.split("*")
+    return SCALED.get(one, 1) * SCALED.get(other, 1)
+
+
+def present(phases: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Of an answer, the arms that have a number, and of these the numbers that are not 0."""
+    return [
+        {
+            **phase,
+            "arms": [
+                {
+                    **arm,
+                    "sums": {k: v for k, v in arm["sums"].items() if v},
+                    "products": {k: v for k, v in arm["products"].items() if v},
+                }
+                for arm in phase["arms"]
+                if arm["users"] or arm["mixed"] or arm["disagreed"]
+            ],
+        }
+        for phase in phases
+    ]

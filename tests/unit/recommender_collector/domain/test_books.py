@@ -1,0 +1,261 @@
+"""Experiments: the moments are those of the definition, whatever the order of events."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_collector.api.experiments import shown
+from recommender_collector.domain.books import Books
+from recommender_collector.domain.effects import effects, number
+from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.experiments import (
+    KEEP_SECONDS,
+    MOST_ARMS,
+    MOST_EXPERIMENTS,
+    Changes,
+    Experiment,
+    Ignored,
+    Known,
+    Spans,
+)
+from recommender_collector.domain.moments import Moments
+from recommender_collector.domain.participants import MOST_OPEN, Act, Participant
+from recommender_collector.store.experiments import Account
+from recommender_serving.store.layout import Set
+from tests.experiment_events import EXPERIMENTS, MINUTE, act, impression, log
+from tests.experiment_oracle import answer, expected, present
+
+AT = 1_795_000_000_000
+HOUR = 60 * MINUTE
+VALUES = {Kind.CLICK: 3.0, Kind.PURCHASE: 5.0, Kind.DWELL: None}
+SPANS = Spans(window=HOUR, late=130 * MINUTE)
+FIRST = EXPERIMENTS[0]
+Key = TypeVar("Key", bound=tuple[Any, ...])
+SEEDS, COUNTS = st.integers(0, 2**32), st.integers(0, 80)
+
+
+class Memory:
+    """A store in memory, which keeps users and moments in the form that Redis keeps."""
+
+    def __init__(self, spans: Spans = SPANS) -> None:
+        self.spans = spans
+        self.experiments: dict[str, Experiment] = {}
+        self.users: dict[tuple[str, int], bytes] = {}
+        self.early: dict[int, list[Act]] = {}
+        self.moments: dict[tuple[str, int, str], str] = {}
+        self.since: dict[tuple[str, int], int] = {}
+        self.recent: dict[int, dict[str, int]] = {}
+        self.ignored: Counter[Ignored] = Counter()
+
+    def apply(self, at: int, *entries: Event | Erasure) -> None:
+        books = Books(self.experiments, at, self.spans)
+        if not books.concerned(entries):
+            self._interact(entries)
+            return
+        names = books.reads(entries)
+        users = {number(each.user) for each in entries}
+        books.take(entries, self._known(names, users))
+        oldest = self._interact(entries)
+        recount = books.recount(oldest)
+        interactions = {user: list(self.recent.get(user, {}).values()) for user in recount}
+        known = {
+            key: Moments.decode(text)
+            for key, text in self.moments.items()
+            if key[:2] in books.phases()
+        }
+        early = {user: self.early[user] for user in books.waiting() if user in self.early}
+        self._write(books.finish(interactions, known, self.since, early))
+        self.experiments = books.experiments
+
+    def _known(self, names: Sequence[str], users: set[int]) -> Known:
+        return Known(
+            {
+                key: Participant.decode(text)
+                for key, text in self.users.items()
+                if key[0] in names and key[1] in users
+            },
+            {name: sum(key[0] == name for key in self.users) for name in names},
+        )
+
+    def _interact(self, entries: Sequence[Event | Erasure]) -> dict[int, int]:
+        oldest: dict[int, int] = {}
+        for entry in entries:
+            if isinstance(entry, Erasure):
+                self.recent.pop(number(entry.user), None)
+                oldest.pop(number(entry.user), None)
+                continue
+            for each in effects(entry, VALUES):
+                if each.set is Set.RECENT:
+                    own = self.recent.setdefault(each.user, {})
+                    own[each.member] = max(each.time, own.get(each.member, 0))
+                    oldest[each.user] = min(each.time, oldest.get(each.user, each.time))
+        return oldest
+
+    def _write(self, changes: Changes) -> None:
+        for name in changes.dropped:
+            self.users = _without(self.users, name)
+            self.moments = _without(self.moments, name)
+            self.since = _without(self.since, name)
+        for at, participant in changes.participants.items():
+            self.users.pop(at, None)
+            if participant is not None:
+                self.users[at] = participant.encode()
+        self.early |= changes.early
+        self.moments |= {key: each.encode() for key, each in changes.moments.items()}
+        self.since |= changes.since
+        self.ignored += changes.ignored
+
+    def answer(self, name: str = FIRST) -> list[dict[str, Any]]:
+        moments: dict[int, dict[str, Moments]] = {}
+        for (of, phase, arm), text in self.moments.items():
+            if of == name:
+                moments.setdefault(phase, {})[arm] = Moments.decode(text)
+        since = {phase: time for (of, phase), time in self.since.items() if of == name}
+        told = shown(name, Account(0.0, since, moments))["phases"]
+        assert isinstance(told, list)
+        return present(told)
+
+    def sums(self, arm: str = "shop-a", phase: int = 0) -> dict[str, int]:
+        (found,) = (
+            each
+            for of in self.answer()
+            if of["phase"] == phase
+            for each in of["arms"]
+            if each["arm"] == arm
+        )
+        return {**found["sums"], "users": found["users"], "mixed": found["mixed"]}
+
+
+def _without(found: dict[Key, Any], name: str) -> dict[Key, Any]:
+    return {key: value for key, value in found.items() if key[0] != name}
+
+
+@given(seed=SEEDS, count=COUNTS)
+def test_moments_are_those_of_the_definition_whatever_is_late(seed: int, count: int) -> None:
+    memory = Memory()
+    records = log(seed, count, AT)
+    for record in records:
+        memory.apply(record[-1][0], *(entry for _, entry in record))
+    entries = [entry for record in records for _, entry in record]
+    for name in EXPERIMENTS:
+        wanted = answer(expected(entries, name, SPANS.window, VALUES))
+        assert memory.answer(name) == present(wanted)
+
+
+@given(seed=SEEDS, count=COUNTS)
+def test_moments_do_not_depend_on_the_order_of_records(seed: int, count: int) -> None:
+    choice = random.Random(seed)
+    records = log(seed, count, AT)
+    events = [[e for _, e in record if isinstance(e, Event)] for record in records]
+    spans = Spans(HOUR, 24 * HOUR)
+    answers = []
+    for _ in range(2):
+        memory = Memory(spans)
+        memory.apply(AT, *events[0])
+        rest = events[1:]
+        choice.shuffle(rest)
+        for record in rest:
+            memory.apply(AT + 12 * HOUR, *choice.sample(record, len(record)))
+        answers.append([memory.answer(name) for name in EXPERIMENTS])
+    assert answers[0] == answers[1]
+
+
+def test_an_erased_user_leaves_the_moments() -> None:
+    memory = Memory()
+    memory.apply(AT, impression("eve", AT))
+    before = memory.answer()
+    memory.apply(AT + 1, impression("ada", AT), act(Kind.PURCHASE, "ada", AT + 1))
+    assert memory.answer() != before
+    memory.apply(AT + 2, Erasure("ada"))
+    assert memory.answer() == before
+    assert (FIRST, number("ada")) not in memory.users
+
+
+def test_a_user_of_two_arms_counts_in_neither() -> None:
+    memory = Memory()
+    memory.apply(AT, impression("ada", AT, arm="shop-b"), impression("ada", AT + 1))
+    (phase,) = memory.answer()
+    (arm,) = phase["arms"]
+    assert (arm["arm"], arm["users"], arm["mixed"], arm["sums"]) == ("shop-b", 0, 1, {})
+
+
+@pytest.mark.parametrize(
+    ("kind", "most"), [(Kind.CLICK, 1000), (Kind.PURCHASE, 100), (Kind.DISLIKE, 100)]
+)
+def test_one_user_with_very_many_events_cannot_decide(kind: Kind, most: int) -> None:
+    memory = Memory()
+    memory.apply(AT, impression("bot", AT, cap=50))
+    for _ in range(15):
+        memory.apply(AT + 1, *(act(kind, "bot", AT + 1) for _ in range(100)))
+    assert max(memory.sums().values()) == most
+    if kind is Kind.PURCHASE:
+        assert memory.sums()["revenue"] == 50
+    (text,) = memory.users.values()
+    assert len(Participant.decode(text).acts) == MOST_OPEN
+
+
+def test_acts_before_the_first_exposure_wait_for_it() -> None:
+    memory = Memory()
+    memory.apply(AT, impression("eve", AT))
+    memory.apply(AT + 9, act(Kind.CLICK, "ada", AT + 8))
+    assert memory.early[number("ada")]
+    memory.apply(AT + 10, impression("ada", AT + 7))
+    assert memory.sums()["clicks"] == 1
+
+
+def test_what_is_too_far_from_an_exposure_does_not_count() -> None:
+    memory = Memory()
+    memory.apply(AT, impression("ada", AT), act(Kind.CLICK, "ada", AT + HOUR))
+    memory.apply(AT, act(Kind.CLICK, "ada", AT + HOUR + 1), act(Kind.CLICK, "ada", AT - 1))
+    assert memory.sums()["clicks"] == 1
+
+
+def test_a_fifth_experiment_replaces_the_one_that_is_over_and_no_other() -> None:
+    memory = Memory()
+    names = [f"{index:08x}" for index in range(MOST_EXPERIMENTS)]
+    for index, name in enumerate(names):
+        memory.apply(AT + index, impression("ada", AT, name))
+    memory.apply(AT + 10, impression("ada", AT, "ffffffff"))
+    assert (list(memory.experiments), memory.ignored) == (names, {Ignored.EXPERIMENTS: 1})
+    over = AT + 1 + SPANS.window + SPANS.late
+    memory.apply(over, impression("ada", over, "ffffffff"))
+    assert list(memory.experiments) == [*names[1:], "ffffffff"]
+    assert not memory.answer(names[0])
+    assert all(key[0] != names[0] for key in memory.users)
+
+
+def test_a_seventh_arm_is_left_out() -> None:
+    memory = Memory()
+    users = [impression(f"u{n}", AT, arm=f"shop-{n}") for n in range(MOST_ARMS + 1)]
+    memory.apply(AT, *users)
+    (phase,) = memory.answer()
+    assert len(phase["arms"]) == MOST_ARMS
+    assert memory.ignored == {Ignored.ARMS: 1}
+
+
+def test_users_beyond_the_bound_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recommender_collector.domain.books.MOST_USERS", 2)
+    memory = Memory()
+    memory.apply(AT, *(impression(f"u{n}", AT) for n in range(4)))
+    memory.apply(AT, impression("u0", AT))
+    assert (memory.sums()["users"], memory.ignored) == (2, {Ignored.USERS: 2})
+
+
+def test_an_old_experiment_is_forgotten_with_its_users() -> None:
+    memory = Memory()
+    memory.apply(AT, impression("ada", AT))
+    later = AT + KEEP_SECONDS * 1000 + 1
+    memory.apply(later, act(Kind.CLICK, "eve", later))
+    assert (memory.experiments, memory.users, memory.moments) == ({}, {}, {})
+
+
+def test_events_of_a_model_without_experiments_change_nothing() -> None:
+    books = Books({}, AT, SPANS)
+    assert not books.concerned([act(Kind.CLICK, "ada", AT), Erasure("ada")])
