@@ -145,9 +145,11 @@ class Simulation:
     def _report(self, visit: Visit, answer: Recommendation, acts: list[Act]) -> None:
         if self._collector is None:
             return
-        made = [_event(visit, answer, act) for act in acts]
+        made: list[UserEvent] = []
         if self._course.impressions and answer.items:
-            made.insert(0, answer.impression(context=visit.context))
+            # Before the acts, because only what follows an impression counts.
+            made.append(answer.impression(context=visit.context))
+        made += [_event(visit, answer, act) for act in acts]
         if len(self._waiting) + len(made) > MOST_EVENTS:
             self.summary.undelivered += len(made)
             return

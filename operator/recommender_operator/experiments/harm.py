@@ -9,7 +9,13 @@ from __future__ import annotations
 import dataclasses
 
 from recommender_operator.experiments import sequences
-from recommender_operator.experiments.estimates import Comparison, Pair, no_values, pair
+from recommender_operator.experiments.estimates import (
+    MIN_USERS,
+    Comparison,
+    Pair,
+    no_values,
+    pair,
+)
 from recommender_operator.experiments.metrics import Metric
 from recommender_operator.experiments.moments import Moments
 from recommender_operator.experiments.plan import Goal, Plan
@@ -64,8 +70,18 @@ def _watched(
         comparison=_compared(found, most),
         limit=loss,
         harmful=found.enough and found.z(-loss) < -most,
-        within=found.contributors > 0 and found.z(-loss) >= 0,
+        within=_is_within(found, loss),
     )
+
+
+def _is_within(found: Pair, loss: float) -> bool:
+    """Return whether the value itself is within the limit.
+
+    A candidate that has nothing of what should be little is, also beside a champion without any.
+    """
+    if found.sign < 0 and found.candidate_value == 0:
+        return min(found.champion_users, found.candidate_users) >= MIN_USERS
+    return found.contributors > 0 and found.z(-loss) >= 0
 
 
 def _compared(found: Pair, most: float) -> Comparison:

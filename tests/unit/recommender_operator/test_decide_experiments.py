@@ -91,11 +91,11 @@ def test_the_numbers_are_in_the_status_of_the_version(judge: Judge) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "reason"),
-    [(Kind.ROLL_BACK, "ExperimentLost"), (Kind.FUTILE, "ExperimentFutile")],
+    ("kind", "reason", "counted"),
+    [(Kind.ROLL_BACK, "ExperimentLost", 1), (Kind.FUTILE, "ExperimentFutile", 0)],
 )
-def test_a_lost_or_futile_experiment_is_rolled_back_with_its_numbers(
-    judge: Judge, kind: Kind, reason: str
+def test_a_lost_or_futile_experiment_is_rolled_back_and_only_the_lost_one_counts(
+    judge: Judge, kind: Kind, reason: str, counted: int
 ) -> None:
     world = measuring()
     judge.kind = kind
@@ -106,6 +106,7 @@ def test_a_lost_or_futile_experiment_is_rolled_back_with_its_numbers(
     assert f"says {kind}" in decision.message
     assert world.routing == PLAIN
     assert world.route == {world.stable(): 100}
+    assert world.status.consecutive_rollbacks == counted
 
 
 def test_a_guardrail_ends_the_ramp(judge: Judge) -> None:

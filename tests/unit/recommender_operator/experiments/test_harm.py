@@ -57,6 +57,20 @@ def test_more_fallbacks_are_harmful_and_fewer_are_not() -> None:
         assert found.within is not harmful
 
 
+@pytest.mark.parametrize(
+    ("users", "by", "within"), [(5000, 0, True), (99, 0, False), (5000, 1, False)]
+)
+def test_a_candidate_without_fallbacks_is_within_the_limit_beside_a_champion_without_any(
+    users: int, by: int, within: bool
+) -> None:
+    plan = dataclasses.replace(ALONE, guardrails=(Guardrail(metric=FALLBACKS, largest_loss=0.5),))
+    champion = moments(scaled(drawn(1, 5000), "fallbacks", 0))
+    candidate = moments(scaled(drawn(2, users), "fallbacks", by))
+    found = harm.watch(plan, champion, candidate)[FALLBACKS]
+    assert found.within is within
+    assert not found.harmful or by
+
+
 def test_a_loss_within_the_limit_is_not_harmful_however_sure_it_is() -> None:
     candidate = moments(scaled(drawn(2, 50_000), "revenue", 0.8))
     found = harm.watch(GUARDED, arm(1, 50_000), candidate)[REVENUE]
