@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from recommender_collector.api.bodies import Refused
 from recommender_collector.api.events import failure
-from recommender_collector.domain.exposures import is_experiment
+from recommender_collector.domain.checks import is_experiment
 from recommender_collector.store.experiments import Account, ExperimentStore
 
 PATH = "/v1/experiments/{model}/{experiment}"

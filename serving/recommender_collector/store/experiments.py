@@ -204,7 +204,8 @@ def _experiment(text: bytes) -> Experiment:
 
 
 def _field(phase: int, arm: str = "") -> str:
-    return f"{phase} {arm}".rstrip()
+    """Return the field of an arm, whose name has no space; without one, that of `since`."""
+    return f"{phase} {arm}" if arm else str(phase)
 
 
 def _list(model: str) -> str:
