@@ -110,11 +110,12 @@ async def _settled(rig: Rig, sent: int) -> None:
 async def _stored(rig: Rig, users: int, sent: int) -> Counter[object]:
     """The recent items of all users, when the writer has applied all or does not go on."""
     client: Redis = Redis.from_url(rig.redis.url)
+    wanted = {hashed(f"i{n}") for n in range(sent)}  # the users of the experiment have others, too
     found: Counter[object] = Counter()
     try:
         for _ in range(100):
             found = Counter(await _items(client, range(users)))
-            if found.total() >= sent:
+            if wanted <= found.keys():
                 break
             await asyncio.sleep(0.1)
     finally:
