@@ -68,7 +68,7 @@ async def kill_under_load(rig: Rig, *, events: int, kills: int, seed: int = 5) -
     await _settled(rig, sent + len(experiment.sent))
     files = Counter(row["item_id"] for row in rig.interactions())
     archive = Counter(row["id"] for row in rig.archived())
-    stored = await _stored(rig, number, sent)
+    stored = await _stored(rig, number, sent + experiment.interactions)
     lost = double = 0
     for found, expected in (
         (files, [f"i{n}" for n in range(sent)]),

@@ -1,0 +1,1 @@
+"""Users with known preferences, who act against a live endpoint: `recommender-simulate`."""
