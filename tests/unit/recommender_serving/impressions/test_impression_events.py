@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_collector.domain import cloud_events, validation
+from recommender_collector.domain import checks, cloud_events, validation
 from recommender_collector.domain.batches import check
 from recommender_collector.domain.events import Event, Kind
 from recommender_collector.domain.pseudonyms import Pseudonyms
@@ -96,7 +96,7 @@ def test_an_impression_has_at_most_as_many_items_as_the_collector_takes() -> Non
     assert found is not None
     assert found.items == items[: validation.MAX_ITEMS]
     assert (events.MOST_ID, events.MOST_LABEL, events.MOST_CATEGORY) == (
-        validation.MAX_INTEGER, validation.MAX_ID, validation.MAX_CATEGORY,
+        validation.MAX_INTEGER, checks.MAX_ID, validation.MAX_CATEGORY,
     )  # fmt: skip
 
 
