@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from recommender_collector.domain.checks import MAX_VALUE, InvalidEvent, label
+from recommender_collector.domain.checks import MAX_VALUE, InvalidEvent
 from recommender_collector.domain.events import Exposure, Kind
 
 EXPOSURE_FIELDS = Exposure._fields
 MAX_PHASE = 99
 _ID = re.compile(r"[0-9a-f]{8}")
+_VERSION = re.compile(r"[a-z0-9]([-a-z0-9.]{0,126}[a-z0-9])?")
 _NAMES = frozenset(EXPOSURE_FIELDS)
 
 
@@ -39,11 +40,13 @@ def exposure_of(raw: Mapping[str, Any], kind: Kind) -> Exposure | None:
     for name in EXPOSURE_FIELDS:
         if name not in given:
             raise InvalidEvent(name, None, f"give all of {', '.join(EXPOSURE_FIELDS)}, or none")
-    experiment, phase, cap = given["experiment"], given["phase"], given["cap"]
+    experiment, phase, arm, cap = given.values()
     if not isinstance(experiment, str) or not is_experiment(experiment):
         raise InvalidEvent("experiment", experiment, "give 8 lowercase hex digits")
     if type(phase) is not int or not 0 <= phase <= MAX_PHASE:
         raise InvalidEvent("phase", phase, f"give a whole number from 0 to {MAX_PHASE}")
     if type(cap) not in (int, float) or not 0 < cap <= MAX_VALUE:
         raise InvalidEvent("cap", cap, f"give a number above 0, at most {MAX_VALUE:g}")
-    return Exposure(experiment, phase, label("arm", given["arm"]), float(cap))
+    if not isinstance(arm, str) or not _VERSION.fullmatch(arm):
+        raise InvalidEvent("arm", arm, "give the name of a version, as Kubernetes has it")
+    return Exposure(experiment, phase, arm, float(cap))
