@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from recommender_collector.domain.books import Books
@@ -75,13 +75,10 @@ class Experiments:
             self._name, books.phases(), books.experiments, recount, books.waiting()
         )
         erased = {number(each.user) for each in entries if isinstance(each, Erasure)}
-        interactions: dict[int, Collection[int]] = {}
-        for user in recount:
-            former = {} if user in erased else rest.recent[user]
-            times = dict(former)
-            for member, time in own.get(user, {}).items():
-                times[member] = max(time, times.get(member, time))
-            interactions[user] = sorted(times.values())[-LIMITS[Set.RECENT] :]
+        interactions = {
+            user: _times({} if user in erased else rest.recent[user], own.get(user, {}))
+            for user in recount
+        }
         changes = books.finish(interactions, rest.moments, rest.since, rest.early)
         return Turn(
             books.experiments,
@@ -89,6 +86,14 @@ class Experiments:
             changes.counted,
             changes.ignored,
         )
+
+
+def _times(former: Mapping[bytes, int], own: Mapping[bytes, int]) -> list[int]:
+    """Return the times of the newest interactions, of the store and of the record together."""
+    times = dict(former)
+    for member, time in own.items():
+        times[member] = max(time, times.get(member, time))
+    return sorted(times.values())[-LIMITS[Set.RECENT] :]
 
 
 def _interactions(found: Sequence[Effect]) -> dict[int, dict[bytes, int]]:
