@@ -65,7 +65,7 @@ images: setup ## Build the operator, training, serving and Triton images
 	$(PY) -m tests.cluster.images build
 
 ##@ For developers
-.PHONY: setup format crds proto hooks help
+.PHONY: setup format crds reference docs proto hooks help
 setup: .venv/.stamp ## Create .venv from uv.lock; needs only Python 3.11 or 3.12
 
 .venv/.stamp: uv.lock pyproject.toml .ci/setup
@@ -75,8 +75,16 @@ format: setup ## Format the code and apply lint fixes
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-crds: setup ## Generate the CRDs of manifests/ and the chart from the API models
+crds: setup ## Generate the CRDs of manifests/ and the chart, and their reference pages
 	$(PY) -m recommender_operator.api.crd
+	$(PY) -m tests.reference_pages
+
+reference: setup ## Generate docs/reference from the CRDs and the command lines
+	$(PY) -m tests.reference_pages
+
+docs: setup ## Build the documentation as a site, build/docs/index.html
+	.venv/bin/sphinx-build -W --keep-going -q docs build/docs
+	@echo build/docs/index.html
 
 proto: setup ## Generate the messages of the open inference protocol
 	$(PY) -m tests.generated_proto

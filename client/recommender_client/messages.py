@@ -75,6 +75,7 @@ class Recommendation:
     request_id: str  # for events about this answer
     user_id: Id | None = None  # of the query
     session_id: str | None = None
+    arm: str | None = None  # version of the user while an experiment runs; None outside of one
 
     def impression(self, items: Sequence[Id] | None = None, **about: Unpack[About]) -> UserEvent:
         """All items were shown, or these; not for a model that reports its impressions itself."""
@@ -145,8 +146,17 @@ def _recommendation(given: Mapping[str, Any], query: Query) -> Recommendation:
     kind, source, version, request_id = (
         str(given[name]) for name in ("score_kind", "source", "version", "request_id")
     )
+    arm = given.get("arm")
     return Recommendation(
-        items, scores, kind, source, version, request_id, query.user_id, query.session_id
+        items,
+        scores,
+        kind,
+        source,
+        version,
+        request_id,
+        query.user_id,
+        query.session_id,
+        None if arm is None else str(arm),
     )
 
 

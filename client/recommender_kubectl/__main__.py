@@ -14,6 +14,7 @@ from recommender_kubectl.views.why import NoVersionError
 _READERS = {
     "status": reading.show_status,
     "why": reading.explain,
+    "experiment": reading.show_experiment,
     "history": reading.show_history,
     "diff": reading.compare,
     "watch": watching.watch,

@@ -14,6 +14,7 @@ examples:
   kubectl recommender status -A              all models
   kubectl recommender status movies          one model, with its conditions
   kubectl recommender why movies             the numbers of the current or last decision
+  kubectl recommender experiment movies      what users did so far
   kubectl recommender watch movies --timeout 1h && echo promoted
   kubectl recommender promote movies --wait
   kubectl recommender rollback movies --to movies-1a2b3c4d
@@ -37,6 +38,7 @@ READERS = {
     "status": ("where a model is, or a table of all", "movies"),
     "why": ("the numbers of the current or last decision, and what follows", "movies"),
     "history": ("the versions of a model, the newest first", "movies -o json"),
+    "experiment": ("what users did with candidate and champion", "movies -o json"),
     "watch": ("follow the candidate to its end", "movies --timeout 1h"),
     "diff": ("what differs between two versions", "movies movies-1a2b3c4d movies-5e6f7a8b"),
 }
@@ -111,6 +113,7 @@ def _add_readers(verb: Callable[[str, tuple[str, str]], argparse.ArgumentParser]
         "-A", "--all-namespaces", action="store_true", help="models of all namespaces"
     )
     made["why"].add_argument("--version", help="default: the candidate, or the last decision")
+    made["experiment"].add_argument("--version", help="default: the last one with an experiment")
     made["why"].add_argument("--all-steps", action="store_true", help="not only the last step")
     made["watch"].add_argument(
         "--timeout", type=seconds, default=None, help="such as 90s, 30m or 2h; default: none"

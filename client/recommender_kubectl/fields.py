@@ -9,14 +9,17 @@ from __future__ import annotations
 import datetime
 
 from recommender_kubectl.objects import (
+    Comparison,
     Condition,
     Decision,
+    Experiment,
     Gate,
     Handled,
     Json,
     Metric,
     Model,
     Outcome,
+    Phase,
     Rollout,
     Step,
     Version,
@@ -92,6 +95,7 @@ def read_version(body: Json) -> Version:
         smoke_passed=smoke.get("passed"),
         smoke_message=smoke.get("message", ""),
         steps=tuple(_step(one) for one in status.get("steps", ())),
+        experiment=_experiment(status.get("experiment")),
         decision=_decision(status.get("decision")),
         failure=status.get("failure") or "",
         published=bool(status.get("artifact")),
@@ -181,6 +185,49 @@ def _metric(body: Json) -> Metric:
         threshold=body.get("threshold", ""),
         samples=body.get("sampleSize", 0),
         message=body.get("message", ""),
+    )
+
+
+def _experiment(body: Json | None) -> Experiment | None:
+    if not body:
+        return None
+    plan = body.get("plan", {})
+    return Experiment(
+        id=body["id"],
+        weight=plan.get("weight", 0),
+        goal=plan.get("goal", ""),
+        mode=plan.get("mode", ""),
+        min_days=plan.get("minDays", 0),
+        max_days=plan.get("maxDays", 0),
+        verdict=body.get("verdict", ""),
+        message=body.get("message", ""),
+        phases=tuple(
+            Phase(
+                weight=one["weight"], since=_time(one.get("since")), until=_time(one.get("until"))
+            )
+            for one in body.get("phases", ())
+        ),
+        users=body.get("users", 0),
+        planned_users=body.get("plannedUsers"),
+        mixed=body.get("mixed", 0),
+        disagreed=body.get("disagreed", 0),
+        sample_ratio_p=body.get("sampleRatioP"),
+        metrics=tuple(_comparison(one) for one in body.get("metrics", ())),
+    )
+
+
+def _comparison(body: Json) -> Comparison:
+    return Comparison(
+        name=body["metric"],
+        role=body.get("role", ""),
+        champion=body.get("champion"),
+        candidate=body.get("candidate"),
+        difference=body.get("difference"),
+        low=body.get("low"),
+        high=body.get("high"),
+        limit=body.get("limit"),
+        champion_users=body.get("championUsers", 0),
+        candidate_users=body.get("candidateUsers", 0),
     )
 
 

@@ -55,6 +55,52 @@ class Step:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A metric of an experiment, over the users of both versions; differences are relative."""
+
+    name: str
+    role: str
+    champion: float | None
+    candidate: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    limit: float | None
+    champion_users: int
+    candidate_users: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A time in which the candidate had a constant share of the users."""
+
+    weight: int
+    since: datetime.datetime | None
+    until: datetime.datetime | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """The experiment of a rollout, with the plan that it started with."""
+
+    id: str
+    weight: int
+    goal: str
+    mode: str
+    min_days: float
+    max_days: float
+    verdict: str
+    message: str
+    phases: tuple[Phase, ...]
+    users: int
+    planned_users: int | None
+    mixed: int
+    disagreed: int
+    sample_ratio_p: float | None
+    metrics: tuple[Comparison, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Decision:
     """How a version ended."""
 
@@ -87,6 +133,7 @@ class Version:
     smoke_passed: bool | None
     smoke_message: str
     steps: tuple[Step, ...]
+    experiment: Experiment | None
     decision: Decision | None
     failure: str
     published: bool

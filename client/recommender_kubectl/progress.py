@@ -42,7 +42,7 @@ def of_version(
     """Return the progress of a version on its way; `others` are versions to learn from."""
     rollout = model.rollout
     # Without a champion nothing is compared: the first version takes all requests at once.
-    weights = rollout.weights if model.champion else ()
+    weights = _weights(rollout, version) if model.champion else ()
     passed = _passed(version)
     ahead = [weight for weight in weights if weight > passed]
     done = len(weights) - len(ahead)
@@ -50,6 +50,14 @@ def of_version(
     if current is None:
         return _between(version, others, weights, ahead, rollout, now)
     elapsed = max(0.0, (now - model.clock_lag - current.started_at).total_seconds())
+    if _experiment_ahead(version, passed):
+        return Progress(
+            step=min(done + 1, len(weights)),
+            steps=len(weights),
+            share=done / len(weights) if weights else 0.0,
+            seconds_left=None,
+            note=_of_users(version),
+        )
     first, *later = _durations(rollout, current, elapsed, ahead or [current.weight])
     left = max(0.0, first - elapsed)
     inside = elapsed / first if first else 1.0
@@ -65,6 +73,24 @@ def of_version(
         seconds_left=left + sum(later),
         note=note,
     )
+
+
+def _weights(rollout: Rollout, version: Version) -> tuple[int, ...]:
+    """Return the weights of the steps, with that of the experiment."""
+    own = version.experiment
+    return tuple(sorted({*rollout.weights, *((own.weight,) if own is not None else ())}))
+
+
+def _experiment_ahead(version: Version, passed: int) -> bool:
+    """Return whether users have yet to decide, which no step tells the time of."""
+    return version.experiment is not None and passed < version.experiment.weight
+
+
+def _of_users(version: Version) -> str:
+    own = version.experiment
+    if own is None or own.planned_users is None:
+        return "users decide"
+    return f"{own.users} of {own.planned_users} users"
 
 
 def _between(

@@ -7,7 +7,7 @@ import datetime
 
 from recommender_kubectl.cluster import Cluster
 from recommender_kubectl.console import Console
-from recommender_kubectl.views import diff, history, status, why
+from recommender_kubectl.views import diff, experiment, history, status, why
 
 
 def show_status(cluster: Cluster, console: Console, given: argparse.Namespace) -> int:
@@ -36,6 +36,14 @@ def explain(cluster: Cluster, console: Console, given: argparse.Namespace) -> in
     model, now = cluster.model(given.model), _now()
     seen = why.of_version(model, cluster.versions(given.model), given.version)
     console.show(seen, why.render(seen, console.style, now, all_steps=given.all_steps))
+    return 0
+
+
+def show_experiment(cluster: Cluster, console: Console, given: argparse.Namespace) -> int:
+    """Show what users did."""
+    model = cluster.model(given.model)
+    seen = experiment.of_version(model, cluster.versions(given.model), given.version)
+    console.show(seen, experiment.render(seen, console.style, _now()))
     return 0
 
 

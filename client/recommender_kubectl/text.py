@@ -13,9 +13,22 @@ NOTHING = "<none>"
 GOOD, BAD, WAITING, DIM, BOLD = "32", "31", "33", "2", "1"
 _PAINT = re.compile(r"\x1b\[[0-9;]*m")
 _TONES = {
-    **dict.fromkeys(("Pass", "Promoted", "Serving", "Succeeded"), GOOD),
-    **dict.fromkeys(("Fail", "Error", "Failed", "Rejected", "RolledBack", "Locked"), BAD),
-    **dict.fromkeys(("Inconclusive", "Paused", "Canary", "Unknown"), WAITING),
+    **dict.fromkeys(("Pass", "Promote", "Promoted", "Serving", "Succeeded"), GOOD),
+    **dict.fromkeys(
+        (
+            "Fail",
+            "RollBack",
+            "Futile",
+            "Blocked",
+            "Error",
+            "Failed",
+            "Rejected",
+            "RolledBack",
+            "Locked",
+        ),
+        BAD,
+    ),
+    **dict.fromkeys(("Inconclusive", "KeepRunning", "Paused", "Canary", "Unknown"), WAITING),
     "Superseded": DIM,
 }
 

@@ -14,7 +14,7 @@ from typing import Literal
 from recommender_operator.analysis.filling import Filling
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus
-from recommender_operator.observed import JobKind, Sample
+from recommender_operator.observed import PLAIN, JobKind, Routing, Sample
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -101,6 +101,7 @@ class SetTraffic:
     weights: Mapping[str, int]
     #: Host name of the route; empty if the data plane assigns it.
     host: str = ""
+    routing: Routing = PLAIN
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

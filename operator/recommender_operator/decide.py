@@ -28,6 +28,7 @@ from recommender_operator.phases.duties import (
     supersede,
 )
 from recommender_operator.phases.stages import (
+    assigning,
     canary,
     data,
     deploy,
@@ -64,6 +65,7 @@ def decide(observed: Observed, now: datetime.datetime) -> Decision:
         ):
             step(turn)
         _advance(turn)
+        assigning.step(turn)
         ledger.step(turn)
         for step in (
             monitor.step,

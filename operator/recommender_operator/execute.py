@@ -156,7 +156,8 @@ class _Run:
                 # It already ran (asking.py), or the next look tries again.
                 self._known(action.version)
             case do.SetTraffic():
-                await self._traffic.split(self._subject, action.weights, action.host)
+                subject, routing = self._subject, action.routing
+                await self._traffic.split(subject, action.weights, action.host, routing)
             case do.RemoveTraffic():
                 await self._traffic.withdraw(self._subject)
             case do.SaveBaseline():

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from recommender_operator.actions import Decision, DeleteVersion, UpdateVersion
 from recommender_operator.api.status import DriftStatus
 from recommender_operator.api.version import TERMINAL, GateResult, MetricVerdict
+from recommender_operator.api.version_experiment import ExperimentStatus
 from recommender_operator.observed import Observed, VersionObject
 
 #: Maximum number of versions of a model with figures: the champion and the newest others.
@@ -21,6 +22,7 @@ MAX_VERSIONS = 4
 
 VERSION = ("version",)
 METRIC = (*VERSION, "metric")
+COMPARED = (*METRIC, "role")
 #: Name without prefix, to help text and labels in addition to namespace and model.
 FAMILIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "champion": ("Always 1; the label names the champion.", VERSION),
@@ -41,6 +43,20 @@ FAMILIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "analysis_limit": ("Limit of a metric.", METRIC),
     "analysis_samples": ("Requests or sessions that a value is based on.", METRIC),
     "analysis_verdict": ("Always 1; the label has the verdict.", (*METRIC, "verdict")),
+    "experiment_verdict": ("Always 1; the label has the verdict of the experiment.",
+                           (*VERSION, "verdict")),
+    "experiment_users": ("Measured users of both versions.", VERSION),
+    "experiment_planned_users": ("Users that the plan of the experiment requires.", VERSION),
+    "experiment_mixed_users": ("Users that were assigned to both versions.", VERSION),
+    "experiment_disagreements": ("Answers of another version than the user's.", VERSION),
+    "experiment_sample_ratio_p": (
+        "p-value that the numbers of users fit the shares.", VERSION),
+    "experiment_value": ("Value of a metric over the candidate's users.", COMPARED),
+    "experiment_champion_value": ("Value of a metric over the champion's users.", COMPARED),
+    "experiment_difference": ("Relative difference of the candidate.", COMPARED),
+    "experiment_lower": ("Lower end of the interval of the difference.", COMPARED),
+    "experiment_upper": ("Upper end of the interval of the difference.", COMPARED),
+    "experiment_limit": ("Smallest effect, or largest loss, of the plan.", COMPARED),
     "gate_value": ("Value of an offline metric with a gate.", METRIC),
     "gate_lower": ("Lower end of the 95 % interval of an offline metric.", METRIC),
     "gate_upper": ("Upper end of the 95 % interval of an offline metric.", METRIC),
@@ -120,6 +136,30 @@ def _version(version: VersionObject) -> Iterator[Figure]:
         yield Figure("step_started_timestamp_seconds", (name,), started)
         for metric in last.metrics:
             yield from _metric(name, metric)
+    if status.experiment is not None and status.experiment.verdict:
+        yield from _experiment(name, status.experiment)
+
+
+def _experiment(version: str, seen: ExperimentStatus) -> Iterator[Figure]:
+    yield Figure("experiment_verdict", (version, seen.verdict), 1)
+    values = {
+        "experiment_users": seen.users,
+        "experiment_planned_users": seen.planned_users,
+        "experiment_mixed_users": seen.mixed,
+        "experiment_disagreements": seen.disagreed,
+        "experiment_sample_ratio_p": seen.sample_ratio_p,
+    }
+    yield from _known(values, (version,))
+    for each in seen.metrics:
+        compared = {
+            "experiment_value": each.candidate,
+            "experiment_champion_value": each.champion,
+            "experiment_difference": each.difference,
+            "experiment_lower": each.low,
+            "experiment_upper": each.high,
+            "experiment_limit": each.limit,
+        }
+        yield from _known(compared, (version, each.metric, each.role))
 
 
 def _metric(version: str, metric: MetricVerdict) -> Iterator[Figure]:

@@ -10,6 +10,7 @@ import collections
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from recommender_operator.adapters.counters.experiments import ExperimentReader, NoCollector
 from recommender_operator.adapters.counters.port import SampleError, SampleProvider
 from recommender_operator.adapters.kubernetes.port import (
     BASELINES,
@@ -35,6 +36,7 @@ from recommender_operator.adapters.traffic.hosts import HostReader
 from recommender_operator.adapters.traffic.port import Subject, Traffic, TrafficView
 from recommender_operator.api.spec import TrafficMode
 from recommender_operator.observed import (
+    ExperimentReading,
     ModelObject,
     Observed,
     Platform,
@@ -43,7 +45,7 @@ from recommender_operator.observed import (
     TrafficState,
     VersionObject,
 )
-from recommender_operator.phases import hosts
+from recommender_operator.phases import hosts, routing
 from recommender_operator.resources import labels, ownership
 from recommender_operator.resources.ownership import Foreign
 
@@ -78,9 +80,11 @@ class Observer:
         platform: PlatformReader,
         baselines: BaselineStore,
         hosts: HostReader,
+        experiments: ExperimentReader | None = None,
         direct: Kube | None = None,
     ) -> None:
         """`direct` reads the current state, while `kube` may be a cache; `kube` if None."""
+        self._experiments = experiments or NoCollector()
         self._kube = kube
         self._direct = direct or kube
         self._looked_for: collections.OrderedDict[str, None] = collections.OrderedDict()
@@ -124,10 +128,11 @@ class Observer:
             subject = Subject(model=model, versions=_by_name(versions), pods=serving, seen=seen)
             view = await self._traffic_of(model).observe(subject)
         answering = {name: podstates.answering(pods) for name, pods in serving.items()}
-        job_states, kept, (samples, errors), rivals, claims = await asyncio.gather(
+        job_states, kept, (samples, errors), experiment, rivals, claims = await asyncio.gather(
             self._jobs.read(own_jobs, of_jobs),
             self._baselines.unpacked(model, stored, uids),
             self._sample(model, versions, view, answering),
+            self._experiment(model, versions),
             self._rivals(model, versions, view, platform),
             self._claims.read(model.namespace, _claim_names(model)),
         )
@@ -141,6 +146,7 @@ class Observer:
             sample_errors=errors,
             baselines=kept.baselines,
             platform=platform,
+            experiment=experiment,
             rivals=rivals,
             claims=claims,
         )
@@ -218,6 +224,13 @@ class Observer:
         to_write = wanted != held and hosts.is_routed(versions)
         relevant = {host for host in (wanted, held) if host}
         return await self._hosts.rivals(model, relevant, to_write=to_write)
+
+    async def _experiment(
+        self, model: ModelObject, versions: Iterable[VersionObject]
+    ) -> ExperimentReading | None:
+        """Return what users did in the experiment that runs; None if none does."""
+        found = None if model.deleting else routing.undecided(versions)
+        return None if found is None else await self._experiments.read(model, found.id)
 
     async def _sample(
         self,

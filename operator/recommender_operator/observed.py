@@ -101,8 +101,26 @@ class ServiceState:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Routing:
+    """How a route splits the requests, besides the weights."""
+
+    #: Header that assigns users to versions; if it is empty, requests are split.
+    experiment: str = ""
+    #: Value of the testers' header and the version that answers them; empty if there is none.
+    tester: str = ""
+    tested: str = ""
+
+
+#: Requests are split by weight only.
+PLAIN = Routing()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class TrafficState:
-    """The split that the data plane reports: percent by version; empty if there is no route."""
+    """The split that the data plane reports: percent by version; empty if there is no route.
+
+    During an experiment it is the percent of the users.
+    """
 
     weights: Mapping[str, int] = dataclasses.field(default_factory=dict)
     #: Whether the data plane has applied the split (route accepted and references resolved).
@@ -114,6 +132,7 @@ class TrafficState:
     created_at: datetime.datetime | None = None
     #: Whether an earlier release wrote the route, with other paths; it is written again.
     outdated: bool = False
+    routing: Routing = PLAIN
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -139,6 +158,14 @@ class Baseline:
     key: str
     taken_at: datetime.datetime
     samples: Mapping[str, Sample]
+    error: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExperimentReading:
+    """The collector's answer about the candidate's experiment, unchecked, or why there is none."""
+
+    body: Mapping[str, object] = dataclasses.field(default_factory=dict)
     error: str = ""
 
 
@@ -187,6 +214,8 @@ class Observed:
     sample_errors: Mapping[str, str] = dataclasses.field(default_factory=dict)
     baselines: Mapping[str, Baseline] = dataclasses.field(default_factory=dict)
     platform: Platform = Platform()
+    #: None if no experiment was read.
+    experiment: ExperimentReading | None = None
     #: The claims that the spec names; None if a claim does not exist.
     claims: Mapping[str, Claim | None] = dataclasses.field(default_factory=dict)
     #: Other routes with the model's current or desired host.

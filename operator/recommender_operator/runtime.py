@@ -16,7 +16,7 @@ from recommender_operator import instances
 from recommender_operator.adapters.caches.cached_kube import CachedKube
 from recommender_operator.adapters.caches.kinds import Caches
 from recommender_operator.adapters.caches.watching import ApiSource
-from recommender_operator.adapters.counters import gateway, prometheus
+from recommender_operator.adapters.counters import experiments, gateway, prometheus
 from recommender_operator.adapters.counters.pod_scrape import PodScrape
 from recommender_operator.adapters.counters.port import SampleProvider
 from recommender_operator.adapters.kubernetes.client import OfficialKube
@@ -229,6 +229,7 @@ class Runtime:
                 platform=PlatformReader(kube, options),
                 hosts=HostReader(kube, options, self._settings.watch_namespaces),
                 baselines=baselines,
+                experiments=self._users(),
                 direct=self._kube,
             ),
             asker=SmokeAsker(self._kube, HttpSmokeTester(smoke), self._now),
@@ -265,6 +266,13 @@ class Runtime:
             return provider
 
         return of
+
+    def _users(self) -> experiments.ExperimentReader:
+        url, namespace = self._settings.experiments_url, self._settings.namespace
+        if not url:
+            return experiments.NoCollector()
+        session = self._opened(experiments.CollectorReader.session())
+        return experiments.CollectorReader(session, url, namespace)
 
     def _gateway_losses(self, session: aiohttp.ClientSession) -> gateway.GatewayLosses | None:
         url = self._settings.gateway_losses_url

@@ -26,6 +26,7 @@ import secrets
 import sys
 
 from tests.benchmarks.machine import machine
+from tests.cluster.groups import Extras
 from tests.cluster.settings import cache_folder
 from tests.scenario import availability, install, stories
 from tests.scenario.availability import FAULTS, Effect
@@ -74,7 +75,7 @@ def main() -> None:
         help=f"the faults to cause, in this order (default: {' '.join(FAULTS)})",
     )  # fmt: skip
     arguments = parser.parse_args()
-    platform = make_platform(cache_folder() / install.DATA_FOLDER, says, knative=True)
+    platform = make_platform(cache_folder() / install.DATA_FOLDER, says, extras=Extras())
     namespace = f"recommender-bench-{secrets.token_hex(3)}"
     world = platform.world(namespace, SPEC | {"rollout": {"traffic": arguments.traffic}})
     world.route = TrafficWatch(world.kube, world.name, arguments.traffic)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.cluster import backends, prune
 from tests.cluster.errors import ClusterError
+from tests.cluster.groups import Extras
 
 EXAMPLES = """examples:
   python -m tests.cluster up
@@ -53,6 +54,12 @@ def parser() -> argparse.ArgumentParser:
         help="install Kubeflow Trainer v2 and JobSet, for trainings with several workers "
         "(default: no)",
     )
+    up.add_argument(
+        "--metrics",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="install metrics-server, for autoscaling by CPU (default: no)",
+    )
     add("status", "Show what is running; exit code 1 unless everything is.", f"{call} status")
     add("down", "Stop the cluster, delete its state and volumes, keep caches.", f"{call} down")
     add("kubeconfig", "Print the path of the kubeconfig.", f"{call} kubeconfig")
@@ -80,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     backend = backends.selected()
     match arguments.command:
         case "up":
-            backend.up(arguments.knative, arguments.trainer)
+            backend.up(Extras(arguments.knative, arguments.trainer, arguments.metrics))
         case "down":
             backend.down()
         case "status":

@@ -1,6 +1,6 @@
 """The API of the test cluster for tests and the demo.
 
-cluster = api.ensure_up(knative=False)
+cluster = api.ensure_up(Extras(knative=False))
 cluster.kubectl("apply", "-f", "manifests/crd.yaml")
 requests.get(cluster.gateway_url, headers={"Host": "my.example"})
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.cluster import apiserver, backends, imagestore
 from tests.cluster.backends import tool
 from tests.cluster.errors import ClusterError
-from tests.cluster.groups import APISERVER_ONLY
+from tests.cluster.groups import APISERVER_ONLY, DEFAULT, Extras
 from tests.cluster.objects import Kubectl
 
 __all__ = [
@@ -93,10 +93,10 @@ def kubectl_for(kubeconfig: Path) -> Kubectl:
     return Kubectl(tool("kubectl"), kubeconfig)
 
 
-def ensure_up(knative: bool = True, trainer: bool = False) -> Cluster:
+def ensure_up(extras: Extras = DEFAULT) -> Cluster:
     """Start the selected cluster unless it runs; the check takes a second."""
     backend = backends.selected()
-    backend.up(knative, trainer)
+    backend.up(extras)
     return Cluster(backend)
 
 

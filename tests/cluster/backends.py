@@ -11,9 +11,10 @@ import subprocess
 from pathlib import Path
 from typing import Protocol
 
-from tests.cluster import apiserver, imagestore, local, settings, teardown
+from tests.cluster import apiserver, imagestore, local, metrics, settings, teardown
 from tests.cluster.downloads import ensure_package_binaries
 from tests.cluster.errors import ClusterError
+from tests.cluster.groups import Extras
 
 
 class Backend(Protocol):
@@ -24,7 +25,7 @@ class Backend(Protocol):
         """Whether its nodes pull images from a registry; else they are loaded into it."""
         ...
 
-    def up(self, knative: bool, trainer: bool = False) -> None: ...
+    def up(self, extras: Extras) -> None: ...
     def down(self) -> None: ...
     def status(self) -> tuple[str, bool]: ...
     def kubeconfig(self) -> Path: ...
@@ -39,8 +40,8 @@ class Local:
 
     pulls = False
 
-    def up(self, knative: bool, trainer: bool = False) -> None:
-        local.up(knative, trainer)
+    def up(self, extras: Extras) -> None:
+        local.up(extras)
 
     def down(self) -> None:
         teardown.down()
@@ -68,20 +69,23 @@ class Local:
 class Existing:
     """The current context of your kubeconfig.
 
-    Gateway API, a Gateway, KServe and, if needed, Knative, Kubeflow Trainer and JobSet must be
-    installed there. GATEWAY_URL is the Gateway's URL, GATEWAY its namespace/name (default: that of
-    the local cluster), IMAGE_REGISTRY the registry for images. Nothing is started or stopped.
+    Gateway API, a Gateway, KServe and, if needed, Knative, Kubeflow Trainer, JobSet and
+    metrics-server must be installed there. GATEWAY_URL is the Gateway's URL, GATEWAY its
+    namespace/name (default: that of the local cluster), IMAGE_REGISTRY the registry for images.
+    Nothing is started or stopped.
     """
 
     pulls = True
 
-    def up(self, knative: bool, trainer: bool = False) -> None:
+    def up(self, extras: Extras) -> None:
         required = ["httproutes.gateway.networking.k8s.io", "inferenceservices.serving.kserve.io"]
-        if knative:
+        if extras.knative:
             required.append("services.serving.knative.dev")
-        if trainer:
+        if extras.trainer:
             required += ["trainjobs.trainer.kubeflow.org", "jobsets.jobset.x-k8s.io"]
         _command(tool("kubectl"), "get", "crd", *required)
+        if extras.metrics:
+            _command(tool("kubectl"), "get", "apiservice", metrics.API)
 
     def down(self) -> None:
         """Do nothing: an existing cluster does not change."""
@@ -123,11 +127,11 @@ class Kind(Existing):
 
     pulls = False
 
-    def up(self, knative: bool, trainer: bool = False) -> None:
+    def up(self, extras: Extras) -> None:
         if settings.NAME not in _command("kind", "get", "clusters").split():
             _command("kind", "create", "cluster", "--name", settings.NAME, "--wait", "120s")
         _command(tool("kubectl"), "config", "use-context", f"kind-{settings.NAME}")
-        super().up(knative, trainer)
+        super().up(extras)
 
     def down(self) -> None:
         _command("kind", "delete", "cluster", "--name", settings.NAME)

@@ -181,6 +181,10 @@ def controller_manager(layout: Layout, binaries: Binaries) -> Part:
             f"--cluster-signing-cert-file={authority.certificate}",
             f"--cluster-signing-key-file={authority.key}",
             f"--cert-dir={layout.pki / 'controller-manager'}",
+            # Autoscalers react in seconds, so that tests need not wait for minutes.
+            "--horizontal-pod-autoscaler-sync-period=5s",
+            "--horizontal-pod-autoscaler-initial-readiness-delay=5s",
+            "--horizontal-pod-autoscaler-cpu-initialization-period=10s",
         ],
         https_ready(layout, f"https://127.0.0.1:{port}/healthz"),
     )

@@ -130,14 +130,31 @@ TRAINER = Group(
     ),
 )
 
+METRICS = Group("metrics", (("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),))
+
 APISERVER_ONLY = (ETCD, KUBERNETES, GATEWAY, KSERVE, KNATIVE, JOBSET, TRAINER)
 """Groups that an API server with all CRDs needs; only etcd and Kubernetes are compiled."""
 
 
-def cluster_groups(knative: bool, trainer: bool = False) -> tuple[Group, ...]:
+@dataclass(frozen=True)
+class Extras:
+    """What a cluster may have beyond Gateway API and KServe."""
+
+    knative: bool = True
+    trainer: bool = False
+    metrics: bool = False
+
+
+DEFAULT = Extras()
+EVERYTHING = Extras(knative=True, trainer=True, metrics=True)
+
+
+def cluster_groups(extras: Extras) -> tuple[Group, ...]:
     """All groups of a cluster, the quickest builds first so that a mistake shows early."""
-    groups = (GATEWAY, NODE, ETCD, KUBERNETES, COREDNS, KSERVE)
-    return groups + ((JOBSET, TRAINER) if trainer else ()) + ((KNATIVE,) if knative else ())
+    groups: tuple[Group, ...] = (GATEWAY, NODE, ETCD, KUBERNETES, COREDNS, KSERVE)
+    groups += (METRICS,) if extras.metrics else ()
+    groups += (JOBSET, TRAINER) if extras.trainer else ()
+    return groups + ((KNATIVE,) if extras.knative else ())
 
 
 def key(group: Group, go_version: str, files: Sequence[tuple[str, bytes]]) -> str:

@@ -16,6 +16,7 @@ from tests.cluster import (
     imagestore,
     knative,
     kserve,
+    metrics,
     node,
     objects,
     packages,
@@ -30,6 +31,7 @@ from tests.cluster.groups import (
     GATEWAY,
     KNATIVE,
     KSERVE,
+    Extras,
     cluster_groups,
 )
 from tests.cluster.objects import Kubectl
@@ -64,9 +66,9 @@ EXECUTABLES = (
 )
 
 
-def setup_key(*options: bool) -> str:
-    """A key that changes with everything that `up` does with these options."""
-    digest = hashlib.sha256(repr(options).encode())
+def setup_key(extras: Extras) -> str:
+    """A key that changes with everything that `up` does with these extras."""
+    digest = hashlib.sha256(repr(extras).encode())
     here = settings.HERE
     for path in sorted([*here.glob("*.py"), *here.glob("manifests/*"), *here.glob("go/*/*")]):
         if path.is_file():
@@ -74,28 +76,33 @@ def setup_key(*options: bool) -> str:
     return digest.hexdigest()[:16]
 
 
-def is_up(layout: Layout, with_knative: bool, with_trainer: bool) -> bool:
+def is_up(layout: Layout, extras: Extras) -> bool:
     """Whether a cluster with exactly this set-up runs and responds."""
     stamp = layout.ready_stamp
-    if not stamp.exists() or stamp.read_text() != setup_key(with_knative, with_trainer):
+    if not stamp.exists() or stamp.read_text() != setup_key(extras):
         return False
-    names = {process.executable for process in processes.running(layout.state)}
-    if not names.issuperset((*EXECUTABLES, *(trainer.EXECUTABLES if with_trainer else ()))):
+    needed = {*EXECUTABLES}
+    needed |= {*trainer.EXECUTABLES} if extras.trainer else set()
+    needed |= {metrics.NAME} if extras.metrics else set()
+    if not needed <= {process.executable for process in processes.running(layout.state)}:
         return False
     return controlplane.https_ready(layout, f"{layout.api_url}/readyz")() is None
 
 
-def up(with_knative: bool = True, with_trainer: bool = False) -> Layout:
+def up(wanted: Extras) -> Layout:
     """Start the cluster, or its missing parts."""
     layout = settings.cluster_layout()
     with processes.locked(layout):
         # Running parts stay: others may use them.
-        with_knative = with_knative or has_knative(layout)
-        with_trainer = with_trainer or trainer.is_installed(layout)
-        if is_up(layout, with_knative, with_trainer):
+        extras = Extras(
+            knative=wanted.knative or has_knative(layout),
+            trainer=wanted.trainer or trainer.is_installed(layout),
+            metrics=wanted.metrics or metrics.is_installed(layout),
+        )
+        if is_up(layout, extras):
             say("the cluster is up")
             return layout
-        groups = cluster_groups(with_knative, with_trainer)
+        groups = cluster_groups(extras)
         preflight.check(binaries.is_cold(groups))
         packages.ensure_packages()
         built = binaries.ensure(groups)
@@ -106,10 +113,12 @@ def up(with_knative: bool = True, with_trainer: bool = False) -> Layout:
         layout.state.mkdir(parents=True, exist_ok=True)
         layout.state.chmod(0o755)  # volumes below it must be reachable by every pod
         layout.ready_stamp.unlink(missing_ok=True)
-        _start(layout, built, with_knative)
-        if with_trainer:
+        _start(layout, built, extras.knative)
+        if extras.trainer:
             trainer.install(layout, built)
-        layout.ready_stamp.write_text(setup_key(with_knative, with_trainer))
+        if extras.metrics:
+            metrics.install(layout, built)
+        layout.ready_stamp.write_text(setup_key(extras))
     say(f"the cluster is up: KUBECONFIG={layout.kubeconfig}  gateway {gateway_url()}")
     return layout
 
@@ -251,10 +260,14 @@ def status() -> tuple[str, bool]:
         for name in EXECUTABLES
     ]
     ready = layout.ready_stamp.exists() and set(found) >= set(EXECUTABLES)
-    lines.append(f"{'knative':26} {'installed' if has_knative(layout) else 'not installed'}")
-    lines.append(
-        f"{'trainer':26} {'installed' if trainer.is_installed(layout) else 'not installed'}"
-    )
+    lines += [
+        f"{name:26} {'installed' if installed else 'not installed'}"
+        for name, installed in (
+            ("knative", has_knative(layout)),
+            ("trainer", trainer.is_installed(layout)),
+            (metrics.NAME, metrics.is_installed(layout)),
+        )
+    ]
     lines.append(f"kubeconfig {layout.kubeconfig}\ngateway    {gateway_url()}")
     lines.append(f"logs       {layout.logs}\n{'UP' if ready else 'NOT UP'}")
     return "\n".join(lines), ready

@@ -42,7 +42,14 @@ class Recipe:
 
 TORCH = Recipe("torch", "training/torch.Dockerfile", ("training/torch_cpu.py",))
 OPERATOR = Recipe(
-    "operator", "operator/Dockerfile", ("operator/recommender_operator",), limit_megabytes=250
+    "operator",
+    "operator/Dockerfile",
+    (
+        "operator/recommender_operator",
+        "operator/recommender_console",
+        "client/recommender_kubectl",
+    ),
+    limit_megabytes=250,
 )
 TRAINING = Recipe(
     "training", "training/Dockerfile", ("training/recommender_training",), on_torch=True
@@ -58,7 +65,8 @@ TRITON = Recipe(
     ("serving/triton/requirements.txt", "serving/triton/pytorch"),
     on_torch=True,
 )
-ROLES = (OPERATOR, SERVING, TRAINING, TRITON)
+STORE = Recipe("store", "serving/store/Dockerfile", ())
+ROLES = (OPERATOR, SERVING, TRAINING, TRITON, STORE)
 
 
 def variant() -> str:

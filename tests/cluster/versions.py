@@ -17,6 +17,7 @@ GATEWAY_API = "1.6.3"
 JOBSET = "0.10.1"
 TRAINER = "2.1.0"
 """Kubeflow Trainer v2."""
+METRICS_SERVER = "0.8.0"
 TRAEFIK = "3.7.15"
 HELM = "4.1.4"
 NODE = "1.0.0"
@@ -44,6 +45,7 @@ MODULES = (
     Module("jobset", "sigs.k8s.io/jobset", JOBSET),
     Module("trainer", "github.com/kubeflow/trainer/v2", TRAINER),
     Module("gateway", "sigs.k8s.io/gateway-api", GATEWAY_API),
+    Module("metrics", "sigs.k8s.io/metrics-server", METRICS_SERVER),
 )
 
 

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.cluster import api as cluster_api
+from tests.cluster.groups import Extras
 from tests.cluster.settings import cache_folder
 from tests.demo.screen import Screen, error, table
 from tests.scenario import install, stories
@@ -31,7 +32,7 @@ def up(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
     mode = arguments.traffic
     platform = make_platform(
-        cache_folder() / install.DATA_FOLDER, screen.say, knative=mode == "Knative"
+        cache_folder() / install.DATA_FOLDER, screen.say, extras=Extras(knative=mode == "Knative")
     )
     world = platform.world(NAMESPACE, {"rollout": {"traffic": mode}})
     with install.timed(screen.say, "remove the objects of an earlier run"):

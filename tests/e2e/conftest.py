@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cluster import locks
+from tests.cluster.groups import EVERYTHING
 from tests.cluster.settings import cache_folder
 from tests.e2e import worlds
 from tests.e2e.worlds import MODES
@@ -90,7 +91,7 @@ def platform(
         if record.exists():
             made = join_platform(DATA, print, json.loads(record.read_text(encoding="utf-8")))
         else:
-            made = make_platform(DATA, print, knative=True, trainer=True)
+            made = make_platform(DATA, print, extras=EVERYTHING, collector=True)
             record.write_text(json.dumps(made.images), encoding="utf-8")
     yield made
     # Their models were deleted before, and must be gone now.

@@ -11,9 +11,12 @@ from typing import Any
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 MODES = ("Gateway", "Knative")
+#: A file whose tests share a model: the only one of the release's own namespace.
+LIVE = "test_live.py"
 #: The longest tests, longest first, so that they do not end last.
 LONGEST = (
     *MODES,
+    LIVE,
     "test_given_a_champion_when_users_change_then_drift_is_reported_and_a_retraining_promoted",
     "test_given_two_pods_and_a_standby_when_parts_fail_then_every_request_is_answered",
     "test_given_a_canary_when_its_pod_is_evicted_then_its_traffic_is_withdrawn_and_it_continues",
@@ -33,6 +36,8 @@ def own(mode: str) -> str:
 
 def world_of(nodeid: str) -> str:
     """Return the mode of a shared world, or the id of a test with a separate world."""
+    if LIVE in nodeid.partition("::")[0]:
+        return LIVE
     parameters = nodeid.partition("[")[2].rstrip("]").split("-")
     return next((mode for mode in MODES if mode in parameters), nodeid)
 
@@ -43,7 +48,7 @@ def rank(nodeid: str) -> int:
     if LAST in path:
         return len(LONGEST) + 1
     world = world_of(nodeid)
-    name = world if world in MODES else test.partition("[")[0]
+    name = world if world in (*MODES, LIVE) else test.partition("[")[0]
     return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
 

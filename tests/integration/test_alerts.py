@@ -16,6 +16,8 @@ pytestmark = pytest.mark.integration
 
 OWN = 'namespace="recommender-system", service="recommender-operator-metrics"'
 MODEL = 'namespace="shop", model="movies"'
+CANARY = f'{MODEL}, version="movies-b", stage="Canary"'
+VERDICT = f'{MODEL}, version="movies-b", verdict="Error"'
 STANDBY = f'{MODEL}, version="movies-b", standby="movies-a"'
 ELSEWHERE = 'namespace="other", service="recommender-operator-metrics"'
 
@@ -94,6 +96,14 @@ CASES: dict[str, tuple[str, list[dict[str, str]], str, bool]] = {
         "RecommenderDrifted",
         [series("recommender_operator_drift_windows", MODEL, "1x40"),
          series("recommender_operator_drift_windows_limit", MODEL, "3x40")], "3m", False),
+    "users cannot be read": (
+        "RecommenderExperimentStuck",
+        [series("recommender_operator_experiment_verdict", VERDICT, "1x200"),
+         series("recommender_operator_version_stage", CANARY, "1x200")], "40m", True),
+    "users could not be read in a rollout that has ended": (
+        "RecommenderExperimentStuck",
+        [series("recommender_operator_experiment_verdict", VERDICT, "1x200"),
+         series("recommender_operator_version_stage", CANARY, "1x8 _x192")], "40m", False),
     "the standby answers": (
         "RecommenderStandbyServes",
         [series("recommender_operator_standby_active", STANDBY, "1x40")], "6m", True),

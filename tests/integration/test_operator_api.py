@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -16,12 +17,23 @@ from recommender_operator.adapters.kubernetes.port import (
     KubeError,
     Resource,
 )
+from recommender_operator.adapters.objects.owned_writes import OwnedObjects
 from recommender_operator.adapters.objects.typed import model_object, version_object
 from recommender_operator.adapters.traffic.gateway import GatewayTraffic
 from recommender_operator.adapters.traffic.knative import KnativeTraffic
 from recommender_operator.adapters.traffic.port import Subject
-from recommender_operator.observed import JobKind, ModelObject, VersionObject
+from recommender_operator.api.spec import ExperimentMetric, ExperimentSpec, PrimaryMetric
+from recommender_operator.api.version import ModelVersionStatus
+from recommender_operator.api.version_experiment import (
+    MAX_PHASES,
+    ExperimentPhase,
+    ExperimentStatus,
+    MetricComparison,
+)
+from recommender_operator.observed import PLAIN, JobKind, ModelObject, Routing, VersionObject
 from recommender_operator.resources import jobs, model_version, names
+from recommender_operator.resources.assignment import Assignment
+from tests.fakes.kube import NOW
 from tests.integration.operator_api_rig import kubectl, manifest, new_namespace, refusal
 from tests.unit.recommender_operator.resources import builder_inputs
 
@@ -190,6 +202,58 @@ async def test_children_are_applied_as_the_operator_and_other_writers_keep_their
     await traffic.split(subject, {version.name: 100})
     view = await traffic.observe(subject)
     assert view.traffic.weights == {version.name: 100}
+
+
+async def test_an_experiment_and_its_testers_are_one_route_that_reports_what_was_written(
+    kube: OfficialKube, namespace: str
+) -> None:
+    model, version = await stored(kube, namespace)
+    subject = Subject(model=model, versions={version.name: version})
+    traffic = GatewayTraffic(kube, builder_inputs.OPTIONS)
+    other = "movies-4567cdef"
+    users = Assignment(id="00c0ffee", phase=0, cap=1000, candidate=other, percent=10)
+    wider = dataclasses.replace(users, phase=1, percent=50)
+    for step in (users, users, wider):
+        routing = Routing(experiment=step.header, tester="let-me-see", tested=other)
+        weights = {version.name: 100 - step.percent, other: step.percent}
+        await traffic.split(subject, weights, routing=routing)
+        seen = (await traffic.observe(subject)).traffic
+        assert (seen.weights, seen.routing, seen.outdated) == (weights, routing, False)
+    route = await kube.get(HTTP_ROUTES, namespace, "movies")
+    assert route is not None
+    assert route["metadata"]["generation"] == 2, "the same again is no change"
+    await traffic.split(subject, {version.name: 100})
+    seen = (await traffic.observe(subject)).traffic
+    assert (seen.weights, seen.routing) == ({version.name: 100}, PLAIN)
+    route = await kube.get(HTTP_ROUTES, namespace, "movies")
+    assert route is not None
+    assert all("set" not in str(rule["filters"]) for rule in route["spec"]["rules"])
+
+
+async def test_the_record_of_an_experiment_is_stored_as_it_was_written(
+    kube: OfficialKube, namespace: str
+) -> None:
+    _, version = await stored(kube, namespace)
+    phases = [
+        ExperimentPhase(number=number, weight=number + 1, stable=version.name, since=NOW)
+        for number in range(MAX_PHASES)
+    ]
+    numbers = MetricComparison(
+        metric="RevenuePerUser", role="Guardrail", champion=1.5, candidate=0.0, difference=-1.0,
+        low=-1.0, high=None, limit=0.1, champion_users=10**6, candidate_users=0,
+    )  # fmt: skip
+    primary = PrimaryMetric(metric=ExperimentMetric.REVENUE_PER_USER, smallest_effect=0.1)
+    experiment = ExperimentStatus(
+        id="00c0ffee", plan=ExperimentSpec(primary=(primary,)), phases=tuple(phases),
+        verdict="Error", message="x" * 4096, users=10**6, metrics=(numbers,) * 10,
+    )  # fmt: skip
+    status = ModelVersionStatus(experiment=experiment).dump()
+    thing = await kube.get(VERSIONS, namespace, version.name)
+    assert thing is not None
+    assert await OwnedObjects(kube).write_status(VERSIONS, thing, status) is not None
+    found = await kube.get(VERSIONS, namespace, version.name)
+    assert found is not None
+    assert version_object(found).status.experiment == experiment
 
 
 async def test_a_promotion_in_knative_mode_removes_the_percent_from_the_object(

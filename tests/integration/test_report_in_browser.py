@@ -13,57 +13,12 @@ from playwright.sync_api import Browser, Page, ViewportSize
 from recommender_training.cli import main
 from recommender_training.samples import synthetic
 from tests.integration import browser_rig
+from tests.integration.page_checks import BAD_TEXTS, CONTRASTS, LEAST_CONTRAST, OVERFLOW
 
 pytestmark = pytest.mark.integration
 DESK, PHONE = (1280, 900), (360, 740)
 CONFIG = """{"seed": 3, "hyperparameters": {"epochs": 3, "embeddingDim": 8, "batchSize": 256},
  "search": {"trials": 5, "folds": 2, "seeds": 2, "space": {"learningRate": {}, "dropout": {}}}}"""
-#: WCAG 2.2, success criterion 1.4.3: the minimum contrast of text and background.
-LEAST_CONTRAST = 4.5
-
-#: Text of a figure that is cut off at its edge, or lies over other text of the same figure.
-BAD_TEXTS = """() => [...document.querySelectorAll("svg")].flatMap(svg => {
-  const edge = svg.getBoundingClientRect();
-  const boxes = [...svg.querySelectorAll("text")].map(
-    t => [t.textContent, t.getBoundingClientRect()]);
-  const cut = boxes.filter(([, b]) =>
-    b.left < edge.left - 1 || b.right > edge.right + 1 ||
-    b.top < edge.top - 1 || b.bottom > edge.bottom + 1).map(([text]) => `cut off: ${text}`);
-  const over = [];
-  boxes.forEach(([one, a], i) => boxes.slice(i + 1).forEach(([two, b]) => {
-    const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
-    const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
-    if (wide > 2 && high > 4) over.push(`overlap: ${one} and ${two}`);
-  }));
-  return cut.concat(over);
-})"""
-
-#: Contrast of each text with the nearest background behind it, lowest first.
-CONTRASTS = """() => {
-  const parse = colour => (colour.match(/[\\d.]+/g) || []).map(Number);
-  const light = c => [0.2126, 0.7152, 0.0722].reduce((sum, weight, i) => {
-    const v = c[i] / 255;
-    return sum + weight * (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-  }, 0);
-  const behind = element => {
-    for (let e = element; e; e = e.parentElement) {
-      const c = parse(getComputedStyle(e).backgroundColor);
-      if (c.length && (c.length < 4 || c[3] > 0)) return c;
-    }
-    return [255, 255, 255];
-  };
-  const texts = [...document.body.querySelectorAll("*")].filter(e => e.getClientRects().length &&
-    [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()));
-  return texts.map(e => {
-    const style = getComputedStyle(e);
-    const ink = light(parse(e.closest("svg") ? style.fill : style.color));
-    const paper = light(behind(e));
-    const ratio = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
-    return [ratio, e.textContent.trim().slice(0, 40)];
-  }).sort((a, b) => a[0] - b[0]);
-}"""
-
-OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 @dataclasses.dataclass(frozen=True)

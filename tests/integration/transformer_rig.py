@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,13 +116,14 @@ def run_transformer(
     wait: bool = True,
     source: str = "",
     environ: Mapping[str, str] | None = None,
+    ports: Sequence[int] | None = None,
 ) -> Iterator[Running]:
     """A transformer for the duration of the context, ready at its start.
 
     `environ` adds to its environment. `source` is the folder of another checkout's packages to
-    run in place of this one's.
+    run in place of this one's. `ports` are those of REST and gRPC.
     """
-    http, grpc = free_ports(2)
+    http, grpc = ports or free_ports(2)
     command = [
         sys.executable, "-m", "recommender_serving", "serve",
         "--artifact", str(artifact), "--predictor-host", triton,

@@ -85,16 +85,20 @@ def make_data(folder: pathlib.Path) -> Data:
     return data
 
 
-def install_chart(cluster: Cluster, images: dict[str, str]) -> None:
+def install_chart(
+    cluster: Cluster, images: dict[str, str], collector: dict[str, object] | None = None
+) -> None:
     """Install or upgrade the operator from the chart.
 
     Args:
         cluster: where to.
-        images: role (operator, training, serving, triton) to full image name with tag.
+        images: role (operator, training, serving, triton, store) to full image name with tag.
+        collector: the chart's values of that name; without them no collector is installed.
     """
     namespace, gateway = cluster.gateway
     values = ["--set", f"gateway.namespace={namespace}", "--set", f"gateway.name={gateway}"]
     values += ["--set", "clusterWide=true"]  # tests create their namespaces later
+    values += ["--set-json", f"collector={json.dumps(collector or {'enabled': False})}"]
     policy = "IfNotPresent" if cluster.pulls else "Never"
     for role, name in images.items():
         repository, tag = name.rsplit(":", 1)

@@ -65,6 +65,10 @@ class Load:
         """Continue with other users."""
         self._command({"requests": str(requests)})
 
+    def at(self, rate: float) -> None:
+        """Continue with another number of requests per second."""
+        self._command({"rate": rate})
+
     def stop(self) -> dict[str, Any]:
         """Wait for requests in flight, and return the figures of the whole run."""
         if self._process.poll() is None:

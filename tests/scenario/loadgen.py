@@ -7,6 +7,7 @@ standard input, figures are JSON lines on standard output, once per second:
     python -m tests.scenario.loadgen --url http://127.0.0.1:18080 --host movies.local \\
         --requests traffic.jsonl --rate 40
     {"requests": "traffic-shifted.jsonl"}      switch the replayed users
+    {"rate": 200}                              continue at another rate
     {"stop": true}                             finish requests in flight, print the total, exit
 """
 
@@ -177,6 +178,8 @@ class Generator:
             command = json.loads(line)
             if "requests" in command:
                 self.use(command["requests"])
+            if "rate" in command:
+                self.rate = float(command["rate"])
             if command.get("stop"):
                 break
         self.stopped.set()

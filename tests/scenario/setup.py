@@ -11,7 +11,8 @@ from typing import Any
 
 from tests.cluster import api as cluster_api
 from tests.cluster.api import Cluster
-from tests.scenario import install
+from tests.cluster.groups import Extras
+from tests.scenario import collecting, install
 from tests.scenario.kube import Kube
 from tests.scenario.world import World, merged
 
@@ -80,7 +81,8 @@ class Platform:
         self, namespace: str, changes: dict[str, Any] | None = None, *, name: str = NAME
     ) -> World:
         """Return the world of a model that is not applied yet; its namespace has the data."""
-        self.namespaces.add(namespace)
+        if namespace != install.SYSTEM_NAMESPACE:
+            self.namespaces.add(namespace)
         with install.timed(self.says, f"namespace {namespace} with data"):
             install.namespace_with_data(
                 self.cluster, namespace, self.images["training"], self.data
@@ -104,18 +106,26 @@ class Platform:
 
 
 def make_platform(
-    cache: pathlib.Path, says: Callable[[str], None], *, knative: bool, trainer: bool = False
+    cache: pathlib.Path,
+    says: Callable[[str], None],
+    *,
+    extras: Extras,
+    collector: bool = False,
 ) -> Platform:
     """Set everything up: cluster, images, data, chart."""
     with install.timed(says, "cluster"):
-        cluster = cluster_api.ensure_up(knative=knative, trainer=trainer)
+        cluster = cluster_api.ensure_up(extras)
     with install.timed(says, "images"):
         printed = install.run(sys.executable, "-m", "tests.cluster.images", "load", "--json")
         images: dict[str, str] = json.loads(printed.strip().splitlines()[-1])
     with install.timed(says, "MovieLens data"):
         data = install.make_data(cache)
     with install.timed(says, "chart"):
-        install.install_chart(cluster, images)
+        if collector:
+            install.namespace_with_data(
+                cluster, install.SYSTEM_NAMESPACE, images["training"], data
+            )
+        install.install_chart(cluster, images, collecting.VALUES if collector else None)
     return Platform(cluster=cluster, images=images, data=data, says=says)
 
 

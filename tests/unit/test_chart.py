@@ -152,7 +152,7 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
 
 #: Described where the like of them comes first.
 REPEATED = re.compile(
-    r"images\.(training|serving|triton|store)\.\w+|(operator|collector.*)\.resources\..*"
+    r"images\.(training|serving|triton|store)\.\w+|(operator|console|collector.*)\.resources\..*"
     r"|metrics\.podMonitor\.(interval|labels)|metrics\.prometheusRule\.labels"
 )
 

@@ -27,6 +27,7 @@ from recommender_training.ingestion.mapping import Format, parse_mapping
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = {
     "recommender_operator": ROOT / "operator",
+    "recommender_console": ROOT / "operator",
     "recommender_training": ROOT / "training",
     "recommender_serving": ROOT / "serving",
     "recommender_collector": ROOT / "serving",
@@ -35,6 +36,8 @@ ROOMS = {
 }
 #: Packages with an extra of their own; the others have that of their folder.
 EXTRAS = {"recommender_kubectl": "cli"}
+#: Packages whose pure core another one uses; import contracts keep it to that core.
+SHARED = {"recommender_console": {"recommender_kubectl"}}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
@@ -156,7 +159,7 @@ def test_the_readme_shows_a_model_that_the_operator_takes() -> None:
 
 def test_the_pages_show_mappings_that_both_sides_take() -> None:
     training = (ROOT / "docs/training.md").read_text(encoding="utf-8")
-    own = README[README.index("## Your own columns") :]
+    own = (ROOT / "docs/own-columns.md").read_text(encoding="utf-8")
     shown = [
         yaml.safe_load(re.findall(r"```yaml\n(.*?)```", own, flags=re.DOTALL)[0])["mapping"],
         json.loads(re.findall(r"```json\n(.*?)```", training, flags=re.DOTALL)[0]),
@@ -184,7 +187,7 @@ def dropped(given: object, taken: object, at: str = "spec") -> list[str]:
 
 
 def test_the_readmes_first_screen_has_the_resource_and_the_two_commands() -> None:
-    first = README[: README.index("## On your own cluster")]
+    first = README[: README.index("## Where to go on")]
     assert first.index("kind: RecommenderModel") < first.index("`make demo`")
     assert first.index("`make demo`") < first.index("`make test`")
 
@@ -266,7 +269,7 @@ def imported(room: Path) -> Iterator[str]:
 def test_a_package_declares_what_it_imports(package: str) -> None:
     room = ROOMS[package]
     beside = [name for name, folder in ROOMS.items() if folder == room and name not in EXTRAS]
-    own = {package, *(beside if package not in EXTRAS else ())}
+    own = {package, *(beside if package not in EXTRAS else ()), *SHARED.get(package, ())}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = [EXTRAS.get(package, room.name), *(["tracing"] if room.name == "serving" else [])]
     extra = [name for each in extras for name in project["optional-dependencies"][each]]

@@ -65,7 +65,8 @@ def test_each_shared_world_ends_with_the_last_of_its_tests() -> None:
 def test_the_longest_tests_are_tests_that_there_are() -> None:
     folder = pathlib.Path(worlds.__file__).parent
     text = "".join(path.read_text(encoding="utf-8") for path in folder.glob("test_*.py"))
-    for name in worlds.LONGEST[len(worlds.MODES) :]:
+    assert (folder / worlds.LIVE).exists()
+    for name in {*worlds.LONGEST} - {*worlds.MODES, worlds.LIVE}:
         assert f"def {name}(" in text
 
 
@@ -127,3 +128,9 @@ def test_every_test_runs_once_and_a_shared_world_in_one_process(
             if worlds.world_of(tests[at]) == mode
         }
         assert len(homes) == 1
+
+
+def test_the_tests_of_the_live_model_share_a_world() -> None:
+    one, other = (f"tests/e2e/{worlds.LIVE}::test_{name}" for name in "ab")
+    assert worlds.world_of(one) == worlds.world_of(other)
+    assert worlds.world_of(one) != worlds.world_of("tests/e2e/test_shop.py::test_a")

@@ -45,11 +45,13 @@ def render(names: tuple[str, str], differences: list[Difference], style: Style) 
     """Return the differences as a table."""
     if not differences:
         return [f"{names[0]} and {names[1]} do not differ"]
-    rows = [
-        (one.section, one.field, _shown(one.first), _shown(one.second), _change(one))
-        for one in differences
-    ]
+    rows = [(one.section, one.field, *cells(one)) for one in differences]
     return text.table(["SECTION", "FIELD", *names, "CHANGE"], rows, style)
+
+
+def cells(one: Difference) -> tuple[str, str, str]:
+    """Return both values as text, and by how much a number changed."""
+    return _shown(one.first), _shown(one.second), _change(one)
 
 
 def _lineage(version: Version) -> dict[str, object]:

@@ -7,8 +7,9 @@ import datetime
 from collections.abc import Sequence
 
 from recommender_kubectl import text
-from recommender_kubectl.objects import Decision, Gate, Model, Step, Version
+from recommender_kubectl.objects import Decision, Experiment, Gate, Model, Step, Version
 from recommender_kubectl.text import Style
+from recommender_kubectl.views import comparisons
 
 _MANUAL = "rollout.promotion is Manual"
 
@@ -29,6 +30,7 @@ class Explanation:
     smoke_passed: bool | None
     smoke_message: str
     steps: tuple[Step, ...]
+    experiment: Experiment | None
     failure: str
     #: What happens next, or what to do.
     next: str
@@ -56,6 +58,7 @@ def of_version(model: Model, versions: Sequence[Version], name: str | None) -> E
         smoke_passed=version.smoke_passed,
         smoke_message=version.smoke_message,
         steps=version.steps,
+        experiment=version.experiment,
         failure=version.failure,
         next=_next(model, version),
     )
@@ -80,8 +83,17 @@ def render(
         lines += ["", *text.wrapped(f"Smoke inference {verdict}{said}", 0, style)]
     for step in seen.steps if all_steps else seen.steps[-1:]:
         lines += ["", *_step(step, style, now)]
+    if seen.experiment is not None:
+        lines += ["", *_experiment(seen.experiment, style)]
     lines += ["", *text.wrapped(f"Next: {seen.next}", 6, style)]
     return lines
+
+
+def _experiment(seen: Experiment, style: Style) -> list[str]:
+    title = f"{style.paint('Experiment', text.BOLD)} {seen.id}: "
+    said = f" {seen.message}" if seen.message else ""
+    lines = text.wrapped(title + style.word(seen.verdict or "Starting") + said, 0, style)
+    return [*lines, *(comparisons.table(seen, style) if seen.metrics else [])]
 
 
 def _gates(gates: Sequence[Gate], style: Style) -> list[str]:
@@ -161,11 +173,20 @@ def _of_candidate(model: Model, version: Version, verb: str) -> str:
         return f"all steps passed, and {_MANUAL}: {choice}"
     if analysis and analysis.reason == "PromotionBlockedByDrift":
         return f"the sessions drifted after its training: {choice}"
+    if analysis and analysis.reason == "HeldAtDeadline" and version.experiment is not None:
+        return f"the step keeps its weight, and users did not decide in time: {choice}"
     if analysis and analysis.reason == "HeldAtDeadline":
         return f"the step keeps its weight, with too few requests to decide: {choice}"
     step, rollout = version.step, model.rollout
     if step is None:
         return f"it is {version.stage}; `kubectl recommender watch {model.name}` follows it"
+    users = version.experiment
+    if users is not None and step.weight == users.weight:
+        days = f"{users.min_days:g} to {users.max_days:g} days"
+        return (
+            f"the step holds until the experiment decides, within {days} "
+            f"({verb.format('experiment')}); a broken limit rolls it back at once"
+        )
     end = {
         "RollBack": "it is rolled back",
         "Hold": "it keeps its weight and waits for a person",

@@ -66,6 +66,9 @@ class Reason(enum.StrEnum):
     PINNED = "Pinned"
     ANALYSIS_FAILED = "AnalysisFailed"
     INCONCLUSIVE_AT_DEADLINE = "InconclusiveAtDeadline"
+    #: What users did: worse, or no better than the experiment could still find.
+    EXPERIMENT_LOST = "ExperimentLost"
+    EXPERIMENT_FUTILE = "ExperimentFutile"
     CANDIDATE_BROKEN = "CandidateBroken"
     BROKEN_AFTER_PROMOTION = "BrokenAfterPromotion"
     NOT_READY_IN_TIME = "NotReadyInTime"
@@ -112,6 +115,14 @@ class Reason(enum.StrEnum):
     FAILED = "Failed"
     INCONCLUSIVE = "Inconclusive"
     ERROR = "Error"
+    #: The step holds until its experiment decides.
+    MEASURING = "Measuring"
+    EXPERIMENT_WON = "ExperimentWon"
+    EXPERIMENT_INCONCLUSIVE = "ExperimentInconclusive"
+    #: No verdict counts: users were not assigned as planned.
+    EXPERIMENT_BLOCKED = "ExperimentBlocked"
+    #: What users did could not be read.
+    EXPERIMENT_ERROR = "ExperimentError"
     AWAITING_PROMOTION = "AwaitingPromotion"
     PROMOTION_BLOCKED_BY_DRIFT = "PromotionBlockedByDrift"
     HELD_AT_DEADLINE = "HeldAtDeadline"

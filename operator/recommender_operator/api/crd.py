@@ -76,6 +76,7 @@ def version() -> Json:
         _column("Age", ".metadata.creationTimestamp", kind="date"),
         _column("Data", ".status.lineage.dataVersion", priority=1),
         _column("Digest", ".status.artifact.digest", priority=1),
+        _column("Experiment", ".status.experiment.verdict", priority=1),
         _column("Trigger", ".spec.trigger", priority=1),
     ]
     definition = _definition(

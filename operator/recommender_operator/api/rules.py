@@ -13,6 +13,7 @@ from typing import Any
 from recommender_operator.api import (
     base_url,
     host_names,
+    rules_experiment,
     rules_export,
     rules_features,
     rules_lists,
@@ -172,6 +173,7 @@ RECOMMENDER_MODEL: Rules = {
             "retrain.afterSnapshots requires data.snapshots, the schedule of the snapshots",
         ),
         *rules_lists.SPEC,
+        *rules_experiment.SPEC,
     ),
     **_under("spec.data", _DATA),
     **_MAPPING,
@@ -183,6 +185,7 @@ RECOMMENDER_MODEL: Rules = {
     "spec.training.search.space": rules_search.space(),
     **rules_scheduling.rules("spec.training"),
     **rules_scheduling.rules("spec.serving"),
+    **rules_experiment.rules(),
     "spec.storage.claimName": (
         _claim_name("storage.claimName"),
         ("self == oldSelf", "storage.claimName is immutable: the claim contains the versions"),

@@ -15,6 +15,14 @@ from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec_drift import DriftSpec, RetrainSpec
+from recommender_operator.api.spec_experiment import (
+    ExperimentMetric,
+    ExperimentMode,
+    ExperimentSpec,
+    Goal,
+    Guardrail,
+    PrimaryMetric,
+)
 from recommender_operator.api.spec_gates import (
     AGAINST_BASELINE,
     LOWER_IS_BETTER,
@@ -59,13 +67,19 @@ __all__ = [
     "DataSpec",
     "DeletionPolicy",
     "DriftSpec",
+    "ExperimentMetric",
+    "ExperimentMode",
+    "ExperimentSpec",
     "Fault",
     "Gate",
     "GateMetric",
+    "Goal",
+    "Guardrail",
     "Hyperparameters",
     "JudgeBy",
     "OnDeadline",
     "OnFailure",
+    "PrimaryMetric",
     "PromotionGate",
     "Provider",
     "RecommenderModelSpec",
@@ -114,6 +128,11 @@ class RecommenderModelSpec(ApiModel):
     )
     analysis: AnalysisSpec = Field(
         default=AnalysisSpec(), description="How each step of a rollout is evaluated."
+    )
+    experiment: ExperimentSpec | None = Field(
+        default=None,
+        description="Let users decide: each user keeps one version, and what users do promotes a "
+        "candidate or rolls it back. None if absent: the steps only test errors and latency.",
     )
     drift: DriftSpec = Field(
         default=DriftSpec(), description="How the served data is monitored for drift."

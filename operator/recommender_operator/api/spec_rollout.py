@@ -46,6 +46,13 @@ class RolloutSpec(ApiModel):
         description="Auto promotes after the last step; Manual waits for the annotation "
         "recommender.dev/promote.",
     )
+    test_header: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]+$",
+        max_length=64,
+        description="During a rollout, requests with the header x-recommender-test and this value "
+        "are answered by the candidate alone, and are no part of an experiment. None if absent.",
+    )
 
 
 class OnDeadline(enum.StrEnum):

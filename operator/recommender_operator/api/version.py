@@ -13,6 +13,7 @@ from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec import DataSpec, TrainingSpec
+from recommender_operator.api.version_experiment import ExperimentStatus
 
 
 class VersionStage(enum.StrEnum):
@@ -322,6 +323,9 @@ class ModelVersionStatus(ApiModel):
     )
     steps: tuple[StepRecord, ...] = Field(
         default=(), max_length=40, description="Steps of the rollout."
+    )
+    experiment: ExperimentStatus | None = Field(
+        default=None, description="Experiment of its rollout, if spec.experiment asked for one."
     )
     decision: VersionDecision | None = Field(default=None, description="Outcome and its reason.")
     failure: str | None = Field(

@@ -284,12 +284,13 @@ class Turn(View):
             return ([RemoveTraffic()], []) if self.observed.traffic.weights else ([], [])
         traffic = self.observed.traffic
         renamed = traffic.host != self.hosting.host and bool(self.hosting.host)
-        again = self._route_first or renamed or traffic.outdated
+        routing = self.desired_routing
+        again = self._route_first or renamed or traffic.outdated or traffic.routing != routing
         if self.route_weights == desired and not (desired and again):
             return [], []
         if not desired:
             return [], ([RemoveTraffic()] if self._route_is_orphaned() else [])
-        action = SetTraffic(weights=dict(desired), host=self.hosting.host)
+        action = SetTraffic(weights=dict(desired), host=self.hosting.host, routing=routing)
         return ([action], []) if self._route_first else ([], [action])
 
     def _route_is_orphaned(self) -> bool:

@@ -6,6 +6,7 @@ stale after a crash.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import functools
 
@@ -17,7 +18,8 @@ from recommender_operator.api.version import (
     ModelVersionStatus,
     VersionStage,
 )
-from recommender_operator.observed import Observed, ServiceState, VersionObject
+from recommender_operator.observed import Observed, Routing, ServiceState, VersionObject
+from recommender_operator.phases import routing
 from recommender_operator.resources import names
 
 #: Stages in which a version is served before it is promoted.
@@ -185,9 +187,32 @@ class View:
         return {name: w for name, w in self.observed.traffic.weights.items() if w > 0}
 
     @property
+    def desired_routing(self) -> Routing:
+        """How the route splits the requests as decided so far, besides the weights.
+
+        If no pod of the version that receives them all would answer, they are split by weight: an
+        experiment must not cost the requests that the candidate answers.
+        """
+        weights, candidate = self.desired_weights, self.candidate
+        found = routing.of(self.spec.rollout, candidate, weights)
+        others = weights.keys() - {candidate.name if candidate is not None else ""}
+        if found.experiment and not any(self._answers(name) for name in others):
+            return dataclasses.replace(found, experiment="")
+        return found
+
+    def _answers(self, version: str) -> bool:
+        service = self.service(version)
+        return service is not None and service.answers
+
+    @property
     def route_agrees(self) -> bool:
         """Whether the data plane has applied the desired split."""
-        return self.observed.traffic.accepted and self.route_weights == self.desired_weights
+        traffic = self.observed.traffic
+        return (
+            traffic.accepted
+            and self.route_weights == self.desired_weights
+            and traffic.routing == self.desired_routing
+        )
 
 
 def fresh_rollout(status: ModelVersionStatus) -> dict[str, object]:
@@ -206,6 +231,7 @@ def fresh_rollout(status: ModelVersionStatus) -> dict[str, object]:
         **({} if published else made),
         "stage": stage,
         "steps": (),
+        "experiment": None,
         "smoke": None,
         "weight": 0,
         "decision": None,

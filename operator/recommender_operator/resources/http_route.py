@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from recommender_operator.api import host_names
-from recommender_operator.observed import ModelObject
-from recommender_operator.resources import labels
+from recommender_operator.observed import PLAIN, ModelObject, Routing
+from recommender_operator.resources import assignment, labels
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
 
@@ -20,7 +20,9 @@ HTTP_PATHS = ("/docs", "/openapi.json")
 #: Service of the open inference protocol, the only one of the transformer.
 GRPC_PREFIX = "/inference.GRPCInferenceService"
 #: Number of this layout: a release that changes it writes existing routes again.
-LAYOUT = "2"
+LAYOUT = "3"
+#: Header of testers, whose requests the candidate answers (`rollout.testHeader`).
+TEST_HEADER = "x-recommender-test"
 
 
 def service_name(version: str) -> str:
@@ -29,18 +31,24 @@ def service_name(version: str) -> str:
 
 
 def http_route(
-    model: ModelObject, weights: Mapping[str, int], options: Options, host: str = ""
+    model: ModelObject,
+    weights: Mapping[str, int],
+    options: Options,
+    host: str = "",
+    routing: Routing = PLAIN,
 ) -> Manifest:
     """Return the route for a host; the default host if it is empty.
 
     A missing backend makes ResolvedRefs false even at weight 0, so the route lists only versions
-    that receive requests.
+    that receive requests. During an experiment all requests go to the stable version, whose
+    transformers forward those of the candidate's users.
 
     Raises:
-        ValueError: the weights are not percentages that sum to 100.
+        ValueError: the weights are not percentages that sum to 100, or not those of the header.
     """
     if sum(weights.values()) != 100 or any(not 0 <= w <= 100 for w in weights.values()):
         raise ValueError(f"weights must be 0..100 and sum to 100, got {dict(weights)}")
+    receivers = _receivers(weights, routing.experiment)
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
@@ -55,19 +63,49 @@ def http_route(
             "parentRefs": [_parent(options)],
             "hostnames": [host or host_names.default(model.name, model.namespace, options.domain)],
             "rules": [
-                {
-                    "matches": [_path("PathPrefix", GRPC_PREFIX)],
-                    "backendRefs": _backends(weights, GRPC_PORT),
-                },
-                {
-                    "matches": [
-                        *(_path("PathPrefix", prefix) for prefix in HTTP_PREFIXES),
-                        *(_path("Exact", path) for path in HTTP_PATHS),
-                    ],
-                    "backendRefs": _backends(weights, HTTP_PORT),
-                },
+                *(_rules({routing.tested: 100}, "", routing.tester) if routing.tester else ()),
+                *_rules(receivers, routing.experiment, ""),
             ],
         },
+    }
+
+
+def _receivers(weights: Mapping[str, int], header: str) -> Mapping[str, int]:
+    """Return the percent of the requests by version, for a header that assigns the users."""
+    if not header:
+        return weights
+    users = assignment.parse(header)
+    others = [version for version in weights if users and version != users.candidate]
+    if (
+        users is None
+        or len(others) != 1
+        or weights != {users.candidate: users.percent, others[0]: 100 - users.percent}
+    ):
+        raise ValueError(f"weights {dict(weights)} are not those of the header {header!r}")
+    return {others[0]: 100}
+
+
+def _rules(receivers: Mapping[str, int], header: str, tester: str) -> list[Manifest]:
+    """Return the rules of gRPC and HTTP; those of testers are more specific than the others."""
+    filters = [{"type": "RequestHeaderModifier", "requestHeaderModifier": _headers(header)}]
+    grpc = [_match("PathPrefix", GRPC_PREFIX, tester)]
+    http = [
+        *(_match("PathPrefix", prefix, tester) for prefix in HTTP_PREFIXES),
+        *(_match("Exact", path, tester) for path in HTTP_PATHS),
+    ]
+    return [
+        {"matches": matches, "filters": filters, "backendRefs": _backends(receivers, port)}
+        for matches, port in ((grpc, GRPC_PORT), (http, HTTP_PORT))
+    ]
+
+
+def _headers(header: str) -> Manifest:
+    """Return what happens to headers that only the operator and its transformers may set."""
+    if not header:
+        return {"remove": [assignment.HEADER, assignment.FORWARDED]}
+    return {
+        "set": [{"name": assignment.HEADER, "value": header}],
+        "remove": [assignment.FORWARDED],
     }
 
 
@@ -84,8 +122,11 @@ def _parent(options: Options) -> Manifest:
     return parent
 
 
-def _path(kind: str, value: str) -> Manifest:
-    return {"path": {"type": kind, "value": value}}
+def _match(kind: str, value: str, tester: str) -> Manifest:
+    match: Manifest = {"path": {"type": kind, "value": value}}
+    if tester:
+        match["headers"] = [{"type": "Exact", "name": TEST_HEADER, "value": tester}]
+    return match
 
 
 def _backends(weights: Mapping[str, int], port: int) -> list[Manifest]:
@@ -103,14 +144,45 @@ def _backends(weights: Mapping[str, int], port: int) -> list[Manifest]:
 
 
 def weights_of(route: Manifest) -> dict[str, int]:
-    """Return the percent by version in a route (in its last rule)."""
-    rules = route.get("spec", {}).get("rules") or [{}]
+    """Return the percent by version in a route: of the users in an experiment, else of requests.
+
+    It reads the last rule, which is not that of testers.
+    """
+    rule = _rules_of(route)[-1]
     weights: dict[str, int] = {}
-    for backend in rules[-1].get("backendRefs") or []:
+    for backend in rule.get("backendRefs") or []:
         name = str(backend.get("name", ""))
         if name.endswith(SERVICE_SUFFIX):
             weights[name.removesuffix(SERVICE_SUFFIX)] = int(backend.get("weight", 1))
-    return weights
+    users = assignment.parse(_experiment_of(rule))
+    if users is None or len(weights) != 1 or users.candidate in weights:
+        return weights
+    return {next(iter(weights)): 100 - users.percent, users.candidate: users.percent}
+
+
+def routing_of(route: Manifest) -> Routing:
+    """Return how a route splits the requests, besides the weights."""
+    rules = _rules_of(route)
+    tester, tested = "", ""
+    for rule in rules[:-1]:
+        headers = [h for match in rule.get("matches") or [] for h in match.get("headers") or []]
+        names = [str(backend.get("name", "")) for backend in rule.get("backendRefs") or []]
+        if headers and names and headers[0].get("name") == TEST_HEADER:
+            tester, tested = str(headers[0].get("value")), names[0].removesuffix(SERVICE_SUFFIX)
+    return Routing(experiment=_experiment_of(rules[-1]), tester=tester, tested=tested)
+
+
+def _rules_of(route: Manifest) -> list[Manifest]:
+    return route.get("spec", {}).get("rules") or [{}]
+
+
+def _experiment_of(rule: Manifest) -> str:
+    """Return the header that a rule sets; empty if it sets none."""
+    for each in rule.get("filters") or []:
+        for header in each.get("requestHeaderModifier", {}).get("set") or []:
+            if str(header.get("name", "")).lower() == assignment.HEADER:
+                return str(header.get("value", ""))
+    return ""
 
 
 def is_current(route: Manifest) -> bool:

@@ -14,6 +14,8 @@ Metadata = tuple[tuple[str, str], ...]
 
 #: The user of a request that names none; no model knows it.
 NOBODY = -1
+#: The user of the operator's smoke inference, if ids are texts. (Of numbers it is NOBODY.)
+SMOKE_USER = "smoke.recommender.dev"
 
 
 class Source(StrEnum):
@@ -64,6 +66,18 @@ class Waited(StrEnum):
     STORE = "store"
     MODEL = "model"  # retrieval and ranking, which are one graph
     BASELINE = "baseline"
+    FORWARD = "forward"  # the other version of an experiment
+
+
+class Forwarded(StrEnum):
+    """What became of a request that another version should answer."""
+
+    ANSWERED = "answered"
+    REFUSED = "refused"  # by a status below 500
+    FAILED = "failed"  # unreachable, a status from 500 on, or no answer of it
+    TIMEOUT = "timeout"
+    OPEN = "open"  # not asked: too many calls in flight, or in a row failed
+    BUSY = "busy"  # not asked: too many bytes in flight, or too little time left
 
 
 class Limit(StrEnum):

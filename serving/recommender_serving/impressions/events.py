@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from recommender_serving.domain.experiments import Assignment
 from recommender_serving.domain.features import (
     MAX_NUMBER,
     Feature,
@@ -21,7 +22,7 @@ from recommender_serving.domain.features import (
     Value,
 )
 from recommender_serving.domain.ids import fault
-from recommender_serving.domain.types import Answer, RecommendRequest
+from recommender_serving.domain.types import SMOKE_USER, Answer, RecommendRequest
 
 TYPE = "dev.recommender.impression"
 CONTENT_TYPE = "application/cloudevents-batch+json"
@@ -30,8 +31,6 @@ MOST_ID = 10**18 - 1  # of users and items
 MOST_LABEL = 128  # characters
 MOST_CATEGORY = 64  # characters
 MOST_NUMBER = 1e15  # of a feature without a bound of its own
-#: The user of the operator's smoke inference, if ids are texts. (Of numbers it is -1.)
-SMOKE_USER = "smoke.recommender.dev"
 _HASHES = 2**64
 
 
@@ -45,6 +44,7 @@ class Shown(NamedTuple):
     request: str | None
     session: str | None
     context: dict[str, Value | bool]
+    assignment: Assignment | None = None  # while an experiment runs
 
 
 class Origin(NamedTuple):
@@ -62,6 +62,7 @@ def shown(
     id_: str,
     at: float,
     features: Features,
+    assignment: Assignment | None = None,
 ) -> Shown | None:
     """Return the impression of an answer; None without an item, or a user whom the log knows.
 
@@ -79,9 +80,8 @@ def shown(
         if features[name].place is Place.CONTEXT
         and (known := _known(value, features[name])) is not None
     }
-    return Shown(
-        user, taken, at, answer.source.value, _label(id_), _label(request.session_id), context
-    )
+    session = _label(request.session_id)
+    return Shown(user, taken, at, answer.source.value, _label(id_), session, context, assignment)
 
 
 def _is_item(item: int | str) -> bool:
@@ -140,7 +140,7 @@ def _cloud_event(number: int, of: Shown, origin: Origin) -> Mapping[str, Any]:
     data = {
         "model": origin.model, "user": of.user, "items": of.items, "request": of.request,
         "session": of.session, "context": of.context or None, "version": origin.version,
-        "path": of.path,
+        "path": of.path, **(of.assignment._asdict() if of.assignment else {}),
     }  # fmt: skip
     return {
         "specversion": "1.0",

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from recommender_serving.domain.experiments import Assignment
 from recommender_serving.domain.features import Features
 from recommender_serving.domain.types import Answer, RecommendRequest, Reported
 from recommender_serving.impressions.collector import CollectorBusy, CollectorRefuses, Receipt
@@ -68,11 +69,12 @@ class Impressions:
         items: Sequence[int] | Sequence[str],
         id_: str,
         at: float,
+        assignment: Assignment | None = None,
     ) -> None:
         """Report an answer later, if its request is in the sampled share."""
         if not sampled(id_, self._share):
             return
-        found = shown(request, answer, items, id_, at, self._features)
+        found = shown(request, answer, items, id_, at, self._features, assignment)
         if found is None:
             return
         items_then = self._items + len(found.items)

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Concatenate, ParamSpec
 
-from recommender_serving.domain.types import FallReason, Source, Waited
+from recommender_serving.domain.types import FallReason, Forwarded, Source, Waited
 
 P = ParamSpec("P")
 
@@ -24,6 +24,7 @@ class Call:
     sources: set[Source] = field(default_factory=set)
     falls: set[tuple[Source, FallReason]] = field(default_factory=set)
     slowest: dict[Waited, float] = field(default_factory=dict)  # seconds of a stage
+    forwards: set[tuple[str, Forwarded]] = field(default_factory=set)  # by version
 
     @property
     def trace_id(self) -> str | None:
@@ -41,6 +42,10 @@ class Call:
     def fell(self, source: Source, reason: FallReason) -> None:
         """Note a fall from a model."""
         self.falls.add((source, reason))
+
+    def sent(self, version: str, outcome: Forwarded) -> None:
+        """Note what became of a part that another version should answer."""
+        self.forwards.add((version, outcome))
 
     def waited(self, stage: Waited, seconds: float) -> None:
         """Note the time of one call of a stage."""

@@ -17,9 +17,9 @@ from recommender_serving.domain.types import (
     Source,
     Waited,
 )
+from recommender_serving.monitoring.experiment_metrics import LABELS, ExperimentMetrics
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5)
-LABELS = ("model", "version")
 
 
 class Metrics:
@@ -35,6 +35,7 @@ class Metrics:
     ) -> None:
         self._registry = registry
         self._names = (model, version)
+        self.experiments = ExperimentMetrics(registry, model, version)
         self._requests = self._by_label(
             "recommender_requests_total", "Instances by outcome.", "outcome", Outcome
         )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
 from recommender_serving.answering.cache import Bounds
 from recommender_serving.domain.list_limits import UNLIMITED, ListLimits
+from recommender_serving.forwarding.peers import Addresses
 from recommender_serving.process.list_limits import parse_list_limits
 from recommender_serving.store.layout import HIDDEN, Hide
 
 MAX_TIMEOUT_MS = 60_000
+_PEER = r"((?:[A-Za-z0-9._-]|\{version\})+:[0-9]{1,5})"
+_PEERS = re.compile(f"{_PEER},{_PEER}")
 DEFAULT_TRACE_RATIO = 0.01
 
 
@@ -72,6 +76,24 @@ def collector(environ: Mapping[str, str]) -> str | None:
             f"RECOMMENDER_COLLECTOR_URL is {url[:100]!r}: give http://HOST:PORT or https://..."
         )
     return url
+
+
+def peers(environ: Mapping[str, str]) -> Addresses:
+    """Return the addresses of the other versions.
+
+    Raises:
+        SettingsError: they are not two addresses.
+    """
+    text = environ.get("RECOMMENDER_PEERS", "")
+    if not text:
+        return Addresses()
+    found = _PEERS.fullmatch(text)
+    if found is None:
+        raise SettingsError(
+            f"RECOMMENDER_PEERS is {text[:100]!r}: give HOST:PORT of REST and of gRPC with a "
+            "comma between them, and {version} for the name of a version"
+        )
+    return Addresses(found[1], found[2])
 
 
 def _has_address(parts: SplitResult) -> bool:

@@ -21,6 +21,8 @@ from recommender_serving.answering.traced import TracedRanker, TracedUsers
 from recommender_serving.answering.trending import Trending
 from recommender_serving.artifact.loader import Artifact
 from recommender_serving.domain.types import FallReason, Source, Waited
+from recommender_serving.forwarding.forwarder import Forwarder
+from recommender_serving.forwarding.peers import Peers
 from recommender_serving.impressions import collector
 from recommender_serving.impressions.events import CONTENT_TYPE, Origin
 from recommender_serving.impressions.reporter import Impressions
@@ -154,6 +156,18 @@ def build_trending(settings: ServeSettings, artifact: Artifact) -> Trending | No
         artifact.vocabulary.items.rows,
         artifact.popularity.segments,
         time.monotonic,
+    )
+
+
+def build_forwarder(
+    settings: ServeSettings, metrics: Metrics, tracing: Tracing | None
+) -> Forwarder:
+    """Build what asks the other versions of an experiment."""
+    return Forwarder(
+        Peers(settings.peers, settings.max_in_flight),
+        metrics,
+        (settings.timeout, settings.baseline_timeout),
+        tracing,
     )
 
 

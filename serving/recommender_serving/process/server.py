@@ -16,10 +16,12 @@ from prometheus_client import REGISTRY, disable_created_metrics
 
 from recommender_serving.answering.trending import Trending
 from recommender_serving.artifact.loader import Artifact, load
+from recommender_serving.domain.trials import Trials
 from recommender_serving.impressions.reporter import Impressions
 from recommender_serving.listening import Server, listen
 from recommender_serving.monitoring.tracing import Tracing, client_trace
 from recommender_serving.process.parts import (
+    build_forwarder,
     build_impressions,
     build_recommender,
     build_tracing,
@@ -93,14 +95,14 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
     tracing = build_tracing(settings)
     triton = Triton(settings.predictor)
     metadata = client_trace if tracing is None else tracing.metadata
-    recommender_model, baseline_model = (
-        TritonRanker(triton, name, metadata) for name in TRITON_MODELS
-    )
-    rankers = (recommender_model, baseline_model)
+    first, second = TRITON_MODELS
+    rankers = TritonRanker(triton, first, metadata), TritonRanker(triton, second, metadata)
     trending = build_trending(settings, artifact)
     recommender = build_recommender(settings, artifact, rankers, tracing, trending)
     readiness = Readiness(lambda: triton.ready(TRITON_MODELS), settings.model_wait)
-    impressions = build_impressions(settings, artifact, recommender.metrics)
+    metrics = recommender.metrics
+    impressions = build_impressions(settings, artifact, metrics)
+    forwarder = build_forwarder(settings, metrics, tracing)
     service = Service(
         MODEL_NAME,
         settings.version,
@@ -110,10 +112,11 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
         texts=artifact.item_texts,
         calls=CallLog(UserNames(settings.user_salt), tracing=tracing),
         impressions=impressions,
+        trials=Trials(settings.model, settings.version, metrics.experiments.ignored),
+        forwarder=forwarder,
     )
-    refused = recommender.metrics.refused
-    app = rest_server.build_app(service, Bodies(refused=refused), REGISTRY)
-    connections = Connections(refused=refused)
+    app = rest_server.build_app(service, Bodies(refused=metrics.refused), REGISTRY)
+    connections = Connections(refused=metrics.refused)
     http = http_server.build_server(app, connections, settings.grace)
     rpc, _ = grpc_server.build_server(service, settings.grpc_port)
     opening = asyncio.create_task(readiness.open(lambda: warm_up(rankers, artifact)))
@@ -125,6 +128,7 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
         opening.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await opening
+        await forwarder.close()
         await triton.close()
         await _export(tracing)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from recommender_serving.answering.cache import Bounds
 from recommender_serving.domain.list_limits import UNLIMITED, ListLimits
+from recommender_serving.forwarding.peers import Addresses
 from recommender_serving.log_lines import FORMATS, LEVELS
 from recommender_serving.process import environment
 from recommender_serving.process.environment import DEFAULT_TRACE_RATIO, SettingsError
@@ -39,6 +40,8 @@ environment of serve (a flag wins):
   RECOMMENDER_TRENDING    whether popularity lists follow the store: true, false (default: false)
   RECOMMENDER_COLLECTOR_URL   collector that gets impressions, http://HOST:PORT (default: none)
   RECOMMENDER_IMPRESSIONS     share of the answers that it gets, 0 to 1 (default: 0)
+  RECOMMENDER_PEERS       addresses of the other versions of an experiment, for REST and gRPC
+                          (default: {version}-transformer:80,{version}-transformer:8081)
   OTEL_EXPORTER_OTLP_ENDPOINT  receiver of traces (OTLP over HTTP), a base URL (default: none)
   OTEL_TRACES_SAMPLER_ARG share of requests with a trace, unless their client decides (default .01)
 
@@ -76,6 +79,7 @@ class ServeSettings:
     trace_endpoint: str | None = None  # base URL of the OTLP receiver; None exports no traces
     trace_ratio: float = DEFAULT_TRACE_RATIO  # of requests without a trace of their client
     cache: Bounds | None = None  # of answers; None keeps none
+    peers: Addresses = field(default_factory=Addresses)  # of the other versions of the model
     trending: bool = False  # mix the store's trends into the popularity lists
 
 
@@ -254,5 +258,6 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         user_salt=environ.get("RECOMMENDER_LOG_USER_SALT") or None,
         trace_endpoint=environment.trace_endpoint(environ),
         trace_ratio=environment.trace_ratio(environ),
+        peers=environment.peers(environ),
         trending=environment.trending(environ),
     )

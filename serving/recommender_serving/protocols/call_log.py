@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from starlette.requests import ClientDisconnect
 
-from recommender_serving.domain.types import NOBODY, Source
+from recommender_serving.domain.types import NOBODY, Forwarded, Source
 from recommender_serving.monitoring.calls import Call, entered
 from recommender_serving.monitoring.tracing import Tracing, traceparent_of
 from recommender_serving.protocols import errors
@@ -92,6 +92,7 @@ class CallLog:
             "users": list(map(self._name, call.users[:SHOWN_USERS])),
             "sources": sorted(call.sources),
             "falls": sorted(f"{source}: {reason}" for source, reason in call.falls),
+            "forwards": sorted(f"{version}: {outcome}" for version, outcome in call.forwards),
             "error": type(error).__name__ if error else None,
             "seconds": round(seconds, 6),
             "stages": {stage.value: round(took, 6) for stage, took in call.slowest.items()},
@@ -104,6 +105,8 @@ def outcome(call: Call, error: BaseException | None) -> tuple[int, str]:
     match error:
         case None if call.falls or call.sources - {Source.MODEL}:
             return logging.WARNING, "fallback answered"
+        case None if any(outcome is not Forwarded.ANSWERED for _, outcome in call.forwards):
+            return logging.WARNING, "forward failed"
         case None:
             return logging.DEBUG, "answered"
         case asyncio.CancelledError() | ClientDisconnect():

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from recommender_serving.protocols.errors import InvalidRequest
 
 OUTPUTS = ("item_ids", "scores", "source", "version", "score_kind")
-ID_HEADER = "x-request-id"
-DEADLINE_HEADER = "x-deadline-ms"  # how long the client waits; gRPC has its own
-MAX_DEADLINE_MS = 60_000
+ARM = "arm"
+#: The arm of the user is in answers of an experiment alone, so the metadata do not list it.
+ALL_OUTPUTS = (*OUTPUTS, ARM)
 MAX_ID = 128  # characters
 _ID = re.compile(rf"[!-~]{{1,{MAX_ID}}}")
 
@@ -26,8 +26,13 @@ def request_id(given: str | None) -> str:
     return given if given and _ID.fullmatch(given) else str(uuid.uuid4())
 
 
-def ids_of(id_: str, instances: int) -> list[str]:
-    """Return the id of each instance of a call."""
+def ids_of(id_: str, instances: int, places: Sequence[int] = ()) -> list[str]:
+    """Return the id of each instance of a call.
+
+    `places` are those of the instances in the call of the client, if this is a part of it.
+    """
+    if len(places) == instances:
+        return [f"{id_}-{place}" for place in places]
     return [id_] if instances == 1 else [f"{id_}-{index}" for index in range(instances)]
 
 
@@ -68,6 +73,7 @@ class InferReply:
     model: str
     version: str
     outputs: Sequence[OutputTensor]
+    source: str  # what answered
 
 
 def wanted_of(asked: Sequence[tuple[str, bool]], raw: bool) -> dict[str, bool]:
@@ -77,9 +83,9 @@ def wanted_of(asked: Sequence[tuple[str, bool]], raw: bool) -> dict[str, bool]:
         InvalidRequest: an output does not exist.
     """
     for name, _ in asked:
-        if name not in OUTPUTS:
-            raise InvalidRequest(f"outputs: got {name[:100]!r}; give {', '.join(OUTPUTS)}")
-    return dict(asked) if asked else dict.fromkeys(OUTPUTS, raw)
+        if name not in ALL_OUTPUTS:
+            raise InvalidRequest(f"outputs: got {name[:100]!r}; give {', '.join(ALL_OUTPUTS)}")
+    return dict(asked) if asked else dict.fromkeys(ALL_OUTPUTS, raw)
 
 
 def contents_of(name: str, datatype: str, shape: Sequence[int], size: int) -> InvalidRequest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from importlib.metadata import version as version_of
@@ -12,10 +13,11 @@ from typing import Any
 
 import grpc
 
+from recommender_serving.forwarding.forwarder import TIMING_PARAMETER
 from recommender_serving.inference import inference_pb2 as pb
-from recommender_serving.monitoring import calls
 from recommender_serving.monitoring.tracing import TRACE_HEADER
-from recommender_serving.protocols import errors, v2_proto
+from recommender_serving.protocols import errors, routing
+from recommender_serving.protocols.asked import Given
 from recommender_serving.protocols.service import SERVER, Service
 from recommender_serving.protocols.tensors import Tensor, inputs, outputs
 
@@ -28,8 +30,8 @@ STATUS = {
     errors.NotReady: grpc.StatusCode.UNAVAILABLE,
     errors.TooSlow: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
-#: A method with its message, and the client's deadline in the time of the event loop.
-Method = Callable[[Any, float | None], Awaitable[Any]]
+#: A method with its message, and what came beside it.
+Method = Callable[[Any, Given], Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,34 +91,28 @@ class Servicer:
             },
         )
 
-    async def server_live(
-        self, _: pb.ServerLiveRequest, __: float | None
-    ) -> pb.ServerLiveResponse:
+    async def server_live(self, _: pb.ServerLiveRequest, __: Given) -> pb.ServerLiveResponse:
         """Answer that the process runs."""
         return pb.ServerLiveResponse(live=True)
 
-    async def server_ready(
-        self, _: pb.ServerReadyRequest, __: float | None
-    ) -> pb.ServerReadyResponse:
+    async def server_ready(self, _: pb.ServerReadyRequest, __: Given) -> pb.ServerReadyResponse:
         """Answer whether to send traffic."""
         return pb.ServerReadyResponse(ready=await self._service.readiness.ready())
 
-    async def model_ready(
-        self, request: pb.ModelReadyRequest, _: float | None
-    ) -> pb.ModelReadyResponse:
+    async def model_ready(self, request: pb.ModelReadyRequest, _: Given) -> pb.ModelReadyResponse:
         """Answer whether the model answers."""
         self._service.check_model(request.name, request.version)
         return pb.ModelReadyResponse(ready=await self._service.readiness.model_ready())
 
     async def server_metadata(
-        self, _: pb.ServerMetadataRequest, __: float | None
+        self, _: pb.ServerMetadataRequest, __: Given
     ) -> pb.ServerMetadataResponse:
         """Describe the server."""
         version = version_of("recommender-operator")
         return pb.ServerMetadataResponse(name=SERVER, version=version)
 
     async def model_metadata(
-        self, request: pb.ModelMetadataRequest, _: float | None
+        self, request: pb.ModelMetadataRequest, _: Given
     ) -> pb.ModelMetadataResponse:
         """Describe the tensors of the model."""
         service = self._service
@@ -129,22 +125,24 @@ class Servicer:
         )
 
     async def model_infer(
-        self, request: pb.ModelInferRequest, deadline: float | None
+        self, request: pb.ModelInferRequest, given: Given
     ) -> pb.ModelInferResponse:
         """Answer a request."""
+        start = time.perf_counter()
         self._service.check_model(request.model_name, request.model_version)
-        call = v2_proto.decode(request)
-        noted = calls.current()
-        if noted is not None:
-            noted.request_id = call.id
-        _, reply = await self._service.infer(call, deadline)
-        return v2_proto.encode(reply)
+        if request.model_version:  # a client that names a version wants no other
+            given = given._replace(trial=None)
+        response = await routing.infer_grpc(self._service, request, given)
+        if given.trial is not None and given.trial.forwarded:
+            took = round(1e6 * (time.perf_counter() - start))
+            response.parameters[TIMING_PARAMETER].int64_param = took
+        return response
 
     def _followed(self, name: str, context: Any) -> contextlib.AbstractContextManager[object]:
         """Return what follows a call in the log: an inference, but not a probe."""
         if name != INFER:
             return contextlib.nullcontext()
-        metadata = dict(context.invocation_metadata() or ())
+        metadata = _metadata(context)
         return self._service.calls.call("grpc", traceparent=metadata.get(TRACE_HEADER))
 
     def _with_status(self, method: Method, name: str) -> Callable[[Any, Any], Awaitable[Any]]:
@@ -152,9 +150,7 @@ class Servicer:
             try:
                 with self._followed(name, context):
                     message = await self._message(requests)
-                    left = context.time_remaining()
-                    now = asyncio.get_running_loop().time()
-                    return await method(message, None if left is None else now + left)
+                    return await method(message, self._given(context))
             except errors.CallError as error:
                 if isinstance(error, errors.InvalidRequest):
                     self._service.invalid(error.instances)
@@ -165,6 +161,12 @@ class Servicer:
                 await context.abort(grpc.StatusCode.INTERNAL, message)
 
         return call
+
+    def _given(self, context: Any) -> Given:
+        left = context.time_remaining()
+        now = asyncio.get_running_loop().time()
+        trial = self._service.trial(_metadata(context))
+        return Given("", None if left is None else now + left, trial)
 
     async def _message(self, requests: AsyncIterator[Any]) -> Any:
         """Return the first message.
@@ -187,6 +189,10 @@ def _described(tensor: Tensor) -> pb.ModelMetadataResponse.TensorMetadata:
     return pb.ModelMetadataResponse.TensorMetadata(
         name=tensor.name, datatype=tensor.datatype, shape=tensor.shape
     )
+
+
+def _metadata(context: Any) -> dict[str, str]:
+    return dict(context.invocation_metadata() or ())
 
 
 def _serialized(message: Any) -> bytes:

@@ -8,9 +8,9 @@ from recommender_serving.domain.features import MAX_NUMBER, Feature, Kind, Place
 from recommender_serving.domain.ids import MAX_BYTES, IdKind
 from recommender_serving.domain.types import ScoreKind, Source
 from recommender_serving.protocols import selecting, validation
-from recommender_serving.protocols.calls import MAX_ID
+from recommender_serving.protocols.calls import ALL_OUTPUTS, ARM, MAX_ID
 from recommender_serving.protocols.limits import Limits
-from recommender_serving.protocols.tensors import inputs, outputs
+from recommender_serving.protocols.tensors import inputs
 from recommender_serving.protocols.v2_json import MAX_TENSORS
 
 Schema = dict[str, Any]
@@ -37,7 +37,7 @@ def schemas(limits: Limits) -> Schema:
         ),
         "Prediction": _prediction(limits),
         "InferRequest": _infer_request(limits),
-        "InferAnswer": _infer_answer(limits),
+        "InferAnswer": _infer_answer(),
         "Error": _object({"error": {"type": "string"}}, ["error"]),
     }
 
@@ -105,7 +105,8 @@ def _prediction(limits: Limits) -> Schema:
         "version": {"type": "string"},
         "request_id": {"type": "string"},
     }
-    return _object(fields, list(fields))
+    arm = {"type": "string", "description": "Of the user, while an experiment runs."}
+    return _object(fields | {ARM: arm}, list(fields))
 
 
 def _infer_request(limits: Limits) -> Schema:
@@ -119,7 +120,7 @@ def _infer_request(limits: Limits) -> Schema:
         },
         ["name", "datatype", "shape", "data"],
     )
-    wanted = {"name": {"type": "string", "enum": [each.name for each in outputs(limits.ids)]}}
+    wanted = {"name": {"type": "string", "enum": list(ALL_OUTPUTS)}}
     fields: Schema = {
         "id": {"type": "string", "maxLength": MAX_ID},
         "inputs": _list(tensor, 1, MAX_TENSORS),
@@ -129,10 +130,10 @@ def _infer_request(limits: Limits) -> Schema:
     return _object(fields, ["inputs"]) | {"additionalProperties": True}
 
 
-def _infer_answer(limits: Limits) -> Schema:
+def _infer_answer() -> Schema:
     tensor = _object(
         {
-            "name": {"type": "string", "enum": [each.name for each in outputs(limits.ids)]},
+            "name": {"type": "string", "enum": list(ALL_OUTPUTS)},
             "datatype": {"type": "string"},
             "shape": {"type": "array", "items": {"type": "integer"}},
             "data": {"type": "array"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version as version_of
 from typing import Any
@@ -17,24 +18,24 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from recommender_serving.domain.types import Answer
-from recommender_serving.monitoring.tracing import TRACE_HEADER
-from recommender_serving.protocols import docs_page, errors, openapi, v2_json
-from recommender_serving.protocols.bodies import Bodies
-from recommender_serving.protocols.calls import (
+from recommender_serving.domain.headers import (
     DEADLINE_HEADER,
     ID_HEADER,
     MAX_DEADLINE_MS,
-    ids_of,
-    request_id,
+    SOURCE_HEADER,
+    TIMING_HEADER,
+    VERSION_HEADER,
 )
+from recommender_serving.monitoring.tracing import TRACE_HEADER
+from recommender_serving.protocols import docs_page, errors, openapi, routing, v2_json
+from recommender_serving.protocols.asked import Given
+from recommender_serving.protocols.bodies import Bodies
+from recommender_serving.protocols.calls import request_id
 from recommender_serving.protocols.readiness import Readiness
 from recommender_serving.protocols.service import SERVER, Service
 from recommender_serving.protocols.tensors import inputs, outputs
 
 logger = logging.getLogger(__name__)
-VERSION_HEADER = "x-recommender-version"
-SOURCE_HEADER = "x-recommender-source"
 STATUS = {
     errors.InvalidRequest: 400,
     errors.UnknownModel: 404,
@@ -46,6 +47,8 @@ STATUS = {
 #: Headers that a proxy adds and a client behind it cannot remove. The metrics count requests by
 #: segment of users, and the ingress of Knative routes every path.
 PROXIED = ("x-forwarded-for", "forwarded", "via", "k-proxy-request")
+#: What the headers of an answer say of its predictions.
+NAMED = ("version", "source")
 #: After these a part of the body may still be on its way, which nobody reads.
 CLOSING = {408, 413}
 Handler = Callable[[Request], Awaitable[Response]]
@@ -97,38 +100,36 @@ class Rest:
     async def predict(self, request: Request) -> Response:
         """Answer a v1 call; JSON is accepted under any content type."""
         id_ = request_id(request.headers.get(ID_HEADER))
+        start = time.perf_counter()
         with self._service.calls.call("v1", id_, request.headers.get(TRACE_HEADER)):
             self._check_model(request)
-            deadline = _deadline(request)
+            given = self._given(request, id_)
             read = self._bodies.read(request.receive)
             # Passed on without a name: the models may take a while, and a body has up to 4 MiB.
-            answers = await self._service.predict(v2_json.parse(await read), deadline, id_)
-        ids = ids_of(id_, len(answers))
-        predictions = list(map(self._service.prediction, answers, ids))
-        return Json({"predictions": predictions}, headers=self._headers(id_, *answers))
+            answers = await routing.predict(self._service, v2_json.parse(await read), given)
+        version, source = (",".join(dict.fromkeys(each[of] for each in answers)) for of in NAMED)
+        headers = _headers(id_, version, source, given, start)
+        return Json({"predictions": answers}, headers=headers)
 
     async def infer(self, request: Request) -> Response:
         """Answer a v2 call, in JSON or with raw contents."""
         id_ = request_id(request.headers.get(ID_HEADER))
-        with self._service.calls.call("v2", id_, request.headers.get(TRACE_HEADER)) as noted:
+        start = time.perf_counter()
+        with self._service.calls.call("v2", id_, request.headers.get(TRACE_HEADER)):
             self._check_model(request)
-            deadline = _deadline(request)
+            given = self._given(request, id_)
             length = request.headers.get(v2_json.LENGTH_HEADER)
-            call = v2_json.decode(await self._bodies.read(request.receive), length, id_)
-            noted.request_id = call.id
-            answer, reply = await self._service.infer(call, deadline)
-        content, size = v2_json.encode(reply)
-        headers = self._headers(reply.id, answer)
-        if size is None:
-            return Response(content, media_type="application/json", headers=headers)
-        headers[v2_json.LENGTH_HEADER] = str(size)
-        return Response(content, media_type="application/octet-stream", headers=headers)
+            read = self._bodies.read(request.receive)
+            reply = await routing.infer_rest(self._service, await read, length, given)
+        headers = _headers(reply.id, reply.version, reply.source, given, start)
+        if reply.size is None:
+            return Response(reply.content, media_type=routing.JSON, headers=headers)
+        headers[v2_json.LENGTH_HEADER] = str(reply.size)
+        return Response(reply.content, media_type=routing.RAW, headers=headers)
 
-    def _headers(self, id_: str, *answers: Answer) -> dict[str, str]:
-        sources = dict.fromkeys(answer.source.value for answer in answers)
-        headers = {VERSION_HEADER: self._service.version, SOURCE_HEADER: ",".join(sources)}
-        # The id of a v2 body may have characters that a header cannot have.
-        return headers | ({ID_HEADER: id_} if request_id(id_) == id_ else {})
+    def _given(self, request: Request, id_: str) -> Given:
+        trial = self._service.trial(request.headers, request.path_params.get("version", ""))
+        return Given(id_, _deadline(request), trial)
 
     def _check_model(self, request: Request) -> str:
         given = request.path_params
@@ -196,6 +197,15 @@ class Rest:
         if any(name in request.headers for name in PROXIED):
             raise HTTPException(404)
         return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _headers(id_: str, version: str, source: str, given: Given, start: float) -> dict[str, str]:
+    """Return the headers of an answer."""
+    headers = {VERSION_HEADER: version, SOURCE_HEADER: source}
+    if given.trial is not None and given.trial.forwarded:
+        headers[TIMING_HEADER] = f"answer;dur={1000 * (time.perf_counter() - start):.3f}"
+    # The id of a v2 body may have characters that a header cannot have.
+    return headers | ({ID_HEADER: id_} if request_id(id_) == id_ else {})
 
 
 def _deadline(request: Request) -> float | None:

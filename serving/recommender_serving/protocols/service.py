@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from recommender_serving.answering.recommender import Recommender
-from recommender_serving.domain.types import Answer, RecommendRequest
+from recommender_serving.domain.trials import Trial, Trials
+from recommender_serving.domain.types import Answer
+from recommender_serving.forwarding.forwarder import Forwarder
 from recommender_serving.impressions.reporter import Impressions
+from recommender_serving.protocols.asked import Asked, Given, asked_of
 from recommender_serving.protocols.call_log import CallLog
-from recommender_serving.protocols.calls import InferCall, InferReply, OutputTensor, ids_of
+from recommender_serving.protocols.calls import ARM, InferCall, InferReply, OutputTensor
 from recommender_serving.protocols.errors import NotReady, UnknownModel
 from recommender_serving.protocols.limits import Limits
 from recommender_serving.protocols.readiness import Readiness
@@ -37,12 +40,17 @@ class Service:
         texts: Mapping[int, str] | None = None,
         impressions: Impressions | None = None,
         calls: CallLog | None = None,
+        trials: Trials | None = None,
+        forwarder: Forwarder | None = None,
     ) -> None:
         """Create a service.
 
         `texts` maps items to their texts, if item ids are texts. `impressions` gets every answer,
-        and the protocols follow each call in `calls`.
+        and the protocols follow each call in `calls`. `trials` reads the experiments of calls,
+        and `forwarder` asks the other versions; without it this version answers all.
         """
+        self.forwarder = forwarder
+        self._trials = trials
         self.calls = calls or CallLog()
         self.name = name
         self.version = version
@@ -64,6 +72,10 @@ class Service:
         if version not in ("", self.version):
             raise UnknownModel(f"the version {version[:100]!r} is not served here: leave it out")
 
+    def trial(self, headers: Mapping[str, str], version: str = "") -> Trial | None:
+        """Return the experiment of a call; none has one that names its version."""
+        return None if self._trials is None or version else self._trials.of(headers)
+
     async def check_ready(self) -> None:
         """Raise NotReady if no traffic should come."""
         if not await self.readiness.ready():
@@ -74,44 +86,35 @@ class Service:
         if not await self.readiness.model_ready():
             raise NotReady(f"the model {self.name} is not ready: fallbacks answer in its place")
 
-    async def predict(
-        self, body: object, deadline: float | None = None, id_: str = ""
-    ) -> list[Answer]:
-        """Answer a v1 body, already decoded from JSON, by the time `deadline` of the event loop.
-
-        `id_` is the id of the call.
+    def ask_v1(self, body: object, given: Given) -> list[Asked]:
+        """Read a v1 body, already decoded from JSON.
 
         Raises:
             InvalidRequest: the body violates the schema.
         """
-        requests = parse_v1(body, self.limits, int(self._now()))
-        del body  # the models may take a while
-        answers = await self._recommender.recommend(requests, deadline)
-        self._report(requests, answers, id_)
-        return answers
+        return asked_of(parse_v1(body, self.limits, int(self._now())), given)
 
-    def prediction(self, answer: Answer, request_id: str) -> dict[str, Any]:
-        """Return the prediction of a v1 answer."""
-        return {
-            "items": self._ids(answer),
-            "scores": answer.scores,
-            "score_kind": answer.score_kind.value,
-            "source": answer.source.value,
-            "version": self.version,
-            "request_id": request_id,
-        }
-
-    async def infer(
-        self, call: InferCall, deadline: float | None = None
-    ) -> tuple[Answer, InferReply]:
-        """Answer a v2 call, by the time `deadline` of the event loop.
+    def ask_v2(self, call: InferCall, given: Given) -> Asked:
+        """Read a v2 call.
 
         Raises:
             InvalidRequest: an input violates the schema.
         """
         request = parse_v2(call.tensors, self.limits, int(self._now()))
-        answer = (await self._recommender.recommend([request], deadline))[0]
-        self._report([request], [answer], call.id)
+        return asked_of([request], given._replace(id=call.id))[0]
+
+    async def predictions(
+        self, asked: Sequence[Asked], deadline: float | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the predictions of v1, by the time `deadline` of the event loop."""
+        answers = await self._answers(asked, deadline)
+        return list(map(self._prediction, asked, answers))
+
+    async def reply(
+        self, call: InferCall, asked: Asked, deadline: float | None = None
+    ) -> InferReply:
+        """Answer a v2 call, by the time `deadline` of the event loop."""
+        (answer,) = await self._answers([asked], deadline)
         values: dict[str, tuple[str, Sequence[object]]] = {
             "item_ids": ("INT64" if self._texts is None else "BYTES", self._ids(answer)),
             "scores": ("FP32", answer.scores),
@@ -119,17 +122,39 @@ class Service:
             "version": ("BYTES", [self.version]),
             "score_kind": ("BYTES", [answer.score_kind.value]),
         }
-        outputs = [OutputTensor(name, *values[name], raw) for name, raw in call.wanted.items()]
-        return answer, InferReply(call.id, self.name, self.version, outputs)
+        if asked.assignment is not None:
+            values[ARM] = ("BYTES", [asked.assignment.arm])
+        outputs = [
+            OutputTensor(name, *values[name], raw)
+            for name, raw in call.wanted.items()
+            if name in values
+        ]
+        return InferReply(call.id, self.name, self.version, outputs, answer.source.value)
 
-    def _report(
-        self, requests: Sequence[RecommendRequest], answers: Sequence[Answer], id_: str
-    ) -> None:
-        if self._impressions is None:
-            return
-        ids = ids_of(id_, len(answers))
-        for request, answer, own in zip(requests, answers, ids, strict=True):
-            self._impressions.add(request, answer, self._ids(answer), own, self._now())
+    async def _answers(self, asked: Sequence[Asked], deadline: float | None) -> list[Answer]:
+        """Answer as this version, and report what it answered to whom."""
+        answers = await self._recommender.recommend([each.request for each in asked], deadline)
+        for each, answer in zip(asked, answers, strict=True):
+            if each.assignment is not None and each.assignment.arm != self.version:
+                self._recommender.metrics.experiments.disagreed()
+            if self._impressions is not None:
+                items = self._ids(answer)
+                self._impressions.add(
+                    each.request, answer, items, each.id, self._now(), each.assignment
+                )
+        return answers
+
+    def _prediction(self, asked: Asked, answer: Answer) -> dict[str, Any]:
+        arm = {} if asked.assignment is None else {ARM: asked.assignment.arm}
+        return {
+            "items": self._ids(answer),
+            "scores": answer.scores,
+            "score_kind": answer.score_kind.value,
+            "source": answer.source.value,
+            "version": self.version,
+            "request_id": asked.id,
+            **arm,
+        }
 
     def _ids(self, answer: Answer) -> Sequence[int] | Sequence[str]:
         """Return the items as clients know them."""

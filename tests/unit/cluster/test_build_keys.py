@@ -41,7 +41,7 @@ def test_go_mod_requires_the_version_that_versions_py_names(module: versions.Mod
 
 
 @pytest.mark.parametrize(
-    "group", groups.cluster_groups(knative=True, trainer=True), ids=lambda g: g.name
+    "group", groups.cluster_groups(groups.Extras(trainer=True, metrics=True)), ids=lambda g: g.name
 )
 def test_every_group_is_a_committed_module_with_digests(group: groups.Group) -> None:
     names = {name for name, _ in groups.inputs(group)}
@@ -49,4 +49,4 @@ def test_every_group_is_a_committed_module_with_digests(group: groups.Group) -> 
 
 
 def test_knative_is_built_only_when_asked_for() -> None:
-    assert groups.KNATIVE not in groups.cluster_groups(knative=False)
+    assert groups.KNATIVE not in groups.cluster_groups(groups.Extras(knative=False))

@@ -45,11 +45,14 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
     ("path", "rebuilt"),
     [
         ("operator/recommender_operator/__init__.py", {"operator"}),
+        ("operator/recommender_console/static/console.css", {"operator"}),
+        ("client/recommender_kubectl/requests.py", {"operator"}),
         ("training/recommender_training/__init__.py", {"training"}),
         ("serving/recommender_serving/__init__.py", {"serving"}),
         ("serving/triton/pytorch/model.py", {"triton"}),
         ("training/torch_cpu.py", {"torch", "training", "triton"}),
         ("operator/Dockerfile", {"operator"}),
+        ("serving/store/Dockerfile", {"store"}),
         ("training/torch.Dockerfile", {"torch", "training", "triton"}),
     ],
 )
@@ -172,7 +175,7 @@ def test_every_dockerfile_shares_its_first_stages_and_pins_the_uv_of_the_set_up(
     assert stages in operator
 
 
-@pytest.mark.parametrize("recipe", [OPERATOR, SERVING, TRAINING, TORCH, TRITON])
+@pytest.mark.parametrize("recipe", [*ROLES, TORCH])
 def test_no_image_runs_as_root(recipe: recipes.Recipe) -> None:
     text = (recipes.ROOT / recipe.dockerfile).read_text()
     users = [line.split()[1] for line in text.splitlines() if line.startswith("USER ")]

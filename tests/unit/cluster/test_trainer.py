@@ -48,7 +48,7 @@ def test_every_port_is_used_once() -> None:
 
 
 def test_trainer_is_built_only_when_asked_for_and_with_what_it_builds_upon() -> None:
-    without = set(groups.cluster_groups(knative=True))
+    without = set(groups.cluster_groups(groups.Extras()))
     assert {groups.JOBSET, groups.TRAINER}.isdisjoint(without)
-    both = set(groups.cluster_groups(knative=True, trainer=True)) - without
+    both = set(groups.cluster_groups(groups.Extras(trainer=True))) - without
     assert both == {groups.JOBSET, groups.TRAINER}

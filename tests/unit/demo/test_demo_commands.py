@@ -6,13 +6,14 @@ import pytest
 
 from tests.cluster import api, backends
 from tests.cluster.errors import ClusterError
+from tests.cluster.groups import Extras
 from tests.demo import __main__ as demo
 
 
 class Down(backends.Existing):
     """A cluster that does not run, and must not be started."""
 
-    def up(self, knative: bool, trainer: bool = False) -> None:
+    def up(self, extras: Extras) -> None:
         raise AssertionError("it was started")
 
     def status(self) -> tuple[str, bool]:

@@ -74,6 +74,12 @@ def test_unknown_fields_of_newer_servers_are_ignored() -> None:
     assert (found.items, found.scores, found.request_id) == (("a",), (0.5,), "r")
 
 
+def test_an_answer_has_the_arm_of_its_user_while_an_experiment_runs() -> None:
+    (before,) = recommendations({"predictions": [PREDICTION]}, [QUERY])
+    (during,) = recommendations({"predictions": [PREDICTION | {"arm": "w"}]}, [QUERY])
+    assert (before.arm, during.arm) == (None, "w")
+
+
 @pytest.mark.parametrize(
     "body",
     [

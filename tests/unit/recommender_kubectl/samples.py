@@ -52,6 +52,34 @@ STEPS = [
 ]  # fmt: skip
 
 
+EXPERIMENT: Json = {
+    "id": "00c0ffee",
+    "plan": {
+        "weight": 50, "goal": "Superior", "mode": "Decide", "minDays": 7, "maxDays": 28,
+        "primary": [{"metric": "ClickThroughRate", "smallestEffect": 0.05}],
+        "guardrails": [{"metric": "RevenuePerUser", "largestLoss": 0.1}],
+    },
+    "phases": [
+        {"number": 0, "weight": 10, "stable": CHAMPION, "since": at(12), "until": at(2)},
+        {"number": 1, "weight": 50, "stable": CHAMPION, "since": at(2)},
+    ],
+    "verdict": "KeepRunning", "message": "18400 of 52000 users (0.0014 days)", "judgedAt": at(1),
+    "users": 18400, "plannedUsers": 52000, "mixed": 3, "disagreed": 12, "sampleRatioP": 0.4132,
+    "metrics": [
+        {
+            "metric": "ClickThroughRate", "role": "Primary", "champion": 0.0412,
+            "candidate": 0.0441, "difference": 0.0704, "low": -0.011, "high": 0.1518,
+            "pValue": 0.09, "limit": 0.05, "championUsers": 9210, "candidateUsers": 9190,
+        },
+        {
+            "metric": "RevenuePerUser", "role": "Guardrail", "champion": 1.2, "candidate": 1.19,
+            "difference": -0.0083, "low": -0.2, "limit": 0.1, "championUsers": 9210,
+            "candidateUsers": 9190,
+        },
+    ],
+}  # fmt: skip
+
+
 def condition(kind: str, status: str, reason: str, message: str = "") -> Json:
     return {
         "type": kind, "status": status, "reason": reason, "message": message,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from recommender_operator.adapters.kubernetes.port import (
@@ -13,11 +13,14 @@ from recommender_operator.adapters.kubernetes.port import (
     MODELS,
     VERSIONS,
 )
+from recommender_operator.adapters.objects.typed import version_object
+from recommender_operator.observed import ExperimentReading, ModelObject
 from tests.fakes.kserve import FakeKServe
 from tests.fakes.kube import FakeKube
 from tests.fakes.objects import add_model
 from tests.scripted import GrowingSamples, ScriptedCluster
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
+from tests.unit.recommender_operator.simulation.users import Users
 
 MODES = ("Gateway", "Knative")
 
@@ -52,6 +55,23 @@ class MortalKube:
         return write
 
 
+class FakeCollector:
+    """The collector: it counts the users whom the route assigns to versions."""
+
+    def __init__(self, rig: Callable[[], Rig]) -> None:
+        self._rig = rig
+        self.users = Users(per_hour=10_000_000)
+
+    async def read(self, _model: ModelObject, experiment: str) -> ExperimentReading:
+        """Return the moments of an experiment."""
+        kube, now = self._rig().kube, self._rig().time
+        versions = [version_object(kube.find(VERSIONS, name)) for name in kube.names(VERSIONS)]
+        reading = self.users.reading(versions, now)
+        assert reading is not None, "nobody measures"
+        assert reading.error or reading.body["experiment"] == experiment, "asked for another one"
+        return reading
+
+
 class Story:
     """A model, the operator, and a simulated cluster."""
 
@@ -61,8 +81,10 @@ class Story:
         *,
         mortal: bool = False,
         jump: tuple[int, datetime.timedelta] | None = None,
+        experiment: Mapping[str, Any] | None = None,
     ) -> None:
         """`jump`: the number of a look, and the error of the clock from then on."""
+        self.collector = FakeCollector(lambda: self.rig)
         self.mode = mode
         self.looks = 0
         self.jump = jump
@@ -82,12 +104,20 @@ class Story:
                 "rollout": {"traffic": mode},
                 "analysis": {"stepSeconds": 20, "intervalSeconds": 5, "minRequests": 100},
                 "drift": {"enabled": False},
+                **(
+                    {"experiment": experiment, "serving": {"impressions": 1}} if experiment else {}
+                ),
             },
         )
 
     def _born(self, kube: FakeKube) -> Rig:
         knative = self.mode == "Knative"
-        rig = Rig(kube=self.operators_kube, samples=self.samples, knative=knative)
+        rig = Rig(
+            kube=self.operators_kube,
+            samples=self.samples,
+            knative=knative,
+            experiments=self.collector,
+        )
         rig.kube = kube
         return rig
 

@@ -24,8 +24,11 @@ from recommender_operator.analysis.drift import DriftVerdict, FeatureShift
 from recommender_operator.analysis.verdict import StepVerdict, Verdict
 from recommender_operator.analysis.window import WindowStats
 from recommender_operator.decide import decide
+from recommender_operator.experiments import decision as statistics
+from recommender_operator.experiments.decision import Kind
 from recommender_operator.observed import JobKind
 from recommender_operator.phases.stages import breaks, windows
+from tests.unit.recommender_operator.experiment_worlds import PLAN, Judge
 from tests.unit.recommender_operator.simulation.cluster import BAD, GOOD, spec
 from tests.unit.recommender_operator.world import World
 
@@ -41,6 +44,7 @@ class Oracle:
     step: Verdict = Verdict.PASS
     window: Verdict = Verdict.PASS
     broken: Verdict = Verdict.PASS
+    users: Judge = dataclasses.field(default_factory=Judge)
 
     @contextlib.contextmanager
     def speaks(self) -> Iterator[None]:
@@ -50,6 +54,7 @@ class Oracle:
             mock.patch.object(verdicts, "evaluate", self._evaluate),
             mock.patch.object(drifts, "evaluate_window", self._evaluate_window),
             mock.patch.object(drifts, "evaluate_break", self._evaluate_break),
+            mock.patch.object(statistics, "decide", self.users),
         ):
             yield
 
@@ -83,9 +88,17 @@ class AnyCluster(RuleBasedStateMachine):
         self.had_champion = False
         self.tokens = 0
 
-    @initialize(seeds=st.sampled_from([(), (17,), (2, 17), (3, 2)]), next_seed=SEEDS)
-    def begin(self, seeds: tuple[int, ...], next_seed: int) -> None:
+    @initialize(
+        seeds=st.sampled_from([(), (17,), (2, 17), (3, 2)]),
+        next_seed=SEEDS,
+        plan=st.sampled_from([None, PLAN]),
+    )
+    def begin(
+        self, seeds: tuple[int, ...], next_seed: int, plan: dict[str, object] | None
+    ) -> None:
         """Start anywhere in a lifecycle, with another version requested."""
+        self.edit_experiment(plan)
+        self.oracle.users.kind = Kind.PROMOTE
         self.oracle.window = self.oracle.broken = Verdict.INCONCLUSIVE
         with self.oracle.speaks():
             for seed in seeds:
@@ -93,6 +106,7 @@ class AnyCluster(RuleBasedStateMachine):
                 self.world.settle()
         self.edit(next_seed)
         self.oracle.window = self.oracle.broken = Verdict.PASS
+        self.oracle.users.kind = Kind.KEEP_RUNNING
 
     @rule()
     def look(self) -> None:
@@ -196,6 +210,14 @@ class AnyCluster(RuleBasedStateMachine):
     def edit_steps(self, steps: tuple[int, ...]) -> None:
         rollout = {"steps": [{"weight": w} for w in steps]}
         self.world.edit(rollout=rollout)
+
+    @rule(plan=st.sampled_from([None, PLAN, PLAN | {"weight": 20}, PLAN | {"mode": "Observe"}]))
+    def edit_experiment(self, plan: dict[str, object] | None) -> None:
+        self.world.edit(experiment=plan, serving={"impressions": 1})
+
+    @rule(kind=st.sampled_from(list(Kind)), error=st.sampled_from(["", "", "down"]))
+    def users_say(self, kind: Kind, error: str) -> None:
+        self.oracle.users.kind, self.world.users.error = kind, error
 
     @rule(every=st.sampled_from([None, "Hourly", "Daily"]), after=st.sampled_from([None, 1, 2]))
     def schedule(self, every: str | None, after: int | None) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from recommender_operator import actions as a
 from recommender_operator.api.spec import Algorithm, RecommenderModelSpec
 from recommender_operator.api.status import RecommenderModelStatus
+from recommender_operator.api.version import StepRecord
 from recommender_operator.decide import decide
 from recommender_operator.observed import JobKind, Observed, VersionObject
 from recommender_operator.phases import storage
@@ -158,6 +159,23 @@ class World(Cluster):
     def condition(self, kind: str) -> tuple[str, str]:
         found = next(c for c in self.status.conditions if c.type == kind)
         return found.status, found.reason
+
+    @property
+    def weight(self) -> int:
+        """The candidate's weight; 0 without a candidate."""
+        candidate = self.unfinished()
+        return self.versions[candidate[0]].status.weight if candidate else 0
+
+    @property
+    def steps(self) -> tuple[StepRecord, ...]:
+        """The candidate's steps."""
+        candidate = self.unfinished()
+        return self.versions[candidate[0]].status.steps if candidate else ()
+
+    def weights_of(self, seed: int) -> list[int]:
+        """The weights of a version's steps."""
+        versions = [v for n, v in self.versions.items() if self.seed_of(n) == seed]
+        return [step.weight for version in versions for step in version.status.steps]
 
     def message(self, kind: str) -> str:
         return next(c for c in self.status.conditions if c.type == kind).message

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from recommender_serving.answering.cache import Bounds, Cache
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.composing import Composer
 from recommender_serving.answering.fallback import Chain, Stage
@@ -93,12 +94,15 @@ class Parts:
         breaker: CircuitBreaker | None = None,
         artifact: Artifact | None = None,
         list_limits: ListLimits = UNLIMITED,
+        version: str = "movies-1",
+        cache: Bounds | None = None,
     ) -> None:
         self.artifact: Artifact = artifact or sample_artifact(folder)
+        self.version = version
         self.registry = CollectorRegistry()
         bins = Bins(self.artifact)
         self.metrics = Metrics(
-            self.registry, "movies", "movies-1", bins.reference(), bins.design_effects()
+            self.registry, "movies", version, bins.reference(), bins.design_effects()
         )
         self.breaker = breaker or CircuitBreaker()
         self.stages = (
@@ -120,8 +124,11 @@ class Parts:
             SessionMemory(lambda: 0.0),
             self.metrics,
             lambda: next(ticks) / 1000,  # each look at the clock takes a millisecond
+            cache=None
+            if cache is None
+            else Cache(self.chain, cache, self.metrics.found, self.metrics.cached, lambda: 0.0),
         )
 
     def value(self, name: str, **labels: str) -> float | None:
-        names = {"model": "movies", "version": "movies-1"}
+        names = {"model": "movies", "version": self.version}
         return self.registry.get_sample_value(name, names | labels)

@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 
+from recommender_serving.domain.trials import Trials
+from recommender_serving.forwarding.forwarder import Forwarder
 from recommender_serving.impressions.reporter import Impressions
 from recommender_serving.protocols import rest_server
 from recommender_serving.protocols.bodies import Bodies
@@ -27,6 +29,7 @@ class Served:
         parts: Parts | None = None,
         impressions: Impressions | None = None,
         now: Callable[[], float] = lambda: NOW,
+        forwarder: Forwarder | None = None,
     ) -> None:
         self.parts = parts or Parts(folder, giving(GOOD), giving(PLAIN))
         self.triton_ready = True
@@ -34,13 +37,15 @@ class Served:
         artifact = self.parts.artifact
         self.service = Service(
             "recommender",
-            "movies-1",
+            self.parts.version,
             self.parts.recommender,
             self.readiness,
             limits_of(artifact),
             now,
             artifact.item_texts,
             impressions,
+            trials=Trials("movies", self.parts.version, self.parts.metrics.experiments.ignored),
+            forwarder=forwarder,
         )
         self.bodies = Bodies()
         self.app = rest_server.build_app(self.service, self.bodies, self.parts.registry)
@@ -68,9 +73,10 @@ class Served:
         parts: Parts | None = None,
         impressions: Impressions | None = None,
         now: Callable[[], float] = lambda: NOW,
+        forwarder: Forwarder | None = None,
     ) -> Served:
         """Ready, as after a warm-up."""
-        served = cls(folder, parts, impressions, now)
+        served = cls(folder, parts, impressions, now, forwarder)
 
         async def nothing() -> None:
             return None

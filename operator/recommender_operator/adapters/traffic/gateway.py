@@ -26,7 +26,7 @@ from recommender_operator.adapters.traffic.port import (
     service_state,
 )
 from recommender_operator.api.spec import ServingSpec
-from recommender_operator.observed import ServiceState, TrafficState
+from recommender_operator.observed import PLAIN, Routing, ServiceState, TrafficState
 from recommender_operator.resources import (
     autoscaling,
     disruption,
@@ -142,8 +142,14 @@ class GatewayTraffic:
             ):
                 await self._objects.apply(AUTOSCALERS, wanted, claim)
 
-    async def split(self, subject: Subject, weights: Mapping[str, int], host: str = "") -> None:
-        manifest = http_route.http_route(subject.model, weights, self._options, host)
+    async def split(
+        self,
+        subject: Subject,
+        weights: Mapping[str, int],
+        host: str = "",
+        routing: Routing = PLAIN,
+    ) -> None:
+        manifest = http_route.http_route(subject.model, weights, self._options, host, routing)
         manifest["metadata"]["annotations"][labels.DECIDED_ON] = subject.basis
         await self._objects.apply(HTTP_ROUTES, manifest, subject.claim)
 
@@ -255,6 +261,7 @@ def route_state(route: Object | None) -> TrafficState:
         host=str(hosts[0]),
         created_at=created_at(route),
         outdated=not http_route.is_current(route),
+        routing=http_route.routing_of(route),
     )
 
 

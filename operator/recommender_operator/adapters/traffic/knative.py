@@ -41,7 +41,7 @@ from recommender_operator.adapters.traffic.port import (
 )
 from recommender_operator.api.base import GROUP
 from recommender_operator.api.version import TERMINAL
-from recommender_operator.observed import ServiceState, TrafficState
+from recommender_operator.observed import PLAIN, Routing, ServiceState, TrafficState
 from recommender_operator.resources import inference_service, labels
 from recommender_operator.resources.options import Options
 from recommender_operator.resources.ownership import foreign, owned_by
@@ -212,7 +212,13 @@ class KnativeTraffic:
         elif view.top == version and not view.reported():
             await self.withdraw(subject)
 
-    async def split(self, subject: Subject, weights: Mapping[str, int], _host: str = "") -> None:
+    async def split(
+        self,
+        subject: Subject,
+        weights: Mapping[str, int],
+        _host: str = "",
+        _routing: Routing = PLAIN,
+    ) -> None:
         view = await self._view(subject)
         if view is None:
             raise TrafficError("the InferenceService does not exist yet")

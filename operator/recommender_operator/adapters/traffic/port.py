@@ -18,7 +18,9 @@ from recommender_operator.adapters.pods import redaction
 from recommender_operator.adapters.pods import restarts as podrestarts
 from recommender_operator.adapters.pods import states as podstates
 from recommender_operator.observed import (
+    PLAIN,
     ModelObject,
+    Routing,
     ServiceState,
     TrafficState,
     VersionObject,
@@ -109,10 +111,16 @@ class Traffic(Protocol):
         """Stop serving a version that receives no requests."""
         ...
 
-    async def split(self, subject: Subject, weights: Mapping[str, int], host: str = "") -> None:
+    async def split(
+        self,
+        subject: Subject,
+        weights: Mapping[str, int],
+        host: str = "",
+        routing: Routing = PLAIN,
+    ) -> None:
         """Set the split of the requests at a host, in percent, with a sum of 100.
 
-        An empty host is the model's default host.
+        An empty host is the model's default host. Only the Gateway has a `routing`.
 
         Raises:
             TrafficError: the data plane cannot apply the split yet.

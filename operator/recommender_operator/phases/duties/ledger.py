@@ -61,7 +61,9 @@ def count_rollbacks(turn: Turn) -> None:
 
 
 def _is_rollback(decision: VersionDecision) -> bool:
-    return decision.automatic and decision.outcome == VersionStage.ROLLED_BACK
+    # A candidate that is no better than the champion did no harm.
+    futile = decision.reason == Reason.EXPERIMENT_FUTILE
+    return decision.automatic and decision.outcome == VersionStage.ROLLED_BACK and not futile
 
 
 def _report_lock(turn: Turn) -> None:

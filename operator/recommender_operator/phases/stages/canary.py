@@ -9,13 +9,20 @@ from __future__ import annotations
 
 import datetime
 
-from recommender_operator.analysis import verdict as verdicts
 from recommender_operator.analysis.verdict import StepVerdict, Verdict
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.spec import ConditionStatus, OnDeadline, PromotionGate
 from recommender_operator.api.version import StepRecord, VersionStage
-from recommender_operator.observed import Baseline, VersionObject
-from recommender_operator.phases.stages import breaks, readiness, steps, windows
+from recommender_operator.observed import VersionObject
+from recommender_operator.phases.stages import (
+    breaks,
+    experiment,
+    readiness,
+    step_window,
+    steps,
+    windows,
+)
+from recommender_operator.phases.stages.experiment import Look
 from recommender_operator.phases.turn import Turn
 
 _ROUTE = datetime.timedelta(seconds=1)
@@ -66,55 +73,61 @@ def _next(turn: Turn, version: VersionObject) -> None:
         return
     if version.status.weight != weight:
         turn.change(version.name, weight=weight)
-        message = f"{version.name} receives {weight} % of the requests"
+        what = "requests" if version.status.experiment is None or weight == 100 else "users"
+        message = f"{version.name} receives {weight} % of the {what}"
         turn.info(Reason.ROLLING_OUT, message, version=version.name)
         turn.requeue(_ROUTE)
     elif turn.route_agrees:
         steps.begin(turn, version.name, weight)
-        _save_baselines(turn, turn.versions[version.name])
+        step_window.start(turn, turn.versions[version.name])
         turn.due(turn.time, _least(turn), _interval(turn))
         turn.requeue(_interval(turn))
     else:
         turn.requeue(_ROUTE)
 
 
-def _stable(turn: Turn) -> VersionObject | None:
-    """Return the version beside the candidate: the champion, or the standby in its place."""
-    return turn.standby or turn.champion
-
-
-def _save_baselines(turn: Turn, version: VersionObject) -> bool:
-    stable = _stable(turn)
-    arms = [version.name] if stable is None else [version.name, stable.name]
-    if windows.rollout_key(version) not in turn.observed.baselines:
-        windows.save(turn, windows.rollout_key(version), arms)
-    return windows.save(turn, windows.step_key(version), arms)
-
-
 def _look(turn: Turn, version: VersionObject, record: StepRecord, *, frozen: bool) -> None:
     turn.requeue(_interval(turn))
-    seen = _evaluate(turn, version, record)
+    seen = step_window.evaluate(turn, version, record)
     is_recorded = _note(turn, version, record, seen)
-    if seen.verdict is Verdict.FAIL:
-        _roll_back(turn, version, Reason.ANALYSIS_FAILED, f"at {record.weight} %: {seen.message}")
-        return
-    broken = breaks.watch_candidate(turn, version) if record.weight < 100 else None
-    if broken is not None:
-        _roll_back(turn, version, Reason.CANDIDATE_BROKEN, f"at {record.weight} %: {broken}")
+    users = experiment.look(turn, version, record)
+    loss = _loss(turn, version, record, seen, users, frozen=frozen)
+    if loss is not None:
+        _roll_back(turn, version, loss[0], f"at {record.weight} %: {loss[1]}")
         return
     suspected = breaks.suspicion(turn)
     if is_recorded:
-        _report(turn, record, seen, suspected)
+        _report(turn, record, seen, suspected, users)
     if frozen:
         return
     baseline = turn.observed.baselines.get(windows.step_key(version))
     since = baseline.taken_at if baseline is not None else turn.time
     watched = turn.due(since, _least(turn), _interval(turn))
-    if seen.verdict is Verdict.PASS and suspected is None:
+    if seen.verdict is Verdict.PASS and suspected is None and (users is None or users.passes):
         if watched:
-            _pass(turn, version, record, seen)
+            _pass(turn, version, record, seen, users)
     else:
-        _check_deadline(turn, version, record, seen)
+        _check_deadline(turn, version, record, seen, users)
+
+
+def _loss(
+    turn: Turn,
+    version: VersionObject,
+    record: StepRecord,
+    seen: StepVerdict,
+    users: Look | None,
+    *,
+    frozen: bool,
+) -> tuple[Reason, str] | None:
+    """Return why the candidate is rolled back; None if it is not."""
+    if seen.verdict is Verdict.FAIL:
+        return Reason.ANALYSIS_FAILED, seen.message
+    broken = breaks.watch_candidate(turn, version) if record.weight < 100 else None
+    if broken is not None:
+        return Reason.CANDIDATE_BROKEN, broken
+    if users is not None and users.rolls_back is not None and (users.at_once or not frozen):
+        return users.rolls_back, users.message
+    return None
 
 
 def _note(turn: Turn, version: VersionObject, record: StepRecord, seen: StepVerdict) -> bool:
@@ -134,71 +147,18 @@ def _note(turn: Turn, version: VersionObject, record: StepRecord, seen: StepVerd
     return True
 
 
-def _evaluate(turn: Turn, version: VersionObject, record: StepRecord) -> StepVerdict:
-    """Return the verdict on all requests since the start of the step."""
-    key = windows.step_key(version)
-    baseline = turn.observed.baselines.get(key)
-    beside = _stable(turn)
-    replaced = (
-        baseline is not None
-        and beside is not None
-        and beside.name in turn.observed.samples
-        and beside.name not in baseline.samples
-    )
-    if baseline is None or replaced or (baseline.error and not windows.must_wait(turn, key)):
-        saved = _save_baselines(turn, version)
-        what = "the window of the step starts now" if saved else _why_no_counters(turn, version)
-        kind = Verdict.INCONCLUSIVE if saved else Verdict.ERROR
-        return StepVerdict(verdict=kind, metrics=(), message=what)
-    candidate = windows.since_baseline(turn, key, version.name, unkept=True)
-    if candidate is None:
-        message = _unkept(baseline) or _why_no_counters(turn, version)
-        return StepVerdict(verdict=Verdict.ERROR, metrics=(), message=message)
-    stable = windows.since_baseline(turn, key, beside.name, unkept=True) if beside else None
-    if stable is not None and stable.lost and record.weight >= 100:
-        # It receives no requests, so no counters are missing.
-        stable = None
-    seen = verdicts.evaluate(turn.spec.analysis, candidate, stable)
-    if seen.verdict is Verdict.FAIL:
-        return seen
-    if baseline.error:
-        # The window ends with this process: it may fail a candidate, but not promote it.
-        message = _unkept(baseline)
-        return StepVerdict(verdict=Verdict.ERROR, metrics=seen.metrics, message=message)
-    if windows.lost(candidate, stable):
-        # Only a window without loss may pass, so start another one.
-        _save_baselines(turn, version)
-    if seen.verdict is Verdict.PASS and beside and stable is None and record.weight < 100:
-        message = _why_no_counters(turn, beside)
-        return StepVerdict(verdict=Verdict.ERROR, metrics=seen.metrics, message=message)
-    return seen
-
-
-def _unkept(baseline: Baseline) -> str:
-    what = "the counters at the start of the step could not be stored"
-    return f"{what}: {baseline.error}" if baseline.error else ""
-
-
-def _why_no_counters(turn: Turn, version: VersionObject) -> str:
-    champion = _stable(turn)
-    names = [version.name] + ([champion.name] if champion else [])
-    errors = [
-        f"{name}: {turn.observed.sample_errors.get(name, 'no pod answered')}"
-        for name in names
-        if name not in turn.observed.samples
-    ]
-    return "no counters of " + "; ".join(errors or [f"{version.name} since the start of the step"])
-
-
-def _pass(turn: Turn, version: VersionObject, record: StepRecord, seen: StepVerdict) -> None:
-    if steps.is_last(turn, record.weight):
+def _pass(
+    turn: Turn, version: VersionObject, record: StepRecord, seen: StepVerdict, users: Look | None
+) -> None:
+    numbers = seen.message if users is None else f"{seen.message}; {users.message}"
+    if steps.is_last(turn, version.status, record.weight):
         if record.weight >= 100 and not turn.route_agrees:
             turn.requeue(_ROUTE)
             return
-        _promote_if_allowed(turn, version, seen.message)
+        _promote_if_allowed(turn, version, numbers)
         return
     steps.close(turn, version.name, str(Verdict.PASS))
-    message = f"{version.name} passed {record.weight} %: {seen.message}"
+    message = f"{version.name} passed {record.weight} %: {numbers}"
     turn.info(Reason.PASSED, message, version=version.name)
     _next(turn, turn.versions[version.name])
 
@@ -240,20 +200,26 @@ def _roll_back(turn: Turn, version: VersionObject, reason: Reason, message: str)
 
 
 def _check_deadline(
-    turn: Turn, version: VersionObject, record: StepRecord, seen: StepVerdict
+    turn: Turn, version: VersionObject, record: StepRecord, seen: StepVerdict, users: Look | None
 ) -> None:
     limit = datetime.timedelta(seconds=turn.spec.analysis.deadline_seconds)
-    if not turn.due(record.started_at, limit, _interval(turn)):
+    if users is not None and users.measures:
+        if not users.overdue:
+            return
+        message = f"no verdict at {record.weight} %: {users.message}; {seen.message}"
+    elif turn.due(record.started_at, limit, _interval(turn)):
+        message = f"no verdict within {limit.total_seconds():.0f} s at {record.weight} %: "
+        message += seen.message if users is None else f"{seen.message}; {users.message}"
+    else:
         return
-    message = f"no verdict within {limit.total_seconds():.0f} s at {record.weight} %: "
-    message += seen.message
     match turn.spec.analysis.on_deadline:
         case OnDeadline.ROLL_BACK:
             _roll_back(turn, version, Reason.INCONCLUSIVE_AT_DEADLINE, message)
         case OnDeadline.HOLD:
+            more = "Send more requests" if users is None else "Change spec.experiment and retry"
             remedy = (
-                ". Send more requests, or annotate recommender.dev/promote or "
-                "recommender.dev/abort with a new token"
+                f". {more}, or annotate recommender.dev/promote or recommender.dev/abort with a "
+                "new token"
             )
             _hold(turn, "Unknown", Reason.HELD_AT_DEADLINE, message + remedy)
 
@@ -263,7 +229,9 @@ def _hold(turn: Turn, status: ConditionStatus, reason: Reason, message: str) -> 
         turn.warn(reason, message)
 
 
-def _report(turn: Turn, record: StepRecord, seen: StepVerdict, suspected: str | None) -> None:
+def _report(
+    turn: Turn, record: StepRecord, seen: StepVerdict, suspected: str | None, users: Look | None
+) -> None:
     message = f"at {record.weight} %: {seen.message}"
     if suspected is not None:
         message += f"; the step cannot pass: {suspected}"
@@ -273,6 +241,10 @@ def _report(turn: Turn, record: StepRecord, seen: StepVerdict, suspected: str | 
         Verdict.INCONCLUSIVE: Reason.INCONCLUSIVE,
         Verdict.ERROR: Reason.ERROR,
     }[seen.verdict]
+    if users is not None:
+        message += f"; {users.message}"
+        if seen.verdict is Verdict.PASS and not users.passes:
+            reason = users.reason
     turn.condition(ConditionType.ANALYSIS_PASSED, "Unknown", reason, message)
 
 

@@ -8,7 +8,7 @@ from recommender_operator.actions import EnsureService, RunSmoke
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases.stages import refusals, stability
+from recommender_operator.phases.stages import assigning, refusals, stability
 from recommender_operator.phases.turn import Turn
 
 _LOOK = datetime.timedelta(seconds=1)
@@ -28,10 +28,12 @@ def step(turn: Turn) -> None:
         message = f"the smoke inference failed: {smoke.message}"
         turn.end(version.name, VersionStage.REJECTED, Reason.SMOKE_FAILED, message)
         return
+    rollout = turn.next_number()
     fresh = {
         "steps": (),
+        "experiment": assigning.begin(turn, version, rollout),
         "weight": 0,
-        "rollout": turn.next_number(),
+        "rollout": rollout,
         "interruptions": stability.begin(turn, version.name),
     }
     turn.move(version.name, VersionStage.CANARY, **fresh)

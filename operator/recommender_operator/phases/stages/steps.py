@@ -16,19 +16,32 @@ def current(status: ModelVersionStatus) -> StepRecord | None:
     return None
 
 
+def weights(turn: Turn, status: ModelVersionStatus) -> list[int]:
+    """Return the weights of a version's steps, with that of its experiment."""
+    listed = {step.weight for step in turn.spec.rollout.steps}
+    if status.experiment is not None:
+        listed.add(status.experiment.plan.weight)
+    return sorted(listed)
+
+
 def next_weight(turn: Turn, status: ModelVersionStatus) -> int | None:
-    """Return the weight after the last one that passed; None after the last step."""
+    """Return the weight after the last one that passed; None after the last step.
+
+    In an experiment it is at least the widest share so far, so that no user goes back.
+    """
     passed = max(
         (s.weight for s in status.steps if s.ended_at is not None and s.verdict == "Pass"),
         default=0,
     )
-    left = [step.weight for step in turn.spec.rollout.steps if step.weight > passed]
+    phases = status.experiment.phases if status.experiment is not None else ()
+    widest = max((phase.weight for phase in phases), default=0)
+    left = [w for w in weights(turn, status) if w > passed and w >= widest]
     return min(left, default=None)
 
 
-def is_last(turn: Turn, weight: int) -> bool:
+def is_last(turn: Turn, status: ModelVersionStatus, weight: int) -> bool:
     """Return whether no step comes after a weight."""
-    return weight >= max(step.weight for step in turn.spec.rollout.steps)
+    return weight >= weights(turn, status)[-1]
 
 
 def verdict_of(status: ModelVersionStatus) -> str:

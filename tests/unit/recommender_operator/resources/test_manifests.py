@@ -16,7 +16,7 @@ from recommender_operator.api.spec import Resources, ServingSpec
 from recommender_operator.api.spec_lists import Diversity, ListExposure
 from recommender_operator.api.spec_mapping import DataMapping
 from recommender_operator.api.spec_serving import Hide
-from recommender_operator.observed import JobKind, ModelObject
+from recommender_operator.observed import JobKind, ModelObject, Routing
 from recommender_operator.resources import (
     disruption,
     http_route,
@@ -26,6 +26,7 @@ from recommender_operator.resources import (
     model_version,
     serving_containers,
 )
+from recommender_operator.resources.assignment import Assignment
 from recommender_operator.resources.options import Options
 from recommender_operator.resources.transformer_env import variables
 from recommender_serving.process import settings as serving_settings
@@ -179,6 +180,16 @@ def test_an_inference_service_of_each_mode_is_as_expected(golden: Golden) -> Non
 def test_a_route_is_as_expected(golden: Golden) -> None:
     weights = {"movies-0123abcd": 90, "movies-4567cdef": 10, "movies-89abcdef": 0}
     golden("http_route", http_route.http_route(model(), weights, OPTIONS))
+
+
+def test_a_route_of_an_experiment_is_as_expected(golden: Golden) -> None:
+    weights = {"movies-0123abcd": 90, "movies-4567cdef": 10}
+    users = Assignment(id="00c0ffee", phase=1, cap=1000, candidate="movies-4567cdef", percent=10)
+    routing = Routing(experiment=users.header, tester="let-me-see", tested="movies-4567cdef")
+    golden(
+        "http_route_experiment",
+        http_route.http_route(model(), weights, OPTIONS, routing=routing),
+    )
 
 
 def test_a_model_version_is_as_expected(golden: Golden) -> None:

@@ -6,13 +6,12 @@ An action that breaks a promise of the operator fails the test.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 
 from recommender_operator import actions as a
 from recommender_operator.api.version import TERMINAL, ModelVersionStatus, Smoke
-from recommender_operator.observed import Baseline, JobKind, JobState, VersionObject
+from recommender_operator.observed import PLAIN, Baseline, JobKind, JobState, VersionObject
 from recommender_operator.phases import hosts
-from recommender_operator.resources import names
+from recommender_operator.resources import assignment, names
 from tests.unit.recommender_operator.simulation.cluster import Cluster, Service
 from tests.unit.recommender_operator.simulation.observing import observe
 
@@ -50,11 +49,12 @@ def execute(cluster: Cluster, action: a.Action) -> None:
         case a.RunSmoke():
             _smoke(cluster, action.version)
         case a.SetTraffic():
-            _set_traffic(cluster, action.weights, action.host)
+            _set_traffic(cluster, action)
         case a.RemoveTraffic():
             unhosted = hosts.resolve(observe(cluster)).host is None
             assert cluster.champion() is None or unhosted, "took the route away from a champion"
             cluster.route, cluster.route_host, cluster.route_since = {}, "", None
+            cluster.routing = PLAIN
         case a.SaveBaseline():
             cluster.baselines[action.key] = Baseline(
                 key=action.key, taken_at=action.taken_at, samples=action.samples
@@ -145,7 +145,8 @@ def _smoke(cluster: Cluster, version: str) -> None:
     _write(cluster, version, status)
 
 
-def _set_traffic(cluster: Cluster, weights: Mapping[str, int], host: str) -> None:
+def _set_traffic(cluster: Cluster, action: a.SetTraffic) -> None:
+    weights = action.weights
     assert sum(weights.values()) == 100, f"weights sum to {sum(weights.values())}"
     for version, weight in weights.items():
         assert 0 < weight <= 100, f"{version} was given {weight}"
@@ -153,8 +154,29 @@ def _set_traffic(cluster: Cluster, weights: Mapping[str, int], host: str) -> Non
         if more and version != cluster.champion():
             _check_fit(cluster, version)
             _check_pause(cluster, version, weight)
-    cluster.route, cluster.route_host, cluster.route_outdated = dict(weights), host, False
+    _check_users(cluster, action)
+    cluster.route, cluster.route_host, cluster.route_outdated = dict(weights), action.host, False
+    cluster.routing = action.routing
     cluster.route_since = cluster.route_since or cluster.now
+
+
+def _check_users(cluster: Cluster, action: a.SetTraffic) -> None:
+    """In an experiment, users only move from the champion to the candidate, never back."""
+    users = assignment.parse(action.routing.experiment)
+    before = cluster.assigned
+    if users is None:
+        assert not action.routing.experiment, "a header that no transformer understands"
+        return
+    assert action.weights[users.candidate] == users.percent, "the header is not the split"
+    if before is not None and before.id == users.id:
+        assert users.percent >= before.percent, "users went back to the champion"
+        assert (
+            users.phase == before.phase
+            or users.percent != before.percent
+            or (cluster.stable_arm not in action.weights)
+        ), "another phase of the same users"
+    (cluster.stable_arm,) = set(action.weights) - {users.candidate}
+    cluster.assigned = users
 
 
 def _check_fit(cluster: Cluster, version: str) -> None:

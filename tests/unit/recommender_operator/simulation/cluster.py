@@ -11,15 +11,19 @@ from recommender_operator.api.spec import Algorithm, RecommenderModelSpec
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import TERMINAL, VersionStage
 from recommender_operator.observed import (
+    PLAIN,
     Baseline,
     Claim,
     JobKind,
     JobState,
     Platform,
     Rival,
+    Routing,
     VersionObject,
 )
+from recommender_operator.resources.assignment import Assignment
 from tests.unit.recommender_operator.simulation.counters import USUAL, Mix
+from tests.unit.recommender_operator.simulation.users import Users
 
 START = datetime.datetime(2026, 1, 1, 12, 0, tzinfo=datetime.UTC)
 GOOD = {"auc": 0.8}
@@ -91,6 +95,12 @@ class Cluster:
     route_since: datetime.datetime | None = None
     #: Whether an earlier release wrote the route.
     route_outdated: bool = False
+    routing: Routing = PLAIN
+    #: The last assignment of users, and the version of the others.
+    assigned: Assignment | None = None
+    stable_arm: str = ""
+    #: What users do, as the collector counts it; its error, if it does not answer.
+    users: Users = dataclasses.field(default_factory=Users)
     rivals: tuple[Rival, ...] = ()
     #: Claims of the namespace; claims that are missing here are not checked.
     claims: dict[str, Claim | None] = dataclasses.field(default_factory=dict)

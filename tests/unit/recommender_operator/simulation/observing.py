@@ -42,12 +42,14 @@ def observe(cluster: Cluster) -> Observed:
             host=cluster.route_host,
             created_at=cluster.route_since,
             outdated=cluster.route_outdated,
+            routing=cluster.routing,
         ),
         rivals=cluster.rivals,
         claims=dict(cluster.claims),
         samples=samples(cluster),
         baselines=dict(cluster.baselines),
         platform=cluster.platform,
+        experiment=cluster.users.reading(cluster.versions.values(), cluster.now),
     )
 
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from recommender_collector.domain import checks, cloud_events, validation
 from recommender_collector.domain.batches import check
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event, Exposure, Kind
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.domain.validation import Rules
+from recommender_serving.domain.experiments import Assignment
 from recommender_serving.domain.features import MAX_NUMBER, Feature, Place, Value
 from recommender_serving.domain.features import Kind as FeatureKind
 from recommender_serving.domain.types import NOBODY, Answer, Source
@@ -189,3 +190,23 @@ def test_requests_have_all_impressions_in_order_within_their_size(
     for count, body in found:
         assert len(json.loads(body)) == count
         assert len(body) <= most or count == 1
+
+
+def test_an_impression_of_an_experiment_says_so_and_another_one_does_not() -> None:
+    assignment = Assignment("0a1b2c3d", 3, 250.0, "shop-2")
+    told = []
+    for each in (assignment, None):
+        found = shown(request(user_text="ada"), ANSWER, ["tea"], "r-1", AT, FEATURES, each)
+        assert found is not None
+        ((_, body),) = bodies([(7, found)], ORIGIN, 10_000)
+        told.append(json.loads(body)[0]["data"])
+    stamp = {"experiment": "0a1b2c3d", "phase": 3, "cap": 250.0, "arm": "shop-2"}
+    assert told[0] == told[1] | stamp
+    assert not set(stamp) & set(told[1])
+
+
+def test_the_collector_reads_the_experiment_of_an_impression() -> None:
+    assignment = Assignment("0a1b2c3d", 3, 250.0, "shop-00000002")
+    found = shown(request(user_text="ada"), ANSWER, ["tea"], "r-1", AT, FEATURES, assignment)
+    exposure = Exposure("0a1b2c3d", 3, "shop-00000002", 250.0)
+    assert read(found, rules(mapping())).exposure == exposure

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from recommender_serving.answering.cache import Bounds
+from recommender_serving.forwarding.peers import Addresses
 from recommender_serving.process.environment import SettingsError
 from recommender_serving.process.settings import ServeSettings, VerifySettings, parse
 from recommender_serving.store.layout import Hide
@@ -239,3 +240,20 @@ def test_popularity_lists_follow_the_store_if_they_should() -> None:
     assert serve(RECOMMENDER_TRENDING="true").trending
     with pytest.raises(SettingsError, match="RECOMMENDER_TRENDING"):
         serve(RECOMMENDER_TRENDING="yes")
+
+
+def test_other_versions_are_services_of_the_own_namespace_unless_said_otherwise() -> None:
+    for text in ({}, {"RECOMMENDER_PEERS": ""}):
+        assert serve(**text).peers == Addresses(
+            "{version}-transformer:80", "{version}-transformer:8081"
+        )
+    given = serve(RECOMMENDER_PEERS="127.0.0.1:1,{version}.peers.svc:2").peers
+    assert given == Addresses("127.0.0.1:1", "{version}.peers.svc:2")
+
+
+@pytest.mark.parametrize(
+    "text", ["a:1", "a:1,b", "a,b:1", "a:1,b:2,c:3", "http://a:1,b:2", "{0}:1,b:2", "a b:1,c:2"]
+)
+def test_addresses_of_other_versions_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="RECOMMENDER_PEERS"):
+        serve(RECOMMENDER_PEERS=text)

@@ -14,6 +14,7 @@ import pytest
 from recommender_serving.domain.types import (
     NOBODY,
     FallReason,
+    Forwarded,
     RankerError,
     Source,
     Waited,
@@ -142,6 +143,25 @@ def test_the_slowest_call_of_each_stage_is_in_the_line(lines: Lines) -> None:
     (line,) = lines.read
     assert line["stages"] == {"model": 0.2, "store": 0.001}
     assert line["seconds"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("outcome", "level", "message"),
+    [
+        (Forwarded.ANSWERED, "DEBUG", "answered"),
+        (Forwarded.FAILED, "WARNING", "forward failed"),
+        (Forwarded.OPEN, "WARNING", "forward failed"),
+    ],
+)
+def test_a_call_says_what_became_of_its_forward(
+    lines: Lines, outcome: Forwarded, level: str, message: str
+) -> None:
+    at(logging.DEBUG)
+    with CallLog().call("grpc") as call:
+        call.sent("movies-11111111", outcome)
+    (line,) = lines.read
+    assert (line["level"], line["message"]) == (level, message)
+    assert line["forwards"] == [f"movies-11111111: {outcome}"]
 
 
 def test_a_user_has_another_name_with_another_salt_and_without_one_at_each_start() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from recommender_serving.inference import inference_pb2 as pb
 from recommender_serving.protocols import v2_json, v2_proto
 from recommender_serving.protocols.calls import (
-    OUTPUTS,
+    ALL_OUTPUTS,
     InferCall,
     InferReply,
     NamedTensor,
@@ -40,7 +40,7 @@ def test_json_raw_json_and_messages_are_decoded_alike() -> None:
     raw = v2_json.decode(*body({"id": "7", "inputs": [SIZED]}, EIGHT))
     message = pb.ModelInferRequest(id="7", inputs=[USER | {"contents": {"int64_contents": [5]}}])
     expected = InferCall(
-        "7", [NamedTensor("user_id", "INT64", [1], [5])], dict.fromkeys(OUTPUTS, False)
+        "7", [NamedTensor("user_id", "INT64", [1], [5])], dict.fromkeys(ALL_OUTPUTS, False)
     )
     assert plain == raw == v2_proto.decode(message) == expected
 
@@ -48,8 +48,8 @@ def test_json_raw_json_and_messages_are_decoded_alike() -> None:
 @pytest.mark.parametrize(
     ("head", "wanted"),
     [
-        ({}, dict.fromkeys(OUTPUTS, False)),
-        ({"parameters": {"binary_data_output": True}}, dict.fromkeys(OUTPUTS, True)),
+        ({}, dict.fromkeys(ALL_OUTPUTS, False)),
+        ({"parameters": {"binary_data_output": True}}, dict.fromkeys(ALL_OUTPUTS, True)),
         ({"outputs": [{"name": "scores"}]}, {"scores": False}),
         (
             {
@@ -78,6 +78,7 @@ REPLY = InferReply(
         OutputTensor("source", "BYTES", ["model"]),
         OutputTensor("scores", "FP32", [0.5, 0.25], raw=True),
     ],
+    "model",
 )
 
 
@@ -188,7 +189,7 @@ def test_a_malformed_message_is_refused_with_the_remedy(message: Any, remedy: st
 
 def test_typed_outputs_have_the_field_of_their_datatype() -> None:
     typed = [OutputTensor(each.name, each.datatype, each.values) for each in REPLY.outputs]
-    response = v2_proto.encode(InferReply("7", "recommender", "v1", typed))
+    response = v2_proto.encode(InferReply("7", "recommender", "v1", typed, "model"))
     assert [list(each.contents.bytes_contents) for each in response.outputs[:2]] == [
         [b"a", "日本".encode()],
         [b"model"],

@@ -12,16 +12,10 @@ import grpc
 import pytest
 
 from recommender_serving.domain.types import FallReason, RankerError, Ranking
+from recommender_serving.inference import channels
 from recommender_serving.inference import inference_pb2 as pb
-from recommender_serving.triton import client
-from recommender_serving.triton.client import (
-    CHANNELS,
-    ITEMS,
-    SCORES,
-    Triton,
-    TritonRanker,
-    decode,
-)
+from recommender_serving.inference.channels import CHANNELS
+from recommender_serving.triton.client import ITEMS, SCORES, Triton, TritonRanker, decode
 from recommender_serving.triton.inputs import Tensors, build
 from tests.fakes.inference import service
 from tests.unit.recommender_serving.serving_samples import request, sample_artifact, session
@@ -200,7 +194,7 @@ async def test_a_triton_that_refuses_calls_is_left_for_a_new_connection(
     running.service.missed = 1
     assert await reason_of(triton, tensors) is None
     assert set(running.service.peers) == known, "a young connection is kept"
-    monkeypatch.setattr(client, "LEAST_AGE", 0.0)
+    monkeypatch.setattr(channels, "LEAST_AGE", 0.0)
     running.service.missed = 1
     for _ in range(2 * CHANNELS):
         assert await reason_of(triton, tensors) is None

@@ -1,1 +1,0 @@
-"""Users with known preferences, who act against a live endpoint: `recommender-simulate`."""

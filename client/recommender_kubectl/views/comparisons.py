@@ -1,0 +1,50 @@
+"""The metrics of an experiment as a table."""
+
+from __future__ import annotations
+
+from recommender_kubectl import text
+from recommender_kubectl.objects import Experiment
+from recommender_kubectl.text import Style
+
+_HEADER = (
+    "METRIC",
+    "ROLE",
+    "CHAMPION",
+    "CANDIDATE",
+    "DIFFERENCE",
+    "INTERVAL",
+    "MATTERS",
+    "USERS",
+)
+
+
+def table(seen: Experiment, style: Style) -> list[str]:
+    """Return the metrics of an experiment as a table; differences in percent of the champion."""
+    rows = [
+        (
+            one.name,
+            one.role,
+            text.number(one.champion),
+            text.number(one.candidate),
+            percent(one.difference),
+            _percents(one.low, one.high),
+            percent(one.limit, signed=False),
+            f"{one.champion_users} + {one.candidate_users}",
+        )
+        for one in seen.metrics
+    ]
+    return text.table(_HEADER, rows, style)
+
+
+def percent(value: float | None, *, signed: bool = True) -> str:
+    """Return a share in percent."""
+    if value is None:
+        return text.NOTHING
+    return f"{100 * value:+.3g} %" if signed else f"{100 * value:.3g} %"
+
+
+def _percents(low: float | None, high: float | None) -> str:
+    if low is None and high is None:
+        return text.NOTHING
+    ends = ("" if end is None else f"{100 * end:+.3g}" for end in (low, high))
+    return "..".join(ends) + " %"

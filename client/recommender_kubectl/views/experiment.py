@@ -1,0 +1,117 @@
+"""`experiment`: what users did with the candidate and with the champion, and what follows."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Sequence
+
+from recommender_kubectl import text
+from recommender_kubectl.objects import Experiment, Model, Version
+from recommender_kubectl.text import Style
+from recommender_kubectl.views import comparisons
+from recommender_kubectl.views.why import NoVersionError
+
+_NEXT = {
+    "": "its users are read once the route assigns them",
+    "Promote": "the remaining steps follow",
+    "RollBack": "the candidate is rolled back",
+    "Futile": "the candidate is rolled back",
+    "Blocked": "no verdict counts: users were not assigned as planned; find out why, then "
+    "`kubectl recommender abort {model}` and `kubectl recommender unlock {model}` start again",
+    "Error": "nothing is promoted; the message says what to repair",
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Shown:
+    """An experiment, of a version that may have ended."""
+
+    model: str
+    version: str
+    stage: str
+    experiment: Experiment
+    #: What happens next, or what to do; empty if the version has ended.
+    next: str
+
+
+def of_version(model: Model, versions: Sequence[Version], name: str | None) -> Shown:
+    """Return the experiment of the named version, or of the last one that had one.
+
+    Raises:
+        NoVersionError: there is none.
+    """
+    had = [one for one in versions if one.experiment is not None]
+    newest = sorted(had, key=lambda one: (one.name == model.candidate, _begun(one)))
+    found = [one for one in newest if name in (None, one.name)][-1:]
+    if not found or found[0].experiment is None:
+        whose = f"version {name!r}" if name else "a version"
+        what = f"{model.name} has no experiment of {whose}"
+        raise NoVersionError(f"{what}; spec.experiment starts one with the next rollout")
+    version, seen = found[0], found[0].experiment
+    return Shown(
+        model=model.name,
+        version=version.name,
+        stage=version.stage,
+        experiment=seen,
+        next=_next(model, seen) if version.name == model.candidate else "",
+    )
+
+
+def render(seen: Shown, style: Style, now: datetime.datetime) -> list[str]:
+    """Return an experiment as text."""
+    one = seen.experiment
+    verdict = style.word(one.verdict or "Starting")
+    lines = [
+        f"{style.paint(seen.version, text.BOLD)}: {style.word(seen.stage)}, "
+        f"experiment {one.id}: {verdict}"
+    ]
+    if one.message:
+        lines += ["", *text.wrapped(one.message, 0, style)]
+    lines += ["", *text.facts(facts(one, now), style)]
+    if one.metrics:
+        lines += ["", *comparisons.table(one, style)]
+    if seen.next:
+        lines += ["", *text.wrapped(f"Next: {seen.next}", 6, style)]
+    return lines
+
+
+def facts(seen: Experiment, now: datetime.datetime) -> list[tuple[str, str]]:
+    """Return users, phases and plan of an experiment, each with its name."""
+    planned = f" of {seen.planned_users} planned" if seen.planned_users is not None else ""
+    phases = ", ".join(
+        f"{phase.weight} % since {text.ago(phase.since, now)}"
+        if phase.until is None
+        else f"{phase.weight} %"
+        for phase in seen.phases
+    )
+    ratio = "" if seen.sample_ratio_p is None else f"p = {text.number(seen.sample_ratio_p)}"
+    return [
+        ("Users", f"{seen.users}{planned}"),
+        ("Of both versions", str(seen.mixed) if seen.mixed else ""),
+        ("Disagreements", str(seen.disagreed) if seen.disagreed else ""),
+        ("Sample ratio", ratio),
+        ("Phases", phases),
+        ("Plan", f"{seen.goal}, {seen.weight} % of the users for {_days(seen)}, {seen.mode}"),
+    ]
+
+
+def _days(seen: Experiment) -> str:
+    return f"{seen.min_days:g} to {seen.max_days:g} days"
+
+
+def _next(model: Model, seen: Experiment) -> str:
+    choice = "`kubectl recommender {} " + model.name + "`"
+    person = f"{choice.format('promote')} or {choice.format('abort')} decides"
+    if seen.mode == "Observe":
+        return f"experiment.mode is Observe: {person}"
+    if seen.verdict == "Inconclusive":
+        return "analysis.onDeadline applies; " + person
+    waits = f"it decides once the planned users were measured, within {_days(seen)}"
+    return _NEXT.get(seen.verdict, waits).format(model=model.name)
+
+
+def _begun(version: Version) -> float:
+    phases = version.experiment.phases if version.experiment is not None else ()
+    first = phases[0].since if phases else None
+    return first.timestamp() if first is not None else 0.0

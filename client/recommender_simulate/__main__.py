@@ -1,0 +1,67 @@
+"""The console script `recommender-simulate`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from collections.abc import Sequence
+
+from recommender_client import AsyncClient, AsyncEventClient
+from recommender_simulate.arguments import parser
+from recommender_simulate.behaviour import Behaviour
+from recommender_simulate.driver import Course, Simulation, Truth
+from recommender_simulate.population import Population, named
+from recommender_simulate.summary import Summary
+from recommender_simulate.tastes import Tastes
+
+DEADLINE_SECONDS = 10.0
+
+
+async def simulate(given: argparse.Namespace) -> Summary:
+    """Carry out a parsed command line."""
+    truth = Truth(
+        Tastes(given.seed, given.click_rate, given.spread),
+        Behaviour(purchase_share=given.purchase_share),
+        dict(given.appeal),
+    )
+    course = Course(given.seconds, given.top_n, given.impressions)
+    users = named(given.users, given.user_prefix)
+    population = Population(users, given.seed, context=dict(given.context))
+    async with contextlib.AsyncExitStack() as stack:
+        endpoint = await stack.enter_async_context(
+            AsyncClient(given.url, host=given.host, deadline=DEADLINE_SECONDS)
+        )
+        collector = None
+        if given.events:
+            collector = await stack.enter_async_context(
+                AsyncEventClient(given.events, host=given.events_host)
+            )
+        simulation = Simulation(endpoint, collector, truth, course, given.seed)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, simulation.stop)
+        return await simulation.run(population.visits(given.rate), _tell)
+
+
+def run(words: Sequence[str]) -> int:
+    """Carry out a command line; return its exit code."""
+    given = parser().parse_args(words)
+    summary = asyncio.run(simulate(given))
+    print(json.dumps(summary.report()) if given.output == "json" else summary.table())  # noqa: T201
+    return 1 if summary.failed_requests or summary.rejected or summary.undelivered else 0
+
+
+def _tell(summary: Summary) -> None:
+    print(summary.line(), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

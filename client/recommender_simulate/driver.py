@@ -1,0 +1,208 @@
+"""Sends requests when they are due, however late the answers are, and events behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from recommender_client import (
+    ClientError,
+    Query,
+    Receipt,
+    Recommendation,
+    Undelivered,
+    UserEvent,
+)
+from recommender_simulate.behaviour import Act, Behaviour
+from recommender_simulate.population import Visit
+from recommender_simulate.summary import Summary
+from recommender_simulate.tastes import Tastes
+
+MOST_WAITING = 500  # requests without an answer yet; a further one fails
+GATHER_SECONDS = 0.2  # from an event to the request that sends it
+MOST_EVENTS = 100_000  # that wait for the collector; the user does not act beyond it
+
+
+class Endpoint(Protocol):
+    """Answers queries."""
+
+    async def recommend(self, query: Query) -> Recommendation:
+        """Answer a query, or raise ClientError."""
+
+
+class Collector(Protocol):
+    """Takes events."""
+
+    async def send(self, *events: UserEvent) -> Receipt:
+        """Send events, or raise ClientError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What users like, what they do, and how much they like the answers of a version."""
+
+    tastes: Tastes = field(default_factory=Tastes)
+    behaviour: Behaviour = field(default_factory=Behaviour)
+    appeal: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How long it runs, and what each request is."""
+
+    seconds: float
+    top_n: int = 10
+    impressions: bool = True  # reported by the client; else the serving path reports them
+    patience: float = 60.0  # seconds after the end, for events that the collector has not taken
+
+
+class Simulation:
+    """One run. `summary` is complete when `run` has returned."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        collector: Collector | None,
+        truth: Truth,
+        course: Course,
+        seed: int,
+    ) -> None:
+        self.summary = Summary()
+        self._endpoint = endpoint
+        self._collector = collector
+        self._truth = truth
+        self._course = course
+        self._seed = seed
+        self._waiting: deque[UserEvent] = deque()
+        self._stopped = asyncio.Event()
+
+    def stop(self) -> None:
+        """End the course now; `run` still waits for answers and for the collector."""
+        self._stopped.set()
+
+    async def run(
+        self,
+        visits: Iterator[Visit],
+        tell: Callable[[Summary], None] | None = None,
+        every: float = 5.0,
+    ) -> Summary:
+        """Send every visit that is due within the course, then the events that wait."""
+        done = asyncio.Event()
+        sender = asyncio.create_task(self._send_events(done))
+        teller = asyncio.create_task(_repeat(tell, self.summary, every))
+        try:
+            await self._send_requests(visits)
+        finally:
+            teller.cancel()
+            done.set()
+            await sender
+        return self.summary
+
+    async def _send_requests(self, visits: Iterator[Visit]) -> None:
+        started = time.monotonic()
+        flying: set[asyncio.Task[None]] = set()
+        for visit in visits:
+            if visit.due > self._course.seconds:
+                break
+            await _until(self._stopped, max(0.0, started + visit.due - time.monotonic()))
+            if self._stopped.is_set():
+                break
+            if len(flying) >= MOST_WAITING:
+                self.summary.failed(f"{MOST_WAITING} requests wait for an answer")
+                continue
+            task = asyncio.create_task(self._visit(visit))
+            flying.add(task)
+            task.add_done_callback(flying.discard)
+        await asyncio.gather(*flying)
+
+    async def _visit(self, visit: Visit) -> None:
+        query = Query(
+            user_id=visit.user,
+            session_id=visit.session,
+            context=visit.context,
+            top_n=self._course.top_n,
+        )
+        try:
+            answer = await self._endpoint.recommend(query)
+        except ClientError as error:
+            self.summary.failed(f"{type(error).__name__}: {error}")
+            return
+        appeal = self._truth.appeal.get(answer.version, 1.0)
+        tastes, behaviour = self._truth.tastes, self._truth.behaviour
+        # By visit, because answers arrive in any order.
+        draws = random.Random(f"{self._seed}:{visit.number}")
+        acts = behaviour.act(tastes, visit.user, answer.items, draws, appeal)
+        expected = behaviour.expected_clicks(tastes, visit.user, answer.items, appeal)
+        self.summary.answered(answer, acts, expected)
+        self._report(visit, answer, acts)
+
+    def _report(self, visit: Visit, answer: Recommendation, acts: list[Act]) -> None:
+        if self._collector is None:
+            return
+        made: list[UserEvent] = []
+        if self._course.impressions and answer.items:
+            # Before the acts, because only what follows an impression counts.
+            made.append(answer.impression(context=visit.context))
+        made += [_event(visit, answer, act) for act in acts]
+        if len(self._waiting) + len(made) > MOST_EVENTS:
+            self.summary.undelivered += len(made)
+            return
+        self._waiting.extend(made)
+
+    async def _send_events(self, done: asyncio.Event) -> None:
+        """Send what waits until the end, and then what still waits, for a while."""
+        until = math.inf
+        while not (done.is_set() and not self._waiting):
+            if done.is_set() and until == math.inf:
+                until = time.monotonic() + self._course.patience
+            if time.monotonic() >= until:
+                self.summary.undelivered += len(self._waiting)
+                return
+            if not self._waiting:
+                await _until(done, GATHER_SECONDS)
+                continue
+            taken = tuple(self._waiting)
+            self._waiting.clear()
+            await self._send(taken)
+
+    async def _send(self, taken: tuple[UserEvent, ...]) -> None:
+        assert self._collector is not None
+        try:
+            receipt = await self._collector.send(*taken)
+        except Undelivered as error:
+            # The same events again, later: each counts once.
+            receipt = error.receipt
+            self._waiting.extendleft(reversed(error.events))
+            self.summary.event_trouble = str(error)[:200]
+        except ClientError as error:
+            receipt = getattr(error, "receipt", None) or Receipt()
+            self.summary.undelivered += len(getattr(error, "events", taken))
+            self.summary.event_trouble = str(error)[:200]
+        self.summary.accepted += receipt.accepted + receipt.repeated
+        self.summary.rejected += len(receipt.rejected)
+
+
+def _event(visit: Visit, answer: Recommendation, act: Act) -> UserEvent:
+    if act.value is None:
+        return answer.click(act.item, context=visit.context)
+    return answer.purchase(act.item, act.value, context=visit.context)
+
+
+async def _repeat(tell: Callable[[Summary], None] | None, summary: Summary, every: float) -> None:
+    while tell is not None:
+        await asyncio.sleep(every)
+        tell(summary)
+
+
+async def _until(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,143 @@
+"""Fields that the console shows and the kubectl plugin does not: names of fields are only here.
+
+As in `recommender_kubectl.fields`, whatever is absent reads as empty.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+from recommender_kubectl import fields
+from recommender_kubectl.objects import Model, Version
+
+Json = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Effect:
+    """How far a feature of the served sessions is from the training data."""
+
+    feature: str
+    effect: float
+    limit: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Drift:
+    """The last window of sessions, compared with the champion's training data."""
+
+    windows: int
+    breaches_in_a_row: int
+    verdict: str
+    message: str
+    effects: tuple[Effect, ...]
+    #: Features that shifted, the worst first.
+    shifted: tuple[str, ...]
+    window_at: datetime.datetime | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A request by annotation with the operator's answer."""
+
+    action: str
+    at: datetime.datetime | None
+    result: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SeenModel:
+    """A model with all that the console shows of it."""
+
+    model: Model
+    created_at: datetime.datetime | None
+    drift: Drift
+    asked: tuple[Asked, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SeenVersion:
+    """A version with all that the console shows of it."""
+
+    version: Version
+    artifact_path: str
+    artifact_digest: str
+    quarantined_rows: int | None
+    #: Trials of the hyperparameter search; None without one.
+    trials: int | None
+    #: The champion that it replaced.
+    replaced: str | None
+    restarts: int
+    withdrawals: int
+    #: False if a person asked for its decision.
+    automatic: bool
+    #: Limit of each metric of each step, as a number where it has one.
+    limits: tuple[Mapping[str, float], ...]
+    #: Lower and upper bound of each gate.
+    bounds: tuple[tuple[float | None, float | None], ...]
+
+
+def read_model(body: Json) -> SeenModel:
+    """Read a RecommenderModel as the API server returns it."""
+    status = body.get("status") or {}
+    return SeenModel(
+        model=fields.read_model(body),
+        created_at=_time(body["metadata"].get("creationTimestamp")),
+        drift=_drift(status.get("drift") or {}),
+        asked=tuple(
+            Asked(action=one["action"], at=_time(one.get("at")), result=one.get("result", ""))
+            for one in status.get("handled", ())
+        ),
+    )
+
+
+def read_version(body: Json) -> SeenVersion:
+    """Read a ModelVersion as the API server returns it."""
+    status = body.get("status") or {}
+    artifact, search = status.get("artifact") or {}, status.get("search") or {}
+    lineage, interrupted = status.get("lineage") or {}, status.get("interruptions") or {}
+    return SeenVersion(
+        version=fields.read_version(body),
+        artifact_path=artifact.get("path", ""),
+        artifact_digest=artifact.get("digest", ""),
+        quarantined_rows=lineage.get("quarantinedRows"),
+        trials=search.get("trials"),
+        replaced=status.get("replaced"),
+        restarts=interrupted.get("restarts", 0),
+        withdrawals=interrupted.get("withdrawals", 0),
+        automatic=(status.get("decision") or {}).get("automatic", True),
+        limits=tuple(_limits(step) for step in status.get("steps", ())),
+        bounds=tuple(
+            (gate.get("minimum"), gate.get("maximum")) for gate in status.get("gates", ())
+        ),
+    )
+
+
+def _drift(body: Json) -> Drift:
+    return Drift(
+        windows=body.get("windows", 0),
+        breaches_in_a_row=body.get("breachesInARow", 0),
+        verdict=body.get("verdict", "Inconclusive"),
+        message=body.get("message", ""),
+        effects=tuple(
+            Effect(feature=one["feature"], effect=one["effect"], limit=one["limit"])
+            for one in body.get("effects", ())
+        ),
+        shifted=tuple(body.get("features", ())),
+        window_at=_time(body.get("windowAt")),
+    )
+
+
+def _limits(step: Json) -> dict[str, float]:
+    return {
+        one["metric"]: one["limit"]
+        for one in step.get("metrics", ())
+        if one.get("limit") is not None
+    }
+
+
+def _time(text: str | None) -> datetime.datetime | None:
+    return datetime.datetime.fromisoformat(text) if text else None

@@ -1,0 +1,1 @@
+"""The pages: objects in, HTML out. No I/O, no clock."""

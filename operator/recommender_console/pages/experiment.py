@@ -1,0 +1,70 @@
+"""What users did with the candidate and with the champion, as intervals of the difference."""
+
+from __future__ import annotations
+
+import datetime
+
+from recommender_console import plot
+from recommender_console.details import SeenVersion
+from recommender_console.markup import Child, Markup, tag
+from recommender_console.pages import parts
+from recommender_console.plot import Reading
+from recommender_kubectl import text
+from recommender_kubectl.objects import Comparison, Model
+from recommender_kubectl.views import comparisons
+from recommender_kubectl.views import experiment as experiment_view
+
+_TONES = {"Promote": "good", "RollBack": "bad", "Futile": "bad", "Blocked": "bad"}
+
+
+def section(seen: SeenVersion, model: Model, now: datetime.datetime) -> Markup | None:
+    """Return the experiment of a version; nothing if it has none."""
+    own = seen.version.experiment
+    if own is None:
+        return None
+    shown = experiment_view.of_version(model, [seen.version], seen.version.name)
+    verdict = own.verdict or "Starting"
+    rows = [_row(one) for one in own.metrics]
+    header = (
+        "Metric", "Role", "Champion", "Candidate", "Difference", "Interval", "Figure", "Matters",
+        "Users",
+    )  # fmt: skip
+    return parts.section(
+        "experiment",
+        "Experiment",
+        tag("p", parts.badge(verdict, _TONES.get(verdict, "waiting")), " ", own.message),
+        parts.table("Metrics of the experiment", header, rows, "numbers") if rows else None,
+        parts.note("Differences are in percent of the champion; the dashed line is no "
+                   "difference.") if rows else None,
+        parts.facts(experiment_view.facts(own, now)),
+        tag("p", tag("b", "Next: "), shown.next) if shown.next else None,
+    )  # fmt: skip
+
+
+def _row(one: Comparison) -> list[Child]:
+    reading = Reading(
+        name=f"{one.name}, difference", value=one.difference, low=one.low, high=one.high, zero=True
+    )
+    return [
+        one.name,
+        one.role,
+        parts.NOTHING if one.champion is None else text.number(one.champion),
+        parts.NOTHING if one.candidate is None else text.number(one.candidate),
+        _or_nothing(comparisons.percent(one.difference)),
+        _between(one.low, one.high),
+        plot.strip(reading, "candidate"),
+        _or_nothing(comparisons.percent(one.limit, signed=False)),
+        f"{one.champion_users:,} + {one.candidate_users:,}",
+    ]
+
+
+def _or_nothing(words: str) -> str:
+    return parts.NOTHING if words == text.NOTHING else words
+
+
+def _between(low: float | None, high: float | None) -> str:
+    if low is not None and high is not None:
+        return f"{comparisons.percent(low)} to {comparisons.percent(high)}"
+    if high is not None:
+        return f"up to {comparisons.percent(high)}"
+    return parts.NOTHING if low is None else f"from {comparisons.percent(low)}"

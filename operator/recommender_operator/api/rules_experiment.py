@@ -1,0 +1,51 @@
+"""CEL rules of `spec.experiment`, and of `spec.rollout.testHeader`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def _once(section: str) -> tuple[str, str]:
+    return (
+        "self.all(m, self.exists_one(n, n.metric == m.metric))",
+        f"experiment.{section} must not contain a metric twice",
+    )
+
+
+_KNATIVE = "has(self.rollout) && has(self.rollout.traffic) && self.rollout.traffic == 'Knative'"
+
+SPEC = (
+    (
+        f"!has(self.experiment) || !({_KNATIVE})",
+        "experiment requires rollout.traffic Gateway: Knative splits requests, not users, so one "
+        "user would see both versions. Leave experiment out, or create the model anew with "
+        "rollout.traffic Gateway",
+    ),
+    (
+        "!has(self.experiment) || has(self.serving) && has(self.serving.impressions) && "
+        "self.serving.impressions == 1.0",
+        "experiment requires serving.impressions 1: it counts what every user was shown",
+    ),
+)
+ROLLOUT = (
+    (
+        "!has(self.testHeader) || !has(self.traffic) || self.traffic != 'Knative'",
+        "rollout.testHeader requires rollout.traffic Gateway: only its route can choose by header",
+    ),
+)
+EXPERIMENT = (
+    (
+        "!has(self.minDays) || !has(self.maxDays) || self.minDays <= self.maxDays",
+        "experiment.minDays must not be above experiment.maxDays",
+    ),
+)
+
+
+def rules() -> dict[str, Sequence[tuple[str, str]]]:
+    """Return the rules of the section, by path."""
+    return {
+        "spec.rollout": ROLLOUT,
+        "spec.experiment": EXPERIMENT,
+        "spec.experiment.primary": (_once("primary"),),
+        "spec.experiment.guardrails": (_once("guardrails"),),
+    }

@@ -1,0 +1,124 @@
+"""The section experiment of the spec: how users decide between candidate and champion."""
+
+from __future__ import annotations
+
+import enum
+
+from pydantic import Field
+
+from recommender_operator.api.base import ApiModel
+
+#: Maximum number of primary metrics, and of guardrails.
+MAX_METRICS = 5
+
+
+class ExperimentMetric(enum.StrEnum):
+    """Ratios of sums over users (docs/experiments.md)."""
+
+    CLICK_THROUGH_RATE = "ClickThroughRate"
+    CONVERSION_RATE = "ConversionRate"
+    REVENUE_PER_USER = "RevenuePerUser"
+    REVENUE_PER_SESSION = "RevenuePerSession"
+    PURCHASES_PER_USER = "PurchasesPerUser"
+    DWELL_PER_SESSION = "DwellPerSession"
+    DISLIKE_RATE = "DislikeRate"
+    FALLBACK_SHARE = "FallbackShare"
+    RETURN_RATE = "ReturnRate"
+
+
+class Goal(enum.StrEnum):
+    SUPERIOR = "Superior"
+    NOT_WORSE = "NotWorse"
+
+
+class ExperimentMode(enum.StrEnum):
+    DECIDE = "Decide"
+    OBSERVE = "Observe"
+
+
+class PrimaryMetric(ApiModel):
+    metric: ExperimentMetric = Field(description="What users do, as a ratio of sums over users.")
+    smallest_effect: float = Field(
+        gt=0,
+        le=10,
+        description="Smallest relative difference that matters: 0.05 is 5 % of the champion's "
+        "value. The number of users follows from it; with goal NotWorse it is the margin.",
+    )
+    baseline: float | None = Field(
+        default=None,
+        gt=0,
+        description="Expected value of the champion, for the number of users before there are "
+        "data; the champion's own value if absent.",
+    )
+
+
+class Guardrail(ApiModel):
+    metric: ExperimentMetric = Field(description="What must not become worse.")
+    largest_loss: float = Field(
+        gt=0,
+        le=10,
+        description="Largest relative loss that is accepted: 0.1 is 10 % of the champion's value. "
+        "A loss beyond it, outside chance, rolls back at any time.",
+    )
+
+
+class ExperimentSpec(ApiModel):
+    weight: int = Field(
+        default=50,
+        ge=1,
+        le=99,
+        description="Percent of the users that the candidate has while it is measured. The steps "
+        "of rollout.steps below it are the ramp; it is a step itself, whether listed or not.",
+    )
+    primary: tuple[PrimaryMetric, ...] = Field(
+        min_length=1,
+        max_length=MAX_METRICS,
+        description="Metrics that decide, once enough users were measured for minDays.",
+    )
+    goal: Goal = Field(
+        default=Goal.SUPERIOR,
+        description="Superior: at least one primary metric is better, and none is worse. "
+        "NotWorse: none is worse by more than its smallestEffect.",
+    )
+    guardrails: tuple[Guardrail, ...] = Field(
+        default=(),
+        max_length=MAX_METRICS,
+        description="Metrics that may end the experiment at any time, and never promote.",
+    )
+    alpha: float = Field(
+        default=0.05,
+        gt=0,
+        le=0.2,
+        description="Probability of a wrong decision if nothing differs, for all primary metrics "
+        "together, and again for all guardrails together.",
+    )
+    power: float = Field(
+        default=0.8,
+        ge=0.5,
+        le=0.99,
+        description="Probability of finding a difference of smallestEffect.",
+    )
+    min_days: float = Field(
+        default=7,
+        ge=0,
+        le=60,
+        description="Minimum time at the weight, in days; whole weeks cover every weekday.",
+    )
+    max_days: float = Field(
+        default=28,
+        gt=0,
+        le=60,
+        description="Time at the weight after which analysis.onDeadline applies, in days.",
+    )
+    revenue_cap: float = Field(
+        default=1000,
+        gt=0,
+        le=1e9,
+        description="Maximum revenue of one user that counts, so that one user cannot decide.",
+    )
+    mode: ExperimentMode = Field(
+        default=ExperimentMode.DECIDE,
+        description="Decide: the result promotes or rolls back. Observe: it is only reported, and "
+        "the candidate keeps the weight until a person promotes or aborts it. The limits of "
+        "analysis apply in both.",
+    )

@@ -1,0 +1,84 @@
+"""The record of an experiment in the status of its candidate."""
+
+from __future__ import annotations
+
+import datetime
+
+from pydantic import Field
+
+from recommender_operator.api.base import ApiModel
+from recommender_operator.api.spec_experiment import MAX_METRICS, ExperimentSpec
+
+#: Highest number of a phase; the phases after it have it too.
+LAST_PHASE = 99
+#: Maximum number of phases in the status; the oldest are dropped.
+MAX_PHASES = 40
+
+
+class ExperimentPhase(ApiModel):
+    number: int = Field(ge=0, le=LAST_PHASE, description="Its number, from 0.")
+    weight: int = Field(ge=1, le=99, description="Percent of the users of the candidate.")
+    stable: str = Field(
+        max_length=253, description="Version of all other users: the champion, or its standby."
+    )
+    since: datetime.datetime = Field(description="Start.")
+    until: datetime.datetime | None = Field(default=None, description="End; absent if it lasts.")
+
+
+class MetricComparison(ApiModel):
+    metric: str = Field(max_length=63, description="The compared metric.")
+    role: str = Field(max_length=32, description="Primary or Guardrail.")
+    champion: float | None = Field(default=None, description="Value of the champion.")
+    candidate: float | None = Field(default=None, description="Value of the candidate.")
+    difference: float | None = Field(
+        default=None, description="Difference relative to the champion's value."
+    )
+    low: float | None = Field(default=None, description="Lower end of its interval.")
+    high: float | None = Field(default=None, description="Upper end of its interval.")
+    p_value: float | None = Field(
+        default=None, description="p-value, not corrected for the number of metrics."
+    )
+    limit: float | None = Field(
+        default=None, description="smallestEffect or largestLoss, relative to the champion."
+    )
+    champion_users: int = Field(default=0, ge=0, description="Users of the champion.")
+    candidate_users: int = Field(default=0, ge=0, description="Users of the candidate.")
+
+
+class ExperimentStatus(ApiModel):
+    id: str = Field(
+        max_length=8, description="Its id, which also decides the users of the candidate."
+    )
+    plan: ExperimentSpec = Field(
+        description="spec.experiment at the start of the rollout; later changes apply to the next "
+        "one."
+    )
+    phases: tuple[ExperimentPhase, ...] = Field(
+        default=(), max_length=MAX_PHASES, description="Times of constant shares of the users."
+    )
+    verdict: str = Field(
+        default="",
+        max_length=32,
+        description="Promote, RollBack, KeepRunning, Futile, Inconclusive, Blocked or Error.",
+    )
+    final: bool = Field(default=False, description="Whether it is over: nothing more is read.")
+    message: str = Field(default="", max_length=4096, description="Explanation with the numbers.")
+    judged_at: datetime.datetime | None = Field(
+        default=None, description="When verdict and numbers were written."
+    )
+    users: int = Field(default=0, ge=0, description="Measured users of both versions.")
+    planned_users: int | None = Field(
+        default=None, ge=0, description="Users of both versions that the plan requires."
+    )
+    mixed: int = Field(default=0, ge=0, description="Users that were assigned to both versions.")
+    disagreed: int = Field(
+        default=0, ge=0, description="Answers of another version than the user's."
+    )
+    sample_ratio_p: float | None = Field(
+        default=None,
+        description="Smallest p-value that the numbers of users fit the shares; below 0.0005 no "
+        "verdict counts.",
+    )
+    metrics: tuple[MetricComparison, ...] = Field(
+        default=(), max_length=2 * MAX_METRICS, description="The metrics with their numbers."
+    )

@@ -1,0 +1,213 @@
+"""The decision on an experiment, from the moments of its phases."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping, Sequence
+
+from recommender_operator.experiments import harm, horizon, sample_ratio
+from recommender_operator.experiments.estimates import MIN_USERS, Comparison
+from recommender_operator.experiments.horizon import Horizon, Outcome
+from recommender_operator.experiments.metrics import Metric
+from recommender_operator.experiments.plan import Phase, Plan
+from recommender_operator.experiments.words import described
+
+#: Largest share of the candidate's answers that another version may have given in its place. If
+#: the candidate fails, the champion answers for it and is, of course, not worse than itself.
+MAX_DISAGREED = 0.05
+
+
+class Kind(enum.StrEnum):
+    """PROMOTE, ROLL_BACK, FUTILE and INCONCLUSIVE end the experiment; only PROMOTE promotes."""
+
+    PROMOTE = "Promote"
+    ROLL_BACK = "RollBack"
+    KEEP_RUNNING = "KeepRunning"
+    FUTILE = "Futile"
+    INCONCLUSIVE = "Inconclusive"
+    BLOCKED = "Blocked"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Decision:
+    """`final`: the experiment is over; act on it once and read no more.
+
+    `comparisons` are of the primary metrics, `guardrails` of the guardrails, in the plan's order.
+    `sample_ratio_p` is the smallest over the phases (None: too few users for a test). `users` and
+    `planned_users` are by arm, of the measured phase; `planned_users` is None until it can be
+    computed. `days_left`: the estimate until the planned users and `min_days` are reached.
+    """
+
+    kind: Kind
+    message: str
+    final: bool = False
+    comparisons: tuple[Comparison, ...] = ()
+    guardrails: tuple[Comparison, ...] = ()
+    sample_ratio_p: float | None = None
+    users: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    planned_users: Mapping[str, int] | None = None
+    days_left: float | None = None
+
+
+def decide(plan: Plan, phases: Sequence[Phase], days: float) -> Decision:
+    """Return the decision; `days` are those since the start of the last phase.
+
+    Never raises for data that `Moments` accepted, and never promotes without them.
+    """
+    over = days >= plan.max_days
+    if not phases:
+        return _waiting(Decision(kind=Kind.KEEP_RUNNING, message=""), "no users yet", over=over)
+    phase = phases[-1]
+    watched = harm.watch(plan, phase.of(phase.champion), phase.of(phase.candidate))
+    base = _base(plan, phases, watched)
+    problems = [text for each in phases if (text := sample_ratio.problem(each))]
+    if problems:
+        return dataclasses.replace(
+            base, kind=Kind.BLOCKED, final=over, message="; ".join(problems)
+        )
+    harmed = [each for each in watched.values() if each.harmful]
+    if harmed:
+        texts = "; ".join(
+            f"{described(each.comparison)}: worse by more than {each.limit:.1%}, beyond chance "
+            "over all looks"
+            for each in harmed
+        )
+        return dataclasses.replace(base, kind=Kind.ROLL_BACK, final=True, message=texts)
+    if phase.share * 100 < plan.weight * (1 - 1e-6):
+        return _waiting(base, "ramp: only harm ends it", over=over)
+    return _measured(plan, phase, days, base, watched)
+
+
+def _base(plan: Plan, phases: Sequence[Phase], watched: Mapping[Metric, harm.Watched]) -> Decision:
+    """Return what every decision reports."""
+    phase = phases[-1]
+    tested = [p for each in phases if (p := sample_ratio.p_value(each)) is not None]
+    return Decision(
+        kind=Kind.KEEP_RUNNING,
+        message="",
+        comparisons=tuple(watched[each.metric].comparison for each in plan.primary),
+        guardrails=tuple(watched[each.metric].comparison for each in plan.guardrails),
+        sample_ratio_p=min(tested, default=None),
+        users={arm: phase.of(arm).users for arm in (phase.champion, phase.candidate)},
+    )
+
+
+def _waiting(base: Decision, message: str, *, over: bool) -> Decision:
+    """Return KeepRunning, or Inconclusive if the longest time is over."""
+    if over:
+        return dataclasses.replace(
+            base,
+            kind=Kind.INCONCLUSIVE,
+            final=True,
+            message=f"maxDays are over without a verdict: {message}",
+        )
+    return dataclasses.replace(base, message=message)
+
+
+def _measured(
+    plan: Plan,
+    phase: Phase,
+    days: float,
+    base: Decision,
+    watched: Mapping[Metric, harm.Watched],
+) -> Decision:
+    """Return the decision in a phase with the full weight, without harm and mismatch."""
+    over = days >= plan.max_days
+    found = horizon.pairs(plan, phase.of(phase.champion), phase.of(phase.candidate))
+    if found is None:
+        return _waiting(base, _too_few(plan, base), over=over)
+    seen = horizon.planned(plan, phase, found)
+    base = dataclasses.replace(
+        base,
+        planned_users={phase.champion: seen.champion, phase.candidate: seen.candidate},
+        days_left=_days_left(plan, seen, days),
+    )
+    if seen.fraction >= 1 and days >= plan.min_days:
+        outcome, comparisons = horizon.read(plan, found)
+        base = dataclasses.replace(base, comparisons=comparisons)
+        return _judged(plan, phase, outcome, base, watched)
+    if days >= plan.min_days and horizon.futile(plan, found, seen.fraction):
+        message = (
+            f"a promotion has become unlikely (below {horizon.FUTILE_BELOW:.0%}) even for the "
+            f"smallest effect: {_all(base.comparisons)}"
+        )
+        return dataclasses.replace(base, kind=Kind.FUTILE, final=True, message=message)
+    return _waiting(base, _progress(plan, seen, days, base), over=over)
+
+
+def _judged(
+    plan: Plan,
+    phase: Phase,
+    outcome: Outcome,
+    base: Decision,
+    watched: Mapping[Metric, harm.Watched],
+) -> Decision:
+    """Return the end of an experiment with the planned number of users."""
+    text = _all(base.comparisons)
+    if outcome is Outcome.WORSE:
+        return dataclasses.replace(
+            base, kind=Kind.ROLL_BACK, final=True, message=f"worse beyond chance: {text}"
+        )
+    doubts = _doubts(plan, phase, watched)
+    if outcome is Outcome.UNDECIDED:
+        doubts = (f"no difference that decides at the planned number of users: {text}", *doubts)
+    if doubts:
+        return dataclasses.replace(
+            base, kind=Kind.INCONCLUSIVE, final=True, message="; ".join(doubts)
+        )
+    return dataclasses.replace(base, kind=Kind.PROMOTE, final=True, message=text)
+
+
+def _doubts(plan: Plan, phase: Phase, watched: Mapping[Metric, harm.Watched]) -> tuple[str, ...]:
+    """Return what keeps a candidate that passed its test from being promoted."""
+    doubts = [
+        f"guardrail {described(watched[each.metric].comparison)}: not within the loss of "
+        f"{each.largest_loss:.1%}"
+        for each in plan.guardrails
+        if not watched[each.metric].within
+    ]
+    answers = phase.of(phase.candidate).sums.get("answers", 0.0)
+    if phase.disagreed > MAX_DISAGREED * answers:
+        doubts.append(
+            f"another version gave {phase.disagreed} answers in the candidate's place, of "
+            f"{answers:.0f}: this compares the champion with itself"
+        )
+    return tuple(doubts)
+
+
+def _all(comparisons: Sequence[Comparison]) -> str:
+    return "; ".join(described(each) for each in comparisons)
+
+
+def _too_few(plan: Plan, base: Decision) -> str:
+    """Say why nothing is tested yet: too few users, or a metric without values."""
+    users = ", ".join(f"{arm} {count}" for arm, count in base.users.items())
+    if any(count < MIN_USERS for count in base.users.values()):
+        return f"too few users: {users}; at least {MIN_USERS} of each arm are needed"
+    names = ", ".join(each.metric for each in plan.primary)
+    return f"too few users have a value other than 0 in {names} (users: {users})"
+
+
+def _days_left(plan: Plan, seen: Horizon, days: float) -> float | None:
+    """Return the days until the end at the rate so far; None on the first day.
+
+    Optimistic: new users become fewer, because many return.
+    """
+    if days < 1 or seen.fraction <= 0:
+        return None
+    return max(0.0, plan.min_days - days, days / seen.fraction - days)
+
+
+def _progress(plan: Plan, seen: Horizon, days: float, base: Decision) -> str:
+    planned = f"{seen.champion} and {seen.candidate} users are planned"
+    users = " and ".join(str(count) for count in base.users.values())
+    message = f"users so far: {users}; {planned}"
+    if base.days_left is None:
+        return message
+    if days + base.days_left > plan.max_days and seen.fraction < 1:
+        return (
+            f"{message}; at this rate they take {days + base.days_left:.0f} days and maxDays is "
+            f"{plan.max_days:g}: it will not be decided. Raise maxDays or smallestEffect"
+        )
+    return f"{message}; about {base.days_left:.0f} more days"

@@ -1,0 +1,92 @@
+"""Harm: looked at at every look, so tested by confidence sequences.
+
+The level is split over all metrics of the experiment: the probability that a candidate that harms
+in none of them is ever rolled back for harm is at most alpha, over all looks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from recommender_operator.experiments import sequences
+from recommender_operator.experiments.estimates import (
+    MIN_USERS,
+    Comparison,
+    Pair,
+    no_values,
+    pair,
+)
+from recommender_operator.experiments.metrics import Metric
+from recommender_operator.experiments.moments import Moments
+from recommender_operator.experiments.plan import Goal, Plan
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Watched:
+    """One metric at one look.
+
+    `harmful`: worse than the limit beyond chance, over all looks. `within`: the value itself is
+    within the limit; False without one.
+    """
+
+    comparison: Comparison
+    limit: float
+    harmful: bool
+    within: bool
+
+
+def limits(plan: Plan) -> dict[Metric, float]:
+    """Return the largest relative loss by metric: guardrails first, then primary metrics.
+
+    A primary metric without a guardrail of its own may lose nothing, or its smallest effect if
+    the candidate only has to be no worse.
+    """
+    found = {guardrail.metric: guardrail.largest_loss for guardrail in plan.guardrails}
+    for primary in plan.primary:
+        loss = primary.smallest_effect if plan.goal is Goal.NOT_WORSE else 0.0
+        found.setdefault(primary.metric, loss)
+    return found
+
+
+def watch(plan: Plan, champion: Moments, candidate: Moments) -> dict[Metric, Watched]:
+    """Return each metric of the plan at this look."""
+    losses = limits(plan)
+    alpha = plan.alpha / len(losses)
+    return {
+        metric: _watched(metric, loss, alpha, champion, candidate)
+        for metric, loss in losses.items()
+    }
+
+
+def _watched(
+    metric: Metric, loss: float, alpha: float, champion: Moments, candidate: Moments
+) -> Watched:
+    found = pair(metric, champion, candidate)
+    if found is None:
+        nothing = no_values(metric, champion, candidate)
+        return Watched(comparison=nothing, limit=loss, harmful=False, within=False)
+    most = sequences.multiplier(champion.users + candidate.users, alpha)
+    return Watched(
+        comparison=_compared(found, most),
+        limit=loss,
+        harmful=found.enough and found.z(-loss) < -most,
+        within=_is_within(found, loss),
+    )
+
+
+def _is_within(found: Pair, loss: float) -> bool:
+    """Return whether the value itself is within the limit.
+
+    A candidate that has nothing of what should be little is, also beside a champion without any.
+    """
+    if found.sign < 0 and found.candidate_value == 0:
+        return min(found.champion_users, found.candidate_users) >= MIN_USERS
+    return found.contributors > 0 and found.z(-loss) >= 0
+
+
+def _compared(found: Pair, most: float) -> Comparison:
+    """Return the comparison, without an interval below the least number of users."""
+    compared = found.compared(most, always_valid=True)
+    if found.enough:
+        return compared
+    return dataclasses.replace(compared, low=None, high=None)

@@ -1,0 +1,129 @@
+"""The test at the planned number of users, which is read once.
+
+Holm's procedure over the primary metrics if one has to be better; each at its own level if all of
+them have to be no worse, because then every test must succeed (R. L. Berger, 1982).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Sequence
+
+from recommender_operator.analysis.tails import holm
+from recommender_operator.experiments import planning
+from recommender_operator.experiments.estimates import Comparison, Pair, pair
+from recommender_operator.experiments.moments import Moments
+from recommender_operator.experiments.plan import Goal, Phase, Plan, Primary
+
+#: Stop for futility below this probability of the required end, given the smallest effect. A
+#: candidate with that effect is then lost with probability at most (1 - power) / (1 - 0.1)
+#: instead of 1 - power, over all looks (K. K. G. Lan, R. Simon and M. Halperin, 1982).
+FUTILE_BELOW = 0.1
+
+
+class Outcome(enum.Enum):
+    """UNDECIDED: the test found no difference that decides."""
+
+    BETTER = enum.auto()
+    WORSE = enum.auto()
+    UNDECIDED = enum.auto()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Horizon:
+    """The planned users by arm, and the part of them seen so far (may exceed 1)."""
+
+    champion: int
+    candidate: int
+    fraction: float
+
+
+def margins(plan: Plan, primary: Primary) -> tuple[float, float]:
+    """Return the gain that is tested against and the gain to plan for, both relative."""
+    if plan.goal is Goal.NOT_WORSE:
+        return -primary.smallest_effect, 0.0
+    return 0.0, primary.smallest_effect
+
+
+def level(plan: Plan) -> float:
+    """Return the two-sided level that a metric is planned for."""
+    return plan.alpha / len(plan.primary) if plan.goal is Goal.SUPERIOR else plan.alpha
+
+
+def pairs(plan: Plan, champion: Moments, candidate: Moments) -> list[Pair] | None:
+    """Return the primary metrics; None if one has no value or too few users for a test."""
+    found = [pair(primary.metric, champion, candidate) for primary in plan.primary]
+    known = [each for each in found if each is not None and each.enough and each.champion > 0]
+    return known if len(known) == len(found) else None
+
+
+def planned(plan: Plan, phase: Phase, found: Sequence[Pair]) -> Horizon:
+    """Return the planned users: the most that a primary metric needs.
+
+    Variances and values are those of the data so far, so the plan becomes exact while users
+    arrive. The effect is not looked at, so the test keeps its level (a stopping rule by precision:
+    F. J. Anscombe, 1952; Y. S. Chow and H. Robbins, 1965).
+    """
+    weights = phase.weights
+    share = weights[phase.candidate] / (weights[phase.candidate] + weights[phase.champion])
+    needed = (0, 0)
+    for primary, each in zip(plan.primary, found, strict=True):
+        value = each.champion if primary.baseline is None else primary.baseline
+        scale = (1 + each.sign * margins(plan, primary)[0]) ** 2
+        users = planning.users_per_arm(
+            (scale * each.variance_champion, each.variance_candidate),
+            primary.smallest_effect * value,
+            alpha=level(plan),
+            power=plan.power,
+            share=share,
+        )
+        needed = max(needed, users)
+    champion, candidate = max(1, needed[0]), max(1, needed[1])
+    seen = min(found[0].champion_users / champion, found[0].candidate_users / candidate)
+    return Horizon(champion=champion, candidate=candidate, fraction=seen)
+
+
+def read(plan: Plan, found: Sequence[Pair]) -> tuple[Outcome, tuple[Comparison, ...]]:
+    """Return the outcome of the test, and each metric with interval and p-value.
+
+    The p-values are two-sided: against no difference and adjusted by Holm, or against a loss of
+    the smallest effect.
+    """
+    z = [
+        each.z(margins(plan, primary)[0])
+        for primary, each in zip(plan.primary, found, strict=True)
+    ]
+    plain = [planning.two_sided(each) for each in z]
+    p_values = holm(plain) if plan.goal is Goal.SUPERIOR else plain
+    multiplier = planning.critical(plan.alpha)
+    comparisons = tuple(
+        each.compared(multiplier, p_value=p) for each, p in zip(found, p_values, strict=True)
+    )
+    passed = [p <= plan.alpha and each > 0 for p, each in zip(p_values, z, strict=True)]
+    # To be worse in one metric is enough, whatever the goal is, so Holm applies.
+    if any(p <= plan.alpha and each < 0 for p, each in zip(holm(plain), z, strict=True)):
+        return Outcome.WORSE, comparisons
+    enough = any(passed) if plan.goal is Goal.SUPERIOR else all(passed)
+    return (Outcome.BETTER if enough else Outcome.UNDECIDED), comparisons
+
+
+def futile(plan: Plan, found: Sequence[Pair], fraction: float) -> bool:
+    """Return whether the rest of the planned users can hardly lead to a promotion."""
+    if fraction >= 1:
+        return False
+    hopeless = []
+    for primary, each in zip(plan.primary, found, strict=True):
+        if not each.error():
+            return False  # no user differs from the others: nothing is known of the rest
+        against, expected = margins(plan, primary)
+        gain = each.champion if primary.baseline is None else primary.baseline
+        drift = (expected - against) * gain / (each.error() * fraction**0.5)
+        power = planning.conditional_power(
+            each.z(against),
+            fraction=fraction,
+            drift=drift,
+            least=planning.critical(level(plan)),
+        )
+        hopeless.append(power < FUTILE_BELOW)
+    return all(hopeless) if plan.goal is Goal.SUPERIOR else any(hopeless)

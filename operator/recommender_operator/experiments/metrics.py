@@ -1,0 +1,46 @@
+"""The metrics of experiments: each is a ratio of two sums over users."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+
+class Metric(enum.StrEnum):
+    """Names as in `spec.experiment`."""
+
+    CLICK_THROUGH_RATE = "ClickThroughRate"
+    CONVERSION_RATE = "ConversionRate"
+    REVENUE_PER_USER = "RevenuePerUser"
+    REVENUE_PER_SESSION = "RevenuePerSession"
+    PURCHASES_PER_USER = "PurchasesPerUser"
+    DWELL_PER_SESSION = "DwellPerSession"
+    DISLIKE_RATE = "DislikeRate"
+    FALLBACK_SHARE = "FallbackShare"
+    RETURN_RATE = "ReturnRate"
+
+
+@dataclasses.dataclass(frozen=True)
+class Definition:
+    """`denominator` None: the number of users."""
+
+    numerator: str
+    denominator: str | None = None
+    higher_is_better: bool = True
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        return (self.numerator, *([self.denominator] if self.denominator else []))
+
+
+DEFINITIONS = {
+    Metric.CLICK_THROUGH_RATE: Definition("clicks", "answers"),
+    Metric.CONVERSION_RATE: Definition("converted"),
+    Metric.REVENUE_PER_USER: Definition("revenue"),
+    Metric.REVENUE_PER_SESSION: Definition("revenue", "sessions"),
+    Metric.PURCHASES_PER_USER: Definition("purchases"),
+    Metric.DWELL_PER_SESSION: Definition("dwell", "sessions"),
+    Metric.DISLIKE_RATE: Definition("dislikes", "answers", higher_is_better=False),
+    Metric.FALLBACK_SHARE: Definition("fallbacks", "answers", higher_is_better=False),
+    Metric.RETURN_RATE: Definition("returned"),
+}

@@ -1,0 +1,101 @@
+"""What an experiment is to decide, and what was measured: the input of `decision.decide`.
+
+The content of `spec.experiment`, without any framework.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import math
+from collections.abc import Mapping
+
+from recommender_operator.experiments.metrics import Metric
+from recommender_operator.experiments.moments import NONE, Moments
+
+
+class Goal(enum.StrEnum):
+    """SUPERIOR: a primary metric is better and none is worse. NOT_WORSE: none is worse by more
+    than its smallest effect."""
+
+    SUPERIOR = "Superior"
+    NOT_WORSE = "NotWorse"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Primary:
+    """`smallest_effect`: relative, 0.05 is 5 %. `baseline`: value of the champion to plan with."""
+
+    metric: Metric
+    smallest_effect: float
+    baseline: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Guardrail:
+    """`largest_loss`: relative, 0.1 is 10 % worse than the champion."""
+
+    metric: Metric
+    largest_loss: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """`weight`: percent of the users that the candidate has while it is measured.
+
+    Phases with less are the ramp: they can end in a rollback, but in no other verdict.
+
+    Raises:
+        ValueError: no plan can be made of these values.
+    """
+
+    primary: tuple[Primary, ...]
+    guardrails: tuple[Guardrail, ...] = ()
+    goal: Goal = Goal.SUPERIOR
+    weight: float = 50.0
+    alpha: float = 0.05
+    power: float = 0.8
+    min_days: float = 7.0
+    max_days: float = 28.0
+
+    def __post_init__(self) -> None:
+        effects = [primary.smallest_effect for primary in self.primary]
+        effects += [guardrail.largest_loss for guardrail in self.guardrails]
+        if not self.primary or not all(0 < effect < 1 for effect in effects):
+            raise ValueError("a primary metric is needed, and effects between 0 and 1")
+        for metrics in (self.primary, self.guardrails):
+            if len({each.metric for each in metrics}) < len(metrics):
+                raise ValueError("a metric is there twice")
+        if not all(p.baseline is None or 0 < p.baseline < math.inf for p in self.primary):
+            raise ValueError("a baseline must be above 0")
+        if not (0 < self.alpha < 0.5 <= self.power < 1 and 0 < self.weight <= 100):
+            raise ValueError("alpha, power or weight is out of range")
+        if not 0 <= self.min_days <= self.max_days < math.inf:
+            raise ValueError("the days are out of range")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A time in which the ranges of buckets were constant.
+
+    `weights` are the shares of users by arm (any scale), the champion's included; `mixed` are the
+    users seen in two arms, `disagreed` the answers by another version than the assigned one.
+    """
+
+    number: int
+    weights: Mapping[str, float]
+    champion: str
+    candidate: str
+    arms: Mapping[str, Moments]
+    mixed: int = 0
+    disagreed: int = 0
+
+    @property
+    def share(self) -> float:
+        """The candidate's share of all users, 0 to 1."""
+        total = math.fsum(self.weights.values())
+        return self.weights.get(self.candidate, 0.0) / total if total > 0 else 0.0
+
+    def of(self, arm: str) -> Moments:
+        """Return the moments of an arm; without users if it has none yet."""
+        return self.arms.get(arm, NONE)

@@ -1,0 +1,74 @@
+"""The assignment of users to versions in an experiment: its id and its phases.
+
+A phase is a share of the users of the candidate beside one other version. Its number is a
+counter, not a time. A share that returns, after the candidate was withdrawn or a standby answered,
+continues its phase: the same users have the same versions as before.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+
+from recommender_operator.api.spec import TrafficMode
+from recommender_operator.api.version import VersionStage
+from recommender_operator.api.version_experiment import (
+    LAST_PHASE,
+    MAX_PHASES,
+    ExperimentPhase,
+    ExperimentStatus,
+)
+from recommender_operator.observed import VersionObject
+from recommender_operator.phases.turn import Turn
+
+_ID_DIGITS = 8
+
+
+def begin(turn: Turn, version: VersionObject, rollout: int) -> ExperimentStatus | None:
+    """Return the experiment of a rollout; None if the spec has none, or there is no champion.
+
+    The plan is that of the start, so that nobody can change it once there are results. The id
+    follows from the rollout: it is the same again after a crash, and no rollout has the users of
+    another.
+    """
+    plan = turn.spec.experiment
+    gateway = turn.spec.rollout.traffic is TrafficMode.GATEWAY
+    if plan is None or turn.champion is None or not gateway:
+        return None
+    digest = hashlib.sha256(f"{version.uid}/{rollout}".encode()).hexdigest()
+    return ExperimentStatus(id=digest[:_ID_DIGITS], plan=plan)
+
+
+def step(turn: Turn) -> None:
+    """Begin and end phases with the decided split."""
+    candidate, weights = turn.candidate, turn.desired_weights
+    for version in list(turn.versions.values()):
+        experiment = version.status.experiment
+        if experiment is None:
+            continue
+        others = [name for name in weights if name != version.name]
+        in_canary = version is candidate and version.status.stage is VersionStage.CANARY
+        share = weights.get(version.name, 0) if in_canary else 0
+        stable = others[0] if len(others) == 1 and 0 < share < 100 else None
+        phases = _phases(experiment.phases, share, stable, turn.time)
+        if phases != experiment.phases:
+            changed = experiment.model_copy(update={"phases": phases})
+            turn.change(version.name, experiment=changed)
+
+
+def _phases(
+    phases: tuple[ExperimentPhase, ...],
+    share: int,
+    stable: str | None,
+    now: datetime.datetime,
+) -> tuple[ExperimentPhase, ...]:
+    """Return the phases with the one of this split as the only one that lasts."""
+    found = next((p for p in phases if (p.weight, p.stable) == (share, stable)), None)
+    kept = [
+        phase.model_copy(update={"until": None if phase is found else phase.until or now})
+        for phase in phases
+    ]
+    if found is None and stable is not None:
+        number = min(LAST_PHASE, 1 + max((phase.number for phase in phases), default=-1))
+        kept.append(ExperimentPhase(number=number, weight=share, stable=stable, since=now))
+    return tuple(kept[-MAX_PHASES:])

@@ -1,0 +1,176 @@
+"""The experiment of a rollout: what users did, read from the collector at each look.
+
+Below the weight of the experiment the steps are a ramp, on which only a guardrail decides. At the
+weight the step holds until the experiment decides. What cannot be read, is not valid or has too
+few users never promotes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Sequence
+
+from recommender_operator.api.conditions import Reason
+from recommender_operator.api.spec import ExperimentMode, ExperimentSpec
+from recommender_operator.api.version import StepRecord
+from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
+from recommender_operator.experiments import decision as statistics
+from recommender_operator.experiments.decision import Kind
+from recommender_operator.experiments.metrics import Metric
+from recommender_operator.experiments.plan import Goal, Guardrail, Phase, Plan, Primary
+from recommender_operator.observed import VersionObject
+from recommender_operator.phases.stages import experiment_record, moments
+from recommender_operator.phases.turn import Turn
+
+#: A verdict beside those of `Kind`: the moments are missing, not valid, or too old.
+ERROR = "Error"
+#: Maximum difference between the collector's watermark and the time of a look.
+MAX_LAG = datetime.timedelta(minutes=15)
+_DAY = datetime.timedelta(days=1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Look:
+    """What an experiment says about the step in progress."""
+
+    verdict: str
+    message: str
+    #: Why the candidate is rolled back; None if it is not.
+    rolls_back: Reason | None = None
+    #: Whether it is for the protection of users, so that it happens even while paused.
+    at_once: bool = False
+    #: Whether the step may pass, as far as users are concerned.
+    passes: bool = False
+    #: Whether the step is the one that measures, whose deadline is `maxDays`.
+    measures: bool = False
+    overdue: bool = False
+
+    @property
+    def reason(self) -> Reason:
+        """The reason of the condition while the step waits for it."""
+        reasons = {
+            ERROR: Reason.EXPERIMENT_ERROR,
+            str(Kind.BLOCKED): Reason.EXPERIMENT_BLOCKED,
+            str(Kind.INCONCLUSIVE): Reason.EXPERIMENT_INCONCLUSIVE,
+        }
+        return reasons.get(self.verdict, Reason.MEASURING)
+
+
+def look(turn: Turn, version: VersionObject, record: StepRecord) -> Look | None:
+    """Judge what users did so far, and record it; None without an experiment."""
+    experiment = version.status.experiment
+    if experiment is None or turn.champion is None:
+        return None
+    days = _days(turn, experiment)
+    if not experiment.final:
+        found = _decide(turn, version, experiment, days)
+        experiment = experiment_record.note(turn, version.name, found)
+    return _judged(experiment, measures=record.weight == experiment.plan.weight, days=days)
+
+
+def _judged(experiment: ExperimentStatus, *, measures: bool, days: float) -> Look:
+    plan, verdict = experiment.plan, experiment.verdict
+    seen = Look(
+        verdict=verdict,
+        message=f"experiment {experiment.id}: {verdict}: {experiment.message}",
+        measures=measures,
+        passes=not measures and verdict not in (ERROR, Kind.BLOCKED),
+        overdue=measures and days >= plan.max_days and verdict != Kind.PROMOTE,
+    )
+    if plan.mode is ExperimentMode.OBSERVE:
+        message = f"{seen.message}. experiment.mode is Observe: a person decides"
+        return dataclasses.replace(seen, message=message, overdue=False)
+    match verdict:
+        case Kind.PROMOTE:
+            return dataclasses.replace(seen, passes=True)
+        case Kind.ROLL_BACK:
+            return dataclasses.replace(seen, rolls_back=Reason.EXPERIMENT_LOST, at_once=True)
+        case Kind.FUTILE:
+            return dataclasses.replace(seen, rolls_back=Reason.EXPERIMENT_FUTILE)
+        case Kind.INCONCLUSIVE:
+            return dataclasses.replace(seen, overdue=measures)
+    return seen
+
+
+def _decide(
+    turn: Turn, version: VersionObject, experiment: ExperimentStatus, days: float
+) -> experiment_record.Finding:
+    """Return the decision on the collector's answer, or why there is none."""
+    reading, champion = turn.observed.experiment, turn.champion
+    error = "its users were not read yet" if reading is None else reading.error
+    phases: Sequence[Phase] = ()
+    lag = ""
+    if reading is not None and not error and champion is not None:
+        try:
+            phases = moments.read_phases(reading.body, experiment, champion.name, version.name)
+            lag = _lag(turn, moments.watermark(reading.body))
+        except ValueError as problem:
+            error = f"the collector's answer is not valid: {problem}"
+    if error:
+        return experiment_record.Finding(verdict=ERROR, message=error)
+    if not phases:
+        message = "no phase beside the champion has begun"
+        return experiment_record.Finding(verdict=Kind.KEEP_RUNNING, message=message)
+    decided = statistics.decide(_plan(experiment.plan), phases, days)
+    if lag and decided.kind is not Kind.ROLL_BACK:
+        # Older events can prove a loss, but the newest ones are missing for anything else.
+        return experiment_record.Finding(verdict=ERROR, message=lag)
+    return experiment_record.Finding(
+        verdict=decided.kind,
+        message=f"{decided.message} ({days:.3g} days)",
+        final=decided.final,
+        decision=decided,
+        phases=phases,
+    )
+
+
+def _lag(turn: Turn, watermark: float) -> str:
+    """Return why the answer is not about now; empty if it is."""
+    lag = turn.now.timestamp() - watermark
+    limit = MAX_LAG.total_seconds()
+    if abs(lag) <= limit:
+        return ""
+    if lag < 0:
+        return (
+            f"the collector's clock is {-lag:.0f} s ahead of the operator's: correct one of them"
+        )
+    return (
+        f"the collector has counted events only up to {lag:.0f} s ago, at most {limit:.0f} s are "
+        "accepted: check its writer, and the clocks"
+    )
+
+
+def measured(experiment: ExperimentStatus, champion: str) -> ExperimentPhase | None:
+    """Return the phase that measures; None before it."""
+    plan = experiment.plan
+    found = [p for p in experiment.phases if (p.weight, p.stable) == (plan.weight, champion)]
+    return found[-1] if found else None
+
+
+def _days(turn: Turn, experiment: ExperimentStatus) -> float:
+    phase = measured(experiment, turn.champion.name) if turn.champion is not None else None
+    return (turn.time - phase.since) / _DAY if phase is not None else 0.0
+
+
+def _plan(spec: ExperimentSpec) -> Plan:
+    return Plan(
+        primary=tuple(
+            Primary(
+                metric=Metric(each.metric),
+                smallest_effect=each.smallest_effect,
+                baseline=each.baseline,
+            )
+            for each in spec.primary
+        ),
+        guardrails=tuple(
+            Guardrail(metric=Metric(each.metric), largest_loss=each.largest_loss)
+            for each in spec.guardrails
+        ),
+        goal=Goal(spec.goal),
+        weight=spec.weight,
+        alpha=spec.alpha,
+        power=spec.power,
+        min_days=spec.min_days,
+        max_days=spec.max_days,
+    )

@@ -1,0 +1,112 @@
+"""What a look found about an experiment, in the status of its version; bounded."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import math
+from collections.abc import Sequence
+
+from recommender_operator.api.conditions import Reason
+from recommender_operator.api.spec_experiment import ExperimentSpec
+from recommender_operator.api.version_experiment import ExperimentStatus, MetricComparison
+from recommender_operator.experiments.decision import Decision, Kind
+from recommender_operator.experiments.estimates import Comparison
+from recommender_operator.experiments.plan import Phase
+from recommender_operator.phases.turn import Turn
+
+#: Minimum time between two writes of the numbers, unless the verdict changes: an experiment takes
+#: weeks, and each write triggers another look.
+EVERY = datetime.timedelta(seconds=60)
+MAX_MESSAGE = 4096
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Finding:
+    """The verdict of a look, with the numbers if there are any."""
+
+    verdict: str
+    message: str
+    final: bool = False
+    decision: Decision | None = None
+    phases: Sequence[Phase] = ()
+
+
+def note(turn: Turn, name: str, found: Finding) -> ExperimentStatus:
+    """Record a finding, at most once per EVERY unless the verdict changes; return the record."""
+    before = turn.versions[name].status.experiment
+    assert before is not None, "there is an experiment"
+    after = before.model_copy(
+        update={
+            "verdict": str(found.verdict),
+            "final": found.final,
+            "message": found.message[:MAX_MESSAGE],
+            "judged_at": turn.time,
+            **_numbers(before.plan, found),
+        }
+    )
+    if after.verdict != before.verdict or after.final != before.final:
+        _tell(turn, name, after)
+    elif before.judged_at is not None and turn.time - before.judged_at < EVERY:
+        # The numbers of the last write are shown until the next one.
+        return before
+    turn.change(name, experiment=after)
+    return after
+
+
+def _tell(turn: Turn, name: str, record: ExperimentStatus) -> None:
+    """Report a new verdict in an Event; a rollback has its own."""
+    message = f"{name}: experiment {record.id}: {record.verdict}: {record.message}"
+    match record.verdict:
+        case Kind.PROMOTE:
+            turn.info(Reason.EXPERIMENT_WON, message, version=name)
+        case Kind.INCONCLUSIVE:
+            turn.warn(Reason.EXPERIMENT_INCONCLUSIVE, message, version=name)
+        case Kind.BLOCKED:
+            turn.warn(Reason.EXPERIMENT_BLOCKED, message, version=name)
+        case "Error":
+            turn.warn(Reason.EXPERIMENT_ERROR, message, version=name)
+
+
+def _numbers(plan: ExperimentSpec, found: Finding) -> dict[str, object]:
+    """Return the numbers of a decision; those before stay if there is none."""
+    seen = found.decision
+    if seen is None:
+        return {}
+    return {
+        "users": sum(seen.users.values()),
+        "planned_users": sum(seen.planned_users.values()) if seen.planned_users else None,
+        "mixed": sum(phase.mixed for phase in found.phases),
+        "disagreed": sum(phase.disagreed for phase in found.phases),
+        "sample_ratio_p": _finite(seen.sample_ratio_p),
+        "metrics": (
+            *_compared("Primary", seen.comparisons, [p.smallest_effect for p in plan.primary]),
+            *_compared("Guardrail", seen.guardrails, [g.largest_loss for g in plan.guardrails]),
+        ),
+    }
+
+
+def _compared(
+    role: str, comparisons: Sequence[Comparison], limits: Sequence[float]
+) -> list[MetricComparison]:
+    return [
+        MetricComparison(
+            metric=str(each.metric),
+            role=role,
+            champion=_finite(each.champion),
+            candidate=_finite(each.candidate),
+            difference=_finite(each.difference),
+            low=_finite(each.low),
+            high=_finite(each.high),
+            p_value=_finite(each.p_value),
+            limit=limit,
+            champion_users=each.champion_users,
+            candidate_users=each.candidate_users,
+        )
+        for each, limit in zip(comparisons, limits, strict=False)
+    ]
+
+
+def _finite(value: float | None) -> float | None:
+    """Return a number that JSON has; None otherwise."""
+    return value if value is not None and math.isfinite(value) else None

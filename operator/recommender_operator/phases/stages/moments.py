@@ -1,0 +1,109 @@
+"""The collector's answer about an experiment as phases with moments; all of it is checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from recommender_operator.api.version_experiment import ExperimentStatus
+from recommender_operator.experiments.moments import Moments, parse_moments
+from recommender_operator.experiments.plan import Phase
+
+#: Maximum number of phases and arms in an answer.
+MAX_ENTRIES = 1000
+
+
+def read_phases(
+    body: Mapping[str, Any], experiment: ExperimentStatus, champion: str, candidate: str
+) -> list[Phase]:
+    """Return the phases of candidate and champion, in the order of their start.
+
+    Phases beside a standby are left out: they compare with another version than the champion.
+
+    Raises:
+        ValueError: the answer is not one about this experiment; the text names the field.
+    """
+    if body.get("experiment") != experiment.id:
+        raise ValueError("experiment: not the requested id")
+    known = {phase.number: phase for phase in experiment.phases if phase.stable == champion}
+    found = {}
+    for place, entry in enumerate(_list(body, "phases")):
+        at = f"phases[{place}]"
+        number = _count(_object(entry, at), "phase", at)
+        if number not in known:
+            continue
+        if number in found:
+            raise ValueError(f"{at}.phase: {number} is there twice")
+        found[number] = _arms(_list(entry, "arms", f"{at}."), f"{at}.arms")
+    return [
+        _phase(phase.number, phase.weight, champion, candidate, found.get(phase.number, {}))
+        for phase in known.values()
+    ]
+
+
+def watermark(body: Mapping[str, Any]) -> float:
+    """Return the time up to which all events are counted, in seconds since 1970.
+
+    Raises:
+        ValueError: it is not a time.
+    """
+    value = body.get("watermark")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("watermark: not a time")
+    return float(value)
+
+
+def _phase(
+    number: int,
+    weight: int,
+    champion: str,
+    candidate: str,
+    arms: Mapping[str, tuple[Moments, int, int]],
+) -> Phase:
+    own = {name: arms[name] for name in (champion, candidate) if name in arms}
+    return Phase(
+        number=number,
+        weights={champion: 100 - weight, candidate: weight},
+        champion=champion,
+        candidate=candidate,
+        arms={name: moments for name, (moments, _, _) in own.items()},
+        mixed=sum(mixed for _, mixed, _ in own.values()),
+        disagreed=sum(disagreed for _, _, disagreed in own.values()),
+    )
+
+
+def _arms(entries: Sequence[object], at: str) -> dict[str, tuple[Moments, int, int]]:
+    arms = {}
+    for place, entry in enumerate(entries):
+        here = f"{at}[{place}]"
+        arm = _object(entry, here)
+        name = arm.get("arm")
+        if not isinstance(name, str) or name in arms:
+            raise ValueError(f"{here}.arm: not a new name")
+        try:
+            moments = parse_moments(arm)
+        except ValueError as error:
+            raise ValueError(f"{here}.{error}") from None
+        arms[name] = (moments, _count(arm, "mixed", here), _count(arm, "disagreed", here))
+    return arms
+
+
+def _list(body: Mapping[str, Any], field: str, prefix: str = "") -> list[Any]:
+    value = body.get(field)
+    if not isinstance(value, list) or len(value) > MAX_ENTRIES:
+        raise ValueError(f"{prefix}{field}: not a list of at most {MAX_ENTRIES} entries")
+    return value
+
+
+def _object(value: object, at: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{at}: not an object")
+    return value
+
+
+def _count(body: Mapping[str, Any], field: str, at: str) -> int:
+    value = body.get(field, 0)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"{at}.{field}: not a count")
+    return value

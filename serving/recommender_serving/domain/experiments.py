@@ -1,0 +1,118 @@
+"""Which users see which version while an experiment runs: pure.
+
+docs/contracts.md defines the header and the bucket, with test values, so that others can compute
+them too. Everything here depends on the user and the header alone, so every pod decides alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from recommender_serving.domain.types import NOBODY, SMOKE_USER, RecommendRequest
+
+BUCKETS = 10_000
+MAX_HEADER = 1024  # characters
+MAX_ARMS = 8
+_HEADER = re.compile(
+    r"id=([0-9a-f]{8});phase=([0-9]{1,2});cap=([0-9]{1,15}(?:\.[0-9]{1,9})?(?:e[+-]?[0-9]{1,3})?)"
+    r";arms=([^;]+)"
+)
+_ARM = re.compile(r"([a-z0-9-]{1,80}):([0-9]{1,5})-([0-9]{1,5})")
+_VERSION = re.compile(r"-[0-9a-f]{8}")
+
+
+class Arm(NamedTuple):
+    """The users of a candidate: those of the buckets `first <= bucket < end`."""
+
+    version: str
+    first: int
+    end: int
+
+
+class Assignment(NamedTuple):
+    """What a user of an experiment is counted as, whatever answers the request."""
+
+    experiment: str
+    phase: int
+    cap: float  # most revenue of one user that counts
+    arm: str  # the version that should answer
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """One phase of an experiment: the ranges of its candidates are constant."""
+
+    id: str
+    phase: int
+    cap: float
+    arms: tuple[Arm, ...]
+
+    def candidate_of(self, user: str) -> str | None:
+        """Return the candidate that a user sees; None for whatever receives the request."""
+        place = bucket(self.id, user)
+        return next((arm.version for arm in self.arms if arm.first <= place < arm.end), None)
+
+    def assignment(self, user: str, receiver: str) -> Assignment:
+        """Return what a user is counted as, if `receiver` got the request from the route."""
+        arm = self.candidate_of(user) or receiver
+        return Assignment(self.id, self.phase, self.cap, arm)
+
+
+def bucket(experiment: str, user: str) -> int:
+    """Return the bucket of a user; the id of the experiment is the salt."""
+    digest = hashlib.blake2b(f"{experiment}:{user}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % BUCKETS
+
+
+def user_of(request: RecommendRequest) -> str | None:
+    """Return by what a request is assigned; None for one that is in no experiment.
+
+    The id of the user, else that of the session. The smoke inference tests a version, so it is
+    never answered by another one.
+    """
+    if request.user_text is not None:
+        return None if request.user_text == SMOKE_USER else request.user_text
+    if request.user_id != NOBODY:
+        return str(request.user_id)
+    return None if request.session_id is None else f"session:{request.session_id}"
+
+
+def is_version(name: str, model: str) -> bool:
+    """Return whether a name is one of a version of the model."""
+    return name.startswith(model) and bool(_VERSION.fullmatch(name[len(model) :]))
+
+
+def parse(text: str, model: str) -> Experiment:
+    """Read the header of a route of the model.
+
+    Raises:
+        ValueError: it is not as docs/contracts.md says; the message says why.
+    """
+    found = _HEADER.fullmatch(text) if len(text) <= MAX_HEADER else None
+    if found is None:
+        raise ValueError(f"it is not id=...;phase=...;cap=...;arms=...: {text[:100]!r}")
+    cap = float(found[3])
+    if not (math.isfinite(cap) and cap > 0):
+        raise ValueError(f"the cap {found[3]} is not positive")
+    arms = tuple(_arm(each, model) for each in found[4].split(","))
+    if len(arms) > MAX_ARMS or len({arm.version for arm in arms}) < len(arms):
+        raise ValueError(f"give at most {MAX_ARMS} candidates, each once")
+    taken = sorted((arm.first, arm.end) for arm in arms if arm.first < arm.end)
+    if any(end > first for (_, end), (first, _) in itertools.pairwise(taken)):
+        raise ValueError("a bucket has two candidates")
+    return Experiment(found[1], int(found[2]), cap, arms)
+
+
+def _arm(text: str, model: str) -> Arm:
+    found = _ARM.fullmatch(text)
+    if found is None or not is_version(found[1], model):
+        raise ValueError(f"{text[:100]!r} is not <version of {model}>:<from>-<to>")
+    arm = Arm(found[1], int(found[2]), int(found[3]))
+    if not arm.first <= arm.end <= BUCKETS:
+        raise ValueError(f"{text[:100]!r}: give buckets from 0 to {BUCKETS}")
+    return arm

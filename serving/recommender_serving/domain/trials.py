@@ -1,0 +1,93 @@
+"""What the headers of one call say about an experiment: pure."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from recommender_serving.domain.experiments import (
+    Assignment,
+    Experiment,
+    is_version,
+    parse,
+    user_of,
+)
+from recommender_serving.domain.headers import (
+    EXPERIMENT_HEADER,
+    FORWARDED_HEADER,
+    PLACES_HEADER,
+)
+from recommender_serving.domain.types import RecommendRequest
+
+MAX_PLACES = 64
+_PLACES = re.compile(r"[0-9]{1,2}(?:,[0-9]{1,2}){0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The experiment of a call, as this version sees it."""
+
+    experiment: Experiment
+    header: str  # as it came, to pass on
+    own: str  # the version of this process
+    receiver: str  # the version that got the call from the route
+    forwarded: bool  # by another version: never forwarded again
+    places: tuple[int, ...] = ()  # of the instances in the call of the client; none: all
+
+    def assignment(self, request: RecommendRequest) -> Assignment | None:
+        """Return what a request is counted as; None if it is in no experiment."""
+        user = user_of(request)
+        return None if user is None else self.experiment.assignment(user, self.receiver)
+
+    def away(self, assignment: Assignment | None) -> str | None:
+        """Return the other version that should answer, if this one may ask it."""
+        if assignment is None or self.forwarded or assignment.arm == self.own:
+            return None
+        return assignment.arm
+
+
+class Trials:
+    """Reads the headers of calls to one version; `ignored` counts those that do not parse."""
+
+    def __init__(self, model: str, version: str, ignored: Callable[[], None]) -> None:
+        self._model = model
+        self._version = version
+        self._ignored = ignored
+        # The route sets the same header on all requests until the next phase.
+        self._last: tuple[str, Experiment] | None = None
+
+    def of(self, headers: Mapping[str, str]) -> Trial | None:
+        """Return the experiment of a call; None outside of experiments."""
+        text = headers.get(EXPERIMENT_HEADER)
+        if text is None:
+            return None
+        experiment = self._experiment(text)
+        if experiment is None:
+            return None
+        by = headers.get(FORWARDED_HEADER)
+        receiver = by if by is not None and is_version(by, self._model) else self._version
+        places = _places(headers.get(PLACES_HEADER)) if by is not None else ()
+        return Trial(experiment, text, self._version, receiver, by is not None, places)
+
+    def _experiment(self, text: str) -> Experiment | None:
+        last = self._last
+        if last is not None and last[0] == text:
+            return last[1]
+        try:
+            found = parse(text, self._model)
+        except ValueError:
+            self._ignored()
+            return None
+        self._last = text, found
+        return found
+
+
+def _places(text: str | None) -> tuple[int, ...]:
+    """Return places that another transformer gave; none if it gave none of use."""
+    if text is None or not _PLACES.fullmatch(text):
+        return ()
+    places = tuple(map(int, text.split(",")))
+    rising = all(one < other for one, other in itertools.pairwise(places))
+    return places if rising and places[-1] < MAX_PLACES else ()

@@ -1,0 +1,240 @@
+"""Ask another version for an answer, within bounds; without one the receiver answers itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import grpc
+
+from recommender_serving.answering.budget import share
+from recommender_serving.answering.recommender import WAVE
+from recommender_serving.domain.headers import (
+    DEADLINE_HEADER,
+    EXPERIMENT_HEADER,
+    FORWARDED_HEADER,
+    MAX_DEADLINE_MS,
+    PLACES_HEADER,
+    TIMING_HEADER,
+    VERSION_HEADER,
+)
+from recommender_serving.domain.trials import Trial
+from recommender_serving.domain.types import FallReason, Forwarded, Metadata, Waited
+from recommender_serving.forwarding.errors import PeerError, PeerRefusesError
+from recommender_serving.forwarding.http_peer import Response
+from recommender_serving.forwarding.peers import Peer, Peers
+from recommender_serving.monitoring import calls
+from recommender_serving.monitoring.calls import Call, noting
+from recommender_serving.monitoring.metrics import Metrics
+from recommender_serving.monitoring.tracing import Tracing, client_trace
+
+#: Of an answer over gRPC: what it took, in microseconds.
+TIMING_PARAMETER = "microseconds"
+MARGIN = 0.05  # seconds for the way, beyond the timeouts of the models
+BUDGET = 32 * 2**20  # bytes of bodies on their way
+REFUSALS = frozenset(
+    {
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.NOT_FOUND,
+        grpc.StatusCode.FAILED_PRECONDITION,
+        grpc.StatusCode.OUT_OF_RANGE,
+        grpc.StatusCode.UNIMPLEMENTED,
+    }
+)
+Found = TypeVar("Found")
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What is forwarded: so many instances for a version, by a time of the event loop."""
+
+    version: str
+    trial: Trial
+    deadline: float | None = None
+    instances: int = 1
+    places: tuple[int, ...] = ()  # of the instances, if there are others
+
+
+class Forwarder:
+    """Forwards to other versions. Use it in one event loop."""
+
+    def __init__(
+        self,
+        peers: Peers,
+        metrics: Metrics,
+        timeouts: tuple[float, float],
+        tracing: Tracing | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """`timeouts` are those of model and baseline, which the versions of a model share."""
+        self._peers = peers
+        self._counts = metrics.experiments
+        self._waited = noting(metrics.waited, Call.waited)
+        self._timeouts = timeouts
+        self._tracing = tracing
+        self._clock = clock
+        self._held = 0  # bytes of bodies on their way
+
+    async def post(
+        self,
+        errand: Errand,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        read: Callable[[Response], Found],
+    ) -> Found | None:
+        """Return what `read` makes of the answer to a POST; None if there is no answer of use.
+
+        `read` raises ValueError if the answer is none.
+        """
+
+        async def call(peer: Peer, seconds: float) -> tuple[Found, float | None]:
+            own = dict(self._metadata(errand))
+            if errand.deadline is not None:
+                own[DEADLINE_HEADER] = str(min(max(1, int(seconds * 1000)), MAX_DEADLINE_MS))
+            response = await peer.rest.post(path, {**headers, **own}, body)
+            if response.status != 200:
+                kind = PeerRefusesError if 400 <= response.status < 500 else PeerError
+                raise kind(f"status {response.status}")
+            _check(response.headers.get(VERSION_HEADER), errand.version)
+            return read(response), _took(response.headers.get(TIMING_HEADER))
+
+        return await self._sent(errand, len(body), call)
+
+    async def infer(self, errand: Errand, message: Any) -> Any | None:
+        """Return the answer to a ModelInferRequest; None if there is no answer of use."""
+
+        async def call(peer: Peer, seconds: float) -> tuple[Any, float | None]:
+            try:
+                response = await peer.rpc.infer(message, seconds, self._metadata(errand))
+            except grpc.aio.AioRpcError as error:
+                if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                    raise TimeoutError from error
+                kind = PeerRefusesError if error.code() in REFUSALS else PeerError
+                raise kind(error.code().name) from error
+            _check(response.model_version, errand.version)
+            if TIMING_PARAMETER not in response.parameters:
+                return response, None
+            took = response.parameters[TIMING_PARAMETER].int64_param / 1e6
+            del response.parameters[TIMING_PARAMETER]
+            return response, took
+
+        return await self._sent(errand, message.ByteSize(), call)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._peers.close()
+
+    def _metadata(self, errand: Errand) -> Metadata:
+        """Return the headers of every forwarded request."""
+        places = errand.places
+        return (
+            (EXPERIMENT_HEADER, errand.trial.header),
+            (FORWARDED_HEADER, errand.trial.own),
+            *(((PLACES_HEADER, ",".join(map(str, places))),) if places else ()),
+            *(client_trace() if self._tracing is None else self._tracing.metadata()),
+        )
+
+    async def _sent(
+        self,
+        errand: Errand,
+        size: int,
+        call: Callable[[Peer, float], Awaitable[tuple[Found, float | None]]],
+    ) -> Found | None:
+        found: Found | None = None
+        peer = self._peers.of(errand.version)
+        seconds, cut_short = self._seconds(errand)
+        if seconds <= 0 or self._held + size > BUDGET:
+            outcome = Forwarded.BUSY
+        elif peer.breaker.admit() is not None:
+            outcome = Forwarded.OPEN
+        else:
+            self._held += size
+            try:
+                outcome, found = await self._tried(peer, seconds, cut_short, call)
+            finally:
+                self._held -= size
+        self._counts.forwarded(outcome, errand.instances)
+        current = calls.current()
+        if current is not None:
+            current.sent(errand.version, outcome)
+        return found
+
+    async def _tried(
+        self,
+        peer: Peer,
+        seconds: float,
+        cut_short: bool,
+        call: Callable[[Peer, float], Awaitable[tuple[Found, float | None]]],
+    ) -> tuple[Forwarded, Found | None]:
+        """Ask an admitted version, and release it."""
+        start = self._clock()
+        try:
+            with self._span():
+                async with asyncio.timeout(seconds):
+                    found, took = await call(peer, seconds)
+        except TimeoutError:
+            if cut_short:  # the version has not failed: the client waits for less than it may take
+                peer.breaker.abandon()
+            else:
+                peer.breaker.release(FallReason.TIMEOUT)
+            return Forwarded.TIMEOUT, None
+        except PeerRefusesError:
+            peer.breaker.release(None)
+            return Forwarded.REFUSED, None
+        except (PeerError, ValueError):
+            peer.breaker.release(FallReason.ERROR)
+            return Forwarded.FAILED, None
+        except Exception:
+            # A bug; but the user gets an answer all the same.
+            logger.exception("a forward failed")
+            peer.breaker.release(FallReason.ERROR)
+            return Forwarded.FAILED, None
+        except BaseException:
+            peer.breaker.abandon()
+            raise
+        finally:
+            total = self._clock() - start
+            self._waited(Waited.FORWARD, total)
+        peer.breaker.release(None)
+        if took is not None:
+            self._counts.added(max(0.0, total - took))
+        return Forwarded.ANSWERED, found
+
+    def _span(self) -> contextlib.AbstractContextManager[None]:
+        if self._tracing is None:
+            return contextlib.nullcontext()
+        return self._tracing.stage(Waited.FORWARD)
+
+    def _seconds(self, errand: Errand) -> tuple[float, bool]:
+        """Return how long to wait, and whether the client's deadline makes it less.
+
+        As long as the other version may take. Of a short time a part is kept for an answer of
+        the receiver, as it is for the baseline.
+        """
+        waves = -(-errand.instances // WAVE)
+        full = waves * (sum(self._timeouts) + MARGIN)
+        if errand.deadline is None:
+            return full, False
+        left = errand.deadline - asyncio.get_running_loop().time()
+        seconds = share((full, self._timeouts[1]), left)
+        return seconds, seconds < full
+
+
+def _check(given: str | None, version: str) -> None:
+    if given != version:
+        raise PeerError(f"{(given or 'nobody')[:100]} answered in place of {version}")
+
+
+def _took(timing: str | None) -> float | None:
+    """Return the seconds that an answer took, if it says so."""
+    name, _, text = (timing or "").partition(";dur=")
+    if name != "answer" or not text.replace(".", "", 1).isdecimal():
+        return None
+    return float(text) / 1000

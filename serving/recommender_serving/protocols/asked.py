@@ -1,0 +1,59 @@
+"""The instances of a call, with the version that should answer each: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from recommender_serving.domain.experiments import Assignment
+from recommender_serving.domain.trials import Trial
+from recommender_serving.domain.types import RecommendRequest
+from recommender_serving.protocols.calls import ids_of
+
+
+class Given(NamedTuple):
+    """What came beside the body: the id, the end in the event loop's time, the experiment."""
+
+    id: str
+    deadline: float | None = None
+    trial: Trial | None = None
+
+
+class Asked(NamedTuple):
+    """One valid instance."""
+
+    request: RecommendRequest
+    id: str
+    assignment: Assignment | None = None  # while an experiment runs
+    away: str | None = None  # the other version that should answer
+
+
+def asked_of(requests: Sequence[RecommendRequest], given: Given) -> list[Asked]:
+    """Return the instances of a call."""
+    trial = given.trial
+    ids = ids_of(given.id, len(requests), () if trial is None else trial.places)
+    if trial is None:
+        return list(map(Asked, requests, ids))
+    assignments = map(trial.assignment, requests)
+    return [
+        Asked(request, id_, assignment, trial.away(assignment))
+        for request, id_, assignment in zip(requests, ids, assignments, strict=True)
+    ]
+
+
+def by_version(asked: Sequence[Asked]) -> dict[str | None, list[int]]:
+    """Return the places of the instances of each version; None is this one."""
+    places: dict[str | None, list[int]] = {}
+    for place, each in enumerate(asked):
+        places.setdefault(each.away, []).append(place)
+    return places
+
+
+def merged(parts: Sequence[tuple[Sequence[int], Sequence[Any]]]) -> list[Any]:
+    """Return the answers of all parts, each in its place."""
+    found = {
+        place: answer
+        for places, answers in parts
+        for place, answer in zip(places, answers, strict=True)
+    }
+    return [found[place] for place in range(len(found))]

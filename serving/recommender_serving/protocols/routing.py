@@ -1,0 +1,181 @@
+"""Answer a call: instances of this version here, those of another one over there.
+
+Without an answer of the other version, this one answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import orjson
+
+from recommender_serving.domain.headers import ID_HEADER, SOURCE_HEADER, VERSION_HEADER
+from recommender_serving.forwarding.forwarder import Errand
+from recommender_serving.forwarding.http_peer import Response
+from recommender_serving.inference import inference_pb2 as pb
+from recommender_serving.monitoring import calls
+from recommender_serving.protocols import v2_json, v2_proto
+from recommender_serving.protocols.asked import Asked, Given, by_version, merged
+from recommender_serving.protocols.calls import InferCall, request_id
+from recommender_serving.protocols.service import Service
+
+#: Names of this version; another model has another route.
+PREDICT = "/v1/models/{}:predict"
+INFER = "/v2/models/{}/infer"
+JSON, RAW = "application/json", "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """An encoded answer of v2 over REST; `size` is that of the JSON before raw contents."""
+
+    content: bytes
+    size: int | None
+    id: str
+    version: str
+    source: str
+
+
+async def predict(service: Service, body: object, given: Given) -> list[dict[str, Any]]:
+    """Return the predictions of a v1 body, already decoded from JSON, in order.
+
+    Raises:
+        InvalidRequest: the body violates the schema, for this version.
+    """
+    asked = service.ask_v1(body, given)
+    places = by_version(asked)
+    bodies = {version: _part(body, places[version]) for version in places if version is not None}
+    del body  # the models may take a while
+    if not bodies:
+        return await service.predictions(asked, given.deadline)
+
+    async def part(version: str | None, at: Sequence[int]) -> list[dict[str, Any]]:
+        own = [asked[place] for place in at]
+        found = None
+        if version is not None:
+            # A part has to say which instances of the call it has, for their ids.
+            errand = _errand(given, version, len(own), at if len(asked) > 1 else ())
+            found = await _posted_v1(service, errand, given.id, bodies.pop(version))
+        if found is not None:
+            _note(own)
+        return found or await service.predictions(own, given.deadline)
+
+    parts = await asyncio.gather(*(part(version, at) for version, at in places.items()))
+    return merged(list(zip(places.values(), parts, strict=True)))
+
+
+async def infer_rest(service: Service, body: bytes, length: str | None, given: Given) -> Replied:
+    """Answer a v2 body; `length` is the header of its binary form.
+
+    Raises:
+        InvalidRequest: an input violates the schema, for this version.
+    """
+    call = v2_json.decode(body, length, given.id)
+    asked = _asked_v2(service, call, given)
+    if asked.away is not None and service.forwarder is not None:
+        headers = _id_header(call.id) | (
+            {"content-type": JSON}
+            if length is None
+            else {"content-type": RAW, v2_json.LENGTH_HEADER: length}
+        )
+        errand = _errand(given, asked.away)
+        path = INFER.format(service.name)
+        found = await service.forwarder.post(errand, path, headers, body, _reply_of)
+        if found is not None:
+            _note([asked])
+            return found
+    del body  # the models may take a while
+    reply = await service.reply(call, asked, given.deadline)
+    return Replied(*v2_json.encode(reply), reply.id, reply.version, reply.source)
+
+
+async def infer_grpc(
+    service: Service, request: pb.ModelInferRequest, given: Given
+) -> pb.ModelInferResponse:
+    """Answer a v2 message.
+
+    Raises:
+        InvalidRequest: an input violates the schema, for this version.
+    """
+    call = v2_proto.decode(request)
+    asked = _asked_v2(service, call, given)
+    if asked.away is not None and service.forwarder is not None:
+        request.id = call.id
+        errand = _errand(given, asked.away)
+        found: pb.ModelInferResponse | None = await service.forwarder.infer(errand, request)
+        if found is not None:
+            _note([asked])
+            return found
+    return v2_proto.encode(await service.reply(call, asked, given.deadline))
+
+
+def _asked_v2(service: Service, call: InferCall, given: Given) -> Asked:
+    current = calls.current()
+    if current is not None:
+        current.request_id = call.id
+    return service.ask_v2(call, given)
+
+
+def _errand(given: Given, version: str, instances: int = 1, places: Sequence[int] = ()) -> Errand:
+    assert given.trial is not None
+    return Errand(version, given.trial, given.deadline, instances, tuple(places))
+
+
+def _note(answered: Sequence[Asked]) -> None:
+    """Note the users whom another version answered; this one notes its own when it answers."""
+    current = calls.current()
+    if current is not None:
+        for each in answered:
+            current.asked(each.request.user_id)
+
+
+def _part(body: object, places: Sequence[int]) -> bytes:
+    """Return the body with these instances of a valid body."""
+    assert isinstance(body, Mapping)
+    return orjson.dumps({"instances": [body["instances"][place] for place in places]})
+
+
+async def _posted_v1(
+    service: Service, errand: Errand, id_: str, body: bytes
+) -> list[dict[str, Any]] | None:
+    if service.forwarder is None:
+        return None
+    headers = {"content-type": JSON} | _id_header(id_)
+    path, read = PREDICT.format(service.name), partial(_predictions_of, errand.instances)
+    return await service.forwarder.post(errand, path, headers, body, read)
+
+
+def _id_header(id_: str) -> dict[str, str]:
+    """Return the header, unless the id of a body has characters that no header can have."""
+    return {ID_HEADER: id_} if request_id(id_) == id_ else {}
+
+
+def _predictions_of(count: int, response: Response) -> list[dict[str, Any]]:
+    """Return the predictions of an answer.
+
+    Raises:
+        ValueError: it has none, or not so many.
+    """
+    found = orjson.loads(response.body)
+    predictions = found.get("predictions") if isinstance(found, dict) else None
+    if (
+        not isinstance(predictions, list)
+        or len(predictions) != count
+        or not all(isinstance(each, dict) and "version" in each and "source" in each
+                   for each in predictions)
+    ):  # fmt: skip
+        raise ValueError("no predictions")
+    return predictions
+
+
+def _reply_of(response: Response) -> Replied:
+    """Return an answer as it came; its version is known to be the right one."""
+    headers = response.headers
+    length = headers.get(v2_json.LENGTH_HEADER)
+    size = None if length is None else int(length)
+    names = (headers.get(name, "") for name in (ID_HEADER, VERSION_HEADER, SOURCE_HEADER))
+    return Replied(response.body, size, *names)

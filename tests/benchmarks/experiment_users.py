@@ -1,0 +1,92 @@
+"""Users of simulated experiments, drawn one by one and added up to moments at each day's end.
+
+Users differ: their activity is gamma distributed and goes on after their first day, so a user's
+numbers grow from look to look; active users click less often; a few spend much (log-normal, up to
+the cap). What they did before goes with their activity.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+from recommender_operator.experiments.moments import Moments, product_key
+
+#: Most revenue of one user that counts.
+CAP = 1000.0
+#: Components that are drawn, alphabetically.
+DRAWN = ("answers", "before", "clicks", "converted", "revenue")
+Floats = npt.NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class World:
+    """`arriving`: users of both arms who could come for the first time on a day."""
+
+    days: int = 14
+    arriving: int = 300
+    share: float = 0.5
+    answers_a_day: float = 1.0
+    click: float = 0.12
+    buy: float = 0.02
+    price_sigma: float = 1.5
+
+
+def experiments(
+    world: World, runs: int, effect: float, rng: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """Return sums of products, shaped runs x days x arm x vector x vector.
+
+    The vector is (1, answers, before, clicks, converted, revenue). `effect` is the candidate's
+    relative gain in clicks for an answer and in buyers.
+    """
+    users = world.arriving * world.days
+    result = np.empty((runs, world.days, 2, 6, 6))
+    for run in range(runs):
+        result[run] = _one(world, users, effect, rng)
+    return result
+
+
+def _one(world: World, users: int, effect: float, rng: np.random.Generator) -> Floats:
+    """Draw one experiment."""
+    candidate = rng.random(users) < world.share
+    first = np.repeat(np.arange(world.days), world.arriving)
+    activity = rng.gamma(1.0, world.answers_a_day, users) + 0.1
+    gain = np.where(candidate, 1 + effect, 1.0)
+    taste = rng.beta(1.0, 1.0 / world.click - 1.0, users) / (1 + 0.2 * activity)
+    click = np.minimum(1.0, taste * gain)
+    buy = np.minimum(1.0, world.buy * gain / (1 + activity))
+    vector = np.zeros((users, 6))
+    vector[:, 2] = np.minimum(100, rng.poisson(5 * activity))
+    result = np.empty((world.days, 2, 6, 6))
+    for day in range(world.days):
+        here = slice(0, (day + 1) * world.arriving)
+        answers = np.where(first[here] <= day, rng.poisson(activity[here]), 0)
+        vector[here, 1] += answers
+        vector[here, 3] += rng.binomial(answers, click[here])
+        buyers = np.flatnonzero(rng.random(answers.size) < buy[here] * (answers > 0))
+        vector[buyers, 4] = 1
+        spent = rng.lognormal(3.0, world.price_sigma, buyers.size)
+        vector[buyers, 5] = np.minimum(CAP, vector[buyers, 5] + spent)
+        vector[here, 0] = vector[here, 1] > 0
+        for arm in (0, 1):
+            # A user without an answer so far has not been exposed.
+            seen = vector[here][(candidate[here] == arm) & (vector[here, 0] > 0)]
+            result[day, arm] = seen.T @ seen
+    return result
+
+
+def moments(products: Floats) -> Moments:
+    """Return the moments of one arm from its sums of products."""
+    names = dict(enumerate(DRAWN, start=1))
+    return Moments(
+        users=int(products[0, 0]),
+        sums={name: float(products[0, i]) for i, name in names.items()},
+        products={
+            product_key(a, b): float(products[i, j])
+            for i, a in names.items()
+            for j, b in names.items()
+        },
+    )

@@ -1,0 +1,133 @@
+"""What users do comes back as events, and changes the next answer."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from recommender_client import EventClient, events
+from tests.e2e.conftest import SMALL
+from tests.e2e.test_shop import DATA, SPEC
+from tests.scenario import collecting, install, shop, stories
+from tests.scenario.setup import Platform
+from tests.scenario.world import JOBS_SECONDS, World, merged
+
+pytestmark = pytest.mark.e2e
+
+LIVE = merged(SPEC, {"serving": {"impressions": 1}})
+PARTS = ("store", "writer", "collector")
+
+
+@pytest.fixture(scope="module")
+def live(platform: Platform) -> Iterator[World]:
+    """A shop in the namespace of the release, whose collector knows it, with a champion."""
+    shop.write(DATA)
+    spec = merged(SMALL, LIVE)
+    world = platform.world(install.SYSTEM_NAMESPACE, spec, name=collecting.MODEL)
+    world.remove()
+    install.copy_into(world.cluster, world.kube.namespace, DATA / "raw")
+    world.traffic = DATA / "traffic.jsonl"
+    collecting.until_ready(world)
+    collecting.route(world)
+    stories.first_version(world)
+    yield world
+    world.kube.delete_model(world.name)
+    world.kube.changes.stop()
+
+
+def test_given_collected_events_when_parts_are_killed_then_no_event_is_lost_and_answers_follow(
+    live: World,
+) -> None:
+    before = collecting.archived(live)
+    users = collecting.Users(live, seconds=60, rate=15, users=300, click_rate=0.2)
+    try:
+        live.until("the first events", lambda: collecting.archived(live) != before, 60)
+        for part in PARTS:
+            collecting.kill(live, part)
+            collecting.until_ready(live)
+        assert users.act, "all parts were killed while users acted"
+        report = users.report()
+    finally:
+        users.stop()
+    (arm,) = report["versions"].values()
+    acts = {"impression": arm["answers"], "click": arm["clicks"], "purchase": arm["purchases"]}
+    wanted = collections.Counter(acts)
+    live.until(
+        "every acknowledged event in the files",
+        lambda: collecting.archived(live) - before == wanted,
+        60,
+    )  # fmt: skip
+
+    # An item that the user has clicked on does not come back.
+    user = "u-live"
+    shown = live.answer({"user_id": user, "top_n": 5})["items"]
+    with EventClient(live.gateway, host=collecting.HOST) as client:
+        assert client.send(events.click(user, shown[0])).accepted == 1
+    live.until(
+        "an answer without the item",
+        lambda: shown[0] not in live.answer({"user_id": user, "top_n": 5})["items"],
+        30,
+    )
+
+
+#: Decided in minutes instead of weeks. The ramp has tests of its own.
+EXPERIMENT: dict[str, Any] = {
+    "rollout": {"steps": [{"weight": 50}, {"weight": 100}]},
+    "experiment": {
+        "weight": 50,
+        "primary": [{"metric": "ClickThroughRate", "smallestEffect": 0.3}],
+        "guardrails": [{"metric": "PurchasesPerUser", "largestLoss": 0.9}],
+        "minDays": 0,
+        "maxDays": 0.02,
+    },
+}
+
+
+def rehearsed(live: World, seed: int, appeal: float) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """Roll out a version while users like its answers so many times as much.
+
+    Return its name, what the users did, and its experiment.
+    """
+    candidate = live.new_version_after(
+        lambda: live.apply({**EXPERIMENT, "training": {"seed": seed}})
+    )
+    live.until(
+        "its users",
+        lambda: live.version(candidate).get("status", {}).get("weight") == 50,
+        JOBS_SECONDS,
+    )
+    users = collecting.Users(
+        live, seconds=600, rate=25, users=1500, click_rate=0.2, appeal=f"{candidate}={appeal}",
+        seed=seed, user_prefix=f"user-{seed}-",
+    )  # fmt: skip
+    try:
+        live.until_decided(candidate)
+        report = users.end()
+    finally:
+        users.stop()
+    return candidate, report, live.version(candidate)["status"]["experiment"]
+
+
+def test_given_an_experiment_when_users_like_a_version_more_then_it_is_promoted_else_rolled_back(
+    live: World,
+) -> None:
+    liked, report, found = rehearsed(live, 23, appeal=1.6)
+    assert live.decision(liked)["outcome"] == "Promoted", live.describe()
+    assert found["verdict"] == "Promote", found
+    assert found["mixed"] == 0, "no user has seen both versions"
+    (clicks,) = (each for each in found["metrics"] if each["role"] == "Primary")
+    assert clicks["low"] > 0, found
+    # Each user stays with a version, and both have about half of them.
+    counts = [arm["users"] for arm in report["versions"].values()]
+    assert len(counts) == 2, report
+    assert report["failed"] == 0, report
+
+    disliked, report, found = rehearsed(live, 31, appeal=0.4)
+    assert live.decision(disliked)["outcome"] == "RolledBack", live.describe()
+    assert live.decision(disliked)["reason"] == "ExperimentLost", live.decision(disliked)
+    assert found["mixed"] == 0, found
+    assert live.champion == liked
+    assert report["failed"] == 0, report

@@ -1,0 +1,93 @@
+"""A real API server judges `spec.experiment`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.integration.crd_rig import Json, Server, installed, refusal, sample
+
+pytestmark = pytest.mark.integration
+
+CLICKS = {"metric": "ClickThroughRate", "smallestEffect": 0.05}
+REVENUE = {"metric": "RevenuePerUser", "largestLoss": 0.1}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with installed() as server:
+        yield server
+
+
+def body(*, rollout: Json | None = None, serving: Json | None = None, **experiment: Any) -> Json:
+    """A model with an experiment."""
+    made = sample("minimal")
+    made["spec"]["experiment"] = {"primary": [CLICKS]} | experiment
+    made["spec"]["serving"] = {"impressions": 1} if serving is None else serving
+    if rollout is not None:
+        made["spec"]["rollout"] = rollout
+    return made
+
+
+def test_one_primary_metric_is_enough_and_gets_the_documented_defaults(server: Server) -> None:
+    created = server.create(body(), dry_run="All", field_validation="Strict")
+    assert created["spec"]["experiment"] == {
+        "weight": 50, "primary": [CLICKS], "goal": "Superior", "guardrails": [], "alpha": 0.05,
+        "power": 0.8, "minDays": 7, "maxDays": 28, "revenueCap": 1000, "mode": "Decide",
+    }  # fmt: skip
+
+
+def test_a_full_plan_with_a_testers_header_is_accepted(server: Server) -> None:
+    plan: Json = {
+        "weight": 30, "goal": "NotWorse", "primary": [CLICKS | {"baseline": 0.04}],
+        "guardrails": [REVENUE], "minDays": 0.5, "maxDays": 0.5, "mode": "Observe",
+    }  # fmt: skip
+    made = body(rollout={"testHeader": "let-me-see"}, **plan)
+    created = server.create(made, dry_run="All", field_validation="Strict")
+    assert created["spec"]["experiment"].items() >= plan.items()
+    assert created["spec"]["rollout"]["testHeader"] == "let-me-see"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"rollout": {"traffic": "Knative"}},
+            "experiment requires rollout.traffic Gateway: Knative splits requests, not users",
+        ),
+        ({"serving": {}}, "experiment requires serving.impressions 1"),
+        ({"serving": {"impressions": 0.5}}, "experiment requires serving.impressions 1"),
+        ({"primary": []}, "should have at least 1 items"),
+        ({"primary": [CLICKS, CLICKS]}, "experiment.primary must not contain a metric twice"),
+        (
+            {"guardrails": [REVENUE, REVENUE]},
+            "experiment.guardrails must not contain a metric twice",
+        ),
+        ({"primary": [{"metric": "Clicks", "smallestEffect": 0.1}]}, "Unsupported value"),
+        ({"primary": [CLICKS | {"smallestEffect": 0}]}, "should be greater than 0"),
+        ({"primary": [CLICKS | {"baseline": 0}]}, "should be greater than 0"),
+        ({"minDays": 8, "maxDays": 7}, "experiment.minDays must not be above experiment.maxDays"),
+        ({"minDays": 30}, "experiment.minDays must not be above experiment.maxDays"),
+        ({"maxDays": 61}, "should be less than or equal to 60"),
+        ({"weight": 100}, "should be less than or equal to 99"),
+        ({"weight": 0}, "should be greater than or equal to 1"),
+        ({"alpha": 0.5}, "should be less than or equal to 0.2"),
+        ({"revenueCap": 0}, "should be greater than 0"),
+        ({"rollout": {"testHeader": "a b"}}, "spec.rollout.testHeader"),
+        ({"rollout": {"testHeader": ""}}, "spec.rollout.testHeader"),
+    ],
+)
+def test_a_plan_that_cannot_be_carried_out_is_refused_with_its_remedy(
+    server: Server, changes: Json, message: str
+) -> None:
+    assert message in refusal(lambda: server.create(body(**changes), dry_run="All"))
+
+
+def test_a_header_for_testers_is_refused_where_no_route_can_choose_by_it(server: Server) -> None:
+    made = sample("minimal")
+    made["spec"]["rollout"] = {"traffic": "Knative", "testHeader": "let-me-see"}
+    assert "rollout.testHeader requires rollout.traffic Gateway" in refusal(
+        lambda: server.create(made, dry_run="All")
+    )

@@ -1,0 +1,63 @@
+"""The benchmark of experiments counts what it says it counts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from recommender_operator.experiments.decision import Kind
+from recommender_operator.experiments.metrics import Metric
+from tests.benchmarks import experiments
+from tests.benchmarks.experiment_users import CAP, World, moments
+from tests.benchmarks.experiment_users import experiments as drawn
+
+#: What the JSON line has at least; all of them are shares of experiments, or differences of them.
+FIGURES = {
+    "false_positive_fixed",
+    "false_positive_peeking",
+    "power_gap",
+    "srm_alarms",
+    "coverage_ratio",
+    "coverage_revenue",
+    "coverage_off_policy",
+}
+
+
+def test_the_line_has_every_figure() -> None:
+    found = experiments.figures(8)
+    assert found.keys() >= FIGURES
+    for name in FIGURES:
+        value = found[name]
+        assert isinstance(value, float)
+        assert -1 <= value <= 1
+
+
+def test_the_drawn_users_have_the_effect_and_grow_from_day_to_day() -> None:
+    world = World(days=3, arriving=20_000)
+    (run,) = drawn(world, 1, 0.5, np.random.default_rng(1))
+    arms = [[moments(day[arm]) for day in run] for arm in (0, 1)]
+    rates = [days[-1].mean("clicks") / days[-1].mean("answers") for days in arms]
+    assert rates[1] / rates[0] == pytest.approx(1.5, rel=0.1)
+    for days in arms:
+        assert [m.users for m in days] == sorted({m.users for m in days})
+        # The same users come again: answers grow faster than users.
+        assert days[-1].mean("answers") > 1.2 * days[0].mean("answers")
+        assert days[-1].mean("revenue") <= CAP
+    assert arms[0][-1].users == pytest.approx(arms[1][-1].users, rel=0.05)
+
+
+def test_a_large_effect_is_promoted_and_a_large_loss_is_harm() -> None:
+    world = World()
+    rng = np.random.default_rng(2)
+    better, worse = (drawn(world, 4, effect, rng) for effect in (0.5, -0.6))
+    found = experiments.ends(experiments.PLAN, better, world.share)
+    assert (found.kinds, found.gained) == ({Kind.PROMOTE: 1.0}, 1.0)
+    assert experiments.harmed(experiments.PLAN, worse) == 1.0
+    assert experiments.harmed(experiments.PLAN, better) == 0.0
+
+
+def test_an_interval_that_misses_the_truth_is_counted() -> None:
+    arms = experiments.buyers(5, 20_000, np.random.default_rng(3))
+    metric = Metric.REVENUE_PER_USER
+    assert experiments.covered(metric, arms, 0.1, 5.0) == 1.0
+    assert experiments.covered(metric, arms, 3.0, 2.0) == 0.0

@@ -1,0 +1,87 @@
+"""The fields that the console reads are those that the operator writes."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from recommender_console import details
+from recommender_operator.api.status import (
+    DriftStatus,
+    FeatureEffect,
+    HandledAction,
+    RecommenderModelStatus,
+)
+from recommender_operator.api.version import (
+    Artifact,
+    GateResult,
+    Interruptions,
+    Lineage,
+    MetricVerdict,
+    ModelVersionStatus,
+    SearchResult,
+    StepRecord,
+    VersionDecision,
+)
+from tests.unit.recommender_console import samples
+from tests.unit.recommender_console.samples import NOW
+
+VERSION = ModelVersionStatus(
+    artifact=Artifact(path="movies/artifacts/a", digest="sha256:1"),
+    lineage=Lineage(data_version="v7", data_rows=80000, quarantined_rows=12),
+    search=SearchResult(sampler="Tpe", trials=30, best_trial=1, best_log_loss=0.5),
+    gates=(
+        GateResult(metric="auc", minimum=0.6, threshold="at least 0.6", passed=True),
+        GateResult(metric="logLoss", maximum=0.7, threshold="at most 0.7", passed=True),
+    ),
+    steps=(
+        StepRecord(
+            weight=10, started_at=NOW,
+            metrics=(
+                MetricVerdict(metric="successRate", verdict="Pass", limit=0.995, threshold="x"),
+                MetricVerdict(metric="other", verdict="Pass", threshold="x"),
+            ),
+        ),
+    ),
+    interruptions=Interruptions(restarts=2, withdrawals=1),
+    replaced="movies-1",
+    decision=VersionDecision(
+        outcome="RolledBack", reason="Aborted", message="m", at=NOW, automatic=False
+    ),
+)  # fmt: skip
+MODEL = RecommenderModelStatus(
+    drift=DriftStatus(
+        windows=3, breaches_in_a_row=2, features=("hour",), verdict="Fail", message="m",
+        effects=(FeatureEffect(feature="hour", effect=0.2, limit=0.1),), window_at=NOW,
+    ),
+    handled=(HandledAction(action="abort", token="t", at=NOW, result="Honored"),),
+)  # fmt: skip
+
+
+def body(status: RecommenderModelStatus | ModelVersionStatus) -> dict[str, Any]:
+    base = copy.deepcopy(samples.MODEL)
+    return {**base, "status": status.dump()}
+
+
+def test_a_version_is_read_as_the_operator_writes_it() -> None:
+    seen = details.read_version(body(VERSION))
+    assert (seen.artifact_path, seen.artifact_digest) == ("movies/artifacts/a", "sha256:1")
+    assert (seen.quarantined_rows, seen.trials, seen.replaced) == (12, 30, "movies-1")
+    assert (seen.restarts, seen.withdrawals, seen.automatic) == (2, 1, False)
+    assert seen.limits == ({"successRate": 0.995},)
+    assert seen.bounds == ((0.6, None), (None, 0.7))
+
+
+def test_a_model_is_read_as_the_operator_writes_it() -> None:
+    seen = details.read_model(body(MODEL))
+    assert seen.drift == details.Drift(
+        windows=3, breaches_in_a_row=2, verdict="Fail", message="m", shifted=("hour",),
+        effects=(details.Effect(feature="hour", effect=0.2, limit=0.1),), window_at=NOW,
+    )  # fmt: skip
+    assert seen.asked == (details.Asked(action="abort", at=NOW, result="Honored"),)
+
+
+def test_what_is_absent_reads_as_empty() -> None:
+    bare = {"metadata": {"name": "movies"}}
+    assert details.read_model(bare).drift.effects == ()
+    assert details.read_version(bare).limits == ()

@@ -1,0 +1,102 @@
+"""What `experiment`, `why` and the progress say about users who decide."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from recommender_kubectl import progress
+from recommender_kubectl.console import plain
+from recommender_kubectl.text import Style
+from recommender_kubectl.views import experiment, why
+from recommender_operator.api.version_experiment import ExperimentStatus
+from tests.unit.recommender_kubectl import samples
+from tests.unit.recommender_kubectl.samples import CANDIDATE, CHAMPION, EXPERIMENT, NOW
+
+Expected = Callable[[str, Sequence[str]], None]
+PIPE = Style()
+
+
+def test_the_operator_reads_the_sample() -> None:
+    assert ExperimentStatus.model_validate(EXPERIMENT).users == 18400
+
+
+def test_an_experiment_is_a_table_with_users_plan_and_what_follows(expected: Expected) -> None:
+    versions = samples.read_versions(experiment=EXPERIMENT)
+    seen = experiment.of_version(samples.read_model(), versions, None)
+    expected("experiment", experiment.render(seen, PIPE, NOW))
+
+
+def test_an_experiment_as_json_has_all_numbers() -> None:
+    versions = samples.read_versions(experiment=EXPERIMENT)
+    seen = experiment.of_version(samples.read_model(), versions, CANDIDATE)
+    shown = json.loads(json.dumps(plain(seen)))
+    assert (shown["version"], shown["experiment"]["plannedUsers"]) == (CANDIDATE, 52000)
+    clicks = shown["experiment"]["metrics"][0]
+    assert (clicks["difference"], clicks["low"], clicks["limit"]) == (0.0704, -0.011, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "word"),
+    [
+        ("", "once the route assigns them"),
+        ("KeepRunning", "within 7 to 28 days"),
+        ("Promote", "remaining steps"),
+        ("Futile", "rolled back"),
+        ("Blocked", "`kubectl recommender abort movies`"),
+        ("Error", "nothing is promoted"),
+        ("Inconclusive", "`kubectl recommender promote movies`"),
+    ],
+)
+def test_each_verdict_says_what_follows(verdict: str, word: str) -> None:
+    own = EXPERIMENT | {"verdict": verdict}
+    versions = samples.read_versions(experiment=own)
+    seen = experiment.of_version(samples.read_model(), versions, None)
+    assert word in seen.next
+    assert word in "\n".join(experiment.render(seen, PIPE, NOW))
+
+
+def test_who_only_observes_is_told_that_a_person_decides() -> None:
+    own = copy.deepcopy(EXPERIMENT)
+    own["plan"]["mode"] = "Observe"
+    versions = samples.read_versions(experiment=own)
+    assert "promote movies" in experiment.of_version(samples.read_model(), versions, None).next
+
+
+def test_an_ended_version_has_its_last_numbers_and_nothing_follows() -> None:
+    model, _ = samples.rolled_back()
+    versions = samples.read_versions(stage="RolledBack", experiment=EXPERIMENT)
+    seen = experiment.of_version(model, versions, None)
+    assert (seen.stage, seen.next) == ("RolledBack", "")
+
+
+@pytest.mark.parametrize("name", [None, CHAMPION])
+def test_without_an_experiment_the_field_that_starts_one_is_named(name: str | None) -> None:
+    with pytest.raises(why.NoVersionError, match=r"spec\.experiment starts one"):
+        experiment.of_version(samples.read_model(), samples.read_versions(), name)
+
+
+def test_why_has_the_numbers_of_the_users_and_waits_for_them(expected: Expected) -> None:
+    versions = samples.read_versions(experiment=EXPERIMENT)
+    seen = why.of_version(samples.read_model(), versions, None)
+    assert "holds until the experiment decides, within 7 to 28 days" in seen.next
+    expected("why_experiment", why.render(seen, PIPE, NOW))
+
+
+def test_why_says_that_users_did_not_decide_in_time() -> None:
+    held = samples.condition("AnalysisPassed", "Unknown", "HeldAtDeadline")
+    versions = samples.read_versions(experiment=EXPERIMENT)
+    seen = why.of_version(samples.read_model(conditions=[held]), versions, None)
+    assert "users did not decide in time" in seen.next
+
+
+def test_the_progress_counts_the_step_of_the_experiment_and_its_users() -> None:
+    own = copy.deepcopy(EXPERIMENT)
+    own["plan"]["weight"] = 60
+    versions = samples.read_versions(experiment=own)
+    seen = progress.of_version(samples.read_model(), versions[-1], versions, NOW)
+    assert (seen.step, seen.steps, seen.seconds_left) == (2, 4, None)
+    assert seen.note == "18400 of 52000 users"

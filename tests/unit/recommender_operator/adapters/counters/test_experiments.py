@@ -1,0 +1,136 @@
+"""The collector's answers about experiments: what is wrong with one is said, and never raised."""
+
+from __future__ import annotations
+
+import json
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from recommender_operator.adapters.counters import experiments
+from recommender_operator.adapters.counters.experiments import (
+    FRESH,
+    CollectorReader,
+    NoCollector,
+    parse,
+)
+from recommender_operator.observed import ExperimentReading
+from tests.unit.recommender_operator.adapters.podserver import (
+    Handler,
+    answering,
+    hanging,
+    serving,
+)
+from tests.unit.recommender_operator.resources.builder_inputs import model
+
+ID = "00c0ffee"
+BODY = {"experiment": ID, "watermark": 1.5, "phases": []}
+#: The answer of a server that is no collector, which must stay private.
+SECRET = "ROOT-KEY9"
+
+
+async def reading(handler: Handler, timeout: float = 5) -> ExperimentReading:
+    limits = aiohttp.ClientTimeout(total=timeout)
+    async with serving(handler) as port, aiohttp.ClientSession(timeout=limits) as session:
+        reader = CollectorReader(session, f"http://127.0.0.1:{port}", model().namespace)
+        return await reader.read(model(), ID)
+
+
+async def test_the_answer_is_read_from_the_path_of_model_and_experiment() -> None:
+    seen: list[str] = []
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        seen.append(f"{request.method} {request.path}")
+        return web.json_response(BODY)
+
+    assert await reading(handler) == ExperimentReading(body=BODY)
+    assert seen == [f"GET /v1/experiments/movies/{ID}"]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (SECRET.encode(), "no JSON at character"),
+        (b"[1]", "no JSON object"),
+        (b'{"watermark": NaN}', "no JSON"),
+        (b'{"watermark": Infinity}', "no JSON"),
+        (b"[" * 100_000, "no JSON"),
+        (b"\xff\xfe", "no JSON"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "no JSON"),
+    ],
+)
+async def test_what_is_no_answer_is_an_error_that_quotes_nothing(
+    body: bytes, message: str
+) -> None:
+    seen = await reading(answering(body))
+    assert seen.body == {}
+    assert message in seen.error
+    assert SECRET not in seen.error
+
+
+@pytest.mark.parametrize("status", [302, 400, 404, 500, 503])
+async def test_another_status_is_an_error(status: int) -> None:
+    async def handler(_request: web.BaseRequest) -> web.Response:
+        return web.Response(status=status, text=SECRET, headers={"Location": "http://other/"})
+
+    seen = await reading(handler)
+    assert f"answered {status}" in seen.error
+    assert SECRET not in seen.error
+
+
+async def test_a_slow_collector_is_an_error() -> None:
+    assert "did not answer in 0.1 s" in (await reading(hanging, timeout=0.1)).error
+
+
+async def test_a_collector_that_is_down_is_an_error() -> None:
+    async with aiohttp.ClientSession() as session:
+        reader = CollectorReader(session, "http://127.0.0.1:9", model().namespace)
+        assert "failed" in (await reader.read(model(), ID)).error
+
+
+async def test_an_answer_beyond_the_limit_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experiments, "LIMIT", 100)
+    long = json.dumps({"experiment": "x" * 200}).encode()
+    assert "more than 100 bytes" in (await reading(answering(long))).error
+
+
+async def test_answers_and_errors_are_kept_for_a_while_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(experiments, "KEPT", 2)
+    asked, time = [], [0.0]
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        asked.append(request.path)
+        return web.json_response(BODY, status=200 if len(asked) > 1 else 503)
+
+    async with serving(handler) as port, aiohttp.ClientSession() as session:
+        reader = CollectorReader(
+            session, f"http://127.0.0.1:{port}", model().namespace, clock=lambda: time[0]
+        )
+        for seconds in (0, FRESH - 1):
+            time[0] = seconds
+            assert "503" in (await reader.read(model(), ID)).error
+        time[0] = FRESH
+        assert (await reader.read(model(), ID)).body == BODY
+        assert len(asked) == 2
+        for number in range(3):
+            await reader.read(model(), f"{number:08x}")
+        await reader.read(model(), ID)
+        assert len(asked) == 6, "only KEPT answers are kept"
+
+
+async def test_a_model_that_the_collector_cannot_know_is_not_asked_for() -> None:
+    async with aiohttp.ClientSession() as session:
+        reader = CollectorReader(session, "http://127.0.0.1:9", "other")
+        seen = await reader.read(model(), ID)
+    assert "knows the models of namespace other" in seen.error
+
+
+async def test_without_a_collector_the_remedy_is_said() -> None:
+    assert "set collector.enabled" in (await NoCollector().read(model(), ID)).error
+
+
+def test_an_answer_has_the_numbers_that_were_sent() -> None:
+    assert parse(json.dumps(BODY).encode()) == BODY

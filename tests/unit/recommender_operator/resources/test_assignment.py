@@ -1,0 +1,131 @@
+"""The header that assigns users to versions, and the route that sets it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_operator.observed import PLAIN, Routing
+from recommender_operator.resources import assignment, http_route
+from recommender_operator.resources.assignment import Assignment
+from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model
+
+STABLE, CANDIDATE = "movies-0123abcd", "movies-4567cdef"
+ASSIGNMENTS = st.builds(
+    Assignment,
+    id=st.from_regex(r"[0-9a-f]{8}", fullmatch=True),
+    phase=st.integers(0, 99),
+    cap=st.floats(0.01, 1e9),
+    candidate=st.just(CANDIDATE),
+    percent=st.integers(1, 99),
+)
+
+
+def route(users: Assignment, **testers: str) -> Any:
+    weights = {STABLE: 100 - users.percent, CANDIDATE: users.percent}
+    routing = Routing(experiment=users.header, **testers)
+    return http_route.http_route(model(), weights, OPTIONS, routing=routing)
+
+
+@given(ASSIGNMENTS)
+def test_a_header_says_what_was_assigned(users: Assignment) -> None:
+    assert assignment.parse(users.header) == users
+
+
+def test_a_header_has_the_form_of_the_contract() -> None:
+    users = Assignment(id="00c0ffee", phase=3, cap=1000, candidate=CANDIDATE, percent=50)
+    assert users.header == f"id=00c0ffee;phase=3;cap=1000;arms={CANDIDATE}:0-5000"
+
+
+@given(ASSIGNMENTS)
+def test_a_wider_share_keeps_every_user_of_a_narrower_one(users: Assignment) -> None:
+    ends = [
+        int(Assignment(**{**vars(users), "percent": percent}).header.rpartition("-")[2])
+        for percent in range(1, 100)
+    ]
+    assert ends == sorted(set(ends))
+    assert ends[-1] < assignment.BUCKETS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "id=1", "id=00c0ffee;phase=3;cap=1000;arms=a:5-50",
+        "id=00c0ffee;phase=3;cap=1000;arms=a:0-55", "id=00c0ffee;phase=3;cap=1000;arms=a:0-0",
+        "id=00c0ffee;phase=3;cap=1000;arms=a:0-10000", "id=00c0ffee;phase=100;cap=1;arms=a:0-100",
+        "id=00c0ffee;phase=3;cap=1.2.3;arms=a:0-100", "id=00C0FFEE;phase=3;cap=1;arms=a:0-100",
+        "id=00c0ffee;phase=3;cap=1000;arms=a:0-100,b:100-200",
+    ],
+)  # fmt: skip
+def test_a_header_of_somebody_else_is_no_assignment(text: str) -> None:
+    assert assignment.parse(text) is None
+
+
+@given(ASSIGNMENTS)
+def test_a_route_of_an_experiment_sends_all_requests_to_the_stable_version(
+    users: Assignment,
+) -> None:
+    made = route(users)
+    for rule in made["spec"]["rules"]:
+        assert [b["name"] for b in rule["backendRefs"]] == [f"{STABLE}-transformer"]
+        assert [b["weight"] for b in rule["backendRefs"]] == [100]
+    assert http_route.weights_of(made) == {
+        STABLE: 100 - users.percent,
+        CANDIDATE: users.percent,
+    }
+    assert http_route.routing_of(made) == Routing(experiment=users.header)
+
+
+def test_testers_reach_the_candidate_alone_and_are_no_part_of_the_experiment() -> None:
+    users = Assignment(id="00c0ffee", phase=0, cap=1000, candidate=CANDIDATE, percent=10)
+    made = route(users, tester="let-me-see", tested=CANDIDATE)
+    *testers, _, _ = made["spec"]["rules"]
+    assert len(testers) == 2
+    for rule in testers:
+        assert [b["name"] for b in rule["backendRefs"]] == [f"{CANDIDATE}-transformer"]
+        assert {h["value"] for m in rule["matches"] for h in m["headers"]} == {"let-me-see"}
+        assert assignment.HEADER in rule["filters"][0]["requestHeaderModifier"]["remove"]
+    assert http_route.weights_of(made) == {STABLE: 90, CANDIDATE: 10}
+    assert http_route.routing_of(made) == Routing(
+        experiment=users.header, tester="let-me-see", tested=CANDIDATE
+    )
+
+
+@pytest.mark.parametrize("experiment", ["", "00c0ffee"])
+@pytest.mark.parametrize("tester", ["", "let-me-see"])
+def test_no_client_can_put_itself_into_an_experiment(experiment: str, tester: str) -> None:
+    users = Assignment(id="00c0ffee", phase=0, cap=1000, candidate=CANDIDATE, percent=10)
+    routing = Routing(
+        experiment=users.header if experiment else "",
+        tester=tester,
+        tested=CANDIDATE if tester else "",
+    )
+    made = http_route.http_route(model(), {STABLE: 90, CANDIDATE: 10}, OPTIONS, routing=routing)
+    for rule in made["spec"]["rules"]:
+        (modifier,) = [f["requestHeaderModifier"] for f in rule["filters"]]
+        written = {each["name"] for each in modifier.get("set", [])} | set(modifier["remove"])
+        assert written == {assignment.HEADER, assignment.FORWARDED}
+        assert assignment.FORWARDED in modifier["remove"]
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        {STABLE: 100}, {STABLE: 80, CANDIDATE: 20}, {CANDIDATE: 100},
+        {STABLE: 45, "movies-9": 45, CANDIDATE: 10},
+    ],
+)  # fmt: skip
+def test_a_header_that_does_not_fit_the_weights_is_refused(weights: dict[str, int]) -> None:
+    users = Assignment(id="00c0ffee", phase=0, cap=1000, candidate=CANDIDATE, percent=10)
+    routing = Routing(experiment=users.header)
+    with pytest.raises(ValueError, match="not those of the header"):
+        http_route.http_route(model(), weights, OPTIONS, routing=routing)
+
+
+def test_a_route_without_an_experiment_has_no_header_to_report() -> None:
+    made = http_route.http_route(model(), {STABLE: 90, CANDIDATE: 10}, OPTIONS)
+    assert http_route.routing_of(made) == PLAIN
+    assert http_route.routing_of({}) == PLAIN

@@ -1,0 +1,79 @@
+"""The users of an experiment, and what the collector says about them."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from recommender_operator.experiments.moments import COMPONENTS, product_key
+from recommender_operator.observed import ExperimentReading, VersionObject
+from recommender_operator.phases import routing
+
+#: Answers that each user gets.
+ANSWERS = 10
+
+
+def arm(name: str, users: int, clicks: float, *, mixed: int = 0) -> dict[str, Any]:
+    """Return the moments of an arm: ANSWERS for each user, one click of this share of users."""
+    means = dict.fromkeys(COMPONENTS, 0.0) | {"answers": float(ANSWERS)}
+    clicked = float(round(users * clicks))
+    sums = {part: users * mean for part, mean in means.items()} | {"clicks": clicked}
+    products = {
+        product_key(one, other): users * means[one] * means[other]
+        for one in COMPONENTS
+        for other in COMPONENTS
+    }
+    products |= {"clicks*clicks": clicked, "answers*clicks": ANSWERS * clicked}
+    return {
+        "arm": name, "users": users, "mixed": mixed, "disagreed": 0, "sums": sums,
+        "products": products,
+    }  # fmt: skip
+
+
+@dataclasses.dataclass
+class Users:
+    """A constant number of new users per hour, some of whom click."""
+
+    per_hour: int = 1000
+    #: Share of the users who click, by version; of others it is this.
+    clicks: dict[str, float] = dataclasses.field(default_factory=dict)
+    usual: float = 0.2
+    #: Why the collector does not answer.
+    error: str = ""
+    #: How far the collector lags behind.
+    lag: datetime.timedelta = datetime.timedelta()
+    #: Fields of the answer that are wrong.
+    odd: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    #: Share of the candidate's users that reach it.
+    reached: float = 1.0
+
+    def reading(
+        self, versions: Iterable[VersionObject], now: datetime.datetime
+    ) -> ExperimentReading | None:
+        """Return what the collector answers, as the operator would ask."""
+        known = list(versions)
+        found = routing.undecided(known)
+        if found is None:
+            return None
+        if self.error:
+            return ExperimentReading(error=self.error)
+        (candidate,) = [v.name for v in known if v.status.experiment is found]
+        phases = []
+        for phase in found.phases:
+            hours = ((phase.until or now) - phase.since).total_seconds() / 3600
+            total = self.per_hour * hours
+            shares = {
+                phase.stable: (100 - phase.weight) / 100,
+                candidate: phase.weight / 100 * self.reached,
+            }
+            arms = [
+                arm(name, int(total * share), self.clicks.get(name, self.usual))
+                for name, share in shares.items()
+            ]
+            since = phase.since.timestamp()
+            phases.append({"phase": phase.number, "since": since, "arms": arms})
+        watermark = (now - self.lag).timestamp()
+        body = {"experiment": found.id, "watermark": watermark, "phases": phases}
+        return ExperimentReading(body=body | dict(self.odd))

@@ -1,0 +1,180 @@
+"""An experiment whose data are missing, late or wrong never promotes, and says why."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+
+from recommender_operator.experiments import decision as statistics
+from recommender_operator.experiments.decision import Kind
+from tests.unit.recommender_operator.experiment_worlds import (
+    Judge,
+    experiment,
+    measuring,
+    reasons,
+    started,
+)
+from tests.unit.recommender_operator.simulation.users import arm
+
+
+@pytest.fixture
+def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
+    judge = Judge()
+    monkeypatch.setattr(statistics, "decide", judge)
+    return judge
+
+
+def test_a_collector_that_does_not_answer_promotes_nothing_and_is_reported_once(
+    judge: Judge,
+) -> None:
+    world = measuring()
+    judge.kind = Kind.PROMOTE
+    world.users.error = "its users cannot be read: GET http://c:9090 did not answer in 5 s"
+    world.watch(120)
+    assert world.condition("AnalysisPassed") == ("Unknown", "ExperimentError")
+    assert "did not answer in 5 s" in world.message("AnalysisPassed")
+    assert (experiment(world).verdict, experiment(world).final) == ("Error", False)
+    assert reasons(world).count("ExperimentError") == 1
+    assert world.weight == 50
+    world.users.error = ""
+    world.settle()
+    assert world.stages()[2] == "Promoted"
+
+
+def test_the_last_numbers_stay_while_the_collector_does_not_answer(judge: Judge) -> None:
+    world = measuring()
+    world.watch(120)
+    before = experiment(world)
+    assert before.users > 0
+    world.users.error = "down"
+    world.watch(10)
+    assert experiment(world).verdict == "Error"
+    assert (experiment(world).users, experiment(world).metrics) == (before.users, before.metrics)
+    assert judge.kind is Kind.KEEP_RUNNING
+
+
+def test_a_ramp_does_not_widen_without_its_guardrails(judge: Judge) -> None:
+    world = started()
+    world.users.error = "down"
+    world.watch(100)
+    assert (world.weight, world.condition("AnalysisPassed")[1]) == (10, "ExperimentError")
+    judge.kind = Kind.BLOCKED
+    world.users.error = ""
+    world.watch(100)
+    assert (world.weight, world.condition("AnalysisPassed")[1]) == (10, "ExperimentBlocked")
+    judge.kind = Kind.KEEP_RUNNING
+    world.watch(100)
+    assert world.weight == 50
+
+
+def test_a_collector_that_stays_away_until_max_days_is_no_verdict(judge: Judge) -> None:
+    world = measuring()
+    judge.kind = Kind.PROMOTE
+    world.users.error = "down"
+    world.watch(0.02 * 86400 + 60)
+    assert world.condition("AnalysisPassed") == ("Unknown", "HeldAtDeadline")
+    assert world.stages()[2] == "Canary"
+
+
+NAN = float("nan")
+
+
+def broken(world: Any, **changes: Any) -> dict[str, Any]:
+    """A phase whose candidate's arm has these fields."""
+    number = experiment(world).phases[-1].number
+    good = arm(world.stable(), 100, 0.2)
+    name = next(n for n in world.versions if world.seed_of(n) == 2)
+    return {"phases": [{"phase": number, "arms": [good, arm(name, 100, 0.2) | changes]}]}
+
+
+@pytest.mark.parametrize(
+    ("odd", "field"),
+    [
+        ({"experiment": "ffffffff"}, "experiment: not the requested id"),
+        ({"experiment": None}, "experiment: not the requested id"),
+        ({"watermark": NAN}, "watermark: not a time"),
+        ({"watermark": "now"}, "watermark: not a time"),
+        ({"watermark": True}, "watermark: not a time"),
+        ({"phases": None}, "phases: not a list"),
+        ({"phases": [{}] * 1001}, "phases: not a list of at most 1000 entries"),
+        ({"phases": [3]}, "phases[0]: not an object"),
+        ({"phases": [{"phase": "0", "arms": []}]}, "phases[0].phase: not a count"),
+        ({"phases": [{"phase": 0, "arms": []}] * 2}, "phases[1].phase: 0 is there twice"),
+        ({"phases": [{"phase": 0, "arms": {}}]}, "phases[0].arms: not a list"),
+        ({"phases": [{"phase": 0, "arms": ["x"]}]}, "phases[0].arms[0]: not an object"),
+        ({"phases": [{"phase": 0, "arms": [{"arm": 3}]}]}, "phases[0].arms[0].arm: not a new"),
+        ({"phases": [{"phase": 0, "arms": [{"arm": "a"}]}]}, "phases[0].arms[0].sums"),
+    ],
+)
+def test_an_answer_of_another_form_is_an_error_that_names_the_field(
+    judge: Judge, odd: dict[str, Any], field: str
+) -> None:
+    world = measuring()
+    judge.kind = Kind.PROMOTE
+    world.users.odd = odd
+    world.watch(10)
+    assert experiment(world).verdict == "Error"
+    assert field in experiment(world).message
+    assert world.weight == 50
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"users": -1}, "users"),
+        ({"users": NAN}, "users"),
+        ({"users": 1e300}, "users"),
+        ({"mixed": -1}, "mixed: not a count"),
+        ({"disagreed": NAN}, "disagreed: not a count"),
+        ({"sums": {}}, "sums: missing or unknown"),
+        ({"products": None}, "products: not an object"),
+        ({"sums": arm("x", 100, 0.2)["sums"] | {"clicks": NAN}}, "sums.clicks"),
+        ({"sums": arm("x", 100, 0.2)["sums"] | {"revenue": -1.0}}, "sums.revenue"),
+        ({"sums": arm("x", 100, 0.2)["sums"] | {"clicks": 1e9}}, "sums.clicks"),
+    ],
+)
+def test_impossible_moments_are_an_error_that_names_the_field(
+    judge: Judge, changes: dict[str, Any], field: str
+) -> None:
+    world = measuring()
+    judge.kind = Kind.PROMOTE
+    world.users.odd = broken(world, **changes)
+    world.watch(10)
+    assert experiment(world).verdict == "Error"
+    assert f"arms[1].{field}" in experiment(world).message
+    assert world.weight == 50
+
+
+@pytest.mark.parametrize(
+    ("minutes", "what"), [(16, "counted events only up to 9"), (-16, "s ahead of the operator's")]
+)
+def test_moments_of_another_time_promote_nothing_but_may_prove_a_loss(
+    judge: Judge, minutes: int, what: str
+) -> None:
+    world = measuring()
+    world.users.lag = datetime.timedelta(minutes=minutes)
+    judge.kind = Kind.PROMOTE
+    world.watch(30)
+    assert experiment(world).verdict == "Error"
+    assert what in experiment(world).message
+    judge.kind = Kind.ROLL_BACK
+    world.watch(10)
+    assert world.stages()[2] == "RolledBack"
+
+
+def test_arms_and_phases_of_others_are_left_out(judge: Judge) -> None:
+    world = measuring()
+    name = next(n for n in world.versions if world.seed_of(n) == 2)
+    number = experiment(world).phases[-1].number
+    arms = [arm(world.stable(), 70, 0.2), arm(name, 60, 0.2, mixed=3), arm("movies-0", 9, 1.0)]
+    others = [{"phase": 77, "arms": arms}, {"phase": number, "arms": arms}]
+    world.users.odd = {"phases": others}
+    world.watch(5)
+    _, phases, _ = judge.asked[-1]
+    assert [phase.number for phase in phases] == [0, 1]
+    assert {arm: m.users for arm, m in phases[-1].arms.items()} == {world.stable(): 70, name: 60}
+    assert phases[-1].weights == {world.stable(): 50, name: 50}
+    assert phases[-1].mixed == 3
+    assert phases[0].arms == {}, "a phase that the collector has not seen has no users"

@@ -1,0 +1,240 @@
+"""An experiment in a rollout: users are assigned, measured, and decide."""
+
+from __future__ import annotations
+
+import pytest
+
+from recommender_operator.api.version import VersionStage
+from recommender_operator.experiments import decision as statistics
+from recommender_operator.experiments.decision import Kind
+from recommender_operator.observed import PLAIN
+from tests.unit.recommender_operator.experiment_worlds import (
+    PLAN,
+    Judge,
+    experiment,
+    measuring,
+    reasons,
+    started,
+    until,
+    users,
+)
+from tests.unit.recommender_operator.world import World
+
+
+@pytest.fixture
+def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
+    judge = Judge()
+    monkeypatch.setattr(statistics, "decide", judge)
+    return judge
+
+
+def candidate(world: World) -> str:
+    (name,) = [name for name in world.versions if world.seed_of(name) == 2]
+    return name
+
+
+def test_users_are_assigned_by_a_header_from_the_first_step_on(judge: Judge) -> None:
+    world = started()
+    seen = users(world)
+    assert seen is not None
+    assert (seen.candidate, seen.percent, seen.phase) == (candidate(world), 10, 0)
+    assert (seen.id, seen.cap) == (experiment(world).id, 1000)
+    assert world.route == {world.stable(): 90, candidate(world): 10}
+    judge.kind = Kind.PROMOTE
+    world.settle()
+    assert world.routing == PLAIN, "a promoted version needs no header"
+
+
+def test_a_ramp_only_widens_and_each_width_is_a_phase(judge: Judge) -> None:
+    world = measuring(rollout={"steps": [{"weight": w} for w in (1, 5, 20, 100)]})
+    phases = experiment(world).phases
+    assert [(p.number, p.weight) for p in phases] == [(0, 1), (1, 5), (2, 20), (3, 50)]
+    assert [p.until is None for p in phases] == [False, False, False, True]
+    assert {p.stable for p in phases} == {world.stable()}
+    assert judge.asked
+
+
+def test_the_step_holds_until_the_experiment_decides(judge: Judge) -> None:
+    world = measuring()
+    world.watch(200)
+    assert world.steps[-1].weight == 50
+    assert world.condition("AnalysisPassed") == ("Unknown", "Measuring")
+    assert "says KeepRunning" in world.message("AnalysisPassed")
+    judge.kind = Kind.PROMOTE
+    until(world, lambda: experiment(world).final)
+    judge.kind = Kind.ROLL_BACK
+    world.settle()
+    assert world.stages()[2] == "Promoted"
+    assert world.weights_of(2) == [10, 50, 100]
+    assert "ExperimentWon" in reasons(world)
+    won = next(e for e in world.events if e.reason == "ExperimentWon")
+    assert "says Promote" in won.message
+    decision = world.versions[candidate(world)].status.decision
+    assert decision is not None
+    assert (decision.reason, "says Promote" in decision.message) == ("StepsPassed", True)
+    assert experiment(world).verdict == "Promote"
+
+
+def test_the_numbers_are_in_the_status_of_the_version(judge: Judge) -> None:
+    world = measuring()
+    judge.kind = Kind.PROMOTE
+    world.settle()
+    seen = experiment(world)
+    clicks, revenue = seen.metrics
+    assert (clicks.metric, clicks.role, clicks.limit) == ("ClickThroughRate", "Primary", 0.05)
+    assert (clicks.champion, clicks.candidate, clicks.difference) == (0.04, 0.05, 0.25)
+    assert (clicks.low, clicks.high, clicks.p_value) == (0.1, None, 0.001)
+    assert (clicks.champion_users, clicks.candidate_users) == (500, 510)
+    assert (revenue.metric, revenue.role, revenue.limit) == ("RevenuePerUser", "Guardrail", 0.1)
+    assert (seen.planned_users, seen.sample_ratio_p, seen.final) == (10000, 0.4, True)
+    assert seen.users > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "counted"),
+    [(Kind.ROLL_BACK, "ExperimentLost", 1), (Kind.FUTILE, "ExperimentFutile", 0)],
+)
+def test_a_lost_or_futile_experiment_is_rolled_back_and_only_the_lost_one_counts(
+    judge: Judge, kind: Kind, reason: str, counted: int
+) -> None:
+    world = measuring()
+    judge.kind = kind
+    world.settle()
+    decision = world.versions[candidate(world)].status.decision
+    assert decision is not None
+    assert (decision.outcome, decision.reason) == ("RolledBack", reason)
+    assert f"says {kind}" in decision.message
+    assert world.routing == PLAIN
+    assert world.route == {world.stable(): 100}
+    assert world.status.consecutive_rollbacks == counted
+
+
+def test_a_guardrail_ends_the_ramp(judge: Judge) -> None:
+    world = started()
+    judge.kind = Kind.ROLL_BACK
+    until(world, lambda: world.stages()[2] == "RolledBack", looks=5)
+    assert world.weights_of(2) == [10]
+
+
+def test_users_do_not_stop_the_protection_by_errors_and_latency(judge: Judge) -> None:
+    world = measuring()
+    world.error_share[2] = 0.5
+    world.settle()
+    decision = world.versions[candidate(world)].status.decision
+    assert decision is not None
+    assert decision.reason == "AnalysisFailed"
+    assert judge.kind is Kind.KEEP_RUNNING
+
+
+def test_a_promotion_also_needs_the_analysis(judge: Judge) -> None:
+    world = measuring()
+    judge.kind = Kind.PROMOTE
+    world.mute.add(candidate(world))
+    world.watch(120)
+    assert world.steps[-1].weight == 50
+    assert experiment(world).verdict == "Promote"
+    asked = len(judge.asked)
+    judge.kind = Kind.FUTILE
+    world.mute.clear()
+    world.settle()
+    assert world.stages()[2] == "Promoted", "a fixed horizon is read once"
+    assert len(judge.asked) == asked
+
+
+def test_a_manual_gate_still_waits_for_a_person(judge: Judge) -> None:
+    world = measuring(rollout={"promotion": "Manual"})
+    judge.kind = Kind.PROMOTE
+    until(world, lambda: world.condition("AnalysisPassed")[1] == "AwaitingPromotion")
+    assert world.stages()[2] == "Canary"
+    world.annotations["promote"] = "1"
+    world.settle()
+    assert world.stages()[2] == "Promoted"
+
+
+@pytest.mark.parametrize("kind", [Kind.INCONCLUSIVE, Kind.KEEP_RUNNING, Kind.BLOCKED])
+@pytest.mark.parametrize(
+    ("policy", "stage", "reason"),
+    [
+        ("Hold", "Canary", "HeldAtDeadline"),
+        ("RollBack", "RolledBack", "InconclusiveAtDeadline"),
+    ],
+)
+def test_without_a_verdict_at_max_days_the_policy_decides(
+    judge: Judge, kind: Kind, policy: str, stage: str, reason: str
+) -> None:
+    short = {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300}
+    world = measuring(analysis=short | {"onDeadline": policy})
+    judge.kind = kind
+    world.watch(0.02 * 86400 + 60)
+    assert world.stages()[2] == stage
+    assert reason in reasons(world)
+    if policy == "Hold":
+        assert world.condition("AnalysisPassed") == ("Unknown", "HeldAtDeadline")
+        assert reasons(world).count("HeldAtDeadline") == 1
+        assert world.route == {world.stable(): 50, candidate(world): 50}
+
+
+def test_the_deadline_of_the_analysis_does_not_end_an_experiment(judge: Judge) -> None:
+    short = {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 60}
+    world = measuring(analysis=short | {"onDeadline": "RollBack"})
+    world.requests_per_second = 0
+    world.watch(400)
+    assert world.stages()[2] == "Canary"
+    assert judge.kind is Kind.KEEP_RUNNING
+
+
+def test_observe_reports_and_decides_nothing(judge: Judge) -> None:
+    world = measuring(experiment=PLAN | {"mode": "Observe"})
+    for kind in (Kind.PROMOTE, Kind.ROLL_BACK):
+        judge.kind = kind
+        world.watch(0.03 * 86400)
+        assert world.stages()[2] == "Canary"
+    assert "a person decides" in world.message("AnalysisPassed")
+    world.annotations["promote"] = "1"
+    world.settle()
+    assert world.stages()[2] == "Promoted"
+
+
+def test_the_first_version_has_no_experiment_because_there_is_nothing_to_compare(
+    judge: Judge,
+) -> None:
+    world = started()
+    (first,) = [v for v in world.versions.values() if v.spec.training.seed == 17]
+    assert first.status.experiment is None
+    assert first.status.stage is VersionStage.PROMOTED
+    assert not judge.asked or judge.asked[0][2] == 0
+
+
+def test_a_change_of_the_plan_applies_to_the_next_rollout(judge: Judge) -> None:
+    world = measuring()
+    before = experiment(world)
+    world.edit(experiment=PLAN | {"alpha": 0.2, "weight": 30})
+    world.watch(60)
+    assert experiment(world).plan == before.plan
+    assert experiment(world).id == before.id
+    assert judge.asked[-1][0].alpha == 0.05
+    assert world.weight == 50
+
+
+def test_each_rollout_has_users_of_its_own(judge: Judge) -> None:
+    world = measuring()
+    first = experiment(world).id
+    world.annotations["abort"] = "1"
+    world.settle()
+    assert world.stages()[2] == "RolledBack"
+    world.annotations["retry"] = "2"
+    until(world, lambda: world.stages()[2] == "Canary" and users(world) is not None)
+    assert experiment(world).id != first
+    assert experiment(world).phases[0].number == 0
+    assert judge.asked
+
+
+def test_numbers_are_written_once_a_minute(judge: Judge) -> None:
+    world = measuring()
+    written = set()
+    for _ in range(60):
+        world.reconcile()
+        written.add(experiment(world).judged_at)
+        world.tick()
+    assert 4 <= len(written) <= 7
+    assert len(judge.asked) > 50

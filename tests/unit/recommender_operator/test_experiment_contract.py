@@ -1,0 +1,59 @@
+"""What the collector answers about an experiment is what the operator reads."""
+
+from __future__ import annotations
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_collector.api.experiments import shown
+from recommender_collector.domain import moments as counted
+from recommender_collector.domain.moments import COMPONENTS, SCALE, Share
+from recommender_collector.store.experiments import Account
+from recommender_operator.adapters.counters.experiments import parse
+from recommender_operator.api.spec import ExperimentMetric, ExperimentSpec, PrimaryMetric
+from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
+from recommender_operator.experiments.moments import COMPONENTS as READ
+from recommender_operator.phases.stages import moments
+from tests.fakes.kube import NOW
+
+CHAMPION, CANDIDATE = "movies-0123abcd", "movies-4567cdef"
+PLAN = ExperimentSpec(
+    primary=(PrimaryMetric(metric=ExperimentMetric.CONVERSION_RATE, smallest_effect=0.1),)
+)
+EXPERIMENT = ExperimentStatus(
+    id="00c0ffee",
+    plan=PLAN,
+    phases=(ExperimentPhase(number=3, weight=50, stable=CHAMPION, since=NOW),),
+)
+#: Whole numbers as the collector keeps them: money and seconds in thousandths.
+VECTORS = st.tuples(*[st.integers(0, 10**9) for _ in COMPONENTS])
+
+
+def test_both_have_the_same_components() -> None:
+    assert COMPONENTS == READ
+
+
+@given(st.lists(VECTORS, max_size=8), st.integers(0, 5), st.integers(0, 5))
+def test_what_the_collector_counted_is_what_the_operator_reads(
+    users: list[tuple[int, ...]], mixed: int, disagreed: int
+) -> None:
+    arm = counted.Moments(mixed=mixed, disagreed=disagreed)
+    for vector in users:
+        arm.add(Share(arm=CANDIDATE, mixed=False, vector=vector, disagreed=()), 1)
+    account = Account(watermark=12.5, since={3: 1000}, moments={3: {CANDIDATE: arm}})
+    body = parse(orjson.dumps(shown("00c0ffee", account)))
+    (phase,) = moments.read_phases(body, EXPERIMENT, CHAMPION, CANDIDATE)
+    seen = phase.of(CANDIDATE)
+    assert (seen.users, phase.mixed, phase.disagreed) == (len(users), mixed, disagreed)
+    for place, name in enumerate(COMPONENTS):
+        unit = SCALE if name in ("dwell", "revenue") else 1
+        assert seen.sums[name] == sum(vector[place] for vector in users) / unit
+    assert moments.watermark(body) == 12.5
+
+
+def test_an_experiment_that_nobody_has_seen_has_no_users() -> None:
+    account = Account(watermark=12.5, since={}, moments={})
+    body = parse(orjson.dumps(shown("00c0ffee", account)))
+    (phase,) = moments.read_phases(body, EXPERIMENT, CHAMPION, CANDIDATE)
+    assert phase.arms == {}

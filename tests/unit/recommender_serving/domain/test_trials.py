@@ -1,0 +1,125 @@
+"""What a version does about the headers of an experiment."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_serving.domain.trials import Trial, Trials
+from recommender_serving.domain.types import NOBODY
+from tests.unit.recommender_serving.serving_samples import request
+from tests.unit.recommender_serving.serving_versions import (
+    CANDIDATE,
+    EXPERIMENT,
+    HEADERS,
+    OURS,
+    RECEIVER,
+    THEIRS,
+)
+
+
+class Reader:
+    """Headers as a version reads them, and how many it ignored."""
+
+    def __init__(self, version: str = RECEIVER) -> None:
+        self.ignored = 0
+        self._trials = Trials("movies", version, self._count)
+
+    def _count(self) -> None:
+        self.ignored += 1
+
+    def __call__(self, **headers: str) -> Trial | None:
+        return self._trials.of({name.replace("_", "-"): text for name, text in headers.items()})
+
+    def seen(self, **more: str) -> Trial:
+        found = self(x_recommender_experiment=EXPERIMENT, **more)
+        assert found is not None
+        return found
+
+
+def away(trial: Trial, user: int) -> str | None:
+    return trial.away(trial.assignment(request(user_id=user)))
+
+
+def test_users_of_the_candidate_are_forwarded_and_others_are_not() -> None:
+    trial = Reader().seen()
+    assert {away(trial, user) for user in THEIRS} == {CANDIDATE}
+    assert {away(trial, user) for user in OURS} == {None}
+
+
+def test_the_arm_of_other_users_is_the_receiver() -> None:
+    for reader, more in (
+        (Reader(), {}),
+        (Reader(CANDIDATE), {"x_recommender_forwarded": RECEIVER}),
+    ):
+        found = reader.seen(**more).assignment(request(user_id=OURS[0]))
+        assert found is not None
+        assert found.arm == RECEIVER
+
+
+@pytest.mark.parametrize("by", [RECEIVER, CANDIDATE, "movies-99999999", "", "a host/../"])
+def test_a_forwarded_request_is_never_forwarded_again(by: str) -> None:
+    for version in (RECEIVER, CANDIDATE, "movies-22222222"):
+        trial = Reader(version).seen(x_recommender_forwarded=by)
+        assert {away(trial, user) for user in THEIRS + OURS} == {None}
+
+
+def test_the_candidate_forwards_none_of_its_own_users() -> None:
+    trial = Reader(CANDIDATE).seen()
+    assert {away(trial, user) for user in THEIRS} == {None}
+
+
+def test_a_request_without_user_and_session_is_in_no_experiment() -> None:
+    trial = Reader().seen()
+    assert trial.assignment(request(user_id=NOBODY)) is None
+    assert trial.away(None) is None
+    assert trial.assignment(request(user_id=NOBODY, session_id="s")) is not None
+
+
+def test_a_header_that_does_not_parse_is_ignored_and_counted() -> None:
+    reader = Reader()
+    assert reader(x_recommender_experiment="id=1") is None
+    assert reader(x_recommender_experiment="id=1") is None
+    assert reader.ignored == 2
+    assert reader() is None
+    assert reader.seen()
+    assert reader.ignored == 2
+
+
+def test_the_header_of_a_new_phase_counts_at_once() -> None:
+    reader = Reader()
+    assert reader.seen().experiment.phase == 3
+    later = reader(x_recommender_experiment=EXPERIMENT.replace("phase=3", "phase=4"))
+    assert later is not None
+    assert later.experiment.phase == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("0", (0,)),
+        ("0,2,63", (0, 2, 63)),
+        ("2,0", ()),
+        ("1,1", ()),
+        ("64", ()),
+        ("-1", ()),
+        ("1,", ()),
+        ("", ()),
+    ],
+)
+def test_places_are_rising_numbers_or_none(text: str, places: tuple[int, ...]) -> None:
+    trial = Reader().seen(x_recommender_forwarded=RECEIVER, x_recommender_places=text)
+    assert trial.places == places
+
+
+@given(st.text(max_size=300))
+def test_whatever_the_places_are_they_are_places(text: str) -> None:
+    places = Reader().seen(x_recommender_forwarded="", x_recommender_places=text).places
+    assert len(places) <= 64
+    assert all(0 <= place < 64 for place in places)
+
+
+def test_a_client_cannot_give_places() -> None:
+    assert Reader().seen(x_recommender_places="3").places == ()
+    assert set(HEADERS) == {"x-recommender-experiment"}
