@@ -149,7 +149,8 @@ class Forwarder:
     ) -> Found | None:
         found: Found | None = None
         peer = self._peers.of(errand.version)
-        seconds, cut_short = self._seconds(errand)
+        full = -(-errand.instances // WAVE) * (sum(self._timeouts) + MARGIN)
+        seconds = self._seconds(full, errand.deadline)
         if seconds <= 0 or self._held + size > BUDGET:
             outcome = Forwarded.BUSY
         elif peer.breaker.admit() is not None:
@@ -157,7 +158,7 @@ class Forwarder:
         else:
             self._held += size
             try:
-                outcome, found = await self._tried(peer, seconds, cut_short, call)
+                outcome, found = await self._tried(peer, seconds, full, call)
             finally:
                 self._held -= size
         self._counts.forwarded(outcome, errand.instances)
@@ -170,18 +171,18 @@ class Forwarder:
         self,
         peer: Peer,
         seconds: float,
-        cut_short: bool,
+        full: float,
         call: Callable[[Peer, float], Awaitable[tuple[Found, float | None]]],
     ) -> tuple[Forwarded, Found | None]:
-        """Ask an admitted version, and release it."""
+        """Ask an admitted version, and release it; `full` are the seconds that it may take."""
         start = self._clock()
         try:
             with self._span():
                 async with asyncio.timeout(seconds):
                     found, took = await call(peer, seconds)
         except TimeoutError:
-            if cut_short:  # the version has not failed: the client waits for less than it may take
-                peer.breaker.abandon()
+            if seconds < full:  # the client waits for less than the version may take
+                peer.breaker.abandon(seconds / full)
             else:
                 peer.breaker.release(FallReason.TIMEOUT)
             return Forwarded.TIMEOUT, None
@@ -196,8 +197,8 @@ class Forwarder:
             logger.exception("a forward failed")
             peer.breaker.release(FallReason.ERROR)
             return Forwarded.FAILED, None
-        except BaseException:
-            peer.breaker.abandon()
+        except BaseException:  # the client has left
+            peer.breaker.abandon((self._clock() - start) / full)
             raise
         finally:
             total = self._clock() - start
@@ -212,19 +213,15 @@ class Forwarder:
             return contextlib.nullcontext()
         return self._tracing.stage(Waited.FORWARD)
 
-    def _seconds(self, errand: Errand) -> tuple[float, bool]:
-        """Return how long to wait, and whether the client's deadline makes it less.
+    def _seconds(self, full: float, deadline: float | None) -> float:
+        """Return how long to wait: as long as the other version may take, or less by a deadline.
 
-        As long as the other version may take. Of a short time a part is kept for an answer of
-        the receiver, as it is for the baseline.
+        Of a short time a part is kept for an answer of the receiver, as it is for the baseline.
         """
-        waves = -(-errand.instances // WAVE)
-        full = waves * (sum(self._timeouts) + MARGIN)
-        if errand.deadline is None:
-            return full, False
-        left = errand.deadline - asyncio.get_running_loop().time()
-        seconds = share((full, self._timeouts[1]), left)
-        return seconds, seconds < full
+        if deadline is None:
+            return full
+        left = deadline - asyncio.get_running_loop().time()
+        return share((full, self._timeouts[1]), left)
 
 
 def _check(given: str | None, version: str) -> None:

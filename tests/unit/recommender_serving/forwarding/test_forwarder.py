@@ -173,7 +173,9 @@ async def test_requests_that_the_candidate_refuses_do_not_open_the_breaker(tmp_p
         assert of.counted() == {"refused": 25}
 
 
-async def test_short_deadlines_of_clients_do_not_open_the_breaker(tmp_path: Path) -> None:
+async def test_deadlines_that_are_too_short_for_any_answer_do_not_open_the_breaker(
+    tmp_path: Path,
+) -> None:
     async with asking(tmp_path) as of:
         of.site.usual = HANG
         for _ in range(22):
@@ -181,6 +183,40 @@ async def test_short_deadlines_of_clients_do_not_open_the_breaker(tmp_path: Path
         of.site.usual = GOOD_ANSWER
         assert all(await asyncio.gather(*(of.post() for _ in range(3))))
         assert "open" not in of.counted()
+
+
+async def test_a_candidate_that_hangs_opens_the_breaker_under_short_deadlines_too(
+    tmp_path: Path,
+) -> None:
+    async with asking(tmp_path, seconds=0.4, limit=500) as of:
+        of.site.usual = HANG
+        # Each waits for less than half of what the candidate may take: less than half a failure.
+        await asyncio.gather(*(of.post(left=0.3) for _ in range(100)))
+        assert of.counted() == {"timeout": 100}
+        held = asyncio.create_task(of.post(left=0.3))
+        await asyncio.sleep(0.01)
+        assert await of.post(left=0.3) is None
+        assert of.counted()["open"] == 1
+        await held
+        of.site.usual = GOOD_ANSWER
+        assert await of.post(left=0.3) is not None  # the candidate is back
+        assert all(await asyncio.gather(*(of.post() for _ in range(3))))
+
+
+async def test_clients_that_leave_a_candidate_that_hangs_open_the_breaker(tmp_path: Path) -> None:
+    async with asking(tmp_path, seconds=0.1, limit=500) as of:
+        of.site.usual = HANG
+        left = [asyncio.create_task(of.post()) for _ in range(60)]
+        await asyncio.sleep(0.08)
+        for each in left:
+            each.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        held = asyncio.create_task(of.post())
+        await asyncio.sleep(0.01)
+        assert await of.post() is None
+        assert of.counted()["open"] == 1
+        held.cancel()
+        await asyncio.gather(held, return_exceptions=True)
 
 
 async def test_without_time_or_memory_the_candidate_is_not_asked(
