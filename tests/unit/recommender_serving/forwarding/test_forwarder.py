@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -90,9 +91,28 @@ async def test_a_request_says_its_experiment_and_who_forwards_it(tmp_path: Path)
             "traceparent": traceparent,
         }
         assert expected.items() <= headers.items()
-        assert "x-deadline-ms" not in headers
         assert of.counted() == {"answered": 2}
         assert of.version.value("transformer_forward_extra_seconds_count") == 1
+
+
+async def test_the_candidate_is_told_a_deadline_before_this_version_gives_up(
+    tmp_path: Path,
+) -> None:
+    async with asking(tmp_path, seconds=20.0) as of:
+        await of.post()
+        await of.post(left=0.03)
+        told = [int(headers["x-deadline-ms"]) for headers, _ in of.site.requests]
+        assert told[0] == 20040  # of 20 s and 50 ms
+        assert 1 <= told[1] <= 14  # of at most 2/3 of 28 ms
+
+
+async def test_each_forwarded_request_has_digits_of_its_own(tmp_path: Path) -> None:
+    async with asking(tmp_path) as of:
+        for _ in range(2):
+            await of.post()
+        calls = {headers["x-recommender-call"] for headers, _ in of.site.requests}
+        assert len(calls) == 2
+        assert all(re.fullmatch("[0-9a-f]{32}", each) for each in calls)
 
 
 async def test_a_deadline_is_passed_on_less_a_part_for_the_own_answer(tmp_path: Path) -> None:
