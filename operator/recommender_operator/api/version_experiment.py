@@ -36,7 +36,10 @@ class MetricComparison(ApiModel):
     low: float | None = Field(default=None, description="Lower end of its interval.")
     high: float | None = Field(default=None, description="Upper end of its interval.")
     p_value: float | None = Field(
-        default=None, description="p-value, not corrected for the number of metrics."
+        default=None,
+        description="Two-sided p-value of the test at the planned users. Goal Superior: against "
+        "no difference, corrected for the number of primary metrics (Holm). Goal NotWorse: "
+        "against a loss of smallestEffect, not corrected, because all must pass.",
     )
     limit: float | None = Field(
         default=None, description="smallestEffect or largestLoss, relative to the champion."
