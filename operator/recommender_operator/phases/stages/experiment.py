@@ -50,6 +50,8 @@ class Look:
     #: Whether the step is the one that measures, whose deadline is `maxDays`.
     measures: bool = False
     overdue: bool = False
+    #: When it was won in the step that measures; from then on the step waits for its analysis.
+    won_at: datetime.datetime | None = None
 
     @property
     def reason(self) -> Reason:
@@ -88,7 +90,8 @@ def _judged(experiment: ExperimentStatus, *, measures: bool, days: float) -> Loo
         return dataclasses.replace(seen, message=message, overdue=False)
     match verdict:
         case Kind.PROMOTE:
-            return dataclasses.replace(seen, passes=True)
+            won_at = experiment.judged_at if measures else None
+            return dataclasses.replace(seen, passes=True, won_at=won_at)
         case Kind.ROLL_BACK:
             return dataclasses.replace(seen, rolls_back=Reason.EXPERIMENT_LOST, at_once=True)
         case Kind.FUTILE:
