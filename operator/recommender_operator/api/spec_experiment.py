@@ -112,13 +112,15 @@ class ExperimentSpec(ApiModel):
         default=7,
         ge=0,
         le=60,
-        description="Minimum time at the weight, in days; whole weeks cover every weekday.",
+        description="Minimum measured time at the weight, in days; whole weeks cover every "
+        "weekday.",
     )
     max_days: float = Field(
         default=28,
         gt=0,
         le=60,
-        description="Time at the weight after which analysis.onDeadline applies, in days.",
+        description="Measured time at the weight after which analysis.onDeadline applies, in "
+        "days.",
     )
     revenue_cap: float = Field(
         default=1000,

@@ -20,7 +20,7 @@ from recommender_operator.experiments.decision import Decision, Kind
 from recommender_operator.experiments.metrics import Metric
 from recommender_operator.experiments.plan import Goal, Guardrail, Phase, Plan, Primary
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases.stages import experiment_record, moments
+from recommender_operator.phases.stages import assigning, experiment_record, moments
 from recommender_operator.phases.turn import Turn
 
 #: A verdict beside those of `Kind`: the moments are missing, not valid, or too old.
@@ -170,7 +170,7 @@ def measured(experiment: ExperimentStatus, champion: str) -> ExperimentPhase | N
 
 def _days(turn: Turn, experiment: ExperimentStatus) -> float:
     phase = measured(experiment, turn.champion.name) if turn.champion is not None else None
-    return (turn.time - phase.since) / _DAY if phase is not None else 0.0
+    return assigning.measured(phase, turn.time) / _DAY if phase is not None else 0.0
 
 
 def _plan(spec: ExperimentSpec) -> Plan:
