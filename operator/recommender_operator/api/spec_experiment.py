@@ -100,7 +100,8 @@ class ExperimentSpec(ApiModel):
         gt=0,
         le=0.2,
         description="Probability of a wrong decision if nothing differs, for all primary metrics "
-        "together, and again for all guardrails together.",
+        "together; and again, in each phase (each step of the ramp is one), of a rollback for "
+        "harm in any metric.",
     )
     power: float = Field(
         default=0.8,

@@ -1,7 +1,8 @@
 """Harm: looked at at every look, so tested by confidence sequences.
 
 The level is split over all metrics of the experiment: the probability that a candidate that harms
-in none of them is ever rolled back for harm is at most alpha, over all looks.
+in none of them is rolled back for harm at any look of a phase is at most alpha. Each phase is
+judged by itself, so with a ramp of k shares below the weight it is at most (k + 1) alpha.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from recommender_operator.experiments.plan import Goal, Plan
 class Watched:
     """One metric at one look.
 
-    `harmful`: worse than the limit beyond chance, over all looks. `within`: the value itself is
-    within the limit, or what should be little is rare and not beyond it for sure; False without a
-    value.
+    `harmful`: worse than the limit beyond chance, over all looks of the phase. `within`: the
+    value itself is within the limit, or what should be little is rare and not beyond it for sure;
+    False without a value.
     """
 
     comparison: Comparison
