@@ -68,10 +68,26 @@ def _of_user(
     before = _before(events, first, values)
     acts: dict[int, list[Event]] = defaultdict(list)
     for event in events:
-        entered = [n for n, each in seen.items() if min(e.time for e in each) <= event.time]
-        if entered and any(0 <= event.time - e.time <= window for e in seen[max(entered)]):
-            acts[max(entered)].append(event)
+        ranks = {n: _rank([e.time for e in each], event.time) for n, each in seen.items()}
+        near = [(*rank, n) for n, rank in ranks.items() if rank and event.time - rank[0] <= window]
+        if near:
+            acts[max(near)[-1]].append(event)
     return {n: _phase(each, acts[n], before) for n, each in seen.items()}
+
+
+def _rank(exposures: Sequence[int], time: int) -> tuple[int, int] | None:
+    """Which phase a user was in last at a time: the latest exposure, and what it belongs to.
+
+    With less than 30 minutes between two exposures, the user was in the phase all the time.
+    """
+    stretches: list[list[int]] = []
+    for each in sorted(exposures):
+        if stretches and each - stretches[-1][1] < HALF_HOUR:
+            stretches[-1][1] = each
+        else:
+            stretches.append([each, each])
+    entered = [(min(end, time), start) for start, end in stretches if start <= time]
+    return max(entered, default=None)
 
 
 def _before(events: Iterable[Event], first: int, values: Mapping[Kind, float | None]) -> int:

@@ -146,8 +146,15 @@ class WriterMetrics:
             ("model", "reason"),
             registry=registry,
         )
+        self._damaged = Counter(
+            "recommender_writer_damaged_experiments_total",
+            "Experiments whose state in the store could not be read, so that they do not count.",
+            ("model",),
+            registry=registry,
+        )
         for model in models:
             self._exposures.labels(model)
+            self._damaged.labels(model)
             for reason in Ignored:
                 self._ignored.labels(model, reason.value)
             for target in Target:
@@ -164,6 +171,10 @@ class WriterMetrics:
         self._exposures.labels(model).inc(counted)
         for reason, number in ignored.items():
             self._ignored.labels(model, reason.value).inc(number)
+
+    def damaged(self, model: str, experiments: int) -> None:
+        """Count experiments that do not count any more."""
+        self._damaged.labels(model).inc(experiments)
 
     def failed(self, model: str, target: Target) -> None:
         """Count a failed attempt."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
 import orjson
 from redis.exceptions import RedisError
@@ -11,16 +11,20 @@ from starlette.responses import Response
 
 from recommender_collector.api.bodies import Refused
 from recommender_collector.api.events import failure
-from recommender_collector.domain.exposures import is_experiment
+from recommender_collector.domain.checks import is_experiment
+from recommender_collector.domain.experiments import Spans
+from recommender_collector.domain.formats import Damaged
 from recommender_collector.store.experiments import Account, ExperimentStore
 
+#: It stays damaged, so asking again soon is of no use.
+DAMAGED_SECONDS = 60
 PATH = "/v1/experiments/{model}/{experiment}"
 
 
 class Reports:
     """Answers what the experiments have measured."""
 
-    def __init__(self, models: Collection[str], store: ExperimentStore) -> None:
+    def __init__(self, models: Mapping[str, Spans], store: ExperimentStore) -> None:
         self._models = models
         self._store = store
 
@@ -40,7 +44,12 @@ class Reports:
         if not is_experiment(name):
             raise Refused(400, f"experiment: got {name[:60]!r}; give 8 lowercase hex digits")
         try:
-            return await self._store.read(model, name)
+            return await self._store.read(model, name, self._models[model])
+        except Damaged as error:
+            text = (
+                f"experiment {name}: {error}; abort the rollout, a new one is another experiment"
+            )
+            raise Refused(503, text, DAMAGED_SECONDS) from None
         except (RedisError, OSError) as error:
             text = f"the store does not answer ({type(error).__name__}): ask again"
             raise Refused(503, text, 1) from None
@@ -59,4 +68,9 @@ def shown(name: str, account: Account) -> dict[str, object]:
         }
         for phase, since in sorted(account.since.items())
     ]
-    return {"experiment": name, "watermark": account.watermark, "phases": phases}
+    return {
+        "experiment": name,
+        "watermark": account.watermark,
+        "ignored": account.ignored,
+        "phases": phases,
+    }

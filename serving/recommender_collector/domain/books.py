@@ -8,11 +8,11 @@ is killed.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
 from recommender_collector.domain.effects import number
 from recommender_collector.domain.events import Erasure, Event, Exposure, Path
 from recommender_collector.domain.experiments import (
-    KEEP_SECONDS,
     MOST_ARMS,
     MOST_EXPERIMENTS,
     MOST_USERS,
@@ -21,8 +21,10 @@ from recommender_collector.domain.experiments import (
     Ignored,
     Known,
     Spans,
+    State,
+    remove,
 )
-from recommender_collector.domain.moments import Moments, Share
+from recommender_collector.domain.moments import Moments, Share, move
 from recommender_collector.domain.participants import (
     MOST_OPEN,
     Act,
@@ -30,6 +32,7 @@ from recommender_collector.domain.participants import (
     act_of,
     thousandths,
 )
+from recommender_collector.domain.roster import Roster
 
 ByArm = Mapping[tuple[str, int, str], Moments]  # by experiment and phase
 
@@ -46,14 +49,9 @@ class Books:
         self._at = at
         self._spans = spans
         self.changes = Changes()
-        gone = at - KEEP_SECONDS * 1000
-        self.changes.dropped = {name for name, each in experiments.items() if each.last < gone}
-        self._all = {
-            name: Experiment(each.last, each.arms.copy())
-            for name, each in experiments.items()
-            if name not in self.changes.dropped
-        }
-        self._open = [name for name in self._all if self._is_open(name)]
+        self._roster = Roster(experiments, at, spans, self.changes)
+        self._all = self._roster.all
+        self._open = self._roster.open()
         self._known = Known()
         #: What each changed user added before this record.
         self._former: dict[tuple[str, int], dict[int, Share]] = {}
@@ -68,7 +66,8 @@ class Books:
 
     def concerned(self, entries: Sequence[Event | Erasure]) -> bool:
         """Return whether the entries may change anything."""
-        if self.changes.dropped or self._open:
+        changes = self.changes
+        if changes.dropped or changes.damaged or changes.closed or self._open:
             return True
         return any(
             bool(self._all) if isinstance(each, Erasure) else each.exposure is not None
@@ -78,17 +77,13 @@ class Books:
     def reads(self, entries: Sequence[Event | Erasure]) -> list[str]:
         """Return the experiments of which `take` needs the users of the entries."""
         if any(isinstance(each, Erasure) for each in entries):
-            return list(self._all)
+            return self._roster.counting()
         named = {
             each.exposure.experiment
             for each in entries
             if isinstance(each, Event) and each.exposure is not None
         }
-        return [name for name in self._all if name in self._open or name in named]
-
-    def _is_open(self, name: str) -> bool:
-        """Return whether an event may still count: its exposure may be a window and late ago."""
-        return self._all[name].last >= self._at - self._spans.window - self._spans.late
+        return [name for name in self._roster.counting() if name in self._open or name in named]
 
     def take(self, entries: Sequence[Event | Erasure], known: Known) -> None:
         """Take the entries, in the order of the log."""
@@ -103,11 +98,13 @@ class Books:
                 self._act(user, act)
 
     def _erase(self, user: int) -> None:
-        for name in self._all:
+        for name in self._roster.counting():
             if self._touch(name, user):
                 del self._known.participants[name, user]
+                self._first.pop((name, user), None)
                 self._created.discard((name, user))
-                self._known.users[name] -= 1
+                self._all[name].users -= 1
+                self.changes.experiments[name] = self._all[name]
                 self.changes.participants[name, user] = None
         self.changes.early.pop(user, None)
         self._erased.add(user)
@@ -124,7 +121,7 @@ class Books:
             participant = Participant(acts=sorted(self.changes.early.get(user, ())))
             self._known.participants[name, user] = participant
             self._created.add((name, user))
-            self._known.users[name] = self._known.users.get(name, 0) + 1
+            experiment.users += 1
         cap = max(1, thousandths(exposure.cap))
         participant.stay(phase, event.time, cap).expose(
             event.time,
@@ -141,13 +138,15 @@ class Books:
     def _admit(self, user: int, exposure: Exposure) -> Ignored | None:
         """Let an exposure open its experiment and its arm, within the bounds."""
         name = exposure.experiment
-        found = self._all.get(name)
-        if found is None:
-            if not self._has_room():
-                return Ignored.EXPERIMENTS
-            found = self._all[name] = Experiment(self._at)
-        full = self._known.users.get(name, 0) >= MOST_USERS
-        if full and (name, user) not in self._known.participants:
+        is_new = (name, user) not in self._known.participants
+        if is_new and self._known.full:
+            return Ignored.MEMORY
+        if name not in self._all and not self._enter(name):
+            return Ignored.EXPERIMENTS
+        found = self._all[name]
+        if not found.counts:
+            return Ignored.CLOSED if found.state is State.CLOSED else Ignored.DAMAGED
+        if is_new and found.users >= MOST_USERS:
             return Ignored.USERS
         if exposure.arm not in found.arms:
             if len(found.arms) >= MOST_ARMS:
@@ -159,23 +158,24 @@ class Books:
         self.changes.experiments[name] = found
         return None
 
-    def _has_room(self) -> bool:
-        """Return whether there may be one more; the one that is over for longest makes room."""
-        if len(self._all) < MOST_EXPERIMENTS:
-            return True
-        oldest = min(self._all, key=lambda name: self._all[name].last)
-        if oldest in self._open:
-            return False
-        self._drop(oldest)
+    def _enter(self, name: str) -> bool:
+        """Add an experiment, in place of another one if there are many; False: no room."""
+        if len(self._all) >= MOST_EXPERIMENTS:
+            other = self._roster.leaving()
+            if other is None:
+                return False
+            self._drop(other)
+        self._all[name] = Experiment(self._at)
         return True
 
     def _drop(self, name: str) -> None:
+        """Forget an experiment, and what this record has changed in it so far."""
         del self._all[name]
-        self.changes.dropped.add(name)
-        self._known.users.pop(name, None)
-        for found in (self.changes.participants, self._known.participants, self._former):
-            for key in [key for key in found if key[0] == name]:
-                del found[key]
+        self._open = [each for each in self._open if each != name]
+        self.changes.drop(name)
+        self._created = {key for key in self._created if key[0] != name}
+        for found in (self._known.participants, self._former, self._first):
+            remove(found, name)
 
     def _act(self, user: int, act: Act) -> None:
         waits = False
@@ -239,6 +239,7 @@ class Books:
     def phases(self) -> set[tuple[str, int]]:
         """Return the experiments and phases whose moments may change."""
         found = {(name, phase) for (name, _), own in self._former.items() for phase in own}
+        found |= self.changes.since.keys()
         for (name, _), participant in self.changes.participants.items():
             found |= {(name, phase) for phase in participant.stays} if participant else set()
         return found
@@ -265,10 +266,11 @@ class Books:
             shares: dict[int, Share] = {}
             if participant is not None:
                 if (times := interactions.get(user)) is not None:
-                    participant.before = sum(map(participant.first.__gt__, times))
+                    self._count_before(name, user, participant, times)
                 participant.settle(horizon, self._spans.window)
                 shares = self._shares(name, participant)
-            self._move(name, self._former[name, user], shares, moments)
+            of = partial(self._of, moments, name)
+            move(self._former[name, user], shares, of)
         for user, acts in changes.early.items():
             changes.early[user] = sorted(a for a in acts if a.time > horizon)[-MOST_OPEN:]
         for key in changes.since.keys() & since.keys():
@@ -276,23 +278,20 @@ class Books:
                 changes.since[key] = min(changes.since[key], since[key])
         return changes
 
-    def _move(
-        self,
-        name: str,
-        former: Mapping[int, Share],
-        shares: Mapping[int, Share],
-        moments: ByArm,
+    def _count_before(
+        self, name: str, user: int, participant: Participant, times: Collection[int]
     ) -> None:
-        """Replace what a user added to the moments."""
-        for phase in {*former, *shares}:
-            before, after = former.get(phase), shares.get(phase)
-            for share, sign in ((before, -1), (after, 1)):
-                if share is not None and before != after:
-                    self._of(name, phase, share.arm, moments).add(share, sign)
-                    for arm, count in share.disagreed:
-                        self._of(name, phase, arm, moments).disagreed += sign * count
+        """Count the interactions before the first exposure.
 
-    def _of(self, name: str, phase: int, arm: str, known: ByArm) -> Moments:
+        The store keeps the newest ones alone. What a user does later pushes out what was before,
+        and must not change the covariate, so only an earlier first exposure lowers it.
+        """
+        found = sum(map(participant.first.__gt__, times))
+        if self._first.get((name, user)) == participant.first:
+            found = max(found, participant.before)
+        participant.before = found
+
+    def _of(self, known: ByArm, name: str, phase: int, arm: str) -> Moments:
         key = (name, phase, arm)
         if key not in self.changes.moments:
             found = None if name in self.changes.dropped else known.get(key)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 
 MAX_ID = 128  # characters of ids of users, items, requests and sessions
 MAX_VALUE = 1e12
+MAX_PHASE = 99
+_EXPERIMENT = re.compile(r"[0-9a-f]{8}")
+_ARM = re.compile(r"[a-z0-9-]{1,80}")
 
 
 class InvalidEvent(ValueError):  # noqa: N818 - it is the event that is invalid
@@ -30,6 +34,26 @@ def label(field: str, value: object, most: int = MAX_ID) -> str:
 def is_text(value: str) -> bool:
     """Whether the text is UTF-8 and printable; JSON may escape lone surrogates."""
     return value.isprintable()
+
+
+def is_experiment(value: object) -> bool:
+    """Whether a value has the form of the id of an experiment."""
+    return isinstance(value, str) and _EXPERIMENT.fullmatch(value) is not None
+
+
+def is_phase(value: object) -> bool:
+    """Whether a value is the number of a phase."""
+    return type(value) is int and 0 <= value <= MAX_PHASE
+
+
+def is_arm(value: object) -> bool:
+    """Whether a value has the form of a version's name; the store's fields rely on it."""
+    return isinstance(value, str) and _ARM.fullmatch(value) is not None
+
+
+def is_cap(value: object) -> bool:
+    """Whether a value is a revenue of one user that counts at most."""
+    return type(value) in (int, float) and 0 < value <= MAX_VALUE  # type: ignore[operator]
 
 
 _short = reprlib.Repr()

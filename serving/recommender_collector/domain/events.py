@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from recommender_collector.domain.checks import is_arm, is_cap, is_experiment, is_phase
+
 FORMAT = 1
 #: Bytes of a digest. With the two bytes that Redis adds, a digest fills an allocation of 16.
 DIGEST_BYTES = 14
@@ -126,11 +128,6 @@ def entry_of(line: bytes) -> Event | Erasure:
 def _exposure_of(value: object) -> Exposure:
     if isinstance(value, list) and len(value) == len(Exposure._fields):
         experiment, phase, arm, cap = value
-        if (
-            isinstance(experiment, str)
-            and type(phase) is int
-            and isinstance(arm, str)
-            and isinstance(cap, (int, float))
-        ):
+        if is_experiment(experiment) and is_phase(phase) and is_arm(arm) and is_cap(cap):
             return Exposure(experiment, phase, arm, cap)
-    raise Unreadable("the part of an experiment has the wrong type")
+    raise Unreadable("the part of an experiment is wrong")

@@ -5,9 +5,13 @@ from __future__ import annotations
 import enum
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+import orjson
+
+from recommender_collector.domain.checks import is_arm
 from recommender_collector.domain.declaration import Model
+from recommender_collector.domain.formats import FORMAT, Damaged, check
 from recommender_collector.domain.moments import Moments
 from recommender_collector.domain.participants import Act, Participant
 
@@ -15,8 +19,13 @@ MOST_EXPERIMENTS = 4  # of a model
 MOST_ARMS = 6  # of an experiment
 MOST_USERS = 1_000_000  # of an experiment
 KEEP_SECONDS = 60 * 86_400
+#: Without an exposure for so long an experiment is closed: its users are forgotten, its moments
+#: stay.
+CLOSE_SECONDS = 7 * 86_400
 #: An event may wait so long between its check and the log.
 SLACK_SECONDS = 600
+
+Of = TypeVar("Of", bound=tuple[Any, ...])
 
 
 class Ignored(enum.StrEnum):
@@ -25,6 +34,18 @@ class Ignored(enum.StrEnum):
     EXPERIMENTS = "experiments"
     ARMS = "arms"
     USERS = "users"
+    MEMORY = "memory"
+    CLOSED = "closed"
+    DAMAGED = "damaged"
+
+
+class State(enum.StrEnum):
+    """Whether exposures of an experiment count."""
+
+    COUNTS = "counts"
+    CLOSED = "closed"  # no exposure for long, so the users are forgotten; the moments are kept
+    DAMAGED = "damaged"  # what the store had was damaged, and is dropped
+    BROKEN = "broken"  # it has just been found damaged; the store does not keep this state
 
 
 class Spans(NamedTuple):
@@ -32,6 +53,11 @@ class Spans(NamedTuple):
 
     window: int  # from an exposure to what counts for it
     late: int  # an event is read at most so long after its time
+
+    @property
+    def open(self) -> int:
+        """Time after an exposure in which an event may still count."""
+        return self.window + self.late
 
     @classmethod
     def of(cls, model: Model) -> Spans:
@@ -46,6 +72,35 @@ class Experiment:
 
     last: int
     arms: list[str] = field(default_factory=list)
+    users: int = 0
+    state: State = State.COUNTS
+
+    @property
+    def counts(self) -> bool:
+        """Whether exposures count."""
+        return self.state is State.COUNTS
+
+    def encode(self) -> bytes:
+        """Return the entry of the list as JSON."""
+        return orjson.dumps((FORMAT, self.last, self.arms, self.users, self.state))
+
+    @classmethod
+    def decode(cls, text: bytes) -> Experiment:
+        """Return the experiment of such a text.
+
+        Raises:
+            Damaged: the text has another format.
+        """
+        try:
+            version, last, arms, users, state = orjson.loads(text)
+            found = cls(last, arms, users, State(state))
+        except (ValueError, TypeError) as error:
+            raise Damaged(f"its entry: {type(error).__name__}") from None
+        check(version == FORMAT, f"its entry has format {str(version)[:20]}")
+        is_valid = isinstance(arms, list) and len(arms) <= MOST_ARMS and all(map(is_arm, arms))
+        is_valid = is_valid and isinstance(last, int) and isinstance(users, int)
+        check(is_valid, "its entry has other values")
+        return found
 
 
 @dataclass(slots=True)
@@ -53,7 +108,7 @@ class Known:
     """What the store has of the users of a record."""
 
     participants: dict[tuple[str, int], Participant] = field(default_factory=dict)
-    users: dict[str, int] = field(default_factory=dict)  # number of all, by experiment
+    full: bool = False  # the store has no memory for more users
 
 
 @dataclass(slots=True)
@@ -62,9 +117,26 @@ class Changes:
 
     experiments: dict[str, Experiment] = field(default_factory=dict)
     dropped: set[str] = field(default_factory=set)  # experiments; removed before all else
+    damaged: set[str] = field(default_factory=set)  # experiments that keep their entry alone
+    closed: set[str] = field(default_factory=set)  # experiments that keep all but their users
     participants: dict[tuple[str, int], Participant | None] = field(default_factory=dict)
     early: dict[int, list[Act]] = field(default_factory=dict)  # before the first exposure
     moments: dict[tuple[str, int, str], Moments] = field(default_factory=dict)
     since: dict[tuple[str, int], int] = field(default_factory=dict)  # first exposure of a phase
     counted: int = 0
     ignored: Counter[Ignored] = field(default_factory=Counter)
+
+    def drop(self, name: str) -> None:
+        """Forget an experiment, and what was to be written of it."""
+        self.dropped.add(name)
+        self.damaged.discard(name)
+        self.closed.discard(name)
+        self.experiments.pop(name, None)
+        remove(self.participants, name)
+        remove(self.since, name)
+
+
+def remove(found: dict[Of, Any], name: str) -> None:
+    """Remove what a mapping has of an experiment, the first part of its keys."""
+    for key in [key for key in found if key[0] == name]:
+        del found[key]

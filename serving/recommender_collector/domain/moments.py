@@ -6,8 +6,11 @@ subtracted is gone. Money and seconds are in thousandths.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from recommender_collector.domain.formats import FORMAT, Damaged, check
 
 #: Parts of the vector of a user, in the order of the alphabet.
 COMPONENTS = (
@@ -61,13 +64,22 @@ class Moments:
     def encode(self) -> str:
         """Return the numbers as a text, which has no largest number."""
         return " ".join(
-            map(str, (self.users, self.mixed, self.disagreed, *self.sums, *self.products))
+            map(str, (FORMAT, self.users, self.mixed, self.disagreed, *self.sums, *self.products))
         )
 
     @classmethod
     def decode(cls, text: str | bytes) -> Moments:
-        """Return the moments of such a text."""
-        users, mixed, disagreed, *rest = map(int, text.split())
+        """Return the moments of such a text.
+
+        Raises:
+            Damaged: the text has another format.
+        """
+        try:
+            version, users, mixed, disagreed, *rest = map(int, text.split())
+        except ValueError:
+            raise Damaged("its moments are not numbers") from None
+        check(version == FORMAT, f"its moments have format {version}")
+        check(len(rest) == _SIZE + len(_PAIRS), f"its moments have {len(rest)} sums")
         return cls(users, mixed, disagreed, rest[:_SIZE], rest[_SIZE:])
 
     def shown(self, arm: str) -> dict[str, object]:
@@ -84,6 +96,19 @@ class Moments:
             "sums": dict(zip(COMPONENTS, map(_unit, self.sums, _SCALES), strict=True)),
             "products": products,
         }
+
+
+def move(
+    former: Mapping[int, Share], shares: Mapping[int, Share], of: Callable[[int, str], Moments]
+) -> None:
+    """Replace what a user added to the moments of each phase; `of` returns those of an arm."""
+    for phase in {*former, *shares}:
+        before, after = former.get(phase), shares.get(phase)
+        for share, sign in ((before, -1), (after, 1)):
+            if share is not None and before != after:
+                of(phase, share.arm).add(share, sign)
+                for arm, count in share.disagreed:
+                    of(phase, arm).disagreed += sign * count
 
 
 def _unit(number: int, scale: int) -> float:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import orjson
 
 from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.formats import FORMAT, Damaged, check
 from recommender_collector.domain.moments import SCALE, Share
 
 SESSION_MILLISECONDS = 30 * 60 * 1000  # a pause so long ends a session
@@ -33,6 +34,7 @@ _CLICKS, _PURCHASES, _REVENUE, _DISLIKES, _DWELL = range(5)
 _COUNTS = {
     Kind.CLICK: _CLICKS, Kind.PURCHASE: _PURCHASES, Kind.DISLIKE: _DISLIKES, Kind.DWELL: _DWELL,
 }  # fmt: skip
+_COUNTED = frozenset(_COUNTS.values())
 
 
 class Act(NamedTuple):
@@ -101,12 +103,15 @@ class Stay:
         else:
             found.insert(place, [at, at])
 
-    def covers(self, at: int, window: int) -> bool:
-        """Return whether an exposure was at a time or at most a window earlier."""
+    def seen(self, at: int, window: int) -> tuple[int, int] | None:
+        """Return the latest exposure at a time or at most a window earlier, and its stretch.
+
+        A stretch is named by its start. Within one the user counts as seen all the time.
+        """
         for start, end in reversed(self.stretches):
             if start <= at:
-                return at - end <= window
-        return False
+                return (min(end, at), start) if at - end <= window else None
+        return None
 
     def is_whole(self, window: int) -> bool:
         """Return whether no pause is longer than a window, so that no act falls into one."""
@@ -120,6 +125,15 @@ class Stay:
         ):
             del self.stretches[0]
             self.closed += 1
+
+    def is_valid(self) -> bool:
+        """Return whether the parts have the types and lengths that the rest relies on."""
+        return (
+            len(self.totals) == len(_COUNTS) + 1
+            and bool(self.arms)
+            and all(type(arm) is int and arm >= 0 for arm in self.arms)
+            and all(isinstance(number, int) for number in (self.first, self.cap, *self.totals))
+        )
 
     def share(self, totals: Sequence[int], before: int, names: Sequence[str]) -> Share:
         """Return what the user adds to the moments of the phase."""
@@ -197,12 +211,17 @@ class Participant:
         }
 
     def _stay_of(self, act: Act, window: int) -> Stay | None:
-        """Return where an act counts: in the latest phase that the user had entered by then."""
-        latest = None
+        """Return where an act counts: in the phase of the latest exposure at or before it.
+
+        A phase may come again. While the stretches of two overlap, the later stretch counts.
+        """
+        found = None
+        newest = (0, 0, 0)
         for stay in self.stays.values():
-            if stay.first <= act.time and (latest is None or stay.phase > latest.phase):
-                latest = stay
-        return latest if latest is not None and latest.covers(act.time, window) else None
+            seen = stay.seen(act.time, window)
+            if seen is not None and (found is None or (*seen, stay.phase) > newest):
+                found, newest = stay, (*seen, stay.phase)
+        return found
 
     def encode(self) -> bytes:
         """Return the state as JSON, with times relative to the first exposure."""
@@ -216,21 +235,34 @@ class Participant:
             )
             for stay in self.stays.values()
         ]  # fmt: skip
-        return orjson.dumps((base, self.before, stays, flat(self.acts, base)))
+        return orjson.dumps((FORMAT, base, self.before, stays, flat(self.acts, base)))
 
     @classmethod
     def decode(cls, text: bytes) -> Participant:
-        """Return the participant of such a text."""
-        base, before, stays, acts = orjson.loads(text)
-        found = {
-            phase: Stay(
-                phase, first + base, last + base, cap, answers, fallbacks,
-                {arm: [at + base, disagreed] for arm, at, disagreed in arms}, closed,
-                [[a + base, b + base] for a, b in zip(*[iter(times)] * 2, strict=True)], totals,
-            )
-            for phase, first, last, cap, answers, fallbacks, arms, closed, times, totals in stays
-        }  # fmt: skip
-        return cls(found, acts_of(acts, base), before)
+        """Return the participant of such a text.
+
+        Raises:
+            Damaged: the text has another format.
+        """
+        try:
+            version, base, before, stays, acts = orjson.loads(text)
+            found = {
+                phase: Stay(
+                    phase, first + base, last + base, cap, answers, fallbacks,
+                    {arm: [at + base, disagreed] for arm, at, disagreed in arms}, closed,
+                    [[a + base, b + base] for a, b in zip(*[iter(times)] * 2, strict=True)],
+                    totals,
+                )
+                for phase, first, last, cap, answers, fallbacks, arms, closed, times, totals
+                in stays
+            }  # fmt: skip
+            own = cls(found, acts_of(acts, base), before)
+        except (ValueError, TypeError) as error:
+            raise Damaged(f"a user: {type(error).__name__}") from None
+        check(version == FORMAT, f"a user has format {str(version)[:20]}")
+        is_valid = bool(found) and isinstance(before, int)
+        check(is_valid and all(stay.is_valid() for stay in found.values()), "a user is incomplete")
+        return own
 
 
 def _add(totals: list[int], act: Act) -> None:
@@ -248,7 +280,14 @@ def flat(acts: Sequence[Act], base: int) -> list[int]:
 
 
 def acts_of(numbers: Sequence[int], base: int) -> list[Act]:
-    """Return the acts of such a list."""
-    return [
+    """Return the acts of such a list.
+
+    Raises:
+        ValueError, TypeError: it is no such list.
+    """
+    found = [
         Act(t + base, kind, amount) for t, kind, amount in zip(*[iter(numbers)] * 3, strict=True)
     ]
+    if any(act.kind not in _COUNTED for act in found):
+        raise ValueError("unknown kind of an act")
+    return found

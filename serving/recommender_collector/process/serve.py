@@ -17,6 +17,7 @@ from starlette.routing import Route
 from recommender_collector.api.admin import Erasures, admin_app, probes
 from recommender_collector.api.events import Events
 from recommender_collector.api.experiments import Reports
+from recommender_collector.domain.experiments import Spans
 from recommender_collector.log import durability
 from recommender_collector.log.group_commit import GroupCommit
 from recommender_collector.log.port import LogUnavailable
@@ -84,7 +85,8 @@ async def _serve(settings: ServeSettings) -> None:
     log = RedisLog(redis, {name: each.max_age_seconds for name, each in declared.models.items()})
     events = Events(models, {name: GroupCommit(log, name) for name in models}, metrics)
     erasures = Erasures(models, log, OnlineStore(redis, settings.keep_seconds), metrics)
-    reports = Reports(models, ExperimentStore(redis))
+    spans = {name: Spans.of(each) for name, each in declared.models.items()}
+    reports = Reports(spans, ExperimentStore(redis))
     watch = Watch(log, settings.store, metrics, redis)
     stop = servers.on_signal()
 

@@ -2,7 +2,8 @@
 
 All keys of a model share its hash tag:
 
-    {<model>}:experiments                 a hash: id -> last exposure and names of arms
+    {<model>}:experiments                 a hash: id -> last exposure, names of arms, number of
+                                          users, and whether exposures count
     {<model>}:experiment:<id>             a hash: "<phase>" -> first exposure;
                                           "<phase> <arm>" -> moments
     {<model>}:experiment:<id>:users       a hash: user -> what the user was shown, and did
@@ -11,6 +12,7 @@ All keys of a model share its hash tag:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,24 +25,38 @@ from recommender_collector.domain.experiments import (
     Experiment,
     Known,
     Spans,
+    State,
 )
+from recommender_collector.domain.formats import FORMAT, Damaged
 from recommender_collector.domain.moments import Moments
-from recommender_collector.domain.participants import Act, Participant, acts_of, flat
+from recommender_collector.domain.participants import Act, Participant, flat
+from recommender_collector.domain.roster import has_room
 from recommender_collector.log.port import START
 from recommender_collector.log.redis_log import stream
+from recommender_collector.store.decoding import (
+    early_acts,
+    experiment_of,
+    moments_of,
+    number_of,
+    replies,
+    value_of,
+)
 from recommender_collector.store.users import Command, offset_key
 from recommender_serving.store.layout import Set, key
 
 FIELDS = 500  # of a command, most
+#: Share of the store's memory above which experiments take no more users; below the one above
+#: which appends wait, so that experiments do not stop events.
+FULL = 0.7
 
 #: Reads an experiment at one moment. KEYS: the offset, the stream, the list of experiments, the
-#: moments. ARGV: the id. Returns the oldest record that the writer has not applied, or none; the
-#: time; the entry of the list, or none; the moments.
+#: moments. Returns the oldest record that the writer has not applied, or none; the time; the list;
+#: the moments.
 READ = """
 local offset = redis.call('GET', KEYS[1]) or '0-0'
 local next = redis.call('XRANGE', KEYS[2], '(' .. offset, '+', 'COUNT', 1)
-local entry = redis.call('HGET', KEYS[3], ARGV[1])
-return {next[1] and next[1][1] or false, redis.call('TIME'), entry, redis.call('HGETALL', KEYS[4])}
+local list = redis.call('HGETALL', KEYS[3])
+return {next[1] and next[1][1] or false, redis.call('TIME'), list, redis.call('HGETALL', KEYS[4])}
 """
 
 
@@ -51,6 +67,7 @@ class Account:
     watermark: float  # every event acknowledged before it counts; seconds since 1970
     since: Mapping[int, int]  # first exposure by phase, milliseconds
     moments: Mapping[int, Mapping[str, Moments]]  # by phase and arm
+    ignored: bool = False  # new impressions of it do not count
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +77,7 @@ class Rest:
     moments: dict[tuple[str, int, str], Moments]
     since: dict[tuple[str, int], int]
     recent: dict[int, dict[bytes, int]]  # interactions by user, with their time
-    early: dict[int, list[Act]]  # by user
+    early: dict[int, list[Act]]  # by user; none of those that are damaged
 
 
 class ExperimentStore:
@@ -76,7 +93,7 @@ class ExperimentStore:
         pipeline.get(offset_key(model))
         pipeline.hgetall(_list(model))
         offset, found = await pipeline.execute()
-        experiments = {name.decode(): _experiment(text) for name, text in found.items()}
+        experiments = {name.decode(): experiment_of(text) for name, text in found.items()}
         return offset.decode() if offset else START, experiments
 
     async def known(
@@ -85,22 +102,25 @@ class ExperimentStore:
         """Return what is known of users in experiments at an offset.
 
         None: another writer has moved the offset.
+
+        Raises:
+            Damaged: a user of the experiment that it names is.
         """
         known = Known()
         every = list(users)
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.get(offset_key(model))
+        pipeline.info("memory")
         for name in names:
             pipeline.hmget(_users(model, name), every)
-            pipeline.hlen(_users(model, name))
-        there, *found = await pipeline.execute()
+        there, memory, *found = replies(await pipeline.execute(raise_on_error=False), names, 2)
         if (there.decode() if there else START) != offset:
             return None
-        for index, name in enumerate(names):
-            known.users[name] = found[2 * index + 1]
-            for user, text in zip(every, found[2 * index], strict=True):
+        known.full = memory["used_memory"] > FULL * (memory.get("maxmemory", 0) or math.inf)
+        for name, texts in zip(names, found, strict=True):
+            for user, text in zip(every, texts, strict=True):
                 if text is not None:
-                    known.participants[name, user] = Participant.decode(text)
+                    known.participants[name, user] = value_of(name, Participant.decode, text)
         return known
 
     async def rest(
@@ -111,7 +131,11 @@ class ExperimentStore:
         users: Collection[int],
         waiting: Collection[int],
     ) -> Rest:
-        """Return the moments of phases, the interactions of users, and early acts of others."""
+        """Return the moments of phases, the interactions of users, and early acts of others.
+
+        Raises:
+            Damaged: the moments of the experiment that it names are.
+        """
         wanted = [
             (name, phase, ["", *experiments[name].arms])
             for name, phase in phases
@@ -125,48 +149,45 @@ class ExperimentStore:
             pipeline.zrange(key(model, user, Set.RECENT), 0, -1, withscores=True)
         if waiting:
             pipeline.mget([_early(model, user) for user in waiting])
-        found = await pipeline.execute()
+        named = [name for name, _, _ in wanted]
+        found = replies(await pipeline.execute(raise_on_error=False), named)
         early = found.pop() if waiting else []
         for (name, phase, arms), (since, *texts) in zip(wanted, found, strict=False):
             if since is not None:
-                rest.since[name, phase] = int(since)
+                rest.since[name, phase] = value_of(name, number_of, since)
             for arm, text in zip(arms[1:], texts, strict=True):
                 if text is not None:
-                    rest.moments[name, phase, arm] = Moments.decode(text)
+                    rest.moments[name, phase, arm] = value_of(name, Moments.decode, text)
         for user, members in zip(users, found[len(wanted) :], strict=True):
             rest.recent[user] = {member: int(score) for member, score in members}
         for user, text in zip(waiting, early, strict=True):
             if text is not None:
-                base, numbers = orjson.loads(text)
-                rest.early[user] = acts_of(numbers, base)
+                rest.early[user] = early_acts(model, text)
         return rest
 
-    async def read(self, model: str, name: str) -> Account:
-        """Return the moments of an experiment; those of an unknown one are empty."""
+    async def read(self, model: str, name: str, spans: Spans) -> Account:
+        """Return the moments of an experiment; those of an unknown one are empty.
+
+        Raises:
+            Damaged: what the store has of it is, or was.
+        """
         keys = [offset_key(model), stream(model), _list(model), _moments(model, name)]
-        waiting, (seconds, micro), entry, found = await self._read(keys=keys, args=[name])
-        if waiting is None:
-            watermark = int(seconds) + int(micro) // 1000 / 1000
-        else:
-            watermark = int(waiting.partition(b"-")[0]) / 1000
-        since: dict[int, int] = {}
-        moments: dict[int, dict[str, Moments]] = {}
-        if entry is not None:
-            for field, text in zip(found[::2], found[1::2], strict=True):
-                phase, _, arm = field.decode().partition(" ")
-                if arm:
-                    moments.setdefault(int(phase), {})[arm] = Moments.decode(text)
-                else:
-                    since[int(phase)] = int(text)
-        return Account(watermark, since, moments)
+        waiting, (seconds, micro), listed, found = await self._read(keys=keys)
+        now = int(seconds) * 1000 + int(micro) // 1000
+        watermark = now if waiting is None else int(waiting.partition(b"-")[0])
+        pairs = zip(listed[::2], listed[1::2], strict=True)
+        experiments = {each.decode(): experiment_of(text) for each, text in pairs}
+        entry = experiments.get(name)
+        if entry is None:
+            return Account(watermark / 1000, {}, {}, not has_room(experiments, now, spans))
+        if entry.state in (State.BROKEN, State.DAMAGED):
+            raise Damaged("what the store had of it could not be read, and no longer counts", name)
+        return Account(watermark / 1000, *moments_of(name, found), not entry.counts)
 
 
 def commands(model: str, changes: Changes, spans: Spans) -> list[Command]:
     """Return the commands that write the changes."""
-    found: list[Command] = []
-    for name in sorted(changes.dropped):
-        found.append(("UNLINK", _moments(model, name), _users(model, name)))
-        found.append(("HDEL", _list(model), name))
+    found = _removals(model, changes)
     written: dict[str, list[str | bytes | int]] = {}
     for (name, user), participant in changes.participants.items():
         if participant is None:
@@ -180,8 +201,7 @@ def commands(model: str, changes: Changes, spans: Spans) -> list[Command]:
     for (name, phase), since in changes.since.items():
         written.setdefault(_moments(model, name), []).extend((_field(phase), since))
     for name, each in changes.experiments.items():
-        text = orjson.dumps((each.last, each.arms))
-        written.setdefault(_list(model), []).extend((name, text))
+        written.setdefault(_list(model), []).extend((name, each.encode()))
     for key_, words in written.items():
         most = 2 * FIELDS
         found += [("HSET", key_, *words[i : i + most]) for i in range(0, len(words), most)]
@@ -191,20 +211,25 @@ def commands(model: str, changes: Changes, spans: Spans) -> list[Command]:
     return found
 
 
+def _removals(model: str, changes: Changes) -> list[Command]:
+    lists = [("HDEL", _list(model), name) for name in sorted(changes.dropped)]
+    moments = sorted(changes.dropped | changes.damaged)
+    users = sorted(changes.dropped | changes.damaged | changes.closed)
+    keys = [_moments(model, name) for name in moments] + [_users(model, name) for name in users]
+    return [*lists, *(("UNLINK", each) for each in keys)]
+
+
 def _early_command(model: str, user: int, early: Sequence[Act], spans: Spans) -> Command:
     if not early:
         return ("UNLINK", _early(model, user))
     base = early[0].time
-    return ("SET", _early(model, user), orjson.dumps((base, flat(early, base))), "PX", spans.late)
-
-
-def _experiment(text: bytes) -> Experiment:
-    last, arms = orjson.loads(text)
-    return Experiment(last, arms)
+    text = orjson.dumps((FORMAT, base, flat(early, base)))
+    return ("SET", _early(model, user), text, "PX", spans.late)
 
 
 def _field(phase: int, arm: str = "") -> str:
-    return f"{phase} {arm}".rstrip()
+    """Return the field of an arm, whose name has no space; without one, that of `since`."""
+    return f"{phase} {arm}" if arm else str(phase)
 
 
 def _list(model: str) -> str:

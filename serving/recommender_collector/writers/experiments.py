@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+import traceback
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+
+from redis.exceptions import RedisError
 
 from recommender_collector.domain.books import Books
 from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.effects import Effect, number
 from recommender_collector.domain.events import Erasure, Event
-from recommender_collector.domain.experiments import Experiment, Ignored, Spans
+from recommender_collector.domain.experiments import (
+    Changes,
+    Experiment,
+    Ignored,
+    Spans,
+    State,
+)
+from recommender_collector.domain.formats import Damaged
 from recommender_collector.store.experiments import ExperimentStore, commands
 from recommender_collector.store.users import Command
-from recommender_serving.store.layout import LIMITS, Set
+from recommender_serving.store.layout import LIMITS
+from recommender_serving.store.layout import Set as Sets
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +37,7 @@ class Turn:
     commands: Sequence[Command] = ()
     counted: int = 0  # exposures
     ignored: Mapping[Ignored, int] = field(default_factory=dict)
+    damaged: int = 0  # experiments that do not count any more
 
 
 class Experiments:
@@ -51,6 +66,8 @@ class Experiments:
     ) -> Turn | None:
         """Return what a record changes; None if another writer has moved the offset.
 
+        An experiment that cannot be counted does not count any more, and never stops the writer.
+
         Args:
             before: the offset before it.
             experiments: those at this offset.
@@ -61,6 +78,44 @@ class Experiments:
         Raises:
             RedisError, OSError: the store does not answer.
         """
+        while True:
+            try:
+                return await self._turn(before, experiments, at, entries, found)
+            except Damaged as error:
+                logger.warning("%s: experiment %s: %s", self._name, error.experiment, error)
+                experiments = _without(experiments, {error.experiment})
+            except (RedisError, OSError):
+                raise
+            except Exception as error:
+                # Its text may have values of users.
+                place = traceback.extract_tb(error.__traceback__)[-1]
+                what = f"{type(error).__name__} at {place.name}:{place.lineno}"
+                logger.error("%s: experiments cannot be counted: %s", self._name, what)
+                return self._stopped(experiments, at, entries)
+
+    def _stopped(
+        self, experiments: dict[str, Experiment], at: int, entries: Sequence[Event | Erasure]
+    ) -> Turn:
+        """Return the end of the experiments that a record concerns; its users are forgotten."""
+        concerned = Books(experiments, at, self._spans).reads(entries)
+        books = Books(_without(experiments, set(concerned)), at, self._spans)
+        changes = books.changes
+        changes.early |= {number(each.user): [] for each in entries if isinstance(each, Erasure)}
+        return self._made(books, changes)
+
+    def _made(self, books: Books, changes: Changes) -> Turn:
+        written = commands(self._name, changes, self._spans)
+        damaged = len(changes.damaged)
+        return Turn(books.experiments, written, changes.counted, changes.ignored, damaged)
+
+    async def _turn(
+        self,
+        before: str,
+        experiments: dict[str, Experiment],
+        at: int,
+        entries: Sequence[Event | Erasure],
+        found: Sequence[Effect],
+    ) -> Turn | None:
         books = Books(experiments, at, self._spans)
         if not entries or not books.concerned(entries):
             return Turn(experiments)
@@ -75,31 +130,27 @@ class Experiments:
             self._name, books.phases(), books.experiments, recount, books.waiting()
         )
         erased = {number(each.user) for each in entries if isinstance(each, Erasure)}
-        interactions = {
-            user: _times({} if user in erased else rest.recent[user], own.get(user, {}))
-            for user in recount
-        }
+        interactions: dict[int, Collection[int]] = {}
+        for user in recount:
+            former = {} if user in erased else rest.recent[user]
+            times = dict(former)
+            for member, time in own.get(user, {}).items():
+                times[member] = max(time, times.get(member, time))
+            interactions[user] = sorted(times.values())[-LIMITS[Sets.RECENT] :]
         changes = books.finish(interactions, rest.moments, rest.since, rest.early)
-        return Turn(
-            books.experiments,
-            commands(self._name, changes, self._spans),
-            changes.counted,
-            changes.ignored,
-        )
+        return self._made(books, changes)
 
 
-def _times(former: Mapping[bytes, int], own: Mapping[bytes, int]) -> list[int]:
-    """Return the times of the newest interactions, of the store and of the record together."""
-    times = dict(former)
-    for member, time in own.items():
-        times[member] = max(time, times.get(member, time))
-    return sorted(times.values())[-LIMITS[Set.RECENT] :]
+def _without(experiments: Mapping[str, Experiment], names: Set[str]) -> dict[str, Experiment]:
+    """Return experiments, of which some are found damaged."""
+    broken = {name: Experiment(0, state=State.BROKEN) for name in names}
+    return {**experiments, **broken}
 
 
 def _interactions(found: Sequence[Effect]) -> dict[int, dict[bytes, int]]:
     """Return the members of `recent` by user, with their times."""
     own: dict[int, dict[bytes, int]] = {}
     for each in found:
-        if each.set is Set.RECENT:
+        if each.set is Sets.RECENT:
             own.setdefault(each.user, {})[each.member.encode()] = each.time
     return own

@@ -84,6 +84,7 @@ class OnlineWriter:
             return None
         self._metrics.wrote(self._name, self.target, len(events), unreadable)
         self._metrics.exposed(self._name, turn.counted, turn.ignored)
+        self._metrics.damaged(self._name, turn.damaged)
         return turn.experiments
 
     def _read(self, lines: Sequence[bytes]) -> tuple[list[Event | Erasure], int]:

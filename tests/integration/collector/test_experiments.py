@@ -15,69 +15,22 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
-from recommender_collector.api.experiments import shown
-from recommender_collector.domain.events import Erasure, Event, Kind, digest, line_of
+from recommender_collector.domain.events import Erasure, Event, Kind
 from recommender_collector.domain.experiments import KEEP_SECONDS
 from recommender_collector.domain.pseudonyms import Pseudonyms
-from recommender_collector.log.port import Line
-from recommender_collector.log.redis_log import RedisLog
-from recommender_collector.metrics import WriterMetrics
 from recommender_collector.store.experiments import ExperimentStore
-from recommender_collector.store.users import OnlineStore
-from recommender_collector.writers.experiments import Experiments
-from recommender_collector.writers.online import OnlineWriter
 from recommender_serving.domain.ids import hashed
 from tests import collector_rig, redis_server
 from tests.collector_experiment import phases
 from tests.collector_rig import until
+from tests.experiment_desk import MODEL, Desk, now
 from tests.experiment_events import EXPERIMENTS, MINUTE, act, impression, log
 from tests.experiment_oracle import answer, expected, present
-from tests.unit.recommender_collector.collector_samples import model
 
 ROOT = Path(__file__).resolve().parents[3]
 FIRST = EXPERIMENTS[0]
-MODEL = model()
-DAY = 86_400
-
-
-class Desk:
-    """A store and two writers of it."""
-
-    def __init__(self, redis: Redis) -> None:
-        self.redis = redis
-        self.log = RedisLog(redis, {"shop": DAY})
-        self.reader = ExperimentStore(redis)
-        self.registry = CollectorRegistry()
-        self.writer, self.other = self._writer(self.registry), self._writer(CollectorRegistry())
-        self.number = 0
-
-    def _writer(self, registry: CollectorRegistry) -> OnlineWriter:
-        experiments = Experiments(ExperimentStore(self.redis), "shop", MODEL)
-        metrics = WriterMetrics(registry, ["shop"])
-        store = OnlineStore(self.redis, DAY)
-        return OnlineWriter(self.log, store, "shop", MODEL, metrics, experiments)
-
-    async def put(self, *entries: Event | Erasure) -> None:
-        """Append one record."""
-        lines = []
-        for entry in entries:
-            self.number += 1
-            lines.append(Line(digest(str(self.number)), line_of(entry)))
-        await self.log.append("shop", lines)
-
-    async def answer(self, name: str = FIRST) -> list[dict[str, Any]]:
-        told = shown(name, await self.reader.read("shop", name))["phases"]
-        assert isinstance(told, list)
-        return present(told)
-
-    async def watermark(self) -> float:
-        return (await self.reader.read("shop", FIRST)).watermark
-
-    async def keys(self) -> set[str]:
-        return {name.decode() async for name in self.redis.scan_iter("*experiment*")}
 
 
 @pytest.fixture
@@ -89,10 +42,6 @@ def desk(redis: Redis) -> Desk:
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with redis_server.running(tmp_path_factory.mktemp("redis")) as server:
         yield server.url
-
-
-def now() -> int:
-    return int(time.time() * 1000)
 
 
 def wanted(entries: Sequence[Event | Erasure], name: str = FIRST) -> list[dict[str, Any]]:

@@ -8,6 +8,8 @@ from redis.exceptions import ConnectionError
 
 from recommender_collector.api.admin import admin_app
 from recommender_collector.api.experiments import Reports
+from recommender_collector.domain.experiments import Spans
+from recommender_collector.domain.formats import Damaged
 from recommender_collector.domain.moments import Moments, Share
 from recommender_collector.store.experiments import Account
 
@@ -18,7 +20,9 @@ class Store:
     def __init__(self, gone: bool = False) -> None:
         self.gone = gone
 
-    async def read(self, model: str, name: str) -> Account:
+    async def read(self, model: str, name: str, spans: Spans) -> Account:
+        if name == "dddddddd":
+            raise Damaged("its moments are not numbers", name)
         if self.gone:
             raise ConnectionError("gone")
         moments = Moments()
@@ -27,7 +31,7 @@ class Store:
 
 
 async def get(path: str, gone: bool = False) -> httpx.Response:
-    app = admin_app([], reports=Reports(["shop"], Store(gone)))  # type: ignore[arg-type]
+    app = admin_app([], reports=Reports({"shop": Spans(1, 1)}, Store(gone)))  # type: ignore[arg-type]
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://admin") as client:
         return await client.get(path)
@@ -36,7 +40,7 @@ async def get(path: str, gone: bool = False) -> httpx.Response:
 async def test_phases_and_arms_are_in_order_and_numbers_in_their_units() -> None:
     answer = (await get("/v1/experiments/shop/0a1b2c3d")).json()
     assert answer["experiment"] == "0a1b2c3d"
-    assert answer["watermark"] == 1795.5
+    assert (answer["watermark"], answer["ignored"]) == (1795.5, False)
     first, second = answer["phases"]
     assert first == {"phase": 0, "since": 7.0, "arms": []}
     assert (second["since"], [each["arm"] for each in second["arms"]]) == (1000.5, ["a", "b"])
@@ -54,6 +58,7 @@ async def test_phases_and_arms_are_in_order_and_numbers_in_their_units() -> None
         ("news/0a1b2c3d", False, 404, "give one of shop"),
         ("shop/0A1B2C3D", False, 400, "8 lowercase hex digits"),
         ("shop/0a1b2c3d", True, 503, "ask again"),
+        ("shop/dddddddd", False, 503, "not numbers; abort the rollout"),
     ],
 )
 async def test_what_cannot_be_answered_has_a_status_and_a_remedy(
@@ -62,4 +67,4 @@ async def test_what_cannot_be_answered_has_a_status_and_a_remedy(
     answer = await get(f"/v1/experiments/{path}", gone)
     assert answer.status_code == status
     assert said in answer.json()["error"]
-    assert ("retry-after" in answer.headers) == gone
+    assert ("retry-after" in answer.headers) == (status == 503)

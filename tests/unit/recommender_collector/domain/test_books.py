@@ -16,6 +16,7 @@ from recommender_collector.domain.books import Books
 from recommender_collector.domain.effects import effects, number
 from recommender_collector.domain.events import Erasure, Event, Kind
 from recommender_collector.domain.experiments import (
+    CLOSE_SECONDS,
     KEEP_SECONDS,
     MOST_ARMS,
     MOST_EXPERIMENTS,
@@ -24,9 +25,11 @@ from recommender_collector.domain.experiments import (
     Ignored,
     Known,
     Spans,
+    State,
 )
 from recommender_collector.domain.moments import Moments
 from recommender_collector.domain.participants import MOST_OPEN, Act, Participant
+from recommender_collector.domain.roster import FEW_USERS, IDLE_MILLISECONDS, has_room
 from recommender_collector.store.experiments import Account
 from recommender_serving.store.layout import Set
 from tests.experiment_events import EXPERIMENTS, MINUTE, act, impression, log
@@ -53,6 +56,7 @@ class Memory:
         self.since: dict[tuple[str, int], int] = {}
         self.recent: dict[int, dict[str, int]] = {}
         self.ignored: Counter[Ignored] = Counter()
+        self.full = False
 
     def apply(self, at: int, *entries: Event | Erasure) -> None:
         books = Books(self.experiments, at, self.spans)
@@ -71,8 +75,13 @@ class Memory:
             if key[:2] in books.phases()
         }
         early = {user: self.early[user] for user in books.waiting() if user in self.early}
-        self._write(books.finish(interactions, known, self.since, early))
+        since = {key: time for key, time in self.since.items() if key in books.phases()}
+        self._write(books.finish(interactions, known, since, early))
         self.experiments = books.experiments
+        for name, each in self.experiments.items():
+            assert each.state is State.CLOSED or each.users == sum(
+                n == name for n, _ in self.users
+            )
 
     def _known(self, names: Sequence[str], users: set[int]) -> Known:
         return Known(
@@ -81,7 +90,7 @@ class Memory:
                 for key, text in self.users.items()
                 if key[0] in names and key[1] in users
             },
-            {name: sum(key[0] == name for key in self.users) for name in names},
+            self.full,
         )
 
     def _interact(self, entries: Sequence[Event | Erasure]) -> dict[int, int]:
@@ -99,8 +108,9 @@ class Memory:
         return oldest
 
     def _write(self, changes: Changes) -> None:
-        for name in changes.dropped:
+        for name in changes.dropped | changes.damaged | changes.closed:
             self.users = _without(self.users, name)
+        for name in changes.dropped | changes.damaged:
             self.moments = _without(self.moments, name)
             self.since = _without(self.since, name)
         for at, participant in changes.participants.items():
@@ -178,6 +188,13 @@ def test_an_erased_user_leaves_the_moments() -> None:
     assert (FIRST, number("ada")) not in memory.users
 
 
+def test_a_user_who_is_erased_at_once_does_not_change_the_start_of_a_phase() -> None:
+    memory = Memory()
+    memory.apply(AT, impression("eve", AT))
+    memory.apply(AT + 9, impression("ada", AT + 9), Erasure("ada"))
+    assert memory.answer()[0]["since"] == AT / 1000
+
+
 def test_a_user_of_two_arms_counts_in_neither() -> None:
     memory = Memory()
     memory.apply(AT, impression("ada", AT, arm="shop-b"), impression("ada", AT + 1))
@@ -217,18 +234,111 @@ def test_what_is_too_far_from_an_exposure_does_not_count() -> None:
     assert memory.sums()["clicks"] == 1
 
 
-def test_a_fifth_experiment_replaces_the_one_that_is_over_and_no_other() -> None:
+def test_acts_count_for_the_phase_of_the_latest_exposure_also_when_a_phase_comes_again() -> None:
     memory = Memory()
-    names = [f"{index:08x}" for index in range(MOST_EXPERIMENTS)]
-    for index, name in enumerate(names):
-        memory.apply(AT + index, impression("ada", AT, name))
-    memory.apply(AT + 10, impression("ada", AT, "ffffffff"))
-    assert (list(memory.experiments), memory.ignored) == (names, {Ignored.EXPERIMENTS: 1})
-    over = AT + 1 + SPANS.window + SPANS.late
-    memory.apply(over, impression("ada", over, "ffffffff"))
-    assert list(memory.experiments) == [*names[1:], "ffffffff"]
-    assert not memory.answer(names[0])
-    assert all(key[0] != names[0] for key in memory.users)
+    memory.apply(AT, impression("ada", AT, phase=0), act(Kind.CLICK, "ada", AT + 1))
+    second, third = AT + 10 * MINUTE, AT + 50 * MINUTE
+    memory.apply(second, impression("ada", second, phase=1), act(Kind.CLICK, "ada", second + 1))
+    memory.apply(third, impression("ada", third, phase=0))
+    memory.apply(third, *(act(Kind.CLICK, "ada", third + n) for n in range(3)))
+    assert [memory.sums(phase=n)["clicks"] for n in (0, 1)] == [4, 1]
+
+
+def test_a_short_visit_to_another_phase_counts_there() -> None:
+    memory = Memory()
+    visit = AT + 10 * MINUTE
+    times = (AT, visit, visit + 5 * MINUTE)
+    memory.apply(AT, *(impression("ada", at, phase=n % 2) for n, at in enumerate(times)))
+    memory.apply(AT, act(Kind.CLICK, "ada", visit), act(Kind.CLICK, "ada", times[-1] + 1))
+    assert [memory.sums(phase=n)["clicks"] for n in (0, 1)] == [1, 1]
+
+
+def test_what_a_user_does_later_does_not_lower_what_was_before() -> None:
+    memory = Memory()
+    memory.apply(AT, impression("eve", AT))
+    memory.apply(AT, *(act(Kind.CLICK, "ada", AT + n * 1000) for n in range(5)))
+    first = AT + 10_000
+    memory.apply(first, impression("ada", first))
+    assert memory.sums()["before"] == 5
+    # The store keeps the newest; two later ones have pushed out all that was before.
+    memory.recent[number("ada")] = {"a": first + 1, "b": first + 2}
+    memory.apply(first + 3, act(Kind.CLICK, "ada", AT + 7000))
+    assert memory.sums()["before"] == 5
+    earlier = AT + 2500
+    memory.apply(first + 4, impression("ada", earlier))
+    assert "before" not in memory.sums()
+
+
+NAMES = [f"{index:08x}" for index in range(MOST_EXPERIMENTS)]
+REAL = "ffffffff"
+
+
+def occupied(users: int) -> Memory:
+    """All places taken; the first experiment has one user less than the others."""
+    memory = Memory()
+    for index, name in enumerate(NAMES):
+        memory.apply(
+            AT + index, *(impression(f"u{n}", AT, name) for n in range(users + (index > 0)))
+        )
+    return memory
+
+
+def test_a_fifth_experiment_replaces_the_one_that_is_over_for_longest() -> None:
+    memory = occupied(FEW_USERS)
+    over = AT + 1 + SPANS.open
+    memory.apply(over, impression("ada", over, REAL))
+    assert list(memory.experiments) == [*NAMES[1:], REAL]
+    assert not memory.answer(NAMES[0])
+    assert all(key[0] != NAMES[0] for key in memory.users)
+
+
+def test_made_up_experiments_do_not_keep_out_another_one() -> None:
+    memory = occupied(users=1)
+    memory.apply(AT + 9, impression("ada", AT, REAL), act(Kind.CLICK, "ada", AT + 9))
+    assert list(memory.experiments) == [*NAMES[1:], REAL]
+    assert memory.answer(REAL)[0]["arms"][0]["sums"]["clicks"] == 1
+    assert not memory.answer(NAMES[0])
+    assert not memory.ignored
+
+
+def test_a_made_up_experiment_does_not_push_out_one_with_users() -> None:
+    memory = occupied(FEW_USERS)
+    memory.apply(AT + 9, impression("ada", AT, REAL))
+    assert (list(memory.experiments), memory.ignored) == (NAMES, {Ignored.EXPERIMENTS: 1})
+    assert not has_room(memory.experiments, AT + 9, SPANS)
+    idle = AT + IDLE_MILLISECONDS + 1
+    assert has_room(memory.experiments, idle, SPANS)
+    memory.apply(idle, impression("ada", idle, REAL))
+    assert list(memory.experiments) == [*NAMES[1:], REAL]
+
+
+def test_experiments_that_replace_each_other_in_one_record_leave_nothing() -> None:
+    memory = occupied(users=1)
+    names = [f"{n:08x}" for n in range(100, 120)]
+    memory.apply(AT + 9, *(impression("ada", AT, name) for name in names))
+    left = {name for name, _ in memory.users}
+    assert left == set(memory.experiments)
+    assert {name for name, *_ in memory.moments} == left == {name for name, _ in memory.since}
+
+
+def test_an_idle_experiment_keeps_its_moments_and_not_its_users() -> None:
+    memory = Memory()
+    memory.apply(AT, impression("ada", AT))
+    before = memory.answer()
+    later = AT + CLOSE_SECONDS * 1000 + 1
+    memory.apply(later, act(Kind.CLICK, "eve", later))
+    assert (memory.answer(), memory.users) == (before, {})
+    memory.apply(later, impression("ada", later), Erasure("ada"))
+    assert (memory.answer(), memory.ignored) == (before, {Ignored.CLOSED: 1})
+
+
+def test_without_memory_for_more_users_those_that_are_there_still_count() -> None:
+    memory = Memory()
+    memory.apply(AT, impression("ada", AT))
+    memory.full = True
+    memory.apply(AT, impression("ada", AT), impression("eve", AT), impression("eve", AT, REAL))
+    assert (memory.sums()["users"], memory.sums()["answers"]) == (1, 2)
+    assert (memory.ignored, list(memory.experiments)) == ({Ignored.MEMORY: 2}, [FIRST])
 
 
 def test_a_seventh_arm_is_left_out() -> None:

@@ -43,7 +43,11 @@ events = st.builds(
     path=st.none() | st.sampled_from(Path),
     exposure=st.none()
     | st.builds(
-        Exposure, st.from_regex("[0-9a-f]{8}"), st.integers(0, 99), labels, st.floats(1e-9, 1e12)
+        Exposure,
+        st.from_regex("[0-9a-f]{8}", fullmatch=True),
+        st.integers(0, 99),
+        st.from_regex("[a-z0-9-]{1,80}", fullmatch=True),
+        st.floats(1e-9, 1e12),
     ),
 )
 
@@ -92,6 +96,27 @@ def test_an_erasure_comes_back_from_the_log_as_it_was(user: int | str) -> None:
 def test_a_line_of_another_format_is_unreadable(line: bytes) -> None:
     with pytest.raises(Unreadable):
         entry_of(line)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        ("0A1B2C3D", 1, "shop-a", 9),
+        ("0a1b2c3d", -1, "shop-a", 9),
+        ("0a1b2c3d", 100, "shop-a", 9),
+        ("0a1b2c3d", 1, " ", 9),
+        ("0a1b2c3d", 1, "shop-a ", 9),
+        ("0a1b2c3d", 1, "", 9),
+        ("0a1b2c3d", 1, "shop-a", 1e300),
+        ("0a1b2c3d", 1, "shop-a", 0),
+    ],
+)
+def test_a_line_with_what_no_impression_may_say_is_unreadable(
+    part: tuple[str, int, str, float],
+) -> None:
+    event = Event("e", Kind.IMPRESSION, "ada", ("tea",), 1, exposure=Exposure(*part))
+    with pytest.raises(Unreadable):
+        entry_of(line_of(event))
 
 
 def test_a_digest_has_a_fixed_length_and_differs_by_id() -> None:

@@ -1,0 +1,94 @@
+"""Which experiments of a model count, and which of them makes room for another: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from recommender_collector.domain.experiments import (
+    CLOSE_SECONDS,
+    KEEP_SECONDS,
+    MOST_EXPERIMENTS,
+    Changes,
+    Experiment,
+    Spans,
+    State,
+)
+
+#: An experiment with fewer users, or without an impression for so long, may be made up.
+FEW_USERS = 100
+IDLE_MILLISECONDS = 600_000
+
+
+class Roster:
+    """The experiments of a model during one record.
+
+    Args:
+        experiments: those that the store has.
+        at: time of the record, in milliseconds.
+        changes: gets what changes because time has passed, or the store is damaged.
+    """
+
+    def __init__(
+        self, experiments: Mapping[str, Experiment], at: int, spans: Spans, changes: Changes
+    ) -> None:
+        self._at = at
+        self._spans = spans
+        self._changes = changes
+        self.all: dict[str, Experiment] = {}
+        for name, each in experiments.items():
+            self._take(name, each)
+
+    def _take(self, name: str, each: Experiment) -> None:
+        idle = self._at - each.last
+        if each.state is State.BROKEN:
+            each = Experiment(self._at, state=State.DAMAGED)
+            self._changes.damaged.add(name)
+            self._changes.experiments[name] = each
+        elif idle > KEEP_SECONDS * 1000:
+            self._changes.dropped.add(name)
+            return
+        else:
+            each = replace(each, arms=each.arms.copy())
+            if each.counts and idle > max(CLOSE_SECONDS * 1000, self._spans.open):
+                each.state = State.CLOSED
+                self._changes.closed.add(name)
+                self._changes.experiments[name] = each
+        self.all[name] = each
+
+    def counting(self) -> list[str]:
+        """Return the experiments whose users the store has."""
+        return [name for name, each in self.all.items() if each.counts]
+
+    def open(self) -> list[str]:
+        """Return the experiments of which an event without an exposure may still count."""
+        return [name for name, each in self.all.items() if _is_open(each, self._at, self._spans)]
+
+    def leaving(self) -> str | None:
+        """Return which experiment makes room for another; None if none does."""
+        return leaving(self.all, self._at, self._spans)
+
+
+def has_room(experiments: Mapping[str, Experiment], at: int, spans: Spans) -> bool:
+    """Return whether an exposure of another experiment would count."""
+    return len(experiments) < MOST_EXPERIMENTS or leaving(experiments, at, spans) is not None
+
+
+def leaving(experiments: Mapping[str, Experiment], at: int, spans: Spans) -> str | None:
+    """Return which of some experiments makes room for another; None if none does.
+
+    The one that is over for longest; else the one with the fewest users, unless it has users and
+    gets more: four ids that somebody made up must not keep out a real experiment.
+    """
+    over = [name for name, each in experiments.items() if not _is_open(each, at, spans)]
+    if over:
+        return min(over, key=lambda name: experiments[name].last)
+    least = min(experiments, key=lambda name: (experiments[name].users, experiments[name].last))
+    found = experiments[least]
+    is_idle = found.last < at - IDLE_MILLISECONDS
+    return least if is_idle or found.users < FEW_USERS else None
+
+
+def _is_open(each: Experiment, at: int, spans: Spans) -> bool:
+    """Return whether an event may still count: its exposure may be a window and late ago."""
+    return each.counts and each.last >= at - spans.open
