@@ -47,7 +47,6 @@ def test_an_impression_outside_experiments_says_none_of_them() -> None:
         ("arm", "A"),
         ("arm", 7),
         ("arm", "a b"),
-        ("arm", "a "),
         ("arm", "Shop"),
         ("cap", 0),
         ("cap", -1),
