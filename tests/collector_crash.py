@@ -66,9 +66,16 @@ async def kill_under_load(rig: Rig, *, events: int, kills: int, seed: int = 5) -
         await asyncio.gather(kill(), *(stream(client) for _ in range(4)))
     sent = number * BATCH
     await _settled(rig, sent + len(experiment.sent))
+    stored = await _stored(rig, number, sent + experiment.interactions)
+    lost, double = _compared(rig, stored, sent)
+    wrong = await experiment.wrong(rig, acts)
+    return Outcome(sent, dict(killed), sender.failed, sender.repeated, lost, double, wrong)
+
+
+def _compared(rig: Rig, stored: Counter[object], sent: int) -> tuple[int, int]:
+    """How many events are lost, and how many are double, in the files and in the store."""
     files = Counter(row["item_id"] for row in rig.interactions())
     archive = Counter(row["id"] for row in rig.archived())
-    stored = await _stored(rig, number, sent)
     lost = double = 0
     for found, expected in (
         (files, [f"i{n}" for n in range(sent)]),
@@ -77,8 +84,7 @@ async def kill_under_load(rig: Rig, *, events: int, kills: int, seed: int = 5) -
     ):
         lost += sum(1 for name in expected if not found[name])
         double += found.total() - sum(1 for count in found.values() if count)
-    wrong = await experiment.wrong(rig, acts)
-    return Outcome(sent, dict(killed), sender.failed, sender.repeated, lost, double, wrong)
+    return lost, double
 
 
 def _kill(rig: Rig, name: str) -> None:

@@ -19,7 +19,8 @@ examples:
 
   # rehearse an experiment: users like the candidate's answers 1.3 times as much
   recommender-simulate --url http://GATEWAY --host shop.default.recommender.local \\
-      --events http://recommender-operator-collector --appeal shop-1a2b3c4d=1.3
+      --events http://recommender-operator-collector --no-impressions \\
+      --appeal shop-1a2b3c4d=1.3
 
 Ctrl-C ends it early, with the summary.
 
@@ -48,7 +49,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--events-host", metavar="HOST", help="host name of the collector's route")
     top.add_argument(
         "--no-impressions", dest="impressions", action="store_false",
-        help="send no impressions: the serving path reports them (serving.impressions: 1)",
+        help="send no impressions: the serving path reports them (serving.impressions: 1); "
+        "never point this at a collector whose events a training reads for real users",
     )  # fmt: skip
     top.add_argument("--seconds", type=positive, default=60.0, help="how long (60)")
     top.add_argument("--rate", type=positive, default=20.0, help="requests a second (20)")

@@ -53,13 +53,15 @@ def test_given_collected_events_when_parts_are_killed_then_no_event_is_lost_and_
     finally:
         users.stop()
     (arm,) = report["versions"].values()
-    acts = {"impression": arm["answers"], "click": arm["clicks"], "purchase": arm["purchases"]}
-    wanted = collections.Counter(acts)
-    live.until(
-        "every acknowledged event in the files",
-        lambda: collecting.archived(live) - before == wanted,
-        60,
-    )  # fmt: skip
+    # Impressions of the serving path wait for seconds only: what is not taken then is dropped.
+    acts = collections.Counter(click=arm["clicks"], purchase=arm["purchases"])
+
+    def found() -> collections.Counter[str]:
+        kinds = collecting.archived(live) - before
+        assert kinds["impression"] <= arm["answers"], "one for each answer"
+        return collections.Counter({kind: kinds[kind] for kind in acts})
+
+    live.until("every acknowledged event in the files", lambda: found() == acts, 60)
 
     # An item that the user has clicked on does not come back.
     user = "u-live"

@@ -18,6 +18,8 @@ OWN = 'namespace="recommender-system", service="recommender-operator-metrics"'
 MODEL = 'namespace="shop", model="movies"'
 CANARY = f'{MODEL}, version="movies-b", stage="Canary"'
 VERDICT = f'{MODEL}, version="movies-b", verdict="Error"'
+WON = f'{MODEL}, version="movies-b", verdict="Promote"'
+UNDECIDED = f'{MODEL}, version="movies-b", verdict="Inconclusive"'
 STANDBY = f'{MODEL}, version="movies-b", standby="movies-a"'
 ELSEWHERE = 'namespace="other", service="recommender-operator-metrics"'
 
@@ -100,6 +102,16 @@ CASES: dict[str, tuple[str, list[dict[str, str]], str, bool]] = {
         "RecommenderExperimentStuck",
         [series("recommender_operator_experiment_verdict", VERDICT, "1x200"),
          series("recommender_operator_version_stage", CANARY, "1x200")], "40m", True),
+    "users decided and the analysis does not pass": (
+        "RecommenderExperimentStuck",
+        [series("recommender_operator_experiment_verdict", WON, "1x200"),
+         series("recommender_operator_step_verdict", UNDECIDED, "1x200"),
+         series("recommender_operator_version_stage", CANARY, "1x200")], "40m", True),
+    "users decided and the analysis passed": (
+        "RecommenderExperimentStuck",
+        [series("recommender_operator_experiment_verdict", WON, "1x200"),
+         series("recommender_operator_step_verdict", UNDECIDED, "1x8 _x192"),
+         series("recommender_operator_version_stage", CANARY, "1x200")], "40m", False),
     "users could not be read in a rollout that has ended": (
         "RecommenderExperimentStuck",
         [series("recommender_operator_experiment_verdict", VERDICT, "1x200"),

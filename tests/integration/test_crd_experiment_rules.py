@@ -13,6 +13,7 @@ pytestmark = pytest.mark.integration
 
 CLICKS = {"metric": "ClickThroughRate", "smallestEffect": 0.05}
 REVENUE = {"metric": "RevenuePerUser", "largestLoss": 0.1}
+FALLBACKS = {"metric": "FallbackShare", "largestLoss": 2}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def test_one_primary_metric_is_enough_and_gets_the_documented_defaults(server: S
 def test_a_full_plan_with_a_testers_header_is_accepted(server: Server) -> None:
     plan: Json = {
         "weight": 30, "goal": "NotWorse", "primary": [CLICKS | {"baseline": 0.04}],
-        "guardrails": [REVENUE], "minDays": 0.5, "maxDays": 0.5, "mode": "Observe",
+        "guardrails": [REVENUE, FALLBACKS], "minDays": 0.5, "maxDays": 0.5, "mode": "Observe",
     }  # fmt: skip
     made = body(rollout={"testHeader": "let-me-see"}, **plan)
     created = server.create(made, dry_run="All", field_validation="Strict")
@@ -67,7 +68,12 @@ def test_a_full_plan_with_a_testers_header_is_accepted(server: Server) -> None:
         ),
         ({"primary": [{"metric": "Clicks", "smallestEffect": 0.1}]}, "Unsupported value"),
         ({"primary": [CLICKS | {"smallestEffect": 0}]}, "should be greater than 0"),
+        ({"primary": [CLICKS | {"smallestEffect": 9e-4}]}, "smallestEffect must be from 0.001"),
+        ({"primary": [CLICKS | {"smallestEffect": 1}]}, "smallestEffect must be from 0.001"),
+        ({"guardrails": [REVENUE | {"largestLoss": 1.5}]}, "largestLoss must be from 0.001"),
+        ({"guardrails": [FALLBACKS | {"largestLoss": 10.5}]}, "less than or equal to 10"),
         ({"primary": [CLICKS | {"baseline": 0}]}, "should be greater than 0"),
+        ({"primary": [CLICKS | {"baseline": 1e-7}]}, "baseline must be at least 0.000001"),
         ({"minDays": 8, "maxDays": 7}, "experiment.minDays must not be above experiment.maxDays"),
         ({"minDays": 30}, "experiment.minDays must not be above experiment.maxDays"),
         ({"maxDays": 61}, "should be less than or equal to 60"),

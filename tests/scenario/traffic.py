@@ -9,6 +9,7 @@ from typing import Protocol
 
 import kubernetes.watch
 
+from recommender_operator.resources import http_route
 from tests.scenario.kube import Kube, Manifest
 
 Split = dict[str, int]
@@ -25,15 +26,12 @@ class SplitOf(Protocol):
 
 
 class OfRoute:
-    """The HTTPRoute of a model, with a backend per version."""
+    """The HTTPRoute of a model: a backend per version, or in an experiment users by a header."""
 
     group, version, plural = "gateway.networking.k8s.io", "v1", "httproutes"
 
     def read(self, kube: Kube, found: Manifest) -> Split:
-        return {
-            backend["name"].removesuffix("-transformer"): backend.get("weight", 1)
-            for backend in found["spec"]["rules"][-1].get("backendRefs", [])
-        }
+        return http_route.weights_of(found)
 
 
 class OfService:

@@ -21,6 +21,29 @@ def chi_square_tail(statistic: float, degrees: int) -> float:
     return min(1.0, math.fsum([math.erfc(math.sqrt(half)) if odd else 0.0, *terms]))
 
 
+#: Most trials whose binomial terms are added; the normal approximation is as good beyond.
+_MOST_TRIALS = 10_000
+
+
+def binomial_tail(hits: int, trials: int, share: float) -> float:
+    """Return P(X >= hits) for a binomial variable X, with 0 < share < 1.
+
+    Up to the mean it is 1 instead: nothing is asked of what is not more than expected.
+    """
+    mean = trials * share
+    if hits <= mean:
+        return 1.0
+    if trials > _MOST_TRIALS:
+        return math.erfc((hits - 0.5 - mean) / math.sqrt(2 * mean * (1 - share))) / 2
+    ways = math.lgamma(trials + 1) - math.lgamma(hits + 1) - math.lgamma(trials - hits + 1)
+    term = math.exp(ways + hits * math.log(share) + (trials - hits) * math.log1p(-share))
+    total = 0.0
+    for here in range(hits, trials + 1):
+        total += term
+        term *= (trials - here) / (here + 1) * share / (1 - share)
+    return min(1.0, total)
+
+
 def more_often(hits: int, trials: int, other_hits: int, other_trials: int) -> float:
     """Return the one-sided p-value that hits are more frequent in the first sample.
 

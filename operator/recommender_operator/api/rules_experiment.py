@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from recommender_operator.api.spec_experiment import MIN_BASELINE, MIN_EFFECT
+
+#: Metrics that can lose more than all; the others cannot.
+_LESS_IS_BETTER = "['DislikeRate', 'FallbackShare']"
+
 
 def _once(section: str) -> tuple[str, str]:
     return (
@@ -12,6 +17,19 @@ def _once(section: str) -> tuple[str, str]:
     )
 
 
+def _possible(section: str, field: str) -> tuple[str, str]:
+    return (
+        f"self.all(m, m.{field} >= {MIN_EFFECT} && "
+        f"(m.{field} < 1.0 || m.metric in {_LESS_IS_BETTER}))",
+        f"experiment.{section}: {field} must be from {MIN_EFFECT} to below 1, which is the whole "
+        "value. Only DislikeRate and FallbackShare can get worse by more",
+    )
+
+
+_BASELINE = (
+    f"self.all(m, !has(m.baseline) || m.baseline >= {MIN_BASELINE:f})",
+    f"experiment.primary: baseline must be at least {MIN_BASELINE:f}",
+)
 _KNATIVE = "has(self.rollout) && has(self.rollout.traffic) && self.rollout.traffic == 'Knative'"
 
 SPEC = (
@@ -46,6 +64,13 @@ def rules() -> dict[str, Sequence[tuple[str, str]]]:
     return {
         "spec.rollout": ROLLOUT,
         "spec.experiment": EXPERIMENT,
-        "spec.experiment.primary": (_once("primary"),),
-        "spec.experiment.guardrails": (_once("guardrails"),),
+        "spec.experiment.primary": (
+            _once("primary"),
+            _possible("primary", "smallestEffect"),
+            _BASELINE,
+        ),
+        "spec.experiment.guardrails": (
+            _once("guardrails"),
+            _possible("guardrails", "largestLoss"),
+        ),
     }

@@ -10,6 +10,13 @@ from recommender_operator.api.base import ApiModel
 
 #: Maximum number of primary metrics, and of guardrails.
 MAX_METRICS = 5
+#: Minimum relative difference: a smaller one takes more users than any site has. The rules of
+#: rules_experiment.py test both minima, because an API server rounds `minimum` for whole numbers.
+MIN_EFFECT = 0.001
+MIN_BASELINE = 0.000001
+#: Maximum relative difference of a metric of which less is better; of others it is below 1,
+#: because nobody can lose more than all.
+MAX_EFFECT = 10
 
 
 class ExperimentMetric(enum.StrEnum):
@@ -40,15 +47,17 @@ class PrimaryMetric(ApiModel):
     metric: ExperimentMetric = Field(description="What users do, as a ratio of sums over users.")
     smallest_effect: float = Field(
         gt=0,
-        le=10,
+        le=MAX_EFFECT,
         description="Smallest relative difference that matters: 0.05 is 5 % of the champion's "
-        "value. The number of users follows from it; with goal NotWorse it is the margin.",
+        "value. The number of users follows from it; with goal NotWorse it is the margin. From "
+        "0.001 to below 1; to 10 for metrics of which less is better.",
     )
     baseline: float | None = Field(
         default=None,
         gt=0,
+        le=1e9,
         description="Expected value of the champion, for the number of users before there are "
-        "data; the champion's own value if absent.",
+        "data; the champion's own value if absent. At least 0.000001.",
     )
 
 
@@ -56,9 +65,10 @@ class Guardrail(ApiModel):
     metric: ExperimentMetric = Field(description="What must not become worse.")
     largest_loss: float = Field(
         gt=0,
-        le=10,
+        le=MAX_EFFECT,
         description="Largest relative loss that is accepted: 0.1 is 10 % of the champion's value. "
-        "A loss beyond it, outside chance, rolls back at any time.",
+        "A loss beyond it, outside chance, rolls back at any time. From 0.001 to below 1; to 10 "
+        "for metrics of which less is better.",
     )
 
 
@@ -90,7 +100,8 @@ class ExperimentSpec(ApiModel):
         gt=0,
         le=0.2,
         description="Probability of a wrong decision if nothing differs, for all primary metrics "
-        "together, and again for all guardrails together.",
+        "together; and again, in each phase (each step of the ramp is one), of a rollback for "
+        "harm in any metric.",
     )
     power: float = Field(
         default=0.8,
@@ -102,13 +113,15 @@ class ExperimentSpec(ApiModel):
         default=7,
         ge=0,
         le=60,
-        description="Minimum time at the weight, in days; whole weeks cover every weekday.",
+        description="Minimum measured time at the weight, in days; whole weeks cover every "
+        "weekday.",
     )
     max_days: float = Field(
         default=28,
         gt=0,
         le=60,
-        description="Time at the weight after which analysis.onDeadline applies, in days.",
+        description="Measured time at the weight after which analysis.onDeadline applies, in "
+        "days.",
     )
     revenue_cap: float = Field(
         default=1000,

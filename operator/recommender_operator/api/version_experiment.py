@@ -13,6 +13,8 @@ from recommender_operator.api.spec_experiment import MAX_METRICS, ExperimentSpec
 LAST_PHASE = 99
 #: Maximum number of phases in the status; the oldest are dropped.
 MAX_PHASES = 40
+#: Maximum of the measured seconds of a phase: three years; no plan has more than 60 days.
+MAX_SECONDS = 10**8
 
 
 class ExperimentPhase(ApiModel):
@@ -23,6 +25,17 @@ class ExperimentPhase(ApiModel):
     )
     since: datetime.datetime = Field(description="Start.")
     until: datetime.datetime | None = Field(default=None, description="End; absent if it lasts.")
+    resumed: datetime.datetime | None = Field(
+        default=None, description="When it last went on; absent if it was never interrupted."
+    )
+    measured_seconds: float = Field(
+        default=0,
+        ge=0,
+        le=MAX_SECONDS,
+        description="Time between its interruptions, in seconds, up to the last one. Neither "
+        "minDays nor maxDays count a time in which a standby answered or the candidate was "
+        "withdrawn.",
+    )
 
 
 class MetricComparison(ApiModel):
@@ -36,7 +49,10 @@ class MetricComparison(ApiModel):
     low: float | None = Field(default=None, description="Lower end of its interval.")
     high: float | None = Field(default=None, description="Upper end of its interval.")
     p_value: float | None = Field(
-        default=None, description="p-value, not corrected for the number of metrics."
+        default=None,
+        description="Two-sided p-value of the test at the planned users. Goal Superior: against "
+        "no difference, corrected for the number of primary metrics (Holm). Goal NotWorse: "
+        "against a loss of smallestEffect, not corrected, because all must pass.",
     )
     limit: float | None = Field(
         default=None, description="smallestEffect or largestLoss, relative to the champion."

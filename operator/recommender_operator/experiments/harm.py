@@ -1,14 +1,15 @@
 """Harm: looked at at every look, so tested by confidence sequences.
 
 The level is split over all metrics of the experiment: the probability that a candidate that harms
-in none of them is ever rolled back for harm is at most alpha, over all looks.
+in none of them is rolled back for harm at any look of a phase is at most alpha. Each phase is
+judged by itself, so with a ramp of k shares below the weight it is at most (k + 1) alpha.
 """
 
 from __future__ import annotations
 
 import dataclasses
 
-from recommender_operator.experiments import sequences
+from recommender_operator.experiments import rare, sequences
 from recommender_operator.experiments.estimates import (
     MIN_USERS,
     Comparison,
@@ -25,8 +26,9 @@ from recommender_operator.experiments.plan import Goal, Plan
 class Watched:
     """One metric at one look.
 
-    `harmful`: worse than the limit beyond chance, over all looks. `within`: the value itself is
-    within the limit; False without one.
+    `harmful`: worse than the limit beyond chance, over all looks of the phase. `within`: the
+    value itself is within the limit, or what should be little is rare and not beyond it for sure;
+    False without a value.
     """
 
     comparison: Comparison
@@ -51,37 +53,34 @@ def limits(plan: Plan) -> dict[Metric, float]:
 def watch(plan: Plan, champion: Moments, candidate: Moments) -> dict[Metric, Watched]:
     """Return each metric of the plan at this look."""
     losses = limits(plan)
-    alpha = plan.alpha / len(losses)
     return {
-        metric: _watched(metric, loss, alpha, champion, candidate)
+        metric: _watched(plan, metric, loss, champion, candidate)
         for metric, loss in losses.items()
     }
 
 
 def _watched(
-    metric: Metric, loss: float, alpha: float, champion: Moments, candidate: Moments
+    plan: Plan, metric: Metric, loss: float, champion: Moments, candidate: Moments
 ) -> Watched:
     found = pair(metric, champion, candidate)
     if found is None:
         nothing = no_values(metric, champion, candidate)
         return Watched(comparison=nothing, limit=loss, harmful=False, within=False)
-    most = sequences.multiplier(champion.users + candidate.users, alpha)
+    level = plan.alpha / len(limits(plan))
+    most = sequences.multiplier(champion.users + candidate.users, level)
+    if found.sign < 0 and (not found.enough or found.champion_value == 0):
+        # Rare: looked at once more at the end, so at the level of one look.
+        within = min(champion.users, candidate.users) >= MIN_USERS and (
+            rare.chance(metric, champion, candidate, loss) > plan.alpha
+        )
+    else:
+        within = found.contributors > 0 and found.z(-loss) >= 0
     return Watched(
         comparison=_compared(found, most),
         limit=loss,
         harmful=found.enough and found.z(-loss) < -most,
-        within=_is_within(found, loss),
+        within=within,
     )
-
-
-def _is_within(found: Pair, loss: float) -> bool:
-    """Return whether the value itself is within the limit.
-
-    A candidate that has nothing of what should be little is, also beside a champion without any.
-    """
-    if found.sign < 0 and found.candidate_value == 0:
-        return min(found.champion_users, found.candidate_users) >= MIN_USERS
-    return found.contributors > 0 and found.z(-loss) >= 0
 
 
 def _compared(found: Pair, most: float) -> Comparison:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +30,8 @@ COMPONENTS = (
 PRODUCTS = tuple("*".join(pair) for pair in itertools.combinations_with_replacement(COMPONENTS, 2))
 #: Relative error that sums of many floats may have.
 _TOLERANCE = 1e-6
+#: Maximum of a count and of a sum: products of two sums must be numbers too.
+MAX_COUNT, MAX_SUM = 10**15, 1e100
 
 
 def product_key(first: str, second: str) -> str:
@@ -51,14 +52,16 @@ class Moments:
     products: Mapping[str, float]
 
     def __post_init__(self) -> None:
-        if isinstance(self.users, bool) or not isinstance(self.users, int) or self.users < 0:
+        if isinstance(self.users, bool) or not isinstance(self.users, int):
             raise ValueError(f"users: {self.users!r} is not a number of users")
+        if not 0 <= self.users <= MAX_COUNT:
+            raise ValueError(f"users: not from 0 to {MAX_COUNT}")
         for field, values in (("sums", self.sums), ("products", self.products)):
             for key, value in values.items():
                 if isinstance(value, bool) or not isinstance(value, int | float):
                     raise ValueError(f"{field}.{key}: {value!r} is not a number")
-                if not math.isfinite(value) or value < 0:
-                    raise ValueError(f"{field}.{key}: {value!r} is negative or not finite")
+                if not 0 <= value <= MAX_SUM:  # NaN fails too; not shown, for it may be endless
+                    raise ValueError(f"{field}.{key}: not a number from 0 to {MAX_SUM:g}")
         self._check_squares()
         self._check_pairs()
 

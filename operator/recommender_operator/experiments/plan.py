@@ -10,8 +10,13 @@ import enum
 import math
 from collections.abc import Mapping
 
-from recommender_operator.experiments.metrics import Metric
+from recommender_operator.experiments.metrics import DEFINITIONS, Metric
 from recommender_operator.experiments.moments import NONE, Moments
+
+#: Bounds of relative differences; those of a metric of which more is better are below 1.
+MIN_EFFECT, MAX_EFFECT = 0.001, 10.0
+#: Bounds of a given baseline.
+MIN_BASELINE, MAX_BASELINE = 1e-6, 1e9
 
 
 class Goal(enum.StrEnum):
@@ -59,19 +64,30 @@ class Plan:
     max_days: float = 28.0
 
     def __post_init__(self) -> None:
-        effects = [primary.smallest_effect for primary in self.primary]
-        effects += [guardrail.largest_loss for guardrail in self.guardrails]
-        if not self.primary or not all(0 < effect < 1 for effect in effects):
-            raise ValueError("a primary metric is needed, and effects between 0 and 1")
+        effects = [(each.metric, each.smallest_effect) for each in self.primary]
+        effects += [(each.metric, each.largest_loss) for each in self.guardrails]
+        if not self.primary or not all(_is_possible(*each) for each in effects):
+            raise ValueError(
+                f"a primary metric is needed, and effects from {MIN_EFFECT} to below 1 "
+                f"({MAX_EFFECT:g} where less is better)"
+            )
         for metrics in (self.primary, self.guardrails):
             if len({each.metric for each in metrics}) < len(metrics):
                 raise ValueError("a metric is there twice")
-        if not all(p.baseline is None or 0 < p.baseline < math.inf for p in self.primary):
-            raise ValueError("a baseline must be above 0")
+        given = [p.baseline for p in self.primary if p.baseline is not None]
+        if not all(MIN_BASELINE <= baseline <= MAX_BASELINE for baseline in given):
+            raise ValueError(f"a baseline must be from {MIN_BASELINE:g} to {MAX_BASELINE:g}")
         if not (0 < self.alpha < 0.5 <= self.power < 1 and 0 < self.weight <= 100):
             raise ValueError("alpha, power or weight is out of range")
         if not 0 <= self.min_days <= self.max_days < math.inf:
             raise ValueError("the days are out of range")
+
+
+def _is_possible(metric: Metric, effect: float) -> bool:
+    """Return whether a value can change by this part of itself; nobody loses more than all."""
+    if DEFINITIONS[metric].higher_is_better:
+        return MIN_EFFECT <= effect < 1
+    return MIN_EFFECT <= effect <= MAX_EFFECT
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

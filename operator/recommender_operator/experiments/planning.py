@@ -6,6 +6,8 @@ import math
 from statistics import NormalDist
 
 _NORMAL = NormalDist()
+#: Maximum number of planned users of an arm: more than there are people, and a number of the API.
+MAX_USERS = 10**12
 
 
 def critical(alpha: float) -> float:
@@ -34,10 +36,15 @@ def users_per_arm(
         alpha: Level of the test.
         power: Probability of finding the difference; the wrong tail is left out.
         share: The candidate's share of the users of both arms.
+
+    No arm needs more than MAX_USERS here: it will not be decided, whatever the number is.
     """
     error = distance / (critical(alpha) + _NORMAL.inv_cdf(power))
-    both = (variances[0] / (1 - share) + variances[1] / share) / error**2
-    return math.ceil(both * (1 - share)), math.ceil(both * share)
+    variance = variances[0] / (1 - share) + variances[1] / share
+    # Not divided by a square that may be 0: the smallest distances have none.
+    both = variance / error / error if error > 0 else math.inf
+    champion, candidate = min(both * (1 - share), MAX_USERS), min(both * share, MAX_USERS)
+    return math.ceil(champion), math.ceil(candidate)
 
 
 def conditional_power(z: float, *, fraction: float, drift: float, least: float) -> float:

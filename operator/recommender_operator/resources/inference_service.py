@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 
-from recommender_operator.api.spec import ServingSpec
+from recommender_operator.api.spec import RecommenderModelSpec, ServingSpec
 from recommender_operator.observed import ModelObject, VersionObject
 from recommender_operator.resources import (
     autoscaling,
@@ -60,6 +61,10 @@ MODEL_WAIT_SECONDS = 20
 SCRATCH = "512Mi"
 #: Number of this layout: a release that changes it deploys running versions again.
 LAYOUT = 2
+#: Number of the contract of experiments between route and transformer. Transformers of a release
+#: before it ignore the header of an experiment, which would then have no users; so a release that
+#: changes it deploys running versions again, but only of models with an experiment.
+EXPERIMENTS = "1"
 
 
 def standard(model: ModelObject, version: VersionObject, options: Options) -> Manifest:
@@ -92,6 +97,7 @@ def _standard_metadata(model: ModelObject, version: VersionObject) -> Manifest:
             DEPLOYMENT_MODE: "Standard",
             AUTOSCALER_CLASS: _class(model.spec.serving),
             labels.SERVING_DIGEST: serving_digest(model.spec.serving),
+            labels.EXPERIMENTS: EXPERIMENTS,
         },
         "ownerReferences": labels.owned_by_version(version),
     }
@@ -216,6 +222,14 @@ def knative(
         },
         "spec": {"predictor": predictor},
     }
+
+
+def is_current(annotations: Mapping[str, str] | None, spec: RecommenderModelSpec) -> bool:
+    """Return whether a service in Gateway mode has the settings of the model."""
+    known = annotations or {}
+    if spec.experiment is not None and known.get(labels.EXPERIMENTS) != EXPERIMENTS:
+        return False
+    return known.get(labels.SERVING_DIGEST) == serving_digest(spec.serving)
 
 
 def serving_digest(serving: ServingSpec, *, knative: bool = False) -> str:

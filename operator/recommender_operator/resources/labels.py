@@ -30,6 +30,10 @@ STORAGE = f"{GROUP}/storage"
 #: Annotation with the digest of the serving settings in a manifest.
 SERVING_DIGEST = f"{GROUP}/serving-digest"
 
+#: Annotation of a service in Gateway mode: number of the contract of experiments that its
+#: transformer knows.
+EXPERIMENTS = f"{GROUP}/experiments"
+
 #: Annotation of a NetworkPolicy with the digest of its rules.
 POLICY_DIGEST = f"{GROUP}/policy-digest"
 

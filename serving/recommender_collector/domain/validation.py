@@ -155,7 +155,9 @@ def _items(raw: Mapping[str, Any], kind: Kind, ids: IdKind) -> tuple[Id, ...]:
             )
         if item is not None:
             raise InvalidEvent("items", items, "give item or items, not both")
-        if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
+        # In an experiment an answer without items is one that the user got.
+        least = 1 if raw.get("experiment") is None else 0
+        if not isinstance(items, list) or not least <= len(items) <= MAX_ITEMS:
             raise InvalidEvent("items", items, f"give a list of 1 to {MAX_ITEMS} item ids")
         return tuple(_id(f"items[{index}]", each, ids) for index, each in enumerate(items))
     if item is not None:

@@ -19,7 +19,7 @@ class CircuitBreaker:
         self._limit = limit
         self._open_after = open_after
         self._in_flight = 0
-        self._failures = 0  # in a row
+        self._failures = 0.0  # in a row, with parts
         self._last = FallReason.TIMEOUT
 
     @property
@@ -51,8 +51,16 @@ class CircuitBreaker:
             self._failures += 1
             self._last = failure
         else:
-            self._failures = 0
+            self._failures = 0.0
 
-    def abandon(self) -> None:
-        """End an admitted call that the client cancelled; it counts neither way."""
+    def abandon(self, waited: float = 0.0) -> None:
+        """End an admitted call that did not have its whole time.
+
+        `waited` is the part of its time that it had, and so much of a failure it is: many short
+        waits for a model that hangs open the breaker as a few long ones do, and an answer between
+        them closes it.
+        """
         self._in_flight -= 1
+        if waited > 0:
+            self._failures += min(waited, 1.0)
+            self._last = FallReason.TIMEOUT

@@ -13,5 +13,14 @@ EXPERIMENT_HEADER = "x-recommender-experiment"
 FORWARDED_HEADER = "x-recommender-forwarded"
 #: Of a forwarded part of a v1 call: the places of its instances in the call.
 PLACES_HEADER = "x-recommender-places"
+#: Of a forwarded request: 32 hex digits of its own, by which any answer to it is reported once.
+CALL_HEADER = "x-recommender-call"
 #: Of the answer to a forwarded request: the milliseconds that it took (`answer;dur=1.25`).
 TIMING_HEADER = "server-timing"
+
+
+def deadline_seconds(text: str) -> float | None:
+    """Return how long a client waits by its header; None if that is no number of milliseconds."""
+    whole = text.isascii() and text.isdigit() and len(text) < 7
+    milliseconds = int(text) if whole else 0
+    return milliseconds / 1000 if 1 <= milliseconds <= MAX_DEADLINE_MS else None

@@ -15,6 +15,7 @@ from recommender_serving.domain.experiments import (
     user_of,
 )
 from recommender_serving.domain.headers import (
+    CALL_HEADER,
     EXPERIMENT_HEADER,
     FORWARDED_HEADER,
     PLACES_HEADER,
@@ -22,6 +23,7 @@ from recommender_serving.domain.headers import (
 from recommender_serving.domain.types import RecommendRequest
 
 MAX_PLACES = 64
+_CALL = re.compile(r"[0-9a-f]{32}")
 _PLACES = re.compile(r"[0-9]{1,2}(?:,[0-9]{1,2}){0,63}")
 
 
@@ -35,6 +37,7 @@ class Trial:
     receiver: str  # the version that got the call from the route
     forwarded: bool  # by another version: never forwarded again
     places: tuple[int, ...] = ()  # of the instances in the call of the client; none: all
+    call: str | None = None  # the digits of a forwarded one
 
     def assignment(self, request: RecommendRequest) -> Assignment | None:
         """Return what a request is counted as; None if it is in no experiment."""
@@ -69,7 +72,9 @@ class Trials:
         by = headers.get(FORWARDED_HEADER)
         receiver = by if by is not None and is_version(by, self._model) else self._version
         places = _places(headers.get(PLACES_HEADER)) if by is not None else ()
-        return Trial(experiment, text, self._version, receiver, by is not None, places)
+        call = headers.get(CALL_HEADER, "") if by is not None else ""
+        known = call if _CALL.fullmatch(call) else None
+        return Trial(experiment, text, self._version, receiver, by is not None, places, known)
 
     def _experiment(self, text: str) -> Experiment | None:
         last = self._last

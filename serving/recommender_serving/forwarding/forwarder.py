@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import logging
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import grpc
@@ -15,6 +16,7 @@ import grpc
 from recommender_serving.answering.budget import share
 from recommender_serving.answering.recommender import WAVE
 from recommender_serving.domain.headers import (
+    CALL_HEADER,
     DEADLINE_HEADER,
     EXPERIMENT_HEADER,
     FORWARDED_HEADER,
@@ -36,6 +38,7 @@ from recommender_serving.monitoring.tracing import Tracing, client_trace
 #: Of an answer over gRPC: what it took, in microseconds.
 TIMING_PARAMETER = "microseconds"
 MARGIN = 0.05  # seconds for the way, beyond the timeouts of the models
+WAY_BACK = 0.01  # seconds that the other version is told less, so that its answer arrives in time
 BUDGET = 32 * 2**20  # bytes of bodies on their way
 REFUSALS = frozenset(
     {
@@ -59,6 +62,7 @@ class Errand:
     deadline: float | None = None
     instances: int = 1
     places: tuple[int, ...] = ()  # of the instances, if there are others
+    call: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
 class Forwarder:
@@ -95,9 +99,7 @@ class Forwarder:
         """
 
         async def call(peer: Peer, seconds: float) -> tuple[Found, float | None]:
-            own = dict(self._metadata(errand))
-            if errand.deadline is not None:
-                own[DEADLINE_HEADER] = str(min(max(1, int(seconds * 1000)), MAX_DEADLINE_MS))
+            own = dict(self._metadata(errand, seconds))
             response = await peer.rest.post(path, {**headers, **own}, body)
             if response.status != 200:
                 kind = PeerRefusesError if 400 <= response.status < 500 else PeerError
@@ -112,7 +114,7 @@ class Forwarder:
 
         async def call(peer: Peer, seconds: float) -> tuple[Any, float | None]:
             try:
-                response = await peer.rpc.infer(message, seconds, self._metadata(errand))
+                response = await peer.rpc.infer(message, seconds, self._metadata(errand, seconds))
             except grpc.aio.AioRpcError as error:
                 if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                     raise TimeoutError from error
@@ -131,12 +133,15 @@ class Forwarder:
         """Close the connections."""
         await self._peers.close()
 
-    def _metadata(self, errand: Errand) -> Metadata:
-        """Return the headers of every forwarded request."""
+    def _metadata(self, errand: Errand, seconds: float) -> Metadata:
+        """Return the headers of every forwarded request; this version waits so many seconds."""
         places = errand.places
+        told = int(1000 * (seconds - min(WAY_BACK, seconds / 4)))
         return (
             (EXPERIMENT_HEADER, errand.trial.header),
             (FORWARDED_HEADER, errand.trial.own),
+            (CALL_HEADER, errand.call),
+            (DEADLINE_HEADER, str(min(max(1, told), MAX_DEADLINE_MS))),
             *(((PLACES_HEADER, ",".join(map(str, places))),) if places else ()),
             *(client_trace() if self._tracing is None else self._tracing.metadata()),
         )
@@ -149,7 +154,8 @@ class Forwarder:
     ) -> Found | None:
         found: Found | None = None
         peer = self._peers.of(errand.version)
-        seconds, cut_short = self._seconds(errand)
+        full = -(-errand.instances // WAVE) * (sum(self._timeouts) + MARGIN)
+        seconds = self._seconds(full, errand.deadline)
         if seconds <= 0 or self._held + size > BUDGET:
             outcome = Forwarded.BUSY
         elif peer.breaker.admit() is not None:
@@ -157,7 +163,7 @@ class Forwarder:
         else:
             self._held += size
             try:
-                outcome, found = await self._tried(peer, seconds, cut_short, call)
+                outcome, found = await self._tried(peer, seconds, full, call)
             finally:
                 self._held -= size
         self._counts.forwarded(outcome, errand.instances)
@@ -170,18 +176,18 @@ class Forwarder:
         self,
         peer: Peer,
         seconds: float,
-        cut_short: bool,
+        full: float,
         call: Callable[[Peer, float], Awaitable[tuple[Found, float | None]]],
     ) -> tuple[Forwarded, Found | None]:
-        """Ask an admitted version, and release it."""
+        """Ask an admitted version, and release it; `full` are the seconds that it may take."""
         start = self._clock()
         try:
             with self._span():
                 async with asyncio.timeout(seconds):
                     found, took = await call(peer, seconds)
         except TimeoutError:
-            if cut_short:  # the version has not failed: the client waits for less than it may take
-                peer.breaker.abandon()
+            if seconds < full:  # the client waits for less than the version may take
+                peer.breaker.abandon(seconds / full)
             else:
                 peer.breaker.release(FallReason.TIMEOUT)
             return Forwarded.TIMEOUT, None
@@ -196,8 +202,8 @@ class Forwarder:
             logger.exception("a forward failed")
             peer.breaker.release(FallReason.ERROR)
             return Forwarded.FAILED, None
-        except BaseException:
-            peer.breaker.abandon()
+        except BaseException:  # the client has left
+            peer.breaker.abandon((self._clock() - start) / full)
             raise
         finally:
             total = self._clock() - start
@@ -212,19 +218,15 @@ class Forwarder:
             return contextlib.nullcontext()
         return self._tracing.stage(Waited.FORWARD)
 
-    def _seconds(self, errand: Errand) -> tuple[float, bool]:
-        """Return how long to wait, and whether the client's deadline makes it less.
+    def _seconds(self, full: float, deadline: float | None) -> float:
+        """Return how long to wait: as long as the other version may take, or less by a deadline.
 
-        As long as the other version may take. Of a short time a part is kept for an answer of
-        the receiver, as it is for the baseline.
+        Of a short time a part is kept for an answer of the receiver, as it is for the baseline.
         """
-        waves = -(-errand.instances // WAVE)
-        full = waves * (sum(self._timeouts) + MARGIN)
-        if errand.deadline is None:
-            return full, False
-        left = errand.deadline - asyncio.get_running_loop().time()
-        seconds = share((full, self._timeouts[1]), left)
-        return seconds, seconds < full
+        if deadline is None:
+            return full
+        left = deadline - asyncio.get_running_loop().time()
+        return share((full, self._timeouts[1]), left)
 
 
 def _check(given: str | None, version: str) -> None:

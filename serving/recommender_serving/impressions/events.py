@@ -34,6 +34,13 @@ MOST_NUMBER = 1e15  # of a feature without a bound of its own
 _HASHES = 2**64
 
 
+class Mark(NamedTuple):
+    """What identifies an event of a request that two versions may answer."""
+
+    source: str
+    number: int
+
+
 class Shown(NamedTuple):
     """One answer; less than an event, because many may wait."""
 
@@ -45,6 +52,7 @@ class Shown(NamedTuple):
     session: str | None
     context: dict[str, Value | bool]
     assignment: Assignment | None = None  # while an experiment runs
+    mark: Mark | None = None
 
 
 class Origin(NamedTuple):
@@ -63,8 +71,12 @@ def shown(
     at: float,
     features: Features,
     assignment: Assignment | None = None,
+    mark: Mark | None = None,
 ) -> Shown | None:
     """Return the impression of an answer; None without an item, or a user whom the log knows.
+
+    In an experiment an answer without items counts too: a version must not look better because
+    it gives users nothing who would not have clicked.
 
     The collector refuses an event for one bad part, so parts that it would refuse are left out.
     """
@@ -72,7 +84,7 @@ def shown(
     if user == SMOKE_USER or (isinstance(user, int) and not 0 <= user <= MOST_ID):
         return None
     taken = [item for item in items if _is_item(item)][:MOST_ITEMS]
-    if not taken:
+    if not taken and assignment is None:
         return None
     context = {
         name: known
@@ -81,7 +93,8 @@ def shown(
         and (known := _known(value, features[name])) is not None
     }
     session = _label(request.session_id)
-    return Shown(user, taken, at, answer.source.value, _label(id_), session, context, assignment)
+    path, label = answer.source.value, _label(id_)
+    return Shown(user, taken, at, path, label, session, context, assignment, mark)
 
 
 def _is_item(item: int | str) -> bool:
@@ -142,11 +155,12 @@ def _cloud_event(number: int, of: Shown, origin: Origin) -> Mapping[str, Any]:
         "session": of.session, "context": of.context or None, "version": origin.version,
         "path": of.path, **(of.assignment._asdict() if of.assignment else {}),
     }  # fmt: skip
+    source, id_ = of.mark or (origin.source, number)
     return {
         "specversion": "1.0",
         "type": TYPE,
-        "source": origin.source,
-        "id": str(number),
+        "source": source,
+        "id": str(id_),
         "time": at,
         # The user is the one that the models know.
         "data": {name: value for name, value in data.items() if value is not None}

@@ -13,7 +13,14 @@ from recommender_serving.domain.experiments import Assignment
 from recommender_serving.domain.features import Features
 from recommender_serving.domain.types import Answer, RecommendRequest, Reported
 from recommender_serving.impressions.collector import CollectorBusy, CollectorRefuses, Receipt
-from recommender_serving.impressions.events import Origin, Shown, bodies, sampled, shown
+from recommender_serving.impressions.events import (
+    Mark,
+    Origin,
+    Shown,
+    bodies,
+    sampled,
+    shown,
+)
 from recommender_serving.threads import in_daemon
 
 logger = logging.getLogger(__name__)
@@ -70,11 +77,15 @@ class Impressions:
         id_: str,
         at: float,
         assignment: Assignment | None = None,
+        mark: Mark | None = None,
     ) -> None:
-        """Report an answer later, if its request is in the sampled share."""
+        """Report an answer later, if its request is in the sampled share.
+
+        Of the answers with one mark, whoever reports them, the collector counts one.
+        """
         if not sampled(id_, self._share):
             return
-        found = shown(request, answer, items, id_, at, self._features, assignment)
+        found = shown(request, answer, items, id_, at, self._features, assignment, mark)
         if found is None:
             return
         items_then = self._items + len(found.items)

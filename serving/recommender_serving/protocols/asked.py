@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from recommender_serving.domain.experiments import Assignment
 from recommender_serving.domain.trials import Trial
 from recommender_serving.domain.types import RecommendRequest
+from recommender_serving.impressions.events import Mark
 from recommender_serving.protocols.calls import ids_of
 
 
@@ -26,6 +27,7 @@ class Asked(NamedTuple):
     id: str
     assignment: Assignment | None = None  # while an experiment runs
     away: str | None = None  # the other version that should answer
+    mark: Mark | None = None  # of its report, if another version may report an answer too
 
 
 def asked_of(requests: Sequence[RecommendRequest], given: Given) -> list[Asked]:
@@ -35,9 +37,24 @@ def asked_of(requests: Sequence[RecommendRequest], given: Given) -> list[Asked]:
     if trial is None:
         return list(map(Asked, requests, ids))
     assignments = map(trial.assignment, requests)
-    return [
+    asked = [
         Asked(request, id_, assignment, trial.away(assignment))
         for request, id_, assignment in zip(requests, ids, assignments, strict=True)
+    ]
+    return asked if trial.call is None else marked(asked, trial.receiver, trial.call, trial.places)
+
+
+def marked(
+    asked: Sequence[Asked], receiver: str, call: str, places: Sequence[int] = ()
+) -> list[Asked]:
+    """Return the instances of a forwarded request with the marks of their reports.
+
+    Both versions mark alike: whatever was answered too late or twice, one report counts.
+    """
+    numbers = places if len(places) == len(asked) else range(len(asked))
+    return [
+        each._replace(mark=Mark(f"{receiver}/{call}", number))
+        for each, number in zip(asked, numbers, strict=True)
     ]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 
+from recommender_serving.domain.headers import DEADLINE_HEADER, deadline_seconds
 from recommender_serving.forwarding.forwarder import TIMING_PARAMETER
 from recommender_serving.inference import inference_pb2 as pb
 from recommender_serving.monitoring.tracing import TRACE_HEADER
@@ -163,9 +164,14 @@ class Servicer:
         return call
 
     def _given(self, context: Any) -> Given:
+        metadata = _metadata(context)
+        trial = self._service.trial(metadata)
         left = context.time_remaining()
+        if trial is not None and trial.forwarded:
+            # Less than the deadline of the call, so that an answer arrives before it.
+            told = deadline_seconds(metadata.get(DEADLINE_HEADER, ""))
+            left = min((each for each in (left, told) if each is not None), default=None)
         now = asyncio.get_running_loop().time()
-        trial = self._service.trial(_metadata(context))
         return Given("", None if left is None else now + left, trial)
 
     async def _message(self, requests: AsyncIterator[Any]) -> Any:

@@ -25,6 +25,7 @@ from recommender_serving.domain.headers import (
     SOURCE_HEADER,
     TIMING_HEADER,
     VERSION_HEADER,
+    deadline_seconds,
 )
 from recommender_serving.monitoring.tracing import TRACE_HEADER
 from recommender_serving.protocols import docs_page, errors, openapi, routing, v2_json
@@ -217,13 +218,13 @@ def _deadline(request: Request) -> float | None:
     given = request.headers.get(DEADLINE_HEADER)
     if given is None:
         return None
-    milliseconds = int(given) if given.isascii() and given.isdigit() and len(given) < 7 else 0
-    if not 1 <= milliseconds <= MAX_DEADLINE_MS:
+    seconds = deadline_seconds(given)
+    if seconds is None:
         raise errors.InvalidRequest(
             f"{DEADLINE_HEADER}: got {given[:40]!r}; give whole milliseconds from 1 to "
             f"{MAX_DEADLINE_MS}"
         )
-    return asyncio.get_running_loop().time() + milliseconds / 1000
+    return asyncio.get_running_loop().time() + seconds
 
 
 class Closing:

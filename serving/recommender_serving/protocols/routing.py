@@ -19,7 +19,7 @@ from recommender_serving.forwarding.http_peer import Response
 from recommender_serving.inference import inference_pb2 as pb
 from recommender_serving.monitoring import calls
 from recommender_serving.protocols import v2_json, v2_proto
-from recommender_serving.protocols.asked import Asked, Given, by_version, merged
+from recommender_serving.protocols.asked import Asked, Given, by_version, marked, merged
 from recommender_serving.protocols.calls import InferCall, request_id
 from recommender_serving.protocols.service import Service
 
@@ -54,11 +54,12 @@ async def predict(service: Service, body: object, given: Given) -> list[dict[str
         return await service.predictions(asked, given.deadline)
 
     async def part(version: str | None, at: Sequence[int]) -> list[dict[str, Any]]:
-        own = [asked[place] for place in at]
+        own: Sequence[Asked] = [asked[place] for place in at]
         found = None
         if version is not None:
             # A part has to say which instances of the call it has, for their ids.
             errand = _errand(given, version, len(own), at if len(asked) > 1 else ())
+            own = _marked(own, errand)
             found = await _posted_v1(service, errand, given.id, bodies.pop(version))
         if found is not None:
             _note(own)
@@ -83,6 +84,7 @@ async def infer_rest(service: Service, body: bytes, length: str | None, given: G
             else {"content-type": RAW, v2_json.LENGTH_HEADER: length}
         )
         errand = _errand(given, asked.away)
+        (asked,) = _marked([asked], errand)
         path = INFER.format(service.name)
         found = await service.forwarder.post(errand, path, headers, body, _reply_of)
         if found is not None:
@@ -106,6 +108,7 @@ async def infer_grpc(
     if asked.away is not None and service.forwarder is not None:
         request.id = call.id
         errand = _errand(given, asked.away)
+        (asked,) = _marked([asked], errand)
         found: pb.ModelInferResponse | None = await service.forwarder.infer(errand, request)
         if found is not None:
             _note([asked])
@@ -123,6 +126,11 @@ def _asked_v2(service: Service, call: InferCall, given: Given) -> Asked:
 def _errand(given: Given, version: str, instances: int = 1, places: Sequence[int] = ()) -> Errand:
     assert given.trial is not None
     return Errand(version, given.trial, given.deadline, instances, tuple(places))
+
+
+def _marked(asked: Sequence[Asked], errand: Errand) -> list[Asked]:
+    """Mark what this version reports if it answers in place of the other one."""
+    return marked(asked, errand.trial.own, errand.call, errand.places)
 
 
 def _note(answered: Sequence[Asked]) -> None:

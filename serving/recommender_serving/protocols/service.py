@@ -138,9 +138,9 @@ class Service:
             if each.assignment is not None and each.assignment.arm != self.version:
                 self._recommender.metrics.experiments.disagreed()
             if self._impressions is not None:
-                items = self._ids(answer)
+                items, at = self._ids(answer), self._now()
                 self._impressions.add(
-                    each.request, answer, items, each.id, self._now(), each.assignment
+                    each.request, answer, items, each.id, at, each.assignment, each.mark
                 )
         return answers
 

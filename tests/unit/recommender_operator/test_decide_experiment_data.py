@@ -10,6 +10,7 @@ import pytest
 from recommender_operator.experiments import decision as statistics
 from recommender_operator.experiments.decision import Kind
 from tests.unit.recommender_operator.experiment_worlds import (
+    PLAN,
     Judge,
     experiment,
     measuring,
@@ -97,6 +98,8 @@ def broken(world: Any, **changes: Any) -> dict[str, Any]:
         ({"watermark": NAN}, "watermark: not a time"),
         ({"watermark": "now"}, "watermark: not a time"),
         ({"watermark": True}, "watermark: not a time"),
+        ({"watermark": 10**400}, "watermark: not a time"),
+        ({"ignored": "no"}, "ignored: not true or false"),
         ({"phases": None}, "phases: not a list"),
         ({"phases": [{}] * 1001}, "phases: not a list of at most 1000 entries"),
         ({"phases": [3]}, "phases[0]: not an object"),
@@ -126,12 +129,15 @@ def test_an_answer_of_another_form_is_an_error_that_names_the_field(
         ({"users": -1}, "users"),
         ({"users": NAN}, "users"),
         ({"users": 1e300}, "users"),
+        ({"users": 10**400}, "users"),
         ({"mixed": -1}, "mixed: not a count"),
+        ({"mixed": 10**400}, "mixed: not a count"),
         ({"disagreed": NAN}, "disagreed: not a count"),
         ({"sums": {}}, "sums: missing or unknown"),
         ({"products": None}, "products: not an object"),
         ({"sums": arm("x", 100, 0.2)["sums"] | {"clicks": NAN}}, "sums.clicks"),
         ({"sums": arm("x", 100, 0.2)["sums"] | {"revenue": -1.0}}, "sums.revenue"),
+        ({"sums": arm("x", 100, 0.2)["sums"] | {"revenue": 10**400}}, "sums.revenue"),
         ({"sums": arm("x", 100, 0.2)["sums"] | {"clicks": 1e9}}, "sums.clicks"),
     ],
 )
@@ -145,6 +151,44 @@ def test_impossible_moments_are_an_error_that_names_the_field(
     assert experiment(world).verdict == "Error"
     assert f"arms[1].{field}" in experiment(world).message
     assert world.weight == 50
+
+
+@pytest.mark.parametrize("problem", [ValueError("a plan"), OverflowError("a number")])
+def test_what_cannot_be_computed_is_an_error_and_errors_still_roll_back(
+    monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(statistics, "decide", fail)
+    world = started()
+    world.watch(10)
+    assert experiment(world).verdict == "Error"
+    assert str(problem) in experiment(world).message
+    world.error_share[2] = 0.5
+    world.settle()
+    assert world.stages()[2] == "RolledBack"
+
+
+def test_a_plan_that_the_statistics_refuse_is_an_error_and_stops_nothing_else() -> None:
+    primary = {"metric": "ClickThroughRate", "smallestEffect": 5}
+    world = started(experiment=PLAN | {"primary": [primary]})
+    world.watch(10)
+    assert "effects from 0.001 to below 1" in world.message("AnalysisPassed")
+    assert experiment(world).verdict == "Error"
+
+
+def test_a_collector_without_room_is_an_error_with_its_remedy(judge: Judge) -> None:
+    world = measuring()
+    judge.kind = Kind.PROMOTE
+    world.users.odd = {"ignored": True, "phases": []}
+    world.watch(10)
+    assert experiment(world).verdict == "Error"
+    assert "no room for this experiment" in experiment(world).message
+    assert "collector.eventsFrom" in experiment(world).message
+    world.users.odd = {"ignored": False}
+    world.settle()
+    assert world.stages()[2] == "Promoted"
 
 
 @pytest.mark.parametrize(

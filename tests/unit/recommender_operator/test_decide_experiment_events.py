@@ -19,7 +19,6 @@ from tests.unit.recommender_operator.experiment_worlds import (
     Judge,
     experiment,
     measuring,
-    reasons,
     started,
     until,
     users,
@@ -144,18 +143,6 @@ def test_a_pause_stops_progress_but_not_the_protection_of_users(
     assert world.stages()[2] == stage
     if stage == "Canary":
         assert users(world) is not None, "users keep their versions"
-
-
-def test_time_of_a_pause_does_not_count(judge: Judge) -> None:
-    world = measuring()
-    world.watch(60)
-    world.edit(paused=True)
-    world.watch(0.05 * 86400, every=60)
-    world.edit(paused=False)
-    world.watch(30)
-    assert world.stages()[2] == "Canary"
-    assert judge.asked[-1][2] * 86400 < 400
-    assert "HeldAtDeadline" not in reasons(world)
 
 
 def test_an_abort_sends_all_users_to_the_champion_first(judge: Judge) -> None:

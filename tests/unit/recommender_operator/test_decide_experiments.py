@@ -141,6 +141,36 @@ def test_a_promotion_also_needs_the_analysis(judge: Judge) -> None:
     assert len(judge.asked) == asked
 
 
+@pytest.mark.parametrize(
+    ("policy", "stage", "reason"),
+    [
+        ("Hold", "Canary", "HeldAtDeadline"),
+        ("RollBack", "RolledBack", "InconclusiveAtDeadline"),
+    ],
+)
+def test_a_won_experiment_waits_for_the_analysis_until_its_deadline(
+    judge: Judge, policy: str, stage: str, reason: str
+) -> None:
+    short = {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300}
+    world = measuring(analysis=short | {"onDeadline": policy})
+    world.watch(400)
+    judge.kind = Kind.PROMOTE
+    world.mute.add(candidate(world))
+    world.watch(250)
+    assert experiment(world).verdict == "Promote"
+    assert world.stages()[2] == "Canary", "the deadline begins with the last look"
+    world.watch(120)
+    assert world.stages()[2] == stage
+    assert reasons(world).count(reason) == 1
+    told = next(event for event in world.events if event.reason == reason)
+    assert "the users decided at 50 %, but the analysis did not pass within 300 s" in told.message
+    if policy == "Hold":
+        assert "Send more requests" in told.message
+        world.mute.clear()
+        world.settle()
+        assert world.stages()[2] == "Promoted"
+
+
 def test_a_manual_gate_still_waits_for_a_person(judge: Judge) -> None:
     world = measuring(rollout={"promotion": "Manual"})
     judge.kind = Kind.PROMOTE

@@ -39,7 +39,7 @@ class Desk:
     """What a version reports to the collector."""
 
     def __init__(self, parts: Parts) -> None:
-        self._events: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
         self.impressions = Impressions(
             self._post,
             Origin("movies", parts.version, f"{parts.version}/0f"),
@@ -50,13 +50,13 @@ class Desk:
         )
 
     def _post(self, body: bytes) -> Receipt:
-        self._events += orjson.loads(body)
+        self.events += orjson.loads(body)
         return Receipt(len(orjson.loads(body)), 0)
 
     async def reported(self) -> list[dict[str, Any]]:
         self.impressions.close()
         await self.impressions.run()
-        return [each["data"] for each in self._events]
+        return [each["data"] for each in self.events]
 
 
 class Version:

@@ -168,8 +168,7 @@ def _current(subject: Subject, version: str) -> Object | None:
     if stored is None or not owned_by(stored, subject.owners):
         return None
     metadata = stored["metadata"]
-    digest = inference_service.serving_digest(subject.model.spec.serving)
-    same = (metadata.get("annotations") or {}).get(labels.SERVING_DIGEST) == digest
+    same = inference_service.is_current(metadata.get("annotations"), subject.model.spec)
     return stored if same and not metadata.get("deletionTimestamp") else None
 
 
@@ -183,7 +182,6 @@ def _services(
     """Return the services of the versions, and foreign objects with their names."""
     serving = subject.model.spec.serving
     lacking = _lacking(beside, scalers, serving, options)
-    digest = inference_service.serving_digest(serving)
     services: dict[str, ServiceState] = {}
     others = []
     for service in found:
@@ -198,7 +196,9 @@ def _services(
                 condition=_condition(service, subject.pods.get(version, ()), serving),
                 pods=subject.pods.get(version, ()),
                 components=tuple(Component),
-                outdated=(metadata.get("annotations") or {}).get(labels.SERVING_DIGEST) != digest
+                outdated=not inference_service.is_current(
+                    metadata.get("annotations"), subject.model.spec
+                )
                 # The operator may have died between the service and what it owns.
                 or lacking(str(metadata["uid"])),
             )

@@ -15,6 +15,7 @@ from recommender_operator.api.version import VersionStage
 from recommender_operator.api.version_experiment import (
     LAST_PHASE,
     MAX_PHASES,
+    MAX_SECONDS,
     ExperimentPhase,
     ExperimentStatus,
 )
@@ -64,11 +65,29 @@ def _phases(
 ) -> tuple[ExperimentPhase, ...]:
     """Return the phases with the one of this split as the only one that lasts."""
     found = next((p for p in phases if (p.weight, p.stable) == (share, stable)), None)
-    kept = [
-        phase.model_copy(update={"until": None if phase is found else phase.until or now})
-        for phase in phases
-    ]
+    kept = [_lasting(phase, now) if phase is found else _ended(phase, now) for phase in phases]
     if found is None and stable is not None:
         number = min(LAST_PHASE, 1 + max((phase.number for phase in phases), default=-1))
         kept.append(ExperimentPhase(number=number, weight=share, stable=stable, since=now))
     return tuple(kept[-MAX_PHASES:])
+
+
+def measured(phase: ExperimentPhase, now: datetime.datetime) -> datetime.timedelta:
+    """Return how long a phase lasted, without its interruptions."""
+    seconds = phase.measured_seconds
+    if phase.until is None:
+        seconds += max(0.0, (now - (phase.resumed or phase.since)).total_seconds())
+    return datetime.timedelta(seconds=min(seconds, MAX_SECONDS))
+
+
+def _lasting(phase: ExperimentPhase, now: datetime.datetime) -> ExperimentPhase:
+    if phase.until is None:
+        return phase
+    return phase.model_copy(update={"until": None, "resumed": now})
+
+
+def _ended(phase: ExperimentPhase, now: datetime.datetime) -> ExperimentPhase:
+    if phase.until is not None:
+        return phase
+    seconds = measured(phase, now).total_seconds()
+    return phase.model_copy(update={"until": now, "measured_seconds": seconds})

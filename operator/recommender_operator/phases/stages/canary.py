@@ -203,7 +203,15 @@ def _check_deadline(
     turn: Turn, version: VersionObject, record: StepRecord, seen: StepVerdict, users: Look | None
 ) -> None:
     limit = datetime.timedelta(seconds=turn.spec.analysis.deadline_seconds)
-    if users is not None and users.measures:
+    won_at = users.won_at if users is not None else None
+    if users is not None and won_at is not None:
+        if not turn.due(won_at, limit, _interval(turn)):
+            return
+        message = (
+            f"the users decided at {record.weight} %, but the analysis did not pass within "
+            f"{limit.total_seconds():.0f} s of it: {seen.message}; {users.message}"
+        )
+    elif users is not None and users.measures:
         if not users.overdue:
             return
         message = f"no verdict at {record.weight} %: {users.message}; {seen.message}"
@@ -216,7 +224,8 @@ def _check_deadline(
         case OnDeadline.ROLL_BACK:
             _roll_back(turn, version, Reason.INCONCLUSIVE_AT_DEADLINE, message)
         case OnDeadline.HOLD:
-            more = "Send more requests" if users is None else "Change spec.experiment and retry"
+            measured = users is None or won_at is not None
+            more = "Send more requests" if measured else "Change spec.experiment and retry"
             remedy = (
                 f". {more}, or annotate recommender.dev/promote or recommender.dev/abort with a "
                 "new token"

@@ -16,11 +16,11 @@ from recommender_operator.api.spec import ExperimentMode, ExperimentSpec
 from recommender_operator.api.version import StepRecord
 from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
 from recommender_operator.experiments import decision as statistics
-from recommender_operator.experiments.decision import Kind
+from recommender_operator.experiments.decision import Decision, Kind
 from recommender_operator.experiments.metrics import Metric
 from recommender_operator.experiments.plan import Goal, Guardrail, Phase, Plan, Primary
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases.stages import experiment_record, moments
+from recommender_operator.phases.stages import assigning, experiment_record, moments
 from recommender_operator.phases.turn import Turn
 
 #: A verdict beside those of `Kind`: the moments are missing, not valid, or too old.
@@ -28,6 +28,11 @@ ERROR = "Error"
 #: Maximum difference between the collector's watermark and the time of a look.
 MAX_LAG = datetime.timedelta(minutes=15)
 _DAY = datetime.timedelta(days=1)
+_NO_ROOM = (
+    "the collector has no room for this experiment, so none of its users are counted: it keeps "
+    "four of a model. Unless others are true, their impressions are forged: restrict who may send "
+    "events (collector.eventsFrom). It is counted from when an idle one makes room on"
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,6 +50,8 @@ class Look:
     #: Whether the step is the one that measures, whose deadline is `maxDays`.
     measures: bool = False
     overdue: bool = False
+    #: When it was won in the step that measures; from then on the step waits for its analysis.
+    won_at: datetime.datetime | None = None
 
     @property
     def reason(self) -> Reason:
@@ -83,7 +90,8 @@ def _judged(experiment: ExperimentStatus, *, measures: bool, days: float) -> Loo
         return dataclasses.replace(seen, message=message, overdue=False)
     match verdict:
         case Kind.PROMOTE:
-            return dataclasses.replace(seen, passes=True)
+            won_at = experiment.judged_at if measures else None
+            return dataclasses.replace(seen, passes=True, won_at=won_at)
         case Kind.ROLL_BACK:
             return dataclasses.replace(seen, rolls_back=Reason.EXPERIMENT_LOST, at_once=True)
         case Kind.FUTILE:
@@ -98,21 +106,33 @@ def _decide(
 ) -> experiment_record.Finding:
     """Return the decision on the collector's answer, or why there is none."""
     reading, champion = turn.observed.experiment, turn.champion
-    error = "its users were not read yet" if reading is None else reading.error
-    phases: Sequence[Phase] = ()
-    lag = ""
-    if reading is not None and not error and champion is not None:
-        try:
-            phases = moments.read_phases(reading.body, experiment, champion.name, version.name)
-            lag = _lag(turn, moments.watermark(reading.body))
-        except ValueError as problem:
-            error = f"the collector's answer is not valid: {problem}"
-    if error:
+    if reading is None or champion is None or reading.error:
+        error = "its users were not read yet" if reading is None else reading.error
         return experiment_record.Finding(verdict=ERROR, message=error)
+    try:
+        phases = moments.read_phases(reading.body, experiment, champion.name, version.name)
+        lag = _lag(turn, moments.watermark(reading.body))
+    except (ValueError, ArithmeticError) as problem:
+        error = f"the collector's answer is not valid: {problem}"
+        return experiment_record.Finding(verdict=ERROR, message=error)
+    if reading.body.get("ignored"):
+        return experiment_record.Finding(verdict=ERROR, message=_NO_ROOM)
     if not phases:
         message = "no phase beside the champion has begun"
         return experiment_record.Finding(verdict=Kind.KEEP_RUNNING, message=message)
-    decided = statistics.decide(_plan(experiment.plan), phases, days)
+    try:
+        decided = statistics.decide(_plan(experiment.plan), phases, days)
+    except (ValueError, ArithmeticError) as problem:
+        # The rest of the rollout goes on: errors and latency still roll back.
+        error = f"nothing can be decided from these numbers: {problem}"
+        return experiment_record.Finding(verdict=ERROR, message=error)
+    return _found(decided, phases, lag, days)
+
+
+def _found(
+    decided: Decision, phases: Sequence[Phase], lag: str, days: float
+) -> experiment_record.Finding:
+    """Return what a look found; `lag` is why the numbers are not about now."""
     if lag and decided.kind is not Kind.ROLL_BACK:
         # Older events can prove a loss, but the newest ones are missing for anything else.
         return experiment_record.Finding(verdict=ERROR, message=lag)
@@ -150,7 +170,7 @@ def measured(experiment: ExperimentStatus, champion: str) -> ExperimentPhase | N
 
 def _days(turn: Turn, experiment: ExperimentStatus) -> float:
     phase = measured(experiment, turn.champion.name) if turn.champion is not None else None
-    return (turn.time - phase.since) / _DAY if phase is not None else 0.0
+    return assigning.measured(phase, turn.time) / _DAY if phase is not None else 0.0
 
 
 def _plan(spec: ExperimentSpec) -> Plan:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recommender_operator.api.version_experiment import ExperimentStatus
-from recommender_operator.experiments.moments import Moments, parse_moments
+from recommender_operator.experiments.moments import MAX_COUNT, Moments, parse_moments
 from recommender_operator.experiments.plan import Phase
 
 #: Maximum number of phases and arms in an answer.
@@ -26,6 +25,8 @@ def read_phases(
     """
     if body.get("experiment") != experiment.id:
         raise ValueError("experiment: not the requested id")
+    if not isinstance(body.get("ignored", False), bool):
+        raise ValueError("ignored: not true or false")
     known = {phase.number: phase for phase in experiment.phases if phase.stable == champion}
     found = {}
     for place, entry in enumerate(_list(body, "phases")):
@@ -49,7 +50,9 @@ def watermark(body: Mapping[str, Any]) -> float:
         ValueError: it is not a time.
     """
     value = body.get("watermark")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("watermark: not a time")
+    if not abs(value) <= MAX_COUNT:  # NaN fails too
         raise ValueError("watermark: not a time")
     return float(value)
 
@@ -104,6 +107,6 @@ def _object(value: object, at: str) -> Mapping[str, Any]:
 
 def _count(body: Mapping[str, Any], field: str, at: str) -> int:
     value = body.get(field, 0)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_COUNT:
         raise ValueError(f"{at}.{field}: not a count")
     return value

@@ -46,6 +46,8 @@ def test_an_impression_outside_experiments_says_none_of_them() -> None:
         ("arm", "a\n"),
         ("arm", "A"),
         ("arm", 7),
+        ("arm", "a b"),
+        ("arm", "Shop"),
         ("cap", 0),
         ("cap", -1),
         ("cap", 2e12),

@@ -165,6 +165,18 @@ def test_a_hash_is_not_hashed_again_and_nothing_else_passes_for_one() -> None:
     assert event_of(click(hashed=True), rules(), NOW).user == "ada"
 
 
+def test_an_answer_without_items_is_an_impression_in_an_experiment_alone() -> None:
+    told = {"id": "e", "user": "u", "kind": "impression", "items": []}
+    exposure = {"experiment": "0a1b2c3d", "phase": 1, "arm": "shop-0a1b2c3d", "cap": 100}
+    event = event_of(told | exposure, rules(), NOW)
+    assert event.items == ()
+    assert entry_of(line_of(event)) == event
+    for more in ({}, {"experiment": None}, exposure | {"kind": "click"}):
+        with pytest.raises(InvalidEvent) as refused:
+            event_of(told | more, rules(), NOW)
+        assert refused.value.field == "items"
+
+
 def test_an_event_says_what_answered_its_request() -> None:
     event = event_of(click(version="shop-1", path="popularity"), rules(), NOW)
     assert (event.version, event.path) == ("shop-1", Path.POPULARITY)

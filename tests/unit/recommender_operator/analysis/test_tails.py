@@ -18,6 +18,19 @@ def test_chi_square_tails_are_scipys(statistic: float, degrees: int) -> None:
     )
 
 
+@given(st.integers(0, 20_000), st.floats(0.01, 0.99), st.data())
+def test_binomial_tails_above_the_mean_are_scipys(
+    trials: int, share: float, data: st.DataObject
+) -> None:
+    hits = data.draw(st.integers(0, trials))
+    expected = stats.binom.sf(hits - 1, trials, share) if hits > trials * share else 1.0
+    exact = trials <= 10_000
+    tail = tails.binomial_tail(hits, trials, share)
+    assert tail == pytest.approx(
+        expected, rel=1e-6 if exact else 0.1, abs=1e-12 if exact else 5e-3
+    )
+
+
 @given(st.integers(1, 400), st.integers(1, 400), st.data())
 def test_the_test_of_two_shares_is_fishers_exact_one(n: int, m: int, data: st.DataObject) -> None:
     here, there = data.draw(st.integers(0, n)), data.draw(st.integers(0, m))

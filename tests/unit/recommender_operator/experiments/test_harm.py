@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from recommender_operator.experiments import harm, sequences
 from recommender_operator.experiments.estimates import pair
 from recommender_operator.experiments.metrics import Metric
-from recommender_operator.experiments.moments import NONE
+from recommender_operator.experiments.moments import NONE, Moments
 from recommender_operator.experiments.plan import Goal, Guardrail, Plan, Primary
 from tests.unit.recommender_operator.experiments.users import arm, drawn, moments, scaled
 
@@ -69,6 +70,59 @@ def test_a_candidate_without_fallbacks_is_within_the_limit_beside_a_champion_wit
     found = harm.watch(plan, champion, candidate)[FALLBACKS]
     assert found.within is within
     assert not found.harmful or by
+
+
+def few(users: int, events: int, *, of_one: int = 1) -> Moments:
+    """Moments of users with three answers each and so many fallbacks, `of_one` of a user."""
+    square = float(events * of_one)
+    return Moments(
+        users=users,
+        sums={"answers": 3.0 * users, "fallbacks": float(events)},
+        products={
+            "answers*answers": 9.0 * users,
+            "answers*fallbacks": 3.0 * events,
+            "fallbacks*fallbacks": square,
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("champion", "candidate", "of_one", "within"),
+    [
+        (0, 0, 1, True),
+        (0, 1, 1, True),
+        (3, 5, 1, True),
+        (0, 5, 1, True),
+        (0, 8, 1, False),
+        (3, 16, 1, False),
+        (0, 8, 4, True),
+        (0, 100, 1, False),
+    ],
+)
+def test_a_rare_bad_event_vetoes_only_beyond_chance(
+    champion: int, candidate: int, of_one: int, within: bool
+) -> None:
+    plan = dataclasses.replace(ALONE, guardrails=(Guardrail(metric=FALLBACKS, largest_loss=0.5),))
+    arms = few(5000, champion), few(5000, candidate, of_one=of_one)
+    assert harm.watch(plan, *arms)[FALLBACKS].within is within
+
+
+def vetoed(by: float, events: float, seed: int) -> float:
+    """Share of experiments in which fallbacks veto; the champion is expected to have `events`."""
+    plan = dataclasses.replace(ALONE, guardrails=(Guardrail(metric=FALLBACKS, largest_loss=0.5),))
+    rng = np.random.default_rng(seed)
+    drawn_ = rng.poisson((events, events * by), (2000, 2))
+    looks = (harm.watch(plan, few(5000, int(a)), few(5000, int(b))) for a, b in drawn_)
+    return float(np.mean([not look[FALLBACKS].within for look in looks]))
+
+
+@pytest.mark.parametrize(("events", "caught"), [(5, 0.75), (10, 0.95)])
+def test_rare_events_catch_a_harmful_candidate_and_spare_one_at_the_limit(
+    events: float, caught: float
+) -> None:
+    assert vetoed(5.0, events, seed=1) > caught
+    assert vetoed(1.5, events, seed=2) < 0.065, "at the limit: the level and three errors"
+    assert vetoed(1.0, events, seed=3) < 0.02
 
 
 def test_a_loss_within_the_limit_is_not_harmful_however_sure_it_is() -> None:

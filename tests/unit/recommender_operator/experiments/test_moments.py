@@ -36,7 +36,7 @@ def test_an_arm_of_the_collectors_answer_becomes_its_moments() -> None:
     assert product_key("clicks", "answers") == "answers*clicks"
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -1.0, "3", None, True])
+@pytest.mark.parametrize("value", [math.nan, math.inf, 10**400, 1e101, -1.0, "3", None, True])
 @pytest.mark.parametrize("field", [("sums", "clicks"), ("products", "answers*clicks")])
 def test_a_number_that_is_none_is_refused_by_its_name(field: tuple[str, str], value: Any) -> None:
     bad = answer(arm(1, 50))

@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.experiments.metrics import Metric
+from recommender_operator.api import rules_experiment
+from recommender_operator.api import spec_experiment as spec
+from recommender_operator.experiments import plan
+from recommender_operator.experiments.metrics import DEFINITIONS, Metric
 from recommender_operator.experiments.moments import NONE
 from recommender_operator.experiments.plan import Guardrail, Phase, Plan, Primary
 
-CTR = Metric.CLICK_THROUGH_RATE
+CTR, FALLBACKS = Metric.CLICK_THROUGH_RATE, Metric.FALLBACK_SHARE
 PLAN = Plan(primary=(Primary(metric=CTR, smallest_effect=0.2),))
 
 
@@ -20,6 +23,12 @@ PLAN = Plan(primary=(Primary(metric=CTR, smallest_effect=0.2),))
         {"primary": ()},
         {"primary": (Primary(metric=CTR, smallest_effect=0.0),)},
         {"primary": (Primary(metric=CTR, smallest_effect=math.nan),)},
+        {"primary": (Primary(metric=CTR, smallest_effect=0.0009),)},
+        {"primary": (Primary(metric=CTR, smallest_effect=1.0),)},
+        {"primary": (Primary(metric=FALLBACKS, smallest_effect=10.1),)},
+        {"primary": (Primary(metric=CTR, smallest_effect=0.1, baseline=1e-7),)},
+        {"primary": (Primary(metric=CTR, smallest_effect=0.1, baseline=math.nan),)},
+        {"primary": (Primary(metric=CTR, smallest_effect=0.1, baseline=1e10),)},
         {"primary": (Primary(metric=CTR, smallest_effect=0.1, baseline=0.0),)},
         {"primary": (Primary(metric=CTR, smallest_effect=0.1),) * 2},
         {"guardrails": (Guardrail(metric=CTR, largest_loss=1.0),)},
@@ -33,6 +42,19 @@ PLAN = Plan(primary=(Primary(metric=CTR, smallest_effect=0.2),))
 def test_a_plan_that_cannot_be_carried_out_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"metric|baseline|range"):
         dataclasses.replace(PLAN, **changes)
+
+
+def test_only_what_should_be_little_can_get_worse_by_more_than_all() -> None:
+    fallbacks = Guardrail(metric=FALLBACKS, largest_loss=10.0)
+    assert dataclasses.replace(PLAN, guardrails=(fallbacks,)).guardrails == (fallbacks,)
+
+
+def test_the_api_accepts_exactly_the_effects_that_a_plan_can_have() -> None:
+    assert (spec.MIN_EFFECT, spec.MAX_EFFECT) == (plan.MIN_EFFECT, plan.MAX_EFFECT)
+    assert spec.MIN_BASELINE == plan.MIN_BASELINE
+    listed = ", ".join(f"'{m}'" for m, d in DEFINITIONS.items() if not d.higher_is_better)
+    for rules in (each for path, each in rules_experiment.rules().items() if "." in path[5:]):
+        assert any(f"< 1.0 || m.metric in [{listed}]" in rule for rule, _ in rules)
 
 
 @pytest.mark.parametrize(

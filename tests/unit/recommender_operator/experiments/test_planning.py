@@ -53,6 +53,15 @@ def test_the_planned_users_find_the_distance_with_the_power(
     assert found >= power - 1e-9
 
 
+@pytest.mark.parametrize("distance", [1e-9, 1e-200, 0.0])
+@pytest.mark.parametrize("share", [0.01, 0.5])
+def test_the_planned_users_are_bounded_for_a_distance_that_nobody_can_measure(
+    distance: float, share: float
+) -> None:
+    users = planning.users_per_arm((1e6, 1e6), distance, alpha=0.05, power=0.8, share=share)
+    assert users == (planning.MAX_USERS, planning.MAX_USERS)
+
+
 @given(st.floats(-8, 8))
 def test_p_values_are_scipys(z: float) -> None:
     assert planning.two_sided(z) == pytest.approx(2 * stats.norm.sf(abs(z)), rel=1e-9)

@@ -58,6 +58,22 @@ def test_failures_now_and_then_trip_nothing() -> None:
     assert not breaker.tripped
 
 
+def test_short_waits_count_as_parts_of_a_failure_until_a_success() -> None:
+    breaker = CircuitBreaker(open_after=2)
+    for parts, last in ((4, None), (7, None), (8, FallReason.TIMEOUT)):
+        for _ in range(parts):
+            assert breaker.admit() is None
+            breaker.abandon(0.25)
+        assert breaker.tripped == (last is not None)
+        if last is None:
+            assert breaker.admit() is None
+            breaker.release(None)
+    assert breaker.admit() is None
+    assert breaker.admit() is FallReason.TIMEOUT
+    breaker.abandon()
+    assert breaker.tripped
+
+
 @given(st.lists(st.sampled_from(["admit", "ok", "fail", "abandon"])), st.integers(1, 4))
 def test_places_are_never_lost_and_never_exceeded(steps: list[str], limit: int) -> None:
     breaker = CircuitBreaker(limit=limit, open_after=2)

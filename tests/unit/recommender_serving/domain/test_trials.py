@@ -113,6 +113,15 @@ def test_places_are_rising_numbers_or_none(text: str, places: tuple[int, ...]) -
     assert trial.places == places
 
 
+def test_the_digits_of_a_forwarded_request_are_read_and_nothing_else() -> None:
+    digits = "0f" * 16
+    told = {"x_recommender_forwarded": RECEIVER}
+    assert Reader().seen(**told, x_recommender_call=digits).call == digits
+    assert Reader().seen(x_recommender_call=digits).call is None  # a client's
+    for bad in ("", digits[1:], digits + "0", digits.upper(), "shop/../" + digits[8:]):
+        assert Reader().seen(**told, x_recommender_call=bad).call is None
+
+
 @given(st.text(max_size=300))
 def test_whatever_the_places_are_they_are_places(text: str) -> None:
     places = Reader().seen(x_recommender_forwarded="", x_recommender_places=text).places

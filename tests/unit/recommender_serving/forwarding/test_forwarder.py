@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -90,9 +91,28 @@ async def test_a_request_says_its_experiment_and_who_forwards_it(tmp_path: Path)
             "traceparent": traceparent,
         }
         assert expected.items() <= headers.items()
-        assert "x-deadline-ms" not in headers
         assert of.counted() == {"answered": 2}
         assert of.version.value("transformer_forward_extra_seconds_count") == 1
+
+
+async def test_the_candidate_is_told_a_deadline_before_this_version_gives_up(
+    tmp_path: Path,
+) -> None:
+    async with asking(tmp_path, seconds=20.0) as of:
+        await of.post()
+        await of.post(left=0.03)
+        told = [int(headers["x-deadline-ms"]) for headers, _ in of.site.requests]
+        assert told[0] == 20040  # of 20 s and 50 ms
+        assert 1 <= told[1] <= 14  # of at most 2/3 of 28 ms
+
+
+async def test_each_forwarded_request_has_digits_of_its_own(tmp_path: Path) -> None:
+    async with asking(tmp_path) as of:
+        for _ in range(2):
+            await of.post()
+        calls = {headers["x-recommender-call"] for headers, _ in of.site.requests}
+        assert len(calls) == 2
+        assert all(re.fullmatch("[0-9a-f]{32}", each) for each in calls)
 
 
 async def test_a_deadline_is_passed_on_less_a_part_for_the_own_answer(tmp_path: Path) -> None:
@@ -173,7 +193,9 @@ async def test_requests_that_the_candidate_refuses_do_not_open_the_breaker(tmp_p
         assert of.counted() == {"refused": 25}
 
 
-async def test_short_deadlines_of_clients_do_not_open_the_breaker(tmp_path: Path) -> None:
+async def test_deadlines_that_are_too_short_for_any_answer_do_not_open_the_breaker(
+    tmp_path: Path,
+) -> None:
     async with asking(tmp_path) as of:
         of.site.usual = HANG
         for _ in range(22):
@@ -181,6 +203,40 @@ async def test_short_deadlines_of_clients_do_not_open_the_breaker(tmp_path: Path
         of.site.usual = GOOD_ANSWER
         assert all(await asyncio.gather(*(of.post() for _ in range(3))))
         assert "open" not in of.counted()
+
+
+async def test_a_candidate_that_hangs_opens_the_breaker_under_short_deadlines_too(
+    tmp_path: Path,
+) -> None:
+    async with asking(tmp_path, seconds=0.4, limit=500) as of:
+        of.site.usual = HANG
+        # Each waits for less than half of what the candidate may take: less than half a failure.
+        await asyncio.gather(*(of.post(left=0.3) for _ in range(100)))
+        assert of.counted() == {"timeout": 100}
+        held = asyncio.create_task(of.post(left=0.3))
+        await asyncio.sleep(0.01)
+        assert await of.post(left=0.3) is None
+        assert of.counted()["open"] == 1
+        await held
+        of.site.usual = GOOD_ANSWER
+        assert await of.post(left=0.3) is not None  # the candidate is back
+        assert all(await asyncio.gather(*(of.post() for _ in range(3))))
+
+
+async def test_clients_that_leave_a_candidate_that_hangs_open_the_breaker(tmp_path: Path) -> None:
+    async with asking(tmp_path, seconds=0.1, limit=500) as of:
+        of.site.usual = HANG
+        left = [asyncio.create_task(of.post()) for _ in range(60)]
+        await asyncio.sleep(0.08)
+        for each in left:
+            each.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        held = asyncio.create_task(of.post())
+        await asyncio.sleep(0.01)
+        assert await of.post() is None
+        assert of.counted()["open"] == 1
+        held.cancel()
+        await asyncio.gather(held, return_exceptions=True)
 
 
 async def test_without_time_or_memory_the_candidate_is_not_asked(

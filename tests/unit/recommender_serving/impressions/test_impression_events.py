@@ -20,7 +20,7 @@ from recommender_serving.domain.features import MAX_NUMBER, Feature, Place, Valu
 from recommender_serving.domain.features import Kind as FeatureKind
 from recommender_serving.domain.types import NOBODY, Answer, Source
 from recommender_serving.impressions import events
-from recommender_serving.impressions.events import Origin, Shown, bodies, sampled, shown
+from recommender_serving.impressions.events import Mark, Origin, Shown, bodies, sampled, shown
 from tests.unit.recommender_collector.collector_samples import mapping, model, rules
 from tests.unit.recommender_serving.serving_samples import SHOP, request, vocabulary_of
 
@@ -210,3 +210,27 @@ def test_the_collector_reads_the_experiment_of_an_impression() -> None:
     found = shown(request(user_text="ada"), ANSWER, ["tea"], "r-1", AT, FEATURES, assignment)
     exposure = Exposure("0a1b2c3d", 3, "shop-00000002", 250.0)
     assert read(found, rules(mapping())).exposure == exposure
+
+
+@pytest.mark.parametrize("items", [[], ["x" * 257]])
+def test_in_an_experiment_an_answer_without_items_counts(items: list[str]) -> None:
+    assignment = Assignment("0a1b2c3d", 3, 250.0, "shop-00000002")
+    nothing = Answer((), (), Source.MODEL)
+    asked = request(user_text="ada")
+    kept = read(shown(asked, nothing, items, "r-1", AT, FEATURES, assignment), rules(mapping()))
+    assert (kept.items, kept.exposure is not None) == ((), True)
+    assert shown(asked, nothing, items, "r-1", AT, FEATURES) is None
+    nobody = request(user_id=NOBODY, session_id="s-1")
+    assert shown(nobody, nothing, items, "r-1", AT, FEATURES, assignment) is None
+
+
+def test_answers_with_one_mark_are_one_event_whoever_reports_them() -> None:
+    assignment, mark = Assignment("0a1b2c3d", 3, 250.0, "shop-2"), Mark("shop-1/0f", 3)
+    asked, ids = request(user_text="ada"), set()
+    for number, origin in ((7, ORIGIN), (8, Origin("shop", "shop-2", "shop-2/0e"))):
+        found = shown(asked, ANSWER, ["tea"], "r-1", AT, FEATURES, assignment, mark)
+        assert found is not None
+        ((_, body),) = bodies([(number, found)], origin, 10_000)
+        (event,) = json.loads(body)
+        ids.add((event["source"], event["id"]))
+    assert ids == {("shop-1/0f", "3")}
