@@ -32,7 +32,7 @@ ACTIONS = {
     "abort": ("roll the candidate back", "movies --wait"),
     "rollback": ("go back to the previous or a named version", "movies --to movies-1a2b3c4d"),
     "retrain": ("train the current spec again, on the data as it is now", "movies --wait"),
-    "unlock": ("release the lock, and try the version of the spec again (retry)", "movies"),
+    "unlock": ("release the lock, and try the version of the spec again", "movies"),
 }
 READERS = {
     "status": ("where a model is, or a table of all", "movies"),

@@ -44,13 +44,14 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--host", help="host name of the model's route")
     top.add_argument(
-        "--events", metavar="URL", type=address, help="address of the collector; none: no events"
-    )
+        "--events", metavar="URL", type=address,
+        help="address of the collector; none: no events. Never use a collector whose events train "
+        "a model for real users",
+    )  # fmt: skip
     top.add_argument("--events-host", metavar="HOST", help="host name of the collector's route")
     top.add_argument(
         "--no-impressions", dest="impressions", action="store_false",
-        help="send no impressions: the serving path reports them (serving.impressions: 1); "
-        "never point this at a collector whose events a training reads for real users",
+        help="send no impressions, because the serving path reports them (serving.impressions: 1)",
     )  # fmt: skip
     top.add_argument("--seconds", type=positive, default=60.0, help="how long (60)")
     top.add_argument("--rate", type=positive, default=20.0, help="requests a second (20)")

@@ -37,7 +37,7 @@ def shell(platform: Platform, tmp_path: Path) -> Iterator[dict[str, str]]:
         ),
         "KUBECONFIG": str(platform.cluster.kubeconfig),
         "TRAINING_IMAGE": platform.images["training"],
-        "GATEWAY": platform.cluster.gateway_url,
+        "GATEWAY_URL": platform.cluster.gateway_url,
         "MODEL_HOST": f"movies.{NAMESPACE}.recommender.local",
     }
     platform.cluster.kubectl(

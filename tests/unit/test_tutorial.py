@@ -37,3 +37,17 @@ def test_each_named_file_exists() -> None:
 def test_the_model_is_valid() -> None:
     manifest = yaml.safe_load((ROOT / "manifests/tutorial/movies.yaml").read_text())
     RecommenderModelSpec.model_validate(manifest["spec"])
+
+
+def test_the_images_are_built_from_what_there_is_and_tagged_as_the_chart_pulls_them() -> None:
+    (text,) = (block.text for block in documented.blocks(PAGE) if "docker build" in block.text)
+    chart = yaml.safe_load((ROOT / "charts/recommender-operator/Chart.yaml").read_text())
+    (names,) = re.findall(r"for image in ([a-z ]+);", text)
+    for image in names.split():
+        assert (ROOT / image / "Dockerfile").exists(), image
+        assert f"REGISTRY/{image}" in PAGE.read_text(encoding="utf-8")
+    assert set(re.findall(r"REGISTRY/\$image:(\S+)", text)) == {chart["appVersion"]}
+    base = (ROOT / "training/Dockerfile").read_text()
+    for file, tag in re.findall(r"-f (\S+torch\S+) -t (\S+)", text):
+        assert (ROOT / file).exists()
+        assert f"TORCH_IMAGE={tag}" in base

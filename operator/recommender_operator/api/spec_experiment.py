@@ -50,7 +50,7 @@ class PrimaryMetric(ApiModel):
         le=MAX_EFFECT,
         description="Smallest relative difference that matters: 0.05 is 5 % of the champion's "
         "value. The number of users follows from it; with goal NotWorse it is the margin. From "
-        "0.001 to below 1; to 10 for metrics of which less is better.",
+        "0.001 to below 1, or to 10 for DislikeRate and FallbackShare.",
     )
     baseline: float | None = Field(
         default=None,
