@@ -188,6 +188,11 @@ class StepRecord(ApiModel):
         default=None, description="When its verdict and numbers were written."
     )
     verdict: str = Field(default="Inconclusive", max_length=32, description="Verdict of the step.")
+    passed_until: datetime.datetime | None = Field(
+        default=None,
+        description="When its verdict last changed from Pass to another one; its deadline begins "
+        "again then.",
+    )
     metrics: tuple[MetricVerdict, ...] = Field(
         default=(), max_length=20, description="The metrics with their numbers."
     )

@@ -51,7 +51,7 @@ class Decision:
 
 
 def decide(plan: Plan, phases: Sequence[Phase], days: float) -> Decision:
-    """Return the decision; `days` are those since the start of the last phase.
+    """Return the decision; `days` are those that the last phase was measured.
 
     Never raises for data that `Moments` accepted, and never promotes without them.
     """

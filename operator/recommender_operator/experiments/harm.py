@@ -11,13 +11,14 @@ import dataclasses
 
 from recommender_operator.experiments import rare, sequences
 from recommender_operator.experiments.estimates import (
+    MIN_CONTRIBUTORS,
     MIN_USERS,
     Comparison,
     Pair,
     no_values,
     pair,
 )
-from recommender_operator.experiments.metrics import Metric
+from recommender_operator.experiments.metrics import DEFINITIONS, Metric
 from recommender_operator.experiments.moments import Moments
 from recommender_operator.experiments.plan import Goal, Plan
 
@@ -68,7 +69,7 @@ def _watched(
         return Watched(comparison=nothing, limit=loss, harmful=False, within=False)
     level = plan.alpha / len(limits(plan))
     most = sequences.multiplier(champion.users + candidate.users, level)
-    if found.sign < 0 and (not found.enough or found.champion_value == 0):
+    if found.sign < 0 and _is_rare(metric, champion, candidate):
         # Rare: looked at once more at the end, so at the level of one look.
         within = min(champion.users, candidate.users) >= MIN_USERS and (
             rare.chance(metric, champion, candidate, loss) > plan.alpha
@@ -81,6 +82,18 @@ def _watched(
         harmful=found.enough and found.z(-loss) < -most,
         within=within,
     )
+
+
+def _is_rare(metric: Metric, champion: Moments, candidate: Moments) -> bool:
+    """Return whether there are fewer events than a value needs to say something.
+
+    Events are counted, not users: one user with a thousand fallbacks must not make those of a
+    hundred others rare.
+    """
+    name = DEFINITIONS[metric].numerator
+    least, users = min(champion.users, candidate.users), champion.users + candidate.users
+    events = champion.sums[name] + candidate.sums[name]
+    return events * least < MIN_CONTRIBUTORS * users
 
 
 def _compared(found: Pair, most: float) -> Comparison:

@@ -21,7 +21,7 @@ MOST_USERS = 1_000_000  # of an experiment
 KEEP_SECONDS = 60 * 86_400
 #: Without an exposure for so long an experiment is closed: its users are forgotten, its moments
 #: stay.
-CLOSE_SECONDS = 7 * 86_400
+CLOSE_SECONDS = 14 * 86_400
 #: An event may wait so long between its check and the log.
 SLACK_SECONDS = 600
 

@@ -77,16 +77,19 @@ def has_room(experiments: Mapping[str, Experiment], at: int, spans: Spans) -> bo
 def leaving(experiments: Mapping[str, Experiment], at: int, spans: Spans) -> str | None:
     """Return which of some experiments makes room for another; None if none does.
 
-    The one that is over for longest; else the one with the fewest users, unless it has users and
-    gets more: four ids that somebody made up must not keep out a real experiment.
+    The one that is over for longest; else, of those with few users or without an impression for
+    a while, the one with the fewest users: made-up ids must not keep out a real experiment.
     """
     over = [name for name, each in experiments.items() if not _is_open(each, at, spans)]
     if over:
         return min(over, key=lambda name: experiments[name].last)
-    least = min(experiments, key=lambda name: (experiments[name].users, experiments[name].last))
-    found = experiments[least]
-    is_idle = found.last < at - IDLE_MILLISECONDS
-    return least if is_idle or found.users < FEW_USERS else None
+    idle = at - IDLE_MILLISECONDS
+    weak = [
+        name for name, each in experiments.items() if each.last < idle or each.users < FEW_USERS
+    ]
+    return min(
+        weak, key=lambda name: (experiments[name].users, experiments[name].last), default=None
+    )
 
 
 def _is_open(each: Experiment, at: int, spans: Spans) -> bool:

@@ -192,6 +192,22 @@ def test_a_collector_without_room_is_an_error_with_its_remedy(judge: Judge) -> N
 
 
 @pytest.mark.parametrize(
+    ("kind", "stage"), [(Kind.PROMOTE, "Canary"), (Kind.ROLL_BACK, "RolledBack")]
+)
+def test_a_closed_experiment_ends_without_a_verdict_unless_its_numbers_prove_a_loss(
+    judge: Judge, kind: Kind, stage: str
+) -> None:
+    world = measuring()
+    world.users.odd = {"ignored": True}
+    judge.kind = kind
+    world.watch(200)
+    assert world.stages()[2] == stage
+    if kind is Kind.PROMOTE:
+        assert (experiment(world).verdict, experiment(world).final) == ("Inconclusive", True)
+        assert "has closed this experiment" in experiment(world).message
+
+
+@pytest.mark.parametrize(
     ("minutes", "what"), [(16, "counted events only up to 9"), (-16, "s ahead of the operator's")]
 )
 def test_moments_of_another_time_promote_nothing_but_may_prove_a_loss(

@@ -171,6 +171,26 @@ def test_a_won_experiment_waits_for_the_analysis_until_its_deadline(
         assert world.stages()[2] == "Promoted"
 
 
+def test_a_won_experiment_that_waits_for_a_person_survives_looks_without_counters(
+    judge: Judge,
+) -> None:
+    short = {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300}
+    world = measuring(analysis=short | {"onDeadline": "RollBack"}, rollout={"promotion": "Manual"})
+    judge.kind = Kind.PROMOTE
+    until(world, lambda: world.condition("AnalysisPassed")[1] == "AwaitingPromotion")
+    world.watch(1000)
+    for _ in range(3):
+        world.mute.add(candidate(world))
+        world.watch(60)
+        world.mute.clear()
+        until(world, lambda: world.condition("AnalysisPassed")[1] == "AwaitingPromotion")
+        world.watch(400)
+    assert world.stages()[2] == "Canary"
+    world.mute.add(candidate(world))
+    world.watch(400)
+    assert world.stages()[2] == "RolledBack", "a new deadline begins when it no longer passes"
+
+
 def test_a_manual_gate_still_waits_for_a_person(judge: Judge) -> None:
     world = measuring(rollout={"promotion": "Manual"})
     judge.kind = Kind.PROMOTE

@@ -36,6 +36,24 @@ def test_a_step_without_a_verdict_is_rolled_back_if_the_policy_requires_it() -> 
     assert world.condition("UpToDate") == ("False", "InconclusiveAtDeadline")
 
 
+def test_a_passed_step_that_waits_for_a_person_has_a_new_deadline_when_it_no_longer_passes() -> (
+    None
+):
+    deadline = {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300}
+    world = in_canary(
+        analysis=deadline | {"onDeadline": "RollBack"},
+        rollout={"promotion": "Manual", "steps": [{"weight": 100}]},
+    )
+    world.watch(200)
+    assert world.condition("AnalysisPassed")[1] == "AwaitingPromotion"
+    world.watch(1000)
+    world.mute.add(world.status.candidate or "")
+    world.watch(60)
+    assert world.stages()[2] == "Canary"
+    world.watch(400)
+    assert world.stages()[2] == "RolledBack"
+
+
 def test_a_version_without_counters_is_an_error_that_promotes_nothing() -> None:
     world = in_canary()
     candidate = world.status.candidate or ""

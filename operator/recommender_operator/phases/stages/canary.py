@@ -143,6 +143,8 @@ def _note(turn: Turn, version: VersionObject, record: StepRecord, seen: StepVerd
     if same_verdict and age is not None and age < _interval(turn):
         return False
     noted = {"verdict": str(seen.verdict), "metrics": seen.metrics, "judged_at": turn.time}
+    if not same_verdict and record.verdict == str(Verdict.PASS):
+        noted["passed_until"] = turn.time
     steps.note(turn, version.name, **noted)
     return True
 
@@ -204,8 +206,11 @@ def _check_deadline(
 ) -> None:
     limit = datetime.timedelta(seconds=turn.spec.analysis.deadline_seconds)
     won_at = users.won_at if users is not None else None
+    # A step that passed may have waited for a person for days: one bad look must not end it.
+    noted = steps.current(turn.versions[version.name].status) or record
+    passed = noted.passed_until or record.started_at
     if users is not None and won_at is not None:
-        if not turn.due(won_at, limit, _interval(turn)):
+        if not turn.due(max(won_at, passed), limit, _interval(turn)):
             return
         message = (
             f"the users decided at {record.weight} %, but the analysis did not pass within "
@@ -215,7 +220,7 @@ def _check_deadline(
         if not users.overdue:
             return
         message = f"no verdict at {record.weight} %: {users.message}; {seen.message}"
-    elif turn.due(record.started_at, limit, _interval(turn)):
+    elif turn.due(passed, limit, _interval(turn)):
         message = f"no verdict within {limit.total_seconds():.0f} s at {record.weight} %: "
         message += seen.message if users is None else f"{seen.message}; {users.message}"
     else:

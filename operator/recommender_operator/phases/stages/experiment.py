@@ -35,6 +35,12 @@ _NO_ROOM = (
 )
 
 
+_CLOSED = (
+    "the collector has closed this experiment, because it had no impression for two weeks: what "
+    "users do now is not counted. Abort the rollout, or retry it to measure again"
+)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Look:
     """What an experiment says about the step in progress."""
@@ -115,7 +121,8 @@ def _decide(
     except (ValueError, ArithmeticError) as problem:
         error = f"the collector's answer is not valid: {problem}"
         return experiment_record.Finding(verdict=ERROR, message=error)
-    if reading.body.get("ignored"):
+    ignored = bool(reading.body.get("ignored"))
+    if ignored and not any(phase.arms for phase in phases):
         return experiment_record.Finding(verdict=ERROR, message=_NO_ROOM)
     if not phases:
         message = "no phase beside the champion has begun"
@@ -126,6 +133,10 @@ def _decide(
         # The rest of the rollout goes on: errors and latency still roll back.
         error = f"nothing can be decided from these numbers: {problem}"
         return experiment_record.Finding(verdict=ERROR, message=error)
+    if ignored and decided.kind is not Kind.ROLL_BACK:
+        return experiment_record.Finding(
+            verdict=Kind.INCONCLUSIVE, message=_CLOSED, final=True, decision=decided, phases=phases
+        )
     return _found(decided, phases, lag, days)
 
 

@@ -312,6 +312,14 @@ def test_a_made_up_experiment_does_not_push_out_one_with_users() -> None:
     assert list(memory.experiments) == [*NAMES[1:], REAL]
 
 
+def test_of_idle_experiments_one_makes_room_also_beside_a_smaller_one_that_gets_users() -> None:
+    memory = occupied(FEW_USERS)
+    later = AT + IDLE_MILLISECONDS + 9
+    memory.apply(later, impression("u0", later, NAMES[0]))
+    memory.apply(later, impression("ada", later, REAL))
+    assert list(memory.experiments) == [NAMES[0], *NAMES[2:], REAL]
+
+
 def test_experiments_that_replace_each_other_in_one_record_leave_nothing() -> None:
     memory = occupied(users=1)
     names = [f"{n:08x}" for n in range(100, 120)]

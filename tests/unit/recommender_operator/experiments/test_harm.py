@@ -107,6 +107,18 @@ def test_a_rare_bad_event_vetoes_only_beyond_chance(
     assert harm.watch(plan, *arms)[FALLBACKS].within is within
 
 
+@pytest.mark.parametrize(("spread", "heavy"), [(300, 200), (1000, 900)])
+def test_one_user_with_many_bad_events_does_not_hide_those_of_many_others(
+    spread: int, heavy: int
+) -> None:
+    plan = dataclasses.replace(ALONE, guardrails=(Guardrail(metric=FALLBACKS, largest_loss=0.1),))
+    candidate = few(20_000, spread + heavy)
+    square = float(spread + heavy**2)
+    products = {**candidate.products, "fallbacks*fallbacks": square}
+    skewed = dataclasses.replace(candidate, products=products)
+    assert not harm.watch(plan, few(20_000, 20), skewed)[FALLBACKS].within
+
+
 def vetoed(by: float, events: float, seed: int) -> float:
     """Share of experiments in which fallbacks veto; the champion is expected to have `events`."""
     plan = dataclasses.replace(ALONE, guardrails=(Guardrail(metric=FALLBACKS, largest_loss=0.5),))
