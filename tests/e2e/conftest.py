@@ -36,10 +36,12 @@ SMALL: dict[str, Any] = {
         "resources": {"cpu": "100m", "memory": "1536Mi"},
     },
     "serving": {
+        # Two worlds saturate the cores: a model that has just started may wait for seconds.
+        "timeoutMilliseconds": 7000,
         "resources": {"cpu": "100m", "memory": "1Gi"},
         "transformerResources": {"cpu": "100m", "memory": "384Mi"},
     },
-    "analysis": {"stepSeconds": 10},
+    "analysis": {"stepSeconds": 10, "thresholds": {"maxLatencyP99Milliseconds": 9000}},
 }
 
 

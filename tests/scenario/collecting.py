@@ -96,8 +96,8 @@ class Users:
         self._process.communicate()
 
 
-def archived(world: World) -> collections.Counter[str]:
-    """Return the number of events by kind in the files for training; no id is there twice."""
+def archived(world: World, users: str) -> collections.Counter[str]:
+    """Return the events of users with a prefix, by kind, in the files; no id is there twice."""
     listed = world.cluster.kubectl(
         "-n", world.kube.namespace, "exec", install.LOADER, "--", "sh", "-c",
         f"cat /data/{FOLDER}/{MODEL}/0*/events.jsonl 2>/dev/null || true",
@@ -105,7 +105,9 @@ def archived(world: World) -> collections.Counter[str]:
     events = [json.loads(line) for line in listed.splitlines()]
     ids = collections.Counter(event["id"] for event in events)
     assert not ids or max(ids.values()) == 1, ids.most_common(3)
-    return collections.Counter(event["kind"] for event in events)
+    return collections.Counter(
+        event["kind"] for event in events if event["user"].startswith(users)
+    )
 
 
 def kill(world: World, part: str) -> None:

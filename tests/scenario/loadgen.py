@@ -198,7 +198,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--requests", required=True, help="JSON lines in the v1 format")
     parser.add_argument("--rate", type=float, default=20.0, help="requests per second, on average")
     parser.add_argument(
-        "--timeout", type=float, default=10.0, help="time limit of a request in seconds"
+        "--timeout", type=float, default=15.0, help="time limit of a request in seconds"
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of arrivals and order")
     return parser.parse_args(arguments)

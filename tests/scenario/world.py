@@ -198,7 +198,7 @@ class World:
             data=json.dumps({"instances": [instance]}).encode(),
             headers={"Host": self.host, "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=15) as response:
             found: Manifest = json.load(response)["predictions"][0]
         return found
 
