@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,12 @@ COLUMNS = "98"
 Schema = Mapping[str, Any]
 
 
-def pages() -> dict[Path, str]:
-    """Return the text of each page by its path."""
+def pages() -> dict[Path, Callable[[], str]]:
+    """Return what writes each page, by its path."""
     return {
-        FOLDER / "recommendermodel.md": kind_page("recommendermodels", ("spec", "status")),
-        FOLDER / "modelversion.md": kind_page("modelversions", ("spec", "status")),
-        FOLDER / "commands.md": commands_page(),
+        FOLDER / "recommendermodel.md": lambda: kind_page("recommendermodels", ("spec", "status")),
+        FOLDER / "modelversion.md": lambda: kind_page("modelversions", ("spec", "status")),
+        FOLDER / "commands.md": commands_page,
     }
 
 
@@ -204,8 +204,8 @@ def _command(parser: argparse.ArgumentParser, level: int) -> list[str]:
 def main() -> None:
     """Write the pages."""
     FOLDER.mkdir(exist_ok=True)
-    for path, text in pages().items():
-        path.write_text(text, encoding="utf-8")
+    for path, written in pages().items():
+        path.write_text(written(), encoding="utf-8")
         print(path.relative_to(ROOT))
 
 

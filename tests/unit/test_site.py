@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.mark.parametrize("path", reference_pages.pages(), ids=lambda path: path.name)
 def test_the_reference_is_what_the_definitions_say(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == reference_pages.pages()[path], (
+    assert path.read_text(encoding="utf-8") == reference_pages.pages()[path](), (
         f"{path.relative_to(ROOT)} is out of date: run `make reference`"
     )
 
