@@ -41,7 +41,12 @@ SMALL: dict[str, Any] = {
         "resources": {"cpu": "100m", "memory": "1Gi"},
         "transformerResources": {"cpu": "100m", "memory": "384Mi"},
     },
-    "analysis": {"stepSeconds": 10, "thresholds": {"maxLatencyP99Milliseconds": 9000}},
+    # And its first answers may be the baseline's (twice in 9 rollouts, 9 answers each, the cause
+    # is not known yet); the stories about failing versions have the strict limit.
+    "analysis": {
+        "stepSeconds": 10,
+        "thresholds": {"maxLatencyP99Milliseconds": 9000, "maxFallbackShare": 0.45},
+    },
 }
 
 
