@@ -12,9 +12,11 @@ from threading import Thread
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
 from recommender_collector.domain.events import Kind
+from recommender_collector.domain.experiments import Ignored
 from recommender_collector.metrics import CollectorMetrics, Refusal, Target, WriterMetrics
 from recommender_operator import figures
 from recommender_operator.actions import Decision
+from recommender_operator.api.spec_experiment import ExperimentSpec
 from recommender_operator.api.status import DriftStatus, FeatureEffect, RecommenderModelStatus
 from recommender_operator.api.version import (
     GateResult,
@@ -23,6 +25,7 @@ from recommender_operator.api.version import (
     Standby,
     StepRecord,
 )
+from recommender_operator.api.version_experiment import ExperimentStatus, MetricComparison
 from recommender_operator.metrics import Metrics
 from recommender_operator.observed import Observed
 from tests.fakes.kube import NOW
@@ -86,6 +89,7 @@ def _show_faults(metrics: Metrics) -> None:
         threshold="t", sample_size=900, message="",
     )  # fmt: skip
     status = ModelVersionStatus(
+        experiment=_experiment(),
         standby=Standby(version="news-a", since=NOW, count=2),
         gates=(gate,),
         steps=(StepRecord(weight=10, started_at=NOW, metrics=(metric,)),),
@@ -97,6 +101,21 @@ def _show_faults(metrics: Metrics) -> None:
     decision = Decision(actions=(), status=RecommenderModelStatus(drift=drift))
     observed = Observed(model=model, versions=(version,))
     metrics.figures(model, figures.of(observed, decision))
+
+
+def _experiment() -> ExperimentStatus:
+    """Return the record of an experiment with every number."""
+    plan = ExperimentSpec.model_validate(
+        {"primary": [{"metric": "ClickThroughRate", "smallestEffect": 0.1}]}
+    )
+    compared = MetricComparison(
+        metric="ClickThroughRate", role="Primary", champion=0.1, candidate=0.12, difference=0.2,
+        low=0.1, high=0.3, p_value=0.01, limit=0.1, champion_users=500, candidate_users=500,
+    )  # fmt: skip
+    return ExperimentStatus(
+        id="00c0ffee", plan=plan, verdict="KeepRunning", users=1000, planned_users=2000, mixed=1,
+        disagreed=2, sample_ratio_p=0.5, metrics=(compared,),
+    )  # fmt: skip
 
 
 def _reconcile(metrics: Metrics) -> None:
@@ -136,6 +155,8 @@ def writer() -> Page:
         metrics.wrote("movies", Target.STORE, 3, 1)
         metrics.failed("movies", Target.LAKE)
         metrics.reached("movies", Target.STORE, time.time())
+        metrics.exposed("movies", 5, {Ignored.EXPERIMENTS: 1})
+        metrics.damaged("movies", 1)
 
     return registry, write
 

@@ -40,13 +40,27 @@ def scrape(job: str, path: str, target: str, **labels: str) -> dict[str, Any]:
     }
 
 
+def ask_in_experiment(champion: Running, candidate: str) -> None:
+    """Ask as a user of the candidate, and with a header that does not parse."""
+    body = json.dumps({"instances": [{"user_id": 1}]}).encode()
+    for header in (
+        f"id=00c0ffee;phase=0;cap=1;arms={candidate}:0-10000", "id=1",
+    ):  # fmt: skip
+        headers = {"content-type": "application/json", "x-recommender-experiment": header}
+        url = f"{champion.http}/v1/models/recommender:predict"
+        urllib.request.urlopen(
+            urllib.request.Request(url, data=body, headers=headers), timeout=10
+        ).close()
+
+
 @contextlib.contextmanager
-def traffic(*transformers: Running) -> Iterator[None]:
-    """Requests that are answered, that fall back and that are refused."""
+def traffic(candidate: str, *transformers: Running) -> Iterator[None]:
+    """Requests that are answered, that fall back, that are refused, and that are forwarded."""
     stop = threading.Event()
 
     def ask() -> None:
         while not stop.wait(0.05):
+            ask_in_experiment(transformers[-1], candidate)
             for running in transformers:
                 running.ask(user_id=1)
                 running.ask(user_id=BREAKS)
@@ -71,22 +85,23 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "/collector": metrics_pages.collector(),
         "/writer": metrics_pages.writer(),
     }
-    versions = (rollout.champion, rollout.candidate)
+    versions = (rollout.candidate, rollout.champion)
     with contextlib.ExitStack() as stack:
         triton = stack.enter_context(run_triton(folder / "artifact" / "repository"))
-        running = [
-            stack.enter_context(
-                run_transformer(
-                    folder / "artifact",
-                    triton.grpc_url,
-                    folder / f"{version}.log",
-                    environ={"RECOMMENDER_MODEL": rollout.model, "RECOMMENDER_VERSION": version},
+        running: list[Running] = []
+        for version in versions:
+            environ = {"RECOMMENDER_MODEL": rollout.model, "RECOMMENDER_VERSION": version}
+            if running:  # the champion forwards to the candidate
+                peer = running[0]
+                environ["RECOMMENDER_PEERS"] = f"{peer.http.removeprefix('http://')},{peer.grpc}"
+            log = folder / f"{version}.log"
+            running.append(
+                stack.enter_context(
+                    run_transformer(folder / "artifact", triton.grpc_url, log, environ=environ)
                 )
             )
-            for version in versions
-        ]
         address = stack.enter_context(metrics_pages.served(pages))
-        stack.enter_context(traffic(*running))
+        stack.enter_context(traffic(rollout.candidate, *running))
         names = {"recommender_model": rollout.model, "recommender_version": rollout.champion}
         scrapes = [
             scrape("operator", "/operator", address),
