@@ -31,7 +31,7 @@ SUMMARY = f"{REPORTS}/summary.txt"
 NO_TESTS_COLLECTED = 5
 #: Time limit of all parts together: builds from scratch need half of it, and the caller's limit is
 #: 90 minutes.
-TOTAL_SECONDS = 80 * 60.0
+TOTAL_SECONDS = 75 * 60.0
 #: Time for a part to end after SIGTERM, in seconds.
 GRACE_SECONDS = 20.0
 #: Time to wait for the rest of the output of a finished command, in seconds.
