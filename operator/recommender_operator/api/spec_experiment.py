@@ -34,6 +34,9 @@ class ExperimentMetric(enum.StrEnum):
 
 
 class Goal(enum.StrEnum):
+    """SUPERIOR: a primary metric is better and none is worse. NOT_WORSE: none is worse by more
+    than its smallest effect."""
+
     SUPERIOR = "Superior"
     NOT_WORSE = "NotWorse"
 

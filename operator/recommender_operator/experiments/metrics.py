@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
+from typing import TypeAlias
 
+from recommender_operator.api.spec_experiment import ExperimentMetric
 
-class Metric(enum.StrEnum):
-    """Names as in `spec.experiment`."""
-
-    CLICK_THROUGH_RATE = "ClickThroughRate"
-    CONVERSION_RATE = "ConversionRate"
-    REVENUE_PER_USER = "RevenuePerUser"
-    REVENUE_PER_SESSION = "RevenuePerSession"
-    PURCHASES_PER_USER = "PurchasesPerUser"
-    DWELL_PER_SESSION = "DwellPerSession"
-    DISLIKE_RATE = "DislikeRate"
-    FALLBACK_SHARE = "FallbackShare"
-    RETURN_RATE = "ReturnRate"
+#: The names of `spec.experiment`.
+Metric: TypeAlias = ExperimentMetric
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,10 +6,10 @@ The content of `spec.experiment`, without any framework.
 from __future__ import annotations
 
 import dataclasses
-import enum
 import math
 from collections.abc import Mapping
 
+from recommender_operator.api.spec_experiment import Goal as Goal
 from recommender_operator.experiments.metrics import DEFINITIONS, Metric
 from recommender_operator.experiments.moments import NONE, Moments
 
@@ -17,14 +17,6 @@ from recommender_operator.experiments.moments import NONE, Moments
 MIN_EFFECT, MAX_EFFECT = 0.001, 10.0
 #: Bounds of a given baseline.
 MIN_BASELINE, MAX_BASELINE = 1e-6, 1e9
-
-
-class Goal(enum.StrEnum):
-    """SUPERIOR: a primary metric is better and none is worse. NOT_WORSE: none is worse by more
-    than its smallest effect."""
-
-    SUPERIOR = "Superior"
-    NOT_WORSE = "NotWorse"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,7 @@ from recommender_operator.api.version import StepRecord
 from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
 from recommender_operator.experiments import decision as statistics
 from recommender_operator.experiments.decision import Decision, Kind
-from recommender_operator.experiments.metrics import Metric
-from recommender_operator.experiments.plan import Goal, Guardrail, Phase, Plan, Primary
+from recommender_operator.experiments.plan import Guardrail, Phase, Plan, Primary
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases.stages import assigning, experiment_record, moments
 from recommender_operator.phases.turn import Turn
@@ -188,17 +187,17 @@ def _plan(spec: ExperimentSpec) -> Plan:
     return Plan(
         primary=tuple(
             Primary(
-                metric=Metric(each.metric),
+                metric=each.metric,
                 smallest_effect=each.smallest_effect,
                 baseline=each.baseline,
             )
             for each in spec.primary
         ),
         guardrails=tuple(
-            Guardrail(metric=Metric(each.metric), largest_loss=each.largest_loss)
+            Guardrail(metric=each.metric, largest_loss=each.largest_loss)
             for each in spec.guardrails
         ),
-        goal=Goal(spec.goal),
+        goal=spec.goal,
         weight=spec.weight,
         alpha=spec.alpha,
         power=spec.power,
