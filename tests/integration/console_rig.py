@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import copy
-import json
 import pathlib
 import threading
 from collections.abc import Iterator
@@ -18,10 +16,10 @@ import yaml
 from recommender_console import process
 from recommender_console.settings import Settings
 from tests.integration import operator_api_rig as rig
+from tests.integration.model_objects import put, put_version
 from tests.unit.recommender_console import samples
 from tests.unit.recommender_kubectl.samples import EXPERIMENT
 
-Json = dict[str, Any]
 READ = ("get", "list", "watch")
 
 
@@ -99,39 +97,4 @@ def put_world(namespace: str, name: str = "movies", **status: Any) -> None:
     bodies = samples.versions()
     bodies[-1]["status"]["experiment"] = EXPERIMENT
     for body in bodies:
-        manifest = {
-            "apiVersion": "recommender.dev/v1alpha1",
-            "kind": "ModelVersion",
-            "metadata": {
-                "name": body["metadata"]["name"],
-                "namespace": namespace,
-                "labels": {"recommender.dev/model": name},
-            },
-            "spec": {**body["spec"], "model": name},
-        }
-        put("modelversions", manifest, copy.deepcopy(body["status"]))
-
-
-def put(plural: str, manifest: Json, status: Json) -> None:
-    rig.kubectl("create", "-f", "-", stdin=json.dumps(manifest))
-    meta = manifest["metadata"]
-    set_status(meta["namespace"], status, meta["name"], plural)
-
-
-def set_status(
-    namespace: str, status: Json, name: str = "movies", plural: str = "recommendermodels"
-) -> None:
-    rig.kubectl(
-        "-n", namespace, "patch", plural, name, "--subresource=status", "--type=merge",
-        "-p", json.dumps({"status": status}),
-    )  # fmt: skip
-
-
-def model(namespace: str, name: str = "movies") -> Json:
-    found = rig.kubectl("-n", namespace, "get", "recommendermodel", name, "-o", "json")
-    return dict(json.loads(found))
-
-
-def asked(namespace: str) -> Json:
-    found = model(namespace)["metadata"].get("annotations", {})
-    return {k: v for k, v in found.items() if k.startswith("recommender.dev/")}
+        put_version(namespace, body, name)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import pytest
 import yaml
 
-from tests.integration import console_rig
+from tests.integration import console_rig, model_objects
 from tests.integration import operator_api_rig as rig
 from tests.unit.recommender_console.samples import CANDIDATE, CHAMPION, OLD
 
@@ -121,7 +121,7 @@ def test_the_viewer_can_do_nothing_even_with_a_form_of_their_own(world: World) -
     done = world.viewer.post(f"{world.path}/actions/abort", form)
     assert done.status == 403
     assert "cannot patch resource" in done.text
-    assert console_rig.asked(world.namespace) == {}
+    assert model_objects.asked(world.namespace) == {}
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_the_editor_acts(world: World, verb: str, query: str, start: str) -> Non
     form = world.editor.confirmation(f"{world.path}/actions/{verb}{query}")
     done = world.editor.post(f"{world.path}/actions/{verb}", form)
     assert done.status == 303
-    ((name, value),) = console_rig.asked(world.namespace).items()
+    ((name, value),) = model_objects.asked(world.namespace).items()
     assert name == f"recommender.dev/{'rollback-to' if verb == 'rollback' else verb}"
     assert value.startswith(start)
     page = world.editor.get(done.location)
@@ -146,38 +146,38 @@ def test_the_editor_acts(world: World, verb: str, query: str, start: str) -> Non
 def test_the_answer_of_the_operator_is_shown_after_the_action(world: World) -> None:
     form = world.editor.confirmation(f"{world.path}/actions/abort")
     location = world.editor.post(f"{world.path}/actions/abort", form).location
-    token = console_rig.asked(world.namespace)["recommender.dev/abort"]
+    token = model_objects.asked(world.namespace)["recommender.dev/abort"]
     entry = {
         "action": "abort",
         "token": token,
         "at": "2026-11-27T12:00:00Z",
         "result": "Refused: x",
     }
-    console_rig.set_status(world.namespace, {"handled": [entry]})
+    model_objects.set_status(world.namespace, {"handled": [entry]})
     assert "abort: Refused: x" in world.editor.get(location).text
 
 
 def test_pause_and_resume_change_the_spec_alone(world: World) -> None:
-    before = console_rig.model(world.namespace)["spec"]
+    before = model_objects.model(world.namespace)["spec"]
     for verb, paused in (("pause", True), ("resume", False)):
         form = world.editor.confirmation(f"{world.path}/actions/{verb}")
         assert world.editor.post(f"{world.path}/actions/{verb}", form).status == 303
-        assert console_rig.model(world.namespace)["spec"] == {**before, "paused": paused}
+        assert model_objects.model(world.namespace)["spec"] == {**before, "paused": paused}
 
 
 def test_a_write_of_the_operator_after_the_confirmation_does_not_end_it(world: World) -> None:
     form = world.editor.confirmation(f"{world.path}/actions/promote")
-    console_rig.set_status(world.namespace, {"candidateWeight": 51, "championWeight": 49})
+    model_objects.set_status(world.namespace, {"candidateWeight": 51, "championWeight": 49})
     assert world.editor.post(f"{world.path}/actions/promote", form).status == 303
 
 
 def test_another_candidate_than_the_confirmed_one_is_not_promoted(world: World) -> None:
     form = world.editor.confirmation(f"{world.path}/actions/abort")
-    console_rig.set_status(world.namespace, {"candidate": OLD})
+    model_objects.set_status(world.namespace, {"candidate": OLD})
     done = world.editor.post(f"{world.path}/actions/abort", form)
     assert done.status == 409
     assert f"candidate {OLD}" in done.text
-    assert console_rig.asked(world.namespace) == {}
+    assert model_objects.asked(world.namespace) == {}
 
 
 def test_nobody_else_sees_anything(world: World) -> None:
@@ -187,7 +187,7 @@ def test_nobody_else_sees_anything(world: World) -> None:
         answer = world.nobody.get(world.path + path)
         assert answer.status == 403
         assert CHAMPION not in answer.text
-    assert console_rig.asked(world.namespace) == {}
+    assert model_objects.asked(world.namespace) == {}
 
 
 def test_a_token_that_the_api_server_does_not_know_is_refused(world: World) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
-from tests.integration import browser_rig, console_rig
+from tests.integration import browser_rig, console_rig, model_objects
 from tests.integration import operator_api_rig as rig
 from tests.integration.console_rig import Console
 from tests.integration.page_checks import (
@@ -167,7 +167,7 @@ def test_the_keyboard_is_enough_to_sign_in_and_to_abort(
     tab_to("confirm")
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_contain_text("abort: requested.")
-    assert "recommender.dev/abort" in console_rig.asked(console.namespace)
+    assert "recommender.dev/abort" in model_objects.asked(console.namespace)
 
 
 def test_a_change_is_on_the_page_within_five_seconds_and_the_visitors_place_is_kept(
@@ -177,7 +177,7 @@ def test_a_change_is_on_the_page_within_five_seconds_and_the_visitors_place_is_k
     page = seen.page
     page.locator("#refusals summary").click()
     page.locator("#act-promote").focus()
-    console_rig.set_status(console.namespace, {"candidateWeight": 37, "championWeight": 63})
+    model_objects.set_status(console.namespace, {"candidateWeight": 37, "championWeight": 63})
     expect(page.locator("#traffic")).to_contain_text("37 %", timeout=REFRESHED)
     expect(page.locator("#refusals")).to_have_attribute("open", "")
     expect(page.locator("#act-promote")).to_be_focused()
@@ -188,7 +188,7 @@ def test_updates_can_be_paused(browser: Browser, console: Console) -> None:
     page = signed_in(browser, console, console.viewer).page
     page.get_by_role("button", name="Pause updates").click()
     expect(page.locator("#refreshed")).to_have_text("Updates are paused")
-    console_rig.set_status(console.namespace, {"candidateWeight": 41, "championWeight": 59})
+    model_objects.set_status(console.namespace, {"candidateWeight": 41, "championWeight": 59})
     page.wait_for_timeout(REFRESHED)
     expect(page.locator("#traffic")).not_to_contain_text("41 %")
     page.get_by_role("button", name="Pause updates").click()
@@ -203,7 +203,7 @@ def test_everything_works_without_a_script(browser: Browser, console: Console) -
     expect(page.get_by_role("status")).to_contain_text("pause")
     page.get_by_role("link", name="Resume").click()
     page.get_by_role("button", name="Resume").click()
-    assert console_rig.model(console.namespace)["spec"]["paused"] is False
+    assert model_objects.model(console.namespace)["spec"]["paused"] is False
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_url(re.compile("/login$"))
 
@@ -213,7 +213,7 @@ def test_a_form_of_another_site_does_nothing_and_its_link_opens_the_page(
 ) -> None:
     seen = signed_in(browser, console, console.editor)
     model = f"{console.url}/models/{console.namespace}/movies"
-    before = console_rig.model(console.namespace)
+    before = model_objects.model(console.namespace)
     # Another host: cookies and origins tell it from 127.0.0.1.
     elsewhere = console.url.replace("127.0.0.1", "localhost")
     attack = (
@@ -229,4 +229,4 @@ def test_a_form_of_another_site_does_nothing_and_its_link_opens_the_page(
     page.goto(f"{elsewhere}/trap")
     page.get_by_role("link", name="Look").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("movies")
-    assert console_rig.model(console.namespace)["spec"] == before["spec"]
+    assert model_objects.model(console.namespace)["spec"] == before["spec"]

@@ -19,6 +19,7 @@ from recommender_kubectl import __main__, acting, requests, watching
 from recommender_kubectl.cluster import Cluster, ConflictError, Target, opened
 from tests.cluster import api
 from tests.integration import operator_api_rig as rig
+from tests.integration.model_objects import asked, model, put, put_version, set_status
 from tests.unit.recommender_kubectl import samples
 from tests.unit.recommender_kubectl.samples import CANDIDATE, CHAMPION, OLD
 
@@ -33,44 +34,8 @@ def world(namespace: str) -> str:
     spec = {k: v for k, v in samples.MODEL["spec"].items() if k not in ("data", "storage")}
     put("recommendermodels", rig.manifest(namespace, **spec), samples.MODEL["status"])
     for body in samples.versions():
-        labels = {"recommender.dev/model": "movies"}
-        manifest = {
-            "apiVersion": "recommender.dev/v1alpha1",
-            "kind": "ModelVersion",
-            "metadata": {
-                "name": body["metadata"]["name"],
-                "namespace": namespace,
-                "labels": labels,
-            },
-            "spec": body["spec"],
-        }
-        put("modelversions", manifest, body["status"])
+        put_version(namespace, body)
     return namespace
-
-
-def put(plural: str, manifest: Json, status: Json) -> None:
-    rig.kubectl("create", "-f", "-", stdin=json.dumps(manifest))
-    meta = manifest["metadata"]
-    set_status(meta["namespace"], status, meta["name"], plural)
-
-
-def set_status(
-    namespace: str, status: Json, name: str = "movies", plural: str = "recommendermodels"
-) -> None:
-    rig.kubectl(
-        "-n", namespace, "patch", plural, name, "--subresource=status", "--type=merge",
-        "-p", json.dumps({"status": status}),
-    )  # fmt: skip
-
-
-def model(namespace: str) -> Json:
-    found = rig.kubectl("-n", namespace, "get", "recommendermodel", "movies", "-o", "json")
-    return dict(json.loads(found))
-
-
-def asked(namespace: str) -> Json:
-    found = model(namespace)["metadata"].get("annotations", {})
-    return {k: v for k, v in found.items() if k.startswith("recommender.dev/")}
 
 
 def run(namespace: str, *words: str) -> int:
