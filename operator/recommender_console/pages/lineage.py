@@ -9,7 +9,7 @@ from recommender_kubectl.objects import Model
 
 
 def render(seen: SeenVersion, model: Model) -> Markup:
-    """Return the stations of a version; what it has not reached is said."""
+    """Return the lineage of a version, step by step, with the steps that it has not reached."""
     version = seen.version
     training: list[tuple[str, Child]] = [
         ("algorithm", str(version.training.get("algorithm", ""))),

@@ -13,7 +13,7 @@ MAX_METRICS = 5
 #: Minimum relative difference: a smaller one takes more users than any site has. The rules of
 #: rules_experiment.py test both minima, because an API server rounds `minimum` for whole numbers.
 MIN_EFFECT = 0.001
-MIN_BASELINE = 0.000001
+MIN_BASELINE, MAX_BASELINE = 0.000001, 1e9
 #: Maximum relative difference of a metric of which less is better; of others it is below 1,
 #: because nobody can lose more than all.
 MAX_EFFECT = 10
@@ -58,7 +58,7 @@ class PrimaryMetric(ApiModel):
     baseline: float | None = Field(
         default=None,
         gt=0,
-        le=1e9,
+        le=MAX_BASELINE,
         description="Expected value of the champion, for the number of users before there are "
         "data; the champion's own value if absent. At least 0.000001.",
     )

@@ -1,6 +1,6 @@
 """What an experiment is to decide, and what was measured: the input of `decision.decide`.
 
-The content of `spec.experiment`, without any framework.
+The content of `spec.experiment`, as plain values.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ import dataclasses
 import math
 from collections.abc import Mapping
 
+from recommender_operator.api.spec_experiment import (
+    MAX_BASELINE,
+    MAX_EFFECT,
+    MIN_BASELINE,
+    MIN_EFFECT,
+)
 from recommender_operator.api.spec_experiment import Goal as Goal
 from recommender_operator.experiments.metrics import DEFINITIONS, Metric
 from recommender_operator.experiments.moments import NONE, Moments
-
-#: Bounds of relative differences; those of a metric of which more is better are below 1.
-MIN_EFFECT, MAX_EFFECT = 0.001, 10.0
-#: Bounds of a given baseline.
-MIN_BASELINE, MAX_BASELINE = 1e-6, 1e9
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,6 @@ import pytest
 
 from recommender_operator.api import rules_experiment
 from recommender_operator.api import spec_experiment as spec
-from recommender_operator.experiments import plan
 from recommender_operator.experiments.metrics import DEFINITIONS, Metric
 from recommender_operator.experiments.moments import NONE
 from recommender_operator.experiments.plan import Guardrail, Phase, Plan, Primary
@@ -50,8 +49,14 @@ def test_only_what_should_be_little_can_get_worse_by_more_than_all() -> None:
 
 
 def test_the_api_accepts_exactly_the_effects_that_a_plan_can_have() -> None:
-    assert (spec.MIN_EFFECT, spec.MAX_EFFECT) == (plan.MIN_EFFECT, plan.MAX_EFFECT)
-    assert spec.MIN_BASELINE == plan.MIN_BASELINE
+    assert (spec.MIN_EFFECT, spec.MAX_EFFECT) == (0.001, 10)
+    assert (spec.MIN_BASELINE, spec.MAX_BASELINE) == (1e-6, 1e9)
+    for metric, effect, baseline in (
+        (CTR, spec.MIN_EFFECT, spec.MIN_BASELINE),
+        (FALLBACKS, spec.MAX_EFFECT, spec.MAX_BASELINE),
+    ):
+        least = Primary(metric=metric, smallest_effect=effect, baseline=baseline)
+        assert dataclasses.replace(PLAN, primary=(least,)).primary == (least,)
     listed = ", ".join(f"'{m}'" for m, d in DEFINITIONS.items() if not d.higher_is_better)
     for rules in (each for path, each in rules_experiment.rules().items() if "." in path[5:]):
         assert any(f"< 1.0 || m.metric in [{listed}]" in rule for rule, _ in rules)
