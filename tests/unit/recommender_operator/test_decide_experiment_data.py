@@ -20,13 +20,6 @@ from tests.unit.recommender_operator.experiment_worlds import (
 from tests.unit.recommender_operator.simulation.users import arm
 
 
-@pytest.fixture
-def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
-    judge = Judge()
-    monkeypatch.setattr(statistics, "decide", judge)
-    return judge
-
-
 def test_a_collector_that_does_not_answer_promotes_nothing_and_is_reported_once(
     judge: Judge,
 ) -> None:

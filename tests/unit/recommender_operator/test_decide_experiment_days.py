@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from recommender_operator.experiments import decision as statistics
 from tests.unit.recommender_operator.experiment_worlds import (
     Judge,
     experiment,
@@ -13,13 +12,6 @@ from tests.unit.recommender_operator.experiment_worlds import (
     until,
     users,
 )
-
-
-@pytest.fixture
-def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
-    judge = Judge()
-    monkeypatch.setattr(statistics, "decide", judge)
-    return judge
 
 
 def test_time_in_which_nothing_was_measured_does_not_count(judge: Judge) -> None:

@@ -28,13 +28,6 @@ from tests.unit.recommender_operator.started_worlds import in_canary
 from tests.unit.recommender_operator.world import World
 
 
-@pytest.fixture
-def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
-    judge = Judge()
-    monkeypatch.setattr(statistics, "decide", judge)
-    return judge
-
-
 def third_rollout() -> World:
     """A world that measures its third version: a standby is there."""
     world = World(spec=spec(serving={"impressions": 1}, experiment=PLAN, training={"seed": 3}))

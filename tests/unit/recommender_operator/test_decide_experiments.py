@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from recommender_operator.api.version import VersionStage
-from recommender_operator.experiments import decision as statistics
 from recommender_operator.experiments.decision import Kind
 from recommender_operator.observed import PLAIN
 from tests.unit.recommender_operator.experiment_worlds import (
@@ -19,13 +18,6 @@ from tests.unit.recommender_operator.experiment_worlds import (
     users,
 )
 from tests.unit.recommender_operator.world import World
-
-
-@pytest.fixture
-def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
-    judge = Judge()
-    monkeypatch.setattr(statistics, "decide", judge)
-    return judge
 
 
 def candidate(world: World) -> str:
