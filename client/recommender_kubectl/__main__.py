@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from recommender_kubectl import acting, arguments, reading, watching
+from recommender_kubectl import acting, arguments, opening, reading, watching
 from recommender_kubectl.cluster import ClusterError, opened
 from recommender_kubectl.console import Console
 from recommender_kubectl.requests import RefusedError
@@ -18,6 +18,7 @@ _READERS = {
     "history": reading.show_history,
     "diff": reading.compare,
     "watch": watching.watch,
+    "open": opening.open_page,
 }
 
 

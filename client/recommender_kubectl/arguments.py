@@ -41,6 +41,7 @@ READERS = {
     "experiment": ("what users did with candidate and champion", "movies -o json"),
     "watch": ("follow the candidate to its end", "movies --timeout 1h"),
     "diff": ("what differs between two versions", "movies movies-1a2b3c4d movies-5e6f7a8b"),
+    "open": ("open the page of a model or of a version in the console", "movies --print"),
 }
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -117,6 +118,18 @@ def _add_readers(verb: Callable[[str, tuple[str, str]], argparse.ArgumentParser]
     made["why"].add_argument("--all-steps", action="store_true", help="not only the last step")
     made["watch"].add_argument(
         "--timeout", type=seconds, default=None, help="such as 90s, 30m or 2h; default: none"
+    )
+    made["open"].add_argument(
+        "version", nargs="?", help="name of a version; default: the page of the model"
+    )
+    made["open"].add_argument(
+        "--print", action="store_true", help="print the address alone, and start no browser"
+    )
+    made["open"].add_argument(
+        "--console",
+        metavar="URL",
+        help="address of the console; default: $RECOMMENDER_CONSOLE_URL, or "
+        "http://localhost:8080 for a forwarded port",
     )
     for which in ("first", "second"):
         made["diff"].add_argument(which, help="name of a version")

@@ -17,7 +17,9 @@ from recommender_kubectl.cluster import Cluster, ClusterError, opened
 _NO_FILES = ":4"
 _FLAGS = ("--namespace", "--context", "--kubeconfig")
 #: Flags with a value, by what completes it.
-_WITH_VALUE = {"-n", "--namespace", "--context", "--kubeconfig", "-o", "--output", "--timeout"}
+_WITH_VALUE = {
+    "-n", "--namespace", "--context", "--kubeconfig", "-o", "--output", "--timeout", "--console",
+}  # fmt: skip
 _OF_VERSIONS = {"--to", "--version"}
 
 
@@ -39,6 +41,8 @@ def candidates(words: Sequence[str], cluster: Cluster | None) -> list[str]:
         found = [model.name for model in cluster.models()] if cluster else []
     elif places[0] == "diff" and len(places) < 4:
         found = [name for name in _versions(cluster, places[1:2]) if name not in places]
+    elif places[0] == "open" and len(places) == 2:
+        found = _versions(cluster, places[1:2])
     else:
         found = []
     return sorted(word for word in found if word.startswith(current))

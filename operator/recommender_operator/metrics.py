@@ -118,6 +118,10 @@ class Metrics:
             "foreign_models", "Models that another release of the same instance manages.", **own
         )
         self.models = Gauge("models", "RecommenderModels, by stage.", ["stage"], **own)
+        self.notifications = Counter(
+            "notifications", "Notifications, by receiver and result.",
+            ["receiver", "result"], **own,
+        )  # fmt: skip
 
     def _of_caches(self, own: dict[str, Any]) -> None:
         self.cache_lists = Counter(
@@ -134,6 +138,10 @@ class Metrics:
     def cache_listed(self, resource: str, why: str) -> None:
         """Count a list that was read into a cache."""
         self.cache_lists.labels(resource=resource, why=why).inc()
+
+    def notified(self, receiver: str, result: str) -> None:
+        """Count a notification."""
+        self.notifications.labels(receiver=receiver, result=result).inc()
 
     def watch_election(self, leads: Callable[[], float], transitions: Callable[[], float]) -> None:
         """Collect the figures of the election at each scrape."""

@@ -7,7 +7,7 @@ import datetime
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from recommender_operator import figures
 from recommender_operator.actions import Decision, Event, RunSmoke, SaveBaseline
@@ -23,7 +23,7 @@ from recommender_operator.adapters.kubernetes.port import (
 from recommender_operator.adapters.objects.events import EventRecorder
 from recommender_operator.adapters.objects.finalizer import Finalizers, is_held
 from recommender_operator.adapters.objects.owned_writes import OwnedObjects
-from recommender_operator.adapters.objects.typed import ObservationError, model_object
+from recommender_operator.adapters.objects.typed import ObservationError, bare_model, model_object
 from recommender_operator.adapters.pods import states as podstates
 from recommender_operator.adapters.traffic.port import TrafficError
 from recommender_operator.analysis.filling import Filling
@@ -33,7 +33,7 @@ from recommender_operator.execute import Executor
 from recommender_operator.fills import Fills
 from recommender_operator.metrics import Metrics
 from recommender_operator.observe import Observer, Snapshot
-from recommender_operator.observed import ModelObject, Observed
+from recommender_operator.observed import ModelObject, Observed, VersionObject
 from recommender_operator.phases.conditions import ownership
 from recommender_operator.projection import SOON, Projection
 
@@ -49,6 +49,7 @@ REPEATED_CONFLICT_PAUSE = (0.5, 1.5)
 TRAFFIC_GRACE, TRAFFIC_PAUSE = 60.0, 2.0
 
 Decide = Callable[[Observed, datetime.datetime], Decision]
+Notify = Callable[[ModelObject, Sequence[VersionObject]], None]
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -95,11 +96,13 @@ class Reconciler:
         fills: Fills[Key],
         admit: Admit = admit_all,
         seen: Callable[[Key, Object | None], None] = lambda _key, _raw: None,
+        notify: Notify = lambda _model, _versions: None,
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         """`longest_wait` is the maximum time between two looks, in seconds.
 
         `admit` selects the models of this release. `seen` is called with each model that was read.
+        `notify` gets what is stored of each model and its versions, and does not wait.
         `jitter` returns a random number between two others, to spread the looks.
         """
         self._kube = kube
@@ -114,6 +117,7 @@ class Reconciler:
         self._fills = fills
         self._admit = admit
         self._seen = seen
+        self._notify = notify
         self._jitter = jitter
         self._projection = Projection(OwnedObjects(kube))
         self._finalizers = Finalizers(kube)
@@ -208,6 +212,7 @@ class Reconciler:
 
     async def _act(self, key: Key, raw: Object) -> float | None:
         snapshot = await self._observer.observe(raw)
+        self._notify(snapshot.observed.model, snapshot.observed.versions)
         now = self._now()
         decision = self._decide(snapshot.observed, now)
         if (answered := await self._asker.answers(snapshot, decision)) is not None:
@@ -278,7 +283,7 @@ class Reconciler:
         try:
             model: ModelObject = model_object(raw)
         except ObservationError:
-            model = _bare(raw)
+            model = bare_model(raw)
         message = f"{type(error).__name__}: {error}; the operator tries again"
         event = Event(type="Warning", reason="ReconcileFailed", message=message)
         await self._events.post(model, event, self._now())
@@ -287,12 +292,3 @@ class Reconciler:
 def _snapshot_taken(decision: Decision) -> bool | None:
     taken = find(decision.status.conditions, ConditionType.SNAPSHOT_TAKEN)
     return None if taken is None or taken.status == "Unknown" else taken.status == "True"
-
-
-def _bare(raw: Object) -> ModelObject:
-    """Return a model for Events about an object whose spec is invalid."""
-    readable = {
-        "data": {"source": {"claimName": "unknown"}},
-        "storage": {"claimName": "unknown"},
-    }
-    return model_object({**raw, "spec": readable, "status": {}})

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import aiohttp
 
-from recommender_operator import instances
+from recommender_operator import instances, notifying
 from recommender_operator.adapters.caches.cached_kube import CachedKube
 from recommender_operator.adapters.caches.kinds import Caches
 from recommender_operator.adapters.caches.watching import ApiSource
@@ -22,6 +22,8 @@ from recommender_operator.adapters.counters.port import SampleProvider
 from recommender_operator.adapters.kubernetes.client import OfficialKube
 from recommender_operator.adapters.kubernetes.port import Kube, NotLeaderError, Object
 from recommender_operator.adapters.kubernetes.transport import LogIn, Transport, log_in
+from recommender_operator.adapters.notifications.notifier import Notifier
+from recommender_operator.adapters.notifications.post import HttpPoster
 from recommender_operator.adapters.objects.baselines import BaselineStore
 from recommender_operator.adapters.objects.platform import PlatformReader
 from recommender_operator.adapters.pods.smoke import HttpSmokeTester
@@ -160,7 +162,10 @@ class Runtime:
     async def start(self) -> None:
         """Start the caches and the workers."""
         await self._caches.start()
-        self._reconciler = self._assemble(CachedKube(self._kube, self._caches))
+        session = self._opened(HttpPoster.session())
+        notifier = notifying.notifier(self._settings, self._kube, session, self.metrics, self._now)
+        self._reconciler = self._assemble(CachedKube(self._kube, self._caches), notifier)
+        self._tasks.append(asyncio.create_task(notifier.run(), name="notifications"))
         self._tasks.append(asyncio.create_task(self.queue.run(), name="workers"))
 
     async def stop(self) -> None:
@@ -207,7 +212,7 @@ class Runtime:
         else:
             self.health.read(key, int(raw["metadata"].get("generation") or 0))
 
-    def _assemble(self, kube: Kube) -> Reconciler:
+    def _assemble(self, kube: Kube, notifier: Notifier) -> Reconciler:
         options = self._settings.options
         traffics: dict[TrafficMode, Traffic] = {
             TrafficMode.GATEWAY: GatewayTraffic(kube, options),
@@ -248,6 +253,7 @@ class Runtime:
             fills=self._fills,
             admit=self._claims.admit,
             seen=self._seen,
+            notify=notifier.look,
         )
 
     def _provider(self) -> Callable[[ModelObject], SampleProvider]:

@@ -11,6 +11,7 @@ import pydantic
 from pydantic import Field
 
 from recommender_operator.api import base_url, host_names, service_accounts
+from recommender_operator.notifications.receivers import HOST, MAX_RECEIVERS, Receiver
 from recommender_operator.resources.options import Options
 
 PREFIX = "RECOMMENDER_"
@@ -100,6 +101,34 @@ def _is_peer(entry: object) -> bool:
     )
 
 
+def _receivers(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        found = _RECEIVERS.validate_json(value)
+    except pydantic.ValidationError as error:
+        problem = error.errors(include_input=False)[0]
+        place = ".".join(map(str, problem["loc"]))
+        raise ValueError(f"{place}: {problem['msg']}".removeprefix(": ")) from None
+    names = [receiver.name for receiver in found]
+    if len(names) > MAX_RECEIVERS or len(set(names)) < len(names):
+        raise ValueError(f"names must differ, and there may be {MAX_RECEIVERS} receivers")
+    return found
+
+
+def _hosts(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    hosts = tuple(part.strip() for part in value.split(",") if part.strip())
+    for host in hosts:
+        if re.fullmatch(HOST, host) is None:
+            raise ValueError(f"{host!r} is not HOST or HOST:PORT in lower case")
+    return hosts
+
+
+_RECEIVERS = pydantic.TypeAdapter(tuple[Receiver, ...])
+Receivers = Annotated[tuple[Receiver, ...], pydantic.BeforeValidator(_receivers)]
+Hosts = Annotated[tuple[str, ...], pydantic.BeforeValidator(_hosts)]
 Names = Annotated[tuple[str, ...], pydantic.BeforeValidator(_names)]
 Addresses = Annotated[tuple[str, ...], pydantic.BeforeValidator(_addresses)]
 HostPolicy = Annotated[host_names.Policy, pydantic.BeforeValidator(_policy)]
@@ -144,6 +173,10 @@ class Settings(pydantic.BaseModel):
     store_url: Annotated[str, Field(max_length=253, pattern=r"^(rediss?://[^\s@]+)?$")] = ""
     collector_url: Annotated[str, Field(max_length=253, pattern=r"^(https?://[^\s@/]+)?$")] = ""
     experiments_url: Annotated[str, Field(max_length=253, pattern=r"^(https?://[^\s@/]+)?$")] = ""
+    notifications: Receivers = ()
+    notifications_dir: Annotated[str, Field(max_length=500)] = "/etc/recommender/notifications"
+    notification_hosts: Hosts = ()
+    console_url: Annotated[str, pydantic.BeforeValidator(_address)] = ""
     namespace: Name
     watch_namespaces: Names = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -14,6 +14,7 @@ from recommender_operator import __main__ as command
 from recommender_operator import logs
 from recommender_operator.api.version import VersionDecision, VersionStage
 from recommender_operator.metrics import MAX_DECISIONS, Metrics, version
+from recommender_operator.notifications.receivers import Receiver, ReceiverType
 from recommender_operator.observed import VersionObject
 from recommender_operator.settings import Settings, SettingsError, load, variable
 from tests.unit.recommender_operator.resources import builder_inputs
@@ -51,6 +52,9 @@ def test_every_setting_can_be_set_and_reaches_the_manifests() -> None:
             "RECOMMENDER_TRACING_ENDPOINT": "http://Otel:4318/",
             "RECOMMENDER_TRACING_RATIO": "0.5",
             "RECOMMENDER_SERVING_LOG_USER_SALT": "a salt",
+            "RECOMMENDER_NOTIFICATIONS": '[{"name": "ops", "type": "Slack"}]',
+            "RECOMMENDER_NOTIFICATION_HOSTS": "hooks.slack.com, alerts:9093",
+            "RECOMMENDER_CONSOLE_URL": "https://Console.example/",
             "UNRELATED": "x",
         }
     )
@@ -65,6 +69,9 @@ def test_every_setting_can_be_set_and_reaches_the_manifests() -> None:
     assert settings.options.tracing_endpoint == "http://otel:4318"
     assert settings.options.tracing_ratio == 0.5
     assert settings.options.serving_log_user_salt == "a salt"
+    assert settings.notifications == (Receiver(name="ops", type=ReceiverType.SLACK),)
+    assert settings.notification_hosts == ("hooks.slack.com", "alerts:9093")
+    assert settings.console_url == "https://console.example"
     assert "a salt" not in repr(settings) + repr(settings.options)
     assert settings.options.metrics_from == ({"ipBlock": {"cidr": "10.0.0.0/8"}},)
 
@@ -89,6 +96,15 @@ def test_every_setting_can_be_set_and_reaches_the_manifests() -> None:
         ("RECOMMENDER_METRICS_FROM", '[{"pods": {}}]', "a JSON list of `from` entries"),
         ("RECOMMENDER_METRICS_FROM", '[{"podSelector": 1}]', "a JSON list of `from` entries"),
         ("RECOMMENDER_ISOLATE_TRITON", "perhaps", "valid boolean"),
+        ("RECOMMENDER_NOTIFICATIONS", "ops", "Invalid JSON"),
+        ("RECOMMENDER_NOTIFICATIONS", '[{"name": "ops"}]', "0.type: Field required"),
+        ("RECOMMENDER_NOTIFICATIONS", '[{"name": "a", "type": "Pager"}]', "0.type: "),
+        (
+            "RECOMMENDER_NOTIFICATIONS",
+            '[{"name": "a", "type": "Slack"}, {"name": "a", "type": "Webhook"}]',
+            "names must differ",
+        ),
+        ("RECOMMENDER_NOTIFICATION_HOSTS", "https://hooks.slack.com", "HOST or HOST:PORT"),
         ("RECOMMENDER_METRICS_PORT", "70000", "less than or equal to 65535"),
     ],
 )

@@ -136,3 +136,15 @@ async def test_a_model_whose_window_fills_is_not_read_again_until_there_is_a_cau
     await rig.reconciler.reconcile(KEY)
     # The longest wait between two whole looks.
     assert rig.kube.reads != []
+
+
+async def test_each_look_hands_on_what_is_stored_of_the_model_and_its_versions() -> None:
+    rig = Rig()
+    add_model(rig.kube)
+    seen: list[tuple[str, list[str]]] = []
+    rig.reconciler._notify = lambda model, versions: seen.append(
+        (model.name, [version.name for version in versions])
+    )
+    for _ in range(2):
+        await rig.reconciler.reconcile(KEY)
+    assert seen == [("movies", []), ("movies", rig.kube.names(VERSIONS))]

@@ -70,3 +70,12 @@ def _parsed(model: type[M], raw: Object, part: str) -> M:
             f"{raw.get('kind', 'object')} {raw['metadata']['name']}: {part}.{field}: "
             f"{first['msg']}; apply the CRDs of this release of the operator"
         ) from error
+
+
+def bare_model(raw: Object) -> ModelObject:
+    """Return a model for Events about an object whose spec is invalid."""
+    readable = {
+        "data": {"source": {"claimName": "unknown"}},
+        "storage": {"claimName": "unknown"},
+    }
+    return model_object({**raw, "spec": readable, "status": {}})

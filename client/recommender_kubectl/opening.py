@@ -1,0 +1,51 @@
+"""`open`: the page of a model or of a version in the console."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import webbrowser
+from collections.abc import Sequence
+from urllib.parse import quote, urlsplit
+
+from recommender_kubectl.cluster import Cluster, ClusterError
+from recommender_kubectl.console import Console
+from recommender_kubectl.objects import Model, Version
+from recommender_kubectl.views.why import NoVersionError
+
+#: Where the console is: `--console`, this variable, or what docs/console.md forwards a port to.
+VARIABLE, FORWARDED = "RECOMMENDER_CONSOLE_URL", "http://localhost:8080"
+
+
+def open_page(cluster: Cluster, console: Console, given: argparse.Namespace) -> int:
+    """Print the address of a page and, unless told otherwise, open it in a browser."""
+    base = given.console or os.environ.get(VARIABLE) or FORWARDED
+    model = cluster.model(given.model)
+    versions = cluster.versions(given.model) if given.version is not None else []
+    url = address(base, model, versions, given.version)
+    console.show({"url": url}, [url])
+    if not given.print and not webbrowser.open(url):
+        console.complain("no browser could be started: open the address yourself")
+    return 0
+
+
+def address(base: str, model: Model, versions: Sequence[Version], version: str | None) -> str:
+    """Return the address of a model's page, or of a version's.
+
+    Raises:
+        ClusterError: the base is no address.
+        NoVersionError: the model has no such version.
+    """
+    parts = urlsplit(base)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        raise ClusterError(
+            f"{base!r} is no address of a console (--console, {VARIABLE}), such as {FORWARDED}"
+        )
+    page = f"{base.rstrip('/')}/models/{quote(model.namespace)}/{quote(model.name)}"
+    if version is None:
+        return page
+    names = sorted(one.name for one in versions)
+    if version not in names:
+        known = ", ".join(names) or "none"
+        raise NoVersionError(f"{model.name} has no version {version!r}; versions: {known}")
+    return f"{page}/versions/{quote(version)}"

@@ -1,0 +1,55 @@
+"""The record of what was told: an Event of the model for each receiver and fact.
+
+Its name follows from these, so another leader finds it. It is renewed by a patch, which needs no
+right to read Events, and which only the leader may send.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Callable
+
+from recommender_operator.actions import Event
+from recommender_operator.adapters.kubernetes.port import EVENTS, Kube
+from recommender_operator.adapters.objects.events import manifest
+from recommender_operator.notifications import bodies
+from recommender_operator.notifications.facts import Fact
+from recommender_operator.notifications.receivers import Receiver
+from recommender_operator.observed import ModelObject
+
+
+class Record:
+    """Reads and writes the Events. All methods raise KubeError and NotLeaderError."""
+
+    def __init__(self, kube: Kube, now: Callable[[], datetime.datetime]) -> None:
+        self._kube = kube
+        self._now = now
+
+    async def renew(self, model: ModelObject, receiver: Receiver, fact: Fact) -> bool:
+        """Return whether there is a record, and let Kubernetes keep it for longer."""
+        stamp = self._now().astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        name = name_of(model, receiver, fact)
+        again = {"lastTimestamp": stamp}
+        return await self._kube.patch(EVENTS, model.namespace, name, again) is not None
+
+    async def write(
+        self, model: ModelObject, receiver: Receiver, fact: Fact, failure: str = ""
+    ) -> None:
+        """Record that a receiver was told, or why not."""
+        said = bodies.title(fact)
+        event = Event(
+            type="Warning" if failure else "Normal",
+            reason="NotificationFailed" if failure else "Notified",
+            message=f"{receiver.name} was told: {said}"
+            if not failure
+            else f"{receiver.name} was not told ({failure}): {said}",
+        )
+        name = name_of(model, receiver, fact)
+        await self._kube.create(EVENTS, manifest(model, event, name, self._now()))
+
+
+def name_of(model: ModelObject, receiver: Receiver, fact: Fact) -> str:
+    """Return the name of the record."""
+    content = f"{model.uid}\0notification\0{receiver.name}\0{fact.id}"
+    return f"{model.name}.{hashlib.sha256(content.encode()).hexdigest()[:16]}"

@@ -1,0 +1,178 @@
+"""What people should be told about a model, from what is stored of it.
+
+Facts come from the stored status and not from the Events of a look: a look that ends between its
+write and its Events loses none, and a new leader finds the same facts with the same ids.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+from collections.abc import Iterator, Sequence
+
+from recommender_operator.api.conditions import ConditionType, Reason, find
+from recommender_operator.api.version import VersionStage
+from recommender_operator.api.version_experiment import ExperimentStatus
+from recommender_operator.observed import ModelObject, VersionObject
+
+#: Age from which a decision is not told any more. Kubernetes keeps Events, which record what was
+#: told, for an hour.
+RECENT = datetime.timedelta(minutes=30)
+_WAITS = (Reason.AWAITING_PROMOTION, Reason.PROMOTION_BLOCKED_BY_DRIFT, Reason.HELD_AT_DEADLINE)
+
+
+class FactKind(enum.StrEnum):
+    """What a receiver can choose."""
+
+    PROMOTED = "Promoted"
+    ROLLED_BACK = "RolledBack"
+    REJECTED = "Rejected"
+    FAILED = "Failed"
+    EXPERIMENT_DECIDED = "ExperimentDecided"
+    #: No verdict of the experiment counts, or its users cannot be read.
+    EXPERIMENT_BLOCKED = "ExperimentBlocked"
+    DRIFTED = "Drifted"
+    #: Nothing goes on without a person.
+    WAITING = "Waiting"
+
+
+_OUTCOMES = {
+    VersionStage.PROMOTED.value: FactKind.PROMOTED,
+    VersionStage.ROLLED_BACK.value: FactKind.ROLLED_BACK,
+    VersionStage.REJECTED.value: FactKind.REJECTED,
+    VersionStage.FAILED.value: FactKind.FAILED,
+}
+_VERDICTS = {"Blocked": FactKind.EXPERIMENT_BLOCKED, "Error": FactKind.EXPERIMENT_BLOCKED}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fact:
+    """One thing to tell."""
+
+    #: The same whoever finds it, and whenever.
+    id: str
+    kind: FactKind
+    namespace: str
+    model: str
+    #: Empty if it is about the model.
+    version: str = ""
+    reason: str
+    message: str
+    at: datetime.datetime
+    #: It is still true; a decision was true at its time.
+    lasting: bool = False
+    #: The requests that a person may answer it with.
+    verbs: tuple[str, ...] = ()
+
+
+def of_model(
+    model: ModelObject, versions: Sequence[VersionObject], now: datetime.datetime
+) -> tuple[Fact, ...]:
+    """Return what there is to tell now, the oldest first."""
+    if model.deleting:
+        return ()
+    found = [*_of_conditions(model, versions)]
+    for version in versions:
+        found += _of_version(model, version, now)
+    return tuple(sorted(found, key=lambda fact: (fact.at, fact.id)))
+
+
+def _of_version(
+    model: ModelObject, version: VersionObject, now: datetime.datetime
+) -> Iterator[Fact]:
+    decision = version.status.decision
+    kind = _OUTCOMES.get(decision.outcome) if decision is not None else None
+    if decision is not None and kind is not None and now - decision.at < RECENT:
+        yield _fact(
+            model,
+            version,
+            f"decision/{version.uid}/{decision.sequence}",
+            kind,
+            reason=decision.reason,
+            message=decision.message,
+            at=decision.at,
+        )
+    seen = version.status.experiment
+    if seen is not None and seen.judged_at is not None:
+        told = _verdict(seen)
+        # One that has ended is written once; one that runs is written again and again.
+        if told is not None and (not seen.final or now - seen.judged_at < RECENT):
+            yield _fact(
+                model,
+                version,
+                f"experiment/{version.uid}/{seen.id}/{seen.verdict}",
+                told,
+                reason=seen.verdict,
+                message=seen.message,
+                at=seen.judged_at,
+                lasting=not seen.final,
+            )
+
+
+def _verdict(seen: ExperimentStatus) -> FactKind | None:
+    if seen.verdict in _VERDICTS:
+        return _VERDICTS[seen.verdict]
+    return FactKind.EXPERIMENT_DECIDED if seen.final else None
+
+
+def _of_conditions(model: ModelObject, versions: Sequence[VersionObject]) -> Iterator[Fact]:
+    conditions = model.status.conditions
+    for kind, told, verbs in (
+        (ConditionType.DRIFTED, FactKind.DRIFTED, ("retrain",)),
+        (ConditionType.LOCKED, FactKind.WAITING, ("unlock",)),
+    ):
+        state = find(conditions, kind)
+        if state is not None and state.status == "True":
+            since = state.last_transition_time
+            yield _fact(
+                model,
+                None,
+                f"{kind}/{model.uid}/{since.isoformat()}",
+                told,
+                reason=state.reason,
+                message=state.message,
+                at=since,
+                lasting=True,
+                verbs=verbs,
+            )
+    candidate = next((v for v in versions if v.name == model.status.candidate), None)
+    analysis = find(conditions, ConditionType.ANALYSIS_PASSED)
+    if candidate is not None and analysis is not None and analysis.reason in _WAITS:
+        yield _fact(
+            model,
+            candidate,
+            f"waiting/{candidate.uid}/{candidate.status.rollout}/{analysis.reason}",
+            FactKind.WAITING,
+            reason=analysis.reason,
+            message=analysis.message,
+            at=analysis.last_transition_time,
+            lasting=True,
+            verbs=("promote", "abort"),
+        )
+
+
+def _fact(
+    model: ModelObject,
+    version: VersionObject | None,
+    name: str,
+    kind: FactKind,
+    *,
+    reason: str,
+    message: str,
+    at: datetime.datetime,
+    lasting: bool = False,
+    verbs: tuple[str, ...] = (),
+) -> Fact:
+    return Fact(
+        id=name,
+        kind=kind,
+        namespace=model.namespace,
+        model=model.name,
+        version=version.name if version is not None else "",
+        reason=reason,
+        message=message,
+        at=at,
+        lasting=lasting,
+        verbs=verbs,
+    )

@@ -1,0 +1,36 @@
+"""The assembly of the notifications from the settings."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from pathlib import Path
+
+import aiohttp
+
+from recommender_operator.adapters.kubernetes.port import Kube
+from recommender_operator.adapters.notifications.courier import Tools
+from recommender_operator.adapters.notifications.notifier import Notifier
+from recommender_operator.adapters.notifications.post import HttpPoster
+from recommender_operator.adapters.notifications.record import Record
+from recommender_operator.metrics import Metrics
+from recommender_operator.settings import Settings
+
+
+def notifier(
+    settings: Settings,
+    kube: Kube,
+    session: aiohttp.ClientSession,
+    metrics: Metrics,
+    now: Callable[[], datetime.datetime],
+) -> Notifier:
+    """Return the notifier; `session` is one of HttpPoster."""
+    folder, hosts = Path(settings.notifications_dir), settings.notification_hosts
+    tools = Tools(
+        poster=HttpPoster(session, folder, hosts),
+        record=Record(kube, now),
+        console=settings.console_url,
+        count=metrics.notified,
+        now=now,
+    )
+    return Notifier(settings.notifications, tools)

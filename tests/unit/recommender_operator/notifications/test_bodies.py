@@ -1,0 +1,89 @@
+"""What is sent; `pytest --update-golden` writes it anew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_console.actions import BY_VERB
+from recommender_operator.notifications import bodies
+from recommender_operator.notifications.facts import FactKind
+from recommender_operator.notifications.receivers import Receiver
+from tests.fakes.kube import NOW
+from tests.unit.recommender_operator.notifications.told import (
+    ALERTS,
+    CONSOLE,
+    SLACK,
+    WEBHOOK,
+    fact,
+)
+
+WAITING: dict[str, Any] = {
+    "kind": FactKind.WAITING,
+    "reason": "AwaitingPromotion",
+    "message": "movies-0123abcd passed its steps",
+    "lasting": True,
+    "verbs": ("promote", "abort"),
+}
+
+
+def sent(receiver: Receiver, console: str = CONSOLE, **values: Any) -> Any:
+    return json.loads(bodies.message(receiver, fact(**values), console, NOW).body)
+
+
+@pytest.mark.parametrize("receiver", [SLACK, WEBHOOK, ALERTS], ids=lambda one: one.type.value)
+def test_a_receiver_gets_what_was_reviewed(
+    receiver: Receiver, golden: Callable[[str, Any], None]
+) -> None:
+    told = {"rolled back": sent(receiver), "waiting": sent(receiver, **WAITING)}
+    golden(f"notifications/{receiver.type.value.lower()}", told)
+
+
+@pytest.mark.parametrize("receiver", [SLACK, WEBHOOK, ALERTS], ids=lambda one: one.type.value)
+def test_without_a_console_there_are_no_links(receiver: Receiver) -> None:
+    assert "http" not in json.dumps(sent(receiver, console="", **WAITING))
+
+
+def test_a_fact_about_a_model_leads_to_its_page() -> None:
+    found = bodies.links(fact(version="", verbs=("unlock",)), CONSOLE + "/")
+    assert found == {
+        "page": f"{CONSOLE}/models/team/movies",
+        "unlock": f"{CONSOLE}/models/team/movies/actions/unlock",
+    }
+
+
+@given(st.text(max_size=3000))
+def test_a_message_of_a_job_mentions_nobody_and_links_nowhere(text: str) -> None:
+    said = sent(SLACK, console="", message=text, reason=text[:20])["text"]
+    assert not {"<", ">"} & set(said)
+    assert all(said[at + 1 : at + 2] == "\u200b" for at, c in enumerate(said) if c == "@")
+    assert len(sent(WEBHOOK, message=text)["message"]) <= bodies.MAX_TEXT
+
+
+def test_the_id_is_that_of_receiver_and_fact_alone() -> None:
+    first = bodies.message_id(WEBHOOK, fact())
+    assert first == bodies.message_id(WEBHOOK, fact(message="other words"))
+    assert first != bodies.message_id(SLACK, fact())
+    assert first != bodies.message_id(WEBHOOK, fact(id="decision/uid-version/8"))
+
+
+def test_alertmanager_gets_its_path_and_an_end() -> None:
+    made = bodies.message(ALERTS, fact(), CONSOLE, NOW)
+    (alert,) = json.loads(made.body)
+    assert made.path == "/api/v2/alerts"
+    assert alert["startsAt"] < alert["endsAt"]
+
+
+def test_every_kind_has_its_words() -> None:
+    titles = {bodies.title(fact(kind=kind)) for kind in FactKind}
+    assert len(titles) == len(FactKind)
+
+
+@pytest.mark.parametrize("verb", ["promote", "abort", "retrain", "unlock"])
+def test_each_answer_is_an_action_of_the_console(verb: str) -> None:
+    assert verb in BY_VERB

@@ -1,0 +1,157 @@
+"""What people are told about a model: each decision, each verdict, and what waits for them."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_operator.api.conditions import ConditionType, Reason
+from recommender_operator.api.spec_experiment import (
+    ExperimentMetric,
+    ExperimentSpec,
+    PrimaryMetric,
+)
+from recommender_operator.api.version import VersionStage
+from recommender_operator.api.version_experiment import ExperimentStatus
+from recommender_operator.notifications import facts
+from recommender_operator.notifications.facts import RECENT, Fact, FactKind
+from tests.fakes.kube import NOW
+from tests.unit.recommender_operator.notifications.told import (
+    AT,
+    VERSION,
+    condition,
+    decided,
+    model,
+    version,
+)
+
+SECOND = datetime.timedelta(seconds=1)
+PLAN = ExperimentSpec(
+    primary=(PrimaryMetric(metric=ExperimentMetric.CLICK_THROUGH_RATE, smallest_effect=0.05),)
+)
+
+
+def tried(verdict: str, *, final: bool = False, at: datetime.datetime = AT) -> ExperimentStatus:
+    return ExperimentStatus(
+        id="00c0ffee", plan=PLAN, verdict=verdict, final=final, judged_at=at, message="numbers"
+    )
+
+
+@pytest.mark.parametrize(
+    ("stage", "kind"),
+    [
+        (VersionStage.PROMOTED, FactKind.PROMOTED),
+        (VersionStage.ROLLED_BACK, FactKind.ROLLED_BACK),
+        (VersionStage.REJECTED, FactKind.REJECTED),
+        (VersionStage.FAILED, FactKind.FAILED),
+    ],
+)
+def test_a_decision_is_told_with_its_reason_and_time(stage: VersionStage, kind: FactKind) -> None:
+    (found,) = facts.of_model(model(), [decided(stage)], NOW)
+    assert (found.kind, found.version, found.reason, found.at) == (
+        kind,
+        VERSION,
+        "AnalysisFailed",
+        AT,
+    )
+    assert not found.lasting
+
+
+def test_a_superseded_version_is_no_news() -> None:
+    assert facts.of_model(model(), [decided(VersionStage.SUPERSEDED)], NOW) == ()
+
+
+@pytest.mark.parametrize(("age", "count"), [(RECENT - SECOND, 1), (RECENT, 0)])
+def test_only_recent_decisions_are_told(age: datetime.timedelta, count: int) -> None:
+    old = decided(VersionStage.PROMOTED, NOW - age)
+    assert len(facts.of_model(model(), [old], NOW)) == count
+
+
+@pytest.mark.parametrize(
+    ("seen", "kind", "lasting"),
+    [
+        (tried("Promote", final=True), FactKind.EXPERIMENT_DECIDED, False),
+        (tried("Inconclusive", final=True), FactKind.EXPERIMENT_DECIDED, False),
+        (tried("Blocked"), FactKind.EXPERIMENT_BLOCKED, True),
+        (tried("Error"), FactKind.EXPERIMENT_BLOCKED, True),
+    ],
+)
+def test_a_verdict_of_an_experiment_is_told(
+    seen: ExperimentStatus, kind: FactKind, lasting: bool
+) -> None:
+    (found,) = facts.of_model(model(), [version(experiment=seen)], NOW)
+    assert (found.kind, found.reason, found.lasting) == (kind, seen.verdict, lasting)
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [tried("KeepRunning"), tried(""), tried("Promote", final=True, at=NOW - RECENT)],
+)
+def test_a_running_or_old_experiment_is_no_news(seen: ExperimentStatus) -> None:
+    assert facts.of_model(model(), [version(experiment=seen)], NOW) == ()
+
+
+def test_the_numbers_of_a_blocked_experiment_change_without_news() -> None:
+    one, two = (
+        facts.of_model(model(), [version(experiment=tried("Blocked", at=at))], NOW)
+        for at in (AT, NOW)
+    )
+    assert one[0].id == two[0].id
+
+
+def test_drift_and_a_lock_are_told_while_they_last() -> None:
+    drifted = condition(ConditionType.DRIFTED, Reason.SHIFTED)
+    locked = condition(ConditionType.LOCKED, Reason.LOCKED)
+    found = facts.of_model(model(drifted, locked), [], NOW + datetime.timedelta(days=3))
+    assert {(f.kind, f.version, f.lasting, f.verbs) for f in found} == {
+        (FactKind.DRIFTED, "", True, ("retrain",)),
+        (FactKind.WAITING, "", True, ("unlock",)),
+    }
+    quiet = condition(ConditionType.DRIFTED, Reason.NO_SHIFT, "False")
+    assert facts.of_model(model(quiet), [], NOW) == ()
+
+
+@pytest.mark.parametrize(
+    ("reason", "count"),
+    [
+        (Reason.AWAITING_PROMOTION, 1),
+        (Reason.PROMOTION_BLOCKED_BY_DRIFT, 1),
+        (Reason.HELD_AT_DEADLINE, 1),
+        (Reason.PASSED, 0),
+        (Reason.INCONCLUSIVE, 0),
+    ],
+)
+def test_a_rollout_that_waits_for_a_person_says_what_they_may_do(
+    reason: Reason, count: int
+) -> None:
+    seen = condition(ConditionType.ANALYSIS_PASSED, reason, "Unknown")
+    found = facts.of_model(model(seen, candidate=VERSION), [version()], NOW)
+    assert [(f.kind, f.verbs) for f in found] == [(FactKind.WAITING, ("promote", "abort"))] * count
+
+
+def test_without_a_candidate_nothing_waits() -> None:
+    seen = condition(ConditionType.ANALYSIS_PASSED, Reason.AWAITING_PROMOTION)
+    assert facts.of_model(model(seen), [version()], NOW) == ()
+
+
+def test_nothing_is_told_of_a_model_that_is_being_deleted() -> None:
+    going = dataclasses.replace(model(), deleting=True)
+    assert facts.of_model(going, [decided(VersionStage.PROMOTED)], NOW) == ()
+
+
+@given(st.lists(st.sampled_from(VersionStage), max_size=4), st.integers(0, 40))
+def test_facts_do_not_depend_on_when_they_are_found(
+    stages: list[VersionStage], minutes: int
+) -> None:
+    versions = [
+        dataclasses.replace(decided(stage), name=f"v{i}", uid=f"uid-{i}")
+        for i, stage in enumerate(stages)
+    ]
+    later = facts.of_model(model(), versions, NOW + datetime.timedelta(minutes=minutes))
+    first: set[Fact] = set(facts.of_model(model(), versions, NOW))
+    assert set(later) <= first
+    assert len({fact.id for fact in first}) == len(first)
