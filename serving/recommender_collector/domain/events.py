@@ -8,7 +8,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from recommender_collector.domain.checks import is_arm, is_cap, is_experiment, is_phase
+from recommender_collector.domain.checks import (
+    is_arm,
+    is_cap,
+    is_experiment,
+    is_phase,
+    segments_of,
+)
 
 FORMAT = 1
 #: Bytes of a digest. With the two bytes that Redis adds, a digest fills an allocation of 16.
@@ -45,6 +51,8 @@ class Exposure(NamedTuple):
     phase: int  # 0 to 99; a constant set of shares of users
     arm: str  # version to which the user is assigned, whatever answered
     cap: float  # most revenue of one user that counts
+    #: What the request said of its user, or "unknown": feature and value, sorted by feature.
+    segments: tuple[tuple[str, str], ...] = ()
 
 
 class Event(NamedTuple):
@@ -69,6 +77,7 @@ class Event(NamedTuple):
 #: them, so that a writer of an earlier release reads the others.
 _FIRST_FIELDS = len(Event._fields) - 3
 _SECOND_FIELDS = len(Event._fields) - 1
+_PLAIN = len(Exposure._fields) - 1  # fields of an exposure without segments
 
 
 class Erasure(NamedTuple):
@@ -91,7 +100,8 @@ def line_of(entry: Event | Erasure) -> bytes:
     if isinstance(entry, Erasure):
         return orjson.dumps((FORMAT, "erase", entry.user))
     if entry.exposure is not None:
-        return orjson.dumps((FORMAT, *entry[:_SECOND_FIELDS], tuple(entry.exposure)))
+        exposure = entry.exposure if entry.exposure.segments else entry.exposure[:_PLAIN]
+        return orjson.dumps((FORMAT, *entry[:_SECOND_FIELDS], tuple(exposure)))
     if entry.version is None and entry.path is None:
         return orjson.dumps((FORMAT, *entry[:_FIRST_FIELDS]))
     return orjson.dumps((FORMAT, *entry[:_SECOND_FIELDS]))
@@ -126,8 +136,12 @@ def entry_of(line: bytes) -> Event | Erasure:
 
 
 def _exposure_of(value: object) -> Exposure:
-    if isinstance(value, list) and len(value) == len(Exposure._fields):
-        experiment, phase, arm, cap = value
+    if isinstance(value, list) and len(value) in (_PLAIN, _PLAIN + 1):
+        experiment, phase, arm, cap, *rest = value
+        try:
+            segments = segments_of(dict(rest[0])) if rest else ()
+        except (ValueError, TypeError):
+            raise Unreadable("the segments of an experiment are wrong") from None
         if is_experiment(experiment) and is_phase(phase) and is_arm(arm) and is_cap(cap):
-            return Exposure(experiment, phase, arm, cap)
+            return Exposure(experiment, phase, arm, cap, segments)
     raise Unreadable("the part of an experiment is wrong")
