@@ -131,7 +131,8 @@ class Courier:
         self._settle(job)
         try:
             await self._tools.record.write(job.model, self.receiver, job.fact, failure)
-        except (KubeError, NotLeaderError) as error:
+        except Exception as error:
+            # Whatever it is: the task must go on with what waits.
             logger.info("%s: the failure is not recorded: %s", name, type(error).__name__)
 
     def _drop(self, job: Job) -> None:
