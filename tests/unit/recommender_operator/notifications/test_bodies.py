@@ -101,6 +101,12 @@ def test_the_documented_kinds_are_those_there_are() -> None:
     assert named == [str(kind) for kind in FactKind]
 
 
+def test_an_alert_is_none_of_those_of_prometheus() -> None:
+    rules = (ROOT / "manifests" / "monitoring" / "rules.yaml").read_text(encoding="utf-8")
+    assert "alert: RecommenderRolledBack" in rules
+    assert f"alert: {bodies.ALERT}" not in rules
+
+
 def test_every_kind_has_its_words() -> None:
     titles = {bodies.title(fact(kind=kind)) for kind in FactKind}
     assert len(titles) == len(FactKind)
