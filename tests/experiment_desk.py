@@ -53,8 +53,8 @@ class Desk:
             lines.append(Line(digest(str(self.number)), line_of(entry)))
         await self.log.append("shop", lines)
 
-    async def answer(self, name: str = FIRST) -> list[dict[str, Any]]:
-        told = shown(name, await self.reader.read("shop", name, SPANS))["phases"]
+    async def answer(self, name: str = FIRST, detailed: int | None = None) -> list[dict[str, Any]]:
+        told = shown(name, await self.reader.read("shop", name, SPANS), detailed)["phases"]
         assert isinstance(told, list)
         return present(told)
 

@@ -52,6 +52,7 @@ class _Own:
     arm: str
     mixed: bool
     vector: dict[str, int]
+    days: dict[str, int]
     disagreed: dict[str, int]
 
 
@@ -106,27 +107,42 @@ def _before(events: Iterable[Event], first: int, values: Mapping[Kind, float | N
 def _phase(seen: list[Event], acts: list[Event], before: int) -> _Own:
     times = sorted(event.time for event in seen)
     exposures = [event.exposure for event in seen if event.exposure is not None]
-    of = {kind: [event for event in acts if event.kind is kind] for kind in Kind}
-    spent = sum(round((event.value or 0) * 1000) for event in of[Kind.PURCHASE])
-    dwelt = sum(round((event.value or 0) * 1000) for event in of[Kind.DWELL])
+    cap = min(round(each.cap * 1000) for each in exposures)
+    starts = [b for a, b in pairwise((times[0] - HALF_HOUR, *times)) if b - a >= HALF_HOUR]
     disagreed: dict[str, int] = defaultdict(int)
     for event, exposure in zip(seen, exposures, strict=True):
         disagreed[exposure.arm] += event.version not in (None, exposure.arm)
-    vector = {
+    vector = _did(seen, acts, len(starts), cap) | {
+        "returned": int(times[-1] - times[0] >= DAY),
+        "before": before,
+    }
+    days: dict[str, int] = {}
+    for part, wanted in (("first", True), ("later", False)):
+        own, did = (
+            [event for event in events if (event.time // DAY == times[0] // DAY) is wanted]
+            for events in (seen, acts)
+        )
+        begun = sum((start // DAY == times[0] // DAY) is wanted for start in starts)
+        days |= {f"{part}.{name}": value for name, value in _did(own, did, begun, cap).items()}
+    earliest = min((e.time, x.arm) for e, x in zip(seen, exposures, strict=True))
+    return _Own(earliest[1], len({x.arm for x in exposures}) > 1, vector, days, disagreed)
+
+
+def _did(seen: list[Event], acts: list[Event], sessions: int, cap: int) -> dict[str, int]:
+    of = {kind: [event for event in acts if event.kind is kind] for kind in Kind}
+    spent = sum(round((event.value or 0) * 1000) for event in of[Kind.PURCHASE])
+    dwelt = sum(round((event.value or 0) * 1000) for event in of[Kind.DWELL])
+    return {
         "answers": min(1000, len(seen)),
         "clicks": min(1000, len(of[Kind.CLICK])),
         "converted": int(bool(of[Kind.PURCHASE])),
         "purchases": min(100, len(of[Kind.PURCHASE])),
-        "revenue": min(spent, min(round(each.cap * 1000) for each in exposures)),
-        "sessions": min(100, 1 + sum(b - a >= HALF_HOUR for a, b in pairwise(times))),
+        "revenue": min(spent, cap),
+        "sessions": min(100, sessions),
         "dwell": min(36_000_000, dwelt),
         "dislikes": min(100, len(of[Kind.DISLIKE])),
         "fallbacks": min(1000, sum(event.path not in (None, "model") for event in seen)),
-        "returned": int(times[-1] - times[0] >= DAY),
-        "before": before,
     }
-    earliest = min((e.time, x.arm) for e, x in zip(seen, exposures, strict=True))
-    return _Own(earliest[1], len({x.arm for x in exposures}) > 1, vector, disagreed)
 
 
 def _add(arms: Arms, own: _Own) -> None:
@@ -137,32 +153,33 @@ def _add(arms: Arms, own: _Own) -> None:
     if own.mixed:
         arm["mixed"] += 1
         return
-    arm["users"] += 1
-    for name, value in own.vector.items():
-        arm["sums"][name] += value
-        for other, factor in own.vector.items():
-            if name <= other:
-                arm["products"][f"{name}*{other}"] += value * factor
+    for moments, vector in ((arm, own.vector), (arm["days"], own.days)):
+        moments["users"] += 1
+        for name, value in vector.items():
+            moments["sums"][name] += value
+            for other, factor in vector.items():
+                if name <= other:
+                    moments["products"][f"{name}*{other}"] += value * factor
 
 
 def _arm(arms: Arms, name: str) -> dict[str, Any]:
-    empty = {"users": 0, "mixed": 0, "disagreed": 0, "sums": defaultdict(int)}
-    return arms.setdefault(name, {**empty, "products": defaultdict(int)})
+    return arms.setdefault(name, {"mixed": 0, "disagreed": 0, **_empty(), "days": _empty()})
 
 
-def answer(phases: Mapping[int, Phase]) -> list[dict[str, Any]]:
+def _empty() -> dict[str, Any]:
+    return {"users": 0, "sums": defaultdict(int), "products": defaultdict(int)}
+
+
+def answer(phases: Mapping[int, Phase], detailed: int | None = None) -> list[dict[str, Any]]:
     """The phases as `GET /v1/experiments` answers them; arms without a number are left out."""
     return [
         {
             "phase": number,
             "since": phase.since / 1000,
             "arms": [
-                {
-                    "arm": name,
-                    **arm,
-                    "sums": {k: v / SCALED.get(k, 1) for k, v in arm["sums"].items()},
-                    "products": {k: v / _scale(k) for k, v in arm["products"].items()},
-                }
+                {"arm": name, "mixed": arm["mixed"], "disagreed": arm["disagreed"]}
+                | _told(arm)
+                | ({"days": _told(arm["days"])} if number == detailed else {})
                 for name, arm in sorted(phase.arms.items())
             ],
         }
@@ -170,9 +187,19 @@ def answer(phases: Mapping[int, Phase]) -> list[dict[str, Any]]:
     ]
 
 
-def _scale(product: str) -> int:
-    one, other = product.split("*")
-    return SCALED.get(one, 1) * SCALED.get(other, 1)
+def _told(of: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "users": of["users"],
+        "sums": {k: v / _scale(k) for k, v in of["sums"].items()},
+        "products": {k: v / _scale(k) for k, v in of["products"].items()},
+    }
+
+
+def _scale(component: str) -> int:
+    scale = 1
+    for name in component.split("*"):
+        scale *= SCALED.get(name.rpartition(".")[2], 1)
+    return scale
 
 
 def present(phases: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -181,14 +208,22 @@ def present(phases: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         {
             **phase,
             "arms": [
-                {
-                    **arm,
-                    "sums": {k: v for k, v in arm["sums"].items() if v},
-                    "products": {k: v for k, v in arm["products"].items() if v},
-                }
+                _numbers(arm)
                 for arm in phase["arms"]
                 if arm["users"] or arm["mixed"] or arm["disagreed"]
             ],
         }
         for phase in phases
     ]
+
+
+def _numbers(of: Mapping[str, Any]) -> dict[str, Any]:
+    """What is not 0, also of the cells of an arm; a cell without users is left out."""
+    found = dict(of)
+    for name in ("sums", "products"):
+        found[name] = {key: number for key, number in of[name].items() if number}
+    if "days" in of:
+        del found["days"]
+        if of["days"]["users"]:
+            found["days"] = _numbers(of["days"])
+    return found

@@ -88,7 +88,7 @@ class Outcome:
 def pytest_part(name: str, limit_seconds: float, *options: str, path: str = "") -> Part:
     """Return the part that runs all tests of a folder or file, with any marks."""
     tests = path or f"tests/{name}"
-    command = (f"{BIN}/python", "-m", "pytest", tests, "--color=no", "--durations=5", *options)
+    command = (f"{BIN}/python", "-m", "pytest", tests, "--color=no", "--durations=25", *options)
     return Part(name=name, commands=(command,), limit_seconds=limit_seconds, folder=tests)
 
 
@@ -96,7 +96,7 @@ def pytest_part(name: str, limit_seconds: float, *options: str, path: str = "") 
 RIGHTS = "tests/e2e/test_rights.py"
 #: Number of concurrent worlds of the end-to-end tests. No other part runs at the same time: the
 #: requests of a world's users must not wait for the CPU; a world uses a third of two cores.
-WORLDS = 2
+WORLDS = 3
 PARTS = (
     Part(
         name="lint",

@@ -18,6 +18,7 @@ from recommender_kubectl.objects import (
     Json,
     Metric,
     Model,
+    Novelty,
     Outcome,
     Phase,
     Rollout,
@@ -213,6 +214,21 @@ def _experiment(body: Json | None) -> Experiment | None:
         disagreed=body.get("disagreed", 0),
         sample_ratio_p=body.get("sampleRatioP"),
         metrics=tuple(_comparison(one) for one in body.get("metrics", ())),
+        novelty=tuple(_novelty(one) for one in body.get("novelty", ())),
+        seasonality=body.get("seasonality", ""),
+    )
+
+
+def _novelty(body: Json) -> Novelty:
+    return Novelty(
+        name=body["metric"],
+        first_day=body.get("firstDay"),
+        later=body.get("later"),
+        change=body.get("change"),
+        low=body.get("low"),
+        high=body.get("high"),
+        p_value=body.get("pValue"),
+        message=body.get("message", ""),
     )
 
 

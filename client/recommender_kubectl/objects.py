@@ -80,6 +80,20 @@ class Phase:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Novelty:
+    """Differences of a metric on users' first day and later; `change` is of their quotient."""
+
+    name: str
+    first_day: float | None
+    later: float | None
+    change: float | None
+    low: float | None
+    high: float | None
+    p_value: float | None
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
     """The experiment of a rollout, with the plan that it started with."""
 
@@ -98,6 +112,9 @@ class Experiment:
     disagreed: int
     sample_ratio_p: float | None
     metrics: tuple[Comparison, ...]
+    novelty: tuple[Novelty, ...]
+    #: What the shortest time means for weekdays; empty if it is whole weeks.
+    seasonality: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

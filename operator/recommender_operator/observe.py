@@ -230,7 +230,8 @@ class Observer:
     ) -> ExperimentReading | None:
         """Return what users did in the experiment that runs; None if none does."""
         found = None if model.deleting else routing.undecided(versions)
-        return None if found is None else await self._experiments.read(model, found.id)
+        details = routing.detailed(found)
+        return None if found is None else await self._experiments.read(model, found.id, details)
 
     async def _sample(
         self,

@@ -152,8 +152,16 @@ class WriterMetrics:
             ("model",),
             registry=registry,
         )
+        self._predictions = Counter(
+            "recommender_writer_predictions_total",
+            "Predictions of impressions, by whether they count for the outcomes of a version.",
+            ("model", "counts"),
+            registry=registry,
+        )
         for model in models:
             self._exposures.labels(model)
+            for counts in ("true", "false"):
+                self._predictions.labels(model, counts)
             self._damaged.labels(model)
             for reason in Ignored:
                 self._ignored.labels(model, reason.value)
@@ -175,6 +183,11 @@ class WriterMetrics:
     def damaged(self, model: str, experiments: int) -> None:
         """Count experiments that do not count any more."""
         self._damaged.labels(model).inc(experiments)
+
+    def predicted(self, model: str, counted: int, ignored: int) -> None:
+        """Count the predictions of impressions."""
+        self._predictions.labels(model, "true").inc(counted)
+        self._predictions.labels(model, "false").inc(ignored)
 
     def failed(self, model: str, target: Target) -> None:
         """Count a failed attempt."""

@@ -97,6 +97,15 @@ def test_a_mapping_is_accepted_for_files_of_each_format(server: Server, kind: st
             "mapping.users.validFromUnit requires validFrom",
         ),
         (
+            {
+                "mapping": {
+                    "interactions": EVENTS,
+                    "items": {"files": "i", "id": "i", "validFromUnit": "Seconds"},
+                }
+            },
+            "mapping.items.validFromUnit requires validFrom",
+        ),
+        (
             {"mapping": {"interactions": EVENTS, "csv": {"delimiter": '"'}}},
             "must differ",
         ),

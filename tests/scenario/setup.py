@@ -31,7 +31,7 @@ BASE_SPEC = {
     "storage": {"claimName": install.STORE_CLAIM},
     "training": {
         "seed": 17,
-        "hyperparameters": {"embeddingDim": 32, "epochs": 8},
+        "hyperparameters": {"embeddingDim": 32, "epochs": 2},
         # Less than for serving: on a busy node, users have priority.
         "resources": {"cpu": "100m"},
     },

@@ -93,6 +93,8 @@ def facts(seen: Experiment, now: datetime.datetime) -> list[tuple[str, str]]:
         ("Sample ratio", ratio),
         ("Phases", phases),
         ("Plan", f"{seen.goal}, {seen.weight} % of the users for {_days(seen)}, {seen.mode}"),
+        *(("Novelty", one.message) for one in seen.novelty),
+        ("Weekdays", seen.seasonality),
     ]
 
 

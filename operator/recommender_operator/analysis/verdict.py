@@ -18,6 +18,7 @@ from recommender_operator.api.version import MetricVerdict
 
 #: Metrics that compare with the stable version; they are void if its counters are lost.
 COMPARISONS = frozenset({"latencyMedianMilliseconds", missing.NAME})
+FALLBACK_SHARE = "fallbackShare"
 #: If the candidate has more requests than the stable version by this factor, the stable version
 #: is out of traffic (at weight 100), and only the absolute limits apply.
 OUT_OF_TRAFFIC = 200
@@ -46,7 +47,7 @@ def evaluate(
     if stable is not None and _is_out_of_traffic(stable, candidate):
         stable = None
     verdicts = tuple(_checked(m, spec, candidate) for m in _metrics(spec, candidate, stable))
-    verdicts = tuple(_with_losses(metric, candidate) for metric in verdicts)
+    verdicts = tuple(_with_causes(metric, candidate) for metric in verdicts)
     if stable is not None and stable.lost:
         verdicts = tuple(_not_compared(metric) for metric in verdicts)
     verdict = combined(Verdict(m.verdict) for m in verdicts)
@@ -88,7 +89,7 @@ def _metrics(
     absolute = (
         metrics.success_rate(*pairs[0], minimum=limits.min_success_rate, min_trials=least),
         metrics.bad_share(
-            "fallbackShare", *pairs[1], limit=limits.max_fallback_share, min_trials=least
+            FALLBACK_SHARE, *pairs[1], limit=limits.max_fallback_share, min_trials=least
         ),
         metrics.bad_share(
             "anomalyShare", *pairs[2], limit=limits.max_anomaly_share, min_trials=least
@@ -140,12 +141,26 @@ def _checked(metric: MetricVerdict, spec: AnalysisSpec, candidate: WindowStats) 
     return metric
 
 
-def _with_losses(metric: MetricVerdict, candidate: WindowStats) -> MetricVerdict:
-    """Say how many of the failed requests the Gateway lost: the pods did not see them."""
-    if metric.metric != metrics.SUCCESS_RATE or not candidate.lost_at_gateway:
+def _with_causes(metric: MetricVerdict, candidate: WindowStats) -> MetricVerdict:
+    """Add what the counters say of the requests that did not go well."""
+    if not (cause := _cause(metric.metric, candidate)):
         return metric
-    lost = f"the Gateway lost {candidate.lost_at_gateway} of them"
-    return metric.model_copy(update={"message": "; ".join(filter(None, (metric.message, lost)))})
+    return metric.model_copy(update={"message": "; ".join(filter(None, (metric.message, cause)))})
+
+
+def _cause(metric: str, candidate: WindowStats) -> str:
+    """Return a text for the cause of failed requests or of fallbacks; empty if there is none.
+
+    The pods did not see a request that the Gateway lost. A fallback without a reason had a client
+    that left the model too little time.
+    """
+    if metric == metrics.SUCCESS_RATE and candidate.lost_at_gateway:
+        return f"the Gateway lost {candidate.lost_at_gateway} of them"
+    if metric == FALLBACK_SHARE and candidate.fallback_answers:
+        reasons = {**candidate.fallbacks, "short deadline": candidate.cut_short}
+        counts = ", ".join(f"{name} {count}" for name, count in sorted(reasons.items()) if count)
+        return f"fallbacks by reason: {counts}"
+    return ""
 
 
 def _message(verdict: Verdict, verdicts: tuple[MetricVerdict, ...]) -> str:

@@ -90,6 +90,14 @@ class WindowStats:
         return self.answered - self.answers.get(MODEL_SOURCE, 0)
 
     @property
+    def cut_short(self) -> int:
+        """Number of fallback answers without a reason: the client gave the model too little time.
+
+        An answer that failed after its fallback was counted is missing here, so it is a minimum.
+        """
+        return max(0, self.fallback_answers - sum(self.fallbacks.values()))
+
+    @property
     def anomalies(self) -> int:
         """Number of fallbacks because the model's answer was non-finite, misshapen or empty."""
         return sum(n for reason, n in self.fallbacks.items() if reason in ANOMALY_REASONS)

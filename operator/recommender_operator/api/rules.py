@@ -63,6 +63,15 @@ def _names(metrics: frozenset[GateMetric]) -> tuple[str, str]:
 
 _INTERVALS, _INTERVALS_TEXT = _names(WITH_INTERVAL)
 _DIFFERENCES, _DIFFERENCES_TEXT = _names(WITH_CHAMPION_DIFFERENCE)
+
+
+def _valid_from_unit(table: str) -> tuple[str, str]:
+    return (
+        "!has(self.validFromUnit) || has(self.validFrom)",
+        f"mapping.{table}.validFromUnit requires validFrom, the column of the times",
+    )
+
+
 _DATA: Rules = {
     "": (
         (
@@ -117,12 +126,8 @@ _DATA: Rules = {
             "mapping.interactions.eventTypes must not contain a type twice",
         ),
     ),
-    "source.mapping.users": (
-        (
-            "!has(self.validFromUnit) || has(self.validFrom)",
-            "mapping.users.validFromUnit requires validFrom, the column of the times",
-        ),
-    ),
+    "source.mapping.users": (_valid_from_unit("users"),),
+    "source.mapping.items": (_valid_from_unit("items"),),
     "source.mapping.users.files": _FILES,
     "source.mapping.items.files": _FILES,
     "source.mapping.csv": (

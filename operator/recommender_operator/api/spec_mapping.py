@@ -139,6 +139,15 @@ class ItemsMapping(ApiModel):
     columns: Columns | None = Field(default=None, description=_COLUMNS)
     id: Column = Field(description="Column with the item id, of the type ids.item.")
     title: Column | None = Field(default=None, description="Column with the title.")
+    valid_from: Column | None = Field(
+        default=None,
+        description="Column with the time from which a row counts, if items have several rows. "
+        "An event is joined with the last row of its item up to its time; requests use the "
+        "newest row. Later rows are added, and no row is removed.",
+    )
+    valid_from_unit: TimeUnit | None = Field(
+        default=None, description="Unit of validFrom, as timestampUnit; Seconds if absent."
+    )
     features: Features | None = Field(default=None, description="Features of items.")
 
 

@@ -61,6 +61,30 @@ class MetricComparison(ApiModel):
     candidate_users: int = Field(default=0, ge=0, description="Users of the candidate.")
 
 
+class NoveltyComparison(ApiModel):
+    """Relative differences on users' first day and later; what changes is the candidate's value
+    divided by the champion's."""
+
+    metric: str = Field(max_length=63, description="The compared metric.")
+    first_day: float | None = Field(
+        default=None, description="Relative difference on each user's first day."
+    )
+    later: float | None = Field(default=None, description="Relative difference after that day.")
+    change: float | None = Field(
+        default=None,
+        description="Relative change of candidate / champion from the first day to later ones: "
+        "-0.05 if it is 5 % lower later.",
+    )
+    low: float | None = Field(default=None, description="Lower end of its interval.")
+    high: float | None = Field(default=None, description="Upper end of its interval.")
+    p_value: float | None = Field(
+        default=None,
+        description="Two-sided p-value that nothing changes, at the planned users, corrected for "
+        "the number of metrics (Holm).",
+    )
+    message: str = Field(default="", max_length=512, description="The same in words.")
+
+
 class ExperimentStatus(ApiModel):
     id: str = Field(
         max_length=8, description="Its id, which also decides the users of the candidate."
@@ -97,4 +121,15 @@ class ExperimentStatus(ApiModel):
     )
     metrics: tuple[MetricComparison, ...] = Field(
         default=(), max_length=2 * MAX_METRICS, description="The metrics with their numbers."
+    )
+    novelty: tuple[NoveltyComparison, ...] = Field(
+        default=(),
+        max_length=MAX_METRICS,
+        description="Whether the effect on the primary metrics lasts after users' first day. A "
+        "statement for people: nothing is promoted or rolled back for it.",
+    )
+    seasonality: str = Field(
+        default="",
+        max_length=256,
+        description="What minDays means for weekdays; empty if it is whole weeks.",
     )

@@ -6,10 +6,11 @@ import dataclasses
 import enum
 from collections.abc import Mapping, Sequence
 
-from recommender_operator.experiments import harm, horizon, sample_ratio
+from recommender_operator.experiments import harm, horizon, novelty, sample_ratio
 from recommender_operator.experiments.estimates import MIN_USERS, Comparison
 from recommender_operator.experiments.horizon import Horizon, Outcome
 from recommender_operator.experiments.metrics import Metric
+from recommender_operator.experiments.novelty import Novelty
 from recommender_operator.experiments.plan import Phase, Plan
 from recommender_operator.experiments.words import described
 
@@ -37,6 +38,7 @@ class Decision:
     `sample_ratio_p` is the smallest over the phases (None: too few users for a test). `users` and
     `planned_users` are by arm, of the measured phase; `planned_users` is None until it can be
     computed. `days_left`: the estimate until the planned users and `min_days` are reached.
+    `novelty`: of the primary metrics; it changes no decision.
     """
 
     kind: Kind
@@ -48,6 +50,7 @@ class Decision:
     users: Mapping[str, int] = dataclasses.field(default_factory=dict)
     planned_users: Mapping[str, int] | None = None
     days_left: float | None = None
+    novelty: tuple[Novelty, ...] = ()
 
 
 def decide(plan: Plan, phases: Sequence[Phase], days: float) -> Decision:
@@ -90,6 +93,7 @@ def _base(plan: Plan, phases: Sequence[Phase], watched: Mapping[Metric, harm.Wat
         guardrails=tuple(watched[each.metric].comparison for each in plan.guardrails),
         sample_ratio_p=min(tested, default=None),
         users={arm: phase.of(arm).users for arm in (phase.champion, phase.candidate)},
+        novelty=novelty.of(plan, phase),
     )
 
 
@@ -125,7 +129,8 @@ def _measured(
     )
     if seen.fraction >= 1 and days >= plan.min_days:
         outcome, comparisons = horizon.read(plan, found)
-        base = dataclasses.replace(base, comparisons=comparisons)
+        lasting = novelty.of(plan, phase, read=True)
+        base = dataclasses.replace(base, comparisons=comparisons, novelty=lasting)
         return _judged(plan, phase, outcome, base, watched)
     if days >= plan.min_days and horizon.futile(plan, found, seen.fraction):
         message = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 #: Components of a user's vector, alphabetically; docs/contracts.md has their caps.
@@ -26,12 +26,22 @@ COMPONENTS = (
     "revenue",
     "sessions",
 )
-#: Keys of the products: each unordered pair, squares included.
-PRODUCTS = tuple("*".join(pair) for pair in itertools.combinations_with_replacement(COMPONENTS, 2))
+#: Components of the days of a user: what it did on its first day in the phase, and later.
+DAYS = tuple(
+    f"{part}.{name}"
+    for part in ("first", "later")
+    for name in COMPONENTS
+    if name not in ("before", "returned")
+)
 #: Relative error that sums of many floats may have.
 _TOLERANCE = 1e-6
 #: Maximum of a count and of a sum: products of two sums must be numbers too.
 MAX_COUNT, MAX_SUM = 10**15, 1e100
+
+
+def pairs(names: Sequence[str]) -> list[str]:
+    """Return the keys of the products: each unordered pair, squares included."""
+    return ["*".join(pair) for pair in itertools.combinations_with_replacement(names, 2)]
 
 
 def product_key(first: str, second: str) -> str:
@@ -109,6 +119,8 @@ class Moments:
         )
 
 
+#: Keys of the products of all components.
+PRODUCTS = tuple(pairs(COMPONENTS))
 #: No users.
 NONE = Moments(users=0, sums=dict.fromkeys(COMPONENTS, 0.0), products=dict.fromkeys(PRODUCTS, 0.0))
 
@@ -119,13 +131,13 @@ def _added(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str,
     return {key: first[key] + second[key] for key in first}
 
 
-def parse_moments(arm: Mapping[str, Any]) -> Moments:
-    """Return the moments of one arm of the collector's answer.
+def parse_moments(arm: Mapping[str, Any], components: Sequence[str] = COMPONENTS) -> Moments:
+    """Return the moments of one arm, or of another part, of the collector's answer.
 
     Raises:
         ValueError: a field is missing, unknown or impossible; the text names it.
     """
-    for field, names in (("sums", COMPONENTS), ("products", PRODUCTS)):
+    for field, names in (("sums", components), ("products", pairs(components))):
         given = arm.get(field)
         if not isinstance(given, Mapping):
             raise ValueError(f"{field}: not an object")

@@ -89,6 +89,7 @@ class Phase:
 
     `weights` are the shares of users by arm (any scale), the champion's included; `mixed` are the
     users seen in two arms, `disagreed` the answers by another version than the assigned one.
+    `days` are the moments of first and later days by arm, if the collector told them.
     """
 
     number: int
@@ -98,6 +99,7 @@ class Phase:
     arms: Mapping[str, Moments]
     mixed: int = 0
     disagreed: int = 0
+    days: Mapping[str, Moments] = dataclasses.field(default_factory=dict)
 
     @property
     def share(self) -> float:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from recommender_operator.experiments.estimates import Comparison
+from recommender_operator.experiments.novelty import Novelty
+
+_WEEK = 7
 
 
 def described(comparison: Comparison) -> str:
@@ -20,3 +23,31 @@ def described(comparison: Comparison) -> str:
     if comparison.p_value is not None:
         text += f", p = {comparison.p_value:.2g}"
     return f"{text})"
+
+
+def lasting(novelty: Novelty) -> str:
+    """Return whether the difference of a metric lasts after users' first day."""
+    if novelty.first is None or novelty.later is None:
+        return (
+            f"{novelty.metric}: not known, too few users have values on their first day and on "
+            "later ones"
+        )
+    values = f"{novelty.first:+.1%} on users' first day, {novelty.later:+.1%} later"
+    chance = "beyond chance" if novelty.changes else "within chance"
+    p = "" if novelty.p_value is None else f", p = {novelty.p_value:.2g}"
+    return f"{novelty.metric}: {values}; the change is {chance}{p}"
+
+
+def seasonality(min_days: float) -> str:
+    """Return what the shortest time means for weekdays; empty if it is whole weeks."""
+    if min_days < _WEEK:
+        return (
+            f"minDays {min_days:g} is less than a week: a result may be that of some weekdays "
+            "alone. Set it to 7, 14, 21 or 28"
+        )
+    if min_days % _WEEK:
+        return (
+            f"minDays {min_days:g} is not whole weeks: some weekdays count once more than others. "
+            "Set it to 7, 14, 21 or 28"
+        )
+    return ""

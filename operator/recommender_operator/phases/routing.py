@@ -32,6 +32,12 @@ def running(experiment: ExperimentStatus | None) -> ExperimentPhase | None:
     return next((phase for phase in phases if phase.until is None), None)
 
 
+def detailed(experiment: ExperimentStatus | None) -> int | None:
+    """Return the number of the phase whose details are read; None if none lasts."""
+    phase = running(experiment)
+    return None if phase is None else phase.number
+
+
 def undecided(versions: Iterable[VersionObject]) -> ExperimentStatus | None:
     """Return the experiment whose users decide; None if there is none."""
     for version in versions:

@@ -87,7 +87,16 @@ def _collector(model: ModelObject, options: Options) -> dict[str, str]:
     if options.collector_url and serving.impressions:
         given["RECOMMENDER_COLLECTOR_URL"] = options.collector_url
         given["RECOMMENDER_IMPRESSIONS"] = f"{serving.impressions:g}"
+        if _predicts(model):
+            given["RECOMMENDER_PREDICTIONS"] = "true"
     return given
+
+
+def _predicts(model: ModelObject) -> bool:
+    """Return whether an impression's items become positive or not: the label is attributed."""
+    mapping = model.spec.data.source.mapping
+    label = mapping.label if mapping is not None else None
+    return label is not None and label.attribution is not None
 
 
 def list_limits(serving: ServingSpec) -> dict[str, str]:

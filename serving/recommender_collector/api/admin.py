@@ -12,10 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from recommender_collector.api import experiments
+from recommender_collector.api import experiments, outcomes
 from recommender_collector.api.bodies import Refused
 from recommender_collector.api.events import failure
 from recommender_collector.api.experiments import Reports
+from recommender_collector.api.outcomes import OutcomeReports
 from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.effects import number
 from recommender_collector.domain.events import Erasure, line_of
@@ -94,7 +95,10 @@ def probes(
 
 
 def admin_app(
-    routes: list[BaseRoute], erasures: Erasures | None = None, reports: Reports | None = None
+    routes: list[BaseRoute],
+    erasures: Erasures | None = None,
+    reports: Reports | None = None,
+    outcome_reports: OutcomeReports | None = None,
 ) -> Starlette:
     """Build the application of the admin port."""
     if erasures is not None:
@@ -102,4 +106,6 @@ def admin_app(
         routes = [*routes, Route(path, erasures.delete, methods=["DELETE"])]
     if reports is not None:
         routes = [*routes, Route(experiments.PATH, reports.get)]
+    if outcome_reports is not None:
+        routes = [*routes, Route(outcomes.PATH, outcome_reports.get)]
     return Starlette(routes=routes)

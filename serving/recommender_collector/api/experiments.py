@@ -1,4 +1,7 @@
-"""`GET /v1/experiments/<model>/<id>`: moments over the users of each arm, for the operator."""
+"""`GET /v1/experiments/<model>/<id>`: moments over the users of each arm, for the operator.
+
+The parameter `details=<phase>` adds what only one phase has: what users did by their days.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,10 @@ from starlette.responses import Response
 
 from recommender_collector.api.bodies import Refused
 from recommender_collector.api.events import failure
-from recommender_collector.domain.checks import is_experiment
+from recommender_collector.domain.checks import is_arm, is_experiment, is_phase
 from recommender_collector.domain.experiments import Spans
 from recommender_collector.domain.formats import Damaged
+from recommender_collector.domain.moments import Moments, days_of
 from recommender_collector.store.experiments import Account, ExperimentStore
 
 #: It stays damaged, so asking again soon is of no use.
@@ -32,10 +36,12 @@ class Reports:
         """Answer 200; without a phase, if no impression of the experiment has been applied."""
         model, name = request.path_params["model"], request.path_params["experiment"]
         try:
+            detailed = _phase_of(request.query_params.get("details"))
             account = await self._account(model, name)
         except Refused as refused:
             return failure(refused)
-        return Response(orjson.dumps(shown(name, account)), media_type="application/json")
+        told = shown(name, account, detailed)
+        return Response(orjson.dumps(told), media_type="application/json")
 
     async def _account(self, model: str, name: str) -> Account:
         if model not in self._models:
@@ -55,16 +61,13 @@ class Reports:
             raise Refused(503, text, 1) from None
 
 
-def shown(name: str, account: Account) -> dict[str, object]:
-    """Return the answer."""
+def shown(name: str, account: Account, detailed: int | None = None) -> dict[str, object]:
+    """Return the answer, with the details of one phase."""
     phases = [
         {
             "phase": phase,
             "since": since / 1000,
-            "arms": [
-                moments.shown(arm)
-                for arm, moments in sorted(account.moments.get(phase, {}).items())
-            ],
+            "arms": _arms(account.moments.get(phase, {}), detailed=phase == detailed),
         }
         for phase, since in sorted(account.since.items())
     ]
@@ -74,3 +77,25 @@ def shown(name: str, account: Account) -> dict[str, object]:
         "ignored": account.ignored,
         "phases": phases,
     }
+
+
+def _arms(cells: Mapping[str, Moments], *, detailed: bool) -> list[dict[str, object]]:
+    arms = {cell: found for cell, found in sorted(cells.items()) if is_arm(cell)}
+    if not detailed:
+        return [found.shown(arm) for arm, found in arms.items()]
+    return [found.shown(arm) | _details(arm, cells) for arm, found in arms.items()]
+
+
+def _details(arm: str, cells: Mapping[str, Moments]) -> dict[str, object]:
+    """Return the cells of an arm; one whose users are all mixed has none."""
+    days = cells.get(days_of(arm))
+    return {} if days is None else {"days": days.shown_cell()}
+
+
+def _phase_of(text: str | None) -> int | None:
+    if text is None:
+        return None
+    phase = int(text) if text.isdecimal() and len(text) <= 2 else -1
+    if not is_phase(phase):
+        raise Refused(400, f"details: got {text[:60]!r}; give the number of a phase")
+    return phase

@@ -25,16 +25,11 @@ from recommender_collector.domain.experiments import (
     remove,
 )
 from recommender_collector.domain.moments import Moments, Share, move
-from recommender_collector.domain.participants import (
-    MOST_OPEN,
-    Act,
-    Participant,
-    act_of,
-    thousandths,
-)
+from recommender_collector.domain.participants import Participant
 from recommender_collector.domain.roster import Roster
+from recommender_collector.domain.stays import MOST_OPEN, Act, act_of, thousandths
 
-ByArm = Mapping[tuple[str, int, str], Moments]  # by experiment and phase
+ByCell = Mapping[tuple[str, int, str], Moments]  # by experiment, phase and cell
 
 
 class Books:
@@ -247,7 +242,7 @@ class Books:
     def finish(
         self,
         interactions: Mapping[int, Collection[int]],
-        moments: ByArm,
+        moments: ByCell,
         since: Mapping[tuple[str, int], int],
         early: Mapping[int, Sequence[Act]],
     ) -> Changes:
@@ -255,7 +250,7 @@ class Books:
 
         Args:
             interactions: their times, of the users of `recount`.
-            moments: those that the store has of `phases`, by arm; they are changed.
+            moments: those that the store has of `phases`, by cell; they are changed.
             since: first exposure of these phases.
             early: acts of users of `waiting` that no experiment had seen.
         """
@@ -291,9 +286,9 @@ class Books:
             found = max(found, participant.before)
         participant.before = found
 
-    def _of(self, known: ByArm, name: str, phase: int, arm: str) -> Moments:
-        key = (name, phase, arm)
+    def _of(self, known: ByCell, name: str, phase: int, cell: str, size: int) -> Moments:
+        key = (name, phase, cell)
         if key not in self.changes.moments:
             found = None if name in self.changes.dropped else known.get(key)
-            self.changes.moments[key] = found or Moments()
+            self.changes.moments[key] = found or Moments.of(size)
         return self.changes.moments[key]

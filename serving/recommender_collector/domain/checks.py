@@ -56,6 +56,11 @@ def is_cap(value: object) -> bool:
     return type(value) in (int, float) and 0 < value <= MAX_VALUE  # type: ignore[operator]
 
 
+def is_probability(value: object) -> bool:
+    """Whether a value is a number from 0 to 1."""
+    return type(value) in (int, float) and 0 <= value <= 1  # type: ignore[operator]
+
+
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 60
 _short.maxlist = _short.maxdict = 3

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -21,6 +21,9 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$")]
 Column = Annotated[str, Field(min_length=1, max_length=64)]
 Value = Annotated[float, Field(allow_inf_nan=False)]
 DAY = 86_400
+#: Longest window of a label whose outcomes are counted: users are kept so long.
+MOST_OUTCOME_HOURS = 14 * 24
+_OUTCOMES = frozenset(Kind) - {Kind.IMPRESSION, Kind.SEARCH, Kind.VISIT}
 
 
 class DeclarationError(Exception):
@@ -95,11 +98,39 @@ class Ids(_Part):
     item: IdKind = IdKind.INTEGER
 
 
+class PositiveType(_Part):
+    """A type of events that is positive."""
+
+    type: str
+
+
+class Attribution(_Part):
+    """Delayed labels: the rows are impressions, and positive if an event follows within hours."""
+
+    impressions: tuple[str, ...]
+    hours: float = Field(gt=0, allow_inf_nan=False)
+
+
+class Label(_Part):
+    """The declared label."""
+
+    positive_types: tuple[PositiveType, ...] | None = None
+    attribution: Attribution | None = None
+
+
 class Mapping(_Part):
     """The mapping of the source."""
 
     interactions: Interactions
     ids: Ids = Ids()
+    label: Label | None = None
+
+
+class Outcome(NamedTuple):
+    """When an item of an impression is positive: an event of a kind follows within a window."""
+
+    kinds: frozenset[Kind]
+    window_seconds: int
 
 
 class Model(_Section):
@@ -145,6 +176,22 @@ class Model(_Section):
             return dict(self.interactions)
         types = {each.type: each.value for each in self.mapping.interactions.event_types}
         return {kind: types[kind] for kind in Kind if kind in types}
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """When an impression's item is positive; None if its events do not show that.
+
+        They show it if the label is attributed to impressions, which the transformer reports, and
+        all of its positive types are kinds of events.
+        """
+        label = self.mapping.label
+        if label is None or label.attribution is None or not label.positive_types:
+            return None
+        types = {each.type for each in label.positive_types}
+        is_seen = types.issubset(_OUTCOMES) and Kind.IMPRESSION in label.attribution.impressions
+        if not is_seen or label.attribution.hours > MOST_OUTCOME_HOURS:
+            return None
+        return Outcome(frozenset(map(Kind, types)), round(label.attribution.hours * 3600))
 
 
 class Declaration(_Section):

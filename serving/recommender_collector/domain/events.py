@@ -8,7 +8,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from recommender_collector.domain.checks import is_arm, is_cap, is_experiment, is_phase
+from recommender_collector.domain.checks import (
+    is_arm,
+    is_cap,
+    is_experiment,
+    is_phase,
+    is_probability,
+)
 
 FORMAT = 1
 #: Bytes of a digest. With the two bytes that Redis adds, a digest fills an allocation of 16.
@@ -63,12 +69,15 @@ class Event(NamedTuple):
     version: str | None = None  # that answered the request
     path: str | None = None  # one of Path
     exposure: Exposure | None = None
+    #: Of the declared label, for the first items of an impression.
+    probabilities: tuple[float, ...] | None = None
 
 
 #: Fields of the lines of each release so far. A line has the later ones if the event has any of
 #: them, so that a writer of an earlier release reads the others.
-_FIRST_FIELDS = len(Event._fields) - 3
-_SECOND_FIELDS = len(Event._fields) - 1
+_FIRST_FIELDS = len(Event._fields) - 4
+_SECOND_FIELDS = len(Event._fields) - 2
+_THIRD_FIELDS = len(Event._fields) - 1
 
 
 class Erasure(NamedTuple):
@@ -90,8 +99,10 @@ def line_of(entry: Event | Erasure) -> bytes:
     """Return an entry as one line of JSON, without the line break."""
     if isinstance(entry, Erasure):
         return orjson.dumps((FORMAT, "erase", entry.user))
-    if entry.exposure is not None:
-        return orjson.dumps((FORMAT, *entry[:_SECOND_FIELDS], tuple(entry.exposure)))
+    if entry.probabilities is not None or entry.exposure is not None:
+        exposure = None if entry.exposure is None else tuple(entry.exposure)
+        last = () if entry.probabilities is None else (entry.probabilities,)
+        return orjson.dumps((FORMAT, *entry[:_SECOND_FIELDS], exposure, *last))
     if entry.version is None and entry.path is None:
         return orjson.dumps((FORMAT, *entry[:_FIRST_FIELDS]))
     return orjson.dumps((FORMAT, *entry[:_SECOND_FIELDS]))
@@ -111,7 +122,8 @@ def entry_of(line: bytes) -> Event | Erasure:
         raise Unreadable(f"not a list that starts with the format {FORMAT}")
     if len(row) == 3 and row[1] == "erase" and isinstance(row[2], Id):
         return Erasure(row[2])
-    if len(row) - 1 not in (_FIRST_FIELDS, _SECOND_FIELDS, len(Event._fields)):
+    fields = len(row) - 1
+    if fields not in (_FIRST_FIELDS, _SECOND_FIELDS, _THIRD_FIELDS, len(Event._fields)):
         raise Unreadable(f"{len(row)} fields in place of {1 + len(Event._fields)}")
     _, id_, kind, user, items, time, *rest = row
     try:
@@ -120,9 +132,18 @@ def entry_of(line: bytes) -> Event | Erasure:
         raise Unreadable(f"unknown kind {str(kind)[:40]!r}") from None
     if not (isinstance(user, Id) and isinstance(items, list) and isinstance(time, int)):
         raise Unreadable("user, items or time has the wrong type")
-    if len(row) - 1 == len(Event._fields):
-        rest[-1] = _exposure_of(rest[-1])
+    later = fields - _SECOND_FIELDS
+    if later > 0:
+        rest[-later:] = _later_of(rest[-later:])
     return Event(id_, known, user, tuple(items), time, *rest)
+
+
+def _later_of(values: list[Any]) -> list[Any]:
+    """Return the exposure and, of a line that has them, the probabilities."""
+    exposure, *last = values
+    if not last:
+        return [_exposure_of(exposure)]
+    return [None if exposure is None else _exposure_of(exposure), *map(_probabilities_of, last)]
 
 
 def _exposure_of(value: object) -> Exposure:
@@ -131,3 +152,9 @@ def _exposure_of(value: object) -> Exposure:
         if is_experiment(experiment) and is_phase(phase) and is_arm(arm) and is_cap(cap):
             return Exposure(experiment, phase, arm, cap)
     raise Unreadable("the part of an experiment is wrong")
+
+
+def _probabilities_of(value: object) -> tuple[float, ...]:
+    if isinstance(value, list) and all(map(is_probability, value)):
+        return tuple(map(float, value))
+    raise Unreadable("the probabilities are wrong")

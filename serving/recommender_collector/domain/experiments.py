@@ -12,8 +12,9 @@ import orjson
 from recommender_collector.domain.checks import is_arm
 from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.formats import FORMAT, Damaged, check
-from recommender_collector.domain.moments import Moments
-from recommender_collector.domain.participants import Act, Participant
+from recommender_collector.domain.moments import Moments, days_of
+from recommender_collector.domain.participants import Participant
+from recommender_collector.domain.stays import Act
 
 MOST_EXPERIMENTS = 4  # of a model
 MOST_ARMS = 6  # of an experiment
@@ -80,6 +81,10 @@ class Experiment:
         """Whether exposures count."""
         return self.state is State.COUNTS
 
+    def cells(self) -> list[str]:
+        """Return the names of the moments that a phase may have."""
+        return [cell for arm in self.arms for cell in (arm, days_of(arm))]
+
     def encode(self) -> bytes:
         """Return the entry of the list as JSON."""
         return orjson.dumps((FORMAT, self.last, self.arms, self.users, self.state))
@@ -121,7 +126,7 @@ class Changes:
     closed: set[str] = field(default_factory=set)  # experiments that keep all but their users
     participants: dict[tuple[str, int], Participant | None] = field(default_factory=dict)
     early: dict[int, list[Act]] = field(default_factory=dict)  # before the first exposure
-    moments: dict[tuple[str, int, str], Moments] = field(default_factory=dict)
+    moments: dict[tuple[str, int, str], Moments] = field(default_factory=dict)  # by cell
     since: dict[tuple[str, int], int] = field(default_factory=dict)  # first exposure of a phase
     counted: int = 0
     ignored: Counter[Ignored] = field(default_factory=Counter)

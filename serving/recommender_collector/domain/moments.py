@@ -17,14 +17,38 @@ COMPONENTS = (
     "answers", "before", "clicks", "converted", "dislikes", "dwell", "fallbacks", "purchases",
     "returned", "revenue", "sessions",
 )  # fmt: skip
+#: Those that are counted for the user's first day in the phase, and for the days after it.
+OF_DAYS = (
+    "answers", "clicks", "converted", "dislikes", "dwell", "fallbacks", "purchases", "revenue",
+    "sessions",
+)  # fmt: skip
+DAY_COMPONENTS = tuple(f"{part}.{name}" for part in ("first", "later") for name in OF_DAYS)
 SCALE = 1000
-_SCALES = tuple(SCALE if name in ("dwell", "revenue") else 1 for name in COMPONENTS)
-_SIZE = len(COMPONENTS)
-_PAIRS = tuple((i, j) for i in range(_SIZE) for j in range(i, _SIZE))
-#: Place of the product of two components, of which the first is not the later one.
-_PLACE = {pair: place for place, pair in enumerate(_PAIRS)}
-_PLACES = tuple(tuple(_PLACE.get((i, j), -1) for j in range(_SIZE)) for i in range(_SIZE))
+#: In the name of the cell with the moments of `DAY_COMPONENTS`, behind the arm and a space.
+DAYS = "days"
 Vector = tuple[int, ...]
+
+
+def days_of(arm: str) -> str:
+    """Return the name of the cell with the days of the users of an arm."""
+    return f"{arm} {DAYS}"
+
+
+class Layout:
+    """The order in which the moments of some components are kept."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        size = len(names)
+        self.names = names
+        self.scales = [SCALE if each.endswith(("dwell", "revenue")) else 1 for each in names]
+        self.pairs = [(i, j) for i in range(size) for j in range(i, size)]
+        place = {pair: place for place, pair in enumerate(self.pairs)}
+        #: Place of the product of two components, of which the first is not the later one.
+        self.places = [[place.get((i, j), -1) for j in range(size)] for i in range(size)]
+
+
+_LAYOUTS = {len(names): Layout(names) for names in (COMPONENTS, DAY_COMPONENTS)}
+_SIZE = len(COMPONENTS)
 
 
 class Share(NamedTuple):
@@ -34,30 +58,40 @@ class Share(NamedTuple):
     mixed: bool  # seen in several arms, so the vector does not count
     vector: Vector
     disagreed: tuple[tuple[str, int], ...]  # by arm, answers of another version
+    cells: tuple[tuple[str, Vector], ...] = ()  # of the arm, with what counts there too
 
 
 @dataclass(slots=True)
 class Moments:
-    """Moments of one arm in one phase."""
+    """Moments of one arm, or of another cell of it, in one phase."""
 
     users: int = 0
     mixed: int = 0
     disagreed: int = 0
     sums: list[int] = field(default_factory=lambda: [0] * _SIZE)
-    products: list[int] = field(default_factory=lambda: [0] * len(_PAIRS))
+    products: list[int] = field(default_factory=lambda: [0] * len(_LAYOUTS[_SIZE].pairs))
+
+    @classmethod
+    def of(cls, size: int) -> Moments:
+        """Return those of no user, of so many components."""
+        return cls(sums=[0] * size, products=[0] * len(_LAYOUTS[size].pairs))
 
     def add(self, share: Share, sign: int) -> None:
         """Add the vector of a user (`sign` 1), or subtract it (-1)."""
         if share.mixed:
             self.mixed += sign
-            return
+        else:
+            self.count(share.vector, sign)
+
+    def count(self, vector: Vector, sign: int) -> None:
+        """Add the vector of a user, or subtract it."""
         self.users += sign
-        vector = share.vector
-        there = [place for place in range(_SIZE) if vector[place]]
+        places_of = _LAYOUTS[len(vector)].places
+        there = [place for place, number in enumerate(vector) if number]
         for at, i in enumerate(there):
             signed = sign * vector[i]
             self.sums[i] += signed
-            places = _PLACES[i]
+            places = places_of[i]
             for j in there[at:]:
                 self.products[places[j]] += signed * vector[j]
 
@@ -79,36 +113,45 @@ class Moments:
         except ValueError:
             raise Damaged("its moments are not numbers") from None
         check(version == FORMAT, f"its moments have format {version}")
-        check(len(rest) == _SIZE + len(_PAIRS), f"its moments have {len(rest)} sums")
-        return cls(users, mixed, disagreed, rest[:_SIZE], rest[_SIZE:])
+        size = next((n for n, each in _LAYOUTS.items() if len(rest) == n + len(each.pairs)), 0)
+        check(size > 0, f"its moments have {len(rest)} sums")
+        return cls(users, mixed, disagreed, rest[:size], rest[size:])
 
     def shown(self, arm: str) -> dict[str, object]:
-        """Return the moments as the operator reads them, in units and seconds."""
+        """Return the moments of an arm as the operator reads them, in units and seconds."""
+        own = {"arm": arm, "mixed": self.mixed, "disagreed": self.disagreed}
+        return own | self.shown_cell()
+
+    def shown_cell(self) -> dict[str, object]:
+        """Return the moments of another cell as the operator reads them."""
+        layout = _LAYOUTS[len(self.sums)]
+        names, scales = layout.names, layout.scales
         products = {
-            f"{COMPONENTS[i]}*{COMPONENTS[j]}": _unit(number, _SCALES[i] * _SCALES[j])
-            for (i, j), number in zip(_PAIRS, self.products, strict=True)
+            f"{names[i]}*{names[j]}": _unit(number, scales[i] * scales[j])
+            for (i, j), number in zip(layout.pairs, self.products, strict=True)
         }
-        return {
-            "arm": arm,
-            "users": self.users,
-            "mixed": self.mixed,
-            "disagreed": self.disagreed,
-            "sums": dict(zip(COMPONENTS, map(_unit, self.sums, _SCALES), strict=True)),
-            "products": products,
-        }
+        sums = dict(zip(names, map(_unit, self.sums, scales), strict=True))
+        return {"users": self.users, "sums": sums, "products": products}
 
 
 def move(
-    former: Mapping[int, Share], shares: Mapping[int, Share], of: Callable[[int, str], Moments]
+    former: Mapping[int, Share],
+    shares: Mapping[int, Share],
+    of: Callable[[int, str, int], Moments],
 ) -> None:
-    """Replace what a user added to the moments of each phase; `of` returns those of an arm."""
+    """Replace what a user added to the moments of each phase.
+
+    `of` returns those of a phase, of an arm or another cell, and of so many components.
+    """
     for phase in {*former, *shares}:
         before, after = former.get(phase), shares.get(phase)
         for share, sign in ((before, -1), (after, 1)):
             if share is not None and before != after:
-                of(phase, share.arm).add(share, sign)
+                of(phase, share.arm, _SIZE).add(share, sign)
+                for cell, vector in share.cells:
+                    of(phase, cell, len(vector)).count(vector, sign)
                 for arm, count in share.disagreed:
-                    of(phase, arm).disagreed += sign * count
+                    of(phase, arm, _SIZE).disagreed += sign * count
 
 
 def _unit(number: int, scale: int) -> float:

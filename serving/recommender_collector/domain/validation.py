@@ -22,6 +22,7 @@ from recommender_collector.domain.checks import (
 from recommender_collector.domain.declaration import ContextFeature, ContextKind, Model
 from recommender_collector.domain.events import Event, Id, Kind, Path
 from recommender_collector.domain.exposures import EXPOSURE_FIELDS, exposure_of
+from recommender_collector.domain.probabilities import probabilities_of
 from recommender_collector.domain.pseudonyms import HEX_DIGITS, is_pseudonym
 from recommender_serving.domain.ids import IdKind, fault
 
@@ -34,7 +35,7 @@ MAX_DWELL = 86_400.0
 LATEST = 4_102_444_800  # 2100-01-01; milliseconds since 1971 are above it
 FIELDS = (
     "id", "kind", "model", "user", "item", "items", "time", "value", "request", "session",
-    "query", "context", "version", "path", "hashed", *EXPOSURE_FIELDS,
+    "query", "context", "version", "path", "hashed", *EXPOSURE_FIELDS, "probabilities",
 )  # fmt: skip
 _KINDS = {kind.value: kind for kind in Kind}
 _PATHS = {path.value: path for path in Path}
@@ -94,6 +95,7 @@ def event_of(raw: object, rules: Rules, now: float) -> Event:
         None if version is None else label("version", version),
         None if path is None else _path(path),
         exposure_of(raw, kind),
+        probabilities_of(get("probabilities"), kind, len(items), rules.model),
     )
 
 

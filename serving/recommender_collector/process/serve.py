@@ -17,7 +17,9 @@ from starlette.routing import Route
 from recommender_collector.api.admin import Erasures, admin_app, probes
 from recommender_collector.api.events import Events
 from recommender_collector.api.experiments import Reports
+from recommender_collector.api.outcomes import OutcomeReports
 from recommender_collector.domain.experiments import Spans
+from recommender_collector.domain.predictions import Rule
 from recommender_collector.log import durability
 from recommender_collector.log.group_commit import GroupCommit
 from recommender_collector.log.port import LogUnavailable
@@ -26,6 +28,7 @@ from recommender_collector.metrics import CollectorMetrics
 from recommender_collector.process import parts, servers
 from recommender_collector.process.settings import ServeSettings, StoreSettings
 from recommender_collector.store.experiments import ExperimentStore
+from recommender_collector.store.outcomes import OutcomeStore
 from recommender_collector.store.users import OnlineStore
 from recommender_serving.listening import listen
 
@@ -87,6 +90,8 @@ async def _serve(settings: ServeSettings) -> None:
     erasures = Erasures(models, log, OnlineStore(redis, settings.keep_seconds), metrics)
     spans = {name: Spans.of(each) for name, each in declared.models.items()}
     reports = Reports(spans, ExperimentStore(redis))
+    counted = {name: Rule.of(each) for name, each in declared.models.items()}
+    outcomes = OutcomeReports(counted, OutcomeStore(redis))
     watch = Watch(log, settings.store, metrics, redis)
     stop = servers.on_signal()
 
@@ -97,7 +102,7 @@ async def _serve(settings: ServeSettings) -> None:
         Starlette(routes=[Route("/v1/events", events, methods=["POST"])]), settings.grace
     )
     routes = probes(registry, lambda: True, ready)
-    admin = servers.build(admin_app(routes, erasures, reports), settings.grace)
+    admin = servers.build(admin_app(routes, erasures, reports, outcomes), settings.grace)
     admin_serving = asyncio.create_task(
         admin.serve([listen(settings.admin_port, servers.BACKLOG)])
     )

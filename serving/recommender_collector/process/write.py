@@ -14,11 +14,13 @@ from recommender_collector.metrics import WriterMetrics
 from recommender_collector.process import parts, servers
 from recommender_collector.process.settings import WriteSettings
 from recommender_collector.store.experiments import ExperimentStore
+from recommender_collector.store.outcomes import OutcomeStore
 from recommender_collector.store.users import OnlineStore
 from recommender_collector.writers.batches import Batches
 from recommender_collector.writers.experiments import Experiments
 from recommender_collector.writers.lake import LakeWriter, Pace
 from recommender_collector.writers.online import OnlineWriter
+from recommender_collector.writers.outcomes import OutcomeCounter
 from recommender_collector.writers.runner import Runner, Writer
 from recommender_serving.listening import listen
 
@@ -49,7 +51,9 @@ async def _write(settings: WriteSettings) -> None:
     runners: list[Runner] = []
     for name, model in declared.models.items():
         experiments = Experiments(ExperimentStore(redis), name, model)
-        writers: list[Writer] = [OnlineWriter(log, store, name, model, metrics, experiments)]
+        outcomes = OutcomeCounter(OutcomeStore(redis), name, model)
+        online = OnlineWriter(log, store, name, model, metrics, experiments, outcomes)
+        writers: list[Writer] = [online]
         if settings.files is not None:
             files = Batches(settings.files / name)
             writers.append(LakeWriter(log, files, name, model, metrics, pace))

@@ -11,7 +11,7 @@ import orjson
 from recommender_collector.domain.experiments import Experiment, State
 from recommender_collector.domain.formats import FORMAT, Damaged
 from recommender_collector.domain.moments import Moments
-from recommender_collector.domain.participants import Act, acts_of
+from recommender_collector.domain.stays import Act, acts_of
 
 logger = logging.getLogger(__name__)
 Value = TypeVar("Value")
@@ -28,11 +28,11 @@ def moments_of(
     since: dict[int, int] = {}
     moments: dict[int, dict[str, Moments]] = {}
     for field, text in zip(found[::2], found[1::2], strict=True):
-        first, _, arm = field.partition(b" ")
+        first, _, cell = field.partition(b" ")
         phase = value_of(name, number_of, first)
-        if arm:
+        if cell:
             own = moments.setdefault(phase, {})
-            own[arm.decode(errors="replace")] = value_of(name, Moments.decode, text)
+            own[cell.decode(errors="replace")] = value_of(name, Moments.decode, text)
         else:
             since[phase] = value_of(name, number_of, text)
     return since, moments

@@ -5,7 +5,8 @@ All keys of a model share its hash tag:
     {<model>}:experiments                 a hash: id -> last exposure, names of arms, number of
                                           users, and whether exposures count
     {<model>}:experiment:<id>             a hash: "<phase>" -> first exposure;
-                                          "<phase> <arm>" -> moments
+                                          "<phase> <arm>" -> moments;
+                                          "<phase> <arm> days" -> those of first and later days
     {<model>}:experiment:<id>:users       a hash: user -> what the user was shown, and did
     {<model>}:experiment:early:<user>     acts of a user that no experiment has seen yet
 """
@@ -29,8 +30,9 @@ from recommender_collector.domain.experiments import (
 )
 from recommender_collector.domain.formats import FORMAT, Damaged
 from recommender_collector.domain.moments import Moments
-from recommender_collector.domain.participants import Act, Participant, flat
+from recommender_collector.domain.participants import Participant
 from recommender_collector.domain.roster import has_room
+from recommender_collector.domain.stays import Act, flat
 from recommender_collector.log.port import START
 from recommender_collector.log.redis_log import stream
 from recommender_collector.store.decoding import (
@@ -66,7 +68,7 @@ class Account:
 
     watermark: float  # every event acknowledged before it counts; seconds since 1970
     since: Mapping[int, int]  # first exposure by phase, milliseconds
-    moments: Mapping[int, Mapping[str, Moments]]  # by phase and arm
+    moments: Mapping[int, Mapping[str, Moments]]  # by phase and cell
     ignored: bool = False  # new impressions of it do not count
 
 
@@ -137,14 +139,14 @@ class ExperimentStore:
             Damaged: the moments of the experiment that it names are.
         """
         wanted = [
-            (name, phase, ["", *experiments[name].arms])
+            (name, phase, ["", *experiments[name].cells()])
             for name, phase in phases
             if name in experiments
         ]
         rest = Rest({}, {}, {}, {})
         pipeline = self._redis.pipeline(transaction=False)
-        for name, phase, arms in wanted:
-            pipeline.hmget(_moments(model, name), [_field(phase, arm) for arm in arms])
+        for name, phase, cells in wanted:
+            pipeline.hmget(_moments(model, name), [_field(phase, cell) for cell in cells])
         for user in users:
             pipeline.zrange(key(model, user, Set.RECENT), 0, -1, withscores=True)
         if waiting:
@@ -152,12 +154,12 @@ class ExperimentStore:
         named = [name for name, _, _ in wanted]
         found = replies(await pipeline.execute(raise_on_error=False), named)
         early = found.pop() if waiting else []
-        for (name, phase, arms), (since, *texts) in zip(wanted, found, strict=False):
+        for (name, phase, cells), (since, *texts) in zip(wanted, found, strict=False):
             if since is not None:
                 rest.since[name, phase] = value_of(name, number_of, since)
-            for arm, text in zip(arms[1:], texts, strict=True):
+            for cell, text in zip(cells[1:], texts, strict=True):
                 if text is not None:
-                    rest.moments[name, phase, arm] = value_of(name, Moments.decode, text)
+                    rest.moments[name, phase, cell] = value_of(name, Moments.decode, text)
         for user, members in zip(users, found[len(wanted) :], strict=True):
             rest.recent[user] = {member: int(score) for member, score in members}
         for user, text in zip(waiting, early, strict=True):
@@ -194,9 +196,9 @@ def commands(model: str, changes: Changes, spans: Spans) -> list[Command]:
             found.append(("HDEL", _users(model, name), user))
         else:
             written.setdefault(_users(model, name), []).extend((user, participant.encode()))
-    for (name, phase, arm), moments in changes.moments.items():
+    for (name, phase, cell), moments in changes.moments.items():
         written.setdefault(_moments(model, name), []).extend(
-            (_field(phase, arm), moments.encode())
+            (_field(phase, cell), moments.encode())
         )
     for (name, phase), since in changes.since.items():
         written.setdefault(_moments(model, name), []).extend((_field(phase), since))
@@ -227,9 +229,9 @@ def _early_command(model: str, user: int, early: Sequence[Act], spans: Spans) ->
     return ("SET", _early(model, user), text, "PX", spans.late)
 
 
-def _field(phase: int, arm: str = "") -> str:
-    """Return the field of an arm, whose name has no space; without one, that of `since`."""
-    return f"{phase} {arm}" if arm else str(phase)
+def _field(phase: int, cell: str = "") -> str:
+    """Return the field of a cell, whose name starts with its arm; without one, of `since`."""
+    return f"{phase} {cell}" if cell else str(phase)
 
 
 def _list(model: str) -> str:

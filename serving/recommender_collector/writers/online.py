@@ -15,6 +15,7 @@ from recommender_collector.log.port import EventLog, Record
 from recommender_collector.metrics import Target, WriterMetrics
 from recommender_collector.store.users import OnlineStore, newest
 from recommender_collector.writers.experiments import Experiments
+from recommender_collector.writers.outcomes import Gain, OutcomeCounter
 
 logger = logging.getLogger(__name__)
 RECORDS = 50  # of a read; a record has up to 1000 events
@@ -38,6 +39,7 @@ class OnlineWriter:
         model: Model,
         metrics: WriterMetrics,
         experiments: Experiments,
+        outcomes: OutcomeCounter | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._log = log
@@ -47,6 +49,7 @@ class OnlineWriter:
         self._trends = Trends(model)
         self._metrics = metrics
         self._experiments = experiments
+        self._outcomes = outcomes
         self._clock = clock
 
     async def step(self, wait: float = WAIT_SECONDS) -> str:
@@ -75,16 +78,20 @@ class OnlineWriter:
         found, erased = self._effects(entries)
         events = [each for each in entries if isinstance(each, Event)]
         gains = self._trends.gains(events)
-        turn = await self._experiments.turn(
-            before, experiments, millis_of(record.offset), entries, found
-        )
-        if turn is None or not await self._store.apply(
-            self._name, found, before, record.offset, erased, gains, turn.commands
+        at = millis_of(record.offset)
+        turn = await self._experiments.turn(before, experiments, at, entries, found)
+        gain = await self._outcomes.turn(before, at, entries) if self._outcomes else Gain()
+        if turn is None or gain is None:
+            return None
+        commands = [*turn.commands, *gain.commands]
+        if not await self._store.apply(
+            self._name, found, before, record.offset, erased, gains, commands
         ):
             return None
         self._metrics.wrote(self._name, self.target, len(events), unreadable)
         self._metrics.exposed(self._name, turn.counted, turn.ignored)
         self._metrics.damaged(self._name, turn.damaged)
+        self._metrics.predicted(self._name, gain.counted, gain.ignored)
         return turn.experiments
 
     def _read(self, lines: Sequence[bytes]) -> tuple[list[Event | Erasure], int]:

@@ -22,7 +22,7 @@ from recommender_serving.domain.features import (
     Value,
 )
 from recommender_serving.domain.ids import fault
-from recommender_serving.domain.types import SMOKE_USER, Answer, RecommendRequest
+from recommender_serving.domain.types import SMOKE_USER, Answer, RecommendRequest, Source
 
 TYPE = "dev.recommender.impression"
 CONTENT_TYPE = "application/cloudevents-batch+json"
@@ -30,6 +30,7 @@ MOST_ITEMS = 500  # that the collector takes of an impression
 MOST_ID = 10**18 - 1  # of users and items
 MOST_LABEL = 128  # characters
 MOST_CATEGORY = 64  # characters
+MOST_PROBABILITIES = 20  # of an impression: those of its first items
 MOST_NUMBER = 1e15  # of a feature without a bound of its own
 _HASHES = 2**64
 
@@ -53,6 +54,8 @@ class Shown(NamedTuple):
     context: dict[str, Value | bool]
     assignment: Assignment | None = None  # while an experiment runs
     mark: Mark | None = None
+    #: Of the declared label, for the first items; none of an answer that no model gave.
+    probabilities: Sequence[float] = ()
 
 
 class Origin(NamedTuple):
@@ -61,6 +64,7 @@ class Origin(NamedTuple):
     model: str
     version: str
     source: str
+    predicts: bool = False  # impressions have the probabilities of their items
 
 
 def shown(
@@ -84,6 +88,9 @@ def shown(
     if user == SMOKE_USER or (isinstance(user, int) and not 0 <= user <= MOST_ID):
         return None
     taken = [item for item in items if _is_item(item)][:MOST_ITEMS]
+    # Without its item a probability would be that of another one.
+    is_predicted = answer.source is Source.MODEL and len(taken) == min(len(items), MOST_ITEMS)
+    probabilities = answer.scores[:MOST_PROBABILITIES] if is_predicted else ()
     if not taken and assignment is None:
         return None
     context = {
@@ -94,7 +101,7 @@ def shown(
     }
     session = _label(request.session_id)
     path, label = answer.source.value, _label(id_)
-    return Shown(user, taken, at, path, label, session, context, assignment, mark)
+    return Shown(user, taken, at, path, label, session, context, assignment, mark, probabilities)
 
 
 def _is_item(item: int | str) -> bool:
@@ -148,12 +155,20 @@ def bodies(
         yield len(texts), b"[" + b",".join(texts) + b"]"
 
 
+def _probabilities(of: Shown, origin: Origin) -> list[float] | None:
+    """Return what the collector compares with the labels: six digits are enough for sums."""
+    if not origin.predicts or not of.probabilities:
+        return None
+    return [round(min(max(each, 0.0), 1.0), 6) for each in of.probabilities]
+
+
 def _cloud_event(number: int, of: Shown, origin: Origin) -> Mapping[str, Any]:
     at = datetime.fromtimestamp(of.at, UTC).isoformat(timespec="milliseconds")
     data = {
         "model": origin.model, "user": of.user, "items": of.items, "request": of.request,
         "session": of.session, "context": of.context or None, "version": origin.version,
-        "path": of.path, **(of.assignment._asdict() if of.assignment else {}),
+        "path": of.path, "probabilities": _probabilities(of, origin),
+        **(of.assignment._asdict() if of.assignment else {}),
     }  # fmt: skip
     source, id_ = of.mark or (origin.source, number)
     return {

@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
-
 from recommender_serving.domain.types import Forwarded
+from recommender_serving.monitoring.series import Series
 
-LABELS = ("model", "version")
 EXTRA_BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
 
 
 class ExperimentMetrics:
-    """Metrics of one version; every series exists from the start, at zero."""
+    """Metrics of one version."""
 
-    def __init__(self, registry: CollectorRegistry, model: str, version: str) -> None:
-        forwarded = Counter(
+    def __init__(self, series: Series) -> None:
+        self._forwarded = series.counters(
             "transformer_forwarded_total",
             "Instances that another version should answer, by what became of them.",
-            (*LABELS, "outcome"),
-            registry=registry,
+            "outcome",
+            Forwarded,
         )
-        self._forwarded = {
-            each: forwarded.labels(model, version, each.value) for each in Forwarded
-        }
-        self._extra = Histogram(
+        self._extra = series.histogram(
             "transformer_forward_extra_seconds",
             "Time of a forwarded call beyond what the other version took for its answer.",
-            LABELS,
-            buckets=EXTRA_BUCKETS,
-            registry=registry,
-        ).labels(model, version)
-        self._disagreed, self._ignored = (
-            Counter(f"transformer_experiment_{name}_total", text, LABELS, registry=registry)
-            .labels(model, version)
-            for name, text in (
-                ("disagreements", "Answers to users of another version of the experiment."),
-                ("headers_ignored", "Calls whose header of an experiment does not parse."),
-            )
-        )  # fmt: skip
+            EXTRA_BUCKETS,
+        )
+        self._disagreed = series.counter(
+            "transformer_experiment_disagreements_total",
+            "Answers to users of another version of the experiment.",
+        )
+        self._ignored = series.counter(
+            "transformer_experiment_headers_ignored_total",
+            "Calls whose header of an experiment does not parse.",
+        )
 
     def forwarded(self, outcome: Forwarded, instances: int) -> None:
         """Count instances that another version should answer."""

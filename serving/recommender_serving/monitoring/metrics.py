@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry
 
 from recommender_serving.domain.types import (
     FallReason,
@@ -17,13 +18,14 @@ from recommender_serving.domain.types import (
     Source,
     Waited,
 )
-from recommender_serving.monitoring.experiment_metrics import LABELS, ExperimentMetrics
+from recommender_serving.monitoring.experiment_metrics import ExperimentMetrics
+from recommender_serving.monitoring.series import Series
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5)
 
 
 class Metrics:
-    """Metrics of one version; the label children are resolved once, at the start."""
+    """Metrics of one version."""
 
     def __init__(
         self,
@@ -33,152 +35,121 @@ class Metrics:
         reference: Iterable[tuple[str, str, int]],
         design_effects: Mapping[str, float],
     ) -> None:
-        self._registry = registry
-        self._names = (model, version)
-        self.experiments = ExperimentMetrics(registry, model, version)
-        self._requests = self._by_label(
+        series = Series(registry, model, version)
+        self.experiments = ExperimentMetrics(series)
+        self._read_by_the_operator(series)
+        self._reference(series, reference, design_effects)
+        self._for_people(series)
+        self._of_the_cache(series)
+
+    def _read_by_the_operator(self, series: Series) -> None:
+        self._requests = series.counters(
             "recommender_requests_total", "Instances by outcome.", "outcome", Outcome
         )
-        self._answers = self._by_label(
+        self._answers = series.counters(
             "recommender_answers_total", "Answers by source.", "source", Source
         )
-        self._falls = self._by_label(
-            "recommender_fallbacks_total",
-            "Model fallbacks by reason.",
-            "reason",
-            FallReason,
+        self._falls = series.counters(
+            "recommender_fallbacks_total", "Model fallbacks by reason.", "reason", FallReason
         )
-        self._lookups = self._by_label(
+        self._lookups = series.counters(
             "recommender_history_lookups_total",
             "Looks into the store of users, by outcome.",
             "outcome",
             Lookup,
         )
-        self._duration = Histogram(
+        self._duration = series.histogram(
             "recommender_request_duration_seconds",
             "Time from the parsed request to its answer, without those of the cache.",
-            LABELS,
-            buckets=BUCKETS,
-            registry=registry,
-        ).labels(*self._names)
-        # The operator does not read these: they would enlarge each of its baselines.
-        self._waited = self._times(
-            "transformer_stage_duration_seconds",
-            "Time of one call of a stage, whatever its outcome.",
-            "stage",
-            Waited,
+            BUCKETS,
         )
-        self._by_path = self._times(
-            "transformer_answer_duration_seconds",
-            "Time from the parsed request to its answer, by what answered.",
-            "source",
-            Source,
+        self._sessions = series.counter(
+            "recommender_sessions_total", "Sessions seen for the first time."
         )
-        falls = Counter(
-            "transformer_fallbacks_total",
-            "Falls from a model of the chain, by model and reason.",
-            (*LABELS, "source", "reason"),
-            registry=registry,
-        )
-        self._all_falls = {
-            (source, reason): falls.labels(*self._names, source.value, reason.value)
-            for source in (Source.MODEL, Source.BASELINE)
-            for reason in FallReason
-        }
-        self._unmet = self._by_label(
-            "transformer_list_limits_unmet_total",
-            "Answers that could not keep a limit of lists, by limit.",
-            "limit",
-            Limit,
-        )
-        self._sessions = Counter(
-            "recommender_sessions_total",
-            "Sessions seen for the first time.",
-            LABELS,
-            registry=registry,
-        ).labels(*self._names)
-        self._refused = self._by_label(
+        self._refused = series.counters(
             "recommender_refused_total",
             "Connections and bodies that were refused to bound memory.",
             "reason",
             Refusal,
         )
-        self._impressions = self._by_label(
+
+    def _reference(
+        self,
+        series: Series,
+        reference: Iterable[tuple[str, str, int]],
+        design_effects: Mapping[str, float],
+    ) -> None:
+        bins = {(feature, place): count for feature, place, count in reference}
+        series.constants(
+            "recommender_reference_sessions",
+            "Sessions of the training window, by feature and bin.",
+            ("feature", "bin"),
+            bins.items(),
+        )
+        self._features = series.counters_of(
+            "recommender_feature_values_total",
+            "Served sessions by feature and bin.",
+            ("feature", "bin"),
+            bins,
+        )
+        series.constants(
+            "recommender_reference_design_effect",
+            "Correlation of the sessions of one user, by feature; 1 for independent sessions.",
+            ("feature",),
+            (((feature,), value) for feature, value in design_effects.items()),
+        )
+
+    def _for_people(self, series: Series) -> None:
+        # The operator does not read these: they would enlarge each of its baselines. And it takes
+        # a counter that falls for a restart, so that a gauge must not have its prefix.
+        self._waited = series.histograms(
+            "transformer_stage_duration_seconds",
+            "Time of one call of a stage, whatever its outcome.",
+            "stage",
+            Waited,
+            BUCKETS,
+        )
+        self._by_path = series.histograms(
+            "transformer_answer_duration_seconds",
+            "Time from the parsed request to its answer, by what answered.",
+            "source",
+            Source,
+            BUCKETS,
+        )
+        self._all_falls = series.counters_of(
+            "transformer_fallbacks_total",
+            "Falls from a model of the chain, by model and reason.",
+            ("source", "reason"),
+            itertools.product((Source.MODEL, Source.BASELINE), FallReason),
+        )
+        self._unmet = series.counters(
+            "transformer_list_limits_unmet_total",
+            "Answers that could not keep a limit of lists, by limit.",
+            "limit",
+            Limit,
+        )
+        self._impressions = series.counters(
             "transformer_impressions_total",
             "Impressions that were to be reported to the collector, by what became of them.",
             "outcome",
             Reported,
         )
-        # Without the prefix of the others: the operator takes a counter that falls for a restart.
-        self._in_flight = Gauge(
-            "transformer_requests_in_flight",
-            "Instances that are being answered.",
-            LABELS,
-            registry=registry,
-        ).labels(*self._names)
-        self._found = self._by_label(
+        self._in_flight = series.gauge(
+            "transformer_requests_in_flight", "Instances that are being answered."
+        )
+
+    def _of_the_cache(self, series: Series) -> None:
+        self._found = series.counters(
             "transformer_cache_lookups_total", "Looks into the cache.", "outcome", Found
         )
-        self._evicted = Counter(
+        self._evicted = series.counter(
             "transformer_cache_evictions_total",
             "Answers that were dropped for others before they were too old.",
-            LABELS,
-            registry=registry,
-        ).labels(*self._names)
-        self._cached, self._cached_bytes = (
-            Gauge(f"transformer_cache_{name}", text, LABELS, registry=registry).labels(
-                *self._names
-            )
-            for name, text in (
-                ("entries", "Answers in the cache."),
-                ("bytes", "About how much memory they take."),
-            )
         )
-        self._features = self._bins(reference)
-        effect = Gauge(
-            "recommender_reference_design_effect",
-            "Correlation of the sessions of one user, by feature; 1 for independent sessions.",
-            (*LABELS, "feature"),
-            registry=registry,
+        self._cached = series.gauge("transformer_cache_entries", "Answers in the cache.")
+        self._cached_bytes = series.gauge(
+            "transformer_cache_bytes", "About how much memory they take."
         )
-        for feature, value in design_effects.items():
-            effect.labels(*self._names, feature).set(value)
-
-    def _by_label(
-        self,
-        name: str,
-        text: str,
-        label: str,
-        values: type[Outcome | Source | FallReason | Found | Limit | Lookup | Refusal | Reported],
-    ) -> dict[str, Counter]:
-        counter = Counter(name, text, (*LABELS, label), registry=self._registry)
-        return {value.value: counter.labels(*self._names, value.value) for value in values}
-
-    def _times(
-        self, name: str, text: str, label: str, values: type[Source | Waited]
-    ) -> dict[str, Histogram]:
-        times = Histogram(name, text, (*LABELS, label), buckets=BUCKETS, registry=self._registry)
-        return {value.value: times.labels(*self._names, value.value) for value in values}
-
-    def _bins(self, reference: Iterable[tuple[str, str, int]]) -> dict[tuple[str, str], Counter]:
-        labels = (*LABELS, "feature", "bin")
-        gauge = Gauge(
-            "recommender_reference_sessions",
-            "Sessions of the training window, by feature and bin.",
-            labels,
-            registry=self._registry,
-        )
-        counter = Counter(
-            "recommender_feature_values_total",
-            "Served sessions by feature and bin.",
-            labels,
-            registry=self._registry,
-        )
-        children: dict[tuple[str, str], Counter] = {}
-        for feature, place, count in reference:
-            gauge.labels(*self._names, feature, place).set(count)
-            children[feature, place] = counter.labels(*self._names, feature, place)
-        return children
 
     def started(self) -> None:
         """Count an instance in flight, which ends as answered, failed or cancelled."""

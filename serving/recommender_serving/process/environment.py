@@ -120,6 +120,18 @@ def impressions(environ: Mapping[str, str]) -> float:
     return share
 
 
+def predictions(environ: Mapping[str, str]) -> bool:
+    """Return whether impressions have the probabilities of their items.
+
+    Raises:
+        SettingsError: it is neither true nor false.
+    """
+    text = environ.get("RECOMMENDER_PREDICTIONS", "false")
+    if text not in ("true", "false"):
+        raise SettingsError(f"RECOMMENDER_PREDICTIONS is {text[:40]!r}: give true or false")
+    return text == "true"
+
+
 def cache(environ: Mapping[str, str]) -> Bounds | None:
     """Return the bounds of the cache of answers, if there is one.
 

@@ -178,7 +178,8 @@ def build_impressions(
     if settings.collector is None or not settings.impressions:
         return None
     # Numbers of a process start at 0, so it needs a source of its own.
-    origin = Origin(settings.model, settings.version, f"{settings.version}/{uuid.uuid4().hex}")
+    source = f"{settings.version}/{uuid.uuid4().hex}"
+    origin = Origin(settings.model, settings.version, source, settings.predictions)
     return Impressions(
         partial(collector.post, settings.collector, CONTENT_TYPE),
         origin,

@@ -40,6 +40,7 @@ environment of serve (a flag wins):
   RECOMMENDER_TRENDING    whether popularity lists follow the store: true, false (default: false)
   RECOMMENDER_COLLECTOR_URL   collector that gets impressions, http://HOST:PORT (default: none)
   RECOMMENDER_IMPRESSIONS     share of the answers that it gets, 0 to 1 (default: 0)
+  RECOMMENDER_PREDICTIONS     whether they have probabilities: true, false (default: false)
   RECOMMENDER_PEERS       addresses of the other versions of an experiment, for REST and gRPC
                           (default: {version}-transformer:80,{version}-transformer:8081)
   OTEL_EXPORTER_OTLP_ENDPOINT  receiver of traces (OTLP over HTTP), a base URL (default: none)
@@ -76,6 +77,7 @@ class ServeSettings:
     user_salt: str | None = field(default=None, repr=False)  # of users in the log
     collector: str | None = None  # base URL of the collector; None gets no impressions
     impressions: float = 0.0  # share of the answers that it gets
+    predictions: bool = False  # impressions have the probabilities of their items
     trace_endpoint: str | None = None  # base URL of the OTLP receiver; None exports no traces
     trace_ratio: float = DEFAULT_TRACE_RATIO  # of requests without a trace of their client
     cache: Bounds | None = None  # of answers; None keeps none
@@ -253,6 +255,7 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         list_limits=environment.list_limits(environ),
         collector=environment.collector(environ),
         impressions=environment.impressions(environ),
+        predictions=environment.predictions(environ),
         log_level=environment.choice(environ, "RECOMMENDER_LOG_LEVEL", LEVELS, "INFO"),
         log_format=environment.choice(environ, "RECOMMENDER_LOG_FORMAT", FORMATS, "json"),
         user_salt=environ.get("RECOMMENDER_LOG_USER_SALT") or None,

@@ -76,15 +76,29 @@ def shop(folder: Path) -> None:
         for since, tier in ((int(at[0]), "free"), (middle, "gold" if number % 2 else "free"))
     ]
     pl.DataFrame(users).write_parquet(folder / "users" / "users.parquet")
+    (folder / "items").mkdir()
+    items = [
+        {"id": number, "since": since, "price": price}
+        for number in range(30)
+        for since, price in ((int(at[0]), 9.0), (middle, 19.0 if number % 2 else 9.0))
+    ]
+    pl.DataFrame(items).write_parquet(folder / "items" / "items.parquet")
 
 
-#: Users have a row for each time that their tier may have changed.
+#: Users have a row for each time that their tier may have changed, and items for their price.
 USERS = {
     "files": "users/*.parquet",
     "id": "id",
     "validFrom": "since",
     "features": [{"name": "tier", "kind": "Categorical", "fairness": True, "coldStart": True}],
 }
+ITEMS = {
+    "files": "items/*.parquet",
+    "id": "id",
+    "validFrom": "since",
+    "features": [{"name": "price", "kind": "Numeric", "edges": [10], "fairness": True}],
+}
+TABLES = {"users": USERS, "items": ITEMS}
 LABELS: dict[str, dict[str, Any]] = {
     "attributed": {
         "positiveTypes": [{"type": "buy"}],
@@ -106,7 +120,7 @@ def test_a_declared_label_is_checked_trained_and_carried_in_the_artifact(
     report = tmp_path / "report.json"
     code = main.main(
         ["run", "--source", str(tmp_path / "shop"), "--format", "Parquet",
-         "--mapping", json.dumps(MAPPING | {"label": LABELS[label], "users": USERS}),
+         "--mapping", json.dumps(MAPPING | {"label": LABELS[label], **TABLES}),
          "--work", str(tmp_path / "work"), "--config", CONFIG, "--report", str(report)]
     )  # fmt: skip
     answer = json.loads(report.read_text())
@@ -140,6 +154,9 @@ def test_a_declared_label_is_checked_trained_and_carried_in_the_artifact(
         tier = data.side_of_events(np.arange(len(events)))[:, 0]
         assert len(set(tier[events.user == 1].tolist())) == 2
         assert len(set(tier[events.user == 2].tolist())) == 1
+        known, rows = data.items.at(events.item, events.time)
+        price = known.first[0][rows]
+        assert [len(set(price[events.item == item])) for item in (1, 2)] == [2, 1]
     else:
         assert found["drawnNegatives"] == 3 * found["positives"]
         assert found["logitShift"] == pytest.approx(np.log(3 * 0.01 / 0.99), abs=0.02)

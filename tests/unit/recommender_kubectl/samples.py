@@ -77,6 +77,14 @@ EXPERIMENT: Json = {
             "candidateUsers": 9190,
         },
     ],
+    "novelty": [
+        {
+            "metric": "ClickThroughRate", "firstDay": 0.09, "later": 0.01, "change": -0.0734,
+            "low": -0.12, "high": -0.02,
+            "message": "ClickThroughRate: +9.0% on users' first day, +1.0% later; the change is "
+            "beyond chance",
+        },
+    ],
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from recommender_operator.api.version_experiment import ExperimentStatus
 from recommender_operator.experiments.decision import Decision, Kind
 from recommender_operator.experiments.estimates import Comparison
 from recommender_operator.experiments.metrics import Metric
+from recommender_operator.experiments.novelty import Novelty
 from recommender_operator.experiments.plan import Phase, Plan
 from recommender_operator.resources import assignment
 from recommender_operator.resources.assignment import Assignment
@@ -29,6 +30,10 @@ CLICKS = Comparison(
 REVENUE = Comparison(
     metric=Metric.REVENUE_PER_USER, champion=1, candidate=1, difference=0, always_valid=True
 )
+FADES = Novelty(
+    metric=Metric.CLICK_THROUGH_RATE, first=0.3, later=0.1, change=-0.15, low=-0.2,
+    high=float("inf"),
+)  # fmt: skip
 #: Verdicts that end an experiment.
 ENDS = frozenset({Kind.PROMOTE, Kind.ROLL_BACK, Kind.FUTILE, Kind.INCONCLUSIVE})
 
@@ -52,6 +57,7 @@ class Judge:
             sample_ratio_p=0.4,
             users={name: moments.users for name, moments in last.arms.items()},
             planned_users={last.champion: 5000, last.candidate: 5000},
+            novelty=(FADES,),
         )
 
 

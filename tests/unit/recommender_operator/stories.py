@@ -62,7 +62,9 @@ class FakeCollector:
         self._rig = rig
         self.users = Users(per_hour=10_000_000)
 
-    async def read(self, _model: ModelObject, experiment: str) -> ExperimentReading:
+    async def read(
+        self, _model: ModelObject, experiment: str, _phase: int | None = None
+    ) -> ExperimentReading:
         """Return the moments of an experiment."""
         kube, now = self._rig().kube, self._rig().time
         versions = [version_object(kube.find(VERSIONS, name)) for name in kube.names(VERSIONS)]

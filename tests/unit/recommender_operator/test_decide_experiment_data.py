@@ -127,6 +127,8 @@ def test_an_answer_of_another_form_is_an_error_that_names_the_field(
         ({"mixed": 10**400}, "mixed: not a count"),
         ({"disagreed": NAN}, "disagreed: not a count"),
         ({"sums": {}}, "sums: missing or unknown"),
+        ({"days": 3}, "days: not an object"),
+        ({"days": arm("x", 100, 0.2)}, "days.sums: missing or unknown"),
         ({"products": None}, "products: not an object"),
         ({"sums": arm("x", 100, 0.2)["sums"] | {"clicks": NAN}}, "sums.clicks"),
         ({"sums": arm("x", 100, 0.2)["sums"] | {"revenue": -1.0}}, "sums.revenue"),

@@ -80,6 +80,11 @@ def test_the_numbers_are_in_the_status_of_the_version(judge: Judge) -> None:
     assert (revenue.metric, revenue.role, revenue.limit) == ("RevenuePerUser", "Guardrail", 0.1)
     assert (seen.planned_users, seen.sample_ratio_p, seen.final) == (10000, 0.4, True)
     assert seen.users > 0
+    (lasting,) = seen.novelty
+    assert (lasting.first_day, lasting.later, lasting.change) == (0.3, 0.1, -0.15)
+    assert (lasting.low, lasting.high, lasting.p_value) == (-0.2, None, None)
+    assert "+30.0% on users' first day, +10.0% later" in lasting.message
+    assert "less than a week" in seen.seasonality
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from recommender_operator.adapters.counters.experiments import parse
 from recommender_operator.api.spec import ExperimentMetric, ExperimentSpec, PrimaryMetric
 from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
 from recommender_operator.experiments.moments import COMPONENTS as READ
+from recommender_operator.experiments.moments import DAYS
 from recommender_operator.phases.stages import moments
 from tests.fakes.kube import NOW
 
@@ -32,6 +33,27 @@ VECTORS = st.tuples(*[st.integers(0, 10**9) for _ in COMPONENTS])
 
 def test_both_have_the_same_components() -> None:
     assert COMPONENTS == READ
+    assert counted.DAY_COMPONENTS == DAYS
+
+
+def test_the_details_of_a_phase_are_read_from_it_alone() -> None:
+    arm, days = counted.Moments(), counted.Moments.of(len(DAYS))
+    arm.add(Share(CANDIDATE, False, tuple(range(len(COMPONENTS))), ()), 1)
+    days.count(tuple(1000 * (place + 1) for place in range(len(DAYS))), 1)
+    cells = {CANDIDATE: arm, counted.days_of(CANDIDATE): days}
+    account = Account(watermark=12.5, since={3: 1000}, moments={3: cells})
+    for detailed in (3, 2, None):
+        body = parse(orjson.dumps(shown("00c0ffee", account, detailed)))
+        (phase,) = moments.read_phases(body, EXPERIMENT, CHAMPION, CANDIDATE)
+        assert phase.of(CANDIDATE).users == 1
+        assert list(phase.days) == ([CANDIDATE] if detailed == 3 else [])
+        if detailed == 3:
+            seen = phase.days[CANDIDATE]
+            assert seen.sums["first.dwell"] == DAYS.index("first.dwell") + 1
+            assert seen.sums["later.clicks"] == 1000 * (DAYS.index("later.clicks") + 1)
+            assert seen.products["first.dwell*later.revenue"] == (
+                seen.sums["first.dwell"] * seen.sums["later.revenue"]
+            )
 
 
 @given(st.lists(VECTORS, max_size=8), st.integers(0, 5), st.integers(0, 5))

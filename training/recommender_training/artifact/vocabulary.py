@@ -10,7 +10,8 @@ import numpy as np
 from recommender_training.common.arrays import Doubles, Ints
 from recommender_training.config.declaration import Kind, Place
 from recommender_training.data.coding import Attribute, Block
-from recommender_training.data.dataset import Dataset, Items
+from recommender_training.data.dataset import Dataset
+from recommender_training.data.items import Items
 from recommender_training.features import popularity as popularity_model
 from recommender_training.features.history import ItemCounts
 

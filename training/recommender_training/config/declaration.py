@@ -218,6 +218,8 @@ class Declaration(Section):
     label: Label | None = None
     #: Whether the table of users has several rows for each, which count from a time on.
     user_history: bool = False
+    #: The same of the table of items.
+    item_history: bool = False
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

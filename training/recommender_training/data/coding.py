@@ -26,7 +26,7 @@ from recommender_training.config.declaration import (
     Place,
     Transform,
 )
-from recommender_training.data import bands, hash_buckets, user_history
+from recommender_training.data import bands, hash_buckets, row_times
 
 #: Categories of a feature that declares no maxCategories: the most frequent ones.
 MAX_CATEGORIES = 1000
@@ -257,12 +257,12 @@ def _of_users(feature: Feature, users: pl.DataFrame, interactions: pl.LazyFrame)
     if feature.kind is not Kind.TIMESTAMP:
         return users.lazy()
     events = interactions.select("user_id", "timestamp")
-    known = user_history.newest(users.select("user_id", feature.name, *_since(users)))
+    known = row_times.newest(users.select("user_id", feature.name, *_since(users)), "user_id")
     return events.join(known.lazy().select("user_id", feature.name), on="user_id")
 
 
 def _since(users: pl.DataFrame) -> list[str]:
-    return [each for each in (user_history.COLUMN,) if each in users.columns]
+    return [each for each in (row_times.COLUMN,) if each in users.columns]
 
 
 def _attribute(feature: Feature, place: Place, rows: pl.LazyFrame) -> Attribute:

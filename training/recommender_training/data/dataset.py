@@ -1,69 +1,27 @@
 """The columnar data set: sorted arrays of events with indices into sorted users and items.
 
-Legend of shapes: N events, U users, I items, G columns of the items' categories, M times of items,
-E numbers of their embeddings, A attributes of users, C attributes of context, K = A + C.
+Legend of shapes: N events, U users, A attributes of users, C attributes of context, K = A + C.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
-import scipy.sparse as sp
 
-from recommender_training.common.arrays import Bools, Doubles, Floats, Ints, Places
+from recommender_training.common.arrays import Bools, Floats, Ints, Places
 from recommender_training.config.declaration import Place
 from recommender_training.config.label import Label
-from recommender_training.data import coding, labels, schema, user_history
-from recommender_training.data.coding import Attribute, Block, Coding, Listed
+from recommender_training.data import coding, labels, row_times, schema
+from recommender_training.data import items as item_rows
+from recommender_training.data.coding import Attribute, Coding
+from recommender_training.data.items import Items
 from recommender_training.data.labels import Labelling, Labels
 from recommender_training.data.lake import Tables
+from recommender_training.data.row_times import RowTimes
 from recommender_training.data.user_history import UserHistory
-
-
-@dataclass(frozen=True)
-class Items:
-    """The catalogue, sorted by raw id."""
-
-    ids: Ints  # [I]
-    listed: Listed  # [I, W] the categories of each item
-    blocks: tuple[Block, ...] = ()  # the features, whose columns follow one another
-    first: tuple[Ints, ...] = ()  # of each block [I]: an item's first category, -1 none
-    times: Doubles = field(default_factory=lambda: np.zeros((0, 0)))  # [I, M] seconds since 1970
-    time_names: tuple[str, ...] = ()  # [M]
-    embeddings: Floats = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
-
-    @property
-    def count(self) -> int:
-        """Number of items."""
-        return len(self.ids)
-
-    @property
-    def tag_names(self) -> tuple[str, ...]:
-        """[G] `feature:category`."""
-        return tuple(f"{block.name}:{each}" for block in self.blocks for each in block.categories)
-
-    @property
-    def category_count(self) -> int:
-        """G, the number of categories of all features."""
-        return self.blocks[-1].columns.stop if self.blocks else 0
-
-    @functools.cached_property
-    def tags(self) -> sp.csr_matrix:
-        """[I, G] sparse, one for each category that an item has."""
-        has = self.listed.shares > 0
-        ends = np.r_[0, np.cumsum(has.sum(1))]
-        places = self.listed.places[has]
-        ones = np.ones(len(places), dtype=np.float32)
-        return sp.csr_matrix((ones, places, ends), shape=(self.count, self.category_count))
-
-    @property
-    def fairness(self) -> tuple[Block, ...]:
-        """The features whose exposure is reported."""
-        return tuple(block for block in self.blocks if block.feature.fairness)
 
 
 @dataclass(frozen=True)
@@ -188,10 +146,13 @@ class Dataset:
 
     @property
     def at_the_end(self) -> Dataset:
-        """The same with the newest values of all users alone, as the exported graph has them."""
-        if self.users.history is None:
-            return self
-        return replace(self, users=replace(self.users, history=None))
+        """The same with the newest values of users and items, as the exported graph has them."""
+        users, items = replace(self.users, history=None), self.items.as_of(row_times.END)
+        return replace(self, users=users, items=items)
+
+    def as_of(self, time: int) -> Dataset:
+        """Return the same with items that all requests see as they were at this time."""
+        return replace(self, items=self.items.as_of(time))
 
     def as_served(self, context: Floats) -> Floats:
         """Return [R, C] the context as it is at serving, where some features are fixed."""
@@ -229,7 +190,7 @@ def assemble(
     Parts and their rows must be sorted by time, user and item. Holds one part at a time beside the
     arrays.
     """
-    known, catalogue = _users(users, coded), _items(items, coded)
+    known, catalogue = _users(users, coded), item_rows.build(items, coded)
     user, item = np.empty(rows, dtype=np.int32), np.empty(rows, dtype=np.int32)
     value, time = np.empty(rows, dtype=np.float32), np.empty(rows, dtype=np.int64)
     of_context = coded.of_place(Place.CONTEXT)
@@ -265,7 +226,7 @@ def _labels(said: dict[str, list[pl.Series]], labelling: Labelling) -> Labels:
 
 def _users(frame: pl.DataFrame, coded: Coding) -> Users:
     every = frame
-    frame = user_history.newest(frame)
+    frame = row_times.newest(frame, "user_id")
     segment = frame["segment"].replace("unknown", None)
     segments = tuple(sorted(segment.drop_nulls().unique().to_list()))
     index = {name: code for code, name in enumerate(segments)}
@@ -276,28 +237,12 @@ def _users(frame: pl.DataFrame, coded: Coding) -> Users:
         coding.values(coded.of_place(Place.USERS), frame),
         segments,
         np.array(codes, dtype=np.int64),
-        _history(every, ids, coded) if user_history.COLUMN in every.columns else None,
+        _history(every, ids, coded) if row_times.COLUMN in every.columns else None,
     )
 
 
 def _history(frame: pl.DataFrame, ids: Ints, coded: Coding) -> UserHistory:
-    frame = frame.sort("user_id", user_history.COLUMN)
-    return UserHistory(
-        np.searchsorted(ids, frame["user_id"].to_numpy()).astype(np.int64),
-        user_history.since(frame).to_numpy().astype(np.int64),
-        coding.values(coded.of_place(Place.USERS), frame),
-    )
-
-
-def _items(frame: pl.DataFrame, coded: Coding) -> Items:
-    frame = frame.sort("item_id")
-    listed, first = coding.listed(coded.blocks, frame)
-    return Items(
-        frame["item_id"].to_numpy().astype(np.int64),
-        listed,
-        coded.blocks,
-        first,
-        coding.times(coded.times, frame),
-        tuple(each.name for each in coded.times),
-        coding.embeddings(coded.embeddings, frame),
-    )
+    frame = row_times.ordered(frame, "user_id")
+    owner = np.searchsorted(ids, frame["user_id"].to_numpy()).astype(np.int64)
+    times = RowTimes(owner, row_times.since(frame).to_numpy().astype(np.int64))
+    return UserHistory(times, coding.values(coded.of_place(Place.USERS), frame))

@@ -164,7 +164,7 @@ def _properties(name: str) -> dict[str, str]:
 def merge(lake: Path, name: str, incoming: pl.DataFrame) -> tuple[int, pl.DataFrame]:
     """Update users or items by id; return the version, a new one if any row changed, and rows.
 
-    Users with a history are updated by id and `valid_from`, so that earlier rows stay.
+    With a history, they are updated by id and `valid_from`, so that earlier rows stay.
 
     Rows have the columns of `incoming`: null in the rows that were there before a column, while a
     column that is no longer declared goes. Raises InputError `SchemaChanged`.

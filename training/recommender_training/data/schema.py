@@ -81,8 +81,13 @@ def users_schema(declaration: Declaration) -> pl.Schema:
 
 
 def items_schema(declaration: Declaration) -> pl.Schema:
-    """Return the columns of the table of items: id, title, declared features."""
+    """Return the columns of the table of items: id, title, declared features.
+
+    With a declared history, `valid_from` as users have it.
+    """
     columns: _Columns = {"item_id": pl.Int64, "title": pl.String, **_columns(declaration.items)}
+    if declaration.item_history:
+        columns["valid_from"] = pl.Int64
     return pl.Schema(columns)
 
 

@@ -15,7 +15,7 @@ import polars as pl
 
 from recommender_training.common.arrays import Ints
 from recommender_training.config.declaration import Declaration, Feature, Kind
-from recommender_training.data.user_history import ALWAYS, COLUMN
+from recommender_training.data.row_times import ALWAYS, COLUMN
 
 #: Seconds without an event that end a session.
 SESSION_GAP = 1800
@@ -71,7 +71,7 @@ def sample_requests(
 
 
 class _Side:
-    """Rows of the users, of which one counts at a time (`user_history`)."""
+    """Rows of the users, of which one counts at a time (`row_times`)."""
 
     def __init__(self, users: pl.DataFrame) -> None:
         self._rows: dict[int, list[tuple[int, dict[str, Any]]]] = {}

@@ -17,7 +17,7 @@ from recommender_training.artifact.reference import Value
 from recommender_training.artifact.vocabulary import content
 from recommender_training.common.arrays import Ints
 from recommender_training.config.declaration import Declaration, Place
-from recommender_training.data import coding
+from recommender_training.data import coding, row_times
 from recommender_training.data.coding import Coding
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.sessions import HISTORY_LENGTH, sample_requests
@@ -90,7 +90,8 @@ def read(
     # the draw depends on the order, which must not depend on how the rows were read
     events = events.sort("user_id", "timestamp", "item_id", "value")
     side = _semi(tables["users"], drawn.select("user_id"))
-    items = _semi(tables["items"], events.select(pl.col("item_id").unique())).sort("item_id")
+    items = _semi(tables["items"], events.select(pl.col("item_id").unique()))
+    items = row_times.newest(items, "item_id")  # as the transformer knows them
     coded = Coding.of(declared, side, items, events.lazy())
     first = dict(zip(coded.blocks, coding.first(coded.blocks, items), strict=True))
     ids = items["item_id"].to_numpy().astype(np.int64)

@@ -143,9 +143,13 @@ class Window:
 
 
 def window(prepared: Prepared, rows: Ints, sources: RetrievalModels | None = None) -> Window:
-    """The window of these rows, which are sorted by time; lists are ordered by `sources`."""
-    data, frozen, length = prepared.data, prepared.constants, prepared.history_length
-    start = int(data.events.time[rows[0]])
+    """The window of these rows, which are sorted by time; lists are ordered by `sources`.
+
+    Lists see the items as they were at its start, as they see what was counted of them.
+    """
+    frozen, length = prepared.constants, prepared.history_length
+    start = int(prepared.data.events.time[rows[0]])
+    data = prepared.data.as_of(start)
     known = ranking.Known(data, frozen, State.at(data, start, frozen.groups), length)
     task = ranking.reveal_half(data, rows, length)
     return Window(known, rows, task, sources or RetrievalModels(), prepared.rate_shift)

@@ -60,7 +60,7 @@ class FirstStage:
     @functools.cached_property
     def _tower_items(self) -> Tensor:
         """[I + 1, D] the towers' vectors of the items, computed once for all requests."""
-        return self.sources.item_vectors()
+        return self.sources.item_vectors(self.known.data.items.known_at)
 
     def retrieved(self, requests: Sequence[Request]) -> Floats:
         """[R, I] how well each item goes with the session of each request."""

@@ -53,11 +53,12 @@ def segment_rows(data: Dataset, rows: Ints) -> dict[str, Bools]:
 def item_rows(data: Dataset, rows: Ints) -> dict[str, Bools]:
     """Which of the rows are of an item of each category of the item features for fairness.
 
-    An item may have several, `feature:category`.
+    An item may have several, `feature:category`. With a history, those that it had then.
     """
     found: dict[str, Bools] = {}
-    for block in data.items.fairness:
-        tags = data.items.tags[:, block.columns][data.events.item[rows]].toarray() > 0
+    known, places = data.items.at(data.events.item[rows], data.events.time[rows])
+    for block in known.fairness:
+        tags = known.tags[:, block.columns][places].toarray() > 0
         found |= {f"{block.name}:{each}": tags[:, at] for at, each in enumerate(block.categories)}
     return found
 

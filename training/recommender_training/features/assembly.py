@@ -23,6 +23,7 @@ from torch import Tensor
 from recommender_training.common.arrays import Floats, Ints
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset, Events
+from recommender_training.data.items import Items
 from recommender_training.features import attributes, graph
 from recommender_training.features.history import ItemCounts
 from recommender_training.features.item_content import item_tags
@@ -53,6 +54,7 @@ class Inputs:
     taste: Tensor  # [N, T]
     label: Tensor  # [N] float
     extra: Tensor  # [N, E]
+    items_at: Tensor  # [N] seconds since 1970; what is known of items is that of this time
 
     def take(self, rows: Tensor) -> Inputs:
         """The rows of a batch."""
@@ -153,10 +155,11 @@ def assemble(
         recency=of_request(graph.recency_bucket(now.unsqueeze(1) - sessions.time)),
         level=of_request(graph.value_level(sessions.value)),
         value=of_request(graph.centred(sessions.value, torch.tensor(frozen.centre))),
-        numbers=_numbers(data, frozen, now, sessions, candidates).flatten(0, 1),
+        numbers=_numbers(data, frozen, requests, sessions, candidates).flatten(0, 1),
         taste=candidates.taste.flatten(0, 1),
         label=torch.zeros(candidates.item.size) if label is None else label,
         extra=candidates.extra.flatten(0, 1),
+        items_at=of_request(torch.from_numpy(data.items.seen_at(requests.time))),
     )
 
 
@@ -177,26 +180,45 @@ def of_requests(data: Dataset, frozen: Constants, requests: Requests) -> Inputs:
 
 
 def _numbers(
-    data: Dataset, frozen: Constants, now: Tensor, sessions: Sessions, candidates: Candidates
+    data: Dataset,
+    frozen: Constants,
+    requests: Requests,
+    sessions: Sessions,
+    candidates: Candidates,
 ) -> Tensor:
     """[R, C, F] the numbers that both models read."""
-    items, counts = data.items, candidates.counts
+    counts, now = candidates.counts, torch.from_numpy(requests.time)
+    items_at = data.items.seen_at(requests.time)[:, None]
+    known, rows = data.items.at(candidates.item, items_at)
     centre, prior = torch.tensor(frozen.centre), torch.tensor(frozen.prior)
     item_part = graph.item_numbers(
         torch.from_numpy(counts.events),
         torch.from_numpy(counts.positives),
         torch.from_numpy(counts.total),
-        torch.from_numpy(items.times[candidates.item]),
+        torch.from_numpy(known.times[rows]),
         now.unsqueeze(1),
-        items.count,
+        data.items.count,
         prior,
     )
     session_part = graph.session_numbers(
         sessions.present, sessions.value, sessions.time, now, centre, prior
     )
-    tags, at = item_tags(items), torch.from_numpy(candidates.item)
+    tags, at = item_tags(known), torch.from_numpy(rows)
     profile = graph.tag_profile(
-        sessions.item, sessions.present, sessions.value, tags.places, centre, tags.count
+        _rows_at(data.items, sessions.item, items_at),
+        sessions.present,
+        sessions.value,
+        tags.places,
+        centre,
+        tags.count,
     )
     pair_part = graph.pair_numbers(tags.places[at], tags.shares[at], profile, tags.ends)
     return graph.model_numbers(item_part, session_part, pair_part)
+
+
+def _rows_at(items: Items, named: Tensor, times: Ints) -> Tensor:
+    """[R, L] rows of the table of `Items.at` of the items `named` [R, L]; -1 is padding."""
+    if items.history is None:
+        return named
+    _, rows = items.at(named.clamp(min=0).numpy(), times)
+    return torch.from_numpy(rows).masked_fill(named < 0, -1)

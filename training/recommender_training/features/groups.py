@@ -7,7 +7,7 @@ import numpy as np
 from recommender_training.common.arrays import Doubles, Ints
 from recommender_training.config.mitigation import POPULARITY
 from recommender_training.data.coding import Block
-from recommender_training.data.dataset import Items
+from recommender_training.data.items import Items
 from recommender_training.features.history import ItemCounts
 
 #: Parts of the catalogue by popularity, each with the same number of past events.

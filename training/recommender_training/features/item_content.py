@@ -3,7 +3,8 @@
 Categories and bands are listed, so that memory follows what the items have.
 
 Legend of shapes: I items, G categories of all features, W of them an item has at most, E numbers
-of the embeddings, M times, T bands of all times, P = W or W + M listed columns.
+of the embeddings, M times, T bands of all times, P = W or W + M listed columns; X rows, one an
+item, or with a history one each time that an item changed, and a last one that knows nothing.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recommender_training.common.arrays import Doubles, Ints
-from recommender_training.data.dataset import Items
+from recommender_training.common.arrays import Bools, Doubles, Ints
+from recommender_training.data.items import Items
+from recommender_training.data.row_times import RowTimes
 
 #: Bands of a time of items, of about equal shares.
 TIME_BANDS = 16
@@ -40,42 +42,52 @@ def item_tags(items: Items) -> ItemTags:
 
 @dataclass(frozen=True)
 class Content:
-    """A matrix of what is known of the items, of which the columns with few values are listed.
+    """A matrix of what is known of items, of which the columns with few values are listed.
 
     Columns: the G categories, the E numbers of the embeddings, the T bands of the times.
     """
 
-    places: Tensor  # [I, P] listed columns; any of them where the share is 0
-    shares: Tensor  # [I, P]
-    numbers: Tensor  # [I, E] the embeddings, scaled to a mean length of one
+    places: Tensor  # [X, P] listed columns; any of them where the share is 0
+    shares: Tensor  # [X, P]
+    numbers: Tensor  # [X, E] the embeddings, scaled to a mean length of one
     start: int  # G, the column of the first number
     columns: int  # G + E, or G + E + T
+    history: RowTimes | None = None  # of all rows but the last; None: one row an item
 
     @property
     def count(self) -> int:
         """I, the number of items."""
-        return int(self.places.shape[0])
+        return self.places.shape[0] if self.history is None else self.history.count
 
 
 def content(items: Items, *, times: bool = False) -> Content:
-    """The categories and embeddings of the items, and the bands of their times if asked for."""
-    tags, numbers = item_tags(items), _scaled(items)
+    """The categories and embeddings of the items, and the bands of their times if asked for.
+
+    With a history those of all its rows. The scale of embeddings and the edges of bands are then
+    those of each item's first row, so that a later one changes nothing before it.
+    """
+    history, scaling = None, np.ones(items.count, dtype=np.bool_)
+    if items.history is not None:
+        history, items = items.history.times, items.history.rows
+        scaling = np.r_[history.oldest, False]
+    tags, numbers = item_tags(items), _scaled(items, scaling)
     start, columns = tags.count, tags.count + numbers.shape[1]
     places = tags.places.masked_fill(tags.shares == 0, 0)
     shares = tags.shares
     if times:
-        band, known = time_bands(items)
+        band, known = time_bands(items, scaling)
         first = columns + TIME_BANDS * torch.arange(band.shape[1])
         places = torch.cat([places, (band + first).masked_fill(~known, 0)], 1)
         shares = torch.cat([shares, known.float()], 1)
         columns += TIME_BANDS * band.shape[1]
-    return Content(places, shares, numbers, start, columns)
+    return Content(places, shares, numbers, start, columns, history)
 
 
-def _scaled(items: Items) -> Tensor:
+def _scaled(items: Items, scaling: Bools) -> Tensor:
     found = items.embeddings
     length = np.sqrt((found.astype(np.float64) ** 2).sum(1))
-    mean = float(length[length > 0].mean()) if (length > 0).any() else 1.0
+    of_scale = length[scaling[: len(length)] & (length > 0)]
+    mean = float(of_scale.mean()) if len(of_scale) else 1.0
     return torch.from_numpy((found / mean).astype(np.float32)).reshape(items.count, -1)
 
 
@@ -87,19 +99,22 @@ def content_names(items: Items) -> tuple[str, ...]:
     )
 
 
-def time_bands(items: Items) -> tuple[Tensor, Tensor]:
-    """[I, M] the band of each time, and [I, M] whether it is known; the band is 0 where not."""
+def time_bands(items: Items, scaling: Bools) -> tuple[Tensor, Tensor]:
+    """[I, M] the band of each time, and [I, M] whether it is known; the band is 0 where not.
+
+    Bands have about equal shares of the known times of the items `scaling` [I].
+    """
     times = items.times.reshape(items.count, -1)
     known = ~np.isnan(times)
     bands = np.zeros(times.shape, dtype=np.int64)
     for column in range(times.shape[1]):
         own = known[:, column]
-        bands[own, column] = _bands(times[own, column])
+        bands[own, column] = _bands(times[own, column], times[own & scaling, column])
     return torch.from_numpy(bands), torch.from_numpy(known)
 
 
-def _bands(time: Doubles) -> Ints:
-    if not len(time):
-        return np.zeros(0, dtype=np.int64)
-    inner = np.quantile(time, np.arange(1, TIME_BANDS) / TIME_BANDS, method="nearest")
+def _bands(time: Doubles, of_edges: Doubles) -> Ints:
+    if not len(of_edges):
+        return np.zeros(len(time), dtype=np.int64)
+    inner = np.quantile(of_edges, np.arange(1, TIME_BANDS) / TIME_BANDS, method="nearest")
     return np.searchsorted(np.unique(inner), time, side="right")

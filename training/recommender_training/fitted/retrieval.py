@@ -12,6 +12,7 @@ from torch import Tensor
 from recommender_training.common.arrays import Floats
 from recommender_training.config.lists import ListPlan
 from recommender_training.config.training import Retrieval
+from recommender_training.data.row_times import END
 from recommender_training.features.assembly import Inputs
 from recommender_training.models import two_tower
 
@@ -54,11 +55,13 @@ class RetrievalModels:
             facts["validationLoss"] = round(self.loss, 6)
         return {"orders": orders.value, **self.plan.facts, **facts}
 
-    def item_vectors(self) -> Tensor:
-        """[I + 1, D] the towers' vectors of all items, for `lift`; needs towers."""
+    def item_vectors(self, time: int | None = None) -> Tensor:
+        """[I + 1, D] the towers' vectors of all items at a time, by default the newest, for
+        `lift`; needs towers.
+        """
         assert self.towers is not None
         with torch.inference_mode():
-            return self.towers.eval().item_vectors()
+            return self.towers.eval().item_vectors(END if time is None else time)
 
     def lift(self, inputs: Inputs, items: Tensor | None = None) -> Floats:
         """[B, I] weighted lift of every item for each row of the inputs; needs towers.

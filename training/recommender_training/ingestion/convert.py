@@ -9,13 +9,14 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from recommender_training.data import schema, user_history
+from recommender_training.data import row_times, schema
 from recommender_training.ingestion import feature_values, texts
 from recommender_training.ingestion.ids import IdKind, IdReader, IntegerIds
 from recommender_training.ingestion.mapping import (
     Interactions,
     Items,
     PartitionBy,
+    SideTable,
     TimeUnit,
     Users,
 )
@@ -41,11 +42,7 @@ def users(
     """
     frame = _complete(frame, ("segment",), {"raw_id": ids})
     frame = ids.read(frame, "raw_id", "user_id")
-    history = []
-    if table.valid_from is not None:
-        frame = frame.rename({"raw_valid_from": "raw_timestamp"})
-        frame = _with_time(frame, table.valid_from_unit or TimeUnit.SECONDS, now)
-        history.append(pl.col("timestamp").alias("valid_from"))
+    frame, history = _with_history(frame, table, now)
     frame = feature_values.read(frame, table.features)
     frame = flag(frame, _too_long("raw_segment", _MAX_ATTRIBUTE), "TextTooLong")
     return _parts(
@@ -57,16 +54,20 @@ def users(
     )
 
 
-def items(frame: pl.DataFrame, table: Items, ids: IdReader = ITEMS) -> Parts:
-    """Return rows of the items table, and bad rows with their reason."""
+def items(
+    frame: pl.DataFrame, table: Items, ids: IdReader = ITEMS, now: int = schema.MAX_TIMESTAMP
+) -> Parts:
+    """Return rows of the items table, and bad rows with their reason; `now` as of `users`."""
     frame = _complete(frame, ("title",), {"raw_id": ids})
     frame = ids.read(frame, "raw_id", "item_id")
+    frame, history = _with_history(frame, table, now)
     frame = feature_values.read(frame, table.features)
     return _parts(
         ids.settle(frame, "raw_id", "item_id"),
         pl.col("item_id"),
         pl.col("raw_title").alias("title"),
         *feature_values.columns(table.features),
+        *history,
     )
 
 
@@ -113,9 +114,9 @@ def interactions(
 def _with_segment_of_user(frame: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
     """Add `of_user`, the segment of each event's user at its time; null if it is unknown."""
     found = segments.rename({"segment": "of_user"})
-    if "valid_from" not in found.columns:
+    if row_times.COLUMN not in found.columns:
         return frame.join(found, on="user_id", how="left")
-    found = found.with_columns(user_history.since(found).alias("_since")).drop("valid_from")
+    found = found.with_columns(row_times.since(found).alias("_since")).drop(row_times.COLUMN)
     numbered = frame.with_row_index("_place").sort("timestamp")
     joined = numbered.join_asof(
         found.sort("_since"),
@@ -158,6 +159,17 @@ def _parts(frame: pl.DataFrame, *columns: pl.Expr) -> Parts:
 
 def _too_long(name: str, limit: int) -> pl.Expr:
     return (pl.col(name).str.len_chars() > limit).fill_null(value=False)
+
+
+def _with_history(
+    frame: pl.DataFrame, table: SideTable, now: int
+) -> tuple[pl.DataFrame, list[pl.Expr]]:
+    """The rows with the time that they count from, and its column, if the table declares it."""
+    if table.valid_from is None:
+        return frame, []
+    frame = frame.rename({"raw_valid_from": "raw_timestamp"})
+    frame = _with_time(frame, table.valid_from_unit or TimeUnit.SECONDS, now)
+    return frame, [pl.col("timestamp").alias(row_times.COLUMN)]
 
 
 def _with_time(frame: pl.DataFrame, unit: TimeUnit, now: int) -> pl.DataFrame:

@@ -103,13 +103,19 @@ def since(columns: Mapping[str, Sequence[Any]], key: str) -> tuple[str | None, s
     Its name says so; a name such as `updated_at` counts only where the ids of `key` repeat.
     """
     ids = [str(value) for value in columns[key] if value is not None]
-    again = len(ids) - len(set(ids))
+    again = repeats(ids)
     for pattern in (_SINCE, _CHANGED) if again else (_SINCE,):
         for column, values in columns.items():
             known = [value for value in values if value is not None]
             if column != key and re.fullmatch(pattern, column.lower()) and _are_times(known):
                 return column, f"rows count from here on ({again} of {len(ids)} repeat an id)"
     return None, ""
+
+
+def repeats(ids: Sequence[Any]) -> int:
+    """Return how many ids have occurred before."""
+    known = [str(value) for value in ids if value is not None]
+    return len(known) - len(set(known))
 
 
 def _are_times(values: Sequence[Any]) -> bool:

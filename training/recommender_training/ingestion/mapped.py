@@ -16,8 +16,17 @@ import polars as pl
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.config.declaration import Declaration
-from recommender_training.data import bands, compaction, declarations, lake, ordered, schema
+from recommender_training.data import (
+    bands,
+    compaction,
+    declarations,
+    lake,
+    ordered,
+    row_times,
+    schema,
+)
 from recommender_training.ingestion import (
+    conflicts,
     convert,
     id_table,
     quarantine_limits,
@@ -106,7 +115,7 @@ def _ingest(run: _Run, files: dict[str, list[SourceFile]], max_share: float) -> 
     fresh = _fresh(files["interactions"], done)
     _, present = lake.current(run.path, "users", run.columns["users"])
     users = segments.fill(users, present, run.declaration)
-    key = [each for each in ("user_id", "valid_from") if each in users.columns]
+    key = [each for each in ("user_id", row_times.COLUMN) if each in users.columns]
     known = pl.concat([users, present]).unique(key, keep="first")
     for number, file in enumerate(fresh):
         _read(run, number, file, known.select(*key, "segment"))
@@ -137,18 +146,26 @@ def _side(
     """Read users or items of the source, as every check does.
 
     The last row of an id counts, or with a history, of an id and the time that it counts from.
+    With a history, rows of one file must not contradict one another: their order says nothing.
     """
     columns = run.columns[name]
+    key = [each for each in columns.names() if each in (columns.names()[0], row_times.COLUMN)]
     parts, bad_rows = [pl.DataFrame(schema=columns)], 0
     for file in files:
+        own = [pl.DataFrame(schema=columns)]
         for frame in readers.read(file.path, run.kind, run.mapping, name, file.given):
             good, bad = _converted(run, name, frame)
-            parts.append(good.select(columns.names()))
+            own.append(good if row_times.COLUMN in key else good.select(columns.names()))
             run.quarantine.add(bad, name, file, run.hash(name))
             bad_rows += bad.height
+        rows = pl.concat(own, how="diagonal")
+        if row_times.COLUMN in key and rows.height:
+            rows, bad = conflicts.split(rows, key)
+            run.quarantine.add(bad, name, file, run.hash(name))
+            bad_rows += bad.height
+        parts.append(rows.select(columns.names()))
     rows = pl.concat(parts)
     count = quarantine_limits.Count(name, rows.height, bad_rows)
-    key = [each for each in columns.names() if each in (columns.names()[0], "valid_from")]
     return rows.unique(key, keep="last", maintain_order=True), count
 
 
@@ -157,7 +174,7 @@ def _converted(run: _Run, name: str, frame: pl.DataFrame) -> convert.Parts:
         assert run.mapping.users is not None
         return convert.users(frame, run.mapping.users, run.ids.user, run.now)
     assert run.mapping.items is not None
-    return convert.items(frame, run.mapping.items, run.ids.item)
+    return convert.items(frame, run.mapping.items, run.ids.item, run.now)
 
 
 def _fresh(files: list[SourceFile], done: pl.DataFrame) -> list[SourceFile]:

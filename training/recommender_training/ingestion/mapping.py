@@ -137,14 +137,11 @@ class Interactions(Table):
         return self
 
 
-class Users(Table):
-    """Users and their declared features."""
-
-    _FIELDS: ClassVar[tuple[str, ...]] = ("id", "segment", "valid_from")
+class SideTable(Table):
+    """A table of users or items."""
 
     id: Column
-    segment: Column | None = None
-    #: The time that a row counts from; one row for each user if absent.
+    #: The time that a row counts from; one row for each id if absent.
     valid_from: Column | None = None
     #: Seconds if absent.
     valid_from_unit: TimeUnit | None = None
@@ -155,13 +152,25 @@ class Users(Table):
             raise ValueError("validFromUnit needs validFrom, the column of the times")
         return self
 
+    @property
+    def has_history(self) -> bool:
+        """Whether an id may have several rows, each of which counts from a time on."""
+        return self.valid_from is not None
 
-class Items(Table):
+
+class Users(SideTable):
+    """Users and their declared features."""
+
+    _FIELDS: ClassVar[tuple[str, ...]] = ("id", "segment", "valid_from")
+
+    segment: Column | None = None
+
+
+class Items(SideTable):
     """Items and their declared features."""
 
-    _FIELDS: ClassVar[tuple[str, ...]] = ("id", "title")
+    _FIELDS: ClassVar[tuple[str, ...]] = ("id", "title", "valid_from")
 
-    id: Column
     title: Column | None = None
 
 
@@ -227,7 +236,8 @@ class Mapping(Section):
             items=self.items.features if self.items else (),
             context=self.interactions.features,
             label=self.label,
-            user_history=self.users is not None and self.users.valid_from is not None,
+            user_history=self.users is not None and self.users.has_history,
+            item_history=self.items is not None and self.items.has_history,
         )
 
     def tables(self) -> dict[str, Table]:

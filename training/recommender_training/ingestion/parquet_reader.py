@@ -12,7 +12,7 @@ from recommender_training.common.errors import InputError
 from recommender_training.config.declaration import Kind, TimeOf
 from recommender_training.ingestion import raw_columns
 from recommender_training.ingestion.lines import MAX_ROW_TEXT
-from recommender_training.ingestion.mapping import Interactions, Table, Users, field_of
+from recommender_training.ingestion.mapping import Interactions, SideTable, Table, field_of
 
 
 def read(
@@ -86,7 +86,7 @@ def _units(table: Table) -> dict[str, TimeOf]:
     }
     if isinstance(table, Interactions):
         units["timestamp"] = TimeOf(table.timestamp_unit)
-    if isinstance(table, Users):
+    if isinstance(table, SideTable):
         units["valid_from"] = TimeOf(table.valid_from_unit or TimeOf.SECONDS)
     return units
 

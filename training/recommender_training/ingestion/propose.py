@@ -208,14 +208,12 @@ def _side(result: Proposal, table: str, key: str, seen: Seen) -> None:
         taken[roles["title"]] = "title"
     warnings: dict[str, str] = {}
     since, why = guess.since(seen.columns, roles[key])
-    if since is not None and table == "users":
+    if since is not None and (table == "users" or guess.repeats(seen.columns[roles[key]])):
         section |= {"validFrom": since, "validFromUnit": guess.unit(seen.columns[since])}
         taken[since], warnings[since] = "validFrom", why
-    elif since is not None:
+    elif since is not None:  # one row an item, whose features would be unknown before it
         taken[since] = "-"
-        warnings[since] = (
-            f"{why}, and items have no history: left out, the last row of an id counts"
-        )
+        warnings[since] = f"{why}: left out; map it as validFrom if items get several rows"
     for column, role in taken.items():
         result.note(table, column, seen.columns[column], role, warnings.get(column, ""))
     result.mapping[table] = section

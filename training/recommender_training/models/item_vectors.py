@@ -1,7 +1,11 @@
 """Vectors of items: the embedding of the id, plus what is known of the item times its weights.
 
 Only those that a batch names are computed, so that a step costs what its batch holds, whatever
-the catalogue. Legend of shapes: R rows, I items, D embedding, P listed columns, E numbers.
+the catalogue. Where items have a history, what is known of one depends on the time of the request
+that names it, and its id does not.
+
+Legend of shapes: R rows, I items, D embedding, P listed columns, E numbers, V rows of a history,
+M moments at which one begins.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from recommender_training.data.row_times import END
 from recommender_training.features.item_content import Content
 from recommender_training.models.id_lookup import IdLookup
 from recommender_training.models.lookup import lookup
@@ -30,6 +35,9 @@ class ItemContent(nn.Module):
     places: Tensor
     shares: Tensor
     numbers: Tensor
+    moments: Tensor
+    keys: Tensor
+    owner: Tensor
 
     def __init__(self, content: Content) -> None:
         """`content` of all items."""
@@ -37,13 +45,20 @@ class ItemContent(nn.Module):
         for name in ("places", "shares", "numbers"):
             self.register_buffer(name, getattr(content, name), persistent=False)
         self.start, self.count = content.start, content.count
+        self.dated = content.history is not None
+        if content.history is not None:
+            for name in ("moments", "keys", "owner"):
+                found = torch.from_numpy(getattr(content.history, name))
+                self.register_buffer(name, found, persistent=False)
 
-    def forward(self, rows: Tensor, weights: Tensor) -> Tensor:
+    def forward(self, rows: Tensor, weights: Tensor, times: Tensor | None = None) -> Tensor:
         """[R, D] content of the items at `rows` [R] (row + 1, 0 unknown) times `weights` [., D].
 
-        The unknown item has none.
+        As it was at `times` [R], by default the newest. The unknown item has none.
         """
         at, known = (rows - 1).clamp(min=0), (rows > 0).unsqueeze(1).to(weights.dtype)
+        if self.dated:
+            at = self._rows_at(at, torch.full_like(at, END) if times is None else times)
         found = weights.new_zeros(len(rows), weights.shape[1])
         if self.places.shape[1]:
             shares = self.shares.index_select(0, at) * known
@@ -55,16 +70,33 @@ class ItemContent(nn.Module):
             found = found + numbers @ weights[self.start : self.start + width]
         return found
 
+    def _rows_at(self, items: Tensor, times: Tensor) -> Tensor:
+        """[R] rows that count of the items [R] at `times` [R], as `RowTimes.places` finds them;
+        the last row, which knows nothing, before the first one of an item.
+        """
+        begun = torch.searchsorted(self.moments, times.contiguous(), right=True)
+        wanted = items * (len(self.moments) + 1) + begun
+        place = torch.searchsorted(self.keys, wanted) - 1
+        known = (place >= 0) & (self.owner[place.clamp(min=0)] == items)
+        return torch.where(known, place, len(self.owner))
 
-def whole_table(ids: Tensor, weights: Tensor, content: ItemContent, own: IdLookup) -> Tensor:
-    """[I + 1, D] vectors of all items; row 0 is the unknown one, which has no content.
+
+def whole_table(
+    ids: Tensor, weights: Tensor, content: ItemContent, own: IdLookup, time: int = END
+) -> Tensor:
+    """[I + 1, D] vectors of all items at a time; row 0 is the unknown one, which has no content.
 
     `own` has the row of each item in the table `ids` [., D].
     """
     found = ids.new_empty(content.count + 1, ids.shape[1])
     for rows in torch.split(torch.arange(len(found), device=ids.device), _BLOCK):
-        found[rows] = lookup(ids, own(rows)) + content(rows, weights)
+        found[rows] = lookup(ids, own(rows)) + content(rows, weights, torch.full_like(rows, time))
     return found
+
+
+def times_of(named: Tensor, times: Tensor) -> Tensor:
+    """[B * .] the time of the request of each name in `named` [B, ...], from `times` [B]."""
+    return times.view(-1, *[1] * (named.dim() - 1)).expand_as(named).reshape(-1)
 
 
 def hidden_ids(rows: Tensor, count: int) -> Tensor:
@@ -89,14 +121,28 @@ def hidden_names(rows: Tensor) -> Tensor:
     return rows.masked_fill(hidden, 0)
 
 
-def named_rows(count: int, *named: Tensor) -> tuple[Tensor, list[Tensor]]:
+def named_at(
+    content: ItemContent, times: Tensor, *named: Tensor
+) -> tuple[Tensor, Tensor | None, list[Tensor]]:
+    """As `named_rows`, with the time [R] of each row, from those of the requests [B].
+
+    Without a history there are no times, and rows may be shared by requests.
+    """
+    if not content.dated:
+        rows, places = named_rows(content.count + 1, *named)
+        return rows, None, places
+    rows, places = named_rows(None, *named)
+    return rows, torch.cat([times_of(each, times) for each in named]), places
+
+
+def named_rows(count: int | None, *named: Tensor) -> tuple[Tensor, list[Tensor]]:
     """[R] rows of `count` items that hold all that is named, and where each name is.
 
-    All items where it is no longer than the names, else one row a name. Repeated names are
-    not merged: the number of different ones would make shapes depend on data, which no compiled
-    step can have.
+    All items where it is no longer than the names, else, and without a count, one row a name.
+    Repeated names are not merged: the number of different ones would make shapes depend on data,
+    which no compiled step can have.
     """
-    if count <= sum(each.numel() for each in named):
+    if count is not None and count <= sum(each.numel() for each in named):
         return torch.arange(count, device=named[0].device), list(named)
     rows = torch.cat([each.reshape(-1) for each in named])
     parts = torch.split(

@@ -18,7 +18,8 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from recommender_training.common.arrays import Bools, Floats, Ints
-from recommender_training.data.dataset import Dataset, Items
+from recommender_training.data.dataset import Dataset
+from recommender_training.data.items import Items
 from recommender_training.features import attributes
 from recommender_training.features.assembly import Inputs
 from recommender_training.features.table import Source, columns
@@ -50,7 +51,7 @@ class LogisticModel:
         """Logit of each row."""
         numbers = (inputs.numbers.numpy() - self.mean) / self.scale
         target = inputs.target.numpy() - 1
-        side, tags = side_hot(inputs.side, data), data.items.tags[target]
+        side, tags = side_hot(inputs.side, data), _tags(data.items, target, inputs.items_at)
         few = tags[:, crossed_columns(data.items)]
         crossed = np.asarray(few.multiply(side @ self.cross).sum(1)).ravel()
         of_items = self.item[target] + tags @ self.tag
@@ -68,6 +69,12 @@ def crossed_columns(items: Items) -> Ints:
 def crossed_tags(items: Items) -> sp.csr_matrix:
     """[I, X] sparse, the categories of the features that are crossed."""
     return items.tags[:, crossed_columns(items)]
+
+
+def _tags(items: Items, target: Ints, items_at: Tensor) -> sp.csr_matrix:
+    """[N, G] sparse, the categories of the items `target` [N] at these times [N]."""
+    known, rows = items.at(target, items_at.numpy())
+    return known.tags[rows]
 
 
 def crossed_side(data: Dataset) -> Ints:
@@ -107,30 +114,30 @@ def fit(
     if absent.
     """
     rows = rows[-MAX_ROWS:]
-    names = ("numbers", "target", "side")
-    read, wanted, sides = columns(inputs, torch.from_numpy(rows), names)
+    names = ("numbers", "target", "side", "items_at")
+    read, wanted, sides, items_at = columns(inputs, torch.from_numpy(rows), names)
     numbers = read.numpy()
     mean = numbers.mean(0, dtype=np.float64).astype(np.float32)
     scale = numbers.std(0, dtype=np.float64).astype(np.float32)
     scale = np.where(scale < 1e-6, np.float32(1.0), scale)
     target = wanted.numpy() - 1
     count, items = len(rows), data.items.count
-    tags = data.items.tags[target]
+    tags = _tags(data.items, target, items_at)
     item_hot = sp.csr_matrix(
         (np.ones(count, dtype=np.float32), target, np.arange(count + 1)), shape=(count, items)
     )
     side = side_hot(sides, data)
     dense = sp.csr_matrix((numbers - mean) / scale)
-    cross = _crossed(side, target, data)
+    cross = _crossed(side, tags, data)
     design = sp.hstack([dense, item_hot, tags, side, *cross], format="csr")
     model = LogisticRegression(C=penalty, max_iter=300, tol=1e-4)
     model.fit(design, labels[rows], None if weight is None else weight[rows])
     return _unpack(model, mean, scale, data)
 
 
-def _crossed(side: sp.csr_matrix, target: Ints, data: Dataset) -> list[sp.csr_matrix]:
+def _crossed(side: sp.csr_matrix, tags: sp.csr_matrix, data: Dataset) -> list[sp.csr_matrix]:
     """X matrices [N, P]: the crossed attributes of rows whose item is of each category."""
-    few = crossed_tags(data.items)[target].tocsc()
+    few = tags[:, crossed_columns(data.items)].tocsc()
     own = side[:, crossed_side(data)]
     return [own.multiply(few[:, [at]].toarray()) for at in range(few.shape[1])]
 

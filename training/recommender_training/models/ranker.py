@@ -31,7 +31,8 @@ from recommender_training.models.item_vectors import (
     ItemContent,
     hidden_ids,
     hidden_names,
-    named_rows,
+    named_at,
+    times_of,
     whole_table,
 )
 from recommender_training.models.lookup import embedding, lookup
@@ -169,10 +170,10 @@ class Ranker(nn.Module):
         ids, weights = self.item.weight, self.of_content.weight
         return whole_table(ids, weights, self.content, self.item_rows)
 
-    def vectors_of(self, rows: Tensor) -> Tensor:
+    def vectors_of(self, rows: Tensor, times: Tensor | None = None) -> Tensor:
         """[R, D] vectors of the items at `rows` [R]; in training some ids are hidden."""
         own = self.item_rows(hidden_ids(rows, self.content.count + 1) if self.training else rows)
-        side: Tensor = self.content(rows, self.of_content.weight)
+        side: Tensor = self.content(rows, self.of_content.weight, times)
         return lookup(self.item.weight, own) + side
 
     def hidden_users(self, user: Tensor) -> Tensor:
@@ -240,13 +241,14 @@ class Ranker(nn.Module):
         """[B, D] and [B, L, D] vectors of target and session; `read` are the rows of their ids."""
         if read is not None:
             named = _named(batch)
-            known: Tensor = self.content(named.reshape(-1), self.of_content.weight)
+            times = times_of(named, batch.items_at)
+            known: Tensor = self.content(named.reshape(-1), self.of_content.weight, times)
             items = read + known.view(read.shape)
             return items[:, 0], items[:, 1:]
-        rows, (of_target, of_session) = named_rows(
-            self.content.count + 1, batch.target, batch.session
+        rows, at, (of_target, of_session) = named_at(
+            self.content, batch.items_at, batch.target, batch.session
         )
-        items = self.vectors_of(rows)
+        items = self.vectors_of(rows, at)
         return lookup(items, of_target), lookup(items, of_session)
 
     def forward(self, batch: Inputs, read: Mapping[str, Tensor] | None = None) -> Tensor:

@@ -12,6 +12,10 @@ a later window are new. Both losses are a softmax over items (`RetrievalLoss`):
 
 An evaluation is over the catalogue with either, some items at a time.
 
+Where items have a history, a liked item and those of the session are as they were at the time of
+the request, and so is a negative of the batch at that of its own. A catalogue is that of one
+time: of the last training pair in a fit, as lists are those of the start of their window.
+
 Legend of shapes: B batch, L session, I items, D width.
 """
 
@@ -30,6 +34,7 @@ from recommender_training.common.arrays import Ints
 from recommender_training.config.training import RetrievalLoss
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.id_rows import IdRows
+from recommender_training.data.row_times import END
 from recommender_training.features.assembly import Inputs
 from recommender_training.features.graph import (
     RECENCY_BUCKETS,
@@ -42,7 +47,8 @@ from recommender_training.models.item_vectors import (
     ItemContent,
     hidden_ids,
     hidden_names,
-    named_rows,
+    named_at,
+    times_of,
     whole_table,
 )
 from recommender_training.models.lookup import embedding, lookup
@@ -63,6 +69,8 @@ class TowerSize:
     history_length: int
     dropout: float
     loss: RetrievalLoss
+    #: When a fit sees the whole catalogue, in seconds since 1970.
+    items_at: int = END
 
 
 class TwoTower(nn.Module):
@@ -100,23 +108,28 @@ class TwoTower(nn.Module):
         self.bias = nn.Parameter(log_share.clone())
         self.drop = nn.Dropout(size.dropout)
 
-    def item_vectors(self) -> Tensor:
-        """[I + 1, D] vectors of the items; row 0 is the unknown item."""
-        return whole_table(self.item.weight, self.of_content.weight, self.content, self.item_rows)
+    def item_vectors(self, time: int = END) -> Tensor:
+        """[I + 1, D] vectors of the items at a time; row 0 is the unknown item."""
+        ids, weights = self.item.weight, self.of_content.weight
+        return whole_table(ids, weights, self.content, self.item_rows, time)
 
-    def vectors_of(self, rows: Tensor) -> Tensor:
+    def vectors_of(self, rows: Tensor, times: Tensor | None = None) -> Tensor:
         """[R, D] vectors of the items at `rows` [R]; in training some ids are hidden."""
         own = self.item_rows(hidden_ids(rows, self.content.count + 1) if self.training else rows)
-        side: Tensor = self.content(rows, self.of_content.weight)
+        side: Tensor = self.content(rows, self.of_content.weight, times)
         return lookup(self.item.weight, own) + side
 
     def request_vectors(self, items: Tensor, inputs: Inputs) -> Tensor:
-        """[B, D] vectors of the requests; the session names rows of `items`.
+        """[B, D] vectors of the requests; the session names rows of `items`."""
+        return self.of_session(lookup(items, inputs.session), inputs)
+
+    def of_session(self, session: Tensor, inputs: Inputs) -> Tensor:
+        """[B, D] vectors of the requests, from those of the items of their sessions [B, L, D].
 
         A null key with the logit 0 takes the weight of an empty session.
         """
         present, level = inputs.present, inputs.level
-        keys = self.drop(lookup(items, inputs.session) + lookup(self.level.weight, level))
+        keys = self.drop(session + lookup(self.level.weight, level))
         logits = (
             lookup(self.newer, newer_events(present).clamp(max=len(self.newer) - 1)).squeeze(2)
             + lookup(self.level_bias.weight, level).squeeze(2)
@@ -155,7 +168,7 @@ class TwoTower(nn.Module):
         """
         liked = batch.target - 1
         if not self.training:
-            items = self.item_vectors()
+            items = self.item_vectors(self.size.items_at)
             parts = torch.split(torch.arange(len(liked), device=liked.device), _EVALUATION_ROWS)
             return torch.cat(
                 [
@@ -169,8 +182,7 @@ class TwoTower(nn.Module):
                 ]
             )
         if self.size.loss is RetrievalLoss.FULL_SOFTMAX:
-            items = self.vectors_of(torch.arange(self.content.count + 1, device=liked.device))
-            logits = self.logits(items, batch.inputs)
+            logits = self.catalogue_logits(batch)
             return functional.cross_entropy(logits, liked, reduction="none")
         read = read or {}
         items, of_target, of_session = self.items_of(batch, read.get(ITEM_TABLE))
@@ -185,15 +197,37 @@ class TwoTower(nn.Module):
         `read` [B, 1 + L, D] are the rows of their ids.
         """
         if read is None:
-            rows, (of_target, of_session) = named_rows(
-                self.content.count + 1, batch.target, batch.inputs.session
+            rows, times, (of_target, of_session) = named_at(
+                self.content, batch.inputs.items_at, batch.target, batch.inputs.session
             )
-            return self.vectors_of(rows), of_target, of_session
+            return self.vectors_of(rows, times), of_target, of_session
         named = _named(batch)
-        rows = named.reshape(-1)
-        known: Tensor = self.content(rows, self.of_content.weight)
+        rows, times = named.reshape(-1), times_of(named, batch.inputs.items_at)
+        known: Tensor = self.content(rows, self.of_content.weight, times)
         places = torch.arange(len(rows), device=rows.device).view(named.shape)
         return read.reshape(known.shape) + known, places[:, 0], places[:, 1:]
+
+    def catalogue_logits(self, batch: Batch) -> Tensor:
+        """[B, I] logits of the whole catalogue while fitting; some ids are hidden."""
+        every = torch.arange(self.content.count + 1, device=batch.target.device)
+        if not self.content.dated:
+            return self.logits(self.vectors_of(every), batch.inputs)
+        items = self.vectors_of(every, torch.full_like(every, self.size.items_at))
+        session = lookup(items, batch.inputs.session) + self.moved(batch.inputs.session, batch)
+        requests = self.of_session(session, batch.inputs)
+        own = (requests * self.moved(batch.target, batch)).sum(1, keepdim=True)
+        logits = requests @ items[1:].t() + self.bias
+        return logits.scatter_add(1, batch.target.unsqueeze(1) - 1, own)
+
+    def moved(self, named: Tensor, batch: Batch) -> Tensor:
+        """[..., D] what the items `named` [B, ...] were at the times of their requests, less what
+        they are in the catalogue.
+        """
+        rows, times = named.reshape(-1), times_of(named, batch.inputs.items_at)
+        now = torch.full_like(rows, self.size.items_at)
+        weights = self.of_content.weight
+        then: Tensor = self.content(rows, weights, times) - self.content(rows, weights, now)
+        return then.view(*named.shape, -1)
 
     def logits(self, items: Tensor, inputs: Inputs) -> Tensor:
         """[B, I] logits of the whole catalogue; `items` are `item_vectors`."""

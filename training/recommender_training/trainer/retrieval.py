@@ -44,7 +44,7 @@ def fit_retrieval(
     train, held = newest(data.events, train), held_pairs(data, held)
     table = id_tables.of_items(data, train, config.hyperparameters)
     every, fitted, held_out = training_and_held(inputs, data.events, train, held)
-    towers = _create(data, config.hyperparameters, every.target[fitted], table)
+    towers = _create(data, config.hyperparameters, every.target[fitted], table, _last(data, train))
     say(f"train: two towers, {towers.size.loss.value}, {len(fitted)} pairs")
     examples = fit.Examples(every, fitted, held_out, torch.zeros(len(every)))
     augmentation = Augmentation.of(config.hyperparameters)
@@ -77,7 +77,7 @@ def refit_retrieval(
     rows = newest(data.events, rows)
     table = id_tables.of_items(data, rows, config.hyperparameters)
     every = pairs(inputs, data.events, rows)
-    towers = _create(data, config.hyperparameters, every.target, table)
+    towers = _create(data, config.hyperparameters, every.target, table, _last(data, rows))
     order = torch.arange(len(every))
     examples = fit.Examples.whole(every, order, torch.zeros(len(every)))
     augmentation = Augmentation.of(config.hyperparameters)
@@ -87,8 +87,13 @@ def refit_retrieval(
     return replace(sources, towers=towers)
 
 
+def _last(data: Dataset, rows: Ints) -> int:
+    """The time of the newest of these rows."""
+    return int(data.events.time[rows].max(initial=0))
+
+
 def _create(
-    data: Dataset, settings: Hyperparameters, target: Tensor, table: IdRows
+    data: Dataset, settings: Hyperparameters, target: Tensor, table: IdRows, items_at: int
 ) -> two_tower.TwoTower:
     size = two_tower.TowerSize(
         side=attributes.sizes(data),
@@ -96,6 +101,7 @@ def _create(
         history_length=settings.history_length,
         dropout=settings.dropout,
         loss=settings.retrieval_loss,
+        items_at=items_at,
     )
     return two_tower.create(data, target.numpy() - 1, size, table)
 

@@ -26,8 +26,13 @@ KEPT = 1000
 class ExperimentReader(Protocol):
     """Reads the moments of an experiment; never raises."""
 
-    async def read(self, model: ModelObject, experiment: str) -> ExperimentReading:
-        """Return the collector's answer about the experiment with an id, or why there is none."""
+    async def read(
+        self, model: ModelObject, experiment: str, phase: int | None = None
+    ) -> ExperimentReading:
+        """Return the collector's answer about the experiment with an id, or why there is none.
+
+        `phase`: the one whose details are read too.
+        """
         ...
 
 
@@ -37,7 +42,9 @@ class NoCollector:
     def __init__(self, reason: str = "the chart has no collector: set collector.enabled") -> None:
         self._reading = ExperimentReading(error=f"its users cannot be read: {reason}")
 
-    async def read(self, _model: ModelObject, _experiment: str) -> ExperimentReading:
+    async def read(
+        self, _model: ModelObject, _experiment: str, _phase: int | None = None
+    ) -> ExperimentReading:
         """Return the reason."""
         return self._reading
 
@@ -66,18 +73,20 @@ class CollectorReader:
             f"the collector knows the models of namespace {namespace}; create this one there"
         )
         self._clock = clock
-        self._kept: dict[tuple[str, str], _Kept] = {}
+        self._kept: dict[tuple[str, str, int | None], _Kept] = {}
 
     @classmethod
     def session(cls) -> aiohttp.ClientSession:
         """Return a client session with the time limits of a request; the caller closes it."""
         return aiohttp.ClientSession(timeout=TIMEOUT)
 
-    async def read(self, model: ModelObject, experiment: str) -> ExperimentReading:
+    async def read(
+        self, model: ModelObject, experiment: str, phase: int | None = None
+    ) -> ExperimentReading:
         """Return the collector's answer, or one that is at most FRESH seconds old."""
         if model.namespace != self._namespace:
             return await self._elsewhere.read(model, experiment)
-        key, now = (model.name, experiment), self._clock()
+        key, now = (model.name, experiment, phase), self._clock()
         kept = self._kept.get(key)
         if kept is not None and now - kept.at < FRESH:
             return kept.reading
@@ -89,8 +98,9 @@ class CollectorReader:
             self._kept.pop(next(iter(self._kept)))
         return reading
 
-    async def _ask(self, model: str, experiment: str) -> ExperimentReading:
-        address = f"{self._url}/v1/experiments/{model}/{experiment}"
+    async def _ask(self, model: str, experiment: str, phase: int | None) -> ExperimentReading:
+        details = "" if phase is None else f"?details={phase}"
+        address = f"{self._url}/v1/experiments/{model}/{experiment}{details}"
         try:
             answer = await exchange(self._session, "GET", address, limit=LIMIT)
             return ExperimentReading(body=parse(answer))

@@ -9,10 +9,16 @@ from collections.abc import Sequence
 
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.spec_experiment import ExperimentSpec
-from recommender_operator.api.version_experiment import ExperimentStatus, MetricComparison
+from recommender_operator.api.version_experiment import (
+    ExperimentStatus,
+    MetricComparison,
+    NoveltyComparison,
+)
 from recommender_operator.experiments.decision import Decision, Kind
 from recommender_operator.experiments.estimates import Comparison
+from recommender_operator.experiments.novelty import Novelty
 from recommender_operator.experiments.plan import Phase
+from recommender_operator.experiments.words import lasting, seasonality
 from recommender_operator.phases.turn import Turn
 
 #: Minimum time between two writes of the numbers, unless the verdict changes: an experiment takes
@@ -42,6 +48,7 @@ def note(turn: Turn, name: str, found: Finding) -> ExperimentStatus:
             "final": found.final,
             "message": found.message[:MAX_MESSAGE],
             "judged_at": turn.time,
+            "seasonality": seasonality(before.plan.min_days),
             **_numbers(before.plan, found),
         }
     )
@@ -83,7 +90,21 @@ def _numbers(plan: ExperimentSpec, found: Finding) -> dict[str, object]:
             *_compared("Primary", seen.comparisons, [p.smallest_effect for p in plan.primary]),
             *_compared("Guardrail", seen.guardrails, [g.largest_loss for g in plan.guardrails]),
         ),
+        "novelty": tuple(map(_lasting, seen.novelty)),
     }
+
+
+def _lasting(each: Novelty) -> NoveltyComparison:
+    return NoveltyComparison(
+        metric=str(each.metric),
+        first_day=_finite(each.first),
+        later=_finite(each.later),
+        change=_finite(each.change),
+        low=_finite(each.low),
+        high=_finite(each.high),
+        p_value=_finite(each.p_value),
+        message=lasting(each),
+    )
 
 
 def _compared(

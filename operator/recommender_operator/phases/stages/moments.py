@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recommender_operator.api.version_experiment import ExperimentStatus
-from recommender_operator.experiments.moments import MAX_COUNT, Moments, parse_moments
+from recommender_operator.experiments.moments import (
+    COMPONENTS,
+    DAYS,
+    MAX_COUNT,
+    Moments,
+    parse_moments,
+)
 from recommender_operator.experiments.plan import Phase
 
 #: Maximum number of phases and arms in an answer.
 MAX_ENTRIES = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class _Arm:
+    moments: Moments
+    mixed: int
+    disagreed: int
+    days: Moments | None
 
 
 def read_phases(
@@ -62,7 +77,7 @@ def _phase(
     weight: int,
     champion: str,
     candidate: str,
-    arms: Mapping[str, tuple[Moments, int, int]],
+    arms: Mapping[str, _Arm],
 ) -> Phase:
     own = {name: arms[name] for name in (champion, candidate) if name in arms}
     return Phase(
@@ -70,13 +85,14 @@ def _phase(
         weights={champion: 100 - weight, candidate: weight},
         champion=champion,
         candidate=candidate,
-        arms={name: moments for name, (moments, _, _) in own.items()},
-        mixed=sum(mixed for _, mixed, _ in own.values()),
-        disagreed=sum(disagreed for _, _, disagreed in own.values()),
+        arms={name: arm.moments for name, arm in own.items()},
+        mixed=sum(arm.mixed for arm in own.values()),
+        disagreed=sum(arm.disagreed for arm in own.values()),
+        days={name: arm.days for name, arm in own.items() if arm.days is not None},
     )
 
 
-def _arms(entries: Sequence[object], at: str) -> dict[str, tuple[Moments, int, int]]:
+def _arms(entries: Sequence[object], at: str) -> dict[str, _Arm]:
     arms = {}
     for place, entry in enumerate(entries):
         here = f"{at}[{place}]"
@@ -84,12 +100,22 @@ def _arms(entries: Sequence[object], at: str) -> dict[str, tuple[Moments, int, i
         name = arm.get("arm")
         if not isinstance(name, str) or name in arms:
             raise ValueError(f"{here}.arm: not a new name")
-        try:
-            moments = parse_moments(arm)
-        except ValueError as error:
-            raise ValueError(f"{here}.{error}") from None
-        arms[name] = (moments, _count(arm, "mixed", here), _count(arm, "disagreed", here))
+        days = arm.get("days")
+        arms[name] = _Arm(
+            _moments(arm, here, COMPONENTS),
+            _count(arm, "mixed", here),
+            _count(arm, "disagreed", here),
+            None if days is None else _moments(days, f"{here}.days", DAYS),
+        )
     return arms
+
+
+def _moments(value: object, at: str, components: Sequence[str]) -> Moments:
+    body = _object(value, at)
+    try:
+        return parse_moments(body, components)
+    except ValueError as error:
+        raise ValueError(f"{at}.{error}") from None
 
 
 def _list(body: Mapping[str, Any], field: str, prefix: str = "") -> list[Any]:

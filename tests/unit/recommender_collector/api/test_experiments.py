@@ -57,6 +57,8 @@ async def test_phases_and_arms_are_in_order_and_numbers_in_their_units() -> None
     [
         ("news/0a1b2c3d", False, 404, "give one of shop"),
         ("shop/0A1B2C3D", False, 400, "8 lowercase hex digits"),
+        ("shop/0a1b2c3d?details=x", False, 400, "give the number of a phase"),
+        ("shop/0a1b2c3d?details=100", False, 400, "give the number of a phase"),
         ("shop/0a1b2c3d", True, 503, "ask again"),
         ("shop/dddddddd", False, 503, "not numbers; abort the rollout"),
     ],

@@ -28,8 +28,9 @@ from recommender_collector.domain.experiments import (
     State,
 )
 from recommender_collector.domain.moments import Moments
-from recommender_collector.domain.participants import MOST_OPEN, Act, Participant
+from recommender_collector.domain.participants import Participant
 from recommender_collector.domain.roster import FEW_USERS, IDLE_MILLISECONDS, has_room
+from recommender_collector.domain.stays import MOST_OPEN, Act
 from recommender_collector.store.experiments import Account
 from recommender_serving.store.layout import Set
 from tests.experiment_events import EXPERIMENTS, MINUTE, act, impression, log
@@ -38,6 +39,8 @@ from tests.experiment_oracle import answer, expected, present
 AT = 1_795_000_000_000
 HOUR = 60 * MINUTE
 VALUES = {Kind.CLICK: 3.0, Kind.PURCHASE: 5.0, Kind.DWELL: None}
+#: Users drawn from here on have a first and a second day, in UTC.
+EVENING = AT + 8 * HOUR
 SPANS = Spans(window=HOUR, late=130 * MINUTE)
 FIRST = EXPERIMENTS[0]
 Key = TypeVar("Key", bound=tuple[Any, ...])
@@ -122,13 +125,13 @@ class Memory:
         self.since |= changes.since
         self.ignored += changes.ignored
 
-    def answer(self, name: str = FIRST) -> list[dict[str, Any]]:
+    def answer(self, name: str = FIRST, detailed: int | None = None) -> list[dict[str, Any]]:
         moments: dict[int, dict[str, Moments]] = {}
-        for (of, phase, arm), text in self.moments.items():
+        for (of, phase, cell), text in self.moments.items():
             if of == name:
-                moments.setdefault(phase, {})[arm] = Moments.decode(text)
+                moments.setdefault(phase, {})[cell] = Moments.decode(text)
         since = {phase: time for (of, phase), time in self.since.items() if of == name}
-        told = shown(name, Account(0.0, since, moments))["phases"]
+        told = shown(name, Account(0.0, since, moments), detailed)["phases"]
         assert isinstance(told, list)
         return present(told)
 
@@ -150,30 +153,31 @@ def _without(found: dict[Key, Any], name: str) -> dict[Key, Any]:
 @given(seed=SEEDS, count=COUNTS)
 def test_moments_are_those_of_the_definition_whatever_is_late(seed: int, count: int) -> None:
     memory = Memory()
-    records = log(seed, count, AT)
+    records = log(seed, count, EVENING)
     for record in records:
         memory.apply(record[-1][0], *(entry for _, entry in record))
     entries = [entry for record in records for _, entry in record]
     for name in EXPERIMENTS:
-        wanted = answer(expected(entries, name, SPANS.window, VALUES))
-        assert memory.answer(name) == present(wanted)
+        phase = seed % 3
+        wanted = answer(expected(entries, name, SPANS.window, VALUES), phase)
+        assert memory.answer(name, phase) == present(wanted)
 
 
 @given(seed=SEEDS, count=COUNTS)
 def test_moments_do_not_depend_on_the_order_of_records(seed: int, count: int) -> None:
     choice = random.Random(seed)
-    records = log(seed, count, AT)
+    records = log(seed, count, EVENING)
     events = [[e for _, e in record if isinstance(e, Event)] for record in records]
     spans = Spans(HOUR, 24 * HOUR)
     answers = []
     for _ in range(2):
         memory = Memory(spans)
-        memory.apply(AT, *events[0])
+        memory.apply(EVENING, *events[0])
         rest = events[1:]
         choice.shuffle(rest)
         for record in rest:
-            memory.apply(AT + 12 * HOUR, *choice.sample(record, len(record)))
-        answers.append([memory.answer(name) for name in EXPERIMENTS])
+            memory.apply(EVENING + 12 * HOUR, *choice.sample(record, len(record)))
+        answers.append([memory.answer(name, phase) for name in EXPERIMENTS for phase in range(3)])
     assert answers[0] == answers[1]
 
 

@@ -49,6 +49,7 @@ events = st.builds(
         st.from_regex("[a-z0-9-]{1,80}", fullmatch=True),
         st.floats(1e-9, 1e12),
     ),
+    probabilities=st.none() | st.lists(st.floats(0, 1), max_size=3).map(tuple),
 )
 
 
@@ -117,6 +118,22 @@ def test_a_line_with_what_no_impression_may_say_is_unreadable(
     event = Event("e", Kind.IMPRESSION, "ada", ("tea",), 1, exposure=Exposure(*part))
     with pytest.raises(Unreadable):
         entry_of(line_of(event))
+
+
+@pytest.mark.parametrize("wrong", [2.0, "1", None, True])
+def test_a_line_with_what_is_no_probability_is_unreadable(wrong: object) -> None:
+    event = Event("e", Kind.IMPRESSION, "ada", ("tea",), 1, probabilities=(wrong,))  # type: ignore[arg-type]
+    with pytest.raises(Unreadable, match="probabilities"):
+        entry_of(line_of(event))
+
+
+def test_a_writer_of_the_release_before_reads_what_has_no_probabilities() -> None:
+    event = Event("e", Kind.IMPRESSION, "ada", ("tea",), 1, version="shop-1", path="model")
+    lengths = [
+        len(orjson.loads(line_of(each)))
+        for each in (event._replace(version=None, path=None), event)
+    ]
+    assert lengths == [11, 13]
 
 
 def test_a_digest_has_a_fixed_length_and_differs_by_id() -> None:

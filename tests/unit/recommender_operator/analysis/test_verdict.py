@@ -312,3 +312,11 @@ def test_the_verdict_says_how_many_requests_the_gateway_lost() -> None:
     assert step.verdict is Verdict.FAIL
     assert metric(step, "successRate").message.endswith("; the Gateway lost 58 of them")
     assert "the Gateway" not in evaluate(SPEC, served(), lossy).message
+
+
+def test_fallbacks_have_their_reasons_and_those_without_one_had_a_short_deadline() -> None:
+    reasons = {"timeout": 90, "error": 40, "shape": 0}
+    fallen = dataclasses.replace(served(fallbacks=150), fallbacks=reasons)
+    message = metric(evaluate(SPEC, fallen, served(9000)), "fallbackShare").message
+    assert message.endswith("; fallbacks by reason: error 40, short deadline 20, timeout 90")
+    assert not metric(evaluate(SPEC, served(), served(9000)), "fallbackShare").message

@@ -21,6 +21,13 @@ PLAN = Plan(
     guardrails=(Guardrail(metric=REVENUE, largest_loss=0.3),),
 )
 NOT_WORSE = dataclasses.replace(PLAN, goal=Goal.NOT_WORSE)
+#: 5,000 users whose first and later days are alike.
+BY_DAY = {
+    f"{part}.{name}": values
+    for place, part in enumerate(("first", "later"))
+    for name, values in drawn(5 + place, 5000).items()
+    if name not in ("before", "returned")
+}
 ZERO = {name: np.zeros(5000) for name in COMPONENTS}
 FINAL = {Kind.PROMOTE, Kind.ROLL_BACK, Kind.FUTILE, Kind.INCONCLUSIVE}
 
@@ -285,3 +292,19 @@ def test_a_promotion_always_has_the_planned_users_and_an_interval_on_the_good_si
         limit = 0.25 if goal is Goal.NOT_WORSE else 0.0
         assert end is not None
         assert end > -limit if better else end < limit
+
+
+def test_novelty_is_reported_with_every_decision_and_decides_nothing() -> None:
+    champion, candidate = arm(1, 5000), arm(2, 5000, click=0.15)
+    days = {"old": moments(BY_DAY), "new": moments(scaled(BY_DAY, "later.clicks", 0.5))}
+    told = decided(champion, candidate, days=6.9), decided(champion, candidate, days=7.0)
+    seen = [
+        decide(PLAN, [phase(champion, candidate, days=days)], measured) for measured in (6.9, 7.0)
+    ]
+    assert [each.kind for each in seen] == [each.kind for each in told]
+    assert [each.comparisons for each in seen] == [each.comparisons for each in told]
+    running, ended = (each.novelty[0] for each in seen)
+    assert (running.p_value, running.changes, ended.changes) == (None, True, True)
+    assert ended.p_value is not None
+    assert ended.change == pytest.approx(-0.5)
+    assert not any(each.novelty for each in told)

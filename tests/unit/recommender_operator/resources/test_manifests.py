@@ -411,6 +411,25 @@ def test_transformers_report_the_share_of_impressions_that_the_resource_wants() 
         assert not names & set(_environment(others, wanted))
 
 
+def test_transformers_report_predictions_of_a_label_that_impressions_have() -> None:
+    own = dataclasses.replace(
+        OPTIONS, collector_url="http://collector.team.svc", store_namespace="team"
+    )
+    label = {
+        "positiveTypes": [{"type": "purchase"}],
+        "attribution": {"impressions": ["impression"], "hours": 24},
+    }
+    wanted = model(serving={"impressions": 1})
+    assert "RECOMMENDER_PREDICTIONS" not in _environment(own, wanted)
+    interactions = {
+        **MAPPING["interactions"], "eventType": "kind", "eventTypes": [{"type": "purchase"}]
+    }  # fmt: skip
+    mapping = {**MAPPING, "interactions": interactions, "label": label}
+    source = {"claimName": "raw", "path": "shop", "format": "CSV", "mapping": mapping}
+    labelled = model(serving={"impressions": 1}, data={"source": source})
+    assert _environment(own, labelled)["RECOMMENDER_PREDICTIONS"] == "true"
+
+
 def test_the_transformer_understands_the_bounds_of_its_cache() -> None:
     of = model(serving={"cache": {"seconds": 9, "maxMegabytes": 32}})
     for built in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from typing import Any
@@ -51,6 +52,45 @@ def test_the_collector_reads_what_was_answered() -> None:
         "shop-1/0f 7", Kind.IMPRESSION, "ada", ("tea", "cup"), int(AT * 1000), None, "r-1", "s-1",
         None, {"device": "phone"}, "shop-1", "baseline",
     )  # fmt: skip
+
+
+LABELLED = rules(
+    {
+        **mapping(),
+        "label": {
+            "positiveTypes": [{"type": "purchase"}],
+            "attribution": {"impressions": ["impression"], "hours": 24},
+        },
+    }
+)
+
+
+def predicted(answer: Answer, items: list[str], predicts: bool = True) -> Event:
+    """What the collector keeps of an answer whose label is attributed to impressions."""
+    found = shown(request(user_text="ada"), answer, items, "r-1", AT, FEATURES)
+    assert found is not None
+    ((_, body),) = bodies([(7, found)], ORIGIN._replace(predicts=predicts), 10_000)
+    batch = check(json.loads(body), {"shop": LABELLED}, AT + 1, cloud_events.unwrap)
+    assert batch.rejected == []
+    return batch.events["shop"][0][1]
+
+
+def test_an_answer_of_the_model_says_its_probabilities() -> None:
+    of_model = Answer((1, 2), (0.123456789, 1.0000001), Source.MODEL)
+    assert predicted(of_model, ["tea", "cup"]).probabilities == (0.123457, 1.0)
+    assert predicted(of_model, ["tea", "cup"], predicts=False).probabilities is None
+
+
+def test_only_the_model_predicts_and_each_probability_has_its_item() -> None:
+    assert predicted(ANSWER, ["tea", "cup"]).probabilities is None
+    of_model = dataclasses.replace(ANSWER, source=Source.MODEL)
+    assert predicted(of_model, ["tea", "\n"]).probabilities is None
+
+
+def test_the_first_items_have_probabilities() -> None:
+    many = Answer(tuple(range(30)), (0.5,) * 30, Source.MODEL)
+    kept = predicted(many, [f"i{place}" for place in range(30)])
+    assert (len(kept.items), len(kept.probabilities or ())) == (30, 20)
 
 
 def test_a_user_of_hashed_ids_is_not_hashed_again() -> None:

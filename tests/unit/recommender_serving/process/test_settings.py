@@ -182,6 +182,13 @@ def test_a_url_that_is_no_collectors_is_refused(url: str) -> None:
         serve(RECOMMENDER_COLLECTOR_URL=url)
 
 
+def test_predictions_are_reported_only_if_that_is_asked_for() -> None:
+    assert not serve().predictions
+    assert serve(RECOMMENDER_PREDICTIONS="true").predictions
+    with pytest.raises(SettingsError, match="RECOMMENDER_PREDICTIONS"):
+        serve(RECOMMENDER_PREDICTIONS="yes")
+
+
 @pytest.mark.parametrize("share", ["all", "-0.1", "1.1", "nan"])
 def test_a_share_of_impressions_out_of_range_is_refused(share: str) -> None:
     with pytest.raises(SettingsError, match="RECOMMENDER_IMPRESSIONS"):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from recommender_training.config.declaration import BANDS, Declaration, Feature, Kind, Place
 from recommender_training.data import coding, schema
 from recommender_training.data.coding import Attribute, Block, Coding
-from recommender_training.data.dataset import Items
+from recommender_training.data.items import Items
 from tests import small_data
 
 NAMES = st.text("abcxyz", min_size=1, max_size=3)

@@ -20,7 +20,8 @@ from recommender_training.common.arrays import Doubles
 from recommender_training.config.declaration import Declaration, Place
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.coding import Attribute, Listed
-from recommender_training.data.dataset import Dataset, Items
+from recommender_training.data.dataset import Dataset
+from recommender_training.data.items import Items
 from recommender_training.evaluation import ranking
 from recommender_training.export import build, parity, torchscript
 from recommender_training.features import attributes, graph, table

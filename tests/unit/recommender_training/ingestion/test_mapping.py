@@ -86,6 +86,10 @@ def refusal(kind: Format, text: str | None) -> str:
             {"users": {"files": "u", "id": "id", "validFromUnit": "Seconds"}},
             "validFromUnit needs validFrom",
         ),
+        (
+            {"items": {"files": "i", "id": "id", "validFromUnit": "Seconds"}},
+            "validFromUnit needs validFrom",
+        ),
         ({"csv": {"delimiter": "\n"}}, "neither may be a line end"),
         ({"csv": {"delimiter": '"'}}, "must differ"),
         ({"csv": {"delimiter": "ab"}}, "csv.delimiter='ab'"),
@@ -199,6 +203,7 @@ FULL: dict[str, Any] = {
               "validFrom": "since", "validFromUnit": "ISO8601",
               "features": [{"name": "age", "kind": "Numeric"}]},
     "items": {"files": "i/**/*.csv", "id": "id", "title": "t", "columns": ["d"],
+              "validFrom": "since", "validFromUnit": "Milliseconds",
               "features": [CATEGORY, *OTHERS]},
     "csv": {"delimiter": ";", "quote": "'"},
     "ids": {"user": "Text", "item": "Text"},

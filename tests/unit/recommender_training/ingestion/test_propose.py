@@ -255,13 +255,19 @@ def test_rows_of_users_that_begin_at_a_time_become_a_history(
     assert users["valid_from"].drop_nulls().len() == 2
 
 
-def test_times_of_rows_of_items_are_no_feature(tmp_path: Path) -> None:
+@pytest.mark.parametrize("repeated", [True, False])
+def test_times_of_rows_of_items_are_no_feature_and_a_history_where_ids_repeat(
+    tmp_path: Path, repeated: bool
+) -> None:
     write(tmp_path / "raw/events/1.csv", EVENTS)
-    write(tmp_path / "raw/things.csv", [{**thing, "valid_from": START} for thing in THINGS])
+    rows = [{**thing, "valid_from": START} for thing in THINGS]
+    rows += [{**THINGS[0], "valid_from": START + 9}] if repeated else []
+    write(tmp_path / "raw/things.csv", rows)
     found = proposed(tmp_path / "raw")
     assert "item_valid_from" not in kinds(found, "items")
+    assert (found.mapping["items"].get("validFrom") == "valid_from") is repeated
     (line,) = (line for line in found.lines if line.column == "valid_from")
-    assert "items have no history" in line.warning
+    assert ("map it as validFrom if items get several rows" in line.warning) is not repeated
 
 
 def test_too_many_categories_share_buckets_and_those_of_items_are_cut(tmp_path: Path) -> None:

@@ -30,22 +30,26 @@ BODY = {"experiment": ID, "watermark": 1.5, "phases": []}
 SECRET = "ROOT-KEY9"
 
 
-async def reading(handler: Handler, timeout: float = 5) -> ExperimentReading:
+async def reading(
+    handler: Handler, timeout: float = 5, phase: int | None = None
+) -> ExperimentReading:
     limits = aiohttp.ClientTimeout(total=timeout)
     async with serving(handler) as port, aiohttp.ClientSession(timeout=limits) as session:
         reader = CollectorReader(session, f"http://127.0.0.1:{port}", model().namespace)
-        return await reader.read(model(), ID)
+        return await reader.read(model(), ID, phase)
 
 
 async def test_the_answer_is_read_from_the_path_of_model_and_experiment() -> None:
     seen: list[str] = []
 
     async def handler(request: web.BaseRequest) -> web.Response:
-        seen.append(f"{request.method} {request.path}")
+        seen.append(f"{request.method} {request.path_qs}")
         return web.json_response(BODY)
 
     assert await reading(handler) == ExperimentReading(body=BODY)
-    assert seen == [f"GET /v1/experiments/movies/{ID}"]
+    assert await reading(handler, phase=3) == ExperimentReading(body=BODY)
+    path = f"GET /v1/experiments/movies/{ID}"
+    assert seen == [path, f"{path}?details=3"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,58 @@
+"""`GET /v1/outcomes/<model>/<version>`: what became of predictions, for the operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import orjson
+from redis.exceptions import RedisError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from recommender_collector.api.bodies import Refused
+from recommender_collector.api.events import failure
+from recommender_collector.domain.checks import is_arm
+from recommender_collector.domain.predictions import Rule
+from recommender_collector.store.outcomes import Account, OutcomeStore
+
+PATH = "/v1/outcomes/{model}/{version}"
+
+
+class OutcomeReports:
+    """Answers what became of the predictions of versions."""
+
+    def __init__(self, rules: Mapping[str, Rule | None], store: OutcomeStore) -> None:
+        self._rules = rules
+        self._store = store
+
+    async def get(self, request: Request) -> Response:
+        """Answer 200; without a day, if none is closed or the label is no outcome."""
+        model, version = request.path_params["model"], request.path_params["version"]
+        try:
+            if model not in self._rules:
+                known = ", ".join(sorted(self._rules)[:10])
+                raise Refused(404, f"model: got {model[:60]!r}; give one of {known}")
+            if not is_arm(version):
+                raise Refused(400, f"version: got {version[:60]!r}; give the name of a version")
+            account = await self._account(model, version)
+        except Refused as refused:
+            return failure(refused)
+        return Response(orjson.dumps(shown(version, account)), media_type="application/json")
+
+    async def _account(self, model: str, version: str) -> Account | None:
+        rule = self._rules[model]
+        if rule is None:
+            return None
+        try:
+            return await self._store.read(model, version, rule)
+        except (RedisError, OSError) as error:
+            text = f"the store does not answer ({type(error).__name__}): ask again"
+            raise Refused(503, text, 1) from None
+
+
+def shown(version: str, account: Account | None) -> dict[str, object]:
+    """Return the answer; without an account, the label is no outcome of impressions."""
+    if account is None:
+        return {"version": version, "counts": False, "days": []}
+    days = [{"day": day, **sums.shown()} for day, sums in sorted(account.days.items())]
+    return {"version": version, "counts": True, "watermark": account.watermark, "days": days}

@@ -1,0 +1,157 @@
+"""Outcomes of predictions in Redis: users, sums, and what they are read for.
+
+All keys of a model share its hash tag:
+
+    {<model>}:outcomes                a hash: "" -> days of each version; "<version> <day>" -> sums
+    {<model>}:outcomes:user:<user>    predictions and positive events that may still change sums
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from redis.asyncio import Redis
+
+from recommender_collector.domain import tally
+from recommender_collector.domain.formats import Damaged
+from recommender_collector.domain.outcomes import Outcomes
+from recommender_collector.domain.predictions import Cell, Person, Rule
+from recommender_collector.domain.tally import Changes
+from recommender_collector.log.port import START
+from recommender_collector.log.redis_log import stream
+from recommender_collector.store.users import Command, offset_key
+
+logger = logging.getLogger(__name__)
+Value = TypeVar("Value")
+#: Without a prediction for so long the sums of a model are forgotten.
+KEEP_SECONDS = 60 * 86_400
+#: Share of the store's memory above which no more users are taken; experiments go before.
+FULL = 0.6
+
+#: Reads the index and the clock at one moment. KEYS: the offset, the stream, the sums. Returns the
+#: oldest record that the writer has not applied, or none; the time; the index.
+READ = """
+local offset = redis.call('GET', KEYS[1]) or '0-0'
+local next = redis.call('XRANGE', KEYS[2], '(' .. offset, '+', 'COUNT', 1)
+return {next[1] and next[1][1] or false, redis.call('TIME'), redis.call('HGET', KEYS[3], '')}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the store has of the users of a record."""
+
+    offset: str  # of the writer
+    index: dict[str, list[int]]
+    persons: dict[int, Person]
+    has_memory: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The outcomes of a version at one moment."""
+
+    watermark: float  # every event acknowledged before it counts; seconds since 1970
+    days: Mapping[int, Outcomes]
+
+
+class OutcomeStore:
+    """The outcomes of all models. What is damaged is left out: it is to watch, not to decide."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._read = redis.register_script(READ)
+
+    async def known(self, model: str, users: Collection[int]) -> Known:
+        """Return what is known of users."""
+        every = list(users)
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.get(offset_key(model))
+        pipeline.info("memory")
+        pipeline.hget(_sums(model), "")
+        pipeline.mget([_user(model, user) for user in every])
+        offset, memory, index, texts = await pipeline.execute()
+        most = memory.get("maxmemory", 0) or math.inf
+        persons = {
+            user: person
+            for user, text in zip(every, texts, strict=True)
+            if (person := _value(model, Person.decode, text)) is not None
+        }
+        return Known(
+            offset.decode() if offset else START,
+            _value(model, tally.decode, index) or {},
+            persons,
+            memory["used_memory"] <= FULL * most,
+        )
+
+    async def sums(self, model: str, cells: Collection[Cell]) -> dict[Cell, Outcomes]:
+        """Return the sums of versions and days."""
+        if not cells:
+            return {}
+        every = sorted(cells)
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.hmget(_sums(model), [_field(cell) for cell in every])
+        (texts,) = await pipeline.execute()
+        return {
+            cell: sums
+            for cell, text in zip(every, texts, strict=True)
+            if (sums := _value(model, Outcomes.decode, text)) is not None
+        }
+
+    async def read(self, model: str, version: str, rule: Rule) -> Account:
+        """Return the outcomes of a version, of days that no event can change any more."""
+        keys = [offset_key(model), stream(model), _sums(model)]
+        waiting, (seconds, micro), index = await self._read(keys=keys)
+        now = int(seconds) * 1000 + int(micro) // 1000
+        watermark = now if waiting is None else int(waiting.partition(b"-")[0])
+        days = (_value(model, tally.decode, index) or {}).get(version, [])
+        closed = [Cell(version, day) for day in days if rule.closes(day) <= watermark]
+        found = await self.sums(model, closed)
+        return Account(watermark / 1000, {cell.day: sums for cell, sums in found.items()})
+
+
+def commands(model: str, changes: Changes, rule: Rule) -> list[Command]:
+    """Return the commands that write the changes."""
+    found: list[Command] = []
+    if changes.dropped:
+        found.append(("HDEL", _sums(model), *map(_field, changes.dropped)))
+    written: list[str | bytes | int] = []
+    if changes.index is not None:
+        written += ("", tally.encode(changes.index))
+    for cell, sums in changes.cells.items():
+        written += (_field(cell), sums.encode())
+    if written:
+        found.append(("HSET", _sums(model), *written))
+        found.append(("EXPIRE", _sums(model), KEEP_SECONDS))
+    for user, person in changes.persons.items():
+        key = _user(model, user)
+        if person is None:
+            found.append(("UNLINK", key))
+        else:
+            found.append(("SET", key, person.encode(), "PX", rule.keep))
+    return found
+
+
+def _value(model: str, decode: Callable[[bytes], Value], text: bytes | None) -> Value | None:
+    """Return a value; None if there is none, or if it is damaged."""
+    try:
+        return None if text is None else decode(text)
+    except Damaged as error:
+        logger.warning("%s: outcomes: %s; it is left out", model, error)
+        return None
+
+
+def _field(cell: Cell) -> str:
+    return f"{cell.version} {cell.day}"
+
+
+def _sums(model: str) -> str:
+    return f"{{{model}}}:outcomes"
+
+
+def _user(model: str, user: int) -> str:
+    return f"{{{model}}}:outcomes:user:{user}"

@@ -1,0 +1,76 @@
+"""From the records of the log to the outcomes of one model's predictions."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from redis.exceptions import RedisError
+
+from recommender_collector.domain.declaration import Model
+from recommender_collector.domain.events import Erasure, Event
+from recommender_collector.domain.predictions import Rule
+from recommender_collector.domain.tally import Tally
+from recommender_collector.store.outcomes import OutcomeStore, commands
+from recommender_collector.store.users import Command
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """What one record changes: commands for the store, and counts of predictions."""
+
+    commands: Sequence[Command] = ()
+    counted: int = 0
+    ignored: int = 0
+
+
+class OutcomeCounter:
+    """The outcomes of one model. It reads the store; the writer writes, with its offset."""
+
+    def __init__(self, store: OutcomeStore, name: str, model: Model) -> None:
+        self._store = store
+        self._name = name
+        self._rule = Rule.of(model)
+
+    async def turn(self, before: str, at: int, entries: Sequence[Event | Erasure]) -> Gain | None:
+        """Return what a record changes; None if another writer has moved the offset `before`.
+
+        A record that cannot be counted is left out, and never stops the writer.
+
+        Args:
+            at: time of the record, in milliseconds since 1970.
+
+        Raises:
+            RedisError, OSError: the store does not answer.
+        """
+        if self._rule is None:
+            return Gain()
+        try:
+            return await self._turn(self._rule, before, at, entries)
+        except (RedisError, OSError):
+            raise
+        except Exception as error:
+            # Its text may have values of users.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            what = f"{type(error).__name__} at {place.name}:{place.lineno}"
+            logger.error("%s: outcomes of a record cannot be counted: %s", self._name, what)
+            return Gain()
+
+    async def _turn(
+        self, rule: Rule, before: str, at: int, entries: Sequence[Event | Erasure]
+    ) -> Gain | None:
+        tally = Tally(self._name, rule, at)
+        users = tally.users(entries)
+        if not users:
+            return Gain()
+        known = await self._store.known(self._name, users)
+        if known.offset != before:
+            return None
+        tally.take(entries, known.index, known.persons, has_memory=known.has_memory)
+        changes = tally.finish(await self._store.sums(self._name, tally.cells()))
+        written = commands(self._name, changes, rule)
+        return Gain(written, changes.counted, changes.ignored)

@@ -1,0 +1,144 @@
+"""Outcomes of predictions: from events to what the operator reads, in a real Redis."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable
+from typing import cast
+
+import pytest
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+
+from recommender_collector.api.outcomes import shown
+from recommender_collector.domain.effects import number
+from recommender_collector.domain.events import Erasure, Event, Kind, digest, line_of
+from recommender_collector.domain.predictions import DAY_MILLISECONDS, Rule
+from recommender_collector.log.port import Line
+from recommender_collector.log.redis_log import RedisLog
+from recommender_collector.metrics import WriterMetrics
+from recommender_collector.store.experiments import ExperimentStore
+from recommender_collector.store.outcomes import KEEP_SECONDS, OutcomeStore
+from recommender_collector.store.users import OnlineStore
+from recommender_collector.writers.experiments import Experiments
+from recommender_collector.writers.online import OnlineWriter
+from recommender_collector.writers.outcomes import OutcomeCounter
+from tests.experiment_desk import DAY, now
+from tests.unit.recommender_collector.collector_samples import MAPPING, model
+
+LABEL = {
+    "positiveTypes": [{"type": "purchase"}],
+    "attribution": {"impressions": ["impression"], "hours": 2},
+}
+MODEL = model({**MAPPING, "label": LABEL})
+SHOP = "shop-0a1b2c3d"
+#: A rule by which days close at once, to read what is counted now.
+AT_ONCE = Rule(frozenset({Kind.PURCHASE}), window=0, late=-2 * DAY_MILLISECONDS)
+
+
+class Desk:
+    """A store and two writers of it."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+        self.log = RedisLog(redis, {"shop": DAY})
+        self.reader = OutcomeStore(redis)
+        self.registry = CollectorRegistry()
+        self.writer, self.other = self._writer(self.registry), self._writer(CollectorRegistry())
+        self.number = 0
+
+    def _writer(self, registry: CollectorRegistry) -> OnlineWriter:
+        return OnlineWriter(
+            self.log,
+            OnlineStore(self.redis, DAY),
+            "shop",
+            MODEL,
+            WriterMetrics(registry, ["shop"]),
+            Experiments(ExperimentStore(self.redis), "shop", MODEL),
+            OutcomeCounter(self.reader, "shop", MODEL),
+        )
+
+    async def put(self, *entries: Event | Erasure) -> None:
+        """Append one record."""
+        lines = []
+        for entry in entries:
+            self.number += 1
+            lines.append(Line(digest(str(self.number)), line_of(entry)))
+        await self.log.append("shop", lines)
+
+    async def sums(self) -> tuple[float, float, float]:
+        """Return users, predictions and labels of all days."""
+        days = (await self.reader.read("shop", SHOP, AT_ONCE)).days.values()
+        found = [each.shown()["sums"] for each in days]
+        return (
+            sum(each.users for each in days),
+            sum(each["predictions"] for each in found),  # type: ignore[index]
+            sum(each["labels"] for each in found),  # type: ignore[index]
+        )
+
+
+@pytest.fixture
+def desk(redis: Redis) -> Desk:
+    return Desk(redis)
+
+
+def impression(user: str, time: int) -> Event:
+    return Event(
+        "e", Kind.IMPRESSION, user, ("tea", "oil"), time, version=SHOP, path="model",
+        probabilities=(0.25, 0.5),
+    )  # fmt: skip
+
+
+def purchase(user: str, time: int) -> Event:
+    return Event("e", Kind.PURCHASE, user, ("tea",), time, 4.5)
+
+
+async def test_two_writers_count_each_event_once_in_any_order(desk: Desk) -> None:
+    at = now() - 60_000
+    await desk.put(purchase("ada", at + 1000))
+    await desk.writer.step(0.01)
+    await desk.put(impression("ada", at), impression("bob", at))
+    await desk.other.step(0.01)
+    await desk.writer.step(0.01)
+    assert await desk.sums() == (2, 4, 1)
+    value = desk.registry.get_sample_value
+    assert value("recommender_writer_predictions_total", {"model": "shop", "counts": "true"}) == 0
+
+
+async def test_an_erased_user_leaves_the_sums_and_the_store(desk: Desk) -> None:
+    at = now() - 60_000
+    await desk.put(impression("ada", at), purchase("ada", at), impression("bob", at))
+    await desk.writer.step(0.01)
+    await desk.put(Erasure("ada"))
+    await desk.writer.step(0.01)
+    assert await desk.sums() == (1, 2, 0)
+    keys = {name.decode() async for name in desk.redis.scan_iter("*outcomes*")}
+    assert keys == {"{shop}:outcomes", f"{{shop}}:outcomes:user:{number('bob')}"}
+    for name in keys:
+        assert 0 < await desk.redis.ttl(name) <= KEEP_SECONDS
+
+
+async def test_a_day_is_shown_when_no_event_can_change_it(desk: Desk) -> None:
+    await desk.put(impression("ada", now() - 60_000))
+    await desk.writer.step(0.01)
+    rule = Rule.of(MODEL)
+    assert rule is not None
+    answer = shown(SHOP, await desk.reader.read("shop", SHOP, rule))
+    assert (answer["counts"], answer["days"]) == (True, [])
+
+
+async def test_what_is_damaged_is_left_out_and_events_go_on(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    at = now() - 60_000
+    await desk.put(impression("ada", at))
+    await desk.writer.step(0.01)
+    await desk.redis.set(f"{{shop}}:outcomes:user:{number('ada')}", "ada was here")
+    sums = desk.redis.hset("{shop}:outcomes", f"{SHOP} {at // DAY_MILLISECONDS}", "x")
+    await cast("Awaitable[int]", sums)
+    with caplog.at_level(logging.WARNING):
+        await desk.put(impression("ada", at + 1), impression("bob", at))
+        await desk.writer.step(0.01)
+    assert await desk.sums() == (2, 4, 0)
+    assert "left out" in caplog.text
+    assert "ada" not in caplog.text

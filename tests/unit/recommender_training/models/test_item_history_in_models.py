@@ -1,0 +1,125 @@
+"""Models read each item that a request names as it was at the time of the request."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from recommender_training.config.declaration import Declaration
+from recommender_training.config.training import RetrievalLoss
+from recommender_training.data.dataset import Dataset
+from recommender_training.features import table
+from recommender_training.features.assembly import Constants, Inputs
+from recommender_training.models import logistic, ranker, two_tower
+from recommender_training.models.pairs import Batch
+from tests import small_data
+
+DECLARED = Declaration.model_validate(
+    {
+        "itemHistory": True,
+        "items": [
+            {"name": "brand", "kind": "Categorical"},
+            {"name": "picture", "kind": "Embedding", "length": 2},
+        ],
+    }
+)
+CATALOGUE_AT = 25
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    items: list[dict[str, Any]] = [
+        {"id": 0, "valid_from": 10, "brand": "plain", "picture": "1.0 0.0"},
+        {"id": 0, "valid_from": 30, "brand": "fine", "picture": "0.0 2.0"},
+        {"id": 1, "valid_from": 20, "brand": "fine", "picture": None},
+        {"id": 2, "valid_from": None, "brand": None, "picture": "1.0 1.0"},
+    ]
+    rows = [(0, 0, 5.0, 5), (0, 1, 2.0, 15), (0, 2, 5.0, 22), (0, 0, 5.0, 31)]
+    events: list[small_data.Event] = [*rows, (1, 0, 5.0, 32), (1, 1, 5.0, 33)]
+    return small_data.build(events, [{"id": n} for n in range(2)], items, DECLARED)
+
+
+@pytest.fixture(scope="module")
+def inputs(data: Dataset) -> Inputs:
+    return table.build(data, 3, Constants(3.0, 0.5))
+
+
+def towers(data: Dataset, loss: RetrievalLoss) -> two_tower.TwoTower:
+    torch.manual_seed(1)
+    size = two_tower.TowerSize((), 4, 3, 0.0, loss, CATALOGUE_AT)
+    return two_tower.create(data, data.events.item.astype(np.int64), size).eval()
+
+
+def by_hand(model: two_tower.TwoTower, batch: Batch) -> tuple[Tensor, Tensor]:
+    """[B, D] and [B, L, D] vectors of target and session, request by request."""
+    tables = [model.item_vectors(int(time)) for time in batch.inputs.items_at]
+    target = torch.stack([each[row] for each, row in zip(tables, batch.target, strict=True)])
+    named = zip(tables, batch.inputs.session, strict=True)
+    return target, torch.stack([each[rows] for each, rows in named])
+
+
+def test_the_vectors_of_an_item_follow_its_rows(data: Dataset) -> None:
+    model = towers(data, RetrievalLoss.SAMPLED_SOFTMAX)
+    before, first, second = (model.item_vectors(time)[1] for time in (9, 10, 30))
+    assert torch.equal(before, model.item.weight[1])  # nothing is known of it but its id
+    assert not torch.equal(first, before)
+    assert not torch.equal(second, first)
+    assert torch.equal(model.item_vectors()[1], second)
+
+
+def test_towers_see_the_items_of_a_batch_at_the_times_of_its_requests(
+    data: Dataset, inputs: Inputs
+) -> None:
+    model = towers(data, RetrievalLoss.SAMPLED_SOFTMAX)
+    batch = Batch(inputs, inputs.target)
+    target, session = by_hand(model, batch)
+    named = torch.cat([batch.target.unsqueeze(1), inputs.session], 1)
+    for read in (None, model.item.weight[named]):
+        items, of_target, of_session = model.items_of(batch, read)
+        assert torch.allclose(items[of_target], target)
+        assert torch.allclose(items[of_session], session)
+
+
+def test_a_softmax_over_the_catalogue_sees_what_was_liked_at_the_time_of_the_request(
+    data: Dataset, inputs: Inputs
+) -> None:
+    model = towers(data, RetrievalLoss.FULL_SOFTMAX)
+    batch = Batch(inputs, inputs.target)
+    target, session = by_hand(model, batch)
+    requests = model.of_session(session, inputs)
+    wanted = requests @ model.item_vectors(CATALOGUE_AT)[1:].t()
+    rows = torch.arange(len(target))
+    wanted[rows, batch.target - 1] = (requests * target).sum(1)
+    assert torch.allclose(model.catalogue_logits(batch), wanted + model.bias, atol=1e-6)
+
+
+def test_the_ranker_sees_items_at_the_time_of_the_request(data: Dataset, inputs: Inputs) -> None:
+    torch.manual_seed(2)
+    size = ranker.RankerSize(2, (), 4, 0.0, 0.0)
+    model = ranker.create(data, inputs, torch.arange(len(inputs)), size=size).eval()
+    parts = [model.item_parts(inputs, None)]
+    named = torch.cat([inputs.target.unsqueeze(1), inputs.session], 1)
+    parts.append(model.item_parts(inputs, model.item.weight[named]))
+    newest = model.item_vectors()
+    for target, session in parts:
+        assert torch.allclose(target[3:], newest[inputs.target[3:]])  # after the last change
+        assert not torch.allclose(target[0], newest[1])  # before the first row
+        assert torch.allclose(target[0], model.item.weight[1])
+        assert torch.allclose(session[3:], newest[inputs.session[3:]])
+
+
+def test_the_regression_sees_items_at_the_time_of_the_request(
+    data: Dataset, inputs: Inputs
+) -> None:
+    rows = np.arange(len(inputs))
+    model = logistic.fit(inputs, rows, data, data.events.label)
+    model = replace(model, tag=np.array([1.0, 2.0], dtype=np.float32), cross=model.cross * 0)
+    without = replace(model, tag=model.tag * 0)
+    added = model.logits(inputs, data) - without.logits(inputs, data)
+    # the categories are fine and plain: no row yet, none yet, no brand, fine, fine, fine
+    assert np.allclose(added, [0.0, 0.0, 0.0, 1.0, 1.0, 1.0])

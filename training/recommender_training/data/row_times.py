@@ -1,0 +1,90 @@
+"""Which row of a user or item counts at a time, where a table has several for each (`validFrom`).
+
+A row counts from its `validFrom` on, up to the next one of its owner, a user or an item; before
+the first one nothing is known. Memory follows the rows, never owners times moments.
+
+Legend of shapes: V rows of the table, R requests, M different moments.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from recommender_training.common.arrays import Bools, Ints, Places
+
+#: When a row without `validFrom` begins: of an id that occurs in events alone.
+ALWAYS = -(2**62)
+#: A time that every row has begun at.
+END = 2**62
+COLUMN = "valid_from"
+
+
+@dataclass(frozen=True)
+class RowTimes:
+    """Whose the rows of a table are, one owner after another, and the oldest first."""
+
+    owner: Ints  # [V] ascending; every owner from 0 on has a row
+    since: Ints  # [V] seconds since 1970
+
+    def places(self, owners: Places, times: Ints) -> Ints:
+        """Return [R] the row of each of these owners that counts at `times` [R]; -1 is none.
+
+        Shapes broadcast.
+        """
+        wanted = np.asarray(owners, dtype=np.int64)
+        begun = np.searchsorted(self.moments, times, side="right")
+        place = np.searchsorted(self.keys, wanted * self.stride + begun, side="left") - 1
+        known = (place >= 0) & (self.owner[place] == wanted)
+        return np.where(known, place, -1)
+
+    @property
+    def count(self) -> int:
+        """Number of owners."""
+        return int(self.owner[-1]) + 1 if len(self.owner) else 0
+
+    @property
+    def oldest(self) -> Bools:
+        """[V] whether a row is the first one of its owner, which no later row changes."""
+        first = np.r_[True, self.owner[1:] != self.owner[:-1]][: len(self.owner)]
+        return np.asarray(first, dtype=np.bool_)
+
+    @property
+    def newest(self) -> Ints:
+        """The last row of each owner."""
+        return np.flatnonzero(np.r_[self.owner[1:] != self.owner[:-1], True][: len(self.owner)])
+
+    @functools.cached_property
+    def moments(self) -> Ints:
+        """[M] the different first seconds, ascending."""
+        return np.unique(self.since)
+
+    @property
+    def stride(self) -> int:
+        """What the keys of two owners are apart."""
+        return len(self.moments) + 1
+
+    @functools.cached_property
+    def keys(self) -> Ints:
+        """[V] owner and place among the moments of each row as one number, ascending."""
+        return self.owner * self.stride + np.searchsorted(self.moments, self.since)
+
+
+def newest(frame: pl.DataFrame, key: str) -> pl.DataFrame:
+    """Return the newest row of each id in the column `key`, sorted by id."""
+    if COLUMN not in frame.columns:
+        return frame.sort(key)
+    return ordered(frame, key).unique(key, keep="last", maintain_order=True)
+
+
+def ordered(frame: pl.DataFrame, key: str) -> pl.DataFrame:
+    """Return all rows by id, the oldest first; rows without a time come before all others."""
+    return frame.sort(key, COLUMN, nulls_last=False)
+
+
+def since(frame: pl.DataFrame) -> pl.Series:
+    """Return the first second of each row."""
+    return frame[COLUMN].fill_null(ALWAYS)
