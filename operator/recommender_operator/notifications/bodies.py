@@ -18,6 +18,7 @@ SCHEMA = "recommender.dev/notification/v1"
 #: Time after which Alertmanager counts a decision as over. What lasts has rules of Prometheus.
 FIRING = datetime.timedelta(hours=1)
 ALERTS = "/api/v2/alerts"
+ALERT = "RecommenderNotification"
 _TITLES = {
     FactKind.PROMOTED: "was promoted",
     FactKind.ROLLED_BACK: "was rolled back",
@@ -109,7 +110,9 @@ def alert(fact: Fact, console: str, now: datetime.datetime) -> dict[str, Any]:
     """Return an alert of Alertmanager's API v2."""
     found = links(fact, console)
     labels = {
-        "alertname": f"Recommender{fact.kind.value}",
+        # Not a name of the alerts of Prometheus, which know nothing of these.
+        "alertname": ALERT,
+        "kind": fact.kind.value,
         "severity": _severity(fact),
         "namespace": fact.namespace,
         "model": fact.model,

@@ -10,6 +10,7 @@ import asyncio
 import collections
 import dataclasses
 import datetime
+import enum
 import logging
 import random
 import time
@@ -29,6 +30,16 @@ logger = logging.getLogger(__name__)
 QUEUE = 100
 #: Remembered ids of notifications that this process has told or given up.
 SETTLED = 10_000
+
+
+class Result(enum.StrEnum):
+    """What is counted of each receiver."""
+
+    DELIVERED = "delivered"
+    #: A try that failed; another one follows.
+    RETRIED = "retried"
+    FAILED = "failed"
+    DROPPED = "dropped"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -107,7 +118,7 @@ class Courier:
                 await self._give_up(job, failure)
                 return
             logger.info("%s: %s; another try follows", self.receiver.name, failure)
-            self._tools.count(self.receiver.name, "retried")
+            self._tools.count(self.receiver.name, Result.RETRIED)
             await self._tools.sleep(pacing.pause(attempt, random.random(), again))  # noqa: S311
 
     async def _tell(self, job: Job) -> None:
@@ -117,7 +128,7 @@ class Courier:
                 await tools.sleep(wait)
             message = bodies.message(self.receiver, job.fact, tools.console, tools.now())
             await tools.poster.post(self.receiver, message)
-            tools.count(self.receiver.name, "delivered")
+            tools.count(self.receiver.name, Result.DELIVERED)
             self._settle(job)
         await tools.record.write(job.model, self.receiver, job.fact)
 
@@ -127,16 +138,17 @@ class Courier:
         if job.fact.id in self._settled:
             # It was told; only the record is missing.
             return
-        self._tools.count(name, "failed")
+        self._tools.count(name, Result.FAILED)
         self._settle(job)
         try:
             await self._tools.record.write(job.model, self.receiver, job.fact, failure)
-        except (KubeError, NotLeaderError) as error:
+        except Exception as error:
+            # Whatever it is: the task must go on with what waits.
             logger.info("%s: the failure is not recorded: %s", name, type(error).__name__)
 
     def _drop(self, job: Job) -> None:
         logger.warning("%s was not told of %s: dropped", self.receiver.name, job.fact.id)
-        self._tools.count(self.receiver.name, "dropped")
+        self._tools.count(self.receiver.name, Result.DROPPED)
 
     def _settle(self, job: Job) -> None:
         self._settled[job.fact.id] = None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +26,7 @@ from tests.unit.recommender_operator.notifications.told import (
     fact,
 )
 
+ROOT = Path(__file__).resolve().parents[4]
 WAITING: dict[str, Any] = {
     "kind": FactKind.WAITING,
     "reason": "AwaitingPromotion",
@@ -77,6 +81,31 @@ def test_alertmanager_gets_its_path_and_an_end() -> None:
     (alert,) = json.loads(made.body)
     assert made.path == "/api/v2/alerts"
     assert alert["startsAt"] < alert["endsAt"]
+
+
+def test_the_documented_webhook_is_what_is_sent() -> None:
+    page = (ROOT / "docs" / "notifications.md").read_text(encoding="utf-8")
+    (example,) = (json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
+    told = WAITING | {
+        "namespace": example["namespace"],
+        "message": example["message"],
+        "at": datetime.datetime.fromisoformat(example["at"]),
+    }
+    assert sent(WEBHOOK, **told) == example
+
+
+def test_the_documented_kinds_are_those_there_are() -> None:
+    page = (ROOT / "docs" / "notifications.md").read_text(encoding="utf-8")
+    table = page.split("| kind | sent when |")[1].split("\n\n")[0]
+    named = re.findall(r"`(\w+)`", "".join(row.split("|")[1] for row in table.split("\n")[2:]))
+    assert named == [str(kind) for kind in FactKind]
+
+
+def test_an_alert_is_none_of_those_of_prometheus() -> None:
+    rules = (ROOT / "manifests" / "monitoring" / "rules.yaml").read_text(encoding="utf-8")
+    names = re.findall(r"alert: (\w+)", rules)
+    assert "RecommenderRolledBack" in names
+    assert bodies.ALERT not in names
 
 
 def test_every_kind_has_its_words() -> None:

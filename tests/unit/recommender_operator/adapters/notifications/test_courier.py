@@ -154,6 +154,18 @@ async def test_an_unknown_error_does_not_end_the_task_nor_show_its_text(
     assert "SECRET" not in caplog.text + str(world.events())
 
 
+async def test_a_failure_that_cannot_be_recorded_does_not_end_the_task() -> None:
+    world = World()
+    world.errors = [GONE]
+
+    async def create(*_: object) -> None:
+        raise RuntimeError
+
+    world.kube.create = create  # type: ignore[assignment, method-assign]
+    await world.courier().handle(world.job())
+    assert world.counts == {("ops", "failed"): 1}
+
+
 async def test_if_only_the_record_fails_it_is_told_once() -> None:
     world = World()
     failing = iter([True, True, False])
