@@ -234,7 +234,7 @@ class Runtime:
                 platform=PlatformReader(kube, options),
                 hosts=HostReader(kube, options, self._settings.watch_namespaces),
                 baselines=baselines,
-                experiments=self._users(),
+                users=self._users(),
                 direct=self._kube,
             ),
             asker=SmokeAsker(self._kube, HttpSmokeTester(smoke), self._now),
@@ -273,7 +273,7 @@ class Runtime:
 
         return of
 
-    def _users(self) -> experiments.ExperimentReader:
+    def _users(self) -> experiments.UsersReader:
         url, namespace = self._settings.experiments_url, self._settings.namespace
         if not url:
             return experiments.NoCollector()
