@@ -218,6 +218,8 @@ class Observed:
     experiment: CollectorReading | None = None
     #: What became of the champion's predictions; None if nothing is compared with labels.
     outcomes: CollectorReading | None = None
+    #: Why no retraining may start by itself, because of other models; empty if one may.
+    retrainings_full: str = ""
     #: The claims that the spec names; None if a claim does not exist.
     claims: Mapping[str, Claim | None] = dataclasses.field(default_factory=dict)
     #: Other routes with the model's current or desired host.

@@ -204,6 +204,8 @@ def _obstacle(turn: Turn, champion: VersionObject) -> str | None:
         return "none, because retrain.onDrift is false; change data or training in the spec"
     if general := retraining.obstacle(turn, champion):
         return general
+    if turn.observed.retrainings_full:
+        return turn.observed.retrainings_full
     if reacted is not None and not turn.due(reacted, cooldown, _POLL):
         return f"none before {(reacted + cooldown).isoformat(timespec='seconds')} (cooldown)"
     return None

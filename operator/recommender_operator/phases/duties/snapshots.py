@@ -181,6 +181,8 @@ def _retrain(turn: Turn) -> None:
         return
     if retraining.is_requested(turn) or retraining.frozen(turn) is not None:
         return
+    if turn.observed.retrainings_full:
+        return
     if retraining.obstacle(turn, champion) is not None:
         return
     turn.set_status(snapshots=_state(turn).model_copy(update={"since_retraining": 0}))

@@ -104,6 +104,8 @@ class Cluster:
     users: Users = dataclasses.field(default_factory=Users)
     #: What became of the champion's predictions, as the collector counts it.
     outcomes: CollectorReading | None = None
+    #: Why other models leave no room for a retraining.
+    retrainings_full: str = ""
     rivals: tuple[Rival, ...] = ()
     #: Claims of the namespace; claims that are missing here are not checked.
     claims: dict[str, Claim | None] = dataclasses.field(default_factory=dict)

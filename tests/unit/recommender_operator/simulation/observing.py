@@ -51,6 +51,7 @@ def observe(cluster: Cluster) -> Observed:
         platform=cluster.platform,
         experiment=cluster.users.reading(cluster.versions.values(), cluster.now),
         outcomes=cluster.outcomes,
+        retrainings_full=cluster.retrainings_full,
     )
 
 
