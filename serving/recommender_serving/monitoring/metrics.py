@@ -32,6 +32,7 @@ class Metrics:
         version: str,
         reference: Iterable[tuple[str, str, int]],
         design_effects: Mapping[str, float],
+        missing_design_effects: Mapping[str, float],
     ) -> None:
         self._registry = registry
         self._names = (model, version)
@@ -135,14 +136,21 @@ class Metrics:
             )
         )
         self._features = self._bins(reference)
-        effect = Gauge(
+        self._constants(
             "recommender_reference_design_effect",
             "Correlation of the sessions of one user, by feature; 1 for independent sessions.",
-            (*LABELS, "feature"),
-            registry=registry,
+            design_effects,
         )
-        for feature, value in design_effects.items():
-            effect.labels(*self._names, feature).set(value)
+        self._constants(
+            "recommender_reference_missing_design_effect",
+            "The same of whether a session has a known value of the feature.",
+            missing_design_effects,
+        )
+
+    def _constants(self, name: str, text: str, by_feature: Mapping[str, float]) -> None:
+        gauge = Gauge(name, text, (*LABELS, "feature"), registry=self._registry)
+        for feature, value in by_feature.items():
+            gauge.labels(*self._names, feature).set(value)
 
     def _by_label(
         self,
