@@ -77,7 +77,7 @@ async def test_a_decision_is_told_once_though_the_receiver_was_down_and_the_lead
     await operator.close()
     assert (receiver.tries, len(receiver.ids)) == (2, 1)
     (line,) = await events(namespace)
-    assert "ci was told: movies-0123abcd of movies in" in line
+    assert "sent to ci: movies-0123abcd of movies in" in line
 
 
 async def tell(notifier: Notifier) -> None:

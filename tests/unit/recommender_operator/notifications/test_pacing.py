@@ -51,3 +51,11 @@ def test_pauses_grow() -> None:
     pauses = [pacing.pause(n, 1.0) for n in range(1, 9)]
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
     assert pacing.pause(1, 0.0) == pytest.approx(0.5)
+
+
+@given(st.lists(st.none() | st.floats(0, 1e6), min_size=pacing.TRIES, max_size=pacing.TRIES))
+def test_the_tries_of_one_notification_end(asked: list[float | None]) -> None:
+    tries = pacing.Tries()
+    pauses = [tries.pause(1.0, each) for each in asked]
+    assert pauses[-1] is None
+    assert sum(each for each in pauses if each is not None) <= pacing.TOTAL
