@@ -67,6 +67,14 @@ def test_the_policy_opens_the_ports_of_the_receivers_if_there_are_any(
     assert {"ports": [{"port": 443}]} not in without["spec"]["egress"]
 
 
+def test_without_ports_the_policy_opens_nothing_more() -> None:
+    """An empty list of ports in a rule would mean all of them."""
+    values = {**VALUES, "networkPolicy.notificationPorts": "[]"}
+    (policy,) = [m for m in chart.manifests(values) if m["kind"] == "NetworkPolicy"]
+    assert all(rule["ports"] for rule in policy["spec"]["egress"])
+    assert {"port": 9093} not in [p for rule in policy["spec"]["egress"] for p in rule["ports"]]
+
+
 def test_without_receivers_no_secret_is_mounted() -> None:
     (deployment,) = chart.of_kind("defaults", "Deployment")
     assert [v["name"] for v in deployment["spec"]["template"]["spec"]["volumes"]] == ["tmp"]
@@ -79,6 +87,8 @@ def test_the_schema_takes_what_the_operator_takes() -> None:
     assert receiver["type"]["enum"] == [str(kind) for kind in ReceiverType]
     assert receiver["kinds"]["items"]["enum"] == [str(kind) for kind in FactKind]
     assert schema["allowedHosts"]["items"]["pattern"] == HOST
+    console = SCHEMA["properties"]["console"]["properties"]["url"]
+    assert console["pattern"] == settings.CONSOLE_URL
 
 
 @pytest.mark.parametrize(
@@ -88,7 +98,11 @@ def test_the_schema_takes_what_the_operator_takes() -> None:
         ({"notifications.receivers[0].type": "Pager"}, "/notifications/receivers/0/type"),
         ({"notifications.receivers[0].url": "https://x"}, "url"),
         ({"notifications.allowedHosts": "{https://hooks.slack.com}"}, "/allowedHosts/0"),
+        ({"notifications.receivers[1].name": "ops"}, "names must differ"),
         ({"console.url": "recommenders"}, "/console/url"),
+        ({"console.url": "https://recommenders.example.com/console"}, "/console/url"),
+        ({"console.url": "https://recommenders.example.com:65536"}, "/console/url"),
+        ({"console.url": "https://recommenders.example.com:0"}, "/console/url"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_with_its_name(

@@ -59,7 +59,7 @@ async def tell(
     async with serving(handler) as port, aiohttp.ClientSession(timeout=limits) as session:
         entries = {"url": f"http://127.0.0.1:{port}{path}\n", **entries}
         for name, text in entries.items():
-            (folder / f"{receiver.name}.{name}").write_text(text, encoding="utf-8")
+            (folder / f"{receiver.name}.{name}").write_bytes(text.encode(errors="surrogateescape"))
         poster = HttpPoster(session, folder, {f"{allowed}:{port}"}, lambda: NOW.timestamp())
         await poster.post(receiver, bodies.message(receiver, fact(), "", NOW))
 
@@ -152,7 +152,10 @@ async def test_an_endless_answer_is_not_read(tmp_path: pathlib.Path) -> None:
     [
         ({"url": f"https://evil.example/{SECRET}"}, "not allowed"),
         ({"url": f"http://me:{SECRET}@127.0.0.1/"}, "without user"),
-        ({"url": ""}, "http(s)"),
+        ({"url": ""}, "is empty"),
+        ({"key": " "}, "ops.key is empty"),
+        ({"key": "k" * 5_000}, "too long"),
+        ({"token": "\udcff"}, "not UTF-8"),
         ({"key": f"{SECRET}=="}, "its key is not"),
         ({"token": f"{SECRET}\r\nX: 1"}, "characters that no token has"),
     ],
@@ -163,6 +166,13 @@ async def test_an_entry_that_must_not_be_used_sends_nothing(
     seen = Seen()
     error = await refused(tmp_path, seen, **entries)
     assert said in str(error)
+    assert seen.requests == []
+
+
+async def test_a_key_that_cannot_be_read_is_no_missing_key(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "ops.key").mkdir()
+    error = await refused(tmp_path, seen := Seen())
+    assert "not readable" in str(error)
     assert seen.requests == []
 
 
