@@ -30,7 +30,7 @@ VALUES = {
 
 
 @pytest.fixture(scope="module")
-def told() -> list[Manifest]:
+def rendered() -> list[Manifest]:
     return [m for m in chart.manifests(VALUES) if m["metadata"]["name"] == "recommender-operator"]
 
 
@@ -39,8 +39,8 @@ def pod(manifests: list[Manifest]) -> dict[str, Any]:
     return dict(found["spec"]["template"]["spec"])
 
 
-def test_the_operator_takes_the_receivers_of_the_values(told: list[Manifest]) -> None:
-    (container,) = pod(told)["containers"]
+def test_the_operator_takes_the_receivers_of_the_values(rendered: list[Manifest]) -> None:
+    (container,) = pod(rendered)["containers"]
     given = {entry["name"]: entry.get("value", "from-the-pod") for entry in container["env"]}
     taken = settings.load(given)
     ops, alerts = taken.notifications
@@ -52,16 +52,18 @@ def test_the_operator_takes_the_receivers_of_the_values(told: list[Manifest]) ->
     assert (mount["mountPath"], mount["readOnly"]) == (taken.notifications_dir, True)
 
 
-def test_a_missing_secret_does_not_keep_the_operator_from_starting(told: list[Manifest]) -> None:
-    (volume,) = [v for v in pod(told)["volumes"] if v["name"] == "notifications"]
+def test_a_missing_secret_does_not_keep_the_operator_from_starting(
+    rendered: list[Manifest],
+) -> None:
+    (volume,) = [v for v in pod(rendered)["volumes"] if v["name"] == "notifications"]
     assert volume["secret"] == {"secretName": "receivers", "optional": True}
 
 
 def test_the_policy_opens_the_ports_of_the_receivers_if_there_are_any(
-    told: list[Manifest],
+    rendered: list[Manifest],
 ) -> None:
     opened = {"ports": [{"port": 443}, {"port": 9093}]}
-    (policy,) = [m for m in told if m["kind"] == "NetworkPolicy"]
+    (policy,) = [m for m in rendered if m["kind"] == "NetworkPolicy"]
     assert opened in policy["spec"]["egress"]
     (without,) = chart.of_kind("everything", "NetworkPolicy")
     assert {"ports": [{"port": 443}]} not in without["spec"]["egress"]

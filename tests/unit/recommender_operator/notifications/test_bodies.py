@@ -17,7 +17,7 @@ from recommender_operator.notifications.facts import FactKind
 from recommender_operator.notifications.memory import RENEW
 from recommender_operator.notifications.receivers import Receiver
 from tests.fakes.kube import NOW
-from tests.unit.recommender_operator.notifications.told import (
+from tests.unit.recommender_operator.notifications.samples import (
     ALERTS,
     CONSOLE,
     SLACK,
@@ -42,8 +42,8 @@ def sent(receiver: Receiver, console: str = CONSOLE, **values: Any) -> Any:
 def test_a_receiver_gets_what_was_reviewed(
     receiver: Receiver, golden: Callable[[str, Any], None]
 ) -> None:
-    told = {"rolled back": sent(receiver), "waiting": sent(receiver, **WAITING)}
-    golden(f"notifications/{receiver.type.value.lower()}", told)
+    found = {"rolled back": sent(receiver), "waiting": sent(receiver, **WAITING)}
+    golden(f"notifications/{receiver.type.value.lower()}", found)
 
 
 @pytest.mark.parametrize("receiver", [SLACK, WEBHOOK, ALERTS], ids=lambda one: one.type.value)

@@ -1,4 +1,4 @@
-"""What people are told about a model: each decision, each verdict, and what waits for them."""
+"""What is sent about a model: each decision, each verdict, and what waits for them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from recommender_operator.notifications import facts
 from recommender_operator.notifications.facts import GRACE, RECENT, Fact, FactKind
 from recommender_operator.observed import VersionObject
 from tests.fakes.kube import NOW
-from tests.unit.recommender_operator.notifications.told import (
+from tests.unit.recommender_operator.notifications.samples import (
     AT,
     VERSION,
     condition,
@@ -72,7 +72,7 @@ def rolling_out(
         (VersionStage.FAILED, FactKind.FAILED),
     ],
 )
-def test_a_decision_is_told_with_its_reason_and_time(stage: VersionStage, kind: FactKind) -> None:
+def test_a_decision_is_sent_with_its_reason_and_time(stage: VersionStage, kind: FactKind) -> None:
     (found,) = facts.of_model(model(), [decided(stage)], NOW)
     assert (found.kind, found.version, found.reason, found.at) == (
         kind,
@@ -88,7 +88,7 @@ def test_a_superseded_version_is_no_news() -> None:
 
 
 @pytest.mark.parametrize(("age", "count"), [(RECENT - SECOND, 1), (RECENT, 0)])
-def test_only_recent_decisions_are_told(age: datetime.timedelta, count: int) -> None:
+def test_only_recent_decisions_are_sent(age: datetime.timedelta, count: int) -> None:
     old = decided(VersionStage.PROMOTED, NOW - age)
     assert len(facts.of_model(model(), [old], NOW)) == count
 
@@ -102,7 +102,7 @@ def test_only_recent_decisions_are_told(age: datetime.timedelta, count: int) -> 
         (tried("Error"), FactKind.EXPERIMENT_BLOCKED, True),
     ],
 )
-def test_a_verdict_of_an_experiment_is_told(
+def test_a_verdict_of_an_experiment_is_sent(
     seen: ExperimentStatus, kind: FactKind, lasting: bool
 ) -> None:
     (found,) = facts.of_model(model(), [rolling_out(seen)], NOW)
@@ -177,7 +177,7 @@ def test_an_experiment_waits_for_nobody_once_it_is_answered(answered: VersionObj
     assert FactKind.WAITING not in [f.kind for f in found]
 
 
-def test_drift_and_a_lock_are_told_while_they_last() -> None:
+def test_drift_and_a_lock_are_sent_while_they_last() -> None:
     drifted = condition(ConditionType.DRIFTED, Reason.SHIFTED)
     locked = condition(ConditionType.LOCKED, Reason.LOCKED)
     found = facts.of_model(model(drifted, locked), [], NOW + datetime.timedelta(days=3))
@@ -212,7 +212,7 @@ def test_without_a_candidate_nothing_waits() -> None:
     assert facts.of_model(model(seen), [version()], NOW) == ()
 
 
-def test_nothing_is_told_of_a_model_that_is_being_deleted() -> None:
+def test_nothing_is_sent_about_a_model_that_is_being_deleted() -> None:
     going = dataclasses.replace(model(), deleting=True)
     assert facts.of_model(going, [decided(VersionStage.PROMOTED)], NOW) == ()
 

@@ -1,4 +1,4 @@
-"""How fast a receiver is told."""
+"""How fast notifications are sent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_in_no_period_more_is_sent_than_the_burst_and_the_rate_allow(steps: list
             assert j - i + 1 <= BURST + (sent[j] - first) / EVERY + 1e-6
 
 
-def test_who_waits_as_long_as_told_gets_a_token() -> None:
+def test_who_waits_as_long_as_asked_gets_a_token() -> None:
     bucket = Bucket(0.0)
     assert [bucket.take(0.0) for _ in range(BURST)] == [0.0] * BURST
     wait = bucket.take(0.0)

@@ -17,7 +17,7 @@ from recommender_operator.notifications.bodies import Message
 from recommender_operator.notifications.facts import Fact
 from recommender_operator.notifications.receivers import Receiver
 from tests.fakes.kube import NOW, FakeKube
-from tests.unit.recommender_operator.notifications.told import (
+from tests.unit.recommender_operator.notifications.samples import (
     SLACK,
     fact,
     model,
@@ -73,8 +73,8 @@ class World:
     def courier(self, receiver: Receiver = SLACK) -> Courier:
         return Courier(receiver, self.tools())
 
-    def job(self, told: Fact | None = None) -> Job:
-        return Job(model=model(), fact=told or fact(), at=self.now())
+    def job(self, given: Fact | None = None) -> Job:
+        return Job(model=model(), fact=given or fact(), at=self.now())
 
     def events(self) -> list[tuple[str, str]]:
         found = [self.kube.find(EVENTS, name) for name in self.kube.names(EVENTS)]

@@ -17,14 +17,14 @@ from tests.unit.recommender_operator.adapters.notifications.rig import (
     GONE,
     World,
 )
-from tests.unit.recommender_operator.notifications.told import (
+from tests.unit.recommender_operator.notifications.samples import (
     ALERTS,
     SLACK,
     fact,
 )
 
 
-async def test_what_was_told_is_an_event_of_the_model() -> None:
+async def test_what_was_sent_is_an_event_of_the_model() -> None:
     world = World()
     await world.courier().handle(world.job())
     ((reason, message),) = world.events()
@@ -33,7 +33,7 @@ async def test_what_was_told_is_an_event_of_the_model() -> None:
     assert world.counts == {("ops", "delivered"): 1}
 
 
-async def test_a_new_leader_does_not_tell_it_again_and_renews_the_record() -> None:
+async def test_a_new_leader_does_not_send_it_again_and_renews_the_record() -> None:
     world = World()
     await world.courier().handle(world.job())
     world.seconds += 600
@@ -142,7 +142,7 @@ async def test_an_unknown_error_does_not_end_the_task_nor_show_its_text(
     assert "SECRET" not in caplog.text + str(world.events())
 
 
-async def test_if_only_the_record_fails_it_is_told_once() -> None:
+async def test_if_only_the_record_fails_it_is_sent_once() -> None:
     world = World()
     failing = iter([True, True, False])
 
@@ -155,7 +155,7 @@ async def test_if_only_the_record_fails_it_is_told_once() -> None:
     assert [reason for reason, _ in world.events()] == ["Notified"]
 
 
-async def test_who_may_not_write_tells_nothing() -> None:
+async def test_who_may_not_write_sends_nothing() -> None:
     world = World()
     leads = iter([False, False, True])
 
@@ -165,10 +165,10 @@ async def test_who_may_not_write_tells_nothing() -> None:
 
     world.kube.patch = patch  # type: ignore[assignment, method-assign]
     courier = world.courier()
-    telling = asyncio.create_task(courier.handle(world.job()))
+    sending = asyncio.create_task(courier.handle(world.job()))
     await asyncio.sleep(0)
     assert world.posts == []
-    await telling
+    await sending
     assert len(world.posts) == 1
 
 
@@ -182,7 +182,7 @@ async def test_a_namespace_that_is_being_deleted_ends_it() -> None:
     assert world.slept == []
 
 
-async def test_many_facts_are_told_at_a_limited_rate() -> None:
+async def test_many_facts_are_sent_at_a_limited_rate() -> None:
     world = World()
     courier = world.courier()
     for number in range(pacing.BURST + 3):

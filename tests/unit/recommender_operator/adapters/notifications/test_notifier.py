@@ -22,7 +22,7 @@ from tests.unit.recommender_operator.adapters.notifications.rig import (
     idle,
     running,
 )
-from tests.unit.recommender_operator.notifications.told import (
+from tests.unit.recommender_operator.notifications.samples import (
     ALERTS,
     SLACK,
     condition,
@@ -128,7 +128,7 @@ async def test_an_error_in_the_facts_fails_no_look_and_is_counted(
     assert "ZeroDivisionError" in caplog.text
 
 
-async def test_a_receiver_is_told_only_what_it_wants() -> None:
+async def test_a_receiver_gets_only_what_it_wants() -> None:
     world = World()
     quiet = SLACK.model_copy(update={"namespaces": ("shop",)})
     notifier = Notifier([quiet], world.tools())

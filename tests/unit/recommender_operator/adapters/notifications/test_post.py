@@ -1,4 +1,4 @@
-"""One try to tell a receiver, over real HTTP."""
+"""One try to send to a receiver, over real HTTP."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.unit.recommender_operator.adapters.podserver import (
     hanging,
     serving,
 )
-from tests.unit.recommender_operator.notifications.told import ALERTS, SLACK, WEBHOOK, fact
+from tests.unit.recommender_operator.notifications.samples import ALERTS, SLACK, WEBHOOK, fact
 
 #: A part of the address that nobody may see.
 SECRET = "T000-B000-XXXX"
@@ -45,7 +45,7 @@ class Seen:
         return web.Response(status=self.status, headers=self.headers, text=SECRET)
 
 
-async def tell(
+async def send(
     folder: pathlib.Path,
     handler: Handler,
     receiver: Receiver = SLACK,
@@ -66,7 +66,7 @@ async def tell(
 
 async def refused(folder: pathlib.Path, handler: Handler, **how: object) -> PostError:
     with pytest.raises(PostError) as found:
-        await tell(folder, handler, **how)  # type: ignore[arg-type]
+        await send(folder, handler, **how)  # type: ignore[arg-type]
     assert SECRET not in f"{found.value!r} {found.value.__cause__!r}"
     assert found.value.__suppress_context__ or found.value.__context__ is None
     return found.value
@@ -74,7 +74,7 @@ async def refused(folder: pathlib.Path, handler: Handler, **how: object) -> Post
 
 async def test_a_message_is_posted_as_json_without_keys(tmp_path: pathlib.Path) -> None:
     seen = Seen()
-    await tell(tmp_path, seen)
+    await send(tmp_path, seen)
     (request,) = seen.requests
     assert (request.method, request.path) == ("POST", f"/services/{SECRET}")
     assert request.headers["Content-Type"] == "application/json"
@@ -84,7 +84,7 @@ async def test_a_message_is_posted_as_json_without_keys(tmp_path: pathlib.Path) 
 
 async def test_a_webhook_with_a_key_is_signed_with_its_id_and_time(tmp_path: pathlib.Path) -> None:
     seen = Seen()
-    await tell(tmp_path, seen, WEBHOOK, key=KEY, token="abc.def")
+    await send(tmp_path, seen, WEBHOOK, key=KEY, token="abc.def")
     (request,), (body,) = seen.requests, seen.bodies
     at = int(NOW.timestamp())
     assert request.headers["webhook-timestamp"] == str(at)
@@ -95,9 +95,9 @@ async def test_a_webhook_with_a_key_is_signed_with_its_id_and_time(tmp_path: pat
 
 
 @pytest.mark.parametrize("path", ["", "/", "/prefix"])
-async def test_alertmanager_is_told_at_its_api(tmp_path: pathlib.Path, path: str) -> None:
+async def test_alertmanager_is_reached_at_its_api(tmp_path: pathlib.Path, path: str) -> None:
     seen = Seen()
-    await tell(tmp_path, seen, ALERTS, path=path)
+    await send(tmp_path, seen, ALERTS, path=path)
     assert seen.requests[0].path == f"{path.rstrip('/')}/api/v2/alerts"
 
 
@@ -144,7 +144,7 @@ async def test_a_receiver_that_does_not_answer_is_left_after_the_limit(
 
 
 async def test_an_endless_answer_is_not_read(tmp_path: pathlib.Path) -> None:
-    await tell(tmp_path, endless)
+    await send(tmp_path, endless)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ async def test_a_key_that_cannot_be_read_is_no_missing_key(tmp_path: pathlib.Pat
     assert seen.requests == []
 
 
-async def test_without_its_entry_a_receiver_is_not_told(tmp_path: pathlib.Path) -> None:
+async def test_without_its_entry_a_receiver_gets_nothing(tmp_path: pathlib.Path) -> None:
     async with HttpPoster.session() as session:
         with pytest.raises(PostError, match=r"no entry ops\.url"):
             await HttpPoster(session, tmp_path, ()).post(SLACK, MESSAGE)
