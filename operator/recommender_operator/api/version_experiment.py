@@ -147,6 +147,9 @@ class ExperimentStatus(ApiModel):
     judged_at: datetime.datetime | None = Field(
         default=None, description="When verdict and numbers were written."
     )
+    verdict_since: datetime.datetime | None = Field(
+        default=None, description="Time since which the verdict is the same."
+    )
     users: int = Field(default=0, ge=0, description="Measured users of both versions.")
     planned_users: int | None = Field(
         default=None, ge=0, description="Users of both versions that the plan requires."

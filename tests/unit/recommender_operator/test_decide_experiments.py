@@ -303,3 +303,19 @@ def test_numbers_are_written_once_a_minute(judge: Judge) -> None:
         world.tick()
     assert 4 <= len(written) <= 7
     assert len(judge.asked) > 50
+
+
+def test_the_time_of_a_verdict_is_that_of_its_first_look(judge: Judge) -> None:
+    world = measuring()
+    judge.kind = Kind.BLOCKED
+    until(world, lambda: experiment(world).verdict == "Blocked")
+    since = experiment(world).verdict_since
+    world.watch(200)
+    seen = experiment(world)
+    assert seen.verdict_since == since
+    assert seen.judged_at is not None
+    assert since is not None
+    assert seen.judged_at > since
+    judge.kind = Kind.KEEP_RUNNING
+    until(world, lambda: experiment(world).verdict == "KeepRunning")
+    assert experiment(world).verdict_since != since

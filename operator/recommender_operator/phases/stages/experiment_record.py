@@ -50,9 +50,11 @@ def note(turn: Turn, name: str, found: Finding) -> ExperimentStatus:
     """Record a finding, at most once per EVERY unless the verdict changes; return the record."""
     before = turn.versions[name].status.experiment
     assert before is not None, "there is an experiment"
+    same = str(found.verdict) == before.verdict
     after = before.model_copy(
         update={
             "verdict": str(found.verdict),
+            "verdict_since": (before.verdict_since if same else None) or turn.time,
             "final": found.final,
             "message": found.message[:MAX_MESSAGE],
             "judged_at": turn.time,

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from recommender_console.actions import BY_VERB
 from recommender_operator.notifications import bodies
 from recommender_operator.notifications.facts import FactKind
+from recommender_operator.notifications.memory import RENEW
 from recommender_operator.notifications.receivers import Receiver
 from tests.fakes.kube import NOW
-from tests.unit.recommender_operator.notifications.told import (
+from tests.unit.recommender_operator.notifications.samples import (
     ALERTS,
     CONSOLE,
     SLACK,
@@ -44,8 +45,8 @@ def sent(receiver: Receiver, console: str = CONSOLE, **values: Any) -> Any:
 def test_a_receiver_gets_what_was_reviewed(
     receiver: Receiver, golden: Callable[[str, Any], None]
 ) -> None:
-    told = {"rolled back": sent(receiver), "waiting": sent(receiver, **WAITING)}
-    golden(f"notifications/{receiver.type.value.lower()}", told)
+    found = {"rolled back": sent(receiver), "waiting": sent(receiver, **WAITING)}
+    golden(f"notifications/{receiver.type.value.lower()}", found)
 
 
 @pytest.mark.parametrize("receiver", [SLACK, WEBHOOK, ALERTS], ids=lambda one: one.type.value)
@@ -61,12 +62,45 @@ def test_a_fact_about_a_model_leads_to_its_page() -> None:
     }
 
 
-@given(st.text(max_size=3000))
+@given(st.text(max_size=3000) | st.text("[]()<>@#*_~`:/. \nhtpswm", max_size=60))
 def test_a_message_of_a_job_mentions_nobody_and_links_nowhere(text: str) -> None:
     said = sent(SLACK, console="", message=text, reason=text[:20])["text"]
-    assert not {"<", ">"} & set(said)
-    assert all(said[at + 1 : at + 2] == "\u200b" for at, c in enumerate(said) if c == "@")
+    assert not {"<", ">", "`", "~"} & set(said)
+    assert all(said[at + 1 : at + 2] == "\u200b" for at, c in enumerate(said) if c in "@#[]_")
+    assert not re.search(r"\]\(|://|www\.\w|mailto:\S", said)
+    assert len(said.splitlines()) <= 2
     assert len(sent(WEBHOOK, message=text)["message"]) <= bodies.MAX_TEXT
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("see https://evil.example/x", "see https:|//evil.|example/x"),
+        ("[Promote](https://evil.example)", "[|Promote]|(https:|//evil.|example)"),
+        ("a\n# Urgent\n> b", "a #| Urgent &gt; b"),
+        ("@channel www.evil.example", "@|channel www.|evil.|example"),
+        ("*a* ~b~ `c` mailto:d", "\u2217a\u2217 \u223cb\u223c 'c' mailto:|d"),
+        ("www.1and1.example", "www.|1and1.|example"),
+        ("errorRate: 0.08 > 0.02", "errorRate: 0.08 &gt; 0.02"),
+    ],
+)
+def test_slack_shows_markup_and_addresses_as_text(message: str, shown: str) -> None:
+    said = sent(SLACK, console="", message=message)["text"].splitlines()
+    assert said[1:] == [shown.replace("|", "\u200b")]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "severity"), [("Promote", "info"), ("RollBack", "warning"), ("Futile", "warning")]
+)
+def test_only_a_won_experiment_is_good_news(verdict: str, severity: str) -> None:
+    decided: dict[str, Any] = {"kind": FactKind.EXPERIMENT_DECIDED, "reason": verdict}
+    assert sent(WEBHOOK, **decided)["severity"] == severity
+    assert sent(SLACK, **decided)["text"].startswith(":warning:") is (severity == "warning")
+
+
+def test_the_sessions_drift_and_not_the_model() -> None:
+    drifted = fact(kind=FactKind.DRIFTED, version="", reason="Shifted")
+    assert bodies.title(drifted) == "the sessions of movies in team have drifted (Shifted)"
 
 
 def test_the_id_is_that_of_receiver_and_fact_alone() -> None:
@@ -106,6 +140,16 @@ def test_an_alert_is_none_of_those_of_prometheus() -> None:
     names = re.findall(r"alert: (\w+)", rules)
     assert "RecommenderRolledBack" in names
     assert bodies.ALERT not in names
+
+
+def test_an_alert_lasts_until_it_is_sent_again() -> None:
+    assert bodies.FIRING > 2 * RENEW
+
+
+def test_two_decisions_for_one_reason_are_two_alerts_and_one_decision_is_one() -> None:
+    first, second = (sent(ALERTS, id=f"decision/uid-version/{n}")[0]["labels"] for n in (7, 8))
+    assert first != second
+    assert first == sent(ALERTS)[0]["labels"]
 
 
 def test_every_kind_has_its_words() -> None:
