@@ -27,12 +27,32 @@ for name, examples in (("quick", 20), ("thorough", 1000)):
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
+#: Maximum length of a failure, in characters; the last ones show the difference.
+SHOWN_AT_ONCE = 8000
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="write the expected manifests anew"
     )
+
+
+class FailuresAtOnce:
+    """Prints a failure when it happens: pytest prints it at the end of the run."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._terminal = config.pluginmanager.get_plugin("terminalreporter")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed and self._terminal is not None:
+            self._terminal.write_line(f"\n{report.nodeid} ({report.when})")
+            self._terminal.write_line(report.longreprtext[-SHOWN_AT_ONCE:])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(FailuresAtOnce(config))
 
 
 @pytest.fixture

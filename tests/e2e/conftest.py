@@ -25,8 +25,6 @@ REQUESTS_A_SECOND = 30.0
 NewWorld = Callable[..., World]
 DATA = cache_folder() / install.DATA_FOLDER
 ENDS_WORLD = pytest.StashKey[bool]()
-#: Maximum length of a failure, in characters; the last ones show the difference.
-SHOWN_AT_ONCE = 8000
 #: Several worlds share two cores and the memory. A served version uses 0.6 GiB and a training
 #: 0.7 GiB; Knative keeps old revisions for more than a minute.
 SMALL: dict[str, Any] = {
@@ -63,24 +61,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> worlds.ByWorld | None:
     return worlds.ByWorld(config, log) if config.getvalue("dist") == "loadscope" else None
-
-
-class FailuresAtOnce:
-    """Prints a failure when it happens: pytest prints it at the end of the run."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self._terminal = config.pluginmanager.get_plugin("terminalreporter")
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.failed and self._terminal is not None:
-            self._terminal.write_line(f"\n{report.nodeid} ({report.when})")
-            self._terminal.write_line(report.longreprtext[-SHOWN_AT_ONCE:])
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_configure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(FailuresAtOnce(config))
 
 
 @pytest.fixture(scope="session")
