@@ -17,10 +17,12 @@ from recommender_training.config.declaration import Declaration
 from recommender_training.data import load
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import responses
-from recommender_training.features import table
+from recommender_training.features import groups, table
 from recommender_training.features.assembly import Constants, Inputs
 from recommender_training.features.item_content import content
+from recommender_training.features.state import State
 from recommender_training.ingestion.mapping import Format
+from recommender_training.mitigation import exposure
 from recommender_training.models.item_vectors import ItemContent, times_of
 from tests import small_data
 from tests.mapped_files import NOW, START, check, declare, event, reasons, write
@@ -100,9 +102,9 @@ def test_an_event_sees_the_row_of_its_item_that_counted_at_its_time(
     item, time = found.events.item, found.events.time
     wanted = [by_hand(rows, int(i), int(t)) for i, t in zip(item, time, strict=True)]
     assert brands(found, item, time) == wanted
-    groups = responses.item_rows(found, np.arange(len(item)))
+    of_groups = responses.item_rows(found, np.arange(len(item)))
     for name in ("plain", "fine"):
-        assert groups[f"brand:{name}"].tolist() == [each == name for each in wanted]
+        assert of_groups[f"brand:{name}"].tolist() == [each == name for each in wanted]
 
 
 def read(found: Dataset, end: int) -> list[str]:
@@ -160,6 +162,24 @@ def test_the_graph_gets_the_newest_rows(rows: list[Any], events: list[Any]) -> N
     names = [*served.items.blocks[0].categories, None]
     wanted = [by_hand(rows, item, 1000) for item in range(3)]
     assert [names[code] for code in served.items.first[0][:3]] == wanted
+
+
+@given(ROWS, EVENTS, st.integers(0, 50), st.integers(0, 50))
+def test_a_bonus_of_item_groups_that_is_found_at_one_time_is_used_at_any_other(
+    rows: list[Any], events: list[Any], one: int, other: int
+) -> None:
+    found = data(rows, events)
+    counts = State.at(found, None).counts
+    for by in ("brand", "tags"):
+        then, later, served = (
+            groups.membership(by, each.items, counts)
+            for each in (found.as_of(one), found.as_of(other), found.at_the_end)
+        )
+        bonus = exposure.of_items(np.arange(then.shape[1]) / 4, later)
+        assert bonus.shape == (found.items.count,)
+        assert served.shape == then.shape
+        assert len(groups.names(by, found.as_of(one).items)) == then.shape[1]
+        assert groups.names(by, found.at_the_end.items)[-1] == f"{by}:unknown"
 
 
 def test_memory_follows_the_rows_and_not_items_times_moments() -> None:
