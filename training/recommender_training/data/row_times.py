@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from recommender_training.common.arrays import Bools, Ints, Places
+from recommender_training.data import bands
 
 #: When a row without `validFrom` begins: of an id that occurs in events alone.
 ALWAYS = -(2**62)
@@ -78,6 +79,21 @@ def newest(frame: pl.DataFrame, key: str) -> pl.DataFrame:
     if COLUMN not in frame.columns:
         return frame.sort(key)
     return ordered(frame, key).unique(key, keep="last", maintain_order=True)
+
+
+def reshaped(frame: pl.DataFrame, key: str, columns: pl.Schema) -> pl.DataFrame:
+    """Return stored rows for a table with these columns, which has gained or lost `validFrom`.
+
+    Without one, the newest row of each id stays. With one, rows that were stored without a time
+    are newest values of unknown age: only the id is known to have been there always.
+    """
+    had, has = COLUMN in frame.columns, COLUMN in columns
+    if had and not has:
+        return newest(frame, key)
+    if has and not had:
+        unknown = pl.lit(bands.UNKNOWN).alias("segment")
+        return frame.select(key, *([unknown] if "segment" in columns else []))
+    return frame
 
 
 def ordered(frame: pl.DataFrame, key: str) -> pl.DataFrame:
