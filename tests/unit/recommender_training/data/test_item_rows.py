@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from recommender_training.data import lake, load
-from tests.mapped_files import START, check, declare, event, write
+from recommender_training.ingestion.mapping import Format
+from tests.mapped_files import START, check, declare, event, reasons, write
 from tests.mapped_files import table as lake_table
 
 ITEMS: dict[str, Any] = {
@@ -89,3 +92,60 @@ def test_segments_of_users_that_were_stored_without_a_time_are_not_known_of_the_
     _, known = load.load(path, found.data_version, None)
     assert known.side_of_events(known.events.rows)[:, 0].tolist()[2] == 0.0
     assert lake_table(path, "users")["segment"].to_list() == ["unknown", "gold"]
+
+
+def iso(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("unit", "written"),
+    [
+        ("Seconds", lambda seconds: seconds),
+        ("Milliseconds", lambda seconds: round(seconds * 1000)),
+        ("ISO8601", iso),
+    ],
+)
+def test_a_row_counts_from_the_first_whole_second_on_and_the_latest_of_a_second_counts(
+    unit: str, written: Any, tmp_path: Path
+) -> None:
+    source, path = tmp_path / "raw", tmp_path / "lake"
+    mapping = declare(items=ITEMS | {"validFromUnit": unit})
+    times = {START + 10.25: 8, START + 10.75: 20, START + 10.5: 9, START + 20: 8, START + 19.5: 20}
+    write(source / "items" / "one.csv", [item(5, written(at), p) for at, p in times.items()])
+    ends = (10, 11, 19, 20)  # the times of events are cut off to the second
+    write(source / "events" / "one.csv", [event(1, 5, START + end) for end in ends])
+    assert bands(path, check(source, path, mapping).data_version) == [-1, 1, 1, 0]
+    assert reasons(path) == {}
+    assert lake_table(path, "items")["valid_from"].to_list() == [START + 11, START + 20]
+
+
+@pytest.mark.parametrize("unit", ["Seconds", "Milliseconds", "ISO8601"])
+def test_fractions_of_typed_times_count(unit: str, tmp_path: Path) -> None:
+    source, path = tmp_path / "raw", tmp_path / "lake"
+    micros = [START * 1_000_000 + more for more in (0, 100, 999_999)]
+    rows = pl.DataFrame({"id": [4, 5, 6], "since": micros, "price": [8.0, 8.0, 8.0]})
+    (source / "items").mkdir(parents=True)
+    typed = rows.with_columns(pl.col("since").cast(pl.Datetime("us")))
+    typed.write_parquet(source / "items" / "one.parquet")
+    write(source / "events" / "one.parquet", [event(1, n, START) for n in (4, 5, 6)])
+    mapping = declare(Format.PARQUET, items=ITEMS | {"validFromUnit": unit})
+    version = check(source, path, mapping, Format.PARQUET).data_version
+    assert bands(path, version) == [0, -1, -1]
+
+
+def test_a_title_may_differ_and_a_correction_by_a_later_file_is_said(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source, path = tmp_path / "raw", tmp_path / "lake"
+    mapping = declare(items=ITEMS | {"title": "title"})
+    rows = [item(5, START, 8, title="Pot"), item(5, START, 8, title="Pan")]
+    write(source / "items" / "one.csv", [*rows, item(6, START, 8, title="Lid")])
+    write(source / "events" / "one.csv", [event(1, 5, START), event(1, 6, START)])
+    check(source, path, mapping)
+    assert reasons(path) == {}
+    assert lake_table(path, "items")["title"].to_list() == ["Pan", "Lid"]
+    assert "differently" not in "".join(capfd.readouterr())
+    write(source / "items" / "two.csv", [item(5, START, 20, title="Pan")])
+    assert bands(path, check(source, path, mapping).data_version) == [1, 0]
+    assert "1 rows of items are stated differently" in "".join(capfd.readouterr())
