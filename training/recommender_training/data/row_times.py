@@ -47,11 +47,13 @@ class RowTimes:
         """Number of owners."""
         return int(self.owner[-1]) + 1 if len(self.owner) else 0
 
-    @property
-    def oldest(self) -> Bools:
-        """[V] whether a row is the first one of its owner, which no later row changes."""
-        first = np.r_[True, self.owner[1:] != self.owner[:-1]][: len(self.owner)]
-        return np.asarray(first, dtype=np.bool_)
+    def first(self, known: Bools) -> Bools:
+        """Return [V] whether a row is the first one of its owner among those `known` [V]."""
+        rows = np.flatnonzero(known)
+        owners = self.owner[rows]
+        found = np.zeros(len(known), dtype=np.bool_)
+        found[rows[np.r_[True, owners[1:] != owners[:-1]][: len(rows)]]] = True
+        return found
 
     @property
     def newest(self) -> Ints:

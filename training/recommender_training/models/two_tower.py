@@ -49,7 +49,6 @@ from recommender_training.models.item_vectors import (
     hidden_ids,
     hidden_names,
     named_at,
-    times_of,
     whole_table,
 )
 from recommender_training.models.lookup import embedding, lookup
@@ -205,10 +204,9 @@ class TwoTower(nn.Module):
             )
             return self.vectors_of(rows, times), of_target, of_session
         named = _named(batch)
-        rows, times = named.reshape(-1), times_of(named, batch.inputs.items_at)
-        known: Tensor = self.content(rows, self.of_content.weight, times)
-        places = torch.arange(len(rows), device=rows.device).view(named.shape)
-        return read.reshape(known.shape) + known, places[:, 0], places[:, 1:]
+        known = self.content.of_names(named, self.of_content.weight, batch.inputs.items_at)
+        places = torch.arange(named.numel(), device=named.device).view(named.shape)
+        return (read + known).flatten(0, 1), places[:, 0], places[:, 1:]
 
     def catalogue_logits(self, batch: Batch) -> Tensor:
         """[B, I] logits of the whole catalogue while fitting; some ids are hidden.
@@ -233,10 +231,9 @@ class TwoTower(nn.Module):
         """[B, L, D] what the items of sessions are at the times of their requests, less what they
         were at `then` [1].
         """
-        rows, weights = inputs.session.reshape(-1), self.of_content.weight
-        now: Tensor = self.content(rows, weights, times_of(inputs.session, inputs.items_at))
-        before: Tensor = self.content(rows, weights, then.expand(len(rows)))
-        return (now - before).view(*inputs.session.shape, -1)
+        session, weights = inputs.session, self.of_content.weight
+        now = self.content.of_names(session, weights, inputs.items_at)
+        return now - self.content.of_names(session, weights, then.expand(len(session)))
 
     def logits(self, items: Tensor, inputs: Inputs) -> Tensor:
         """[B, I] logits of the whole catalogue; `items` are `item_vectors`."""

@@ -9,8 +9,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from recommender_training.config.declaration import Declaration
 from recommender_training.data import lake, load
+from recommender_training.features.item_content import content
 from recommender_training.ingestion.mapping import Format
+from tests import small_data
 from tests.mapped_files import START, check, declare, event, reasons, write
 from tests.mapped_files import table as lake_table
 
@@ -92,6 +95,26 @@ def test_segments_of_users_that_were_stored_without_a_time_are_not_known_of_the_
     _, known = load.load(path, found.data_version, None)
     assert known.side_of_events(known.events.rows)[:, 0].tolist()[2] == 0.0
     assert lake_table(path, "users")["segment"].to_list() == ["unknown", "gold"]
+
+
+@pytest.mark.parametrize("known_first", [True, False])
+def test_values_of_items_that_events_know_first_have_the_scale_of_their_own(
+    known_first: bool,
+) -> None:
+    features = [{"name": "picture", "kind": "Embedding", "length": 2},
+                {"name": "released", "kind": "Timestamp"}]  # fmt: skip
+    declared = Declaration.model_validate({"itemHistory": True, "items": features})
+    rows: list[dict[str, Any]] = [
+        {"id": n, "valid_from": n + 9, "picture": f"{n} 0.0", "released": n} for n in (1, 2, 3)
+    ]
+    rows += [{"id": n, "valid_from": None} for n in (1, 2, 3) if known_first]
+    rows.append({"id": 1, "valid_from": 90, "picture": "9.0 9.0", "released": 80})
+    found = content(
+        small_data.build([(0, 1, 5.0, 5)], [{"id": 0}], rows, declared).items, times=True
+    )
+    lengths = found.numbers.norm(dim=1)
+    assert sorted(lengths[lengths > 0].tolist())[:3] == [0.5, 1.0, 1.5]
+    assert found.places[found.shares > 0].unique().tolist() == [3, 4, 5]  # a band of each release
 
 
 def iso(seconds: float) -> str:
