@@ -172,3 +172,24 @@ def test_a_title_may_differ_and_a_correction_by_a_later_file_is_said(
     write(source / "items" / "two.csv", [item(5, START, 20, title="Pan")])
     assert bands(path, check(source, path, mapping).data_version) == [1, 0]
     assert "1 rows of items are stated differently" in "".join(capfd.readouterr())
+
+
+def test_bands_and_kept_categories_count_an_item_once_however_often_it_changes() -> None:
+    features = [{"name": "price", "kind": "Numeric", "bands": 2},
+                {"name": "brand", "kind": "Categorical", "maxCategories": 1},
+                {"name": "tags", "kind": "MultiCategorical", "maxCategories": 1}]  # fmt: skip
+    declared = Declaration.model_validate({"itemHistory": True, "items": features})
+    rows: list[dict[str, Any]] = [
+        {"id": n, "valid_from": 1, "price": 10.0 * n, "brand": "fine", "tags": "red blue"}
+        for n in range(1, 5)
+    ]
+    busy: list[dict[str, Any]] = [
+        {"id": 5, "valid_from": n, "price": 900.0 - n, "brand": "busy", "tags": f"green t{n}"}
+        for n in range(1, 60)
+    ]
+    named = [
+        small_data.build([(0, 1, 5.0, 99)], [{"id": 0}], [*rows, *each], declared).items.tag_names
+        for each in (busy, busy[-1:])
+    ]
+    assert named[0] == named[1]
+    assert named[0][-2:] == ("brand:fine", "tags:blue")
