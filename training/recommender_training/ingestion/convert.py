@@ -38,7 +38,7 @@ def users(
     """Return rows of the users table, and bad rows with their reason.
 
     `segment` is null where none is mapped; `segments.py` has the default. `now` is in seconds
-    since 1970; rows that count from a later time are bad.
+    since 1970; rows that count from a later time are left out, or bad if it is far away.
     """
     frame = _complete(frame, ("segment",), {"raw_id": ids})
     frame = ids.read(frame, "raw_id", "user_id")
@@ -176,6 +176,8 @@ def _with_history(
     unit = table.valid_from_unit or TimeUnit.SECONDS
     frame = _with_time(frame, unit, now)
     since, ahead = _since(unit)
+    waits = since.is_between(now + 1, now + schema.CLOCK_TOLERANCE).fill_null(value=False)
+    frame = frame.filter(~waits)  # a later check reads it: the graph would serve it too early
     return frame, [since.alias(row_times.COLUMN), ahead.alias(conflicts.AHEAD)]
 
 

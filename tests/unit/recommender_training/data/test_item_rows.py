@@ -8,13 +8,18 @@ from typing import Any
 
 import polars as pl
 import pytest
+import torch
 
 from recommender_training.config.declaration import Declaration
 from recommender_training.data import lake, load
+from recommender_training.data.row_times import RowTimes
+from recommender_training.features import table
+from recommender_training.features.assembly import Constants
 from recommender_training.features.item_content import content
+from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format
 from tests import small_data
-from tests.mapped_files import START, check, declare, event, reasons, write
+from tests.mapped_files import NOW, START, check, declare, event, reasons, write
 from tests.mapped_files import table as lake_table
 
 ITEMS: dict[str, Any] = {
@@ -172,6 +177,37 @@ def test_a_title_may_differ_and_a_correction_by_a_later_file_is_said(
     write(source / "items" / "two.csv", [item(5, START, 20, title="Pan")])
     assert bands(path, check(source, path, mapping).data_version) == [1, 0]
     assert "1 rows of items are stated differently" in "".join(capfd.readouterr())
+
+
+def test_a_row_that_does_not_count_yet_waits_for_a_later_check(tmp_path: Path) -> None:
+    source, path = tmp_path / "raw", tmp_path / "lake"
+    rows = [item(5, START, 8), item(5, NOW, 8), item(5, NOW + 60, 20)]
+    write(source / "items" / "one.csv", rows)
+    write(source / "events" / "one.csv", [event(1, 5, START)])
+    found = check(source, path, declare(items=ITEMS))
+    assert load.load(path, found.data_version, None)[1].at_the_end.items.first[0].tolist() == [0]
+    assert reasons(path) == {}
+    more = ingest.check(
+        source, path, kind=Format.CSV, mapping=declare(items=ITEMS), max_quarantined_share=1.0,
+        now=NOW + 60,
+    )  # fmt: skip
+    assert load.load(path, more.data_version, None)[1].at_the_end.items.first[0].tolist() == [1]
+
+
+def test_a_catalogue_of_one_time_is_not_searched_for_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = Declaration.model_validate(
+        {"itemHistory": True, "items": [{"name": "price", "kind": "Numeric", "edges": [10]}]}
+    )
+    rows = [{"id": 1, "valid_from": n, "price": 8 * n} for n in (1, 2, 3)]
+    events: list[small_data.Event] = [(0, 1, 5.0, 5), (0, 1, 2.0, 9)]
+    then = small_data.build(events, [{"id": 0}], rows, declared).as_of(2)
+    wanted = table.build(then, 3, Constants(3.0, 0.5))
+
+    def refused(*_: object) -> Any:
+        raise AssertionError
+
+    monkeypatch.setattr(RowTimes, "places", refused)
+    assert torch.equal(table.build(then, 3, Constants(3.0, 0.5)).numbers, wanted.numbers)
 
 
 def test_bands_and_kept_categories_count_an_item_once_however_often_it_changes() -> None:
