@@ -105,7 +105,7 @@ def _first(known: Bools, history: RowTimes | None) -> Bools:
     """
     if history is None or not len(known):
         return known
-    return np.r_[history.first(known[:-1]), False]
+    return np.append(history.first(known[:-1]), np.False_)
 
 
 def time_bands(items: Items, history: RowTimes | None) -> tuple[Tensor, Tensor]:

@@ -76,8 +76,8 @@ KNOWN = [
 
 def data(rows: list[Any], events: list[Any], bare: Collection[int] = (0, 1, 2)) -> Dataset:
     """A data set whose items without rows, and those of `bare`, have one that says nothing."""
-    items = {*bare, *range(3)} - ({row[0] for row in rows} - {*bare})
-    always = [(item, None, (None,) * 6) for item in sorted(items)]
+    silent = {*bare, *range(3)} - ({row[0] for row in rows} - {*bare})
+    always = [(item, None, (None,) * 6) for item in sorted(silent)]
     own = [row for row in always if row[:2] not in {each[:2] for each in rows}]
     items = [
         {"id": item, "valid_from": since, **dict(zip(NAMES, values, strict=True))}

@@ -58,6 +58,7 @@ def test_rows_that_begin_inside_a_window_change_no_answer_on_it() -> None:
         for each in (plain, changed)
     )
     assert one.probability is not None
+    assert other.probability is not None
     assert one.probability.tolist() == pytest.approx(other.probability.tolist(), abs=1e-6)
     assert one.top.tolist() == other.top.tolist()
     groups = [
