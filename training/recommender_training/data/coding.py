@@ -146,7 +146,7 @@ class Coding:
         for feature in declared.items:
             if feature.kind in (Kind.TIMESTAMP, Kind.EMBEDDING):
                 continue
-            categories, edges = _known(feature, items.lazy())
+            categories, edges = _known(feature, _of_items(feature, items).lazy())
             start = blocks[-1].columns.stop if blocks else 0
             blocks.append(Block(feature, categories, start, edges))
         times, embeddings = (
@@ -259,6 +259,22 @@ def _of_users(feature: Feature, users: pl.DataFrame, interactions: pl.LazyFrame)
     events = interactions.select("user_id", "timestamp")
     known = row_times.newest(users.select("user_id", feature.name, *_since(users)), "user_id")
     return events.join(known.lazy().select("user_id", feature.name), on="user_id")
+
+
+def _of_items(feature: Feature, items: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose values are coded: with a history, each item counts once, however often it
+    changed: for its newest number, or for each category that it ever had.
+    """
+    if row_times.COLUMN not in items.columns:
+        return items
+    known = items.drop_nulls(feature.name)
+    if feature.kind is Kind.NUMERIC:
+        return row_times.newest(known, "item_id")
+    names = pl.col(feature.name)
+    if feature.kind is Kind.MULTI_CATEGORICAL:
+        names = names.str.split(" ")
+        known = known.select("item_id", names).explode(feature.name, empty_as_null=True)
+    return known.select("item_id", feature.name).unique()
 
 
 def _since(users: pl.DataFrame) -> list[str]:

@@ -68,7 +68,7 @@ class Items:
 
     def at(self, items: Places, times: Ints) -> tuple[Items, Ints]:
         """Return a table, and which of its rows the items were at `times`; shapes broadcast."""
-        if self.history is None:
+        if self.history is None or (self.known_at is not None and np.all(times == self.known_at)):
             return self, np.asarray(items, dtype=np.int64)
         return self.history.rows, self.history.places(items, times)
 

@@ -22,7 +22,7 @@ from deltalake.exceptions import TableNotFoundError
 
 from recommender_training.common.errors import InputError
 from recommender_training.config.declaration import Declaration, Feature, Place
-from recommender_training.data import declarations, schema
+from recommender_training.data import declarations, row_times, schema
 
 #: Property of the tables in data versions. By default, Delta expires log entries after 30 days,
 #: and the versions with them.
@@ -104,12 +104,15 @@ def locked(lake: Path) -> Iterator[None]:
 
 
 def current(lake: Path, name: str, empty: pl.Schema) -> tuple[int | None, pl.DataFrame]:
-    """Return the newest version of a table and its rows; None and no rows if it is missing."""
+    """Return the newest version of a table and its rows; None and no rows if it is missing.
+
+    Users and items that have gained or lost a history are as `row_times.reshaped` makes them.
+    """
     try:
         table = DeltaTable(str(lake / name))
     except TableNotFoundError:
         return None, pl.DataFrame(schema=empty)
-    return table.version(), _rows(table, empty)
+    return table.version(), _side_rows(name, table, empty)
 
 
 def append(lake: Path, name: str, frame: pl.DataFrame, partitions: list[str] | None) -> int:
@@ -172,10 +175,10 @@ def merge(lake: Path, name: str, incoming: pl.DataFrame) -> tuple[int, pl.DataFr
     key = _key(name, incoming)
     check_types(lake, name, incoming.schema)
     number, present = current(lake, name, incoming.schema)
-    present = present.unique(key, keep="last", maintain_order=True)  # those of a former history
     rest = present.join(incoming, on=key, how="anti", nulls_equal=True)
     merged = sort(name, pl.concat([rest, incoming]))
-    if number is None or not merged.equals(sort(name, present)):
+    kept = number is not None and _has_history(lake, name) == (row_times.COLUMN in key)
+    if number is None or not kept or not merged.equals(sort(name, present)):
         number = overwrite(lake, name, merged)
     return number, merged
 
@@ -266,7 +269,7 @@ def sort(name: str, frame: pl.DataFrame) -> pl.DataFrame:
 
 def _key(name: str, frame: pl.DataFrame) -> list[str]:
     """Return the columns that identify a row of users or items."""
-    history = [each for each in ("valid_from",) if each in frame.columns]
+    history = [each for each in (row_times.COLUMN,) if each in frame.columns]
     return [*_ORDER[name], *history]
 
 
@@ -368,5 +371,16 @@ def _readable(lake: Path, name: str, number: int) -> Iterator[None]:
         ) from error
 
 
-def _rows(table: DeltaTable, columns: pl.Schema) -> pl.DataFrame:
-    return select(pl.scan_delta(table), columns).collect()
+def _has_history(lake: Path, name: str) -> bool:
+    return row_times.COLUMN in pl.scan_delta(DeltaTable(str(lake / name))).collect_schema()
+
+
+def _side_rows(name: str, table: DeltaTable, columns: pl.Schema) -> pl.DataFrame:
+    rows = pl.scan_delta(table)
+    had, has = (row_times.COLUMN in each for each in (rows.collect_schema(), columns))
+    if name in ("users", "items") and had != has:
+        read = {each: kind for each, kind in columns.items() if each != row_times.COLUMN}
+        read |= {row_times.COLUMN: pl.Int64()} if had else {}
+        found = select(rows, pl.Schema(read)).collect()
+        rows = row_times.reshaped(found, _ORDER[name][0], columns).lazy()
+    return select(rows, columns).collect()

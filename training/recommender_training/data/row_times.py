@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from recommender_training.common.arrays import Bools, Ints, Places
+from recommender_training.data import bands
 
 #: When a row without `validFrom` begins: of an id that occurs in events alone.
 ALWAYS = -(2**62)
@@ -46,11 +47,13 @@ class RowTimes:
         """Number of owners."""
         return int(self.owner[-1]) + 1 if len(self.owner) else 0
 
-    @property
-    def oldest(self) -> Bools:
-        """[V] whether a row is the first one of its owner, which no later row changes."""
-        first = np.r_[True, self.owner[1:] != self.owner[:-1]][: len(self.owner)]
-        return np.asarray(first, dtype=np.bool_)
+    def first(self, known: Bools) -> Bools:
+        """Return [V] whether a row is the first one of its owner among those `known` [V]."""
+        rows = np.flatnonzero(known)
+        owners = self.owner[rows]
+        found = np.zeros(len(known), dtype=np.bool_)
+        found[rows[np.r_[True, owners[1:] != owners[:-1]][: len(rows)]]] = True
+        return found
 
     @property
     def newest(self) -> Ints:
@@ -78,6 +81,21 @@ def newest(frame: pl.DataFrame, key: str) -> pl.DataFrame:
     if COLUMN not in frame.columns:
         return frame.sort(key)
     return ordered(frame, key).unique(key, keep="last", maintain_order=True)
+
+
+def reshaped(frame: pl.DataFrame, key: str, columns: pl.Schema) -> pl.DataFrame:
+    """Return stored rows for a table with these columns, which has gained or lost `validFrom`.
+
+    Without one, the newest row of each id stays. With one, rows that were stored without a time
+    are newest values of unknown age: only the id is known to have been there always.
+    """
+    had, has = COLUMN in frame.columns, COLUMN in columns
+    if had and not has:
+        return newest(frame, key)
+    if has and not had:
+        unknown = pl.lit(bands.UNKNOWN).alias("segment")
+        return frame.select(key, *([unknown] if "segment" in columns else []))
+    return frame
 
 
 def ordered(frame: pl.DataFrame, key: str) -> pl.DataFrame:

@@ -23,7 +23,7 @@ from recommender_training.artifact import reference
 from recommender_training.common.errors import InputError
 from recommender_training.config.declaration import Declaration
 from recommender_training.config.label import Label
-from recommender_training.data import lake, splits
+from recommender_training.data import lake, row_times, splits
 from recommender_training.data.labels import LABELLED, Labelling, is_positive
 from recommender_training.data_checks import columns, parts, sample
 from recommender_training.data_checks.sample import Sessions
@@ -84,8 +84,8 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
         "tables": {
             "interactions": seen.table.facts(),
             **{
-                name: _facts(columns.Table(name, types[name], declared), tables[name])
-                for name in ("users", "items")
+                name: _facts(columns.Table(name, types[name], declared), tables[name], key)
+                for name, key in (("users", "user_id"), ("items", "item_id"))
             },
         },
         "active": {"users": users.height, "items": len(seen.items)},
@@ -97,8 +97,10 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
     return Profiled(profile, sessions)
 
 
-def _facts(table: columns.Table, rows: pl.LazyFrame) -> dict[str, Any]:
-    table.add(rows.collect())
+def _facts(table: columns.Table, rows: pl.LazyFrame, key: str) -> dict[str, Any]:
+    """Of users or items, one row each: a history grows without a change of what is served."""
+    found = rows.collect()
+    table.add(row_times.newest(found, key) if row_times.COLUMN in found.columns else found)
     return table.facts()
 
 

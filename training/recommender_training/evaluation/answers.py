@@ -21,7 +21,7 @@ from recommender_training.evaluation.first_stage import FirstStage
 from recommender_training.evaluation.ranking import Shortlist
 from recommender_training.features import groups, history, popularity
 from recommender_training.features.assembly import Inputs
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared import Prepared, judged_at
 from recommender_training.features.state import State
 from recommender_training.fitted.bundle import Bundle, baseline_probability, probability
 from recommender_training.fitted.predict import predict
@@ -158,8 +158,10 @@ def window(prepared: Prepared, rows: Ints, sources: RetrievalModels | None = Non
 def answer(bundle: Bundle, prepared: Prepared, window: Window) -> dict[str, Answers]:
     """Answers of `recommender`, `baseline`, `popularity` and `popularityBySegment`.
 
-    The last one is there where some user is in a segment of the features for cold start.
+    The last one is there where some user is in a segment of the features for cold start. Rows and
+    lists see the items as they were at the start of the window.
     """
+    prepared = judged_at(prepared, window.start)
 
     def listed(name: str, found: Doubles, scorer: ranking.Scorer) -> Answers:
         def score(shortlist: Shortlist) -> Doubles:

@@ -53,10 +53,11 @@ def segment_rows(data: Dataset, rows: Ints) -> dict[str, Bools]:
 def item_rows(data: Dataset, rows: Ints) -> dict[str, Bools]:
     """Which of the rows are of an item of each category of the item features for fairness.
 
-    An item may have several, `feature:category`. With a history, those that it had then.
+    An item may have several, `feature:category`. With a history, those that the rows see.
     """
     found: dict[str, Bools] = {}
-    known, places = data.items.at(data.events.item[rows], data.events.time[rows])
+    seen_at = data.items.seen_at(data.events.time[rows])
+    known, places = data.items.at(data.events.item[rows], seen_at)
     for block in known.fairness:
         tags = known.tags[:, block.columns][places].toarray() > 0
         found |= {f"{block.name}:{each}": tags[:, at] for at, each in enumerate(block.categories)}

@@ -19,14 +19,15 @@ def membership(by: str, items: Items, counts: ItemCounts) -> Doubles:
 
     `by` is POPULARITY or a declared feature of the items. Bands of popularity are those of the
     events that `counts` has seen. The last group is that of items without a category, if there
-    are any.
+    are any. Items with a history always have it, so that their groups are the same at all times.
     """
     if by == POPULARITY:
         return np.eye(POPULARITY_BANDS)[band_of_items(counts)]
     own = items.tags[:, _block(by, items).columns].toarray().astype(np.float64)
     shares = own / np.maximum(own.sum(1, keepdims=True), 1.0)
     without = own.sum(1) == 0
-    return np.column_stack([shares, without]) if without.any() else np.asarray(shares)
+    has_rest = _has_rest(items, any_now=bool(without.any()))
+    return np.column_stack([shares, without]) if has_rest else np.asarray(shares)
 
 
 def names(by: str, items: Items) -> tuple[str, ...]:
@@ -35,8 +36,16 @@ def names(by: str, items: Items) -> tuple[str, ...]:
         return tuple(f"popularity:{band + 1}" for band in range(POPULARITY_BANDS))
     block = _block(by, items)
     found = tuple(f"{by}:{name}" for name in block.categories)
-    without = (items.tags[:, block.columns].getnnz(1) == 0).any()
-    return (*found, f"{by}:unknown") if without else found
+    without = bool((items.tags[:, block.columns].getnnz(1) == 0).any())
+    return (*found, f"{by}:unknown") if _has_rest(items, any_now=without) else found
+
+
+def _has_rest(items: Items, *, any_now: bool) -> bool:
+    """Whether there is a group of items without a category.
+
+    What is fitted on the items of one time, such as a bonus, is used on those of others.
+    """
+    return any_now or items.history is not None
 
 
 def _block(name: str, items: Items) -> Block:

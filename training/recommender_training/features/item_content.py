@@ -64,18 +64,17 @@ def content(items: Items, *, times: bool = False) -> Content:
     """The categories and embeddings of the items, and the bands of their times if asked for.
 
     With a history those of all its rows. The scale of embeddings and the edges of bands are then
-    those of each item's first row, so that a later one changes nothing before it.
+    those of the first known value of each item, so that a later one changes nothing before it.
     """
-    history, scaling = None, np.ones(items.count, dtype=np.bool_)
+    history = None
     if items.history is not None:
         history, items = items.history.times, items.history.rows
-        scaling = np.r_[history.oldest, False]
-    tags, numbers = item_tags(items), _scaled(items, scaling)
+    tags, numbers = item_tags(items), _scaled(items, history)
     start, columns = tags.count, tags.count + numbers.shape[1]
     places = tags.places.masked_fill(tags.shares == 0, 0)
     shares = tags.shares
     if times:
-        band, known = time_bands(items, scaling)
+        band, known = time_bands(items, history)
         first = columns + TIME_BANDS * torch.arange(band.shape[1])
         places = torch.cat([places, (band + first).masked_fill(~known, 0)], 1)
         shares = torch.cat([shares, known.float()], 1)
@@ -83,10 +82,10 @@ def content(items: Items, *, times: bool = False) -> Content:
     return Content(places, shares, numbers, start, columns, history)
 
 
-def _scaled(items: Items, scaling: Bools) -> Tensor:
+def _scaled(items: Items, history: RowTimes | None) -> Tensor:
     found = items.embeddings
     length = np.sqrt((found.astype(np.float64) ** 2).sum(1))
-    of_scale = length[scaling[: len(length)] & (length > 0)]
+    of_scale = length[_first(length > 0, history)]
     mean = float(of_scale.mean()) if len(of_scale) else 1.0
     return torch.from_numpy((found / mean).astype(np.float32)).reshape(items.count, -1)
 
@@ -99,17 +98,28 @@ def content_names(items: Items) -> tuple[str, ...]:
     )
 
 
-def time_bands(items: Items, scaling: Bools) -> tuple[Tensor, Tensor]:
-    """[I, M] the band of each time, and [I, M] whether it is known; the band is 0 where not.
+def _first(known: Bools, history: RowTimes | None) -> Bools:
+    """[X] the rows that a scale is that of: one an item, where one is `known` [X].
 
-    Bands have about equal shares of the known times of the items `scaling` [I].
+    An item of events alone begins with a row that knows nothing, so rows alone would not do.
+    """
+    if history is None or not len(known):
+        return known
+    return np.append(history.first(known[:-1]), np.False_)
+
+
+def time_bands(items: Items, history: RowTimes | None) -> tuple[Tensor, Tensor]:
+    """[X, M] the band of each time, and [X, M] whether it is known; the band is 0 where not.
+
+    Bands have about equal shares of the known times, with a history of each item's first one.
     """
     times = items.times.reshape(items.count, -1)
     known = ~np.isnan(times)
     bands = np.zeros(times.shape, dtype=np.int64)
     for column in range(times.shape[1]):
         own = known[:, column]
-        bands[own, column] = _bands(times[own, column], times[own & scaling, column])
+        first = _first(own, history)
+        bands[own, column] = _bands(times[own, column], times[first, column])
     return torch.from_numpy(bands), torch.from_numpy(known)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import logit
@@ -58,6 +58,19 @@ def prepare_split(data: Dataset, split: splits.Split, config: TrainingConfig) ->
     frozen = table.constants(data, split.train, config.hyperparameters.features)
     length = config.hyperparameters.history_length
     return Prepared(data, split, frozen, table.source(data, length, frozen), length)
+
+
+def judged_at(prepared: Prepared, time: int) -> Prepared:
+    """The same for judging the events from `time` on: items with a history are as they were then.
+
+    A model that serves has one row an item until the next one is trained, and nobody may be judged
+    by what came after.
+    """
+    if prepared.data.items.history is None:
+        return prepared
+    data, frozen, length = prepared.data.as_of(time), prepared.constants, prepared.history_length
+    parts = table.EventParts.of(data, length, frozen.groups, frozen.prior, since=time)
+    return replace(prepared, data=data, inputs=table.Features(parts, frozen))
 
 
 def held_out(split: splits.Split) -> Ints:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from recommender_training.data import row_times, schema
-from recommender_training.ingestion import feature_values, texts
+from recommender_training.ingestion import conflicts, feature_values, texts
 from recommender_training.ingestion.ids import IdKind, IdReader, IntegerIds
 from recommender_training.ingestion.mapping import (
     Interactions,
@@ -38,7 +38,7 @@ def users(
     """Return rows of the users table, and bad rows with their reason.
 
     `segment` is null where none is mapped; `segments.py` has the default. `now` is in seconds
-    since 1970; rows that count from a later time are bad.
+    since 1970; rows that count from a later time are left out, or bad if it is far away.
     """
     frame = _complete(frame, ("segment",), {"raw_id": ids})
     frame = ids.read(frame, "raw_id", "user_id")
@@ -164,12 +164,31 @@ def _too_long(name: str, limit: int) -> pl.Expr:
 def _with_history(
     frame: pl.DataFrame, table: SideTable, now: int
 ) -> tuple[pl.DataFrame, list[pl.Expr]]:
-    """The rows with the time that they count from, and its column, if the table declares it."""
+    """The rows with the time that they count from, and its column, if the table declares it.
+
+    A row counts from the first whole second on at which it was there, for times of events are cut
+    off to the second. `_ahead` says how much later that is, so that of two rows of a second the
+    later one counts (`conflicts`).
+    """
     if table.valid_from is None:
         return frame, []
     frame = frame.rename({"raw_valid_from": "raw_timestamp"})
-    frame = _with_time(frame, table.valid_from_unit or TimeUnit.SECONDS, now)
-    return frame, [pl.col("timestamp").alias(row_times.COLUMN)]
+    unit = table.valid_from_unit or TimeUnit.SECONDS
+    frame = _with_time(frame, unit, now)
+    since, ahead = _since(unit)
+    waits = since.is_between(now + 1, now + schema.CLOCK_TOLERANCE).fill_null(value=False)
+    frame = frame.filter(~waits)  # a later check reads it: the graph would serve it too early
+    return frame, [since.alias(row_times.COLUMN), ahead.alias(conflicts.AHEAD)]
+
+
+def _since(unit: TimeUnit) -> tuple[pl.Expr, pl.Expr]:
+    """The first whole second that is not before a time, and how far it is ahead."""
+    if unit is TimeUnit.ISO8601:
+        fraction = texts.iso_fraction(pl.col("raw_timestamp"))
+        up = (fraction > 0).cast(pl.Int64)
+        return pl.col("timestamp") + up, up - fraction
+    number = texts.number(pl.col("raw_timestamp")) / (1 if unit is TimeUnit.SECONDS else 1000)
+    return number.ceil().cast(pl.Int64, strict=False), number.ceil() - number
 
 
 def _with_time(frame: pl.DataFrame, unit: TimeUnit, now: int) -> pl.DataFrame:

@@ -150,23 +150,30 @@ def _side(
     """
     columns = run.columns[name]
     key = [each for each in columns.names() if each in (columns.names()[0], row_times.COLUMN)]
-    parts, bad_rows = [pl.DataFrame(schema=columns)], 0
+    history = row_times.COLUMN in key
+    kept = pl.Schema({**columns, **({conflicts.AHEAD: pl.Float64()} if history else {})})
+    parts, bad_rows = [pl.DataFrame(schema=kept)], 0
     for file in files:
-        own = [pl.DataFrame(schema=columns)]
+        own = [pl.DataFrame(schema=kept)]
         for frame in readers.read(file.path, run.kind, run.mapping, name, file.given):
             good, bad = _converted(run, name, frame)
-            own.append(good if row_times.COLUMN in key else good.select(columns.names()))
+            own.append(good if history else good.select(columns.names()))
             run.quarantine.add(bad, name, file, run.hash(name))
             bad_rows += bad.height
         rows = pl.concat(own, how="diagonal")
-        if row_times.COLUMN in key and rows.height:
+        if history and rows.height:
             rows, bad = conflicts.split(rows, key)
             run.quarantine.add(bad, name, file, run.hash(name))
             bad_rows += bad.height
-        parts.append(rows.select(columns.names()))
-    rows = pl.concat(parts)
-    count = quarantine_limits.Count(name, rows.height, bad_rows)
-    return rows.unique(key, keep="last", maintain_order=True), count
+        parts.append(rows.select(kept.names()))
+    count = quarantine_limits.Count(name, sum(part.height for part in parts), bad_rows)
+    rows, corrected = conflicts.settled(parts, key)
+    if corrected:
+        say(
+            f"check: {corrected} rows of {name} are stated differently by several files; the last "
+            "file in the order of names counts"
+        )
+    return rows, count
 
 
 def _converted(run: _Run, name: str, frame: pl.DataFrame) -> convert.Parts:

@@ -250,6 +250,8 @@ class Mapping(Section):
         table = self.tables()[name].model_dump(
             mode="json", exclude={"files": True, "features": {"__all__": _OF_MODELS}}
         )
+        if name == "items" and self.items is not None and not self.items.has_history:
+            del table["valid_from"], table["valid_from_unit"]  # as before items had them
         layout = (self.csv or CsvLayout()).model_dump() if kind is Format.CSV else None
         parts = [_READER, kind.value, name, table, layout]
         if self.ids != INTEGERS:  # keeps the hash of mappings from before ids could be texts

@@ -100,7 +100,8 @@ def _list(column: str) -> pl.Expr:
 def _text(path: Path, field: str, column: str, kind: pl.DataType, unit: TimeOf | None) -> pl.Expr:
     value = pl.col(column)
     if unit is not None and kind.base_type() in (pl.Datetime, pl.Date):
-        return _time(value.cast(pl.Datetime("us")) if kind == pl.Date else value, unit)
+        value = value.cast(pl.Datetime("us")) if kind == pl.Date else value
+        return _exact(value, unit) if field == "valid_from" else _time(value, unit)
     if kind.is_float():
         return pl.when(value.is_not_nan()).then(value.cast(pl.String))
     if kind.is_nested() or kind.base_type() in (pl.Binary, pl.Object):
@@ -110,6 +111,13 @@ def _text(path: Path, field: str, column: str, kind: pl.DataType, unit: TimeOf |
             "numbers, or map another column",
         )
     return value.cast(pl.String)
+
+
+def _exact(value: pl.Expr, unit: TimeOf) -> pl.Expr:
+    """As `_time`, with fractions of the unit, which decide from which second on a row counts."""
+    if unit is TimeOf.ISO8601:
+        return _time(value, unit)
+    return (value.dt.epoch("us") / (1e3 if unit is TimeOf.MILLISECONDS else 1e6)).cast(pl.String)
 
 
 def _time(value: pl.Expr, unit: TimeOf) -> pl.Expr:

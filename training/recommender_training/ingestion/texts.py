@@ -6,7 +6,7 @@ import polars as pl
 
 NUMBER = r"^[+-]?(?:[0-9]{1,20}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?$"
 _DATE_TIME = (
-    r"^([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[Tt ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:[.,][0-9]+)?)?"
+    r"^([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[Tt ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?"
     r"\s?(?:[Zz]|([+-])([0-9]{2}):?([0-9]{2})?)?)?$"
 )
 
@@ -27,6 +27,12 @@ def iso_seconds(text: pl.Expr) -> pl.Expr:
         part(1), pl.lit("T"), part(2).fill_null("00:00"), pl.lit(":"), part(3).fill_null("00")
     )
     local = whole.str.to_datetime("%Y-%m-%dT%H:%M:%S", strict=False, time_unit="us").dt.epoch("s")
-    hours, minutes = (part(i).cast(pl.Int64, strict=False).fill_null(0) for i in (5, 6))
-    ahead = pl.when(part(4) == "-").then(-1).otherwise(1) * (hours * 3600 + minutes * 60)
+    hours, minutes = (part(i).cast(pl.Int64, strict=False).fill_null(0) for i in (6, 7))
+    ahead = pl.when(part(5) == "-").then(-1).otherwise(1) * (hours * 3600 + minutes * 60)
     return local - ahead
+
+
+def iso_fraction(text: pl.Expr) -> pl.Expr:
+    """How far such a time is into its second, from 0 to 1; 0 for any other text."""
+    digits = text.str.extract(_DATE_TIME, 4).fill_null("0")
+    return pl.concat_str(pl.lit("0."), digits).cast(pl.Float64)

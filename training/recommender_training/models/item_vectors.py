@@ -70,6 +70,12 @@ class ItemContent(nn.Module):
             found = found + numbers @ weights[self.start : self.start + width]
         return found
 
+    def of_names(self, named: Tensor, weights: Tensor, times: Tensor) -> Tensor:
+        """[B, ., D] content of the items `named` [B, .] by requests at `times` [B]."""
+        at = times_of(named, times) if self.dated else None
+        found: Tensor = self(named.reshape(-1), weights, at)
+        return found.view(*named.shape, -1)
+
     def _rows_at(self, items: Tensor, times: Tensor) -> Tensor:
         """[R] rows that count of the items [R] at `times` [R], as `RowTimes.places` finds them;
         the last row, which knows nothing, before the first one of an item.
@@ -90,7 +96,8 @@ def whole_table(
     """
     found = ids.new_empty(content.count + 1, ids.shape[1])
     for rows in torch.split(torch.arange(len(found), device=ids.device), _BLOCK):
-        found[rows] = lookup(ids, own(rows)) + content(rows, weights, torch.full_like(rows, time))
+        at = torch.full_like(rows, time) if content.dated else None
+        found[rows] = lookup(ids, own(rows)) + content(rows, weights, at)
     return found
 
 

@@ -32,7 +32,6 @@ from recommender_training.models.item_vectors import (
     hidden_ids,
     hidden_names,
     named_at,
-    times_of,
     whole_table,
 )
 from recommender_training.models.lookup import embedding, lookup
@@ -241,9 +240,7 @@ class Ranker(nn.Module):
         """[B, D] and [B, L, D] vectors of target and session; `read` are the rows of their ids."""
         if read is not None:
             named = _named(batch)
-            times = times_of(named, batch.items_at)
-            known: Tensor = self.content(named.reshape(-1), self.of_content.weight, times)
-            items = read + known.view(read.shape)
+            items = read + self.content.of_names(named, self.of_content.weight, batch.items_at)
             return items[:, 0], items[:, 1:]
         rows, at, (of_target, of_session) = named_at(
             self.content, batch.items_at, batch.target, batch.session

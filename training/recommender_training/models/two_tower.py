@@ -13,8 +13,9 @@ a later window are new. Both losses are a softmax over items (`RetrievalLoss`):
 An evaluation is over the catalogue with either, some items at a time.
 
 Where items have a history, a liked item and those of the session are as they were at the time of
-the request, and so is a negative of the batch at that of its own. A catalogue is that of one
-time: of the last training pair in a fit, as lists are those of the start of their window.
+the request, and so is a negative of the batch at that of its own. A softmax over the catalogue
+sees liked and other items alike at one time: that of the oldest of some requests near in time in a
+fit, of the last training pair in an evaluation.
 
 Legend of shapes: B batch, L session, I items, D width.
 """
@@ -48,7 +49,6 @@ from recommender_training.models.item_vectors import (
     hidden_ids,
     hidden_names,
     named_at,
-    times_of,
     whole_table,
 )
 from recommender_training.models.lookup import embedding, lookup
@@ -56,6 +56,8 @@ from recommender_training.models.pairs import Batch
 
 #: The tables of items.
 ITEM_TABLE, BIAS_TABLE = "item.weight", "bias"
+#: Catalogues of different times that a batch sees at most.
+_CATALOGUES = 8
 #: Rows and items whose logits an evaluation holds at once.
 _EVALUATION_ROWS, _EVALUATION_ITEMS = 1024, 16_384
 
@@ -69,7 +71,7 @@ class TowerSize:
     history_length: int
     dropout: float
     loss: RetrievalLoss
-    #: When a fit sees the whole catalogue, in seconds since 1970.
+    #: When an evaluation sees the whole catalogue, in seconds since 1970.
     items_at: int = END
 
 
@@ -202,32 +204,36 @@ class TwoTower(nn.Module):
             )
             return self.vectors_of(rows, times), of_target, of_session
         named = _named(batch)
-        rows, times = named.reshape(-1), times_of(named, batch.inputs.items_at)
-        known: Tensor = self.content(rows, self.of_content.weight, times)
-        places = torch.arange(len(rows), device=rows.device).view(named.shape)
-        return read.reshape(known.shape) + known, places[:, 0], places[:, 1:]
+        known = self.content.of_names(named, self.of_content.weight, batch.inputs.items_at)
+        places = torch.arange(named.numel(), device=named.device).view(named.shape)
+        return (read + known).flatten(0, 1), places[:, 0], places[:, 1:]
 
     def catalogue_logits(self, batch: Batch) -> Tensor:
-        """[B, I] logits of the whole catalogue while fitting; some ids are hidden."""
+        """[B, I] logits of the whole catalogue while fitting; some ids are hidden.
+
+        With a history, requests near in time share a catalogue, that of the oldest of them: the
+        liked item may not differ from the others by its time, nor may any be of later.
+        """
         every = torch.arange(self.content.count + 1, device=batch.target.device)
         if not self.content.dated:
             return self.logits(self.vectors_of(every), batch.inputs)
-        items = self.vectors_of(every, torch.full_like(every, self.size.items_at))
-        session = lookup(items, batch.inputs.session) + self.moved(batch.inputs.session, batch)
-        requests = self.of_session(session, batch.inputs)
-        own = (requests * self.moved(batch.target, batch)).sum(1, keepdim=True)
-        logits = requests @ items[1:].t() + self.bias
-        return logits.scatter_add(1, batch.target.unsqueeze(1) - 1, own)
+        order = torch.argsort(batch.inputs.items_at, stable=True)
+        parts = []
+        for rows in torch.chunk(order, _CATALOGUES):
+            inputs = batch.inputs.take(rows)
+            then = inputs.items_at[:1].expand(len(every))
+            items = self.vectors_of(every, then)
+            session = lookup(items, inputs.session) + self.moved(inputs, then[:1])
+            parts.append(self.of_session(session, inputs) @ items[1:].t() + self.bias)
+        return torch.cat(parts).index_select(0, torch.argsort(order))
 
-    def moved(self, named: Tensor, batch: Batch) -> Tensor:
-        """[..., D] what the items `named` [B, ...] were at the times of their requests, less what
-        they are in the catalogue.
+    def moved(self, inputs: Inputs, then: Tensor) -> Tensor:
+        """[B, L, D] what the items of sessions are at the times of their requests, less what they
+        were at `then` [1].
         """
-        rows, times = named.reshape(-1), times_of(named, batch.inputs.items_at)
-        now = torch.full_like(rows, self.size.items_at)
-        weights = self.of_content.weight
-        then: Tensor = self.content(rows, weights, times) - self.content(rows, weights, now)
-        return then.view(*named.shape, -1)
+        session, weights = inputs.session, self.of_content.weight
+        now = self.content.of_names(session, weights, inputs.items_at)
+        return now - self.content.of_names(session, weights, then.expand(len(session)))
 
     def logits(self, items: Tensor, inputs: Inputs) -> Tensor:
         """[B, I] logits of the whole catalogue; `items` are `item_vectors`."""

@@ -168,6 +168,17 @@ def test_a_schema_hash_depends_only_on_settings_that_affect_rows() -> None:
     assert len({base, *hashes}) == 8
 
 
+def test_the_hash_of_tables_without_a_history_of_items_is_that_of_earlier_releases() -> None:
+    side = {"id": "id", "features": [{"name": "tier", "kind": "Categorical"}]}
+    users, items = {"files": "users/*", **side}, {"files": "items/*", "title": "t", **side}
+    items["features"] = [{"name": "brand", "kind": "Categorical"}]
+    mapping = declare(users=users, items=items)
+    found = {name: mapping.schema_hash(name, Format.CSV) for name in ("users", "items")}
+    assert found == {"users": "e954dcfc42bc8fdc", "items": "0de4540fd7e42279"}
+    dated = declare(users=users, items=items | {"validFrom": "since"})
+    assert dated.schema_hash("items", Format.CSV) != found["items"]
+
+
 def test_a_schema_hash_ignores_how_models_use_a_feature() -> None:
     def hashed(**settings: Any) -> str:
         feature = {"name": "place", "kind": "Numeric", **settings}

@@ -85,17 +85,24 @@ def test_towers_see_the_items_of_a_batch_at_the_times_of_its_requests(
         assert torch.allclose(items[of_session], session)
 
 
-def test_a_softmax_over_the_catalogue_sees_what_was_liked_at_the_time_of_the_request(
-    data: Dataset, inputs: Inputs
+@pytest.mark.parametrize("catalogues", [1, 2, 8])
+def test_a_softmax_sees_what_was_liked_at_the_time_of_the_rest_of_the_catalogue(
+    data: Dataset, inputs: Inputs, catalogues: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(two_tower, "_CATALOGUES", catalogues)
     model = towers(data, RetrievalLoss.FULL_SOFTMAX)
-    batch = Batch(inputs, inputs.target)
-    target, session = by_hand(model, batch)
-    requests = model.of_session(session, inputs)
-    wanted = requests @ model.item_vectors(CATALOGUE_AT)[1:].t()
-    rows = torch.arange(len(target))
-    wanted[rows, batch.target - 1] = (requests * target).sum(1)
-    assert torch.allclose(model.catalogue_logits(batch), wanted + model.bias, atol=1e-6)
+    mixed = inputs.take(torch.tensor([3, 0, 5, 2, 1, 4]))
+    found = model.catalogue_logits(Batch(mixed, mixed.target))
+    _, session = by_hand(model, Batch(mixed, mixed.target))
+    requests = model.of_session(session, mixed)
+    ages = mixed.items_at.sort().values
+    for row, time in enumerate(mixed.items_at.tolist()):
+        size = -(-len(ages) // catalogues)
+        place = ages.tolist().index(time)
+        then = int(ages[place - place % size])  # the oldest of the requests near in time
+        assert then <= time
+        wanted = model.item_vectors(then)[1:] @ requests[row] + model.bias
+        assert torch.allclose(found[row], wanted, atol=1e-6)
 
 
 def test_the_ranker_sees_items_at_the_time_of_the_request(data: Dataset, inputs: Inputs) -> None:

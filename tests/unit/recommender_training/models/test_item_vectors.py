@@ -110,3 +110,13 @@ def test_each_batch_hides_other_items() -> None:
     rows = torch.arange(1, 2001)
     one, other = (item_vectors.hidden_names(rows) == 0 for _ in range(2))
     assert 0 < int((one & other).sum()) < 60  # a hundredth by chance
+
+
+def test_times_are_not_made_for_items_without_a_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> Tensor:
+        raise AssertionError
+
+    monkeypatch.setattr(item_vectors, "times_of", refused)
+    known, weights = content(1), torch.randn(CATEGORIES + NUMBERS, WIDTH)
+    found = ItemContent(known).of_names(torch.tensor([[0, 1]]), weights, torch.tensor([5]))
+    assert found.shape == (1, 2, WIDTH)
