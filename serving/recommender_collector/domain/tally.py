@@ -87,8 +87,8 @@ class Tally:
         for entry in entries:
             user = number(entry.user)
             if isinstance(entry, Erasure):
-                if self._known.get(user) is not None:
-                    self._known[user] = self.changes.persons[user] = None
+                # Also of a user whom the store has and cannot read.
+                self._known[user] = self.changes.persons[user] = None
             elif self._is_positive(entry):
                 self._act(user, entry)
             elif self._predicts(entry):

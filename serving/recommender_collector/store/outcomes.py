@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -134,6 +134,11 @@ def commands(model: str, changes: Changes, rule: Rule) -> list[Command]:
         else:
             found.append(("SET", key, person.encode(), "PX", rule.keep))
     return found
+
+
+def forget(model: str, users: Iterable[int]) -> list[Command]:
+    """Return the commands that remove users, without what they added to the sums."""
+    return [("UNLINK", _user(model, user)) for user in users]
 
 
 def _value(model: str, decode: Callable[[bytes], Value], text: bytes | None) -> Value | None:

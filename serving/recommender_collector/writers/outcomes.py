@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from redis.exceptions import RedisError
 
 from recommender_collector.domain.declaration import Model
+from recommender_collector.domain.effects import number
 from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.predictions import Rule
 from recommender_collector.domain.tally import Tally
-from recommender_collector.store.outcomes import OutcomeStore, commands
+from recommender_collector.store.outcomes import OutcomeStore, commands, forget
 from recommender_collector.store.users import Command
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,8 @@ class OutcomeCounter:
     async def turn(self, before: str, at: int, entries: Sequence[Event | Erasure]) -> Gain | None:
         """Return what a record changes; None if another writer has moved the offset `before`.
 
-        A record that cannot be counted is left out, and never stops the writer.
+        A record that cannot be counted is left out, and never stops the writer. Users who are
+        erased are forgotten in any case.
 
         Args:
             at: time of the record, in milliseconds since 1970.
@@ -48,7 +50,7 @@ class OutcomeCounter:
             RedisError, OSError: the store does not answer.
         """
         if self._rule is None:
-            return Gain()
+            return self._forgotten(entries)
         try:
             return await self._turn(self._rule, before, at, entries)
         except (RedisError, OSError):
@@ -58,7 +60,11 @@ class OutcomeCounter:
             place = traceback.extract_tb(error.__traceback__)[-1]
             what = f"{type(error).__name__} at {place.name}:{place.lineno}"
             logger.error("%s: outcomes of a record cannot be counted: %s", self._name, what)
-            return Gain()
+            return self._forgotten(entries)
+
+    def _forgotten(self, entries: Sequence[Event | Erasure]) -> Gain:
+        erased = {number(each.user) for each in entries if isinstance(each, Erasure)}
+        return Gain(forget(self._name, sorted(erased)))
 
     async def _turn(
         self, rule: Rule, before: str, at: int, entries: Sequence[Event | Erasure]
