@@ -5,7 +5,8 @@ Times are in milliseconds since 1970, probabilities in millionths.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from bisect import bisect_left, insort
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -18,9 +19,10 @@ from recommender_collector.domain.formats import FORMAT, Damaged, check
 from recommender_collector.domain.outcomes import UNIT, Share, share
 
 DAY_MILLISECONDS = DAY * 1000
-#: Most of one user that counts: predictions of a version in a day, versions and days together, and
-#: positive events that wait for an impression before them.
-MOST_PREDICTIONS, MOST_CELLS, MOST_ACTS = 100, 40, 100
+#: Most of one user that counts: predictions of a version in a day, and of all days that events may
+#: still change; versions and days together; positive events that wait for an impression before
+#: them.
+MOST_PREDICTIONS, MOST_OF_USER, MOST_CELLS, MOST_ACTS = 100, 500, 40, 100
 
 
 class Rule(NamedTuple):
@@ -82,32 +84,48 @@ class Person:
     cells: dict[Cell, list[Prediction]] = field(default_factory=dict)
     acts: set[Act] = field(default_factory=set)
 
-    def predict(self, version: str, found: Iterable[Prediction], rule: Rule) -> None:
-        """Add the predictions of an impression. Of a day the earliest count, in any order."""
-        for each in found:
-            cell = Cell(version, each.time // DAY_MILLISECONDS)
-            if cell not in self.cells and len(self.cells) >= MOST_CELLS:
-                continue
-            positive = any(_matches(act, each, rule) for act in self.acts)
-            own = self.cells.setdefault(cell, [])
-            own.append(each._replace(is_positive=positive))
-            own.sort()
-            del own[MOST_PREDICTIONS:]
+    def predict(self, cell: Cell, found: Iterable[Prediction]) -> int:
+        """Add the predictions of an impression; return how many more the user has then.
 
-    def act(self, act: Act, rule: Rule) -> None:
+        Of a version and a day the earliest count, in any order.
+        """
+        before = total = sum(map(len, self.cells.values()))
+        for each in found:
+            own = self.cells.get(cell, [])
+            is_full = total >= MOST_OF_USER or len(own) >= MOST_PREDICTIONS
+            if is_full and not (own and each < own[-1]):
+                continue
+            if cell not in self.cells:
+                if len(self.cells) >= MOST_CELLS:
+                    break
+                self.cells[cell] = own
+            if is_full:
+                own.pop()
+            insort(own, each)
+            total += not is_full
+        return total - before
+
+    def act(self, act: Act) -> None:
         """Add a positive event, which also counts for predictions that are read later."""
         self.acts.add(act)
-        for own in self.cells.values():
+
+    def label(self, rule: Rule) -> None:
+        """Find the predictions that came true: once, after all events of a record."""
+        times: dict[int, list[int]] = {}
+        for act in sorted(self.acts):
+            times.setdefault(act.item, []).append(act.time)
+        for own in self.cells.values() if times else ():
             for place, each in enumerate(own):
-                if _matches(act, each, rule):
+                acts = times.get(each.item)
+                if acts and not each.is_positive and _follows(acts, each.time, rule):
                     own[place] = each._replace(is_positive=True)
+        if len(self.acts) > MOST_ACTS:
+            self.acts = set(sorted(self.acts)[-MOST_ACTS:])
 
     def settle(self, at: int, rule: Rule) -> None:
         """Forget what no event after a time can change."""
         self.cells = {cell: own for cell, own in self.cells.items() if rule.closes(cell.day) > at}
         self.acts = {act for act in self.acts if act.time > at - rule.late}
-        if len(self.acts) > MOST_ACTS:
-            self.acts = set(sorted(self.acts)[-MOST_ACTS:])
 
     def shares(self) -> dict[Cell, Share]:
         """Return what the user adds to the sums of each cell."""
@@ -152,5 +170,7 @@ def _predictions(flat: Collection[int]) -> list[Prediction]:
     return found
 
 
-def _matches(act: Act, of: Prediction, rule: Rule) -> bool:
-    return act.item == of.item and 0 <= act.time - of.time <= rule.window
+def _follows(acts: Sequence[int], time: int, rule: Rule) -> bool:
+    """Return whether one of the times, which are sorted, is within the window after a time."""
+    place = bisect_left(acts, time)
+    return place < len(acts) and acts[place] - time <= rule.window

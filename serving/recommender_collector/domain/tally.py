@@ -93,6 +93,9 @@ class Tally:
                 self._act(user, entry)
             elif self._predicts(entry):
                 self._predict(user, entry)
+        for changed in self.changes.persons.values():
+            if changed is not None:
+                changed.label(self._rule)
 
     def _is_positive(self, event: Event) -> bool:
         return event.kind in self._rule.kinds
@@ -116,7 +119,7 @@ class Tally:
         person = self._person(user)
         if person is not None:
             for item in map(number, event.items):
-                person.act(Act(event.time, item), self._rule)
+                person.act(Act(event.time, item))
 
     def _predict(self, user: int, event: Event) -> None:
         version, probabilities = event.version or "", event.probabilities or ()
@@ -130,8 +133,9 @@ class Tally:
             Prediction(event.time, number(item), millionths(probability))
             for item, probability in zip(event.items, probabilities, strict=False)
         ]
-        person.predict(version, found, self._rule)
-        self.changes.counted += len(found)
+        counted = person.predict(Cell(version, day), found)
+        self.changes.counted += counted
+        self.changes.ignored += len(found) - counted
 
     def _admit(self, version: str, day: int) -> bool:
         """Let a version have sums of a day, in place of an idle version if there are many."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -19,6 +20,7 @@ from recommender_collector.domain.formats import Damaged
 from recommender_collector.domain.outcomes import COMPONENTS, Outcomes
 from recommender_collector.domain.predictions import (
     DAY_MILLISECONDS,
+    MOST_OF_USER,
     MOST_PREDICTIONS,
     Cell,
     Person,
@@ -166,6 +168,42 @@ def test_one_user_has_a_bounded_part_of_a_day() -> None:
     for hour in range(10):
         items = [f"i{place}" for place in range(20)]
         store.apply(START, impression("ada", START + hour, [0.5] * 20, items=items))
+    assert total(store.of(), "predictions") == MOST_PREDICTIONS
+
+
+def test_one_user_has_a_bounded_part_of_all_days() -> None:
+    store = Memory()
+    given = 0
+    for hour in range(20):
+        items = [f"i{place}" for place in range(20)]
+        for version in ("shop-a", "shop-b", "shop-c", "shop-d", "shop-e", "shop-f", "shop-g"):
+            one = impression("ada", START + hour, [0.5] * 20, items=items, version=version)
+            store.apply(START, one)
+            given += 20
+    kept = sum(total(Outcomes.decode(text), "predictions") for text in store.sums.values())
+    assert (kept, store.ignored) == (MOST_OF_USER, given - MOST_OF_USER)
+
+
+def test_the_work_of_a_record_grows_with_its_events_and_not_with_their_pairs() -> None:
+    """One record of one user, as many events as a request may have."""
+    items = [f"i{place}" for place in range(20)]
+    events: list[Event | Erasure] = []
+    for place in range(500):
+        events.append(purchase("ada", START + place, f"i{place % 20}"))
+        events.append(impression("ada", START + place, [0.5] * 20, items=items))
+    calls = 0
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    store = Memory()
+    sys.setprofile(count)
+    try:
+        store.apply(START + 500, *events)
+    finally:
+        sys.setprofile(None)
+    assert calls < 50 * 20 * 500  # of each prediction
     assert total(store.of(), "predictions") == MOST_PREDICTIONS
 
 
