@@ -5,8 +5,9 @@ Times are in milliseconds since 1970, probabilities in millionths.
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_left, insort
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -44,6 +45,12 @@ class Rule(NamedTuple):
         late = model.max_age_seconds + SLACK_SECONDS
         return cls(label.kinds, label.window_seconds * 1000, late * 1000)
 
+    @property
+    def name(self) -> str:
+        """Return what tells it from rules of other labels, whose sums cannot be added to its."""
+        text = f"{','.join(sorted(self.kinds))} {self.window}"
+        return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+
     def closes(self, day: int) -> int:
         """Return the time from which on no event changes a day, a number of days from 1970."""
         return (day + 1) * DAY_MILLISECONDS + self.window + self.late
@@ -55,10 +62,11 @@ class Rule(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A version and a day, of which there are sums."""
+    """A version and a day, of which there are sums; `since` tells sums that were started anew."""
 
     version: str
     day: int
+    since: int
 
 
 class Prediction(NamedTuple):
@@ -79,8 +87,9 @@ class Act(NamedTuple):
 
 @dataclass(slots=True)
 class Person:
-    """The predictions of one user, by cell, and the positive events."""
+    """The predictions of one user, by cell, and the positive events, by the rule of a name."""
 
+    rule: str
     cells: dict[Cell, list[Prediction]] = field(default_factory=dict)
     acts: set[Act] = field(default_factory=set)
 
@@ -122,9 +131,13 @@ class Person:
         if len(self.acts) > MOST_ACTS:
             self.acts = set(sorted(self.acts)[-MOST_ACTS:])
 
-    def settle(self, at: int, rule: Rule) -> None:
-        """Forget what no event after a time can change."""
-        self.cells = {cell: own for cell, own in self.cells.items() if rule.closes(cell.day) > at}
+    def settle(self, at: int, rule: Rule, has: Callable[[Cell], bool]) -> None:
+        """Forget what no event after a time can change, and what has no sums any more."""
+        self.cells = {
+            cell: own
+            for cell, own in self.cells.items()
+            if rule.closes(cell.day) > at and has(cell)
+        }
         self.acts = {act for act in self.acts if act.time > at - rule.late}
 
     def shares(self) -> dict[Cell, Share]:
@@ -140,7 +153,7 @@ class Person:
             (*cell, [int(number) for each in own for number in each])
             for cell, own in self.cells.items()
         ]
-        return orjson.dumps((FORMAT, cells, [tuple(act) for act in sorted(self.acts)]))
+        return orjson.dumps((FORMAT, self.rule, cells, [tuple(act) for act in sorted(self.acts)]))
 
     @classmethod
     def decode(cls, text: bytes) -> Person:
@@ -150,10 +163,14 @@ class Person:
             Damaged: the text has another format.
         """
         try:
-            version, cells, acts = orjson.loads(text)
+            version, rule, cells, acts = orjson.loads(text)
             check(version == FORMAT, "a user has another format")
             return cls(
-                {Cell(str(name), int(day)): _predictions(flat) for name, day, flat in cells},
+                str(rule),
+                {
+                    Cell(str(name), int(day), int(since)): _predictions(flat)
+                    for name, day, since, flat in cells
+                },
                 {Act(int(time), int(item)) for time, item in acts},
             )
         except (ValueError, TypeError) as error:

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_collector.domain import tally as tallies
 from recommender_collector.domain.effects import number
 from recommender_collector.domain.events import Erasure, Event, Kind
 from recommender_collector.domain.formats import Damaged
@@ -24,69 +23,20 @@ from recommender_collector.domain.predictions import (
     MOST_PREDICTIONS,
     Cell,
     Person,
-    Rule,
 )
-from recommender_collector.domain.tally import FIRST_DAYS, LATEST_DAYS, MOST_VERSIONS, Tally
-
-DAY0 = 20_775
-START = DAY0 * DAY_MILLISECONDS
-HOUR = 3_600_000
-RULE = Rule(frozenset({Kind.PURCHASE}), window=2 * HOUR, late=3 * HOUR)
-SHOP = "shop-0a1b2c3d"
-
-
-def impression(
-    user: str, time: int, probabilities: Sequence[float] = (0.25,), *,
-    items: Sequence[str] = ("tea", "oil"), version: str | None = SHOP, path: str = "model",
-) -> Event:  # fmt: skip
-    return Event(
-        "e", Kind.IMPRESSION, user, tuple(items), time, version=version, path=path,
-        probabilities=tuple(probabilities),
-    )  # fmt: skip
-
-
-def purchase(user: str, time: int, item: str = "tea") -> Event:
-    return Event("e", Kind.PURCHASE, user, (item,), time, 4.5)
-
-
-class Memory:
-    """A store in memory, which keeps users and sums in the form that Redis keeps."""
-
-    def __init__(self) -> None:
-        self.index = tallies.encode({})
-        self.persons: dict[int, bytes] = {}
-        self.sums: dict[Cell, str] = {}
-        self.ignored = 0
-
-    def apply(self, at: int, *entries: Event | Erasure, has_memory: bool = True) -> None:
-        tally = Tally("shop", RULE, at)
-        persons = {
-            user: Person.decode(self.persons[user])
-            for user in tally.users(entries)
-            if user in self.persons
-        }
-        tally.take(entries, tallies.decode(self.index), persons, has_memory=has_memory)
-        cells = tally.cells()
-        changes = tally.finish(
-            {cell: Outcomes.decode(text) for cell, text in self.sums.items() if cell in cells}
-        )
-        for cell in changes.dropped:
-            self.sums.pop(cell, None)
-        if changes.index is not None:
-            self.index = tallies.encode(changes.index)
-        self.sums |= {cell: sums.encode() for cell, sums in changes.cells.items()}
-        for user, person in changes.persons.items():
-            self.persons.pop(user, None)
-            if person is not None:
-                self.persons[user] = person.encode()
-        self.ignored += changes.ignored
-
-    def of(self, day: int = DAY0, version: str = SHOP) -> Outcomes:
-        return Outcomes.decode(self.sums.get(Cell(version, day), Outcomes().encode()))
-
-
-def total(sums: Outcomes, name: str) -> float:
-    return sums.shown()["sums"][name]  # type: ignore[index, no-any-return]
+from recommender_collector.domain.versions import Index
+from tests.unit.recommender_collector.outcome_memory import (
+    DAY0,
+    HOUR,
+    RULE,
+    SHOP,
+    START,
+    Memory,
+    impression,
+    name_of,
+    purchase,
+    total,
+)
 
 
 def test_a_prediction_is_positive_if_the_event_follows_within_the_window() -> None:
@@ -214,32 +164,9 @@ def test_without_memory_only_known_users_count() -> None:
     assert (store.of().users, total(store.of(), "predictions"), store.ignored) == (1, 2, 1)
 
 
-def test_an_idle_version_makes_room_and_a_busy_one_does_not() -> None:
-    store = Memory()
-    names = [f"shop-{place}" for place in range(MOST_VERSIONS + 1)]
-    for name in names:
-        store.apply(START, impression("ada", START, version=name))
-    assert store.ignored == 1
-    later = START + 5 * DAY_MILLISECONDS
-    store.apply(later, impression("ada", later, version=names[-1]))
-    assert names[-1] in tallies.decode(store.index)
-    assert len(tallies.decode(store.index)) == MOST_VERSIONS
-
-
-def test_the_first_and_the_latest_days_are_kept() -> None:
-    store = Memory()
-    days = FIRST_DAYS + LATEST_DAYS + 3
-    for day in range(days):
-        at = START + day * DAY_MILLISECONDS
-        store.apply(at, impression("ada", at))
-    kept = tallies.decode(store.index)[SHOP]
-    assert kept[:FIRST_DAYS] == list(range(DAY0, DAY0 + FIRST_DAYS))
-    assert kept[FIRST_DAYS:] == list(range(DAY0 + days - LATEST_DAYS, DAY0 + days))
-    assert {cell.day for cell in store.sums} == set(kept)
-
-
 @pytest.mark.parametrize(
-    "text", [b"", b"[2,[],[]]", b"[1,[[1]],[]]", b'[1,[["a",1,[1,1,0,0]]],[]]']
+    "text",
+    [b"", b'[2,"",[],[]]', b'[1,"",[[1]],[]]', b'[1,"",[["a",1,1,[1,1,0,0]]],[]]', b"[1,[],[]]"],
 )
 def test_a_damaged_user_is_found(text: bytes) -> None:
     with pytest.raises(Damaged):
@@ -251,7 +178,7 @@ def test_damaged_sums_are_found(text: bytes) -> None:
     with pytest.raises(Damaged):
         Outcomes.decode(text)
     with pytest.raises(Damaged):
-        tallies.decode(text)
+        Index.decode(text)
 
 
 def _drawn(seed: int, count: int) -> list[tuple[int, Event | Erasure]]:
@@ -283,7 +210,7 @@ def _expected(log: Sequence[tuple[int, Event | Erasure]]) -> dict[Cell, dict[str
                 and 0 <= b.time - each.time <= RULE.window
                 for b in bought
             )
-            own = vectors[Cell(each.version or "", each.time // DAY_MILLISECONDS), each.user]
+            own = vectors[Cell(each.version or "", each.time // DAY_MILLISECONDS, 0), each.user]
             loss = -math.log(p if label else 1 - p)
             expected = -p * math.log(p) - (1 - p) * math.log(1 - p)
             for name, value in zip(
@@ -308,7 +235,7 @@ def test_the_sums_are_those_of_the_definition(seed: int, count: int, minutes: in
         at, entries = zip(*record, strict=True)
         store.apply(max(at), *entries)
     expected = _expected(log)
-    assert set(store.sums) == set(expected)
+    assert set(store.sums) == set(map(name_of, expected))
     for cell, sums in expected.items():
         shown = store.of(cell.day, cell.version).shown()
         found = {"users": shown["users"], **shown["sums"], **shown["products"]}  # type: ignore[dict-item]

@@ -38,7 +38,7 @@ class Store:
     async def known(self, _model: str, _users: Collection[int]) -> Known:
         if self.error is not None:
             raise self.error
-        return Known("0-0", {}, {}, True)
+        return Known("0-0", None, {}, True)
 
     async def sums(self, _model: str, _cells: Collection[Cell]) -> dict[Cell, Outcomes]:
         return {}
@@ -51,7 +51,7 @@ async def gain(of: Model, store: Store, *entries: Event | Erasure) -> Gain:
 
 
 async def test_an_erased_user_is_removed_also_if_the_store_cannot_read_it() -> None:
-    assert list((await gain(LABELLED, Store(), Erasure("ada"))).commands) == [ADA]
+    assert ADA in (await gain(LABELLED, Store(), Erasure("ada"))).commands
 
 
 async def test_an_erased_user_is_removed_also_if_the_label_is_no_outcome_any_more() -> None:
