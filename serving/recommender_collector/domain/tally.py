@@ -64,6 +64,10 @@ class Tally:
             if isinstance(each, Erasure) or self._predicts(each) or self._is_positive(each)
         }
 
+    def predicts(self, entries: Sequence[Event | Erasure]) -> bool:
+        """Return whether any entry has predictions."""
+        return any(isinstance(each, Event) and self._predicts(each) for each in entries)
+
     def take(
         self,
         entries: Sequence[Event | Erasure],
@@ -84,6 +88,8 @@ class Tally:
         else:
             self.changes.restarts = True
         self._has_memory = has_memory
+        # A model that reports no predictions keeps nothing of its users.
+        is_used = bool(self._index.versions) or self.predicts(entries)
         for user, person in persons.items():
             if person.rule == self._rule.name:
                 person.settle(self._at, self._rule, self._index.has)
@@ -95,7 +101,8 @@ class Tally:
                 # Also of a user whom the store has and cannot read.
                 self._known[user] = self.changes.persons[user] = None
             elif self._is_positive(entry):
-                self._act(user, entry)
+                if is_used:
+                    self._act(user, entry)
             elif self._predicts(entry):
                 self._predict(user, entry)
         for user, changed in self.changes.persons.items():

@@ -140,7 +140,9 @@ def commands(model: str, changes: Changes, rule: Rule) -> list[Command]:
         if person is None:
             found.append(("UNLINK", key))
         else:
-            found.append(("SET", key, person.encode(), "PX", rule.keep))
+            # Positive events alone are settled after `late`.
+            kept = rule.keep if person.cells else rule.late
+            found.append(("SET", key, person.encode(), "PX", kept))
     return found
 
 

@@ -36,14 +36,21 @@ class OutcomeCounter:
         self._store = store
         self._name = name
         self._rule = Rule.of(model)
+        #: Offset of the log at which no version has sums, whichever writer applied it; None: not
+        #: known. From there on only predictions need the store.
+        self._unused_at: str | None = None
 
-    async def turn(self, before: str, at: int, entries: Sequence[Event | Erasure]) -> Gain | None:
+    async def turn(
+        self, before: str, after: str, at: int, entries: Sequence[Event | Erasure]
+    ) -> Gain | None:
         """Return what a record changes; None if another writer has moved the offset `before`.
 
         A record that cannot be counted is left out, and never stops the writer. Users who are
         erased are forgotten in any case.
 
         Args:
+            before: the offset before it.
+            after: its own offset.
             at: time of the record, in milliseconds since 1970.
 
         Raises:
@@ -52,7 +59,7 @@ class OutcomeCounter:
         if self._rule is None:
             return self._forgotten(entries)
         try:
-            return await self._turn(self._rule, before, at, entries)
+            return await self._turn(self._rule, before, after, at, entries)
         except (RedisError, OSError):
             raise
         except Exception as error:
@@ -67,15 +74,20 @@ class OutcomeCounter:
         return Gain(forget(self._name, sorted(erased)))
 
     async def _turn(
-        self, rule: Rule, before: str, at: int, entries: Sequence[Event | Erasure]
+        self, rule: Rule, before: str, after: str, at: int, entries: Sequence[Event | Erasure]
     ) -> Gain | None:
         tally = Tally(self._name, rule, at)
-        users = tally.users(entries)
-        if not users:
-            return Gain()
+        users, predicts = tally.users(entries), tally.predicts(entries)
+        is_unused = self._unused_at == before and not predicts
+        if is_unused:
+            self._unused_at = after
+        if is_unused or not users:
+            return self._forgotten(entries)
         known = await self._store.known(self._name, users)
         if known.offset != before:
             return None
+        if known.index is None and not predicts:
+            self._unused_at = after
         tally.take(entries, known.index, known.persons, has_memory=known.has_memory)
         changes = tally.finish(await self._store.sums(self._name, tally.cells()))
         written = commands(self._name, changes, rule)

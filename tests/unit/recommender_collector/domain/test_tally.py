@@ -93,6 +93,14 @@ def test_the_model_expects_no_excess_loss_of_itself() -> None:
     assert total(store.of(), "excess") == pytest.approx(0, abs=1e-5)
 
 
+def test_a_model_without_predictions_keeps_no_users() -> None:
+    store = Memory()
+    store.apply(START, purchase("ada", START))
+    assert store.persons == {}
+    store.apply(START, purchase("ada", START), impression("bob", START))
+    assert set(store.persons) == {number("ada"), number("bob")}
+
+
 def test_an_erasure_subtracts_what_the_user_added() -> None:
     store = Memory()
     store.apply(START, impression("bob", START))
@@ -184,7 +192,8 @@ def test_damaged_sums_are_found(text: bytes) -> None:
 def _drawn(seed: int, count: int) -> list[tuple[int, Event | Erasure]]:
     """Events of two days with the times at which they are read, in this order."""
     choice = random.Random(seed)
-    found: list[tuple[int, Event | Erasure]] = []
+    # Before its first prediction a model has no memory of positive events.
+    found: list[tuple[int, Event | Erasure]] = [(START, impression("u0", START))]
     for _ in range(count):
         user, time = f"u{choice.randrange(3)}", START + choice.randrange(96) * HOUR // 2
         items = choice.sample(["tea", "oil", "nuts"], 2)

@@ -34,18 +34,22 @@ class Store:
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
+        self.asked = 0
+        self.offset = "0-0"
 
     async def known(self, _model: str, _users: Collection[int]) -> Known:
+        self.asked += 1
         if self.error is not None:
             raise self.error
-        return Known("0-0", None, {}, True)
+        return Known(self.offset, None, {}, True)
 
     async def sums(self, _model: str, _cells: Collection[Cell]) -> dict[Cell, Outcomes]:
         return {}
 
 
 async def gain(of: Model, store: Store, *entries: Event | Erasure) -> Gain:
-    found = await OutcomeCounter(store, "shop", of).turn("0-0", AT, entries)  # type: ignore[arg-type]
+    counter = OutcomeCounter(store, "shop", of)  # type: ignore[arg-type]
+    found = await counter.turn("0-0", "1-0", AT, entries)
     assert found is not None
     return found
 
@@ -68,3 +72,29 @@ async def test_an_erased_user_is_removed_also_with_a_record_that_cannot_be_count
     assert found == Gain([ADA])
     assert "cannot be counted" in caplog.text
     assert "ada" not in caplog.text
+
+
+async def test_a_model_without_predictions_asks_the_store_once() -> None:
+    """Also with records that concern nobody; an erasure needs no answer."""
+    store, purchase = Store(), Event("e", Kind.PURCHASE, "ada", ("tea",), AT, 4.5)
+    counter = OutcomeCounter(store, "shop", LABELLED)  # type: ignore[arg-type]
+    records: list[list[Event | Erasure]] = [[purchase], [], [purchase], [Erasure("ada")]]
+    for place, entries in enumerate(records):
+        gain_ = await counter.turn(f"{place}-0", f"{place + 1}-0", AT, entries)
+    assert store.asked == 1
+    assert gain_ == Gain([ADA])
+    store.offset = "4-0"
+    gain_ = await counter.turn("4-0", "5-0", AT, [IMPRESSION, purchase])
+    assert (store.asked, gain_ and gain_.counted) == (2, 1)
+    store.offset = "5-0"
+    await counter.turn("5-0", "6-0", AT, [purchase])
+    assert store.asked == 3
+
+
+async def test_after_another_writer_the_store_is_asked_again() -> None:
+    store, purchase = Store(), Event("e", Kind.PURCHASE, "ada", ("tea",), AT, 4.5)
+    counter = OutcomeCounter(store, "shop", LABELLED)  # type: ignore[arg-type]
+    await counter.turn("0-0", "1-0", AT, [purchase])
+    store.offset = "7-0"
+    await counter.turn("7-0", "8-0", AT, [purchase])
+    assert store.asked == 2
