@@ -65,7 +65,7 @@ images: setup ## Build the operator, training, serving and Triton images
 	$(PY) -m tests.cluster.images build
 
 ##@ For developers
-.PHONY: setup format crds reference docs proto hooks help
+.PHONY: setup format crds reference docs krew proto hooks help
 setup: .venv/.stamp ## Create .venv from uv.lock; needs only Python 3.11 or 3.12
 
 .venv/.stamp: uv.lock pyproject.toml .ci/setup
@@ -85,6 +85,9 @@ reference: setup ## Generate docs/reference from the CRDs and the command lines
 docs: setup ## Build the documentation as a site, build/docs/index.html
 	.venv/bin/sphinx-build -W --keep-going -q docs build/docs
 	@echo build/docs/index.html
+
+krew: setup ## Build the kubectl plugin for krew, build/krew; KREW_BASE is where you publish it
+	$(PY) -m tests.krew $(KREW_BASE)
 
 proto: setup ## Generate the messages of the open inference protocol
 	$(PY) -m tests.generated_proto

@@ -41,15 +41,20 @@ def run_helm(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([helm(), *arguments], capture_output=True, text=True, check=False)
 
 
+def _option(key: str, values: dict[str, str]) -> str:
+    if values[key] == "[]":
+        return "--set-json"
+    # Helm takes a tag of digits for a number.
+    return "--set-string" if key.endswith(".tag") else "--set"
+
+
 def template(
     values: dict[str, str],
     chart: Path = CHART,
     namespace: str = "recommender-system",
     release: str = "recommender",
 ) -> subprocess.CompletedProcess[str]:
-    # Helm takes a tag of digits for a number.
-    option = {key: "--set-string" if key.endswith(".tag") else "--set" for key in values}
-    settings = [word for key in values for word in (option[key], f"{key}={values[key]}")]
+    settings = [word for key in values for word in (_option(key, values), f"{key}={values[key]}")]
     return run_helm("template", release, str(chart), "-n", namespace, *settings)
 
 

@@ -14,11 +14,12 @@ ACTS = (Kind.CLICK, Kind.CLICK, Kind.PURCHASE, Kind.DWELL, Kind.DISLIKE, Kind.BA
 def impression(
     user: str, time: int, experiment: str = EXPERIMENTS[0], phase: int = 0, arm: str = "shop-a",
     version: str | None = None, path: str | None = "model", cap: float = 10.0,
+    segments: tuple[tuple[str, str], ...] = (),
 ) -> Event:  # fmt: skip
     """An impression of one item, answered by the assigned version unless another is given."""
     return Event(
         "e", Kind.IMPRESSION, user, ("tea",), time, version=version or arm, path=path,
-        exposure=Exposure(experiment, phase, arm, cap),
+        exposure=Exposure(experiment, phase, arm, cap, segments),
     )  # fmt: skip
 
 
@@ -48,6 +49,7 @@ def drawn(choice: random.Random, start: int, minutes: int, users: int = 4) -> Ev
         version=choice.choice((arm, arm, "shop-a")),
         path=choice.choice((None, *Path)),
         cap=choice.choice((10.0, 10.0, 3.0)),
+        segments=choice.choice(((), (("age", "unknown"), ("device", choice.choice("abc"))))),
     )
 
 

@@ -53,6 +53,7 @@ class _Own:
     mixed: bool
     vector: dict[str, int]
     days: dict[str, int]
+    segments: tuple[tuple[str, str], ...]
     disagreed: dict[str, int]
 
 
@@ -73,7 +74,13 @@ def _of_user(
         near = [(*rank, n) for n, rank in ranks.items() if rank and event.time - rank[0] <= window]
         if near:
             acts[max(near)[-1]].append(event)
-    return {n: _phase(each, acts[n], before) for n, each in seen.items()}
+    said = min(
+        (event.time, event.exposure.segments)
+        for each in seen.values()
+        for event in each
+        if event.exposure is not None
+    )[1]
+    return {n: _phase(each, acts[n], before, said) for n, each in seen.items()}
 
 
 def _rank(exposures: Sequence[int], time: int) -> tuple[int, int] | None:
@@ -104,7 +111,9 @@ def _before(events: Iterable[Event], first: int, values: Mapping[Kind, float | N
     return min(100, sum(time < first for time in newest.values()))
 
 
-def _phase(seen: list[Event], acts: list[Event], before: int) -> _Own:
+def _phase(
+    seen: list[Event], acts: list[Event], before: int, said: tuple[tuple[str, str], ...]
+) -> _Own:
     times = sorted(event.time for event in seen)
     exposures = [event.exposure for event in seen if event.exposure is not None]
     cap = min(round(each.cap * 1000) for each in exposures)
@@ -125,7 +134,8 @@ def _phase(seen: list[Event], acts: list[Event], before: int) -> _Own:
         begun = sum((start // DAY == times[0] // DAY) is wanted for start in starts)
         days |= {f"{part}.{name}": value for name, value in _did(own, did, begun, cap).items()}
     earliest = min((e.time, x.arm) for e, x in zip(seen, exposures, strict=True))
-    return _Own(earliest[1], len({x.arm for x in exposures}) > 1, vector, days, disagreed)
+    mixed = len({x.arm for x in exposures}) > 1
+    return _Own(earliest[1], mixed, vector, days, said, disagreed)
 
 
 def _did(seen: list[Event], acts: list[Event], sessions: int, cap: int) -> dict[str, int]:
@@ -153,7 +163,9 @@ def _add(arms: Arms, own: _Own) -> None:
     if own.mixed:
         arm["mixed"] += 1
         return
-    for moments, vector in ((arm, own.vector), (arm["days"], own.days)):
+    parts = [arm["segments"].setdefault(each, _empty()) for each in own.segments]
+    counted = [(arm, own.vector), (arm["days"], own.days), *((p, own.vector) for p in parts)]
+    for moments, vector in counted:
         moments["users"] += 1
         for name, value in vector.items():
             moments["sums"][name] += value
@@ -163,7 +175,8 @@ def _add(arms: Arms, own: _Own) -> None:
 
 
 def _arm(arms: Arms, name: str) -> dict[str, Any]:
-    return arms.setdefault(name, {"mixed": 0, "disagreed": 0, **_empty(), "days": _empty()})
+    numbers = {"mixed": 0, "disagreed": 0, **_empty(), "days": _empty(), "segments": {}}
+    return arms.setdefault(name, numbers)
 
 
 def _empty() -> dict[str, Any]:
@@ -179,12 +192,20 @@ def answer(phases: Mapping[int, Phase], detailed: int | None = None) -> list[dic
             "arms": [
                 {"arm": name, "mixed": arm["mixed"], "disagreed": arm["disagreed"]}
                 | _told(arm)
-                | ({"days": _told(arm["days"])} if number == detailed else {})
+                | (_details(arm) if number == detailed else {})
                 for name, arm in sorted(phase.arms.items())
             ],
         }
         for number, phase in sorted(phases.items())
     ]
+
+
+def _details(arm: Mapping[str, Any]) -> dict[str, Any]:
+    segments = [
+        {"feature": feature, "value": value} | _told(found)
+        for (feature, value), found in arm["segments"].items()
+    ]
+    return {"days": _told(arm["days"]), "segments": segments}
 
 
 def _told(of: Mapping[str, Any]) -> dict[str, Any]:
@@ -223,7 +244,9 @@ def _numbers(of: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("sums", "products"):
         found[name] = {key: number for key, number in of[name].items() if number}
     if "days" in of:
-        del found["days"]
+        del found["days"], found["segments"]
         if of["days"]["users"]:
             found["days"] = _numbers(of["days"])
+            cells = sorted(of["segments"], key=lambda each: (each["feature"], str(each["value"])))
+            found["segments"] = [_numbers(each) for each in cells]
     return found

@@ -14,7 +14,7 @@ ENDS = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
 def families() -> dict[str, str]:
     """Return the type of each family."""
     transformer, collector = CollectorRegistry(), CollectorRegistry()
-    serving_metrics.Metrics(transformer, "m", "v", [("age", "0", 1)], {"age": 1.0})
+    serving_metrics.Metrics(transformer, "m", "v", [("age", "0", 1)], {"age": 1.0}, {"age": 1.0})
     collector_metrics.CollectorMetrics(collector, ["m"])
     collector_metrics.WriterMetrics(collector, ["m"])
     registries = (Metrics().registry, transformer, collector)

@@ -22,6 +22,7 @@ from recommender_kubectl.objects import (
     Outcome,
     Phase,
     Rollout,
+    Segment,
     Step,
     Version,
 )
@@ -215,7 +216,26 @@ def _experiment(body: Json | None) -> Experiment | None:
         sample_ratio_p=body.get("sampleRatioP"),
         metrics=tuple(_comparison(one) for one in body.get("metrics", ())),
         novelty=tuple(_novelty(one) for one in body.get("novelty", ())),
+        segments=tuple(_segment(one) for one in body.get("segments", ())),
+        interactions=tuple(one.get("message", "") for one in body.get("interactions", ())),
         seasonality=body.get("seasonality", ""),
+    )
+
+
+def _segment(body: Json) -> Segment:
+    return Segment(
+        feature=body["feature"],
+        value=body.get("value") or "",
+        name=body["metric"],
+        champion=body.get("champion"),
+        candidate=body.get("candidate"),
+        difference=body.get("difference"),
+        low=body.get("low"),
+        high=body.get("high"),
+        p_value=body.get("pValue"),
+        champion_users=body.get("championUsers", 0),
+        candidate_users=body.get("candidateUsers", 0),
+        note=body.get("note", ""),
     )
 
 

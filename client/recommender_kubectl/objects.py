@@ -94,6 +94,24 @@ class Novelty:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Segment:
+    """A metric over the users with one value of a feature; an empty value is all others."""
+
+    feature: str
+    value: str
+    name: str
+    champion: float | None
+    candidate: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    p_value: float | None
+    champion_users: int
+    candidate_users: int
+    note: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
     """The experiment of a rollout, with the plan that it started with."""
 
@@ -113,6 +131,9 @@ class Experiment:
     sample_ratio_p: float | None
     metrics: tuple[Comparison, ...]
     novelty: tuple[Novelty, ...]
+    segments: tuple[Segment, ...]
+    #: Whether the effect differs between the segments of a feature, in words.
+    interactions: tuple[str, ...]
     #: What the shortest time means for weekdays; empty if it is whole weeks.
     seasonality: str
 

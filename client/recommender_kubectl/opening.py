@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import webbrowser
 from collections.abc import Sequence
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from recommender_kubectl.cluster import Cluster, ClusterError
 from recommender_kubectl.console import Console
@@ -15,6 +16,8 @@ from recommender_kubectl.views.why import NoVersionError
 
 #: Where the console is: `--console`, this variable, or what docs/console.md forwards a port to.
 VARIABLE, FORWARDED = "RECOMMENDER_CONSOLE_URL", "http://localhost:8080"
+#: Narrow, so that the browser opens the host that one reads.
+_BASE = r"https?://([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?"
 
 
 def open_page(cluster: Cluster, console: Console, given: argparse.Namespace) -> int:
@@ -36,8 +39,7 @@ def address(base: str, model: Model, versions: Sequence[Version], version: str |
         ClusterError: the base is no address.
         NoVersionError: the model has no such version.
     """
-    parts = urlsplit(base)
-    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+    if re.fullmatch(_BASE, base) is None:
         raise ClusterError(
             f"{base!r} is no address of a console (--console, {VARIABLE}), such as {FORWARDED}"
         )

@@ -68,6 +68,9 @@ FAMILIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "drift_effect_limit": ("Effect from which a significant shift counts.", ("feature",)),
     "drift_windows": ("Windows in a row with a shift.", ()),
     "drift_break_windows": ("Windows in a row with a break of the candidate alone.", ()),
+    "drift_label_windows": (
+        "Windows in a row in which the loss rose or the calibration drifted, by labels.", ()
+    ),
     "drift_windows_limit": ("Windows in a row that count as drift, or as a break.", ()),
 }  # fmt: skip
 
@@ -192,6 +195,8 @@ def _drift(drift: DriftStatus, limit: int) -> Iterator[Figure]:
     yield Figure("drift_verdict", (drift.verdict,), 1)
     yield Figure("drift_windows", (), drift.breaches_in_a_row)
     yield Figure("drift_break_windows", (), drift.candidate_breaks_in_a_row)
+    if drift.labels is not None:
+        yield Figure("drift_label_windows", (), drift.labels.breaches_in_a_row)
     yield Figure("drift_windows_limit", (), limit)
     for shift in drift.effects:
         yield Figure("drift_effect", (shift.feature,), shift.effect)

@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 
 from recommender_operator.adapters.kubernetes.port import Kube
-from recommender_operator.adapters.notifications.courier import Tools
+from recommender_operator.adapters.notifications.courier import Result, Tools
 from recommender_operator.adapters.notifications.notifier import Notifier
 from recommender_operator.adapters.notifications.post import HttpPoster
 from recommender_operator.adapters.notifications.record import Record
@@ -33,4 +33,8 @@ def notifier(
         count=metrics.notified,
         now=now,
     )
+    for receiver in settings.notifications:
+        for result in Result:
+            # From 0 on, so that the first failure is an increase.
+            metrics.notifications.labels(receiver=receiver.name, result=result)
     return Notifier(settings.notifications, tools)

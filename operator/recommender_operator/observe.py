@@ -10,7 +10,7 @@ import collections
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from recommender_operator.adapters.counters.experiments import ExperimentReader, NoCollector
+from recommender_operator.adapters.counters.experiments import NoCollector, UsersReader
 from recommender_operator.adapters.counters.port import SampleError, SampleProvider
 from recommender_operator.adapters.kubernetes.port import (
     BASELINES,
@@ -36,7 +36,7 @@ from recommender_operator.adapters.traffic.hosts import HostReader
 from recommender_operator.adapters.traffic.port import Subject, Traffic, TrafficView
 from recommender_operator.api.spec import TrafficMode
 from recommender_operator.observed import (
-    ExperimentReading,
+    CollectorReading,
     ModelObject,
     Observed,
     Platform,
@@ -45,7 +45,7 @@ from recommender_operator.observed import (
     TrafficState,
     VersionObject,
 )
-from recommender_operator.phases import hosts, routing
+from recommender_operator.phases import hosts, outcomes_of, routing
 from recommender_operator.resources import labels, ownership
 from recommender_operator.resources.ownership import Foreign
 
@@ -80,11 +80,11 @@ class Observer:
         platform: PlatformReader,
         baselines: BaselineStore,
         hosts: HostReader,
-        experiments: ExperimentReader | None = None,
+        users: UsersReader | None = None,
         direct: Kube | None = None,
     ) -> None:
         """`direct` reads the current state, while `kube` may be a cache; `kube` if None."""
-        self._experiments = experiments or NoCollector()
+        self._users = users or NoCollector()
         self._kube = kube
         self._direct = direct or kube
         self._looked_for: collections.OrderedDict[str, None] = collections.OrderedDict()
@@ -125,16 +125,18 @@ class Observer:
         of_jobs, serving = await self._owned_pods(model, versions, own_jobs, all_pods)
         view = TrafficView(services={}, traffic=TrafficState())
         if not platform.missing:
-            subject = Subject(model=model, versions=_by_name(versions), pods=serving, seen=seen)
+            named = {version.name: version for version in versions}
+            subject = Subject(model=model, versions=named, pods=serving, seen=seen)
             view = await self._traffic_of(model).observe(subject)
         answering = {name: podstates.answering(pods) for name, pods in serving.items()}
-        job_states, kept, (samples, errors), experiment, rivals, claims = await asyncio.gather(
+        claim_names = {model.spec.storage.claim_name, model.spec.data.source.claim_name}
+        job_states, kept, (samples, errors), users, rivals, claims = await asyncio.gather(
             self._jobs.read(own_jobs, of_jobs),
             self._baselines.unpacked(model, stored, uids),
             self._sample(model, versions, view, answering),
-            self._experiment(model, versions),
+            self._told(model, versions),
             self._rivals(model, versions, view, platform),
-            self._claims.read(model.namespace, _claim_names(model)),
+            self._claims.read(model.namespace, claim_names),
         )
         observed = Observed(
             model=model,
@@ -146,7 +148,8 @@ class Observer:
             sample_errors=errors,
             baselines=kept.baselines,
             platform=platform,
-            experiment=experiment,
+            experiment=users[0],
+            outcomes=users[1],
             rivals=rivals,
             claims=claims,
         )
@@ -225,13 +228,17 @@ class Observer:
         relevant = {host for host in (wanted, held) if host}
         return await self._hosts.rivals(model, relevant, to_write=to_write)
 
-    async def _experiment(
+    async def _told(
         self, model: ModelObject, versions: Iterable[VersionObject]
-    ) -> ExperimentReading | None:
-        """Return what users did in the experiment that runs; None if none does."""
+    ) -> tuple[CollectorReading | None, CollectorReading | None]:
+        """Return what users did in the experiment that runs, and with the champion's answers."""
         found = None if model.deleting else routing.undecided(versions)
         details = routing.detailed(found)
-        return None if found is None else await self._experiments.read(model, found.id, details)
+        champion = outcomes_of.compared(model)
+        return (
+            None if found is None else await self._users.read(model, found.id, details),
+            None if champion is None else await self._users.outcomes(model, champion),
+        )
 
     async def _sample(
         self,
@@ -271,14 +278,6 @@ def _sampled(model: ModelObject, versions: Iterable[VersionObject], view: Traffi
     if model.status.champion:
         names.add(model.status.champion)
     return {name for name in names if name in view.services}
-
-
-def _claim_names(model: ModelObject) -> set[str]:
-    return {model.spec.storage.claim_name, model.spec.data.source.claim_name}
-
-
-def _by_name(versions: Iterable[VersionObject]) -> dict[str, VersionObject]:
-    return {version.name: version for version in versions}
 
 
 def _sorted_out(

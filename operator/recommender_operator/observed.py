@@ -162,8 +162,8 @@ class Baseline:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ExperimentReading:
-    """The collector's answer about the candidate's experiment, unchecked, or why there is none."""
+class CollectorReading:
+    """An answer of the collector, unchecked, or why there is none."""
 
     body: Mapping[str, object] = dataclasses.field(default_factory=dict)
     error: str = ""
@@ -215,7 +215,11 @@ class Observed:
     baselines: Mapping[str, Baseline] = dataclasses.field(default_factory=dict)
     platform: Platform = Platform()
     #: None if no experiment was read.
-    experiment: ExperimentReading | None = None
+    experiment: CollectorReading | None = None
+    #: What became of the champion's predictions; None if nothing is compared with labels.
+    outcomes: CollectorReading | None = None
+    #: Why no retraining may start by itself, because of other models; empty if one may.
+    retrainings_full: str = ""
     #: The claims that the spec names; None if a claim does not exist.
     claims: Mapping[str, Claim | None] = dataclasses.field(default_factory=dict)
     #: Other routes with the model's current or desired host.

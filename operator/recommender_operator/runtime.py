@@ -43,6 +43,7 @@ from recommender_operator.metrics import Metrics
 from recommender_operator.observe import Observer
 from recommender_operator.observed import ModelObject
 from recommender_operator.reconcile import Key, Reconciler
+from recommender_operator.retrainings import Retrainings
 from recommender_operator.schedule import spread
 from recommender_operator.settings import Settings
 from recommender_operator.workqueue import Observer as QueueObserver
@@ -234,7 +235,7 @@ class Runtime:
                 platform=PlatformReader(kube, options),
                 hosts=HostReader(kube, options, self._settings.watch_namespaces),
                 baselines=baselines,
-                experiments=self._users(),
+                users=self._users(),
                 direct=self._kube,
             ),
             asker=SmokeAsker(self._kube, HttpSmokeTester(smoke), self._now),
@@ -245,7 +246,12 @@ class Runtime:
                 metrics=self.metrics,
                 baselines=baselines,
             ),
-            decide=decide,
+            decide=Retrainings(
+                decide,
+                self._settings.retrainings_at_once,
+                self._settings.retrainings_per_day,
+                float(self._settings.requeue_seconds),
+            ),
             metrics=self.metrics,
             now=self._now,
             longest_wait=float(self._settings.requeue_seconds),
@@ -273,7 +279,7 @@ class Runtime:
 
         return of
 
-    def _users(self) -> experiments.ExperimentReader:
+    def _users(self) -> experiments.UsersReader:
         url, namespace = self._settings.experiments_url, self._settings.namespace
         if not url:
             return experiments.NoCollector()

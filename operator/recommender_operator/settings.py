@@ -16,6 +16,9 @@ from recommender_operator.resources.options import Options
 
 PREFIX = "RECOMMENDER_"
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+#: Valid in RE2 and Python, as in the chart's schema. The console has the root of its host.
+CONSOLE_URL = rf"^(https?://[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:{_PORT})?/?)?$"
 
 
 class SettingsError(Exception):
@@ -77,6 +80,12 @@ def _query(value: Any) -> Any:
 
 def _address(value: Any) -> Any:
     return base_url.normalise(value) if isinstance(value, str) and value else value
+
+
+def _console(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch(CONSOLE_URL, value) is None:
+        raise ValueError("it must be http(s)://HOST[:PORT] without a path")
+    return _address(value)
 
 
 def _peers(value: Any) -> Any:
@@ -176,12 +185,14 @@ class Settings(pydantic.BaseModel):
     notifications: Receivers = ()
     notifications_dir: Annotated[str, Field(max_length=500)] = "/etc/recommender/notifications"
     notification_hosts: Hosts = ()
-    console_url: Annotated[str, pydantic.BeforeValidator(_address)] = ""
+    console_url: Annotated[str, Field(max_length=512), pydantic.BeforeValidator(_console)] = ""
     namespace: Name
     watch_namespaces: Names = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "json"
     workers: Annotated[int, Field(ge=1, le=200)] = 10
+    retrainings_at_once: Annotated[int, Field(ge=0, le=10000)] = 0
+    retrainings_per_day: Annotated[int, Field(ge=0, le=10000)] = 0
     requeue_seconds: Annotated[int, Field(ge=5, le=3600)] = 300
     instance: Annotated[str, Field(max_length=40, pattern=rf"^({_LABEL})?$")] = ""
     lease_name: Name = "recommender-operator"

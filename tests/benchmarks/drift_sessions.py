@@ -1,14 +1,12 @@
-"""Session rows for the drift benchmark: of MovieLens 100K, or generated if it is not available.
+"""Session rows for the drift benchmark: of MovieLens 100K, and of generated users.
 
-`MOVIELENS_DIR` is a folder with the atomic files of MovieLens 100K (`ml-100k.inter`,
-`ml-100k.user`, `ml-100k.item`, tab-separated with a header).
+MovieLens has few users, some with fifty sessions; the generated service has many.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import os
-from bisect import bisect_right
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,10 +19,13 @@ from recommender_training.data import coding
 from recommender_training.data.coding import Coding
 from recommender_training.data.sessions import HISTORY_LENGTH, sample_requests
 from recommender_training.ingestion import raw
+from recommender_training.samples import movielens
 from recommender_training.statistics.design_effect import design_effect
 
 NUMERIC = ("age", "session_length", "mean_value")
 CATEGORICAL = ("gender", "occupation", "last_genre")
+#: Users of the generated service.
+USERS = 4000
 Floats = npt.NDArray[np.float64]
 #: A column by feature; a category is its index, -1 unknown; NaN is null.
 Rows = dict[str, Floats]
@@ -38,10 +39,11 @@ class Sessions:
     categories: Mapping[str, int]
 
 
-def load(seed: int) -> Sessions:
-    """Return one row per session of MovieLens, or of generated users."""
-    folder = os.environ.get("MOVIELENS_DIR")
-    return _movielens(Path(folder), seed) if folder else _generated(seed)
+def load(seed: int) -> dict[str, Sessions]:
+    """Return one row per session by population."""
+    with tempfile.TemporaryDirectory() as folder:
+        movielens.fetch(Path(folder))
+        return {"movielens": _movielens(Path(folder), seed), "generated": generated(seed)}
 
 
 def take(columns: Rows, rows: npt.NDArray[np.int64]) -> Rows:
@@ -65,8 +67,7 @@ class Binner:
     def place(self, name: str, known: Floats) -> npt.NDArray[np.int64]:
         """Indices of the bins of known values."""
         if name in NUMERIC:
-            edges = self._edges[name]
-            return np.asarray([bisect_right(edges, x) for x in known], dtype=np.int64)
+            return np.searchsorted(self._edges[name], known, side="right")
         return known.astype(np.int64)
 
     def _bins(self, name: str, column: Floats) -> dict[str, int]:
@@ -79,13 +80,17 @@ class Binner:
         return bins | {str(i): int(n) for i, n in enumerate(counts)}
 
 
-def design_effects(user: npt.NDArray[np.int64], rows: Rows, binner: Binner) -> dict[str, float]:
-    """Design effect of each feature with users as clusters, as docs/contracts.md defines it."""
-    effects = {}
+def design_effects(
+    user: npt.NDArray[np.int64], rows: Rows, binner: Binner
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Design effects of each feature's values, and of missing ones (docs/contracts.md)."""
+    effects, of_missing = {}, {}
     for name, column in rows.items():
-        known = ~np.isnan(column)
+        known = ~np.isnan(column) & ((column >= 0) | (name in NUMERIC))
         effects[name] = design_effect(user[known], binner.place(name, column[known]))
-    return effects
+        missing = np.where(np.isnan(column), 1, np.where(known, 0, 2))
+        of_missing[name] = design_effect(user, missing)
+    return effects, of_missing
 
 
 def _movielens(folder: Path, seed: int) -> Sessions:
@@ -112,16 +117,18 @@ def _number(value: float | None) -> float:
     return np.nan if value is None else float(value)
 
 
-def _generated(seed: int) -> Sessions:
-    """Users with fixed age, gender and occupation, and some sessions each."""
+def generated(seed: int, users: int = USERS) -> Sessions:
+    """Users with fixed age, gender and occupation, and some sessions each; 5 % state no age."""
     rng = np.random.default_rng(seed)
-    users, per_user = 1000, 1 + rng.geometric(0.4, 1000)
+    per_user = 1 + rng.geometric(0.4, users)
     user = np.repeat(np.arange(users), per_user)
     length = np.minimum(rng.geometric(0.12, len(user)) - 1, 20).astype(np.float64)
     level = rng.normal(3.5, 0.4, users)[user] + rng.normal(0, 0.3, len(user))
     genre = rng.choice(18, len(user), p=rng.dirichlet(np.full(18, 2.0))).astype(np.float64)
+    age = np.clip(rng.gamma(7, 5, users).round(), 7, 80)
+    age[rng.random(users) < 0.05] = np.nan
     columns = {
-        "age": np.clip(rng.gamma(7, 5, users).round(), 7, 80)[user],
+        "age": age[user],
         "session_length": length,
         "mean_value": np.where(length > 0, np.clip(level, 1, 5), np.nan),
         "gender": rng.choice(2, users, p=[0.29, 0.71])[user].astype(np.float64),

@@ -90,9 +90,23 @@ CASES: dict[str, tuple[str, list[dict[str, str]], str, bool]] = {
     "each acts on its own": (
         "RecommenderModelsOfAnotherRelease",
         [series("recommender_operator_foreign_models", f'{OWN}, pod="1"', "0x80")], "16m", False),
+    "a receiver is not told": (
+        "RecommenderNotificationsFailed",
+        [series("recommender_operator_notifications_total",
+                f'{OWN}, receiver="ops", result="failed"', "0x4 1x36")], "5m", True),
+    "a receiver is told late": (
+        "RecommenderNotificationsFailed",
+        [series("recommender_operator_notifications_total",
+                f'{OWN}, receiver="ops", result="{result}"', "0x4 1x36")
+         for result in ("retried", "delivered")], "5m", False),
     "the sessions drifted": (
         "RecommenderDrifted",
         [series("recommender_operator_drift_windows", MODEL, "3x40"),
+         series("recommender_operator_drift_windows_limit", MODEL, "3x40")], "3m", True),
+    "the loss rose by labels": (
+        "RecommenderDrifted",
+        [series("recommender_operator_drift_label_windows", MODEL, "3x40"),
+         series("recommender_operator_drift_windows", MODEL, "0x40"),
          series("recommender_operator_drift_windows_limit", MODEL, "3x40")], "3m", True),
     "one window shifted": (
         "RecommenderDrifted",

@@ -16,6 +16,9 @@ REVENUE = {"metric": "RevenuePerUser", "largestLoss": 0.1}
 FALLBACKS = {"metric": "FallbackShare", "largestLoss": 2}
 
 
+DEVICE: Json = {"feature": "device", "largestLoss": 0.1}
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with installed() as server:
@@ -35,7 +38,8 @@ def body(*, rollout: Json | None = None, serving: Json | None = None, **experime
 def test_one_primary_metric_is_enough_and_gets_the_documented_defaults(server: Server) -> None:
     created = server.create(body(), dry_run="All", field_validation="Strict")
     assert created["spec"]["experiment"] == {
-        "weight": 50, "primary": [CLICKS], "goal": "Superior", "guardrails": [], "alpha": 0.05,
+        "weight": 50, "primary": [CLICKS], "goal": "Superior", "guardrails": [], "segments": [],
+        "alpha": 0.05,
         "power": 0.8, "minDays": 7, "maxDays": 28, "revenueCap": 1000, "mode": "Decide",
     }  # fmt: skip
 
@@ -43,7 +47,8 @@ def test_one_primary_metric_is_enough_and_gets_the_documented_defaults(server: S
 def test_a_full_plan_with_a_testers_header_is_accepted(server: Server) -> None:
     plan: Json = {
         "weight": 30, "goal": "NotWorse", "primary": [CLICKS | {"baseline": 0.04}],
-        "guardrails": [REVENUE, FALLBACKS], "minDays": 0.5, "maxDays": 0.5, "mode": "Observe",
+        "guardrails": [REVENUE, FALLBACKS], "segments": [DEVICE], "minDays": 0.5, "maxDays": 0.5,
+        "mode": "Observe",
     }  # fmt: skip
     made = body(rollout={"testHeader": "let-me-see"}, **plan)
     created = server.create(made, dry_run="All", field_validation="Strict")
@@ -74,6 +79,10 @@ def test_a_full_plan_with_a_testers_header_is_accepted(server: Server) -> None:
         ({"guardrails": [FALLBACKS | {"largestLoss": 10.5}]}, "less than or equal to 10"),
         ({"primary": [CLICKS | {"baseline": 0}]}, "should be greater than 0"),
         ({"primary": [CLICKS | {"baseline": 1e-7}]}, "baseline must be at least 0.000001"),
+        ({"segments": [DEVICE, DEVICE]}, "experiment.segments must not contain a feature twice"),
+        ({"segments": [DEVICE | {"largestLoss": 9e-4}]}, "largestLoss must be at least 0.001"),
+        ({"segments": [{"feature": "Device"}]}, "spec.experiment.segments[0].feature"),
+        ({"segments": [{"feature": f"f{n}"} for n in range(4)]}, "must have at most 3 items"),
         ({"minDays": 8, "maxDays": 7}, "experiment.minDays must not be above experiment.maxDays"),
         ({"minDays": 30}, "experiment.minDays must not be above experiment.maxDays"),
         ({"maxDays": 61}, "should be less than or equal to 60"),

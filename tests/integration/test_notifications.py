@@ -21,7 +21,7 @@ from recommender_operator.settings import load
 from tests.integration import operator_account as account
 from tests.integration import operator_api_rig as rig
 from tests.unit.recommender_operator.adapters.podserver import serving
-from tests.unit.recommender_operator.notifications.told import decided
+from tests.unit.recommender_operator.notifications.samples import decided
 from tests.unit.recommender_operator.test_edges import ENVIRONMENT
 
 pytestmark = pytest.mark.integration
@@ -49,7 +49,7 @@ async def events(namespace: str) -> list[str]:
     return [line for line in found.splitlines() if line.startswith("Notifi")]
 
 
-async def test_a_decision_is_told_once_though_the_receiver_was_down_and_the_leader_changed(
+async def test_a_decision_is_sent_once_though_the_receiver_was_down_and_the_leader_changed(
     kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     raw = await kube.create(MODELS, rig.manifest(namespace))
@@ -73,15 +73,15 @@ async def test_a_decision_is_told_once_though_the_receiver_was_down_and_the_lead
             async with HttpPoster.session() as session:
                 notifier = notifying.notifier(settings, operator, session, Metrics(), utc_now)
                 notifier.look(model, [decision])
-                await tell(notifier)
+                await send(notifier)
     await operator.close()
     assert (receiver.tries, len(receiver.ids)) == (2, 1)
     (line,) = await events(namespace)
-    assert "ci was told: movies-0123abcd of movies in" in line
+    assert "sent to ci: movies-0123abcd of movies in" in line
 
 
-async def tell(notifier: Notifier) -> None:
-    """Tell what there is, as the task of a leader does."""
+async def send(notifier: Notifier) -> None:
+    """Send what there is, as the task of a leader does."""
     (courier,) = notifier._couriers
     while courier._jobs:
         await courier.handle(courier._jobs.popleft())

@@ -30,7 +30,7 @@ VALUES = {
 
 
 @pytest.fixture(scope="module")
-def told() -> list[Manifest]:
+def rendered() -> list[Manifest]:
     return [m for m in chart.manifests(VALUES) if m["metadata"]["name"] == "recommender-operator"]
 
 
@@ -39,8 +39,8 @@ def pod(manifests: list[Manifest]) -> dict[str, Any]:
     return dict(found["spec"]["template"]["spec"])
 
 
-def test_the_operator_takes_the_receivers_of_the_values(told: list[Manifest]) -> None:
-    (container,) = pod(told)["containers"]
+def test_the_operator_takes_the_receivers_of_the_values(rendered: list[Manifest]) -> None:
+    (container,) = pod(rendered)["containers"]
     given = {entry["name"]: entry.get("value", "from-the-pod") for entry in container["env"]}
     taken = settings.load(given)
     ops, alerts = taken.notifications
@@ -52,19 +52,29 @@ def test_the_operator_takes_the_receivers_of_the_values(told: list[Manifest]) ->
     assert (mount["mountPath"], mount["readOnly"]) == (taken.notifications_dir, True)
 
 
-def test_a_missing_secret_does_not_keep_the_operator_from_starting(told: list[Manifest]) -> None:
-    (volume,) = [v for v in pod(told)["volumes"] if v["name"] == "notifications"]
+def test_a_missing_secret_does_not_keep_the_operator_from_starting(
+    rendered: list[Manifest],
+) -> None:
+    (volume,) = [v for v in pod(rendered)["volumes"] if v["name"] == "notifications"]
     assert volume["secret"] == {"secretName": "receivers", "optional": True}
 
 
 def test_the_policy_opens_the_ports_of_the_receivers_if_there_are_any(
-    told: list[Manifest],
+    rendered: list[Manifest],
 ) -> None:
     opened = {"ports": [{"port": 443}, {"port": 9093}]}
-    (policy,) = [m for m in told if m["kind"] == "NetworkPolicy"]
+    (policy,) = [m for m in rendered if m["kind"] == "NetworkPolicy"]
     assert opened in policy["spec"]["egress"]
     (without,) = chart.of_kind("everything", "NetworkPolicy")
     assert {"ports": [{"port": 443}]} not in without["spec"]["egress"]
+
+
+def test_without_ports_the_policy_opens_nothing_more() -> None:
+    """An empty list of ports in a rule would mean all of them."""
+    values = {**VALUES, "networkPolicy.notificationPorts": "[]"}
+    (policy,) = [m for m in chart.manifests(values) if m["kind"] == "NetworkPolicy"]
+    assert all(rule["ports"] for rule in policy["spec"]["egress"])
+    assert {"port": 9093} not in [p for rule in policy["spec"]["egress"] for p in rule["ports"]]
 
 
 def test_without_receivers_no_secret_is_mounted() -> None:
@@ -79,6 +89,8 @@ def test_the_schema_takes_what_the_operator_takes() -> None:
     assert receiver["type"]["enum"] == [str(kind) for kind in ReceiverType]
     assert receiver["kinds"]["items"]["enum"] == [str(kind) for kind in FactKind]
     assert schema["allowedHosts"]["items"]["pattern"] == HOST
+    console = SCHEMA["properties"]["console"]["properties"]["url"]
+    assert console["pattern"] == settings.CONSOLE_URL
 
 
 @pytest.mark.parametrize(
@@ -88,7 +100,11 @@ def test_the_schema_takes_what_the_operator_takes() -> None:
         ({"notifications.receivers[0].type": "Pager"}, "/notifications/receivers/0/type"),
         ({"notifications.receivers[0].url": "https://x"}, "url"),
         ({"notifications.allowedHosts": "{https://hooks.slack.com}"}, "/allowedHosts/0"),
+        ({"notifications.receivers[1].name": "ops"}, "names must differ"),
         ({"console.url": "recommenders"}, "/console/url"),
+        ({"console.url": "https://recommenders.example.com/console"}, "/console/url"),
+        ({"console.url": "https://recommenders.example.com:65536"}, "/console/url"),
+        ({"console.url": "https://recommenders.example.com:0"}, "/console/url"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_with_its_name(

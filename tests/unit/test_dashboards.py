@@ -27,7 +27,11 @@ OTHERS = {
     "nv_inference_compute_infer_duration_us",
 }
 #: The operator reads these; for people, others have the same.
-NOT_SHOWN = {"recommender_fallbacks", "recommender_reference_design_effect"}
+NOT_SHOWN = {
+    "recommender_fallbacks",
+    "recommender_reference_design_effect",
+    "recommender_reference_missing_design_effect",
+}
 
 
 def panels(name: str) -> list[dict[str, Any]]:

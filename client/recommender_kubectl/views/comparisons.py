@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recommender_kubectl import text
-from recommender_kubectl.objects import Experiment
+from recommender_kubectl.objects import Experiment, Segment
 from recommender_kubectl.text import Style
 
 _HEADER = (
@@ -15,6 +15,17 @@ _HEADER = (
     "INTERVAL",
     "MATTERS",
     "USERS",
+)
+_SEGMENTS = (
+    "SEGMENT",
+    "METRIC",
+    "CHAMPION",
+    "CANDIDATE",
+    "DIFFERENCE",
+    "INTERVAL",
+    "P",
+    "USERS",
+    "NOTE",
 )
 
 
@@ -34,6 +45,30 @@ def table(seen: Experiment, style: Style) -> list[str]:
         for one in seen.metrics
     ]
     return text.table(_HEADER, rows, style)
+
+
+def segments(seen: Experiment, style: Style) -> list[str]:
+    """Return the metrics by segment of the users as a table."""
+    rows = [
+        (
+            segment(one),
+            one.name,
+            text.number(one.champion),
+            text.number(one.candidate),
+            percent(one.difference),
+            _percents(one.low, one.high),
+            text.number(one.p_value),
+            f"{one.champion_users} + {one.candidate_users}",
+            one.note,
+        )
+        for one in seen.segments
+    ]
+    return text.table(_SEGMENTS, rows, style)
+
+
+def segment(one: Segment) -> str:
+    """Return the name of a segment."""
+    return f"{one.feature}={one.value}" if one.value else f"{one.feature}: others"
 
 
 def percent(value: float | None, *, signed: bool = True) -> str:

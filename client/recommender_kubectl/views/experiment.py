@@ -71,6 +71,8 @@ def render(seen: Shown, style: Style, now: datetime.datetime) -> list[str]:
     lines += ["", *text.facts(facts(one, now), style)]
     if one.metrics:
         lines += ["", *comparisons.table(one, style)]
+    if one.segments:
+        lines += ["", *comparisons.segments(one, style)]
     if seen.next:
         lines += ["", *text.wrapped(f"Next: {seen.next}", 6, style)]
     return lines
@@ -94,6 +96,7 @@ def facts(seen: Experiment, now: datetime.datetime) -> list[tuple[str, str]]:
         ("Phases", phases),
         ("Plan", f"{seen.goal}, {seen.weight} % of the users for {_days(seen)}, {seen.mode}"),
         *(("Novelty", one.message) for one in seen.novelty),
+        *(("Segments", message) for message in seen.interactions),
         ("Weekdays", seen.seasonality),
     ]
 

@@ -10,7 +10,7 @@ from recommender_console.markup import Child, Markup, tag
 from recommender_console.pages import parts
 from recommender_console.plot import Reading
 from recommender_kubectl import text
-from recommender_kubectl.objects import Comparison, Model
+from recommender_kubectl.objects import Comparison, Experiment, Model, Segment
 from recommender_kubectl.views import comparisons
 from recommender_kubectl.views import experiment as experiment_view
 
@@ -37,8 +37,38 @@ def section(seen: SeenVersion, model: Model, now: datetime.datetime) -> Markup |
         parts.note("Differences are in percent of the champion; the dashed line is no "
                    "difference.") if rows else None,
         parts.facts(experiment_view.facts(own, now)),
+        _segments(own),
         tag("p", tag("b", "Next: "), shown.next) if shown.next else None,
     )  # fmt: skip
+
+
+def _segments(own: Experiment) -> Markup | None:
+    if not own.segments:
+        return None
+    header = (
+        "Segment", "Metric", "Champion", "Candidate", "Difference", "Interval", "Figure", "Users",
+        "Note",
+    )  # fmt: skip
+    rows = [_segment_row(one) for one in own.segments]
+    return parts.table("Metrics by segment of the users", header, rows, "numbers")
+
+
+def _segment_row(one: Segment) -> list[Child]:
+    name = comparisons.segment(one)
+    reading = Reading(
+        name=f"{name}, difference", value=one.difference, low=one.low, high=one.high, zero=True
+    )
+    return [
+        name,
+        one.name,
+        parts.NOTHING if one.champion is None else text.number(one.champion),
+        parts.NOTHING if one.candidate is None else text.number(one.candidate),
+        _or_nothing(comparisons.percent(one.difference)),
+        _between(one.low, one.high),
+        plot.strip(reading, "candidate"),
+        f"{one.champion_users:,} + {one.candidate_users:,}",
+        one.note,
+    ]
 
 
 def _row(one: Comparison) -> list[Child]:

@@ -57,9 +57,8 @@ def evaluate_window(spec: DriftSpec, window: WindowStats) -> DriftVerdict:
             message=f"{what}: the metrics of the pods are incomplete",
         )
     tests: list[_Test] = []
-    for feature, reference in sorted(window.reference.items()):
-        seen, design = window.features[feature], window.design_effects.get(feature, 1.0)
-        tests += _against_reference(spec, feature, seen, reference, design)
+    for feature in sorted(window.reference):
+        tests += _against_reference(spec, feature, window)
     return _concluded(spec, window.sessions, tests)
 
 
@@ -79,8 +78,8 @@ def evaluate_break(spec: DriftSpec, candidate: WindowStats, stable: WindowStats)
         return few
     tests: list[_Test] = []
     for feature in sorted(candidate.features.keys() & stable.features.keys() - {SCORE}):
+        here, there = _served(candidate, feature), _served(stable, feature)
         for missing in (NULL, UNKNOWN):
-            here, there = candidate.features[feature], stable.features[feature]
             tests += _missing_more(spec, feature, missing, here, there, "stable")
     tests += _score_break(spec, candidate, stable)
     return _concluded(spec, candidate.sessions, tests)
@@ -96,10 +95,8 @@ def _too_few(*arms: tuple[str, WindowStats, int]) -> DriftVerdict | None:
     )
 
 
-def _against_reference(
-    spec: DriftSpec, feature: str, window: Bins, reference: Bins, design_effect: float
-) -> Iterable[_Test]:
-    here, there = distributions.values(window), distributions.values(reference)
+def _against_reference(spec: DriftSpec, feature: str, window: WindowStats) -> Iterable[_Test]:
+    here, there, design_effect = _values(window, feature)
     if sum(here.values()) and sum(there.values()):
         one, other = _effective(here, there, design_effect)
         effect = distributions.total_variation(one, other)
@@ -115,7 +112,14 @@ def _against_reference(
     if feature == SCORE:  # Its nulls are fallbacks, which fallbackShare covers.
         return
     for missing in (NULL, UNKNOWN):
-        yield from _missing_changed(spec, feature, missing, window, reference)
+        yield from _missing_changed(spec, feature, missing, window)
+
+
+def _values(window: WindowStats, feature: str) -> tuple[dict[str, int], dict[str, int], float]:
+    """Return counts of known values in the window and the reference, and the design effect."""
+    here, there = window.features.get(feature, {}), window.reference.get(feature, {})
+    design_effect = window.design_effects.get(feature, 1.0)
+    return distributions.values(here), distributions.values(there), design_effect
 
 
 def _effective(
@@ -130,21 +134,49 @@ def _effective(
 
 
 def _missing_changed(
-    spec: DriftSpec, feature: str, missing: str, window: Bins, reference: Bins
+    spec: DriftSpec, feature: str, missing: str, window: WindowStats
 ) -> Iterable[_Test]:
     """Return a two-sided test: twice the smaller of the two one-sided p-values."""
-    more = _missing_more(spec, feature, missing, window, reference, "the reference")
-    fewer = _missing_more(spec, feature, missing, reference, window, "")
+    here, there = _served(window, feature), _trained(window, feature)
+    more = _missing_more(spec, feature, missing, here, there, "the reference")
+    fewer = _missing_more(spec, feature, missing, there, here, "")
     for up, down in zip(more, fewer, strict=True):
         p_value = min(1.0, 2 * min(up.p_value, down.p_value))
         yield dataclasses.replace(up, p_value=p_value, effect=max(up.effect, down.effect))
 
 
+@dataclasses.dataclass(frozen=True)
+class _Side:
+    """Counts of a feature, and the design effect of its missing values at this many sessions."""
+
+    bins: Bins
+    design_effect: float
+
+    def missing(self, kind: str) -> tuple[int, int]:
+        """Return the number of sessions without a value, and of all sessions."""
+        return self.bins.get(kind, 0), sum(self.bins.values())
+
+    def independent(self, kind: str) -> tuple[int, int]:
+        """Return the same of as many independent sessions as these are worth."""
+        hits, trials = (round(n / self.design_effect) for n in self.missing(kind))
+        return min(hits, trials), trials
+
+
+def _trained(window: WindowStats, feature: str) -> _Side:
+    effect = window.missing_design_effects.get(feature, 1.0)
+    return _Side(window.reference.get(feature, {}), max(1.0, effect))
+
+
+def _served(window: WindowStats, feature: str) -> _Side:
+    seen, reference = window.features[feature], _trained(window, feature)
+    sizes = sum(reference.bins.values()), sum(seen.values())
+    return _Side(seen, distributions.design_effect_at(reference.design_effect, *sizes))
+
+
 def _missing_more(
-    spec: DriftSpec, feature: str, missing: str, here: Bins, there: Bins, beside: str
+    spec: DriftSpec, feature: str, missing: str, here: _Side, there: _Side, beside: str
 ) -> list[_Test]:
-    hits, trials = here.get(missing, 0), sum(here.values())
-    other_hits, other_trials = there.get(missing, 0), sum(there.values())
+    (hits, trials), (other_hits, other_trials) = here.missing(missing), there.missing(missing)
     if not hits + other_hits or not trials or not other_trials:
         return []
     share, other = hits / trials, other_hits / other_trials
@@ -154,7 +186,7 @@ def _missing_more(
             feature=feature,
             effect=max(0.0, share - other),
             floor=spec.effect_floor * MISSING_FLOOR,
-            p_value=tails.more_often(hits, trials, other_hits, other_trials),
+            p_value=tails.more_often(*here.independent(missing), *there.independent(missing)),
             psi=distributions.stability_index(
                 {missing: hits, "": trials - hits},
                 {missing: other_hits, "": other_trials - other_hits},
@@ -165,14 +197,8 @@ def _missing_more(
 
 
 def _score_break(spec: DriftSpec, candidate: WindowStats, stable: WindowStats) -> list[_Test]:
-    (mine, own, design), (beside, its, other) = (
-        (w.features.get(SCORE, {}), w.reference.get(SCORE, {}), w.design_effects.get(SCORE, 1.0))
-        for w in (candidate, stable)
-    )
-    tests = _against_reference(spec, SCORE, mine, own, design)
-    there = distributions.total_variation(
-        *_effective(distributions.values(beside), distributions.values(its), other)
-    )
+    tests = _against_reference(spec, SCORE, candidate)
+    there = distributions.total_variation(*_effective(*_values(stable, SCORE)))
     return [
         dataclasses.replace(
             test,

@@ -18,8 +18,9 @@ SESSIONS = "recommender_sessions_total"
 FEATURES = "recommender_feature_values_total"
 REFERENCE = "recommender_reference_sessions"
 DESIGN_EFFECT = "recommender_reference_design_effect"
+MISSING_DESIGN_EFFECT = "recommender_reference_missing_design_effect"
 #: Gauges: constants of the version, equal in every pod.
-GAUGES = (REFERENCE, DESIGN_EFFECT)
+GAUGES = (REFERENCE, DESIGN_EFFECT, MISSING_DESIGN_EFFECT)
 #: When the process started to count, in seconds since 1970: reveals a restart even if the new
 #: counters exceed the old ones.
 CREATED = "recommender_request_duration_seconds_created"
@@ -70,6 +71,8 @@ class WindowStats:
     reference: Mapping[str, Bins] = dataclasses.field(default_factory=dict)
     #: Design effect of the reference by feature; 1 if sessions are independent or it is unknown.
     design_effects: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    #: The same of the shares of nulls and unknown values.
+    missing_design_effects: Mapping[str, float] = dataclasses.field(default_factory=dict)
     pods: int = 0
     resets: int = 0
     gone: int = 0
@@ -158,7 +161,7 @@ def _summed(differences: list[PodCounters]) -> WindowStats:
     sums: dict[str, dict[str, float]] = {}
     features: dict[str, dict[str, float]] = {}
     reference: dict[str, dict[str, float]] = {}
-    design_effects: dict[str, float] = {}
+    effects: dict[str, dict[str, float]] = {DESIGN_EFFECT: {}, MISSING_DESIGN_EFFECT: {}}
     for counters in differences:
         for key, value in counters.items():
             name, labels = parse_series(key)
@@ -167,8 +170,8 @@ def _summed(differences: list[PodCounters]) -> WindowStats:
             elif name == REFERENCE:
                 # Every pod of a version has the same reference, so do not sum it.
                 reference.setdefault(labels["feature"], {})[labels["bin"]] = value
-            elif name == DESIGN_EFFECT:
-                design_effects[labels["feature"]] = value
+            elif name in effects:
+                effects[name][labels["feature"]] = value
             elif name in _KEYED:
                 per_label = sums.setdefault(name, {})
                 label = labels.get(_KEYED[name], "")
@@ -187,7 +190,8 @@ def _summed(differences: list[PodCounters]) -> WindowStats:
         sessions=_whole(sums.get(SESSIONS, {})).get("", 0),
         features={feature: _whole(bins) for feature, bins in features.items()},
         reference={feature: _whole(bins) for feature, bins in reference.items()},
-        design_effects=design_effects,
+        design_effects=effects[DESIGN_EFFECT],
+        missing_design_effects=effects[MISSING_DESIGN_EFFECT],
     )
 
 

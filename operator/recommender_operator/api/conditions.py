@@ -129,6 +129,9 @@ class Reason(enum.StrEnum):
     # Drift.
     DISABLED = "Disabled"
     SHIFTED = "Shifted"
+    SCHEMA_BROKEN = "SchemaBroken"
+    LOSS_ROSE = "LossRose"
+    CALIBRATION_DRIFTED = "CalibrationDrifted"
     NO_SHIFT = "NoShift"
     WATCHING = "Watching"
     RETRAIN_STARTED = "RetrainStarted"

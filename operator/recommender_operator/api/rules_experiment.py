@@ -69,6 +69,16 @@ def rules() -> dict[str, Sequence[tuple[str, str]]]:
             _possible("primary", "smallestEffect"),
             _BASELINE,
         ),
+        "spec.experiment.segments": (
+            (
+                "self.all(s, self.exists_one(t, t.feature == s.feature))",
+                "experiment.segments must not contain a feature twice",
+            ),
+            (
+                f"self.all(s, !has(s.largestLoss) || s.largestLoss >= {MIN_EFFECT})",
+                f"experiment.segments: largestLoss must be at least {MIN_EFFECT}",
+            ),
+        ),
         "spec.experiment.guardrails": (
             _once("guardrails"),
             _possible("guardrails", "largestLoss"),

@@ -9,6 +9,11 @@ from recommender_operator.api.base import ApiModel
 
 class DriftSpec(ApiModel):
     enabled: bool = Field(default=True, description="Monitor the served sessions for drift.")
+    dry_run: bool = Field(
+        default=False,
+        description="Report drift and breaks of a candidate, and what the operator would do, but "
+        "do not retrain, block promotions or roll back because of them.",
+    )
     window_sessions: int = Field(
         default=500,
         ge=20,
@@ -22,7 +27,9 @@ class DriftSpec(ApiModel):
         default=0.1,
         ge=0,
         le=1,
-        description="Smallest total variation distance (0..1) that counts as a shift.",
+        description="Smallest total variation distance (0..1) that counts as a shift. Also the "
+        "smallest rise of the loss, and the smallest misplaced part of the positive labels, "
+        "relative to the champion's first week.",
     )
     consecutive_windows: int = Field(
         default=3,

@@ -10,6 +10,8 @@ from recommender_operator.api.base import ApiModel
 
 #: Maximum number of primary metrics, and of guardrails.
 MAX_METRICS = 5
+#: Maximum number of features that divide the users, and of segments of one feature.
+MAX_SEGMENTS, MAX_VALUES = 3, 11
 #: Minimum relative difference: a smaller one takes more users than any site has. The rules of
 #: rules_experiment.py test both minima, because an API server rounds `minimum` for whole numbers.
 MIN_EFFECT = 0.001
@@ -75,6 +77,23 @@ class Guardrail(ApiModel):
     )
 
 
+class ExperimentSegments(ApiModel):
+    feature: str = Field(
+        pattern=r"^[a-z][a-z0-9_]{0,39}$",
+        description="A Categorical or Boolean feature of users or of the context, such as device, "
+        "as requests give it; a request that does not is in the segment unknown. Each user has "
+        "the value of its first request.",
+    )
+    largest_loss: float | None = Field(
+        default=None,
+        gt=0,
+        le=MAX_EFFECT,
+        description="Largest relative loss of a segment in a primary metric with which the "
+        "candidate may be promoted: 0.1 is 10 % of the champion's value. Any, if absent. From "
+        "0.001.",
+    )
+
+
 class ExperimentSpec(ApiModel):
     weight: int = Field(
         default=50,
@@ -97,6 +116,12 @@ class ExperimentSpec(ApiModel):
         default=(),
         max_length=MAX_METRICS,
         description="Metrics that may end the experiment at any time, and never promote.",
+    )
+    segments: tuple[ExperimentSegments, ...] = Field(
+        default=(),
+        max_length=MAX_SEGMENTS,
+        description="Features by whose values the primary metrics are reported too: the first "
+        "ten values of each, and all others as one.",
     )
     alpha: float = Field(
         default=0.05,

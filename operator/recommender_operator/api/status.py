@@ -79,6 +79,23 @@ class FeatureEffect(ApiModel):
     limit: float = Field(ge=0, description="Effect from which a significant shift counts.")
 
 
+class LabelDriftStatus(ApiModel):
+    verdict: str = Field(max_length=32, description="Verdict of the last window.")
+    cause: str = Field(
+        default="", max_length=32, description="LossRise or CalibrationDrift; empty if neither."
+    )
+    message: str = Field(max_length=4096, description="Numbers of the last window.")
+    windows: int = Field(default=0, ge=0, description="Windows after the champion's first week.")
+    breaches_in_a_row: int = Field(
+        default=0,
+        ge=0,
+        description="Windows in a row with a rise of the loss or a miscalibration.",
+    )
+    through: datetime.datetime | None = Field(
+        default=None, description="End of the last day that the last window covers."
+    )
+
+
 class DriftStatus(ApiModel):
     began: int = Field(
         default=0, ge=0, description="Sequence number of the current drift; 0 if there is none."
@@ -93,6 +110,17 @@ class DriftStatus(ApiModel):
     )
     features: tuple[Annotated[str, Field(max_length=63)], ...] = Field(
         default=(), max_length=50, description="Features that shifted, worst first."
+    )
+    cause: str = Field(
+        default="",
+        max_length=32,
+        description="Of the last shifted window: InputShift, or SchemaBreak if most sessions lack "
+        "a feature.",
+    )
+    labels: LabelDriftStatus | None = Field(
+        default=None,
+        description="Loss and calibration of the champion, compared with its first week; absent "
+        "if no label shows them.",
     )
     effects: tuple[FeatureEffect, ...] = Field(
         default=(), max_length=20, description="Effects in the last window, largest first."

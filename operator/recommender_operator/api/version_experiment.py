@@ -7,7 +7,12 @@ import datetime
 from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
-from recommender_operator.api.spec_experiment import MAX_METRICS, ExperimentSpec
+from recommender_operator.api.spec_experiment import (
+    MAX_METRICS,
+    MAX_SEGMENTS,
+    MAX_VALUES,
+    ExperimentSpec,
+)
 
 #: Highest number of a phase; the phases after it have it too.
 LAST_PHASE = 99
@@ -85,6 +90,42 @@ class NoveltyComparison(ApiModel):
     message: str = Field(default="", max_length=512, description="The same in words.")
 
 
+class SegmentComparison(ApiModel):
+    feature: str = Field(max_length=64, description="The feature that divides the users.")
+    value: str | None = Field(
+        default=None, max_length=64, description="Its value; absent for all other values."
+    )
+    metric: str = Field(max_length=63, description="The compared metric.")
+    champion: float | None = Field(default=None, description="Value of the champion.")
+    candidate: float | None = Field(default=None, description="Value of the candidate.")
+    difference: float | None = Field(default=None, description="Relative difference.")
+    low: float | None = Field(
+        default=None, description="Lower end of its interval, corrected for all segments."
+    )
+    high: float | None = Field(default=None, description="Upper end of its interval.")
+    p_value: float | None = Field(
+        default=None,
+        description="Two-sided p-value against no difference at the planned users, corrected for "
+        "all segments and metrics (Holm).",
+    )
+    champion_users: int = Field(default=0, ge=0, description="Users of the champion.")
+    candidate_users: int = Field(default=0, ge=0, description="Users of the candidate.")
+    note: str = Field(
+        default="",
+        max_length=128,
+        description="Harmed: it loses more than largestLoss, beyond chance. Mismatch: its users "
+        "do not fit the shares, so nothing is tested.",
+    )
+
+
+class SegmentInteraction(ApiModel):
+    feature: str = Field(max_length=64, description="The feature that divides the users.")
+    metric: str = Field(max_length=63, description="The compared metric.")
+    q: float = Field(description="Cochran's Q of the relative differences of the segments.")
+    p_value: float = Field(description="That they are alike, corrected (Holm).")
+    message: str = Field(default="", max_length=512, description="The same in words.")
+
+
 class ExperimentStatus(ApiModel):
     id: str = Field(
         max_length=8, description="Its id, which also decides the users of the candidate."
@@ -105,6 +146,9 @@ class ExperimentStatus(ApiModel):
     message: str = Field(default="", max_length=4096, description="Explanation with the numbers.")
     judged_at: datetime.datetime | None = Field(
         default=None, description="When verdict and numbers were written."
+    )
+    verdict_since: datetime.datetime | None = Field(
+        default=None, description="Time since which the verdict is the same."
     )
     users: int = Field(default=0, ge=0, description="Measured users of both versions.")
     planned_users: int | None = Field(
@@ -127,6 +171,17 @@ class ExperimentStatus(ApiModel):
         max_length=MAX_METRICS,
         description="Whether the effect on the primary metrics lasts after users' first day. A "
         "statement for people: nothing is promoted or rolled back for it.",
+    )
+    segments: tuple[SegmentComparison, ...] = Field(
+        default=(),
+        max_length=MAX_SEGMENTS * MAX_VALUES * MAX_METRICS,
+        description="The primary metrics by segment of the users.",
+    )
+    interactions: tuple[SegmentInteraction, ...] = Field(
+        default=(),
+        max_length=MAX_SEGMENTS * MAX_METRICS,
+        description="Whether the effect differs between the segments of a feature, at the "
+        "planned users.",
     )
     seasonality: str = Field(
         default="",

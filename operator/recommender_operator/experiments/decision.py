@@ -6,13 +6,14 @@ import dataclasses
 import enum
 from collections.abc import Mapping, Sequence
 
-from recommender_operator.experiments import harm, horizon, novelty, sample_ratio
+from recommender_operator.experiments import harm, horizon, novelty, sample_ratio, segments
 from recommender_operator.experiments.estimates import MIN_USERS, Comparison
 from recommender_operator.experiments.horizon import Horizon, Outcome
 from recommender_operator.experiments.metrics import Metric
 from recommender_operator.experiments.novelty import Novelty
 from recommender_operator.experiments.plan import Phase, Plan
-from recommender_operator.experiments.words import described
+from recommender_operator.experiments.segments import Report
+from recommender_operator.experiments.words import described, named
 
 #: Largest share of the candidate's answers that another version may have given in its place. If
 #: the candidate fails, the champion answers for it and is, of course, not worse than itself.
@@ -38,7 +39,8 @@ class Decision:
     `sample_ratio_p` is the smallest over the phases (None: too few users for a test). `users` and
     `planned_users` are by arm, of the measured phase; `planned_users` is None until it can be
     computed. `days_left`: the estimate until the planned users and `min_days` are reached.
-    `novelty`: of the primary metrics; it changes no decision.
+    `novelty`: of the primary metrics; it changes no decision. `by_segment`: a segment that is
+    harmed keeps the candidate from promotion.
     """
 
     kind: Kind
@@ -51,6 +53,7 @@ class Decision:
     planned_users: Mapping[str, int] | None = None
     days_left: float | None = None
     novelty: tuple[Novelty, ...] = ()
+    by_segment: Report = dataclasses.field(default_factory=Report)
 
 
 def decide(plan: Plan, phases: Sequence[Phase], days: float) -> Decision:
@@ -94,6 +97,7 @@ def _base(plan: Plan, phases: Sequence[Phase], watched: Mapping[Metric, harm.Wat
         sample_ratio_p=min(tested, default=None),
         users={arm: phase.of(arm).users for arm in (phase.champion, phase.candidate)},
         novelty=novelty.of(plan, phase),
+        by_segment=segments.of(plan, phase),
     )
 
 
@@ -129,8 +133,12 @@ def _measured(
     )
     if seen.fraction >= 1 and days >= plan.min_days:
         outcome, comparisons = horizon.read(plan, found)
-        lasting = novelty.of(plan, phase, read=True)
-        base = dataclasses.replace(base, comparisons=comparisons, novelty=lasting)
+        base = dataclasses.replace(
+            base,
+            comparisons=comparisons,
+            novelty=novelty.of(plan, phase, read=True),
+            by_segment=segments.of(plan, phase, read=True),
+        )
         return _judged(plan, phase, outcome, base, watched)
     if days >= plan.min_days and horizon.futile(plan, found, seen.fraction):
         message = (
@@ -154,7 +162,7 @@ def _judged(
         return dataclasses.replace(
             base, kind=Kind.ROLL_BACK, final=True, message=f"worse beyond chance: {text}"
         )
-    doubts = _doubts(plan, phase, watched)
+    doubts = (*_doubts(plan, phase, watched), *_harmed(base.by_segment))
     if outcome is Outcome.UNDECIDED:
         doubts = (f"no difference that decides at the planned number of users: {text}", *doubts)
     if doubts:
@@ -179,6 +187,16 @@ def _doubts(plan: Plan, phase: Phase, watched: Mapping[Metric, harm.Watched]) ->
             f"{answers:.0f}: this compares the champion with itself"
         )
     return tuple(doubts)
+
+
+def _harmed(report: Report) -> tuple[str, ...]:
+    """Return the segments that keep a candidate from being promoted."""
+    return tuple(
+        f"{named(each)}: {described(each.comparison)}: these users lose more than the largestLoss "
+        "of their segment, beyond chance over all segments"
+        for each in report.segments
+        if each.harmed
+    )
 
 
 def _all(comparisons: Sequence[Comparison]) -> str:

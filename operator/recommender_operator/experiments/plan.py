@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from recommender_operator.api.spec_experiment import (
     MAX_BASELINE,
@@ -37,9 +38,16 @@ class Guardrail:
     largest_loss: float
 
 
+#: Moments by feature, value and arm; the value None is all others.
+Segments: TypeAlias = Mapping[str, Mapping[str | None, Mapping[str, Moments]]]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
     """`weight`: percent of the users that the candidate has while it is measured.
+
+    `segments`: features that divide the users, and the largest relative loss of a segment in a
+    primary metric that a promotion accepts (None: any).
 
     Phases with less are the ramp: they can end in a rollback, but in no other verdict.
 
@@ -55,6 +63,7 @@ class Plan:
     power: float = 0.8
     min_days: float = 7.0
     max_days: float = 28.0
+    segments: Mapping[str, float | None] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         effects = [(each.metric, each.smallest_effect) for each in self.primary]
@@ -72,6 +81,9 @@ class Plan:
             raise ValueError(f"a baseline must be from {MIN_BASELINE:g} to {MAX_BASELINE:g}")
         if not (0 < self.alpha < 0.5 <= self.power < 1 and 0 < self.weight <= 100):
             raise ValueError("alpha, power or weight is out of range")
+        losses = [loss for loss in self.segments.values() if loss is not None]
+        if not all(MIN_EFFECT <= loss <= MAX_EFFECT for loss in losses):
+            raise ValueError("the largest loss of a segment is out of range")
         if not 0 <= self.min_days <= self.max_days < math.inf:
             raise ValueError("the days are out of range")
 
@@ -89,7 +101,8 @@ class Phase:
 
     `weights` are the shares of users by arm (any scale), the champion's included; `mixed` are the
     users seen in two arms, `disagreed` the answers by another version than the assigned one.
-    `days` are the moments of first and later days by arm, if the collector told them.
+    `days` are the moments of first and later days by arm, `segments` those of the users with a
+    value of a feature (None: all other values), if the collector told them.
     """
 
     number: int
@@ -100,6 +113,7 @@ class Phase:
     mixed: int = 0
     disagreed: int = 0
     days: Mapping[str, Moments] = dataclasses.field(default_factory=dict)
+    segments: Segments = dataclasses.field(default_factory=dict)
 
     @property
     def share(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from recommender_operator.experiments.estimates import Comparison
 from recommender_operator.experiments.novelty import Novelty
+from recommender_operator.experiments.segments import Interaction, Segment
 
 _WEEK = 7
 
@@ -36,6 +37,22 @@ def lasting(novelty: Novelty) -> str:
     chance = "beyond chance" if novelty.changes else "within chance"
     p = "" if novelty.p_value is None else f", p = {novelty.p_value:.2g}"
     return f"{novelty.metric}: {values}; the change is {chance}{p}"
+
+
+def named(segment: Segment) -> str:
+    """Return the users of a segment."""
+    value = "all other values" if segment.value is None else segment.value
+    return f"{segment.feature} = {value}"
+
+
+def differing(interaction: Interaction, alpha: float) -> str:
+    """Return whether the effect differs between the segments of a feature."""
+    chance = "beyond chance" if interaction.p_value <= alpha else "within chance"
+    return (
+        f"the effect on {interaction.metric} differs by {interaction.feature} {chance} "
+        f"(Q = {interaction.q:.3g} with {interaction.degrees} degrees of freedom, "
+        f"p = {interaction.p_value:.2g})"
+    )
 
 
 def seasonality(min_days: float) -> str:

@@ -1,1 +1,1 @@
-"""What people are told outside the cluster, and how often. Pure."""
+"""What is sent to people outside the cluster, and how often. Pure."""

@@ -1,4 +1,4 @@
-"""The requests that tell a fact: for Slack, for any webhook (JSON), for Alertmanager."""
+"""The requests that send a fact: for Slack, for any webhook (JSON), for Alertmanager."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import hashlib
 import json
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -15,9 +16,10 @@ from recommender_operator.notifications.receivers import Receiver, ReceiverType
 #: Characters of an explanation; the console has all of it.
 MAX_TEXT = 1_500
 SCHEMA = "recommender.dev/notification/v1"
-#: Time after which Alertmanager counts a decision as over. What lasts has rules of Prometheus.
+#: Time after which Alertmanager resolves an alert, unless it is sent again: longer than RENEW.
 FIRING = datetime.timedelta(hours=1)
 ALERTS = "/api/v2/alerts"
+ALERT = "RecommenderNotification"
 _TITLES = {
     FactKind.PROMOTED: "was promoted",
     FactKind.ROLLED_BACK: "was rolled back",
@@ -25,10 +27,20 @@ _TITLES = {
     FactKind.FAILED: "failed",
     FactKind.EXPERIMENT_DECIDED: "has a decided experiment",
     FactKind.EXPERIMENT_BLOCKED: "has an experiment without a verdict",
-    FactKind.DRIFTED: "has drifted",
+    FactKind.DRIFTED: "have drifted",
     FactKind.WAITING: "waits for a person",
 }
 _WARNINGS = frozenset(_TITLES) - {FactKind.PROMOTED, FactKind.EXPERIMENT_DECIDED}
+#: The one verdict of a decided experiment that is good news.
+_WON = "Promote"
+#: What Slack and Mattermost take for markup, and what is shown instead. A zero-width space after a
+#: character keeps its look and ends what it would begin: a mention, a link, a heading.
+_HARMLESS = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", "*": "\u2217", "~": "\u223c", "`": "'"}
+    | {special: special + "\u200b" for special in "@#[]_"}
+)
+#: What makes a text an address: `https://`, `mailto:`, `example.com`. Numbers keep their point.
+_ADDRESS = re.compile(r"(:(?=\S)|\.(?=[^\W\d])|(?<!\d)\.(?=\d))")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,7 +54,7 @@ class Message:
 
 
 def message(receiver: Receiver, fact: Fact, console: str, now: datetime.datetime) -> Message:
-    """Return the request that tells a receiver a fact; `console` is a base URL or empty."""
+    """Return the request that sends a fact; `console` is a base URL or empty."""
     name = message_id(receiver, fact)
     match receiver.type:
         case ReceiverType.SLACK:
@@ -50,7 +62,7 @@ def message(receiver: Receiver, fact: Fact, console: str, now: datetime.datetime
         case ReceiverType.WEBHOOK:
             return Message(id=name, path="", body=_json(webhook(fact, console, name)))
         case ReceiverType.ALERTMANAGER:
-            return Message(id=name, path=ALERTS, body=_json([alert(fact, console, now)]))
+            return Message(id=name, path=ALERTS, body=_json([alert(fact, console, name, now)]))
 
 
 def message_id(receiver: Receiver, fact: Fact) -> str:
@@ -61,6 +73,8 @@ def message_id(receiver: Receiver, fact: Fact) -> str:
 def title(fact: Fact) -> str:
     """Return the fact in one line."""
     subject = f"{fact.version} of {fact.model}" if fact.version else fact.model
+    if fact.kind is FactKind.DRIFTED:
+        subject = f"the sessions of {subject}"
     return f"{subject} in {fact.namespace} {_TITLES[fact.kind]} ({fact.reason})"
 
 
@@ -78,7 +92,7 @@ def links(fact: Fact, console: str) -> dict[str, str]:
 
 def slack_text(fact: Fact, console: str) -> str:
     """Return the text for Slack, Mattermost and the like."""
-    mark = ":warning:" if fact.kind in _WARNINGS else ":white_check_mark:"
+    mark = ":warning:" if _severity(fact) == "warning" else ":white_check_mark:"
     lines = [f"{mark} *{_plain(title(fact))}*", _plain(_short(fact.message))]
     named = links(fact, console).items()
     lines.append(" · ".join(f"<{url}|{_label(name)}>" for name, url in named))
@@ -105,15 +119,19 @@ def webhook(fact: Fact, console: str, name: str) -> dict[str, Any]:
     }
 
 
-def alert(fact: Fact, console: str, now: datetime.datetime) -> dict[str, Any]:
+def alert(fact: Fact, console: str, name: str, now: datetime.datetime) -> dict[str, Any]:
     """Return an alert of Alertmanager's API v2."""
     found = links(fact, console)
     labels = {
-        "alertname": f"Recommender{fact.kind.value}",
+        # Not a name of the alerts of Prometheus, which know nothing of these.
+        "alertname": ALERT,
+        "kind": fact.kind.value,
         "severity": _severity(fact),
         "namespace": fact.namespace,
         "model": fact.model,
         "reason": fact.reason,
+        # Equal labels are one alert: a version can be rolled back twice.
+        "id": name,
         **({"version": fact.version} if fact.version else {}),
     }
     return {
@@ -126,7 +144,9 @@ def alert(fact: Fact, console: str, now: datetime.datetime) -> dict[str, Any]:
 
 
 def _severity(fact: Fact) -> str:
-    return "warning" if fact.kind in _WARNINGS else "info"
+    decided = fact.kind is FactKind.EXPERIMENT_DECIDED
+    warns = fact.reason != _WON if decided else fact.kind in _WARNINGS
+    return "warning" if warns else "info"
 
 
 def _label(name: str) -> str:
@@ -134,10 +154,8 @@ def _label(name: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text that mentions nobody and links nowhere: parts of it come from Jobs."""
-    for special, instead in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("@", "@\u200b")):
-        text = text.replace(special, instead)
-    return text
+    """Return a text in one line without markup, mentions and links: parts come from Jobs."""
+    return _ADDRESS.sub("\\1\u200b", " ".join(text.split())).translate(_HARMLESS)
 
 
 def _short(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What people should be told about a model, from what is stored of it.
+"""What there is to send about a model, from what is stored of it.
 
 Facts come from the stored status and not from the Events of a look: a look that ends between its
 write and its Events loses none, and a new leader finds the same facts with the same ids.
@@ -12,13 +12,16 @@ import enum
 from collections.abc import Iterator, Sequence
 
 from recommender_operator.api.conditions import ConditionType, Reason, find
+from recommender_operator.api.spec import ExperimentMode
 from recommender_operator.api.version import VersionStage
 from recommender_operator.api.version_experiment import ExperimentStatus
 from recommender_operator.observed import ModelObject, VersionObject
 
-#: Age from which a decision is not told any more. Kubernetes keeps Events, which record what was
-#: told, for an hour.
+#: Age from which a decision is not sent any more. Kubernetes keeps Events, which record what was
+#: sent, for an hour.
 RECENT = datetime.timedelta(minutes=30)
+#: Time for which an experiment must have no usable verdict: a read of the collector may fail once.
+GRACE = datetime.timedelta(minutes=10)
 _WAITS = (Reason.AWAITING_PROMOTION, Reason.PROMOTION_BLOCKED_BY_DRIFT, Reason.HELD_AT_DEADLINE)
 
 
@@ -43,12 +46,12 @@ _OUTCOMES = {
     VersionStage.REJECTED.value: FactKind.REJECTED,
     VersionStage.FAILED.value: FactKind.FAILED,
 }
-_VERDICTS = {"Blocked": FactKind.EXPERIMENT_BLOCKED, "Error": FactKind.EXPERIMENT_BLOCKED}
+_UNUSABLE = frozenset({"Blocked", "Error"})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fact:
-    """One thing to tell."""
+    """One thing to send."""
 
     #: The same whoever finds it, and whenever.
     id: str
@@ -69,7 +72,7 @@ class Fact:
 def of_model(
     model: ModelObject, versions: Sequence[VersionObject], now: datetime.datetime
 ) -> tuple[Fact, ...]:
-    """Return what there is to tell now, the oldest first."""
+    """Return what there is to send now, the oldest first."""
     if model.deleting:
         return ()
     found = [*_of_conditions(model, versions)]
@@ -95,30 +98,60 @@ def _of_version(
         )
     seen = version.status.experiment
     if seen is not None and seen.judged_at is not None:
-        told = _verdict(seen)
-        # One that has ended is written once; one that runs is written again and again.
-        if told is not None and (not seen.final or now - seen.judged_at < RECENT):
-            yield _fact(
-                model,
-                version,
-                f"experiment/{version.uid}/{seen.id}/{seen.verdict}",
-                told,
-                reason=seen.verdict,
-                message=seen.message,
-                at=seen.judged_at,
-                lasting=not seen.final,
-            )
+        running = version.status.stage is VersionStage.CANARY
+        yield from _of_experiment(model, version, seen, seen.judged_at, now, running=running)
 
 
-def _verdict(seen: ExperimentStatus) -> FactKind | None:
-    if seen.verdict in _VERDICTS:
-        return _VERDICTS[seen.verdict]
-    return FactKind.EXPERIMENT_DECIDED if seen.final else None
+def _of_experiment(
+    model: ModelObject,
+    version: VersionObject,
+    seen: ExperimentStatus,
+    at: datetime.datetime,
+    now: datetime.datetime,
+    *,
+    running: bool,
+) -> Iterator[Fact]:
+    """Return what there is to send about an experiment; `at` is when it was last judged."""
+    kind = _verdict(seen, at)
+    # A version may end before its experiment is final; the verdict stays in its status.
+    lasting = running and not seen.final
+    if kind is not None and (lasting or now - at < RECENT):
+        since = seen.verdict_since or at
+        yield _fact(
+            model,
+            version,
+            f"experiment/{version.uid}/{seen.id}/{seen.verdict}/{since.isoformat()}",
+            kind,
+            reason=seen.verdict,
+            message=seen.message,
+            at=since if lasting else at,
+            lasting=lasting,
+        )
+    observed = running and seen.final and seen.plan.mode is ExperimentMode.OBSERVE
+    if observed and version.status.approved_at is None:
+        yield _fact(
+            model,
+            version,
+            f"waiting/{version.uid}/{version.status.rollout}/experiment/{seen.id}",
+            FactKind.WAITING,
+            reason=seen.verdict,
+            message=f"{seen.message}. experiment.mode is Observe: a person decides",
+            at=at,
+            lasting=True,
+            verbs=("promote", "abort"),
+        )
+
+
+def _verdict(seen: ExperimentStatus, at: datetime.datetime) -> FactKind | None:
+    if seen.verdict not in _UNUSABLE:
+        return FactKind.EXPERIMENT_DECIDED if seen.final else None
+    lasted = seen.verdict_since is not None and at - seen.verdict_since >= GRACE
+    return FactKind.EXPERIMENT_BLOCKED if lasted or seen.final else None
 
 
 def _of_conditions(model: ModelObject, versions: Sequence[VersionObject]) -> Iterator[Fact]:
     conditions = model.status.conditions
-    for kind, told, verbs in (
+    for kind, sent_as, verbs in (
         (ConditionType.DRIFTED, FactKind.DRIFTED, ("retrain",)),
         (ConditionType.LOCKED, FactKind.WAITING, ("unlock",)),
     ):
@@ -129,7 +162,7 @@ def _of_conditions(model: ModelObject, versions: Sequence[VersionObject]) -> Ite
                 model,
                 None,
                 f"{kind}/{model.uid}/{since.isoformat()}",
-                told,
+                sent_as,
                 reason=state.reason,
                 message=state.message,
                 at=since,

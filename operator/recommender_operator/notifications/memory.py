@@ -5,8 +5,8 @@ from __future__ import annotations
 import collections
 import datetime
 
-#: Period after which a fact that is still true is taken up again, so that its record is renewed:
-#: Kubernetes removes Events after an hour.
+#: Period after which a fact that is still true is taken up again: its record is renewed, because
+#: Kubernetes removes Events after an hour, or it is sent if that failed.
 RENEW = datetime.timedelta(minutes=20)
 #: Remembered pairs of receiver and fact. A forgotten one is looked up in its record.
 REMEMBERED = 10_000
@@ -31,3 +31,7 @@ class Memory:
         while len(self._taken) > self._remembered:
             self._taken.popitem(last=False)
         return True
+
+    def forget(self, receiver: str, fact_id: str) -> None:
+        """Let a fact that was dropped be taken up again."""
+        self._taken.pop((receiver, fact_id), None)

@@ -1,4 +1,4 @@
-"""How fast a receiver is told: a token bucket, and the pauses between tries."""
+"""How fast a receiver is notified: a token bucket, and the pauses between tries."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from __future__ import annotations
 BURST, EVERY = 5, 2.0
 #: Tries of one notification: about five minutes.
 TRIES = 10
+#: Longest time that one notification may wait between its tries, in seconds.
+TOTAL = 600.0
 #: Longest pause between two tries, and longest that a receiver may ask for, in seconds.
 LONGEST, LONGEST_ASKED = 60.0, 300.0
 
@@ -39,3 +41,18 @@ def pause(tries: int, share: float, asked: float | None = None) -> float:
     backoff = min(LONGEST, 2.0 ** min(tries - 1, 10))
     own: float = backoff * (0.5 + 0.5 * share)
     return own if asked is None else max(own, min(LONGEST_ASKED, max(0.0, asked)))
+
+
+class Tries:
+    """The failed tries of one notification."""
+
+    def __init__(self) -> None:
+        self._failed = 0
+        self._waited = 0.0
+
+    def pause(self, share: float, asked: float | None = None) -> float | None:
+        """Return the pause after one more, as `pause` does; None if there were enough."""
+        self._failed += 1
+        found = pause(self._failed, share, asked)
+        self._waited += found
+        return found if self._failed < TRIES and self._waited <= TOTAL else None

@@ -1,4 +1,4 @@
-"""Who is told, and what they want to know. Addresses and keys are in a Secret, not here."""
+"""Who is notified, and of what. Addresses and keys are in a Secret, not here."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ReceiverType(enum.StrEnum):
 
 
 class Receiver(pydantic.BaseModel):
-    """Somebody who is told; its entries in the Secret begin with its name."""
+    """A place to send to; its entries in the Secret begin with its name."""
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
@@ -47,9 +47,13 @@ class Receiver(pydantic.BaseModel):
     namespaces: tuple[str, ...] = ()
 
     def wants(self, fact: Fact) -> bool:
-        """Return whether it is told a fact."""
+        """Return whether it gets a fact."""
         of_kind = not self.kinds or fact.kind in self.kinds
         return of_kind and (not self.namespaces or fact.namespace in self.namespaces)
+
+    def repeats(self, fact: Fact) -> bool:
+        """Return whether a fact is sent again while it lasts: Alertmanager resolves it if not."""
+        return self.type is ReceiverType.ALERTMANAGER and fact.lasting
 
 
 class AddressError(Exception):

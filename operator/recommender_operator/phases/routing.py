@@ -58,5 +58,6 @@ def _header(candidate: VersionObject, share: int) -> str:
         cap=experiment.plan.revenue_cap,
         candidate=candidate.name,
         percent=share,
+        segments=tuple(each.feature for each in experiment.plan.segments),
     )
     return users.header

@@ -19,6 +19,7 @@ _PER_PERCENT = BUCKETS // 100
 _FORM = re.compile(
     r"id=(?P<id>[0-9a-f]{8});phase=(?P<phase>\d{1,2});cap=(?P<cap>[0-9.e+-]{1,30});"
     r"arms=(?P<version>[a-z0-9-]{1,253}):0-(?P<end>\d{1,5})"
+    r"(?:;segments=(?P<segments>[a-z0-9_,]{1,200}))?"
 )
 
 
@@ -35,13 +36,16 @@ class Assignment:
     cap: float
     candidate: str
     percent: int
+    #: Features that divide the users.
+    segments: tuple[str, ...] = ()
 
     @property
     def header(self) -> str:
         """The value of the header."""
         arm = f"{self.candidate}:0-{self.percent * _PER_PERCENT}"
         cap = repr(float(self.cap)).removesuffix(".0")  # the shortest that is exact
-        return f"id={self.id};phase={self.phase};cap={cap};arms={arm}"
+        segments = f";segments={','.join(self.segments)}" if self.segments else ""
+        return f"id={self.id};phase={self.phase};cap={cap};arms={arm}{segments}"
 
 
 def parse(header: str) -> Assignment | None:
@@ -62,4 +66,5 @@ def parse(header: str) -> Assignment | None:
         cap=cap,
         candidate=found["version"],
         percent=percent,
+        segments=tuple(filter(None, (found["segments"] or "").split(","))),
     )

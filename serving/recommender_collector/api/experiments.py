@@ -1,6 +1,7 @@
 """`GET /v1/experiments/<model>/<id>`: moments over the users of each arm, for the operator.
 
-The parameter `details=<phase>` adds what only one phase has: what users did by their days.
+The parameter `details=<phase>` adds what only one phase has: what users did by their days and
+by their segments.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from starlette.responses import Response
 from recommender_collector.api.bodies import Refused
 from recommender_collector.api.events import failure
 from recommender_collector.domain.checks import is_arm, is_experiment, is_phase
-from recommender_collector.domain.experiments import Spans
+from recommender_collector.domain.experiments import OTHER, Spans, part_of
 from recommender_collector.domain.formats import Damaged
 from recommender_collector.domain.moments import Moments, days_of
 from recommender_collector.store.experiments import Account, ExperimentStore
@@ -67,7 +68,7 @@ def shown(name: str, account: Account, detailed: int | None = None) -> dict[str,
         {
             "phase": phase,
             "since": since / 1000,
-            "arms": _arms(account.moments.get(phase, {}), detailed=phase == detailed),
+            "arms": _arms(account, account.moments.get(phase, {}), detailed=phase == detailed),
         }
         for phase, since in sorted(account.since.items())
     ]
@@ -79,17 +80,27 @@ def shown(name: str, account: Account, detailed: int | None = None) -> dict[str,
     }
 
 
-def _arms(cells: Mapping[str, Moments], *, detailed: bool) -> list[dict[str, object]]:
+def _arms(
+    account: Account, cells: Mapping[str, Moments], *, detailed: bool
+) -> list[dict[str, object]]:
     arms = {cell: found for cell, found in sorted(cells.items()) if is_arm(cell)}
     if not detailed:
         return [found.shown(arm) for arm, found in arms.items()]
-    return [found.shown(arm) | _details(arm, cells) for arm, found in arms.items()]
+    return [found.shown(arm) | _details(account, arm, cells) for arm, found in arms.items()]
 
 
-def _details(arm: str, cells: Mapping[str, Moments]) -> dict[str, object]:
+def _details(account: Account, arm: str, cells: Mapping[str, Moments]) -> dict[str, object]:
     """Return the cells of an arm; one whose users are all mixed has none."""
     days = cells.get(days_of(arm))
-    return {} if days is None else {"days": days.shown_cell()}
+    if days is None:
+        return {}
+    segments = [
+        {"feature": feature, "value": value} | found.shown_cell()
+        for feature, values in sorted(account.segments.items())
+        for place, value in (*enumerate(values), (OTHER, None))
+        if (found := cells.get(f"{arm} {part_of(feature, place)}")) is not None and found.users
+    ]
+    return {"days": days.shown_cell(), "segments": segments}
 
 
 def _phase_of(text: str | None) -> int | None:

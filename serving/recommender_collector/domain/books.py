@@ -117,6 +117,7 @@ class Books:
             self._known.participants[name, user] = participant
             self._created.add((name, user))
             experiment.users += 1
+        participant.mark(event.time, exposure.segments)
         cap = max(1, thousandths(exposure.cap))
         participant.stay(phase, event.time, cap).expose(
             event.time,
@@ -147,6 +148,7 @@ class Books:
             if len(found.arms) >= MOST_ARMS:
                 return Ignored.ARMS
             found.arms.append(exposure.arm)
+        found.register(exposure.segments)
         found.last = self._at
         if name not in self._open:
             self._open.append(name)
@@ -194,7 +196,8 @@ class Books:
         return found
 
     def _shares(self, name: str, of: Participant) -> dict[int, Share]:
-        return of.shares(self._spans.window, self._all[name].arms)
+        own = self._all[name]
+        return of.shares(self._spans.window, own.arms, own.places(of.segments))
 
     def waiting(self) -> set[int]:
         """Return the users whose early acts `finish` needs."""

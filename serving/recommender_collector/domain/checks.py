@@ -8,7 +8,10 @@ import reprlib
 MAX_ID = 128  # characters of ids of users, items, requests and sessions
 MAX_VALUE = 1e12
 MAX_PHASE = 99
+MAX_SEGMENTS = 3  # features of a user that divide the users of an experiment
+MAX_SEGMENT = 64  # characters of a value
 _EXPERIMENT = re.compile(r"[0-9a-f]{8}")
+_FEATURE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _ARM = re.compile(r"[a-z0-9-]{1,80}")
 
 
@@ -51,6 +54,11 @@ def is_arm(value: object) -> bool:
     return isinstance(value, str) and _ARM.fullmatch(value) is not None
 
 
+def is_feature(value: object) -> bool:
+    """Whether a value has the form of the name of a feature; the store's fields rely on it."""
+    return isinstance(value, str) and _FEATURE.fullmatch(value) is not None
+
+
 def is_cap(value: object) -> bool:
     """Whether a value is a revenue of one user that counts at most."""
     return type(value) in (int, float) and 0 < value <= MAX_VALUE  # type: ignore[operator]
@@ -59,6 +67,30 @@ def is_cap(value: object) -> bool:
 def is_probability(value: object) -> bool:
     """Whether a value is a number from 0 to 1."""
     return type(value) in (int, float) and 0 <= value <= 1  # type: ignore[operator]
+
+
+def segments_of(value: object) -> tuple[tuple[str, str], ...]:
+    """Return the segments of a user, sorted by feature.
+
+    Raises:
+        ValueError: it is no object of a few names and texts; the message is the remedy.
+    """
+    if (
+        not isinstance(value, dict)
+        or len(value) > MAX_SEGMENTS
+        or not all(
+            is_feature(name)
+            and type(text) is str
+            and 0 < len(text) <= MAX_SEGMENT
+            and is_text(text)
+            for name, text in value.items()
+        )
+    ):
+        raise ValueError(
+            f"give at most {MAX_SEGMENTS} features, each with a text of at most {MAX_SEGMENT} "
+            "characters"
+        )
+    return tuple(sorted(value.items()))
 
 
 _short = reprlib.Repr()

@@ -14,6 +14,7 @@ from recommender_collector.domain.checks import (
     is_experiment,
     is_phase,
     is_probability,
+    segments_of,
 )
 
 FORMAT = 1
@@ -51,6 +52,8 @@ class Exposure(NamedTuple):
     phase: int  # 0 to 99; a constant set of shares of users
     arm: str  # version to which the user is assigned, whatever answered
     cap: float  # most revenue of one user that counts
+    #: What the request said of its user, or "unknown": feature and value, sorted by feature.
+    segments: tuple[tuple[str, str], ...] = ()
 
 
 class Event(NamedTuple):
@@ -78,6 +81,7 @@ class Event(NamedTuple):
 _FIRST_FIELDS = len(Event._fields) - 4
 _SECOND_FIELDS = len(Event._fields) - 2
 _THIRD_FIELDS = len(Event._fields) - 1
+_PLAIN = len(Exposure._fields) - 1  # fields of an exposure without segments
 
 
 class Erasure(NamedTuple):
@@ -100,12 +104,17 @@ def line_of(entry: Event | Erasure) -> bytes:
     if isinstance(entry, Erasure):
         return orjson.dumps((FORMAT, "erase", entry.user))
     if entry.probabilities is not None or entry.exposure is not None:
-        exposure = None if entry.exposure is None else tuple(entry.exposure)
         last = () if entry.probabilities is None else (entry.probabilities,)
-        return orjson.dumps((FORMAT, *entry[:_SECOND_FIELDS], exposure, *last))
+        return orjson.dumps((FORMAT, *entry[:_SECOND_FIELDS], _exposed(entry.exposure), *last))
     if entry.version is None and entry.path is None:
         return orjson.dumps((FORMAT, *entry[:_FIRST_FIELDS]))
     return orjson.dumps((FORMAT, *entry[:_SECOND_FIELDS]))
+
+
+def _exposed(exposure: Exposure | None) -> tuple[Any, ...] | None:
+    if exposure is None:
+        return None
+    return tuple(exposure if exposure.segments else exposure[:_PLAIN])
 
 
 def entry_of(line: bytes) -> Event | Erasure:
@@ -147,10 +156,14 @@ def _later_of(values: list[Any]) -> list[Any]:
 
 
 def _exposure_of(value: object) -> Exposure:
-    if isinstance(value, list) and len(value) == len(Exposure._fields):
-        experiment, phase, arm, cap = value
+    if isinstance(value, list) and len(value) in (_PLAIN, _PLAIN + 1):
+        experiment, phase, arm, cap, *rest = value
+        try:
+            segments = segments_of(dict(rest[0])) if rest else ()
+        except (ValueError, TypeError):
+            raise Unreadable("the segments of an experiment are wrong") from None
         if is_experiment(experiment) and is_phase(phase) and is_arm(arm) and is_cap(cap):
-            return Exposure(experiment, phase, arm, cap)
+            return Exposure(experiment, phase, arm, cap, segments)
     raise Unreadable("the part of an experiment is wrong")
 
 

@@ -9,15 +9,16 @@ from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
-from recommender_collector.domain.checks import is_arm
+from recommender_collector.domain.checks import MAX_SEGMENTS, is_arm, is_feature
 from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.formats import FORMAT, Damaged, check
-from recommender_collector.domain.moments import Moments, days_of
-from recommender_collector.domain.participants import Participant
+from recommender_collector.domain.moments import DAYS, Moments
+from recommender_collector.domain.participants import Participant, Segments
 from recommender_collector.domain.stays import Act
 
 MOST_EXPERIMENTS = 4  # of a model
 MOST_ARMS = 6  # of an experiment
+OTHER = 10  # place of all values of a feature but the first ten
 MOST_USERS = 1_000_000  # of an experiment
 KEEP_SECONDS = 60 * 86_400
 #: Without an exposure for so long an experiment is closed: its users are forgotten, its moments
@@ -75,6 +76,9 @@ class Experiment:
     arms: list[str] = field(default_factory=list)
     users: int = 0
     state: State = State.COUNTS
+    #: Of each feature that divides the users, the values in the order of their arrival. A value
+    #: keeps its place; those for which there is none are one, `OTHER`.
+    segments: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def counts(self) -> bool:
@@ -83,11 +87,37 @@ class Experiment:
 
     def cells(self) -> list[str]:
         """Return the names of the moments that a phase may have."""
-        return [cell for arm in self.arms for cell in (arm, days_of(arm))]
+        parts = ["", DAYS, *self._parts()]
+        return [f"{arm} {part}".rstrip() for arm in self.arms for part in parts]
+
+    def _parts(self) -> list[str]:
+        return [
+            part_of(feature, place)
+            for feature, values in self.segments.items()
+            for place in (*range(len(values)), OTHER)
+        ]
+
+    def register(self, segments: Segments) -> None:
+        """Give places to values that are new, within the bounds."""
+        for feature, value in segments:
+            if feature not in self.segments and len(self.segments) >= MAX_SEGMENTS:
+                continue
+            values = self.segments.setdefault(feature, [])
+            if value not in values and len(values) < OTHER:
+                values.append(value)
+
+    def places(self, segments: Segments) -> list[str]:
+        """Return the parts of an arm's users in which one with these segments counts."""
+        known = self.segments
+        return [
+            part_of(name, known[name].index(value) if value in known[name] else OTHER)
+            for name, value in segments
+            if name in known
+        ]
 
     def encode(self) -> bytes:
         """Return the entry of the list as JSON."""
-        return orjson.dumps((FORMAT, self.last, self.arms, self.users, self.state))
+        return orjson.dumps((FORMAT, self.last, self.arms, self.users, self.state, self.segments))
 
     @classmethod
     def decode(cls, text: bytes) -> Experiment:
@@ -97,15 +127,27 @@ class Experiment:
             Damaged: the text has another format.
         """
         try:
-            version, last, arms, users, state = orjson.loads(text)
-            found = cls(last, arms, users, State(state))
+            version, last, arms, users, state, segments = orjson.loads(text)
+            found = cls(last, arms, users, State(state), segments)
         except (ValueError, TypeError) as error:
             raise Damaged(f"its entry: {type(error).__name__}") from None
         check(version == FORMAT, f"its entry has format {str(version)[:20]}")
         is_valid = isinstance(arms, list) and len(arms) <= MOST_ARMS and all(map(is_arm, arms))
         is_valid = is_valid and isinstance(last, int) and isinstance(users, int)
+        is_valid = is_valid and isinstance(segments, dict) and len(segments) <= MAX_SEGMENTS
         check(is_valid, "its entry has other values")
+        check(all(map(_is_list, segments.items())), "its segments have other values")
         return found
+
+
+def part_of(feature: str, place: int) -> str:
+    """Return the name of the cell of a segment, without the arm and a space."""
+    return f"{feature} {place}"
+
+
+def _is_list(of: tuple[str, Any]) -> bool:
+    feature, values = of
+    return is_feature(feature) and isinstance(values, list) and len(values) <= OTHER
 
 
 @dataclass(slots=True)

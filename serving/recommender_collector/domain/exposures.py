@@ -13,11 +13,13 @@ from recommender_collector.domain.checks import (
     is_cap,
     is_experiment,
     is_phase,
+    segments_of,
 )
 from recommender_collector.domain.events import Exposure, Kind
 
 EXPOSURE_FIELDS = Exposure._fields
 _NAMES = frozenset(EXPOSURE_FIELDS)
+_REQUIRED = EXPOSURE_FIELDS[:4]
 _CHECKS = (
     (is_experiment, "give 8 lowercase hex digits"),
     (is_phase, f"give a whole number from 0 to {MAX_PHASE}"),
@@ -42,10 +44,16 @@ def exposure_of(raw: Mapping[str, Any], kind: Kind) -> Exposure | None:
         raise InvalidEvent(
             name, given[name], f"only an impression has it: leave it out of a {kind}"
         )
-    for name in EXPOSURE_FIELDS:
+    for name in _REQUIRED:
         if name not in given:
-            raise InvalidEvent(name, None, f"give all of {', '.join(EXPOSURE_FIELDS)}, or none")
-    for name, (is_valid, remedy) in zip(EXPOSURE_FIELDS, _CHECKS, strict=True):
+            raise InvalidEvent(name, None, f"give all of {', '.join(_REQUIRED)}, or none")
+    for name, (is_valid, remedy) in zip(_REQUIRED, _CHECKS, strict=True):
         if not is_valid(given[name]):
             raise InvalidEvent(name, given[name], remedy)
-    return Exposure(given["experiment"], given["phase"], given["arm"], float(given["cap"]))
+    try:
+        segments = segments_of(given.get("segments", {}))
+    except ValueError as error:
+        raise InvalidEvent("segments", given["segments"], str(error)) from None
+    return Exposure(
+        given["experiment"], given["phase"], given["arm"], float(given["cap"]), segments
+    )

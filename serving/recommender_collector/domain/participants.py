@@ -19,6 +19,9 @@ from recommender_collector.domain.formats import FORMAT, Damaged, check
 from recommender_collector.domain.moments import Share
 from recommender_collector.domain.stays import MOST_OPEN, Act, Stay, acts_of, flat
 
+#: Features and values, sorted by feature.
+Segments = tuple[tuple[str, str], ...]
+
 
 @dataclass(slots=True)
 class Participant:
@@ -27,6 +30,10 @@ class Participant:
     stays: dict[int, Stay] = field(default_factory=dict)  # by phase
     acts: list[Act] = field(default_factory=list)  # that may still change, sorted
     before: int = 0  # interactions before the first exposure
+    #: The segments that the first exposure said (that of the least ones, if several are first):
+    #: what a request says later may be an effect of the version.
+    segments: Segments = ()
+    marked: int | None = None  # time of that exposure
 
     @property
     def first(self) -> int:
@@ -39,6 +46,11 @@ class Participant:
         if found is None:
             found = self.stays[phase] = Stay(phase, at, at, cap)
         return found
+
+    def mark(self, at: int, segments: Segments) -> None:
+        """Take the segments of an exposure, if it is the first one."""
+        if self.marked is None or (at, segments) < (self.marked, self.segments):
+            self.marked, self.segments = at, segments
 
     def act(self, act: Act) -> None:
         """Add an act."""
@@ -57,8 +69,13 @@ class Participant:
         for stay in self.stays.values():
             stay.settle(horizon - window)
 
-    def shares(self, window: int, names: Sequence[str]) -> dict[int, Share]:
-        """Return what the user adds to the moments of each phase; `names` are those of arms."""
+    def shares(
+        self, window: int, names: Sequence[str], parts: Sequence[str] = ()
+    ) -> dict[int, Share]:
+        """Return what the user adds to the moments of each phase.
+
+        `names` are those of arms, `parts` those of the user's segments.
+        """
         totals = {p: (s.totals.copy(), s.day_totals.copy()) for p, s in self.stays.items()}
         if len(self.stays) == 1 and (only := next(iter(self.stays.values()))).is_whole(window):
             start = bisect_left(self.acts, (only.first,))
@@ -70,7 +87,7 @@ class Participant:
                 if stay is not None:
                     stay.count(act, *totals[stay.phase])
         return {
-            phase: stay.share(*totals[phase], self.before, names)
+            phase: stay.share(*totals[phase], self.before, names, parts)
             for phase, stay in self.stays.items()
         }
 
@@ -99,7 +116,9 @@ class Participant:
             )
             for stay in self.stays.values()
         ]  # fmt: skip
-        return orjson.dumps((FORMAT, base, self.before, stays, flat(self.acts, base)))
+        marked = (base if self.marked is None else self.marked) - base
+        segments = (marked, self.segments)
+        return orjson.dumps((FORMAT, base, self.before, stays, flat(self.acts, base), segments))
 
     @classmethod
     def decode(cls, text: bytes) -> Participant:
@@ -109,7 +128,7 @@ class Participant:
             Damaged: the text has another format.
         """
         try:
-            version, base, before, stays, acts = orjson.loads(text)
+            version, base, before, stays, acts, (marked, segments) = orjson.loads(text)
             found = {
                 phase: Stay(
                     phase, first + base, last + base, cap, answers, fallbacks,
@@ -120,7 +139,8 @@ class Participant:
                 for phase, first, last, cap, answers, fallbacks, arms, closed, times, totals,
                 day, day_totals in stays
             }  # fmt: skip
-            own = cls(found, acts_of(acts, base), before)
+            said = tuple((str(feature), str(value)) for feature, value in segments)
+            own = cls(found, acts_of(acts, base), before, said, marked + base)
         except (ValueError, TypeError) as error:
             raise Damaged(f"a user: {type(error).__name__}") from None
         check(version == FORMAT, f"a user has format {str(version)[:20]}")

@@ -49,7 +49,11 @@ class Roster:
             self._changes.dropped.add(name)
             return
         else:
-            each = replace(each, arms=each.arms.copy())
+            each = replace(
+                each,
+                arms=each.arms.copy(),
+                segments={name: values.copy() for name, values in each.segments.items()},
+            )
             if each.counts and idle > max(CLOSE_SECONDS * 1000, self._spans.open):
                 each.state = State.CLOSED
                 self._changes.closed.add(name)

@@ -45,7 +45,7 @@ def archived(event: Event) -> bytes:
     """Return the whole event as one line of JSON, by the field names of requests."""
     fields = event._asdict()
     if event.exposure is not None:
-        fields |= event.exposure._asdict()
+        fields |= event.exposure._asdict() | {"segments": dict(event.exposure.segments) or None}
     del fields["exposure"]
     fields["time"] = _time(event.time, TimeUnit.ISO8601)
     return orjson.dumps({name: value for name, value in fields.items() if value not in (None, ())})

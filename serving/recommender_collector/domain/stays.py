@@ -153,9 +153,14 @@ class Stay:
         return (*self.totals, *self.day, *self.day_totals)
 
     def share(
-        self, totals: Sequence[int], day_totals: Sequence[int], before: int, names: Sequence[str]
+        self,
+        totals: Sequence[int],
+        day_totals: Sequence[int],
+        before: int,
+        names: Sequence[str],
+        parts: Sequence[str],
     ) -> Share:
-        """Return what the user adds to the moments of the phase."""
+        """Return what the user adds to the moments of the phase, and to parts of the arm."""
         arms = sorted((first, names[arm]) for arm, (first, _) in self.arms.items())
         sessions = self.closed + len(self.stretches)
         did = self._vector(self.answers, self.fallbacks, sessions, totals)
@@ -168,8 +173,11 @@ class Stay:
         )
         disagreed = tuple((names[arm], count) for arm, (_, count) in self.arms.items() if count)
         arm, mixed = arms[0][1], len(arms) > 1
-        cells = () if mixed else ((days_of(arm), self._days(sessions, totals, day_totals)),)
-        return Share(arm, mixed, vector, disagreed, cells)
+        if mixed:
+            return Share(arm, mixed, vector, disagreed)
+        days = (days_of(arm), self._days(sessions, totals, day_totals))
+        cells = tuple((f"{arm} {part}", vector) for part in parts)
+        return Share(arm, mixed, vector, disagreed, (days, *cells))
 
     def _days(self, sessions: int, totals: Sequence[int], day_totals: Sequence[int]) -> Vector:
         """Return what the user did on the first day, and after it."""

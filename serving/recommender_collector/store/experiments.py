@@ -6,7 +6,8 @@ All keys of a model share its hash tag:
                                           users, and whether exposures count
     {<model>}:experiment:<id>             a hash: "<phase>" -> first exposure;
                                           "<phase> <arm>" -> moments;
-                                          "<phase> <arm> days" -> those of first and later days
+                                          "<phase> <arm> days" -> those of first and later days;
+                                          "<phase> <arm> <feature> <place>" -> those of a segment
     {<model>}:experiment:<id>:users       a hash: user -> what the user was shown, and did
     {<model>}:experiment:early:<user>     acts of a user that no experiment has seen yet
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 from redis.asyncio import Redis
@@ -70,6 +71,7 @@ class Account:
     since: Mapping[int, int]  # first exposure by phase, milliseconds
     moments: Mapping[int, Mapping[str, Moments]]  # by phase and cell
     ignored: bool = False  # new impressions of it do not count
+    segments: Mapping[str, Sequence[str]] = field(default_factory=dict)  # values by feature
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,9 @@ class ExperimentStore:
             return Account(watermark / 1000, {}, {}, not has_room(experiments, now, spans))
         if entry.state in (State.BROKEN, State.DAMAGED):
             raise Damaged("what the store had of it could not be read, and no longer counts", name)
-        return Account(watermark / 1000, *moments_of(name, found), not entry.counts)
+        return Account(
+            watermark / 1000, *moments_of(name, found), not entry.counts, entry.segments
+        )
 
 
 def commands(model: str, changes: Changes, spans: Spans) -> list[Command]:

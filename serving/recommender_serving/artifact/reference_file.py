@@ -28,6 +28,7 @@ class _Feature(File):
     nulls: Count = 0
     unknowns: Count = 0
     design_effect: float = Field(default=1.0, ge=1, le=1e6, alias="designEffect")
+    missing_design_effect: float = Field(default=1.0, ge=1, le=1e6, alias="missingDesignEffect")
 
     def bins(self) -> dict[str, int]:
         """Return the count of each bin, by its name in the metrics."""

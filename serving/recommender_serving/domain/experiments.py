@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from recommender_serving.domain.features import Value
 from recommender_serving.domain.types import NOBODY, SMOKE_USER, RecommendRequest
 
 BUCKETS = 10_000
@@ -20,9 +21,13 @@ MAX_HEADER = 1024  # characters
 MAX_ARMS = 8
 _HEADER = re.compile(
     r"id=([0-9a-f]{8});phase=([0-9]{1,2});cap=([0-9]{1,15}(?:\.[0-9]{1,9})?(?:e[+-]?[0-9]{1,3})?)"
-    r";arms=([^;]+)"
+    r";arms=([^;]+)(?:;segments=([^;]+))?"
 )
 _ARM = re.compile(r"([a-z0-9-]{1,80}):([0-9]{1,5})-([0-9]{1,5})")
+_SEGMENTS = re.compile(r"[a-z][a-z0-9_]{0,39}(?:,[a-z][a-z0-9_]{0,39}){0,2}")
+#: The segment of users of whom a request does not say the feature, or not as a text.
+UNKNOWN = "unknown"
+MAX_SEGMENT = 64  # characters of a value
 _VERSION = re.compile(r"-[0-9a-f]{8}")
 
 
@@ -41,6 +46,7 @@ class Assignment(NamedTuple):
     phase: int
     cap: float  # most revenue of one user that counts
     arm: str  # the version that should answer
+    segments: tuple[tuple[str, str], ...] = ()  # features that divide the users, and their values
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,7 @@ class Experiment:
     phase: int
     cap: float
     arms: tuple[Arm, ...]
+    segments: tuple[str, ...] = ()  # features that divide the users
 
     def candidate_of(self, user: str) -> str | None:
         """Return the candidate that a user sees; None for whatever receives the request."""
@@ -61,6 +68,19 @@ class Experiment:
         """Return what a user is counted as, if `receiver` got the request from the route."""
         arm = self.candidate_of(user) or receiver
         return Assignment(self.id, self.phase, self.cap, arm)
+
+    def segments_of(self, request: RecommendRequest) -> tuple[tuple[str, str], ...]:
+        """Return what a request says of the features that divide the users.
+
+        As it came: versions may know other categories, and the same user must be in the same
+        segment whichever version answers.
+        """
+        return tuple((name, _segment(request.features.get(name))) for name in self.segments)
+
+
+def _segment(value: Value | None) -> str:
+    is_text = isinstance(value, str) and 0 < len(value) <= MAX_SEGMENT and value.isprintable()
+    return value if is_text else UNKNOWN  # type: ignore[return-value]
 
 
 def bucket(experiment: str, user: str) -> int:
@@ -95,7 +115,8 @@ def parse(text: str, model: str) -> Experiment:
     """
     found = _HEADER.fullmatch(text) if len(text) <= MAX_HEADER else None
     if found is None:
-        raise ValueError(f"it is not id=...;phase=...;cap=...;arms=...: {text[:100]!r}")
+        form = "id=...;phase=...;cap=...;arms=...[;segments=...]"
+        raise ValueError(f"it is not {form}: {text[:100]!r}")
     cap = float(found[3])
     if not (math.isfinite(cap) and cap > 0):
         raise ValueError(f"the cap {found[3]} is not positive")
@@ -105,7 +126,10 @@ def parse(text: str, model: str) -> Experiment:
     taken = sorted((arm.first, arm.end) for arm in arms if arm.first < arm.end)
     if any(end > first for (_, end), (first, _) in itertools.pairwise(taken)):
         raise ValueError("a bucket has two candidates")
-    return Experiment(found[1], int(found[2]), cap, arms)
+    if found[5] is not None and not _SEGMENTS.fullmatch(found[5]):
+        raise ValueError(f"the segments {found[5][:100]!r} are not up to 3 names of features")
+    segments = tuple(found[5].split(",")) if found[5] else ()
+    return Experiment(found[1], int(found[2]), cap, arms, segments)
 
 
 def _arm(text: str, model: str) -> Arm:

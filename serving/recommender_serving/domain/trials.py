@@ -42,7 +42,11 @@ class Trial:
     def assignment(self, request: RecommendRequest) -> Assignment | None:
         """Return what a request is counted as; None if it is in no experiment."""
         user = user_of(request)
-        return None if user is None else self.experiment.assignment(user, self.receiver)
+        if user is None:
+            return None
+        assignment = self.experiment.assignment(user, self.receiver)
+        segments = self.experiment.segments_of(request)
+        return assignment._replace(segments=segments) if segments else assignment
 
     def away(self, assignment: Assignment | None) -> str | None:
         """Return the other version that should answer, if this one may ask it."""

@@ -162,13 +162,17 @@ def _probabilities(of: Shown, origin: Origin) -> list[float] | None:
     return [round(min(max(each, 0.0), 1.0), 6) for each in of.probabilities]
 
 
+def _assigned(assignment: Assignment) -> dict[str, Any]:
+    return assignment._asdict() | {"segments": dict(assignment.segments) or None}
+
+
 def _cloud_event(number: int, of: Shown, origin: Origin) -> Mapping[str, Any]:
     at = datetime.fromtimestamp(of.at, UTC).isoformat(timespec="milliseconds")
     data = {
         "model": origin.model, "user": of.user, "items": of.items, "request": of.request,
         "session": of.session, "context": of.context or None, "version": origin.version,
         "path": of.path, "probabilities": _probabilities(of, origin),
-        **(of.assignment._asdict() if of.assignment else {}),
+        **(_assigned(of.assignment) if of.assignment else {}),
     }  # fmt: skip
     source, id_ = of.mark or (origin.source, number)
     return {

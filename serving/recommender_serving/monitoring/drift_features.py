@@ -52,6 +52,10 @@ class Bins:
         """Return the design effect of each feature; 1 for independent sessions."""
         return {feature.name: feature.design_effect for feature in self._features}
 
+    def missing_design_effects(self) -> dict[str, float]:
+        """Return the design effect of the share of missing values of each feature."""
+        return {feature.name: feature.missing_design_effect for feature in self._features}
+
     def place(self, request: RecommendRequest, answer: Answer) -> Iterator[tuple[str, str]]:
         """Yield one (feature, bin) per feature."""
         row = row_of(request, answer, self._vocabulary)

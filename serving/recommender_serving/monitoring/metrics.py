@@ -34,11 +34,13 @@ class Metrics:
         version: str,
         reference: Iterable[tuple[str, str, int]],
         design_effects: Mapping[str, float],
+        missing_design_effects: Mapping[str, float],
     ) -> None:
         series = Series(registry, model, version)
         self.experiments = ExperimentMetrics(series)
         self._read_by_the_operator(series)
-        self._reference(series, reference, design_effects)
+        self._reference(series, reference)
+        self._design_effects(series, design_effects, missing_design_effects)
         self._for_people(series)
         self._of_the_cache(series)
 
@@ -73,18 +75,15 @@ class Metrics:
             Refusal,
         )
 
-    def _reference(
-        self,
-        series: Series,
-        reference: Iterable[tuple[str, str, int]],
-        design_effects: Mapping[str, float],
-    ) -> None:
-        bins = {(feature, place): count for feature, place, count in reference}
+    def _reference(self, series: Series, reference: Iterable[tuple[str, str, int]]) -> None:
+        bins: dict[tuple[str, ...], float] = {
+            (name, bin_): count for name, bin_, count in reference
+        }
         series.constants(
             "recommender_reference_sessions",
             "Sessions of the training window, by feature and bin.",
             ("feature", "bin"),
-            bins.items(),
+            bins,
         )
         self._features = series.counters_of(
             "recommender_feature_values_total",
@@ -92,11 +91,21 @@ class Metrics:
             ("feature", "bin"),
             bins,
         )
+
+    def _design_effects(
+        self, series: Series, effects: Mapping[str, float], missing: Mapping[str, float]
+    ) -> None:
         series.constants(
             "recommender_reference_design_effect",
             "Correlation of the sessions of one user, by feature; 1 for independent sessions.",
             ("feature",),
-            (((feature,), value) for feature, value in design_effects.items()),
+            {(feature,): value for feature, value in effects.items()},
+        )
+        series.constants(
+            "recommender_reference_missing_design_effect",
+            "The same of whether a session has a known value of the feature.",
+            ("feature",),
+            {(feature,): value for feature, value in missing.items()},
         )
 
     def _for_people(self, series: Series) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -63,9 +63,9 @@ class Series:
         name: str,
         text: str,
         labels: tuple[str, ...],
-        values: Iterable[tuple[tuple[str, ...], float]],
+        values: Mapping[tuple[str, ...], float],
     ) -> None:
         """Publish values that do not change while the process runs."""
         made = Gauge(name, text, (*LABELS, *labels), registry=self._registry)
-        for row, value in values:
+        for row, value in values.items():
             made.labels(*self._names, *row).set(value)

@@ -69,7 +69,12 @@ def build_recommender(
     """Build everything that answers a request, without the protocols."""
     bins = Bins(artifact)
     metrics = Metrics(
-        REGISTRY, settings.model, settings.version, bins.reference(), bins.design_effects()
+        REGISTRY,
+        settings.model,
+        settings.version,
+        bins.reference(),
+        bins.design_effects(),
+        bins.missing_design_effects(),
     )
     waited_for = noting(metrics.waited, Call.waited)
     stages = tuple(

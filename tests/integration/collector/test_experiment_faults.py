@@ -21,7 +21,7 @@ DAMAGES = {
     "a user that is no JSON": ("HSET", f"{FIELD}:users", str(hashed("ada")), "{"),
     "a user of an unknown arm": (
         "HSET", f"{FIELD}:users", str(hashed("ada")),
-        "[1,5,0,[[0,0,0,9,1,0,[[7,0,0]],0,[0,0],[0,0,0,0,0]]],[]]",
+        "[1,5,0,[[0,0,0,9,1,0,[[7,0,0]],0,[0,0],[0,0,0,0,0],[0,0,0],[0,0,0,0,0]]],[],[5,[]]]",
     ),
     "moments that are short": ("HSET", FIELD, "0 shop-a", "1 2 3"),
     "moments of another format": ("HSET", FIELD, "0 shop-a", "0 " + "0 " * 80),

@@ -171,6 +171,8 @@ def test_an_experiment_shows_its_intervals_users_and_what_follows() -> None:
         assert "18400 of 52000 planned" in said
         assert "+7.04 % -1.1 % to +15.2 %" in said
         assert "from -20 %" in said
+        assert "device=phone ClickThroughRate 0.04 0.03 -25 % -40 % to -10 %" in said
+        assert "Segments the effect on ClickThroughRate differs by device" in said
         assert "Novelty ClickThroughRate: +9.0% on users' first day" in said
         assert "Next:" in said
     assert 'id="experiment"' not in model_page(samples.seen(), samples.seen_versions())

@@ -85,6 +85,24 @@ EXPERIMENT: Json = {
             "beyond chance",
         },
     ],
+    "segments": [
+        {
+            "feature": "device", "value": "phone", "metric": "ClickThroughRate",
+            "champion": 0.04, "candidate": 0.03, "difference": -0.25, "low": -0.4, "high": -0.1,
+            "pValue": 0.0031, "championUsers": 900, "candidateUsers": 880, "note": "Harmed",
+        },
+        {
+            "feature": "device", "metric": "ClickThroughRate", "champion": 0.05,
+            "championUsers": 12, "candidateUsers": 9,
+        },
+    ],
+    "interactions": [
+        {
+            "feature": "device", "metric": "ClickThroughRate", "q": 12.5, "pValue": 0.002,
+            "message": "the effect on ClickThroughRate differs by device beyond chance "
+            "(Q = 12.5 with 2 degrees of freedom, p = 0.002)",
+        },
+    ],
 }  # fmt: skip
 
 

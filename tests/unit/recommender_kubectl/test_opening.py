@@ -79,7 +79,20 @@ def test_a_version_that_does_not_exist_is_refused_with_those_that_do(opened: lis
     assert opened == []
 
 
-@pytest.mark.parametrize("base", ["localhost:8080", "file:///etc", "javascript:x", "http://", "?"])
+@pytest.mark.parametrize(
+    "base",
+    [
+        "localhost:8080",
+        "file:///etc",
+        "javascript:x",
+        "http://",
+        "?",
+        "http://[::1",
+        "http://c.example:x",
+        "http://c.example@d.example",
+        "http://c.example/\n",
+    ],
+)
 def test_what_is_no_console_is_not_opened(base: str, opened: list[str]) -> None:
     with pytest.raises(ClusterError, match="--console"):
         run("movies", "--console", base)

@@ -12,6 +12,7 @@ from recommender_operator.experiments.estimates import Comparison
 from recommender_operator.experiments.metrics import Metric
 from recommender_operator.experiments.novelty import Novelty
 from recommender_operator.experiments.plan import Phase, Plan
+from recommender_operator.experiments.segments import Interaction, Report, Segment
 from recommender_operator.resources import assignment
 from recommender_operator.resources.assignment import Assignment
 from tests.unit.recommender_operator.started_worlds import in_canary
@@ -34,6 +35,10 @@ FADES = Novelty(
     metric=Metric.CLICK_THROUGH_RATE, first=0.3, later=0.1, change=-0.15, low=-0.2,
     high=float("inf"),
 )  # fmt: skip
+HARMED = Segment(feature="device", value="tv", comparison=CLICKS, harmed=True)
+DIFFERS = Interaction(
+    feature="device", metric=Metric.CLICK_THROUGH_RATE, q=9.5, degrees=2, p_value=0.01
+)
 #: Verdicts that end an experiment.
 ENDS = frozenset({Kind.PROMOTE, Kind.ROLL_BACK, Kind.FUTILE, Kind.INCONCLUSIVE})
 
@@ -58,6 +63,7 @@ class Judge:
             users={name: moments.users for name, moments in last.arms.items()},
             planned_users={last.champion: 5000, last.candidate: 5000},
             novelty=(FADES,),
+            by_segment=Report(segments=(HARMED,), interactions=(DIFFERS,)),
         )
 
 

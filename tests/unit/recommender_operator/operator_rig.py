@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 
-from recommender_operator.adapters.counters.experiments import ExperimentReader
+from recommender_operator.adapters.counters.experiments import UsersReader
 from recommender_operator.adapters.counters.port import SampleProvider
 from recommender_operator.adapters.kubernetes.port import Kube
 from recommender_operator.adapters.objects.baselines import BaselineStore
@@ -37,7 +37,7 @@ class Rig:
         samples: SampleProvider | None = None,
         key: Key = KEY,
         knative: bool = False,
-        experiments: ExperimentReader | None = None,
+        users: UsersReader | None = None,
     ) -> None:
         #: An API server in memory, unless the test brings a real one.
         self.kube = FakeKube()
@@ -60,7 +60,7 @@ class Rig:
             platform=PlatformReader(port, OPTIONS, clock=lambda: self.time.timestamp()),
             hosts=HostReader(port, OPTIONS, clock=lambda: self.time.timestamp()),
             baselines=baselines,
-            experiments=experiments,
+            users=users,
         )
         now: Callable[[], datetime.datetime] = lambda: self.time  # noqa: E731
         self.executor = Executor(

@@ -14,7 +14,7 @@ from recommender_operator.adapters.kubernetes.port import (
     VERSIONS,
 )
 from recommender_operator.adapters.objects.typed import version_object
-from recommender_operator.observed import ExperimentReading, ModelObject
+from recommender_operator.observed import CollectorReading, ModelObject
 from tests.fakes.kserve import FakeKServe
 from tests.fakes.kube import FakeKube
 from tests.fakes.objects import add_model
@@ -64,7 +64,7 @@ class FakeCollector:
 
     async def read(
         self, _model: ModelObject, experiment: str, _phase: int | None = None
-    ) -> ExperimentReading:
+    ) -> CollectorReading:
         """Return the moments of an experiment."""
         kube, now = self._rig().kube, self._rig().time
         versions = [version_object(kube.find(VERSIONS, name)) for name in kube.names(VERSIONS)]
@@ -72,6 +72,10 @@ class FakeCollector:
         assert reading is not None, "nobody measures"
         assert reading.error or reading.body["experiment"] == experiment, "asked for another one"
         return reading
+
+    async def outcomes(self, _model: ModelObject, _version: str) -> CollectorReading:
+        """Fail: no label of the stories is attributed."""
+        raise AssertionError("no label is compared")
 
 
 class Story:
@@ -118,7 +122,7 @@ class Story:
             kube=self.operators_kube,
             samples=self.samples,
             knative=knative,
-            experiments=self.collector,
+            users=self.collector,
         )
         rig.kube = kube
         return rig

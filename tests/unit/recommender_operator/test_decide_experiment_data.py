@@ -73,6 +73,7 @@ def test_a_collector_that_stays_away_until_max_days_is_no_verdict(judge: Judge) 
 
 
 NAN = float("nan")
+SEGMENT = arm("x", 100, 0.2) | {"feature": "device", "value": "tv"}
 
 
 def broken(world: Any, **changes: Any) -> dict[str, Any]:
@@ -127,6 +128,12 @@ def test_an_answer_of_another_form_is_an_error_that_names_the_field(
         ({"mixed": 10**400}, "mixed: not a count"),
         ({"disagreed": NAN}, "disagreed: not a count"),
         ({"sums": {}}, "sums: missing or unknown"),
+        ({"segments": 3}, "segments: not a list"),
+        ({"segments": [3]}, "segments[0]: not an object"),
+        ({"segments": [arm("x", 100, 0.2)]}, "segments[0].feature: not a text"),
+        ({"segments": [SEGMENT | {"value": "x" * 65}]}, "segments[0].value: not a text"),
+        ({"segments": [SEGMENT, SEGMENT]}, "segments[1]: it is there twice"),
+        ({"segments": [SEGMENT | {"users": -1}]}, "segments[0].users"),
         ({"days": 3}, "days: not an object"),
         ({"days": arm("x", 100, 0.2)}, "days.sums: missing or unknown"),
         ({"products": None}, "products: not an object"),

@@ -37,6 +37,17 @@ def test_users_are_assigned_by_a_header_from_the_first_step_on(judge: Judge) -> 
     assert world.routing == PLAIN, "a promoted version needs no header"
 
 
+def test_the_features_that_divide_the_users_are_in_the_header_and_in_the_plan(
+    judge: Judge,
+) -> None:
+    divided = [{"feature": "device", "largestLoss": 0.1}, {"feature": "age"}]
+    world = measuring(experiment=PLAN | {"segments": divided})
+    found = users(world)
+    assert found is not None
+    assert found.segments == ("device", "age")
+    assert judge.asked[-1][0].segments == {"device": 0.1, "age": None}
+
+
 def test_a_ramp_only_widens_and_each_width_is_a_phase(judge: Judge) -> None:
     world = measuring(rollout={"steps": [{"weight": w} for w in (1, 5, 20, 100)]})
     phases = experiment(world).phases
@@ -85,6 +96,13 @@ def test_the_numbers_are_in_the_status_of_the_version(judge: Judge) -> None:
     assert (lasting.low, lasting.high, lasting.p_value) == (-0.2, None, None)
     assert "+30.0% on users' first day, +10.0% later" in lasting.message
     assert "less than a week" in seen.seasonality
+    (tv,), (differs,) = seen.segments, seen.interactions
+    assert (tv.feature, tv.value, tv.metric, tv.note) == (
+        "device", "tv", "ClickThroughRate", "Harmed"
+    )  # fmt: skip
+    assert (tv.difference, tv.high, tv.candidate_users) == (0.25, None, 510)
+    assert (differs.q, differs.p_value) == (9.5, 0.01)
+    assert "differs by device beyond chance" in differs.message
 
 
 @pytest.mark.parametrize(
@@ -285,3 +303,19 @@ def test_numbers_are_written_once_a_minute(judge: Judge) -> None:
         world.tick()
     assert 4 <= len(written) <= 7
     assert len(judge.asked) > 50
+
+
+def test_the_time_of_a_verdict_is_that_of_its_first_look(judge: Judge) -> None:
+    world = measuring()
+    judge.kind = Kind.BLOCKED
+    until(world, lambda: experiment(world).verdict == "Blocked")
+    since = experiment(world).verdict_since
+    world.watch(200)
+    seen = experiment(world)
+    assert seen.verdict_since == since
+    assert seen.judged_at is not None
+    assert since is not None
+    assert seen.judged_at > since
+    judge.kind = Kind.KEEP_RUNNING
+    until(world, lambda: experiment(world).verdict == "KeepRunning")
+    assert experiment(world).verdict_since != since

@@ -105,6 +105,9 @@ def test_every_setting_can_be_set_and_reaches_the_manifests() -> None:
             "names must differ",
         ),
         ("RECOMMENDER_NOTIFICATION_HOSTS", "https://hooks.slack.com", "HOST or HOST:PORT"),
+        ("RECOMMENDER_CONSOLE_URL", "https://a.example/console", "without a path"),
+        ("RECOMMENDER_CONSOLE_URL", "https://a.example:65536", "HOST[:PORT]"),
+        ("RECOMMENDER_CONSOLE_URL", "https://[::zz]", "HOST[:PORT]"),
         ("RECOMMENDER_METRICS_PORT", "70000", "less than or equal to 65535"),
     ],
 )

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from recommender_collector.api.experiments import shown
 from recommender_collector.domain import moments as counted
+from recommender_collector.domain.experiments import OTHER, part_of
 from recommender_collector.domain.moments import COMPONENTS, SCALE, Share
 from recommender_collector.store.experiments import Account
 from recommender_operator.adapters.counters.experiments import parse
@@ -41,12 +42,16 @@ def test_the_details_of_a_phase_are_read_from_it_alone() -> None:
     arm.add(Share(CANDIDATE, False, tuple(range(len(COMPONENTS))), ()), 1)
     days.count(tuple(1000 * (place + 1) for place in range(len(DAYS))), 1)
     cells = {CANDIDATE: arm, counted.days_of(CANDIDATE): days}
-    account = Account(watermark=12.5, since={3: 1000}, moments={3: cells})
+    cells |= {f"{CANDIDATE} {part_of('device', place)}": arm for place in (0, OTHER)}
+    segments = {"device": ["phone", "tv"]}
+    account = Account(watermark=12.5, since={3: 1000}, moments={3: cells}, segments=segments)
     for detailed in (3, 2, None):
         body = parse(orjson.dumps(shown("00c0ffee", account, detailed)))
         (phase,) = moments.read_phases(body, EXPERIMENT, CHAMPION, CANDIDATE)
         assert phase.of(CANDIDATE).users == 1
         assert list(phase.days) == ([CANDIDATE] if detailed == 3 else [])
+        by_device = {"phone": phase.arms, None: phase.arms}
+        assert phase.segments == ({"device": by_device} if detailed == 3 else {})
         if detailed == 3:
             seen = phase.days[CANDIDATE]
             assert seen.sums["first.dwell"] == DAYS.index("first.dwell") + 1

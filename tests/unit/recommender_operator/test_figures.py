@@ -16,7 +16,12 @@ from recommender_operator import figures
 from recommender_operator.actions import Decision, DeleteVersion, UpdateVersion
 from recommender_operator.adapters.kubernetes.port import MODELS, VERSIONS
 from recommender_operator.api.spec import ExperimentMetric, ExperimentSpec, PrimaryMetric
-from recommender_operator.api.status import DriftStatus, FeatureEffect, RecommenderModelStatus
+from recommender_operator.api.status import (
+    DriftStatus,
+    FeatureEffect,
+    LabelDriftStatus,
+    RecommenderModelStatus,
+)
 from recommender_operator.api.version import (
     GateResult,
     MetricVerdict,
@@ -195,6 +200,13 @@ def test_a_takeover_and_the_effects_of_a_drift_are_shown() -> None:
     assert found["drift_effect", ("age",)] == 0.3
     assert found["drift_effect_limit", ("age",)] == 0.1
     assert found["drift_windows", ()] == 1
+    assert ("drift_label_windows", ()) not in found
+
+
+def test_windows_in_which_labels_drifted_are_shown() -> None:
+    labels = LabelDriftStatus(verdict="Fail", message="", breaches_in_a_row=3)
+    found = shown([version(NAMES[0], ModelVersionStatus())], drift=DriftStatus(labels=labels))
+    assert found["drift_label_windows", ()] == 3
 
 
 def test_during_a_rollout_each_metric_has_value_interval_limit_and_verdict() -> None:

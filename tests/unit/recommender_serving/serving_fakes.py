@@ -102,7 +102,12 @@ class Parts:
         self.registry = CollectorRegistry()
         bins = Bins(self.artifact)
         self.metrics = Metrics(
-            self.registry, "movies", version, bins.reference(), bins.design_effects()
+            self.registry,
+            "movies",
+            version,
+            bins.reference(),
+            bins.design_effects(),
+            bins.missing_design_effects(),
         )
         self.breaker = breaker or CircuitBreaker()
         self.stages = (

@@ -197,6 +197,19 @@ def feature_design_effect(
     return round(design_effect(user_N, bin_N), 4)
 
 
+def missing_design_effect(
+    feature: dict[str, Any], users: Sequence[int], values: Sequence[Value]
+) -> float:
+    """Return the design effect of the shares of nulls and of unknown values.
+
+    An attribute that a user lacks is missing in all of the user's sessions.
+    """
+    unknown = UNKNOWN if feature["kind"] == "categorical" else None
+    user_N = np.array(users, dtype=np.int64)
+    missing = (1 if value is None else 2 if value == unknown else 0 for value in values)
+    return round(design_effect(user_N, np.fromiter(missing, np.int64, len(values))), 4)
+
+
 def asked(sessions: int, items: int, seed: int) -> Ints:
     """Return the places of the sessions whose request the model answers for `top_score`.
 
@@ -231,4 +244,5 @@ def reference(
         name = each["name"]
         of = answered if name == TOP_SCORE else users
         each["designEffect"] = feature_design_effect(each, of, columns[name])
+        each["missingDesignEffect"] = missing_design_effect(each, of, columns[name])
     return {"schema": SCHEMA, "sessions": len(rows), "features": features}

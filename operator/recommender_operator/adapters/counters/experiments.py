@@ -1,4 +1,4 @@
-"""What users did in an experiment, from the collector; people see why if it cannot be read."""
+"""What users did, from the collector; people see why if it cannot be read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import NoReturn, Protocol
 import aiohttp
 
 from recommender_operator.adapters.pods.http import ExchangeError, exchange
-from recommender_operator.observed import ExperimentReading, ModelObject
+from recommender_operator.observed import CollectorReading, ModelObject
 
 #: Maximum size of an answer in bytes: 100 phases of 6 arms have about 2 MiB.
 LIMIT = 4 * 2**20
@@ -19,32 +19,42 @@ TIMEOUT = aiohttp.ClientTimeout(total=5, connect=2)
 #: Time for which an answer is used again, also an error, in seconds: looks are more frequent than
 #: anything changes, and a slow collector must not delay each of them.
 FRESH = 20.0
+#: The same for what changes once a day.
+SETTLED = 300.0
 #: Maximum number of answers that are kept.
 KEPT = 1000
 
 
-class ExperimentReader(Protocol):
-    """Reads the moments of an experiment; never raises."""
+class UsersReader(Protocol):
+    """Reads what users did; never raises."""
 
     async def read(
         self, model: ModelObject, experiment: str, phase: int | None = None
-    ) -> ExperimentReading:
+    ) -> CollectorReading:
         """Return the collector's answer about the experiment with an id, or why there is none.
 
         `phase`: the one whose details are read too.
         """
         ...
 
+    async def outcomes(self, model: ModelObject, version: str) -> CollectorReading:
+        """Return what became of the predictions of a version, or why it is unknown."""
+        ...
+
 
 class NoCollector:
-    """An `ExperimentReader` without a collector, for a given reason."""
+    """A reader without a collector, for a given reason."""
 
     def __init__(self, reason: str = "the chart has no collector: set collector.enabled") -> None:
-        self._reading = ExperimentReading(error=f"its users cannot be read: {reason}")
+        self._reading = CollectorReading(error=f"its users cannot be read: {reason}")
 
     async def read(
         self, _model: ModelObject, _experiment: str, _phase: int | None = None
-    ) -> ExperimentReading:
+    ) -> CollectorReading:
+        """Return the reason."""
+        return self._reading
+
+    async def outcomes(self, _model: ModelObject, _version: str) -> CollectorReading:
         """Return the reason."""
         return self._reading
 
@@ -52,11 +62,11 @@ class NoCollector:
 @dataclasses.dataclass(frozen=True)
 class _Kept:
     at: float
-    reading: ExperimentReading
+    reading: CollectorReading
 
 
 class CollectorReader:
-    """An `ExperimentReader` of the collector of the release."""
+    """A `UsersReader` of the collector of the release."""
 
     def __init__(
         self,
@@ -69,11 +79,12 @@ class CollectorReader:
         self._session = session
         self._url = url.rstrip("/")
         self._namespace = namespace
-        self._elsewhere = NoCollector(
-            f"the collector knows the models of namespace {namespace}; create this one there"
+        self._elsewhere = CollectorReading(
+            error="its users cannot be read: the collector knows the models of namespace "
+            f"{namespace}; create this one there"
         )
         self._clock = clock
-        self._kept: dict[tuple[str, str, int | None], _Kept] = {}
+        self._kept: dict[str, _Kept] = {}
 
     @classmethod
     def session(cls) -> aiohttp.ClientSession:
@@ -82,30 +93,36 @@ class CollectorReader:
 
     async def read(
         self, model: ModelObject, experiment: str, phase: int | None = None
-    ) -> ExperimentReading:
+    ) -> CollectorReading:
         """Return the collector's answer, or one that is at most FRESH seconds old."""
+        details = "" if phase is None else f"?details={phase}"
+        return await self._read(model, f"experiments/{model.name}/{experiment}{details}", FRESH)
+
+    async def outcomes(self, model: ModelObject, version: str) -> CollectorReading:
+        """Return the collector's answer, or one that is at most SETTLED seconds old."""
+        return await self._read(model, f"outcomes/{model.name}/{version}", SETTLED)
+
+    async def _read(self, model: ModelObject, path: str, fresh: float) -> CollectorReading:
         if model.namespace != self._namespace:
-            return await self._elsewhere.read(model, experiment)
-        key, now = (model.name, experiment, phase), self._clock()
-        kept = self._kept.get(key)
-        if kept is not None and now - kept.at < FRESH:
+            return self._elsewhere
+        kept, now = self._kept.get(path), self._clock()
+        if kept is not None and now - kept.at < fresh:
             return kept.reading
-        reading = await self._ask(*key)
-        self._kept.pop(key, None)
+        reading = await self._ask(path)
+        self._kept.pop(path, None)
         # At the end, so that the first one is the oldest.
-        self._kept[key] = _Kept(self._clock(), reading)
+        self._kept[path] = _Kept(self._clock(), reading)
         while len(self._kept) > KEPT:
             self._kept.pop(next(iter(self._kept)))
         return reading
 
-    async def _ask(self, model: str, experiment: str, phase: int | None) -> ExperimentReading:
-        details = "" if phase is None else f"?details={phase}"
-        address = f"{self._url}/v1/experiments/{model}/{experiment}{details}"
+    async def _ask(self, path: str) -> CollectorReading:
         try:
+            address = f"{self._url}/v1/{path}"
             answer = await exchange(self._session, "GET", address, limit=LIMIT)
-            return ExperimentReading(body=parse(answer))
+            return CollectorReading(body=parse(answer))
         except (ExchangeError, ValueError) as error:
-            return ExperimentReading(error=f"its users cannot be read: {error}")
+            return CollectorReading(error=f"its users cannot be read: {error}")
 
 
 def parse(body: bytes) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""One try to tell a receiver.
+"""One try to send to a receiver.
 
 Errors have neither the address nor anything of the answer: the address of a webhook is a secret,
 and errors go into Events and logs.
@@ -25,7 +25,7 @@ _PASSING = frozenset({408, 425, 429})
 
 
 class PostError(Exception):
-    """The receiver was not told. `passes` is whether another try makes sense."""
+    """The receiver did not take it. `passes` is whether another try makes sense."""
 
     def __init__(self, message: str, *, passes: bool, after: float | None = None) -> None:
         super().__init__(message)

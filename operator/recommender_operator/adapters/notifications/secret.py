@@ -11,7 +11,7 @@ from pathlib import Path
 from recommender_operator.notifications import signing
 from recommender_operator.notifications.receivers import AddressError
 
-#: Bytes of an entry; the rest is not read.
+#: Maximum bytes of an entry.
 LIMIT = 4_096
 
 
@@ -37,14 +37,23 @@ def read(folder: Path, name: str) -> Credentials:
     if not token.isprintable() or " " in token or not token.isascii():
         raise AddressError(f"the entry {name}.token has characters that no token has")
     try:
-        return Credentials(url=url, key=signing.key_of(key) if key else None, token=token)
+        return Credentials(
+            url=url, key=signing.key_of(key) if key is not None else None, token=token
+        )
     except signing.InvalidKeyError as error:
         raise AddressError(str(error)) from None
 
 
 def _entry(folder: Path, name: str) -> str | None:
+    """Return an entry; None only if there is none: a broken key must not mean no signature."""
     try:
         with (folder / name).open("rb") as file:
-            return file.read(LIMIT).decode().strip()
-    except (OSError, UnicodeDecodeError):
+            content = file.read(LIMIT + 1)
+        text = content.decode().strip() if len(content) <= LIMIT else ""
+    except FileNotFoundError:
         return None
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    if not text:
+        raise AddressError(f"the entry {name} is empty, too long, not UTF-8 or not readable")
+    return text

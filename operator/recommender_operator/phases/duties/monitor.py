@@ -1,7 +1,8 @@
 """Drift of the served sessions from the champion's training data.
 
-Drift is not the fault of a version. It is reported by feature, blocks the promotion of versions
-that were trained before it, and starts a retraining.
+Drift is not the fault of a version. It is reported with its cause: shifted inputs, features that
+most sessions lack, or labels that no longer follow the probabilities. What the operator does for
+each cause is in `analysis/reactions.py`.
 """
 
 from __future__ import annotations
@@ -10,18 +11,26 @@ import dataclasses
 import datetime
 
 from recommender_operator.analysis import drift as drifts
-from recommender_operator.analysis import filling
+from recommender_operator.analysis import filling, schema_break
 from recommender_operator.analysis.drift import DriftVerdict
 from recommender_operator.analysis.filling import Filling
+from recommender_operator.analysis.reactions import Cause, Reaction
 from recommender_operator.analysis.verdict import Verdict
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.spec import ConditionStatus
 from recommender_operator.api.status import DriftStatus
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases.duties import ledger, retraining
+from recommender_operator.phases import causes
+from recommender_operator.phases.duties import labels, ledger, retraining
 from recommender_operator.phases.stages import breaks, windows
 from recommender_operator.phases.turn import Turn
 
+_REASONS = {
+    Cause.INPUT_SHIFT: Reason.SHIFTED,
+    Cause.SCHEMA_BREAK: Reason.SCHEMA_BROKEN,
+    Cause.LOSS_RISE: Reason.LOSS_ROSE,
+    Cause.CALIBRATION_DRIFT: Reason.CALIBRATION_DRIFTED,
+}
 _POLL = datetime.timedelta(seconds=15)
 
 
@@ -40,6 +49,7 @@ def step(turn: Turn) -> None:
     breaks.watch_champion(turn)
     if turn.champion is not None and turn.champion.name == champion.name:
         _window(turn, champion)
+        labels.step(turn, champion)
         _react(turn, champion)
     else:
         ledger.count_rollbacks(turn)
@@ -71,7 +81,11 @@ def _window(turn: Turn, champion: VersionObject) -> None:
         return
     if seen.verdict is Verdict.FAIL and _candidate_fits(turn, key):
         return
-    turn.set_status(drift=drifts.advance(turn.spec.drift, turn.status.drift, seen, turn.now))
+    drift = drifts.advance(turn.spec.drift, turn.status.drift, seen, turn.now)
+    if seen.verdict is Verdict.FAIL:
+        cause = Cause.SCHEMA_BREAK if schema_break.broken(stats) else Cause.INPUT_SHIFT
+        drift = drift.model_copy(update={"cause": str(cause)})
+    turn.set_status(drift=drift)
 
 
 def _filling(turn: Turn, champion: VersionObject, sessions: int) -> Filling:
@@ -119,28 +133,46 @@ def _candidate_fits(turn: Turn, key: str) -> bool:
 
 
 def _react(turn: Turn, champion: VersionObject) -> None:
-    drift = turn.status.drift
     _number(turn)
-    if not drifts.drifted(turn.spec.drift, drift):
+    found = causes.confirmed(turn)
+    if not found:
         turn.condition(ConditionType.DRIFTED, *_quiet(turn, champion))
         return
-    features = ", ".join(drift.features) or "the sessions"
     obstacle = _obstacle(turn, champion)
     if obstacle is None:
-        _retrain(turn, features)
+        _retrain(turn, _what(turn, found[0]))
         obstacle = "a retraining starts"
-    message = f"{features} shifted from the training data of {champion.name}: {drift.message}"
-    message = f"{message}. Reaction: {obstacle}"
-    if turn.condition(ConditionType.DRIFTED, "True", Reason.SHIFTED, message):
-        turn.warn(Reason.SHIFTED, message)
+    told = ". ".join(_told(turn, cause, champion.name) for cause in found)
+    message = f"{told}. Reaction: {obstacle}"
+    reason = _REASONS[found[0]]
+    if turn.condition(ConditionType.DRIFTED, "True", reason, message):
+        turn.warn(reason, message)
+
+
+def _what(turn: Turn, cause: Cause) -> str:
+    """Return what drifted, for the name of a retraining."""
+    if cause in (Cause.LOSS_RISE, Cause.CALIBRATION_DRIFT):
+        return "the loss" if cause is Cause.LOSS_RISE else "the calibration"
+    return ", ".join(turn.status.drift.features) or "the sessions"
+
+
+def _told(turn: Turn, cause: Cause, champion: str) -> str:
+    drift, what = turn.status.drift, _what(turn, cause)
+    match cause:
+        case Cause.LOSS_RISE | Cause.CALIBRATION_DRIFT:
+            numbers = "" if drift.labels is None else drift.labels.message
+            return f"{what} of {champion} changed since its first week: {numbers}"
+        case Cause.SCHEMA_BREAK:
+            return f"most sessions lack {what}, which the training had: {drift.message}"
+    return f"{what} shifted from the training data of {champion}: {drift.message}"
 
 
 def _number(turn: Turn) -> None:
     """Give a drift a sequence number, which shows the versions that were trained before it."""
     drift = turn.status.drift
-    has_drifted = drifts.drifted(turn.spec.drift, drift)
-    if has_drifted != (drift.began > 0):
-        began = turn.next_number() if has_drifted else 0
+    blocks = causes.reacts(turn, Reaction.BLOCK_PROMOTIONS)
+    if blocks != (drift.began > 0):
+        began = turn.next_number() if blocks else 0
         turn.set_status(drift=drift.model_copy(update={"began": began}))
 
 
@@ -163,10 +195,17 @@ def _obstacle(turn: Turn, champion: VersionObject) -> str | None:
         return "the requested retraining starts"
     if turn.retrain is not None and candidate is not None and candidate.name == turn.desired:
         return f"the retraining {candidate.name} is in progress"
+    if frozen := retraining.frozen(turn):
+        return frozen
+    if spec.drift.dry_run:
+        would = ", ".join(sorted(causes.wanted(turn) - {Reaction.ALERT}))
+        return f"none, because drift.dryRun is true; otherwise {would}"
     if not spec.retrain.on_drift:
         return "none, because retrain.onDrift is false; change data or training in the spec"
     if general := retraining.obstacle(turn, champion):
         return general
+    if turn.observed.retrainings_full:
+        return turn.observed.retrainings_full
     if reacted is not None and not turn.due(reacted, cooldown, _POLL):
         return f"none before {(reacted + cooldown).isoformat(timespec='seconds')} (cooldown)"
     return None

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import datetime
 
+from recommender_operator.analysis.reactions import Reaction
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.status import RetrainStatus
 from recommender_operator.observed import VersionObject
+from recommender_operator.phases import causes
 from recommender_operator.phases.turn import Turn
 
 _NOW = datetime.timedelta(seconds=1)
@@ -26,6 +28,17 @@ def obstacle(turn: Turn, champion: VersionObject) -> str | None:
     if not turn.is_of_spec(champion):
         return "none, because the champion was not trained from the current spec; change the spec"
     return None
+
+
+def frozen(turn: Turn) -> str | None:
+    """Return why nothing retrains by itself, whatever the cause; None if it may."""
+    if not causes.reacts(turn, Reaction.FREEZE_RETRAINING):
+        return None
+    features = ", ".join(turn.status.drift.features)
+    return (
+        f"no retraining by itself, which would learn from sessions without {features}: repair "
+        "what sends them, or set drift.dryRun"
+    )
 
 
 def is_requested(turn: Turn) -> bool:

@@ -14,6 +14,7 @@ from recommender_operator.analysis.window import WindowStats, window_stats
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
+from recommender_operator.phases import causes
 from recommender_operator.phases.stages import windows
 from recommender_operator.phases.turn import Turn
 
@@ -40,14 +41,14 @@ def watch_candidate(turn: Turn, candidate: VersionObject) -> str | None:
     windows.save(turn, key, [candidate.name, champion.name])
     if _is_lost(seen, ours, theirs):
         return None
-    return seen.message if _advance(turn, seen) else None
+    return seen.message if _advance(turn, seen) and _acts(turn, candidate, seen) else None
 
 
 def suspicion(turn: Turn) -> str | None:
     """Return a text if the last windows showed a break of the candidate only, else None."""
     count = turn.status.drift.candidate_breaks_in_a_row
     needed = turn.spec.drift.consecutive_windows
-    if not turn.spec.drift.enabled or count == 0:
+    if not turn.spec.drift.enabled or count == 0 or not causes.rolls_back(turn.spec.drift):
         return None
     return f"{count} of {needed} windows in a row show a break of the candidate only"
 
@@ -69,7 +70,9 @@ def watch_champion(turn: Turn) -> None:
     windows.save(turn, key, [champion.name])
     if _is_lost(seen, ours, before):
         return
-    if _advance(turn, seen) and turn.is_ready(previous.name):
+    if not _advance(turn, seen) or not _acts(turn, champion, seen):
+        return
+    if turn.is_ready(previous.name):
         _return_to(turn, previous, champion, seen)
 
 
@@ -124,6 +127,15 @@ def _return_to(
     reason = Reason.BROKEN_AFTER_PROMOTION
     turn.end(previous.name, VersionStage.PROMOTED, reason, message)
     turn.end(champion.name, VersionStage.ROLLED_BACK, reason, message)
+
+
+def _acts(turn: Turn, version: VersionObject, seen: DriftVerdict) -> bool:
+    """Return whether a break rolls a version back; a dry run says what it would do."""
+    if causes.rolls_back(turn.spec.drift):
+        return True
+    message = f"{version.name} is broken and stays, because drift.dryRun is true: {seen.message}"
+    turn.warn(Reason.CANDIDATE_BROKEN, message, version=version.name)
+    return False
 
 
 def _restart(turn: Turn, key: str, *versions: str) -> None:

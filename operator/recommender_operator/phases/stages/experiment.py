@@ -203,4 +203,5 @@ def _plan(spec: ExperimentSpec) -> Plan:
         power=spec.power,
         min_days=spec.min_days,
         max_days=spec.max_days,
+        segments={each.feature: each.largest_loss for each in spec.segments},
     )

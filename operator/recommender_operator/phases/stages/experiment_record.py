@@ -8,17 +8,25 @@ import math
 from collections.abc import Sequence
 
 from recommender_operator.api.conditions import Reason
-from recommender_operator.api.spec_experiment import ExperimentSpec
+from recommender_operator.api.spec_experiment import (
+    MAX_METRICS,
+    MAX_SEGMENTS,
+    MAX_VALUES,
+    ExperimentSpec,
+)
 from recommender_operator.api.version_experiment import (
     ExperimentStatus,
     MetricComparison,
     NoveltyComparison,
+    SegmentComparison,
+    SegmentInteraction,
 )
 from recommender_operator.experiments.decision import Decision, Kind
 from recommender_operator.experiments.estimates import Comparison
 from recommender_operator.experiments.novelty import Novelty
 from recommender_operator.experiments.plan import Phase
-from recommender_operator.experiments.words import lasting, seasonality
+from recommender_operator.experiments.segments import Report, Segment
+from recommender_operator.experiments.words import differing, lasting, seasonality
 from recommender_operator.phases.turn import Turn
 
 #: Minimum time between two writes of the numbers, unless the verdict changes: an experiment takes
@@ -42,9 +50,11 @@ def note(turn: Turn, name: str, found: Finding) -> ExperimentStatus:
     """Record a finding, at most once per EVERY unless the verdict changes; return the record."""
     before = turn.versions[name].status.experiment
     assert before is not None, "there is an experiment"
+    same = str(found.verdict) == before.verdict
     after = before.model_copy(
         update={
             "verdict": str(found.verdict),
+            "verdict_since": (before.verdict_since if same else None) or turn.time,
             "final": found.final,
             "message": found.message[:MAX_MESSAGE],
             "judged_at": turn.time,
@@ -91,7 +101,42 @@ def _numbers(plan: ExperimentSpec, found: Finding) -> dict[str, object]:
             *_compared("Guardrail", seen.guardrails, [g.largest_loss for g in plan.guardrails]),
         ),
         "novelty": tuple(map(_lasting, seen.novelty)),
+        **_by_segment(plan, seen.by_segment),
     }
+
+
+def _by_segment(plan: ExperimentSpec, seen: Report) -> dict[str, object]:
+    interactions = tuple(
+        SegmentInteraction(
+            feature=each.feature,
+            metric=str(each.metric),
+            q=each.q,
+            p_value=each.p_value,
+            message=differing(each, plan.alpha),
+        )
+        for each in seen.interactions
+        if math.isfinite(each.q)
+    )
+    segments = tuple(map(_segment, seen.segments[: MAX_SEGMENTS * MAX_VALUES * MAX_METRICS]))
+    return {"segments": segments, "interactions": interactions}
+
+
+def _segment(each: Segment) -> SegmentComparison:
+    found = each.comparison
+    return SegmentComparison(
+        feature=each.feature,
+        value=each.value,
+        metric=str(found.metric),
+        champion=_finite(found.champion),
+        candidate=_finite(found.candidate),
+        difference=_finite(found.difference),
+        low=_finite(found.low),
+        high=_finite(found.high),
+        p_value=_finite(found.p_value),
+        champion_users=found.champion_users,
+        candidate_users=found.candidate_users,
+        note="Harmed" if each.harmed else "Mismatch" if each.mismatch else "",
+    )
 
 
 def _lasting(each: Novelty) -> NoveltyComparison:

@@ -18,6 +18,8 @@ from recommender_operator.experiments.plan import Phase
 
 #: Maximum number of phases and arms in an answer.
 MAX_ENTRIES = 1000
+#: Maximum length of the name of a feature and of a value.
+MAX_TEXT = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +28,7 @@ class _Arm:
     mixed: int
     disagreed: int
     days: Moments | None
+    segments: Mapping[tuple[str, str | None], Moments]
 
 
 def read_phases(
@@ -89,7 +92,16 @@ def _phase(
         mixed=sum(arm.mixed for arm in own.values()),
         disagreed=sum(arm.disagreed for arm in own.values()),
         days={name: arm.days for name, arm in own.items() if arm.days is not None},
+        segments=_by_segment(own),
     )
+
+
+def _by_segment(arms: Mapping[str, _Arm]) -> dict[str, dict[str | None, dict[str, Moments]]]:
+    found: dict[str, dict[str | None, dict[str, Moments]]] = {}
+    for name, arm in arms.items():
+        for (feature, value), moments in arm.segments.items():
+            found.setdefault(feature, {}).setdefault(value, {})[name] = moments
+    return found
 
 
 def _arms(entries: Sequence[object], at: str) -> dict[str, _Arm]:
@@ -106,8 +118,25 @@ def _arms(entries: Sequence[object], at: str) -> dict[str, _Arm]:
             _count(arm, "mixed", here),
             _count(arm, "disagreed", here),
             None if days is None else _moments(days, f"{here}.days", DAYS),
+            _segments(arm, here),
         )
     return arms
+
+
+def _segments(arm: Mapping[str, Any], at: str) -> dict[tuple[str, str | None], Moments]:
+    if "segments" not in arm:
+        return {}
+    found: dict[tuple[str, str | None], Moments] = {}
+    for place, entry in enumerate(_list(arm, "segments", f"{at}.")):
+        here = f"{at}.segments[{place}]"
+        segment = _object(entry, here)
+        is_other = segment.get("value") is None
+        value = None if is_other else _text(segment, "value", here)
+        named = _text(segment, "feature", here), value
+        if named in found:
+            raise ValueError(f"{here}: it is there twice")
+        found[named] = _moments(segment, here, COMPONENTS)
+    return found
 
 
 def _moments(value: object, at: str, components: Sequence[str]) -> Moments:
@@ -122,6 +151,13 @@ def _list(body: Mapping[str, Any], field: str, prefix: str = "") -> list[Any]:
     value = body.get(field)
     if not isinstance(value, list) or len(value) > MAX_ENTRIES:
         raise ValueError(f"{prefix}{field}: not a list of at most {MAX_ENTRIES} entries")
+    return value
+
+
+def _text(body: Mapping[str, Any], field: str, at: str) -> str:
+    value = body.get(field)
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT:
+        raise ValueError(f"{at}.{field}: not a text of at most {MAX_TEXT} characters")
     return value
 
 

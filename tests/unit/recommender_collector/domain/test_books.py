@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from recommender_collector.api.experiments import shown
 from recommender_collector.domain.books import Books
+from recommender_collector.domain.checks import MAX_SEGMENTS
 from recommender_collector.domain.effects import effects, number
 from recommender_collector.domain.events import Erasure, Event, Kind
 from recommender_collector.domain.experiments import (
@@ -20,6 +21,7 @@ from recommender_collector.domain.experiments import (
     KEEP_SECONDS,
     MOST_ARMS,
     MOST_EXPERIMENTS,
+    OTHER,
     Changes,
     Experiment,
     Ignored,
@@ -131,9 +133,15 @@ class Memory:
             if of == name:
                 moments.setdefault(phase, {})[cell] = Moments.decode(text)
         since = {phase: time for (of, phase), time in self.since.items() if of == name}
-        told = shown(name, Account(0.0, since, moments), detailed)["phases"]
+        told = shown(name, self._account(name, since, moments), detailed)["phases"]
         assert isinstance(told, list)
         return present(told)
+
+    def _account(
+        self, name: str, since: dict[int, int], moments: dict[int, dict[str, Moments]]
+    ) -> Account:
+        segments = self.experiments[name].segments if name in self.experiments else {}
+        return Account(0.0, since, moments, segments=segments)
 
     def sums(self, arm: str = "shop-a", phase: int = 0) -> dict[str, int]:
         (found,) = (
@@ -197,6 +205,34 @@ def test_a_user_who_is_erased_at_once_does_not_change_the_start_of_a_phase() -> 
     memory.apply(AT, impression("eve", AT))
     memory.apply(AT + 9, impression("ada", AT + 9), Erasure("ada"))
     assert memory.answer()[0]["since"] == AT / 1000
+
+
+def segments(memory: Memory) -> dict[tuple[str, str | None], int]:
+    """Users by feature and value."""
+    ((arm,),) = (phase["arms"] for phase in memory.answer(detailed=0))
+    return {(each["feature"], each["value"]): each["users"] for each in arm["segments"]}
+
+
+def test_a_user_has_the_segments_of_its_first_impression_also_if_that_is_late() -> None:
+    memory = Memory()
+    memory.apply(AT + 9, impression("ada", AT + 9, segments=(("device", "tv"),)))
+    memory.apply(AT + 10, impression("ada", AT + 10, segments=(("device", "phone"),)))
+    assert segments(memory) == {("device", "tv"): 1}
+    memory.apply(AT + 11, impression("ada", AT, segments=(("device", "watch"),)))
+    assert segments(memory) == {("device", "watch"): 1}
+    memory.apply(AT + 12, impression("eve", AT), Erasure("ada"))
+    assert segments(memory) == {}
+
+
+def test_values_beyond_the_bound_are_one_segment_and_more_features_are_none() -> None:
+    memory = Memory()
+    users = [impression(f"u{n}", AT, segments=(("city", f"c{n}"),)) for n in range(OTHER + 3)]
+    more = [impression("x", AT, segments=tuple((f"f{n}", "v") for n in range(MAX_SEGMENTS)))]
+    memory.apply(AT, *users, *more)
+    seen = segments(memory)
+    assert (seen["city", "c0"], seen["city", None]) == (1, 3)
+    assert len({feature for feature, _ in seen}) == MAX_SEGMENTS
+    assert len(seen) == OTHER + MAX_SEGMENTS
 
 
 def test_a_user_of_two_arms_counts_in_neither() -> None:

@@ -48,6 +48,11 @@ events = st.builds(
         st.integers(0, 99),
         st.from_regex("[a-z0-9-]{1,80}", fullmatch=True),
         st.floats(1e-9, 1e12),
+        st.dictionaries(
+            st.from_regex("[a-z][a-z0-9_]{0,39}", fullmatch=True),
+            st.text("aäz 日", min_size=1, max_size=64),
+            max_size=3,
+        ).map(lambda found: tuple(sorted(found.items()))),
     ),
     probabilities=st.none() | st.lists(st.floats(0, 1), max_size=3).map(tuple),
 )

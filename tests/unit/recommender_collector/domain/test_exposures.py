@@ -23,6 +23,13 @@ def test_an_impression_says_experiment_phase_arm_and_cap() -> None:
     assert exposure == Exposure("0a1b2c3d", 3, "shop-0a1b2c3d", 1000.0)
 
 
+def test_an_impression_may_say_the_segments_of_its_user() -> None:
+    given = GIVEN | {"segments": {"device": "phone", "age": "unknown"}}
+    exposure = event_of(shown(**given), rules(), NOW).exposure
+    assert exposure is not None
+    assert exposure.segments == (("age", "unknown"), ("device", "phone"))
+
+
 def test_an_impression_outside_experiments_says_none_of_them() -> None:
     assert event_of(shown(), rules(), NOW).exposure is None
     assert event_of(shown(**dict.fromkeys(GIVEN)), rules(), NOW).exposure is None
@@ -55,6 +62,13 @@ def test_an_impression_outside_experiments_says_none_of_them() -> None:
         ("cap", "10"),
         ("cap", True),
         *((name, None) for name in GIVEN),
+        ("segments", []),
+        ("segments", {"Device": "phone"}),
+        ("segments", {"device": ""}),
+        ("segments", {"device": "a" * 65}),
+        ("segments", {"device": "a\n"}),
+        ("segments", {"device": 3}),
+        ("segments", {f"f{n}": "a" for n in range(4)}),
     ],
 )
 def test_a_part_that_is_wrong_or_missing_is_refused_by_its_name(field: str, value: object) -> None:

@@ -63,7 +63,8 @@ def test_the_rows_of_a_user_are_found_by_the_id_alone() -> None:
 
 
 def test_the_archive_has_the_parts_of_an_exposure_as_fields() -> None:
-    shown = EVENT._replace(exposure=Exposure("0a1b2c3d", 2, "shop-a", 10.0))
-    row = orjson.loads(archived(shown))
-    assert {name: row[name] for name in Exposure._fields} == shown.exposure._asdict()  # type: ignore[union-attr]
+    exposure = Exposure("0a1b2c3d", 2, "shop-a", 10.0, (("device", "phone"),))
+    row = orjson.loads(archived(EVENT._replace(exposure=exposure)))
+    expected = exposure._asdict() | {"segments": {"device": "phone"}}
+    assert {name: row[name] for name in Exposure._fields} == expected
     assert row.keys() == orjson.loads(archived(EVENT)).keys() | set(Exposure._fields)

@@ -39,6 +39,7 @@ def test_everything_of_the_contract_is_counted() -> None:
         'recommender_feature_values_total{bin="0",feature="age"}': 36,
         'recommender_reference_sessions{bin="0",feature="age"}': 500,
         'recommender_reference_design_effect{feature="age"}': 2.5,
+        'recommender_reference_missing_design_effect{feature="age"}': 1.5,
     }})  # fmt: skip
     assert (stats.requests, stats.errors, stats.invalid, stats.sessions) == (100, 10, 3, 40)
     assert (stats.answered, stats.fallback_answers, stats.anomalies) == (92, 12, 7)
@@ -46,6 +47,7 @@ def test_everything_of_the_contract_is_counted() -> None:
     assert stats.features == {"age": {"null": 4, "0": 36}}
     assert stats.reference == {"age": {"0": 500}}
     assert stats.design_effects == {"age": 2.5}
+    assert stats.missing_design_effects == {"age": 1.5}
     assert (stats.pods, stats.resets) == (1, 0)
 
 

@@ -1,9 +1,10 @@
-"""What people are told about a model: each decision, each verdict, and what waits for them."""
+"""What is sent about a model: each decision, each verdict, and what waits for them."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,15 +13,17 @@ from hypothesis import strategies as st
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.spec_experiment import (
     ExperimentMetric,
+    ExperimentMode,
     ExperimentSpec,
     PrimaryMetric,
 )
 from recommender_operator.api.version import VersionStage
 from recommender_operator.api.version_experiment import ExperimentStatus
 from recommender_operator.notifications import facts
-from recommender_operator.notifications.facts import RECENT, Fact, FactKind
+from recommender_operator.notifications.facts import GRACE, RECENT, Fact, FactKind
+from recommender_operator.observed import VersionObject
 from tests.fakes.kube import NOW
-from tests.unit.recommender_operator.notifications.told import (
+from tests.unit.recommender_operator.notifications.samples import (
     AT,
     VERSION,
     condition,
@@ -35,10 +38,29 @@ PLAN = ExperimentSpec(
 )
 
 
-def tried(verdict: str, *, final: bool = False, at: datetime.datetime = AT) -> ExperimentStatus:
+def tried(
+    verdict: str,
+    *,
+    final: bool = False,
+    at: datetime.datetime = AT,
+    since: datetime.datetime | None = AT - GRACE,
+    mode: ExperimentMode = ExperimentMode.DECIDE,
+) -> ExperimentStatus:
     return ExperimentStatus(
-        id="00c0ffee", plan=PLAN, verdict=verdict, final=final, judged_at=at, message="numbers"
+        id="00c0ffee",
+        plan=PLAN.model_copy(update={"mode": mode}),
+        verdict=verdict,
+        final=final,
+        judged_at=at,
+        verdict_since=since,
+        message="numbers",
     )
+
+
+def rolling_out(
+    seen: ExperimentStatus, stage: VersionStage = VersionStage.CANARY, **status: Any
+) -> VersionObject:
+    return version(stage=stage, experiment=seen, **status)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +72,7 @@ def tried(verdict: str, *, final: bool = False, at: datetime.datetime = AT) -> E
         (VersionStage.FAILED, FactKind.FAILED),
     ],
 )
-def test_a_decision_is_told_with_its_reason_and_time(stage: VersionStage, kind: FactKind) -> None:
+def test_a_decision_is_sent_with_its_reason_and_time(stage: VersionStage, kind: FactKind) -> None:
     (found,) = facts.of_model(model(), [decided(stage)], NOW)
     assert (found.kind, found.version, found.reason, found.at) == (
         kind,
@@ -66,7 +88,7 @@ def test_a_superseded_version_is_no_news() -> None:
 
 
 @pytest.mark.parametrize(("age", "count"), [(RECENT - SECOND, 1), (RECENT, 0)])
-def test_only_recent_decisions_are_told(age: datetime.timedelta, count: int) -> None:
+def test_only_recent_decisions_are_sent(age: datetime.timedelta, count: int) -> None:
     old = decided(VersionStage.PROMOTED, NOW - age)
     assert len(facts.of_model(model(), [old], NOW)) == count
 
@@ -80,10 +102,10 @@ def test_only_recent_decisions_are_told(age: datetime.timedelta, count: int) -> 
         (tried("Error"), FactKind.EXPERIMENT_BLOCKED, True),
     ],
 )
-def test_a_verdict_of_an_experiment_is_told(
+def test_a_verdict_of_an_experiment_is_sent(
     seen: ExperimentStatus, kind: FactKind, lasting: bool
 ) -> None:
-    (found,) = facts.of_model(model(), [version(experiment=seen)], NOW)
+    (found,) = facts.of_model(model(), [rolling_out(seen)], NOW)
     assert (found.kind, found.reason, found.lasting) == (kind, seen.verdict, lasting)
 
 
@@ -92,18 +114,70 @@ def test_a_verdict_of_an_experiment_is_told(
     [tried("KeepRunning"), tried(""), tried("Promote", final=True, at=NOW - RECENT)],
 )
 def test_a_running_or_old_experiment_is_no_news(seen: ExperimentStatus) -> None:
-    assert facts.of_model(model(), [version(experiment=seen)], NOW) == ()
+    assert facts.of_model(model(), [rolling_out(seen)], NOW) == ()
 
 
 def test_the_numbers_of_a_blocked_experiment_change_without_news() -> None:
     one, two = (
-        facts.of_model(model(), [version(experiment=tried("Blocked", at=at))], NOW)
-        for at in (AT, NOW)
+        facts.of_model(model(), [rolling_out(tried("Blocked", at=at))], NOW) for at in (AT, NOW)
     )
     assert one[0].id == two[0].id
 
 
-def test_drift_and_a_lock_are_told_while_they_last() -> None:
+@pytest.mark.parametrize(("age", "count"), [(RECENT - SECOND, 1), (RECENT, 0)])
+@pytest.mark.parametrize("verdict", ["Blocked", "Error"])
+def test_the_last_verdict_of_a_version_that_has_ended_grows_old(
+    verdict: str, age: datetime.timedelta, count: int
+) -> None:
+    at = NOW - age
+    ended = rolling_out(tried(verdict, at=at, since=at - GRACE), VersionStage.ROLLED_BACK)
+    assert [f.lasting for f in facts.of_model(model(), [ended], NOW)] == [False] * count
+
+
+@pytest.mark.parametrize(("since", "count"), [(AT - GRACE, 1), (AT - GRACE + SECOND, 0)])
+def test_a_read_that_fails_once_is_no_news(since: datetime.datetime, count: int) -> None:
+    seen = rolling_out(tried("Error", since=since))
+    assert len(facts.of_model(model(), [seen], NOW)) == count
+    # A status that an earlier release wrote.
+    assert facts.of_model(model(), [rolling_out(tried("Error", since=None))], NOW) == ()
+
+
+def test_an_experiment_that_fails_again_is_news_again() -> None:
+    one, two = (
+        facts.of_model(model(), [rolling_out(tried("Error", since=since))], NOW)
+        for since in (AT - 3 * GRACE, AT - GRACE)
+    )
+    assert one[0].id != two[0].id
+
+
+def test_a_decided_experiment_that_only_observes_waits_for_a_person() -> None:
+    seen = tried("Futile", final=True, mode=ExperimentMode.OBSERVE)
+    for later in (NOW, NOW + datetime.timedelta(days=3)):
+        found = facts.of_model(model(), [rolling_out(seen)], later)
+        waiting = [f for f in found if f.kind is FactKind.WAITING]
+        assert [(f.lasting, f.verbs, f.reason) for f in waiting] == [
+            (True, ("promote", "abort"), "Futile")
+        ]
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [
+        rolling_out(tried("Futile", final=True)),
+        rolling_out(tried("KeepRunning", mode=ExperimentMode.OBSERVE)),
+        rolling_out(
+            tried("Futile", final=True, mode=ExperimentMode.OBSERVE), VersionStage.PROMOTED
+        ),
+        rolling_out(tried("Futile", final=True, mode=ExperimentMode.OBSERVE), approved_at=AT),
+    ],
+    ids=["decides", "runs", "promoted", "approved"],
+)
+def test_an_experiment_waits_for_nobody_once_it_is_answered(answered: VersionObject) -> None:
+    found = facts.of_model(model(), [answered], NOW)
+    assert FactKind.WAITING not in [f.kind for f in found]
+
+
+def test_drift_and_a_lock_are_sent_while_they_last() -> None:
     drifted = condition(ConditionType.DRIFTED, Reason.SHIFTED)
     locked = condition(ConditionType.LOCKED, Reason.LOCKED)
     found = facts.of_model(model(drifted, locked), [], NOW + datetime.timedelta(days=3))
@@ -138,7 +212,7 @@ def test_without_a_candidate_nothing_waits() -> None:
     assert facts.of_model(model(seen), [version()], NOW) == ()
 
 
-def test_nothing_is_told_of_a_model_that_is_being_deleted() -> None:
+def test_nothing_is_sent_about_a_model_that_is_being_deleted() -> None:
     going = dataclasses.replace(model(), deleting=True)
     assert facts.of_model(going, [decided(VersionStage.PROMOTED)], NOW) == ()
 

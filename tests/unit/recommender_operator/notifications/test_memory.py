@@ -27,3 +27,11 @@ def test_it_remembers_a_bounded_number() -> None:
         assert memory.due("ops", name, NOW, lasting=False)
     assert memory.due("ops", "a", NOW, lasting=False)
     assert not memory.due("ops", "c", NOW, lasting=False)
+
+
+def test_what_is_forgotten_is_taken_up_again() -> None:
+    memory = Memory()
+    for _ in range(2):
+        assert memory.due("ops", "a", NOW, lasting=False)
+        memory.forget("ops", "a")
+    memory.forget("ops", "a")

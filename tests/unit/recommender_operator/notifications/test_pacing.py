@@ -1,4 +1,4 @@
-"""How fast a receiver is told."""
+"""How fast notifications are sent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_in_no_period_more_is_sent_than_the_burst_and_the_rate_allow(steps: list
             assert j - i + 1 <= BURST + (sent[j] - first) / EVERY + 1e-6
 
 
-def test_who_waits_as_long_as_told_gets_a_token() -> None:
+def test_who_waits_as_long_as_asked_gets_a_token() -> None:
     bucket = Bucket(0.0)
     assert [bucket.take(0.0) for _ in range(BURST)] == [0.0] * BURST
     wait = bucket.take(0.0)
@@ -51,3 +51,11 @@ def test_pauses_grow() -> None:
     pauses = [pacing.pause(n, 1.0) for n in range(1, 9)]
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
     assert pacing.pause(1, 0.0) == pytest.approx(0.5)
+
+
+@given(st.lists(st.none() | st.floats(0, 1e6), min_size=pacing.TRIES, max_size=pacing.TRIES))
+def test_the_tries_of_one_notification_end(asked: list[float | None]) -> None:
+    tries = pacing.Tries()
+    pauses = [tries.pause(1.0, each) for each in asked]
+    assert pauses[-1] is None
+    assert sum(each for each in pauses if each is not None) <= pacing.TOTAL

@@ -1,4 +1,4 @@
-"""Who is told what, and which addresses are used."""
+"""Who gets what, and which addresses are used."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from yarl import URL
 
 from recommender_operator.notifications.facts import FactKind
 from recommender_operator.notifications.receivers import AddressError, checked
-from tests.unit.recommender_operator.notifications.told import SLACK, fact
+from tests.unit.recommender_operator.notifications.samples import SLACK, fact
 
 HOSTS = ("hooks.slack.com", "alerts.monitoring:9093", "[fd00::1]:8080")
 SECRET = "T000-B000-XXXX"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from recommender_operator.observed import PLAIN, Routing
 from recommender_operator.resources import assignment, http_route
 from recommender_operator.resources.assignment import Assignment
+from recommender_serving.domain import experiments as served
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model
 
 STABLE, CANDIDATE = "movies-0123abcd", "movies-4567cdef"
@@ -21,6 +23,9 @@ ASSIGNMENTS = st.builds(
     cap=st.floats(0.01, 1e9),
     candidate=st.just(CANDIDATE),
     percent=st.integers(1, 99),
+    segments=st.lists(
+        st.from_regex(r"[a-z][a-z0-9_]{0,39}", fullmatch=True), max_size=3, unique=True
+    ).map(tuple),
 )
 
 
@@ -38,12 +43,22 @@ def test_a_header_says_what_was_assigned(users: Assignment) -> None:
 def test_a_header_has_the_form_of_the_contract() -> None:
     users = Assignment(id="00c0ffee", phase=3, cap=1000, candidate=CANDIDATE, percent=50)
     assert users.header == f"id=00c0ffee;phase=3;cap=1000;arms={CANDIDATE}:0-5000"
+    divided = dataclasses.replace(users, segments=("device", "age"))
+    assert divided.header == f"{users.header};segments=device,age"
+
+
+@given(ASSIGNMENTS)
+def test_the_transformers_read_the_header(users: Assignment) -> None:
+    found = served.parse(users.header, "movies")
+    assert (found.id, found.phase, found.segments) == (users.id, users.phase, users.segments)
+    assert found.arms == ((CANDIDATE, 0, 100 * users.percent),)
 
 
 @given(ASSIGNMENTS)
 def test_a_wider_share_keeps_every_user_of_a_narrower_one(users: Assignment) -> None:
+    plain = vars(users) | {"segments": ()}
     ends = [
-        int(Assignment(**{**vars(users), "percent": percent}).header.rpartition("-")[2])
+        int(Assignment(**{**plain, "percent": percent}).header.rpartition("-")[2])
         for percent in range(1, 100)
     ]
     assert ends == sorted(set(ends))

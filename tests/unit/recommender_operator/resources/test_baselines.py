@@ -91,7 +91,10 @@ class Fleet:
             "m" * 40,
             "m" * 40 + "-0123abcd",
             self._reference,
-            {name: self._random.uniform(1, 3) for name in (*CATEGORIES, *NUMBERS)},
+            *(
+                {name: self._random.uniform(1, 3) for name in (*CATEGORIES, *NUMBERS)}
+                for _ in ("values", "missing")
+            ),
         )
         self.page = prometheus_client.generate_latest(self._registry).decode()
         self._counters = metrics_page.parse_page(self.page)

@@ -14,6 +14,7 @@ from recommender_operator.observed import (
     PLAIN,
     Baseline,
     Claim,
+    CollectorReading,
     JobKind,
     JobState,
     Platform,
@@ -101,6 +102,10 @@ class Cluster:
     stable_arm: str = ""
     #: What users do, as the collector counts it; its error, if it does not answer.
     users: Users = dataclasses.field(default_factory=Users)
+    #: What became of the champion's predictions, as the collector counts it.
+    outcomes: CollectorReading | None = None
+    #: Why other models leave no room for a retraining.
+    retrainings_full: str = ""
     rivals: tuple[Rival, ...] = ()
     #: Claims of the namespace; claims that are missing here are not checked.
     claims: dict[str, Claim | None] = dataclasses.field(default_factory=dict)

@@ -50,6 +50,8 @@ def observe(cluster: Cluster) -> Observed:
         baselines=dict(cluster.baselines),
         platform=cluster.platform,
         experiment=cluster.users.reading(cluster.versions.values(), cluster.now),
+        outcomes=cluster.outcomes,
+        retrainings_full=cluster.retrainings_full,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from recommender_operator.experiments.moments import COMPONENTS, product_key
-from recommender_operator.observed import ExperimentReading, VersionObject
+from recommender_operator.observed import CollectorReading, VersionObject
 from recommender_operator.phases import routing
 
 #: Answers that each user gets.
@@ -51,14 +51,14 @@ class Users:
 
     def reading(
         self, versions: Iterable[VersionObject], now: datetime.datetime
-    ) -> ExperimentReading | None:
+    ) -> CollectorReading | None:
         """Return what the collector answers, as the operator would ask."""
         known = list(versions)
         found = routing.undecided(known)
         if found is None:
             return None
         if self.error:
-            return ExperimentReading(error=self.error)
+            return CollectorReading(error=self.error)
         (candidate,) = [v.name for v in known if v.status.experiment is found]
         phases = []
         for phase in found.phases:
@@ -76,4 +76,4 @@ class Users:
             phases.append({"phase": phase.number, "since": since, "arms": arms})
         watermark = (now - self.lag).timestamp()
         body = {"experiment": found.id, "watermark": watermark, "phases": phases}
-        return ExperimentReading(body=body | dict(self.odd))
+        return CollectorReading(body=body | dict(self.odd))

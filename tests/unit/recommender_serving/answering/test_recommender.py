@@ -47,7 +47,11 @@ def test_what_the_operator_reads_never_falls(tmp_path: Path) -> None:
         for family in parts.registry.collect()
         if family.type == "gauge" and family.name.startswith("recommender_")
     }
-    assert gauges == {"recommender_reference_sessions", "recommender_reference_design_effect"}
+    assert gauges == {
+        "recommender_reference_sessions",
+        "recommender_reference_design_effect",
+        "recommender_reference_missing_design_effect",
+    }
 
 
 async def test_instances_in_flight_are_counted_while_they_are(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ async def test_a_read_of_the_store_passes_through_and_is_timed() -> None:
 
 def test_each_stage_has_its_series_from_the_start() -> None:
     registry = CollectorRegistry()
-    metrics = Metrics(registry, "movies", "v", [], {})
+    metrics = Metrics(registry, "movies", "v", [], {}, {})
     metrics.waited(Waited.STORE, 0.004)
     found = {
         stage.value: registry.get_sample_value(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from recommender_serving.domain.experiments import (
     BUCKETS,
     MAX_HEADER,
+    UNKNOWN,
     Arm,
     Assignment,
     Experiment,
@@ -70,6 +71,10 @@ def test_a_cap_may_be_written_in_any_usual_way(cap: str, value: float) -> None:
         HEADER.replace(OTHER, NEW),
         HEADER.replace(";arms", ";weight=1;arms"),
         HEADER + ",",
+        HEADER + ";segments=",
+        HEADER + ";segments=Device",
+        HEADER + ";segments=a,b,c,d",
+        HEADER + ";segments=device;x=1",
         HEADER + "\n",
         HEADER + "\r\nx-other: 1",
         HEADER.split(";arms")[0],
@@ -121,6 +126,16 @@ def test_users_spread_evenly_and_the_salt_mixes_them_anew() -> None:
         bucket("0a1b2c3d", user) < 5000 and bucket("0a1b2c3e", user) < 5000 for user in users
     )
     assert abs(both - 5000) < 250
+
+
+def test_users_are_divided_by_what_their_request_says() -> None:
+    found = parse(HEADER + ";segments=device,age,is_member", "movies")
+    said = {"device": "a phone that no version knows", "is_member": "true", "age": 41.0}
+    told = dict(found.segments_of(request(features=said)))
+    assert told == {"device": said["device"], "age": UNKNOWN, "is_member": "true"}
+    for odd in ("", "x" * 65, "a\n"):
+        assert dict(found.segments_of(request(features={"device": odd})))["device"] == UNKNOWN
+    assert not parse(HEADER, "movies").segments_of(request(features=said))
 
 
 def test_a_request_is_assigned_by_its_user_else_by_its_session() -> None:

@@ -77,6 +77,17 @@ def test_a_request_without_user_and_session_is_in_no_experiment() -> None:
     assert trial.assignment(request(user_id=NOBODY, session_id="s")) is not None
 
 
+def test_a_user_has_its_segments_if_the_header_names_features() -> None:
+    reader = Reader()
+    divided = f"{EXPERIMENT};segments=device"
+    for header, told in ((EXPERIMENT, ()), (divided, (("device", "tv"),))):
+        trial = reader(x_recommender_experiment=header)
+        assert trial is not None
+        found = trial.assignment(request(user_id=OURS[0], features={"device": "tv"}))
+        assert found is not None
+        assert found.segments == told
+
+
 def test_a_header_that_does_not_parse_is_ignored_and_counted() -> None:
     reader = Reader()
     assert reader(x_recommender_experiment="id=1") is None

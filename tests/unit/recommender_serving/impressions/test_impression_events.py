@@ -258,11 +258,17 @@ def test_an_impression_of_an_experiment_says_so_and_another_one_does_not() -> No
     assert not set(stamp) & set(told[1])
 
 
+SEGMENTS = (("age", "unknown"), ("device", "phone"))
+
+
 def test_the_collector_reads_the_experiment_of_an_impression() -> None:
     assignment = Assignment("0a1b2c3d", 3, 250.0, "shop-00000002")
     found = shown(request(user_text="ada"), ANSWER, ["tea"], "r-1", AT, FEATURES, assignment)
+    assert found is not None
     exposure = Exposure("0a1b2c3d", 3, "shop-00000002", 250.0)
     assert read(found, rules(mapping())).exposure == exposure
+    divided = found._replace(assignment=assignment._replace(segments=SEGMENTS))
+    assert read(divided, rules(mapping())).exposure == exposure._replace(segments=SEGMENTS)
 
 
 @pytest.mark.parametrize("items", [[], ["x" * 257]])

@@ -204,4 +204,6 @@ def test_every_row_falls_into_one_existing_bin_a_feature(
 
 
 def test_a_reference_without_design_effects_speaks_of_independent_sessions(folder: Path) -> None:
-    assert set(Bins(load(folder)).design_effects().values()) == {1.0}
+    bins = Bins(load(folder))
+    assert set(bins.design_effects().values()) == {1.0}
+    assert set(bins.missing_design_effects().values()) == {1.0}

@@ -14,6 +14,7 @@ from recommender_serving.domain.types import Answer
 from tests.unit.recommender_serving.serving_asking import infer, message, predict, v2
 from tests.unit.recommender_serving.serving_versions import (
     CANDIDATE,
+    EXPERIMENT,
     HEADERS,
     INFER,
     OURS,
@@ -76,6 +77,16 @@ async def test_a_late_answer_and_the_one_in_its_place_are_one_event(
     assert set(there) <= set(here)
     assert {source.split("/")[0] for source, _ in there} == {RECEIVER}
     assert len(set(here)) == (4 if protocol == "parts" else 1)
+
+
+async def test_whichever_version_answers_reports_the_segments_of_its_user(tmp_path: Path) -> None:
+    headers = {"x-recommender-experiment": f"{EXPERIMENT};segments=device"}
+    async with pair(tmp_path) as both:
+        await predict(both, OURS[0], THEIRS[0], headers=headers)
+        for version in (both.receiver, both.candidate):
+            await version.desk.reported()
+            (event,) = version.desk.events
+            assert event["data"]["segments"] == {"device": "unknown"}
 
 
 async def test_over_grpc_both_versions_give_the_same_identity(tmp_path: Path) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recommender_training.common.errors import InputError
 from recommender_training.config.declaration import Declaration
 from recommender_training.data import load
 from recommender_training.data.dataset import Dataset
+from recommender_training.data.row_times import END
 from recommender_training.evaluation import responses
 from recommender_training.features import table
 from recommender_training.features.assembly import Constants, Inputs
@@ -93,6 +94,7 @@ def brands(found: Dataset, items: Any, times: Any) -> list[str | None]:
 
 
 @given(ROWS, EVENTS)
+@example([(0, 7, ("fine", 5.0, None, None, None, None))], [(0, 0, 5.0, 6), (0, 0, 5.0, 7)])
 def test_an_event_sees_the_row_of_its_item_that_counted_at_its_time(
     rows: list[Any], events: list[Any]
 ) -> None:
@@ -154,6 +156,7 @@ def test_all_requests_see_a_catalogue_of_a_time_as_one_without_a_history() -> No
 def test_the_graph_gets_the_newest_rows(rows: list[Any], events: list[Any]) -> None:
     found = data(rows, events)
     served = found.at_the_end
+    assert served.items.seen_at(np.array([1])).tolist() == [END]
     assert [each.tolist() for each in served.items.first] == [
         each.tolist() for each in found.items.first
     ]

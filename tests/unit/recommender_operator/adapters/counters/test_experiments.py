@@ -11,11 +11,12 @@ from aiohttp import web
 from recommender_operator.adapters.counters import experiments
 from recommender_operator.adapters.counters.experiments import (
     FRESH,
+    SETTLED,
     CollectorReader,
     NoCollector,
     parse,
 )
-from recommender_operator.observed import ExperimentReading
+from recommender_operator.observed import CollectorReading
 from tests.unit.recommender_operator.adapters.podserver import (
     Handler,
     answering,
@@ -32,7 +33,7 @@ SECRET = "ROOT-KEY9"
 
 async def reading(
     handler: Handler, timeout: float = 5, phase: int | None = None
-) -> ExperimentReading:
+) -> CollectorReading:
     limits = aiohttp.ClientTimeout(total=timeout)
     async with serving(handler) as port, aiohttp.ClientSession(timeout=limits) as session:
         reader = CollectorReader(session, f"http://127.0.0.1:{port}", model().namespace)
@@ -46,8 +47,8 @@ async def test_the_answer_is_read_from_the_path_of_model_and_experiment() -> Non
         seen.append(f"{request.method} {request.path_qs}")
         return web.json_response(BODY)
 
-    assert await reading(handler) == ExperimentReading(body=BODY)
-    assert await reading(handler, phase=3) == ExperimentReading(body=BODY)
+    assert await reading(handler) == CollectorReading(body=BODY)
+    assert await reading(handler, phase=3) == CollectorReading(body=BODY)
     path = f"GET /v1/experiments/movies/{ID}"
     assert seen == [path, f"{path}?details=3"]
 
@@ -71,6 +72,26 @@ async def test_what_is_no_answer_is_an_error_that_quotes_nothing(
     assert seen.body == {}
     assert message in seen.error
     assert SECRET not in seen.error
+
+
+async def test_outcomes_are_read_from_the_path_of_model_and_version_once_in_a_while() -> None:
+    seen: list[str] = []
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        seen.append(f"{request.method} {request.path}")
+        return web.json_response({"version": "movies-0a1b2c3d", "days": []})
+
+    now = 0.0
+    async with serving(handler) as port, aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{port}"
+        reader = CollectorReader(session, url, model().namespace, lambda: now)
+        first = await reader.outcomes(model(), "movies-0a1b2c3d")
+        now = SETTLED - 1
+        assert await reader.outcomes(model(), "movies-0a1b2c3d") == first
+        now = SETTLED
+        await reader.outcomes(model(), "movies-0a1b2c3d")
+    assert first.body == {"version": "movies-0a1b2c3d", "days": []}
+    assert seen == ["GET /v1/outcomes/movies/movies-0a1b2c3d"] * 2
 
 
 @pytest.mark.parametrize("status", [302, 400, 404, 500, 503])

@@ -1,4 +1,4 @@
-"""One try to tell a receiver, over real HTTP."""
+"""One try to send to a receiver, over real HTTP."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.unit.recommender_operator.adapters.podserver import (
     hanging,
     serving,
 )
-from tests.unit.recommender_operator.notifications.told import ALERTS, SLACK, WEBHOOK, fact
+from tests.unit.recommender_operator.notifications.samples import ALERTS, SLACK, WEBHOOK, fact
 
 #: A part of the address that nobody may see.
 SECRET = "T000-B000-XXXX"
@@ -45,7 +45,7 @@ class Seen:
         return web.Response(status=self.status, headers=self.headers, text=SECRET)
 
 
-async def tell(
+async def send(
     folder: pathlib.Path,
     handler: Handler,
     receiver: Receiver = SLACK,
@@ -59,14 +59,14 @@ async def tell(
     async with serving(handler) as port, aiohttp.ClientSession(timeout=limits) as session:
         entries = {"url": f"http://127.0.0.1:{port}{path}\n", **entries}
         for name, text in entries.items():
-            (folder / f"{receiver.name}.{name}").write_text(text, encoding="utf-8")
+            (folder / f"{receiver.name}.{name}").write_bytes(text.encode(errors="surrogateescape"))
         poster = HttpPoster(session, folder, {f"{allowed}:{port}"}, lambda: NOW.timestamp())
         await poster.post(receiver, bodies.message(receiver, fact(), "", NOW))
 
 
 async def refused(folder: pathlib.Path, handler: Handler, **how: object) -> PostError:
     with pytest.raises(PostError) as found:
-        await tell(folder, handler, **how)  # type: ignore[arg-type]
+        await send(folder, handler, **how)  # type: ignore[arg-type]
     assert SECRET not in f"{found.value!r} {found.value.__cause__!r}"
     assert found.value.__suppress_context__ or found.value.__context__ is None
     return found.value
@@ -74,7 +74,7 @@ async def refused(folder: pathlib.Path, handler: Handler, **how: object) -> Post
 
 async def test_a_message_is_posted_as_json_without_keys(tmp_path: pathlib.Path) -> None:
     seen = Seen()
-    await tell(tmp_path, seen)
+    await send(tmp_path, seen)
     (request,) = seen.requests
     assert (request.method, request.path) == ("POST", f"/services/{SECRET}")
     assert request.headers["Content-Type"] == "application/json"
@@ -84,7 +84,7 @@ async def test_a_message_is_posted_as_json_without_keys(tmp_path: pathlib.Path) 
 
 async def test_a_webhook_with_a_key_is_signed_with_its_id_and_time(tmp_path: pathlib.Path) -> None:
     seen = Seen()
-    await tell(tmp_path, seen, WEBHOOK, key=KEY, token="abc.def")
+    await send(tmp_path, seen, WEBHOOK, key=KEY, token="abc.def")
     (request,), (body,) = seen.requests, seen.bodies
     at = int(NOW.timestamp())
     assert request.headers["webhook-timestamp"] == str(at)
@@ -95,9 +95,9 @@ async def test_a_webhook_with_a_key_is_signed_with_its_id_and_time(tmp_path: pat
 
 
 @pytest.mark.parametrize("path", ["", "/", "/prefix"])
-async def test_alertmanager_is_told_at_its_api(tmp_path: pathlib.Path, path: str) -> None:
+async def test_alertmanager_is_reached_at_its_api(tmp_path: pathlib.Path, path: str) -> None:
     seen = Seen()
-    await tell(tmp_path, seen, ALERTS, path=path)
+    await send(tmp_path, seen, ALERTS, path=path)
     assert seen.requests[0].path == f"{path.rstrip('/')}/api/v2/alerts"
 
 
@@ -144,7 +144,7 @@ async def test_a_receiver_that_does_not_answer_is_left_after_the_limit(
 
 
 async def test_an_endless_answer_is_not_read(tmp_path: pathlib.Path) -> None:
-    await tell(tmp_path, endless)
+    await send(tmp_path, endless)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,10 @@ async def test_an_endless_answer_is_not_read(tmp_path: pathlib.Path) -> None:
     [
         ({"url": f"https://evil.example/{SECRET}"}, "not allowed"),
         ({"url": f"http://me:{SECRET}@127.0.0.1/"}, "without user"),
-        ({"url": ""}, "http(s)"),
+        ({"url": ""}, "is empty"),
+        ({"key": " "}, "ops.key is empty"),
+        ({"key": "k" * 5_000}, "too long"),
+        ({"token": "\udcff"}, "not UTF-8"),
         ({"key": f"{SECRET}=="}, "its key is not"),
         ({"token": f"{SECRET}\r\nX: 1"}, "characters that no token has"),
     ],
@@ -166,7 +169,14 @@ async def test_an_entry_that_must_not_be_used_sends_nothing(
     assert seen.requests == []
 
 
-async def test_without_its_entry_a_receiver_is_not_told(tmp_path: pathlib.Path) -> None:
+async def test_a_key_that_cannot_be_read_is_no_missing_key(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "ops.key").mkdir()
+    error = await refused(tmp_path, seen := Seen())
+    assert "not readable" in str(error)
+    assert seen.requests == []
+
+
+async def test_without_its_entry_a_receiver_gets_nothing(tmp_path: pathlib.Path) -> None:
     async with HttpPoster.session() as session:
         with pytest.raises(PostError, match=r"no entry ops\.url"):
             await HttpPoster(session, tmp_path, ()).post(SLACK, MESSAGE)

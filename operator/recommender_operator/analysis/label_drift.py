@@ -1,0 +1,189 @@
+"""Drift of loss and calibration against the first week of a version.
+
+The reference is the version's own first week, not its report: served items are chosen by the
+model, so their loss is another one than that of the test window, also without any drift.
+
+Each window is tested at level alpha over all its tests (Holm), and several in a row must fail, as
+for the inputs. Windows share no day.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+
+from recommender_operator.analysis import tails
+from recommender_operator.analysis.labels import BINS, Labels, Ratio, added
+from recommender_operator.analysis.outcome import Verdict
+from recommender_operator.analysis.reactions import Cause
+from recommender_operator.api.spec import DriftSpec
+
+REFERENCE_DAYS = 7
+#: Expected positive labels from which a mean over users is taken as normal.
+MIN_EXPECTED = 30.0
+#: A window is clear if no significant change reaches this fraction of the limit.
+CLEAR = 0.8
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LabelVerdict:
+    """What the windows say; `through` is the last day of the last window, None before it.
+
+    INCONCLUSIVE: no window is full yet. `cause` is that of the last failed window in a row.
+    """
+
+    verdict: Verdict
+    message: str
+    windows: int = 0
+    breaches_in_a_row: int = 0
+    cause: Cause | None = None
+    through: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Test:
+    cause: Cause
+    effect: float  # relative to the loss, or to the positive labels that are expected
+    p_value: float
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Window:
+    through: int
+    cause: Cause | None  # None: passed
+    clear: bool
+    message: str
+
+
+def judge(spec: DriftSpec, days: Mapping[int, Labels]) -> LabelVerdict:
+    """Compare the days of a version with its first week, window by window."""
+    parts = list(_parts(spec, days))
+    if len(parts) < 2:
+        seen = sum(day.users for day in days.values())
+        return LabelVerdict(
+            verdict=Verdict.INCONCLUSIVE,
+            message=f"labels of {seen} users in {len(days)} days; the first week and a window of "
+            f"{spec.window_sessions} users and {MIN_EXPECTED:.0f} expected positive labels are "
+            "needed",
+        )
+    (_, reference), *rest = parts
+    windows = [_window(spec, through, labels, reference) for through, labels in rest]
+    row = _in_a_row(spec, windows)
+    failed = [window for window in windows if window.cause is not None]
+    return LabelVerdict(
+        verdict=Verdict.PASS if windows[-1].cause is None else Verdict.FAIL,
+        message=windows[-1].message,
+        windows=len(windows),
+        breaches_in_a_row=row,
+        cause=failed[-1].cause if row else None,
+        through=windows[-1].through,
+    )
+
+
+def _parts(spec: DriftSpec, days: Mapping[int, Labels]) -> Iterator[tuple[int, Labels]]:
+    """Yield the reference, then each full window, with its last day."""
+    part: list[Labels] = []
+    first = min(days, default=0) + REFERENCE_DAYS - 1
+    for day, labels in days.items():
+        part.append(labels)
+        users = sum(each.users for each in part)
+        expected = math.fsum(each.expected for each in part)
+        if day >= first and users >= spec.window_sessions and expected >= MIN_EXPECTED:
+            yield day, added(part)
+            part = []
+
+
+def _in_a_row(spec: DriftSpec, windows: list[_Window]) -> int:
+    """Return the failed windows in a row; once confirmed, until as many clear ones in a row."""
+    row = clear = 0
+    for window in windows:
+        if window.cause is not None:
+            row, clear = row + 1, 0
+            continue
+        clear = clear + 1 if window.clear else 0
+        if row < spec.consecutive_windows or clear >= spec.consecutive_windows:
+            row = 0
+    return row
+
+
+def _window(spec: DriftSpec, through: int, labels: Labels, reference: Labels) -> _Window:
+    tests = [
+        _loss(labels, reference),
+        _calibration(labels, reference),
+        *(test for b in range(BINS) if (test := _bin(b, labels, reference)) is not None),
+    ]
+    adjusted = tails.holm([test.p_value for test in tests])
+    significant = [t for t, p in zip(tests, adjusted, strict=True) if p <= spec.alpha]
+    failed = [test for test in significant if test.effect >= spec.effect_floor]
+    causes = {test.cause for test in failed}
+    cause = next((c for c in (Cause.LOSS_RISE, Cause.CALIBRATION_DRIFT) if c in causes), None)
+    shown = failed or tests[:2]
+    return _Window(
+        through=through,
+        cause=cause,
+        clear=not any(test.effect >= CLEAR * spec.effect_floor for test in significant),
+        message="; ".join(test.message for test in shown) + f" ({labels.users} users)",
+    )
+
+
+def _loss(labels: Labels, reference: Labels) -> _Test:
+    """Test whether the loss rose, as far as the model's own probabilities do not explain it."""
+    here, there = labels.excess(), reference.excess()
+    change = here.mean - there.mean
+    return _Test(
+        cause=Cause.LOSS_RISE,
+        effect=change / reference.loss,
+        p_value=_tail(_z(here, there)),
+        message=f"log loss {labels.loss:.4f} against {reference.loss:.4f} in the first week, "
+        f"{change:+.4f} beyond what the probabilities explain",
+    )
+
+
+def _calibration(labels: Labels, reference: Labels) -> _Test:
+    here, there = labels.gap(), reference.gap()
+    rate = labels.expected / labels.sums["predictions"]
+    return _Test(
+        cause=Cause.CALIBRATION_DRIFT,
+        effect=abs(here.mean - there.mean) / rate,
+        p_value=min(1.0, 2 * _tail(abs(_z(here, there)))),
+        message=f"{1 + here.mean / rate:.2f} positive labels for each expected one, "
+        f"{_shown(reference)} in the first week",
+    )
+
+
+def _shown(of: Labels) -> str:
+    return f"{of.sums['labels'] / of.expected:.2f}"
+
+
+def _bin(bin_: int, labels: Labels, reference: Labels) -> _Test | None:
+    """Test the calibration in a bin; None if it has too few labels.
+
+    The effect is its part of all expected labels that is misplaced.
+    """
+    now, before = labels.bins[bin_], reference.bins[bin_]
+    if min(now["predicted"], before["predicted"]) < MIN_EXPECTED:
+        return None
+    here, there = labels.gap_of(bin_), reference.gap_of(bin_)
+    return _Test(
+        cause=Cause.CALIBRATION_DRIFT,
+        effect=abs(here.mean - there.mean) * now["predictions"] / labels.expected,
+        p_value=min(1.0, 2 * _tail(abs(_z(here, there)))),
+        message=f"{now['labels'] / now['predicted']:.2f} positive labels for each expected one "
+        f"near {now['predicted'] / now['predictions']:.3f}, "
+        f"{before['labels'] / before['predicted']:.2f} in the first week",
+    )
+
+
+def _z(here: Ratio, there: Ratio) -> float:
+    error = math.sqrt(here.variance + there.variance)
+    change = here.mean - there.mean
+    if error == 0:
+        return math.copysign(math.inf, change) if change else 0.0
+    return change / error
+
+
+def _tail(z: float) -> float:
+    """Return P(Z >= z) of a standard normal variable."""
+    return math.erfc(z / math.sqrt(2)) / 2

@@ -1,0 +1,52 @@
+"""What the operator does for each cause of drift: the table of docs/analysis.md, in one place."""
+
+from __future__ import annotations
+
+import enum
+from typing import assert_never
+
+
+class Cause(enum.StrEnum):
+    """Why served requests or their outcomes differ from what a version was trained on."""
+
+    #: Inputs or scores shifted, on all versions alike.
+    INPUT_SHIFT = "InputShift"
+    #: A feature is missing or unknown in most sessions, on all versions alike.
+    SCHEMA_BREAK = "SchemaBreak"
+    #: Nulls, unknown values or scores that only the candidate has.
+    CANDIDATE_BREAK = "CandidateBreak"
+    #: Labels do not come as often as the model says.
+    CALIBRATION_DRIFT = "CalibrationDrift"
+    #: The loss rose beyond the limit: labels follow other rules than those that were learned.
+    LOSS_RISE = "LossRise"
+
+
+class Reaction(enum.StrEnum):
+    """What the operator does."""
+
+    #: Condition, Event and alert.
+    ALERT = "Alert"
+    RETRAIN = "Retrain"
+    #: Versions that were trained before it are not promoted without a person.
+    BLOCK_PROMOTIONS = "BlockPromotions"
+    ROLL_BACK = "RollBack"
+    #: Nothing trains by itself on what may be broken.
+    FREEZE_RETRAINING = "FreezeRetraining"
+
+
+def reactions(cause: Cause) -> frozenset[Reaction]:
+    """Return what the operator does for a confirmed cause."""
+    match cause:
+        case Cause.INPUT_SHIFT | Cause.LOSS_RISE:
+            return frozenset({Reaction.ALERT, Reaction.RETRAIN, Reaction.BLOCK_PROMOTIONS})
+        case Cause.SCHEMA_BREAK:
+            # A retraining would learn from what is broken.
+            return frozenset(
+                {Reaction.ALERT, Reaction.FREEZE_RETRAINING, Reaction.BLOCK_PROMOTIONS}
+            )
+        case Cause.CANDIDATE_BREAK:
+            return frozenset({Reaction.ROLL_BACK})
+        case Cause.CALIBRATION_DRIFT:
+            # A training fits the calibration last. A candidate is no worse for its age.
+            return frozenset({Reaction.ALERT, Reaction.RETRAIN})
+    assert_never(cause)

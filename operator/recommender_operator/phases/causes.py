@@ -1,0 +1,45 @@
+"""The confirmed causes of drift, and what the operator does for them.
+
+All decisions about reactions go through `analysis/reactions.py`.
+"""
+
+from __future__ import annotations
+
+from recommender_operator.analysis import drift as drifts
+from recommender_operator.analysis.reactions import Cause, Reaction, reactions
+from recommender_operator.api.spec import DriftSpec
+from recommender_operator.phases.turn import Turn
+
+#: Causes of both versions, the one that explains others first.
+_ORDER = (Cause.SCHEMA_BREAK, Cause.LOSS_RISE, Cause.INPUT_SHIFT, Cause.CALIBRATION_DRIFT)
+
+
+def confirmed(turn: Turn) -> tuple[Cause, ...]:
+    """Return the confirmed causes, the one that explains others first."""
+    spec, drift = turn.spec.drift, turn.status.drift
+    found = set()
+    if drifts.drifted(spec, drift):
+        is_break = drift.cause == Cause.SCHEMA_BREAK
+        found.add(Cause.SCHEMA_BREAK if is_break else Cause.INPUT_SHIFT)
+    labels = drift.labels
+    if labels is not None and labels.breaches_in_a_row >= spec.consecutive_windows:
+        found |= {cause for cause in Cause if labels.cause == cause}
+    return tuple(cause for cause in _ORDER if cause in found)
+
+
+def wanted(turn: Turn) -> frozenset[Reaction]:
+    """Return the reactions to the confirmed causes, whether or not it is a dry run."""
+    found = frozenset[Reaction]().union(*map(reactions, confirmed(turn)))
+    if Reaction.FREEZE_RETRAINING in found:
+        return found - {Reaction.RETRAIN}
+    return found
+
+
+def reacts(turn: Turn, reaction: Reaction) -> bool:
+    """Return whether the operator does this now; in a dry run it only alerts."""
+    return reaction in wanted(turn) and (not turn.spec.drift.dry_run or reaction is Reaction.ALERT)
+
+
+def rolls_back(spec: DriftSpec) -> bool:
+    """Return whether a confirmed break of the candidate rolls it back."""
+    return not spec.dry_run and Reaction.ROLL_BACK in reactions(Cause.CANDIDATE_BREAK)

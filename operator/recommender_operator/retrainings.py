@@ -1,0 +1,103 @@
+"""Limits of the retrainings of all models of a release: how many at once, and in a day.
+
+`decide` sees one model. This wrapper of it remembers what each model did at its last look, tells
+`decide` whether there is room, and remembers the decision before anything else is awaited. So two
+models that are looked at at the same time cannot take the same room.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Callable
+
+from recommender_operator.actions import Decision
+from recommender_operator.api.status import RecommenderModelStatus, Stage
+from recommender_operator.observed import Observed
+
+DAY = datetime.timedelta(days=1)
+#: A retraining has no version yet for so long at most.
+STARTING = datetime.timedelta(minutes=2)
+#: A model that was not looked at for this multiple of the usual time is gone.
+GONE = 3
+_TRAINING = frozenset(
+    {Stage.PENDING, Stage.CHECKING_DATA, Stage.TRAINING, Stage.EVALUATING, Stage.PUBLISHING}
+)
+
+
+@dataclasses.dataclass
+class _Model:
+    """What is known of a model since its last look."""
+
+    looked_at: datetime.datetime
+    is_training: bool = False
+    requested: set[datetime.datetime] = dataclasses.field(default_factory=set)
+
+
+class Retrainings:
+    """A `decide` within limits.
+
+    Args:
+        decide: decides on a model.
+        at_once: most retrainings that train at a time; 0 for no limit.
+        per_day: most retrainings that start in 24 hours; 0 for no limit.
+        settling: seconds in which all models are looked at. A new process does not know the
+            other models before, so with a limit nothing retrains by itself.
+    """
+
+    def __init__(
+        self,
+        decide: Callable[[Observed, datetime.datetime], Decision],
+        at_once: int,
+        per_day: int,
+        settling: float,
+    ) -> None:
+        self._decide = decide
+        self._at_once = at_once
+        self._per_day = per_day
+        self._settling = datetime.timedelta(seconds=settling)
+        self._since: datetime.datetime | None = None
+        self._models: dict[tuple[str, str], _Model] = {}
+
+    def __call__(self, observed: Observed, now: datetime.datetime) -> Decision:
+        """Decide, with what the other models leave."""
+        if not self._at_once and not self._per_day:
+            return self._decide(observed, now)
+        self._since = self._since or now
+        key = (observed.model.namespace, observed.model.name)
+        self._note(key, observed.model.status, now)
+        full = self._full(key, now, self._since)
+        decision = self._decide(dataclasses.replace(observed, retrainings_full=full), now)
+        self._note(key, decision.status, now)
+        if decision.finished:
+            del self._models[key]
+        return decision
+
+    def _full(self, key: tuple[str, str], now: datetime.datetime, since: datetime.datetime) -> str:
+        """Return why no retraining may start by itself; empty if one may."""
+        if now - since < self._settling:
+            until = (since + self._settling).isoformat(timespec="seconds")
+            return f"none before {until}, when the operator knows what other models train"
+        # A model that another release manages now is not looked at any more.
+        for name, other in list(self._models.items()):
+            if now - other.looked_at > GONE * self._settling:
+                del self._models[name]
+        training = sum(each.is_training for name, each in self._models.items() if name != key)
+        if self._at_once and training >= self._at_once:
+            return f"none while {training} other models train (operator.retrainings.atOnce)"
+        started = sum(len(each.requested) for each in self._models.values())
+        if self._per_day and started >= self._per_day:
+            return f"none after {started} in 24 hours (operator.retrainings.perDay)"
+        return ""
+
+    def _note(
+        self, key: tuple[str, str], status: RecommenderModelStatus, now: datetime.datetime
+    ) -> None:
+        model, retrain = self._models.setdefault(key, _Model(looked_at=now)), status.retrain
+        model.looked_at = now
+        model.is_training = retrain is not None and (
+            status.stage in _TRAINING or now - retrain.requested_at < STARTING
+        )
+        if retrain is not None:
+            model.requested.add(retrain.requested_at)
+        model.requested = {at for at in model.requested if now - at < DAY}

@@ -1,0 +1,52 @@
+"""What the operator does for each cause of drift, in the code and in docs/analysis.md."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from recommender_operator.analysis import schema_break
+from recommender_operator.analysis.reactions import Cause, Reaction, reactions
+from recommender_operator.analysis.window import WindowStats
+
+PAGE = Path(__file__).resolve().parents[4] / "docs" / "analysis.md"
+
+
+def test_the_table_of_the_page_is_that_of_the_code() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \|", PAGE.read_text("utf-8"), re.MULTILINE)
+    told = {name: set(re.findall(r"`(\w+)`", cell)) for name, cell in rows if name in set(Cause)}
+    assert told == {str(cause): set(map(str, reactions(cause))) for cause in Cause}
+
+
+def test_a_broken_candidate_is_rolled_back_and_nothing_else_is() -> None:
+    ends = [cause for cause in Cause if Reaction.ROLL_BACK in reactions(cause)]
+    assert ends == [Cause.CANDIDATE_BREAK]
+
+
+def test_nothing_both_retrains_and_freezes_retraining() -> None:
+    both = {Reaction.RETRAIN, Reaction.FREEZE_RETRAINING}
+    assert not any(both <= reactions(cause) for cause in Cause)
+
+
+REFERENCE = {
+    "age": {"0": 90, "null": 10, "unknown": 0},
+    "tag": {"0": 90, "null": 0, "unknown": 10},
+    "rare": {"0": 20, "null": 80, "unknown": 0},
+    "top_score": {"0": 100, "null": 0, "unknown": 0},
+}
+
+
+def test_a_feature_that_most_sessions_lack_is_broken() -> None:
+    features = {
+        "age": {"0": 40, "null": 60, "unknown": 0},
+        "tag": {"0": 30, "null": 9, "unknown": 61},
+        "rare": {"0": 0, "null": 100, "unknown": 0},
+        "top_score": {"0": 0, "null": 100, "unknown": 0},
+    }
+    window = WindowStats(reference=REFERENCE, features=features)
+    assert schema_break.broken(window) == ("age", "tag")
+
+
+def test_a_feature_with_other_values_is_not_broken() -> None:
+    features = {"age": {"0": 5, "7": 55, "null": 40, "unknown": 0}, "tag": {}}
+    assert schema_break.broken(WindowStats(reference=REFERENCE, features=features)) == ()
