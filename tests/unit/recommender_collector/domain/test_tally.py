@@ -93,6 +93,18 @@ def test_the_model_expects_no_excess_loss_of_itself() -> None:
     assert total(store.of(), "excess") == pytest.approx(0, abs=1e-5)
 
 
+@pytest.mark.parametrize(("buyers", "sign"), [(0, -1), (2, 1)])
+def test_the_excess_loss_has_two_sides(buyers: int, sign: int) -> None:
+    """One of four is expected. The average is that of docs/contracts.md."""
+    store = Memory()
+    for place in range(4):
+        store.apply(START, impression(f"u{place}", START))
+    store.apply(START, *(purchase(f"u{place}", START) for place in range(buyers)))
+    expected = (buyers / 4 - 0.25) * math.log(0.75 / 0.25)
+    assert total(store.of(), "excess") / 4 == pytest.approx(expected, abs=1e-5)
+    assert sign * expected > 0
+
+
 def test_a_model_without_predictions_keeps_no_users() -> None:
     store = Memory()
     store.apply(START, purchase("ada", START))
