@@ -55,4 +55,10 @@ def shown(version: str, account: Account | None) -> dict[str, object]:
     if account is None:
         return {"version": version, "counts": False, "days": []}
     days = [{"day": day, **sums.shown()} for day, sums in sorted(account.days.items())]
-    return {"version": version, "counts": True, "watermark": account.watermark, "days": days}
+    return {
+        "version": version,
+        "counts": True,
+        "watermark": account.watermark,
+        "ignored": account.ignored,
+        "days": days,
+    }

@@ -5,7 +5,9 @@ Times are in milliseconds since 1970, probabilities in millionths.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import hashlib
+from bisect import bisect_left, insort
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -18,9 +20,10 @@ from recommender_collector.domain.formats import FORMAT, Damaged, check
 from recommender_collector.domain.outcomes import UNIT, Share, share
 
 DAY_MILLISECONDS = DAY * 1000
-#: Most of one user that counts: predictions of a version in a day, versions and days together, and
-#: positive events that wait for an impression before them.
-MOST_PREDICTIONS, MOST_CELLS, MOST_ACTS = 100, 40, 100
+#: Most of one user that counts: predictions of a version in a day, and of all days that events may
+#: still change; versions and days together; positive events that wait for an impression before
+#: them.
+MOST_PREDICTIONS, MOST_OF_USER, MOST_CELLS, MOST_ACTS = 100, 500, 40, 100
 
 
 class Rule(NamedTuple):
@@ -42,6 +45,12 @@ class Rule(NamedTuple):
         late = model.max_age_seconds + SLACK_SECONDS
         return cls(label.kinds, label.window_seconds * 1000, late * 1000)
 
+    @property
+    def name(self) -> str:
+        """Return what tells it from rules of other labels, whose sums cannot be added to its."""
+        text = f"{','.join(sorted(self.kinds))} {self.window}"
+        return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+
     def closes(self, day: int) -> int:
         """Return the time from which on no event changes a day, a number of days from 1970."""
         return (day + 1) * DAY_MILLISECONDS + self.window + self.late
@@ -53,10 +62,11 @@ class Rule(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A version and a day, of which there are sums."""
+    """A version and a day, of which there are sums; `since` tells sums that were started anew."""
 
     version: str
     day: int
+    since: int
 
 
 class Prediction(NamedTuple):
@@ -77,37 +87,58 @@ class Act(NamedTuple):
 
 @dataclass(slots=True)
 class Person:
-    """The predictions of one user, by cell, and the positive events."""
+    """The predictions of one user, by cell, and the positive events, by the rule of a name."""
 
+    rule: str
     cells: dict[Cell, list[Prediction]] = field(default_factory=dict)
     acts: set[Act] = field(default_factory=set)
 
-    def predict(self, version: str, found: Iterable[Prediction], rule: Rule) -> None:
-        """Add the predictions of an impression. Of a day the earliest count, in any order."""
-        for each in found:
-            cell = Cell(version, each.time // DAY_MILLISECONDS)
-            if cell not in self.cells and len(self.cells) >= MOST_CELLS:
-                continue
-            positive = any(_matches(act, each, rule) for act in self.acts)
-            own = self.cells.setdefault(cell, [])
-            own.append(each._replace(is_positive=positive))
-            own.sort()
-            del own[MOST_PREDICTIONS:]
+    def predict(self, cell: Cell, found: Iterable[Prediction]) -> int:
+        """Add the predictions of an impression; return how many more the user has then.
 
-    def act(self, act: Act, rule: Rule) -> None:
+        Of a version and a day the earliest count, in any order.
+        """
+        before = total = sum(map(len, self.cells.values()))
+        for each in found:
+            own = self.cells.get(cell, [])
+            is_full = total >= MOST_OF_USER or len(own) >= MOST_PREDICTIONS
+            if is_full and not (own and each < own[-1]):
+                continue
+            if cell not in self.cells:
+                if len(self.cells) >= MOST_CELLS:
+                    break
+                self.cells[cell] = own
+            if is_full:
+                own.pop()
+            insort(own, each)
+            total += not is_full
+        return total - before
+
+    def act(self, act: Act) -> None:
         """Add a positive event, which also counts for predictions that are read later."""
         self.acts.add(act)
-        for own in self.cells.values():
-            for place, each in enumerate(own):
-                if _matches(act, each, rule):
-                    own[place] = each._replace(is_positive=True)
 
-    def settle(self, at: int, rule: Rule) -> None:
-        """Forget what no event after a time can change."""
-        self.cells = {cell: own for cell, own in self.cells.items() if rule.closes(cell.day) > at}
-        self.acts = {act for act in self.acts if act.time > at - rule.late}
+    def label(self, rule: Rule) -> None:
+        """Find the predictions that came true: once, after all events of a record."""
+        times: dict[int, list[int]] = {}
+        for act in sorted(self.acts):
+            times.setdefault(act.item, []).append(act.time)
+        for own in self.cells.values() if times else ():
+            for place, each in enumerate(own):
+                acts = times.get(each.item)
+                if acts and not each.is_positive and _follows(acts, each.time, rule):
+                    own[place] = each._replace(is_positive=True)
         if len(self.acts) > MOST_ACTS:
             self.acts = set(sorted(self.acts)[-MOST_ACTS:])
+
+    def settle(self, at: int, rule: Rule, has: Callable[[Cell], bool]) -> None:
+        """Forget what no event after a time can change, and what has no sums any more."""
+        self.cells = {
+            cell: own
+            for cell, own in self.cells.items()
+            if rule.closes(cell.day) > at and has(cell)
+        }
+        self.acts = {act for act in self.acts if act.time > at - rule.late}
 
     def shares(self) -> dict[Cell, Share]:
         """Return what the user adds to the sums of each cell."""
@@ -122,7 +153,7 @@ class Person:
             (*cell, [int(number) for each in own for number in each])
             for cell, own in self.cells.items()
         ]
-        return orjson.dumps((FORMAT, cells, [tuple(act) for act in sorted(self.acts)]))
+        return orjson.dumps((FORMAT, self.rule, cells, [tuple(act) for act in sorted(self.acts)]))
 
     @classmethod
     def decode(cls, text: bytes) -> Person:
@@ -132,10 +163,14 @@ class Person:
             Damaged: the text has another format.
         """
         try:
-            version, cells, acts = orjson.loads(text)
+            version, rule, cells, acts = orjson.loads(text)
             check(version == FORMAT, "a user has another format")
             return cls(
-                {Cell(str(name), int(day)): _predictions(flat) for name, day, flat in cells},
+                str(rule),
+                {
+                    Cell(str(name), int(day), int(since)): _predictions(flat)
+                    for name, day, since, flat in cells
+                },
                 {Act(int(time), int(item)) for time, item in acts},
             )
         except (ValueError, TypeError) as error:
@@ -152,5 +187,7 @@ def _predictions(flat: Collection[int]) -> list[Prediction]:
     return found
 
 
-def _matches(act: Act, of: Prediction, rule: Rule) -> bool:
-    return act.item == of.item and 0 <= act.time - of.time <= rule.window
+def _follows(acts: Sequence[int], time: int, rule: Rule) -> bool:
+    """Return whether one of the times, which are sorted, is within the window after a time."""
+    place = bisect_left(acts, time)
+    return place < len(acts) and acts[place] - time <= rule.window

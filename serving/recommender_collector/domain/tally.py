@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import orjson
-
+from recommender_collector.domain.checks import is_arm
 from recommender_collector.domain.effects import number
 from recommender_collector.domain.events import Erasure, Event, Path
-from recommender_collector.domain.formats import FORMAT, Damaged, check
 from recommender_collector.domain.outcomes import Outcomes, Share, millionths
 from recommender_collector.domain.predictions import (
     DAY_MILLISECONDS,
@@ -23,19 +21,15 @@ from recommender_collector.domain.predictions import (
     Prediction,
     Rule,
 )
-
-MOST_VERSIONS = 8  # of a model
-#: Days of a version that are kept: the first ones, which later ones are compared with, and the
-#: latest.
-FIRST_DAYS, LATEST_DAYS = 14, 46
-Index = Mapping[str, Sequence[int]]  # days of each version that have sums, sorted
+from recommender_collector.domain.versions import Index
 
 
 @dataclass(slots=True)
 class Changes:
     """What to write."""
 
-    index: dict[str, list[int]] | None = None  # None: as it was
+    restarts: bool = False  # all sums are dropped first: they are damaged, or by another rule
+    index: Index | None = None  # None: as it was
     persons: dict[int, Person | None] = field(default_factory=dict)
     cells: dict[Cell, Outcomes] = field(default_factory=dict)
     dropped: list[Cell] = field(default_factory=list)
@@ -55,9 +49,10 @@ class Tally:
         self._prefix = f"{model}-"
         self._rule = rule
         self._at = at
-        self._index: dict[str, list[int]] = {}
+        self._index = Index(rule.name)
         self._known: dict[int, Person | None] = {}
         self._former: dict[int, dict[Cell, Share]] = {}
+        self._started: set[Cell] = set()  # by this record
         self._has_memory = True
         self.changes = Changes()
 
@@ -69,30 +64,51 @@ class Tally:
             if isinstance(each, Erasure) or self._predicts(each) or self._is_positive(each)
         }
 
+    def predicts(self, entries: Sequence[Event | Erasure]) -> bool:
+        """Return whether any entry has predictions."""
+        return any(isinstance(each, Event) and self._predicts(each) for each in entries)
+
     def take(
         self,
         entries: Sequence[Event | Erasure],
-        index: Index,
+        index: Index | None,
         persons: Mapping[int, Person],
         *,
         has_memory: bool = True,
     ) -> None:
-        """Take the entries, in the order of the log; `persons` are those the store has."""
-        self._index = {name: list(days) for name, days in index.items()}
+        """Take the entries, in the order of the log.
+
+        Args:
+            index: that of the store, which is changed; None if it has none, or a damaged one.
+            persons: those that the store has.
+            has_memory: whether it has memory for others.
+        """
+        if index is not None and index.rule == self._rule.name:
+            self._index = index
+        else:
+            self.changes.restarts = True
         self._has_memory = has_memory
+        # A model that reports no predictions keeps nothing of its users.
+        is_used = bool(self._index.versions) or self.predicts(entries)
         for user, person in persons.items():
-            person.settle(self._at, self._rule)
-            self._known[user] = person
-            self._former[user] = person.shares()
+            if person.rule == self._rule.name:
+                person.settle(self._at, self._rule, self._index.has)
+                self._known[user] = person
+                self._former[user] = person.shares()
         for entry in entries:
             user = number(entry.user)
             if isinstance(entry, Erasure):
-                if self._known.get(user) is not None:
-                    self._known[user] = self.changes.persons[user] = None
+                # Also of a user whom the store has and cannot read.
+                self._known[user] = self.changes.persons[user] = None
             elif self._is_positive(entry):
-                self._act(user, entry)
+                if is_used:
+                    self._act(user, entry)
             elif self._predicts(entry):
                 self._predict(user, entry)
+        for user, changed in self.changes.persons.items():
+            if changed is not None:
+                changed.label(self._rule)
+                self.changes.persons[user] = changed if changed.cells or changed.acts else None
 
     def _is_positive(self, event: Event) -> bool:
         return event.kind in self._rule.kinds
@@ -100,7 +116,7 @@ class Tally:
     def _predicts(self, event: Event) -> bool:
         version = event.version or ""
         is_ours = event.path == Path.MODEL and version.startswith(self._prefix)
-        return bool(event.probabilities) and is_ours and " " not in version
+        return bool(event.probabilities) and is_ours and is_arm(version)
 
     def _person(self, user: int) -> Person | None:
         """Return a user whose state changes; None if there is no memory for another one."""
@@ -108,7 +124,7 @@ class Tally:
         if person is None:
             if not self._has_memory:
                 return None
-            person = self._known[user] = Person()
+            person = self._known[user] = Person(self._rule.name)
         self.changes.persons[user] = person
         return person
 
@@ -116,82 +132,83 @@ class Tally:
         person = self._person(user)
         if person is not None:
             for item in map(number, event.items):
-                person.act(Act(event.time, item), self._rule)
+                person.act(Act(event.time, item))
 
     def _predict(self, user: int, event: Event) -> None:
         version, probabilities = event.version or "", event.probabilities or ()
         day = event.time // DAY_MILLISECONDS
-        is_open = self._rule.closes(day) > self._at
-        person = self._person(user) if is_open and self._admit(version, day) else None
-        if person is None:
-            self.changes.ignored += len(probabilities)
-            return
-        found = [
-            Prediction(event.time, number(item), millionths(probability))
-            for item, probability in zip(event.items, probabilities, strict=False)
-        ]
-        person.predict(version, found, self._rule)
-        self.changes.counted += len(found)
+        person = self._person(user) if self._rule.closes(day) > self._at else None
+        cell = self._cell(version, day) if person is not None else None
+        counted = 0
+        if person is not None and cell is not None:
+            found = [
+                Prediction(event.time, number(item), millionths(probability))
+                for item, probability in zip(event.items, probabilities, strict=False)
+            ]
+            counted = person.predict(cell, found)
+        self.changes.counted += counted
+        self._ignore(version, len(probabilities) - counted)
 
-    def _admit(self, version: str, day: int) -> bool:
-        """Let a version have sums of a day, in place of an idle version if there are many."""
-        if version not in self._index and len(self._index) >= MOST_VERSIONS:
-            idle = min(self._index, key=lambda name: (max(self._index[name], default=0), name))
-            if self._rule.closes(max(self._index[idle], default=0)) > self._at:
-                return False
-            self.changes.dropped += [Cell(idle, each) for each in self._index.pop(idle)]
+    def _ignore(self, version: str, predictions: int) -> None:
+        self.changes.ignored += predictions
+        known = self._index.versions.get(version)
+        if predictions and known is not None:
+            known.ignored += predictions
             self.changes.index = self._index
-        days = self._index.setdefault(version, [])
-        if day not in days:
-            days.append(day)
-            days.sort()
-            while len(days) > FIRST_DAYS + LATEST_DAYS:
-                self.changes.dropped.append(Cell(version, days.pop(FIRST_DAYS)))
+
+    def _cell(self, version: str, day: int) -> Cell | None:
+        """Return where predictions of a version and a day count; None if they do not."""
+        known = self._index.versions.get(version)
+        if known is None or day not in known.days:
+            cell, dropped = self._index.add(version, day, self._at, self._rule)
+            self.changes.dropped += dropped
             self.changes.index = self._index
-        return True
+            self._started.add(cell)
+        else:
+            cell = Cell(version, day, known.since)
+        return cell if self._index.has(cell) else None
 
     def cells(self) -> set[Cell]:
         """Return the versions and days whose sums may change."""
-        found: set[Cell] = set()
+        found = set(self._started)
         for user, person in self.changes.persons.items():
             found |= self._former.get(user, {}).keys()
             found |= person.cells.keys() if person is not None else set()
-        return {cell for cell in found if self._has(cell)}
-
-    def _has(self, cell: Cell) -> bool:
-        return cell.day in self._index.get(cell.version, ())
+        return set(filter(self._index.has, found))
 
     def finish(self, sums: Mapping[Cell, Outcomes]) -> Changes:
-        """Return what to write; `sums` are those that the store has of `cells`."""
-        cells = self.cells()
+        """Return what to write; `sums` are those of `cells` that the store has and can read."""
+        moves: dict[Cell, list[tuple[Share | None, Share | None]]] = {}
         for user, person in self.changes.persons.items():
             former = self._former.get(user, {})
             shares = person.shares() if person is not None else {}
-            for cell in cells & (former.keys() | shares.keys()):
-                before, after = former.get(cell), shares.get(cell)
-                if before == after:
-                    continue
-                own = self.changes.cells.setdefault(cell, sums.get(cell) or Outcomes())
-                for each, sign in ((before, -1), (after, 1)):
-                    if each is not None:
-                        own.add(each, sign)
+            for cell in former.keys() | shares.keys():
+                if former.get(cell) != shares.get(cell):
+                    moves.setdefault(cell, []).append((former.get(cell), shares.get(cell)))
+        for cell in self.cells():
+            if cell in self._started:
+                self._move(cell, Outcomes(), moves.get(cell, ()))
+            elif cell in moves:
+                self._move(cell, sums.get(cell), moves[cell])
         return self.changes
 
-
-def encode(index: Index) -> bytes:
-    """Return the index as JSON."""
-    return orjson.dumps((FORMAT, index))
-
-
-def decode(text: bytes) -> dict[str, list[int]]:
-    """Return the index of such a text.
-
-    Raises:
-        Damaged: the text has another format.
-    """
-    try:
-        version, found = orjson.loads(text)
-        check(version == FORMAT, "the index has another format")
-        return {str(name): [int(day) for day in days] for name, days in found.items()}
-    except (ValueError, TypeError, AttributeError) as error:
-        raise Damaged(f"the index: {type(error).__name__}") from None
+    def _move(
+        self,
+        cell: Cell,
+        sums: Outcomes | None,
+        moves: Sequence[tuple[Share | None, Share | None]],
+    ) -> None:
+        """Change sums. Those that are lost stay so: what users added to them cannot be told."""
+        version = self._index.versions[cell.version]
+        if sums is None:
+            version.void.add(cell.day)
+            self.changes.dropped.append(cell)
+            self.changes.index = self._index
+            return
+        self.changes.cells[cell] = sums
+        for before, after in moves:
+            for each, sign in ((before, -1), (after, 1)):
+                if each is not None:
+                    sums.add(each, sign)
+                    version.users += sign
+                    self.changes.index = self._index

@@ -2,7 +2,7 @@
 
 All keys of a model share its hash tag:
 
-    {<model>}:outcomes                a hash: "" -> days of each version; "<version> <day>" -> sums
+    {<model>}:outcomes                a hash: "" -> index; "<version> <day>" -> sums
     {<model>}:outcomes:user:<user>    predictions and positive events that may still change sums
 """
 
@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from redis.asyncio import Redis
 
-from recommender_collector.domain import tally
 from recommender_collector.domain.formats import Damaged
 from recommender_collector.domain.outcomes import Outcomes
 from recommender_collector.domain.predictions import Cell, Person, Rule
 from recommender_collector.domain.tally import Changes
+from recommender_collector.domain.versions import Index
 from recommender_collector.log.port import START
 from recommender_collector.log.redis_log import stream
 from recommender_collector.store.users import Command, offset_key
@@ -46,7 +46,7 @@ class Known:
     """What the store has of the users of a record."""
 
     offset: str  # of the writer
-    index: dict[str, list[int]]
+    index: Index | None  # None: it has none, or cannot read it
     persons: dict[int, Person]
     has_memory: bool
 
@@ -57,6 +57,7 @@ class Account:
 
     watermark: float  # every event acknowledged before it counts; seconds since 1970
     days: Mapping[int, Outcomes]
+    ignored: int = 0  # predictions that do not count
 
 
 class OutcomeStore:
@@ -83,13 +84,13 @@ class OutcomeStore:
         }
         return Known(
             offset.decode() if offset else START,
-            _value(model, tally.decode, index) or {},
+            _value(model, Index.decode, index),
             persons,
             memory["used_memory"] <= FULL * most,
         )
 
     async def sums(self, model: str, cells: Collection[Cell]) -> dict[Cell, Outcomes]:
-        """Return the sums of versions and days."""
+        """Return the sums of versions and days, without those that it lacks or cannot read."""
         if not cells:
             return {}
         every = sorted(cells)
@@ -108,20 +109,27 @@ class OutcomeStore:
         waiting, (seconds, micro), index = await self._read(keys=keys)
         now = int(seconds) * 1000 + int(micro) // 1000
         watermark = now if waiting is None else int(waiting.partition(b"-")[0])
-        days = (_value(model, tally.decode, index) or {}).get(version, [])
-        closed = [Cell(version, day) for day in days if rule.closes(day) <= watermark]
+        known = _value(model, Index.decode, index) or Index(rule.name)
+        own = known.versions.get(version)
+        if own is None or known.rule != rule.name:
+            return Account(watermark / 1000, {})
+        cells = [Cell(version, day, own.since) for day in own.days]
+        closed = [each for each in cells if known.has(each) and rule.closes(each.day) <= watermark]
         found = await self.sums(model, closed)
-        return Account(watermark / 1000, {cell.day: sums for cell, sums in found.items()})
+        days = {cell.day: sums for cell, sums in found.items()}
+        return Account(watermark / 1000, days, own.ignored)
 
 
 def commands(model: str, changes: Changes, rule: Rule) -> list[Command]:
     """Return the commands that write the changes."""
     found: list[Command] = []
+    if changes.restarts:
+        found.append(("UNLINK", _sums(model)))
     if changes.dropped:
         found.append(("HDEL", _sums(model), *map(_field, changes.dropped)))
     written: list[str | bytes | int] = []
     if changes.index is not None:
-        written += ("", tally.encode(changes.index))
+        written += ("", changes.index.encode())
     for cell, sums in changes.cells.items():
         written += (_field(cell), sums.encode())
     if written:
@@ -132,8 +140,15 @@ def commands(model: str, changes: Changes, rule: Rule) -> list[Command]:
         if person is None:
             found.append(("UNLINK", key))
         else:
-            found.append(("SET", key, person.encode(), "PX", rule.keep))
+            # Positive events alone are settled after `late`.
+            kept = rule.keep if person.cells else rule.late
+            found.append(("SET", key, person.encode(), "PX", kept))
     return found
+
+
+def forget(model: str, users: Iterable[int]) -> list[Command]:
+    """Return the commands that remove users, without what they added to the sums."""
+    return [("UNLINK", _user(model, user)) for user in users]
 
 
 def _value(model: str, decode: Callable[[bytes], Value], text: bytes | None) -> Value | None:

@@ -80,7 +80,9 @@ class OnlineWriter:
         gains = self._trends.gains(events)
         at = millis_of(record.offset)
         turn = await self._experiments.turn(before, experiments, at, entries, found)
-        gain = await self._outcomes.turn(before, at, entries) if self._outcomes else Gain()
+        gain: Gain | None = Gain()
+        if self._outcomes is not None:
+            gain = await self._outcomes.turn(before, record.offset, at, entries)
         if turn is None or gain is None:
             return None
         commands = [*turn.commands, *gain.commands]

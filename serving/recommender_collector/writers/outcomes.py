@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from redis.exceptions import RedisError
 
 from recommender_collector.domain.declaration import Model
+from recommender_collector.domain.effects import number
 from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.predictions import Rule
 from recommender_collector.domain.tally import Tally
-from recommender_collector.store.outcomes import OutcomeStore, commands
+from recommender_collector.store.outcomes import OutcomeStore, commands, forget
 from recommender_collector.store.users import Command
 
 logger = logging.getLogger(__name__)
@@ -35,22 +36,30 @@ class OutcomeCounter:
         self._store = store
         self._name = name
         self._rule = Rule.of(model)
+        #: Offset of the log at which no version has sums, whichever writer applied it; None: not
+        #: known. From there on only predictions need the store.
+        self._unused_at: str | None = None
 
-    async def turn(self, before: str, at: int, entries: Sequence[Event | Erasure]) -> Gain | None:
+    async def turn(
+        self, before: str, after: str, at: int, entries: Sequence[Event | Erasure]
+    ) -> Gain | None:
         """Return what a record changes; None if another writer has moved the offset `before`.
 
-        A record that cannot be counted is left out, and never stops the writer.
+        A record that cannot be counted is left out, and never stops the writer. Users who are
+        erased are forgotten in any case.
 
         Args:
+            before: the offset before it.
+            after: its own offset.
             at: time of the record, in milliseconds since 1970.
 
         Raises:
             RedisError, OSError: the store does not answer.
         """
         if self._rule is None:
-            return Gain()
+            return self._forgotten(entries)
         try:
-            return await self._turn(self._rule, before, at, entries)
+            return await self._turn(self._rule, before, after, at, entries)
         except (RedisError, OSError):
             raise
         except Exception as error:
@@ -58,18 +67,27 @@ class OutcomeCounter:
             place = traceback.extract_tb(error.__traceback__)[-1]
             what = f"{type(error).__name__} at {place.name}:{place.lineno}"
             logger.error("%s: outcomes of a record cannot be counted: %s", self._name, what)
-            return Gain()
+            return self._forgotten(entries)
+
+    def _forgotten(self, entries: Sequence[Event | Erasure]) -> Gain:
+        erased = {number(each.user) for each in entries if isinstance(each, Erasure)}
+        return Gain(forget(self._name, sorted(erased)))
 
     async def _turn(
-        self, rule: Rule, before: str, at: int, entries: Sequence[Event | Erasure]
+        self, rule: Rule, before: str, after: str, at: int, entries: Sequence[Event | Erasure]
     ) -> Gain | None:
         tally = Tally(self._name, rule, at)
-        users = tally.users(entries)
-        if not users:
-            return Gain()
+        users, predicts = tally.users(entries), tally.predicts(entries)
+        is_unused = self._unused_at == before and not predicts
+        if is_unused:
+            self._unused_at = after
+        if is_unused or not users:
+            return self._forgotten(entries)
         known = await self._store.known(self._name, users)
         if known.offset != before:
             return None
+        if known.index is None and not predicts:
+            self._unused_at = after
         tally.take(entries, known.index, known.persons, has_memory=known.has_memory)
         changes = tally.finish(await self._store.sums(self._name, tally.cells()))
         written = commands(self._name, changes, rule)

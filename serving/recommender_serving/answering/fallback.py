@@ -127,13 +127,14 @@ class Chain:
         cut_short: bool,
     ) -> Answer:
         """Return the answer, with the candidates that are not ranked after those that are."""
-        if request.selection.candidates and len(chosen) < request.top_n:
+        count = len(chosen)
+        if request.selection.candidates and count < request.top_n:
             ranked = [item for item, _ in chosen]
             rest = rest_of_candidates(request, ranked, self._vocabulary.items)
             named = (pair for pair in rest if self._named is None or pair[0] in self._named)
             chosen = [*chosen, *named][: request.top_n]
         items, scores = zip(*chosen, strict=True) if chosen else ((), ())
-        return Answer(items, scores, source, cut_short)
+        return Answer(items, scores, source, cut_short, unscored=len(chosen) - count)
 
     def _check_names(self, ranking: Ranking) -> None:
         """Reject an item without a text, which no client could identify."""

@@ -175,6 +175,13 @@ class Answer:
     scores: tuple[float, ...]
     source: Source
     cut_short: bool = False  # the client's deadline ended a better stage, which had not failed
+    unscored: int = 0  # of the last items, candidates that were not ranked: their score is 0
+
+    @property
+    def probabilities(self) -> tuple[float, ...]:
+        """What the model said of the first items; nothing if another one answered."""
+        is_said = self.source is Source.MODEL
+        return self.scores[: len(self.items) - self.unscored] if is_said else ()
 
     @property
     def score_kind(self) -> ScoreKind:

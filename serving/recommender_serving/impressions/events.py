@@ -22,7 +22,7 @@ from recommender_serving.domain.features import (
     Value,
 )
 from recommender_serving.domain.ids import fault
-from recommender_serving.domain.types import SMOKE_USER, Answer, RecommendRequest, Source
+from recommender_serving.domain.types import SMOKE_USER, Answer, RecommendRequest
 
 TYPE = "dev.recommender.impression"
 CONTENT_TYPE = "application/cloudevents-batch+json"
@@ -89,8 +89,8 @@ def shown(
         return None
     taken = [item for item in items if _is_item(item)][:MOST_ITEMS]
     # Without its item a probability would be that of another one.
-    is_predicted = answer.source is Source.MODEL and len(taken) == min(len(items), MOST_ITEMS)
-    probabilities = answer.scores[:MOST_PROBABILITIES] if is_predicted else ()
+    is_whole = taken[:MOST_PROBABILITIES] == list(items[:MOST_PROBABILITIES])
+    probabilities = answer.probabilities[:MOST_PROBABILITIES] if is_whole else ()
     if not taken and assignment is None:
         return None
     context = {

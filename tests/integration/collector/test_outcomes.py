@@ -32,8 +32,9 @@ LABEL = {
 }
 MODEL = model({**MAPPING, "label": LABEL})
 SHOP = "shop-0a1b2c3d"
+SUMS = "{shop}:outcomes"
 #: A rule by which days close at once, to read what is counted now.
-AT_ONCE = Rule(frozenset({Kind.PURCHASE}), window=0, late=-2 * DAY_MILLISECONDS)
+AT_ONCE = Rule(frozenset({Kind.PURCHASE}), window=7_200_000, late=-3 * DAY_MILLISECONDS)
 
 
 class Desk:
@@ -76,6 +77,9 @@ class Desk:
             sum(each["labels"] for each in found),  # type: ignore[index]
         )
 
+    async def fields(self) -> list[bytes]:
+        return await cast("Awaitable[list[bytes]]", self.redis.hkeys(SUMS))
+
 
 @pytest.fixture
 def desk(redis: Redis) -> Desk:
@@ -89,20 +93,24 @@ def impression(user: str, time: int) -> Event:
     )  # fmt: skip
 
 
+def _user(name: str) -> str:
+    return f"{SUMS}:user:{number(name)}"
+
+
 def purchase(user: str, time: int) -> Event:
     return Event("e", Kind.PURCHASE, user, ("tea",), time, 4.5)
 
 
 async def test_two_writers_count_each_event_once_in_any_order(desk: Desk) -> None:
     at = now() - 60_000
-    await desk.put(purchase("ada", at + 1000))
+    await desk.put(impression("bob", at), purchase("ada", at + 1000))
     await desk.writer.step(0.01)
-    await desk.put(impression("ada", at), impression("bob", at))
+    await desk.put(impression("ada", at))
     await desk.other.step(0.01)
     await desk.writer.step(0.01)
     assert await desk.sums() == (2, 4, 1)
     value = desk.registry.get_sample_value
-    assert value("recommender_writer_predictions_total", {"model": "shop", "counts": "true"}) == 0
+    assert value("recommender_writer_predictions_total", {"model": "shop", "counts": "true"}) == 2
 
 
 async def test_an_erased_user_leaves_the_sums_and_the_store(desk: Desk) -> None:
@@ -113,9 +121,26 @@ async def test_an_erased_user_leaves_the_sums_and_the_store(desk: Desk) -> None:
     await desk.writer.step(0.01)
     assert await desk.sums() == (1, 2, 0)
     keys = {name.decode() async for name in desk.redis.scan_iter("*outcomes*")}
-    assert keys == {"{shop}:outcomes", f"{{shop}}:outcomes:user:{number('bob')}"}
+    assert keys == {SUMS, _user("bob")}
     for name in keys:
         assert 0 < await desk.redis.ttl(name) <= KEEP_SECONDS
+
+
+async def test_a_model_without_predictions_keeps_nothing(desk: Desk) -> None:
+    at = now() - 60_000
+    await desk.put(purchase("ada", at))
+    await desk.put(purchase("bob", at))
+    await desk.writer.step(0.01)
+    assert [name async for name in desk.redis.scan_iter("*outcomes*")] == []
+    await desk.put(impression("bob", at))
+    await desk.writer.step(0.01)
+    await desk.put(purchase("ada", at), purchase("bob", at))
+    await desk.writer.step(0.01)
+    assert await desk.sums() == (1, 2, 1)
+    rule = Rule.of(MODEL)
+    assert rule is not None
+    left = [await desk.redis.pttl(_user(user)) for user in ("ada", "bob")]
+    assert left[0] <= rule.late < left[1] <= rule.keep
 
 
 async def test_a_day_is_shown_when_no_event_can_change_it(desk: Desk) -> None:
@@ -127,18 +152,46 @@ async def test_a_day_is_shown_when_no_event_can_change_it(desk: Desk) -> None:
     assert (answer["counts"], answer["days"]) == (True, [])
 
 
-async def test_what_is_damaged_is_left_out_and_events_go_on(
+async def test_a_damaged_user_is_left_out_and_events_go_on(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
     at = now() - 60_000
     await desk.put(impression("ada", at))
     await desk.writer.step(0.01)
-    await desk.redis.set(f"{{shop}}:outcomes:user:{number('ada')}", "ada was here")
-    sums = desk.redis.hset("{shop}:outcomes", f"{SHOP} {at // DAY_MILLISECONDS}", "x")
-    await cast("Awaitable[int]", sums)
+    await desk.redis.set(_user("ada"), "ada was here")
     with caplog.at_level(logging.WARNING):
-        await desk.put(impression("ada", at + 1), impression("bob", at))
+        await desk.put(impression("bob", at), Erasure("ada"))
         await desk.writer.step(0.01)
-    assert await desk.sums() == (2, 4, 0)
+    assert (await desk.sums())[0] == 2
     assert "left out" in caplog.text
     assert "ada" not in caplog.text
+    assert not await desk.redis.exists(_user("ada"))
+
+
+@pytest.mark.parametrize("text", ["x", None], ids=["damaged", "missing"])
+async def test_sums_that_are_lost_are_not_shown_any_more(desk: Desk, text: str | None) -> None:
+    at = now() - 60_000
+    await desk.put(impression("ada", at), impression("bob", at))
+    await desk.writer.step(0.01)
+    field = f"{SHOP} {at // DAY_MILLISECONDS}"
+    change = ("HDEL", SUMS, field) if text is None else ("HSET", SUMS, field, text)
+    await desk.redis.execute_command(*change)  # type: ignore[no-untyped-call]
+    for entry in (Erasure("ada"), purchase("bob", at), impression("eve", at)):
+        await desk.put(entry)
+        await desk.writer.step(0.01)
+        assert await desk.sums() == (0, 0, 0)
+    assert {name.decode() for name in await desk.fields()} == {""}
+
+
+async def test_a_damaged_index_starts_all_sums_anew(desk: Desk) -> None:
+    at = now() - 60_000
+    await desk.put(impression("ada", at), impression("bob", at))
+    await desk.writer.step(0.01)
+    for field in ("", "shop-old 1"):
+        await desk.redis.execute_command("HSET", SUMS, field, "x")  # type: ignore[no-untyped-call]
+    await desk.put(impression("eve", at))
+    await desk.writer.step(0.01)
+    await desk.put(Erasure("ada"), purchase("bob", at))
+    await desk.writer.step(0.01)
+    assert await desk.sums() == (1, 2, 0)
+    assert len(await desk.fields()) == 2

@@ -25,7 +25,7 @@ class Store:
             raise ConnectionError("gone")
         sums = Outcomes()
         sums.add(share([(250_000, True), (500_000, False)]), 1)
-        return Account(1795.5, {8: sums, 7: Outcomes()})
+        return Account(1795.5, {8: sums, 7: Outcomes()}, ignored=3)
 
 
 async def get(path: str, gone: bool = False) -> httpx.Response:
@@ -40,6 +40,7 @@ async def test_days_are_in_order_and_numbers_in_their_units() -> None:
     answer = (await get("/v1/outcomes/shop/shop-0a1b2c3d")).json()
     assert (answer["version"], answer["counts"]) == ("shop-0a1b2c3d", True)
     assert (answer["watermark"], [each["day"] for each in answer["days"]]) == (1795.5, [7, 8])
+    assert answer["ignored"] == 3
     empty, full = answer["days"]
     assert (empty["users"], full["users"]) == (0, 1)
     sums = full["sums"]

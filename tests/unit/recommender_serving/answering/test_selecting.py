@@ -158,6 +158,16 @@ async def test_a_wish_that_no_item_fits_gets_an_empty_answer(
     assert (found.items, found.scores) == ((), ())
 
 
+async def test_candidates_that_the_model_did_not_score_have_no_probability(
+    tmp_path: Path,
+) -> None:
+    parts = Parts(tmp_path, giving(Ranking((9, 3), (0.7, 0.2))), giving(PLAIN))
+    asked = request(selection=Selection(candidates=(UNKNOWN, 9, 3, UNKNOWN + 1)), top_n=4)
+    found = await parts.chain.answer(asked)
+    assert found.scores == (0.7, 0.2, 0, 0)
+    assert found.probabilities == (0.7, 0.2)
+
+
 async def test_candidates_are_answered_when_no_model_is(tmp_path: Path) -> None:
     broken = failing(RankerError(FallReason.ERROR))
     parts = Parts(tmp_path, broken, broken)

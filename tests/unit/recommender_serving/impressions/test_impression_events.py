@@ -93,6 +93,19 @@ def test_the_first_items_have_probabilities() -> None:
     assert (len(kept.items), len(kept.probabilities or ())) == (30, 20)
 
 
+def test_candidates_that_the_model_did_not_score_are_not_said_to_be_hopeless() -> None:
+    partly = Answer((1, 2, 3), (0.9, 0.0, 0.0), Source.MODEL, unscored=2)
+    kept = predicted(partly, ["tea", "cup", "pot"])
+    assert (len(kept.items), kept.probabilities) == (3, (0.9,))
+
+
+def test_an_item_without_probability_that_is_refused_leaves_the_others_theirs() -> None:
+    items = [f"i{place}" for place in range(30)]
+    many = Answer(tuple(range(30)), (0.5,) * 30, Source.MODEL)
+    assert len(predicted(many, [*items[:25], "\n", *items[26:]]).probabilities or ()) == 20
+    assert predicted(many, [*items[:5], "\n", *items[6:]]).probabilities is None
+
+
 def test_a_user_of_hashed_ids_is_not_hashed_again() -> None:
     pseudonym = Pseudonyms(b"0123456789abcdef")
     hashing = Rules(model(hashUsers=True), pseudonym)

@@ -1,0 +1,86 @@
+"""A store of outcomes in memory, and the events that it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.outcomes import Outcomes
+from recommender_collector.domain.predictions import DAY_MILLISECONDS, Cell, Person, Rule
+from recommender_collector.domain.tally import Tally
+from recommender_collector.domain.versions import Index, Version
+
+DAY0 = 20_775
+START = DAY0 * DAY_MILLISECONDS
+HOUR = 3_600_000
+RULE = Rule(frozenset({Kind.PURCHASE}), window=2 * HOUR, late=3 * HOUR)
+SHOP = "shop-0a1b2c3d"
+
+
+def impression(
+    user: str, time: int, probabilities: Sequence[float] = (0.25,), *,
+    items: Sequence[str] = ("tea", "oil"), version: str | None = SHOP, path: str = "model",
+) -> Event:  # fmt: skip
+    return Event(
+        "e", Kind.IMPRESSION, user, tuple(items), time, version=version, path=path,
+        probabilities=tuple(probabilities),
+    )  # fmt: skip
+
+
+def purchase(user: str, time: int, item: str = "tea") -> Event:
+    return Event("e", Kind.PURCHASE, user, (item,), time, 4.5)
+
+
+class Memory:
+    """A store in memory, which keeps users and sums in the form that Redis keeps."""
+
+    def __init__(self) -> None:
+        self.index: bytes | None = None
+        self.persons: dict[int, bytes] = {}
+        self.sums: dict[tuple[str, int], str] = {}
+        self.ignored = 0
+
+    def apply(
+        self, at: int, *entries: Event | Erasure, has_memory: bool = True, rule: Rule = RULE
+    ) -> None:
+        tally = Tally("shop", rule, at)
+        persons = {
+            user: Person.decode(self.persons[user])
+            for user in tally.users(entries)
+            if user in self.persons
+        }
+        tally.take(entries, self._index(), persons, has_memory=has_memory)
+        found = {cell: self.sums.get(name_of(cell)) for cell in tally.cells()}
+        changes = tally.finish(
+            {cell: Outcomes.decode(text) for cell, text in found.items() if text is not None}
+        )
+        if changes.restarts:
+            self.index, self.sums = None, {}
+        for cell in changes.dropped:
+            self.sums.pop(name_of(cell), None)
+        if changes.index is not None:
+            self.index = changes.index.encode()
+        self.sums |= {name_of(cell): sums.encode() for cell, sums in changes.cells.items()}
+        for user, person in changes.persons.items():
+            self.persons.pop(user, None)
+            if person is not None:
+                self.persons[user] = person.encode()
+        self.ignored += changes.ignored
+
+    def _index(self) -> Index | None:
+        return None if self.index is None else Index.decode(self.index)
+
+    def versions(self) -> dict[str, Version]:
+        return (self._index() or Index("")).versions
+
+    def of(self, day: int = DAY0, version: str = SHOP) -> Outcomes:
+        return Outcomes.decode(self.sums.get((version, day), Outcomes().encode()))
+
+
+def name_of(cell: Cell) -> tuple[str, int]:
+    """The store keeps sums by the name of a version and a day alone."""
+    return cell.version, cell.day
+
+
+def total(sums: Outcomes, name: str) -> float:
+    return sums.shown()["sums"][name]  # type: ignore[index, no-any-return]
