@@ -29,10 +29,8 @@ def described(comparison: Comparison) -> str:
 def lasting(novelty: Novelty) -> str:
     """Return whether the difference of a metric lasts after users' first day."""
     if novelty.first is None or novelty.later is None:
-        return (
-            f"{novelty.metric}: not known, too few users have values on their first day and on "
-            "later ones"
-        )
+        few = "too few users have values on their first day and on later ones"
+        return f"{novelty.metric}: not known, {novelty.problem or few}"
     values = f"{novelty.first:+.1%} on users' first day, {novelty.later:+.1%} later"
     chance = "beyond chance" if novelty.changes else "within chance"
     p = "" if novelty.p_value is None else f", p = {novelty.p_value:.2g}"

@@ -126,6 +126,48 @@ def test_with_several_metrics_each_has_a_stricter_level() -> None:
     assert both[0].p_value == pytest.approx(2 * one.p_value)  # type: ignore[operator]
 
 
+def test_a_change_is_beyond_chance_only_if_its_corrected_p_value_is() -> None:
+    one = Novelty(
+        metric=CLICKS, first=0.1, later=0.05, change=-0.05, low=-0.1, high=-0.01, p_value=0.04,
+        alpha=0.05,
+    )  # fmt: skip
+    for p, beyond in ((0.04, True), (0.05, True), (0.08, False)):
+        seen = dataclasses.replace(one, p_value=p)
+        assert seen.changes is beyond
+        assert ("beyond chance" in lasting(seen)) is beyond
+    fades_a_little = phase(by_day(2, 0.12, 0.11))
+    (alone,) = novelty.of(plan(CLICKS), fades_a_little, read=True)
+    assert alone.changes
+    both = novelty.of(plan(CLICKS, REVENUE), fades_a_little, read=True)
+    assert both[0].low is not None
+    assert both[0].high is not None
+    assert not both[0].low <= 0 <= both[0].high
+    assert not both[0].changes
+
+
+def test_a_part_without_a_denominator_is_not_known() -> None:
+    # Purchases of a later day belong to the session of the day before.
+    odd = {name: values * (name != "later.sessions") for name, values in CHAMPION.items()}
+    (seen,) = novelty.of(plan(Metric.REVENUE_PER_SESSION), phase(odd), read=True)
+    assert seen == Novelty(metric=Metric.REVENUE_PER_SESSION)
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_what_cannot_be_computed_is_not_known(monkeypatch: pytest.MonkeyPatch, read: bool) -> None:
+    def fail(*_: object) -> float:
+        raise OverflowError
+
+    monkeypatch.setattr(novelty, "_variance", fail)
+    (seen,) = novelty.of(plan(CLICKS), phase(FADES), read=read)
+    assert lasting(seen).endswith("not known, its numbers allow no computation (OverflowError)")
+
+
+def test_days_that_cannot_be_read_are_not_known() -> None:
+    broken = dataclasses.replace(phase(FADES), days={}, days_problem="sums: missing")
+    (seen,) = novelty.of(plan(CLICKS), broken)
+    assert lasting(seen) == "ClickThroughRate: not known, sums: missing"
+
+
 def test_what_cannot_be_known_is_said_to_be_unknown() -> None:
     none_back = {name: values * name.startswith("first") for name, values in CHAMPION.items()}
     (seen,) = novelty.of(plan(CLICKS), phase(none_back))
