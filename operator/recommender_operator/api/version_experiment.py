@@ -72,7 +72,7 @@ class NoveltyComparison(ApiModel):
 
     metric: str = Field(max_length=63, description="The compared metric.")
     first_day: float | None = Field(
-        default=None, description="Relative difference on each user's first day."
+        default=None, description="Relative difference on each user's first day in the phase."
     )
     later: float | None = Field(default=None, description="Relative difference after that day.")
     change: float | None = Field(
@@ -183,5 +183,6 @@ class ExperimentStatus(ApiModel):
     seasonality: str = Field(
         default="",
         max_length=256,
-        description="What minDays means for weekdays; empty if it is whole weeks.",
+        description="What minDays means for weekdays; once the experiment is over, what the "
+        "measured days mean. Empty if they are whole weeks.",
     )

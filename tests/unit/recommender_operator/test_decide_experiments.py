@@ -63,6 +63,7 @@ def test_the_step_holds_until_the_experiment_decides(judge: Judge) -> None:
     assert world.steps[-1].weight == 50
     assert world.condition("AnalysisPassed") == ("Unknown", "Measuring")
     assert "says KeepRunning" in world.message("AnalysisPassed")
+    assert "minDays 0 is less than a week" in experiment(world).seasonality
     judge.kind = Kind.PROMOTE
     until(world, lambda: experiment(world).final)
     judge.kind = Kind.ROLL_BACK
@@ -94,8 +95,8 @@ def test_the_numbers_are_in_the_status_of_the_version(judge: Judge) -> None:
     (lasting,) = seen.novelty
     assert (lasting.first_day, lasting.later, lasting.change) == (0.3, 0.1, -0.15)
     assert (lasting.low, lasting.high, lasting.p_value) == (-0.2, None, None)
-    assert "+30.0% on users' first day, +10.0% later" in lasting.message
-    assert "less than a week" in seen.seasonality
+    assert "+30.0% on users' first day in this phase, +10.0% later" in lasting.message
+    assert "0.0 days were measured" in seen.seasonality
     (tv,), (differs,) = seen.segments, seen.interactions
     assert (tv.feature, tv.value, tv.metric, tv.note) == (
         "device", "tv", "ClickThroughRate", "Harmed"

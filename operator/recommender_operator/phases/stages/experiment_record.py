@@ -26,7 +26,7 @@ from recommender_operator.experiments.estimates import Comparison
 from recommender_operator.experiments.novelty import Novelty
 from recommender_operator.experiments.plan import Phase
 from recommender_operator.experiments.segments import Report, Segment
-from recommender_operator.experiments.words import differing, lasting, seasonality
+from recommender_operator.experiments.words import differing, lasting, seasonality, weekdays
 from recommender_operator.phases.turn import Turn
 
 #: Minimum time between two writes of the numbers, unless the verdict changes: an experiment takes
@@ -44,6 +44,8 @@ class Finding:
     final: bool = False
     decision: Decision | None = None
     phases: Sequence[Phase] = ()
+    #: Measured ones.
+    days: float = 0.0
 
 
 def note(turn: Turn, name: str, found: Finding) -> ExperimentStatus:
@@ -56,7 +58,9 @@ def note(turn: Turn, name: str, found: Finding) -> ExperimentStatus:
             "final": found.final,
             "message": found.message[:MAX_MESSAGE],
             "judged_at": turn.time,
-            "seasonality": seasonality(before.plan.min_days),
+            "seasonality": (
+                weekdays(found.days) if found.final else seasonality(before.plan.min_days)
+            ),
             **_numbers(before.plan, found),
         }
     )

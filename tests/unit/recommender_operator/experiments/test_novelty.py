@@ -16,7 +16,7 @@ from recommender_operator.experiments.metrics import DEFINITIONS, Metric
 from recommender_operator.experiments.moments import DAYS, NONE
 from recommender_operator.experiments.novelty import Novelty
 from recommender_operator.experiments.plan import Phase, Plan, Primary
-from recommender_operator.experiments.words import lasting, seasonality
+from recommender_operator.experiments.words import lasting, seasonality, weekdays
 from tests.unit.recommender_operator.experiments import users
 from tests.unit.recommender_operator.experiments.users import Floats
 
@@ -110,6 +110,9 @@ def test_an_effect_that_fades_is_told_from_one_that_lasts() -> None:
     assert (fades.changes, lasts.changes) == (True, False)
     assert "beyond chance, p = " in lasting(fades)
     assert "within chance" in lasting(lasts)
+    # An effect that never changes, but is another one for users who come often, looks the same.
+    assert "or users who come often react differently" in lasting(fades)
+    assert "react differently" not in lasting(lasts)
 
 
 def test_before_the_end_the_interval_holds_over_all_looks() -> None:
@@ -193,4 +196,16 @@ def test_all_users_alike_are_no_proof_of_anything() -> None:
 )
 def test_a_time_that_is_no_whole_weeks_is_said(days: float, word: str) -> None:
     said = seasonality(days)
+    assert (word in said) if word else not said
+
+
+@pytest.mark.parametrize(
+    ("days", "word"),
+    [
+        (7.01, ""), (6.9, ""), (14.2, ""), (28, ""), (0.2, "0.2 days were measured"),
+        (9.3, "9.3 days were measured, not whole weeks"), (11, "once more"),
+    ],
+)  # fmt: skip
+def test_the_weekdays_of_the_measured_time_are_said(days: float, word: str) -> None:
+    said = weekdays(days)
     assert (word in said) if word else not said
