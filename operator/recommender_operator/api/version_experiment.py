@@ -8,9 +8,9 @@ from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec_experiment import (
+    MAX_COMPARED,
     MAX_METRICS,
     MAX_SEGMENTS,
-    MAX_VALUES,
     ExperimentSpec,
 )
 
@@ -114,7 +114,8 @@ class SegmentComparison(ApiModel):
         default="",
         max_length=128,
         description="Harmed: it loses more than largestLoss, beyond chance. Mismatch: its users "
-        "do not fit the shares, so nothing is tested.",
+        "do not fit the shares, so nothing is tested, and there is no promotion if the feature "
+        "has a largestLoss.",
     )
 
 
@@ -171,8 +172,9 @@ class ExperimentStatus(ApiModel):
     )
     segments: tuple[SegmentComparison, ...] = Field(
         default=(),
-        max_length=MAX_SEGMENTS * MAX_VALUES * MAX_METRICS,
-        description="The primary metrics by segment of the users.",
+        max_length=MAX_COMPARED,
+        description="The primary metrics by segment of the users; of more than 100, first those "
+        "with a note.",
     )
     interactions: tuple[SegmentInteraction, ...] = Field(
         default=(),

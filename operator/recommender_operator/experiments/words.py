@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from recommender_operator.experiments.estimates import Comparison
 from recommender_operator.experiments.novelty import Novelty
 from recommender_operator.experiments.segments import Interaction, Segment
@@ -46,7 +48,8 @@ def lasting(novelty: Novelty) -> str:
 
 def named(segment: Segment) -> str:
     """Return the users of a segment."""
-    value = "all other values" if segment.value is None else segment.value
+    # Quoted, because a client chooses the value.
+    value = "all other values" if segment.value is None else json.dumps(segment.value)
     return f"{segment.feature} = {value}"
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from recommender_operator.api.version import VersionStage
 from recommender_operator.experiments.decision import Kind
 from recommender_operator.observed import PLAIN
+from recommender_operator.phases.stages import experiment_record
 from tests.unit.recommender_operator.experiment_worlds import (
+    HARMED,
     PLAN,
     Judge,
     experiment,
@@ -104,6 +108,14 @@ def test_the_numbers_are_in_the_status_of_the_version(judge: Judge) -> None:
     assert (tv.difference, tv.high, tv.candidate_users) == (0.25, None, 510)
     assert (differs.q, differs.p_value) == (9.5, 0.01)
     assert "differs by device beyond chance" in differs.message
+
+
+def test_of_too_many_segments_those_that_keep_from_promotion_are_shown() -> None:
+    plain = dataclasses.replace(HARMED, harmed=False)
+    many = (*(dataclasses.replace(plain, value=str(n)) for n in range(120)), HARMED)
+    shown = experiment_record.segments_of(many)
+    assert [each.value for each in shown] == ["tv", *map(str, range(99))]
+    assert [each.value for each in experiment_record.segments_of(many[:2])] == ["0", "1"]
 
 
 @pytest.mark.parametrize(

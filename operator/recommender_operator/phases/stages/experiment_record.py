@@ -9,9 +9,7 @@ from collections.abc import Sequence
 
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.spec_experiment import (
-    MAX_METRICS,
-    MAX_SEGMENTS,
-    MAX_VALUES,
+    MAX_COMPARED,
     ExperimentSpec,
 )
 from recommender_operator.api.version_experiment import (
@@ -119,8 +117,14 @@ def _by_segment(plan: ExperimentSpec, seen: Report) -> dict[str, object]:
         for each in seen.interactions
         if math.isfinite(each.q)
     )
-    segments = tuple(map(_segment, seen.segments[: MAX_SEGMENTS * MAX_VALUES * MAX_METRICS]))
-    return {"segments": segments, "interactions": interactions}
+    return {"segments": segments_of(seen.segments), "interactions": interactions}
+
+
+def segments_of(seen: Sequence[Segment]) -> tuple[SegmentComparison, ...]:
+    """Return the segments; of too many ones, first those that keep from promotion."""
+    if len(seen) > MAX_COMPARED:
+        seen = sorted(seen, key=lambda each: not (each.harmed or each.mismatch))
+    return tuple(map(_segment, seen[:MAX_COMPARED]))
 
 
 def _segment(each: Segment) -> SegmentComparison:
