@@ -81,6 +81,7 @@ def test_a_full_plan_with_a_testers_header_is_accepted(server: Server) -> None:
         ({"primary": [CLICKS | {"baseline": 1e-7}]}, "baseline must be at least 0.000001"),
         ({"segments": [DEVICE, DEVICE]}, "experiment.segments must not contain a feature twice"),
         ({"segments": [DEVICE | {"largestLoss": 9e-4}]}, "largestLoss must be at least 0.001"),
+        ({"segments": [DEVICE | {"largestLoss": 1}]}, "largestLoss must be below 1"),
         ({"segments": [{"feature": "Device"}]}, "spec.experiment.segments[0].feature"),
         ({"segments": [{"feature": f"f{n}"} for n in range(4)]}, "must have at most 3 items"),
         ({"minDays": 8, "maxDays": 7}, "experiment.minDays must not be above experiment.maxDays"),

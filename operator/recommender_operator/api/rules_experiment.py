@@ -56,6 +56,12 @@ EXPERIMENT = (
         "!has(self.minDays) || !has(self.maxDays) || self.minDays <= self.maxDays",
         "experiment.minDays must not be above experiment.maxDays",
     ),
+    (
+        "!has(self.segments) || self.segments.all(s, !has(s.largestLoss) || s.largestLoss < 1.0)"
+        f" || self.primary.all(m, m.metric in {_LESS_IS_BETTER})",
+        "experiment.segments: largestLoss must be below 1, which is the whole value. Only if all "
+        "primary metrics are DislikeRate or FallbackShare they can get worse by more",
+    ),
 )
 
 

@@ -10,8 +10,8 @@ from recommender_operator.api.base import ApiModel
 
 #: Maximum number of primary metrics, and of guardrails.
 MAX_METRICS = 5
-#: Maximum number of features that divide the users, and of segments of one feature.
-MAX_SEGMENTS, MAX_VALUES = 3, 11
+#: Maximum number of features that divide the users, and of their segments by metric in a status.
+MAX_SEGMENTS, MAX_COMPARED = 3, 100
 #: Minimum relative difference: a smaller one takes more users than any site has. The rules of
 #: rules_experiment.py test both minima, because an API server rounds `minimum` for whole numbers.
 MIN_EFFECT = 0.001
@@ -79,6 +79,7 @@ class Guardrail(ApiModel):
 
 class ExperimentSegments(ApiModel):
     feature: str = Field(
+        max_length=40,
         pattern=r"^[a-z][a-z0-9_]{0,39}$",
         description="A Categorical or Boolean feature of users or of the context, such as device, "
         "as requests give it; a request that does not is in the segment unknown. Each user has "
@@ -90,7 +91,7 @@ class ExperimentSegments(ApiModel):
         le=MAX_EFFECT,
         description="Largest relative loss of a segment in a primary metric with which the "
         "candidate may be promoted: 0.1 is 10 % of the champion's value. Any, if absent. From "
-        "0.001.",
+        "0.001 to below 1; to 10 if less is better in all primary metrics.",
     )
 
 

@@ -8,9 +8,9 @@ from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec_experiment import (
+    MAX_COMPARED,
     MAX_METRICS,
     MAX_SEGMENTS,
-    MAX_VALUES,
     ExperimentSpec,
 )
 
@@ -72,7 +72,7 @@ class NoveltyComparison(ApiModel):
 
     metric: str = Field(max_length=63, description="The compared metric.")
     first_day: float | None = Field(
-        default=None, description="Relative difference on each user's first day."
+        default=None, description="Relative difference on each user's first day in the phase."
     )
     later: float | None = Field(default=None, description="Relative difference after that day.")
     change: float | None = Field(
@@ -114,7 +114,8 @@ class SegmentComparison(ApiModel):
         default="",
         max_length=128,
         description="Harmed: it loses more than largestLoss, beyond chance. Mismatch: its users "
-        "do not fit the shares, so nothing is tested.",
+        "do not fit the shares, so nothing is tested, and there is no promotion if the feature "
+        "has a largestLoss.",
     )
 
 
@@ -174,8 +175,9 @@ class ExperimentStatus(ApiModel):
     )
     segments: tuple[SegmentComparison, ...] = Field(
         default=(),
-        max_length=MAX_SEGMENTS * MAX_VALUES * MAX_METRICS,
-        description="The primary metrics by segment of the users.",
+        max_length=MAX_COMPARED,
+        description="The primary metrics by segment of the users; of more than 100, first those "
+        "with a note.",
     )
     interactions: tuple[SegmentInteraction, ...] = Field(
         default=(),
@@ -186,5 +188,6 @@ class ExperimentStatus(ApiModel):
     seasonality: str = Field(
         default="",
         max_length=256,
-        description="What minDays means for weekdays; empty if it is whole weeks.",
+        description="What minDays means for weekdays; once the experiment is over, what the "
+        "measured days mean. Empty if they are whole weeks.",
     )

@@ -6,14 +6,21 @@ import dataclasses
 import enum
 from collections.abc import Mapping, Sequence
 
-from recommender_operator.experiments import harm, horizon, novelty, sample_ratio, segments
+from recommender_operator.experiments import (
+    harm,
+    horizon,
+    novelty,
+    protection,
+    sample_ratio,
+    segments,
+)
 from recommender_operator.experiments.estimates import MIN_USERS, Comparison
 from recommender_operator.experiments.horizon import Horizon, Outcome
 from recommender_operator.experiments.metrics import Metric
 from recommender_operator.experiments.novelty import Novelty
 from recommender_operator.experiments.plan import Phase, Plan
 from recommender_operator.experiments.segments import Report
-from recommender_operator.experiments.words import described, named
+from recommender_operator.experiments.words import described
 
 #: Largest share of the candidate's answers that another version may have given in its place. If
 #: the candidate fails, the champion answers for it and is, of course, not worse than itself.
@@ -103,6 +110,7 @@ def _base(plan: Plan, phases: Sequence[Phase], watched: Mapping[Metric, harm.Wat
 
 def _waiting(base: Decision, message: str, *, over: bool) -> Decision:
     """Return KeepRunning, or Inconclusive if the longest time is over."""
+    message = "; ".join((message, *protection.hints(base.by_segment)))
     if over:
         return dataclasses.replace(
             base,
@@ -139,7 +147,7 @@ def _measured(
             novelty=novelty.of(plan, phase, read=True),
             by_segment=segments.of(plan, phase, read=True),
         )
-        return _judged(plan, phase, outcome, base, watched)
+        return _judged(plan, phase, outcome, base, watched, over=over)
     if days >= plan.min_days and horizon.futile(plan, found, seen.fraction):
         message = (
             f"a promotion has become unlikely (below {horizon.FUTILE_BELOW:.0%}) even for the "
@@ -155,6 +163,8 @@ def _judged(
     outcome: Outcome,
     base: Decision,
     watched: Mapping[Metric, harm.Watched],
+    *,
+    over: bool,
 ) -> Decision:
     """Return the end of an experiment with the planned number of users."""
     text = _all(base.comparisons)
@@ -162,13 +172,15 @@ def _judged(
         return dataclasses.replace(
             base, kind=Kind.ROLL_BACK, final=True, message=f"worse beyond chance: {text}"
         )
-    doubts = (*_doubts(plan, phase, watched), *_harmed(base.by_segment))
+    doubts = (*_doubts(plan, phase, watched), *protection.doubts(plan, base.by_segment))
     if outcome is Outcome.UNDECIDED:
         doubts = (f"no difference that decides at the planned number of users: {text}", *doubts)
     if doubts:
         return dataclasses.replace(
             base, kind=Kind.INCONCLUSIVE, final=True, message="; ".join(doubts)
         )
+    if missing := protection.missing(plan, base.by_segment):
+        return _waiting(base, f"{missing} ({text})", over=over)
     return dataclasses.replace(base, kind=Kind.PROMOTE, final=True, message=text)
 
 
@@ -187,16 +199,6 @@ def _doubts(plan: Plan, phase: Phase, watched: Mapping[Metric, harm.Watched]) ->
             f"{answers:.0f}: this compares the champion with itself"
         )
     return tuple(doubts)
-
-
-def _harmed(report: Report) -> tuple[str, ...]:
-    """Return the segments that keep a candidate from being promoted."""
-    return tuple(
-        f"{named(each)}: {described(each.comparison)}: these users lose more than the largestLoss "
-        "of their segment, beyond chance over all segments"
-        for each in report.segments
-        if each.harmed
-    )
 
 
 def _all(comparisons: Sequence[Comparison]) -> str:

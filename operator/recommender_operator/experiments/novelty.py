@@ -33,7 +33,7 @@ class Novelty:
 
     `change` -0.05: candidate / champion is 5 % lower on later days. Its interval holds over all
     looks and there is no `p_value`, unless the experiment was read: then both are of that look.
-    None: too few users, or too few of them come back.
+    None: too few users, or too few of them come back; or `problem` says why.
     """
 
     metric: Metric
@@ -43,10 +43,18 @@ class Novelty:
     low: float | None = None
     high: float | None = None
     p_value: float | None = None
+    problem: str = ""
+    #: Level of the test of `p_value`.
+    alpha: float = 0.0
 
     @property
     def changes(self) -> bool:
-        """Whether the difference changes, beyond chance."""
+        """Whether the difference changes, beyond chance.
+
+        The interval is of one metric alone, so with a p-value that is the one that counts.
+        """
+        if self.p_value is not None:
+            return self.p_value <= self.alpha
         return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
 
@@ -60,7 +68,9 @@ class _Change:
     log: float
     error: float
 
-    def novelty(self, multiplier: float, p_value: float | None = None) -> Novelty:
+    def novelty(
+        self, multiplier: float, p_value: float | None = None, alpha: float = 0.0
+    ) -> Novelty:
         reach = multiplier * self.error
         return Novelty(
             metric=self.metric,
@@ -70,6 +80,7 @@ class _Change:
             low=math.expm1(self.log - reach),
             high=math.expm1(min(self.log + reach, 700.0)),
             p_value=p_value,
+            alpha=alpha,
         )
 
 
@@ -78,14 +89,19 @@ def of(plan: Plan, phase: Phase, *, read: bool = False) -> tuple[Novelty, ...]:
 
     `read`: this look is the one at the planned users, so it has the level of one look.
     """
-    arms = [phase.days.get(phase.champion), phase.days.get(phase.candidate)]
-    champion, candidate = arms
+    metrics = [each.metric for each in plan.primary if has_days(each.metric)]
+    problem = phase.days_problem
+    if problem:
+        return tuple(Novelty(metric=metric, problem=problem) for metric in metrics)
+    champion, candidate = (phase.days.get(arm) for arm in (phase.champion, phase.candidate))
     if champion is None or candidate is None:
         return ()
-    metrics = [each.metric for each in plan.primary if has_days(each.metric)]
-    found = [_change(metric, champion, candidate) for metric in metrics]
-    changes = [each for each in found if each is not None]
-    told = {each.metric: each for each in _told(plan, changes, champion, candidate, read=read)}
+    try:
+        told = _told(plan, metrics, champion, candidate, read=read)
+    except (ValueError, ArithmeticError) as error:
+        # What decides nothing must not stop the decision, and so no rollback.
+        problem = f"its numbers allow no computation ({type(error).__name__})"
+        return tuple(Novelty(metric=metric, problem=problem) for metric in metrics)
     return tuple(told.get(metric, Novelty(metric=metric)) for metric in metrics)
 
 
@@ -95,16 +111,21 @@ def has_days(metric: Metric) -> bool:
 
 
 def _told(
-    plan: Plan, changes: Sequence[_Change], champion: Moments, candidate: Moments, *, read: bool
-) -> list[Novelty]:
+    plan: Plan, metrics: Sequence[Metric], champion: Moments, candidate: Moments, *, read: bool
+) -> dict[Metric, Novelty]:
+    found = [_change(metric, champion, candidate) for metric in metrics]
+    changes = [each for each in found if each is not None]
     if not read:
         # Two-sided, and at the level of all metrics together.
         level = plan.alpha / 2 / max(1, len(changes))
         most = sequences.multiplier(champion.users + candidate.users, level)
-        return [each.novelty(most) for each in changes]
+        return {each.metric: each.novelty(most) for each in changes}
     p_values = holm([planning.two_sided(each.log / each.error) for each in changes])
     most = planning.critical(plan.alpha)
-    return [each.novelty(most, p) for each, p in zip(changes, p_values, strict=True)]
+    return {
+        each.metric: each.novelty(most, p, plan.alpha)
+        for each, p in zip(changes, p_values, strict=True)
+    }
 
 
 def _change(metric: Metric, champion: Moments, candidate: Moments) -> _Change | None:
@@ -123,7 +144,11 @@ def _change(metric: Metric, champion: Moments, candidate: Moments) -> _Change | 
 
 def _enough(metric: Metric, part: str, arm: Moments) -> bool:
     """Return whether enough users make the value of a part (L. Kish's effective size)."""
-    name = f"{part}.{DEFINITIONS[metric].numerator}"
+    definition = DEFINITIONS[metric]
+    name, below = f"{part}.{definition.numerator}", definition.denominator
+    if below is not None and not arm.sums[f"{part}.{below}"] > 0:
+        # A purchase may be of another day than the session that led to it.
+        return False
     total, square = arm.sums[name], arm.products[f"{name}*{name}"]
     contributors = total * total / square if square > 0 else 0.0
     return arm.users >= MIN_USERS and contributors >= MIN_CONTRIBUTORS

@@ -114,6 +114,9 @@ class Phase:
     disagreed: int = 0
     days: Mapping[str, Moments] = dataclasses.field(default_factory=dict)
     segments: Segments = dataclasses.field(default_factory=dict)
+    #: Why the days, or the segments, are not known though the collector told something.
+    days_problem: str = ""
+    segments_problem: str = ""
 
     @property
     def share(self) -> float:

@@ -12,14 +12,23 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from recommender_operator.analysis.tails import chi_square_tail, holm
 from recommender_operator.experiments import planning, sample_ratio, sequences
-from recommender_operator.experiments.estimates import Comparison, Pair, no_values, pair
+from recommender_operator.experiments.estimates import (
+    MIN_USERS,
+    Comparison,
+    Pair,
+    no_values,
+    pair,
+)
 from recommender_operator.experiments.metrics import Metric
 from recommender_operator.experiments.moments import NONE, Moments
 from recommender_operator.experiments.plan import Phase, Plan
+
+#: Segment of users whose request does not say the feature (docs/contracts.md).
+UNKNOWN = "unknown"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,8 +63,16 @@ class Interaction:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report:
+    """`untold`: features of which nothing is known; `problem` says why, if there is a reason.
+
+    `unsaid`: features that no request of many said, so all users are in the segment unknown.
+    """
+
     segments: tuple[Segment, ...] = ()
     interactions: tuple[Interaction, ...] = ()
+    untold: tuple[str, ...] = ()
+    unsaid: tuple[str, ...] = ()
+    problem: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +90,37 @@ class _Cell:
 
 def of(plan: Plan, phase: Phase, *, read: bool = False) -> Report:
     """Return the primary metrics by segment; `read`: this look is the one at the planned users."""
+    problem = phase.segments_problem
+    if not problem:
+        try:
+            found = _report(plan, phase, read=read)
+        except (ValueError, ArithmeticError) as error:
+            # It must not stop a rollback.
+            problem = f"their numbers allow no computation ({type(error).__name__})"
+        else:
+            counted = {name: _counted(phase, name) for name in plan.segments}
+            return dataclasses.replace(
+                found,
+                untold=tuple(name for name, users in counted.items() if not users),
+                unsaid=tuple(name for name, users in counted.items() if _is_unsaid(users)),
+            )
+    return Report(untold=tuple(plan.segments), problem=problem)
+
+
+def _counted(phase: Phase, feature: str) -> dict[str | None, int]:
+    """Return the users by value, without values that have none."""
+    found = {
+        value: sum(moments.users for moments in arms.values())
+        for value, arms in phase.segments.get(feature, {}).items()
+    }
+    return {value: users for value, users in found.items() if users}
+
+
+def _is_unsaid(users: Mapping[str | None, int]) -> bool:
+    return users.keys() == {UNKNOWN} and users[UNKNOWN] >= MIN_USERS
+
+
+def _report(plan: Plan, phase: Phase, *, read: bool) -> Report:
     cells = list(_cells(plan, phase))
     tested = [cell.found for cell in cells if cell.found is not None]
     if not tested or not read:
@@ -107,9 +155,17 @@ def _cells(plan: Plan, phase: Phase) -> Iterator[_Cell]:
             mismatch = p is not None and p < sample_ratio.ALPHA
             for primary in plan.primary:
                 found = None if mismatch else pair(primary.metric, champion, candidate)
-                if found is not None and not (found.enough and found.champion > 0):
+                if found is not None and not _is_tested(found):
                     found = None
                 yield _Cell(feature, value, primary.metric, champion, candidate, found, mismatch)
+
+
+def _is_tested(found: Pair) -> bool:
+    """Return whether there are enough users, and a value to be a part of.
+
+    A champion without any bad event is one: from there each of the candidate's is a loss.
+    """
+    return found.enough and (found.champion > 0 or (found.champion == 0 and found.sign < 0))
 
 
 def _watched(cell: _Cell, level: float) -> Segment:
@@ -142,8 +198,9 @@ def _harmed(plan: Plan, cells: Sequence[_Cell]) -> list[bool]:
 def _interactions(cells: Sequence[_Cell]) -> list[Interaction]:
     groups: dict[tuple[str, Metric], list[Pair]] = {}
     for cell in cells:
-        if cell.found is not None and cell.found.candidate > 0 and cell.found.error() > 0:
-            groups.setdefault((cell.feature, cell.metric), []).append(cell.found)
+        found = cell.found
+        if found is not None and min(found.champion, found.candidate) > 0 and found.error() > 0:
+            groups.setdefault((cell.feature, cell.metric), []).append(found)
     seen = {key: (cochran(pairs), len(pairs) - 1) for key, pairs in groups.items() if pairs[1:]}
     p_values = holm([chi_square_tail(q, degrees) for q, degrees in seen.values()])
     return [

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 from recommender_operator.experiments.estimates import Comparison
 from recommender_operator.experiments.novelty import Novelty
 from recommender_operator.experiments.segments import Interaction, Segment
 
 _WEEK = 7
+#: Measured days are whole weeks if they differ by less: an experiment ends at a look.
+_NEAR = 0.5
 
 
 def described(comparison: Comparison) -> str:
@@ -29,19 +33,23 @@ def described(comparison: Comparison) -> str:
 def lasting(novelty: Novelty) -> str:
     """Return whether the difference of a metric lasts after users' first day."""
     if novelty.first is None or novelty.later is None:
-        return (
-            f"{novelty.metric}: not known, too few users have values on their first day and on "
-            "later ones"
-        )
-    values = f"{novelty.first:+.1%} on users' first day, {novelty.later:+.1%} later"
+        few = "too few users have values on their first day and on later ones"
+        return f"{novelty.metric}: not known, {novelty.problem or few}"
+    values = f"{novelty.first:+.1%} on users' first day in this phase, {novelty.later:+.1%} later"
     chance = "beyond chance" if novelty.changes else "within chance"
     p = "" if novelty.p_value is None else f", p = {novelty.p_value:.2g}"
-    return f"{novelty.metric}: {values}; the change is {chance}{p}"
+    # Users who come often make most of the later days, so an effect that never changes but is
+    # another one for them looks the same.
+    cause = ": it changes with time, or users who come often react differently"
+    return (
+        f"{novelty.metric}: {values}; the change is {chance}{p}{cause if novelty.changes else ''}"
+    )
 
 
 def named(segment: Segment) -> str:
     """Return the users of a segment."""
-    value = "all other values" if segment.value is None else segment.value
+    # Quoted, because a client chooses the value.
+    value = "all other values" if segment.value is None else json.dumps(segment.value)
     return f"{segment.feature} = {value}"
 
 
@@ -53,6 +61,19 @@ def differing(interaction: Interaction, alpha: float) -> str:
         f"(Q = {interaction.q:.3g} with {interaction.degrees} degrees of freedom, "
         f"p = {interaction.p_value:.2g})"
     )
+
+
+def weekdays(days: float) -> str:
+    """Return what the measured time of an experiment that is over means for weekdays."""
+    if days < _WEEK - _NEAR:
+        return f"{days:.1f} days were measured: the result may be that of some weekdays alone"
+    rest = days % _WEEK
+    if _NEAR <= rest <= _WEEK - _NEAR:
+        return (
+            f"{days:.1f} days were measured, not whole weeks: some weekdays count once more than "
+            "others"
+        )
+    return ""
 
 
 def seasonality(min_days: float) -> str:

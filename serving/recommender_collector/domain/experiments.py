@@ -127,7 +127,8 @@ class Experiment:
             Damaged: the text has another format.
         """
         try:
-            version, last, arms, users, state, segments = orjson.loads(text)
+            version, last, arms, users, state, *rest = orjson.loads(text)
+            (segments,) = rest or ({},)  # an earlier release kept none
             found = cls(last, arms, users, State(state), segments)
         except (ValueError, TypeError) as error:
             raise Damaged(f"its entry: {type(error).__name__}") from None

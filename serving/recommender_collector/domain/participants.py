@@ -128,16 +128,19 @@ class Participant:
             Damaged: the text has another format.
         """
         try:
-            version, base, before, stays, acts, (marked, segments) = orjson.loads(text)
+            version, base, before, stays, acts, *rest = orjson.loads(text)
+            # An earlier release kept no segments: the user counts in none, because what a later
+            # exposure says may be an effect of the version.
+            ((marked, segments),) = rest or [(0, ())]
             found = {
                 phase: Stay(
                     phase, first + base, last + base, cap, answers, fallbacks,
                     {arm: [at + base, disagreed] for arm, at, disagreed in arms}, closed,
                     [[a + base, b + base] for a, b in zip(*[iter(times)] * 2, strict=True)],
-                    totals, day, day_totals,
+                    totals, *_days(days),
                 )
                 for phase, first, last, cap, answers, fallbacks, arms, closed, times, totals,
-                day, day_totals in stays
+                *days in stays
             }  # fmt: skip
             said = tuple((str(feature), str(value)) for feature, value in segments)
             own = cls(found, acts_of(acts, base), before, said, marked + base)
@@ -147,3 +150,9 @@ class Participant:
         is_valid = bool(found) and isinstance(before, int)
         check(is_valid and all(stay.is_valid() for stay in found.values()), "a user is incomplete")
         return own
+
+
+def _days(kept: list[list[int]]) -> tuple[list[int], list[int]]:
+    """Return what a stay has of its first day; an earlier release kept nothing of it."""
+    day, day_totals = kept or ([], [])
+    return day, day_totals

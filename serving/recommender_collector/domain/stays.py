@@ -67,7 +67,8 @@ class Stay:
     stretches: list[list[int]] = field(default_factory=list)  # first and last exposure, sorted
     totals: list[int] = field(default_factory=lambda: [0] * 5)  # of settled acts
     #: Of the first day alone (in UTC, so that a late event cannot divide what is counted):
-    #: answers, fallbacks, and closed stretches; and settled acts.
+    #: answers, fallbacks, and closed stretches; and settled acts. Both empty: an earlier release
+    #: kept the stay, so nobody knows its days.
     day: list[int] = field(default_factory=lambda: [0] * 3)
     day_totals: list[int] = field(default_factory=lambda: [0] * 5)
 
@@ -77,14 +78,14 @@ class Stay:
 
     def expose(self, at: int, arm: int, cap: int, *, fallback: bool, disagreed: bool) -> None:
         """Add an exposure."""
-        if at < self.first and not self.in_first_day(at):
+        if self.day and at < self.first and not self.in_first_day(at):
             # All that was counted is of later days.
             self.day, self.day_totals = [0] * 3, [0] * 5
         self.first, self.last = min(self.first, at), max(self.last, at)
         self.cap = min(self.cap, cap)
         self.answers += 1
         self.fallbacks += fallback
-        if self.in_first_day(at):
+        if self.day and self.in_first_day(at):
             self.day[0] += 1
             self.day[1] += fallback
         own = self.arms.setdefault(arm, [at, 0])
@@ -129,21 +130,22 @@ class Stay:
         while self.stretches and (
             self.stretches[0][1] < before or len(self.stretches) > MOST_OPEN
         ):
-            self.day[2] += self.in_first_day(self.stretches[0][0])
+            if self.day:
+                self.day[2] += self.in_first_day(self.stretches[0][0])
             del self.stretches[0]
             self.closed += 1
 
     def count(self, act: Act, totals: list[int], day_totals: list[int]) -> None:
         """Add an act to totals, and to those of the first day if it is of that day."""
         _add(totals, act)
-        if self.in_first_day(act.time):
+        if day_totals and self.in_first_day(act.time):
             _add(day_totals, act)
 
     def is_valid(self) -> bool:
         """Return whether the parts have the types and lengths that the rest relies on."""
         return (
-            len(self.totals) == len(self.day_totals) == len(_COUNTS) + 1
-            and len(self.day) == 3
+            len(self.totals) == len(_COUNTS) + 1
+            and (len(self.day), len(self.day_totals)) in ((3, len(self.totals)), (0, 0))
             and bool(self.arms)
             and all(type(arm) is int and arm >= 0 for arm in self.arms)
             and all(isinstance(number, int) for number in (self.first, self.cap, *self._sums()))
@@ -175,9 +177,10 @@ class Stay:
         arm, mixed = arms[0][1], len(arms) > 1
         if mixed:
             return Share(arm, mixed, vector, disagreed)
-        days = (days_of(arm), self._days(sessions, totals, day_totals))
         cells = tuple((f"{arm} {part}", vector) for part in parts)
-        return Share(arm, mixed, vector, disagreed, (days, *cells))
+        if self.day:
+            cells = ((days_of(arm), self._days(sessions, totals, day_totals)), *cells)
+        return Share(arm, mixed, vector, disagreed, cells)
 
     def _days(self, sessions: int, totals: Sequence[int], day_totals: Sequence[int]) -> Vector:
         """Return what the user did on the first day, and after it."""

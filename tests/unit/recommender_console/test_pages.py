@@ -173,7 +173,7 @@ def test_an_experiment_shows_its_intervals_users_and_what_follows() -> None:
         assert "from -20 %" in said
         assert "device=phone ClickThroughRate 0.04 0.03 -25 % -40 % to -10 %" in said
         assert "Segments the effect on ClickThroughRate differs by device" in said
-        assert "Novelty ClickThroughRate: +9.0% on users' first day" in said
+        assert "Novelty ClickThroughRate: +9.0% on users' first day in this phase" in said
         assert "Next:" in said
     assert 'id="experiment"' not in model_page(samples.seen(), samples.seen_versions())
 

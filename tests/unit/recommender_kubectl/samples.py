@@ -81,8 +81,9 @@ EXPERIMENT: Json = {
         {
             "metric": "ClickThroughRate", "firstDay": 0.09, "later": 0.01, "change": -0.0734,
             "low": -0.12, "high": -0.02,
-            "message": "ClickThroughRate: +9.0% on users' first day, +1.0% later; the change is "
-            "beyond chance",
+            "message": "ClickThroughRate: +9.0% on users' first day in this phase, +1.0% later; "
+            "the change is beyond chance: it changes with time, or users who come often react "
+            "differently",
         },
     ],
     "segments": [

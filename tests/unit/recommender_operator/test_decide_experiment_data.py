@@ -128,14 +128,6 @@ def test_an_answer_of_another_form_is_an_error_that_names_the_field(
         ({"mixed": 10**400}, "mixed: not a count"),
         ({"disagreed": NAN}, "disagreed: not a count"),
         ({"sums": {}}, "sums: missing or unknown"),
-        ({"segments": 3}, "segments: not a list"),
-        ({"segments": [3]}, "segments[0]: not an object"),
-        ({"segments": [arm("x", 100, 0.2)]}, "segments[0].feature: not a text"),
-        ({"segments": [SEGMENT | {"value": "x" * 65}]}, "segments[0].value: not a text"),
-        ({"segments": [SEGMENT, SEGMENT]}, "segments[1]: it is there twice"),
-        ({"segments": [SEGMENT | {"users": -1}]}, "segments[0].users"),
-        ({"days": 3}, "days: not an object"),
-        ({"days": arm("x", 100, 0.2)}, "days.sums: missing or unknown"),
         ({"products": None}, "products: not an object"),
         ({"sums": arm("x", 100, 0.2)["sums"] | {"clicks": NAN}}, "sums.clicks"),
         ({"sums": arm("x", 100, 0.2)["sums"] | {"revenue": -1.0}}, "sums.revenue"),
@@ -153,6 +145,34 @@ def test_impossible_moments_are_an_error_that_names_the_field(
     assert experiment(world).verdict == "Error"
     assert f"arms[1].{field}" in experiment(world).message
     assert world.weight == 50
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"segments": 3}, "segments: not a list"),
+        ({"segments": [3]}, "segments[0]: not an object"),
+        ({"segments": [arm("x", 100, 0.2)]}, "segments[0].feature: not a text"),
+        ({"segments": [SEGMENT | {"value": "x" * 65}]}, "segments[0].value: not a text"),
+        ({"segments": [SEGMENT | {"value": "x\n"}]}, "segments[0].value: not a text"),
+        ({"segments": [SEGMENT, SEGMENT]}, "segments[1]: it is there twice"),
+        ({"segments": [SEGMENT | {"users": -1}]}, "segments[0].users"),
+        ({"days": 3}, "days: not an object"),
+        ({"days": arm("x", 100, 0.2)}, "days.sums: missing or unknown"),
+    ],
+)
+def test_impossible_details_stop_no_rollback_and_say_why(
+    judge: Judge, changes: dict[str, Any], field: str
+) -> None:
+    world = measuring()
+    world.users.odd = broken(world, **changes)
+    world.watch(10)
+    assert experiment(world).verdict == "KeepRunning"
+    phase = judge.asked[-1][1][-1]
+    assert f"arms[1].{field}" in f"{phase.days_problem}{phase.segments_problem}"
+    judge.kind = Kind.ROLL_BACK
+    world.settle()
+    assert world.stages()[2] == "RolledBack"
 
 
 @pytest.mark.parametrize("problem", [ValueError("a plan"), OverflowError("a number")])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from recommender_operator.api.version import VersionStage
 from recommender_operator.experiments.decision import Kind
 from recommender_operator.observed import PLAIN
+from recommender_operator.phases.stages import experiment_record
 from tests.unit.recommender_operator.experiment_worlds import (
+    HARMED,
     PLAN,
     Judge,
     experiment,
@@ -63,6 +67,7 @@ def test_the_step_holds_until_the_experiment_decides(judge: Judge) -> None:
     assert world.steps[-1].weight == 50
     assert world.condition("AnalysisPassed") == ("Unknown", "Measuring")
     assert "says KeepRunning" in world.message("AnalysisPassed")
+    assert "minDays 0 is less than a week" in experiment(world).seasonality
     judge.kind = Kind.PROMOTE
     until(world, lambda: experiment(world).final)
     judge.kind = Kind.ROLL_BACK
@@ -94,8 +99,8 @@ def test_the_numbers_are_in_the_status_of_the_version(judge: Judge) -> None:
     (lasting,) = seen.novelty
     assert (lasting.first_day, lasting.later, lasting.change) == (0.3, 0.1, -0.15)
     assert (lasting.low, lasting.high, lasting.p_value) == (-0.2, None, None)
-    assert "+30.0% on users' first day, +10.0% later" in lasting.message
-    assert "less than a week" in seen.seasonality
+    assert "+30.0% on users' first day in this phase, +10.0% later" in lasting.message
+    assert "0.0 days were measured" in seen.seasonality
     (tv,), (differs,) = seen.segments, seen.interactions
     assert (tv.feature, tv.value, tv.metric, tv.note) == (
         "device", "tv", "ClickThroughRate", "Harmed"
@@ -103,6 +108,14 @@ def test_the_numbers_are_in_the_status_of_the_version(judge: Judge) -> None:
     assert (tv.difference, tv.high, tv.candidate_users) == (0.25, None, 510)
     assert (differs.q, differs.p_value) == (9.5, 0.01)
     assert "differs by device beyond chance" in differs.message
+
+
+def test_of_too_many_segments_those_that_keep_from_promotion_are_shown() -> None:
+    plain = dataclasses.replace(HARMED, harmed=False)
+    many = (*(dataclasses.replace(plain, value=str(n)) for n in range(120)), HARMED)
+    shown = experiment_record.segments_of(many)
+    assert [each.value for each in shown] == ["tv", *map(str, range(99))]
+    assert [each.value for each in experiment_record.segments_of(many[:2])] == ["0", "1"]
 
 
 @pytest.mark.parametrize(

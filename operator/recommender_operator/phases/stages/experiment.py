@@ -76,7 +76,7 @@ def look(turn: Turn, version: VersionObject, record: StepRecord) -> Look | None:
         return None
     days = _days(turn, experiment)
     if not experiment.final:
-        found = _decide(turn, version, experiment, days)
+        found = dataclasses.replace(_decide(turn, version, experiment, days), days=days)
         experiment = experiment_record.note(turn, version.name, found)
     return _judged(experiment, measures=record.weight == experiment.plan.weight, days=days)
 

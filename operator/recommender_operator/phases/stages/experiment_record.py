@@ -9,9 +9,7 @@ from collections.abc import Sequence
 
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.spec_experiment import (
-    MAX_METRICS,
-    MAX_SEGMENTS,
-    MAX_VALUES,
+    MAX_COMPARED,
     ExperimentSpec,
 )
 from recommender_operator.api.version_experiment import (
@@ -26,7 +24,7 @@ from recommender_operator.experiments.estimates import Comparison
 from recommender_operator.experiments.novelty import Novelty
 from recommender_operator.experiments.plan import Phase
 from recommender_operator.experiments.segments import Report, Segment
-from recommender_operator.experiments.words import differing, lasting, seasonality
+from recommender_operator.experiments.words import differing, lasting, seasonality, weekdays
 from recommender_operator.phases.turn import Turn
 
 #: Minimum time between two writes of the numbers, unless the verdict changes: an experiment takes
@@ -44,6 +42,8 @@ class Finding:
     final: bool = False
     decision: Decision | None = None
     phases: Sequence[Phase] = ()
+    #: Measured ones.
+    days: float = 0.0
 
 
 def note(turn: Turn, name: str, found: Finding) -> ExperimentStatus:
@@ -58,7 +58,9 @@ def note(turn: Turn, name: str, found: Finding) -> ExperimentStatus:
             "final": found.final,
             "message": found.message[:MAX_MESSAGE],
             "judged_at": turn.time,
-            "seasonality": seasonality(before.plan.min_days),
+            "seasonality": (
+                weekdays(found.days) if found.final else seasonality(before.plan.min_days)
+            ),
             **_numbers(before.plan, found),
         }
     )
@@ -117,8 +119,14 @@ def _by_segment(plan: ExperimentSpec, seen: Report) -> dict[str, object]:
         for each in seen.interactions
         if math.isfinite(each.q)
     )
-    segments = tuple(map(_segment, seen.segments[: MAX_SEGMENTS * MAX_VALUES * MAX_METRICS]))
-    return {"segments": segments, "interactions": interactions}
+    return {"segments": segments_of(seen.segments), "interactions": interactions}
+
+
+def segments_of(seen: Sequence[Segment]) -> tuple[SegmentComparison, ...]:
+    """Return the segments; of too many ones, first those that keep from promotion."""
+    if len(seen) > MAX_COMPARED:
+        seen = sorted(seen, key=lambda each: not (each.harmed or each.mismatch))
+    return tuple(map(_segment, seen[:MAX_COMPARED]))
 
 
 def _segment(each: Segment) -> SegmentComparison:

@@ -18,8 +18,9 @@ from recommender_operator.experiments.plan import Phase
 
 #: Maximum number of phases and arms in an answer.
 MAX_ENTRIES = 1000
-#: Maximum length of the name of a feature and of a value.
+#: Maximum length of the name of a feature and of a value, and of why a part cannot be read.
 MAX_TEXT = 64
+MAX_PROBLEM = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,8 +28,10 @@ class _Arm:
     moments: Moments
     mixed: int
     disagreed: int
-    days: Moments | None
-    segments: Mapping[tuple[str, str | None], Moments]
+    days: Moments | None = None
+    segments: Mapping[tuple[str, str | None], Moments] = dataclasses.field(default_factory=dict)
+    days_problem: str = ""
+    segments_problem: str = ""
 
 
 def read_phases(
@@ -93,6 +96,8 @@ def _phase(
         disagreed=sum(arm.disagreed for arm in own.values()),
         days={name: arm.days for name, arm in own.items() if arm.days is not None},
         segments=_by_segment(own),
+        days_problem="; ".join(filter(None, (arm.days_problem for arm in own.values()))),
+        segments_problem="; ".join(filter(None, (arm.segments_problem for arm in own.values()))),
     )
 
 
@@ -112,15 +117,31 @@ def _arms(entries: Sequence[object], at: str) -> dict[str, _Arm]:
         name = arm.get("arm")
         if not isinstance(name, str) or name in arms:
             raise ValueError(f"{here}.arm: not a new name")
-        days = arm.get("days")
-        arms[name] = _Arm(
+        found = _Arm(
             _moments(arm, here, COMPONENTS),
             _count(arm, "mixed", here),
             _count(arm, "disagreed", here),
-            None if days is None else _moments(days, f"{here}.days", DAYS),
-            _segments(arm, here),
         )
+        arms[name] = _detailed(found, arm, here)
     return arms
+
+
+def _detailed(own: _Arm, arm: Mapping[str, Any], at: str) -> _Arm:
+    """Add the details of an arm, each with why it cannot be read: a rollback needs neither."""
+    try:
+        days = arm.get("days")
+        if days is not None:
+            own = dataclasses.replace(own, days=_moments(days, f"{at}.days", DAYS))
+    except (ValueError, ArithmeticError) as error:
+        own = dataclasses.replace(own, days_problem=_invalid(error))
+    try:
+        return dataclasses.replace(own, segments=_segments(arm, at))
+    except (ValueError, ArithmeticError) as error:
+        return dataclasses.replace(own, segments_problem=_invalid(error))
+
+
+def _invalid(error: Exception) -> str:
+    return f"the collector's answer is not valid: {error}"[:MAX_PROBLEM]
 
 
 def _segments(arm: Mapping[str, Any], at: str) -> dict[tuple[str, str | None], Moments]:
@@ -156,8 +177,8 @@ def _list(body: Mapping[str, Any], field: str, prefix: str = "") -> list[Any]:
 
 def _text(body: Mapping[str, Any], field: str, at: str) -> str:
     value = body.get(field)
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT:
-        raise ValueError(f"{at}.{field}: not a text of at most {MAX_TEXT} characters")
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT or not value.isprintable():
+        raise ValueError(f"{at}.{field}: not a text of 1 to {MAX_TEXT} printable characters")
     return value
 
 

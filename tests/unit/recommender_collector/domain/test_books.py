@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +30,7 @@ from recommender_collector.domain.experiments import (
     Spans,
     State,
 )
+from recommender_collector.domain.formats import Damaged
 from recommender_collector.domain.moments import Moments
 from recommender_collector.domain.participants import Participant
 from recommender_collector.domain.roster import FEW_USERS, IDLE_MILLISECONDS, has_room
@@ -205,6 +207,40 @@ def test_a_user_who_is_erased_at_once_does_not_change_the_start_of_a_phase() -> 
     memory.apply(AT, impression("eve", AT))
     memory.apply(AT + 9, impression("ada", AT + 9), Erasure("ada"))
     assert memory.answer()[0]["since"] == AT / 1000
+
+
+def test_users_whom_an_earlier_release_kept_count_without_days_and_segments() -> None:
+    memory, alone = Memory(), Memory()
+    memory.apply(EVENING, impression("ada", EVENING))
+    *own, _segments = orjson.loads(memory.users[FIRST, number("ada")])
+    own[3] = [stay[:-2] for stay in own[3]]
+    memory.users[FIRST, number("ada")] = orjson.dumps(own)
+    memory.moments = {key: of for key, of in memory.moments.items() if not is_days(key[2])}
+    entry = orjson.loads(memory.experiments[FIRST].encode())
+    memory.experiments[FIRST] = Experiment.decode(orjson.dumps(entry[:-1]))
+    later = EVENING + 12 * HOUR
+    eve = impression("eve", later, segments=(("device", "tv"),))
+    alone.apply(later, eve)
+    memory.apply(later, eve, impression("ada", later), act(Kind.CLICK, "ada", later))
+    memory.apply(later + 1, act(Kind.CLICK, "ada", later + 1), impression("ada", EVENING - 9))
+    assert memory.sums()["users"] == 2
+    assert memory.sums()["clicks"] == 2
+    ((found,), (expected_,)) = (each.answer(detailed=0)[0]["arms"] for each in (memory, alone))
+    assert (found["days"], found["segments"]) == (expected_["days"], expected_["segments"])
+
+
+def is_days(cell: str) -> bool:
+    return cell.endswith(" days")
+
+
+@pytest.mark.parametrize("days", [[[0, 0, 0]], [[], [0] * 5], [[0] * 3, []], [[], [], []]])
+def test_a_user_with_half_of_its_days_is_damaged(days: list[list[int]]) -> None:
+    memory = Memory()
+    memory.apply(EVENING, impression("ada", EVENING))
+    own = orjson.loads(memory.users[FIRST, number("ada")])
+    own[3] = [[*stay[:-2], *days] for stay in own[3]]
+    with pytest.raises(Damaged):
+        Participant.decode(orjson.dumps(own))
 
 
 def segments(memory: Memory) -> dict[tuple[str, str | None], int]:

@@ -51,6 +51,18 @@ def decided(
     return decide(plan, [phase(champion, candidate, **changes)], days)
 
 
+def test_days_without_sessions_stop_no_rollback() -> None:
+    # Revenue of the later days, but no session began on them.
+    days = moments({name: values * (name != "later.sessions") for name, values in BY_DAY.items()})
+    plan = dataclasses.replace(
+        PLAN, primary=(Primary(metric=Metric.REVENUE_PER_SESSION, smallest_effect=0.2),)
+    )
+    here = phase(arm(1, 5000), arm(2, 5000, buy=0.02), days=dict.fromkeys(("old", "new"), days))
+    found = decide(plan, [here], 7.0)
+    assert found.kind is Kind.ROLL_BACK
+    assert [each.change for each in found.novelty] == [None]
+
+
 def test_a_better_candidate_is_promoted_at_the_planned_users_and_days() -> None:
     found = decided(arm(1, 5000), arm(2, 5000, click=0.15))
     assert (found.kind, found.final) == (Kind.PROMOTE, True)

@@ -16,7 +16,7 @@ from recommender_operator.experiments.metrics import DEFINITIONS, Metric
 from recommender_operator.experiments.moments import DAYS, NONE
 from recommender_operator.experiments.novelty import Novelty
 from recommender_operator.experiments.plan import Phase, Plan, Primary
-from recommender_operator.experiments.words import lasting, seasonality
+from recommender_operator.experiments.words import lasting, seasonality, weekdays
 from tests.unit.recommender_operator.experiments import users
 from tests.unit.recommender_operator.experiments.users import Floats
 
@@ -110,6 +110,9 @@ def test_an_effect_that_fades_is_told_from_one_that_lasts() -> None:
     assert (fades.changes, lasts.changes) == (True, False)
     assert "beyond chance, p = " in lasting(fades)
     assert "within chance" in lasting(lasts)
+    # An effect that never changes, but is another one for users who come often, looks the same.
+    assert "or users who come often react differently" in lasting(fades)
+    assert "react differently" not in lasting(lasts)
 
 
 def test_before_the_end_the_interval_holds_over_all_looks() -> None:
@@ -124,6 +127,48 @@ def test_with_several_metrics_each_has_a_stricter_level() -> None:
     (one,) = novelty.of(plan(CLICKS), phase(FADES), read=True)
     both = novelty.of(plan(CLICKS, REVENUE), phase(FADES), read=True)
     assert both[0].p_value == pytest.approx(2 * one.p_value)  # type: ignore[operator]
+
+
+def test_a_change_is_beyond_chance_only_if_its_corrected_p_value_is() -> None:
+    one = Novelty(
+        metric=CLICKS, first=0.1, later=0.05, change=-0.05, low=-0.1, high=-0.01, p_value=0.04,
+        alpha=0.05,
+    )  # fmt: skip
+    for p, beyond in ((0.04, True), (0.05, True), (0.08, False)):
+        seen = dataclasses.replace(one, p_value=p)
+        assert seen.changes is beyond
+        assert ("beyond chance" in lasting(seen)) is beyond
+    fades_a_little = phase(by_day(2, 0.12, 0.11))
+    (alone,) = novelty.of(plan(CLICKS), fades_a_little, read=True)
+    assert alone.changes
+    both = novelty.of(plan(CLICKS, REVENUE), fades_a_little, read=True)
+    assert both[0].low is not None
+    assert both[0].high is not None
+    assert not both[0].low <= 0 <= both[0].high
+    assert not both[0].changes
+
+
+def test_a_part_without_a_denominator_is_not_known() -> None:
+    # Purchases of a later day belong to the session of the day before.
+    odd = {name: values * (name != "later.sessions") for name, values in CHAMPION.items()}
+    (seen,) = novelty.of(plan(Metric.REVENUE_PER_SESSION), phase(odd), read=True)
+    assert seen == Novelty(metric=Metric.REVENUE_PER_SESSION)
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_what_cannot_be_computed_is_not_known(monkeypatch: pytest.MonkeyPatch, read: bool) -> None:
+    def fail(*_: object) -> float:
+        raise OverflowError
+
+    monkeypatch.setattr(novelty, "_variance", fail)
+    (seen,) = novelty.of(plan(CLICKS), phase(FADES), read=read)
+    assert lasting(seen).endswith("not known, its numbers allow no computation (OverflowError)")
+
+
+def test_days_that_cannot_be_read_are_not_known() -> None:
+    broken = dataclasses.replace(phase(FADES), days={}, days_problem="sums: missing")
+    (seen,) = novelty.of(plan(CLICKS), broken)
+    assert lasting(seen) == "ClickThroughRate: not known, sums: missing"
 
 
 def test_what_cannot_be_known_is_said_to_be_unknown() -> None:
@@ -151,4 +196,16 @@ def test_all_users_alike_are_no_proof_of_anything() -> None:
 )
 def test_a_time_that_is_no_whole_weeks_is_said(days: float, word: str) -> None:
     said = seasonality(days)
+    assert (word in said) if word else not said
+
+
+@pytest.mark.parametrize(
+    ("days", "word"),
+    [
+        (7.01, ""), (6.9, ""), (14.2, ""), (28, ""), (0.2, "0.2 days were measured"),
+        (9.3, "9.3 days were measured, not whole weeks"), (11, "once more"),
+    ],
+)  # fmt: skip
+def test_the_weekdays_of_the_measured_time_are_said(days: float, word: str) -> None:
+    said = weekdays(days)
     assert (word in said) if word else not said
