@@ -92,15 +92,20 @@ def test_a_rise_of_the_loss_blocks_versions_that_were_trained_before_it() -> Non
         CollectorReading(error="its users cannot be read: gone"),
         CollectorReading(body={"version": "other-0a1b2c3d", "days": []}),
         CollectorReading(body={"days": 5}),
+        "of no date",
     ],
-    ids=["down", "of another version", "no answer"],
+    ids=["down", "of another version", "no answer", "of no date"],
 )
 def test_an_answer_that_cannot_be_used_is_told_and_changes_nothing(
-    reading: CollectorReading,
+    reading: CollectorReading | str,
 ) -> None:
     world, oracle = _serving()
     labelled(world, SWAPPED, 1)
     look(world, oracle, 1)
+    if isinstance(reading, str):
+        assert world.outcomes is not None
+        days = [day | {"day": 10**14} for day in world.outcomes.body["days"]]
+        reading = CollectorReading(body=world.outcomes.body | {"days": days})
     world.outcomes = reading
     look(world, oracle, 1)
     labels = world.status.drift.labels

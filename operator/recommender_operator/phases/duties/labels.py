@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 
 from recommender_operator.analysis import label_drift
+from recommender_operator.analysis.label_drift import LabelVerdict
 from recommender_operator.analysis.labels import read_days
 from recommender_operator.analysis.outcome import Verdict
 from recommender_operator.api.status import LabelDriftStatus
@@ -40,13 +41,19 @@ def _judged(turn: Turn, reading: CollectorReading, champion: str) -> LabelDriftS
     error = reading.error
     if not error and reading.body.get("counts") is False:
         return None
-    try:
-        days = read_days(reading.body, champion) if not error else {}
-        seen = label_drift.judge(turn.spec.drift, days)
-    except (ValueError, ArithmeticError) as problem:
-        error = f"the collector's answer is not valid: {problem}"
     if error:
-        return LabelDriftStatus(verdict=Verdict.ERROR, message=error[:4096])
+        return _error(error)
+    try:
+        return _status(label_drift.judge(turn.spec.drift, read_days(reading.body, champion)))
+    except (ValueError, ArithmeticError) as problem:
+        return _error(f"the collector's answer is not valid: {problem}")
+
+
+def _error(message: str) -> LabelDriftStatus:
+    return LabelDriftStatus(verdict=Verdict.ERROR, message=message[:4096])
+
+
+def _status(seen: LabelVerdict) -> LabelDriftStatus:
     through = None if seen.through is None else _EPOCH + datetime.timedelta(days=seen.through + 1)
     return LabelDriftStatus(
         verdict=seen.verdict,
