@@ -94,6 +94,11 @@ class LabelDriftStatus(ApiModel):
     through: datetime.datetime | None = Field(
         default=None, description="End of the last day that the last window covers."
     )
+    since: datetime.datetime | None = Field(
+        default=None,
+        description="Start of the first window of the row; a version whose data was read later "
+        "is not blocked.",
+    )
 
 
 class DriftStatus(ApiModel):

@@ -6,8 +6,10 @@ All decisions about reactions go through `analysis/reactions.py`.
 from __future__ import annotations
 
 from recommender_operator.analysis import drift as drifts
+from recommender_operator.analysis import label_drift
 from recommender_operator.analysis.reactions import Cause, Reaction, reactions
 from recommender_operator.api.spec import DriftSpec
+from recommender_operator.observed import VersionObject
 from recommender_operator.phases.turn import Turn
 
 #: Causes of both versions, the one that explains others first.
@@ -22,7 +24,7 @@ def confirmed(turn: Turn) -> tuple[Cause, ...]:
         is_break = drift.cause == Cause.SCHEMA_BREAK
         found.add(Cause.SCHEMA_BREAK if is_break else Cause.INPUT_SHIFT)
     labels = drift.labels
-    if labels is not None and labels.breaches_in_a_row >= spec.consecutive_windows:
+    if labels is not None and labels.breaches_in_a_row >= label_drift.needed(spec):
         found |= {cause for cause in Cause if labels.cause == cause}
     return tuple(cause for cause in _ORDER if cause in found)
 
@@ -38,6 +40,32 @@ def wanted(turn: Turn) -> frozenset[Reaction]:
 def reacts(turn: Turn, reaction: Reaction) -> bool:
     """Return whether the operator does this now; in a dry run it only alerts."""
     return reaction in wanted(turn) and (not turn.spec.drift.dry_run or reaction is Reaction.ALERT)
+
+
+def blocks(turn: Turn, version: VersionObject) -> bool:
+    """Return whether a confirmed drift blocks the promotion of a version, which is older than it.
+
+    The version of the current retraining is never blocked where retraining is the reaction: the
+    drift waits for it, and labels tell late when it began.
+    """
+    found = [each for each in confirmed(turn) if Reaction.BLOCK_PROMOTIONS in reactions(each)]
+    if not found or not reacts(turn, Reaction.BLOCK_PROMOTIONS):
+        return False
+    if Reaction.RETRAIN in wanted(turn) and retrains(turn, version):
+        return False
+    drift, status = turn.status.drift, version.status
+    if status.data_read < drift.began:
+        return True
+    since = drift.labels.since if drift.labels is not None else None
+    read_at = status.data_read_at
+    if Cause.LOSS_RISE not in found or since is None or read_at is None:
+        return False
+    return read_at < since
+
+
+def retrains(turn: Turn, version: VersionObject) -> bool:
+    """Return whether a version is that of the current retraining."""
+    return turn.retrain is not None and version.name == turn.desired
 
 
 def rolls_back(spec: DriftSpec) -> bool:

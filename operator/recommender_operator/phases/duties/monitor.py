@@ -168,11 +168,15 @@ def _told(turn: Turn, cause: Cause, champion: str) -> str:
 
 
 def _number(turn: Turn) -> None:
-    """Give a drift a sequence number, which shows the versions that were trained before it."""
+    """Give a drift of the inputs a sequence number, which shows the versions trained before it.
+
+    It has one as long as it is confirmed, also while nothing is blocked, as in a dry run: what is
+    trained then is not older.
+    """
     drift = turn.status.drift
-    blocks = causes.reacts(turn, Reaction.BLOCK_PROMOTIONS)
-    if blocks != (drift.began > 0):
-        began = turn.next_number() if blocks else 0
+    drifted = drifts.drifted(turn.spec.drift, drift)
+    if drifted != (drift.began > 0):
+        began = turn.next_number() if drifted else 0
         turn.set_status(drift=drift.model_copy(update={"began": began}))
 
 
@@ -193,7 +197,7 @@ def _obstacle(turn: Turn, champion: VersionObject) -> str | None:
     candidate = turn.candidate
     if retraining.is_requested(turn):
         return "the requested retraining starts"
-    if turn.retrain is not None and candidate is not None and candidate.name == turn.desired:
+    if candidate is not None and causes.retrains(turn, candidate):
         return f"the retraining {candidate.name} is in progress"
     if frozen := retraining.frozen(turn):
         return frozen
