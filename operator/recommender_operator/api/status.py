@@ -119,8 +119,23 @@ class DriftStatus(ApiModel):
     cause: str = Field(
         default="",
         max_length=32,
-        description="Of the last shifted window: InputShift, or SchemaBreak if most sessions lack "
-        "a feature.",
+        description="InputShift, or SchemaBreak if most sessions lack a feature: until the drift "
+        "ends, or consecutiveWindows shifted windows in a row have the features again.",
+    )
+    lacking: tuple[Annotated[str, Field(max_length=63)], ...] = Field(
+        default=(), max_length=50, description="Features that most sessions of a window lacked."
+    )
+    lacking_at_first: tuple[Annotated[str, Field(max_length=63)], ...] = Field(
+        default=(),
+        max_length=50,
+        description="Features that many sessions of the champion's first window lacked, which "
+        "are no break of the schema.",
+    )
+    unbroken_in_a_row: int = Field(
+        default=0, ge=0, description="Shifted windows in a row since the last one that is broken."
+    )
+    broken_since: datetime.datetime | None = Field(
+        default=None, description="Time since which a break of the schema is confirmed."
     )
     labels: LabelDriftStatus | None = Field(
         default=None,

@@ -5,6 +5,8 @@ All decisions about reactions go through `analysis/reactions.py`.
 
 from __future__ import annotations
 
+import datetime
+
 from recommender_operator.analysis import drift as drifts
 from recommender_operator.analysis import label_drift
 from recommender_operator.analysis.reactions import Cause, Reaction, reactions
@@ -12,6 +14,9 @@ from recommender_operator.api.spec import DriftSpec
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases.turn import Turn
 
+#: A break freezes retraining for this time or for so many cooldowns, whatever is longer.
+_FREEZE = datetime.timedelta(days=1)
+_COOLDOWNS = 3
 #: Causes of both versions, the one that explains others first.
 _ORDER = (Cause.SCHEMA_BREAK, Cause.LOSS_RISE, Cause.INPUT_SHIFT, Cause.CALIBRATION_DRIFT)
 
@@ -19,6 +24,8 @@ _ORDER = (Cause.SCHEMA_BREAK, Cause.LOSS_RISE, Cause.INPUT_SHIFT, Cause.CALIBRAT
 def confirmed(turn: Turn) -> tuple[Cause, ...]:
     """Return the confirmed causes, the one that explains others first."""
     spec, drift = turn.spec.drift, turn.status.drift
+    if not spec.enabled:
+        return ()
     found = set()
     if drifts.drifted(spec, drift):
         is_break = drift.cause == Cause.SCHEMA_BREAK
@@ -32,9 +39,18 @@ def confirmed(turn: Turn) -> tuple[Cause, ...]:
 def wanted(turn: Turn) -> frozenset[Reaction]:
     """Return the reactions to the confirmed causes, whether or not it is a dry run."""
     found = frozenset[Reaction]().union(*map(reactions, confirmed(turn)))
-    if Reaction.FREEZE_RETRAINING in found:
-        return found - {Reaction.RETRAIN}
-    return found
+    if Reaction.FREEZE_RETRAINING not in found:
+        return found
+    if _is_thawed(turn):
+        return found - {Reaction.FREEZE_RETRAINING}
+    return found - {Reaction.RETRAIN}
+
+
+def _is_thawed(turn: Turn) -> bool:
+    """Return whether a break lasts so long that it may be how things are now."""
+    since = turn.status.drift.broken_since
+    cooldown = datetime.timedelta(seconds=turn.spec.drift.cooldown_seconds)
+    return since is not None and turn.time - since >= max(_FREEZE, _COOLDOWNS * cooldown)
 
 
 def reacts(turn: Turn, reaction: Reaction) -> bool:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recommender_operator.analysis import schema_break
 from recommender_operator.analysis.verdict import Verdict
 from recommender_operator.observed import CollectorReading
 from tests.unit.recommender_operator.analysis.label_worlds import Shop
@@ -267,24 +266,6 @@ def test_a_label_that_is_no_outcome_has_no_numbers() -> None:
     )
     look(world, oracle, 1)
     assert world.status.drift.labels is None
-
-
-def test_a_break_of_the_schema_on_both_arms_trains_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    world, oracle = _serving()
-    monkeypatch.setattr(schema_break, "broken", lambda _: ("age",))
-    oracle.window = Verdict.FAIL
-    look(world, oracle, 5)
-    assert world.condition("Drifted") == ("True", "SchemaBroken")
-    assert "most sessions lack age" in world.message("Drifted")
-    assert "repair what sends them" in world.message("Drifted")
-    assert world.status.retrain is None
-    assert world.status.drift.began > 0
-    monkeypatch.setattr(schema_break, "broken", lambda _: ())
-    look(world, oracle, 1)
-    assert world.condition("Drifted") == ("True", "Shifted")
-    assert world.status.retrain is not None
 
 
 def test_a_dry_run_tells_of_drift_and_does_nothing() -> None:

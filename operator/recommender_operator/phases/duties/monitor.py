@@ -38,6 +38,8 @@ def step(turn: Turn) -> None:
     """Evaluate the champion's window if it is full, and react to drift."""
     champion = turn.champion
     if not turn.spec.drift.enabled:
+        # What was confirmed must not act any more, nor when it is enabled again.
+        turn.set_status(drift=DriftStatus(reacted_at=turn.status.drift.reacted_at))
         turn.condition(ConditionType.DRIFTED, "Unknown", Reason.DISABLED, "drift.enabled is false")
         return
     if champion is None:
@@ -81,10 +83,10 @@ def _window(turn: Turn, champion: VersionObject) -> None:
         return
     if seen.verdict is Verdict.FAIL and _candidate_fits(turn, key):
         return
-    drift = drifts.advance(turn.spec.drift, turn.status.drift, seen, turn.now)
-    if seen.verdict is Verdict.FAIL:
-        cause = Cause.SCHEMA_BREAK if schema_break.broken(stats) else Cause.INPUT_SHIFT
-        drift = drift.model_copy(update={"cause": str(cause)})
+    before = turn.status.drift
+    drift = drifts.advance(turn.spec.drift, before, seen, turn.now)
+    if seen.verdict in (Verdict.FAIL, Verdict.PASS):
+        drift = schema_break.noted(turn.spec.drift, before, drift, stats)
     turn.set_status(drift=drift)
 
 
@@ -134,6 +136,7 @@ def _candidate_fits(turn: Turn, key: str) -> bool:
 
 def _react(turn: Turn, champion: VersionObject) -> None:
     _number(turn)
+    _time(turn)
     found = causes.confirmed(turn)
     if not found:
         turn.condition(ConditionType.DRIFTED, *_quiet(turn, champion))
@@ -163,8 +166,18 @@ def _told(turn: Turn, cause: Cause, champion: str) -> str:
             numbers = "" if drift.labels is None else drift.labels.message
             return f"{what} of {champion} changed since its first week: {numbers}"
         case Cause.SCHEMA_BREAK:
-            return f"most sessions lack {what}, which the training had: {drift.message}"
+            lacking = ", ".join(drift.lacking)
+            return f"most sessions lack {lacking}, which the training had: {drift.message}"
     return f"{what} shifted from the training data of {champion}: {drift.message}"
+
+
+def _time(turn: Turn) -> None:
+    """Note since when a break of the schema is confirmed, which bounds the freeze."""
+    drift = turn.status.drift
+    is_broken = Cause.SCHEMA_BREAK in causes.confirmed(turn)
+    if is_broken != (drift.broken_since is not None):
+        since = turn.time if is_broken else None
+        turn.set_status(drift=drift.model_copy(update={"broken_since": since}))
 
 
 def _number(turn: Turn) -> None:
@@ -204,6 +217,8 @@ def _obstacle(turn: Turn, champion: VersionObject) -> str | None:
     if spec.drift.dry_run:
         would = ", ".join(sorted(causes.wanted(turn) - {Reaction.ALERT}))
         return f"none, because drift.dryRun is true; otherwise {would}"
+    if Reaction.RETRAIN not in causes.wanted(turn):
+        return "none, because nothing retrains for such a break; repair it or request a retraining"
     if not spec.retrain.on_drift:
         return "none, because retrain.onDrift is false; change data or training in the spec"
     if general := retraining.obstacle(turn, champion):
