@@ -32,6 +32,8 @@ class _Model:
 
     looked_at: datetime.datetime
     is_training: bool = False
+    #: Since when it would retrain, if there were room.
+    waits_since: datetime.datetime | None = None
     requested: set[datetime.datetime] = dataclasses.field(default_factory=set)
     #: That of the last decision, which the stored status does not show yet, and may never.
     unconfirmed: datetime.datetime | None = None
@@ -76,11 +78,23 @@ class Retrainings:
         self._note(key, observed, observed.model.status, jobs, now)
         full = self._full(key, now, self._since)
         decision = self._decide(dataclasses.replace(observed, retrainings_full=full), now)
+        model = self._models[key]
+        if full and self._would_retrain(observed, decision, now):
+            model.waits_since = model.waits_since or now
+        else:
+            model.waits_since = None
         jobs |= {each.version for each in decision.actions if isinstance(each, StartJob)}
         self._note(key, observed, decision.status, jobs, now)
         if decision.finished:
             del self._models[key]
         return decision
+
+    def _would_retrain(
+        self, observed: Observed, decision: Decision, now: datetime.datetime
+    ) -> bool:
+        """Return whether the model would start another retraining if there were room."""
+        free = self._decide(dataclasses.replace(observed, retrainings_full=""), now)
+        return free.status.retrain != decision.status.retrain
 
     def _full(self, key: tuple[str, str], now: datetime.datetime, since: datetime.datetime) -> str:
         """Return why no retraining may start by itself; empty if one may."""
@@ -91,12 +105,22 @@ class Retrainings:
         for name, other in list(self._models.items()):
             if now - other.looked_at > GONE * self._settling:
                 del self._models[name]
-        training = sum(each.is_training for name, each in self._models.items() if name != key)
+        others = {name: each for name, each in self._models.items() if name != key}
+        own = self._models[key].waits_since or now
+        before = sum(
+            each.waits_since is not None and (each.waits_since, name) < (own, key)
+            for name, each in others.items()
+        )
+        training = sum(each.is_training for each in others.values())
         if self._at_once and training >= self._at_once:
             return f"none while {training} other models train (operator.retrainings.atOnce)"
         started = sum(each.started() for each in self._models.values())
         if self._per_day and started >= self._per_day:
             return f"none after {started} in 24 hours (operator.retrainings.perDay)"
+        rooms = [self._at_once - training] if self._at_once else []
+        rooms += [self._per_day - started] if self._per_day else []
+        if before >= min(rooms):
+            return f"none before {before} other models, which wait longer"
         return ""
 
     def _note(

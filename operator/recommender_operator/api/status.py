@@ -128,8 +128,7 @@ class DriftStatus(ApiModel):
     lacking_at_first: tuple[Annotated[str, Field(max_length=63)], ...] = Field(
         default=(),
         max_length=50,
-        description="Features that many sessions of the champion's first window lacked, which "
-        "are no break of the schema.",
+        description="Features that its first window lacked already, which are no break.",
     )
     unbroken_in_a_row: int = Field(
         default=0, ge=0, description="Shifted windows in a row since the last one that is broken."
@@ -201,6 +200,11 @@ class SnapshotStatus(ApiModel):
         default=0,
         ge=0,
         description="Snapshots with new rows since the last retraining that snapshots started.",
+    )
+    waits: str = Field(
+        default="",
+        max_length=1024,
+        description="Why no retraining starts although there are enough snapshots.",
     )
 
 

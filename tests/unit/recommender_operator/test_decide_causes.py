@@ -33,7 +33,7 @@ def labelled(world: World, after: Shop, windows: int = 3) -> None:
 
     The first day is the one after the champion's promotion; the last one is over by now.
     """
-    promoted_at = world.versions[world.champion()].status.promoted_at
+    promoted_at = world.versions[world.stable()].status.promoted_at
     assert promoted_at is not None
     first = (promoted_at - EPOCH).days + 1
     days = [{**day, "day": first + n} for n, day in enumerate(_days(after, windows))]
@@ -247,8 +247,8 @@ def test_an_answer_that_cannot_be_used_is_told_and_changes_nothing(
     look(world, oracle, 1)
     if isinstance(reading, str):
         assert world.outcomes is not None
-        days = [day | {"day": 10**14} for day in world.outcomes.body["days"]]
-        reading = CollectorReading(body=world.outcomes.body | {"days": days})
+        days = [{**day, "day": 10**14} for day in _days(USUAL, 1)]
+        reading = CollectorReading(body={**world.outcomes.body, "days": days})
     world.outcomes = reading
     look(world, oracle, 1)
     labels = world.status.drift.labels

@@ -40,7 +40,8 @@ class Fleet:
 
     def _decide(self, observed: Observed, now: datetime.datetime) -> Decision:
         name, status = observed.model.name, observed.model.status
-        self.full[name] = observed.retrainings_full
+        # Where there is no room, it is asked once more what it would do with room.
+        self.full[name] = observed.retrainings_full or self.full.get(name, "")
         if not observed.retrainings_full and status.stage is Stage.SERVING:
             spec = observed.model.spec
             retrain = RetrainStatus(
@@ -65,6 +66,7 @@ class Fleet:
 
     def settle(self) -> None:
         """Let the time pass in which nothing retrains by itself."""
+        self.statuses["first"] = RecommenderModelStatus(stage=Stage.CANARY)
         assert not self.look("first")
         assert "knows what other models train" in self.full["first"]
         self.now += datetime.timedelta(seconds=SETTLING)
@@ -86,6 +88,34 @@ def test_an_ended_training_makes_room() -> None:
     status = fleet.statuses["a"].model_copy(update={"stage": Stage.CANARY})
     fleet.statuses["a"] = status
     fleet.look("a")
+    assert fleet.look("b")
+
+
+def test_the_model_that_waits_longest_is_next() -> None:
+    fleet = Fleet(at_once=1)
+    fleet.settle()
+    assert fleet.look("a")
+    assert not fleet.look("z")
+    fleet.now += STARTING
+    assert not fleet.look("b")
+    fleet.statuses["a"] = fleet.statuses["a"].model_copy(update={"stage": Stage.CANARY})
+    fleet.look("a")
+    assert not fleet.look("b")
+    assert "wait longer" in fleet.full["b"]
+    assert fleet.look("z")
+    assert not fleet.look("b")
+
+
+def test_a_model_that_is_gone_or_content_holds_no_place() -> None:
+    fleet = Fleet(at_once=1)
+    fleet.settle()
+    assert fleet.look("a")
+    assert not fleet.look("z")
+    fleet.now += STARTING
+    for name in ("a", "z"):
+        status = fleet.statuses[name].model_copy(update={"stage": Stage.CANARY})
+        fleet.statuses[name] = status
+        fleet.look(name)
     assert fleet.look("b")
 
 
