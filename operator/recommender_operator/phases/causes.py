@@ -38,12 +38,12 @@ def confirmed(turn: Turn) -> tuple[Cause, ...]:
 
 def wanted(turn: Turn) -> frozenset[Reaction]:
     """Return the reactions to the confirmed causes, whether or not it is a dry run."""
-    found = frozenset[Reaction]().union(*map(reactions, confirmed(turn)))
-    if Reaction.FREEZE_RETRAINING not in found:
-        return found
-    if _is_thawed(turn):
-        return found - {Reaction.FREEZE_RETRAINING}
-    return found - {Reaction.RETRAIN}
+    found = confirmed(turn)
+    if Cause.SCHEMA_BREAK in found and _is_thawed(turn):
+        others = (each for each in found if each is not Cause.SCHEMA_BREAK)
+        return frozenset({Reaction.ALERT}).union(*map(reactions, others))
+    does = frozenset[Reaction]().union(*map(reactions, found))
+    return does - {Reaction.RETRAIN} if Reaction.FREEZE_RETRAINING in does else does
 
 
 def _is_thawed(turn: Turn) -> bool:

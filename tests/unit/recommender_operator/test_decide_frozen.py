@@ -9,7 +9,7 @@ import pytest
 from recommender_operator.analysis import schema_break
 from recommender_operator.analysis.verdict import Verdict
 from recommender_operator.analysis.window import WindowStats
-from tests.unit.recommender_operator.drift_worlds import DRIFT, look, serving
+from tests.unit.recommender_operator.drift_worlds import DRIFT, canary, look, serving
 from tests.unit.recommender_operator.test_decide_properties import Oracle
 from tests.unit.recommender_operator.world import World
 
@@ -66,8 +66,26 @@ def test_a_freeze_ends_with_time_and_a_break_alone_never_retrains(pipeline: Pipe
         look(world, oracle, 1)
     assert world.condition("Drifted") == ("True", "SchemaBroken")
     assert "repair what sends them" not in world.message("Drifted")
+    assert "repair it or request" in world.message("Drifted")
     assert "nothing retrains for such a break" in world.message("Drifted")
     assert world.status.retrain is None
+
+
+def test_a_candidate_is_held_by_a_break_no_longer_than_it_freezes(pipeline: Pipeline) -> None:
+    world, oracle = serving()
+    candidate = canary(world, oracle)
+    pipeline.lacks = ("age",)
+    oracle.window = Verdict.FAIL
+    look(world, oracle, 60)
+    assert world.condition("AnalysisPassed") == ("True", "PromotionBlockedByDrift")
+    oracle.window = Verdict.INCONCLUSIVE
+    drift = world.status.drift
+    assert drift.broken_since is not None
+    since = drift.broken_since - datetime.timedelta(days=1)
+    drift = drift.model_copy(update={"broken_since": since})
+    world.status = world.status.model_copy(update={"drift": drift})
+    look(world, oracle, 3)
+    assert world.champion() == candidate
 
 
 def test_without_the_monitor_nothing_is_frozen_and_no_count_is_left(pipeline: Pipeline) -> None:
