@@ -96,7 +96,7 @@ def pytest_part(name: str, limit_seconds: float, *options: str, path: str = "") 
 RIGHTS = "tests/e2e/test_rights.py"
 #: Number of concurrent worlds of the end-to-end tests. No other part runs at the same time: the
 #: requests of a world's users must not wait for the CPU; a world uses a third of two cores.
-WORLDS = 3
+WORLDS = 2
 PARTS = (
     Part(
         name="lint",

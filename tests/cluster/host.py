@@ -32,8 +32,8 @@ HARD_CODED = tuple(
 )
 CGROUPS = Path("/sys/fs/cgroup")
 #: By default all pods together weigh as much as one process beside them, and the served models
-#: miss their deadlines on a busy machine. This is four times as much, for cgroup v1 and v2.
-POD_WEIGHTS = {"cpu.shares": "4096", "cpu.weight": "400"}
+#: miss their deadlines on a busy machine. This is the weight of two cores, for cgroup v1 and v2.
+POD_WEIGHTS = {"cpu.shares": "2048", "cpu.weight": "200"}
 
 
 def prepare_host(layout: Layout) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from recommender_training.samples import shop
 from tests.scenario import install
 from tests.scenario.kube import Manifest
+from tests.scenario.load import URGENT
 from tests.scenario.world import World
 
 #: The model whose events are collected. Only models of the release's namespace read the store.
@@ -61,7 +62,7 @@ class Users:
 
     def __init__(self, world: World, **flags: object) -> None:
         command = [
-            sys.executable, "-m", "recommender_simulate", "--url", world.gateway,
+            *URGENT, sys.executable, "-m", "recommender_simulate", "--url", world.gateway,
             "--host", world.host, "--events", world.gateway, "--events-host", HOST,
             "--no-impressions", "--context", "device=phone,desktop", "--context",
             "page=home,search", "-o", "json",
