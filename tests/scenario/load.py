@@ -25,8 +25,8 @@ class Load:
     def __init__(self, url: str, host: str, requests: pathlib.Path, rate: float) -> None:
         self._process = subprocess.Popen(
             [
-                *URGENT, sys.executable, "-m", "tests.scenario.loadgen", "--url", url, "--host", host,
-                "--requests", str(requests), "--rate", str(rate),
+                *URGENT, sys.executable, "-m", "tests.scenario.loadgen",
+                "--url", url, "--host", host, "--requests", str(requests), "--rate", str(rate),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
