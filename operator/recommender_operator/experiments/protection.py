@@ -35,7 +35,7 @@ def missing(plan: Plan, report: Report) -> str:
     names = [name for name in report.untold if plan.segments[name] is not None]
     if not names:
         return ""
-    cause = report.problem or "the collector tells no segments of them"
+    cause = report.problem or "the collector reports no segments of them"
     return f"no promotion without the segments of {', '.join(names)}: {cause}"
 
 
@@ -46,6 +46,6 @@ def hints(report: Report) -> tuple[str, ...]:
 
 def _unsaid(feature: str) -> str:
     return (
-        f"no request says {feature}, so all users are in its segment unknown: check the name in "
+        f"no request gives {feature}, so all users are in its segment unknown: check the name in "
         "experiment.segments, and that it is a text or a Boolean"
     )
