@@ -21,8 +21,8 @@ def doubts(plan: Plan, report: Report) -> tuple[str, ...]:
         if each.harmed
     ]
     lost = [
-        f"{named(each)}: its users do not fit the weights, so its largestLoss cannot be tested; "
-        "something loses or moves users of one arm"
+        f"{named(each)}: its users do not fit the weights, so its largestLoss cannot be "
+        "tested; something loses or moves users of one arm"
         for each in report.segments
         if each.mismatch and plan.segments[each.feature] is not None
     ]
