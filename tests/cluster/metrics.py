@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 from pathlib import Path
 
 from tests.cluster import objects, processes, settings
@@ -36,10 +37,27 @@ def install(layout: Layout, built: Binaries) -> None:
     kubectl = Kubectl(built.path("kubectl"), layout.kubeconfig)
     part = server(layout, built)
     processes.start(layout, part)
-    kubectl.apply(objects.dump(manifests(Authority(layout.pki).certificate.read_bytes())))
     processes.wait_ready(layout, part)
+    *service, api = manifests(Authority(layout.pki).certificate.read_bytes())
+    kubectl.apply(objects.dump(service))
+    _wait_for_route(layout, kubectl, part)
+    kubectl.apply(objects.dump([api]))
     with step("metrics served"):
         kubectl("wait", "--for=condition=Available", f"apiservice/{API}", "--timeout=90s")
+
+
+def _wait_for_route(layout: Layout, kubectl: Kubectl, part: Part) -> None:
+    """Wait until the Service's address leads to the process.
+
+    The API server keeps its first connection to that address. If that one was made before
+    kube-proxy knew the Service, something outside the cluster may answer it, for as long as it is
+    kept.
+    """
+    address = kubectl(
+        "-n", NAMESPACE, "get", "service", NAME, "-o", "jsonpath={.spec.clusterIP}"
+    ).strip()
+    routed = dataclasses.replace(part, ready=https_ready(layout, f"https://{address}/livez"))
+    processes.wait_ready(layout, routed)
 
 
 def server(layout: Layout, built: Binaries) -> Part:

@@ -3,15 +3,18 @@
 The reference is the version's own first week, not its report: served items are chosen by the
 model, so their loss is another one than that of the test window, also without any drift.
 
+A window is a whole week, because users want other things on a weekend. Weeks are counted from the
+version's first day, so they are the same at each look. A week that lacks a day is no window.
+
 Each window is tested at level alpha over all its tests (Holm), and several in a row must fail, as
-for the inputs. Windows share no day.
+for the inputs.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 
 from recommender_operator.analysis import tails
 from recommender_operator.analysis.labels import BINS, Labels, Ratio, added
@@ -19,7 +22,11 @@ from recommender_operator.analysis.outcome import Verdict
 from recommender_operator.analysis.reactions import Cause
 from recommender_operator.api.spec import DriftSpec
 
-REFERENCE_DAYS = 7
+DAYS = 7
+#: The collector keeps the first 14 days of a version, so the reference is one of these weeks.
+REFERENCE_WEEKS = 2
+#: Most windows in a row that are needed: the collector's latest 46 days have so many whole weeks.
+MOST_IN_A_ROW = 5
 #: Expected positive labels from which a mean over users is taken as normal.
 MIN_EXPECTED = 30.0
 #: A window is clear if no significant change reaches this fraction of the limit.
@@ -30,7 +37,8 @@ CLEAR = 0.8
 class LabelVerdict:
     """What the windows say; `through` is the last day of the last window, None before it.
 
-    INCONCLUSIVE: no window is full yet. `cause` is that of the last failed window in a row.
+    INCONCLUSIVE: no window is full yet. `cause` is that of the last failed window in a row, and
+    `since` the first day of the first one.
     """
 
     verdict: Verdict
@@ -39,6 +47,7 @@ class LabelVerdict:
     breaches_in_a_row: int = 0
     cause: Cause | None = None
     through: int | None = None
+    since: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,64 +60,96 @@ class _Test:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Window:
+    week: int
     through: int
     cause: Cause | None  # None: passed
     clear: bool
     message: str
 
 
-def judge(spec: DriftSpec, days: Mapping[int, Labels]) -> LabelVerdict:
-    """Compare the days of a version with its first week, window by window."""
-    parts = list(_parts(spec, days))
-    if len(parts) < 2:
-        seen = sum(day.users for day in days.values())
-        return LabelVerdict(
-            verdict=Verdict.INCONCLUSIVE,
-            message=f"labels of {seen} users in {len(days)} days; the first week and a window of "
-            f"{spec.window_sessions} users and {MIN_EXPECTED:.0f} expected positive labels are "
-            "needed",
-        )
-    (_, reference), *rest = parts
-    windows = [_window(spec, through, labels, reference) for through, labels in rest]
-    row = _in_a_row(spec, windows)
-    failed = [window for window in windows if window.cause is not None]
+def needed(spec: DriftSpec) -> int:
+    """Return the failed windows in a row that confirm a drift."""
+    return min(spec.consecutive_windows, MOST_IN_A_ROW)
+
+
+def judge(spec: DriftSpec, days: Mapping[int, Labels], start: int = 0) -> LabelVerdict:
+    """Compare the weeks of a version with its first one.
+
+    Args:
+        days: all days of the version that are known.
+        start: only weeks that begin on this day or later are windows.
+    """
+    first = min(days, default=0)
+    weeks = _weeks(spec, days, first)
+    at = min(weeks, default=REFERENCE_WEEKS)
+    if at >= REFERENCE_WEEKS:
+        return _inconclusive(spec, days, "the first or second week")
+    windows = [
+        _window(spec, week, first + (week + 1) * DAYS - 1, labels, weeks[at])
+        for week, labels in weeks.items()
+        if week > at and first + week * DAYS >= start
+    ]
+    if not windows:
+        return _inconclusive(spec, days, "a week after the first one")
+    failed = _in_a_row(spec, windows)
     return LabelVerdict(
         verdict=Verdict.PASS if windows[-1].cause is None else Verdict.FAIL,
         message=windows[-1].message,
         windows=len(windows),
-        breaches_in_a_row=row,
-        cause=failed[-1].cause if row else None,
+        breaches_in_a_row=len(failed),
+        cause=failed[-1].cause if failed else None,
         through=windows[-1].through,
+        since=first + failed[0].week * DAYS if failed else None,
     )
 
 
-def _parts(spec: DriftSpec, days: Mapping[int, Labels]) -> Iterator[tuple[int, Labels]]:
-    """Yield the reference, then each full window, with its last day."""
-    part: list[Labels] = []
-    first = min(days, default=0) + REFERENCE_DAYS - 1
-    for day, labels in days.items():
-        part.append(labels)
-        users = sum(each.users for each in part)
-        expected = math.fsum(each.expected for each in part)
-        if day >= first and users >= spec.window_sessions and expected >= MIN_EXPECTED:
-            yield day, added(part)
-            part = []
+def _inconclusive(spec: DriftSpec, days: Mapping[int, Labels], what: str) -> LabelVerdict:
+    seen = sum(day.users for day in days.values())
+    return LabelVerdict(
+        verdict=Verdict.INCONCLUSIVE,
+        message=f"labels of {seen} users in {len(days)} days; {what} needs all its days, "
+        f"{spec.window_sessions} users and {MIN_EXPECTED:.0f} expected positive labels",
+    )
 
 
-def _in_a_row(spec: DriftSpec, windows: list[_Window]) -> int:
-    """Return the failed windows in a row; once confirmed, until as many clear ones in a row."""
-    row = clear = 0
+def _weeks(spec: DriftSpec, days: Mapping[int, Labels], first: int) -> dict[int, Labels]:
+    """Return the weeks that have all their days and enough users, by number, in order."""
+    numbers = sorted({(day - first) // DAYS for day in days})
+    found = {}
+    for week in numbers:
+        part = [days.get(first + week * DAYS + place) for place in range(DAYS)]
+        known = [labels for labels in part if labels is not None]
+        labels = added(known)
+        is_full = labels.users >= spec.window_sessions and labels.expected >= MIN_EXPECTED
+        if len(known) == DAYS and is_full:
+            found[week] = labels
+    return found
+
+
+def _in_a_row(spec: DriftSpec, windows: Sequence[_Window]) -> list[_Window]:
+    """Return the failed windows of the current row.
+
+    Another window ends it; once confirmed, only as many clear ones in a row do. A week that is
+    missing always does.
+    """
+    row: list[_Window] = []
+    clear, before = 0, None
     for window in windows:
+        if before is not None and window.week != before + 1:
+            row = []
+        before = window.week
         if window.cause is not None:
-            row, clear = row + 1, 0
+            row, clear = [*row, window], 0
             continue
         clear = clear + 1 if window.clear else 0
-        if row < spec.consecutive_windows or clear >= spec.consecutive_windows:
-            row = 0
+        if len(row) < needed(spec) or clear >= needed(spec):
+            row = []
     return row
 
 
-def _window(spec: DriftSpec, through: int, labels: Labels, reference: Labels) -> _Window:
+def _window(
+    spec: DriftSpec, week: int, through: int, labels: Labels, reference: Labels
+) -> _Window:
     tests = [
         _loss(labels, reference),
         _calibration(labels, reference),
@@ -121,6 +162,7 @@ def _window(spec: DriftSpec, through: int, labels: Labels, reference: Labels) ->
     cause = next((c for c in (Cause.LOSS_RISE, Cause.CALIBRATION_DRIFT) if c in causes), None)
     shown = failed or tests[:2]
     return _Window(
+        week=week,
         through=through,
         cause=cause,
         clear=not any(test.effect >= CLEAR * spec.effect_floor for test in significant),

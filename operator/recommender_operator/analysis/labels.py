@@ -12,6 +12,8 @@ from typing import Any
 
 #: Most days of an answer.
 MAX_DAYS = 1000
+#: Days since 1970 are below it: until the year 2243.
+DAY_LIMIT = 100_000
 BINS = 10
 _SUMS = ("excess", "labels", "loss", "predicted", "predictions")
 _PRODUCTS = (
@@ -117,6 +119,8 @@ def read_days(body: Mapping[str, Any], version: str) -> dict[int, Labels]:
         if not isinstance(day, Mapping):
             raise ValueError(f"{at}: not an object")
         number, users = _whole(day, "day", at), _whole(day, "users", at)
+        if number >= DAY_LIMIT:
+            raise ValueError(f"{at}.day: out of range")
         labels = _labels(day, users, at)
         if users and labels.sums["predictions"] > 0:
             found[number] = labels

@@ -94,6 +94,11 @@ class LabelDriftStatus(ApiModel):
     through: datetime.datetime | None = Field(
         default=None, description="End of the last day that the last window covers."
     )
+    since: datetime.datetime | None = Field(
+        default=None,
+        description="Start of the first window of the row; a version whose data was read later "
+        "is not blocked.",
+    )
 
 
 class DriftStatus(ApiModel):
@@ -114,8 +119,22 @@ class DriftStatus(ApiModel):
     cause: str = Field(
         default="",
         max_length=32,
-        description="Of the last shifted window: InputShift, or SchemaBreak if most sessions lack "
-        "a feature.",
+        description="InputShift, or SchemaBreak if most sessions lack a feature: until the drift "
+        "ends, or consecutiveWindows shifted windows in a row have the features again.",
+    )
+    lacking: tuple[Annotated[str, Field(max_length=63)], ...] = Field(
+        default=(), max_length=50, description="Features that most sessions of a window lacked."
+    )
+    lacking_at_first: tuple[Annotated[str, Field(max_length=63)], ...] = Field(
+        default=(),
+        max_length=50,
+        description="Features that its first window lacked already, which are no break.",
+    )
+    unbroken_in_a_row: int = Field(
+        default=0, ge=0, description="Shifted windows in a row since the last one that is broken."
+    )
+    broken_since: datetime.datetime | None = Field(
+        default=None, description="Time since which a break of the schema is confirmed."
     )
     labels: LabelDriftStatus | None = Field(
         default=None,
@@ -181,6 +200,11 @@ class SnapshotStatus(ApiModel):
         default=0,
         ge=0,
         description="Snapshots with new rows since the last retraining that snapshots started.",
+    )
+    waits: str = Field(
+        default="",
+        max_length=1024,
+        description="Why no retraining starts although there are enough snapshots.",
     )
 
 

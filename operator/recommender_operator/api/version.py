@@ -279,6 +279,9 @@ class ModelVersionStatus(ApiModel):
     )
     rollout: int = Field(default=0, ge=0, description="Sequence number of its last rollout.")
     data_read: int = Field(default=0, ge=0, description="Sequence number of its data check.")
+    data_read_at: datetime.datetime | None = Field(
+        default=None, description="End of its data check."
+    )
     group_since: datetime.datetime | None = Field(
         default=None, description="Start of its training with several pods."
     )

@@ -5,11 +5,18 @@ All decisions about reactions go through `analysis/reactions.py`.
 
 from __future__ import annotations
 
+import datetime
+
 from recommender_operator.analysis import drift as drifts
+from recommender_operator.analysis import label_drift
 from recommender_operator.analysis.reactions import Cause, Reaction, reactions
 from recommender_operator.api.spec import DriftSpec
+from recommender_operator.observed import VersionObject
 from recommender_operator.phases.turn import Turn
 
+#: A break freezes retraining for this time or for so many cooldowns, whatever is longer.
+_FREEZE = datetime.timedelta(days=1)
+_COOLDOWNS = 3
 #: Causes of both versions, the one that explains others first.
 _ORDER = (Cause.SCHEMA_BREAK, Cause.LOSS_RISE, Cause.INPUT_SHIFT, Cause.CALIBRATION_DRIFT)
 
@@ -17,27 +24,64 @@ _ORDER = (Cause.SCHEMA_BREAK, Cause.LOSS_RISE, Cause.INPUT_SHIFT, Cause.CALIBRAT
 def confirmed(turn: Turn) -> tuple[Cause, ...]:
     """Return the confirmed causes, the one that explains others first."""
     spec, drift = turn.spec.drift, turn.status.drift
+    if not spec.enabled:
+        return ()
     found = set()
     if drifts.drifted(spec, drift):
         is_break = drift.cause == Cause.SCHEMA_BREAK
         found.add(Cause.SCHEMA_BREAK if is_break else Cause.INPUT_SHIFT)
     labels = drift.labels
-    if labels is not None and labels.breaches_in_a_row >= spec.consecutive_windows:
+    if labels is not None and labels.breaches_in_a_row >= label_drift.needed(spec):
         found |= {cause for cause in Cause if labels.cause == cause}
     return tuple(cause for cause in _ORDER if cause in found)
 
 
 def wanted(turn: Turn) -> frozenset[Reaction]:
     """Return the reactions to the confirmed causes, whether or not it is a dry run."""
-    found = frozenset[Reaction]().union(*map(reactions, confirmed(turn)))
-    if Reaction.FREEZE_RETRAINING in found:
-        return found - {Reaction.RETRAIN}
-    return found
+    found = confirmed(turn)
+    if Cause.SCHEMA_BREAK in found and _is_thawed(turn):
+        others = (each for each in found if each is not Cause.SCHEMA_BREAK)
+        return frozenset({Reaction.ALERT}).union(*map(reactions, others))
+    does = frozenset[Reaction]().union(*map(reactions, found))
+    return does - {Reaction.RETRAIN} if Reaction.FREEZE_RETRAINING in does else does
+
+
+def _is_thawed(turn: Turn) -> bool:
+    """Return whether a break lasts so long that it may be how things are now."""
+    since = turn.status.drift.broken_since
+    cooldown = datetime.timedelta(seconds=turn.spec.drift.cooldown_seconds)
+    return since is not None and turn.time - since >= max(_FREEZE, _COOLDOWNS * cooldown)
 
 
 def reacts(turn: Turn, reaction: Reaction) -> bool:
     """Return whether the operator does this now; in a dry run it only alerts."""
     return reaction in wanted(turn) and (not turn.spec.drift.dry_run or reaction is Reaction.ALERT)
+
+
+def blocks(turn: Turn, version: VersionObject) -> bool:
+    """Return whether a confirmed drift blocks the promotion of a version, which is older than it.
+
+    The version of the current retraining is never blocked where retraining is the reaction: the
+    drift waits for it, and labels tell late when it began.
+    """
+    found = [each for each in confirmed(turn) if Reaction.BLOCK_PROMOTIONS in reactions(each)]
+    if not found or not reacts(turn, Reaction.BLOCK_PROMOTIONS):
+        return False
+    if Reaction.RETRAIN in wanted(turn) and retrains(turn, version):
+        return False
+    drift, status = turn.status.drift, version.status
+    if status.data_read < drift.began:
+        return True
+    since = drift.labels.since if drift.labels is not None else None
+    read_at = status.data_read_at
+    if Cause.LOSS_RISE not in found or since is None or read_at is None:
+        return False
+    return read_at < since
+
+
+def retrains(turn: Turn, version: VersionObject) -> bool:
+    """Return whether a version is that of the current retraining."""
+    return turn.retrain is not None and version.name == turn.desired
 
 
 def rolls_back(spec: DriftSpec) -> bool:

@@ -245,6 +245,21 @@ def test_snapshots_without_new_rows_start_no_retraining() -> None:
     assert world.status.retrain is None
 
 
+def test_a_retraining_for_snapshots_that_waits_for_other_models_says_so() -> None:
+    world = watched(retrain={"afterSnapshots": 1})
+    world.settle()
+    token = world.status.retrain
+    world.retrainings_full = "none while 2 other models train"
+    hours_pass(world, 1)
+    assert world.status.retrain == token
+    assert world.status.snapshots is not None
+    assert world.status.snapshots.waits == "none while 2 other models train"
+    world.retrainings_full = ""
+    hours_pass(world, 1)
+    assert world.status.retrain != token
+    assert world.status.snapshots.waits == ""
+
+
 def test_a_retraining_for_snapshots_waits_until_the_current_one_has_ended() -> None:
     rollout = {"steps": [{"weight": 10}, {"weight": 100}]}
     world = watched(retrain={"afterSnapshots": 1}, rollout=rollout)

@@ -9,50 +9,91 @@ from __future__ import annotations
 import datetime
 
 from recommender_operator.analysis import label_drift
+from recommender_operator.analysis.label_drift import LabelVerdict
 from recommender_operator.analysis.labels import read_days
 from recommender_operator.analysis.outcome import Verdict
 from recommender_operator.api.status import LabelDriftStatus
 from recommender_operator.observed import CollectorReading, VersionObject
 from recommender_operator.phases.turn import Turn
 
+#: Time after the end of a window, and after its labels, in which it counts: the next one may be
+#: incomplete.
+RECENT = datetime.timedelta(days=14)
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 def step(turn: Turn, champion: VersionObject) -> None:
     """Record what the labels say about the champion; nothing is remembered between looks.
 
-    An answer that cannot be used leaves the former numbers: days that are over do not change.
+    An answer that cannot be used leaves the former numbers, as long as these are recent: days that
+    are over do not change.
     """
     reading, drift = turn.observed.outcomes, turn.status.drift
+    if turn.model.status.champion != champion.name:
+        return  # The answer is about the former champion.
     if reading is None:
         if drift.labels is not None:
             turn.set_status(drift=drift.model_copy(update={"labels": None}))
         return
-    found = _judged(turn, reading, champion.name)
+    found = _judged(turn, reading, champion)
     if found is not None and found.verdict == Verdict.ERROR and drift.labels is not None:
         update = {"verdict": found.verdict, "message": found.message}
         found = drift.labels.model_copy(update=update)
+    if found is not None and _is_old(turn, found):
+        found = _without_row(found)
     if found != drift.labels:
         turn.set_status(drift=drift.model_copy(update={"labels": found}))
 
 
-def _judged(turn: Turn, reading: CollectorReading, champion: str) -> LabelDriftStatus | None:
+def _is_old(turn: Turn, found: LabelDriftStatus) -> bool:
+    """Return whether the last window says nothing about the present any more."""
+    mapping = turn.spec.data.source.mapping
+    label = mapping.label if mapping is not None else None
+    late = label.attribution.hours if label is not None and label.attribution is not None else 0
+    limit = RECENT + datetime.timedelta(hours=late)
+    return found.through is not None and turn.now - found.through > limit
+
+
+def _without_row(found: LabelDriftStatus) -> LabelDriftStatus:
+    update: dict[str, object] = {"breaches_in_a_row": 0, "cause": "", "since": None}
+    if found.verdict != Verdict.ERROR:
+        message = f"no whole week since {found.through:%Y-%m-%d} has enough labels"
+        update |= {"verdict": Verdict.INCONCLUSIVE, "message": message}
+    return found.model_copy(update=update)
+
+
+def _judged(
+    turn: Turn, reading: CollectorReading, champion: VersionObject
+) -> LabelDriftStatus | None:
     error = reading.error
     if not error and reading.body.get("counts") is False:
         return None
-    try:
-        days = read_days(reading.body, champion) if not error else {}
-        seen = label_drift.judge(turn.spec.drift, days)
-    except (ValueError, ArithmeticError) as problem:
-        error = f"the collector's answer is not valid: {problem}"
     if error:
-        return LabelDriftStatus(verdict=Verdict.ERROR, message=error[:4096])
-    through = None if seen.through is None else _EPOCH + datetime.timedelta(days=seen.through + 1)
+        return _error(error)
+    promoted_at = champion.status.promoted_at or _EPOCH
+    try:
+        days = read_days(reading.body, champion.name)
+        seen = label_drift.judge(turn.spec.drift, days, start=(promoted_at - _EPOCH).days)
+        return _status(seen)
+    except (ValueError, ArithmeticError) as problem:
+        return _error(f"the collector's answer is not valid: {problem}")
+
+
+def _error(message: str) -> LabelDriftStatus:
+    return LabelDriftStatus(verdict=Verdict.ERROR, message=message[:4096])
+
+
+def _status(seen: LabelVerdict) -> LabelDriftStatus:
     return LabelDriftStatus(
         verdict=seen.verdict,
         cause=seen.cause or "",
         message=seen.message[:4096],
         windows=seen.windows,
         breaches_in_a_row=seen.breaches_in_a_row,
-        through=through,
+        through=None if seen.through is None else _start_of(seen.through + 1),
+        since=None if seen.since is None else _start_of(seen.since),
     )
+
+
+def _start_of(day: int) -> datetime.datetime:
+    return _EPOCH + datetime.timedelta(days=day)

@@ -38,6 +38,8 @@ def step(turn: Turn) -> None:
     """Evaluate the champion's window if it is full, and react to drift."""
     champion = turn.champion
     if not turn.spec.drift.enabled:
+        # What was confirmed must not act any more, nor when it is enabled again.
+        turn.set_status(drift=DriftStatus(reacted_at=turn.status.drift.reacted_at))
         turn.condition(ConditionType.DRIFTED, "Unknown", Reason.DISABLED, "drift.enabled is false")
         return
     if champion is None:
@@ -81,10 +83,10 @@ def _window(turn: Turn, champion: VersionObject) -> None:
         return
     if seen.verdict is Verdict.FAIL and _candidate_fits(turn, key):
         return
-    drift = drifts.advance(turn.spec.drift, turn.status.drift, seen, turn.now)
-    if seen.verdict is Verdict.FAIL:
-        cause = Cause.SCHEMA_BREAK if schema_break.broken(stats) else Cause.INPUT_SHIFT
-        drift = drift.model_copy(update={"cause": str(cause)})
+    before = turn.status.drift
+    drift = drifts.advance(turn.spec.drift, before, seen, turn.now)
+    if seen.verdict in (Verdict.FAIL, Verdict.PASS):
+        drift = schema_break.noted(turn.spec.drift, before, drift, stats)
     turn.set_status(drift=drift)
 
 
@@ -134,6 +136,7 @@ def _candidate_fits(turn: Turn, key: str) -> bool:
 
 def _react(turn: Turn, champion: VersionObject) -> None:
     _number(turn)
+    _time(turn)
     found = causes.confirmed(turn)
     if not found:
         turn.condition(ConditionType.DRIFTED, *_quiet(turn, champion))
@@ -163,16 +166,30 @@ def _told(turn: Turn, cause: Cause, champion: str) -> str:
             numbers = "" if drift.labels is None else drift.labels.message
             return f"{what} of {champion} changed since its first week: {numbers}"
         case Cause.SCHEMA_BREAK:
-            return f"most sessions lack {what}, which the training had: {drift.message}"
+            lacking = ", ".join(drift.lacking)
+            return f"most sessions lack {lacking}, which the training had: {drift.message}"
     return f"{what} shifted from the training data of {champion}: {drift.message}"
 
 
-def _number(turn: Turn) -> None:
-    """Give a drift a sequence number, which shows the versions that were trained before it."""
+def _time(turn: Turn) -> None:
+    """Note since when a break of the schema is confirmed, which bounds the freeze."""
     drift = turn.status.drift
-    blocks = causes.reacts(turn, Reaction.BLOCK_PROMOTIONS)
-    if blocks != (drift.began > 0):
-        began = turn.next_number() if blocks else 0
+    is_broken = Cause.SCHEMA_BREAK in causes.confirmed(turn)
+    if is_broken != (drift.broken_since is not None):
+        since = turn.time if is_broken else None
+        turn.set_status(drift=drift.model_copy(update={"broken_since": since}))
+
+
+def _number(turn: Turn) -> None:
+    """Give a drift of the inputs a sequence number, which shows the versions trained before it.
+
+    It has one as long as it is confirmed, also while nothing is blocked, as in a dry run: what is
+    trained then is not older.
+    """
+    drift = turn.status.drift
+    drifted = drifts.drifted(turn.spec.drift, drift)
+    if drifted != (drift.began > 0):
+        began = turn.next_number() if drifted else 0
         turn.set_status(drift=drift.model_copy(update={"began": began}))
 
 
@@ -193,13 +210,15 @@ def _obstacle(turn: Turn, champion: VersionObject) -> str | None:
     candidate = turn.candidate
     if retraining.is_requested(turn):
         return "the requested retraining starts"
-    if turn.retrain is not None and candidate is not None and candidate.name == turn.desired:
+    if candidate is not None and causes.retrains(turn, candidate):
         return f"the retraining {candidate.name} is in progress"
     if frozen := retraining.frozen(turn):
         return frozen
     if spec.drift.dry_run:
         would = ", ".join(sorted(causes.wanted(turn) - {Reaction.ALERT}))
         return f"none, because drift.dryRun is true; otherwise {would}"
+    if Reaction.RETRAIN not in causes.wanted(turn):
+        return "none, because nothing retrains for such a break; repair it or request a retraining"
     if not spec.retrain.on_drift:
         return "none, because retrain.onDrift is false; change data or training in the spec"
     if general := retraining.obstacle(turn, champion):

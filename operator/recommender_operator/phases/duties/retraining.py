@@ -34,7 +34,7 @@ def frozen(turn: Turn) -> str | None:
     """Return why nothing retrains by itself, whatever the cause; None if it may."""
     if not causes.reacts(turn, Reaction.FREEZE_RETRAINING):
         return None
-    features = ", ".join(turn.status.drift.features)
+    features = ", ".join(turn.status.drift.lacking)
     return (
         f"no retraining by itself, which would learn from sessions without {features}: repair "
         "what sends them, or set drift.dryRun"

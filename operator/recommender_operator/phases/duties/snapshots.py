@@ -179,11 +179,13 @@ def _retrain(turn: Turn) -> None:
     champion = turn.champion
     if wanted is None or seen < wanted or champion is None or turn.candidate is not None:
         return
-    if retraining.is_requested(turn) or retraining.frozen(turn) is not None:
+    if retraining.is_requested(turn):
         return
-    if turn.observed.retrainings_full:
-        return
-    if retraining.obstacle(turn, champion) is not None:
+    waits = retraining.frozen(turn) or turn.observed.retrainings_full
+    waits = waits or retraining.obstacle(turn, champion) or ""
+    if waits != _state(turn).waits:
+        turn.set_status(snapshots=_state(turn).model_copy(update={"waits": waits[:1024]}))
+    if waits:
         return
     turn.set_status(snapshots=_state(turn).model_copy(update={"since_retraining": 0}))
     count = "a snapshot" if seen == 1 else f"{seen} snapshots"

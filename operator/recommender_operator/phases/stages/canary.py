@@ -14,6 +14,7 @@ from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.spec import ConditionStatus, OnDeadline, PromotionGate
 from recommender_operator.api.version import StepRecord, VersionStage
 from recommender_operator.observed import VersionObject
+from recommender_operator.phases import causes
 from recommender_operator.phases.stages import (
     breaks,
     experiment,
@@ -167,12 +168,11 @@ def _pass(
 
 def _promote_if_allowed(turn: Turn, version: VersionObject, numbers: str) -> None:
     drifted = find(turn.status.conditions, ConditionType.DRIFTED)
-    older = version.status.data_read < turn.status.drift.began
-    if drifted is not None and drifted.status == "True" and older:
+    if drifted is not None and drifted.status == "True" and causes.blocks(turn, version):
         message = (
-            f"{version.name} passed its steps, but was trained before the sessions drifted: "
-            f"{drifted.message}. Annotate recommender.dev/promote or recommender.dev/abort with a "
-            "new token, or wait for the retraining"
+            f"{version.name} passed its steps, but its data is older than a drift: "
+            f"{drifted.message}. To decide at once, annotate recommender.dev/promote or "
+            "recommender.dev/abort with a new token"
         )
         _hold(turn, "True", Reason.PROMOTION_BLOCKED_BY_DRIFT, message)
         return

@@ -37,6 +37,7 @@ def step(turn: Turn) -> None:
         lineage=lineage,
         data_checks=data_checks,
         data_read=turn.next_number(),
+        data_read_at=turn.now,
         failure=None,
         decision=None,
     )

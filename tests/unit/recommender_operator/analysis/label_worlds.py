@@ -50,6 +50,19 @@ class Shop:
         }
         return _answer(probabilities, labels.astype(float)), counts
 
+    def week(self, rng: np.random.Generator, weekend: float = 1.0) -> list[dict[str, Any]]:
+        """Return seven days, of which two have another share of labels than the others.
+
+        On average over the week it is the usual one.
+        """
+        factors = [(7 - 2 * weekend) / 5] * 5 + [weekend] * 2
+        return [self._wanting(factor).day(rng)[0] for factor in factors]
+
+    def _wanting(self, factor: float) -> Shop:
+        young = self.young if self.now_young is None else self.now_young
+        old = self.old if self.now_old is None else self.now_old
+        return dataclasses.replace(self, now_young=young * factor, now_old=old * factor)
+
 
 def _share(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.asarray(1 / (1 + np.exp(-logits)))

@@ -58,6 +58,7 @@ GOOD = body([Shop(users=20).day(np.random.default_rng(1))[0]])
         (["days"], [1], r"days\[0\]: not an object"),
         (["days"], [{}] * 1001, "at most 1000"),
         (["days", 0, "day"], -1, r"days\[0\].day"),
+        (["days", 0, "day"], 100_000, r"days\[0\].day: out of range"),
         (["days", 0, "users"], True, "users: not a count"),
         (["days", 0, "users"], 1.5, "users: not a count"),
         (["days", 0, "sums"], None, "sums: not an object"),

@@ -8,6 +8,8 @@ from pathlib import Path
 from recommender_operator.analysis import schema_break
 from recommender_operator.analysis.reactions import Cause, Reaction, reactions
 from recommender_operator.analysis.window import WindowStats
+from recommender_operator.api.spec import DriftSpec
+from recommender_operator.api.status import DriftStatus
 
 PAGE = Path(__file__).resolve().parents[4] / "docs" / "analysis.md"
 
@@ -44,7 +46,40 @@ def test_a_feature_that_most_sessions_lack_is_broken() -> None:
         "top_score": {"0": 0, "null": 100, "unknown": 0},
     }
     window = WindowStats(reference=REFERENCE, features=features)
-    assert schema_break.broken(window) == ("age", "tag")
+    assert schema_break.broken(window) == ("age",), "unknown values are new ones"
+
+
+def _windows(*lacks: bool, first: tuple[str, ...] = ()) -> DriftStatus:
+    """The status after shifted windows, of which some lack the age."""
+    status = DriftStatus(windows=1, lacking_at_first=first)
+    for lack in lacks:
+        null = 90 if lack else 10
+        age = {"age": {"0": 100 - null, "null": null, "unknown": 0}}
+        window = WindowStats(reference={"age": REFERENCE["age"]}, features=age)
+        after = status.model_copy(
+            update={"verdict": "Fail", "breaches_in_a_row": status.breaches_in_a_row + 1}
+        )
+        status = schema_break.noted(DriftSpec(consecutive_windows=3), status, after, window)
+    return status
+
+
+def test_a_break_lasts_until_enough_shifted_windows_in_a_row_are_whole() -> None:
+    assert _windows(True, True, True, False, False).cause == "SchemaBreak"
+    assert _windows(True, True, True, False, False, True, False).cause == "SchemaBreak"
+    assert _windows(True, True, True, False, False, True, False).lacking == ("age",)
+    ended = _windows(True, True, True, False, False, False)
+    assert (ended.cause, ended.lacking) == ("InputShift", ())
+
+
+def test_what_the_first_sessions_of_a_champion_lacked_is_no_break() -> None:
+    assert _windows(True, True, True, first=("age",)).cause == "InputShift"
+    half = {"age": {"0": 60, "null": 40, "unknown": 0}}
+    window = WindowStats(reference={"age": REFERENCE["age"]}, features=half)
+    passed = DriftStatus(verdict="Pass")
+    seen = schema_break.noted(DriftSpec(), DriftStatus(), passed, window)
+    assert seen.lacking_at_first == ("age",)
+    later = schema_break.noted(DriftSpec(), DriftStatus(windows=1), passed, window)
+    assert later.lacking_at_first == ()
 
 
 def test_a_feature_with_other_values_is_not_broken() -> None:
