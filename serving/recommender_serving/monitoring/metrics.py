@@ -103,7 +103,7 @@ class Metrics:
         )
         series.constants(
             "recommender_reference_missing_design_effect",
-            "Correlation of missing values in the sessions of a user, by feature; 1 if independent.",
+            "Correlation of missing values in the sessions of one user, by feature.",
             ("feature",),
             {(feature,): value for feature, value in missing.items()},
         )
