@@ -123,7 +123,7 @@ def _add_readers(verb: Callable[[str, tuple[str, str]], argparse.ArgumentParser]
         "version", nargs="?", help="name of a version; default: the page of the model"
     )
     made["open"].add_argument(
-        "--print", action="store_true", help="print the address alone, and start no browser"
+        "--print", action="store_true", help="print the address instead of opening a browser"
     )
     made["open"].add_argument(
         "--console",

@@ -41,7 +41,7 @@ def address(base: str, model: Model, versions: Sequence[Version], version: str |
     """
     if re.fullmatch(_BASE, base) is None:
         raise ClusterError(
-            f"{base!r} is no address of a console (--console, {VARIABLE}), such as {FORWARDED}"
+            f"{base!r} is not a console address (--console, {VARIABLE}), such as {FORWARDED}"
         )
     page = f"{base.rstrip('/')}/models/{quote(model.namespace)}/{quote(model.name)}"
     if version is None:

@@ -59,8 +59,8 @@ EXPERIMENT = (
     (
         "!has(self.segments) || self.segments.all(s, !has(s.largestLoss) || s.largestLoss < 1.0)"
         f" || self.primary.all(m, m.metric in {_LESS_IS_BETTER})",
-        "experiment.segments: largestLoss must be below 1, which is the whole value. Only if all "
-        "primary metrics are DislikeRate or FallbackShare they can get worse by more",
+        "experiment.segments: largestLoss must be below 1, which is the whole value, unless "
+        "all primary metrics are DislikeRate or FallbackShare",
     ),
 )
 

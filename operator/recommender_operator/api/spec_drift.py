@@ -11,8 +11,8 @@ class DriftSpec(ApiModel):
     enabled: bool = Field(default=True, description="Monitor the served sessions for drift.")
     dry_run: bool = Field(
         default=False,
-        description="Report drift and breaks of a candidate, and what the operator would do, but "
-        "do not retrain, block promotions or roll back because of them.",
+        description="Report drift, breaks of a candidate and the reactions to them, but do not "
+        "retrain, block promotions or roll back because of them.",
     )
     window_sessions: int = Field(
         default=500,
@@ -28,8 +28,8 @@ class DriftSpec(ApiModel):
         ge=0,
         le=1,
         description="Smallest total variation distance (0..1) that counts as a shift. Also the "
-        "smallest rise of the loss, and the smallest misplaced part of the positive labels, "
-        "relative to the champion's first week.",
+        "smallest rise of the loss, relative to the champion's first week, and the smallest "
+        "change of the calibration, as a share of the expected positive labels.",
     )
     consecutive_windows: int = Field(
         default=3,

@@ -81,17 +81,17 @@ class ExperimentSegments(ApiModel):
     feature: str = Field(
         max_length=40,
         pattern=r"^[a-z][a-z0-9_]{0,39}$",
-        description="A Categorical or Boolean feature of users or of the context, such as device, "
-        "as requests give it; a request that does not is in the segment unknown. Each user has "
-        "the value of its first request.",
+        description="Name of a Categorical or Boolean feature of users or of the context, such as "
+        "device. A user belongs to the segment of the value in the user's first request, or to "
+        "unknown if that request has no value.",
     )
     largest_loss: float | None = Field(
         default=None,
         gt=0,
         le=MAX_EFFECT,
-        description="Largest relative loss of a segment in a primary metric with which the "
-        "candidate may be promoted: 0.1 is 10 % of the champion's value. Any, if absent. From "
-        "0.001 to below 1; to 10 if less is better in all primary metrics.",
+        description="Largest relative loss of a segment in a primary metric that allows "
+        "promotion: 0.1 is 10 % of the champion's value. No limit if absent. From 0.001 to below "
+        "1, or to 10 if less is better in all primary metrics.",
     )
 
 
@@ -121,8 +121,8 @@ class ExperimentSpec(ApiModel):
     segments: tuple[ExperimentSegments, ...] = Field(
         default=(),
         max_length=MAX_SEGMENTS,
-        description="Features by whose values the primary metrics are reported too: the first "
-        "ten values of each, and all others as one.",
+        description="Features by which the primary metrics are also reported. The first ten "
+        "values of each feature have a segment each, and all other values share one.",
     )
     alpha: float = Field(
         default=0.05,

@@ -96,7 +96,7 @@ class LabelDriftStatus(ApiModel):
     )
     since: datetime.datetime | None = Field(
         default=None,
-        description="Start of the first window of the row; a version whose data was read later "
+        description="Start of the first of these windows; a version whose data was read later "
         "is not blocked.",
     )
 
@@ -128,10 +128,10 @@ class DriftStatus(ApiModel):
     lacking_at_first: tuple[Annotated[str, Field(max_length=63)], ...] = Field(
         default=(),
         max_length=50,
-        description="Features that its first window lacked already, which are no break.",
+        description="Features that the champion's first window lacked; they are no break.",
     )
     unbroken_in_a_row: int = Field(
-        default=0, ge=0, description="Shifted windows in a row since the last one that is broken."
+        default=0, ge=0, description="Shifted windows in a row without a break of the schema."
     )
     broken_since: datetime.datetime | None = Field(
         default=None, description="Time since which a break of the schema is confirmed."
@@ -139,7 +139,7 @@ class DriftStatus(ApiModel):
     labels: LabelDriftStatus | None = Field(
         default=None,
         description="Loss and calibration of the champion, compared with its first week; absent "
-        "if no label shows them.",
+        "without outcomes of predictions.",
     )
     effects: tuple[FeatureEffect, ...] = Field(
         default=(), max_length=20, description="Effects in the last window, largest first."

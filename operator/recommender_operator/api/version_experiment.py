@@ -67,8 +67,7 @@ class MetricComparison(ApiModel):
 
 
 class NoveltyComparison(ApiModel):
-    """Relative differences on users' first day and later; what changes is the candidate's value
-    divided by the champion's."""
+    """Relative differences on users' first day and later, and how they change."""
 
     metric: str = Field(max_length=63, description="The compared metric.")
     first_day: float | None = Field(
@@ -77,23 +76,25 @@ class NoveltyComparison(ApiModel):
     later: float | None = Field(default=None, description="Relative difference after that day.")
     change: float | None = Field(
         default=None,
-        description="Relative change of candidate / champion from the first day to later ones: "
-        "-0.05 if it is 5 % lower later.",
+        description="Relative change of candidate / champion from the first day to later days: "
+        "-0.05 if the quotient is 5 % lower later.",
     )
     low: float | None = Field(default=None, description="Lower end of its interval.")
     high: float | None = Field(default=None, description="Upper end of its interval.")
     p_value: float | None = Field(
         default=None,
-        description="Two-sided p-value that nothing changes, at the planned users, corrected for "
-        "the number of metrics (Holm).",
+        description="Two-sided p-value of no change, at the planned number of users, corrected "
+        "for the number of metrics (Holm).",
     )
-    message: str = Field(default="", max_length=512, description="The same in words.")
+    message: str = Field(default="", max_length=512, description="Summary in words.")
 
 
 class SegmentComparison(ApiModel):
     feature: str = Field(max_length=64, description="The feature that divides the users.")
     value: str | None = Field(
-        default=None, max_length=64, description="Its value; absent for all other values."
+        default=None,
+        max_length=64,
+        description="Value of the feature; absent for all other values together.",
     )
     metric: str = Field(max_length=63, description="The compared metric.")
     champion: float | None = Field(default=None, description="Value of the champion.")
@@ -105,17 +106,17 @@ class SegmentComparison(ApiModel):
     high: float | None = Field(default=None, description="Upper end of its interval.")
     p_value: float | None = Field(
         default=None,
-        description="Two-sided p-value against no difference at the planned users, corrected for "
-        "all segments and metrics (Holm).",
+        description="Two-sided p-value of no difference, at the planned number of users, "
+        "corrected for all segments and metrics (Holm).",
     )
     champion_users: int = Field(default=0, ge=0, description="Users of the champion.")
     candidate_users: int = Field(default=0, ge=0, description="Users of the candidate.")
     note: str = Field(
         default="",
         max_length=128,
-        description="Harmed: it loses more than largestLoss, beyond chance. Mismatch: its users "
-        "do not fit the shares, so nothing is tested, and there is no promotion if the feature "
-        "has a largestLoss.",
+        description="Harmed: the segment loses more than largestLoss, beyond chance. Mismatch: "
+        "its numbers of users do not match the weights, so it is not tested; if the feature has "
+        "a largestLoss, this prevents promotion.",
     )
 
 
@@ -123,8 +124,8 @@ class SegmentInteraction(ApiModel):
     feature: str = Field(max_length=64, description="The feature that divides the users.")
     metric: str = Field(max_length=63, description="The compared metric.")
     q: float = Field(description="Cochran's Q of the relative differences of the segments.")
-    p_value: float = Field(description="That they are alike, corrected (Holm).")
-    message: str = Field(default="", max_length=512, description="The same in words.")
+    p_value: float = Field(description="P-value of equal differences, corrected (Holm).")
+    message: str = Field(default="", max_length=512, description="Summary in words.")
 
 
 class ExperimentStatus(ApiModel):
@@ -149,7 +150,7 @@ class ExperimentStatus(ApiModel):
         default=None, description="When verdict and numbers were written."
     )
     verdict_since: datetime.datetime | None = Field(
-        default=None, description="Time since which the verdict is the same."
+        default=None, description="Time since which the verdict has not changed."
     )
     users: int = Field(default=0, ge=0, description="Measured users of both versions.")
     planned_users: int | None = Field(
@@ -170,24 +171,24 @@ class ExperimentStatus(ApiModel):
     novelty: tuple[NoveltyComparison, ...] = Field(
         default=(),
         max_length=MAX_METRICS,
-        description="Whether the effect on the primary metrics lasts after users' first day. A "
-        "statement for people: nothing is promoted or rolled back for it.",
+        description="Whether the effect on the primary metrics lasts after users' first day. "
+        "Informational: no promotion and no rollback depends on it.",
     )
     segments: tuple[SegmentComparison, ...] = Field(
         default=(),
         max_length=MAX_COMPARED,
-        description="The primary metrics by segment of the users; of more than 100, first those "
-        "with a note.",
+        description="The primary metrics by segment of the users. Entries with a note take "
+        "precedence if there are more than 100.",
     )
     interactions: tuple[SegmentInteraction, ...] = Field(
         default=(),
         max_length=MAX_SEGMENTS * MAX_METRICS,
         description="Whether the effect differs between the segments of a feature, at the "
-        "planned users.",
+        "planned number of users.",
     )
     seasonality: str = Field(
         default="",
         max_length=256,
-        description="What minDays means for weekdays; once the experiment is over, what the "
-        "measured days mean. Empty if they are whole weeks.",
+        description="Warning that minDays is not whole weeks or, after the experiment, that the "
+        "measured days are not. Empty otherwise.",
     )

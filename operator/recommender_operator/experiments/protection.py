@@ -21,8 +21,8 @@ def doubts(plan: Plan, report: Report) -> tuple[str, ...]:
         if each.harmed
     ]
     lost = [
-        f"{named(each)}: its users do not fit the weights, so its largestLoss cannot be tested; "
-        "something loses or moves users of one arm"
+        f"{named(each)}: its users do not fit the weights, so its largestLoss cannot be "
+        "tested; something loses or moves users of one arm"
         for each in report.segments
         if each.mismatch and plan.segments[each.feature] is not None
     ]
@@ -35,7 +35,7 @@ def missing(plan: Plan, report: Report) -> str:
     names = [name for name in report.untold if plan.segments[name] is not None]
     if not names:
         return ""
-    cause = report.problem or "the collector tells no segments of them"
+    cause = report.problem or "the collector reports no segments of them"
     return f"no promotion without the segments of {', '.join(names)}: {cause}"
 
 
@@ -46,6 +46,6 @@ def hints(report: Report) -> tuple[str, ...]:
 
 def _unsaid(feature: str) -> str:
     return (
-        f"no request says {feature}, so all users are in its segment unknown: check the name in "
+        f"no request gives {feature}, so all users are in its segment unknown: check the name in "
         "experiment.segments, and that it is a text or a Boolean"
     )

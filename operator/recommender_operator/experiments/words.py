@@ -66,7 +66,7 @@ def differing(interaction: Interaction, alpha: float) -> str:
 def weekdays(days: float) -> str:
     """Return what the measured time of an experiment that is over means for weekdays."""
     if days < _WEEK - _NEAR:
-        return f"{days:.1f} days were measured: the result may be that of some weekdays alone"
+        return f"{days:.1f} days were measured: the result may reflect only some weekdays"
     rest = days % _WEEK
     if _NEAR <= rest <= _WEEK - _NEAR:
         return (
@@ -80,8 +80,8 @@ def seasonality(min_days: float) -> str:
     """Return what the shortest time means for weekdays; empty if it is whole weeks."""
     if min_days < _WEEK:
         return (
-            f"minDays {min_days:g} is less than a week: a result may be that of some weekdays "
-            "alone. Set it to 7, 14, 21 or 28"
+            f"minDays {min_days:g} is less than a week: a result may reflect only some "
+            "weekdays. Set it to 7, 14, 21 or 28"
         )
     if min_days % _WEEK:
         return (

@@ -103,7 +103,7 @@ class Metrics:
         )
         series.constants(
             "recommender_reference_missing_design_effect",
-            "The same of whether a session has a known value of the feature.",
+            "Correlation of missing values in the sessions of one user, by feature.",
             ("feature",),
             {(feature,): value for feature, value in missing.items()},
         )

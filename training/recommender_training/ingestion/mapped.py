@@ -170,7 +170,7 @@ def _side(
     rows, corrected = conflicts.settled(parts, key)
     if corrected:
         say(
-            f"check: {corrected} rows of {name} are stated differently by several files; the last "
+            f"check: {corrected} rows of {name} differ between files; the last "
             "file in the order of names counts"
         )
     return rows, count

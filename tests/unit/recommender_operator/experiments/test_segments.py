@@ -207,14 +207,14 @@ def test_a_feature_that_no_request_says_is_told_at_once_and_protects_nobody() ->
     misspelt = phase({"unknown": many})
     soon = decide(PLAN, [misspelt], 1.0)
     assert soon.kind is Kind.KEEP_RUNNING
-    assert "no request says device" in soon.message
+    assert "no request gives device" in soon.message
     found = decide(PLAN, [misspelt], 7.0)
     assert (found.kind, found.final) == (Kind.INCONCLUSIVE, True)
     assert "check the name in experiment.segments" in found.message
     few = phase({"unknown": {"old": arm(1, 40), "new": arm(2, 40)}})
-    assert "no request says" not in decide(PLAN, [few], 1.0).message
+    assert "no request gives" not in decide(PLAN, [few], 1.0).message
     some = phase({"unknown": ALIKE[TV], TV: ALIKE[PHONE]})
-    assert "no request says" not in decide(PLAN, [some], 1.0).message
+    assert "no request gives" not in decide(PLAN, [some], 1.0).message
 
 
 def test_bad_events_of_which_the_champion_has_none_are_harm() -> None:

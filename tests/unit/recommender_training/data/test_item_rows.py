@@ -176,7 +176,7 @@ def test_a_title_may_differ_and_a_correction_by_a_later_file_is_said(
     assert "differently" not in "".join(capfd.readouterr())
     write(source / "items" / "two.csv", [item(5, START, 20, title="Pan")])
     assert bands(path, check(source, path, mapping).data_version) == [1, 0]
-    assert "1 rows of items are stated differently" in "".join(capfd.readouterr())
+    assert "1 rows of items differ between files" in "".join(capfd.readouterr())
 
 
 def test_a_row_that_does_not_count_yet_waits_for_a_later_check(tmp_path: Path) -> None:
