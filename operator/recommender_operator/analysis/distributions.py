@@ -14,6 +14,10 @@ NULL, UNKNOWN = "null", "unknown"
 SCORE = "top_score"
 #: Minimum expected count of a cell in either sample; smaller cells are pooled (Cochran's rule).
 SPARSE = 5.0
+#: Independent sessions that any sample of as many sessions is worth at least. A user who alone
+#: makes most nulls of the training gives a design effect of hundreds, with which no test could
+#: find that a candidate loses a feature of every session.
+LEAST_WORTH = 50.0
 
 
 def values(bins: Mapping[str, int]) -> dict[str, int]:
@@ -29,6 +33,11 @@ def effective(bins: Mapping[str, int], design_effect: float) -> dict[str, float]
     first-order correction of J. N. K. Rao and A. J. Scott (Annals of Statistics 12, 1984).
     """
     return {bin_: n / max(1.0, design_effect) for bin_, n in bins.items()}
+
+
+def bounded(design_effect: float, sessions: float) -> float:
+    """Return the design effect that tests use: the sessions stay worth LEAST_WORTH, if so many."""
+    return max(1.0, min(design_effect, sessions / LEAST_WORTH))
 
 
 def design_effect_at(design_effect: float, reference: float, sessions: float) -> float:

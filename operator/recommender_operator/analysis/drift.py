@@ -128,8 +128,8 @@ def _effective(
     n, m = sum(here.values()), sum(there.values())
     at_window = distributions.design_effect_at(design_effect, m, n)
     return (
-        distributions.effective(here, at_window),
-        distributions.effective(there, design_effect),
+        distributions.effective(here, distributions.bounded(at_window, n)),
+        distributions.effective(there, distributions.bounded(design_effect, m)),
     )
 
 
@@ -158,7 +158,9 @@ class _Side:
 
     def independent(self, kind: str) -> tuple[int, int]:
         """Return the same of as many independent sessions as these are worth."""
-        hits, trials = (round(n / self.design_effect) for n in self.missing(kind))
+        counts = self.missing(kind)
+        effect = distributions.bounded(self.design_effect, counts[1])
+        hits, trials = (round(n / effect) for n in counts)
         return min(hits, trials), trials
 
 

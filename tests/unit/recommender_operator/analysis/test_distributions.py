@@ -95,6 +95,15 @@ def test_the_design_effect_is_as_given_at_the_size_of_the_reference(
     assert 1 <= at(design_effect, sessions, sessions / 2) <= design_effect + 1e-9
 
 
+@given(st.floats(1, 1e300), st.integers(1, 10**6))
+def test_no_design_effect_leaves_sessions_worth_less_than_fifty(
+    design_effect: float, sessions: int
+) -> None:
+    effect = distributions.bounded(design_effect, sessions)
+    assert 1 <= effect <= design_effect
+    assert sessions / effect >= min(sessions, distributions.LEAST_WORTH) - 1e-9
+
+
 @given(BINS, BINS, st.floats(1, 50))
 def test_a_larger_design_effect_never_increases_the_distance(
     here: dict[str, int], there: dict[str, int], design_effect: float

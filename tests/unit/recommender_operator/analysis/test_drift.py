@@ -152,6 +152,69 @@ def test_a_lost_attribute_is_found_where_some_users_never_stated_it(
     assert evaluate_break(SPEC, there, there).verdict is Verdict.PASS
 
 
+def of_one_heavy_user(rng: np.random.Generator, effect: float, lost: float) -> WindowStats:
+    """Users with three sessions each, of whom one has fifty and alone states no age."""
+    sessions = np.r_[np.full(600, 3), 50]
+    drawn = rng.permutation(np.repeat(np.arange(601), sessions))[:500]
+    null = int(((drawn == 600) | (rng.random(500) < lost)).sum())
+    return WindowStats(
+        sessions=500,
+        features={"age": {"0": 500 - null, "null": null}},
+        reference={"age": {"0": 1800, "null": 50}},
+        missing_design_effects={"age": effect},
+    )
+
+
+@pytest.mark.parametrize("effect", [334.0, 1e6])
+@pytest.mark.parametrize("lost", [0.3, 1.0])
+def test_one_user_with_all_nulls_of_the_training_hides_no_broken_candidate(
+    effect: float, lost: float
+) -> None:
+    """Without a bound, the window is worth less than three sessions and nothing is found."""
+    rng = np.random.default_rng(8)
+    for _ in range(20):
+        broken, whole = (of_one_heavy_user(rng, effect, share) for share in (lost, 0.0))
+        assert evaluate_window(SPEC, broken).verdict is Verdict.FAIL
+        assert evaluate_break(SPEC, broken, whole).verdict is Verdict.FAIL
+
+
+def test_one_user_with_all_nulls_of_the_training_is_neither_drift_nor_a_break() -> None:
+    rng, alarms = np.random.default_rng(9), [0, 0]
+    for _ in range(200):
+        one, other = (of_one_heavy_user(rng, 334.0, 0.0) for _ in range(2))
+        alarms[0] += evaluate_window(SPEC, one).verdict is Verdict.FAIL
+        alarms[1] += evaluate_break(SPEC, one, other).verdict is Verdict.FAIL
+    assert max(alarms) <= 2
+
+
+@pytest.mark.parametrize("effect", [20.0, 1e6])
+def test_a_break_is_found_at_any_design_effect_even_in_the_smallest_window(
+    rng: np.random.Generator, effect: float
+) -> None:
+    """No sample is rounded to no sessions, which would be no test and so a pass."""
+    spec = SPEC.model_copy(update={"window_sessions": 20})
+    for sessions in (20, 60, 500):
+        lost = {**USUAL, "gender": {"null": 1.0}}
+        here, there = (
+            dataclasses.replace(
+                window(rng, shares, sessions=sessions),
+                missing_design_effects=dict.fromkeys(USUAL, effect),
+            )
+            for shares in (lost, USUAL)
+        )
+        assert evaluate_window(spec, here).verdict is Verdict.FAIL
+        assert evaluate_break(spec, here, there).verdict is Verdict.FAIL
+
+
+def test_a_score_break_is_found_at_any_design_effect(rng: np.random.Generator) -> None:
+    broken = {**USUAL, "top_score": lower_scores(2)}
+    here, there = (
+        dataclasses.replace(window(rng, shares), design_effects={"top_score": 1e6})
+        for shares in (broken, USUAL)
+    )
+    assert evaluate_break(SPEC, here, there).features[0].name == "top_score"
+
+
 @pytest.mark.parametrize(
     ("shares", "feature"),
     [
