@@ -40,15 +40,26 @@ def bounded(design_effect: float, sessions: float) -> float:
     return max(1.0, min(design_effect, sessions / LEAST_WORTH))
 
 
-def design_effect_at(design_effect: float, reference: float, sessions: float) -> float:
+def design_effect_at(
+    design_effect: float, reference: float, sessions: float, user_share: float = 1.0
+) -> float:
     """Return the design effect of a window, given that of `reference` sessions.
 
     The excess over 1 is proportional to the number of pairs of sessions of one user, per session.
-    If the sessions are spread over users in the same way, it grows with their number.
+    If the sessions are spread over users in the same way, it grows with their number. A window
+    of a share of the users has as many pairs as one of all users with sessions / share, but no
+    more than the reference, unless it is longer.
     """
-    if reference <= 1 or sessions <= 1:
+    if sessions <= 1:
         return 1.0
-    return 1.0 + max(0.0, design_effect - 1.0) * (sessions - 1) / (reference - 1)
+    per_session = excess_per_session(design_effect, reference)
+    of_share = min(per_session * (sessions / user_share - 1), max(0.0, design_effect - 1.0))
+    return 1.0 + max(per_session * (sessions - 1), of_share)
+
+
+def excess_per_session(design_effect: float, reference: float) -> float:
+    """Return the growth of the design effect with each session of a window."""
+    return max(0.0, design_effect - 1.0) / (reference - 1) if reference > 1 else 0.0
 
 
 def homogeneity(sample: Mapping[str, float], other: Mapping[str, float]) -> float:
