@@ -88,8 +88,8 @@ def design_effects(
     for name, column in rows.items():
         known = ~np.isnan(column) & ((column >= 0) | (name in NUMERIC))
         effects[name] = design_effect(user[known], binner.place(name, column[known]))
-        missing = np.where(np.isnan(column), 1, np.where(known, 0, 2))
-        of_missing[name] = design_effect(user, missing)
+        kinds = (np.isnan(column), ~np.isnan(column) & ~known)
+        of_missing[name] = max(design_effect(user, kind.astype(np.int64)) for kind in kinds)
     return effects, of_missing
 
 

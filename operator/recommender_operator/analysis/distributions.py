@@ -14,6 +14,10 @@ NULL, UNKNOWN = "null", "unknown"
 SCORE = "top_score"
 #: Minimum expected count of a cell in either sample; smaller cells are pooled (Cochran's rule).
 SPARSE = 5.0
+#: Independent sessions that any sample of as many sessions is worth at least. A user who alone
+#: makes most nulls of the training gives a design effect of hundreds, with which no test could
+#: find that a candidate loses a feature of every session.
+LEAST_WORTH = 50.0
 
 
 def values(bins: Mapping[str, int]) -> dict[str, int]:
@@ -31,15 +35,31 @@ def effective(bins: Mapping[str, int], design_effect: float) -> dict[str, float]
     return {bin_: n / max(1.0, design_effect) for bin_, n in bins.items()}
 
 
-def design_effect_at(design_effect: float, reference: float, sessions: float) -> float:
+def bounded(design_effect: float, sessions: float) -> float:
+    """Return the design effect that tests use: the sessions stay worth LEAST_WORTH, if so many."""
+    return max(1.0, min(design_effect, sessions / LEAST_WORTH))
+
+
+def design_effect_at(
+    design_effect: float, reference: float, sessions: float, user_share: float = 1.0
+) -> float:
     """Return the design effect of a window, given that of `reference` sessions.
 
     The excess over 1 is proportional to the number of pairs of sessions of one user, per session.
-    If the sessions are spread over users in the same way, it grows with their number.
+    If the sessions are spread over users in the same way, it grows with their number. A window
+    of a share of the users has as many pairs as one of all users with sessions / share, but no
+    more than the reference, unless it is longer.
     """
-    if reference <= 1 or sessions <= 1:
+    if sessions <= 1:
         return 1.0
-    return 1.0 + max(0.0, design_effect - 1.0) * (sessions - 1) / (reference - 1)
+    per_session = excess_per_session(design_effect, reference)
+    of_share = min(per_session * (sessions / user_share - 1), max(0.0, design_effect - 1.0))
+    return 1.0 + max(per_session * (sessions - 1), of_share)
+
+
+def excess_per_session(design_effect: float, reference: float) -> float:
+    """Return the growth of the design effect with each session of a window."""
+    return max(0.0, design_effect - 1.0) / (reference - 1) if reference > 1 else 0.0
 
 
 def homogeneity(sample: Mapping[str, float], other: Mapping[str, float]) -> float:

@@ -78,7 +78,8 @@ def evaluate_break(spec: DriftSpec, candidate: WindowStats, stable: WindowStats)
         return few
     tests: list[_Test] = []
     for feature in sorted(candidate.features.keys() & stable.features.keys() - {SCORE}):
-        here, there = _served(candidate, feature), _served(stable, feature)
+        known = _larger(_trained(candidate, feature), _trained(stable, feature))
+        here, there = _served(candidate, feature, known), _served(stable, feature, known)
         for missing in (NULL, UNKNOWN):
             tests += _missing_more(spec, feature, missing, here, there, "stable")
     tests += _score_break(spec, candidate, stable)
@@ -98,7 +99,7 @@ def _too_few(*arms: tuple[str, WindowStats, int]) -> DriftVerdict | None:
 def _against_reference(spec: DriftSpec, feature: str, window: WindowStats) -> Iterable[_Test]:
     here, there, design_effect = _values(window, feature)
     if sum(here.values()) and sum(there.values()):
-        one, other = _effective(here, there, design_effect)
+        one, other = _effective(here, there, design_effect, window.user_share)
         effect = distributions.total_variation(one, other)
         psi = distributions.stability_index(here, there)
         yield _Test(
@@ -123,13 +124,13 @@ def _values(window: WindowStats, feature: str) -> tuple[dict[str, int], dict[str
 
 
 def _effective(
-    here: Bins, there: Bins, design_effect: float
+    here: Bins, there: Bins, design_effect: float, user_share: float
 ) -> tuple[dict[str, float], dict[str, float]]:
     n, m = sum(here.values()), sum(there.values())
-    at_window = distributions.design_effect_at(design_effect, m, n)
+    at_window = distributions.design_effect_at(design_effect, m, n, user_share)
     return (
-        distributions.effective(here, at_window),
-        distributions.effective(there, design_effect),
+        distributions.effective(here, distributions.bounded(at_window, n)),
+        distributions.effective(there, distributions.bounded(design_effect, m)),
     )
 
 
@@ -137,7 +138,8 @@ def _missing_changed(
     spec: DriftSpec, feature: str, missing: str, window: WindowStats
 ) -> Iterable[_Test]:
     """Return a two-sided test: twice the smaller of the two one-sided p-values."""
-    here, there = _served(window, feature), _trained(window, feature)
+    there = _trained(window, feature)
+    here = _served(window, feature, there)
     more = _missing_more(spec, feature, missing, here, there, "the reference")
     fewer = _missing_more(spec, feature, missing, there, here, "")
     for up, down in zip(more, fewer, strict=True):
@@ -158,8 +160,14 @@ class _Side:
 
     def independent(self, kind: str) -> tuple[int, int]:
         """Return the same of as many independent sessions as these are worth."""
-        hits, trials = (round(n / self.design_effect) for n in self.missing(kind))
+        counts = self.missing(kind)
+        effect = distributions.bounded(self.design_effect, counts[1])
+        hits, trials = (round(n / effect) for n in counts)
         return min(hits, trials), trials
+
+    def excess_per_session(self) -> float:
+        sessions = sum(self.bins.values())
+        return distributions.excess_per_session(self.design_effect, sessions)
 
 
 def _trained(window: WindowStats, feature: str) -> _Side:
@@ -167,10 +175,19 @@ def _trained(window: WindowStats, feature: str) -> _Side:
     return _Side(window.reference.get(feature, {}), max(1.0, effect))
 
 
-def _served(window: WindowStats, feature: str) -> _Side:
-    seen, reference = window.features[feature], _trained(window, feature)
+def _larger(one: _Side, other: _Side) -> _Side:
+    """Return the reference with the larger design effect for windows of one size.
+
+    Both versions serve the same users, and a reference of an earlier release does not have it.
+    """
+    return max(one, other, key=_Side.excess_per_session)
+
+
+def _served(window: WindowStats, feature: str, reference: _Side) -> _Side:
+    seen = window.features[feature]
     sizes = sum(reference.bins.values()), sum(seen.values())
-    return _Side(seen, distributions.design_effect_at(reference.design_effect, *sizes))
+    effect = reference.design_effect
+    return _Side(seen, distributions.design_effect_at(effect, *sizes, window.user_share))
 
 
 def _missing_more(
@@ -198,7 +215,7 @@ def _missing_more(
 
 def _score_break(spec: DriftSpec, candidate: WindowStats, stable: WindowStats) -> list[_Test]:
     tests = _against_reference(spec, SCORE, candidate)
-    there = distributions.total_variation(*_effective(*_values(stable, SCORE)))
+    there = distributions.total_variation(*_effective(*_values(stable, SCORE), stable.user_share))
     return [
         dataclasses.replace(
             test,

@@ -73,6 +73,9 @@ class WindowStats:
     design_effects: Mapping[str, float] = dataclasses.field(default_factory=dict)
     #: The same of the shares of nulls and unknown values.
     missing_design_effects: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    #: Share of all users whom the version served, if it was fixed for each; 1 if any user's
+    #: session may be served by the version.
+    user_share: float = 1.0
     pods: int = 0
     resets: int = 0
     gone: int = 0

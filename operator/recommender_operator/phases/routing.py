@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Mapping
 
 from recommender_operator.api.spec_rollout import RolloutSpec, TrafficMode
@@ -30,6 +31,23 @@ def running(experiment: ExperimentStatus | None) -> ExperimentPhase | None:
     """Return the phase that lasts; None if there is none."""
     phases = experiment.phases if experiment is not None else ()
     return next((phase for phase in phases if phase.until is None), None)
+
+
+def user_shares(
+    experiment: ExperimentStatus | None, since: datetime.datetime | None = None
+) -> tuple[float, float]:
+    """Return the smallest shares of the users of the candidate and of the other version.
+
+    Both are 1 if no experiment split the users after `since`: sessions of any user reach both.
+    """
+    weights = [
+        phase.weight
+        for phase in (experiment.phases if experiment is not None else ())
+        if since is None or phase.until is None or phase.until > since
+    ]
+    if not weights:
+        return 1.0, 1.0
+    return min(weights) / 100, 1 - max(weights) / 100
 
 
 def detailed(experiment: ExperimentStatus | None) -> int | None:

@@ -6,7 +6,7 @@ import itertools
 from typing import Annotated, Literal, Self
 
 import pydantic
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from recommender_serving.artifact.file_schemas import (
     MAX_ALL_BINS,
@@ -20,6 +20,15 @@ from recommender_serving.artifact.file_schemas import (
 )
 
 OTHER, NULL, UNKNOWN = "other", "null", "unknown"  # bins without an index
+#: A larger design effect says no more, so it is lowered: it is no reason to refuse a model.
+LARGEST_EFFECT = 1e6
+
+
+def _lowered(effect: float) -> float:
+    return min(effect, LARGEST_EFFECT)
+
+
+DesignEffect = Annotated[float, Field(ge=1), AfterValidator(_lowered)]
 
 
 class _Feature(File):
@@ -27,8 +36,8 @@ class _Feature(File):
     counts: list[Count] = Field(max_length=MAX_BINS)
     nulls: Count = 0
     unknowns: Count = 0
-    design_effect: float = Field(default=1.0, ge=1, le=1e6, alias="designEffect")
-    missing_design_effect: float = Field(default=1.0, ge=1, le=1e6, alias="missingDesignEffect")
+    design_effect: DesignEffect = Field(default=1.0, alias="designEffect")
+    missing_design_effect: DesignEffect = Field(default=1.0, alias="missingDesignEffect")
 
     def bins(self) -> dict[str, int]:
         """Return the count of each bin, by its name in the metrics."""

@@ -200,14 +200,18 @@ def feature_design_effect(
 def missing_design_effect(
     feature: dict[str, Any], users: Sequence[int], values: Sequence[Value]
 ) -> float:
-    """Return the design effect of the shares of nulls and of unknown values.
+    """Return the larger design effect of the share of nulls and of that of unknown values.
 
-    An attribute that a user lacks is missing in all of the user's sessions.
+    An attribute that a user lacks is missing in all of the user's sessions. Each share is one of
+    two bins, as in its test: three bins would add the spread of their effects.
     """
-    unknown = UNKNOWN if feature["kind"] == "categorical" else None
     user_N = np.array(users, dtype=np.int64)
-    missing = (1 if value is None else 2 if value == unknown else 0 for value in values)
-    return round(design_effect(user_N, np.fromiter(missing, np.int64, len(values))), 4)
+    kinds = [None, UNKNOWN] if feature["kind"] == "categorical" else [None]
+    effects = (
+        design_effect(user_N, np.array([value == kind for value in values], dtype=np.int64))
+        for kind in kinds
+    )
+    return round(max(effects), 4)
 
 
 def asked(sessions: int, items: int, seed: int) -> Ints:

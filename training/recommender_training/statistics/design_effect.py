@@ -23,6 +23,8 @@ from recommender_training.common.arrays import Doubles, Ints
 _LEVEL = 0.001
 #: Fewest degrees of freedom; the quantiles of F grow without bound below.
 _LEAST_DEGREES = 4.0
+#: Largest design effect that is written to an artifact.
+LARGEST = 1e6
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,9 @@ class _Sums:
 def design_effect(user_N: Ints, bin_N: Ints) -> float:
     """Return the design effect of one feature with users as clusters, at least 1.
 
+    At most the number of sessions, which are then worth one, and LARGEST. A single user says
+    nothing about others, so the sessions are worth one, unless all have the same value.
+
     Args:
         user_N: the user of each session.
         bin_N: the bin of each session's value; sessions without a value are left out before.
@@ -54,16 +59,21 @@ def design_effect(user_N: Ints, bin_N: Ints) -> float:
     sums = _sums(user_N, bin_N)
     if sums is None:
         return 1.0
+    effect = sums.total if len(sums.sessions) < 2 else _estimate(sums)
+    return min(max(1.0, effect), sums.total, LARGEST)
+
+
+def _estimate(sums: _Sums) -> float:
     residual_UK = sums.inside - sums.sessions[:, None] * sums.shares
     effect_UK = residual_UK**2 / (sums.total * sums.shares * (1 - sums.shares))
     effect_K, weight_K = effect_UK.sum(axis=0), sums.weights
     mean = float((weight_K * effect_K).sum())
-    if mean <= 0:
+    if mean <= 0:  # All users have the same mix of values.
         return 1.0
     spread = float((weight_K * (effect_K - mean) ** 2).sum()) / mean**2
     degrees = _degrees((effect_UK * weight_K).sum(axis=1))
     shrunk = max(mean, _shrunk(mean, degrees, sums))
-    return max(1.0, shrunk * (1 + spread) * _enlarged(len(effect_K) - 1, degrees))
+    return shrunk * (1 + spread) * _enlarged(len(effect_K) - 1, degrees)
 
 
 def _sums(user_N: Ints, bin_N: Ints) -> _Sums | None:
@@ -82,9 +92,12 @@ def _sums(user_N: Ints, bin_N: Ints) -> _Sums | None:
 
 
 def _degrees(part_U: Doubles) -> float:
-    """Return the degrees of freedom of a sum over users (Satterthwaite)."""
+    """Return the degrees of freedom of a sum over users (Satterthwaite), fewer than users.
+
+    The parts of a few users that happen to be equal are no reason to take their sum for exact.
+    """
     relative = float((part_U**2).sum()) / float(part_U.sum()) ** 2 - 1 / len(part_U)
-    return max(_LEAST_DEGREES, 2 / max(relative, 1e-9))
+    return max(_LEAST_DEGREES, min(len(part_U) - 1, 2 / max(relative, 1e-9)))
 
 
 def _shrunk(mean: float, degrees: float, sums: _Sums) -> float:

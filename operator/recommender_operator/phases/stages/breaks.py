@@ -7,6 +7,8 @@ row. After a promotion, the new champion is compared with the former one during 
 
 from __future__ import annotations
 
+import dataclasses
+
 from recommender_operator.analysis import drift as drifts
 from recommender_operator.analysis.drift import DriftVerdict
 from recommender_operator.analysis.verdict import Verdict
@@ -14,7 +16,7 @@ from recommender_operator.analysis.window import WindowStats, window_stats
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases import causes
+from recommender_operator.phases import causes, routing
 from recommender_operator.phases.stages import windows
 from recommender_operator.phases.turn import Turn
 
@@ -35,7 +37,13 @@ def watch_candidate(turn: Turn, candidate: VersionObject) -> str | None:
     if ours is None or theirs is None:
         _restart(turn, key, candidate.name, champion.name)
         return None
-    seen = drifts.evaluate_break(turn.spec.drift, ours, theirs)
+    since = turn.observed.baselines[key].taken_at
+    of_ours, of_theirs = routing.user_shares(candidate.status.experiment, since)
+    seen = drifts.evaluate_break(
+        turn.spec.drift,
+        dataclasses.replace(ours, user_share=of_ours),
+        dataclasses.replace(theirs, user_share=of_theirs),
+    )
     if seen.verdict is Verdict.INCONCLUSIVE:
         return None
     windows.save(turn, key, [candidate.name, champion.name])
@@ -99,7 +107,9 @@ def _served_beside(
         return None
     if previous.name not in start.samples or previous.name not in end.samples:
         return None
-    return window_stats(start.samples[previous.name], end.samples[previous.name])
+    served = window_stats(start.samples[previous.name], end.samples[previous.name])
+    _, share = routing.user_shares(champion.status.experiment)
+    return dataclasses.replace(served, user_share=share)
 
 
 def on_probation(turn: Turn) -> bool:

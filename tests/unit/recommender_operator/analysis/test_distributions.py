@@ -95,6 +95,28 @@ def test_the_design_effect_is_as_given_at_the_size_of_the_reference(
     assert 1 <= at(design_effect, sessions, sessions / 2) <= design_effect + 1e-9
 
 
+@given(st.floats(1, 50), st.integers(2, 10**5), st.integers(1, 10**5), st.floats(0.01, 1))
+def test_a_window_of_fewer_users_has_a_larger_design_effect_up_to_that_of_the_reference(
+    design_effect: float, reference: int, sessions: int, share: float
+) -> None:
+    of_all = distributions.design_effect_at(design_effect, reference, sessions)
+    of_some = distributions.design_effect_at(design_effect, reference, sessions, share)
+    assert of_all <= of_some <= max(of_all, design_effect) + 1e-9
+    if sessions / share < reference and sessions > 1:
+        # As a window of all users with so many sessions more.
+        longer = distributions.design_effect_at(design_effect, reference, sessions / share)
+        assert of_some == pytest.approx(longer)
+
+
+@given(st.floats(1, 1e300), st.integers(1, 10**6))
+def test_no_design_effect_leaves_sessions_worth_less_than_fifty(
+    design_effect: float, sessions: int
+) -> None:
+    effect = distributions.bounded(design_effect, sessions)
+    assert 1 <= effect <= design_effect
+    assert sessions / effect >= min(sessions, distributions.LEAST_WORTH) - 1e-9
+
+
 @given(BINS, BINS, st.floats(1, 50))
 def test_a_larger_design_effect_never_increases_the_distance(
     here: dict[str, int], there: dict[str, int], design_effect: float

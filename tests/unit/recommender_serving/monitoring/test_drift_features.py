@@ -207,3 +207,13 @@ def test_a_reference_without_design_effects_speaks_of_independent_sessions(folde
     bins = Bins(load(folder))
     assert set(bins.design_effects().values()) == {1.0}
     assert set(bins.missing_design_effects().values()) == {1.0}
+
+
+@pytest.mark.parametrize(("written", "read"), [(1e6, 1e6), (2.5e6, 1e6), (3, 3.0)])
+def test_a_design_effect_of_any_size_is_no_reason_to_refuse_a_model(
+    tmp_path: Path, written: float, read: float
+) -> None:
+    known = numeric("spend", [], [7]) | {"designEffect": written, "missingDesignEffect": written}
+    reference = REFERENCE | {"features": [known]}
+    bins = Bins(sample_artifact(tmp_path, vocabulary=SHOP, reference=reference))
+    assert bins.design_effects() == bins.missing_design_effects() == {"spend": read}

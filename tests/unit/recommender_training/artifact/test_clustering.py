@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special
 
-from recommender_training.artifact.reference import missing_design_effect
+from recommender_serving.artifact.reference_file import LARGEST_EFFECT
+from recommender_training.artifact.reference import UNKNOWN, missing_design_effect
 from recommender_training.common.arrays import Ints
-from recommender_training.statistics.design_effect import design_effect
+from recommender_training.statistics.design_effect import LARGEST, design_effect
 
 SESSIONS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), max_size=40)
 
@@ -78,6 +79,35 @@ def test_an_attribute_that_users_lack_is_missing_in_all_their_sessions() -> None
     assert missing_design_effect({"kind": "numeric"}, users, [-1.0, 30.0] * 500) == 1.0
 
 
+def test_one_user_with_all_nulls_decides_the_effect_of_nulls_and_no_spread_of_bins() -> None:
+    """The unknown values of single sessions do not enlarge what two bins say of the nulls."""
+    users = np.repeat(np.arange(601), [3] * 600 + [50]).tolist()
+    values = [None if user == 600 else 0 for user in users]
+    nulls = missing_design_effect({"kind": "categorical"}, users, values)
+    values[::9] = [UNKNOWN if value == 0 else value for value in values[::9]]
+    both = missing_design_effect({"kind": "categorical"}, users, values)
+    assert both == pytest.approx(nulls, rel=0.05)
+
+
+def test_one_user_says_nothing_about_others() -> None:
+    bins = np.arange(40) % 2
+    assert design_effect(np.zeros(40, dtype=np.int64), bins) == 40
+    assert design_effect(np.zeros(40, dtype=np.int64), np.zeros(40, dtype=np.int64)) == 1
+
+
+def test_a_few_users_with_equal_parts_do_not_make_the_effect_exact() -> None:
+    """Six users with one value each, in two bins: chance, and no more than six values."""
+    users, bins = np.repeat(np.arange(6), 10), np.repeat(np.array([0, 1] * 3), 10)
+    assert design_effect(users, bins) > 2 * rao_scott(users, bins)
+
+
+def test_no_effect_exceeds_the_number_of_sessions_nor_what_serving_keeps() -> None:
+    many = np.arange(1_000_100)
+    assert design_effect(np.zeros_like(many), many % 2) == LARGEST_EFFECT == LARGEST
+    users, bins = np.array([0] * 30 + [1, 2]), np.array([1] * 30 + [0, 0])
+    assert rao_scott(users, bins) < design_effect(users, bins) <= 32
+
+
 @given(SESSIONS)
 def test_it_is_finite_and_at_least_one_whoever_visits(sessions: list[tuple[int, int]]) -> None:
     users, bins = (
@@ -86,5 +116,5 @@ def test_it_is_finite_and_at_least_one_whoever_visits(sessions: list[tuple[int, 
         else (np.array([], dtype=np.int64),) * 2
     )
     effect = design_effect(users, bins)
-    assert 1 <= effect < 1e6
+    assert 1 <= effect <= max(1, len(sessions))
     assert effect == pytest.approx(design_effect(users[::-1], 3 - bins[::-1]))
