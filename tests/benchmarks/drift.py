@@ -37,6 +37,8 @@ from tests.benchmarks.peers import drift_peers
 
 #: Windows after the onset within which a drift must be confirmed.
 WATCHED = 12
+#: Shares of the users of the candidate besides one half, where users are split.
+SMALL_SHARES = (0.05, 0.02)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,13 +83,15 @@ class Split:
     def alarm(self, spec: DriftSpec, rows: Rows) -> bool:
         return evaluate_window(spec, self.stats(rows)).verdict is Verdict.FAIL
 
-    def arms(self, by_user: bool, rng: np.random.Generator) -> list[npt.NDArray[np.int64]]:
-        """Return the sessions of candidate and stable version."""
+    def arms(
+        self, by_user: bool, share: float, rng: np.random.Generator
+    ) -> list[npt.NDArray[np.int64]]:
+        """Return the sessions of the candidate, a share of all, and of the stable version."""
         if not by_user:
-            return np.array_split(rng.permutation(self.stream), 2)
+            return np.split(rng.permutation(self.stream), [round(share * len(self.stream))])
         of = self.sessions.user[self.stream]
         users = rng.permutation(np.unique(of))
-        first = np.isin(of, users[: len(users) // 2])
+        first = np.isin(of, users[: round(share * len(users))])
         return [self.stream[first], self.stream[~first]]
 
 
@@ -101,17 +105,34 @@ def confirmed(alarms: Sequence[bool], spec: DriftSpec) -> list[int]:
     return found
 
 
-def broken(split: Split, spec: DriftSpec, by_user: bool, rng: np.random.Generator) -> bool:
-    """Return whether a window of two equal arms looks like a break of the candidate."""
-    pools = split.arms(by_user, rng)
-    size = min(spec.window_sessions, *(len(pool) for pool in pools))
-    candidate, stable = (
-        split.stats(take(split.sessions.columns, rng.choice(pool, size, replace=False)))
-        for pool in pools
-    )
-    verdict = evaluate_break(spec, candidate, stable).verdict
-    assert verdict is not Verdict.INCONCLUSIVE
-    return verdict is Verdict.FAIL
+@dataclasses.dataclass(frozen=True)
+class Arms:
+    """Two equal versions. Their sessions stay the same while windows are drawn from them."""
+
+    split: Split
+    pools: list[npt.NDArray[np.int64]]
+    user_shares: tuple[float, float]
+
+    @classmethod
+    def draw(
+        cls, split: Split, by_user: bool, rng: np.random.Generator, share: float = 0.5
+    ) -> Arms:
+        shares = (share, 1 - share) if by_user else (1.0, 1.0)
+        return cls(split, split.arms(by_user, share, rng), shares)
+
+    def broken(self, spec: DriftSpec, rng: np.random.Generator) -> bool:
+        """Return whether a window looks like a break of the candidate."""
+        size = min(spec.window_sessions, *(len(pool) for pool in self.pools))
+        spec = spec.model_copy(update={"window_sessions": size})
+        drawn = [rng.choice(pool, size, replace=False) for pool in self.pools]
+        windows = [self.split.stats(take(self.split.sessions.columns, rows)) for rows in drawn]
+        candidate, stable = (
+            dataclasses.replace(window, user_share=share)
+            for window, share in zip(windows, self.user_shares, strict=True)
+        )
+        verdict = evaluate_break(spec, candidate, stable).verdict
+        assert verdict is not Verdict.INCONCLUSIVE
+        return verdict is Verdict.FAIL
 
 
 @dataclasses.dataclass
@@ -120,6 +141,8 @@ class Found:
 
     nulls: dict[str, list[list[bool]]] = dataclasses.field(default_factory=dict)
     breaks: list[list[bool]] = dataclasses.field(default_factory=list)
+    #: The same of breaks, by the share of the users of the candidate.
+    small: dict[float, list[list[bool]]] = dataclasses.field(default_factory=dict)
     injected: dict[str, dict[str, list[list[bool]]]] = dataclasses.field(default_factory=dict)
     #: For the libraries: of each reference windows without drift, then those with each injection.
     tasks: list[drift_peers.Task] = dataclasses.field(default_factory=list)
@@ -133,8 +156,12 @@ def watch(name: str, sessions: Sessions, spec: DriftSpec, args: argparse.Namespa
         split = Split.draw(sessions, rng)
         windows = [split.window(spec, rng, Injection()) for _ in range(args.windows)]
         nulls.append([split.alarm(spec, rows) for rows in windows])
-        arms = [broken(split, spec, name == "generated", rng) for _ in range(args.windows)]
-        found.breaks.append(arms)
+        by_user = name == "generated"
+        arms = Arms.draw(split, by_user, rng)
+        found.breaks.append([arms.broken(spec, rng) for _ in range(args.windows)])
+        for share in SMALL_SHARES if by_user else ():
+            small, runs = Arms.draw(split, by_user, rng, share), found.small.setdefault(share, [])
+            runs.append([small.broken(spec, rng) for _ in range(args.windows)])
         if number < args.injected:
             for kind, injection in INJECTIONS.items():
                 rows = injected(split, spec, injection, rng)
@@ -193,6 +220,13 @@ def report(found: Found, spec: DriftSpec) -> dict[str, Any]:
         1000 * sum(map(sum, found.breaks)) / result["windows"], 1
     )
     result["false_rollbacks"] = sum(len(confirmed(row, spec)) for row in found.breaks)
+    result["of_small_shares"] = {
+        f"{share:.0%}": {
+            "break_alarms_per_1000": round(1000 * sum(map(sum, rows)) / sum(map(len, rows)), 1),
+            "false_rollbacks": sum(len(confirmed(row, spec)) for row in rows),
+        }
+        for share, rows in found.small.items()
+    }
     return result
 
 

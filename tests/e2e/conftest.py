@@ -32,7 +32,7 @@ SMALL: dict[str, Any] = {
     "training": {
         "hyperparameters": {"retrieval": "Weights"},
         # Users go before it.
-        "resources": {"cpu": "20m", "memory": "1536Mi"},
+        "resources": {"cpu": "50m", "memory": "1536Mi"},
     },
     "serving": {
         # Two worlds saturate the cores: a model that has just started may wait for seconds.

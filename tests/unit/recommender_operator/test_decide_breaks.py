@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from unittest import mock
 
 from recommender_operator.analysis.verdict import Verdict
 from recommender_operator.api.status import Stage
@@ -16,7 +17,11 @@ from tests.unit.recommender_operator.drift_worlds import (
     serving,
     settle,
 )
+from tests.unit.recommender_operator.experiment_worlds import PLAN
 from tests.unit.recommender_operator.simulation.counters import Mix
+
+#: An experiment splits the users.
+SPLIT = {"serving": {"impressions": 1}, "experiment": PLAN}
 
 
 def test_a_break_of_only_the_candidate_rolls_it_back_after_three_windows() -> None:
@@ -34,6 +39,16 @@ def test_a_break_of_only_the_candidate_rolls_it_back_after_three_windows() -> No
     assert world.condition("UpToDate") == ("False", "CandidateBroken")
     assert world.status.retrain is None, "a broken candidate is no reason to retrain"
     assert world.status.drift.candidate_breaks_in_a_row == 0
+
+
+def test_the_share_of_the_users_of_each_version_decides_how_alike_its_sessions_are() -> None:
+    for sections, shares in ({}, (1.0, 1.0)), (SPLIT, (0.1, 0.9)):
+        world, oracle = serving(**sections)
+        canary(world, oracle)
+        with mock.patch.object(oracle, "_evaluate_break", wraps=oracle._evaluate_break) as asked:
+            look(world, oracle, 2)
+        _, ours, theirs = asked.call_args.args
+        assert (ours.user_share, theirs.user_share) == shares
 
 
 def test_a_step_does_not_pass_while_a_break_is_suspected() -> None:

@@ -2,8 +2,10 @@
 
 import datetime
 
+from recommender_operator.api.spec_experiment import ExperimentSpec
 from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
 from recommender_operator.phases.routing import user_shares
+from tests.unit.recommender_operator.experiment_worlds import PLAN
 
 START = datetime.datetime(2026, 11, 27, tzinfo=datetime.UTC)
 HOUR = datetime.timedelta(hours=1)
@@ -24,7 +26,9 @@ def test_the_smallest_share_of_each_version_counts_since_the_window_began() -> N
         )
         for number, weight in enumerate((2, 5, 50))
     )
-    experiment = ExperimentStatus.model_construct(phases=phases)
+    experiment = ExperimentStatus(
+        id="0a1b2c3d", plan=ExperimentSpec.model_validate(PLAN), phases=phases
+    )
     assert user_shares(experiment) == (0.02, 0.5)
     assert user_shares(experiment, START + HOUR) == (0.05, 0.5)
     assert user_shares(experiment, START + 3 * HOUR) == (0.5, 0.5)
