@@ -40,8 +40,9 @@ def wanted(turn: Turn) -> frozenset[Reaction]:
     """Return the reactions to the confirmed causes, whether or not it is a dry run."""
     found = confirmed(turn)
     if Cause.SCHEMA_BREAK in found and _is_thawed(turn):
+        # A break may hide a shift for good, so it retrains as one; it holds nothing any more.
         others = (each for each in found if each is not Cause.SCHEMA_BREAK)
-        return frozenset({Reaction.ALERT}).union(*map(reactions, others))
+        return frozenset({Reaction.ALERT, Reaction.RETRAIN}).union(*map(reactions, others))
     does = frozenset[Reaction]().union(*map(reactions, found))
     return does - {Reaction.RETRAIN} if Reaction.FREEZE_RETRAINING in does else does
 

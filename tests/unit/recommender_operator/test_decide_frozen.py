@@ -58,17 +58,24 @@ def test_the_window_that_contains_the_repair_starts_no_retraining(pipeline: Pipe
     assert world.status.retrain is not None
 
 
-def test_a_freeze_ends_with_time_and_a_break_alone_never_retrains(pipeline: Pipeline) -> None:
+def test_a_freeze_ends_with_time_and_then_a_break_alone_retrains_once_per_cooldown(
+    pipeline: Pipeline,
+) -> None:
+    """A field that is null for good hides every shift of the others."""
     world, oracle = _broken(pipeline)
-    oracle.window = Verdict.INCONCLUSIVE
-    for _ in range(25):
+    for _ in range(24):
         world.tick(3500)
         look(world, oracle, 1)
     assert world.condition("Drifted") == ("True", "SchemaBroken")
-    assert "repair what sends them" not in world.message("Drifted")
-    assert "repair it or request" in world.message("Drifted")
-    assert "nothing retrains for such a break" in world.message("Drifted")
     assert world.status.retrain is None
+    world.tick(3500)
+    look(world, oracle, 1)
+    assert world.condition("Drifted") == ("True", "SchemaBroken")
+    assert "repair what sends them" not in world.message("Drifted")
+    assert world.status.retrain is not None
+    first = world.status.drift.reacted_at
+    look(world, oracle, 5)
+    assert world.status.drift.reacted_at == first
 
 
 def test_a_candidate_is_held_by_a_break_no_longer_than_it_freezes(pipeline: Pipeline) -> None:

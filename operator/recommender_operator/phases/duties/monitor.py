@@ -217,8 +217,6 @@ def _obstacle(turn: Turn, champion: VersionObject) -> str | None:
     if spec.drift.dry_run:
         would = ", ".join(sorted(causes.wanted(turn) - {Reaction.ALERT}))
         return f"none, because drift.dryRun is true; otherwise {would}"
-    if Reaction.RETRAIN not in causes.wanted(turn):
-        return "none, because nothing retrains for such a break; repair it or request a retraining"
     if not spec.retrain.on_drift:
         return "none, because retrain.onDrift is false; change data or training in the spec"
     if general := retraining.obstacle(turn, champion):
