@@ -125,8 +125,8 @@ class DriftStatus(ApiModel):
     lacking: tuple[Annotated[str, Field(max_length=63)], ...] = Field(
         default=(), max_length=50, description="Features that most sessions of a window lacked."
     )
-    lacking_at_first: tuple[Annotated[str, Field(max_length=63)], ...] = Field(
-        default=(),
+    lacking_at_first: tuple[Annotated[str, Field(max_length=63)], ...] | None = Field(
+        default=None,
         max_length=50,
         description="Features that its first window lacked already, which are no break.",
     )

@@ -95,6 +95,36 @@ def test_a_candidate_is_held_by_a_break_no_longer_than_it_freezes(pipeline: Pipe
     assert world.champion() == candidate
 
 
+@pytest.mark.parametrize("ended_by", ["rollback", "promotion"])
+def test_a_break_outlasts_its_champion(pipeline: Pipeline, ended_by: str) -> None:
+    world, oracle = serving(17, 2)
+    former = world.champion()
+    pipeline.lacks = ("age",)
+    oracle.window = Verdict.FAIL
+    look(world, oracle, 5)
+    assert world.condition("Drifted") == ("True", "SchemaBroken")
+    began, since = world.status.drift.began, world.status.drift.broken_since
+    oracle.window = Verdict.INCONCLUSIVE
+    if ended_by == "rollback":
+        world.annotations["rollback-to"] = next(n for n in world.versions if n != former)
+    else:
+        canary(world, oracle, 3)
+        world.annotations["promote"] = "1"
+    for _ in range(80):
+        look(world, oracle, 1)
+        if world.champion() != former:
+            break
+    assert world.champion() != former
+    look(world, oracle, 2)
+    assert world.condition("Drifted") == ("True", "SchemaBroken")
+    drift = world.status.drift
+    assert (drift.began, drift.broken_since, drift.windows) == (began, since, 0)
+    assert "most sessions lack age" in world.message("Drifted")
+    oracle.window = Verdict.PASS
+    look(world, oracle, 3)
+    assert world.condition("Drifted")[0] == "False"
+
+
 def test_without_the_monitor_nothing_is_frozen_and_no_count_is_left(pipeline: Pipeline) -> None:
     world, oracle = _broken(pipeline)
     reacted_at = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)

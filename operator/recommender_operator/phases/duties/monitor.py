@@ -45,7 +45,8 @@ def step(turn: Turn) -> None:
     if champion is None:
         return
     if turn.model.status.champion != champion.name:
-        turn.set_status(drift=DriftStatus(reacted_at=turn.status.drift.reacted_at))
+        frozen = not causes.is_thawed(turn)
+        turn.set_status(drift=schema_break.of_next_champion(turn.status.drift, frozen=frozen))
         message = f"monitoring the sessions of {champion.name}"
         turn.condition(ConditionType.DRIFTED, "False", Reason.WATCHING, message)
     breaks.watch_champion(turn)
