@@ -15,6 +15,7 @@ from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec import ConditionStatus
+from recommender_operator.api.status_labels import LabelDriftStatus
 
 
 class Stage(enum.StrEnum):
@@ -77,28 +78,6 @@ class FeatureEffect(ApiModel):
         ge=0, description="Largest distance of its values, or change of its missing share."
     )
     limit: float = Field(ge=0, description="Effect from which a significant shift counts.")
-
-
-class LabelDriftStatus(ApiModel):
-    verdict: str = Field(max_length=32, description="Verdict of the last window.")
-    cause: str = Field(
-        default="", max_length=32, description="LossRise or CalibrationDrift; empty if neither."
-    )
-    message: str = Field(max_length=4096, description="Numbers of the last window.")
-    windows: int = Field(default=0, ge=0, description="Windows after the champion's first week.")
-    breaches_in_a_row: int = Field(
-        default=0,
-        ge=0,
-        description="Windows in a row with a rise of the loss or a miscalibration.",
-    )
-    through: datetime.datetime | None = Field(
-        default=None, description="End of the last day that the last window covers."
-    )
-    since: datetime.datetime | None = Field(
-        default=None,
-        description="Start of the first window of the row; a version whose data was read later "
-        "is not blocked.",
-    )
 
 
 class DriftStatus(ApiModel):
