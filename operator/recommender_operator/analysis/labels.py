@@ -25,6 +25,8 @@ _BIN = (
     "predictions", "predicted", "labels", "gap*gap", "gap*predictions", "predictions*predictions",
 )  # fmt: skip
 _LIMIT = 1e15
+#: A collector lets events come 30 days late, and labels two weeks.
+_LATEST = 100 * 86_400
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -125,6 +127,22 @@ def read_days(body: Mapping[str, Any], version: str) -> dict[int, Labels]:
         if users and labels.sums["predictions"] > 0:
             found[number] = labels
     return dict(sorted(found.items()))
+
+
+def closes_after(body: Mapping[str, Any]) -> int | None:
+    """Return after how many seconds no event changes a day any more.
+
+    None: the collector is of an earlier release, which does not say it.
+
+    Raises:
+        ValueError: it is no such number; the text names the field.
+    """
+    if "closesAfterSeconds" not in body:
+        return None
+    found = _whole(body, "closesAfterSeconds", "answer")
+    if found > _LATEST:
+        raise ValueError("answer.closesAfterSeconds: out of range")
+    return found
 
 
 def _labels(day: Mapping[str, Any], users: int, at: str) -> Labels:

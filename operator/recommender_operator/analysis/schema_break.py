@@ -26,6 +26,26 @@ def broken(window: WindowStats, rise: float = RISE) -> tuple[str, ...]:
     )
 
 
+def is_under_way(drift: DriftStatus) -> bool:
+    """Return whether the last shifted windows lack features, confirmed or not."""
+    return drift.breaches_in_a_row > 0 and drift.cause == Cause.SCHEMA_BREAK
+
+
+def of_next_champion(before: DriftStatus, *, frozen: bool) -> DriftStatus:
+    """Return the status with which the monitor of another champion begins.
+
+    All versions get the same sessions, so a break outlasts its champion. One that no longer
+    freezes does not: it may be how things are now.
+    """
+    if not (frozen and is_under_way(before)):
+        return DriftStatus(reacted_at=before.reacted_at)
+    kept = {
+        "began", "breaches_in_a_row", "features", "cause", "lacking", "broken_since", "verdict",
+        "message", "reacted_at",
+    }  # fmt: skip
+    return DriftStatus(**{name: getattr(before, name) for name in kept})
+
+
 def noted(
     spec: DriftSpec, before: DriftStatus, after: DriftStatus, window: WindowStats
 ) -> DriftStatus:
@@ -34,17 +54,19 @@ def noted(
     A break lasts until the drift ends, or until as many shifted windows in a row are whole as
     confirm a drift: the window that contains the repair is not a shift of the users.
     """
-    if before.windows == 0:
-        after = after.model_copy(update={"lacking_at_first": broken(window, AT_FIRST)[:50]})
+    at_first = before.lacking_at_first
+    if at_first is None:
+        known = before.lacking if is_under_way(before) else ()
+        at_first = tuple(name for name in broken(window, AT_FIRST) if name not in known)[:50]
+        after = after.model_copy(update={"lacking_at_first": at_first})
     if after.verdict != Verdict.FAIL:
         return after
-    lacking = tuple(name for name in broken(window) if name not in after.lacking_at_first)[:50]
+    lacking = tuple(name for name in broken(window) if name not in at_first)[:50]
     if lacking:
         update = {"cause": str(Cause.SCHEMA_BREAK), "lacking": lacking, "unbroken_in_a_row": 0}
         return after.model_copy(update=update)
     row = before.unbroken_in_a_row + 1
-    was_broken = before.breaches_in_a_row > 0 and before.cause == Cause.SCHEMA_BREAK
-    if was_broken and row < spec.consecutive_windows:
+    if is_under_way(before) and row < spec.consecutive_windows:
         return after.model_copy(update={"unbroken_in_a_row": row})
     update = {"cause": str(Cause.INPUT_SHIFT), "lacking": (), "unbroken_in_a_row": 0}
     return after.model_copy(update=update)

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec import ConditionStatus
+from recommender_operator.api.status_labels import LabelDriftStatus
 
 
 class Stage(enum.StrEnum):
@@ -79,28 +80,6 @@ class FeatureEffect(ApiModel):
     limit: float = Field(ge=0, description="Effect from which a significant shift counts.")
 
 
-class LabelDriftStatus(ApiModel):
-    verdict: str = Field(max_length=32, description="Verdict of the last window.")
-    cause: str = Field(
-        default="", max_length=32, description="LossRise or CalibrationDrift; empty if neither."
-    )
-    message: str = Field(max_length=4096, description="Numbers of the last window.")
-    windows: int = Field(default=0, ge=0, description="Windows after the champion's first week.")
-    breaches_in_a_row: int = Field(
-        default=0,
-        ge=0,
-        description="Windows in a row with a rise of the loss or a miscalibration.",
-    )
-    through: datetime.datetime | None = Field(
-        default=None, description="End of the last day that the last window covers."
-    )
-    since: datetime.datetime | None = Field(
-        default=None,
-        description="Start of the first of these windows; a version whose data was read later "
-        "is not blocked.",
-    )
-
-
 class DriftStatus(ApiModel):
     began: int = Field(
         default=0, ge=0, description="Sequence number of the current drift; 0 if there is none."
@@ -125,8 +104,8 @@ class DriftStatus(ApiModel):
     lacking: tuple[Annotated[str, Field(max_length=63)], ...] = Field(
         default=(), max_length=50, description="Features that most sessions of a window lacked."
     )
-    lacking_at_first: tuple[Annotated[str, Field(max_length=63)], ...] = Field(
-        default=(),
+    lacking_at_first: tuple[Annotated[str, Field(max_length=63)], ...] | None = Field(
+        default=None,
         max_length=50,
         description="Features that the champion's first window lacked; they are no break.",
     )

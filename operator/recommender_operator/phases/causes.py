@@ -39,14 +39,15 @@ def confirmed(turn: Turn) -> tuple[Cause, ...]:
 def wanted(turn: Turn) -> frozenset[Reaction]:
     """Return the reactions to the confirmed causes, whether or not it is a dry run."""
     found = confirmed(turn)
-    if Cause.SCHEMA_BREAK in found and _is_thawed(turn):
+    if Cause.SCHEMA_BREAK in found and is_thawed(turn):
+        # A break may hide a shift for good, so it retrains as one; it holds nothing any more.
         others = (each for each in found if each is not Cause.SCHEMA_BREAK)
-        return frozenset({Reaction.ALERT}).union(*map(reactions, others))
+        return frozenset({Reaction.ALERT, Reaction.RETRAIN}).union(*map(reactions, others))
     does = frozenset[Reaction]().union(*map(reactions, found))
     return does - {Reaction.RETRAIN} if Reaction.FREEZE_RETRAINING in does else does
 
 
-def _is_thawed(turn: Turn) -> bool:
+def is_thawed(turn: Turn) -> bool:
     """Return whether a break lasts so long that it may be how things are now."""
     since = turn.status.drift.broken_since
     cooldown = datetime.timedelta(seconds=turn.spec.drift.cooldown_seconds)

@@ -59,6 +59,7 @@ def shown(version: str, account: Account | None) -> dict[str, object]:
         "version": version,
         "counts": True,
         "watermark": account.watermark,
+        "closesAfterSeconds": account.closes_after,
         "ignored": account.ignored,
         "days": days,
     }

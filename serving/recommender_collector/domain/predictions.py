@@ -56,6 +56,11 @@ class Rule(NamedTuple):
         return (day + 1) * DAY_MILLISECONDS + self.window + self.late
 
     @property
+    def closes_after(self) -> int:
+        """Return how long after its end a day is closed, in whole seconds."""
+        return (self.window + self.late) // 1000
+
+    @property
     def keep(self) -> int:
         """Return for how long a user is kept after the last event."""
         return self.closes(0)

@@ -57,6 +57,7 @@ class Account:
 
     watermark: float  # every event acknowledged before it counts; seconds since 1970
     days: Mapping[int, Outcomes]
+    closes_after: int  # seconds from the end of a day until it is closed
     ignored: int = 0  # predictions that do not count
 
 
@@ -112,12 +113,12 @@ class OutcomeStore:
         known = _value(model, Index.decode, index) or Index(rule.name)
         own = known.versions.get(version)
         if own is None or known.rule != rule.name:
-            return Account(watermark / 1000, {})
+            return Account(watermark / 1000, {}, rule.closes_after)
         cells = [Cell(version, day, own.since) for day in own.days]
         closed = [each for each in cells if known.has(each) and rule.closes(each.day) <= watermark]
         found = await self.sums(model, closed)
         days = {cell.day: sums for cell, sums in found.items()}
-        return Account(watermark / 1000, days, own.ignored)
+        return Account(watermark / 1000, days, rule.closes_after, own.ignored)
 
 
 def commands(model: str, changes: Changes, rule: Rule) -> list[Command]:

@@ -183,6 +183,27 @@ def test_numbers_that_are_old_start_nothing() -> None:
     assert world.status.retrain is None
 
 
+@pytest.mark.parametrize("is_down", [False, True], ids=["answers", "answers no more"])
+def test_numbers_that_came_late_because_events_may_are_not_old(is_down: bool) -> None:
+    """With events of up to 30 days ago a week is known only when it is long over."""
+    world, oracle = _serving()
+    world.edit(retrain={"onDrift": False})
+    labelled(world, SWAPPED)
+    assert world.outcomes is not None
+    late = {"closesAfterSeconds": 31 * 86_400}
+    world.outcomes = CollectorReading(body={**world.outcomes.body, **late})
+    world.now += datetime.timedelta(days=31)
+    look(world, oracle, 1)
+    if is_down:
+        world.outcomes = CollectorReading(error="gone")
+    world.now += datetime.timedelta(days=10)
+    look(world, oracle, 1)
+    assert world.condition("Drifted") == ("True", "LossRose")
+    world.now += datetime.timedelta(days=10)
+    look(world, oracle, 1)
+    assert world.condition("Drifted")[0] == "False"
+
+
 def test_numbers_of_a_collector_that_answers_no_more_end_with_time() -> None:
     world, oracle = _serving()
     world.edit(retrain={"onDrift": False})
@@ -236,8 +257,9 @@ def test_an_answer_about_the_former_champion_is_not_read_as_one_about_the_new_on
         CollectorReading(body={"version": "other-0a1b2c3d", "days": []}),
         CollectorReading(body={"days": 5}),
         "of no date",
+        "late",
     ],
-    ids=["down", "of another version", "no answer", "of no date"],
+    ids=["down", "of another version", "no answer", "of no date", "late"],
 )
 def test_an_answer_that_cannot_be_used_is_told_and_changes_nothing(
     reading: CollectorReading | str,
@@ -248,7 +270,8 @@ def test_an_answer_that_cannot_be_used_is_told_and_changes_nothing(
     if isinstance(reading, str):
         assert world.outcomes is not None
         days = [{**day, "day": 10**14} for day in _days(USUAL, 1)]
-        reading = CollectorReading(body={**world.outcomes.body, "days": days})
+        odd = {"closesAfterSeconds": 10**9} if reading == "late" else {"days": days}
+        reading = CollectorReading(body={**world.outcomes.body, **odd})
     world.outcomes = reading
     look(world, oracle, 1)
     labels = world.status.drift.labels

@@ -58,17 +58,24 @@ def test_the_window_that_contains_the_repair_starts_no_retraining(pipeline: Pipe
     assert world.status.retrain is not None
 
 
-def test_a_freeze_ends_with_time_and_a_break_alone_never_retrains(pipeline: Pipeline) -> None:
+def test_a_freeze_ends_with_time_and_then_a_break_alone_retrains_once_per_cooldown(
+    pipeline: Pipeline,
+) -> None:
+    """A field that is null for good hides every shift of the others."""
     world, oracle = _broken(pipeline)
-    oracle.window = Verdict.INCONCLUSIVE
-    for _ in range(25):
+    for _ in range(24):
         world.tick(3500)
         look(world, oracle, 1)
     assert world.condition("Drifted") == ("True", "SchemaBroken")
-    assert "repair what sends them" not in world.message("Drifted")
-    assert "repair it or request" in world.message("Drifted")
-    assert "nothing retrains for such a break" in world.message("Drifted")
     assert world.status.retrain is None
+    world.tick(3500)
+    look(world, oracle, 1)
+    assert world.condition("Drifted") == ("True", "SchemaBroken")
+    assert "repair what sends them" not in world.message("Drifted")
+    assert world.status.retrain is not None
+    first = world.status.drift.reacted_at
+    look(world, oracle, 5)
+    assert world.status.drift.reacted_at == first
 
 
 def test_a_candidate_is_held_by_a_break_no_longer_than_it_freezes(pipeline: Pipeline) -> None:
@@ -86,6 +93,36 @@ def test_a_candidate_is_held_by_a_break_no_longer_than_it_freezes(pipeline: Pipe
     world.status = world.status.model_copy(update={"drift": drift})
     look(world, oracle, 3)
     assert world.champion() == candidate
+
+
+@pytest.mark.parametrize("ended_by", ["rollback", "promotion"])
+def test_a_break_outlasts_its_champion(pipeline: Pipeline, ended_by: str) -> None:
+    world, oracle = serving(17, 2)
+    former = world.champion()
+    pipeline.lacks = ("age",)
+    oracle.window = Verdict.FAIL
+    look(world, oracle, 5)
+    assert world.condition("Drifted") == ("True", "SchemaBroken")
+    began, since = world.status.drift.began, world.status.drift.broken_since
+    oracle.window = Verdict.INCONCLUSIVE
+    if ended_by == "rollback":
+        world.annotations["rollback-to"] = next(n for n in world.versions if n != former)
+    else:
+        canary(world, oracle, 3)
+        world.annotations["promote"] = "1"
+    for _ in range(80):
+        look(world, oracle, 1)
+        if world.champion() != former:
+            break
+    assert world.champion() != former
+    look(world, oracle, 2)
+    assert world.condition("Drifted") == ("True", "SchemaBroken")
+    drift = world.status.drift
+    assert (drift.began, drift.broken_since, drift.windows) == (began, since, 0)
+    assert "most sessions lack age" in world.message("Drifted")
+    oracle.window = Verdict.PASS
+    look(world, oracle, 3)
+    assert world.condition("Drifted")[0] == "False"
 
 
 def test_without_the_monitor_nothing_is_frozen_and_no_count_is_left(pipeline: Pipeline) -> None:

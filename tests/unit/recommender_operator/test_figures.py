@@ -19,9 +19,9 @@ from recommender_operator.api.spec import ExperimentMetric, ExperimentSpec, Prim
 from recommender_operator.api.status import (
     DriftStatus,
     FeatureEffect,
-    LabelDriftStatus,
     RecommenderModelStatus,
 )
+from recommender_operator.api.status_labels import LabelDriftStatus
 from recommender_operator.api.version import (
     GateResult,
     MetricVerdict,

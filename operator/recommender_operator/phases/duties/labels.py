@@ -10,9 +10,9 @@ import datetime
 
 from recommender_operator.analysis import label_drift
 from recommender_operator.analysis.label_drift import LabelVerdict
-from recommender_operator.analysis.labels import read_days
+from recommender_operator.analysis.labels import closes_after, read_days
 from recommender_operator.analysis.outcome import Verdict
-from recommender_operator.api.status import LabelDriftStatus
+from recommender_operator.api.status_labels import LabelDriftStatus
 from recommender_operator.observed import CollectorReading, VersionObject
 from recommender_operator.phases.turn import Turn
 
@@ -47,11 +47,22 @@ def step(turn: Turn, champion: VersionObject) -> None:
 
 def _is_old(turn: Turn, found: LabelDriftStatus) -> bool:
     """Return whether the last window says nothing about the present any more."""
+    if found.through is None:
+        return False
+    return turn.now > (found.acts_until or _acts_until(found.through, _hours(turn)))
+
+
+def _acts_until(through: datetime.datetime, late: datetime.timedelta) -> datetime.datetime:
+    """Return the end of the time in which a window acts; `late` is how late its labels come."""
+    return through + late + RECENT
+
+
+def _hours(turn: Turn) -> datetime.timedelta:
+    """Return how late labels come, of a collector that does not say how late events may come."""
     mapping = turn.spec.data.source.mapping
     label = mapping.label if mapping is not None else None
     late = label.attribution.hours if label is not None and label.attribution is not None else 0
-    limit = RECENT + datetime.timedelta(hours=late)
-    return found.through is not None and turn.now - found.through > limit
+    return datetime.timedelta(hours=late)
 
 
 def _without_row(found: LabelDriftStatus) -> LabelDriftStatus:
@@ -74,7 +85,8 @@ def _judged(
     try:
         days = read_days(reading.body, champion.name)
         seen = label_drift.judge(turn.spec.drift, days, start=(promoted_at - _EPOCH).days)
-        return _status(seen)
+        late = closes_after(reading.body)
+        return _status(seen, _hours(turn) if late is None else datetime.timedelta(seconds=late))
     except (ValueError, ArithmeticError) as problem:
         return _error(f"the collector's answer is not valid: {problem}")
 
@@ -83,14 +95,16 @@ def _error(message: str) -> LabelDriftStatus:
     return LabelDriftStatus(verdict=Verdict.ERROR, message=message[:4096])
 
 
-def _status(seen: LabelVerdict) -> LabelDriftStatus:
+def _status(seen: LabelVerdict, late: datetime.timedelta) -> LabelDriftStatus:
+    through = None if seen.through is None else _start_of(seen.through + 1)
     return LabelDriftStatus(
         verdict=seen.verdict,
         cause=seen.cause or "",
         message=seen.message[:4096],
         windows=seen.windows,
         breaches_in_a_row=seen.breaches_in_a_row,
-        through=None if seen.through is None else _start_of(seen.through + 1),
+        through=through,
+        acts_until=None if through is None else _acts_until(through, late),
         since=None if seen.since is None else _start_of(seen.since),
     )
 

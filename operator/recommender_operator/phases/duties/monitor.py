@@ -45,7 +45,8 @@ def step(turn: Turn) -> None:
     if champion is None:
         return
     if turn.model.status.champion != champion.name:
-        turn.set_status(drift=DriftStatus(reacted_at=turn.status.drift.reacted_at))
+        frozen = not causes.is_thawed(turn)
+        turn.set_status(drift=schema_break.of_next_champion(turn.status.drift, frozen=frozen))
         message = f"monitoring the sessions of {champion.name}"
         turn.condition(ConditionType.DRIFTED, "False", Reason.WATCHING, message)
     breaks.watch_champion(turn)
@@ -217,8 +218,6 @@ def _obstacle(turn: Turn, champion: VersionObject) -> str | None:
     if spec.drift.dry_run:
         would = ", ".join(sorted(causes.wanted(turn) - {Reaction.ALERT}))
         return f"none, because drift.dryRun is true; otherwise {would}"
-    if Reaction.RETRAIN not in causes.wanted(turn):
-        return "none, because nothing retrains for such a break; repair it or request a retraining"
     if not spec.retrain.on_drift:
         return "none, because retrain.onDrift is false; change data or training in the spec"
     if general := retraining.obstacle(turn, champion):

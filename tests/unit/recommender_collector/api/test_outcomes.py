@@ -13,7 +13,7 @@ from recommender_collector.domain.outcomes import Outcomes, share
 from recommender_collector.domain.predictions import Rule
 from recommender_collector.store.outcomes import Account
 
-RULE = Rule(frozenset({Kind.CLICK}), 1, 1)
+RULE = Rule(frozenset({Kind.CLICK}), 3_600_000, 600_000)
 
 
 class Store:
@@ -25,7 +25,7 @@ class Store:
             raise ConnectionError("gone")
         sums = Outcomes()
         sums.add(share([(250_000, True), (500_000, False)]), 1)
-        return Account(1795.5, {8: sums, 7: Outcomes()}, ignored=3)
+        return Account(1795.5, {8: sums, 7: Outcomes()}, rule.closes_after, ignored=3)
 
 
 async def get(path: str, gone: bool = False) -> httpx.Response:
@@ -40,7 +40,7 @@ async def test_days_are_in_order_and_numbers_in_their_units() -> None:
     answer = (await get("/v1/outcomes/shop/shop-0a1b2c3d")).json()
     assert (answer["version"], answer["counts"]) == ("shop-0a1b2c3d", True)
     assert (answer["watermark"], [each["day"] for each in answer["days"]]) == (1795.5, [7, 8])
-    assert answer["ignored"] == 3
+    assert (answer["ignored"], answer["closesAfterSeconds"]) == (3, 4200)
     empty, full = answer["days"]
     assert (empty["users"], full["users"]) == (0, 1)
     sums = full["sums"]

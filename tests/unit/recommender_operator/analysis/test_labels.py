@@ -11,7 +11,7 @@ import pytest
 from recommender_collector.api.outcomes import shown
 from recommender_collector.domain.outcomes import Outcomes, share
 from recommender_collector.store.outcomes import Account
-from recommender_operator.analysis.labels import read_days
+from recommender_operator.analysis.labels import closes_after, read_days
 from tests.unit.recommender_operator.analysis.label_worlds import VERSION, Shop, body
 
 USERS = [
@@ -25,8 +25,10 @@ def test_the_operator_reads_what_the_collector_answers() -> None:
     sums = Outcomes()
     for predictions in USERS:
         sums.add(share(predictions), 1)
-    account = Account(1.8e9, {20_001: sums, 20_000: Outcomes()})
-    days = read_days(shown(VERSION, account), VERSION)
+    account = Account(1.8e9, {20_001: sums, 20_000: Outcomes()}, closes_after=4200)
+    answer = shown(VERSION, account)
+    assert closes_after(answer) == 4200
+    days = read_days(answer, VERSION)
     assert list(days) == [20_001]
     found = days[20_001]
     assert (found.users, found.sums["predictions"], found.sums["labels"]) == (3, 6, 3)

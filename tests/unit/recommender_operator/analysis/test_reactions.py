@@ -51,7 +51,7 @@ def test_a_feature_that_most_sessions_lack_is_broken() -> None:
 
 def _windows(*lacks: bool, first: tuple[str, ...] = ()) -> DriftStatus:
     """The status after shifted windows, of which some lack the age."""
-    status = DriftStatus(windows=1, lacking_at_first=first)
+    status = DriftStatus(lacking_at_first=first)
     for lack in lacks:
         null = 90 if lack else 10
         age = {"age": {"0": 100 - null, "null": null, "unknown": 0}}
@@ -76,10 +76,36 @@ def test_what_the_first_sessions_of_a_champion_lacked_is_no_break() -> None:
     half = {"age": {"0": 60, "null": 40, "unknown": 0}}
     window = WindowStats(reference={"age": REFERENCE["age"]}, features=half)
     passed = DriftStatus(verdict="Pass")
-    seen = schema_break.noted(DriftSpec(), DriftStatus(), passed, window)
-    assert seen.lacking_at_first == ("age",)
-    later = schema_break.noted(DriftSpec(), DriftStatus(windows=1), passed, window)
-    assert later.lacking_at_first == ()
+    of_an_earlier_release = DriftStatus(windows=7)
+    for before in (DriftStatus(), of_an_earlier_release):
+        seen = schema_break.noted(DriftSpec(), before, passed, window)
+        assert seen.lacking_at_first == ("age",)
+    later = schema_break.noted(DriftSpec(), DriftStatus(lacking_at_first=()), passed, window)
+    assert later == passed
+
+
+def test_what_the_former_champion_got_a_break_of_is_not_usual_for_the_next_one() -> None:
+    spec = DriftSpec(consecutive_windows=3)
+    broken = _windows(True, True, True)
+    window = WindowStats(
+        reference=REFERENCE,
+        features=REFERENCE | {"age": {"0": 0, "null": 100}, "tag": {"0": 0, "null": 100}},
+    )
+    failed = DriftStatus(verdict="Fail", breaches_in_a_row=4)
+    begun = schema_break.of_next_champion(broken, frozen=True)
+    assert (begun.lacking, begun.breaches_in_a_row, begun.windows) == (("age",), 3, 0)
+    seen = schema_break.noted(spec, begun, failed, window)
+    assert (seen.cause, seen.lacking) == ("SchemaBreak", ("age",))
+    assert seen.lacking_at_first == ("tag",)
+    thawed = schema_break.of_next_champion(broken, frozen=False)
+    assert thawed == DriftStatus()
+    seen = schema_break.noted(spec, thawed, failed, window)
+    assert (seen.cause, seen.lacking_at_first) == ("InputShift", ("age", "tag"))
+
+
+def test_a_break_that_has_ended_is_not_that_of_the_next_champion() -> None:
+    ended = _windows(True, True, True).model_copy(update={"breaches_in_a_row": 0})
+    assert schema_break.of_next_champion(ended, frozen=True) == DriftStatus()
 
 
 def test_a_feature_with_other_values_is_not_broken() -> None:
