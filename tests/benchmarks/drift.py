@@ -84,7 +84,7 @@ class Split:
         return evaluate_window(spec, self.stats(rows)).verdict is Verdict.FAIL
 
     def arms(
-        self, by_user: bool, share: float, rng: np.random.Generator
+        self, by_user: bool, rng: np.random.Generator, share: float = 0.5
     ) -> list[npt.NDArray[np.int64]]:
         """Return the sessions of the candidate, a share of all, and of the stable version."""
         if not by_user:
@@ -118,7 +118,7 @@ class Arms:
         cls, split: Split, by_user: bool, rng: np.random.Generator, share: float = 0.5
     ) -> Arms:
         shares = (share, 1 - share) if by_user else (1.0, 1.0)
-        return cls(split, split.arms(by_user, share, rng), shares)
+        return cls(split, split.arms(by_user, rng, share), shares)
 
     def broken(self, spec: DriftSpec, rng: np.random.Generator) -> bool:
         """Return whether a window looks like a break of the candidate."""
