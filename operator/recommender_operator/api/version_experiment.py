@@ -152,6 +152,10 @@ class ExperimentStatus(ApiModel):
     verdict_since: datetime.datetime | None = Field(
         default=None, description="Time since which the verdict has not changed."
     )
+    written_at: datetime.datetime | None = Field(
+        default=None,
+        description="judgedAt by the wall clock; judgedAt and verdictSince leave out pauses.",
+    )
     users: int = Field(default=0, ge=0, description="Measured users of both versions.")
     planned_users: int | None = Field(
         default=None, ge=0, description="Users of both versions that the plan requires."

@@ -99,7 +99,9 @@ def _of_version(
     seen = version.status.experiment
     if seen is not None and seen.judged_at is not None:
         running = version.status.stage is VersionStage.CANARY
-        yield from _of_experiment(model, version, seen, seen.judged_at, now, running=running)
+        # A status of an earlier release has no time by the wall clock.
+        at = seen.written_at or seen.judged_at
+        yield from _of_experiment(model, version, seen, at, now, running=running)
 
 
 def _of_experiment(
@@ -112,7 +114,7 @@ def _of_experiment(
     running: bool,
 ) -> Iterator[Fact]:
     """Return what there is to send about an experiment; `at` is when it was last judged."""
-    kind = _verdict(seen, at)
+    kind = _verdict(seen)
     # A version may end before its experiment is final; the verdict stays in its status.
     lasting = running and not seen.final
     if kind is not None and (lasting or now - at < RECENT):
@@ -142,10 +144,11 @@ def _of_experiment(
         )
 
 
-def _verdict(seen: ExperimentStatus, at: datetime.datetime) -> FactKind | None:
+def _verdict(seen: ExperimentStatus) -> FactKind | None:
     if seen.verdict not in _UNUSABLE:
         return FactKind.EXPERIMENT_DECIDED if seen.final else None
-    lasted = seen.verdict_since is not None and at - seen.verdict_since >= GRACE
+    at, since = seen.judged_at, seen.verdict_since
+    lasted = at is not None and since is not None and at - since >= GRACE
     return FactKind.EXPERIMENT_BLOCKED if lasted or seen.final else None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pytest
 
 from tests.unit.recommender_operator.experiment_worlds import (
@@ -43,3 +45,8 @@ def test_time_of_a_pause_does_not_count(judge: Judge) -> None:
     assert world.stages()[2] == "Canary"
     assert judge.asked[-1][2] * 86400 < 400
     assert "HeldAtDeadline" not in reasons(world)
+    seen = experiment(world)
+    assert seen.judged_at is not None
+    assert seen.written_at is not None
+    assert world.now - seen.written_at < datetime.timedelta(minutes=2)
+    assert world.now - seen.judged_at > datetime.timedelta(hours=1)

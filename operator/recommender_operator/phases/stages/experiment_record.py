@@ -58,6 +58,7 @@ def note(turn: Turn, name: str, found: Finding) -> ExperimentStatus:
             "final": found.final,
             "message": found.message[:MAX_MESSAGE],
             "judged_at": turn.time,
+            "written_at": turn.now,
             "seasonality": (
                 weekdays(found.days) if found.final else seasonality(before.plan.min_days)
             ),

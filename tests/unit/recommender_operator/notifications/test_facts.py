@@ -117,6 +117,14 @@ def test_a_running_or_old_experiment_is_no_news(seen: ExperimentStatus) -> None:
     assert facts.of_model(model(), [rolling_out(seen)], NOW) == ()
 
 
+def test_a_verdict_after_a_pause_is_news_although_the_time_of_deadlines_is_behind() -> None:
+    seen = tried("Promote", final=True, at=NOW - 3 * RECENT)
+    for written_at, count in ((AT, 1), (NOW - RECENT, 0)):
+        version_ = rolling_out(seen.model_copy(update={"written_at": written_at}))
+        found = facts.of_model(model(), [version_], NOW)
+        assert [(f.kind, f.at) for f in found] == [(FactKind.EXPERIMENT_DECIDED, AT)] * count
+
+
 def test_the_numbers_of_a_blocked_experiment_change_without_news() -> None:
     one, two = (
         facts.of_model(model(), [rolling_out(tried("Blocked", at=at))], NOW) for at in (AT, NOW)
