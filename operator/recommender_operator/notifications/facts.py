@@ -161,10 +161,12 @@ def _of_conditions(model: ModelObject, versions: Sequence[VersionObject]) -> Ite
         state = find(conditions, kind)
         if state is not None and state.status == "True":
             since = state.last_transition_time
+            # What retrains or freezes is other news; the other causes come and go.
+            broken = f"/{state.reason}" if state.reason == Reason.SCHEMA_BROKEN else ""
             yield _fact(
                 model,
                 None,
-                f"{kind}/{model.uid}/{since.isoformat()}",
+                f"{kind}/{model.uid}/{since.isoformat()}{broken}",
                 sent_as,
                 reason=state.reason,
                 message=state.message,

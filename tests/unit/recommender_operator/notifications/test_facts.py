@@ -197,6 +197,14 @@ def test_drift_and_a_lock_are_sent_while_they_last() -> None:
     assert facts.of_model(model(quiet), [], NOW) == ()
 
 
+def test_a_drift_that_becomes_a_break_of_the_schema_is_news_and_another_cause_is_not() -> None:
+    shifted, rose, broken = (
+        facts.of_model(model(condition(ConditionType.DRIFTED, reason)), [], NOW)[0].id
+        for reason in (Reason.SHIFTED, Reason.LOSS_ROSE, Reason.SCHEMA_BROKEN)
+    )
+    assert shifted == rose != broken
+
+
 @pytest.mark.parametrize(
     ("reason", "count"),
     [
