@@ -40,7 +40,12 @@ SMALL: dict[str, Any] = {
         "resources": {"cpu": "100m", "memory": "1Gi"},
         "transformerResources": {"cpu": "100m", "memory": "384Mi"},
     },
-    "analysis": {"stepSeconds": 10, "thresholds": {"maxLatencyP99Milliseconds": 9000}},
+    # On starved cores its first answers may be late all the same, and so the baseline's; the
+    # stories about failing versions have the strict limit.
+    "analysis": {
+        "stepSeconds": 10,
+        "thresholds": {"maxLatencyP99Milliseconds": 9000, "maxFallbackShare": 0.45},
+    },
 }
 
 

@@ -18,6 +18,7 @@ from recommender_operator import figures
 from recommender_operator.actions import Decision
 from recommender_operator.api.spec_experiment import ExperimentSpec
 from recommender_operator.api.status import DriftStatus, FeatureEffect, RecommenderModelStatus
+from recommender_operator.api.status_labels import LabelDriftStatus
 from recommender_operator.api.version import (
     GateResult,
     MetricVerdict,
@@ -97,7 +98,8 @@ def _show_faults(metrics: Metrics) -> None:
     version = dataclasses.replace(builder_inputs.version("news-b"), status=status)
     model = dataclasses.replace(builder_inputs.model(), name="news")
     effect = FeatureEffect(feature="age", effect=0.3, limit=0.1)
-    drift = DriftStatus(verdict="Fail", breaches_in_a_row=1, effects=(effect,))
+    labels = LabelDriftStatus(verdict="Fail", message="", breaches_in_a_row=1)
+    drift = DriftStatus(verdict="Fail", breaches_in_a_row=1, effects=(effect,), labels=labels)
     decision = Decision(actions=(), status=RecommenderModelStatus(drift=drift))
     observed = Observed(model=model, versions=(version,))
     metrics.figures(model, figures.of(observed, decision))
@@ -125,6 +127,7 @@ def _reconcile(metrics: Metrics) -> None:
     metrics.queue_wait.observe(0.01)
     metrics.api_request("PATCH", "modelversions", 200, 0.01)
     metrics.cache_listed("jobs", "resync")
+    metrics.notified("ops", "delivered")
     metrics.moved(builder_inputs.model(), *decided("AnalysisFailed"))
 
 

@@ -124,8 +124,14 @@ def faulty_version(world: World, seed: int = FAULTY_SEED) -> StoryResult:
     Its smoke inference passes: the fault affects only known users with an odd id.
     """
     stable = world.champion
+    strict = {"thresholds": {"maxFallbackShare": 0.05}}
     version = world.new_version_after(
-        lambda: world.apply({"training": {"seed": seed, "faultInjection": {"fault": "Failure"}}})
+        lambda: world.apply(
+            {
+                "training": {"seed": seed, "faultInjection": {"fault": "Failure"}},
+                "analysis": strict,
+            }
+        )
     )
     outcome = world.until_decided(version)
     assert outcome == "RolledBack", world.describe()
