@@ -1,4 +1,4 @@
-"""Lists see the items as they were at the start of their window, rows at their own times."""
+"""Lists and responses see the items as they were at the start of their window."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ def test_exposure_counts_an_item_for_the_groups_that_it_was_in_then(window: Wind
     assert window.membership("brand").argmax(1).tolist() == [0, 2, 1]
 
 
-def test_rows_of_responses_count_for_the_groups_of_their_own_time(window: Window) -> None:
+def test_rows_of_responses_count_for_the_groups_of_the_start_of_the_window(
+    window: Window,
+) -> None:
     found = responses.item_rows(window.data, window.rows)
-    assert found["brand:fine"].tolist() == [False, False, True]
-    assert found["brand:plain"].tolist() == [True, True, False]
+    assert found["brand:fine"].tolist() == [False, True, False]
+    assert found["brand:plain"].tolist() == [True, False, False]
