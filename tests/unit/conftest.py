@@ -1,8 +1,10 @@
-"""Collection without garbage collection."""
+"""Collection without garbage collection, and logs of one test alone."""
 
 from __future__ import annotations
 
 import gc
+import logging
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,3 +16,16 @@ gc.disable()
 def pytest_collection_finish(session: pytest.Session) -> None:
     gc.freeze()
     gc.enable()
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """Remove what a test's process set up for its logs: it writes to a stream that is closed."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    root.setLevel(level)
+    for handler in root.handlers[:]:
+        # Pytest's own are of other classes.
+        if type(handler) is logging.StreamHandler:
+            root.removeHandler(handler)
