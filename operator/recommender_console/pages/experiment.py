@@ -55,36 +55,36 @@ def _segments(own: Experiment) -> Markup | None:
 
 def _segment_row(one: Segment) -> list[Child]:
     name = comparisons.segment(one)
-    reading = Reading(
-        name=f"{name}, difference", value=one.difference, low=one.low, high=one.high, zero=True
-    )
     return [
         name,
         one.name,
-        parts.NOTHING if one.champion is None else text.number(one.champion),
-        parts.NOTHING if one.candidate is None else text.number(one.candidate),
-        _or_nothing(comparisons.percent(one.difference)),
-        _between(one.low, one.high),
-        plot.strip(reading, "candidate"),
+        *_cells(one, name),
         f"{one.champion_users:,} + {one.candidate_users:,}",
         one.note,
     ]
 
 
 def _row(one: Comparison) -> list[Child]:
-    reading = Reading(
-        name=f"{one.name}, difference", value=one.difference, low=one.low, high=one.high, zero=True
-    )
     return [
         one.name,
         one.role,
+        *_cells(one, one.name),
+        _or_nothing(comparisons.percent(one.limit, signed=False)),
+        f"{one.champion_users:,} + {one.candidate_users:,}",
+    ]
+
+
+def _cells(one: Comparison | Segment, name: str) -> list[Child]:
+    """Return both values and their difference, as numbers and as a plot with this name."""
+    reading = Reading(
+        name=f"{name}, difference", value=one.difference, low=one.low, high=one.high, zero=True
+    )
+    return [
         parts.NOTHING if one.champion is None else text.number(one.champion),
         parts.NOTHING if one.candidate is None else text.number(one.candidate),
         _or_nothing(comparisons.percent(one.difference)),
         _between(one.low, one.high),
         plot.strip(reading, "candidate"),
-        _or_nothing(comparisons.percent(one.limit, signed=False)),
-        f"{one.champion_users:,} + {one.candidate_users:,}",
     ]
 
 

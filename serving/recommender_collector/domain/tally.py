@@ -198,7 +198,7 @@ class Tally:
         sums: Outcomes | None,
         moves: Sequence[tuple[Share | None, Share | None]],
     ) -> None:
-        """Change sums. Those that are lost stay so: what users added to them cannot be told."""
+        """Change sums. Lost sums stay lost: what users added to them is unknown."""
         version = self._index.versions[cell.version]
         if sums is None:
             version.void.add(cell.day)

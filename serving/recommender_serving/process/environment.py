@@ -126,10 +126,7 @@ def predictions(environ: Mapping[str, str]) -> bool:
     Raises:
         SettingsError: it is neither true nor false.
     """
-    text = environ.get("RECOMMENDER_PREDICTIONS", "false")
-    if text not in ("true", "false"):
-        raise SettingsError(f"RECOMMENDER_PREDICTIONS is {text[:40]!r}: give true or false")
-    return text == "true"
+    return _switch(environ, "RECOMMENDER_PREDICTIONS")
 
 
 def cache(environ: Mapping[str, str]) -> Bounds | None:
@@ -250,7 +247,11 @@ def trending(environ: Mapping[str, str]) -> bool:
     Raises:
         SettingsError: it is not true or false.
     """
-    text = environ.get("RECOMMENDER_TRENDING", "false")
+    return _switch(environ, "RECOMMENDER_TRENDING")
+
+
+def _switch(environ: Mapping[str, str], name: str) -> bool:
+    text = environ.get(name, "false")
     if text not in ("true", "false"):
-        raise SettingsError(f"RECOMMENDER_TRENDING is {text[:40]!r}: give true or false")
+        raise SettingsError(f"{name} is {text[:40]!r}: give true or false")
     return text == "true"

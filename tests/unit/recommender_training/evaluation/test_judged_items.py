@@ -1,4 +1,4 @@
-"""A model is judged by what was known of the items when its window began, as it is served."""
+"""Models are evaluated with the items as they were at the start of the window, as in serving."""
 
 from __future__ import annotations
 
