@@ -19,8 +19,10 @@ from recommender_serving.domain.types import NOBODY, SMOKE_USER, RecommendReques
 BUCKETS = 10_000
 MAX_HEADER = 1024  # characters
 MAX_ARMS = 8
+# A cap has up to 17 digits, as the shortest decimal that is exactly a double.
 _HEADER = re.compile(
-    r"id=([0-9a-f]{8});phase=([0-9]{1,2});cap=([0-9]{1,15}(?:\.[0-9]{1,9})?(?:e[+-]?[0-9]{1,3})?)"
+    r"id=([0-9a-f]{8});phase=([0-9]{1,2})"
+    r";cap=([0-9]{1,17}(?:\.[0-9]{1,21})?(?:e[+-]?[0-9]{1,3})?)"
     r";arms=([^;]+)(?:;segments=([^;]+))?"
 )
 _ARM = re.compile(r"([a-z0-9-]{1,80}):([0-9]{1,5})-([0-9]{1,5})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from recommender_serving.store.layout import LIMITS, Hide, Set, interaction, key
 
 CONNECTIONS = 16
 CONNECT_SECONDS = 0.5
+READS = 128  # at a time, with those that nobody waits for any more
 
 
 class StoreError(Exception):
@@ -47,6 +49,7 @@ class UserReader:
         self._model = model
         self._interacted = Hide.INTERACTED in hide
         self._sets = [each.set for each in Hide if each in hide and each is not Hide.INTERACTED]
+        self._reads: set[asyncio.Task[User]] = set()
 
     @property
     def hides(self) -> bool:
@@ -56,9 +59,26 @@ class UserReader:
     async def read(self, user: int) -> User:
         """Return what is known of the user; nothing of an unknown one.
 
+        A read goes on when its caller is cancelled, because the client would close the connection
+        otherwise. A store whose connections take longer than any caller waits would never be
+        read again.
+
         Raises:
-            StoreError: see there.
+            StoreError: see there; or too many reads are not answered.
         """
+        if len(self._reads) >= READS:
+            raise StoreError(f"{READS} reads are not answered yet")
+        reading = asyncio.create_task(self._read(user))
+        self._reads.add(reading)
+        reading.add_done_callback(self._ended)
+        return await asyncio.shield(reading)
+
+    def _ended(self, reading: asyncio.Task[User]) -> None:
+        self._reads.discard(reading)
+        if not reading.cancelled():
+            reading.exception()  # is no news to whoever stopped to wait
+
+    async def _read(self, user: int) -> User:
         pipeline = self._redis.pipeline(transaction=False)
         for name in (Set.RECENT, *self._sets):
             # The newest ones: a set may hold more for a moment.
@@ -79,5 +99,9 @@ class UserReader:
         return User(recent, Past(frozenset().union(*items.values()), unwanted))
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, and end the reads."""
+        reads = tuple(self._reads)
+        for reading in reads:
+            reading.cancel()
+        await asyncio.gather(*reads, return_exceptions=True)
         await self._redis.aclose()

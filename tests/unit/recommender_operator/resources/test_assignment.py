@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recommender_operator.observed import PLAIN, Routing
@@ -48,9 +48,15 @@ def test_a_header_has_the_form_of_the_contract() -> None:
 
 
 @given(ASSIGNMENTS)
+@example(Assignment(id="0" * 8, phase=0, cap=0.1 + 0.2, candidate=CANDIDATE, percent=1))
+@example(Assignment(id="0" * 8, phase=0, cap=0.1**4 / 3, candidate=CANDIDATE, percent=1))
+@example(Assignment(id="0" * 8, phase=0, cap=0.1**3 / 9, candidate=CANDIDATE, percent=1))
+@example(Assignment(id="0" * 8, phase=0, cap=2.0**53, candidate=CANDIDATE, percent=1))
+@example(Assignment(id="0" * 8, phase=0, cap=1e22 / 3, candidate=CANDIDATE, percent=1))
 def test_the_transformers_read_the_header(users: Assignment) -> None:
     found = served.parse(users.header, "movies")
     assert (found.id, found.phase, found.segments) == (users.id, users.phase, users.segments)
+    assert found.cap == users.cap
     assert found.arms == ((CANDIDATE, 0, 100 * users.percent),)
 
 
