@@ -1,7 +1,7 @@
 """Drift of loss and calibration against the first week of a version.
 
 The reference is the version's own first week, not its report: served items are chosen by the
-model, so their loss is another one than that of the test window, also without any drift.
+model, so their loss differs from that of the test window, also without any drift.
 
 A window is a whole week, because users want other things on a weekend. Weeks are counted from the
 version's first day, so they are the same at each look. A week that lacks a day is no window.
@@ -25,7 +25,8 @@ from recommender_operator.api.spec import DriftSpec
 DAYS = 7
 #: The collector keeps the first 14 days of a version, so the reference is one of these weeks.
 REFERENCE_WEEKS = 2
-#: Most windows in a row that are needed: the collector's latest 46 days have so many whole weeks.
+#: Maximum number of windows in a row that a drift needs: the latest 46 days of the collector have
+#: as many whole weeks.
 MOST_IN_A_ROW = 5
 #: Expected positive labels from which a mean over users is taken as normal.
 MIN_EXPECTED = 30.0
@@ -129,8 +130,8 @@ def _weeks(spec: DriftSpec, days: Mapping[int, Labels], first: int) -> dict[int,
 def _in_a_row(spec: DriftSpec, windows: Sequence[_Window]) -> list[_Window]:
     """Return the failed windows of the current row.
 
-    Another window ends it; once confirmed, only as many clear ones in a row do. A week that is
-    missing always does.
+    A window that passes ends it. If it is confirmed, only as many clear ones in a row do. A
+    missing week always ends it.
     """
     row: list[_Window] = []
     clear, before = 0, None

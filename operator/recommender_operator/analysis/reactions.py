@@ -11,7 +11,7 @@ class Cause(enum.StrEnum):
 
     #: Inputs or scores shifted, on all versions alike.
     INPUT_SHIFT = "InputShift"
-    #: A feature is missing or unknown in most sessions, on all versions alike.
+    #: A feature is null in far more sessions than in training, on all versions alike.
     SCHEMA_BREAK = "SchemaBreak"
     #: Nulls, unknown values or scores that only the candidate has.
     CANDIDATE_BREAK = "CandidateBreak"
@@ -47,6 +47,7 @@ def reactions(cause: Cause) -> frozenset[Reaction]:
         case Cause.CANDIDATE_BREAK:
             return frozenset({Reaction.ROLL_BACK})
         case Cause.CALIBRATION_DRIFT:
-            # A training fits the calibration last. A candidate is no worse for its age.
+            # A training fits the calibration at its end. Older candidates are not worse for it,
+            # so they are not held back.
             return frozenset({Reaction.ALERT, Reaction.RETRAIN})
     assert_never(cause)

@@ -1,7 +1,8 @@
 """Features that most served sessions lack: a break of the pipeline, not a drift of the users.
 
-Only nulls count. Unknown categories are new items and values, which a retraining learns. What the
-champion's sessions lacked from the first window on, as anonymous users do, is no break either.
+Only nulls count. Unknown categories are new items and values, which a retraining learns. A feature
+that the champion's sessions lacked from the first window on, such as the age of anonymous users,
+is no break either.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from recommender_operator.api.status import DriftStatus
 
 #: Rise of the share of nulls from which a feature counts as broken.
 RISE = 0.5
-#: Rise in the champion's first window from which a later one is no change.
+#: Rise in the champion's first window from which a later rise is not a change.
 AT_FIRST = RISE / 2
 
 
@@ -35,7 +36,7 @@ def of_next_champion(before: DriftStatus, *, frozen: bool) -> DriftStatus:
     """Return the status with which the monitor of another champion begins.
 
     All versions get the same sessions, so a break outlasts its champion. One that no longer
-    freezes does not: it may be how things are now.
+    freezes does not, because it may be permanent.
     """
     if not (frozen and is_under_way(before)):
         return DriftStatus(reacted_at=before.reacted_at)

@@ -36,7 +36,7 @@ SPEC = (
     (
         f"!has(self.experiment) || !({_KNATIVE})",
         "experiment requires rollout.traffic Gateway: Knative splits requests, not users, so one "
-        "user would see both versions. Leave experiment out, or create the model anew with "
+        "user would see both versions. Leave experiment out, or recreate the model with "
         "rollout.traffic Gateway",
     ),
     (

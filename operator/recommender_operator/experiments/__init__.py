@@ -1,1 +1,1 @@
-"""The statistics of experiments: who of two versions serves users better. Pure; no NumPy."""
+"""The statistics of experiments: which of two versions serves users better. Pure; no NumPy."""

@@ -109,14 +109,14 @@ def _base(plan: Plan, phases: Sequence[Phase], watched: Mapping[Metric, harm.Wat
 
 
 def _waiting(base: Decision, message: str, *, over: bool) -> Decision:
-    """Return KeepRunning, or Inconclusive if the longest time is over."""
+    """Return KeepRunning, or Inconclusive if maxDays have passed."""
     message = "; ".join((message, *protection.hints(base.by_segment)))
     if over:
         return dataclasses.replace(
             base,
             kind=Kind.INCONCLUSIVE,
             final=True,
-            message=f"maxDays are over without a verdict: {message}",
+            message=f"maxDays have passed without a verdict: {message}",
         )
     return dataclasses.replace(base, message=message)
 
@@ -174,7 +174,7 @@ def _judged(
         )
     doubts = (*_doubts(plan, phase, watched), *protection.doubts(plan, base.by_segment))
     if outcome is Outcome.UNDECIDED:
-        doubts = (f"no difference that decides at the planned number of users: {text}", *doubts)
+        doubts = (f"no decisive difference at the planned number of users: {text}", *doubts)
     if doubts:
         return dataclasses.replace(
             base, kind=Kind.INCONCLUSIVE, final=True, message="; ".join(doubts)
@@ -187,7 +187,7 @@ def _judged(
 def _doubts(plan: Plan, phase: Phase, watched: Mapping[Metric, harm.Watched]) -> tuple[str, ...]:
     """Return what keeps a candidate that passed its test from being promoted."""
     doubts = [
-        f"guardrail {described(watched[each.metric].comparison)}: not within the loss of "
+        f"guardrail {described(watched[each.metric].comparison)}: not within the largestLoss of "
         f"{each.largest_loss:.1%}"
         for each in plan.guardrails
         if not watched[each.metric].within
@@ -233,6 +233,6 @@ def _progress(plan: Plan, seen: Horizon, days: float, base: Decision) -> str:
     if days + base.days_left > plan.max_days and seen.fraction < 1:
         return (
             f"{message}; at this rate they take {days + base.days_left:.0f} days and maxDays is "
-            f"{plan.max_days:g}: it will not be decided. Raise maxDays or smallestEffect"
+            f"{plan.max_days:g}: there will be no decision. Raise maxDays or smallestEffect"
         )
     return f"{message}; about {base.days_left:.0f} more days"

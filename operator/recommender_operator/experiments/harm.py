@@ -70,7 +70,7 @@ def _watched(
     level = plan.alpha / len(limits(plan))
     most = sequences.multiplier(champion.users + candidate.users, level)
     if found.sign < 0 and _is_rare(metric, champion, candidate):
-        # Rare: looked at once more at the end, so at the level of one look.
+        # Rare events prevent a promotion only at the end, so at the level of one look.
         within = min(champion.users, candidate.users) >= MIN_USERS and (
             rare.chance(metric, champion, candidate, loss) > plan.alpha
         )
@@ -85,7 +85,7 @@ def _watched(
 
 
 def _is_rare(metric: Metric, champion: Moments, candidate: Moments) -> bool:
-    """Return whether there are fewer events than a value needs to say something.
+    """Return whether there are too few events for the value to be informative.
 
     Events are counted, not users: one user with a thousand fallbacks must not make those of a
     hundred others rare.

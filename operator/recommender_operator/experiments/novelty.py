@@ -99,7 +99,7 @@ def of(plan: Plan, phase: Phase, *, read: bool = False) -> tuple[Novelty, ...]:
     try:
         told = _told(plan, metrics, champion, candidate, read=read)
     except (ValueError, ArithmeticError) as error:
-        # What decides nothing must not stop the decision, and so no rollback.
+        # Novelty decides nothing, so it must not stop a decision such as a rollback.
         problem = f"its numbers allow no computation ({type(error).__name__})"
         return tuple(Novelty(metric=metric, problem=problem) for metric in metrics)
     return tuple(told.get(metric, Novelty(metric=metric)) for metric in metrics)

@@ -75,7 +75,7 @@ class Plan:
             )
         for metrics in (self.primary, self.guardrails):
             if len({each.metric for each in metrics}) < len(metrics):
-                raise ValueError("a metric is there twice")
+                raise ValueError("a metric is listed twice")
         given = [p.baseline for p in self.primary if p.baseline is not None]
         if not all(MIN_BASELINE <= baseline <= MAX_BASELINE for baseline in given):
             raise ValueError(f"a baseline must be from {MIN_BASELINE:g} to {MAX_BASELINE:g}")
@@ -102,7 +102,7 @@ class Phase:
     `weights` are the shares of users by arm (any scale), the champion's included; `mixed` are the
     users seen in two arms, `disagreed` the answers by another version than the assigned one.
     `days` are the moments of first and later days by arm, `segments` those of the users with a
-    value of a feature (None: all other values), if the collector told them.
+    value of a feature (None: all other values), if the collector reported them.
     """
 
     number: int
@@ -114,7 +114,7 @@ class Phase:
     disagreed: int = 0
     days: Mapping[str, Moments] = dataclasses.field(default_factory=dict)
     segments: Segments = dataclasses.field(default_factory=dict)
-    #: Why the days, or the segments, are not known though the collector told something.
+    #: Why the days, or the segments, cannot be read although the collector reported something.
     days_problem: str = ""
     segments_problem: str = ""
 

@@ -40,7 +40,7 @@ def missing(plan: Plan, report: Report) -> str:
 
 
 def hints(report: Report) -> tuple[str, ...]:
-    """Return what a person can mend before the planned users."""
+    """Return what a person can correct before the planned users are reached."""
     return tuple(map(_unsaid, report.unsaid))
 
 

@@ -63,9 +63,9 @@ class Interaction:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report:
-    """`untold`: features of which nothing is known; `problem` says why, if there is a reason.
+    """`untold`: features that the collector did not report; `problem` says why, if it is known.
 
-    `unsaid`: features that no request of many said, so all users are in the segment unknown.
+    `unsaid`: features that none of many requests gave, so all users are in the segment unknown.
     """
 
     segments: tuple[Segment, ...] = ()
@@ -95,7 +95,7 @@ def of(plan: Plan, phase: Phase, *, read: bool = False) -> Report:
         try:
             found = _report(plan, phase, read=read)
         except (ValueError, ArithmeticError) as error:
-            # It must not stop a rollback.
+            # An error here must not stop a rollback.
             problem = f"their numbers allow no computation ({type(error).__name__})"
         else:
             counted = {name: _counted(phase, name) for name in plan.segments}

@@ -1,1 +1,1 @@
-"""What is sent to people outside the cluster, and how often. Pure."""
+"""What is sent to people and programs outside the cluster, and how often. Pure."""

@@ -1,7 +1,7 @@
-"""What there is to send about a model, from what is stored of it.
+"""The facts to send about a model, derived from its stored status.
 
-Facts come from the stored status and not from the Events of a look: a look that ends between its
-write and its Events loses none, and a new leader finds the same facts with the same ids.
+They do not come from the Events of a look: a look that ends between its write and its Events
+loses none, and a new leader finds the same facts with the same ids.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from recommender_operator.api.version import VersionStage
 from recommender_operator.api.version_experiment import ExperimentStatus
 from recommender_operator.observed import ModelObject, VersionObject
 
-#: Age from which a decision is not sent any more. Kubernetes keeps Events, which record what was
-#: sent, for an hour.
+#: Maximum age of a decision that is sent. Kubernetes keeps Events, which record what was sent, for
+#: an hour.
 RECENT = datetime.timedelta(minutes=30)
-#: Time for which an experiment must have no usable verdict: a read of the collector may fail once.
+#: Time without a usable verdict after which an experiment is a fact: one read may fail.
 GRACE = datetime.timedelta(minutes=10)
 _WAITS = (Reason.AWAITING_PROMOTION, Reason.PROMOTION_BLOCKED_BY_DRIFT, Reason.HELD_AT_DEADLINE)
 
@@ -36,7 +36,7 @@ class FactKind(enum.StrEnum):
     #: No verdict of the experiment counts, or its users cannot be read.
     EXPERIMENT_BLOCKED = "ExperimentBlocked"
     DRIFTED = "Drifted"
-    #: Nothing goes on without a person.
+    #: Nothing continues without a person.
     WAITING = "Waiting"
 
 
@@ -161,7 +161,8 @@ def _of_conditions(model: ModelObject, versions: Sequence[VersionObject]) -> Ite
         state = find(conditions, kind)
         if state is not None and state.status == "True":
             since = state.last_transition_time
-            # What retrains or freezes is other news; the other causes come and go.
+            # A change between retraining and a freeze is sent again; other changes of the cause
+            # are not.
             broken = f"/{state.reason}" if state.reason == Reason.SCHEMA_BROKEN else ""
             yield _fact(
                 model,

@@ -1,4 +1,4 @@
-"""What this process has taken up, so that not each look takes it up again."""
+"""The facts that this process has handled, so that not every look handles them again."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Signatures by Standard Webhooks (standardwebhooks.com): HMAC-SHA256 of id, time and body.
 
-Libraries for many languages check them. The time is signed, so that a request that somebody
-recorded is worth nothing later.
+Libraries for many languages check them. The time is signed, so that a recorded request
+cannot be sent again later.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def wanted(turn: Turn) -> frozenset[Reaction]:
     """Return the reactions to the confirmed causes, whether or not it is a dry run."""
     found = confirmed(turn)
     if Cause.SCHEMA_BREAK in found and is_thawed(turn):
-        # A break may hide a shift for good, so it retrains as one; it holds nothing any more.
+        # A break may hide a shift permanently, so it retrains as one, and holds back nothing.
         others = (each for each in found if each is not Cause.SCHEMA_BREAK)
         return frozenset({Reaction.ALERT, Reaction.RETRAIN}).union(*map(reactions, others))
     does = frozenset[Reaction]().union(*map(reactions, found))
@@ -48,7 +48,7 @@ def wanted(turn: Turn) -> frozenset[Reaction]:
 
 
 def is_thawed(turn: Turn) -> bool:
-    """Return whether a break lasts so long that it may be how things are now."""
+    """Return whether a break has lasted so long that it may be permanent."""
     since = turn.status.drift.broken_since
     cooldown = datetime.timedelta(seconds=turn.spec.drift.cooldown_seconds)
     return since is not None and turn.time - since >= max(_FREEZE, _COOLDOWNS * cooldown)
@@ -63,7 +63,7 @@ def blocks(turn: Turn, version: VersionObject) -> bool:
     """Return whether a confirmed drift blocks the promotion of a version, which is older than it.
 
     The version of the current retraining is never blocked where retraining is the reaction: the
-    drift waits for it, and labels tell late when it began.
+    drift waits for it, and labels show only later when it began.
     """
     found = [each for each in confirmed(turn) if Reaction.BLOCK_PROMOTIONS in reactions(each)]
     if not found or not reacts(turn, Reaction.BLOCK_PROMOTIONS):

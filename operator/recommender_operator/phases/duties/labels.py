@@ -23,10 +23,10 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 def step(turn: Turn, champion: VersionObject) -> None:
-    """Record what the labels say about the champion; nothing is remembered between looks.
+    """Record what the labels say about the champion; nothing is stored between looks.
 
-    An answer that cannot be used leaves the former numbers, as long as these are recent: days that
-    are over do not change.
+    If an answer cannot be used, the former numbers stay as long as they are recent, because days
+    that are over do not change.
     """
     reading, drift = turn.observed.outcomes, turn.status.drift
     if turn.model.status.champion != champion.name:

@@ -36,8 +36,8 @@ def frozen(turn: Turn) -> str | None:
         return None
     features = ", ".join(turn.status.drift.lacking)
     return (
-        f"no retraining by itself, which would learn from sessions without {features}: repair "
-        "what sends them, or set drift.dryRun"
+        f"no automatic retraining, because it would learn from sessions without {features}: "
+        "repair what sends them, or set drift.dryRun"
     )
 
 

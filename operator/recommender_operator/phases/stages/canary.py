@@ -214,7 +214,7 @@ def _check_deadline(
             return
         message = (
             f"the users decided at {record.weight} %, but the analysis did not pass within "
-            f"{limit.total_seconds():.0f} s of it: {seen.message}; {users.message}"
+            f"{limit.total_seconds():.0f} s after that: {seen.message}; {users.message}"
         )
     elif users is not None and users.measures:
         if not users.overdue:

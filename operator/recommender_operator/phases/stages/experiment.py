@@ -29,8 +29,9 @@ MAX_LAG = datetime.timedelta(minutes=15)
 _DAY = datetime.timedelta(days=1)
 _NO_ROOM = (
     "the collector has no room for this experiment, so none of its users are counted: it keeps "
-    "four of a model. Unless others are true, their impressions are forged: restrict who may send "
-    "events (collector.eventsFrom). It is counted from when an idle one makes room on"
+    "four experiments of a model. If the others are not real, their impressions are forged: "
+    "restrict who may send events (collector.eventsFrom). This experiment is counted once an idle "
+    "one makes room"
 )
 
 
@@ -48,7 +49,7 @@ class Look:
     message: str
     #: Why the candidate is rolled back; None if it is not.
     rolls_back: Reason | None = None
-    #: Whether it is for the protection of users, so that it happens even while paused.
+    #: Whether the rollback protects users, so that it happens even while paused.
     at_once: bool = False
     #: Whether the step may pass, as far as users are concerned.
     passes: bool = False

@@ -56,7 +56,7 @@ def read_phases(
         if number not in known:
             continue
         if number in found:
-            raise ValueError(f"{at}.phase: {number} is there twice")
+            raise ValueError(f"{at}.phase: {number} occurs twice")
         found[number] = _arms(_list(entry, "arms", f"{at}."), f"{at}.arms")
     return [
         _phase(phase.number, phase.weight, champion, candidate, found.get(phase.number, {}))
@@ -155,7 +155,7 @@ def _segments(arm: Mapping[str, Any], at: str) -> dict[tuple[str, str | None], M
         value = None if is_other else _text(segment, "value", here)
         named = _text(segment, "feature", here), value
         if named in found:
-            raise ValueError(f"{here}: it is there twice")
+            raise ValueError(f"{here}: it occurs twice")
         found[named] = _moments(segment, here, COMPONENTS)
     return found
 

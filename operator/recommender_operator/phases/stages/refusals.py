@@ -20,5 +20,5 @@ def wait(turn: Turn, version: VersionObject) -> None:
 
 
 def restarted(turn: Turn, since: datetime.datetime | None) -> datetime.datetime:
-    """Return the begin of a deadline that does not count now, changed at most once a minute."""
+    """Return the start of a deadline that does not count now, changed at most once a minute."""
     return turn.time if since is None or turn.time - since >= IDLE else since
