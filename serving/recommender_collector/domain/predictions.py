@@ -67,7 +67,7 @@ class Rule(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A version and a day, of which there are sums; `since` tells sums that were started anew."""
+    """A version and a day that have sums; another `since` means that the sums started again."""
 
     version: str
     day: int

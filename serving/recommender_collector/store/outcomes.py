@@ -62,7 +62,7 @@ class Account:
 
 
 class OutcomeStore:
-    """The outcomes of all models. What is damaged is left out: it is to watch, not to decide."""
+    """The outcomes of all models. Damaged data is skipped: outcomes monitor and decide nothing."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis

@@ -56,9 +56,9 @@ class CircuitBreaker:
     def abandon(self, waited: float = 0.0) -> None:
         """End an admitted call that did not have its whole time.
 
-        `waited` is the part of its time that it had, and so much of a failure it is: many short
-        waits for a model that hangs open the breaker as a few long ones do, and an answer between
-        them closes it.
+        `waited` is the share of its full time that it had, and it counts as this fraction of a
+        failure: many short waits for a model that hangs open the breaker as a few long ones do,
+        and an answer between them closes it.
         """
         self._in_flight -= 1
         if waited > 0:

@@ -35,9 +35,9 @@ class Users(Protocol):
 class History:
     """Completes requests by what their users did, within a budget of time.
 
-    A session in the request is the session: the caller knows it better. Whatever happens to the
-    store, the request is answered; after failures in a row the breaker lets one look through at
-    a time, so that nobody waits for a dead store.
+    A session in the request takes precedence, because the caller knows it better. The request is
+    answered even if the store fails; after failures in a row the breaker admits one read at a
+    time, so that requests do not wait for a dead store.
     """
 
     def __init__(

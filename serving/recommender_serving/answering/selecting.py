@@ -1,4 +1,4 @@
-"""Apply the wishes of a request to ranked items: pure."""
+"""Apply the selection of a request to ranked items: pure."""
 
 from __future__ import annotations
 

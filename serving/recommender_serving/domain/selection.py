@@ -11,7 +11,7 @@ Rules = Mapping[str, frozenset[str]]
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The wishes of one request; the default is any item.
+    """The items that one request asks for; the default is any item.
 
     An item fits `allow` if a category of it is listed for each named feature, and `deny` if none
     is for any.

@@ -37,8 +37,8 @@ from recommender_serving.monitoring.tracing import Tracing, client_trace
 
 #: Of an answer over gRPC: what it took, in microseconds.
 TIMING_PARAMETER = "microseconds"
-MARGIN = 0.05  # seconds for the way, beyond the timeouts of the models
-WAY_BACK = 0.01  # seconds that the other version is told less, so that its answer arrives in time
+MARGIN = 0.05  # seconds for the forward, beyond the timeouts of the models
+WAY_BACK = 0.01  # seconds by which the deadline of the other version is shorter: for the way back
 BUDGET = 32 * 2**20  # bytes of bodies on their way
 REFUSALS = frozenset(
     {
@@ -221,7 +221,7 @@ class Forwarder:
     def _seconds(self, full: float, deadline: float | None) -> float:
         """Return how long to wait: as long as the other version may take, or less by a deadline.
 
-        Of a short time a part is kept for an answer of the receiver, as it is for the baseline.
+        A part of a short time is kept for the receiver's own answer, as it is for the baseline.
         """
         if deadline is None:
             return full

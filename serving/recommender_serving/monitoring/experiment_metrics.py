@@ -14,7 +14,7 @@ class ExperimentMetrics:
     def __init__(self, series: Series) -> None:
         self._forwarded = series.counters(
             "transformer_forwarded_total",
-            "Instances that another version should answer, by what became of them.",
+            "Instances that another version should answer, by outcome of the forward.",
             "outcome",
             Forwarded,
         )
@@ -29,7 +29,7 @@ class ExperimentMetrics:
         )
         self._ignored = series.counter(
             "transformer_experiment_headers_ignored_total",
-            "Calls whose header of an experiment does not parse.",
+            "Calls whose experiment header is invalid.",
         )
 
     def forwarded(self, outcome: Forwarded, instances: int) -> None:

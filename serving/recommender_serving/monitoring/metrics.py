@@ -56,13 +56,13 @@ class Metrics:
         )
         self._lookups = series.counters(
             "recommender_history_lookups_total",
-            "Looks into the store of users, by outcome.",
+            "Reads of the online store, by outcome.",
             "outcome",
             Lookup,
         )
         self._duration = series.histogram(
             "recommender_request_duration_seconds",
-            "Time from the parsed request to its answer, without those of the cache.",
+            "Time from the parsed request to its answer, without cached answers.",
             BUCKETS,
         )
         self._sessions = series.counter(
@@ -120,14 +120,14 @@ class Metrics:
         )
         self._by_path = series.histograms(
             "transformer_answer_duration_seconds",
-            "Time from the parsed request to its answer, by what answered.",
+            "Time from the parsed request to its answer, by source.",
             "source",
             Source,
             BUCKETS,
         )
         self._all_falls = series.counters_of(
             "transformer_fallbacks_total",
-            "Falls from a model of the chain, by model and reason.",
+            "Fallbacks from a model of the chain, by model and reason.",
             ("source", "reason"),
             itertools.product((Source.MODEL, Source.BASELINE), FallReason),
         )
@@ -139,7 +139,7 @@ class Metrics:
         )
         self._impressions = series.counters(
             "transformer_impressions_total",
-            "Impressions that were to be reported to the collector, by what became of them.",
+            "Impressions to report to the collector, by outcome.",
             "outcome",
             Reported,
         )
@@ -149,15 +149,15 @@ class Metrics:
 
     def _of_the_cache(self, series: Series) -> None:
         self._found = series.counters(
-            "transformer_cache_lookups_total", "Looks into the cache.", "outcome", Found
+            "transformer_cache_lookups_total", "Lookups in the cache of answers.", "outcome", Found
         )
         self._evicted = series.counter(
             "transformer_cache_evictions_total",
-            "Answers that were dropped for others before they were too old.",
+            "Answers removed from the cache to make room before they expired.",
         )
         self._cached = series.gauge("transformer_cache_entries", "Answers in the cache.")
         self._cached_bytes = series.gauge(
-            "transformer_cache_bytes", "About how much memory they take."
+            "transformer_cache_bytes", "Approximate memory of the answers in the cache."
         )
 
     def started(self) -> None:
@@ -194,7 +194,7 @@ class Metrics:
         self._requests[Outcome.INVALID].inc(instances)
 
     def fell(self, source: Source, reason: FallReason) -> None:
-        """Count a fall from a model of the chain; the operator reads those of the first alone."""
+        """Count a fallback from a model; the operator reads only those of the first model."""
         self._all_falls[source, reason].inc()
         if source is Source.MODEL:
             self._falls[reason].inc()
@@ -204,7 +204,7 @@ class Metrics:
         self._waited[stage].observe(seconds)
 
     def looked_up(self, outcome: Lookup) -> None:
-        """Count a look into the store of users."""
+        """Count a read of the online store."""
         self._lookups[outcome].inc()
 
     def unmet(self, limit: Limit) -> None:
@@ -212,11 +212,11 @@ class Metrics:
         self._unmet[limit].inc()
 
     def reported(self, outcome: Reported, impressions: int) -> None:
-        """Count impressions by what became of them."""
+        """Count impressions by outcome."""
         self._impressions[outcome].inc(impressions)
 
     def found(self, outcome: Found) -> None:
-        """Count a look into the cache."""
+        """Count a lookup in the cache."""
         self._found[outcome].inc()
 
     def cached(self, entries: int, size: int, evicted: int) -> None:

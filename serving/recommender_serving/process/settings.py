@@ -36,7 +36,7 @@ environment of serve (a flag wins):
                               (default: none)
   RECOMMENDER_LOG_LEVEL   DEBUG (a line for each request), INFO (default), WARNING or ERROR
   RECOMMENDER_LOG_FORMAT  json (default) or text
-  RECOMMENDER_LOG_USER_SALT  key of the users' names in the log (default: random at each start)
+  RECOMMENDER_LOG_USER_SALT  key of the hashes of user ids in the log (default: a random one)
   RECOMMENDER_TRENDING    whether popularity lists follow the store: true, false (default: false)
   RECOMMENDER_COLLECTOR_URL   collector that gets impressions, http://HOST:PORT (default: none)
   RECOMMENDER_IMPRESSIONS     share of the answers that it gets, 0 to 1 (default: 0)

@@ -59,9 +59,9 @@ class UserReader:
     async def read(self, user: int) -> User:
         """Return what is known of the user; nothing of an unknown one.
 
-        A read goes on when its caller is cancelled, because the client would close the connection
-        otherwise. A store whose connections take longer than any caller waits would never be
-        read again.
+        A read continues when its caller is cancelled. Otherwise the client would close the
+        connection, and a store whose connections take longer than any caller waits would never
+        be read again.
 
         Raises:
             StoreError: see there; or too many reads are not answered.
