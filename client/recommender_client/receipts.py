@@ -81,7 +81,7 @@ def receipt(body: object, events: Sequence[UserEvent]) -> Receipt:
         raise BadAnswer(f"the answer is not one of the collector: {error!r}") from error
     told = found.accepted + found.repeated + len(found.rejected)
     if told != len(events):
-        raise BadAnswer(f"the answer tells of {told} events, but {len(events)} were sent")
+        raise BadAnswer(f"the answer reports {told} events, but {len(events)} were sent")
     return found
 
 

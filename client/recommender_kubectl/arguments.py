@@ -140,11 +140,14 @@ def _add_action(one: argparse.ArgumentParser, name: str) -> None:
     if name == "rollback":
         one.add_argument("--to", metavar="VERSION", help="default: the previous champion")
     one.add_argument(
-        "--dry-run", action="store_true", help="let the API server check it, and change nothing"
+        "--dry-run", action="store_true", help="let the API server check it, but change nothing"
     )
     one.add_argument("--wait", action="store_true", help="wait until the operator has answered")
     one.add_argument(
-        "--timeout", type=seconds, default=300.0, help="of --wait, such as 90s; default: 5m"
+        "--timeout",
+        type=seconds,
+        default=300.0,
+        help="timeout of --wait, such as 90s; default: 5m",
     )
 
 

@@ -25,7 +25,7 @@ examples:
 Ctrl-C ends it early, with the summary.
 
 exit codes:
-  0  every request was answered and every event was taken
+  0  every request was answered and every event was accepted
   1  some were not: the summary names the most frequent cause
   2  wrong arguments
 """
@@ -53,12 +53,12 @@ def parser() -> argparse.ArgumentParser:
         "--no-impressions", dest="impressions", action="store_false",
         help="send no impressions, because the serving path reports them (serving.impressions: 1)",
     )  # fmt: skip
-    top.add_argument("--seconds", type=positive, default=60.0, help="how long (60)")
+    top.add_argument("--seconds", type=positive, default=60.0, help="duration in seconds (60)")
     top.add_argument("--rate", type=positive, default=20.0, help="requests a second (20)")
     top.add_argument("--users", type=count, default=500, help="number of users (500)")
     top.add_argument(
         "--user-prefix", default="sim-", metavar="TEXT",
-        help="ids are this and a number (sim-); if it is a number, the ids are numbers from it on",
+        help="prefix of user ids (sim-); if it is a number, the ids are numbers from it on",
     )  # fmt: skip
     top.add_argument("--top-n", type=count, default=10, help="items of a request (10)")
     top.add_argument(
@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     top.add_argument(
         "--appeal", type=factor, action="append", default=[], metavar="VERSION=FACTOR",
-        help="users like the answers of this version so many times as much; may be repeated",
+        help="factor on each chance of a click on answers of this version; may be repeated",
     )  # fmt: skip
     _add_truth(top)
     top.add_argument(
@@ -77,10 +77,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_truth(top: argparse.ArgumentParser) -> None:
-    top.add_argument("--seed", type=int, default=1, help="of tastes, visits and acts (1)")
+    top.add_argument("--seed", type=int, default=1, help="seed of tastes, visits and acts (1)")
     top.add_argument(
-        "--click-rate", type=share, default=0.1, help="clicks on an average item looked at (.1)"
-    )
+        "--click-rate", type=share, default=0.1,
+        help="chance of a click on an average item that a user looks at (.1)",
+    )  # fmt: skip
     top.add_argument(
         "--spread", type=positive, default=1.5,
         help="how much tastes differ: standard deviation of the log odds of a click (1.5)",

@@ -124,7 +124,7 @@ class Summary:
         )
         if self.failures:
             text += f"; most often: {self.failures.most_common(1)[0][0]}"
-        return f"{text}; last trouble: {self.event_trouble}" if self.event_trouble else text
+        return f"{text}; last error: {self.event_trouble}" if self.event_trouble else text
 
 
 def _rate(count: float, of: int) -> float | None:
