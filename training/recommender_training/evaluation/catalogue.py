@@ -1,4 +1,4 @@
-"""What lists do to a catalogue: how much of it they show, how well known it is, and whose it is.
+"""What lists show of a catalogue: how many items, how well known, and of which groups.
 
 Exposure of an item is the sum of the discounts of the ranks it was given (`metrics.discounts`);
 relevance of an item is its share of the relevant items, each request counting the same. Legend:

@@ -3,8 +3,8 @@
 Errors: AUC, log loss and calibration gap of each segment of users, as differences to all rows
 (as `to_overall` of fairlearn) and to the baseline on the same segment. Exposure: the share of the
 lists that each category of items gets, against its share of the relevant items. All intervals are
-paired on the resamples of the whole window; they are of one segment at a time, so among many
-segments one in twenty leaves out its truth.
+paired on the resamples of the whole window. Each covers one segment, so among many segments one
+in twenty misses the true value.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class Sampled:
         """The paired ratio; undefined where the other is 0.
 
         Without an interval where it is 0 itself: what was never seen is 0 in every resample,
-        which is no certainty.
+        which does not mean certainty.
         """
         ratio = np.full_like(self.resampled, np.nan)
         defined = (other.resampled > 0) & (self.value != 0)

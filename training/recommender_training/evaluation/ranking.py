@@ -1,6 +1,6 @@
 """Lists over the full catalogue: reveal the first half of each test user, predict the rest.
 
-For every user of the window with a relevant event in the second half of his events, one request
+For every user of the window with a relevant event in the second half of their events, one request
 is made at the time of the first event of that half: the session is what the user did strictly
 before, everything revealed is excluded from the list, and item statistics are those at the start
 of the window. Relevant are the positive events of the second half. Legend of shapes: R requests,
@@ -109,7 +109,7 @@ def _by_user(events: Events, rows: Ints) -> list[Ints]:
 
 
 def _revealed(events: Events, window: Ints, chosen: list[Ints]) -> list[Ints]:
-    """The events of each user before the second half of his `chosen` rows."""
+    """The events of each user before the second half of the user's `chosen` rows."""
     users = [int(events.user[rows[0]]) for rows in chosen]
     if events.labels is None:
         before = _earlier(events, int(window[0]), users)

@@ -1,4 +1,4 @@
-"""The default segment of users: the band or category of the first feature that fairness judges.
+"""The default segment of users: the band or category of the first feature with `fairness`.
 
 The segment names a folder of the interactions, so it must have few values.
 """
