@@ -161,7 +161,7 @@ class GatewayTraffic:
 def _current(subject: Subject, version: str) -> Object | None:
     """Return the stored service of a version if it has the current settings.
 
-    To apply it again would start its pods anew after an upgrade, which changes their images, when
+    To apply it again would restart its pods after an upgrade, which changes their images, when
     only something beside it is missing or outdated.
     """
     stored = subject.seen.get(INFERENCE_SERVICES, version)
