@@ -75,6 +75,8 @@ class Composer:
         With it no category is above its cap, and each group has what it has without it, as far as
         it needs that.
         """
+        if not self.limits:
+            return lambda _: True
         *before, last = [self._items.rows.of(item) for item, _ in composed]
         counts = [Counter(c for row in before for c in f.of(row)) for f, _ in self._diversity]
         caps = list(zip(self._diversity, counts, strict=True))
