@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -82,3 +83,28 @@ def test_an_invalid_limit_is_rejected_with_its_field(
         for section, limits in serving.items()
     }
     assert message in refusal(lambda: server.create(shop(**given), dry_run="All"))
+
+
+def test_answers_explore_only_if_they_are_reported(server: Server) -> None:
+    explores = {"exploration": {"share": 0.01}}
+    message = "serving.exploration requires serving.impressions above 0"
+    for given in ({}, {"impressions": 0}):
+        body = shop(**explores, **given)
+        assert message in refusal(partial(server.create, body, dry_run="All"))
+    created = server.create(shop(**explores, impressions=0.5), dry_run="All")
+    assert created["spec"]["serving"]["exploration"] == {"share": 0.01, "pool": 10}
+
+
+@pytest.mark.parametrize(
+    ("exploration", "message"),
+    [
+        ({"share": 0}, "greater than 0"),
+        ({"share": 0.21}, "less than or equal to 0.2"),
+        ({"share": 0.1, "pool": 1}, "greater than or equal to 2"),
+        ({"share": 0.1, "pool": 21}, "less than or equal to 20"),
+        ({"pool": 10}, "Required value"),
+    ],
+)
+def test_exploration_is_bounded(server: Server, exploration: Json, message: str) -> None:
+    body = shop(exploration=exploration, impressions=1)
+    assert message in refusal(lambda: server.create(body, dry_run="All"))

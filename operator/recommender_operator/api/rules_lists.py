@@ -1,4 +1,4 @@
-"""CEL rules of the limits of lists: `spec.serving.diversity` and `spec.serving.exposure`."""
+"""CEL rules of lists: `diversity`, `exposure` and `exploration` of `spec.serving`."""
 
 from __future__ import annotations
 
@@ -29,5 +29,9 @@ SERVING = (
     (
         "!has(self.exposure) || self.exposure.map(e, e.minShare).sum() <= 1.0",
         "the minShare of all groups of serving.exposure together must not exceed 1",
+    ),
+    (
+        "!has(self.exploration) || has(self.impressions) && self.impressions > 0.0",
+        "serving.exploration requires serving.impressions above 0: only reported answers explore",
     ),
 )

@@ -40,6 +40,21 @@ class CacheSpec(ApiModel):
     )
 
 
+class Exploration(ApiModel):
+    share: float = Field(
+        gt=0,
+        le=0.2,
+        description="Share of the reported answers of the model whose last item is drawn.",
+    )
+    pool: int = Field(
+        default=10,
+        ge=2,
+        le=20,
+        description="Number of items that may stand at the last place: the best ones left after "
+        "the places before it. Each is as likely.",
+    )
+
+
 class ServingSpec(ApiModel):
     host: str | None = Field(
         default=None,
@@ -112,6 +127,12 @@ class ServingSpec(ApiModel):
         description="Share of the answers that the transformer reports to the collector as "
         "impressions, chosen by a hash of the request id; 1 reports all, 0 none. For models in "
         "the namespace of the release, with the collector enabled in the chart.",
+    )
+    exploration: Exploration | None = Field(
+        default=None,
+        description="Draw the last item of some answers of the model by chance, among the best "
+        "ones for its place, and report from which. The data of such answers can say what another "
+        "version would have gained. Requires impressions above 0. Nothing is drawn if absent.",
     )
     cache: CacheSpec | None = Field(
         default=None,

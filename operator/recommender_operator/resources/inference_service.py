@@ -252,6 +252,7 @@ def serving_digest(serving: ServingSpec, *, knative: bool = False) -> str:
             "transformer_resources",
             "hide",
             "diversity",
+            "exploration",
             "exposure",
             "impressions",
             "cache",

@@ -89,6 +89,8 @@ def _collector(model: ModelObject, options: Options) -> dict[str, str]:
         given["RECOMMENDER_IMPRESSIONS"] = f"{serving.impressions:g}"
         if _predicts(model):
             given["RECOMMENDER_PREDICTIONS"] = "true"
+        if serving.exploration is not None:
+            given["RECOMMENDER_EXPLORATION"] = json.dumps(serving.exploration.model_dump())
     return given
 
 

@@ -56,6 +56,13 @@ class Exposure(NamedTuple):
     segments: tuple[tuple[str, str], ...] = ()
 
 
+class Explored(NamedTuple):
+    """The place of an impression whose item was drawn: each of the pool was as likely."""
+
+    place: int  # from 0, among the items
+    pool: tuple[Id, ...]  # best first; one of them is the item at the place
+
+
 class Event(NamedTuple):
     """One valid event."""
 
@@ -74,13 +81,14 @@ class Event(NamedTuple):
     exposure: Exposure | None = None
     #: Of the declared label, for the first items of an impression.
     probabilities: tuple[float, ...] | None = None
+    explored: Explored | None = None  # by what answered the request
 
 
 #: Fields of the lines of each release so far. A line has the later ones if the event has any of
-#: them, so that a writer of an earlier release reads the others.
-_FIRST_FIELDS = len(Event._fields) - 4
-_SECOND_FIELDS = len(Event._fields) - 2
-_THIRD_FIELDS = len(Event._fields) - 1
+#: them, so that a writer of an earlier release reads the others. The latest ones are one each.
+_FIRST_FIELDS = len(Event._fields) - 5
+_SECOND_FIELDS = len(Event._fields) - 3
+_NONE = (None,) * (len(Event._fields) - _SECOND_FIELDS)
 _PLAIN = len(Exposure._fields) - 1  # fields of an exposure without segments
 
 
@@ -103,12 +111,20 @@ def line_of(entry: Event | Erasure) -> bytes:
     """Return an entry as one line of JSON, without the line break."""
     if isinstance(entry, Erasure):
         return orjson.dumps((FORMAT, "erase", entry.user))
-    if entry.probabilities is not None or entry.exposure is not None:
-        last = () if entry.probabilities is None else (entry.probabilities,)
-        return orjson.dumps((FORMAT, *entry[:_SECOND_FIELDS], _exposed(entry.exposure), *last))
+    if entry[_SECOND_FIELDS:] != _NONE:
+        return orjson.dumps((FORMAT, *entry[:_SECOND_FIELDS], *_later(entry)))
     if entry.version is None and entry.path is None:
         return orjson.dumps((FORMAT, *entry[:_FIRST_FIELDS]))
     return orjson.dumps((FORMAT, *entry[:_SECOND_FIELDS]))
+
+
+def _later(event: Event) -> list[Any]:
+    """Return the later fields of a line, up to the last one that the event has."""
+    explored = None if event.explored is None else tuple(event.explored)
+    values = [_exposed(event.exposure), event.probabilities, explored]
+    while values[-1] is None:
+        values.pop()
+    return values
 
 
 def _exposed(exposure: Exposure | None) -> tuple[Any, ...] | None:
@@ -132,7 +148,7 @@ def entry_of(line: bytes) -> Event | Erasure:
     if len(row) == 3 and row[1] == "erase" and isinstance(row[2], Id):
         return Erasure(row[2])
     fields = len(row) - 1
-    if fields not in (_FIRST_FIELDS, _SECOND_FIELDS, _THIRD_FIELDS, len(Event._fields)):
+    if fields not in (_FIRST_FIELDS, *range(_SECOND_FIELDS, len(Event._fields) + 1)):
         raise Unreadable(f"{len(row)} fields in place of {1 + len(Event._fields)}")
     _, id_, kind, user, items, time, *rest = row
     try:
@@ -148,11 +164,15 @@ def entry_of(line: bytes) -> Event | Erasure:
 
 
 def _later_of(values: list[Any]) -> list[Any]:
-    """Return the exposure and, of a line that has them, the probabilities."""
-    exposure, *last = values
-    if not last:
-        return [_exposure_of(exposure)]
-    return [None if exposure is None else _exposure_of(exposure), *map(_probabilities_of, last)]
+    """Return the exposure and, of a line that has them, the probabilities and the exploration.
+
+    The last one is never absent, as then the line would have ended before it.
+    """
+    readers = (_exposure_of, _probabilities_of, _explored_of)
+    *former, last = zip(values, readers, strict=False)
+    found = [None if value is None else read(value) for value, read in former]
+    value, read = last
+    return [*found, read(value)]
 
 
 def _exposure_of(value: object) -> Exposure:
@@ -171,3 +191,11 @@ def _probabilities_of(value: object) -> tuple[float, ...]:
     if isinstance(value, list) and all(map(is_probability, value)):
         return tuple(map(float, value))
     raise Unreadable("the probabilities are wrong")
+
+
+def _explored_of(value: object) -> Explored:
+    if isinstance(value, list) and len(value) == 2:
+        place, pool = value
+        if type(place) is int and isinstance(pool, list) and all(isinstance(i, Id) for i in pool):
+            return Explored(place, tuple(pool))
+    raise Unreadable("what was explored is wrong")

@@ -47,6 +47,8 @@ def archived(event: Event) -> bytes:
     if event.exposure is not None:
         fields |= event.exposure._asdict() | {"segments": dict(event.exposure.segments) or None}
     del fields["exposure"]
+    if event.explored is not None:
+        fields["explored"] = event.explored._asdict()
     fields["time"] = _time(event.time, TimeUnit.ISO8601)
     return orjson.dumps({name: value for name, value in fields.items() if value not in (None, ())})
 

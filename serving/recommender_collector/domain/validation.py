@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from recommender_collector.domain.checks import (
@@ -21,6 +22,8 @@ from recommender_collector.domain.checks import (
 )
 from recommender_collector.domain.declaration import ContextFeature, ContextKind, Model
 from recommender_collector.domain.events import Event, Id, Kind, Path
+from recommender_collector.domain.explorations import FIELD as EXPLORED
+from recommender_collector.domain.explorations import explored_of
 from recommender_collector.domain.exposures import EXPOSURE_FIELDS, exposure_of
 from recommender_collector.domain.probabilities import probabilities_of
 from recommender_collector.domain.pseudonyms import HEX_DIGITS, is_pseudonym
@@ -36,6 +39,7 @@ LATEST = 4_102_444_800  # 2100-01-01; milliseconds since 1971 are above it
 FIELDS = (
     "id", "kind", "model", "user", "item", "items", "time", "value", "request", "session",
     "query", "context", "version", "path", "hashed", *EXPOSURE_FIELDS, "probabilities",
+    EXPLORED,
 )  # fmt: skip
 _KINDS = {kind.value: kind for kind in Kind}
 _PATHS = {path.value: path for path in Path}
@@ -96,6 +100,7 @@ def event_of(raw: object, rules: Rules, now: float) -> Event:
         None if path is None else _path(path),
         exposure_of(raw, kind),
         probabilities_of(get("probabilities"), kind, len(items), rules.model),
+        explored_of(get(EXPLORED), kind, items, partial(_id, kind=ids.item)),
     )
 
 

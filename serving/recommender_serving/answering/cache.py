@@ -4,6 +4,7 @@ One process serves one version, so an answer never crosses versions. The key is 
 answer depends on, except its time: the user with the session and the past as completed from the
 store, the features, the selection and the length. New events of a user are another key. Times may
 differ by as much as an answer may be old, if they leave the same events before them.
+An answer is kept as the chain gave it: whether its last place explores is drawn after the cache.
 """
 
 from __future__ import annotations
@@ -212,7 +213,7 @@ def size_of(request: RecommendRequest, answer: Answer) -> int:
     return (
         ENTRY
         + EVENT * len(request.session)
-        + SCORED * len(answer.items)
+        + SCORED * (len(answer.items) + len(answer.pool))
         + KNOWN * (known + len(wishes.seeds) + len(wishes.candidates))
         + sum(TEXT + sys.getsizeof(text) for text in _texts(request))
     )

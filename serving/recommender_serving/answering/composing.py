@@ -69,10 +69,43 @@ class Composer:
             self._on_unmet(Limit.EXPOSURE)
         return [ranked[place] for place in chosen]
 
+    def last_of(self, composed: Sequence[Pair]) -> Callable[[int], bool]:
+        """Return the test whether an item may stand in place of the last of a composed list.
+
+        With it no category is above its cap, and each group has what it has without it, as far as
+        it needs that.
+        """
+        if not self.limits:
+            return lambda _: True
+        *before, last = [self._items.rows.of(item) for item, _ in composed]
+        counts = [Counter(c for row in before for c in f.of(row)) for f, _ in self._diversity]
+        caps = list(zip(self._diversity, counts, strict=True))
+        due = [
+            (feature, each.categories)
+            for feature, each in self._exposure
+            if _has(feature, last, each.categories)
+            and sum(_has(feature, row, each.categories) for row in before)
+            < math.floor(len(composed) * each.min_share + ROUNDING)
+        ]
+
+        def stands(item: int) -> bool:
+            row = self._items.rows.of(item)
+            return all(
+                count[category] < each.max_per_category
+                for (feature, each), count in caps
+                for category in feature.of(row)
+            ) and all(_has(feature, row, categories) for feature, categories in due)
+
+        return stands
+
 
 def unlimited(items: Items) -> Composer:
     """Return a composer without limits."""
     return Composer(items, UNLIMITED, lambda _: None)
+
+
+def _has(feature: ItemFeature, row: int, categories: frozenset[str]) -> bool:
+    return any(category in categories for category in feature.of(row))
 
 
 def _in(limit: Diversity | Exposure, features: dict[str, ItemFeature]) -> bool:

@@ -12,6 +12,7 @@ from typing import Protocol
 from recommender_serving.answering.budget import share
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.composing import Composer, unlimited
+from recommender_serving.answering.exploring import may_explore, pool_of
 from recommender_serving.answering.popularity import list_of
 from recommender_serving.answering.selecting import depth_of, rest_of_candidates, select
 from recommender_serving.answering.trending import Trending
@@ -67,11 +68,13 @@ class Chain:
         named: Container[int] | None = None,
         composer: Composer | None = None,
         trending: Trending | None = None,
+        pool: int = 0,
     ) -> None:
         """Build the chain.
 
         `named` are the items that have a text, if item ids are texts. `trending` is mixed into
-        the popularity lists.
+        the popularity lists. `pool` is the number of items that may stand at the last place of an
+        answer of the model; 0 names none.
         """
         self._stages = stages
         self._vocabulary = vocabulary
@@ -80,6 +83,7 @@ class Chain:
         self._named = named
         self._composer = composer or unlimited(vocabulary.items)
         self._trending = trending
+        self._pool = pool
 
     async def answer(self, request: RecommendRequest, deadline: float | None = None) -> Answer:
         """Answer from the first stage with a usable ranking; never fails.
@@ -88,7 +92,8 @@ class Chain:
         it leaves less time than its timeout, and that does not answer in it, has not failed.
         """
         items = self._vocabulary.items
-        depth = depth_of(request, self._vocabulary, self._composer.limits)
+        further = self._pool - 1 if self._pool and may_explore(request) else 0
+        depth = depth_of(request, self._vocabulary, self._composer.limits, further)
         tensors = build(request, self._vocabulary, depth)
         cut_short = False
         for index, stage in enumerate(self._stages):
@@ -102,9 +107,10 @@ class Chain:
             except RankerError as fall:
                 self._on_fall(stage.source, fall.reason)
                 continue
-            ranked = zip(ranking.items, ranking.scores, strict=True)
-            if chosen := select(ranked, request, items, self._composer):
-                return self._answer(chosen, request, stage.source, cut_short)
+            if chosen := select(ranking.pairs, request, items, self._composer):
+                size = self._pool if stage.source is Source.MODEL else 0
+                pool = pool_of(ranking.pairs, chosen, request, items, self._composer, size)
+                return self._answer(chosen, request, stage.source, cut_short, pool)
             break  # the other model ranks the same catalogue
         listed = list_of(request, self._popularity)
         if self._trending is not None:
@@ -125,6 +131,7 @@ class Chain:
         request: RecommendRequest,
         source: Source,
         cut_short: bool,
+        pool: tuple[tuple[int, float], ...] = (),
     ) -> Answer:
         """Return the answer, with the candidates that are not ranked after those that are."""
         count = len(chosen)
@@ -134,7 +141,7 @@ class Chain:
             named = (pair for pair in rest if self._named is None or pair[0] in self._named)
             chosen = [*chosen, *named][: request.top_n]
         items, scores = zip(*chosen, strict=True) if chosen else ((), ())
-        return Answer(items, scores, source, cut_short, unscored=len(chosen) - count)
+        return Answer(items, scores, source, cut_short, unscored=len(chosen) - count, pool=pool)
 
     def _check_names(self, ranking: Ranking) -> None:
         """Reject an item without a text, which no client could identify."""

@@ -18,15 +18,17 @@ DEPTH = 2_000
 Pairs = Iterable[Pair]
 
 
-def depth_of(request: RecommendRequest, vocabulary: Vocabulary, limited: bool = False) -> int:
-    """Return how many items to ask of a model, so that enough are left.
+def depth_of(
+    request: RecommendRequest, vocabulary: Vocabulary, limited: bool = False, further: int = 0
+) -> int:
+    """Return how many items to ask of a model, so that enough are left, and so many `further`.
 
     Lists with limits of the resource need items to choose from.
     """
     most = max(request.top_n, min(len(vocabulary.items.rows), DEPTH))
     if limited or request.selection.restricts:
         return most
-    return min(most, request.top_n + len(request.past.items))
+    return min(most, request.top_n + len(request.past.items) + further)
 
 
 def select(

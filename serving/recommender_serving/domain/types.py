@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -166,6 +166,11 @@ class Ranking:
     items: tuple[int, ...]
     scores: tuple[float, ...]
 
+    @property
+    def pairs(self) -> Iterator[tuple[int, float]]:
+        """The items with their scores."""
+        return zip(self.items, self.scores, strict=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -176,6 +181,9 @@ class Answer:
     source: Source
     cut_short: bool = False  # the client's deadline ended a better stage, which had not failed
     unscored: int = 0  # of the last items, candidates that were not ranked: their score is 0
+    #: Items with their scores that may stand at the last place, best first; none if no other may.
+    pool: tuple[tuple[int, float], ...] = ()
+    explored: bool = False  # the last item was drawn from the pool
 
     @property
     def probabilities(self) -> tuple[float, ...]:

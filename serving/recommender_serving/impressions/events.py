@@ -56,6 +56,7 @@ class Shown(NamedTuple):
     mark: Mark | None = None
     #: Of the declared label, for the first items; none of an answer that no model gave.
     probabilities: Sequence[float] = ()
+    pool: Sequence[int | str] = ()  # that the last item was drawn from, if the answer explored
 
 
 class Origin(NamedTuple):
@@ -76,6 +77,7 @@ def shown(
     features: Features,
     assignment: Assignment | None = None,
     mark: Mark | None = None,
+    pool: Sequence[int] | Sequence[str] = (),
 ) -> Shown | None:
     """Return the impression of an answer; None without an item, or a user whom the log knows.
 
@@ -84,8 +86,8 @@ def shown(
 
     The collector refuses an event for one bad part, so parts that it would refuse are left out.
     """
-    user = request.user_id if request.user_text is None else request.user_text
-    if user == SMOKE_USER or (isinstance(user, int) and not 0 <= user <= MOST_ID):
+    user = user_of(request)
+    if user is None:
         return None
     taken = [item for item in items if _is_item(item)][:MOST_ITEMS]
     # Without its item a probability would be that of another one.
@@ -100,8 +102,20 @@ def shown(
         and (known := _known(value, features[name])) is not None
     }
     session = _label(request.session_id)
-    path, label = answer.source.value, _label(id_)
-    return Shown(user, taken, at, path, label, session, context, assignment, mark, probabilities)
+    # A pool without one of its items, or at another place, would be another draw.
+    is_drawn = len(taken) == len(items) and all(map(_is_item, pool))
+    return Shown(
+        user, taken, at, answer.source.value, _label(id_), session, context, assignment, mark,
+        probabilities, pool if is_drawn else (),
+    )  # fmt: skip
+
+
+def user_of(request: RecommendRequest) -> int | str | None:
+    """Return the user of an impression; None if there is none, or one whom no log knows."""
+    user = request.user_id if request.user_text is None else request.user_text
+    if user == SMOKE_USER or (isinstance(user, int) and not 0 <= user <= MOST_ID):
+        return None
+    return user
 
 
 def _is_item(item: int | str) -> bool:
@@ -162,6 +176,10 @@ def _probabilities(of: Shown, origin: Origin) -> list[float] | None:
     return [round(min(max(each, 0.0), 1.0), 6) for each in of.probabilities]
 
 
+def _explored(of: Shown) -> dict[str, Any] | None:
+    return {"place": len(of.items) - 1, "pool": of.pool} if of.pool else None
+
+
 def _assigned(assignment: Assignment) -> dict[str, Any]:
     return assignment._asdict() | {"segments": dict(assignment.segments) or None}
 
@@ -172,6 +190,7 @@ def _cloud_event(number: int, of: Shown, origin: Origin) -> Mapping[str, Any]:
         "model": origin.model, "user": of.user, "items": of.items, "request": of.request,
         "session": of.session, "context": of.context or None, "version": origin.version,
         "path": of.path, "probabilities": _probabilities(of, origin),
+        "explored": _explored(of),
         **(_assigned(of.assignment) if of.assignment else {}),
     }  # fmt: skip
     source, id_ = of.mark or (origin.source, number)

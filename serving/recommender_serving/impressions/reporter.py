@@ -20,6 +20,7 @@ from recommender_serving.impressions.events import (
     bodies,
     sampled,
     shown,
+    user_of,
 )
 from recommender_serving.threads import in_daemon
 
@@ -78,14 +79,16 @@ class Impressions:
         at: float,
         assignment: Assignment | None = None,
         mark: Mark | None = None,
+        pool: Sequence[int] | Sequence[str] = (),
     ) -> None:
         """Report an answer later, if its request is in the sampled share.
 
-        Of the answers with one mark, whoever reports them, the collector counts one.
+        Of the answers with one mark, whoever reports them, the collector counts one. `pool` are
+        the items that the last one was drawn from, if the answer explored.
         """
         if not sampled(id_, self._share):
             return
-        found = shown(request, answer, items, id_, at, self._features, assignment, mark)
+        found = shown(request, answer, items, id_, at, self._features, assignment, mark, pool)
         if found is None:
             return
         items_then = self._items + len(found.items)
@@ -95,6 +98,10 @@ class Impressions:
         self._items = items_then
         self._waiting.append((next(self._numbers), found))
         self._some.set()
+
+    def reports(self, request: RecommendRequest, id_: str) -> bool:
+        """Return whether an answer with items is to be reported."""
+        return user_of(request) is not None and sampled(id_, self._share)
 
     async def run(self) -> None:
         """Send what is added, until `close`; then what still waits, once."""

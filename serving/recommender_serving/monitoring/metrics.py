@@ -143,6 +143,9 @@ class Metrics:
             "outcome",
             Reported,
         )
+        self._explored = series.counter(
+            "transformer_explored_total", "Answers whose last place explored."
+        )
         self._in_flight = series.gauge(
             "transformer_requests_in_flight", "Instances that are being answered."
         )
@@ -214,6 +217,10 @@ class Metrics:
     def reported(self, outcome: Reported, impressions: int) -> None:
         """Count impressions by outcome."""
         self._impressions[outcome].inc(impressions)
+
+    def explored(self) -> None:
+        """Count an answer that explores."""
+        self._explored.inc()
 
     def found(self, outcome: Found) -> None:
         """Count a lookup in the cache."""

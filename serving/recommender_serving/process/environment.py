@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
 from recommender_serving.answering.cache import Bounds
+from recommender_serving.domain.exploration import Exploration
 from recommender_serving.domain.list_limits import UNLIMITED, ListLimits
 from recommender_serving.forwarding.peers import Addresses
+from recommender_serving.process.exploration import parse_exploration
 from recommender_serving.process.list_limits import parse_list_limits
 from recommender_serving.store.layout import HIDDEN, Hide
 
@@ -159,6 +161,21 @@ def list_limits(environ: Mapping[str, str]) -> ListLimits:
         return parse_list_limits(text)
     except ValueError as error:
         raise SettingsError(f"RECOMMENDER_LIST_LIMITS is invalid: {error}") from None
+
+
+def exploration(environ: Mapping[str, str]) -> Exploration | None:
+    """Return how answers explore, if they do.
+
+    Raises:
+        SettingsError: it is no such JSON.
+    """
+    text = environ.get("RECOMMENDER_EXPLORATION")
+    if not text:
+        return None
+    try:
+        return parse_exploration(text)
+    except ValueError as error:
+        raise SettingsError(f"RECOMMENDER_EXPLORATION is invalid: {error}") from None
 
 
 def choice(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
 import uuid
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from prometheus_client import REGISTRY
 from recommender_serving.answering.cache import Cache
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.composing import Composer
+from recommender_serving.answering.exploring import Explorer
 from recommender_serving.answering.fallback import Chain, Ranker, Stage
 from recommender_serving.answering.history import History, Users
 from recommender_serving.answering.recommender import Recommender
@@ -108,6 +110,7 @@ def build_recommender(
         artifact.item_texts,
         composer,
         trending,
+        settings.explores.pool if settings.explores else 0,
     )
     sessions = SessionMemory(time.monotonic)
     return Recommender(
@@ -126,6 +129,13 @@ def build_cache(settings: ServeSettings, chain: Chain, metrics: Metrics) -> Cach
     if settings.cache is None:
         return None
     return Cache(chain, settings.cache, metrics.found, metrics.cached, time.monotonic)
+
+
+def build_explorer(settings: ServeSettings, metrics: Metrics) -> Explorer | None:
+    """Build what draws the last items of answers, if some explore."""
+    if settings.explores is None:
+        return None
+    return Explorer(settings.explores.share, random.SystemRandom(), metrics.explored)
 
 
 def _both(first: OnFall, second: OnFall) -> OnFall:

@@ -21,6 +21,7 @@ from recommender_serving.impressions.reporter import Impressions
 from recommender_serving.listening import Server, listen
 from recommender_serving.monitoring.tracing import Tracing, client_trace
 from recommender_serving.process.parts import (
+    build_explorer,
     build_forwarder,
     build_impressions,
     build_recommender,
@@ -114,6 +115,7 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
         impressions=impressions,
         trials=Trials(settings.model, settings.version, metrics.experiments.ignored),
         forwarder=forwarder,
+        explorer=build_explorer(settings, metrics),
     )
     app = rest_server.build_app(service, Bodies(refused=metrics.refused), REGISTRY)
     connections = Connections(refused=metrics.refused)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from recommender_serving.answering.cache import Bounds
+from recommender_serving.domain.exploration import Exploration
 from recommender_serving.domain.list_limits import UNLIMITED, ListLimits
 from recommender_serving.forwarding.peers import Addresses
 from recommender_serving.log_lines import FORMATS, LEVELS
@@ -41,6 +42,8 @@ environment of serve (a flag wins):
   RECOMMENDER_COLLECTOR_URL   collector that gets impressions, http://HOST:PORT (default: none)
   RECOMMENDER_IMPRESSIONS     share of the answers that it gets, 0 to 1 (default: 0)
   RECOMMENDER_PREDICTIONS     whether they have probabilities: true, false (default: false)
+  RECOMMENDER_EXPLORATION     serving.exploration of the resource, as JSON; only answers that are
+                          reported explore (default: none)
   RECOMMENDER_PEERS       addresses of the other versions of an experiment, for REST and gRPC
                           (default: {version}-transformer:80,{version}-transformer:8081)
   OTEL_EXPORTER_OTLP_ENDPOINT  receiver of traces (OTLP over HTTP), a base URL (default: none)
@@ -78,11 +81,17 @@ class ServeSettings:
     collector: str | None = None  # base URL of the collector; None gets no impressions
     impressions: float = 0.0  # share of the answers that it gets
     predictions: bool = False  # impressions have the probabilities of their items
+    exploration: Exploration | None = None  # of reported answers; None explores none
     trace_endpoint: str | None = None  # base URL of the OTLP receiver; None exports no traces
     trace_ratio: float = DEFAULT_TRACE_RATIO  # of requests without a trace of their client
     cache: Bounds | None = None  # of answers; None keeps none
     peers: Addresses = field(default_factory=Addresses)  # of the other versions of the model
     trending: bool = False  # mix the store's trends into the popularity lists
+
+    @property
+    def explores(self) -> Exploration | None:
+        """How answers explore; none does if nobody gets their impressions."""
+        return self.exploration if self.collector and self.impressions else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +265,7 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         collector=environment.collector(environ),
         impressions=environment.impressions(environ),
         predictions=environment.predictions(environ),
+        exploration=environment.exploration(environ),
         log_level=environment.choice(environ, "RECOMMENDER_LOG_LEVEL", LEVELS, "INFO"),
         log_format=environment.choice(environ, "RECOMMENDER_LOG_FORMAT", FORMATS, "json"),
         user_salt=environ.get("RECOMMENDER_LOG_USER_SALT") or None,

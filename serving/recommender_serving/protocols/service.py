@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from recommender_serving.answering.exploring import Explorer
 from recommender_serving.answering.recommender import Recommender
 from recommender_serving.domain.trials import Trial, Trials
 from recommender_serving.domain.types import Answer
@@ -42,12 +43,14 @@ class Service:
         calls: CallLog | None = None,
         trials: Trials | None = None,
         forwarder: Forwarder | None = None,
+        explorer: Explorer | None = None,
     ) -> None:
         """Create a service.
 
         `texts` maps items to their texts, if item ids are texts. `impressions` gets every answer,
         and the protocols follow each call in `calls`. `trials` reads the experiments of calls,
-        and `forwarder` asks the other versions; without it this version answers all.
+        and `forwarder` asks the other versions; without it this version answers all. `explorer`
+        draws the last items of some answers that `impressions` reports.
         """
         self.forwarder = forwarder
         self._trials = trials
@@ -60,6 +63,7 @@ class Service:
         self._now = now
         self._texts = texts
         self._impressions = impressions
+        self._explorer = explorer
 
     def invalid(self, instances: int = 1) -> None:
         """Count rejected instances."""
@@ -116,7 +120,7 @@ class Service:
         """Answer a v2 call, by the time `deadline` of the event loop."""
         (answer,) = await self._answers([asked], deadline)
         values: dict[str, tuple[str, Sequence[object]]] = {
-            "item_ids": ("INT64" if self._texts is None else "BYTES", self._ids(answer)),
+            "item_ids": ("INT64" if self._texts is None else "BYTES", self._ids(answer.items)),
             "scores": ("FP32", answer.scores),
             "source": ("BYTES", [answer.source.value]),
             "version": ("BYTES", [self.version]),
@@ -133,21 +137,31 @@ class Service:
 
     async def _answers(self, asked: Sequence[Asked], deadline: float | None) -> list[Answer]:
         """Answer as this version, and report what it answered to whom."""
-        answers = await self._recommender.recommend([each.request for each in asked], deadline)
+        found = await self._recommender.recommend([each.request for each in asked], deadline)
+        answers = list(map(self._explored, asked, found))
         for each, answer in zip(asked, answers, strict=True):
             if each.assignment is not None and each.assignment.arm != self.version:
                 self._recommender.metrics.experiments.disagreed()
             if self._impressions is not None:
-                items, at = self._ids(answer), self._now()
+                items, at = self._ids(answer.items), self._now()
+                pool = self._ids([item for item, _ in answer.pool]) if answer.explored else ()
                 self._impressions.add(
-                    each.request, answer, items, each.id, at, each.assignment, each.mark
+                    each.request, answer, items, each.id, at, each.assignment, each.mark, pool
                 )
         return answers
+
+    def _explored(self, asked: Asked, answer: Answer) -> Answer:
+        """Return the answer, or one that explores; none does whose impression nobody gets."""
+        if self._explorer is None or self._impressions is None or not answer.pool:
+            return answer
+        if not self._impressions.reports(asked.request, asked.id):
+            return answer
+        return self._explorer.explore(answer)
 
     def _prediction(self, asked: Asked, answer: Answer) -> dict[str, Any]:
         arm = {} if asked.assignment is None else {ARM: asked.assignment.arm}
         return {
-            "items": self._ids(answer),
+            "items": self._ids(answer.items),
             "scores": answer.scores,
             "score_kind": answer.score_kind.value,
             "source": answer.source.value,
@@ -156,8 +170,8 @@ class Service:
             **arm,
         }
 
-    def _ids(self, answer: Answer) -> Sequence[int] | Sequence[str]:
-        """Return the items as clients know them."""
+    def _ids(self, items: Sequence[int]) -> Sequence[int] | Sequence[str]:
+        """Return items as clients know them."""
         if self._texts is None:
-            return answer.items
-        return [self._texts[item] for item in answer.items]
+            return items
+        return [self._texts[item] for item in items]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import AsyncIterator
 from functools import partial
@@ -14,6 +15,7 @@ import pytest
 from redis.asyncio import Redis
 
 from recommender_client import AsyncClient, AsyncEventClient, Query
+from recommender_serving.answering.exploring import Chance, Explorer
 from recommender_serving.artifact.loader import load
 from recommender_serving.domain.ids import hashed
 from recommender_serving.domain.types import Ranking
@@ -34,12 +36,14 @@ BEST = Ranking(tuple(map(hashed, TEXTS)), tuple(1 - i / 10 for i in range(len(TE
 
 @contextlib.asynccontextmanager
 async def transformer(
-    folder: Path, url: str, bounds: Bounds
+    folder: Path, url: str, bounds: Bounds, chance: Chance | None = None
 ) -> AsyncIterator[tuple[AsyncClient, Parts]]:
     """A transformer on a socket that reports to the collector at the URL, and its client."""
     folder.mkdir()
     write_text_files(folder)
-    parts = Parts(folder, giving(BEST), giving(BEST), artifact=load(folder))
+    pool = 0 if chance is None else 4
+    parts = Parts(folder, giving(BEST), giving(BEST), artifact=load(folder), pool=pool)
+    explorer = None if chance is None else Explorer(0.5, chance, parts.metrics.explored)
     impressions = Impressions(
         partial(post, url, CONTENT_TYPE),
         Origin("shop", "movies-1", "movies-1/0f"),
@@ -48,7 +52,7 @@ async def transformer(
         parts.metrics.reported,
         bounds,
     )
-    served = await Served.opened(folder, parts, impressions, time.time)
+    served = await Served.opened(folder, parts, impressions, time.time, explorer=explorer)
     reports = asyncio.create_task(impressions.run())
     async with (
         running(served, Connections()) as site,
@@ -79,6 +83,29 @@ async def test_an_answer_and_the_click_on_it_meet_in_the_files(tmp_path: Path) -
     for name in ("user", "request", "version", "path"):
         assert impression[name] == click[name]
     assert (click["version"], click["path"]) == ("movies-1", "model")
+
+
+async def test_what_was_drawn_and_from_which_items_is_in_the_files(tmp_path: Path) -> None:
+    bounds = Bounds(gather_seconds=0.05)
+    with collector_rig.running(tmp_path) as rig:
+        url = rig.url
+        async with transformer(tmp_path / "a", url, bounds, random.Random(5)) as (client, parts):
+            answers = {
+                answer.request_id: answer
+                for answer in [await client.recommend(Query(f"u{n}", top_n=3)) for n in range(30)]
+            }
+            explored = parts.value("transformer_explored_total")
+        await asyncio.to_thread(until, lambda: len(rig.archived()) == 30)
+        rows = rig.archived()
+    for each in rows:
+        assert each["items"] == list(answers[each["request"]].items)
+        assert each["items"][:2] == TEXTS[:2]
+        assert "explored" in each or each["items"][2] == TEXTS[2]
+    drawn = [each for each in rows if "explored" in each]
+    assert all(each["explored"] == {"place": 2, "pool": TEXTS[2:6]} for each in drawn)
+    assert len({each["items"][2] for each in drawn} & set(TEXTS[2:6])) > 1
+    assert len(drawn) == explored
+    assert 0 < len(drawn) < 30
 
 
 @pytest.mark.parametrize("lost", ["collector", "store"])

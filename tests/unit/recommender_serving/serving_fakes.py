@@ -96,6 +96,7 @@ class Parts:
         list_limits: ListLimits = UNLIMITED,
         version: str = "movies-1",
         cache: Bounds | None = None,
+        pool: int = 0,
     ) -> None:
         self.artifact: Artifact = artifact or sample_artifact(folder)
         self.version = version
@@ -121,6 +122,7 @@ class Parts:
             self.metrics.fell,
             self.artifact.item_texts,
             Composer(self.artifact.vocabulary.items, list_limits, self.metrics.unmet),
+            pool=pool,
         )
         ticks = iter(range(1_000_000))
         self.recommender = Recommender(

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from recommender_serving.answering.exploring import Explorer
 from recommender_serving.domain.trials import Trials
 from recommender_serving.forwarding.forwarder import Forwarder
 from recommender_serving.impressions.reporter import Impressions
@@ -30,6 +31,7 @@ class Served:
         impressions: Impressions | None = None,
         now: Callable[[], float] = lambda: NOW,
         forwarder: Forwarder | None = None,
+        explorer: Explorer | None = None,
     ) -> None:
         self.parts = parts or Parts(folder, giving(GOOD), giving(PLAIN))
         self.triton_ready = True
@@ -46,6 +48,7 @@ class Served:
             impressions,
             trials=Trials("movies", self.parts.version, self.parts.metrics.experiments.ignored),
             forwarder=forwarder,
+            explorer=explorer,
         )
         self.bodies = Bodies()
         self.app = rest_server.build_app(self.service, self.bodies, self.parts.registry)
@@ -74,9 +77,10 @@ class Served:
         impressions: Impressions | None = None,
         now: Callable[[], float] = lambda: NOW,
         forwarder: Forwarder | None = None,
+        explorer: Explorer | None = None,
     ) -> Served:
         """Ready, as after a warm-up."""
-        served = cls(folder, parts, impressions, now, forwarder)
+        served = cls(folder, parts, impressions, now, forwarder, explorer)
 
         async def nothing() -> None:
             return None

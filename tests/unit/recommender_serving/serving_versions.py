@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from recommender_serving.answering.cache import Bounds as CacheBounds
+from recommender_serving.answering.exploring import Chance, Explorer
 from recommender_serving.domain.experiments import bucket
 from recommender_serving.forwarding.forwarder import Forwarder
 from recommender_serving.forwarding.peers import Addresses, Peers
@@ -83,9 +84,14 @@ class Version:
 
 
 def parts_of(
-    folder: Path, version: str, model: FakeRanker, cache: CacheBounds | None = None
+    folder: Path,
+    version: str,
+    model: FakeRanker,
+    cache: CacheBounds | None = None,
+    pool: int = 0,
 ) -> Parts:
-    return Parts(folder / version, model, giving(PLAIN), version=version, cache=cache)
+    own = folder / version
+    return Parts(own, model, giving(PLAIN), version=version, cache=cache, pool=pool)
 
 
 def forwarder_of(
@@ -97,10 +103,14 @@ def forwarder_of(
 
 
 @contextlib.asynccontextmanager
-async def opened(parts: Parts, forwarder: Forwarder | None = None) -> AsyncIterator[Version]:
+async def opened(
+    parts: Parts, forwarder: Forwarder | None = None, explorer: Explorer | None = None
+) -> AsyncIterator[Version]:
     """A version that is ready."""
     desk = Desk(parts)
-    served = await Served.opened(Path(), parts, desk.impressions, forwarder=forwarder)
+    served = await Served.opened(
+        Path(), parts, desk.impressions, forwarder=forwarder, explorer=explorer
+    )
     async with served.http:
         yield Version(served, desk, forwarder)
     if forwarder is not None:
@@ -122,15 +132,25 @@ async def pair(
     model: Callable[[], FakeRanker] = lambda: giving(PLAIN),
     seconds: float = 30.0,
     cache: CacheBounds | None = None,
+    chance: Chance | None = None,
 ) -> AsyncIterator[Pair]:
-    """Both versions; `model` is that of the candidate, `cache` of the receiver."""
+    """Both versions; `model` is that of the candidate, `cache` of the receiver.
+
+    With a chance, the last item of half of the answers of either is one of two.
+    """
+    pool = 0 if chance is None else 2
+
+    def explorer_of(parts: Parts) -> Explorer | None:
+        return None if chance is None else Explorer(0.5, chance, parts.metrics.explored)
+
     async with contextlib.AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        candidate = await enter(opened(parts_of(folder, CANDIDATE, model())))
+        theirs = parts_of(folder, CANDIDATE, model(), pool=pool)
+        candidate = await enter(opened(theirs, explorer=explorer_of(theirs)))
         site = await enter(running(candidate.served, Connections()))
         _, port = await enter(calling(candidate.served.service))
-        parts = parts_of(folder, RECEIVER, giving(GOOD), cache)
+        parts = parts_of(folder, RECEIVER, giving(GOOD), cache, pool)
         forwarder = forwarder_of(parts, site.port, port, seconds=seconds)
-        receiver = await enter(opened(parts, forwarder))
+        receiver = await enter(opened(parts, forwarder, explorer_of(parts)))
         rpc, _ = await enter(calling(receiver.served.service))
         yield Pair(receiver, candidate, rpc)

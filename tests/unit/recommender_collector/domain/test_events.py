@@ -13,6 +13,7 @@ from recommender_collector.domain.events import (
     DIGEST_BYTES,
     Erasure,
     Event,
+    Explored,
     Exposure,
     Kind,
     Path,
@@ -55,6 +56,8 @@ events = st.builds(
         ).map(lambda found: tuple(sorted(found.items()))),
     ),
     probabilities=st.none() | st.lists(st.floats(0, 1), max_size=3).map(tuple),
+    explored=st.none()
+    | st.builds(Explored, st.integers(0, 499), st.lists(ids, max_size=3).map(tuple)),
 )
 
 
@@ -132,13 +135,27 @@ def test_a_line_with_what_is_no_probability_is_unreadable(wrong: object) -> None
         entry_of(line_of(event))
 
 
-def test_a_writer_of_the_release_before_reads_what_has_no_probabilities() -> None:
+@pytest.mark.parametrize("wrong", [None, {}, [], [0], ["0", ["tea"]], [0, "tea"], [0, [None]]])
+def test_a_line_with_what_is_no_exploration_is_unreadable(wrong: object) -> None:
+    row = [1, "e", "impression", "ada", ["tea"], *[1, None, None, None, None, None]]
+    with pytest.raises(Unreadable):
+        entry_of(orjson.dumps([*row, "shop-1", "model", None, None, wrong]))
+
+
+def test_a_writer_of_a_release_before_reads_what_has_no_later_fields() -> None:
     event = Event("e", Kind.IMPRESSION, "ada", ("tea",), 1, version="shop-1", path="model")
+    exposure = Exposure("0a1b2c3d", 1, "shop-a", 9)
     lengths = [
         len(orjson.loads(line_of(each)))
-        for each in (event._replace(version=None, path=None), event)
+        for each in (
+            event._replace(version=None, path=None),
+            event,
+            event._replace(exposure=exposure),
+            event._replace(probabilities=(0.5,)),
+            event._replace(explored=Explored(0, ("tea", "cup"))),
+        )
     ]
-    assert lengths == [11, 13]
+    assert lengths == [11, 13, 14, 15, 16]
 
 
 def test_a_digest_has_a_fixed_length_and_differs_by_id() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from recommender_collector.domain.events import Event, Exposure, Kind
+from recommender_collector.domain.events import Event, Explored, Exposure, Kind
 from recommender_collector.domain.rows import archived, interactions, is_of
 from tests.unit.recommender_collector.collector_samples import mapping, model
 
@@ -53,6 +53,13 @@ def test_an_event_is_archived_whole() -> None:
         "time": "2026-11-18T11:06:40.123Z", "request": "r", "session": "s",
         "context": {"device": "phone"},
     }  # fmt: skip
+
+
+def test_the_archive_has_what_was_explored_as_it_came() -> None:
+    row = orjson.loads(archived(EVENT._replace(explored=Explored(0, ("cup", "tea")))))
+    assert row == orjson.loads(archived(EVENT)) | {
+        "explored": {"place": 0, "pool": ["cup", "tea"]}
+    }
 
 
 def test_the_rows_of_a_user_are_found_by_the_id_alone() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from recommender_operator.api.spec import Resources, ServingSpec
 from recommender_operator.api.spec_lists import Diversity, ListExposure
 from recommender_operator.api.spec_mapping import DataMapping
-from recommender_operator.api.spec_serving import Hide
+from recommender_operator.api.spec_serving import Exploration, Hide
 from recommender_operator.observed import JobKind, ModelObject, Routing
 from recommender_operator.resources import (
     disruption,
@@ -430,6 +430,22 @@ def test_transformers_report_predictions_of_a_label_that_impressions_have() -> N
     assert _environment(own, labelled)["RECOMMENDER_PREDICTIONS"] == "true"
 
 
+def test_the_transformer_understands_how_answers_explore() -> None:
+    own = dataclasses.replace(
+        OPTIONS, collector_url="http://collector.team.svc", store_namespace="team"
+    )
+    wanted = model(serving={"impressions": 1, "exploration": {"share": 0.01}})
+    given = _environment(own, wanted)
+    assert given["RECOMMENDER_EXPLORATION"] == '{"share": 0.01, "pool": 10}'
+    parsed = serving_settings.parse(["serve", "--artifact", "/artifact"], given)
+    assert isinstance(parsed, serving_settings.ServeSettings)
+    assert parsed.explores is not None
+    assert (parsed.explores.share, parsed.explores.pool) == (0.01, 10)
+    for others in (OPTIONS, dataclasses.replace(own, store_namespace="news")):
+        assert "RECOMMENDER_EXPLORATION" not in _environment(others, wanted), "nobody would know"
+    assert "RECOMMENDER_EXPLORATION" not in _environment(own, model(serving={"impressions": 1}))
+
+
 def test_the_transformer_understands_the_bounds_of_its_cache() -> None:
     of = model(serving={"cache": {"seconds": 9, "maxMegabytes": 32}})
     for built in (
@@ -514,6 +530,8 @@ def test_the_serving_digest_covers_the_settings_of_running_versions() -> None:
     assert inference_service.serving_digest(ServingSpec(hide=())) != base
     assert inference_service.serving_digest(ServingSpec(diversity=(BRANDS,))) != base
     assert inference_service.serving_digest(ServingSpec(exposure=(SMALL,))) != base
+    explores = ServingSpec(exploration=Exploration(share=0.1))
+    assert inference_service.serving_digest(explores) != base
     assert inference_service.serving_digest(ServingSpec(host="a.example")) == base
     assert inference_service.serving_digest(ServingSpec(keep_previous=False)) == base
 

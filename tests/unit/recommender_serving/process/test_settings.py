@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from recommender_serving.answering.cache import Bounds
+from recommender_serving.domain.exploration import Exploration
 from recommender_serving.forwarding.peers import Addresses
 from recommender_serving.process.environment import SettingsError
 from recommender_serving.process.settings import ServeSettings, VerifySettings, parse
@@ -168,6 +169,37 @@ def test_impressions_go_to_a_collector_if_a_share_is_given() -> None:
     )
     assert settings.collector == "http://collector.team.svc"
     assert settings.impressions == 0.25
+
+
+COLLECTED = {"RECOMMENDER_COLLECTOR_URL": "http://collector", "RECOMMENDER_IMPRESSIONS": "0.5"}
+EXPLORING = '{"share": 0.01, "pool": 10}'
+
+
+def test_answers_explore_if_somebody_gets_to_know() -> None:
+    assert serve(**COLLECTED).explores is None
+    assert serve(**COLLECTED, RECOMMENDER_EXPLORATION=EXPLORING).explores == Exploration(0.01, 10)
+    for missing in COLLECTED:
+        rest = {name: value for name, value in COLLECTED.items() if name != missing}
+        assert serve(**rest, RECOMMENDER_EXPLORATION=EXPLORING).explores is None
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("0.1", "object"),
+        ('{"share": 0.1}', "pool: Field required"),
+        ('{"share": 0, "pool": 5}', "share: .*greater than 0"),
+        ('{"share": 0.3, "pool": 5}', "share: .*less than or equal to 0.2"),
+        ('{"share": 0.1, "pool": 1}', "pool: .*greater than or equal to 2"),
+        ('{"share": 0.1, "pool": 21}', "pool: .*less than or equal to 20"),
+        ('{"share": 0.1, "pool": 5, "places": 2}', "places: "),
+    ],
+)
+def test_invalid_settings_of_exploration_are_an_error_with_the_field(
+    given: str, message: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"RECOMMENDER_EXPLORATION is invalid: .*{message}"):
+        serve(RECOMMENDER_EXPLORATION=given)
 
 
 @pytest.mark.parametrize(

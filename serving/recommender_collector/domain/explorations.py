@@ -1,0 +1,45 @@
+"""The place of an impression that was drawn by chance, as a request gives it: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from recommender_collector.domain.checks import InvalidEvent
+from recommender_collector.domain.events import Explored, Id, Kind
+
+FIELD = "explored"
+MIN_POOL, MAX_POOL = 2, 20  # items
+_NAMES = frozenset(Explored._fields)
+
+
+def explored_of(
+    value: object, kind: Kind, items: Sequence[Id], id_of: Callable[[str, object], Id]
+) -> Explored | None:
+    """Return what an impression says of its exploration; None if it did not explore.
+
+    `id_of` returns the valid id of an item, of the named field.
+
+    Raises:
+        InvalidEvent: a part is wrong or missing, or the event is no impression.
+    """
+    if value is None:
+        return None
+    if kind is not Kind.IMPRESSION:
+        raise InvalidEvent(FIELD, value, f"only an impression has it: leave it out of a {kind}")
+    if not isinstance(value, dict) or value.keys() != _NAMES:
+        raise InvalidEvent(FIELD, value, "give an object of place and pool")
+    place, given = value["place"], value["pool"]
+    if type(place) is not int or not 0 <= place < len(items):
+        raise InvalidEvent(
+            f"{FIELD}.place", place, f"give the place of one of the {len(items)} items, from 0"
+        )
+    if not isinstance(given, list) or not MIN_POOL <= len(given) <= MAX_POOL:
+        raise InvalidEvent(
+            f"{FIELD}.pool", given, f"give a list of {MIN_POOL} to {MAX_POOL} item ids"
+        )
+    pool = tuple(id_of(f"{FIELD}.pool[{index}]", each) for index, each in enumerate(given))
+    if len(set(pool)) < len(pool) or items[place] not in pool:
+        raise InvalidEvent(
+            f"{FIELD}.pool", given, "give different items, and among them the one at the place"
+        )
+    return Explored(place, pool)

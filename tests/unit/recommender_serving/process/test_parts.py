@@ -1,0 +1,47 @@
+"""A process has the parts that its settings ask for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from recommender_serving.process import parts
+from recommender_serving.process.settings import ServeSettings, parse
+from tests.unit.recommender_serving.serving_fakes import PLAIN, Watching, giving
+from tests.unit.recommender_serving.serving_samples import request, sample_artifact
+
+REPORTING = {"RECOMMENDER_COLLECTOR_URL": "http://collector", "RECOMMENDER_IMPRESSIONS": "1"}
+EXPLORING = {"RECOMMENDER_EXPLORATION": '{"share": 0.2, "pool": 3}'}
+
+
+def settings(**environ: str) -> ServeSettings:
+    names = {"RECOMMENDER_MODEL": "movies", "RECOMMENDER_VERSION": "movies-1"}
+    found = parse(["serve", "--artifact", "/artifact"], names | environ)
+    assert isinstance(found, ServeSettings)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("environ", "pool"),
+    [({}, 0), (EXPLORING, 0), (REPORTING, 0), (REPORTING | EXPLORING, 3)],
+    ids=["none", "nobody is told", "no exploration", "exploration"],
+)
+async def test_answers_explore_if_the_settings_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], pool: int
+) -> None:
+    registry = CollectorRegistry()
+    monkeypatch.setattr(parts, "REGISTRY", registry)
+    given = settings(**environ)
+    rankers = Watching(), giving(PLAIN)
+    recommender = parts.build_recommender(given, sample_artifact(tmp_path), rankers)
+    (answer,) = await recommender.recommend([request(top_n=2)])
+    assert (answer.items, len(answer.pool)) == ((0, 1), pool)
+    explorer = parts.build_explorer(given, recommender.metrics)
+    assert (explorer is None) is (pool == 0)
+    drawn = {explorer.explore(answer).items for _ in range(2000)} if explorer else set()
+    assert drawn == ({(0, 1), (0, 2), (0, 3)} if pool else set())
+    labels = {"model": "movies", "version": "movies-1"}
+    count = registry.get_sample_value("transformer_explored_total", labels)
+    assert ((count or 0) > 0) is (pool > 0)
