@@ -47,7 +47,7 @@ class Part:
     name: str
     commands: tuple[tuple[str, ...], ...]
     limit_seconds: float
-    #: Folder or file of a pytest part, whose command gets `--junitxml`.
+    #: Folder or file of a pytest part. The command that names it gets `--junitxml`.
     folder: str | None = None
 
 
@@ -85,11 +85,17 @@ class Outcome:
     failures: tuple[str, ...] = ()
 
 
-def pytest_part(name: str, limit_seconds: float, *options: str, path: str = "") -> Part:
+def pytest_part(
+    name: str,
+    limit_seconds: float,
+    *options: str,
+    path: str = "",
+    before: tuple[tuple[str, ...], ...] = (),
+) -> Part:
     """Return the part that runs all tests of a folder or file, with any marks."""
     tests = path or f"tests/{name}"
     command = (f"{BIN}/python", "-m", "pytest", tests, "--color=no", "--durations=25", *options)
-    return Part(name=name, commands=(command,), limit_seconds=limit_seconds, folder=tests)
+    return Part(name=name, commands=(*before, command), limit_seconds=limit_seconds, folder=tests)
 
 
 #: Reads the audit log of all other end-to-end tests, and so runs after them.
@@ -110,6 +116,8 @@ PARTS = (
     pytest_part(
         "e2e", 4000, "-v", "-n", str(WORLDS), "--dist", "loadscope", "--no-loadscope-reorder",
         f"--ignore={RIGHTS}",
+        # The API server of the integration tests takes 5 % of the cores, also idle.
+        before=((f"{BIN}/python", "-m", "tests.cluster", "down", "--only-apiserver"),),
     ),
     pytest_part("rights", 900, path=RIGHTS),
 )  # fmt: skip
@@ -161,7 +169,8 @@ def run_part(part: Part, root: Path, reports: Path) -> Outcome:
     result, note = Result.PASSED, ""
     with (reports / f"{part.name}.log").open("wb") as log:
         for command in part.commands:
-            arguments = [*command, f"--junitxml={junit}"] if part.folder else list(command)
+            reported = part.folder is not None and part.folder in command
+            arguments = [*command, f"--junitxml={junit}"] if reported else list(command)
             left = part.limit_seconds - (time.monotonic() - began)
             status = stream(arguments, root, log, left)
             result, note = judge(part, status)

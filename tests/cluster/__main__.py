@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.cluster import backends, prune
+from tests.cluster import apiserver, backends, prune
 from tests.cluster.errors import ClusterError
 from tests.cluster.groups import Extras
 
@@ -61,7 +61,14 @@ def parser() -> argparse.ArgumentParser:
         help="install metrics-server, for autoscaling by CPU (default: no)",
     )
     add("status", "Show what is running; exit code 1 unless everything is.", f"{call} status")
-    add("down", "Stop the cluster, delete its state and volumes, keep caches.", f"{call} down")
+    down = add(
+        "down", "Stop the cluster, delete its state and volumes, keep caches.", f"{call} down"
+    )
+    down.add_argument(
+        "--only-apiserver",
+        action="store_true",
+        help="stop only the API server of the integration tests, which runs beside the cluster",
+    )
     add("kubeconfig", "Print the path of the kubeconfig.", f"{call} kubeconfig")
     add("url", "Print the base URL of the Gateway's entry point.", f"curl $({call} url)/")
     load = add(
@@ -84,6 +91,9 @@ def parser() -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run one command."""
+    if arguments.command == "down" and arguments.only_apiserver:
+        apiserver.down_alone()
+        return 0
     backend = backends.selected()
     match arguments.command:
         case "up":

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 WATCH_SECONDS = 60
 #: Pause before a failed watch is opened again.
 RETRY_SECONDS = 0.5
-#: Minimum time between two checks, because changes usually come in groups.
-SETTLE_SECONDS = 0.05
+#: Minimum time between two checks, because changes usually come in groups, and a check takes the
+#: CPU of the product.
+SETTLE_SECONDS = 0.2
 
 #: Opens a watch and yields something for each change, until it ends by itself.
 Watch = Callable[[], Iterable[object]]

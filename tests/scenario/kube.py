@@ -167,7 +167,7 @@ def wait_until(
     *,
     seconds: float,
     explain: Callable[[], str] = lambda: "",
-    between: float = 0.5,
+    between: float = 1.0,
 ) -> float:
     """Wait for a condition and return the seconds until it was met.
 

@@ -217,8 +217,10 @@ def broken_features_of_candidate(world: World) -> StoryResult:
     stable = world.champion
     retrained = world.status.get("retrain")
     fault = {"fault": "BrokenFeatures"}
+    # Its first window is full after half a minute, instead of minutes.
+    half = {"steps": [{"weight": 50}, {"weight": 100}]}
     version = world.new_version_after(
-        lambda: world.apply({"training": {"seed": 41, "faultInjection": fault}})
+        lambda: world.apply({"training": {"seed": 41, "faultInjection": fault}, "rollout": half})
     )
     outcome = world.until_decided(version)
     assert outcome == "RolledBack", world.describe()

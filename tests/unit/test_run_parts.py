@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 import time
@@ -60,6 +61,15 @@ def test_a_failing_command_fails_the_part_and_stops_it(tmp_path: Path) -> None:
     done = run.run_part(part, tmp_path, tmp_path / "out")
     assert (done.result, done.note) == (Result.FAILED, "exit status 3")
     assert not (tmp_path / "second").exists()
+
+
+def test_what_comes_before_the_tests_is_run_as_it_is(tmp_path: Path) -> None:
+    part = pytest_of(tmp_path, PASSING)
+    before = ("bash", "-c", "test $# = 0 && touch before", "prepare")
+    part = dataclasses.replace(part, commands=(before, *part.commands))
+    done = run.run_part(part, tmp_path, tmp_path / "out")
+    assert (done.result, done.counts) == (Result.PASSED, Counts(passed=1))
+    assert (tmp_path / "before").exists()
 
 
 def test_a_command_that_is_not_there_fails_the_part(tmp_path: Path) -> None:
@@ -217,7 +227,7 @@ def test_a_part_of_one_file_is_absent_without_it(tmp_path: Path) -> None:
 
 def test_no_end_to_end_test_is_in_two_parts_or_in_none() -> None:
     (e2e,) = (part for part in run.PARTS if part.name == "e2e")
-    ignored = {option for option in e2e.commands[0] if option.startswith("--ignore")}
+    ignored = {option for option in e2e.commands[-1] if option.startswith("--ignore")}
     assert ignored == {f"--ignore={run.RIGHTS}"}
     assert [part.name for part in run.PARTS if part.folder == run.RIGHTS] == ["rights"]
 

@@ -23,6 +23,16 @@ def test_every_command_explains_itself_with_an_example(
     assert "example" in capsys.readouterr().out
 
 
+def test_the_api_server_of_the_integration_tests_can_be_stopped_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stopped: list[str] = []
+    monkeypatch.setattr(command_line.apiserver, "down_alone", lambda: stopped.append("api"))
+    monkeypatch.setattr(command_line.backends, "selected", lambda: pytest.fail("the cluster"))
+    assert command_line.main(["down", "--only-apiserver"]) == 0
+    assert stopped == ["api"]
+
+
 def test_url_prints_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
