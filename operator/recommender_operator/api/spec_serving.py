@@ -44,7 +44,7 @@ class Exploration(ApiModel):
     share: float = Field(
         gt=0,
         le=0.2,
-        description="Share of the reported answers of the model whose last item is drawn.",
+        description="Share of the answers that can explore, whose last item is drawn.",
     )
     pool: int = Field(
         default=10,

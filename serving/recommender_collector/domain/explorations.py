@@ -38,8 +38,11 @@ def explored_of(
             f"{FIELD}.pool", given, f"give a list of {MIN_POOL} to {MAX_POOL} item ids"
         )
     pool = tuple(id_of(f"{FIELD}.pool[{index}]", each) for index, each in enumerate(given))
-    if len(set(pool)) < len(pool) or items[place] not in pool:
+    others = {*items[:place], *items[place + 1 :]}
+    if len(set(pool)) < len(pool) or items[place] not in pool or not others.isdisjoint(pool):
         raise InvalidEvent(
-            f"{FIELD}.pool", given, "give different items, and among them the one at the place"
+            f"{FIELD}.pool",
+            given,
+            "give different items, among them the one at the place, and none of another place",
         )
     return Explored(place, pool)

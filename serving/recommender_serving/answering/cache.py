@@ -4,7 +4,7 @@ One process serves one version, so an answer never crosses versions. The key is 
 answer depends on, except its time: the user with the session and the past as completed from the
 store, the features, the selection and the length. New events of a user are another key. Times may
 differ by as much as an answer may be old, if they leave the same events before them.
-An answer is kept as the chain gave it: whether its last place explores is drawn after the cache.
+An answer is kept as the chain gave it: the draw of the last place comes after the cache.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from recommender_serving.domain.types import (
     Source,
 )
 
-#: Bytes of an entry: of its own, and of an event, an item with its score, a known item, and of a
-#: text or a feature beside its own size.
-ENTRY, EVENT, SCORED, KNOWN, TEXT = 1_500, 150, 80, 140, 40
+#: Bytes of an entry: of its own, and of an event, an item with its score, one of a pool, a known
+#: item, and of a text or a feature beside its own size.
+ENTRY, EVENT, SCORED, POOLED, KNOWN, TEXT = 1_500, 150, 80, 130, 140, 40
 
 
 class Answers(Protocol):
@@ -213,7 +213,8 @@ def size_of(request: RecommendRequest, answer: Answer) -> int:
     return (
         ENTRY
         + EVENT * len(request.session)
-        + SCORED * (len(answer.items) + len(answer.pool))
+        + SCORED * len(answer.items)
+        + POOLED * len(answer.pool)
         + KNOWN * (known + len(wishes.seeds) + len(wishes.candidates))
         + sum(TEXT + sys.getsizeof(text) for text in _texts(request))
     )

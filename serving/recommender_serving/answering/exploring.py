@@ -70,15 +70,17 @@ class Explorer:
     """Draws the last item of a share of the answers."""
 
     def __init__(self, share: float, chance: Chance, explored: Callable[[], None]) -> None:
-        """`explored` is called for each answer that explores."""
+        """`explored` is called for each answer that is drawn."""
         self._share = share
         self._chance = chance
         self._explored = explored
 
-    def explore(self, answer: Answer) -> Answer:
-        """Return the answer, or one that differs at its last place only."""
-        if not answer.pool or self._chance.random() >= self._share:
-            return answer
+    def chosen(self, answer: Answer) -> bool:
+        """Return whether an answer is in the share of those that explore."""
+        return bool(answer.pool) and self._chance.random() < self._share
+
+    def drawn(self, answer: Answer) -> Answer:
+        """Return an answer that differs at its last place only; it needs a pool."""
         item, score = answer.pool[self._chance.randrange(len(answer.pool))]
         self._explored()
         return dataclasses.replace(

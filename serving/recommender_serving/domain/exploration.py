@@ -9,5 +9,5 @@ from dataclasses import dataclass
 class Exploration:
     """Of so many answers, the last place gets one of the `pool` best items for it, by chance."""
 
-    share: float  # of the reported answers
+    share: float  # of the answers that can explore
     pool: int  # items

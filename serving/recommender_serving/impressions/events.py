@@ -102,12 +102,18 @@ def shown(
         and (known := _known(value, features[name])) is not None
     }
     session = _label(request.session_id)
-    # A pool without one of its items, or at another place, would be another draw.
-    is_drawn = len(taken) == len(items) and all(map(_is_item, pool))
     return Shown(
         user, taken, at, answer.source.value, _label(id_), session, context, assignment, mark,
-        probabilities, pool if is_drawn else (),
+        probabilities, pool if pool and takes_draw(items, pool) else (),
     )  # fmt: skip
+
+
+def takes_draw(items: Sequence[int] | Sequence[str], pool: Sequence[int] | Sequence[str]) -> bool:
+    """Return whether the impression of an answer can say that its last item was drawn.
+
+    A pool without one of its items, or at another place, would be another draw.
+    """
+    return len(items) <= MOST_ITEMS and all(_is_item(item) for item in (*items, *pool))
 
 
 def user_of(request: RecommendRequest) -> int | str | None:

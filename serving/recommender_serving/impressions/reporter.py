@@ -20,6 +20,7 @@ from recommender_serving.impressions.events import (
     bodies,
     sampled,
     shown,
+    takes_draw,
     user_of,
 )
 from recommender_serving.threads import in_daemon
@@ -99,9 +100,16 @@ class Impressions:
         self._waiting.append((next(self._numbers), found))
         self._some.set()
 
-    def reports(self, request: RecommendRequest, id_: str) -> bool:
-        """Return whether an answer with items is to be reported."""
-        return user_of(request) is not None and sampled(id_, self._share)
+    def reports_draw(
+        self,
+        request: RecommendRequest,
+        id_: str,
+        items: Sequence[int] | Sequence[str],
+        pool: Sequence[int] | Sequence[str],
+    ) -> bool:
+        """Return whether a draw from the pool will be reported, unless too many wait."""
+        is_reported = user_of(request) is not None and sampled(id_, self._share)
+        return is_reported and takes_draw(items, pool)
 
     async def run(self) -> None:
         """Send what is added, until `close`; then what still waits, once."""

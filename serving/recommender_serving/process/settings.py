@@ -81,7 +81,7 @@ class ServeSettings:
     collector: str | None = None  # base URL of the collector; None gets no impressions
     impressions: float = 0.0  # share of the answers that it gets
     predictions: bool = False  # impressions have the probabilities of their items
-    exploration: Exploration | None = None  # of reported answers; None explores none
+    exploration: Exploration | None = None  # of answers that are reported; None: no answer
     trace_endpoint: str | None = None  # base URL of the OTLP receiver; None exports no traces
     trace_ratio: float = DEFAULT_TRACE_RATIO  # of requests without a trace of their client
     cache: Bounds | None = None  # of answers; None keeps none

@@ -144,19 +144,26 @@ class Service:
                 self._recommender.metrics.experiments.disagreed()
             if self._impressions is not None:
                 items, at = self._ids(answer.items), self._now()
-                pool = self._ids([item for item, _ in answer.pool]) if answer.explored else ()
+                pool = self._pool(answer) if answer.explored else ()
                 self._impressions.add(
                     each.request, answer, items, each.id, at, each.assignment, each.mark, pool
                 )
         return answers
 
     def _explored(self, asked: Asked, answer: Answer) -> Answer:
-        """Return the answer, or one that explores; none does whose impression nobody gets."""
-        if self._explorer is None or self._impressions is None or not answer.pool:
+        """Return the answer, or one that explores.
+
+        None does whose impression nobody gets, or cannot say so. Few answers are chosen, so
+        chance comes before the ids.
+        """
+        if self._explorer is None or self._impressions is None:
             return answer
-        if not self._impressions.reports(asked.request, asked.id):
+        if not self._explorer.chosen(answer):
             return answer
-        return self._explorer.explore(answer)
+        items, pool = self._ids(answer.items), self._pool(answer)
+        if not self._impressions.reports_draw(asked.request, asked.id, items, pool):
+            return answer
+        return self._explorer.drawn(answer)
 
     def _prediction(self, asked: Asked, answer: Answer) -> dict[str, Any]:
         arm = {} if asked.assignment is None else {ARM: asked.assignment.arm}
@@ -169,6 +176,9 @@ class Service:
             "request_id": asked.id,
             **arm,
         }
+
+    def _pool(self, answer: Answer) -> Sequence[int] | Sequence[str]:
+        return self._ids([item for item, _ in answer.pool])
 
     def _ids(self, items: Sequence[int]) -> Sequence[int] | Sequence[str]:
         """Return items as clients know them."""

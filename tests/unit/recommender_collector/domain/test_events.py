@@ -77,6 +77,18 @@ def test_a_line_of_an_earlier_release_is_read_and_written_for_an_earlier_writer(
     assert len(orjson.loads(line_of(event._replace(version="v")))) == 13
 
 
+def test_a_line_of_the_release_before_is_read() -> None:
+    line = (
+        b'[1,"e","impression","ada",["tea"],7,null,"r","s",null,null,"shop-1","model",'
+        b'["0a1b2c3d",1,"shop-a",9.5],[0.25]]'
+    )
+    event = Event("e", Kind.IMPRESSION, "ada", ("tea",), 7, None, "r", "s", None, None, "shop-1")
+    exposure = Exposure("0a1b2c3d", 1, "shop-a", 9.5)
+    event = event._replace(path=Path.MODEL, exposure=exposure, probabilities=(0.25,))
+    assert entry_of(line) == event
+    assert line_of(event) == line
+
+
 @given(ids)
 def test_an_erasure_comes_back_from_the_log_as_it_was(user: int | str) -> None:
     assert entry_of(line_of(Erasure(user))) == Erasure(user)

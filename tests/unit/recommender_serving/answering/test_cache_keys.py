@@ -77,30 +77,46 @@ class Nobody:
         raise AssertionError("nobody is asked")
 
 
-@pytest.mark.parametrize("text", ["", "x" * 200, "\N{TEACUP WITHOUT HANDLE}" * 200])
-def test_the_counted_bytes_are_at_least_those_of_the_process(text: str) -> None:
-    def some(user: int) -> tuple[RecommendRequest, Answer]:
-        first = user * 1000
-        session = tuple(SessionEvent(first + n, first + n, 4.5 + n) for n in range(20))
-        past = Past(known=frozenset(range(first, first + 100)))
-        names = [f"{text}{user}-{n}" for n in range(100 if text else 0)]
-        wishes = Selection(
-            allow={"genre": frozenset(names[:50])}, deny={"genre": frozenset(names[50:])}
-        )
-        features = {"device": f"d{user}{text[:58]}"}
-        asked = RecommendRequest(user + 10**6, 10**9 + user, 10, session, features,
-                                 past=past, selection=wishes)  # fmt: skip
-        return asked, Answer(tuple(range(first, first + 10)), (user / 7,) * 10, Source.MODEL)
+def kept(user: int, text: str, pool: int) -> tuple[RecommendRequest, Answer]:
+    """A request and its answer that share no objects with those of another user."""
+    first = user * 1000
+    session = tuple(SessionEvent(first + n, first + n, 4.5 + n) for n in range(20))
+    past = Past(known=frozenset(range(first, first + 100)))
+    names = [f"{text}{user}-{n}" for n in range(100 if text else 0)]
+    wishes = Selection(
+        allow={"genre": frozenset(names[:50])}, deny={"genre": frozenset(names[50:])}
+    )
+    features = {"device": f"d{user}{text[:58]}"}
+    asked = RecommendRequest(user + 10**6, 10**9 + user, 10, session, features,
+                             past=past, selection=wishes)  # fmt: skip
+    items = tuple(range(first, first + 10))
+    others = tuple((first + n, (first + n) / 7) for n in range(300, 300 + pool))
+    return asked, Answer(items, (user / 7,) * 10, Source.MODEL, pool=others)
 
+
+def bytes_of(text: str, pool: int) -> tuple[int, int]:
+    """The bytes of 200 entries, as counted and in the process."""
     bounds = Bounds(seconds=5, entries=10**6, bytes=2**30)
     cache = Cache(Nobody(), bounds, lambda _: None, lambda *_: None, lambda: 0.0)
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
     counted = 0
     for user in range(200):
-        asked, answer = some(user)
+        asked, answer = kept(user, text, pool)
         counted += size_of(asked, answer)
         cache._keep(key_of(asked), asked, answer)
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert 0.5 * counted < after - before <= counted
+    return counted, after - before
+
+
+@pytest.mark.parametrize("text", ["", "x" * 200, "\N{TEACUP WITHOUT HANDLE}" * 200])
+def test_the_counted_bytes_are_at_least_those_of_the_process(text: str) -> None:
+    counted, taken = bytes_of(text, pool=0)
+    assert 0.5 * counted < taken <= counted
+
+
+def test_the_bytes_of_a_pool_are_counted() -> None:
+    # More items than a pool has: else the objects that Python keeps for reuse hide them.
+    (counted, taken), (further, further_taken) = bytes_of("", pool=0), bytes_of("", pool=100)
+    assert 0.5 * (further - counted) < further_taken - taken <= further - counted

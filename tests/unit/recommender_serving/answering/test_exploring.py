@@ -143,6 +143,10 @@ pools = st.lists(st.integers(10, 99), min_size=2, max_size=20, unique=True).map(
 )
 
 
+def explored(explorer: Explorer, answer: Answer) -> Answer:
+    return explorer.drawn(answer) if explorer.chosen(answer) else answer
+
+
 @given(pools, st.lists(st.integers(100, 200), min_size=1, max_size=5, unique=True))
 def test_each_item_of_the_pool_is_drawn_as_often_and_only_the_last_place_changes(
     pool: tuple[Pair, ...], before: list[int]
@@ -152,7 +156,7 @@ def test_each_item_of_the_pool_is_drawn_as_often_and_only_the_last_place_changes
     )
     counted: list[None] = []
     explorer = Explorer(0.01, Turns(), lambda: counted.append(None))
-    drawn = [explorer.explore(usual) for _ in pool]
+    drawn = [explored(explorer, usual) for _ in pool]
     assert [(each.items[-1], each.scores[-1]) for each in drawn] == list(pool)
     for each in drawn:
         assert (each.items[:-1], each.scores[:-1]) == (usual.items[:-1], usual.scores[:-1])
@@ -162,7 +166,7 @@ def test_each_item_of_the_pool_is_drawn_as_often_and_only_the_last_place_changes
 
 def test_the_share_and_the_draws_are_those_of_the_source_of_chance() -> None:
     explorer = Explorer(0.2, random.Random(7), lambda: None)
-    answers = [explorer.explore(ANSWER) for _ in range(30_000)]
+    answers = [explored(explorer, ANSWER) for _ in range(30_000)]
     drawn = Counter(each.items[-1] for each in answers if each.explored)
     assert sum(drawn.values()) == pytest.approx(6000, abs=5 * math.sqrt(30_000 * 0.2 * 0.8))
     for count in drawn.values():
@@ -171,9 +175,9 @@ def test_the_share_and_the_draws_are_those_of_the_source_of_chance() -> None:
     assert all(each is ANSWER for each in answers if not each.explored)
 
 
-def test_an_answer_without_a_pool_is_given_as_it_is() -> None:
+def test_an_answer_without_a_pool_is_never_chosen() -> None:
     plain = Answer((1, 2), (0.9, 0.8), Source.MODEL)
-    assert Explorer(0.2, Turns(), pytest.fail).explore(plain) is plain
+    assert not Explorer(0.2, Turns(), pytest.fail).chosen(plain)
 
 
 async def of_chain(folder: Path, **changes: Any) -> tuple[Answer, int]:
@@ -242,7 +246,7 @@ async def test_an_answer_that_is_kept_or_shared_is_no_drawn_one(tmp_path: Path) 
     async def ask() -> Answer:
         answer, _ = await cache.answer(request(top_n=2))
         assert (answer.items, answer.explored) == ((0, 1), False)
-        return explorer.explore(answer)
+        return explored(explorer, answer)
 
     at_once = await asyncio.gather(ask(), ask())
     later = [await ask(), await ask()]

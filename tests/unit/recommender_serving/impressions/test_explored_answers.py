@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import httpx
 import orjson
 import pytest
 
+from recommender_serving.answering.cache import Bounds as CacheBounds
 from recommender_serving.answering.exploring import Chance, Explorer
 from recommender_serving.artifact.loader import load
 from recommender_serving.domain.ids import hashed
 from recommender_serving.domain.types import Ranking
 from recommender_serving.impressions.collector import Receipt
-from recommender_serving.impressions.events import MOST_ID, Origin
+from recommender_serving.impressions.events import MOST_ID, MOST_ITEMS, Origin, takes_draw
 from recommender_serving.impressions.reporter import Bounds, Impressions
 from tests.unit.recommender_serving.serving_asking import infer, predict
 from tests.unit.recommender_serving.serving_fakes import Parts, giving
@@ -40,22 +42,32 @@ class Last:
 
     def __init__(self, *, always: bool = True) -> None:
         self.always = always
+        self.draws = 0
 
     def random(self) -> float:
         return 0.0 if self.always else 0.99
 
     def randrange(self, stop: int, /) -> int:
+        self.draws += 1
         return stop - 1
 
 
 class Desk:
     """A transformer with ids that are texts, and the bodies that it reports."""
 
-    def __init__(self, folder: Path, chance: Chance | None, share: float = 1.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        chance: Chance | None,
+        share: float = 1.0,
+        cache: CacheBounds | None = None,
+    ) -> None:
         folder.mkdir()
         write_text_files(folder)
         pool = 0 if chance is None else 4
-        self.parts = Parts(folder, giving(BEST), giving(BEST), artifact=load(folder), pool=pool)
+        self.parts = Parts(
+            folder, giving(BEST), giving(BEST), artifact=load(folder), cache=cache, pool=pool
+        )
         self.bodies: list[bytes] = []
         self.explorer = (
             None if chance is None else Explorer(0.2, chance, self.parts.metrics.explored)
@@ -123,11 +135,10 @@ async def test_without_exploration_impressions_are_the_same_to_the_byte(tmp_path
     ("asked", "share"),
     [
         ({"user_id": "smoke.recommender.dev"}, 1.0),
-        ({"seed_items": [TEXTS[0]]}, 1.0),
         ({"session": [{"item": TEXTS[0]}], "session_id": "s"}, 1.0),
         ({"user_id": "ada"}, 0.0),
     ],
-    ids=["smoke inference", "seeds", "no user", "not in the share"],
+    ids=["smoke inference", "no user", "not in the share"],
 )
 async def test_an_answer_whose_impression_nobody_gets_does_not_explore(
     tmp_path: Path, asked: dict[str, Any], share: float
@@ -135,6 +146,28 @@ async def test_an_answer_whose_impression_nobody_gets_does_not_explore(
     desk = Desk(tmp_path / "a", Last(), share)
     await desk.ask({"top_n": 2, **asked})
     assert (await desk.reported(), desk.explored) == ([], 0)
+
+
+async def test_an_answer_to_seeds_does_not_explore(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "a", Last())
+    await desk.ask({"user_id": "ada", "seed_items": [TEXTS[0]], "top_n": 2})
+    assert desk.explored == 0
+
+
+async def test_what_the_cache_keeps_is_not_drawn(tmp_path: Path) -> None:
+    chance = Last()
+    desk = Desk(tmp_path / "a", chance, cache=CacheBounds(seconds=5, entries=9, bytes=2**20))
+    told = []
+    for chance.always in (True, False):
+        reply = await desk.ask({"user_id": "ada", "top_n": 3})
+        told.append(reply.json()["predictions"][0]["items"])
+    assert told == [[*TEXTS[:2], TEXTS[5]], TEXTS[:3]]
+    assert [("explored" in each, each["items"]) for each in await desk.reported()] == [
+        (True, told[0]),
+        (False, told[1]),
+    ]
+    assert desk.explored == 1
+    assert desk.parts.value("transformer_cache_lookups_total", outcome="hit") == 1
 
 
 async def test_each_instance_of_a_call_has_a_draw_of_its_own(tmp_path: Path) -> None:
@@ -163,19 +196,37 @@ async def test_the_version_that_answers_explores_and_reports_it(tmp_path: Path) 
     assert (len(ours), len(theirs), counts) == (1, 2, [1, 2])
 
 
-async def test_a_pool_with_an_id_that_the_collector_refuses_is_not_reported(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    "ranked",
+    [(1, 2, MOST_ID + 1), (1, MOST_ID + 1, 2), (MOST_ID + 1, 1, 2)],
+    ids=["of the pool", "of the last place", "of a place before"],
+)
+async def test_an_answer_with_an_id_that_the_collector_refuses_is_not_drawn(
+    tmp_path: Path, ranked: tuple[int, ...]
 ) -> None:
-    strange = Ranking((1, 2, MOST_ID + 1), (0.9, 0.8, 0.7))
-    async with pair(tmp_path, lambda: giving(strange), chance=Turn()) as both:
-        await predict(both, THEIRS[0])
+    chance = Last()
+    strange = Ranking(ranked, (0.9, 0.8, 0.7))
+    async with pair(tmp_path, lambda: giving(strange), chance=chance) as both:
+        (told,) = (await predict(both, THEIRS[0])).json()["predictions"]
         (event,) = await both.candidate.desk.reported()
-    assert event["items"] == [1, 2]
+        count = both.candidate.value("transformer_explored_total")
+    assert told["items"] == [*ranked[:2]]
     assert "explored" not in event
+    assert (count, chance.draws) == (0, 0)
 
 
-class Turn(Last):
-    """Draws the first item of a pool."""
-
-    def randrange(self, stop: int, /) -> int:
-        return 0
+@pytest.mark.parametrize(
+    ("items", "pool", "takes"),
+    [
+        (range(MOST_ITEMS), (MOST_ITEMS - 1, MOST_ITEMS), True),
+        (range(MOST_ITEMS + 1), (MOST_ITEMS, MOST_ITEMS + 1), False),
+        ((0, MOST_ID), (MOST_ID, 1), True),
+        ((0, MOST_ID + 1), (MOST_ID + 1, 1), False),
+        ((0, 1), (1, MOST_ID + 1), False),
+        (("a", "b"), ("b", "c\n"), False),
+    ],
+)
+def test_an_impression_takes_only_a_draw_that_the_collector_takes_whole(
+    items: Sequence[int] | Sequence[str], pool: Sequence[int] | Sequence[str], takes: bool
+) -> None:
+    assert takes_draw(items, pool) is takes

@@ -40,7 +40,9 @@ async def test_answers_explore_if_the_settings_say_so(
     assert (answer.items, len(answer.pool)) == ((0, 1), pool)
     explorer = parts.build_explorer(given, recommender.metrics)
     assert (explorer is None) is (pool == 0)
-    drawn = {explorer.explore(answer).items for _ in range(2000)} if explorer else set()
+    chosen = [explorer.chosen(answer) for _ in range(2000)] if explorer else []
+    assert set(chosen) == ({True, False} if pool else set())
+    drawn = {explorer.drawn(answer).items for _ in range(200)} if explorer else set()
     assert drawn == ({(0, 1), (0, 2), (0, 3)} if pool else set())
     labels = {"model": "movies", "version": "movies-1"}
     count = registry.get_sample_value("transformer_explored_total", labels)
