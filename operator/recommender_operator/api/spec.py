@@ -26,6 +26,7 @@ from recommender_operator.api.spec_experiment import (
 from recommender_operator.api.spec_gates import (
     AGAINST_BASELINE,
     LOWER_IS_BETTER,
+    MAY_BE_UNMEASURED,
     NEARER_ONE,
     WITH_CHAMPION_DIFFERENCE,
     WITH_INTERVAL,
@@ -57,6 +58,7 @@ from recommender_operator.api.spec_training import (
 __all__ = [
     "AGAINST_BASELINE",
     "LOWER_IS_BETTER",
+    "MAY_BE_UNMEASURED",
     "NEARER_ONE",
     "WITH_CHAMPION_DIFFERENCE",
     "WITH_INTERVAL",
