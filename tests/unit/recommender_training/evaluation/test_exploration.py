@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import pathlib
 from typing import Any
 
+import jsonschema
 import numpy as np
 import polars as pl
 import pytest
@@ -23,15 +26,27 @@ from recommender_training.evaluation.exploration import Decisions
 from recommender_training.evaluation.explored_places import Places, Pools
 from recommender_training.features.prepared import Prepared, prepare
 from recommender_training.fitted.bundle import Bundle
+from recommender_training.html_report import exploration as exploration_page
+from recommender_training.html_report.markup import join
 from recommender_training.trainer.fit_models import fit_models
 from tests import small_data
 
+SCHEMA_FILE = pathlib.Path(__file__).parents[4] / "docs" / "evaluation.schema.json"
 CONFIG = parse_config('{"seed": 3, "algorithm": "LogisticRegression"}')
 ITEMS, POOL = 12, 4
 #: Rates of clicks of two kinds of items.
 RATES = np.where(np.arange(ITEMS) % 2 == 1, 0.5, 0.1)
-#: A model that knows the users well, one that knows nothing, and one that is upside down.
-NOISE = st.sampled_from([0.0, 0.05, 0.5])
+
+
+def assert_told(section: dict[str, Any], *texts: str) -> None:
+    """The section holds to the published schema, and the page has these texts."""
+    schema = json.loads(SCHEMA_FILE.read_text())
+    own = {**schema["properties"]["offPolicy"], "$defs": schema["$defs"]}
+    jsonschema.Draft202012Validator(own).validate(section)
+    assert set(own["properties"]) == set(section)
+    page = join(*exploration_page.parts(section)).source
+    for text in texts:
+        assert text in page
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,6 +133,7 @@ def test_too_few_rows_or_users_give_no_estimate_and_say_so() -> None:
         assert found["gain"] is None
         assert found["message"].startswith("too few rows")
         assert exploration.metrics(found) == {}
+        assert_told(found, "No estimate: too few rows")
     drawn = draw(1)
     own = ranks(drawn, drawn.truth)
     assert "champion could not" in told(drawn, own, None, wanted=True)["message"]
@@ -195,6 +211,9 @@ def test_a_model_that_has_learned_the_rates_gains_over_the_draw(
     assert report["metrics"]["offPolicyGain"] == found["gain"]["value"]
     assert found["gain"]["low"] < truth < found["gain"]["high"]
     assert found["estimates"]["recommender"]["supported"]
+    assert_told(
+        found, f"{found['gain']['value']:+.4f} positive responses", "compared with the draw"
+    )
 
 
 def test_a_champion_is_judged_at_the_same_places(learned: tuple[Prepared, Bundle]) -> None:
@@ -209,6 +228,7 @@ def test_a_champion_is_judged_at_the_same_places(learned: tuple[Prepared, Bundle
 
     report = evaluate(bundle, prepared, prepared.split.test, reversed_)
     assert report["offPolicy"]["against"] == "champion"
+    assert_told(report["offPolicy"], "compared with the champion", "Champion")
     assert report["metrics"]["offPolicyGainLow"] > 0.2
     report = evaluate(bundle, prepared, prepared.split.test, lambda _: None)
     assert "offPolicyGain" not in report["metrics"]
