@@ -25,8 +25,8 @@ from recommender_operator.api.spec_experiment import (
 )
 from recommender_operator.api.spec_gates import (
     AGAINST_BASELINE,
+    AT_EXPLORED_PLACES,
     LOWER_IS_BETTER,
-    MAY_BE_UNMEASURED,
     NEARER_ONE,
     WITH_CHAMPION_DIFFERENCE,
     WITH_INTERVAL,
@@ -57,8 +57,8 @@ from recommender_operator.api.spec_training import (
 
 __all__ = [
     "AGAINST_BASELINE",
+    "AT_EXPLORED_PLACES",
     "LOWER_IS_BETTER",
-    "MAY_BE_UNMEASURED",
     "NEARER_ONE",
     "WITH_CHAMPION_DIFFERENCE",
     "WITH_INTERVAL",

@@ -77,8 +77,9 @@ WITH_INTERVAL = frozenset(
         GateMetric.OFF_POLICY_GAIN,
     }
 )
-#: Metrics that a test window may not have: a version passes unless the gate is `required`.
-MAY_BE_UNMEASURED = frozenset({GateMetric.OFF_POLICY_GAIN})
+#: Differences to the champion at explored places, of which a test window may have too few: then a
+#: version passes unless the gate is `required`.
+AT_EXPLORED_PLACES = frozenset({GateMetric.OFF_POLICY_GAIN})
 #: Metrics that are differences to the logistic regression of the same run.
 AGAINST_BASELINE = frozenset(
     {

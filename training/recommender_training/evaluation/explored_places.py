@@ -23,7 +23,7 @@ from recommender_training.evaluation.ranking import RankingTask, Request, Shortl
 from recommender_training.features.history import Histories
 
 #: Places that are judged; of more, so many are drawn from a fixed seed.
-MAX_PLACES = 20_000
+MAX_PLACES = 50_000
 #: Scores of items that are held at once.
 _BLOCK = 4_000_000
 

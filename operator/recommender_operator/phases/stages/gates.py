@@ -12,8 +12,8 @@ import math
 from collections.abc import Mapping
 
 from recommender_operator.api.spec import (
+    AT_EXPLORED_PLACES,
     LOWER_IS_BETTER,
-    MAY_BE_UNMEASURED,
     NEARER_ONE,
     Gate,
     JudgeBy,
@@ -65,9 +65,9 @@ def evaluate(gate: Gate, metrics: Metrics, champion: Champion | None) -> GateRes
     metrics = {} if why else metrics
     value = _finite(metrics, name)
     low, high = _interval(metrics, name)
-    if value is None and gate.metric in MAY_BE_UNMEASURED and not gate.required:
+    if value is None and gate.metric in AT_EXPLORED_PLACES and not gate.required:
         return _not_evaluated(gate, why or _NOT_ESTIMATED)
-    missing = why or (_NOT_ESTIMATED if gate.metric in MAY_BE_UNMEASURED else _UNMEASURED)
+    missing = why or (_NOT_ESTIMATED if gate.metric in AT_EXPLORED_PLACES else _UNMEASURED)
     parts = [] if value is not None else [_Requirement("a number", False, missing)]
     parts += _limits(gate, value, low, high)
     if gate.champion_margin is not None:
@@ -88,7 +88,7 @@ def evaluate(gate: Gate, metrics: Metrics, champion: Champion | None) -> GateRes
 
 def _unusable(gate: Gate, champion: Champion | None) -> str:
     """Return why a measured difference is to another version than the champion, else nothing."""
-    if gate.metric not in MAY_BE_UNMEASURED or champion is None or not champion.not_compared:
+    if gate.metric not in AT_EXPLORED_PLACES or champion is None or not champion.not_compared:
         return ""
     return f"{gate.metric.value} was not measured: {champion.not_compared}"
 
