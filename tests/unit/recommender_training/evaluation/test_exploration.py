@@ -266,6 +266,32 @@ def test_places_without_a_label_or_with_unknown_items_do_not_count(
     assert np.isin(some.row, found.row).all()
 
 
+def test_a_model_puts_nothing_there_that_it_does_not_know_and_weighs_its_bonus(
+    learned: tuple[Prepared, Bundle],
+) -> None:
+    """By what is added to its ranks, of which its probabilities know nothing."""
+    prepared, bundle = learned
+    window = answers.window(prepared, prepared.split.test, bundle.sources)
+    places = explored_places.of(prepared.data, prepared.split.test, 5)
+    window = dataclasses.replace(window, places=places)
+    _, scorer = answers.scorers(bundle, prepared)
+
+    def best(added: Any) -> tuple[Any, Pools]:
+        found = window.pools(lambda asked, pools: asked.scores(pools, scorer), added)
+        assert found is not None
+        assert places is not None
+        return places.pool[np.arange(len(found.first)), found.first], found
+
+    (plain, one), (others, two) = best(None), best(np.where(np.arange(ITEMS) < 6, -np.inf, 0.0))
+    raised, _ = best(np.where(np.arange(ITEMS) == 0, 50.0, 0.0))
+    assert np.array_equal(one.probability, two.probability)
+    assert places is not None
+    some = (places.pool >= 6).any(1)
+    assert (plain < 6).any()
+    assert (others[some] >= 6).all()
+    assert (raised[(places.pool == 0).any(1)] == 0).all()
+
+
 def test_without_attribution_to_impressions_there_is_no_estimate() -> None:
     data = shop(attribution=False, impressions=200)
     places = explored_places.of(data, np.arange(100, 150), 5)
