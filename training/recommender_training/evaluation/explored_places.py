@@ -21,6 +21,7 @@ from recommender_training.data.explored import Explored
 from recommender_training.evaluation.first_stage import FirstStage
 from recommender_training.evaluation.ranking import RankingTask, Request, Shortlist, blocks
 from recommender_training.features.history import Histories
+from recommender_training.statistics import calibration
 
 #: Places that are judged; of more, so many are drawn from a fixed seed.
 MAX_PLACES = 50_000
@@ -130,5 +131,4 @@ def shortlist(places: Places, stage: FirstStage, added: Floats | None) -> Shortl
 def judged(pools: Shortlist, logits: Doubles, of_rows: Callable[[Doubles], Doubles]) -> Pools:
     """What a model with these logits [D, P] would choose; of equal items the first of the pool."""
     first = np.asarray((logits + pools.order).argmax(1), dtype=np.int64)
-    probability = 1 / (1 + np.exp(-np.clip(logits, -700, 700)))
-    return Pools(first, of_rows(probability))
+    return Pools(first, of_rows(calibration.probability(logits)))
