@@ -80,6 +80,16 @@ def test_a_sample_is_accepted_and_gets_the_defaults_of_the_models(
         ("evaluation.gates", [{"metric": "beauty", "min": 1}], "Unsupported value"),
         (
             "evaluation.gates",
+            [{"metric": "auc", "min": 0.6, "required": True}],
+            "required applies to offPolicyGain",
+        ),
+        (
+            "evaluation.gates",
+            [{"metric": "offPolicyGain", "championMargin": 0}],
+            "set min instead of championMargin",
+        ),
+        (
+            "evaluation.gates",
             [{"metric": "calibrationError", "max": 0.1, "judgeBy": "Interval"}],
             "requires a metric with an interval: auc, logLoss",
         ),

@@ -216,6 +216,15 @@ RECOMMENDER_MODEL: Rules = {
             "judgeBy Interval with championMargin requires a metric that is compared with the "
             f"champion on the same rows: {_DIFFERENCES_TEXT}",
         ),
+        (
+            "!has(self.required) || self.metric == 'offPolicyGain'",
+            "required applies to offPolicyGain: without a value of another metric a version "
+            "always fails",
+        ),
+        (
+            "!has(self.championMargin) || self.metric != 'offPolicyGain'",
+            "offPolicyGain is a difference to the champion: set min instead of championMargin",
+        ),
     ),
     "spec.rollout.traffic": (
         ("self == oldSelf", "rollout.traffic is immutable: create a new model instead"),

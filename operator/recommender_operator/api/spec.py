@@ -25,6 +25,7 @@ from recommender_operator.api.spec_experiment import (
 )
 from recommender_operator.api.spec_gates import (
     AGAINST_BASELINE,
+    AT_EXPLORED_PLACES,
     LOWER_IS_BETTER,
     NEARER_ONE,
     WITH_CHAMPION_DIFFERENCE,
@@ -56,6 +57,7 @@ from recommender_operator.api.spec_training import (
 
 __all__ = [
     "AGAINST_BASELINE",
+    "AT_EXPLORED_PLACES",
     "LOWER_IS_BETTER",
     "NEARER_ONE",
     "WITH_CHAMPION_DIFFERENCE",

@@ -38,6 +38,8 @@ class GateMetric(enum.StrEnum):
     SEGMENT_LOG_LOSS_DIFFERENCE = "segmentLogLossDifference"
     LEAST_EXPOSURE_RATIO_AT_10 = "leastExposureRatioAt10"
     EXPOSURE_GAP_AT_10 = "exposureGapAt10"
+    # At explored places, against the champion (without one: against the draw).
+    OFF_POLICY_GAIN = "offPolicyGain"
     # The exported graph that serves.
     MODEL_MEGABYTES = "modelMegabytes"
     MODEL_LATENCY_P99_MILLISECONDS = "modelLatencyP99Milliseconds"
@@ -72,8 +74,12 @@ WITH_INTERVAL = frozenset(
         GateMetric.WORST_SEGMENT_AUC,
         GateMetric.WORST_SEGMENT_AUC_MINUS_BASELINE,
         GateMetric.LEAST_EXPOSURE_RATIO_AT_10,
+        GateMetric.OFF_POLICY_GAIN,
     }
 )
+#: Differences to the champion at explored places, of which a test window may have too few: then a
+#: version passes unless the gate is `required`.
+AT_EXPLORED_PLACES = frozenset({GateMetric.OFF_POLICY_GAIN})
 #: Metrics that are differences to the logistic regression of the same run.
 AGAINST_BASELINE = frozenset(
     {
@@ -107,6 +113,11 @@ class Gate(ApiModel):
         "at its training. Interval compares the worse end of the 95 % interval: min with the low "
         "end, max with the high end, championMargin with the worse end of the paired difference "
         "to the champion on the same rows. A missing interval fails.",
+    )
+    required: bool | None = Field(
+        default=None,
+        description="Of offPolicyGain: true fails a version without an estimate, as gates on "
+        "other metrics do. Otherwise such a gate is not evaluated, and passes.",
     )
 
 

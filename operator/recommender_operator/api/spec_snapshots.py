@@ -10,7 +10,7 @@ from recommender_operator.api.base import ApiModel
 
 #: Form of a data version: Delta versions of the tables and a digest of their rows
 #: (`recommender_training.data.lake`).
-DATA_VERSION = r"^i[0-9]+\.u[0-9]+\.t[0-9]+-[0-9a-f]{16}$"
+DATA_VERSION = r"^i[0-9]+\.u[0-9]+\.t[0-9]+(\.e[0-9]+)?-[0-9a-f]{16}$"
 
 
 class SnapshotPeriod(enum.StrEnum):

@@ -12,6 +12,7 @@ from tests.unit.recommender_operator.simulation.cluster import spec
 from tests.unit.recommender_operator.world import World
 
 GATE = {"metric": "auc", "championMargin": 0.01, "judgeBy": "Interval"}
+GAIN = {"metric": "offPolicyGain", "min": 0, "judgeBy": "Interval"}
 NO_WORSE = {"aucMinusChampion": 0.0, "aucMinusChampionLow": -0.005, "aucMinusChampionHigh": 0.005}
 
 
@@ -41,8 +42,9 @@ def train_second(world: World, **differences: float) -> str:
     return world.stages()[2]
 
 
-def test_the_training_gets_the_champion_if_a_gate_compares_with_it() -> None:
-    world = world_with(GATE | {"judgeBy": "Value"})
+@pytest.mark.parametrize("gate", [GATE | {"judgeBy": "Value"}, GAIN])
+def test_the_training_gets_the_champion_if_a_gate_compares_with_it(gate: dict[str, Any]) -> None:
+    world = world_with(gate)
     champion = world.versions[world.stable()].status.artifact
     assert champion is not None
     train_second(world)
@@ -105,6 +107,29 @@ def test_a_version_that_is_not_shown_to_be_no_worse_is_rejected_with_the_reason(
     assert train_second(world, **differences) == "Rejected"
     assert reason in world.message("GatesPassed")
     assert world.condition("GatesPassed") == ("False", "GateFailed")
+
+
+@pytest.mark.parametrize(
+    ("gain", "required", "stage"),
+    [
+        ((0.01, 0.03), {}, "Promoted"),
+        ((-0.01, 0.05), {}, "Rejected"),
+        (None, {}, "Promoted"),
+        (None, {"required": True}, "Rejected"),
+    ],
+)
+def test_a_gain_at_explored_places_decides_where_there_is_one(
+    gain: tuple[float, float] | None, required: dict[str, bool], stage: str
+) -> None:
+    world = world_with(GAIN)
+    world.edit(evaluation={"gates": [GAIN | required]})
+    reported(world)
+    low, high = gain or (0.0, 0.0)
+    ends = {"": 0.02, "Low": low, "High": high} if gain else {}
+    found = {f"offPolicyGain{end}": value for end, value in ends.items()}
+    assert train_second(world, **found) == stage
+    if gain is None:
+        assert "too few explored places" in world.message("GatesPassed")
 
 
 def test_a_missing_comparison_is_reported_with_how_to_repeat_the_training() -> None:

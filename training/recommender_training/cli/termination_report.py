@@ -51,6 +51,9 @@ OPERATOR_METRICS = (
     "leastExposureRatioAt10Low",
     "leastExposureRatioAt10High",
     "exposureGapAt10",
+    "offPolicyGain",
+    "offPolicyGainLow",
+    "offPolicyGainHigh",
     "modelMegabytes",
     # Depends on the machine of the Job, so it is not part of the artifact.
     "modelLatencyP99Milliseconds",

@@ -34,7 +34,7 @@ MIN_RETENTION_HOURS = 24
 #: Name of a file while delta-rs (the local store of object_store) writes it. Its listings skip
 #: such names, so a vacuum leaves those of a killed process.
 _UNFINISHED = re.compile(r"#\d+$")
-_TABLES = ("interactions", "users", "items", "ids", "quarantine", "batches")
+_TABLES = ("interactions", "users", "items", "explored", "ids", "quarantine", "batches")
 _PARTITION = ["partition.event_date", "partition.segment"]
 #: Append-only tables. No data version refers to a version of them.
 _APPEND_ONLY = ("ids", "quarantine", "batches")

@@ -17,6 +17,7 @@ from recommender_training.config.label import Label
 from recommender_training.data import coding, labels, row_times, schema
 from recommender_training.data import items as item_rows
 from recommender_training.data.coding import Attribute, Coding
+from recommender_training.data.explored import Explored
 from recommender_training.data.items import Items
 from recommender_training.data.labels import Labelling, Labels
 from recommender_training.data.lake import Tables
@@ -115,6 +116,7 @@ class Dataset:
     items: Items
     attributes: tuple[Attribute, ...] = ()  # [K] of users first, then of context
     label: Label | None = None
+    explored: Explored | None = None  # None: no place of an answer was explored
 
     @property
     def context_width(self) -> int:

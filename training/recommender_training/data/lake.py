@@ -1,7 +1,8 @@
-"""The lake: Delta tables of interactions, users, items and quarantined rows.
+"""The lake: Delta tables of interactions, users, items, explored places and quarantined rows.
 
 A data version consists of the Delta versions of the three tables that training reads and a digest
-of their content and of the declaration of their features: `i3.u1.t1-0123456789abcdef`. The same
+of their content and of the declaration of their features: `i3.u1.t1-0123456789abcdef`. If places
+of answers were explored, their table is the fourth: `i3.u1.t1.e2-0123456789abcdef`. The same
 content always has the same data version, and newer versions never change an older one. The
 declaration lies beside the tables (`declarations.py`), and says which columns they have.
 """
@@ -28,7 +29,7 @@ from recommender_training.data import declarations, row_times, schema
 #: and the versions with them.
 _KEEP_WHOLE_LOG = {"delta.enableExpiredLogCleanup": "false"}
 #: Pattern of a data version.
-VERSION = r"^i([0-9]+)\.u([0-9]+)\.t([0-9]+)-([0-9a-f]{16})$"
+VERSION = r"^i([0-9]+)\.u([0-9]+)\.t([0-9]+)(?:\.e([0-9]+))?-([0-9a-f]{16})$"
 #: Rows converted to text at a time.
 _SLICE = 200_000
 #: Columns that decide the order of rows; the others of the interactions break ties.
@@ -36,6 +37,7 @@ _ORDER = {
     "interactions": ["timestamp", "user_id", "item_id", "value", "event_date", "segment"],
     "users": ["user_id"],
     "items": ["item_id"],
+    "explored": ["timestamp", "user_id", "item_id", "place", "pool"],
 }
 
 
@@ -47,10 +49,13 @@ class Tables:
     users: pl.DataFrame
     items: pl.DataFrame
     declaration: Declaration
+    explored: pl.DataFrame | None = None
 
     def digest(self) -> str:
         """Return 16 hex digits of a SHA-256 over the declaration and the rows."""
-        return content_digest(self.declaration, [self.interactions], self.users, self.items)
+        return content_digest(
+            self.declaration, [self.interactions], self.users, self.items, self.explored
+        )
 
 
 def content_digest(
@@ -58,22 +63,23 @@ def content_digest(
     interactions: Iterable[pl.DataFrame],
     users: pl.DataFrame,
     items: pl.DataFrame,
+    explored: pl.DataFrame | None = None,
 ) -> str:
     """Return 16 hex digits of a SHA-256 over the declaration and the sorted rows.
 
-    Interactions come in parts.
+    Interactions come in parts. Without explored places it is the digest of three tables.
     """
     digest = Digest(declaration)
     for _ in digest.over(interactions):
         pass
-    for side in (users, items):
+    for side in (users, items, *(() if explored is None else (explored,))):
         for _ in digest.over([side]):
             pass
     return digest.text()
 
 
 class Digest:
-    """Digest of a declaration and of three tables in sequence, computed while they are read."""
+    """Digest of a declaration and of tables in sequence, computed while they are read."""
 
     def __init__(self, declaration: Declaration) -> None:
         """Start with the first table."""
@@ -255,9 +261,12 @@ def newest(lake: Path, name: str) -> int | None:
         return None
 
 
-def name_version(interactions: int, users: int, items: int, digest: str) -> str:
+def name_version(
+    interactions: int, users: int, items: int, digest: str, explored: int | None = None
+) -> str:
     """Return the data version of these Delta versions and this digest."""
-    return f"i{interactions}.u{users}.t{items}-{digest}"
+    fourth = "" if explored is None else f".e{explored}"
+    return f"i{interactions}.u{users}.t{items}{fourth}-{digest}"
 
 
 def sort(name: str, frame: pl.DataFrame) -> pl.DataFrame:
@@ -279,6 +288,7 @@ class Scans:
 
     tables: dict[str, pl.LazyFrame]
     declaration: Declaration
+    explored: pl.DataFrame | None = None  # sorted; None: the version has no such table
 
 
 def scan_version(lake: Path, data_version: str) -> Scans:
@@ -288,29 +298,35 @@ def scan_version(lake: Path, data_version: str) -> Scans:
     """
     numbers = table_versions(data_version)
     declaration = declarations.read(lake, data_version)
-    schemas = schema.tables(declaration)
+    schemas = {**schema.tables(declaration), "explored": schema.EXPLORED_SCHEMA}
     scans: dict[str, pl.LazyFrame] = {}
     for name, number in numbers.items():
         with _readable(lake, name, number):
             rows = pl.scan_delta(DeltaTable(str(lake / name), version=number))
             scans[name] = select(rows, schemas[name])
-    return Scans(scans, declaration)
+    explored = scans.pop("explored", None)
+    if explored is None:
+        return Scans(scans, declaration)
+    with _readable(lake, "explored", numbers["explored"]):
+        return Scans(scans, declaration, sort("explored", explored.collect()))
 
 
 def table_versions(data_version: str) -> dict[str, int]:
-    """Return the Delta version of each of the three tables in a data version."""
-    return dict(zip(_ORDER, map(int, _parse(data_version).groups()[:3]), strict=True))
+    """Return the Delta version of each table in a data version."""
+    numbers = zip(_ORDER, _parse(data_version).groups()[:-1], strict=True)
+    return {name: int(number) for name, number in numbers if number is not None}
 
 
 def no_newer(data_version: str, than: str) -> bool:
     """Return whether no table of a data version is newer than in another one of the same lake."""
     limits = table_versions(than)
-    return all(number <= limits[name] for name, number in table_versions(data_version).items())
+    found = table_versions(data_version)
+    return all(number <= limits.get(name, -1) for name, number in found.items())
 
 
 def digest_of(data_version: str) -> str:
     """Return the digest in a data version."""
-    return _parse(data_version).group(4)
+    return str(_parse(data_version).groups()[-1])
 
 
 def read_version(lake: Path, data_version: str) -> Tables:
@@ -320,10 +336,11 @@ def read_version(lake: Path, data_version: str) -> Tables:
     """
     scans = scan_version(lake, data_version)
     frames: dict[str, pl.DataFrame] = {}
-    for name, number in table_versions(data_version).items():
-        with _readable(lake, name, number):
-            frames[name] = sort(name, scans.tables[name].collect())
-    tables = Tables(**frames, declaration=scans.declaration)
+    numbers = table_versions(data_version)
+    for name, rows in scans.tables.items():
+        with _readable(lake, name, numbers[name]):
+            frames[name] = sort(name, rows.collect())
+    tables = Tables(**frames, declaration=scans.declaration, explored=scans.explored)
     if tables.digest() != digest_of(data_version):
         raise changed(lake, data_version)
     return tables

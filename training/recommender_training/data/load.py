@@ -6,7 +6,7 @@ The digest is computed on the way, so that training reads exactly the content of
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +16,7 @@ from recommender_training.config.declaration import Declaration
 from recommender_training.data import dataset, lake, negatives, ordered, splits
 from recommender_training.data.coding import Coding
 from recommender_training.data.dataset import Dataset
+from recommender_training.data.explored import Explored
 from recommender_training.data.labels import Labelling
 
 
@@ -46,11 +47,15 @@ def load(path: Path, data_version: str, window_days: int | None) -> tuple[Side, 
         label = scans.declaration.label
         labelling = None if label is None else Labelling.of(label, inside, last)
         data = dataset.assemble(_within(parts, first, last), count, users, items, coded, labelling)
-        for table in (users, items):
+        for table in (users, items, *(() if scans.explored is None else (scans.explored,))):
             list(digest.over([table]))
     if digest.text() != lake.digest_of(data_version):
         raise lake.changed(path, data_version)
-    return Side(users, items, scans.declaration), negatives.add(data)
+    found = negatives.add(data)
+    if scans.explored is not None:
+        places = Explored.of(scans.explored, found.users.ids, found.items.ids)
+        found = replace(found, explored=places)
+    return Side(users, items, scans.declaration), found
 
 
 def verify(path: Path, data_version: str, window_days: int | None) -> tuple[int, int, int]:
@@ -63,7 +68,9 @@ def verify(path: Path, data_version: str, window_days: int | None) -> tuple[int,
     with lake.intact(path, data_version):
         rows = scans.tables["interactions"]
         users, items = _sides(scans)
-        found = lake.content_digest(scans.declaration, ordered.by_time(rows), users, items)
+        found = lake.content_digest(
+            scans.declaration, ordered.by_time(rows), users, items, scans.explored
+        )
         if found != lake.digest_of(data_version):
             raise lake.changed(path, data_version)
         return _window(rows, window_days)

@@ -54,6 +54,17 @@ BATCHES_SCHEMA = pl.Schema(
 )
 #: Texts of hashed ids; `kind` is user or item.
 IDS_SCHEMA = pl.Schema({"kind": pl.String, "id": pl.Int64, "text": pl.String})
+#: Places of answers whose item was drawn at random: `item_id` was shown at `place`; `pool` has the
+#: ids of all that could have been, best first, with spaces between them.
+EXPLORED_SCHEMA = pl.Schema(
+    {
+        "user_id": pl.Int64,
+        "timestamp": pl.Int64,
+        "item_id": pl.Int64,
+        "place": pl.Int64,
+        "pool": pl.String,
+    }
+)
 #: Columns that identify an event of a mapped file.
 EVENT_KEY = ("user_id", "item_id", "timestamp", "event_type")
 #: Columns of the interactions that every declaration has.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -16,7 +16,8 @@ from scipy.special import expit, logit
 
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation import ranking
+from recommender_training.evaluation import explored_places, ranking
+from recommender_training.evaluation.explored_places import Places, Pools
 from recommender_training.evaluation.first_stage import FirstStage
 from recommender_training.evaluation.ranking import Shortlist
 from recommender_training.features import groups, history, popularity
@@ -41,6 +42,7 @@ class Answers:
     probability: Doubles | None  # [N] calibrated; None for a model that only ranks
     top: Ints  # [R, K] items, best first
     plain: Ints | None = None  # [R, K] without the bonus of item groups, where there is one
+    pools: Pools | None = None  # at the explored places of the window, if it has any
 
     @property
     def unchanged(self) -> Ints:
@@ -57,6 +59,7 @@ class Window:
     task: ranking.RankingTask
     sources: RetrievalModels = field(default_factory=RetrievalModels)  # what lists are ordered by
     rate_shift: float = 0.0  # `Prepared.rate_shift`, which the rows themselves do not have
+    places: Places | None = None  # explored ones to judge models at
 
     @property
     def data(self) -> Dataset:
@@ -141,6 +144,22 @@ class Window:
         """[R, C] scores of the candidates."""
         return self.known.scores(self.task.requests, shortlist.items, scorer)
 
+    def pools(
+        self, score: Score, added: Floats | None = None, weights: Weights | None = None
+    ) -> Pools | None:
+        """What a model would put at the explored places; arguments as of `shortlist`."""
+        if self.places is None or not len(self.places.row):
+            return None
+        weights = self.retrieval if weights is None else weights
+        stage = FirstStage(self.known, self.sources, weights)
+        found = explored_places.shortlist(self.places, stage, added)
+        logits = score(replace(self, task=self.places.task), found)
+        return explored_places.judged(found, logits, self.of_rows)
+
+
+#: Logits [R, C] of candidates of the requests of a window.
+Score = Callable[[Window, Shortlist], Doubles]
+
 
 def window(prepared: Prepared, rows: Ints, sources: RetrievalModels | None = None) -> Window:
     """The window of these rows, which are sorted by time; lists are ordered by `sources`.
@@ -164,8 +183,8 @@ def answer(bundle: Bundle, prepared: Prepared, window: Window) -> dict[str, Answ
     prepared = judged_at(prepared, window.start)
 
     def listed(name: str, found: Doubles, scorer: ranking.Scorer) -> Answers:
-        def score(shortlist: Shortlist) -> Doubles:
-            return window.scores(shortlist, scorer)
+        def score(asked: Window, shortlist: Shortlist) -> Doubles:
+            return asked.scores(shortlist, scorer)
 
         return with_lists(window, found, score, bundle.bonus.get(name))
 
@@ -203,7 +222,7 @@ def _by_segment(window: Window) -> dict[str, Answers]:
 def with_lists(
     window: Window,
     probability: Doubles | None,
-    score: Callable[[Shortlist], Doubles],
+    score: Score,
     bonus: Bonus | None,
     weights: Weights | None = None,
 ) -> Answers:
@@ -212,14 +231,16 @@ def with_lists(
     """
     plain = window.plain if weights is None else window.shortlist(weights=weights)
     probability = None if probability is None else window.of_rows(probability)
-    logits = score(plain)
+    logits = score(window, plain)
     top = plain.best(logits, TOP_K)
     if bonus is None:
-        return Answers(probability, top)
-    raised = window.shortlist(bonus.of_items(window.membership(bonus.by)), weights)
+        return Answers(probability, top, pools=window.pools(score, weights=weights))
+    added = bonus.of_items(window.membership(bonus.by))
+    raised = window.shortlist(added, weights)
     if not np.array_equal(raised.items, plain.items):
-        logits = score(raised)
-    return Answers(probability, raised.best(logits, TOP_K), top)
+        logits = score(window, raised)
+    best = raised.best(logits, TOP_K)
+    return Answers(probability, best, top, window.pools(score, added, weights))
 
 
 def scorers(bundle: Bundle, prepared: Prepared) -> tuple[ranking.Scorer, ranking.Scorer]:

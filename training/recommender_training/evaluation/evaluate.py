@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from recommender_training.common.arrays import Ints
 from recommender_training.evaluation import (
     answers,
     catalogue,
+    exploration,
+    explored_places,
     fairness,
     flat,
     intervals,
@@ -17,6 +22,7 @@ from recommender_training.evaluation import (
     responses,
 )
 from recommender_training.evaluation.answers import TOP_K, Answers, Window
+from recommender_training.evaluation.explored_places import Places
 from recommender_training.features.prepared import Prepared
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.statistics import bootstrap
@@ -43,6 +49,8 @@ def evaluate(
     the model that it was made of is `full`.
     """
     window = answers.window(prepared, rows, bundle.sources)
+    places = explored_places.of(window.data, rows, prepared.history_length)
+    window = replace(window, places=places)
     predictions = answers.answer(bundle, prepared, window)
     if served is not None:
         predictions["full"], predictions["recommender"] = (
@@ -53,6 +61,10 @@ def evaluate(
     if theirs is not None:
         predictions["champion"] = theirs
     sections = report(window, predictions)
+    if places is not None:
+        told = _exploration(window, places, predictions, wanted=champion is not None)
+        sections["offPolicy"] = told
+        sections["metrics"] |= exploration.metrics(told)
     if before is not None:
         sections["mitigation"] = mitigated.section(before, bundle, prepared, window, predictions)
     return sections
@@ -94,6 +106,21 @@ def report(window: Window, predictions: Mapping[str, Answers]) -> dict[str, Any]
             window, {n: a.top for n, a in predictions.items()}
         ),
     }
+
+
+def _exploration(
+    window: Window, places: Places, predictions: Mapping[str, Answers], *, wanted: bool
+) -> dict[str, Any]:
+    """What the version would gain at the explored places of the window."""
+    events, champion = window.data.events, predictions.get("champion")
+    decisions = exploration.Decisions(
+        events.user[places.row].astype(np.int64),
+        places.present,
+        places.chosen,
+        events.label[places.row],
+    )
+    own, theirs = predictions["recommender"].pools, champion.pools if champion else None
+    return exploration.section(places, decisions, own, theirs, wanted=wanted)
 
 
 def _protocol_of(task: ranking.RankingTask) -> str:

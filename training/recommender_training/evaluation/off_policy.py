@@ -93,6 +93,16 @@ class Estimate:
     supported: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class Gain:
+    """How much more a decision of one version earns than one of another, with its interval."""
+
+    value: float
+    standard_error: float
+    low: float
+    high: float
+
+
 def estimate(log: Log, method: Method, *, level: float = 0.95) -> Estimate:
     """Return the estimate with its interval.
 
@@ -100,19 +110,10 @@ def estimate(log: Log, method: Method, *, level: float = 0.95) -> Estimate:
         ValueError: the method needs a model of the reward, or no row has a weight.
     """
     weight = log.weight
-    ones = np.ones_like(weight)
-    if not weight.any():
-        raise ValueError("the new version chooses none of the logged actions")
-    if method is Method.DOUBLY_ROBUST:
-        if log.predicted is None or log.expected is None:
-            raise ValueError("the doubly robust estimate needs predicted and expected rewards")
-        above = log.expected + weight * (log.reward - log.predicted)
-    else:
-        above = weight * log.reward
-    below = weight if method is Method.SNIPS else ones
+    above, below = _terms(log, method)
     _, user = np.unique(log.user, return_inverse=True)
     value, error = _ratio(above, below, user)
-    mean_weight, weight_error = _ratio(weight, ones, user)
+    mean_weight, weight_error = _ratio(weight, np.ones_like(weight), user)
     z = NormalDist().inv_cdf((1 + level) / 2)
     effective = float(weight.sum() ** 2 / (weight @ weight))
     enough = effective >= MIN_EFFECTIVE_ROWS and user.max() + 1 >= MIN_USERS
@@ -128,13 +129,52 @@ def estimate(log: Log, method: Method, *, level: float = 0.95) -> Estimate:
     )
 
 
+def gain(new: Log, old: Log, method: Method, *, level: float = 0.95) -> Gain:
+    """Return the difference of two versions on the same rows, whose errors are correlated.
+
+    Whether there are enough rows for an interval is what the estimates of both say.
+
+    Raises:
+        ValueError: the rows differ, or as `estimate` does.
+    """
+    if not (np.array_equal(new.user, old.user) and np.array_equal(new.reward, old.reward)):
+        raise ValueError("a difference is of the same rows")
+    _, user = np.unique(new.user, return_inverse=True)
+    parts = [_residuals(*_terms(log, method), user) for log in (new, old)]
+    value = parts[0][0] - parts[1][0]
+    error = _error(parts[0][1] - parts[1][1])
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    return Gain(value=value, standard_error=error, low=value - z * error, high=value + z * error)
+
+
+def _terms(log: Log, method: Method) -> tuple[Doubles, Doubles]:
+    """Return what the estimate sums [N] above and below its ratio."""
+    weight = log.weight
+    if not weight.any():
+        raise ValueError("the new version chooses none of the logged actions")
+    if method is not Method.DOUBLY_ROBUST:
+        below = weight if method is Method.SNIPS else np.ones_like(weight)
+        return weight * log.reward, below
+    if log.predicted is None or log.expected is None:
+        raise ValueError("the doubly robust estimate needs predicted and expected rewards")
+    return log.expected + weight * (log.reward - log.predicted), np.ones_like(weight)
+
+
 def _ratio(above: Doubles, below: Doubles, user: Ints) -> tuple[float, float]:
     """Return a ratio of sums and its standard error over users (delta method)."""
+    value, residual_U = _residuals(above, below, user)
+    return value, _error(residual_U)
+
+
+def _residuals(above: Doubles, below: Doubles, user: Ints) -> tuple[float, Doubles]:
+    """Return a ratio of sums, and what each user adds to its error (delta method)."""
     above_U, below_U = (np.bincount(user, weights=values) for values in (above, below))
     value = float(above_U.sum() / below_U.sum())
-    residual_U = above_U - value * below_U
+    return value, (above_U - value * below_U) / below_U.sum()
+
+
+def _error(residual_U: Doubles) -> float:
     users = len(residual_U)
     if users < 2:
-        return value, float("inf")
-    variance = float(residual_U @ residual_U) * users / (users - 1)
-    return value, float(np.sqrt(variance) / below_U.sum())
+        return float("inf")
+    return float(np.sqrt(float(residual_U @ residual_U) * users / (users - 1)))

@@ -8,6 +8,7 @@ from typing import Any
 
 from recommender_training.html_report import (
     checks,
+    exploration,
     figures,
     label,
     mitigation,
@@ -125,6 +126,9 @@ def _sections(report: _Report) -> list[Markup | None]:
             ),
         ),
         _section("Label", *label.parts(report["label"])) if "label" in report else None,
+        _section("Explored places", *exploration.parts(report["offPolicy"]))
+        if "offPolicy" in report
+        else None,
         _section("Search", *search.parts(report["search"])) if "search" in report else None,
         _section("Variants of the graph", *variants.parts(report["variants"]))
         if "variants" in report

@@ -28,6 +28,7 @@ from recommender_training.data import (
 from recommender_training.ingestion import (
     conflicts,
     convert,
+    explored,
     id_table,
     quarantine_limits,
     readers,
@@ -80,6 +81,7 @@ class _Run:
     columns: dict[str, pl.Schema]  # by table
     batches: list[_Batch] = field(default_factory=list)
     segments: set[str] = field(default_factory=set)
+    events: list[SourceFile] = field(default_factory=list)  # of the collector, whole
 
     def hash(self, table: str) -> str:
         return self.mapping.schema_hash(table, self.kind)
@@ -100,6 +102,7 @@ def ingest(
     ids = id_table.open_readers(path, mapping.ids)
     staging = Staging(path / ".staging")
     run = _Run(path, kind, mapping, now, Quarantine(path), staging, ids, declaration, columns)
+    run.events = source_files.of_the_collector(source, files, kind)
     run.staging.begin()
     try:
         return _ingest(run, files, max_share)
@@ -270,8 +273,9 @@ def _write(
     times = rows.select("timestamp").collect(engine="streaming")
     if version is None:
         return Ingested("", times, bad_rows, 0, quarantined)
-    digest = lake.content_digest(run.declaration, ordered.by_time(rows), users, items)
-    name = lake.name_version(version, user_version, item_version, digest)
+    place_version, places = explored.add(run.path, run.events, run.mapping.ids, run.now)
+    digest = lake.content_digest(run.declaration, ordered.by_time(rows), users, items, places)
+    name = lake.name_version(version, user_version, item_version, digest, place_version)
     declarations.write(run.path, name, run.declaration)
     return Ingested(name, times, bad_rows, new_rows, quarantined)
 

@@ -25,6 +25,8 @@ from recommender_training.ingestion.mapping import Format, Mapping
 #: Table features under which the Parquet files still are exactly the rows.
 _READABLE = {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}
 _LOG = "_delta_log"
+#: Names that the writer of the collector gives to its files (docs/events.md).
+_INTERACTIONS, _EVENTS = "interactions.jsonl", "events.jsonl"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,28 @@ def find(source: Path, mapping: Mapping, kind: Format = Format.CSV) -> dict[str,
         read = _delta_files if is_delta else _plain
         found[name] = [file for path in paths for file in read(source, path)]
     return found
+
+
+def of_the_collector(
+    source: Path, found: dict[str, list[SourceFile]], kind: Format
+) -> list[SourceFile]:
+    """Return the files with whole events beside the interactions that the collector writes.
+
+    These are no table of the mapping. A file that is one, or a link, is none of them.
+    """
+    if kind is not Format.JSON_LINES:
+        return []
+    mapped = {file.path for files in found.values() for file in files}
+    beside = [
+        file.path.with_name(_EVENTS)
+        for file in found["interactions"]
+        if file.path.name == _INTERACTIONS
+    ]
+    return [
+        _file(source, path)
+        for path in beside
+        if path not in mapped and path.is_file() and not path.is_symlink() and path.stat().st_size
+    ]
 
 
 def _plain(source: Path, path: Path) -> list[SourceFile]:

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from recommender_training.artifact import manifest, triton
-from recommender_training.common.arrays import Ints
+from recommender_training.common.arrays import Floats
 from recommender_training.evaluation.answers import TOP_K, Answers, Window
 from recommender_training.export import torchscript
 from recommender_training.export.exported_graph import ExportedGraph, GraphError
@@ -64,10 +64,13 @@ class Champion:
     def answers(self, window: Window) -> Answers:
         """Its answers on a window; raises ChampionError if one is not finite."""
         probability = self.graph.probability(window)
-        top = self._top(window)
+        added = self._added(window)
+        shortlist = window.shortlist(added)
+        top = shortlist.best(self.graph.scores(window, shortlist), TOP_K)
         if not np.isfinite(probability).all():
             raise ChampionError("its probabilities are not finite")
-        return Answers(window.of_rows(probability), top)
+        pools = window.pools(self.graph.scores, added)
+        return Answers(window.of_rows(probability), top, pools=pools)
 
     def saw(self, window: Window) -> int | None:
         """Rows of the window that it was fitted on; None if its report does not state it."""
@@ -81,14 +84,13 @@ class Champion:
         """Rows of the window whose item it does not know."""
         return int((~self.graph.knows(window.data.items.ids[window.item])).sum())
 
-    def _top(self, window: Window) -> Ints:
-        """[R, K] its lists. It cannot recommend an item that it does not know."""
+    def _added(self, window: Window) -> Floats:
+        """[I] its bonus. It cannot recommend an item that it does not know."""
         ids = window.data.items.ids
         known = self.graph.knows(ids)
         added = np.full(len(ids), -np.inf, dtype=np.float32)
         added[known] = self.graph.bonus(ids[known])
-        shortlist = window.shortlist(added)
-        return shortlist.best(self.graph.scores(window, shortlist), TOP_K)
+        return added
 
 
 class Comparison:

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from recommender_training.artifact.vocabulary import vocabulary
-from recommender_training.common.arrays import Doubles, Ints
+from recommender_training.common.arrays import Ints
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.config.export import ExportSettings, Variant
@@ -26,7 +26,6 @@ from recommender_training.config.lists import MAX_DENSE_ITEMS, ItemWeights
 from recommender_training.config.training import TrainingConfig
 from recommender_training.evaluation import answers, intervals
 from recommender_training.evaluation.answers import Answers, Window
-from recommender_training.evaluation.ranking import Shortlist
 from recommender_training.export import build, latency, torchscript
 from recommender_training.export.compressed_ranker import compress, left_of
 from recommender_training.export.exported_graph import ExportedGraph
@@ -166,10 +165,7 @@ def answer(
     if variant is not None and window.retrieval is not None:
         left = left_of(torch.from_numpy(window.retrieval), variant, settings).numpy()
 
-    def score(shortlist: Shortlist) -> Doubles:
-        return graph.scores(window, shortlist)
-
-    return answers.with_lists(window, graph.probability(window), score, bonus, left)
+    return answers.with_lists(window, graph.probability(window), graph.scores, bonus, left)
 
 
 def _candidates(

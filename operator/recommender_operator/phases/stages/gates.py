@@ -1,7 +1,8 @@
 """Evaluation of one offline gate: measured value, requirement and result.
 
 A gate compares the value, or the worse end of its 95 % interval. A gate that requires an interval
-fails if there is none (fewer than ten users in the test window): nothing passes unmeasured.
+fails if there is none (fewer than ten users in the test window): nothing passes unmeasured, but
+what only explored places can show, unless the gate requires it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,13 @@ import dataclasses
 import math
 from collections.abc import Mapping
 
-from recommender_operator.api.spec import LOWER_IS_BETTER, NEARER_ONE, Gate, JudgeBy
+from recommender_operator.api.spec import (
+    AT_EXPLORED_PLACES,
+    LOWER_IS_BETTER,
+    NEARER_ONE,
+    Gate,
+    JudgeBy,
+)
 from recommender_operator.api.version import GateResult
 
 #: Metrics of a report, by name.
@@ -22,6 +29,11 @@ _WIDEN = (
 _UNMEASURED = (
     "the training report has no finite value: too few rows, users or segments, or the training "
     "image does not support this metric"
+)
+_NOT_ESTIMATED = (
+    "the training report has no estimate, and offPolicy in the evaluation report says why: mostly "
+    "too few explored places in the test window (raise serving.exploration.share, lower its pool, "
+    "or increase data.window.days)"
 )
 
 
@@ -49,9 +61,14 @@ class _Requirement:
 def evaluate(gate: Gate, metrics: Metrics, champion: Champion | None) -> GateResult:
     """Return the result of a gate; without a champion, championMargin is met."""
     name = gate.metric.value
+    why = _unusable(gate, champion)
+    metrics = {} if why else metrics
     value = _finite(metrics, name)
     low, high = _interval(metrics, name)
-    parts = [] if value is not None else [_Requirement("a number", False, _UNMEASURED)]
+    if value is None and gate.metric in AT_EXPLORED_PLACES and not gate.required:
+        return _not_evaluated(gate, why or _NOT_ESTIMATED)
+    missing = why or (_NOT_ESTIMATED if gate.metric in AT_EXPLORED_PLACES else _UNMEASURED)
+    parts = [] if value is not None else [_Requirement("a number", False, missing)]
     parts += _limits(gate, value, low, high)
     if gate.champion_margin is not None:
         parts.append(_against_champion(gate, gate.champion_margin, metrics, champion))
@@ -66,6 +83,24 @@ def evaluate(gate: Gate, metrics: Metrics, champion: Champion | None) -> GateRes
         threshold=" and ".join(part.text for part in parts)[:253],
         passed=all(part.met for part in parts),
         message="; ".join(messages)[:1024],
+    )
+
+
+def _unusable(gate: Gate, champion: Champion | None) -> str:
+    """Return why a measured difference is to another version than the champion, else nothing."""
+    if gate.metric not in AT_EXPLORED_PLACES or champion is None or not champion.not_compared:
+        return ""
+    return f"{gate.metric.value} was not measured: {champion.not_compared}"
+
+
+def _not_evaluated(gate: Gate, why: str) -> GateResult:
+    return GateResult(
+        metric=gate.metric.value,
+        minimum=gate.min,
+        maximum=gate.max,
+        threshold="none: not evaluated",
+        passed=True,
+        message=why[:1024],
     )
 
 

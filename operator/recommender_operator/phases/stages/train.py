@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.report import ChampionReport, TrainReport
+from recommender_operator.api.spec import AT_EXPLORED_PLACES
 from recommender_operator.api.version import Artifact, Comparison, VersionStage
 from recommender_operator.observed import JobKind
 from recommender_operator.phases.stages import jobs, workers
@@ -54,7 +55,10 @@ def _champion(turn: Turn, *, warm: bool) -> dict[str, str]:
     """Return path and digest of the champion's artifact if a gate or a warm start needs it."""
     champion = turn.champion
     artifact = champion.status.artifact if champion is not None else None
-    compares = any(gate.champion_margin is not None for gate in turn.spec.evaluation.gates)
+    compares = any(
+        gate.champion_margin is not None or gate.metric in AT_EXPLORED_PLACES
+        for gate in turn.spec.evaluation.gates
+    )
     if artifact is None or not (compares or warm):
         return {}
     return {"champion_path": artifact.path, "champion_digest": artifact.digest}

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from recommender_training.artifact import manifest, triton
 from recommender_training.common.arrays import Doubles
 from recommender_training.common.durable_files import canonical_json
-from recommender_training.evaluation import answers
+from recommender_training.data.explored import Explored
+from recommender_training.evaluation import answers, explored_places
 from recommender_training.evaluation.answers import Answers, Window
 from recommender_training.export import torchscript
 from recommender_training.export.request import retrieve
@@ -87,6 +88,38 @@ def test_it_answers_what_its_model_answered_in_its_own_evaluation(
     assert own is not None
     np.testing.assert_allclose(told.probability, own, rtol=0, atol=1e-5)
     assert (told.top == said[name].top).mean() > 0.99, "ties may fall the other way"
+
+
+def test_at_explored_places_it_puts_what_its_model_puts_there(
+    judged: Window, refitted: Bundle, prepared: Prepared, trained: Any
+) -> None:
+    rng, rows = np.random.default_rng(0), judged.rows[:200]
+    items = np.argsort(rng.random((len(rows), judged.data.items.count)), axis=1)
+    pool = np.where(np.arange(5) < rng.integers(2, 6, len(rows))[:, None], items[:, :5], -1)
+    user, time = (getattr(judged.data.events, name)[rows] for name in ("user", "time"))
+    explored = Explored(user, pool[:, 0], time, pool, (pool >= 0).sum(1))
+    places = explored_places.of(
+        dataclasses.replace(judged.data, explored=explored), rows, prepared.history_length
+    )
+    assert places is not None
+    assert not len(places.row), "the data declares no label of impressions"
+    requests = explored_places.requests_of(judged.data, rows, prepared.history_length)
+    task = dataclasses.replace(places.task, requests=requests)
+    asked = dataclasses.replace(
+        judged,
+        places=dataclasses.replace(
+            places, row=rows, pool=pool, chosen=np.zeros(len(rows), dtype=np.int64), task=task
+        ),
+    )
+    own = answers.answer(refitted, prepared, asked)["recommender"].pools
+    told = Champion.load(trained.staged, trained.digest).answers(asked).pools
+    assert own is not None
+    assert told is not None
+    inside = pool >= 0
+    np.testing.assert_allclose(told.probability[inside], own.probability[inside], atol=1e-5)
+    assert (told.first == own.first).mean() > 0.98, "ties may fall the other way"
+    assert inside[np.arange(len(rows)), own.first].all()
+    assert (own.first > 0).any()
 
 
 def test_its_lists_are_of_what_was_known_before_the_window(

@@ -103,6 +103,7 @@ MORE_IS_BETTER = {
     "segmentLogLossDifference": False,
     "leastExposureRatioAt10": True,
     "exposureGapAt10": False,
+    "offPolicyGain": True,
     "modelMegabytes": False,
     "modelLatencyP99Milliseconds": False,
 }
@@ -246,3 +247,45 @@ def test_the_longest_texts_fit_the_record() -> None:
     result = evaluate(gate, metrics, Champion(metrics={}))
     assert len(result.threshold) < 253
     assert not evaluate(gate, metrics, Champion(metrics={}, not_compared="x" * 5000)).passed
+
+
+GAIN = GateMetric.OFF_POLICY_GAIN
+
+
+def test_a_gain_at_explored_places_is_judged_by_its_low_end() -> None:
+    gate = Gate(metric=GAIN, min=0.0, judge_by=INTERVAL)
+    rival = Champion(metrics={})
+    assert evaluate(gate, measured(GAIN, 0.02, 0.001, 0.04), rival).passed
+    found = evaluate(gate, measured(GAIN, 0.02, -0.001, 0.04), rival)
+    assert not found.passed
+    assert words(found) == "offPolicyGain 0.02 [-0.001, 0.04], required: low end at least 0"
+
+
+@pytest.mark.parametrize("judge_by", JudgeBy)
+@pytest.mark.parametrize("rival", [None, Champion(metrics={"offPolicyGain": 0.1})])
+def test_without_an_estimate_a_gain_is_not_evaluated_unless_it_is_required(
+    judge_by: JudgeBy, rival: Champion | None
+) -> None:
+    gate = Gate(metric=GAIN, min=0.0, judge_by=judge_by)
+    found = evaluate(gate, {"auc": 0.7}, rival)
+    assert found.passed
+    assert found.value is None
+    assert found.threshold == "none: not evaluated"
+    assert "too few explored places" in found.message
+    strict = evaluate(gate.model_copy(update={"required": True}), {"auc": 0.7}, rival)
+    assert not strict.passed
+    assert "too few explored places" in strict.message
+
+
+@pytest.mark.parametrize("required", [None, True])
+def test_a_gain_over_a_former_champion_says_nothing_of_the_current_one(
+    required: bool | None,
+) -> None:
+    gate = Gate(metric=GAIN, min=0.0, required=required)
+    rival = Champion(metrics={}, not_compared="v-2 became the champion")
+    found = evaluate(gate, measured(GAIN, 0.2, 0.1, 0.3), rival)
+    assert found.passed is (required is None)
+    assert found.value is None
+    assert "v-2 became the champion" in found.message
+    auc = Gate(metric=AUC, min=0.5)
+    assert evaluate(auc, {"auc": 0.6}, rival).passed, "of the version alone"

@@ -1,0 +1,141 @@
+"""What a version would gain over another one at the explored places of a window.
+
+At each of these places the logging version drew an item of a pool, each with the same
+probability. So what another choice would have earned there can be estimated without showing it
+(`off_policy`). Both versions are judged with one model of the reward, the probabilities of the
+version itself: it has not seen the window, which the champion may have. Legend: D places, P items.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recommender_training.common.arrays import Bools, Doubles, Ints
+from recommender_training.evaluation import off_policy
+from recommender_training.evaluation.explored_places import Places, Pools
+from recommender_training.evaluation.off_policy import Estimate, Log, Method
+
+#: Name of the gain among the metrics.
+METRIC = "offPolicyGain"
+#: What the gain is of: the least variance of the three, and right whatever the reward's model is,
+#: for the probabilities of the draws are known.
+METHOD = Method.DOUBLY_ROBUST
+_METHODS = (Method.SNIPS, METHOD)
+_NO_LABEL = (
+    "no explored place of the window has a label: that needs a label with attribution to the "
+    "impressions of the collector"
+)
+_NO_CHAMPION = "the champion could not be evaluated"
+_UNSUPPORTED = (
+    "the items shown were not drawn as the log says: the weights of {} have the mean {:.3f} "
+    "instead of 1"
+)
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What was drawn, and what came of it."""
+
+    user: Ints  # [D]
+    present: Bools  # [D, P] items of each pool
+    chosen: Ints  # [D] place in the pool of the item that was shown
+    reward: Bools  # [D] whether it got a positive response
+
+    def log(self, first: Ints | None, reward: Doubles) -> Log:
+        """The log as a version sees it that puts `first` [D] there (None: draws as was drawn)."""
+        size, rows = self.present.sum(1), np.arange(len(self.user))
+        if first is None:
+            target, expected = 1 / size, (reward * self.present).sum(1) / size
+        else:
+            target, expected = (first == self.chosen).astype(np.float64), reward[rows, first]
+        return Log(
+            user=self.user,
+            propensity=1 / size,
+            target=target,
+            reward=self.reward.astype(np.float64),
+            predicted=reward[rows, self.chosen],
+            expected=expected,
+        )
+
+
+def section(
+    places: Places,
+    decisions: Decisions,
+    own: Pools | None,
+    champion: Pools | None,
+    *,
+    wanted: bool,
+) -> dict[str, Any]:
+    """The section `offPolicy` of the report; `wanted`: there is a champion to compare with."""
+    told: dict[str, Any] = {
+        "places": places.known,
+        "judged": len(decisions.user),
+        "users": len(np.unique(decisions.user)),
+        "withoutLabel": places.without_label,
+        "unknownItems": places.unknown_items,
+        "method": METHOD.value,
+        "against": "champion" if wanted else "uniform",
+        "estimates": {},
+        "gain": None,
+    }
+    if own is None or not len(decisions.user):
+        return told | {"message": _NO_LABEL}
+    logs = {
+        "recommender": decisions.log(own.first, own.probability),
+        "uniform": decisions.log(None, own.probability),
+    }
+    if champion is not None:
+        logs["champion"] = decisions.log(champion.first, own.probability)
+    told["estimates"] = {name: _estimates(log) for name, log in logs.items()}
+    if wanted and champion is None:
+        return told | {"message": _NO_CHAMPION}
+    gain, message = _gain(logs, told["against"])
+    return told | {"gain": gain, "message": message}
+
+
+def metrics(told: dict[str, Any] | None) -> dict[str, float]:
+    """`offPolicyGain` with the ends of its interval; nothing if there is no estimate."""
+    gain = None if told is None else told["gain"]
+    if gain is None:
+        return {}
+    return {METRIC: gain["value"], f"{METRIC}Low": gain["low"], f"{METRIC}High": gain["high"]}
+
+
+def _gain(logs: dict[str, Log], against: str) -> tuple[dict[str, float] | None, str]:
+    new, old = logs["recommender"], logs[against]
+    for name, log in (("the version", new), ("the champion", old)):
+        if not log.weight.any():
+            return None, f"{name} would have chosen none of the items that were shown"
+        found = off_policy.estimate(log, METHOD)
+        if found.low is None:
+            return None, (
+                f"too few rows: {found.effective_rows:.0f} shown items of "
+                f"{len(np.unique(log.user))} users are those that {name} would have chosen, and "
+                f"an estimate needs {off_policy.MIN_EFFECTIVE_ROWS} of {off_policy.MIN_USERS}"
+            )
+        if not found.supported:
+            return None, _UNSUPPORTED.format(name, found.mean_weight)
+    gain = off_policy.gain(new, old, METHOD)
+    ends = {"value": gain.value, "low": gain.low, "high": gain.high}
+    return {name: round(value, 6) for name, value in ends.items()}, ""
+
+
+def _estimates(log: Log) -> dict[str, Any]:
+    if not log.weight.any():
+        return {"effectiveRows": 0.0, "meanWeight": 0.0, "supported": False}
+    found = {method: off_policy.estimate(log, method) for method in _METHODS}
+    one = found[METHOD]
+    return {
+        **{method.value: _ends(each) for method, each in found.items()},
+        "effectiveRows": round(one.effective_rows, 6),
+        "meanWeight": round(one.mean_weight, 6),
+        "supported": one.supported,
+    }
+
+
+def _ends(found: Estimate) -> dict[str, float | None]:
+    values = {"value": found.value, "low": found.low, "high": found.high}
+    return {name: None if each is None else round(each, 6) for name, each in values.items()}
