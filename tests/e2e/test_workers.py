@@ -69,6 +69,6 @@ def test_given_two_workers_when_the_spec_changes_then_their_pods_are_deleted(
     world.until("no worker", lambda: not faults.workers(world, version), 60)
 
     def trains() -> bool:
-        return world.version(other).get("status", {}).get("stage") == "Training"
+        return bool(world.version(other).get("status", {}).get("stage") == "Training")
 
     world.until("the training of the new spec", trains, 300)

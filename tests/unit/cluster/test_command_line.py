@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import __main__ as command_line
-from tests.cluster import backends, images, pki, settings
+from tests.cluster import apiserver, backends, images, pki, settings
 from tests.cluster.buildah import Buildah
 from tests.cluster.errors import ClusterError, tail
 from tests.cluster.layout import ImageLayout
@@ -27,8 +27,8 @@ def test_the_api_server_of_the_integration_tests_can_be_stopped_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stopped: list[str] = []
-    monkeypatch.setattr(command_line.apiserver, "down_alone", lambda: stopped.append("api"))
-    monkeypatch.setattr(command_line.backends, "selected", lambda: pytest.fail("the cluster"))
+    monkeypatch.setattr(apiserver, "down_alone", lambda: stopped.append("api"))
+    monkeypatch.setattr(backends, "selected", lambda: pytest.fail("the cluster"))
     assert command_line.main(["down", "--only-apiserver"]) == 0
     assert stopped == ["api"]
 

@@ -18,6 +18,7 @@ from recommender_collector.writers.batches import Batches
 from recommender_collector.writers.lake import LakeWriter, Pace
 from recommender_serving.domain.ids import hashed
 from recommender_training.data import lake
+from recommender_training.data.schema import EXPLORED_SCHEMA, QUARANTINE_SCHEMA
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format, parse_mapping
 from tests.unit.recommender_collector.collector_fakes import MemoryLog
@@ -126,3 +127,37 @@ async def test_a_second_check_reads_only_the_new_batch(tmp_path: Path) -> None:
         found.append((read.rows, read.new_rows))
     assert found == [(5, 5), (10, 5)]
     assert {event.kind for batch in batches for event in batch} == {Kind.CLICK}
+
+
+@pytest.mark.parametrize("ids", ["Text", "Integer"])
+async def test_every_place_that_was_drawn_is_a_row_with_its_pool(tmp_path: Path, ids: str) -> None:
+    section = _mapping("Milliseconds", ids)
+    section["interactions"]["eventTypes"].append({"type": "impression", "value": 2})
+    rules = Rules(parse(orjson.dumps({"models": {"shop": {"mapping": section}}})).models["shop"])
+
+    def name(number: int) -> int | str:
+        return number if ids == "Integer" else f"id {number} é"
+
+    def number(id_: int) -> int:
+        return id_ if ids == "Integer" else hashed(str(name(id_)))
+
+    events = [
+        _event(
+            rules, id=f"v{n}", kind="impression", user=name(n), time=NOW - 60 + n,
+            items=[name(1), name(2), name(3)],
+            **({} if n % 3 else {"explored": {"place": 2, "pool": [name(4), name(3)]}}),
+        )
+        for n in range(9)
+    ]  # fmt: skip
+    await _write(tmp_path / "raw", rules.model, [events])
+    mapping = parse_mapping(orjson.dumps(section).decode(), Format.JSON_LINES)
+    ingest.check(
+        tmp_path / "raw", tmp_path / "lake", kind=Format.JSON_LINES, mapping=mapping, now=NOW,
+        max_quarantined_share=0.0,
+    )  # fmt: skip
+    rows = lake.scan(tmp_path / "lake", "explored", EXPLORED_SCHEMA).collect()
+    pool = f"{number(4)} {number(3)}"
+    expected = {(number(n), NOW - 60 + n, number(3), 2, pool) for n in (0, 3, 6)}
+    assert set(rows.iter_rows()) == expected
+    quarantined = lake.scan(tmp_path / "lake", "quarantine", QUARANTINE_SCHEMA).collect()
+    assert quarantined.height == 0
