@@ -90,6 +90,11 @@ def test_a_sample_is_accepted_and_gets_the_defaults_of_the_models(
         ),
         (
             "evaluation.gates",
+            [{"metric": "offPolicyGain", "min": 0, "max": 1}],
+            "set min instead of max",
+        ),
+        (
+            "evaluation.gates",
             [{"metric": "calibrationError", "max": 0.1, "judgeBy": "Interval"}],
             "requires a metric with an interval: auc, logLoss",
         ),

@@ -225,6 +225,10 @@ RECOMMENDER_MODEL: Rules = {
             "!has(self.championMargin) || self.metric != 'offPolicyGain'",
             "offPolicyGain is a difference to the champion: set min instead of championMargin",
         ),
+        (
+            "!has(self.max) || self.metric != 'offPolicyGain'",
+            "offPolicyGain is a gain, of which no version has too much: set min instead of max",
+        ),
     ),
     "spec.rollout.traffic": (
         ("self == oldSelf", "rollout.traffic is immutable: create a new model instead"),

@@ -78,7 +78,7 @@ WITH_INTERVAL = frozenset(
     }
 )
 #: Differences to the champion at explored places, of which a test window may have too few: then a
-#: version passes unless the gate is `required`.
+#: version that was compared with the champion passes unless the gate is `required`.
 AT_EXPLORED_PLACES = frozenset({GateMetric.OFF_POLICY_GAIN})
 #: Metrics that are differences to the logistic regression of the same run.
 AGAINST_BASELINE = frozenset(
@@ -117,7 +117,8 @@ class Gate(ApiModel):
     required: bool | None = Field(
         default=None,
         description="Of offPolicyGain: true fails a version without an estimate, as gates on "
-        "other metrics do. Otherwise such a gate is not evaluated, and passes.",
+        "other metrics do. Otherwise such a gate is not evaluated, and passes, unless the "
+        "training compared with another champion or with none.",
     )
 
 

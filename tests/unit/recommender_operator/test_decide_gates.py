@@ -132,6 +132,23 @@ def test_a_gain_at_explored_places_decides_where_there_is_one(
         assert "too few explored places" in world.message("GatesPassed")
 
 
+@pytest.mark.parametrize(
+    ("fields", "stage", "reason"),
+    [
+        ({"digest": "sha256:" + "f" * 64}, "Rejected", "recommender.dev/retry=<new token>"),
+        ({"compared": False, "message": "its artifact is gone"}, "Promoted", "artifact is gone"),
+    ],
+)
+def test_a_gain_is_over_the_current_champion_unless_that_cannot_be_evaluated(
+    fields: dict[str, object], stage: str, reason: str
+) -> None:
+    world = world_with(GAIN)
+    reported(world, **fields)
+    lost = {"offPolicyGain": -0.2, "offPolicyGainLow": -0.3, "offPolicyGainHigh": -0.1}
+    assert train_second(world, **({} if stage == "Promoted" else lost)) == stage
+    assert reason in world.message("GatesPassed")
+
+
 def test_a_missing_comparison_is_reported_with_how_to_repeat_the_training() -> None:
     world = world_with(GATE)
     assert train_second(world, **NO_WORSE) == "Rejected"

@@ -20,7 +20,7 @@ NOTHING = -1
 
 @dataclass(frozen=True)
 class Explored:
-    """The explored places of a data version, sorted by time, user and item."""
+    """The explored places of the loaded times, sorted by time, user and item."""
 
     user: Ints  # [E] row in Users; NOTHING if unknown
     item: Ints  # [E] row in Items of the item that was shown; NOTHING if unknown
@@ -31,11 +31,13 @@ class Explored:
     @classmethod
     def of(cls, table: pl.DataFrame, users: Ints, items: Ints) -> Explored:
         """The rows of the table, by the sorted ids of users and items."""
-        pools = [np.array(text.split(), dtype=np.int64) for text in table["pool"]]
-        size = np.array([len(each) for each in pools], dtype=np.int64)
-        pool = np.full((len(pools), int(size.max(initial=0))), NOTHING, dtype=np.int64)
-        for row, ids in enumerate(pools):
-            pool[row, : len(ids)] = _places(ids, items)
+        pools = table["pool"].str.split(" ")
+        size = pools.list.len().to_numpy().astype(np.int64)
+        ids = pools.explode(empty_as_null=False).cast(pl.Int64).to_numpy()
+        # Within each pool from 0, as `ids` are one pool after the other.
+        column = np.arange(len(ids)) - np.repeat(size.cumsum() - size, size)
+        pool = np.full((len(size), int(size.max(initial=1))), NOTHING, dtype=np.int64)
+        pool[np.repeat(np.arange(len(size)), size), column] = _places(ids, items)
         return cls(
             _places(table["user_id"].to_numpy(), users),
             _places(table["item_id"].to_numpy(), items),

@@ -53,7 +53,8 @@ def load(path: Path, data_version: str, window_days: int | None) -> tuple[Side, 
         raise lake.changed(path, data_version)
     found = negatives.add(data)
     if scans.explored is not None:
-        places = Explored.of(scans.explored, found.users.ids, found.items.ids)
+        loaded = scans.explored.filter(pl.col("timestamp").is_between(first, last))
+        places = Explored.of(loaded, found.users.ids, found.items.ids)
         found = replace(found, explored=places)
     return Side(users, items, scans.declaration), found
 

@@ -150,11 +150,20 @@ class Window:
         """What a model would put at the explored places; arguments as of `shortlist`."""
         if self.places is None or not len(self.places.row):
             return None
-        weights = self.retrieval if weights is None else weights
-        stage = FirstStage(self.known, self.sources, weights)
-        found = explored_places.shortlist(self.places, stage, added)
+        order = self._pool_order if weights is None else self._order_of_pools(weights)
+        found = explored_places.shortlist(self.places, order, added)
         logits = score(replace(self, task=self.places.task), found)
         return explored_places.judged(found, logits, self.of_rows)
+
+    @functools.cached_property
+    def _pool_order(self) -> Doubles:
+        """[D, P] one pass over the catalogue, which version and champion share."""
+        return self._order_of_pools(self.retrieval)
+
+    def _order_of_pools(self, weights: Weights | None) -> Doubles:
+        assert self.places is not None
+        stage = FirstStage(self.known, self.sources, weights)
+        return explored_places.order(self.places, stage)
 
 
 #: Logits [R, C] of candidates of the requests of a window.
@@ -174,25 +183,30 @@ def window(prepared: Prepared, rows: Ints, sources: RetrievalModels | None = Non
     return Window(known, rows, task, sources or RetrievalModels(), prepared.rate_shift)
 
 
-def answer(bundle: Bundle, prepared: Prepared, window: Window) -> dict[str, Answers]:
+def answer(
+    bundle: Bundle, prepared: Prepared, window: Window, *, at_places: bool = True
+) -> dict[str, Answers]:
     """Answers of `recommender`, `baseline`, `popularity` and `popularityBySegment`.
 
     The last one is there where some user is in a segment of the features for cold start. Rows and
-    lists see the items as they were at the start of the window.
+    lists see the items as they were at the start of the window. What would stand at explored
+    places is asked of `recommender` alone, and only `at_places`.
     """
     prepared = judged_at(prepared, window.start)
 
-    def listed(name: str, found: Doubles, scorer: ranking.Scorer) -> Answers:
+    def listed(name: str, found: Doubles, scorer: ranking.Scorer, *, serves: bool) -> Answers:
         def score(asked: Window, shortlist: Shortlist) -> Doubles:
             return asked.scores(shortlist, scorer)
 
-        return with_lists(window, found, score, bundle.bonus.get(name))
+        bonus = bundle.bonus.get(name)
+        return with_lists(window, found, score, bonus, at_places=at_places and serves)
 
     base_scorer, scorer = scorers(bundle, prepared)
-    base = listed("baseline", baseline_probability(bundle, prepared, window.rows), base_scorer)
-    served = base
-    if bundle.deep is not None:
-        served = listed("recommender", probability(bundle, prepared, window.rows), scorer)
+    found, deep = baseline_probability(bundle, prepared, window.rows), bundle.deep is not None
+    served = base = listed("baseline", found, base_scorer, serves=not deep)
+    if deep:
+        found = probability(bundle, prepared, window.rows)
+        served = listed("recommender", found, scorer, serves=True)
     popular = window.counts.positives.astype(np.float64)
     return {
         "recommender": served,
@@ -225,22 +239,27 @@ def with_lists(
     score: Score,
     bonus: Bonus | None,
     weights: Weights | None = None,
+    *,
+    at_places: bool = True,
 ) -> Answers:
     """The answers of a model that predicts `probability` [N]: its lists are ordered by its logits
-    of candidates and its bonus; by `weights` [I, I] of its own where these are given.
+    of candidates and its bonus; by `weights` [I, I] of its own where these are given. What it
+    would put at explored places takes a pass over the catalogue, so only `at_places`.
     """
     plain = window.plain if weights is None else window.shortlist(weights=weights)
     probability = None if probability is None else window.of_rows(probability)
     logits = score(window, plain)
     top = plain.best(logits, TOP_K)
     if bonus is None:
-        return Answers(probability, top, pools=window.pools(score, weights=weights))
+        pools = window.pools(score, weights=weights) if at_places else None
+        return Answers(probability, top, pools=pools)
     added = bonus.of_items(window.membership(bonus.by))
     raised = window.shortlist(added, weights)
     if not np.array_equal(raised.items, plain.items):
         logits = score(window, raised)
     best = raised.best(logits, TOP_K)
-    return Answers(probability, best, top, window.pools(score, added, weights))
+    pools = window.pools(score, added, weights) if at_places else None
+    return Answers(probability, best, top, pools)
 
 
 def scorers(bundle: Bundle, prepared: Prepared) -> tuple[ranking.Scorer, ranking.Scorer]:

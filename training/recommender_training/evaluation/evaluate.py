@@ -51,7 +51,7 @@ def evaluate(
     window = answers.window(prepared, rows, bundle.sources)
     places = explored_places.of(window.data, rows, prepared.history_length)
     window = replace(window, places=places)
-    predictions = answers.answer(bundle, prepared, window)
+    predictions = answers.answer(bundle, prepared, window, at_places=served is None)
     if served is not None:
         predictions["full"], predictions["recommender"] = (
             predictions["recommender"],

@@ -8,6 +8,7 @@ version itself: it has not seen the window, which the champion may have. Legend:
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,15 +21,23 @@ from recommender_training.evaluation.off_policy import Estimate, Log, Method
 
 #: Name of the gain among the metrics.
 METRIC = "offPolicyGain"
-#: What the gain is of: the least variance of the three, and right whatever the reward's model is,
-#: for the probabilities of the draws are known.
+#: What the gain is of: the least variance of the three. With enough draws that tell something its
+#: value is right whatever the reward's model is, for the probabilities of the draws are known.
 METHOD = Method.DOUBLY_ROBUST
 _METHODS = (Method.SNIPS, METHOD)
-_NO_LABEL = (
+_NO_ATTRIBUTION = (
     "no explored place of the window has a label: that needs a label with attribution to the "
     "impressions of the collector"
 )
+_NONE_INSIDE = (
+    "no place was explored in the test window, whose labels are known up to {:%Y-%m-%dT%H:%M:%SZ}"
+)
+_NONE_KNOWN = "no explored place has a known label and known items"
 _NO_CHAMPION = "the champion could not be evaluated"
+_NOT_APART = (
+    "too few rows: {} shown items tell the version from the champion, and an estimate needs "
+    f"{off_policy.MIN_APART}"
+)
 _UNSUPPORTED = (
     "the items shown were not drawn as the log says: the weights of {} have the mean {:.3f} "
     "instead of 1"
@@ -82,7 +91,7 @@ def section(
         "gain": None,
     }
     if own is None or not len(decisions.user):
-        return told | {"message": _NO_LABEL}
+        return told | {"message": _nothing(places)}
     logs = {
         "recommender": decisions.log(own.first, own.probability),
         "uniform": decisions.log(None, own.probability),
@@ -92,7 +101,10 @@ def section(
     told["estimates"] = {name: _estimates(log) for name, log in logs.items()}
     if wanted and champion is None:
         return told | {"message": _NO_CHAMPION}
-    gain, message = _gain(logs, told["against"])
+    message = _missing(logs, told["against"])
+    if not message and champion is not None:
+        message = _alike(logs, own, champion)
+    gain = None if message else _gain(logs["recommender"], logs[told["against"]])
     return told | {"gain": gain, "message": message}
 
 
@@ -104,23 +116,47 @@ def metrics(told: dict[str, Any] | None) -> dict[str, float]:
     return {METRIC: gain["value"], f"{METRIC}Low": gain["low"], f"{METRIC}High": gain["high"]}
 
 
-def _gain(logs: dict[str, Log], against: str) -> tuple[dict[str, float] | None, str]:
-    new, old = logs["recommender"], logs[against]
-    for name, log in (("the version", new), ("the champion", old)):
+def _nothing(places: Places) -> str:
+    """Why no place can be judged."""
+    if not places.attributed:
+        return _NO_ATTRIBUTION
+    if not places.inside:
+        return _NONE_INSIDE.format(datetime.datetime.fromtimestamp(places.until, datetime.UTC))
+    return _NONE_KNOWN
+
+
+def _missing(logs: dict[str, Log], against: str) -> str:
+    """Why there is no estimate of the version or of what it is compared with, else nothing."""
+    for name, log in (("the version", logs["recommender"]), ("the champion", logs[against])):
         if not log.weight.any():
-            return None, f"{name} would have chosen none of the items that were shown"
+            return f"{name} would have chosen none of the items that were shown"
         found = off_policy.estimate(log, METHOD)
         if found.low is None:
-            return None, (
+            return (
                 f"too few rows: {found.effective_rows:.0f} shown items of "
                 f"{len(np.unique(log.user))} users are those that {name} would have chosen, and "
                 f"an estimate needs {off_policy.MIN_EFFECTIVE_ROWS} of {off_policy.MIN_USERS}"
             )
         if not found.supported:
-            return None, _UNSUPPORTED.format(name, found.mean_weight)
+            return _UNSUPPORTED.format(name, found.mean_weight)
+    return ""
+
+
+def _alike(logs: dict[str, Log], own: Pools, champion: Pools) -> str:
+    """Why version and champion are too alike for an estimate, else nothing.
+
+    Where they choose the same everywhere the gain is known: it is exactly 0.
+    """
+    told_by = off_policy.apart(logs["recommender"], logs["champion"])
+    if told_by >= off_policy.MIN_APART or np.array_equal(own.first, champion.first):
+        return ""
+    return _NOT_APART.format(told_by)
+
+
+def _gain(new: Log, old: Log) -> dict[str, float]:
     gain = off_policy.gain(new, old, METHOD)
     ends = {"value": gain.value, "low": gain.low, "high": gain.high}
-    return {name: round(value, 6) for name, value in ends.items()}, ""
+    return {name: round(value, 6) for name, value in ends.items()}
 
 
 def _estimates(log: Log) -> dict[str, Any]:

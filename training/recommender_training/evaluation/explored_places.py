@@ -23,10 +23,15 @@ from recommender_training.evaluation.ranking import RankingTask, Request, Shortl
 from recommender_training.features.history import Histories
 from recommender_training.statistics import calibration
 
-#: Places that are judged; of more, so many are drawn from a fixed seed.
+#: Places that are judged; if there are more, so many are drawn with a fixed seed.
 MAX_PLACES = 50_000
+#: First-stage scores of a model at all places, one of each item: fewer places in a large
+#: catalogue, but not below the least.
+MAX_SCORES, LEAST_PLACES = 2_000_000_000, 5_000
 #: Scores of items that are held at once.
 _BLOCK = 4_000_000
+#: What tells impressions of an item apart.
+_KEY = ["user", "item", "time"]
 
 
 @dataclass(frozen=True)
@@ -41,11 +46,22 @@ class Places:
     unknown_items: int = 0
     #: Places that could be judged, before any were drawn.
     known: int = 0
+    #: Whether the label is attributed to impressions; else no place has one.
+    attributed: bool = True
+    #: Places of the window, each once.
+    inside: int = 0
+    #: Time of the last row of the window, in seconds since 1970.
+    until: int = 0
 
     @property
     def present(self) -> Bools:
         """[D, P] where a pool has an item."""
         return np.asarray(self.pool >= 0)
+
+    @property
+    def items(self) -> Ints:
+        """[D, P] rows in Items; any after the last item of a pool."""
+        return np.where(self.present, self.pool, 0)
 
     @property
     def size(self) -> Ints:
@@ -61,35 +77,62 @@ class Pools:
     probability: Doubles  # [D, P] of a positive response to each item
 
 
+def most(items: int) -> int:
+    """How many places are judged in a catalogue of so many items."""
+    return min(MAX_PLACES, max(LEAST_PLACES, MAX_SCORES // max(1, items)))
+
+
 def of(data: Dataset, rows: Ints, length: int) -> Places | None:
     """The places of the window `rows`, sorted by time; None if the data has no table of them."""
     explored, events = data.explored, data.events
     if explored is None:
         return None
-    place, row = _matched(explored, data, rows)
-    first, last = (int(events.time[rows[end]]) for end in (0, -1))
-    inside = int(((explored.time >= first) & (explored.time <= last)).sum())
+    decided = _decided(explored, int(events.time[rows[0]]), int(events.time[rows[-1]]))
+    place, row = _matched(decided, data, rows)
     whole = (explored.pool[place] >= 0).sum(1) == explored.size[place]
-    unlabelled, unknown = inside - len(place), int((~whole).sum())
+    unlabelled, unknown = decided.height - len(place), int((~whole).sum())
     place, row = place[whole], row[whole]
-    known = len(row)
-    if known > MAX_PLACES:
-        drawn = np.sort(np.random.default_rng(0).choice(known, MAX_PLACES, replace=False))
+    known, limit = len(row), most(data.items.count)
+    if known > limit:
+        drawn = np.sort(np.random.default_rng(0).choice(known, limit, replace=False))
         place, row = place[drawn], row[drawn]
     pool = explored.pool[place]
     chosen = np.asarray((pool == explored.item[place][:, None]).argmax(1), dtype=np.int64)
     requests = requests_of(data, row, length)
     none = sp.csr_matrix((len(requests), data.items.count))
-    task = RankingTask(requests, none, none, len(requests))
-    return Places(row, pool, chosen, task, unlabelled, unknown, known)
+    return Places(
+        row,
+        pool,
+        chosen,
+        RankingTask(requests, none, none, len(requests)),
+        without_label=unlabelled,
+        unknown_items=unknown,
+        known=known,
+        attributed=_attributed(data),
+        inside=decided.height,
+        until=int(events.time[rows[-1]]),
+    )
 
 
-def _matched(explored: Explored, data: Dataset, rows: Ints) -> tuple[Ints, Ints]:
-    """The places whose impression is one of `rows`, and its row; one place an impression."""
+def _decided(explored: Explored, first: int, last: int) -> pl.DataFrame:
+    """The decisions between two times, and their `place` in the table.
+
+    Of those of one user with one item in one second the first: they are one impression.
+    """
+    table = pl.DataFrame({name: getattr(explored, name) for name in _KEY})
+    inside = table.with_row_index("place").filter(pl.col("time").is_between(first, last))
+    return inside.unique(_KEY, keep="first", maintain_order=True)
+
+
+def _attributed(data: Dataset) -> bool:
+    return data.label is not None and data.label.attribution is not None
+
+
+def _matched(decided: pl.DataFrame, data: Dataset, rows: Ints) -> tuple[Ints, Ints]:
+    """The places of the decisions whose impression is one of `rows`, and its row."""
     events = data.events
-    if data.label is None or data.label.attribution is None:  # of no impression
+    if not _attributed(data):  # to no impression
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    key = ["user", "item", "time"]
     shown = pl.DataFrame(
         {
             "user": events.user[rows].astype(np.int64),
@@ -97,9 +140,8 @@ def _matched(explored: Explored, data: Dataset, rows: Ints) -> tuple[Ints, Ints]
             "time": events.time[rows],
             "row": rows,
         }
-    ).unique(key, keep="first", maintain_order=True)
-    places = pl.DataFrame({name: getattr(explored, name) for name in key}).with_row_index("place")
-    found = places.unique(key, keep="first", maintain_order=True).join(shown, on=key).sort("place")
+    ).unique(_KEY, keep="first", maintain_order=True)
+    found = decided.join(shown, on=_KEY).sort("place")
     return found["place"].to_numpy().astype(np.int64), found["row"].to_numpy().astype(np.int64)
 
 
@@ -114,18 +156,21 @@ def requests_of(data: Dataset, rows: Ints, length: int) -> list[Request]:
     ]
 
 
-def shortlist(places: Places, stage: FirstStage, added: Floats | None) -> Shortlist:
+def order(places: Places, stage: FirstStage) -> Doubles:
+    """[D, P] what orders the items of the pools before any response or bonus."""
+    items, requests = places.items, places.task.requests
+    found = np.empty(items.shape)
+    for part in blocks(len(requests), stage.known.data.items.count, _BLOCK):
+        scores = stage.scores([requests[place] for place in part])
+        found[part] = np.take_along_axis(scores, items[part], 1)
+    return found
+
+
+def shortlist(places: Places, ordered: Doubles, added: Floats | None) -> Shortlist:
     """The pools as candidates, in their own order; `added` [I] as in `FirstStage.shortlist`."""
-    items = np.where(places.present, places.pool, 0)
-    order = np.empty(items.shape)
-    requests, count = places.task.requests, stage.known.data.items.count
-    for part in blocks(len(requests), count, _BLOCK):
-        scores = stage.scores([requests[place] for place in part]).astype(np.float64)
-        if added is not None:
-            scores += added
-        order[part] = np.take_along_axis(scores, items[part], 1)
-    order[~places.present] = -np.inf
-    return Shortlist(items, order)
+    items = places.items
+    total = ordered if added is None else ordered + added[items]
+    return Shortlist(items, np.where(places.present, total, -np.inf))
 
 
 def judged(pools: Shortlist, logits: Doubles, of_rows: Callable[[Doubles], Doubles]) -> Pools:

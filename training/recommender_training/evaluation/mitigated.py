@@ -50,7 +50,8 @@ def section(
         "settings": compared.settings.model_dump(mode="json", by_alias=True, exclude_none=True)
     }
     if compared.unweighted is not None:
-        bare = answers.answer(compared.unweighted, prepared, window)["recommender"]
+        found = answers.answer(compared.unweighted, prepared, window, at_places=False)
+        bare = found["recommender"]
         plain = Answers(served.probability, served.unchanged)
         result["reweighting"] = {
             "groups": compared.groups,

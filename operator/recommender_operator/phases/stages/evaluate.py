@@ -56,6 +56,7 @@ def _champion_metrics(
     elif not comparison.compared:
         why = comparison.message or "no reason given"
         reason = f"{champion.name} could not be evaluated: {why}"
+        return gates.Champion(metrics=metrics, not_compared=reason, broken=True)
     else:
         saw_test_rows = comparison.saw_test_rows or 0
         return gates.Champion(metrics=metrics, saw_test_rows=saw_test_rows)

@@ -1,8 +1,8 @@
 """Evaluation of one offline gate: measured value, requirement and result.
 
 A gate compares the value, or the worse end of its 95 % interval. A gate that requires an interval
-fails if there is none (fewer than ten users in the test window): nothing passes unmeasured, but
-what only explored places can show, unless the gate requires it.
+fails if there is none (fewer than ten users in the test window): nothing passes unmeasured, except
+a gain at explored places that cannot be estimated, unless the gate requires it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _UNMEASURED = (
 _NOT_ESTIMATED = (
     "the training report has no estimate, and offPolicy in the evaluation report says why: mostly "
     "too few explored places in the test window (raise serving.exploration.share, lower its pool, "
-    "or increase data.window.days)"
+    "or increase data.window.days); without that section the data has no explored places"
 )
 
 
@@ -45,6 +45,8 @@ class Champion:
     metrics: Metrics
     #: Why there is no difference on the same rows, and the remedy; empty if there is one.
     not_compared: str = ""
+    #: Whether there is none because it could not be evaluated, which no other training mends.
+    broken: bool = False
     #: Number of rows of the test window that the champion was trained on.
     saw_test_rows: int = 0
 
@@ -61,18 +63,20 @@ class _Requirement:
 def evaluate(gate: Gate, metrics: Metrics, champion: Champion | None) -> GateResult:
     """Return the result of a gate; without a champion, championMargin is met."""
     name = gate.metric.value
-    why = _unusable(gate, champion)
+    explored = gate.metric in AT_EXPLORED_PLACES
+    why = _unusable(name, champion) if explored else ""
     metrics = {} if why else metrics
     value = _finite(metrics, name)
     low, high = _interval(metrics, name)
-    if value is None and gate.metric in AT_EXPLORED_PLACES and not gate.required:
+    if explored and value is None and _may_lack(gate, champion):
         return _not_evaluated(gate, why or _NOT_ESTIMATED)
-    missing = why or (_NOT_ESTIMATED if gate.metric in AT_EXPLORED_PLACES else _UNMEASURED)
+    missing = why or (_NOT_ESTIMATED if explored else _UNMEASURED)
     parts = [] if value is not None else [_Requirement("a number", False, missing)]
     parts += _limits(gate, value, low, high)
     if gate.champion_margin is not None:
         parts.append(_against_champion(gate, gate.champion_margin, metrics, champion))
-    messages = dict.fromkeys(part.message for part in parts if part.message)
+    bias = _favored(champion) if explored and value is not None else ""
+    messages = dict.fromkeys(text for text in (*(each.message for each in parts), bias) if text)
     return GateResult(
         metric=name,
         value=value,
@@ -86,11 +90,28 @@ def evaluate(gate: Gate, metrics: Metrics, champion: Champion | None) -> GateRes
     )
 
 
-def _unusable(gate: Gate, champion: Champion | None) -> str:
-    """Return why a measured difference is to another version than the champion, else nothing."""
-    if gate.metric not in AT_EXPLORED_PLACES or champion is None or not champion.not_compared:
+def _unusable(name: str, champion: Champion | None) -> str:
+    """Return why a gain is not one over the current champion, else nothing."""
+    if champion is None or not champion.not_compared:
         return ""
-    return f"{gate.metric.value} was not measured: {champion.not_compared}"
+    return f"{name} was not measured: {champion.not_compared}"
+
+
+def _may_lack(gate: Gate, champion: Champion | None) -> bool:
+    """Return whether a version passes without an estimate, as no other training would have one.
+
+    If another training would compare with the champion, a loss could hide here.
+    """
+    compared = champion is None or not champion.not_compared or champion.broken
+    return compared and not gate.required
+
+
+def _favored(champion: Champion | None) -> str:
+    """Return what limits a comparison with the champion, if anything does."""
+    if champion is None or not champion.saw_test_rows:
+        return ""
+    seen = champion.saw_test_rows
+    return f"the champion was trained on {seen} rows of this test window, which favors it"
 
 
 def _not_evaluated(gate: Gate, why: str) -> GateResult:
@@ -98,7 +119,7 @@ def _not_evaluated(gate: Gate, why: str) -> GateResult:
         metric=gate.metric.value,
         minimum=gate.min,
         maximum=gate.max,
-        threshold="none: not evaluated",
+        threshold="nothing without an estimate",
         passed=True,
         message=why[:1024],
     )
@@ -173,9 +194,7 @@ def _by_difference(
         return _Requirement(text, False, f"{name} has no interval: {_WIDEN}")
     met = max(_deficit(gate, low), _deficit(gate, high)) <= margin
     measured = f"{text} (difference {value:.4g} [{low:.4g}, {high:.4g}])"
-    seen = champion.saw_test_rows
-    bias = f"the champion was trained on {seen} rows of this test window, which favors it"
-    return _Requirement(measured, met, bias if seen else "")
+    return _Requirement(measured, met, _favored(champion))
 
 
 def _worse(gate: Gate, value: float, theirs: float) -> float:

@@ -11,9 +11,10 @@ import polars as pl
 import pytest
 
 from recommender_training.data import lake, load
-from recommender_training.ingestion import ingest
+from recommender_training.ingestion import explored, ingest
 from recommender_training.ingestion.explored import row_of
 from recommender_training.ingestion.ids import hashed
+from recommender_training.ingestion.lines import Lines
 from recommender_training.ingestion.mapping import Format, Ids, Mapping, parse_mapping
 
 NOW = 1_795_000_000
@@ -111,6 +112,37 @@ def test_events_without_places_leave_everything_as_it_was(tmp_path: Path) -> Non
     assert ".e" not in version
     assert not (tmp_path / "lake" / "explored").exists()
     assert load.load(tmp_path / "lake", version, None)[1].explored is None
+
+
+def test_places_outside_the_loaded_times_are_part_of_the_digest_alone(tmp_path: Path) -> None:
+    source, path = tmp_path / "raw", tmp_path / "lake"
+    batch(source, 1, [EVENT, EVENT | {"user": "eve", "time": "2026-11-09T01:46:40Z"}])
+    version = checked(source, path)
+    table = lake.read_version(path, version).explored
+    assert table is not None
+    assert table.height == 2
+    data = load.load(path, version, None)[1]
+    assert data.explored is not None
+    assert data.explored.time.tolist() == [SECOND]
+
+
+def test_only_files_with_explored_places_are_read_by_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch(tmp_path / "raw", 1, [without(EVENT)])
+    batch(tmp_path / "raw", 2, [EVENT])
+    read: list[str] = []
+
+    class Noted(Lines):
+        def __init__(self, path: Path) -> None:
+            read.append(path.parent.name)
+            super().__init__(path)
+
+    monkeypatch.setattr(explored, "Lines", Noted)
+    assert ".e0-" in checked(tmp_path / "raw", tmp_path / "lake")
+    assert read == [f"{2:012}"]
+    (empty := tmp_path / "empty").touch()
+    assert not explored.marked(empty)
 
 
 def test_a_place_is_read_once_and_earlier_versions_stay_as_they_were(tmp_path: Path) -> None:
