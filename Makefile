@@ -17,7 +17,7 @@ check: setup ## Run everything that needs no cluster: lint, types, contracts, un
 	$(RUN) lint types contracts unit
 
 ##@ Parts of the tests
-.PHONY: lint types contracts unit drift integration e2e
+.PHONY: lint types contracts unit explore drift integration e2e
 lint: setup ## Check style and format
 	$(RUN) lint
 
@@ -29,6 +29,9 @@ contracts: setup ## Check the import contracts
 
 unit: setup ## Run the unit tests, in random order
 	$(RUN) unit
+
+explore: setup ## Try the properties of the unit tests with 1000 random examples each; takes an hour
+	HYPOTHESIS_PROFILE=thorough $(PY) -m pytest tests/unit tests/integration/training -m hypothesis -n 2
 
 drift: setup ## Check that the generated CRDs match the API models (also part of unit)
 	$(PY) -m pytest tests/unit/recommender_operator/test_crd_drift.py tests/unit/test_chart_crds.py
