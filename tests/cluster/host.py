@@ -31,6 +31,8 @@ HARD_CODED = tuple(
     for path in ("/run/containerd", "/var/lib/cni", "/var/lib/kubelet", "/var/log/containers")
 )
 CGROUPS = Path("/sys/fs/cgroup")
+#: A chain of packets; `down` removes those with such names.
+UNKNOWN_SERVICES = "KUBE-UNKNOWN-SERVICES"
 #: By default all pods together weigh as much as one process beside them, and the served models
 #: miss their deadlines on a busy machine. This is the weight of two cores, for cgroup v1 and v2.
 POD_WEIGHTS = {"cpu.shares": "2048", "cpu.weight": "200"}
@@ -47,11 +49,28 @@ def prepare_host(layout: Layout) -> None:
     for switch in (IP_FORWARD, BRIDGE_FILTER):
         if switch.exists():
             switch.write_text("1")
+    refuse_unknown_services()
     for folder in cgroup_folders():
         folder.mkdir(exist_ok=True)
         for name, weight in POD_WEIGHTS.items():
             if (folder / name).exists():
                 (folder / name).write_text(weight)
+
+
+def refuse_unknown_services() -> None:
+    """Keep connections to Services that kube-proxy does not know yet on this machine.
+
+    They would leave it, and what answers outside may keep them: one of four connections of a model
+    then failed for as long as its pod lived. Known Services have another address here already.
+    """
+    if _iptables("-N", UNKNOWN_SERVICES).returncode == 0:
+        for rule in (
+            ("-A", UNKNOWN_SERVICES, "-d", settings.SERVICE_CIDR, "-j", "REJECT"),
+            ("-A", "OUTPUT", "-j", UNKNOWN_SERVICES),
+            ("-A", "FORWARD", "-j", UNKNOWN_SERVICES),
+        ):
+            if (done := _iptables(*rule)).returncode != 0:
+                raise ClusterError("network", f"iptables {' '.join(rule)}: {done.stderr.strip()}")
 
 
 def remember_host(layout: Layout) -> None:
@@ -92,6 +111,11 @@ def cgroup_folders() -> list[Path]:
         return [CGROUPS / settings.CGROUP]
     hierarchies = {path.resolve() for path in CGROUPS.iterdir() if path.name != "unified"}
     return sorted(path / settings.CGROUP for path in hierarchies if path.is_dir())
+
+
+def _iptables(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["iptables", "--wait", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def _ip(*arguments: str) -> None:

@@ -12,6 +12,10 @@ import grpc
 from recommender_serving.inference import inference_pb2 as pb
 
 BROKEN = grpc.ChannelConnectivity.TRANSIENT_FAILURE
+#: There is no server of this protocol at the end of the connection: none, or another one. The
+#: address of a Service that the node does not know yet, or of a pod that is gone, may lead
+#: anywhere, and what answers there keeps the connection.
+LOST = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNIMPLEMENTED})
 CHANNEL_OPTIONS = (
     # Reconnect to a restarted server within a second, instead of gRPC's default of two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -99,12 +103,27 @@ class Channels:
                 within = max(0.0, ends - time.monotonic())
                 return await stub.infer(request, timeout=within, metadata=metadata)
             except grpc.aio.AioRpcError as error:
-                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                if error.code() not in LOST:
                     raise
                 self._replace(stub)
                 if not left:
                     raise
         raise AssertionError("the last try returns or raises")
+
+    async def ready(self, model: str, timeout: float) -> bool:
+        """Return whether the server says that it can answer for a model.
+
+        Raises:
+            grpc.aio.AioRpcError: there is no answer.
+        """
+        stub = self.next()
+        try:
+            answer = await stub.ready(pb.ModelReadyRequest(name=model), timeout=timeout)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+                self._replace(stub)
+            raise
+        return bool(answer.ready)
 
     def _replace(self, lost: Stub) -> None:
         """Connect again: a server that shuts down keeps its connections, but refuses calls.

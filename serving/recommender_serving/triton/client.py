@@ -30,12 +30,9 @@ class Triton:
 
     async def ready(self, models: Sequence[str]) -> bool:
         """Return whether Triton reports all these models ready; False if it is unreachable."""
-        calls = [
-            self._channels.next().ready(pb.ModelReadyRequest(name=name), timeout=READY_TIMEOUT)
-            for name in models
-        ]
+        calls = [self._channels.ready(name, READY_TIMEOUT) for name in models]
         try:
-            return all(answer.ready for answer in await asyncio.gather(*calls))
+            return all(await asyncio.gather(*calls))
         except grpc.aio.AioRpcError:
             return False
 

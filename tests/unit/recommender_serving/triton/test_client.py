@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -199,6 +200,49 @@ async def test_a_triton_that_refuses_calls_is_left_for_a_new_connection(
     for _ in range(2 * CHANNELS):
         assert await reason_of(triton, tensors) is None
     assert len(set(running.service.peers) - known) == 1
+
+
+class Elsewhere:
+    """An address whose first connections lead to a server that knows no models, and stay there."""
+
+    def __init__(self, port: int) -> None:
+        self._right = port
+        self.wrong = 0
+        self.connections = 0
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        port = self._right if self.connections > CHANNELS else self.wrong
+        there = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(self._pipe(reader, there[1]), self._pipe(there[0], writer))
+
+    async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while part := await reader.read(65_536):
+                writer.write(part)
+        writer.close()
+
+
+async def test_connections_that_lead_elsewhere_are_left_one_by_one(
+    running: Running, tensors: Tensors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channels, "LEAST_AGE", 0.0)
+    other = grpc.aio.server()
+    elsewhere = Elsewhere(running.port)
+    elsewhere.wrong = other.add_insecure_port("127.0.0.1:0")
+    await other.start()
+    door = await asyncio.start_server(elsewhere.accept, "127.0.0.1", 0)
+    client = Triton(f"127.0.0.1:{door.sockets[0].getsockname()[1]}")
+    assert not await client.ready(["recommender", "baseline"])
+    for _ in range(CHANNELS):
+        await reason_of(client, tensors)
+    for _ in range(3 * CHANNELS):
+        assert await reason_of(client, tensors) is None
+        assert await client.ready(["recommender", "baseline"])
+    assert elsewhere.connections == 2 * CHANNELS, "each was replaced once"
+    await client.close()
+    door.close()
+    await other.stop(None)
 
 
 async def test_calls_are_spread_over_all_connections(
