@@ -99,9 +99,6 @@ class UserReader:
         return User(recent, Past(frozenset().union(*items.values()), unwanted))
 
     async def close(self) -> None:
-        """Close the connections, and end the reads."""
-        reads = tuple(self._reads)
-        for reading in reads:
-            reading.cancel()
-        await asyncio.gather(*reads, return_exceptions=True)
+        """Close the connections after the reads have ended, each in its own time."""
+        await asyncio.gather(*self._reads, return_exceptions=True)
         await self._redis.aclose()

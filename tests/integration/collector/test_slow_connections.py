@@ -28,15 +28,18 @@ async def distant(port: int) -> AsyncIterator[str]:
     """A path to a server on which the first byte of each connection is late."""
 
     async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while part := await reader.read(65_536):
-            writer.write(part)
+        with contextlib.suppress(ConnectionError):
+            while part := await reader.read(65_536):
+                writer.write(part)
         writer.close()
 
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(CONNECTING)
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
         await asyncio.gather(pipe(reader, there_writer), pipe(there_reader, writer))
-        await asyncio.gather(writer.wait_closed(), there_writer.wait_closed())
+        for each in (writer, there_writer):
+            with contextlib.suppress(ConnectionError):
+                await each.wait_closed()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         paths.append(asyncio.create_task(connect(reader, writer)))
