@@ -63,14 +63,13 @@ def refuse_unknown_services() -> None:
     They would leave it, and what answers outside may keep them: one of four connections of a model
     then failed for as long as its pod lived. Known Services have another address here already.
     """
-    if _iptables("-N", UNKNOWN_SERVICES).returncode == 0:
+    if _tried("iptables", "--wait", "-N", UNKNOWN_SERVICES).returncode == 0:
         for rule in (
             ("-A", UNKNOWN_SERVICES, "-d", settings.SERVICE_CIDR, "-j", "REJECT"),
             ("-A", "OUTPUT", "-j", UNKNOWN_SERVICES),
             ("-A", "FORWARD", "-j", UNKNOWN_SERVICES),
         ):
-            if (done := _iptables(*rule)).returncode != 0:
-                raise ClusterError("network", f"iptables {' '.join(rule)}: {done.stderr.strip()}")
+            _run("iptables", "--wait", *rule)
 
 
 def remember_host(layout: Layout) -> None:
@@ -113,12 +112,15 @@ def cgroup_folders() -> list[Path]:
     return sorted(path / settings.CGROUP for path in hierarchies if path.is_dir())
 
 
-def _iptables(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["iptables", "--wait", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def _ip(*arguments: str) -> None:
-    result = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+    _run("ip", *arguments)
+
+
+def _run(*command: str) -> None:
+    result = _tried(*command)
     if result.returncode != 0:
-        raise ClusterError("network", f"ip {' '.join(arguments)}: {result.stderr.strip()}")
+        raise ClusterError("network", f"{' '.join(command)}: {result.stderr.strip()}")
+
+
+def _tried(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False)

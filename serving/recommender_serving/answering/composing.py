@@ -54,7 +54,7 @@ class Composer:
         if not self.limits or not ranked:
             return list(ranked[:top_n])
         rows = [self._items.rows.of(item) for item, _ in ranked]
-        caps = _Caps([(feature, each.max_per_category) for feature, each in self._diversity], rows)
+        caps = self._caps(rows)
         length = min(top_n, len(ranked))
         groups = [_Group(feature, each, rows, length) for feature, each in self._exposure]
         chosen = _choose(len(ranked), length, caps, groups)
@@ -78,8 +78,9 @@ class Composer:
         if not self.limits:
             return lambda _: True
         *before, last = [self._items.rows.of(item) for item, _ in composed]
-        counts = [Counter(c for row in before for c in f.of(row)) for f, _ in self._diversity]
-        caps = list(zip(self._diversity, counts, strict=True))
+        caps = self._caps(before)
+        for place in range(len(before)):
+            caps.add(place)
         due = [
             (feature, each.categories)
             for feature, each in self._exposure
@@ -90,13 +91,14 @@ class Composer:
 
         def stands(item: int) -> bool:
             row = self._items.rows.of(item)
-            return all(
-                count[category] < each.max_per_category
-                for (feature, each), count in caps
-                for category in feature.of(row)
-            ) and all(_has(feature, row, categories) for feature, categories in due)
+            return caps.allow_row(row) and all(
+                _has(feature, row, categories) for feature, categories in due
+            )
 
         return stands
+
+    def _caps(self, rows: list[int]) -> _Caps:
+        return _Caps([(feature, each.max_per_category) for feature, each in self._diversity], rows)
 
 
 def unlimited(items: Items) -> Composer:
@@ -121,7 +123,10 @@ class _Caps:
         self._counts: list[Counter[str]] = [Counter() for _ in caps]
 
     def allow(self, place: int) -> bool:
-        row = self._rows[place]
+        return self.allow_row(self._rows[place])
+
+    def allow_row(self, row: int) -> bool:
+        """Return the same of an item that need not be one of those that are chosen from."""
         return all(
             counts[category] < most
             for (feature, most), counts in zip(self._caps, self._counts, strict=True)
@@ -147,11 +152,8 @@ class _Group:
     def __init__(
         self, feature: ItemFeature, limit: Exposure, rows: list[int], length: int
     ) -> None:
-        wanted = limit.categories
         self._members = {
-            place: None
-            for place, row in enumerate(rows)
-            if any(category in wanted for category in feature.of(row))
+            place: None for place, row in enumerate(rows) if _has(feature, row, limit.categories)
         }
         self._left = iter(self._members)
         self._needs = _deadlines(limit.min_share, length)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from recommender_serving.domain.exploration import Exploration
+from recommender_serving.process import json_settings
 
 
-class _Exploration(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Exploration(json_settings.Setting):
     share: float = Field(gt=0, le=0.2)
     pool: int = Field(ge=2, le=20)
 
@@ -20,10 +19,5 @@ def parse_exploration(text: str) -> Exploration:
     Raises:
         ValueError: the text is not the JSON of valid settings; names the first bad field.
     """
-    try:
-        given = _Exploration.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{path}: {first['msg']}" if path else first["msg"]) from None
+    given = json_settings.read(_Exploration, text)
     return Exploration(given.share, given.pool)
