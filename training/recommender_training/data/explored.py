@@ -1,4 +1,4 @@
-"""Places of answers whose item was drawn at random, so that other versions can be judged by them.
+"""Places of answers whose item was drawn at random, which allow estimates for other versions.
 
 Which user, at which time, what was shown, and what could have been shown there instead, each of
 the pool with the same probability. The context and the label are those of the impression, which is

@@ -2,7 +2,7 @@
 
 At each of these places the logging version drew an item of a pool, each with the same
 probability. So what another choice would have earned there can be estimated without showing it
-(`off_policy`). Both versions are judged with one model of the reward, the probabilities of the
+(`off_policy`). Both versions are evaluated with one model of the reward, the probabilities of the
 version itself: it has not seen the window, which the champion may have. Legend: D places, P items.
 """
 
@@ -117,7 +117,7 @@ def metrics(told: dict[str, Any] | None) -> dict[str, float]:
 
 
 def _nothing(places: Places) -> str:
-    """Why no place can be judged."""
+    """Return why no place can be evaluated."""
     if not places.attributed:
         return _NO_ATTRIBUTION
     if not places.inside:

@@ -23,7 +23,7 @@ from recommender_training.evaluation.ranking import RankingTask, Request, Shortl
 from recommender_training.features.history import Histories
 from recommender_training.statistics import calibration
 
-#: Places that are judged; if there are more, so many are drawn with a fixed seed.
+#: Maximum number of places to evaluate; of more, this many are drawn with a fixed seed.
 MAX_PLACES = 50_000
 #: First-stage scores of a model at all places, one of each item: fewer places in a large
 #: catalogue, but not below the least.
@@ -36,7 +36,7 @@ _KEY = ["user", "item", "time"]
 
 @dataclass(frozen=True)
 class Places:
-    """The places of a window that can be judged, and how many of it cannot."""
+    """The places of a window to evaluate, and how many places it has besides."""
 
     row: Ints  # [D] of the events: the impression of the item that was shown
     pool: Ints  # [D, P] rows in Items, best first; below 0 after the last
@@ -44,7 +44,7 @@ class Places:
     task: RankingTask  # D requests, which exclude nothing
     without_label: int = 0
     unknown_items: int = 0
-    #: Places that could be judged, before any were drawn.
+    #: Number of places with a known label and known items, before any were drawn.
     known: int = 0
     #: Whether the label is attributed to impressions; else no place has one.
     attributed: bool = True
@@ -78,7 +78,7 @@ class Pools:
 
 
 def most(items: int) -> int:
-    """How many places are judged in a catalogue of so many items."""
+    """Return the maximum number of places to evaluate in a catalogue of this size."""
     return min(MAX_PLACES, max(LEAST_PLACES, MAX_SCORES // max(1, items)))
 
 

@@ -26,7 +26,7 @@ def settings(**environ: str) -> ServeSettings:
 @pytest.mark.parametrize(
     ("environ", "pool"),
     [({}, 0), (EXPLORING, 0), (REPORTING, 0), (REPORTING | EXPLORING, 3)],
-    ids=["none", "nobody is told", "no exploration", "exploration"],
+    ids=["none", "no impressions", "no exploration", "exploration"],
 )
 async def test_answers_explore_if_the_settings_say_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], pool: int

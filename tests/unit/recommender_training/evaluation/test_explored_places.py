@@ -1,4 +1,4 @@
-"""Explored places of a data set: which can be judged, and what models would put there."""
+"""Explored places of a data set: which are evaluated, and what models would put there."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_a_decision_counts_once_and_large_catalogues_have_fewer_places(
 
 
 def nothing_judged(places: Places) -> str:
-    """The message where no place can be judged."""
+    """The message where no place can be evaluated."""
     rows, nobody = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_)
     none = Decisions(rows, nobody[:, None], rows, nobody)
     found = exploration.section(places, none, None, None, wanted=False)
