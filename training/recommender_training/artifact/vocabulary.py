@@ -1,4 +1,4 @@
-"""vocabulary.json, item_ids.json and popularity.json, which the transformer reads."""
+"""vocabulary.json and item_ids.json, which the transformer reads."""
 
 from __future__ import annotations
 
@@ -7,17 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from recommender_training.common.arrays import Doubles, Ints
+from recommender_training.common.arrays import Ints
 from recommender_training.config.declaration import Kind, Place
 from recommender_training.data.coding import Attribute, Block
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.items import Items
-from recommender_training.features import popularity as popularity_model
-from recommender_training.features.history import ItemCounts
 
 MAX_TOP_N = 200
-#: Most users in popularity.json, which the transformer holds in memory.
-MAX_USERS = 100_000
 
 
 def vocabulary(data: Dataset, history_length: int) -> dict[str, Any]:
@@ -128,39 +124,3 @@ def broken(content: dict[str, Any], seed: int, feature: str | None = None) -> di
         for each in items["features"]
     ]
     return {**content, "features": features, "items": {**items, "features": of_items}}
-
-
-def popularity(data: Dataset, counts: ItemCounts) -> dict[str, Any]:
-    """Return the content of popularity.json: items by positive responses; the first scores 1.
-
-    `counts` [I] are those at the end of the data. There is one list for all users, and one per
-    segment of the features for cold start if these are known.
-    """
-    segments = _segments(data, counts)
-    listed = _listed(data.items, counts, counts.positives.astype(np.float64))
-    return {**listed, **({"segments": segments} if segments["lists"] else {})}
-
-
-def _listed(items: Items, counts: ItemCounts, score: Doubles) -> dict[str, Any]:
-    """Return the best items by `score` [I], relative to the score of the first."""
-    order = np.lexsort((items.ids, -counts.events, -score))[:MAX_TOP_N]
-    top = float(score[order[0]]) if len(order) else 0.0
-    scores = np.round(score[order] / (top or 1.0), 6)
-    return {"items": items.ids[order].tolist(), "scores": scores.tolist()}
-
-
-def _segments(data: Dataset, counts: ItemCounts) -> dict[str, Any]:
-    """Return the lists by segment, and the segments of the MAX_USERS most recent users."""
-    users, values = data.users, popularity_model.values_of(data)
-    seen = np.full(users.count, -1, dtype=np.int64)
-    np.maximum.at(seen, data.events.user, data.events.time)
-    known = np.flatnonzero((values >= 0).any(1))
-    recent = np.sort(known[np.argsort(-seen[known], kind="stable")[:MAX_USERS]])
-    return {
-        "features": [each.name for each in popularity_model.features(data)],
-        "lists": [
-            {"values": popularity_model.values_in(data, code), **_listed(data.items, counts, own)}
-            for code, own in popularity_model.by_segment(data, None)
-        ],
-        "users": {"ids": users.ids[recent].tolist(), "values": values[recent].tolist()},
-    }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Iterable
 
 from recommender_training.cli import dispatch
 from recommender_training.cli.options import Parser
@@ -40,8 +42,8 @@ exit codes: 0 success; 2 invalid input, do not retry; 1 may be retried.
 Progress goes to stderr. --report FILE receives one JSON object of at most 4096 bytes."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of `recommender-training`."""
+def parser(commands: Iterable[str] = dispatch.COMMANDS) -> argparse.ArgumentParser:
+    """Return the parser of `recommender-training`, with these commands."""
     top = argparse.ArgumentParser(
         prog="recommender-training",
         description="Ingest, check, train, evaluate, export and publish recommenders.",
@@ -49,11 +51,14 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = top.add_subparsers(dest="verb", required=True, metavar="COMMAND", parser_class=Parser)
-    for command in dispatch.COMMANDS.values():
-        command.add(verbs)
+    for name in commands:
+        dispatch.command(name).add(verbs)
     return top
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    return dispatch.dispatch(parser().parse_args(arguments))
+    words = sys.argv[1:] if arguments is None else arguments
+    # Only the command that runs is imported; help and a misspelt name need them all.
+    named = words[:1] if words and words[0] in dispatch.COMMANDS else dispatch.COMMANDS
+    return dispatch.dispatch(parser(named).parse_args(words))

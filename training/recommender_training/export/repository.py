@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from recommender_training.artifact import triton, vocabulary
+from recommender_training.artifact import popularity_file, triton
 from recommender_training.artifact.triton import MODELS
 from recommender_training.common.durable_files import canonical_json, write_bytes
 from recommender_training.common.progress import say
@@ -69,7 +69,7 @@ def write(
         torchscript.save(injected, triton.model_path(root))
     if config.export.torch_export:
         differences["torchExport"] = torch_export.write(root, served, loaded, known)
-    popular = vocabulary.popularity(prepared.data, known.state.counts)
+    popular = popularity_file.content(prepared.data, known.state.counts)
     write_bytes(root / "popularity.json", canonical_json(popular))
     return differences, loaded
 

@@ -139,7 +139,7 @@ def as_process(
         yield Group(where.rank, where.size), peers(store, where.rank, Time(), where.size)
 
     monkeypatch.setattr(together, "joined", joined)
-    monkeypatch.setitem(dispatch.COMMANDS, "train", types.SimpleNamespace(run=train))
+    monkeypatch.setattr(dispatch, "command", lambda _name: types.SimpleNamespace(run=train))
     for name, value in {"WORLD_SIZE": "3", "RANK": str(rank), "MASTER_ADDR": "a",
                         "MASTER_PORT": "1"}.items():  # fmt: skip
         monkeypatch.setenv(name, value)

@@ -16,7 +16,7 @@ from recommender_serving.artifact.popularity_file import PopularityFile
 from recommender_serving.artifact.vocabulary import build_vocabulary
 from recommender_serving.artifact.vocabulary_file import VocabularyFile
 from recommender_serving.domain.types import RecommendRequest
-from recommender_training.artifact import vocabulary
+from recommender_training.artifact import popularity_file, vocabulary
 from recommender_training.config.declaration import Declaration
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import answers
@@ -70,7 +70,7 @@ def many(monkeypatch: pytest.MonkeyPatch) -> Dataset:
 
 def content(data: Dataset) -> dict[str, Any]:
     counts = history.counts_at(data.events, None, data.items.count)
-    return vocabulary.popularity(data, counts)
+    return popularity_file.content(data, counts)
 
 
 def test_a_segments_score_is_its_own_share_with_events_of_all_added(many: Dataset) -> None:
@@ -152,8 +152,8 @@ def test_a_feature_of_the_context_has_the_list_of_the_events_in_that_context(
 
 def test_lists_and_users_are_bounded(many: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(popularity, "MAX_SEGMENTS", 1)
-    monkeypatch.setattr(vocabulary, "MAX_USERS", 2)
-    monkeypatch.setattr(vocabulary, "MAX_TOP_N", 4)
+    monkeypatch.setattr(popularity_file, "MAX_USERS", 2)
+    monkeypatch.setattr(popularity_file, "MAX_TOP_N", 4)
     told = content(many)["segments"]
     (listed,) = told["lists"]
     assert listed["values"] == FREE_FEW, "the segment with the most positive events"
