@@ -86,13 +86,13 @@ class FakeKube:
         self._check("list", resource, "")
         self.reads.append(("list", resource.plural))
         found = []
-        for (kind, place, _), thing in sorted(self.objects.items(), key=lambda item: item[0][2]):
+        for (kind, place, name), thing in self.objects.items():
             own = thing["metadata"].get("labels") or {}
             if kind != resource or (namespace is not None and place != namespace):
                 continue
             if all(own.get(key) == value for key, value in labels.items()):
-                found.append(copied(thing))
-        return found
+                found.append((name, thing))
+        return [copied(thing) for _, thing in sorted(found, key=lambda item: item[0])]
 
     def _expect(self, before: Object, wanted: Object, name: str) -> None:
         """Compare the preconditions in the metadata of a write, as the API server does."""

@@ -1,0 +1,243 @@
+"""Does the loop close? Users act on answers, and the next model learns from what they did.
+
+    make bench-closed-loop
+
+Users with known tastes (`recommender_simulate`) first see lists at random. Their impressions and
+clicks go through the collector and its writer into the files that training reads. A model is
+trained on them and serves (transformer, Triton, store); the same users act on its answers, and
+the next model is trained on both. `expected` is the true number of clicks an answer, which
+depends on the lists alone; `best` is that of the best possible lists, `random` that of the first.
+The last line is one JSON object; its `ratio` is the last model's over the first one's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recommender_client import AsyncClient, AsyncEventClient, Query, Recommendation
+from recommender_client.values import Id
+from recommender_simulate.driver import Course, Endpoint, Simulation, Truth
+from recommender_simulate.population import Population, named
+from recommender_simulate.summary import Summary
+from tests import collector_rig
+from tests.benchmarks.machine import machine
+from tests.cluster.triton import run_triton
+from tests.collector_rig import Rig
+from tests.integration.transformer_rig import run_transformer
+
+TOP_N = 10
+ATTRIBUTION_HOURS = 10 / 3600  # users click at once
+MAPPING: dict[str, Any] = {
+    "interactions": {
+        **collector_rig.MAPPING["interactions"],
+        "eventTypes": [
+            {"type": "impression", "value": 1},
+            {"type": "click", "value": 4},
+            {"type": "purchase", "value": 5},
+        ],
+    },
+    "label": {
+        "positiveTypes": [{"type": "click"}],
+        "attribution": {"impressions": ["impression"], "hours": ATTRIBUTION_HOURS},
+    },
+    "ids": {"user": "Text", "item": "Text"},
+}
+
+
+class AtRandom:
+    """An endpoint that shows any items."""
+
+    def __init__(self, items: Sequence[Id], seed: int) -> None:
+        self._items = items
+        self._draws = random.Random(seed)
+
+    async def recommend(self, query: Query) -> Recommendation:
+        """Answer with a random list."""
+        return Recommendation(
+            items=tuple(self._draws.sample(self._items, TOP_N)),
+            scores=(1.0,) * TOP_N,
+            score_kind="popularity",
+            source="popularity",
+            version="random",
+            request_id=f"{self._draws.getrandbits(64):016x}",
+            user_id=query.user_id,
+            session_id=query.session_id,
+        )
+
+
+@dataclass(frozen=True)
+class World:
+    """Users, items, what is true of them, and how long each round takes."""
+
+    items: Sequence[Id]
+    users: Sequence[Id]
+    truth: Truth
+    seconds: float
+    rate: float
+
+    async def act(self, endpoint: Endpoint, collector: str, number: int) -> Summary:
+        """Let users act on answers for a round."""
+        async with AsyncEventClient(collector) as events:
+            simulation = Simulation(
+                endpoint, events, self.truth, Course(self.seconds, TOP_N), seed=number
+            )
+            visits = Population(self.users, number).visits(self.rate)
+            return await simulation.run(visits, _tell)
+
+    def best(self) -> float:
+        """Return the clicks that an answer of the best lists has, over the visits of a round."""
+        lists: dict[Id, float] = {}
+        clicks = answers = 0.0
+        for visit in Population(self.users, 1).visits(self.rate):
+            if visit.due > self.seconds:
+                return clicks / answers
+            if visit.user not in lists:
+                lists[visit.user] = self._best_of(visit.user)
+            clicks += lists[visit.user]
+            answers += 1
+        raise AssertionError("visits have no end")
+
+    def _best_of(self, user: Id) -> float:
+        tastes = self.truth.tastes
+        liked = sorted(self.items, key=lambda item: -tastes.chance(user, item))[:TOP_N]
+        return self.truth.behaviour.expected_clicks(tastes, user, liked)
+
+
+def train(rig: Rig, folder: Path, number: int, seed: int) -> tuple[Path, dict[str, Any]]:
+    """Train the next model on all events so far; return its artifact and its metrics."""
+    mapping = folder / "mapping.json"
+    mapping.write_text(json.dumps(MAPPING))
+    lake, out = folder / "lake", folder / f"model-{number}"
+    checked = _command(
+        folder, "check", "--source", rig.files / "shop", "--format", "JSONLines",
+        "--mapping", f"@{mapping}", "--lake", lake, "--min-rows", 1000,
+    )  # fmt: skip
+    trained = _command(
+        folder, "train", "--lake", lake, "--data-version", checked["dataVersion"],
+        "--config", json.dumps({"seed": seed}), "--output", out,
+    )  # fmt: skip
+    return out, {"dataVersion": checked["dataVersion"], "auc": trained["metrics"]["auc"]}
+
+
+def _command(folder: Path, verb: str, *words: object) -> dict[str, Any]:
+    report = folder / f"{verb}.json"
+    command = [
+        sys.executable, "-m", "recommender_training", verb, *map(str, words),
+        "--report", str(report),
+    ]  # fmt: skip
+    ended = subprocess.run(command, check=False)
+    told: dict[str, Any] = json.loads(report.read_text()) if report.exists() else {}
+    if ended.returncode != 0:
+        raise SystemExit(f"{verb} ended with {ended.returncode}: {told.get('message')}")
+    return told
+
+
+async def serve(world: World, rig: Rig, artifact: Path, folder: Path, number: int) -> Summary:
+    """Serve a model for a round."""
+    environ = {
+        "RECOMMENDER_MODEL": "shop",
+        "RECOMMENDER_VERSION": f"shop-{number:08x}",
+        "RECOMMENDER_STORE_URL": rig.redis.url,
+        "RECOMMENDER_HIDE": "",  # the best lists have what a user has clicked on, too
+    }
+    with (
+        run_triton(artifact / "repository") as triton,
+        run_transformer(
+            artifact, triton.grpc_url, folder / f"transformer-{number}.log", environ=environ
+        ) as transformer,
+    ):
+        async with AsyncClient(transformer.http) as client:
+            return await world.act(client, rig.url, number)
+
+
+async def archived(rig: Rig, count: int, seconds: float = 60) -> None:
+    """Wait until the writer has written so many events."""
+    deadline = time.monotonic() + seconds
+    while (found := len(rig.archived())) < count:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"the writer wrote {found} of {count} events in {seconds:.0f} s")
+        await asyncio.sleep(0.2)
+
+
+async def rounds(world: World, rig: Rig, folder: Path, models: int) -> dict[str, Any]:
+    """Close the loop so many times; return the figures of each round."""
+    events, figures = 0, {}
+    for number in range(models + 1):
+        about: dict[str, Any] = {}
+        if number == 0:
+            name, summary = "random", await world.act(AtRandom(world.items, 0), rig.url, 0)
+        else:
+            artifact, about = train(rig, folder, number, seed=number)
+            name = str(number)
+            summary = await serve(world, rig, artifact, folder, number)
+        told = summary.report()
+        (arm,) = told["versions"].values()
+        if told["failed"] or told["events"]["rejected"] or told["events"]["undelivered"]:
+            raise SystemExit(f"requests or events failed: {summary.line()}")
+        events += summary.accepted
+        await archived(rig, events)
+        figures[name] = {
+            "expected": arm["expected_click_through"],
+            "clicked": arm["click_through"],
+            "answers": arm["answers"],
+            "sources": arm["sources"],
+            **about,
+        }
+    return {"rounds": figures, "events": events}
+
+
+def _tell(summary: Summary) -> None:
+    print(summary.line(), file=sys.stderr, flush=True)
+
+
+def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", type=int, default=3, help="trained one after another (3)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of a round (60)")
+    parser.add_argument("--rate", type=float, default=80.0, help="requests a second (80)")
+    parser.add_argument("--users", type=int, default=400)
+    parser.add_argument("--items", type=int, default=200)
+    return parser.parse_args(words)
+
+
+def main() -> None:
+    given = parse()
+    world = World(
+        named(given.items, "item-"), named(given.users, "user-"), Truth(), given.seconds,
+        given.rate,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        (folder / "collector").mkdir()
+        with collector_rig.running(folder / "collector", settings={"mapping": MAPPING}) as rig:
+            found = asyncio.run(rounds(world, rig, folder, given.models))
+    expected = {name: each["expected"] for name, each in found["rounds"].items()}
+    first, last = expected["1"], expected[str(given.models)]
+    print(
+        json.dumps(
+            {
+                "benchmark": "closed-loop",
+                "ratio": round(last / first, 3),
+                "expected": {**expected, "best": round(world.best(), 5)},
+                **found,
+                "machine": machine(),
+                "load": round(os.getloadavg()[0], 1),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
