@@ -38,7 +38,7 @@ from tests.collector_rig import Rig
 from tests.integration.transformer_rig import run_transformer
 
 TOP_N = 10
-ATTRIBUTION_HOURS = 10 / 3600  # users click at once
+ATTRIBUTION_HOURS = 2 / 3600  # users click at once
 MAPPING: dict[str, Any] = {
     "interactions": {
         **collector_rig.MAPPING["interactions"],
@@ -207,8 +207,8 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--models", type=int, default=3, help="trained one after another (3)")
     parser.add_argument("--seconds", type=float, default=60.0, help="of a round (60)")
     parser.add_argument("--rate", type=float, default=80.0, help="requests a second (80)")
-    parser.add_argument("--users", type=int, default=400)
-    parser.add_argument("--items", type=int, default=200)
+    parser.add_argument("--users", type=int, default=120)
+    parser.add_argument("--items", type=int, default=80)
     return parser.parse_args(words)
 
 
