@@ -13,7 +13,8 @@ import jsonschema
 import yaml
 
 from tests.pages import flags, models
-from tests.pages.blocks import ROOT
+from tests.pages.blocks import ROOT, of
+from tests.pages.shell import commands
 
 Json = dict[str, Any]
 CHART = "charts/recommender-operator"
@@ -59,6 +60,21 @@ def problems(words: Sequence[str]) -> Iterator[str]:
     for path in line.flags.get("--show-only", ()):
         if not (ROOT / CHART / path).exists():
             yield f"{CHART}/{path} does not exist"
+
+
+def rendered() -> dict[str, Json]:
+    """Return the values of each command and block that installs or changes the release."""
+    found = {}
+    for block in of("sh"):
+        for at, words in enumerate(commands(block.text)):
+            if words[:1] == ("helm",) and words[1] in ("install", "upgrade", "template"):
+                line = flags.read(words[2:], _SHARED | _VALUES | VERBS[words[1]])
+                found[f"{block}/{at}"] = set_values(line.flags.get("--set", ()))
+    for block in of("yaml"):
+        for document in models.documents(block.text):
+            if not models.is_model(document) and document.keys() <= _chart()[0].keys():
+                found[str(block)] = document
+    return found
 
 
 def set_values(settings: Sequence[str]) -> Json:

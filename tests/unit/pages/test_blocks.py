@@ -15,7 +15,7 @@ import pytest
 from recommender_serving.protocols.errors import InvalidRequest
 from recommender_serving.protocols.limits import Limits
 from recommender_serving.protocols.v1 import parse_v1
-from tests import dashboards, exported
+from tests import chart, dashboards, exported
 from tests.pages import blocks, charts, models, programs, requests, snippets
 from tests.pages.blocks import ROOT, Block
 
@@ -103,6 +103,14 @@ def test_yaml_is_a_model_a_part_of_one_or_values_of_the_chart(block: Block) -> N
         else:
             assert "kind" not in document, "of which kind? check it here, or list it above"
             assert list(charts.value_problems(document)) == []
+
+
+@pytest.mark.parametrize("where", charts.rendered())
+def test_the_chart_renders_with_the_values_of_a_page(where: str, tmp_path: Path) -> None:
+    file = tmp_path / "values.json"
+    file.write_text(json.dumps(charts.rendered()[where]), encoding="utf-8")
+    done = chart.run_helm("template", "recommender", str(chart.CHART), "-f", str(file))
+    assert done.returncode == 0, done.stderr
 
 
 def a_mapping(page: str, shown: object) -> list[str]:
