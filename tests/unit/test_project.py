@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import itertools
-import json
 import re
 import stat
 import subprocess
@@ -14,15 +13,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-import jsonschema
 import pytest
-import yaml
-
-from recommender_operator.api import crd
-from recommender_operator.api.base import API_VERSION, GROUP
-from recommender_operator.api.spec import RecommenderModelSpec
-from recommender_operator.api.spec_mapping import DataMapping
-from recommender_training.ingestion.mapping import Format, parse_mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = {
@@ -142,48 +133,6 @@ def test_a_page_links_only_to_what_is_there(page: str) -> None:
         if not target.exists() or (anchor and anchor not in anchors(target)):
             broken.append(link)
     assert broken == []
-
-
-def test_the_readme_shows_a_model_that_the_operator_takes() -> None:
-    shown = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
-    manifest = yaml.safe_load(shown[0])
-    assert manifest["apiVersion"] == f"{GROUP}/{API_VERSION}"
-    assert manifest["kind"] == "RecommenderModel"
-    (version,) = crd.recommender_model()["spec"]["versions"]
-    # Draft 4 has the boolean exclusiveMinimum of OpenAPI 3.0.
-    jsonschema.Draft4Validator(version["schema"]["openAPIV3Schema"]).validate(manifest)
-    spec = RecommenderModelSpec.model_validate(manifest["spec"])
-    # The schema prunes what it does not know; here a misspelt field must show.
-    assert dropped(manifest["spec"], spec.dump()) == []
-
-
-def test_the_pages_show_mappings_that_both_sides_take() -> None:
-    training = (ROOT / "docs/training.md").read_text(encoding="utf-8")
-    own = (ROOT / "docs/own-columns.md").read_text(encoding="utf-8")
-    shown = [
-        yaml.safe_load(re.findall(r"```yaml\n(.*?)```", own, flags=re.DOTALL)[0])["mapping"],
-        json.loads(re.findall(r"```json\n(.*?)```", training, flags=re.DOTALL)[0]),
-    ]
-    for mapping in shown:
-        kind = Format.CSV if "csv" in mapping else Format.PARQUET
-        read = parse_mapping(json.dumps(mapping), kind)
-        assert read is not None
-        assert read.declaration.users
-        assert dropped(mapping, DataMapping.model_validate(mapping).dump()) == []
-
-
-def dropped(given: object, taken: object, at: str = "spec") -> list[str]:
-    """Return the paths of what was given and is not in what was taken."""
-    if isinstance(given, dict):
-        if not isinstance(taken, dict):
-            return [at]
-        return [p for k, v in given.items() for p in dropped(v, taken.get(k), f"{at}.{k}")]
-    if isinstance(given, list):
-        if not isinstance(taken, list) or len(given) != len(taken):
-            return [at]
-        pairs = zip(given, taken, strict=True)
-        return [p for i, (g, t) in enumerate(pairs) for p in dropped(g, t, f"{at}[{i}]")]
-    return [] if given == taken else [at]
 
 
 def test_the_readmes_first_screen_has_the_resource_and_the_two_commands() -> None:
