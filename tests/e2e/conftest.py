@@ -20,8 +20,9 @@ from tests.scenario.setup import Platform, join_platform, make_platform
 from tests.scenario.traffic import TrafficWatch
 from tests.scenario.world import World, merged
 
-#: A request takes 15 ms of a core with all that it passes through, and two worlds have two cores:
-#: at 30 a second they took half of them. At a weight of 10 %, a step has its requests after 14 s.
+#: A request takes 15 ms of a core with all that it passes through, and three worlds share two
+#: cores: at 30 a second, two worlds took half of them. At a weight of 10 %, a step has its
+#: requests after 14 s.
 REQUESTS_A_SECOND = 15.0
 NewWorld = Callable[..., World]
 DATA = cache_folder() / install.DATA_FOLDER
@@ -36,7 +37,7 @@ SMALL: dict[str, Any] = {
         "resources": {"cpu": "50m", "memory": "1536Mi"},
     },
     "serving": {
-        # Two worlds saturate the cores: a model that has just started may wait for seconds.
+        # Trainings saturate the cores: a model that has just started may wait for seconds.
         "timeoutMilliseconds": 7000,
         "resources": {"cpu": "100m", "memory": "1Gi"},
         "transformerResources": {"cpu": "100m", "memory": "384Mi"},
