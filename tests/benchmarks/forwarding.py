@@ -163,6 +163,7 @@ def main() -> None:
             }
         failed = running.metric("transformer_experiment_disagreements_total")
         report["disagreements"] = failed
+        report["copies"] = running.metric("transformer_copies_total", outcome="answered")
     report["loadAverage"] = round(os.getloadavg()[0], 1)
     print(json.dumps(report, indent=1))
     print(json.dumps(report))

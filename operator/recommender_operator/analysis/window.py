@@ -137,10 +137,7 @@ def window_stats(baseline: Sample, current: Sample) -> WindowStats:
 
 
 def of_copies(sample: Sample) -> Sample:
-    """Return the counters of the copies that a version answered, named as those of requests.
-
-    The Gateway sends no copies, so its counters are left out.
-    """
+    """Return the counters of the copies that a version answered, named as those of requests."""
     return {
         pod: {
             key if key == CREATED else PREFIX + key.removeprefix(COPIES): value
@@ -148,7 +145,6 @@ def of_copies(sample: Sample) -> Sample:
             if key == CREATED or key.startswith(COPIES)
         }
         for pod, counters in sample.items()
-        if is_pod(pod)
     }
 
 

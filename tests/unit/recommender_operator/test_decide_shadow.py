@@ -165,7 +165,7 @@ def test_the_phase_waits_for_the_route_that_asks_for_copies() -> None:
         world.finish_jobs()
         world.tick()
     assert world.routing.shadow
-    assert world.steps == ()
+    assert not world.steps
     world.accepted = True
     world.reconcile()
     assert [step.weight for step in world.steps] == [0]

@@ -29,7 +29,7 @@ from tests.unit.recommender_serving.serving_shadows import COPY, SHADOW, Shadowe
 from tests.unit.recommender_serving.serving_versions import INFER, PREDICT, RECEIVER
 
 #: Counters of users; none of them may change by a copy.
-OF_USERS = (
+OF_USERS: tuple[tuple[str, dict[str, str]], ...] = (
     ("recommender_requests_total", {"outcome": "ok"}),
     ("recommender_requests_total", {"outcome": "error"}),
     ("recommender_requests_total", {"outcome": "invalid"}),
