@@ -40,13 +40,26 @@ class Gate:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Step:
-    """A step of a rollout; the last one is in progress while it has no end."""
+    """A step of a rollout; the last one is in progress while it has no end.
+
+    The one of weight 0 is the shadow phase, in which the candidate answers copies of requests.
+    """
 
     weight: int
     started_at: datetime.datetime
     ended_at: datetime.datetime | None
     verdict: str
     metrics: tuple[Metric, ...]
+
+    @property
+    def is_shadow(self) -> bool:
+        """Whether nobody sees the answers."""
+        return self.weight == 0
+
+    @property
+    def title(self) -> str:
+        """Its name for people."""
+        return "Shadow phase" if self.is_shadow else f"Step at {self.weight} %"
 
     @property
     def samples(self) -> int:

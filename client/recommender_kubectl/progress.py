@@ -49,6 +49,9 @@ def of_version(
     current = version.step
     if current is None:
         return _between(version, others, weights, ahead, rollout, now)
+    if current.is_shadow:
+        note = f"shadow phase: {current.samples} copies of requests answered"
+        return Progress(step=0, steps=len(weights), share=0.0, seconds_left=None, note=note)
     elapsed = max(0.0, (now - model.clock_lag - current.started_at).total_seconds())
     if _experiment_ahead(version, passed):
         return Progress(

@@ -109,6 +109,8 @@ class Routing:
     #: Value of the testers' header and the version that answers them; empty if there is none.
     tester: str = ""
     tested: str = ""
+    #: Header that names the candidate that gets copies of requests; empty if none does.
+    shadow: str = ""
 
 
 #: Requests are split by weight only.

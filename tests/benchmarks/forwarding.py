@@ -1,7 +1,8 @@
-"""What an experiment adds to a request: nothing but a header, or the way to the other version.
+"""What a rollout adds to a request: a header, the way to the other version, or a copy for it.
 
 Two transformers in front of a Triton that does no work. One client, the sides interleaved request
-by request: no experiment, a user of the receiver, a user of the candidate; over each protocol.
+by request: no rollout, a user of the receiver, a user of the candidate, a request that is copied
+after its answer; over each protocol.
 
     python -m tests.benchmarks.forwarding [--count 2000]
 
@@ -51,6 +52,7 @@ SIDES: Mapping[str, tuple[dict[str, str], int]] = {
     "none": ({}, THEIRS),
     "own": (HEADERS, OURS),
     "forwarded": (HEADERS, THEIRS),
+    "copied": ({"x-recommender-shadow": f"{CANDIDATE}:10000"}, THEIRS),
 }
 WARM_UP = 100
 
@@ -161,6 +163,7 @@ def main() -> None:
             }
         failed = running.metric("transformer_experiment_disagreements_total")
         report["disagreements"] = failed
+        report["copies"] = running.metric("transformer_copies_total", outcome="answered")
     report["loadAverage"] = round(os.getloadavg()[0], 1)
     print(json.dumps(report, indent=1))
     print(json.dumps(report))

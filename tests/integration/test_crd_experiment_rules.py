@@ -107,3 +107,15 @@ def test_a_header_for_testers_is_refused_where_no_route_can_choose_by_it(server:
     assert "rollout.testHeader requires rollout.traffic Gateway" in refusal(
         lambda: server.create(made, dry_run="All")
     )
+
+
+def test_a_shadow_phase_is_refused_where_no_route_can_ask_for_copies(server: Server) -> None:
+    made = sample("minimal")
+    made["spec"]["rollout"] = {"traffic": "Knative", "shadow": {}}
+    assert "rollout.shadow requires rollout.traffic Gateway" in refusal(
+        lambda: server.create(made, dry_run="All")
+    )
+    made["spec"]["rollout"] = {"shadow": {}}
+    created = server.create(made, dry_run="All")
+    expected = {"share": 0.1, "minRequests": 100, "seconds": 600}
+    assert created["spec"]["rollout"]["shadow"] == expected

@@ -40,13 +40,16 @@ def scrape(job: str, path: str, target: str, **labels: str) -> dict[str, Any]:
     }
 
 
-def ask_in_experiment(champion: Running, candidate: str) -> None:
-    """Ask as a user of the candidate, and with a header that does not parse."""
-    body = json.dumps({"instances": [{"user_id": 1}]}).encode()
-    for header in (
-        f"id=00c0ffee;phase=0;cap=1;arms={candidate}:0-10000", "id=1",
-    ):  # fmt: skip
-        headers = {"content-type": "application/json", "x-recommender-experiment": header}
+def ask_in_rollout(champion: Running, candidate: str) -> None:
+    """Ask as a user of the candidate, for copies, and with headers that do not parse."""
+    body = json.dumps({"instances": [{"user_id": 1}, {"user_id": BREAKS}]}).encode()
+    for name, header in (
+        ("experiment", f"id=00c0ffee;phase=0;cap=1;arms={candidate}:0-10000"),
+        ("experiment", "id=1"),
+        ("shadow", f"{candidate}:10000"),
+        ("shadow", "x"),
+    ):
+        headers = {"content-type": "application/json", f"x-recommender-{name}": header}
         url = f"{champion.http}/v1/models/recommender:predict"
         urllib.request.urlopen(
             urllib.request.Request(url, data=body, headers=headers), timeout=10
@@ -55,12 +58,12 @@ def ask_in_experiment(champion: Running, candidate: str) -> None:
 
 @contextlib.contextmanager
 def traffic(candidate: str, *transformers: Running) -> Iterator[None]:
-    """Requests that are answered, that fall back, that are refused, and that are forwarded."""
+    """Requests that are answered, fall back, are refused, are forwarded, and are copied."""
     stop = threading.Event()
 
     def ask() -> None:
         while not stop.wait(0.05):
-            ask_in_experiment(transformers[-1], candidate)
+            ask_in_rollout(transformers[-1], candidate)
             for running in transformers:
                 running.ask(user_id=1)
                 running.ask(user_id=BREAKS)

@@ -115,7 +115,7 @@ def _gates(gates: Sequence[Gate], style: Style) -> list[str]:
 def _step(step: Step, style: Style, now: datetime.datetime) -> list[str]:
     lasted = text.duration(((step.ended_at or now) - step.started_at).total_seconds())
     how = f"lasted {lasted}" if step.ended_at else f"for {lasted}"
-    title = f"{style.paint(f'Step at {step.weight} %', text.BOLD)} {how}: "
+    title = f"{style.paint(step.title, text.BOLD)} {how}: "
     rows = [
         (
             one.name,
@@ -180,6 +180,11 @@ def _of_candidate(model: Model, version: Version, verb: str) -> str:
     step, rollout = version.step, model.rollout
     if step is None:
         return f"it is {version.stage}; `kubectl recommender watch {model.name}` follows it"
+    if step.is_shadow:
+        return (
+            "it answers copies of users' requests, and nobody sees its answers; after the shadow "
+            "phase its first step follows; a broken limit rolls it back at once"
+        )
     users = version.experiment
     if users is not None and step.weight == users.weight:
         days = f"{users.min_days:g} to {users.max_days:g} days"

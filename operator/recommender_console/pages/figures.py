@@ -64,7 +64,7 @@ def step(seen: SeenVersion, index: int, now: datetime.datetime) -> Markup:
     one = seen.version.steps[index]
     lasted = text.duration(((one.ended_at or now) - one.started_at).total_seconds())
     head = tag(
-        "h3", f"Step at {one.weight} % ", parts.badge(one.verdict),
+        "h3", f"{one.title} ", parts.badge(one.verdict),
         tag("span", f" lasted {lasted}" if one.ended_at else f" for {lasted}", class_="soft"),
     )  # fmt: skip
     if not one.metrics:
@@ -74,7 +74,7 @@ def step(seen: SeenVersion, index: int, now: datetime.datetime) -> Markup:
         "Metric", "Candidate", "Interval", "Stable", "Limit", "Figure", "Samples", "Verdict",
         "Remark",
     )  # fmt: skip
-    caption = f"Metrics of the step at {one.weight} %, which started {one.started_at:%H:%M:%S}"
+    caption = f"{one.title}: metrics, from {one.started_at:%H:%M:%S}"
     return join([head, parts.table(caption, header, rows, "numbers")])
 
 
@@ -87,7 +87,7 @@ def courses(seen: SeenVersion) -> Markup | None:
     figures = []
     for name in itertools.islice(names, 8):
         readings = [
-            (f"{one.weight} %", _reading(metric, seen.limits[index]))
+            (_short(one), _reading(metric, seen.limits[index]))
             for index, one in enumerate(steps)
             for metric in one.metrics
             if metric.name == name
@@ -96,6 +96,10 @@ def courses(seen: SeenVersion) -> Markup | None:
         if drawn is not None:
             figures.append(tag("figure", tag("figcaption", name), drawn))
     return tag("div", *figures, class_="figures") if figures else None
+
+
+def _short(one: Step) -> str:
+    return "shadow" if one.is_shadow else f"{one.weight} %"
 
 
 def legend() -> Markup:

@@ -72,7 +72,7 @@ def _of_version(seen: SeenVersion) -> Iterator[Entry]:
             at=one.ended_at or one.started_at,
             version=version.name,
             word=one.verdict if one.ended_at else "Running",
-            words=f"Step at {one.weight} %" + ("" if one.ended_at else f": {one.verdict} so far"),
+            words=one.title + ("" if one.ended_at else f": {one.verdict} so far"),
             numbers=figures.numbers_of(one),
             tone=None if one.ended_at else "waiting",
         )

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 
 from recommender_operator.analysis.histogram import Histogram
-from recommender_operator.analysis.series import parse_series
+from recommender_operator.analysis.series import PREFIX, parse_series
 from recommender_operator.observed import PodCounters, Sample
 
 REQUESTS = "recommender_requests_total"
@@ -29,6 +29,9 @@ CREATED = "recommender_request_duration_seconds_created"
 GATEWAY = "gateway/"
 #: Requests that the Gateway sent to the version and that got no answer of it.
 LOST_AT_GATEWAY = "recommender_gateway_lost_requests_total"
+
+#: Start of the names of counters of copies, which are otherwise those of users' requests.
+COPIES = "recommender_shadow_"
 
 #: Summed counters, with the label that distinguishes their series.
 _KEYED = {
@@ -131,6 +134,18 @@ def window_stats(baseline: Sample, current: Sample) -> WindowStats:
         pods += is_pod(pod)
         differences.append(_difference(then or {}, now))
     return dataclasses.replace(_summed(differences), pods=pods, resets=resets, gone=gone)
+
+
+def of_copies(sample: Sample) -> Sample:
+    """Return the counters of the copies that a version answered, named as those of requests."""
+    return {
+        pod: {
+            key if key == CREATED else PREFIX + key.removeprefix(COPIES): value
+            for key, value in counters.items()
+            if key == CREATED or key.startswith(COPIES)
+        }
+        for pod, counters in sample.items()
+    }
 
 
 def is_pod(source: str) -> bool:

@@ -1,4 +1,4 @@
-"""CEL rules of `spec.experiment`, and of `spec.rollout.testHeader`."""
+"""CEL rules of `spec.experiment`, and of `testHeader` and `shadow` of `spec.rollout`."""
 
 from __future__ import annotations
 
@@ -49,6 +49,11 @@ ROLLOUT = (
     (
         "!has(self.testHeader) || !has(self.traffic) || self.traffic != 'Knative'",
         "rollout.testHeader requires rollout.traffic Gateway: only its route can choose by header",
+    ),
+    (
+        "!has(self.shadow) || !has(self.traffic) || self.traffic != 'Knative'",
+        "rollout.shadow requires rollout.traffic Gateway: only its route can say which candidate "
+        "gets copies",
     ),
 )
 EXPERIMENT = (

@@ -29,6 +29,29 @@ class PromotionGate(enum.StrEnum):
     MANUAL = "Manual"
 
 
+class ShadowSpec(ApiModel):
+    share: float = Field(
+        default=0.1,
+        ge=0.0001,
+        le=1,
+        description="Share of the users' requests that the candidate gets a copy of.",
+    )
+    min_requests: int = Field(
+        default=100,
+        ge=1,
+        le=1000000,
+        description="Number of copies that the candidate answers within its limits before its "
+        "first step.",
+    )
+    seconds: int = Field(
+        default=600,
+        ge=1,
+        le=604800,
+        description="Maximum duration of the phase. If it ends without a verdict, the first step "
+        "follows.",
+    )
+
+
 class RolloutSpec(ApiModel):
     traffic: TrafficMode = Field(
         default=TrafficMode.GATEWAY,
@@ -52,6 +75,12 @@ class RolloutSpec(ApiModel):
         max_length=64,
         description="During a rollout, requests with the header x-recommender-test and this value "
         "are answered by the candidate alone, and are no part of an experiment. None if absent.",
+    )
+    shadow: ShadowSpec | None = Field(
+        default=None,
+        description="A phase before the first step in which the candidate answers copies of "
+        "users' requests, and its answers are thrown away. A broken limit rolls it back before "
+        "any user saw an answer. No phase if absent.",
     )
 
 

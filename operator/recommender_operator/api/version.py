@@ -181,7 +181,10 @@ class MetricVerdict(ApiModel):
 
 class StepRecord(ApiModel):
     number: int = Field(default=0, ge=0, description="Its sequence number.")
-    weight: int = Field(description="Percent of requests for the candidate.")
+    weight: int = Field(
+        description="Percent of requests for the candidate; 0 in the shadow phase, in which it "
+        "answers copies."
+    )
     started_at: datetime.datetime = Field(description="When the route reported the weight.")
     ended_at: datetime.datetime | None = Field(default=None, description="Time of the decision.")
     judged_at: datetime.datetime | None = Field(
@@ -196,6 +199,11 @@ class StepRecord(ApiModel):
     metrics: tuple[MetricVerdict, ...] = Field(
         default=(), max_length=20, description="The metrics with their numbers."
     )
+
+    @property
+    def is_shadow(self) -> bool:
+        """Whether the candidate answers only copies of users' requests."""
+        return self.weight == 0
 
 
 class Interruptions(ApiModel):

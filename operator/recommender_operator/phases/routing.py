@@ -1,4 +1,4 @@
-"""How the route splits the requests of a rollout: by users in an experiment, and for testers."""
+"""How the route splits the requests of a rollout: by users, for testers, and with copies."""
 
 from __future__ import annotations
 
@@ -6,17 +6,25 @@ import datetime
 from collections.abc import Iterable, Mapping
 
 from recommender_operator.api.spec_rollout import RolloutSpec, TrafficMode
-from recommender_operator.api.version import VersionStage
+from recommender_operator.api.version import ModelVersionStatus, VersionStage
 from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
 from recommender_operator.observed import PLAIN, Routing, VersionObject
+from recommender_operator.resources import shadowing
 from recommender_operator.resources.assignment import Assignment
 
 
 def of(
     rollout: RolloutSpec, candidate: VersionObject | None, weights: Mapping[str, int]
 ) -> Routing:
-    """Return what a route does besides the weights while a candidate shares the requests."""
+    """Return what a route does besides the weights while a candidate shares the requests.
+
+    In a shadow phase the candidate has no share, but gets copies.
+    """
     share = weights.get(candidate.name, 0) if candidate is not None else 0
+    if candidate is not None and share == 0 and weights and rollout.shadow is not None:
+        if not shadows(rollout, candidate.status):
+            return PLAIN
+        return Routing(shadow=shadowing.header(candidate.name, rollout.shadow.share))
     if candidate is None or not 0 < share < 100 or rollout.traffic is not TrafficMode.GATEWAY:
         return PLAIN
     tester = rollout.test_header or ""
@@ -25,6 +33,17 @@ def of(
         tester=tester,
         tested=candidate.name if tester else "",
     )
+
+
+def shadows(rollout: RolloutSpec, status: ModelVersionStatus) -> bool:
+    """Return whether a version is in its shadow phase, or about to begin it."""
+    if rollout.shadow is None or rollout.traffic is not TrafficMode.GATEWAY:
+        return False
+    if status.stage is not VersionStage.CANARY or status.approved_at is not None:
+        return False
+    if status.weight > 0:  # the phase was added to the spec when users were on their way
+        return False
+    return not status.steps or (status.steps[-1].is_shadow and status.steps[-1].ended_at is None)
 
 
 def running(experiment: ExperimentStatus | None) -> ExperimentPhase | None:

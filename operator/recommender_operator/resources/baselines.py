@@ -43,6 +43,7 @@ _OF_REQUESTS = (
     window.SESSIONS,
     window.CREATED,
     window.LOST_AT_GATEWAY,
+    window.COPIES,
 )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from recommender_operator.api import host_names
 from recommender_operator.observed import PLAIN, ModelObject, Routing
-from recommender_operator.resources import assignment, labels
+from recommender_operator.resources import assignment, labels, shadowing
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
 
@@ -20,9 +20,11 @@ HTTP_PATHS = ("/docs", "/openapi.json")
 #: Service of the open inference protocol, the only one of the transformer.
 GRPC_PREFIX = "/inference.GRPCInferenceService"
 #: Number of this layout: a release that changes it writes existing routes again.
-LAYOUT = "3"
+LAYOUT = "4"
 #: Header of testers, whose requests the candidate answers (`rollout.testHeader`).
 TEST_HEADER = "x-recommender-test"
+#: Headers that no client may set.
+_OURS = (assignment.HEADER, assignment.FORWARDED, shadowing.HEADER, shadowing.COPY)
 
 
 def service_name(version: str) -> str:
@@ -63,8 +65,8 @@ def http_route(
             "parentRefs": [_parent(options)],
             "hostnames": [host or host_names.default(model.name, model.namespace, options.domain)],
             "rules": [
-                *(_rules({routing.tested: 100}, "", routing.tester) if routing.tester else ()),
-                *_rules(receivers, routing.experiment, ""),
+                *(_rules({routing.tested: 100}, {}, routing.tester) if routing.tester else ()),
+                *_rules(receivers, _set_by(routing), ""),
             ],
         },
     }
@@ -85,9 +87,9 @@ def _receivers(weights: Mapping[str, int], header: str) -> Mapping[str, int]:
     return {others[0]: 100}
 
 
-def _rules(receivers: Mapping[str, int], header: str, tester: str) -> list[Manifest]:
+def _rules(receivers: Mapping[str, int], values: Mapping[str, str], tester: str) -> list[Manifest]:
     """Return the rules of gRPC and HTTP; those of testers are more specific than the others."""
-    filters = [{"type": "RequestHeaderModifier", "requestHeaderModifier": _headers(header)}]
+    filters = [{"type": "RequestHeaderModifier", "requestHeaderModifier": _headers(values)}]
     grpc = [_match("PathPrefix", GRPC_PREFIX, tester)]
     http = [
         *(_match("PathPrefix", prefix, tester) for prefix in HTTP_PREFIXES),
@@ -99,14 +101,19 @@ def _rules(receivers: Mapping[str, int], header: str, tester: str) -> list[Manif
     ]
 
 
-def _headers(header: str) -> Manifest:
+def _set_by(routing: Routing) -> dict[str, str]:
+    """Return the headers that the route sets, by name."""
+    values = {assignment.HEADER: routing.experiment, shadowing.HEADER: routing.shadow}
+    return {name: value for name, value in values.items() if value}
+
+
+def _headers(values: Mapping[str, str]) -> Manifest:
     """Return what happens to headers that only the operator and its transformers may set."""
-    if not header:
-        return {"remove": [assignment.HEADER, assignment.FORWARDED]}
-    return {
-        "set": [{"name": assignment.HEADER, "value": header}],
-        "remove": [assignment.FORWARDED],
-    }
+    removed = [name for name in _OURS if name not in values]
+    if not values:
+        return {"remove": removed}
+    given = [{"name": name, "value": value} for name, value in values.items()]
+    return {"set": given, "remove": removed}
 
 
 def _parent(options: Options) -> Manifest:
@@ -154,7 +161,7 @@ def weights_of(route: Manifest) -> dict[str, int]:
         name = str(backend.get("name", ""))
         if name.endswith(SERVICE_SUFFIX):
             weights[name.removesuffix(SERVICE_SUFFIX)] = int(backend.get("weight", 1))
-    users = assignment.parse(_experiment_of(rule))
+    users = assignment.parse(_set_in(rule, assignment.HEADER))
     if users is None or len(weights) != 1 or users.candidate in weights:
         return weights
     return {next(iter(weights)): 100 - users.percent, users.candidate: users.percent}
@@ -169,18 +176,23 @@ def routing_of(route: Manifest) -> Routing:
         names = [str(backend.get("name", "")) for backend in rule.get("backendRefs") or []]
         if headers and names and headers[0].get("name") == TEST_HEADER:
             tester, tested = str(headers[0].get("value")), names[0].removesuffix(SERVICE_SUFFIX)
-    return Routing(experiment=_experiment_of(rules[-1]), tester=tester, tested=tested)
+    return Routing(
+        experiment=_set_in(rules[-1], assignment.HEADER),
+        tester=tester,
+        tested=tested,
+        shadow=_set_in(rules[-1], shadowing.HEADER),
+    )
 
 
 def _rules_of(route: Manifest) -> list[Manifest]:
     return route.get("spec", {}).get("rules") or [{}]
 
 
-def _experiment_of(rule: Manifest) -> str:
-    """Return the header that a rule sets; empty if it sets none."""
+def _set_in(rule: Manifest, name: str) -> str:
+    """Return the value of a header that a rule sets; empty if it does not set it."""
     for each in rule.get("filters") or []:
         for header in each.get("requestHeaderModifier", {}).get("set") or []:
-            if str(header.get("name", "")).lower() == assignment.HEADER:
+            if str(header.get("name", "")).lower() == name:
                 return str(header.get("value", ""))
     return ""
 

@@ -65,6 +65,8 @@ LAYOUT = 2
 #: before it ignore the header of an experiment, which would then have no users; so a release that
 #: changes it deploys running versions again, but only of models with an experiment.
 EXPERIMENTS = "1"
+#: The same for copies. A candidate of an earlier release would count them as requests of users.
+SHADOWS = "1"
 
 
 def standard(model: ModelObject, version: VersionObject, options: Options) -> Manifest:
@@ -98,6 +100,7 @@ def _standard_metadata(model: ModelObject, version: VersionObject) -> Manifest:
             AUTOSCALER_CLASS: _class(model.spec.serving),
             labels.SERVING_DIGEST: serving_digest(model.spec.serving),
             labels.EXPERIMENTS: EXPERIMENTS,
+            labels.SHADOWS: SHADOWS,
         },
         "ownerReferences": labels.owned_by_version(version),
     }
@@ -228,6 +231,8 @@ def is_current(annotations: Mapping[str, str] | None, spec: RecommenderModelSpec
     """Return whether a service in Gateway mode has the settings of the model."""
     known = annotations or {}
     if spec.experiment is not None and known.get(labels.EXPERIMENTS) != EXPERIMENTS:
+        return False
+    if spec.rollout.shadow is not None and known.get(labels.SHADOWS) != SHADOWS:
         return False
     return known.get(labels.SERVING_DIGEST) == serving_digest(spec.serving)
 

@@ -33,6 +33,8 @@ SERVING_DIGEST = f"{GROUP}/serving-digest"
 #: Annotation of a service in Gateway mode: number of the contract of experiments that its
 #: transformer knows.
 EXPERIMENTS = f"{GROUP}/experiments"
+#: The same for the contract of copies.
+SHADOWS = f"{GROUP}/shadows"
 
 #: Annotation of a NetworkPolicy with the digest of its rules.
 POLICY_DIGEST = f"{GROUP}/policy-digest"

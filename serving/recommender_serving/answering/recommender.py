@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from recommender_serving.answering.cache import Cache
 from recommender_serving.answering.fallback import Chain
 from recommender_serving.answering.history import History
+from recommender_serving.answering.shadow import Shadow
+from recommender_serving.answering.waves import in_waves
 from recommender_serving.domain.types import Answer, Found, RecommendRequest
 from recommender_serving.monitoring import calls
 from recommender_serving.monitoring.drift_features import Bins
 from recommender_serving.monitoring.metrics import Metrics
 from recommender_serving.monitoring.session_memory import SessionMemory
-
-WAVE = 16  # instances of one call that run concurrently
 
 
 class Recommender:
@@ -29,7 +29,9 @@ class Recommender:
         clock: Callable[[], float],
         history: History | None = None,
         cache: Cache | None = None,
+        shadow: Shadow | None = None,
     ) -> None:
+        """Create it; `shadow` answers copies, which are not counted as requests."""
         self._chain = chain
         self._bins = bins
         self._sessions = sessions
@@ -37,6 +39,7 @@ class Recommender:
         self._clock = clock
         self._history = history
         self._cache = cache
+        self.shadow = shadow
 
     @property
     def metrics(self) -> Metrics:
@@ -46,20 +49,10 @@ class Recommender:
     async def recommend(
         self, requests: Sequence[RecommendRequest], deadline: float | None = None
     ) -> list[Answer]:
-        """Answer every request, in order, by the time `deadline` of the event loop.
+        """Answer every request, in order, by the time `deadline` of the event loop."""
+        return await in_waves(partial(self._one, deadline), requests)
 
-        Requests run concurrently, but in waves, so that a few large calls cannot use the whole
-        capacity of the model.
-        """
-        if len(requests) == 1:
-            return [await self._one(requests[0], deadline)]
-        answers: list[Answer] = []
-        for start in range(0, len(requests), WAVE):
-            wave = requests[start : start + WAVE]
-            answers += await asyncio.gather(*(self._one(each, deadline) for each in wave))
-        return answers
-
-    async def _one(self, request: RecommendRequest, deadline: float | None) -> Answer:
+    async def _one(self, deadline: float | None, request: RecommendRequest) -> Answer:
         start = self._clock()
         self._metrics.started()
         call = calls.current()

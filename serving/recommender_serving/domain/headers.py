@@ -15,6 +15,11 @@ FORWARDED_HEADER = "x-recommender-forwarded"
 PLACES_HEADER = "x-recommender-places"
 #: Of a forwarded request: 32 hex digits of its own, by which any answer to it is reported once.
 CALL_HEADER = "x-recommender-call"
+#: Set by the route before the first step of a rollout: the candidate, and how many of 10,000
+#: requests it gets a copy of (`<version>:<number>`).
+SHADOW_HEADER = "x-recommender-shadow"
+#: Of a copy: the version that answered the user. Nobody sees its answer.
+COPY_HEADER = "x-recommender-copy"
 #: Of the answer to a forwarded request: the milliseconds that it took (`answer;dur=1.25`).
 TIMING_HEADER = "server-timing"
 

@@ -70,7 +70,7 @@ class Waited(StrEnum):
 
 
 class Forwarded(StrEnum):
-    """What became of a request that another version should answer."""
+    """What became of a request that another version should answer, or of a copy."""
 
     ANSWERED = "answered"
     REFUSED = "refused"  # by a status below 500

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import grpc
 
 from recommender_serving.answering.budget import share
-from recommender_serving.answering.recommender import WAVE
+from recommender_serving.answering.waves import WAVE
 from recommender_serving.domain.headers import (
     CALL_HEADER,
     DEADLINE_HEADER,

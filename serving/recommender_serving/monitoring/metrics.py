@@ -20,6 +20,7 @@ from recommender_serving.domain.types import (
 )
 from recommender_serving.monitoring.experiment_metrics import ExperimentMetrics
 from recommender_serving.monitoring.series import Series
+from recommender_serving.monitoring.shadow_metrics import ShadowMetrics
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5)
 
@@ -38,6 +39,7 @@ class Metrics:
     ) -> None:
         series = Series(registry, model, version)
         self.experiments = ExperimentMetrics(series)
+        self.shadow = ShadowMetrics(series, BUCKETS)
         self._read_by_the_operator(series)
         self._reference(series, reference)
         self._design_effects(series, design_effects, missing_design_effects)

@@ -18,11 +18,13 @@ from recommender_serving.answering.exploring import Explorer
 from recommender_serving.answering.fallback import Chain, Ranker, Stage
 from recommender_serving.answering.history import History, Users
 from recommender_serving.answering.recommender import Recommender
+from recommender_serving.answering.shadow import Shadow
 from recommender_serving.answering.timed import TimedRanker, TimedUsers
 from recommender_serving.answering.traced import TracedRanker, TracedUsers
 from recommender_serving.answering.trending import Trending
 from recommender_serving.artifact.loader import Artifact
 from recommender_serving.domain.types import FallReason, Source, Waited
+from recommender_serving.forwarding.copies import Copies
 from recommender_serving.forwarding.forwarder import Forwarder
 from recommender_serving.forwarding.peers import Peers
 from recommender_serving.impressions import collector
@@ -78,8 +80,38 @@ def build_recommender(
         bins.design_effects(),
         bins.missing_design_effects(),
     )
+    stages = _stages(settings, metrics, rankers, tracing)
+    composer = Composer(artifact.vocabulary.items, settings.list_limits, metrics.unmet)
+    if composer.absent:
+        logger.warning(
+            "limits of lists are ignored for features that this version does not have: %s",
+            ", ".join(composer.absent),
+        )
+    uncounted = Composer(artifact.vocabulary.items, settings.list_limits, lambda _: None)
+    made = partial(_chain, settings, artifact, stages, trending)
+    chain = made(composer, _fell(metrics.fell, tracing))
+    of_copies = made(uncounted, _fell(metrics.shadow.fell, tracing))
+    history = build_history(settings, metrics, artifact.vocabulary.history_length, tracing)
+    return Recommender(
+        chain,
+        bins,
+        SessionMemory(time.monotonic),
+        metrics,
+        time.perf_counter,
+        history,
+        build_cache(settings, chain, metrics),
+        Shadow(of_copies, metrics, time.perf_counter, history),
+    )
+
+
+def _stages(
+    settings: ServeSettings,
+    metrics: Metrics,
+    rankers: tuple[Ranker, Ranker],
+    tracing: Tracing | None,
+) -> tuple[Stage, ...]:
     waited_for = noting(metrics.waited, Call.waited)
-    stages = tuple(
+    return tuple(
         Stage(
             source,
             TimedRanker(_traced(ranker, waited, tracing), partial(waited_for, waited)),
@@ -94,15 +126,17 @@ def build_recommender(
             strict=True,
         )
     )
-    noted = noting(metrics.fell, Call.fell)
-    fell = noted if tracing is None else _both(noted, tracing.fell)
-    composer = Composer(artifact.vocabulary.items, settings.list_limits, metrics.unmet)
-    if composer.absent:
-        logger.warning(
-            "limits of lists are ignored for features that this version does not have: %s",
-            ", ".join(composer.absent),
-        )
-    chain = Chain(
+
+
+def _chain(
+    settings: ServeSettings,
+    artifact: Artifact,
+    stages: tuple[Stage, ...],
+    trending: Trending | None,
+    composer: Composer,
+    fell: OnFall,
+) -> Chain:
+    return Chain(
         stages,
         artifact.vocabulary,
         artifact.popularity,
@@ -111,16 +145,6 @@ def build_recommender(
         composer,
         trending,
         settings.explores.pool if settings.explores else 0,
-    )
-    sessions = SessionMemory(time.monotonic)
-    return Recommender(
-        chain,
-        bins,
-        sessions,
-        metrics,
-        time.perf_counter,
-        build_history(settings, metrics, artifact.vocabulary.history_length, tracing),
-        build_cache(settings, chain, metrics),
     )
 
 
@@ -136,6 +160,12 @@ def build_explorer(settings: ServeSettings, metrics: Metrics) -> Explorer | None
     if settings.explores is None:
         return None
     return Explorer(settings.explores.share, random.SystemRandom(), metrics.explored)
+
+
+def _fell(count: OnFall, tracing: Tracing | None) -> OnFall:
+    """Return what counts a fallback and notes it in its call, and in its trace if there is one."""
+    noted = noting(count, Call.fell)
+    return noted if tracing is None else _both(noted, tracing.fell)
 
 
 def _both(first: OnFall, second: OnFall) -> OnFall:
@@ -184,6 +214,12 @@ def build_forwarder(
         (settings.timeout, settings.baseline_timeout),
         tracing,
     )
+
+
+def build_copies(settings: ServeSettings, metrics: Metrics) -> Copies:
+    """Build what sends copies to a candidate."""
+    peers = Peers(settings.peers, settings.max_in_flight)
+    return Copies(peers, metrics.shadow.sent, (settings.timeout, settings.baseline_timeout))
 
 
 def build_impressions(

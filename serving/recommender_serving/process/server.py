@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import random
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -16,11 +17,13 @@ from prometheus_client import REGISTRY, disable_created_metrics
 
 from recommender_serving.answering.trending import Trending
 from recommender_serving.artifact.loader import Artifact, load
+from recommender_serving.domain.shadows import Shadows
 from recommender_serving.domain.trials import Trials
 from recommender_serving.impressions.reporter import Impressions
 from recommender_serving.listening import Server, listen
 from recommender_serving.monitoring.tracing import Tracing, client_trace
 from recommender_serving.process.parts import (
+    build_copies,
     build_explorer,
     build_forwarder,
     build_impressions,
@@ -104,6 +107,8 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
     metrics = recommender.metrics
     impressions = build_impressions(settings, artifact, metrics)
     forwarder = build_forwarder(settings, metrics, tracing)
+    copies = build_copies(settings, metrics)
+    shadows = Shadows(settings.model, settings.version, metrics.shadow.ignored, random.randrange)
     service = Service(
         MODEL_NAME,
         settings.version,
@@ -116,6 +121,8 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
         trials=Trials(settings.model, settings.version, metrics.experiments.ignored),
         forwarder=forwarder,
         explorer=build_explorer(settings, metrics),
+        shadows=shadows,
+        copies=copies,
     )
     app = rest_server.build_app(service, Bodies(refused=metrics.refused), REGISTRY)
     connections = Connections(refused=metrics.refused)
@@ -131,6 +138,7 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await opening
         await forwarder.close()
+        await copies.close()
         await triton.close()
         await _export(tracing)
 

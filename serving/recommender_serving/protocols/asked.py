@@ -8,16 +8,22 @@ from typing import Any, NamedTuple
 from recommender_serving.domain.experiments import Assignment
 from recommender_serving.domain.trials import Trial
 from recommender_serving.domain.types import RecommendRequest
+from recommender_serving.forwarding.copies import Copy
 from recommender_serving.impressions.events import Mark
 from recommender_serving.protocols.calls import ids_of
 
 
 class Given(NamedTuple):
-    """What came beside the body: the id, the end in the event loop's time, the experiment."""
+    """What came beside the body: the id, the end in the event loop's time, the experiment.
+
+    `copy` is set if a candidate gets a copy of the call, `is_copy` if the call is one itself.
+    """
 
     id: str
     deadline: float | None = None
     trial: Trial | None = None
+    copy: Copy | None = None
+    is_copy: bool = False
 
 
 class Asked(NamedTuple):
@@ -28,6 +34,7 @@ class Asked(NamedTuple):
     assignment: Assignment | None = None  # while an experiment runs
     away: str | None = None  # the other version that should answer
     mark: Mark | None = None  # of its report, if another version may report an answer too
+    is_copy: bool = False  # nobody sees the answer
 
 
 def asked_of(requests: Sequence[RecommendRequest], given: Given) -> list[Asked]:
@@ -35,7 +42,8 @@ def asked_of(requests: Sequence[RecommendRequest], given: Given) -> list[Asked]:
     trial = given.trial
     ids = ids_of(given.id, len(requests), () if trial is None else trial.places)
     if trial is None:
-        return list(map(Asked, requests, ids))
+        each_of = zip(requests, ids, strict=True)
+        return [Asked(request, id_, is_copy=given.is_copy) for request, id_ in each_of]
     assignments = map(trial.assignment, requests)
     asked = [
         Asked(request, id_, assignment, trial.away(assignment))

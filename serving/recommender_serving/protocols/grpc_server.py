@@ -17,7 +17,7 @@ from recommender_serving.domain.headers import DEADLINE_HEADER, deadline_seconds
 from recommender_serving.forwarding.forwarder import TIMING_PARAMETER
 from recommender_serving.inference import inference_pb2 as pb
 from recommender_serving.monitoring.tracing import TRACE_HEADER
-from recommender_serving.protocols import errors, routing
+from recommender_serving.protocols import copying, errors, routing
 from recommender_serving.protocols.asked import Given
 from recommender_serving.protocols.service import SERVER, Service
 from recommender_serving.protocols.tensors import Tensor, inputs, outputs
@@ -132,8 +132,9 @@ class Servicer:
         start = time.perf_counter()
         self._service.check_model(request.model_name, request.model_version)
         if request.model_version:  # a client that names a version wants no other
-            given = given._replace(trial=None)
+            given = given._replace(trial=None, copy=None)
         response = await routing.infer_grpc(self._service, request, given)
+        copying.after_grpc(self._service, given, request)
         if given.trial is not None and given.trial.forwarded:
             took = round(1e6 * (time.perf_counter() - start))
             response.parameters[TIMING_PARAMETER].int64_param = took
@@ -154,7 +155,7 @@ class Servicer:
                     return await method(message, self._given(context))
             except errors.CallError as error:
                 if isinstance(error, errors.InvalidRequest):
-                    self._service.invalid(error.instances)
+                    self._service.invalid(error.instances, _metadata(context))
                 await context.abort(STATUS[type(error)], str(error))
             except Exception as error:
                 logger.exception("internal error")
@@ -165,14 +166,15 @@ class Servicer:
 
     def _given(self, context: Any) -> Given:
         metadata = _metadata(context)
-        trial = self._service.trial(metadata)
+        now = asyncio.get_running_loop().time()
         left = context.time_remaining()
-        if trial is not None and trial.forwarded:
+        given = self._service.given("", None if left is None else now + left, metadata)
+        if given.is_copy or (given.trial is not None and given.trial.forwarded):
             # Less than the deadline of the call, so that an answer arrives before it.
             told = deadline_seconds(metadata.get(DEADLINE_HEADER, ""))
             left = min((each for each in (left, told) if each is not None), default=None)
-        now = asyncio.get_running_loop().time()
-        return Given("", None if left is None else now + left, trial)
+            return given._replace(deadline=None if left is None else now + left)
+        return given
 
     async def _message(self, requests: AsyncIterator[Any]) -> Any:
         """Return the first message.

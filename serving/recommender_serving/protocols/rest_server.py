@@ -28,7 +28,14 @@ from recommender_serving.domain.headers import (
     deadline_seconds,
 )
 from recommender_serving.monitoring.tracing import TRACE_HEADER
-from recommender_serving.protocols import docs_page, errors, openapi, routing, v2_json
+from recommender_serving.protocols import (
+    copying,
+    docs_page,
+    errors,
+    openapi,
+    routing,
+    v2_json,
+)
 from recommender_serving.protocols.asked import Given
 from recommender_serving.protocols.bodies import Bodies
 from recommender_serving.protocols.calls import request_id
@@ -107,7 +114,10 @@ class Rest:
             given = self._given(request, id_)
             read = self._bodies.read(request.receive)
             # Passed on without a name: the models may take a while, and a body has up to 4 MiB.
-            answers = await routing.predict(self._service, v2_json.parse(await read), given)
+            answers = await routing.predict(
+                self._service, v2_json.parse(copying.kept(given, await read)), given
+            )
+        copying.after_v1(self._service, given, len(answers))
         version, source = (",".join(dict.fromkeys(each[of] for each in answers)) for of in NAMED)
         headers = _headers(id_, version, source, given, start)
         return Json({"predictions": answers}, headers=headers)
@@ -121,7 +131,10 @@ class Rest:
             given = self._given(request, id_)
             length = request.headers.get(v2_json.LENGTH_HEADER)
             read = self._bodies.read(request.receive)
-            reply = await routing.infer_rest(self._service, await read, length, given)
+            reply = await routing.infer_rest(
+                self._service, copying.kept(given, await read), length, given
+            )
+        copying.after_v2(self._service, given, length)
         headers = _headers(reply.id, reply.version, reply.source, given, start)
         if reply.size is None:
             return Response(reply.content, media_type=routing.JSON, headers=headers)
@@ -129,8 +142,8 @@ class Rest:
         return Response(reply.content, media_type=routing.RAW, headers=headers)
 
     def _given(self, request: Request, id_: str) -> Given:
-        trial = self._service.trial(request.headers, request.path_params.get("version", ""))
-        return Given(id_, _deadline(request), trial)
+        version = request.path_params.get("version", "")
+        return self._service.given(id_, _deadline(request), request.headers, version)
 
     def _check_model(self, request: Request) -> str:
         given = request.path_params
@@ -251,11 +264,11 @@ class Closing:
 def build_app(service: Service, bodies: Bodies, registry: CollectorRegistry) -> ASGIApp:
     """Build the application: probes, metrics, and the routes of the v1 and v2 protocols."""
 
-    async def refused(_: Request, error: Exception) -> Response:
+    async def refused(request: Request, error: Exception) -> Response:
         if isinstance(error, errors.InvalidRequest):
-            service.invalid(error.instances)
+            service.invalid(error.instances, request.headers)
         elif isinstance(error, errors.TooLarge | errors.TooSlow):
-            service.invalid(1)
+            service.invalid(1, request.headers)
         return _error(STATUS[type(error)], str(error))
 
     async def no_route(_: Request, error: Exception) -> Response:

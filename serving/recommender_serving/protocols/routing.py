@@ -78,7 +78,7 @@ async def infer_rest(service: Service, body: bytes, length: str | None, given: G
     call = v2_json.decode(body, length, given.id)
     asked = _asked_v2(service, call, given)
     if asked.away is not None and service.forwarder is not None:
-        headers = _id_header(call.id) | (
+        headers = id_header(call.id) | (
             {"content-type": JSON}
             if length is None
             else {"content-type": RAW, v2_json.LENGTH_HEADER: length}
@@ -152,12 +152,12 @@ async def _posted_v1(
 ) -> list[dict[str, Any]] | None:
     if service.forwarder is None:
         return None
-    headers = {"content-type": JSON} | _id_header(id_)
+    headers = {"content-type": JSON} | id_header(id_)
     path, read = PREDICT.format(service.name), partial(_predictions_of, errand.instances)
     return await service.forwarder.post(errand, path, headers, body, read)
 
 
-def _id_header(id_: str) -> dict[str, str]:
+def id_header(id_: str) -> dict[str, str]:
     """Return the header, unless the id of a body has characters that no header can have."""
     return {ID_HEADER: id_} if request_id(id_) == id_ else {}
 

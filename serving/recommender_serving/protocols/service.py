@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from recommender_serving.answering.exploring import Explorer
 from recommender_serving.answering.recommender import Recommender
+from recommender_serving.domain.shadows import Shadows
 from recommender_serving.domain.trials import Trial, Trials
 from recommender_serving.domain.types import Answer
+from recommender_serving.forwarding.copies import Copies, Copy
 from recommender_serving.forwarding.forwarder import Forwarder
 from recommender_serving.impressions.reporter import Impressions
 from recommender_serving.protocols.asked import Asked, Given, asked_of
@@ -44,14 +47,19 @@ class Service:
         trials: Trials | None = None,
         forwarder: Forwarder | None = None,
         explorer: Explorer | None = None,
+        shadows: Shadows | None = None,
+        copies: Copies | None = None,
     ) -> None:
         """Create a service.
 
         `texts` maps items to their texts, if item ids are texts. `impressions` gets every answer,
         and the protocols follow each call in `calls`. `trials` reads the experiments of calls,
         and `forwarder` asks the other versions; without it this version answers all. `explorer`
-        draws the last items of some answers that `impressions` reports.
+        draws the last items of some answers that `impressions` reports. `shadows` reads of which
+        calls `copies` sends copies to a candidate.
         """
+        self.copies = copies
+        self._shadows = shadows
         self.forwarder = forwarder
         self._trials = trials
         self.calls = calls or CallLog()
@@ -65,9 +73,13 @@ class Service:
         self._impressions = impressions
         self._explorer = explorer
 
-    def invalid(self, instances: int = 1) -> None:
-        """Count rejected instances."""
-        self._recommender.metrics.invalid(instances)
+    def invalid(self, instances: int, headers: Mapping[str, str]) -> None:
+        """Count rejected instances of a call."""
+        metrics = self._recommender.metrics
+        if self._is_copy(headers):
+            metrics.shadow.invalid(instances)
+        else:
+            metrics.invalid(instances)
 
     def check_model(self, name: str, version: str = "") -> None:
         """Raise UnknownModel unless this is the served model, and its version if one is named."""
@@ -79,6 +91,24 @@ class Service:
     def trial(self, headers: Mapping[str, str], version: str = "") -> Trial | None:
         """Return the experiment of a call; none has one that names its version."""
         return None if self._trials is None or version else self._trials.of(headers)
+
+    def given(
+        self, id_: str, deadline: float | None, headers: Mapping[str, str], version: str = ""
+    ) -> Given:
+        """Return what came beside the body of a call, which may name its version."""
+        if self._is_copy(headers):
+            return Given(id_, deadline, is_copy=True)
+        given = Given(id_, deadline, self.trial(headers, version))
+        if self._shadows is None or self.copies is None or version:
+            return given
+        candidate = self._shadows.drawn(headers)
+        if candidate is None:
+            return given
+        left = None if deadline is None else deadline - asyncio.get_running_loop().time()
+        return given._replace(copy=Copy(candidate, self.version, left))
+
+    def _is_copy(self, headers: Mapping[str, str]) -> bool:
+        return self._shadows is not None and self._shadows.is_copy(headers)
 
     async def check_ready(self) -> None:
         """Raise NotReady if no traffic should come."""
@@ -136,7 +166,13 @@ class Service:
         return InferReply(call.id, self.name, self.version, outputs, answer.source.value)
 
     async def _answers(self, asked: Sequence[Asked], deadline: float | None) -> list[Answer]:
-        """Answer as this version, and report what it answered to whom."""
+        """Answer as this version, and report what it answered to whom.
+
+        A copy was already answered by another version: nobody sees this answer.
+        """
+        shadow = self._recommender.shadow
+        if shadow is not None and any(each.is_copy for each in asked):
+            return await shadow.recommend([each.request for each in asked], deadline)
         found = await self._recommender.recommend([each.request for each in asked], deadline)
         answers = list(map(self._explored, asked, found))
         for each, answer in zip(asked, answers, strict=True):

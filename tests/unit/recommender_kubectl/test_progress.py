@@ -132,3 +132,17 @@ def test_a_spec_that_the_operator_has_not_seen_is_waited_for() -> None:
 
 def test_a_deleted_version_ends_the_watch() -> None:
     assert look(samples.read_model(), "movies-gone").end == 1
+
+
+def test_the_shadow_phase_is_no_step_and_says_how_many_copies_were_answered() -> None:
+    few = [samples.metric("successRate", "Inconclusive", 1.0, ">= 0.995", sampleSize=34)]
+    phase = [{"weight": 0, "startedAt": samples.at(2), "verdict": "Inconclusive", "metrics": few}]
+    found = seen(steps=phase)
+    assert (found.step, found.steps, found.share, found.seconds_left) == (0, 3, 0.0, None)
+    assert found.note == "shadow phase: 34 copies of requests answered"
+
+
+def test_after_the_shadow_phase_all_steps_are_ahead() -> None:
+    phase = {"weight": 0, "startedAt": samples.at(9), "endedAt": samples.at(2), "verdict": "Pass"}
+    first = {"weight": 10, "startedAt": samples.at(2), "verdict": "Inconclusive"}
+    assert (seen(steps=[phase, first]).step, seen(steps=[phase, first]).steps) == (1, 3)

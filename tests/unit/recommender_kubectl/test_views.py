@@ -162,3 +162,11 @@ def test_lines_fit_a_terminal_and_lose_no_word() -> None:
     narrow = status.render(seen, Style(colour=True, width=60), NOW)
     assert max(len(text.unpainted(line)) for line in narrow) <= 60
     assert text.unpainted(" ".join(narrow)).split() == " ".join(wide).split()
+
+
+def test_the_shadow_phase_has_a_name_and_a_next_step() -> None:
+    phase = {"weight": 0, "startedAt": samples.at(2), "verdict": "Inconclusive"}
+    versions = samples.read_versions(steps=[phase])
+    lines = why.render(why.of_version(samples.read_model(), versions, None), PIPE, NOW)
+    assert "Shadow phase for 2 min: Inconclusive" in "\n".join(lines)
+    assert "nobody sees its answers" in lines[-1]

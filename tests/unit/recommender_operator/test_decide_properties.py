@@ -206,9 +206,12 @@ class AnyCluster(RuleBasedStateMachine):
         if self.world.spec.paused != paused:
             self.world.edit(paused=paused)
 
-    @rule(steps=st.sampled_from([(100,), (10, 100), (1, 20, 50, 100)]))
-    def edit_steps(self, steps: tuple[int, ...]) -> None:
-        rollout = {"steps": [{"weight": w} for w in steps]}
+    @rule(
+        steps=st.sampled_from([(100,), (10, 100), (1, 20, 50, 100)]),
+        shadow=st.sampled_from([None, {}, {"share": 1, "seconds": 20}]),
+    )
+    def edit_rollout(self, steps: tuple[int, ...], shadow: dict[str, object] | None) -> None:
+        rollout = {"steps": [{"weight": w} for w in steps], "shadow": shadow}
         self.world.edit(rollout=rollout)
 
     @rule(plan=st.sampled_from([None, PLAN, PLAN | {"weight": 20}, PLAN | {"mode": "Observe"}]))

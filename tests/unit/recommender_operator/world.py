@@ -66,6 +66,17 @@ class World(Cluster):
                 seen = dict(self.mix) | dict(self.broken_mix.get(self.seed_of(version), {}))
                 service.serve(served, seen)
                 service.failed += int(served * self.error_share.get(self.seed_of(version), 0))
+        if self.routing.shadow and self.route and self.copies_sent:
+            self._copy(seconds)
+
+    def _copy(self, seconds: float) -> None:
+        """Send the candidate that the route names its copies."""
+        version, _, share = self.routing.shadow.rpartition(":")
+        service = self.services.get(version)
+        if service is not None and service.ready:
+            copied = int(self.requests_per_second * seconds * int(share) / 10_000)
+            service.copied += copied
+            service.copies_failed += int(copied * self.error_share.get(self.seed_of(version), 0))
 
     def watch(self, seconds: float, every: float = 5) -> None:
         """Let this time pass with regular looks; the caller makes the last look."""

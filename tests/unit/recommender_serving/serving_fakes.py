@@ -14,6 +14,7 @@ from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.composing import Composer
 from recommender_serving.answering.fallback import Chain, Stage
 from recommender_serving.answering.recommender import Recommender
+from recommender_serving.answering.shadow import Shadow
 from recommender_serving.artifact.loader import Artifact
 from recommender_serving.domain.list_limits import UNLIMITED, ListLimits
 from recommender_serving.domain.types import Ranking, Source
@@ -115,14 +116,17 @@ class Parts:
             Stage(Source.MODEL, model, self.breaker, timeout),
             Stage(Source.BASELINE, baseline, CircuitBreaker(), timeout),
         )
-        self.chain = Chain(
-            self.stages,
-            self.artifact.vocabulary,
-            self.artifact.popularity,
-            self.metrics.fell,
-            self.artifact.item_texts,
-            Composer(self.artifact.vocabulary.items, list_limits, self.metrics.unmet),
-            pool=pool,
+        self.chain, of_copies = (
+            Chain(
+                self.stages,
+                self.artifact.vocabulary,
+                self.artifact.popularity,
+                fell,
+                self.artifact.item_texts,
+                Composer(self.artifact.vocabulary.items, list_limits, self.metrics.unmet),
+                pool=pool,
+            )
+            for fell in (self.metrics.fell, self.metrics.shadow.fell)
         )
         ticks = iter(range(1_000_000))
         self.recommender = Recommender(
@@ -134,6 +138,7 @@ class Parts:
             cache=None
             if cache is None
             else Cache(self.chain, cache, self.metrics.found, self.metrics.cached, lambda: 0.0),
+            shadow=Shadow(of_copies, self.metrics, lambda: next(ticks) / 1000),
         )
 
     def value(self, name: str, **labels: str) -> float | None:

@@ -9,7 +9,9 @@ from typing import Any
 import httpx
 
 from recommender_serving.answering.exploring import Explorer
+from recommender_serving.domain.shadows import Shadows
 from recommender_serving.domain.trials import Trials
+from recommender_serving.forwarding.copies import Copies
 from recommender_serving.forwarding.forwarder import Forwarder
 from recommender_serving.impressions.reporter import Impressions
 from recommender_serving.protocols import rest_server
@@ -32,6 +34,7 @@ class Served:
         now: Callable[[], float] = lambda: NOW,
         forwarder: Forwarder | None = None,
         explorer: Explorer | None = None,
+        copies: Copies | None = None,
     ) -> None:
         self.parts = parts or Parts(folder, giving(GOOD), giving(PLAIN))
         self.triton_ready = True
@@ -49,6 +52,13 @@ class Served:
             trials=Trials("movies", self.parts.version, self.parts.metrics.experiments.ignored),
             forwarder=forwarder,
             explorer=explorer,
+            shadows=Shadows(
+                "movies",
+                self.parts.version,
+                self.parts.metrics.shadow.ignored,
+                lambda _: 0,  # whatever the share, each call is copied
+            ),
+            copies=copies,
         )
         self.bodies = Bodies()
         self.app = rest_server.build_app(self.service, self.bodies, self.parts.registry)
@@ -78,9 +88,10 @@ class Served:
         now: Callable[[], float] = lambda: NOW,
         forwarder: Forwarder | None = None,
         explorer: Explorer | None = None,
+        copies: Copies | None = None,
     ) -> Served:
         """Ready, as after a warm-up."""
-        served = cls(folder, parts, impressions, now, forwarder, explorer)
+        served = cls(folder, parts, impressions, now, forwarder, explorer, copies)
 
         async def nothing() -> None:
             return None

@@ -12,6 +12,8 @@ import orjson
 from recommender_serving.answering.cache import Bounds as CacheBounds
 from recommender_serving.answering.exploring import Chance, Explorer
 from recommender_serving.domain.experiments import bucket
+from recommender_serving.domain.types import Forwarded
+from recommender_serving.forwarding.copies import Copies
 from recommender_serving.forwarding.forwarder import Forwarder
 from recommender_serving.forwarding.peers import Addresses, Peers
 from recommender_serving.impressions.collector import Receipt
@@ -71,11 +73,14 @@ class Version:
 
     def forwarded(self) -> dict[str, float]:
         """Instances by what became of them, without those that are 0."""
-        outcomes = ("answered", "refused", "failed", "timeout", "open", "busy")
-        counts = {
-            outcome: self.value("transformer_forwarded_total", outcome=outcome) or 0
-            for outcome in outcomes
-        }
+        return self._outcomes("transformer_forwarded_total")
+
+    def copied(self) -> dict[str, float]:
+        """The same of copies."""
+        return self._outcomes("transformer_copies_total")
+
+    def _outcomes(self, name: str) -> dict[str, float]:
+        counts = {each.value: self.value(name, outcome=each.value) or 0 for each in Forwarded}
         return {outcome: count for outcome, count in counts.items() if count}
 
     @property
@@ -104,17 +109,22 @@ def forwarder_of(
 
 @contextlib.asynccontextmanager
 async def opened(
-    parts: Parts, forwarder: Forwarder | None = None, explorer: Explorer | None = None
+    parts: Parts,
+    forwarder: Forwarder | None = None,
+    explorer: Explorer | None = None,
+    copies: Copies | None = None,
 ) -> AsyncIterator[Version]:
     """A version that is ready."""
     desk = Desk(parts)
     served = await Served.opened(
-        Path(), parts, desk.impressions, forwarder=forwarder, explorer=explorer
+        Path(), parts, desk.impressions, forwarder=forwarder, explorer=explorer, copies=copies
     )
     async with served.http:
         yield Version(served, desk, forwarder)
     if forwarder is not None:
         await forwarder.close()
+    if copies is not None:
+        await copies.close()
 
 
 class Pair:

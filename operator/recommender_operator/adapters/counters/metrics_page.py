@@ -20,7 +20,7 @@ from recommender_operator.observed import PodCounters
 #: Maximum size of a page in bytes. The largest allowed one, with 2,800 bins of features under the
 #: longest names, has 1.9 MB; a usual one 50 kB.
 PAGE_LIMIT = 2 * 2**20
-#: Maximum number of the product's series on a page; the largest allowed page has about 5,700.
+#: Maximum number of the product's series on a page; the largest allowed page has about 5,800.
 SERIES_LIMIT = 8_192
 #: Maximum length of a line of the product, in characters; the longest allowed one has about 240.
 LINE_LIMIT = 512

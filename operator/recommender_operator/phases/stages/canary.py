@@ -19,6 +19,7 @@ from recommender_operator.phases.stages import (
     breaks,
     experiment,
     readiness,
+    shadow,
     step_window,
     steps,
     windows,
@@ -47,9 +48,14 @@ def step(turn: Turn) -> None:
     # A candidate must be better than the champion, which receives no requests now; it may fail.
     held = turn.standby is not None
     record = steps.current(version.status)
-    if record is not None:
+    if record is not None and record.is_shadow:
+        if shadow.look(turn, version, record, frozen=frozen or held):
+            _next(turn, turn.versions[version.name])
+    elif record is not None:
         _look(turn, version, record, frozen=frozen or held)
-    elif not frozen and not (held and version.status.weight == 0):
+    elif frozen or (held and version.status.weight == 0):
+        return
+    elif not shadow.begin(turn, version):
         _next(turn, version)
 
 
@@ -81,20 +87,20 @@ def _next(turn: Turn, version: VersionObject) -> None:
     elif turn.route_agrees:
         steps.begin(turn, version.name, weight)
         step_window.start(turn, turn.versions[version.name])
-        turn.due(turn.time, _least(turn), _interval(turn))
-        turn.requeue(_interval(turn))
+        turn.due(turn.time, _least(turn), steps.interval(turn))
+        turn.requeue(steps.interval(turn))
     else:
         turn.requeue(_ROUTE)
 
 
 def _look(turn: Turn, version: VersionObject, record: StepRecord, *, frozen: bool) -> None:
-    turn.requeue(_interval(turn))
+    turn.requeue(steps.interval(turn))
     seen = step_window.evaluate(turn, version, record)
-    is_recorded = _note(turn, version, record, seen)
+    is_recorded = step_window.note(turn, version, record, seen)
     users = experiment.look(turn, version, record)
     loss = _loss(turn, version, record, seen, users, frozen=frozen)
     if loss is not None:
-        _roll_back(turn, version, loss[0], f"at {record.weight} %: {loss[1]}")
+        steps.roll_back(turn, version, loss[0], f"at {record.weight} %: {loss[1]}")
         return
     suspected = breaks.suspicion(turn)
     if is_recorded:
@@ -103,7 +109,7 @@ def _look(turn: Turn, version: VersionObject, record: StepRecord, *, frozen: boo
         return
     baseline = turn.observed.baselines.get(windows.step_key(version))
     since = baseline.taken_at if baseline is not None else turn.time
-    watched = turn.due(since, _least(turn), _interval(turn))
+    watched = turn.due(since, _least(turn), steps.interval(turn))
     if seen.verdict is Verdict.PASS and suspected is None and (users is None or users.passes):
         if watched:
             _pass(turn, version, record, seen, users)
@@ -129,25 +135,6 @@ def _loss(
     if users is not None and users.rolls_back is not None and (users.at_once or not frozen):
         return users.rolls_back, users.message
     return None
-
-
-def _note(turn: Turn, version: VersionObject, record: StepRecord, seen: StepVerdict) -> bool:
-    """Record verdict and numbers, and return whether the record is current.
-
-    It changes at most once per interval, unless the verdict changes: the numbers differ at each
-    look, and each write triggers another look.
-    """
-    same_verdict = str(seen.verdict) == record.verdict
-    if same_verdict and seen.metrics == record.metrics:
-        return True
-    age = turn.time - record.judged_at if record.judged_at is not None else None
-    if same_verdict and age is not None and age < _interval(turn):
-        return False
-    noted = {"verdict": str(seen.verdict), "metrics": seen.metrics, "judged_at": turn.time}
-    if not same_verdict and record.verdict == str(Verdict.PASS):
-        noted["passed_until"] = turn.time
-    steps.note(turn, version.name, **noted)
-    return True
 
 
 def _pass(
@@ -195,12 +182,6 @@ def _promote(
     turn.end(version.name, VersionStage.PROMOTED, reason, message, automatic=automatic)
 
 
-def _roll_back(turn: Turn, version: VersionObject, reason: Reason, message: str) -> None:
-    steps.close(turn, version.name, steps.verdict_of(turn.versions[version.name].status))
-    turn.route_first()
-    turn.end(version.name, VersionStage.ROLLED_BACK, reason, message)
-
-
 def _check_deadline(
     turn: Turn, version: VersionObject, record: StepRecord, seen: StepVerdict, users: Look | None
 ) -> None:
@@ -210,7 +191,7 @@ def _check_deadline(
     noted = steps.current(turn.versions[version.name].status) or record
     passed = noted.passed_until or record.started_at
     if users is not None and won_at is not None:
-        if not turn.due(max(won_at, passed), limit, _interval(turn)):
+        if not turn.due(max(won_at, passed), limit, steps.interval(turn)):
             return
         message = (
             f"the users decided at {record.weight} %, but the analysis did not pass within "
@@ -220,14 +201,14 @@ def _check_deadline(
         if not users.overdue:
             return
         message = f"no verdict at {record.weight} %: {users.message}; {seen.message}"
-    elif turn.due(passed, limit, _interval(turn)):
+    elif turn.due(passed, limit, steps.interval(turn)):
         message = f"no verdict within {limit.total_seconds():.0f} s at {record.weight} %: "
         message += seen.message if users is None else f"{seen.message}; {users.message}"
     else:
         return
     match turn.spec.analysis.on_deadline:
         case OnDeadline.ROLL_BACK:
-            _roll_back(turn, version, Reason.INCONCLUSIVE_AT_DEADLINE, message)
+            steps.roll_back(turn, version, Reason.INCONCLUSIVE_AT_DEADLINE, message)
         case OnDeadline.HOLD:
             measured = users is None or won_at is not None
             more = "Send more requests" if measured else "Change spec.experiment and retry"
@@ -249,12 +230,7 @@ def _report(
     message = f"at {record.weight} %: {seen.message}"
     if suspected is not None:
         message += f"; the step cannot pass: {suspected}"
-    reason = {
-        Verdict.PASS: Reason.PASSED,
-        Verdict.FAIL: Reason.FAILED,
-        Verdict.INCONCLUSIVE: Reason.INCONCLUSIVE,
-        Verdict.ERROR: Reason.ERROR,
-    }[seen.verdict]
+    reason = step_window.REASONS[seen.verdict]
     if users is not None:
         message += f"; {users.message}"
         if seen.verdict is Verdict.PASS and not users.passes:
@@ -264,7 +240,3 @@ def _report(
 
 def _least(turn: Turn) -> datetime.timedelta:
     return datetime.timedelta(seconds=turn.spec.analysis.step_seconds)
-
-
-def _interval(turn: Turn) -> datetime.timedelta:
-    return datetime.timedelta(seconds=turn.spec.analysis.interval_seconds)

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from recommender_operator.analysis import verdict as verdicts
 from recommender_operator.analysis.verdict import StepVerdict, Verdict
+from recommender_operator.analysis.window import WindowStats
+from recommender_operator.api.conditions import Reason
+from recommender_operator.api.spec import AnalysisSpec
 from recommender_operator.api.version import StepRecord
 from recommender_operator.observed import Baseline, VersionObject
-from recommender_operator.phases.stages import windows
+from recommender_operator.phases.stages import steps, windows
 from recommender_operator.phases.turn import Turn
+
+#: Reasons of AnalysisPassed while a step lasts.
+REASONS = {
+    Verdict.PASS: Reason.PASSED,
+    Verdict.FAIL: Reason.FAILED,
+    Verdict.INCONCLUSIVE: Reason.INCONCLUSIVE,
+    Verdict.ERROR: Reason.ERROR,
+}
 
 
 def _stable(turn: Turn) -> VersionObject | None:
@@ -19,7 +32,9 @@ def start(turn: Turn, version: VersionObject) -> bool:
     """Start the window of a step; return False if the counters of a version are missing."""
     stable = _stable(turn)
     arms = [version.name] if stable is None else [version.name, stable.name]
-    if windows.rollout_key(version) not in turn.observed.baselines:
+    record = steps.current(version.status)
+    in_shadow = record is not None and record.is_shadow
+    if not in_shadow and windows.rollout_key(version) not in turn.observed.baselines:
         windows.save(turn, windows.rollout_key(version), arms)
     return windows.save(turn, windows.step_key(version), arms)
 
@@ -40,7 +55,8 @@ def evaluate(turn: Turn, version: VersionObject, record: StepRecord) -> StepVerd
         what = "the window of the step starts now" if saved else _why_no_counters(turn, version)
         kind = Verdict.INCONCLUSIVE if saved else Verdict.ERROR
         return StepVerdict(verdict=kind, metrics=(), message=what)
-    candidate = windows.since_baseline(turn, key, version.name, unkept=True)
+    copies = record.is_shadow
+    candidate = windows.since_baseline(turn, key, version.name, unkept=True, copies=copies)
     if candidate is None:
         message = _unkept(baseline) or _why_no_counters(turn, version)
         return StepVerdict(verdict=Verdict.ERROR, metrics=(), message=message)
@@ -48,7 +64,7 @@ def evaluate(turn: Turn, version: VersionObject, record: StepRecord) -> StepVerd
     if stable is not None and stable.lost and record.weight >= 100:
         # It receives no requests, so no counters are missing.
         stable = None
-    seen = verdicts.evaluate(turn.spec.analysis, candidate, stable)
+    seen = verdicts.evaluate(_limits(turn, record), candidate, _compared(stable, record))
     if seen.verdict is Verdict.FAIL:
         return seen
     if baseline.error:
@@ -62,6 +78,40 @@ def evaluate(turn: Turn, version: VersionObject, record: StepRecord) -> StepVerd
         message = _why_no_counters(turn, beside)
         return StepVerdict(verdict=Verdict.ERROR, metrics=seen.metrics, message=message)
     return seen
+
+
+def _limits(turn: Turn, record: StepRecord) -> AnalysisSpec:
+    """Return the limits of a step; a shadow phase has a minimum number of its own."""
+    spec, shadow = turn.spec.analysis, turn.spec.rollout.shadow
+    if shadow is None or not record.is_shadow:
+        return spec
+    return spec.model_copy(update={"min_requests": shadow.min_requests})
+
+
+def _compared(stable: WindowStats | None, record: StepRecord) -> WindowStats | None:
+    """Return what a candidate is compared with; copies are no sessions, so have no features."""
+    if stable is None or not record.is_shadow:
+        return stable
+    return dataclasses.replace(stable, features={})
+
+
+def note(turn: Turn, version: VersionObject, record: StepRecord, seen: StepVerdict) -> bool:
+    """Record verdict and numbers, and return whether the record is current.
+
+    It changes at most once per interval, unless the verdict changes: the numbers differ at each
+    look, and each write triggers another look.
+    """
+    same_verdict = str(seen.verdict) == record.verdict
+    if same_verdict and seen.metrics == record.metrics:
+        return True
+    age = turn.time - record.judged_at if record.judged_at is not None else None
+    if same_verdict and age is not None and age < steps.interval(turn):
+        return False
+    noted = {"verdict": str(seen.verdict), "metrics": seen.metrics, "judged_at": turn.time}
+    if not same_verdict and record.verdict == str(Verdict.PASS):
+        noted["passed_until"] = turn.time
+    steps.note(turn, version.name, **noted)
+    return True
 
 
 def _unkept(baseline: Baseline) -> str:

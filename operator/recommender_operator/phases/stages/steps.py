@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from recommender_operator.api.version import ModelVersionStatus, StepRecord
+import datetime
+
+from recommender_operator.api.conditions import Reason
+from recommender_operator.api.version import ModelVersionStatus, StepRecord, VersionStage
+from recommender_operator.observed import VersionObject
 from recommender_operator.phases.turn import Turn
 
 #: Maximum number of steps in the status; a version with more interruptions drops the oldest.
@@ -49,6 +53,11 @@ def verdict_of(status: ModelVersionStatus) -> str:
     return status.steps[-1].verdict if status.steps else "Inconclusive"
 
 
+def interval(turn: Turn) -> datetime.timedelta:
+    """Return the time between two evaluations."""
+    return datetime.timedelta(seconds=turn.spec.analysis.interval_seconds)
+
+
 def begin(turn: Turn, name: str, weight: int) -> None:
     """Start a step."""
     record = StepRecord(number=turn.next_number(), weight=weight, started_at=turn.time)
@@ -67,3 +76,10 @@ def close(turn: Turn, name: str, verdict: str) -> None:
     """End the step in progress, if there is one."""
     if current(turn.versions[name].status) is not None:
         note(turn, name, ended_at=turn.time, verdict=verdict)
+
+
+def roll_back(turn: Turn, version: VersionObject, reason: Reason, message: str) -> None:
+    """End the rollout of a candidate, whose traffic leaves it before anything else is written."""
+    close(turn, version.name, verdict_of(turn.versions[version.name].status))
+    turn.route_first()
+    turn.end(version.name, VersionStage.ROLLED_BACK, reason, message)

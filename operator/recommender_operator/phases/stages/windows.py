@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterable
 
 from recommender_operator.actions import DropBaseline, SaveBaseline
-from recommender_operator.analysis.window import WindowStats, window_stats
+from recommender_operator.analysis.window import WindowStats, of_copies, window_stats
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases.turn import Turn
 from recommender_operator.resources import baselines
@@ -49,11 +49,12 @@ def save(turn: Turn, key: str, versions: Iterable[str]) -> bool:
 
 
 def since_baseline(
-    turn: Turn, key: str, version: str, *, unkept: bool = False
+    turn: Turn, key: str, version: str, *, unkept: bool = False, copies: bool = False
 ) -> WindowStats | None:
     """Return a version's counts since the start of a window; None if either end is unknown.
 
-    With `unkept` also if the start could not be stored; such counts have no features.
+    With `unkept` also if the start could not be stored; such counts have no features. With
+    `copies` the counts are of copies.
     """
     baseline = turn.observed.baselines.get(key)
     current = turn.observed.samples.get(version)
@@ -63,7 +64,10 @@ def since_baseline(
         if not unkept:
             return None
         current = baselines.reduced({version: current})[version]
-    return window_stats(baseline.samples[version], current)
+    before = baseline.samples[version]
+    if copies:
+        before, current = of_copies(before), of_copies(current)
+    return window_stats(before, current)
 
 
 def error(turn: Turn, key: str) -> str:

@@ -7,6 +7,7 @@ from recommender_operator.analysis.window import (
     CREATED,
     LOST_AT_GATEWAY,
     WindowStats,
+    of_copies,
     window_stats,
 )
 
@@ -162,3 +163,33 @@ def test_a_gateway_pod_that_goes_or_restarts_makes_no_window_incomplete() -> Non
 
 def test_counters_of_the_gateway_alone_are_those_of_no_pod() -> None:
     assert window_stats({}, {"gateway/x": gateway(5)}).pods == 0
+
+
+def test_copies_are_counted_as_requests_are_and_apart_from_them() -> None:
+    sample = {
+        "a": {
+            OK: 90,
+            "recommender_sessions_total": 40,
+            'recommender_feature_values_total{bin="0",feature="age"}': 36,
+            CREATED: 1.5,
+            'recommender_shadow_requests_total{outcome="ok"}': 7,
+            'recommender_shadow_requests_total{outcome="error"}': 3,
+            'recommender_shadow_answers_total{source="baseline"}': 2,
+            'recommender_shadow_request_duration_seconds_bucket{le="+Inf"}': 10,
+        },
+        "gateway/0": {LOST_AT_GATEWAY: 5},
+        "silent": {},
+    }
+    copies = window_stats({}, of_copies(sample))
+    assert (copies.requests, copies.errors, copies.answered) == (10, 3, 2)
+    assert (copies.sessions, copies.features, copies.lost_at_gateway) == (0, {}, 0)
+    assert (copies.latency.total, copies.pods) == (10, 1)
+    users = window_stats({}, sample)
+    assert (users.requests, users.errors, users.answered, users.sessions) == (95, 5, 0, 40)
+
+
+def test_a_restart_is_seen_in_the_counters_of_copies_too() -> None:
+    key = 'recommender_shadow_requests_total{outcome="ok"}'
+    then, now = of_copies({"a": {key: 9, CREATED: 1}}), of_copies({"a": {key: 20, CREATED: 2}})
+    stats = window_stats(then, now)
+    assert (stats.requests, stats.resets) == (20, 1)

@@ -1,11 +1,18 @@
-"""Which share of the users each version of an experiment serves."""
+"""What a route does besides the weights: users of an experiment, and copies for a candidate."""
 
+import dataclasses
 import datetime
 
+import pytest
+
 from recommender_operator.api.spec_experiment import ExperimentSpec
+from recommender_operator.api.spec_rollout import RolloutSpec
+from recommender_operator.api.version import StepRecord, VersionStage
 from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
-from recommender_operator.phases.routing import user_shares
+from recommender_operator.observed import PLAIN, Routing, VersionObject
+from recommender_operator.phases.routing import of, user_shares
 from tests.unit.recommender_operator.experiment_worlds import PLAN
+from tests.unit.recommender_operator.resources.builder_inputs import version
 
 START = datetime.datetime(2026, 11, 27, tzinfo=datetime.UTC)
 HOUR = datetime.timedelta(hours=1)
@@ -32,3 +39,43 @@ def test_the_smallest_share_of_each_version_counts_since_the_window_began() -> N
     assert user_shares(experiment) == (0.02, 0.5)
     assert user_shares(experiment, START + HOUR) == (0.05, 0.5)
     assert user_shares(experiment, START + 3 * HOUR) == (0.5, 0.5)
+
+
+SHADOW = RolloutSpec.model_validate({"shadow": {"share": 0.2}})
+
+
+def candidate(**status: object) -> VersionObject:
+    found = version()
+    given = {"stage": VersionStage.CANARY, "weight": 0} | status
+    return dataclasses.replace(found, status=found.status.model_copy(update=given))
+
+
+def step(weight: int, ended: datetime.datetime | None = None) -> StepRecord:
+    return StepRecord(weight=weight, started_at=START, ended_at=ended)
+
+
+@pytest.mark.parametrize("steps", [(), (step(0),)])
+def test_a_candidate_gets_copies_before_its_first_step(steps: tuple[StepRecord, ...]) -> None:
+    found = of(SHADOW, candidate(steps=steps), {"stable": 100})
+    assert found == Routing(shadow=f"{candidate().name}:2000")
+
+
+@pytest.mark.parametrize(
+    ("status", "weights"),
+    [
+        ({"steps": (step(0, START),)}, {"stable": 100}),  # the phase has ended
+        ({"steps": (step(0, START), step(10, START))}, {"stable": 100}),  # withdrawn
+        ({"stage": VersionStage.SMOKE_TESTING}, {"stable": 100}),
+        ({"approved_at": START}, {"stable": 100}),
+        ({"weight": 10}, {"stable": 90, candidate().name: 10}),
+        ({}, {}),  # nobody answers users
+    ],
+)
+def test_no_other_candidate_gets_copies(
+    status: dict[str, object], weights: dict[str, int]
+) -> None:
+    assert of(SHADOW, candidate(**status), weights) == PLAIN
+
+
+def test_without_the_phase_nobody_gets_copies() -> None:
+    assert of(RolloutSpec(), candidate(), {"stable": 100}) == PLAIN

@@ -10,12 +10,21 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recommender_operator.observed import PLAIN, Routing
-from recommender_operator.resources import assignment, http_route
+from recommender_operator.resources import assignment, http_route, shadowing
 from recommender_operator.resources.assignment import Assignment
 from recommender_serving.domain import experiments as served
+from recommender_serving.domain import headers
+from recommender_serving.domain.shadows import Shadow, parse
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model
 
 STABLE, CANDIDATE = "movies-0123abcd", "movies-4567cdef"
+#: Headers that the route sets or removes on each request.
+OURS = {
+    headers.EXPERIMENT_HEADER,
+    headers.FORWARDED_HEADER,
+    headers.SHADOW_HEADER,
+    headers.COPY_HEADER,
+}
 ASSIGNMENTS = st.builds(
     Assignment,
     id=st.from_regex(r"[0-9a-f]{8}", fullmatch=True),
@@ -128,8 +137,23 @@ def test_no_client_can_put_itself_into_an_experiment(experiment: str, tester: st
     for rule in made["spec"]["rules"]:
         (modifier,) = [f["requestHeaderModifier"] for f in rule["filters"]]
         written = {each["name"] for each in modifier.get("set", [])} | set(modifier["remove"])
-        assert written == {assignment.HEADER, assignment.FORWARDED}
-        assert assignment.FORWARDED in modifier["remove"]
+        assert written == OURS
+        assert {assignment.FORWARDED, shadowing.COPY} <= set(modifier["remove"])
+
+
+@pytest.mark.parametrize("share", [0.0001, 0.1, 1.0])
+def test_a_route_of_a_shadow_phase_names_the_candidate_and_sends_it_nothing(share: float) -> None:
+    header = shadowing.header(CANDIDATE, share)
+    routing = Routing(shadow=header)
+    made = http_route.http_route(model(), {STABLE: 100}, OPTIONS, routing=routing)
+    for rule in made["spec"]["rules"]:
+        assert [b["name"] for b in rule["backendRefs"]] == [f"{STABLE}-transformer"]
+        (modifier,) = [f["requestHeaderModifier"] for f in rule["filters"]]
+        assert modifier["set"] == [{"name": "x-recommender-shadow", "value": header}]
+        assert set(modifier["remove"]) == OURS - {shadowing.HEADER}
+    assert http_route.weights_of(made) == {STABLE: 100}
+    assert http_route.routing_of(made) == routing
+    assert parse(header, "movies") == Shadow(CANDIDATE, round(share * 10_000))
 
 
 @pytest.mark.parametrize(

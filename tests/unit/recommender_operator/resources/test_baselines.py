@@ -208,5 +208,5 @@ def test_the_series_of_the_contract_are_those_of_the_transformer() -> None:
     outcomes = [series for series in counters if series.startswith("recommender_requests_total")]
     assert len(outcomes) == len(Outcome)
     falls = [series for series in counters if series.startswith("recommender_fallbacks_total")]
-    answers = [series for series in counters if "source=" in series]
+    answers = [series for series in counters if series.startswith("recommender_answers_total")]
     assert (len(falls), len(answers)) == (len(FallReason), len(Source))

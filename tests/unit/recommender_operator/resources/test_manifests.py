@@ -192,6 +192,12 @@ def test_a_route_of_an_experiment_is_as_expected(golden: Golden) -> None:
     )
 
 
+def test_a_route_of_a_shadow_phase_is_as_expected(golden: Golden) -> None:
+    routing = Routing(shadow="movies-4567cdef:1000")
+    route = http_route.http_route(model(), {"movies-0123abcd": 100}, OPTIONS, routing=routing)
+    golden("http_route_shadow", route)
+
+
 def test_a_model_version_is_as_expected(golden: Golden) -> None:
     golden("model_version", model_version.model_version(model(), "movies-0", version().spec))
 

@@ -155,9 +155,19 @@ def _set_traffic(cluster: Cluster, action: a.SetTraffic) -> None:
             _check_fit(cluster, version)
             _check_pause(cluster, version, weight)
     _check_users(cluster, action)
+    _check_copies(cluster, action)
     cluster.route, cluster.route_host, cluster.route_outdated = dict(weights), action.host, False
     cluster.routing = action.routing
     cluster.route_since = cluster.route_since or cluster.now
+
+
+def _check_copies(cluster: Cluster, action: a.SetTraffic) -> None:
+    """Only a candidate that is fit for users, and that no user reaches, gets copies."""
+    if action.routing.shadow:
+        version = action.routing.shadow.rpartition(":")[0]
+        assert version in cluster.unfinished(), f"{version} is no candidate"
+        assert version not in action.weights, f"{version} gets requests of users too"
+        _check_fit(cluster, version)
 
 
 def _check_users(cluster: Cluster, action: a.SetTraffic) -> None:

@@ -52,6 +52,9 @@ class Service:
     falls_back: bool = False
     served: int = 0
     failed: int = 0
+    #: Copies of users' requests that it answered, and those of them with errors.
+    copied: int = 0
+    copies_failed: int = 0
     restarts: int = 0
     disrupted: bool = False
     sessions: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
@@ -70,7 +73,7 @@ class Service:
     def crash(self) -> None:
         """The pod's container restarts, which resets its counters."""
         self.restarts += 1
-        self.served = self.failed = 0
+        self.served = self.failed = self.copied = self.copies_failed = 0
         self.sessions = {}
 
 
@@ -117,6 +120,8 @@ class Cluster:
     )
     smoke_fails: set[int] = dataclasses.field(default_factory=set)
     error_share: dict[int, float] = dataclasses.field(default_factory=dict)
+    #: Whether the serving transformers send the copies that the route asks for.
+    copies_sent: bool = True
     #: Seeds whose versions are byte for byte equal.
     twins: set[int] = dataclasses.field(default_factory=set)
     #: Invalid fields of reports.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from recommender_operator.analysis.window import COPIES
+
 Mix = Mapping[str, Mapping[str, float]]
 #: Sessions of the training data: shares of the bins by feature.
 USUAL: Mix = {
@@ -31,6 +33,15 @@ def counters(version: str, served: int, failed: int = 0, fallbacks: int = 0) -> 
         series[f'{name}{{{labels},le="{edge}"}}'] = served if edge >= 0.01 else 0
     series[f'{name}{{{labels},le="+Inf"}}'] = served
     return series
+
+
+def copies(version: str, answered: int, failed: int = 0) -> dict[str, float]:
+    """Return the counters of a pod after as many copies of users' requests."""
+    return {
+        key.replace("recommender_", COPIES, 1): value
+        for key, value in counters(version, answered, failed).items()
+        if not key.startswith("recommender_sessions_total")
+    }
 
 
 def features(version: str, sessions: Mix, reference: Mix) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from recommender_operator.analysis.window import CREATED
 from recommender_operator.observed import ModelObject, Observed, Sample, ServiceState, TrafficState
 from tests.unit.recommender_operator.simulation.cluster import Cluster
-from tests.unit.recommender_operator.simulation.counters import USUAL, counters, features
+from tests.unit.recommender_operator.simulation.counters import USUAL, copies, counters, features
 
 
 def observe(cluster: Cluster) -> Observed:
@@ -62,6 +62,7 @@ def samples(cluster: Cluster) -> dict[str, Sample]:
     return {
         name: {
             f"{name}-pod": counters(name, s.served, s.failed)
+            | copies(name, s.copied, s.copies_failed)
             | {CREATED: float(s.restarts)}
             | features(name, s.sessions, cluster.trained_on.get(name, USUAL))
         }

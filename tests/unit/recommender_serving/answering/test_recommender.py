@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from recommender_serving.answering.recommender import WAVE
+from recommender_serving.answering.waves import WAVE
 from recommender_serving.domain.types import FallReason, Outcome, RankerError, Source
 from recommender_serving.monitoring.metrics import BUCKETS
 from tests.unit.recommender_serving.serving_fakes import (

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from recommender_serving.domain.types import FallReason, RankerError
 from recommender_serving.process import parts
 from recommender_serving.process.settings import ServeSettings, parse
-from tests.unit.recommender_serving.serving_fakes import PLAIN, Watching, giving
+from tests.unit.recommender_serving.serving_fakes import PLAIN, Watching, failing, giving
 from tests.unit.recommender_serving.serving_samples import request, sample_artifact
 
 REPORTING = {"RECOMMENDER_COLLECTOR_URL": "http://collector", "RECOMMENDER_IMPRESSIONS": "1"}
@@ -47,3 +48,20 @@ async def test_answers_explore_if_the_settings_say_so(
     labels = {"model": "movies", "version": "movies-1"}
     count = registry.get_sample_value("transformer_explored_total", labels)
     assert ((count or 0) > 0) is (pool > 0)
+
+
+async def test_copies_are_answered_by_the_same_models_and_counted_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = CollectorRegistry()
+    monkeypatch.setattr(parts, "REGISTRY", registry)
+    rankers = failing(RankerError(FallReason.EMPTY)), giving(PLAIN)
+    given = settings(RECOMMENDER_ANSWER_CACHE="60,100,1")
+    recommender = parts.build_recommender(given, sample_artifact(tmp_path), rankers)
+    assert recommender.shadow is not None
+    (answer,) = await recommender.shadow.recommend([request(top_n=2)])
+    assert answer.items == PLAIN.items[:2]
+    assert rankers[0].calls == rankers[1].calls == 1
+    labels = {"model": "movies", "version": "movies-1", "reason": "empty"}
+    assert registry.get_sample_value("recommender_shadow_fallbacks_total", labels) == 1
+    assert registry.get_sample_value("recommender_fallbacks_total", labels) == 0

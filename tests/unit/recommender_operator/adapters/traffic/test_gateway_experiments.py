@@ -1,4 +1,4 @@
-"""A transformer of a release that knew no experiments is replaced, where there is one."""
+"""A transformer of a release that knew no experiments, or no copies, is replaced if needed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,18 @@ from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, mo
 
 NAME = "movies-0123abcd"
 MEASURED: dict[str, object] = {"serving": {"impressions": 1}, "experiment": PLAN}
+SHADOWED: dict[str, object] = {"serving": {"impressions": 1}, "rollout": {"shadow": {}}}
 PLAIN: dict[str, object] = {"serving": {"impressions": 1}}
+BOTH = pytest.mark.parametrize(
+    ("contract", "sections"), [(labels.EXPERIMENTS, MEASURED), (labels.SHADOWS, SHADOWED)]
+)
 
 
 class Site:
     """A deployed version, whose transformer may be of an earlier release."""
 
-    def __init__(self) -> None:
+    def __init__(self, contract: str) -> None:
+        self._contract = contract
         self._kube = FakeKube()
         self._traffic = GatewayTraffic(self._kube, OPTIONS)
 
@@ -33,33 +38,37 @@ class Site:
 
     def known(self) -> str | None:
         annotations = self._kube.find(INFERENCE_SERVICES, NAME)["metadata"]["annotations"]
-        found: str | None = annotations.get(labels.EXPERIMENTS)
+        found: str | None = annotations.get(self._contract)
         return found
 
     def age(self, number: str | None) -> None:
-        """Let the version be of a release with this contract of experiments, or with none."""
+        """Let the version be of a release with this number of the contract, or with none."""
         annotations = self._kube.find(INFERENCE_SERVICES, NAME)["metadata"]["annotations"]
-        annotations.pop(labels.EXPERIMENTS)
+        annotations.pop(self._contract)
         if number is not None:
-            annotations[labels.EXPERIMENTS] = number
+            annotations[self._contract] = number
 
 
+@BOTH
 @pytest.mark.parametrize("number", [None, "0"])
-async def test_an_upgrade_restarts_no_version_until_its_model_has_an_experiment(
-    number: str | None,
+async def test_an_upgrade_restarts_no_version_until_its_model_needs_it(
+    number: str | None, contract: str, sections: dict[str, object]
 ) -> None:
-    site = Site()
+    site = Site(contract)
     await site.ensured(PLAIN)
     site.age(number)
     assert not await site.ensured(PLAIN)
     assert site.known() == number, "no new pods"
-    assert await site.ensured(MEASURED)
+    assert await site.ensured(sections)
     assert site.known() == "1"
-    assert not await site.ensured(MEASURED)
+    assert not await site.ensured(sections)
 
 
-async def test_a_version_that_knows_experiments_is_not_restarted_for_one() -> None:
-    site = Site()
+@BOTH
+async def test_a_version_that_knows_the_contract_is_not_restarted_for_it(
+    contract: str, sections: dict[str, object]
+) -> None:
+    site = Site(contract)
     await site.ensured(PLAIN)
-    for sections in (MEASURED, PLAIN, MEASURED):
-        assert not await site.ensured(sections)
+    for each in (sections, PLAIN, sections):
+        assert not await site.ensured(each)

@@ -1,0 +1,77 @@
+"""The metrics of copies: the operator judges a candidate by them before users see it.
+
+They have names of their own, so that no copy counts as a request of a user.
+"""
+
+from __future__ import annotations
+
+from recommender_serving.domain.types import FallReason, Forwarded, Outcome, Source
+from recommender_serving.monitoring.series import Series
+
+
+class ShadowMetrics:
+    """Metrics of one version."""
+
+    def __init__(self, series: Series, buckets: tuple[float, ...]) -> None:
+        """`buckets` are those of the requests of users."""
+        self._requests = series.counters(
+            "recommender_shadow_requests_total",
+            "Instances of copies by outcome.",
+            "outcome",
+            Outcome,
+        )
+        self._answers = series.counters(
+            "recommender_shadow_answers_total",
+            "Answers to copies by source.",
+            "source",
+            Source,
+        )
+        self._falls = series.counters(
+            "recommender_shadow_fallbacks_total",
+            "Model fallbacks for copies by reason.",
+            "reason",
+            FallReason,
+        )
+        self._duration = series.histogram(
+            "recommender_shadow_request_duration_seconds",
+            "Time from the parsed copy to its answer.",
+            buckets,
+        )
+        # The operator does not read these.
+        self._sent = series.counters(
+            "transformer_copies_total",
+            "Calls to copy to a candidate, by outcome.",
+            "outcome",
+            Forwarded,
+        )
+        self._ignored = series.counter(
+            "transformer_shadow_headers_ignored_total", "Calls whose shadow header is invalid."
+        )
+
+    def answered(self, source: Source, seconds: float) -> None:
+        """Count an answered instance of a copy."""
+        self._requests[Outcome.OK].inc()
+        self._answers[source].inc()
+        self._duration.observe(seconds)
+
+    def failed(self, seconds: float) -> None:
+        """Count an instance of a copy with a server error."""
+        self._requests[Outcome.ERROR].inc()
+        self._duration.observe(seconds)
+
+    def invalid(self, instances: int) -> None:
+        """Count rejected instances of a copy."""
+        self._requests[Outcome.INVALID].inc(instances)
+
+    def fell(self, source: Source, reason: FallReason) -> None:
+        """Count a fallback from the first model."""
+        if source is Source.MODEL:
+            self._falls[reason].inc()
+
+    def sent(self, outcome: Forwarded) -> None:
+        """Count a call that a candidate should get a copy of."""
+        self._sent[outcome].inc()
+
+    def ignored(self) -> None:
+        """Count a header that does not parse."""
+        self._ignored.inc()

@@ -1,0 +1,208 @@
+"""The shadow phase: a candidate is judged by copies before any user sees an answer of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from recommender_operator.observed import PLAIN, Routing
+from tests.unit.recommender_operator.simulation.cluster import spec
+from tests.unit.recommender_operator.started_worlds import in_canary
+from tests.unit.recommender_operator.world import World
+
+SHADOW = {"shadow": {"share": 0.25, "minRequests": 100, "seconds": 120}}
+
+
+def in_shadow(**sections: object) -> World:
+    """A world whose second version gets copies."""
+    world = in_canary(**{"rollout": SHADOW} | sections)
+    assert [step.weight for step in world.steps] == [0]
+    return world
+
+
+def candidate(world: World) -> str:
+    return world.status.candidate or ""
+
+
+def highest_weight(world: World, seed: int) -> int:
+    """Return the highest weight that a version had in the route."""
+    weights = [
+        action.weights.get(name, 0)
+        for action in world.log
+        if hasattr(action, "weights")
+        for name in world.versions
+        if world.seed_of(name) == seed
+    ]
+    return max(weights, default=0)
+
+
+def test_a_good_candidate_passes_its_shadow_phase_and_then_its_steps() -> None:
+    world = in_shadow()
+    assert world.routing == Routing(shadow=f"{candidate(world)}:2500")
+    assert candidate(world) not in world.route
+    world.settle()
+    assert world.stages()[2] == "Promoted"
+    (second,) = [v for v in world.versions.values() if v.spec.training.seed == 2]
+    assert [(step.weight, step.verdict) for step in second.status.steps] == [
+        (0, "Pass"), (10, "Pass"), (50, "Pass"), (100, "Pass"),
+    ]  # fmt: skip
+    assert world.routing == PLAIN
+    assert any("passed its shadow phase" in event.message for event in world.events)
+
+
+def test_the_numbers_of_the_phase_are_those_of_the_copies() -> None:
+    world = in_shadow()
+    world.reconcile()
+    (step,) = world.steps
+    metrics = {metric.metric: metric for metric in step.metrics}
+    assert metrics["successRate"].sample_size == 50  # a quarter of 40 requests in each second
+    assert "missingFeatureShare" not in metrics
+    assert step.verdict == "Inconclusive"
+    assert world.condition("AnalysisPassed") == ("Unknown", "Inconclusive")
+    assert world.message("AnalysisPassed").startswith("in the shadow phase: ")
+
+
+def test_a_candidate_that_fails_is_rolled_back_before_any_user_saw_it() -> None:
+    world = in_shadow()
+    world.error_share[2] = 0.5
+    world.settle()
+    assert world.stages()[2] == "RolledBack"
+    assert highest_weight(world, 2) == 0
+    assert world.condition("AnalysisPassed") == ("False", "AnalysisFailed")
+    assert "before any user saw an answer" in world.message("AnalysisPassed")
+    assert world.routing == PLAIN
+    assert world.status.consecutive_rollbacks == 1
+
+
+def test_a_candidate_that_crashes_again_and_again_is_rolled_back() -> None:
+    world = in_shadow()
+    world.requests_per_second = 0
+    for _ in range(4):
+        world.services[candidate(world)].crash()
+        world.reconcile()
+        world.tick()
+    assert world.stages()[2] == "RolledBack"
+    assert highest_weight(world, 2) == 0
+    assert world.condition("UpToDate") == ("False", "CandidateUnstable")
+
+
+def test_a_candidate_that_is_not_ready_waits_without_a_withdrawal() -> None:
+    world = in_shadow()
+    world.services[candidate(world)].turn(ready=False)
+    world.watch(40)
+    assert [step.weight for step in world.steps] == [0]
+    version = world.versions[candidate(world)]
+    assert version.status.interruptions.withdrawals == 0
+    world.services[candidate(world)].turn(ready=True)
+    world.settle()
+    assert world.stages()[2] == "Promoted"
+
+
+def test_without_copies_the_steps_follow_after_the_time_of_the_phase() -> None:
+    world = in_shadow()
+    world.copies_sent = False  # as transformers of an earlier release
+    world.watch(100)
+    assert [step.weight for step in world.steps] == [0]
+    world.watch(40)
+    assert [step.weight for step in world.steps][:2] == [0, 10]
+    assert world.steps[0].verdict == "Inconclusive"
+    assert any("without a verdict" in event.message for event in world.events)
+
+
+def test_lost_counters_start_the_window_of_the_phase_again() -> None:
+    world = in_shadow()
+    world.tick(5)
+    world.services[candidate(world)].crash()
+    world.services[candidate(world)].copied = 30
+    world.tick(10)
+    world.reconcile()
+    assert [step.weight for step in world.steps] == [0]
+    assert "were lost" in world.message("AnalysisPassed")
+    world.settle()
+    assert world.stages()[2] == "Promoted"
+
+
+def test_a_pause_stops_the_phase_but_not_the_protection() -> None:
+    world = in_shadow()
+    world.edit(paused=True)
+    world.watch(300)
+    assert [step.weight for step in world.steps] == [0]
+    world.error_share[2] = 0.5
+    world.watch(30)
+    assert world.stages()[2] == "RolledBack"
+
+
+def test_a_phase_that_the_spec_no_longer_has_ends_and_the_steps_follow() -> None:
+    world = in_shadow()
+    world.edit(rollout={})
+    world.reconcile()
+    assert world.steps[0].ended_at is not None
+    world.tick()
+    world.reconcile()
+    assert world.routing == PLAIN
+    world.settle()
+    assert world.stages()[2] == "Promoted"
+
+
+@pytest.mark.parametrize("action", ["promote", "abort"])
+def test_a_person_can_decide_in_the_phase(action: str) -> None:
+    world = in_shadow()
+    world.annotations[action] = "now"
+    world.settle()
+    assert world.stages()[2] == ("Promoted" if action == "promote" else "RolledBack")
+    assert world.weights_of(2) == [0], "a person skips the steps"
+    assert world.routing == PLAIN
+
+
+def test_the_phase_waits_for_the_route_that_asks_for_copies() -> None:
+    world = World(spec=spec(rollout=SHADOW))
+    world.settle()
+    (first,) = world.versions.values()
+    assert first.status.steps == ()  # it is compared with nothing
+    world.accepted = False
+    world.seed(2)
+    for _ in range(30):
+        world.reconcile()
+        world.finish_jobs()
+        world.tick()
+    assert world.routing.shadow
+    assert not world.steps
+    world.accepted = True
+    world.reconcile()
+    assert [step.weight for step in world.steps] == [0]
+
+
+def test_a_phase_that_the_spec_gets_when_users_are_on_their_way_is_for_the_next_rollout() -> None:
+    world = World(spec=spec())
+    world.settle()
+    world.seed(2)
+    while world.weight == 0:
+        world.reconcile()
+        world.finish_jobs()
+        world.tick()
+    assert world.steps == ()
+    world.edit(rollout=SHADOW)
+    world.settle()
+    assert world.weights_of(2) == [10, 50, 100]
+
+
+def test_a_change_of_the_share_is_a_change_of_the_route() -> None:
+    world = in_shadow()
+    world.edit(rollout={"shadow": {"share": 0.5, "minRequests": 100000, "seconds": 120}})
+    world.reconcile()
+    assert world.routing.shadow == f"{candidate(world)}:5000"
+
+
+def test_sessions_of_copies_count_for_no_break_and_no_drift() -> None:
+    drift = {"enabled": True, "windowSessions": 100, "consecutiveWindows": 1}
+    world = World(spec=spec(rollout=SHADOW, drift=drift))
+    world.settle_served()
+    world.seed(2)
+    while not world.steps:
+        world.reconcile()
+        world.finish_jobs()
+        world.tick()
+    assert [step.weight for step in world.steps] == [0]
+    world.broken_mix[2] = {"age": {"null": 1.0}}
+    world.watch(10)
+    assert f"break/{candidate(world)}" not in {key.rsplit("/", 1)[0] for key in world.baselines}
+    assert f"rollout/{candidate(world)}" not in {key.rsplit("/", 1)[0] for key in world.baselines}
