@@ -100,8 +100,8 @@ def pytest_part(
 
 #: Reads the audit log of all other end-to-end tests, and so runs after them.
 RIGHTS = "tests/e2e/test_rights.py"
-#: Number of concurrent worlds of the end-to-end tests. No other part runs at the same time: the
-#: requests of a world's users must not wait for the CPU; three worlds use three quarters of two cores.
+#: Number of concurrent worlds of the end-to-end tests; three use three quarters of two cores. No
+#: other part runs at the same time: the requests of a world's users must not wait for the CPU.
 WORLDS = 3
 PARTS = (
     Part(

@@ -178,6 +178,21 @@ class Model(_Section):
         return {kind: types[kind] for kind in Kind if kind in types}
 
     @property
+    def acts(self) -> dict[Kind, float | None]:
+        """Those of `values` of which sessions consist, in training too: what users do.
+
+        Impressions are left out if the label is attributed to them alone.
+        """
+        label = self.mapping.label
+        attribution = label.attribution if label else None
+        is_shown = attribution is not None and attribution.impressions == (Kind.IMPRESSION,)
+        return {
+            kind: value
+            for kind, value in self.values.items()
+            if not (is_shown and kind is Kind.IMPRESSION)
+        }
+
+    @property
     def outcome(self) -> Outcome | None:
         """When an impression's item is positive; None if its events do not show that.
 

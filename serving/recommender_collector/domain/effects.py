@@ -35,10 +35,10 @@ def number(id_: Id) -> int:
     return hashed(id_) if isinstance(id_, str) else id_
 
 
-def effects(event: Event, values: dict[Kind, float | None]) -> Iterator[Effect]:
+def effects(event: Event, acts: dict[Kind, float | None]) -> Iterator[Effect]:
     """Yield the effects of an event. Applied again, in any order, they change nothing.
 
-    `values` has the kinds that are interactions, with their value or None for the event's own.
+    `acts` has the kinds of which sessions consist, with their value or None for the event's own.
     Without a value an event is no interaction, as in the files.
     """
     user = number(event.user)
@@ -46,8 +46,8 @@ def effects(event: Event, values: dict[Kind, float | None]) -> Iterator[Effect]:
     for item in map(number, event.items):
         for name in sets:
             yield Effect(user, name, str(item), event.time)
-        if event.kind in values:
-            value = values[event.kind]
+        if event.kind in acts:
+            value = acts[event.kind]
             value = event.value if value is None else value
             if value is not None:
                 entry = member(item, value, event.kind, event.time)

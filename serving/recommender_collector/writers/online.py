@@ -45,7 +45,7 @@ class OnlineWriter:
         self._log = log
         self._store = store
         self._name = name
-        self._values = model.values
+        self._acts = model.acts
         self._trends = Trends(model)
         self._metrics = metrics
         self._experiments = experiments
@@ -117,7 +117,7 @@ class OnlineWriter:
                 erased.add(user)
                 found = [each for each in found if each.user != user]
             else:
-                found.extend(effects(entry, self._values))
+                found.extend(effects(entry, self._acts))
         return newest(found), erased
 
 

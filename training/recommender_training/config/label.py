@@ -14,6 +14,8 @@ from recommender_training.common.section import Section
 
 EventType = Annotated[str, Field(min_length=1, max_length=64)]
 SECONDS_AN_HOUR = 3600
+#: The type of an item that was only shown, as the collector writes it.
+IMPRESSION = "impression"
 
 
 class NegativesBy(enum.StrEnum):
@@ -89,6 +91,11 @@ class Label(Section):
                 "negatives needs positiveRate: drawn rows do not show the true share of positives"
             )
         return self
+
+    @property
+    def of_shown_items(self) -> bool:
+        """Whether the labelled rows are items that were only shown, and no acts of their user."""
+        return self.attribution is not None and self.attribution.impressions == (IMPRESSION,)
 
     @property
     def types(self) -> tuple[str, ...]:

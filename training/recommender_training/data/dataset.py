@@ -86,6 +86,13 @@ class Events:
             return self
         return self.take(self.labels.logged)
 
+    @property
+    def acts(self) -> Events:
+        """The events that sessions consist of, in the order of time (`Labels.acts`)."""
+        if self.labels is None or self.labels.acts.all():
+            return self
+        return self.take(self.labels.acts)
+
     def known_before(self, rows: Ints, time: int) -> Ints:
         """Return those of `rows` whose label is known before `time`, and not only the event."""
         if self.labels is None or not self.labels.delay:
@@ -223,7 +230,8 @@ def _labels(said: dict[str, list[pl.Series]], labelling: Labelling) -> Labels:
     positive, label, state, weight = (
         pl.concat(said.pop(name)).to_numpy() for name in labels.COLUMNS
     )
-    return Labels(positive, label, state, weight, labelling.delay)
+    of_shown_items = labelling.label.of_shown_items
+    return Labels(positive, label, state, weight, labelling.delay, of_shown_items)
 
 
 def _users(frame: pl.DataFrame, coded: Coding) -> Users:

@@ -8,14 +8,14 @@ Then it is known only when that window has closed. Legend of shapes: N rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from recommender_training.common.arrays import Bools, Floats, Places
-from recommender_training.config.label import Label
+from recommender_training.config.label import IMPRESSION, Label
 from recommender_training.data import schema
 
 #: What a row is: an event of the past alone, a labelled event, an event whose label is not known
@@ -35,31 +35,40 @@ class Labels:
     state: npt.NDArray[np.int8]  # [N] HISTORY, LABELLED, OPEN or DRAWN
     weight: Floats  # [N] of the event type that makes a row positive; 1 for the others
     delay: int = 0  # seconds from a row until its label is known
+    of_shown_items: bool = False  # `Label.of_shown_items`
 
     def take(self, rows: Places | Bools) -> Labels:
         """The labels of these rows."""
-        return Labels(
-            self.positive[rows],
-            self.label[rows],
-            self.state[rows],
-            self.weight[rows],
-            self.delay,
+        return replace(
+            self,
+            positive=self.positive[rows],
+            label=self.label[rows],
+            state=self.state[rows],
+            weight=self.weight[rows],
         )
 
     def followed_by(self, other: Labels) -> Labels:
         """These and those of other rows of the same data."""
-        return Labels(
-            np.concatenate([self.positive, other.positive]),
-            np.concatenate([self.label, other.label]),
-            np.concatenate([self.state, other.state]),
-            np.concatenate([self.weight, other.weight]),
-            self.delay,
+        return replace(
+            self,
+            positive=np.concatenate([self.positive, other.positive]),
+            label=np.concatenate([self.label, other.label]),
+            state=np.concatenate([self.state, other.state]),
+            weight=np.concatenate([self.weight, other.weight]),
         )
 
     @property
     def logged(self) -> Bools:
         """[N] whether a row is an event of the data."""
         return np.not_equal(self.state, DRAWN)
+
+    @property
+    def acts(self) -> Bools:
+        """[N] whether a row is something that its user did: sessions consist of these.
+
+        Neither a drawn negative nor an item that was only shown.
+        """
+        return np.equal(self.state, HISTORY) if self.of_shown_items else self.logged
 
     @property
     def rows(self) -> Bools:
@@ -144,6 +153,13 @@ def is_positive(label: Label) -> pl.Expr:
         return pl.col("event_type").is_in(names).fill_null(value=False)
     least = schema.POSITIVE_VALUE if label.minimum_value is None else label.minimum_value
     return pl.col("value") >= pl.lit(least, dtype=pl.Float32)
+
+
+def is_act(label: Label | None) -> pl.Expr:
+    """Return whether an event is something that its user did (`Labels.acts`)."""
+    if label is None or not label.of_shown_items:
+        return pl.lit(value=True)
+    return pl.col("event_type").ne_missing(IMPRESSION)
 
 
 def _weight(label: Label) -> pl.Expr:

@@ -20,6 +20,8 @@ from recommender_training.data.row_times import ALWAYS, COLUMN
 #: Seconds without an event that end a session.
 SESSION_GAP = 1800
 HISTORY_LENGTH = 20
+#: Whether an interaction is something that its user did (`labels.is_act`).
+ACT = "act"
 
 #: A request in the transformer's v1 format (docs/contracts.md).
 Request = dict[str, Any]
@@ -38,9 +40,11 @@ def sample_requests(
 ) -> Iterator[Request]:
     """Yield one request per session, in the order of user and time.
 
-    `interactions` has user_id, item_id, value, timestamp and the declared context; `users` has
-    user_id and the declared features, null if unknown. Skips events of items that are not in
-    `items`. The `session_id` is unique within one call: `<prefix>-<number of the session>`.
+    `interactions` has user_id, item_id, value, timestamp and the declared context; without a
+    column ACT, all of them are acts. `users` has user_id and the declared features, null if
+    unknown. A request may be at any event, and its `session` has acts alone. Skips events of items
+    that are not in `items`. The `session_id` is unique within one call: `<prefix>-<number of the
+    session>`.
     """
     known = interactions.filter(pl.col("item_id").is_in(items["item_id"].implode()))
     frame = known.sort("user_id", "timestamp", "item_id")
@@ -52,12 +56,14 @@ def sample_requests(
     context = [each for each in declared.context if each.served_as is None]
     stated = frame.select("user_id", *(each.name for each in context))
     drawn, user_start, time_start = _draw(user, time, seed)
+    acts = frame[ACT].to_numpy() if ACT in frame.columns else np.ones(len(user), dtype=np.bool_)
+    act_rows, acts_before = np.flatnonzero(acts), np.r_[0, np.cumsum(acts)]
     for number, position in enumerate(drawn.tolist()):
-        end = int(time_start[position])
-        start = max(int(user_start[position]), end - history_length)
+        end = int(acts_before[time_start[position]])
+        start = max(int(acts_before[user_start[position]]), end - history_length)
         events = [
             {"item": int(item[row]), "timestamp": int(time[row]), "value": float(value[row])}
-            for row in range(start, end)
+            for row in act_rows[start:end].tolist()
         ]
         yield {
             "user_id": int(user[position]),

@@ -20,7 +20,8 @@ from recommender_training.config.declaration import Declaration, Place
 from recommender_training.data import coding, row_times
 from recommender_training.data.coding import Coding
 from recommender_training.data.dataset import Dataset
-from recommender_training.data.sessions import HISTORY_LENGTH, sample_requests
+from recommender_training.data.labels import is_act
+from recommender_training.data.sessions import ACT, HISTORY_LENGTH, sample_requests
 
 #: Most interactions of the sample. A user has a few sessions, and each becomes one row.
 MAX_ROWS = 200_000
@@ -46,9 +47,10 @@ class Sessions:
         return len(self.user_S)
 
 
-def columns(declared: Declaration) -> list[str]:
-    """Return the columns of the interactions that `read` needs."""
-    return [*COLUMNS, *(feature.name for feature in declared.context)]
+def columns(declared: Declaration) -> list[pl.Expr]:
+    """Return the columns that `read` needs, of the interactions."""
+    names = [*COLUMNS, *(feature.name for feature in declared.context)]
+    return [*map(pl.col, names), is_act(declared.label).alias(ACT)]
 
 
 def draw(users: pl.DataFrame, seed: int = _SEED) -> pl.DataFrame:
@@ -62,17 +64,19 @@ def draw(users: pl.DataFrame, seed: int = _SEED) -> pl.DataFrame:
 
 
 def of_users(data: Dataset) -> pl.DataFrame:
-    """Return the events of a data set in COLUMNS, limited to the sample if there are too many."""
+    """Return the events of a data set as `read` needs them; if there are many, of a sample."""
     events, ids = data.events.logged, data.users.ids
     rows = np.bincount(events.user, minlength=len(ids))
     if len(events) > MAX_ROWS:
         drawn = draw(pl.DataFrame({"user_id": ids, "rows": rows}).filter(pl.col("rows") > 0))
         events = events.take(np.isin(ids, drawn["user_id"].to_numpy())[events.user])
+    acts = True if events.labels is None else events.labels.acts
     columns = (ids[events.user], data.items.ids[events.item], events.value, events.time)
     context = [each for each in data.attributes if each.place is Place.CONTEXT]
     stated = events.context_of(np.arange(len(events)))
     return pl.DataFrame(dict(zip(COLUMNS, columns, strict=True))).with_columns(
-        each.stated(stated[:, place]) for place, each in enumerate(context)
+        pl.Series(ACT, np.broadcast_to(acts, len(events))),
+        *(each.stated(stated[:, place]) for place, each in enumerate(context)),
     )
 
 
@@ -85,7 +89,7 @@ def read(
 ) -> Sessions:
     """Return the sessions in the `events` of the drawn users, which are `share` of all users.
 
-    `events` has COLUMNS and the declared context.
+    `events` has the `columns`.
     """
     # the draw depends on the order, which must not depend on how the rows were read
     events = events.sort("user_id", "timestamp", "item_id", "value")

@@ -116,10 +116,10 @@ def _revealed(events: Events, window: Ints, chosen: list[Ints]) -> list[Ints]:
         return [
             np.r_[own, rows[: len(rows) // 2]] for own, rows in zip(before, chosen, strict=True)
         ]
-    logged = events.labels.logged  # with events that have no label themselves
+    acts = events.labels.acts  # with those that have no label themselves
     before = _earlier(events, int(window[-1]) + 1, users)
     return [
-        own[(own < rows[len(rows) // 2]) & logged[own]]
+        own[(own < rows[len(rows) // 2]) & acts[own]]
         for own, rows in zip(before, chosen, strict=True)
     ]
 

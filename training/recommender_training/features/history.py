@@ -16,9 +16,9 @@ from recommender_training.data.dataset import Events
 
 @dataclass(frozen=True)
 class Histories:
-    """Where the earlier events of each row are found: 8 bytes a row, whatever the length."""
+    """Where the earlier acts of each row's user are found: 8 bytes a row, whatever the length."""
 
-    order: Places  # [logged rows] sorted by user, then time
+    order: Places  # [acts] sorted by user, then time
     end: Places  # [N] place in `order` of the first event of the same user and second
     start: Places  # [N of users + 1] place in `order` of the first event of each user
     user: Places  # [N] of each event
@@ -34,16 +34,18 @@ class Histories:
         if events.labels is None:
             end[order] = _last_true(new)
             return cls(order, end, start, events.user)
-        logged = events.labels.logged[order]
-        before = _counted(logged)
+        acts = events.labels.acts[order]
+        before = _counted(acts)
         end[order] = before[_last_true(new)]
-        return cls(order[logged], end, before[start], events.user)
+        return cls(order[acts], end, before[start], events.user)
 
     def before(self, rows: Places, length: int) -> Ints:
-        """[R, L] rows of the last `length` strictly earlier events of the user of each row.
+        """[R, L] rows of the last `length` strictly earlier acts of the user of each row.
 
         Oldest first, padded with -1 at the left.
         """
+        if not len(self.order):
+            return np.full((len(rows), length), -1, dtype=np.int64)
         window = self.end[rows][:, None] - length + np.arange(length, dtype=np.int64)[None, :]
         valid = window >= self.start[self.user[rows]][:, None]
         return np.where(valid, self.order[np.where(valid, window, 0)], -1).astype(np.int64)

@@ -37,7 +37,7 @@ Weights: TypeAlias = Floats | sp.csr_matrix
 
 def fit(data: Dataset, known: Bools, form: ItemWeights = ItemWeights.DENSE) -> Weights:
     """[I, I] weights from the events marked by `known` [N], Dense or Sparse."""
-    events, count = data.events.take(known).logged, data.items.count
+    events, count = data.events.take(known).acts, data.items.count
     if form is ItemWeights.SPARSE:
         return neighbours.fit(events, count, FOLLOWING_WEIGHT)
     weights = of_mean_square_one(liked_together(events, count))

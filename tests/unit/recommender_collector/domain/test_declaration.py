@@ -28,6 +28,29 @@ def test_interactions_can_be_declared_for_a_mapping_without_event_types() -> Non
     assert model(plain, interactions={"click": 1}).values == {Kind.CLICK: 1.0}
 
 
+@pytest.mark.parametrize(
+    ("impressions", "acts"),
+    [
+        (["impression"], {Kind.VISIT, Kind.CLICK}),
+        (["impression", "visit"], {Kind.IMPRESSION, Kind.VISIT, Kind.CLICK}),
+        (["visit"], {Kind.IMPRESSION, Kind.VISIT, Kind.CLICK}),
+    ],
+)
+def test_items_that_were_only_shown_are_interactions_but_no_acts(
+    impressions: list[str], acts: set[Kind]
+) -> None:
+    types = [{"type": kind, "value": 1} for kind in ("impression", "visit", "click")]
+    attribution = {"impressions": impressions, "hours": 1}
+    label = {"positiveTypes": [{"type": "click"}], "attribution": attribution}
+    found = model({**mapping(eventTypes=types), "label": label})
+    assert set(found.values) == {Kind.IMPRESSION, Kind.VISIT, Kind.CLICK}
+    assert set(found.acts) == acts
+
+
+def test_without_a_label_all_interactions_are_acts() -> None:
+    assert model().acts == model().values
+
+
 def _declared(**settings: Any) -> bytes:
     return orjson.dumps({"models": {"shop": {"mapping": MAPPING, **settings}}})
 

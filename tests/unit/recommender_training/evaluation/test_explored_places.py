@@ -161,7 +161,7 @@ def test_a_model_puts_nothing_there_that_it_does_not_know_and_weighs_its_bonus(
         return places.pool[np.arange(len(found.first)), found.first], found
 
     (plain, one), (others, two) = best(None), best(np.where(np.arange(ITEMS) < 6, -np.inf, 0.0))
-    raised, _ = best(np.where(np.arange(ITEMS) == 0, 50.0, 0.0))
+    raised, _ = best(np.where(np.arange(ITEMS) == 0, 1e6, 0.0))
     assert np.array_equal(one.probability, two.probability)
     assert places is not None
     some = (places.pool >= 6).any(1)
@@ -267,13 +267,16 @@ def test_only_the_version_and_the_champion_are_asked_for_pools_in_one_pass(
     assert all(each.pools is None for each in unasked.values())
 
 
-def test_a_session_at_a_place_is_what_came_strictly_before(
+def test_a_session_at_a_place_is_what_the_user_did_strictly_before(
     learned: tuple[Prepared, Bundle],
 ) -> None:
     prepared, _ = learned
     places = explored_places.of(prepared.data, prepared.split.test, 5)
     assert places is not None
     events = prepared.data.events
+    assert events.labels is not None
+    acts = events.labels.acts
     for row, request in list(zip(places.row, places.task.requests, strict=True))[:50]:
-        own = np.flatnonzero((events.user == events.user[row]) & (events.time < events.time[row]))
+        earlier = (events.user == events.user[row]) & (events.time < events.time[row])
+        own = np.flatnonzero(earlier & acts)
         assert request.session.tolist() == own[-5:].tolist()
