@@ -10,6 +10,7 @@ from tests.scenario.availability import FAULTS
 
 pytestmark = pytest.mark.e2e
 
+SHADOW = {"share": 0.5, "minRequests": 50, "seconds": 120}
 #: The kubelet's death would delay the worlds that run beside this one.
 STORY = ("triton", "transformer", "pod", "drain", "operator", "every_triton", "rollback")
 
@@ -17,7 +18,8 @@ STORY = ("triton", "transformer", "pod", "drain", "operator", "every_triton", "r
 def test_given_two_pods_and_a_standby_when_parts_fail_then_every_request_is_answered(
     new_world: NewWorld,
 ) -> None:
-    world = new_world({"serving": {**SMALL["serving"], "replicas": 2}})
+    serving = {**SMALL["serving"], "replicas": 2}
+    world = new_world({"serving": serving, "rollout": {"shadow": SHADOW}})
     stories.first_version(world)
     world.start_load(availability.RATE)
     stories.better_version(world)

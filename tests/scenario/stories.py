@@ -69,13 +69,14 @@ def first_version(world: World) -> StoryResult:
 
 
 def better_version(world: World, seed: int = BETTER_SEED) -> StoryResult:
-    """A better version rolls out step by step and is promoted."""
+    """A better version rolls out step by step and is promoted, after its shadow phase if any."""
     stable = world.champion
     version = world.new_version_after(lambda: world.apply(better(seed)))
     outcome = world.until_decided(version)
     assert outcome == "Promoted", world.describe()
     steps = world.version(version)["status"]["steps"]
-    assert [step["weight"] for step in steps] == [10, 50, 100], steps
+    shadow = [0] if "shadow" in world.spec.get("rollout", {}) else []
+    assert [step["weight"] for step in steps] == [*shadow, 10, 50, 100], steps
     assert all(step["verdict"] == "Pass" for step in steps), steps
     world.until_settled()
     status = world.status
