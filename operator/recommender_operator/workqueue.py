@@ -58,6 +58,7 @@ class WorkQueue(Generic[K]):
         self._clock = clock
         self._observer = observer or Observer()
         self._changed = asyncio.Event()
+        self._taking = asyncio.Lock()
 
     def add(self, key: K, after: float = 0.0) -> None:
         """Add a key, due after a number of seconds; call it in the event loop's thread."""
@@ -75,14 +76,20 @@ class WorkQueue(Generic[K]):
 
     async def _worker(self) -> None:
         while True:
-            taken = self.schedule.take(self._clock())
-            if taken is None:
-                await self._wait()
-                continue
-            key, due = taken
+            key, due = await self._taken()
             self._observer.waited(max(0.0, self._clock() - due))
             await self._one(key)
             self._changed.set()
+
+    async def _taken(self) -> tuple[K, float]:
+        """Return the next key and its due time.
+
+        Only one idle worker waits for it, so that a change does not wake all of them for one key.
+        """
+        async with self._taking:
+            while (taken := self.schedule.take(self._clock())) is None:
+                await self._wait()
+            return taken
 
     async def _one(self, key: K) -> None:
         try:

@@ -37,7 +37,7 @@ import time
 from typing import Any
 
 from recommender_operator.adapters.caches.informer import Informer, Observer
-from recommender_operator.adapters.caches.store import Store
+from recommender_operator.adapters.caches.store import Store, name_of
 from recommender_operator.adapters.caches.watching import ApiSource, Scope
 from recommender_operator.adapters.kubernetes.client import OfficialKube
 from recommender_operator.adapters.kubernetes.port import (
@@ -46,7 +46,6 @@ from recommender_operator.adapters.kubernetes.port import (
     MODELS,
     VERSIONS,
     Object,
-    Resource,
 )
 from recommender_operator.metrics import version as operator_version
 from recommender_operator.resources import http_route
@@ -121,14 +120,12 @@ class Fleet:
         self._spaces = [f"fleet-{run}-{i}" for i in range(NAMESPACES)]
         self.places = [(self._spaces[i % NAMESPACES], f"model-{i:05d}") for i in range(count)]
         source, changed = ApiSource(transport), Observer(changed=self._changed)
-
-        def informer(resource: Resource, selector: str) -> Informer:
-            store = Store(model_of=lambda thing: str(_model_of(resource, thing)))
-            return Informer(source, Scope(resource, None, selector), store, observer=changed)
-
-        self._models = informer(MODELS, "")
-        self._versions = informer(VERSIONS, marks.MODEL)
-        self._routed = informer(HTTP_ROUTES, marks.MODEL)
+        everywhere = Scope(MODELS, None, "")
+        self._models = Informer(source, everywhere, Store(model_of=name_of))
+        self._versions, self._routed = (
+            Informer(source, Scope(kind, None, marks.MODEL), Store(), observer=changed)
+            for kind in (VERSIONS, HTTP_ROUTES)
+        )
         self.routes = Routes(self._versions.store, self._routed.store)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -140,7 +137,14 @@ class Fleet:
         for space in self._spaces:
             rig.make_namespace(space)
             await self._bind(space)
-        for informer in (self._models, self._versions, self._routed):
+        await self._follow(self._models)
+
+    async def watch_routes(self) -> None:
+        """Watch what `routes` compares; earlier, its watches would be a load of their own."""
+        await self._follow(self._versions, self._routed)
+
+    async def _follow(self, *informers: Informer) -> None:
+        for informer in informers:
             self._tasks.append(asyncio.create_task(informer.run()))
             await informer.ready()
 
@@ -201,13 +205,6 @@ class Fleet:
         return time.monotonic() - started
 
 
-def _model_of(resource: Resource, thing: Object) -> str:
-    metadata = thing["metadata"]
-    if resource == MODELS:
-        return str(metadata["name"])
-    return str((metadata.get("labels") or {}).get(marks.MODEL, ""))
-
-
 def ready(status: Object) -> bool:
     conditions = status.get("conditions") or []
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
@@ -260,6 +257,7 @@ async def _life(
     result["converge_cpu_s"] = round(after.cpu - before.cpu, 1)
     result["converge_writes"] = after.writes - before.writes
     result["converge_looks"] = after.looks - before.looks
+    result["converge_rss_mib"] = round(after.rss_mib, 1)
     result["converge_cpu_s_beside"] = {
         name: round(cpu_seconds(pid) - others[name], 1) for name, pid in beside.items()
     }
@@ -286,6 +284,7 @@ async def _rollout(fleet: Fleet) -> dict[str, Any]:
     """Give a tenth of the models a new spec, and wait for their promotions."""
     moved = fleet.places[:: max(1, 10)]
     before = fleet.champions()
+    await fleet.watch_routes()
     started = time.monotonic()
     await fleet.patch(moved, {"training": {"seed": 18}})
 

@@ -10,11 +10,12 @@ of the operator, and reacts within milliseconds with the writes of these compone
     KServe            the status of an InferenceService: not ready, then ready
     Gateway           the status of each generation of a route
 
-Like theirs, the writes are merge patches, not server-side applies. Not simulated are Deployment,
-ReplicaSet, Service and HorizontalPodAutoscaler behind an InferenceService, Events of all of them,
-and the renewals of a node. Each serving pod has a separate address in 127.0.0.0/8, where this
-process answers on the port of the transformer with counters that grow with time and with an
-inference that passes the smoke test.
+Like theirs, the statuses of Jobs, InferenceServices and routes are updated as a whole (PUT), and
+those of pods are merge patches. Not simulated are Deployment, ReplicaSet, Service and
+HorizontalPodAutoscaler behind an InferenceService, Events of all of them, and the renewals of a
+node. Each serving pod has a separate address in 127.0.0.0/8, where this process answers on the
+port of the transformer with counters that grow with time and with an inference that passes the
+smoke test.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ from tests.integration import operator_api_rig as rig
 from tests.scripted import ended, report
 
 WORKERS = 16
+#: Maximum tries of an update of a status.
+TRIES = 5
 #: The container of a serving pod, and the finalizer of the pods of Jobs.
 CONTAINER, TRACKING = "kserve-container", "batch.kubernetes.io/job-tracking"
 MERGE = "application/merge-patch+json"
@@ -211,27 +214,27 @@ class Simulator:
     async def _end(self, job: Object) -> None:
         name, at = job["metadata"]["name"], now()
         counts = {"terminating": 0, "uncountedTerminatedPods": {}}
-        await self._status(JOBS, job, {"startTime": at, "active": 1, "ready": 0, **counts})
+        job = await self._update(JOBS, job, {"startTime": at, "active": 1, "ready": 0, **counts})
         own = {**job["metadata"]["labels"], "batch.kubernetes.io/job-name": name}
         owner = ("batch/v1", "Job", f"{name}-pod")
         pod = await self._pod(job, owner, own, "main", finalizers=[TRACKING])
-        await self._status(PODS, pod, _started("main"))
-        await self._status(PODS, pod, _finished(job))
+        await self._patch_status(pod, _started("main"))
+        await self._patch_status(pod, _finished(job))
         ended = {"succeeded": [pod["metadata"]["uid"]]}
-        await self._status(JOBS, job, {"active": 0, "uncountedTerminatedPods": ended})
+        job = await self._update(JOBS, job, {"active": 0, "uncountedTerminatedPods": ended})
         place = (pod["metadata"]["namespace"], pod["metadata"]["name"])
         await self._kube.patch(PODS, *place, {"metadata": {"finalizers": None}})
         condition = {"status": "True", "lastProbeTime": at, "lastTransitionTime": at}
         status = {
             "completionTime": at,
             "succeeded": 1,
-            "uncountedTerminatedPods": {"succeeded": None},
+            "uncountedTerminatedPods": {},
             "conditions": [
                 {"type": "SuccessCriteriaMet", **condition},
                 {"type": "Complete", **condition},
             ],
         }
-        await self._status(JOBS, job, status)
+        await self._update(JOBS, job, status)
 
     async def _serve(self, key: Key, version: str, service: Object) -> Serving:
         self._addresses += 1
@@ -240,17 +243,17 @@ class Simulator:
         server = await asyncio.get_running_loop().create_server(
             functools.partial(Answering, key[1], version, born), address, PORT
         )
-        await self._status(INFERENCE_SERVICES, service, _ready("False"))
+        service = await self._update(INFERENCE_SERVICES, service, _ready("False"))
         pods = {}
         for component in reversed(marks.Component):
             own = marks.of_component(key[1], version, component)
             name = f"{version}-{component}-0"
             owner = ("serving.kserve.io/v1beta1", "InferenceService", name)
             made = await self._pod(service, owner, own, CONTAINER)
-            await self._status(PODS, made, _started(CONTAINER))
-            await self._status(PODS, made, _running(address))
+            await self._patch_status(made, _started(CONTAINER))
+            await self._patch_status(made, _running(address))
             pods[made["metadata"]["name"]] = made["metadata"]["uid"]
-        await self._status(INFERENCE_SERVICES, service, _ready("True"))
+        await self._update(INFERENCE_SERVICES, service, _ready("True"))
         return Serving(pods, server)
 
     async def _pod(
@@ -312,11 +315,32 @@ class Simulator:
             "controllerName": "example.com/gateway",
             "conditions": conditions,
         }
-        await self._status(HTTP_ROUTES, route, {"parents": [parent]})
+        await self._update(HTTP_ROUTES, route, {"parents": [parent]})
 
-    async def _status(self, resource: Resource, thing: Object, status: Object) -> None:
-        metadata = thing["metadata"]
-        path = resource.path(metadata["namespace"], metadata["name"], "status")
+    async def _update(self, resource: Resource, thing: Object, changes: Object) -> Object:
+        """Update fields of a status, as a controller does, and return the object."""
+        namespace, name = thing["metadata"]["namespace"], thing["metadata"]["name"]
+        path = resource.path(namespace, name, "status")
+        for _ in range(TRIES):
+            # Controllers drop the managed fields from their caches.
+            metadata = {k: v for k, v in thing["metadata"].items() if k != "managedFields"}
+            status = {**(thing.get("status") or {}), **changes}
+            body = {**thing, "metadata": metadata, "status": status}
+            answer = await self._transport.request("PUT", path, [], body)
+            if answer.status == 200:
+                updated: Object = json.loads(answer.data)
+                return updated
+            found = await self._kube.get(resource, namespace, name)
+            if answer.status != 409 or (found or thing)["metadata"]["uid"] != metadata["uid"]:
+                break
+            thing = found or thing
+        if answer.status not in (404, 409):
+            print(f"{path}: {answer.status} {answer.data[:200]!r}", flush=True)
+        return thing
+
+    async def _patch_status(self, pod: Object, status: Object) -> None:
+        metadata = pod["metadata"]
+        path = PODS.path(metadata["namespace"], metadata["name"], "status")
         patch = {"metadata": {"uid": metadata["uid"]}, "status": status}
         answer = await self._transport.request("PATCH", path, [], patch, MERGE)
         if answer.status not in (200, 404, 409):

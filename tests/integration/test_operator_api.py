@@ -156,6 +156,12 @@ async def test_a_status_write_keeps_the_spec_and_removes_omitted_fields(
     assert found["spec"]["model"] == model.name
     assert found["status"]["stage"] == "Failed"
     assert "artifact" not in found["status"]
+    (fields,) = [
+        entry["fieldsV1"]
+        for entry in found["metadata"]["managedFields"]
+        if entry.get("subresource") == "status"
+    ]
+    assert fields == {"f:status": {}}
 
 
 async def test_the_api_server_accepts_every_job(kube: OfficialKube, namespace: str) -> None:

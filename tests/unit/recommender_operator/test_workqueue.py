@@ -166,3 +166,29 @@ async def test_workers_that_may_take_nothing_wait_instead_of_spinning() -> None:
         for _ in range(200):
             await asyncio.sleep(0)
         assert takes - before < 5
+
+
+async def test_a_key_wakes_one_idle_worker_and_not_all() -> None:
+    takes = 0
+    seen = asyncio.Queue[str]()
+
+    async def work(key: str) -> None:
+        seen.put_nowait(key)
+
+    async with asyncio.timeout(10), running(work, workers=50) as queue:
+        await asyncio.sleep(0)
+        take = queue.schedule.take
+
+        def counted(now: float) -> tuple[str, float] | None:
+            nonlocal takes
+            takes += 1
+            return take(now)
+
+        queue.schedule.take = counted  # type: ignore[method-assign]
+        for key in "abc":
+            queue.add(key)
+            assert await seen.get() == key
+        for _ in range(200):
+            await asyncio.sleep(0)
+        # The key, an empty look by the next worker, and one after the work has ended.
+        assert takes <= 3 * 3

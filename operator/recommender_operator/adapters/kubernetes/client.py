@@ -25,6 +25,9 @@ from recommender_operator.resources.labels import MANAGER, selector
 
 STATUS_MANAGER = f"{MANAGER}-status"
 RETRIED = frozenset({0, 429, 500, 502, 503, 504})
+#: By default the API server parses the body of a write a second time, to warn about unknown and
+#: repeated fields, and nobody reads that. It validates the object in any case.
+NO_WARNINGS = ("fieldValidation", "Ignore")
 #: Precondition to create an object by server-side apply: no object has this resourceVersion, so an
 #: existing object is a conflict instead of being overwritten.
 UNBORN = "1"
@@ -86,8 +89,9 @@ class OfficialKube:
 
     async def create(self, resource: Resource, manifest: Object) -> Object | None:
         path = resource.path(manifest["metadata"]["namespace"])
+        query = [("fieldManager", MANAGER), NO_WARNINGS]
         try:
-            return await self._send("POST", resource, path, [("fieldManager", MANAGER)], manifest)
+            return await self._send("POST", resource, path, query, manifest)
         except ConflictError as error:
             if error.reason == "AlreadyExists":
                 return None
@@ -96,7 +100,7 @@ class OfficialKube:
     async def apply(self, resource: Resource, manifest: Object, *, over: Object | None) -> Object:
         metadata = manifest["metadata"]
         path = resource.path(metadata["namespace"], metadata["name"])
-        query = [("fieldManager", MANAGER)]
+        query = [("fieldManager", MANAGER), NO_WARNINGS]
         seen = {"resourceVersion": UNBORN}
         if over is not None:
             seen = {key: over["metadata"][key] for key in ("uid", "resourceVersion")}
@@ -108,13 +112,13 @@ class OfficialKube:
     async def apply_status(self, resource: Resource, manifest: Object) -> Object | None:
         metadata = manifest["metadata"]
         path = resource.path(metadata["namespace"], metadata["name"], "status")
-        query = [("fieldManager", STATUS_MANAGER), ("force", "true")]
+        query = [("fieldManager", STATUS_MANAGER), NO_WARNINGS, ("force", "true")]
         return await self._maybe("PATCH", resource, path, query, manifest, APPLY)
 
     async def patch(
         self, resource: Resource, namespace: str, name: str, patch: Object
     ) -> Object | None:
-        query = [("fieldManager", MANAGER)]
+        query = [("fieldManager", MANAGER), NO_WARNINGS]
         kind = "application/merge-patch+json"
         path = resource.path(namespace, name)
         return await self._maybe("PATCH", resource, path, query, patch, kind)

@@ -113,6 +113,21 @@ def test_conditions_are_a_map_by_type() -> None:
     assert status["conditions"]["x-kubernetes-list-map-keys"] == ["type"]
 
 
+def test_what_only_the_operator_writes_is_one_managed_field() -> None:
+    whole = {
+        (definition["spec"]["names"]["kind"], part)
+        for definition in DEFINITIONS.values()
+        for part, node in schema_of(definition)["properties"].items()
+        if node.get("x-kubernetes-map-type") == "atomic"
+    }
+    assert whole == {
+        ("RecommenderModel", "status"),
+        ("ModelVersion", "spec"),
+        ("ModelVersion", "status"),
+        ("CounterBaseline", "spec"),
+    }
+
+
 def test_columns_show_the_rollout_at_a_glance() -> None:
     columns = crd.recommender_model()["spec"]["versions"][0]["additionalPrinterColumns"]
     shown = [c["name"] for c in columns if not c.get("priority")]

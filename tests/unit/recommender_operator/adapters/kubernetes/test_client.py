@@ -120,7 +120,7 @@ async def test_an_apply_over_what_was_read_names_it_and_is_forced(
     assert (verb, kind, body) == ("PATCH", "application/apply-patch+yaml", expected)
     assert path == (
         "/apis/gateway.networking.k8s.io/v1/namespaces/team/httproutes/movies"
-        "?fieldManager=recommender-operator&force=true"
+        "?fieldManager=recommender-operator&fieldValidation=Ignore&force=true"
     )
 
 
@@ -128,7 +128,7 @@ async def test_what_must_not_exist_yet_is_not_forced(server: Server, kube: Offic
     server.says(201, {"done": True})
     await kube.apply(HTTP_ROUTES, MANIFEST, over=None)
     ((_, path, _, body),) = server.requests
-    assert path.endswith("?fieldManager=recommender-operator")
+    assert path.endswith("?fieldManager=recommender-operator&fieldValidation=Ignore")
     unborn = {**MANIFEST["metadata"], "resourceVersion": "1"}
     assert body == {**MANIFEST, "metadata": unborn}
 
@@ -149,6 +149,19 @@ async def test_a_patch_is_a_merge_patch(server: Server, kube: OfficialKube) -> N
     assert await kube.patch(EVENTS, "team", "x", {"data": {"a": None}}) == {"data": {}}
     ((_, _, kind, body),) = server.requests
     assert (kind, body) == ("application/merge-patch+json", {"data": {"a": None}})
+
+
+async def test_no_write_asks_for_warnings_about_its_fields(
+    server: Server, kube: OfficialKube
+) -> None:
+    for _ in range(5):
+        server.says(200, {"done": True})
+    await kube.create(MODELS, MANIFEST)
+    await kube.apply(MODELS, MANIFEST, over=None)
+    await kube.apply(MODELS, MANIFEST, over=SEEN)
+    await kube.apply_status(MODELS, MANIFEST)
+    await kube.patch(MODELS, "team", "movies", {})
+    assert all("fieldValidation=Ignore" in path for _, path, _, _ in server.requests)
 
 
 async def test_creating_an_existing_object_is_reported_and_not_retried(
