@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from recommender_collector.log.port import EventLog, Line, LogBusy, LogUnavailable
+from recommender_collector.domain.events import Line
+from recommender_collector.log.port import EventLog, LogBusy, LogUnavailable
 
 MAX_WAITING = 20_000  # events of a model; the budget of bodies bounds their bytes
 
