@@ -1,4 +1,4 @@
-"""`POST /v1/events`."""
+"""`POST /v1/events`, the one path of the public port."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
+from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recommender_collector.api.bodies import Bodies, Refused
 from recommender_collector.domain import cloud_events
@@ -24,6 +26,7 @@ from recommender_collector.log.port import LogBusy, LogUnavailable
 from recommender_collector.metrics import CollectorMetrics, Refusal
 
 logger = logging.getLogger(__name__)
+PATH = "/v1/events"
 _REASONS = {
     400: Refusal.INVALID,
     408: Refusal.SLOW,
@@ -130,6 +133,18 @@ class Events:
         for kind, count in counts.items():
             self._metrics.accepted(model, kind, count)
         return len(known)
+
+
+def public_app(events: Events) -> ASGIApp:
+    """Build the application of the public port."""
+    others = Starlette(routes=[Route(PATH, events, methods=["POST"])])
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        # The middleware and the routing of Starlette take a share of a small request.
+        is_post = scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == PATH
+        await (events if is_post else others)(scope, receive, send)
+
+    return serve
 
 
 @contextlib.contextmanager

@@ -11,11 +11,9 @@ import httpx
 import orjson
 import pytest
 from prometheus_client import CollectorRegistry
-from starlette.applications import Starlette
-from starlette.routing import Route
 
 from recommender_collector.api.bodies import MAX_BODY, Bodies
-from recommender_collector.api.events import Events
+from recommender_collector.api.events import Events, public_app
 from recommender_collector.domain.events import Event, entry_of
 from recommender_collector.log.group_commit import GroupCommit
 from recommender_collector.log.port import LogBusy, LogUnavailable
@@ -39,10 +37,8 @@ class Desk:
         metrics = CollectorMetrics(self.registry, names)
         commits = {name: GroupCommit(self.log, name) for name in names}
         events = Events({name: rules() for name in names}, commits, metrics, bodies, lambda: NOW)
-        app = Starlette(routes=[Route("/v1/events", events, methods=["POST"])])
-        self.client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://collector"
-        )
+        transport = httpx.ASGITransport(public_app(events))
+        self.client = httpx.AsyncClient(transport=transport, base_url="http://collector")
 
     async def post(self, body: Any, **headers: str) -> httpx.Response:
         content = body if isinstance(body, bytes) else orjson.dumps(body)
@@ -207,8 +203,10 @@ async def test_a_body_that_stalls_is_refused() -> None:
     assert (await desk.post(click())).status_code == 200
 
 
-async def test_only_post_is_allowed() -> None:
-    assert (await Desk().client.get("/v1/events")).status_code == 405
+async def test_only_post_to_the_one_path_is_allowed() -> None:
+    client = Desk().client
+    assert (await client.get("/v1/events")).status_code == 405
+    assert (await client.post("/v1/event", json=click())).status_code == 404
 
 
 async def test_a_stored_event_is_what_was_sent() -> None:
