@@ -24,7 +24,7 @@ VALID: dict[str, list[Any]] = {
     "user": ["ada", "a" * 128, 'b"\\', "Ä"],
     "item": ["tea", "cup", "Ä" * 100],
     "items": [["tea"], ["tea", "cup"], ["Ä"]],
-    "time": [NOW, NOW - 5, int(NOW) - 9, NOW + 3, "2026-11-18T11:06:40Z", None],
+    "time": [NOW, NOW - 5.0004, int(NOW) - 9, NOW + 3, "2026-11-18T11:06:40Z", None],
     "value": [3, 4.5, 0, None],
     "request": ["r-1", "r" * 128, None],
     "session": ["s-1", None],
@@ -36,7 +36,10 @@ VALID: dict[str, list[Any]] = {
     "model": ["shop", None],
 }
 #: Values that no field, or not every field, may have.
-ODD = [None, 5, True, -1.5, 1e13, "", "a\nb", "a\x00", "x" * 257, [], [5], {"a": 1}, "\ud800", NOW]
+ODD = [
+    None, 5, -1, 10**18, True, -1.5, 1e13, NOW, "", "tea", "Ä", "a\nb", "a\x00", "x" * 257,
+    "\ud800", [], [5], {"a": 1},
+]  # fmt: skip
 OTHER = {"experiment": "0a1b2c3d", "probabilities": [0.5], "explored": {}, "sesion": "s"}
 
 
@@ -100,14 +103,41 @@ def told(batch: Batch, start: int = 0) -> tuple[list[Any], list[Any]]:
     return kept, rejected
 
 
-@given(bodies())
-def test_a_batch_is_what_its_events_are_each_in_a_request_of_its_own(raws: list[Any]) -> None:
-    models = {"shop": rules()}
+def assert_each_is_what_it_is_alone(raws: list[Any], of: Rules) -> None:
+    models = {"shop": of}
     single = [told(check([raw], models, NOW), place) for place, raw in enumerate(raws)]
     assert told(check(raws, models, NOW)) == (
         [each for kept, _ in single for each in kept],
         [each for _, rejected in single for each in rejected],
     )
+
+
+@given(bodies())
+def test_a_batch_is_what_its_events_are_each_in_a_request_of_its_own(raws: list[Any]) -> None:
+    assert_each_is_what_it_is_alone(raws, rules())
+
+
+@pytest.mark.parametrize("of", [rules(), NUMBERS, HASHED])
+@pytest.mark.parametrize("field", ["id", *VALID])
+def test_an_odd_value_among_valid_ones_is_what_it_is_alone(field: str, of: Rules) -> None:
+    ids = {"user": 7, "item": 9} if of is NUMBERS else {}
+    for value in [*ODD, *VALID.get(field, [])]:
+        raws = [click(id=f"e{number}", **ids) for number in range(MANY)]
+        raws[1][field] = value
+        for raw in raws if field not in raws[0] else []:
+            raw.setdefault(field, VALID[field][0])
+        assert_each_is_what_it_is_alone(raws, of)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_events_that_lack_what_their_kind_needs_are_what_they_are_alone(kind: Kind) -> None:
+    raws = [{"id": f"e{number}", "kind": kind, "user": "ada"} for number in range(MANY)]
+    assert_each_is_what_it_is_alone(raws, rules())
+
+
+def test_rejected_events_are_in_the_order_of_the_request() -> None:
+    raws = [click(id=f"e{n}", **({"session": ""} if n % 2 else {"user": ""})) for n in range(MANY)]
+    assert [each.index for each in check(raws, {"shop": rules()}, NOW).rejected] == [*range(MANY)]
 
 
 @pytest.mark.parametrize(
