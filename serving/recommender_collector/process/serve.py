@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
 SETTINGS_EVERY = 30  # looks between two checks of the store's settings
 #: New objects until garbage is searched for cycles. Requests make many objects and hardly a cycle;
-#: with Python's default of 700, the searches take an eighth of the CPU time of an event.
+#: with Python's default of 700, the searches take a seventh of the CPU time of an event.
 GARBAGE = 10_000
 
 
