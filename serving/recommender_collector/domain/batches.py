@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from operator import attrgetter, methodcaller
+from types import NoneType
 from typing import Any
 
 from recommender_collector.domain.checks import InvalidEvent
@@ -19,6 +20,10 @@ MAX_EVENTS = 1000
 #: Fewer events with the same fields are checked faster one by one.
 FEW = 4
 _KIND, _MODEL = methodcaller("get", "kind"), methodcaller("get", "model")
+#: The names of an event's fields, its kind and its model.
+_Key = tuple[tuple[str, ...], str, str | None]
+#: Of what is no object, or whose kind or model is no text: no kind has this name.
+_ODD: _Key = ((), "", None)
 
 
 class InvalidBatch(ValueError):  # noqa: N818 - it is the batch that is invalid
@@ -70,13 +75,13 @@ def check(
         InvalidBatch: no events, or too many.
     """
     given = _list(body)
-    raws = given if unwrap is None else [_unwrapped(each, unwrap) for each in given]
-    batch = Batch(size=len(raws))
-    for place in _accept_together(raws, models, now, batch):
+    batch = Batch(size=len(given))
+    for place in _accept_together(given, unwrap, models, now, batch):
+        raw = given[place]
         try:
-            model, entry = _alone(place, raws[place], models, now)
+            native = raw if unwrap is None else unwrap(raw)
+            model, entry = _alone(place, native, models, now)
         except InvalidEvent as error:
-            raw = given[place]
             id_ = raw.get("id") if isinstance(raw, dict) else None
             shown = id_[:256] if isinstance(id_, str) else None
             batch.rejected.append(Rejected(place, shown, error.field, str(error)))
@@ -88,25 +93,19 @@ def check(
     return batch
 
 
-def _unwrapped(raw: object, unwrap: Callable[[object], object]) -> object:
-    try:
-        return unwrap(raw)
-    except InvalidEvent as error:
-        return error  # raised when it is this event's turn
-
-
 def _accept_together(
-    raws: Sequence[Any], models: Mapping[str, Rules], now: float, batch: Batch
+    given: Sequence[object],
+    unwrap: Callable[[object], object] | None,
+    models: Mapping[str, Rules],
+    now: float,
+    batch: Batch,
 ) -> Sequence[int]:
     """Accept the events that can be checked together; return the places of the others."""
-    if len(raws) < FEW:
-        return range(len(raws))
-    try:
-        groups = _groups(raws)
-    except (AttributeError, TypeError):  # one is no object, or its kind or model no text
-        return range(len(raws))
+    if len(given) < FEW:
+        return range(len(given))
+    raws: Sequence[Any] = given if unwrap is None else [_native(raw, unwrap) for raw in given]
     others: list[int] = []
-    for (fields, named, model), places in groups.items():
+    for (fields, named, model), places in _groups(raws).items():
         kind, name = KINDS.get(named), _sole(models) if model is None else model
         lines = None
         if kind is not None and name is not None and name in models and len(places) >= FEW:
@@ -119,15 +118,44 @@ def _accept_together(
     return others
 
 
-def _groups(raws: Sequence[Any]) -> dict[tuple[Any, Any, Any], list[int]]:
+def _native(raw: object, unwrap: Callable[[object], object]) -> object:
+    """Return the event in our format, or None: what is wrong is told when it is its turn.
+
+    An exception that is kept until then would keep the frames, and so the request, in a cycle.
+    """
+    try:
+        return unwrap(raw)
+    except InvalidEvent:
+        return None
+
+
+def _groups(raws: Sequence[Any]) -> dict[_Key, list[int]]:
     """Return the places of events with the same fields, kind and model."""
-    found: defaultdict[tuple[Any, Any, Any], list[int]] = defaultdict(list)
-    keys = list(zip(map(tuple, raws), map(_KIND, raws), map(_MODEL, raws), strict=True))
+    found: defaultdict[_Key, list[int]] = defaultdict(list)
+    keys = _keys(raws)
     if keys.count(keys[0]) == len(keys):
         return {keys[0]: list(range(len(keys)))}
     for place, key in enumerate(keys):
         found[key].append(place)
     return found
+
+
+def _keys(raws: Sequence[Any]) -> list[_Key]:
+    # Only texts are compared: to compare lists in lists may take more frames than there are.
+    if set(map(type, raws)) == {dict}:
+        kinds, models = list(map(_KIND, raws)), list(map(_MODEL, raws))
+        if set(map(type, kinds)) == {str} and set(map(type, models)) <= {str, NoneType}:
+            return list(zip(map(tuple, raws), kinds, models, strict=True))
+    return [_key(raw) for raw in raws]
+
+
+def _key(raw: object) -> _Key:
+    if not isinstance(raw, dict):
+        return _ODD
+    kind, model = raw.get("kind"), raw.get("model")
+    if not isinstance(kind, str) or not isinstance(model, str | None):
+        return _ODD
+    return tuple(raw), kind, model
 
 
 def _alone(place: int, raw: object, models: Mapping[str, Rules], now: float) -> tuple[str, Entry]:
@@ -136,8 +164,6 @@ def _alone(place: int, raw: object, models: Mapping[str, Rules], now: float) -> 
     Raises:
         InvalidEvent: the event violates the schema.
     """
-    if isinstance(raw, InvalidEvent):
-        raise raw
     model = _model(raw, models)
     event = event_of(raw, models[model], now)
     return model, (place, event.kind, Line(digest(event.id), line_of(event)))

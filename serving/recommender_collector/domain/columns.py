@@ -28,10 +28,17 @@ from recommender_collector.domain.fields import (
     time_of,
     value_of,
 )
-from recommender_collector.domain.validation import SINGLE_FIELDS, Rules, user_of
+from recommender_collector.domain.validation import Rules, user_of
 from recommender_serving.domain.ids import IdKind
 
-_SINGLE = frozenset(SINGLE_FIELDS)
+#: Fields that are checked here. An event with another one, also one that is new in `validation`,
+#: is checked by itself.
+FIELDS = frozenset(
+    {
+        "id", "kind", "model", "user", "item", "items", "time", "value", "request", "session",
+        "query", "context", "version", "path", "hashed",
+    }
+)  # fmt: skip
 _REQUIRED = frozenset({"id", "user"})
 
 Raw = Mapping[str, Any]
@@ -56,11 +63,11 @@ def lines_of(events: Alike, rules: Rules, now: float) -> list[Line] | None:
         now: see `event_of`.
 
     Returns:
-        None if one of them is invalid, or has a field that is checked with others: check each by
-        itself.
+        None if one of them is invalid or has a field that is not checked here, and for some valid
+        events too, such as one whose `version` is null: check each by itself.
     """
     fields = events.fields
-    if not _SINGLE.issuperset(fields) or not _REQUIRED.issubset(fields):
+    if not FIELDS.issuperset(fields) or not _REQUIRED.issubset(fields):
         return None
     values = zip(*map(itemgetter(*fields), events.raws), strict=True)
     columns = _Columns(events, dict(zip(fields, values, strict=True)), rules, now)

@@ -32,12 +32,10 @@ from recommender_collector.domain.probabilities import FIELD as PROBABILITIES
 from recommender_collector.domain.probabilities import probabilities_of
 from recommender_collector.domain.pseudonyms import HEX_DIGITS, is_pseudonym
 
-#: Fields that are checked one by one, and those that are checked with others of the event.
-SINGLE_FIELDS = (
+FIELDS = (
     "id", "kind", "model", "user", "item", "items", "time", "value", "request", "session",
-    "query", "context", "version", "path", "hashed",
+    "query", "context", "version", "path", "hashed", *EXPOSURE_FIELDS, PROBABILITIES, EXPLORED,
 )  # fmt: skip
-FIELDS = (*SINGLE_FIELDS, *EXPOSURE_FIELDS, PROBABILITIES, EXPLORED)
 _FIELDS = frozenset(FIELDS)
 
 

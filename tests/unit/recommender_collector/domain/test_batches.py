@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
 
-from recommender_collector.domain.batches import MAX_EVENTS, Batch, InvalidBatch, check
+from recommender_collector.domain.batches import FEW, MAX_EVENTS, Batch, InvalidBatch, check
 from recommender_collector.domain.cloud_events import unwrap
 from recommender_collector.domain.events import Event, entry_of
 from tests.unit.recommender_collector.collector_samples import NOW, click, rules
@@ -51,11 +53,32 @@ def test_a_body_without_a_usable_list_is_refused(body: Any) -> None:
         check(body, ONE, NOW)
 
 
+GOOD = {
+    "specversion": "1.0", "id": "1", "source": "/web", "type": "dev.recommender.click",
+    "data": {"user": "ada", "item": "tea"},
+}  # fmt: skip
+
+
 def test_a_bad_cloud_event_is_rejected_alone() -> None:
-    good = {
-        "specversion": "1.0", "id": "1", "source": "/web", "type": "dev.recommender.click",
-        "data": {"user": "ada", "item": "tea"},
-    }  # fmt: skip
-    batch = check([good, {**good, "id": ""}, None], ONE, NOW, unwrap)
+    batch = check([GOOD, {**GOOD, "id": ""}, None], ONE, NOW, unwrap)
     assert [event.id for _, event in kept(batch)] == ["/web 1"]
     assert [each.field for each in batch.rejected] == ["id", "event"]
+
+
+class Held(dict[str, Any]):
+    """An event that can be asked whether it lives."""
+
+
+@pytest.mark.parametrize("count", [1, 2 * FEW])
+@pytest.mark.parametrize("bad", [{"id": ""}, {"type": "dev.recommender.clack"}, {"data": {}}])
+def test_nothing_of_a_request_outlives_its_check(bad: dict[str, Any], count: int) -> None:
+    gc.disable()  # a cycle would hide until a collection
+    try:
+        body = [Held({**GOOD, **bad}) for _ in range(count)]
+        alive = [weakref.ref(event) for event in body]
+        batch = check(body, ONE, NOW, unwrap)
+        del body
+        assert len(batch.rejected) == count
+        assert [each() for each in alive] == [None] * count
+    finally:
+        gc.enable()

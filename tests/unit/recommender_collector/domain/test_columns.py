@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_collector.domain import batches
+from recommender_collector.domain import batches, validation
 from recommender_collector.domain.batches import FEW, Batch, check
-from recommender_collector.domain.columns import Alike, lines_of
+from recommender_collector.domain.checks import InvalidEvent
+from recommender_collector.domain.cloud_events import unwrap
+from recommender_collector.domain.columns import FIELDS, Alike, lines_of
 from recommender_collector.domain.events import Kind, Path, digest, line_of
 from recommender_collector.domain.pseudonyms import Pseudonyms
-from recommender_collector.domain.validation import SINGLE_FIELDS, Rules, event_of
+from recommender_collector.domain.validation import Rules, event_of
 from tests.unit.recommender_collector.collector_samples import MAPPING, NOW, click, model, rules
 
 NUMBERS = rules({**MAPPING, "ids": {"user": "Integer", "item": "Integer"}})
@@ -43,8 +47,14 @@ ODD = [
 OTHER = {"experiment": "0a1b2c3d", "probabilities": [0.5], "explored": {}, "sesion": "s"}
 
 
-def test_every_field_that_is_checked_by_itself_is_tried_here() -> None:
-    assert {"id", "kind", *VALID} == {*SINGLE_FIELDS}
+def test_every_field_that_is_checked_by_columns_is_tried_here() -> None:
+    assert {"id", "kind", *VALID} == FIELDS
+
+
+@pytest.mark.parametrize("field", sorted({*validation.FIELDS, "new"} - FIELDS))
+def test_events_with_another_field_are_checked_by_themselves(field: str) -> None:
+    raws = [click(id=f"e{number}", **{field: None}) for number in range(MANY)]
+    assert lines_of(Alike(raws, tuple(raws[0]), Kind.CLICK), rules(), NOW) is None
 
 
 def fields_of(kind: Kind) -> st.SearchStrategy[list[str]]:
@@ -103,10 +113,12 @@ def told(batch: Batch, start: int = 0) -> tuple[list[Any], list[Any]]:
     return kept, rejected
 
 
-def assert_each_is_what_it_is_alone(raws: list[Any], of: Rules) -> None:
+def assert_each_is_what_it_is_alone(
+    raws: list[Any], of: Rules, unwrap: Callable[[object], object] | None = None
+) -> None:
     models = {"shop": of}
-    single = [told(check([raw], models, NOW), place) for place, raw in enumerate(raws)]
-    assert told(check(raws, models, NOW)) == (
+    single = [told(check([raw], models, NOW, unwrap), place) for place, raw in enumerate(raws)]
+    assert told(check(raws, models, NOW, unwrap)) == (
         [each for kept, _ in single for each in kept],
         [each for _, rejected in single for each in rejected],
     )
@@ -127,6 +139,53 @@ def test_an_odd_value_among_valid_ones_is_what_it_is_alone(field: str, of: Rules
         for raw in raws if field not in raws[0] else []:
             raw.setdefault(field, VALID[field][0])
         assert_each_is_what_it_is_alone(raws, of)
+
+
+def deep() -> list[Any]:
+    """Lists in lists, deeper than Python compares."""
+    found: list[Any] = []
+    for _ in range(2 * sys.getrecursionlimit()):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize("field", ["kind", "model"])
+def test_deep_lists_in_place_of_a_text_are_what_they_are_alone(field: str) -> None:
+    raws = [click(id=f"e{n}", **({field: deep()} if n < FEW else {})) for n in range(MANY)]
+    assert_each_is_what_it_is_alone(raws, rules())
+
+
+@pytest.mark.parametrize("odd", [7, None, [], {}, click(kind=5), click(model=[])])
+def test_a_value_that_is_no_event_leaves_the_others_together(
+    odd: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone: list[object] = []
+
+    def refuse(_: int, raw: object, *rest: object) -> None:
+        alone.append(raw)
+        raise InvalidEvent("event", raw, "")
+
+    monkeypatch.setattr(batches, "_alone", refuse)
+    check([*(click(id=f"e{n}") for n in range(MANY)), odd], {"shop": rules()}, NOW)
+    assert alone == [odd]
+
+
+def test_cloud_events_are_checked_together_but_for_bad_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    raws: list[Any] = [
+        {
+            "specversion": "1.0", "id": str(n), "source": "/web", "type": "dev.recommender.click",
+            "time": NOW, "data": {"user": "ada", "item": "tea"},
+        }
+        for n in range(MANY)
+    ]  # fmt: skip
+    raws[1] = {**raws[1], "id": ""}
+    raws[4] = {**raws[4], "data": 5}
+    assert_each_is_what_it_is_alone(raws, rules(), unwrap)
+    monkeypatch.delattr(batches, "_alone")
+    batch = check(raws, {"shop": rules()}, NOW, unwrap)
+    assert (len(batch.events["shop"]), len(batch.rejected)) == (MANY - 2, 2)
 
 
 @pytest.mark.parametrize("kind", Kind)
