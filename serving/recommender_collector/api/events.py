@@ -114,12 +114,15 @@ class Events:
             *(self._one(model, found) for model, found in batch.events.items()),
             return_exceptions=True,
         )
-        repeated = 0
-        for result in results:
-            with _refusing():
-                if isinstance(result, BaseException):
-                    raise result
-                repeated += result
+        repeated, result = 0, None
+        try:
+            for result in results:
+                with _refusing():
+                    if isinstance(result, BaseException):
+                        raise result
+                    repeated += result
+        finally:
+            del results, result  # an exception among them has this frame: a cycle
         self._metrics.append_seconds.observe(time.perf_counter() - start)
         return repeated
 

@@ -55,7 +55,10 @@ class GroupCommit:
         self._events += len(lines)
         if self._running is None:
             self._running = asyncio.create_task(self._drain())
-        return await waiting.done
+        try:
+            return await waiting.done
+        finally:
+            del waiting  # its exception has this frame: a cycle, which would keep the lines
 
     async def _drain(self) -> None:
         try:
@@ -85,6 +88,7 @@ class GroupCommit:
             _share(taken, repeated)
         finally:
             self._events -= len(lines)
+            del taken  # the exception they have now has this frame
 
 
 def _finish(taken: Sequence[_Waiting], error: Exception) -> None:

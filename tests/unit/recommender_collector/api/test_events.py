@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from typing import Any
 
 import httpx
@@ -19,6 +19,7 @@ from recommender_collector.log.group_commit import GroupCommit
 from recommender_collector.log.port import LogBusy, LogUnavailable
 from recommender_collector.metrics import CollectorMetrics
 from tests.unit.recommender_collector.collector_fakes import MemoryLog
+from tests.unit.recommender_collector.collector_garbage import without_garbage
 from tests.unit.recommender_collector.collector_samples import NOW, click, rules
 
 CLOUD = {
@@ -37,7 +38,8 @@ class Desk:
         metrics = CollectorMetrics(self.registry, names)
         commits = {name: GroupCommit(self.log, name) for name in names}
         events = Events({name: rules() for name in names}, commits, metrics, bodies, lambda: NOW)
-        transport = httpx.ASGITransport(public_app(events))
+        self.app = public_app(events)
+        transport = httpx.ASGITransport(self.app)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://collector")
 
     async def post(self, body: Any, **headers: str) -> httpx.Response:
@@ -154,6 +156,35 @@ async def test_what_is_not_durable_is_not_acknowledged(
     assert desk.count("refused_requests", reason=reason) == 1
     assert desk.count("events", model="shop", kind="click") == 0
     assert (await desk.post(click())).json()["accepted"] == 1
+
+
+@pytest.mark.parametrize("failure", [LogBusy, LogUnavailable])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"[]",
+        orjson.dumps(click(id=5, model="shop")),
+        orjson.dumps([click(model="shop")] * 9),
+        orjson.dumps([click(model="shop"), click(model="news"), 5]),
+    ],
+)
+async def test_a_request_that_fails_leaves_no_cycle(body: bytes, failure: type[Exception]) -> None:
+    desk = Desk(None, "shop", "news")
+    desk.log.failures = [failure("no")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/events", "headers": []}
+    statuses: list[int] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        statuses.append(message.get("status", 0))
+
+    with without_garbage():
+        await desk.app(scope, receive, send)
+        await asyncio.sleep(0)
+    assert statuses[0] >= 400
 
 
 async def test_a_body_above_the_limit_is_refused_stated_or_not() -> None:
