@@ -1,4 +1,4 @@
-"""`POST /v1/events`."""
+"""`POST /v1/events`, the one path of the public port."""
 
 from __future__ import annotations
 
@@ -7,24 +7,26 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
+from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recommender_collector.api.bodies import Bodies, Refused
 from recommender_collector.domain import cloud_events
-from recommender_collector.domain.batches import Batch, InvalidBatch, check
-from recommender_collector.domain.events import Event, digest, line_of
+from recommender_collector.domain.batches import Batch, Entry, InvalidBatch, check
 from recommender_collector.domain.validation import Rules
 from recommender_collector.log.group_commit import GroupCommit
-from recommender_collector.log.port import Line, LogBusy, LogUnavailable
+from recommender_collector.log.port import LogBusy, LogUnavailable
 from recommender_collector.metrics import CollectorMetrics, Refusal
 
 logger = logging.getLogger(__name__)
+PATH = "/v1/events"
 _REASONS = {
     400: Refusal.INVALID,
     408: Refusal.SLOW,
@@ -105,35 +107,47 @@ class Events:
         if len(batch.events) == 1:  # without a task for it
             ((model, found),) = batch.events.items()
             with _refusing():
-                repeated = await self._one(model, [event for _, event in found])
+                repeated = await self._one(model, found)
             self._metrics.append_seconds.observe(time.perf_counter() - start)
             return repeated
         results = await asyncio.gather(
-            *(
-                self._one(model, [event for _, event in found])
-                for model, found in batch.events.items()
-            ),
+            *(self._one(model, found) for model, found in batch.events.items()),
             return_exceptions=True,
         )
-        repeated = 0
-        for result in results:
-            with _refusing():
-                if isinstance(result, BaseException):
-                    raise result
-                repeated += result
+        repeated, result = 0, None
+        try:
+            for result in results:
+                with _refusing():
+                    if isinstance(result, BaseException):
+                        raise result
+                    repeated += result
+        finally:
+            del results, result  # an exception among them has this frame: a cycle
         self._metrics.append_seconds.observe(time.perf_counter() - start)
         return repeated
 
-    async def _one(self, model: str, events: list[Event]) -> int:
-        lines = [Line(digest(event.id), line_of(event)) for event in events]
+    async def _one(self, model: str, entries: Sequence[Entry]) -> int:
+        _, kinds, lines = zip(*entries, strict=True)
         known = await self._commits[model].append(lines)
-        kinds = Counter(event.kind for event in events)
+        counts = Counter(kinds)
         if known:
-            kinds.subtract(events[index].kind for index in known)
+            counts.subtract(kinds[index] for index in known)
             self._metrics.repeated(model, len(known))
-        for kind, count in kinds.items():
+        for kind, count in counts.items():
             self._metrics.accepted(model, kind, count)
         return len(known)
+
+
+def public_app(events: Events) -> ASGIApp:
+    """Build the application of the public port."""
+    others = Starlette(routes=[Route(PATH, events, methods=["POST"])])
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        # The middleware and the routing of Starlette take a share of a small request.
+        is_post = scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == PATH
+        await (events if is_post else others)(scope, receive, send)
+
+    return serve
 
 
 @contextlib.contextmanager

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
+from operator import attrgetter, methodcaller
+from types import NoneType
 from typing import Any
 
 from recommender_collector.domain.checks import InvalidEvent
-from recommender_collector.domain.events import Event
+from recommender_collector.domain.columns import Alike, lines_of
+from recommender_collector.domain.events import Kind, Line, digest, line_of
+from recommender_collector.domain.fields import KINDS
 from recommender_collector.domain.validation import Rules, event_of
 
 MAX_EVENTS = 1000
+#: Fewer events with the same fields are checked faster one by one.
+FEW = 4
+_KIND, _MODEL = methodcaller("get", "kind"), methodcaller("get", "model")
+#: The names of an event's fields, its kind and its model.
+_Key = tuple[tuple[str, ...], str, str | None]
+#: Of what is no object, or whose kind or model is no text: no kind has this name.
+_ODD: _Key = ((), "", None)
 
 
 class InvalidBatch(ValueError):  # noqa: N818 - it is the batch that is invalid
@@ -27,13 +40,21 @@ class Rejected:
     error: str
 
 
+#: An event for the log: its place in the request, from 0, its kind and its line.
+Entry = tuple[int, Kind, Line]
+
+
 @dataclass(slots=True)
 class Batch:
-    """Valid events by model, each with its place in the request, and rejected events."""
+    """Valid events by model, in the order of the request, and rejected events."""
 
-    events: dict[str, list[tuple[int, Event]]] = field(default_factory=dict)
+    events: dict[str, list[Entry]] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     size: int = 0
+
+    def accept(self, model: str, entries: Iterable[Entry]) -> None:
+        """Add valid events of a model."""
+        self.events.setdefault(model, []).extend(entries)
 
 
 def check(
@@ -53,19 +74,99 @@ def check(
     Raises:
         InvalidBatch: no events, or too many.
     """
-    raws = _list(body)
-    sole = next(iter(models)) if len(models) == 1 else None
-    batch = Batch(size=len(raws))
-    for index, each in enumerate(raws):
+    given = _list(body)
+    batch = Batch(size=len(given))
+    for place in _accept_together(given, unwrap, models, now, batch):
+        raw = given[place]
         try:
-            raw = each if unwrap is None else unwrap(each)
-            model = _model(raw, models, sole)
-            batch.events.setdefault(model, []).append((index, event_of(raw, models[model], now)))
+            native = raw if unwrap is None else unwrap(raw)
+            model, entry = _alone(place, native, models, now)
         except InvalidEvent as error:
-            id_ = each.get("id") if isinstance(each, dict) else None
+            id_ = raw.get("id") if isinstance(raw, dict) else None
             shown = id_[:256] if isinstance(id_, str) else None
-            batch.rejected.append(Rejected(index, shown, error.field, str(error)))
+            batch.rejected.append(Rejected(place, shown, error.field, str(error)))
+        else:
+            batch.accept(model, [entry])
+    batch.rejected.sort(key=attrgetter("index"))
+    for entries in batch.events.values():
+        entries.sort()
     return batch
+
+
+def _accept_together(
+    given: Sequence[object],
+    unwrap: Callable[[object], object] | None,
+    models: Mapping[str, Rules],
+    now: float,
+    batch: Batch,
+) -> Sequence[int]:
+    """Accept the events that can be checked together; return the places of the others."""
+    if len(given) < FEW:
+        return range(len(given))
+    raws: Sequence[Any] = given if unwrap is None else [_native(raw, unwrap) for raw in given]
+    others: list[int] = []
+    for (fields, named, model), places in _groups(raws).items():
+        kind, name = KINDS.get(named), _sole(models) if model is None else model
+        lines = None
+        if kind is not None and name is not None and name in models and len(places) >= FEW:
+            alike = Alike([raws[place] for place in places], fields, kind)
+            lines = lines_of(alike, models[name], now)
+        if kind is None or name is None or lines is None:
+            others += places
+        else:
+            batch.accept(name, zip(places, repeat(kind, len(places)), lines, strict=True))
+    return others
+
+
+def _native(raw: object, unwrap: Callable[[object], object]) -> object:
+    """Return the event in our format, or None: what is wrong is told when it is its turn.
+
+    An exception that is kept until then would keep the frames, and so the request, in a cycle.
+    """
+    try:
+        return unwrap(raw)
+    except InvalidEvent:
+        return None
+
+
+def _groups(raws: Sequence[Any]) -> dict[_Key, list[int]]:
+    """Return the places of events with the same fields, kind and model."""
+    found: defaultdict[_Key, list[int]] = defaultdict(list)
+    keys = _keys(raws)
+    if keys.count(keys[0]) == len(keys):
+        return {keys[0]: list(range(len(keys)))}
+    for place, key in enumerate(keys):
+        found[key].append(place)
+    return found
+
+
+def _keys(raws: Sequence[Any]) -> list[_Key]:
+    # Only texts are compared: to compare lists in lists may take more frames than there are.
+    if set(map(type, raws)) == {dict}:
+        kinds, models = list(map(_KIND, raws)), list(map(_MODEL, raws))
+        if set(map(type, kinds)) == {str} and set(map(type, models)) <= {str, NoneType}:
+            return list(zip(map(tuple, raws), kinds, models, strict=True))
+    return [_key(raw) for raw in raws]
+
+
+def _key(raw: object) -> _Key:
+    if not isinstance(raw, dict):
+        return _ODD
+    kind, model = raw.get("kind"), raw.get("model")
+    if not isinstance(kind, str) or not isinstance(model, str | None):
+        return _ODD
+    return tuple(raw), kind, model
+
+
+def _alone(place: int, raw: object, models: Mapping[str, Rules], now: float) -> tuple[str, Entry]:
+    """Return the model and the entry of an event, checked by itself.
+
+    Raises:
+        InvalidEvent: the event violates the schema.
+    """
+    model = _model(raw, models)
+    event = event_of(raw, models[model], now)
+    return model, (place, event.kind, Line(digest(event.id), line_of(event)))
 
 
 def _list(body: object) -> list[Any]:
@@ -81,11 +182,15 @@ def _list(body: object) -> list[Any]:
     return raws
 
 
-def _model(raw: object, models: Mapping[str, Rules], sole: str | None) -> str:
+def _model(raw: object, models: Mapping[str, Rules]) -> str:
     name = raw.get("model") if isinstance(raw, dict) else None
-    if name is None and sole is not None:
+    if name is None and (sole := _sole(models)) is not None:
         return sole
     if isinstance(name, str) and name in models:
         return name
     known = ", ".join(sorted(models)[:10])
     raise InvalidEvent("model", name, f"give one of the declared models: {known}")
+
+
+def _sole(models: Mapping[str, Rules]) -> str | None:
+    return next(iter(models)) if len(models) == 1 else None

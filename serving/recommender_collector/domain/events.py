@@ -20,6 +20,7 @@ from recommender_collector.domain.checks import (
 FORMAT = 1
 #: Bytes of a digest. With the two bytes that Redis adds, a digest fills an allocation of 16.
 DIGEST_BYTES = 14
+_BLAKE2B = hashlib.blake2b(digest_size=DIGEST_BYTES)  # a copy takes less than a new one
 
 Id = int | str
 
@@ -98,13 +99,22 @@ class Erasure(NamedTuple):
     user: Id
 
 
+class Line(NamedTuple):
+    """An event to append: the digest of its id, and its line."""
+
+    digest: bytes
+    line: bytes
+
+
 class Unreadable(ValueError):  # noqa: N818 - it is the line that is unreadable
     """A line of the log is neither an event nor an erasure."""
 
 
 def digest(id_: str) -> bytes:
     """Return the 14 bytes of BLAKE2b (RFC 7693) that stand for an event's id."""
-    return hashlib.blake2b(id_.encode(), digest_size=DIGEST_BYTES).digest()
+    hashing = _BLAKE2B.copy()
+    hashing.update(id_.encode())
+    return hashing.digest()
 
 
 def line_of(entry: Event | Erasure) -> bytes:

@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from recommender_collector.log.port import EventLog, Line, LogBusy, LogUnavailable
+from recommender_collector.domain.events import Line
+from recommender_collector.log.port import EventLog, LogBusy, LogUnavailable
 
 MAX_WAITING = 20_000  # events of a model; the budget of bodies bounds their bytes
 
@@ -54,7 +55,10 @@ class GroupCommit:
         self._events += len(lines)
         if self._running is None:
             self._running = asyncio.create_task(self._drain())
-        return await waiting.done
+        try:
+            return await waiting.done
+        finally:
+            del waiting  # its exception has this frame: a cycle, which would keep the lines
 
     async def _drain(self) -> None:
         try:
@@ -84,6 +88,7 @@ class GroupCommit:
             _share(taken, repeated)
         finally:
             self._events -= len(lines)
+            del taken  # the exception they have now has this frame
 
 
 def _finish(taken: Sequence[_Waiting], error: Exception) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from recommender_collector.domain.events import Line
 
 START = "0-0"  # before the first record
 
@@ -19,13 +21,6 @@ class LogBusy(Exception):  # noqa: N818 - a state, not an error
 
 class LogUnavailable(Exception):  # noqa: N818 - a state, not an error
     """The log does not answer. The events may or may not be in it: send them again."""
-
-
-class Line(NamedTuple):
-    """An event to append: the digest of its id, and its line."""
-
-    digest: bytes
-    line: bytes
 
 
 @dataclass(frozen=True, slots=True)

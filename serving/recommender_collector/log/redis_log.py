@@ -16,8 +16,8 @@ from redis.exceptions import (
     TimeoutError,
 )
 
-from recommender_collector.domain.events import DIGEST_BYTES
-from recommender_collector.log.port import Backlog, Line, LogBusy, LogUnavailable, Record
+from recommender_collector.domain.events import DIGEST_BYTES, Line
+from recommender_collector.log.port import Backlog, LogBusy, LogUnavailable, Record
 from recommender_collector.log.scripts import APPEND
 
 SETS = 4  # former sets of ids; ids are kept for one to 1 + 1/SETS times their age
@@ -41,13 +41,14 @@ class RedisLog:
             raise ValueError(f"{len(lines)} lines: give 1 to {MAX_LINES}")
         if self._full:
             raise LogBusy("the store's memory is full")
+        digests, texts = zip(*lines, strict=True)
         arguments: list[Any] = [
             self._bucket[model],
             SETS,
             len(lines),
             DIGEST_BYTES,
-            b"".join([each.digest for each in lines]),
-            b"\n".join([each.line for each in lines]),
+            b"".join(digests),
+            b"\n".join(texts),
         ]
         with _translated():
             found = await self._append(keys=[stream(model), ids(model)], args=arguments)

@@ -22,8 +22,7 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from recommender_collector.domain.declaration import Model, parse
-from recommender_collector.domain.events import Event, Kind, digest, line_of
-from recommender_collector.log.port import Line
+from recommender_collector.domain.events import Event, Kind, Line, digest, line_of
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.metrics import WriterMetrics
 from recommender_collector.store.experiments import ExperimentStore

@@ -7,10 +7,10 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 
-from recommender_collector.domain.events import Erasure, digest, line_of
+from recommender_collector.domain.events import Erasure, Line, digest, line_of
 from recommender_collector.log import durability
 from recommender_collector.log.durability import NotDurable
-from recommender_collector.log.port import START, Line, LogBusy, LogUnavailable
+from recommender_collector.log.port import START, LogBusy, LogUnavailable
 from recommender_collector.log.redis_log import SETS, RedisLog
 from recommender_collector.log.redis_log import ids as prefix
 from tests.redis_server import RedisServer

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recommender_collector.log.port import Line, Record
+from recommender_collector.domain.events import Line
+from recommender_collector.log.port import Record
 
 
 class MemoryLog:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from typing import Any
 
 import httpx
 import orjson
 import pytest
 from prometheus_client import CollectorRegistry
-from starlette.applications import Starlette
-from starlette.routing import Route
 
 from recommender_collector.api.bodies import MAX_BODY, Bodies
-from recommender_collector.api.events import Events
+from recommender_collector.api.events import Events, public_app
 from recommender_collector.domain.events import Event, entry_of
 from recommender_collector.log.group_commit import GroupCommit
 from recommender_collector.log.port import LogBusy, LogUnavailable
 from recommender_collector.metrics import CollectorMetrics
 from tests.unit.recommender_collector.collector_fakes import MemoryLog
+from tests.unit.recommender_collector.collector_garbage import without_garbage
 from tests.unit.recommender_collector.collector_samples import NOW, click, rules
 
 CLOUD = {
@@ -39,10 +38,9 @@ class Desk:
         metrics = CollectorMetrics(self.registry, names)
         commits = {name: GroupCommit(self.log, name) for name in names}
         events = Events({name: rules() for name in names}, commits, metrics, bodies, lambda: NOW)
-        app = Starlette(routes=[Route("/v1/events", events, methods=["POST"])])
-        self.client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://collector"
-        )
+        self.app = public_app(events)
+        transport = httpx.ASGITransport(self.app)
+        self.client = httpx.AsyncClient(transport=transport, base_url="http://collector")
 
     async def post(self, body: Any, **headers: str) -> httpx.Response:
         content = body if isinstance(body, bytes) else orjson.dumps(body)
@@ -160,6 +158,35 @@ async def test_what_is_not_durable_is_not_acknowledged(
     assert (await desk.post(click())).json()["accepted"] == 1
 
 
+@pytest.mark.parametrize("failure", [LogBusy, LogUnavailable])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"[]",
+        orjson.dumps(click(id=5, model="shop")),
+        orjson.dumps([click(model="shop")] * 9),
+        orjson.dumps([click(model="shop"), click(model="news"), 5]),
+    ],
+)
+async def test_a_request_that_fails_leaves_no_cycle(body: bytes, failure: type[Exception]) -> None:
+    desk = Desk(None, "shop", "news")
+    desk.log.failures = [failure("no")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/events", "headers": []}
+    statuses: list[int] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        statuses.append(message.get("status", 0))
+
+    with without_garbage():
+        await desk.app(scope, receive, send)
+        await asyncio.sleep(0)
+    assert statuses[0] >= 400
+
+
 async def test_a_body_above_the_limit_is_refused_stated_or_not() -> None:
     desk = Desk()
     stated = await desk.post(b" " * (MAX_BODY + 1))
@@ -207,8 +234,10 @@ async def test_a_body_that_stalls_is_refused() -> None:
     assert (await desk.post(click())).status_code == 200
 
 
-async def test_only_post_is_allowed() -> None:
-    assert (await Desk().client.get("/v1/events")).status_code == 405
+async def test_only_post_to_the_one_path_is_allowed() -> None:
+    client = Desk().client
+    assert (await client.get("/v1/events")).status_code == 405
+    assert (await client.post("/v1/event", json=click())).status_code == 404
 
 
 async def test_a_stored_event_is_what_was_sent() -> None:

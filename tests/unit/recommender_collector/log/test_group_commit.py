@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from recommender_collector.domain.events import digest
+from recommender_collector.domain.events import Line, digest
 from recommender_collector.log.group_commit import GroupCommit
-from recommender_collector.log.port import Line, LogBusy, LogUnavailable
+from recommender_collector.log.port import LogBusy, LogUnavailable
 from tests.unit.recommender_collector.collector_fakes import MemoryLog
+from tests.unit.recommender_collector.collector_garbage import without_garbage
 
 
 class GatedLog(MemoryLog):
@@ -90,6 +91,19 @@ async def test_a_failed_append_fails_its_requests_alone(failure: Exception) -> N
     assert first is failure
     assert second == []
     assert commit.waiting == 0
+
+
+@pytest.mark.parametrize("failure", [LogBusy, ZeroDivisionError])
+async def test_a_failed_append_leaves_no_cycle(failure: type[Exception]) -> None:
+    log = GatedLog()
+    log.failures = [failure("no")]
+    log.gate.set()
+    commit = GroupCommit(log, "shop")
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    with without_garbage():
+        with pytest.raises((LogBusy, LogUnavailable)):
+            await commit.append(lines("a"))
+        await asyncio.sleep(0)
 
 
 async def test_an_unexpected_failure_leaves_no_request_waiting() -> None:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_collector.domain import checks, cloud_events, validation
-from recommender_collector.domain.batches import check
-from recommender_collector.domain.events import Event, Exposure, Kind
+from recommender_collector.domain import checks, cloud_events, fields
+from recommender_collector.domain.batches import Batch, check
+from recommender_collector.domain.events import Event, Exposure, Kind, entry_of
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.domain.validation import Rules
 from recommender_serving.domain.experiments import Assignment
@@ -36,13 +36,20 @@ def impression(**changes: Any) -> Shown | None:
     return shown(request(user_text="ada", **changes), ANSWER, ["tea", "cup"], "r-1", AT, FEATURES)
 
 
+def kept(batch: Batch) -> Event:
+    """What the log has of the first event."""
+    event = entry_of(batch.events["shop"][0][2].line)
+    assert isinstance(event, Event)
+    return event
+
+
 def read(found: Shown | None, of: Rules) -> Event:
     """What the collector keeps of an impression."""
     assert found is not None
     ((count, body),) = bodies([(7, found)], ORIGIN, 10_000)
     batch = check(json.loads(body), {"shop": of, "news": of}, AT + 1, cloud_events.unwrap)
     assert (count, batch.rejected) == (1, [])
-    return batch.events["shop"][0][1]
+    return kept(batch)
 
 
 def test_the_collector_reads_what_was_answered() -> None:
@@ -72,7 +79,7 @@ def predicted(answer: Answer, items: list[str], predicts: bool = True) -> Event:
     ((_, body),) = bodies([(7, found)], ORIGIN._replace(predicts=predicts), 10_000)
     batch = check(json.loads(body), {"shop": LABELLED}, AT + 1, cloud_events.unwrap)
     assert batch.rejected == []
-    return batch.events["shop"][0][1]
+    return kept(batch)
 
 
 def test_an_answer_of_the_model_says_its_probabilities() -> None:
@@ -148,9 +155,9 @@ def test_an_impression_has_at_most_as_many_items_as_the_collector_takes() -> Non
     items = list(range(600))
     found = shown(request(), ANSWER, items, "r", AT, FEATURES)
     assert found is not None
-    assert found.items == items[: validation.MAX_ITEMS]
+    assert found.items == items[: fields.MAX_ITEMS]
     assert (events.MOST_ID, events.MOST_LABEL, events.MOST_CATEGORY) == (
-        validation.MAX_INTEGER, checks.MAX_ID, validation.MAX_CATEGORY,
+        fields.MAX_INTEGER, checks.MAX_ID, fields.MAX_CATEGORY,
     )  # fmt: skip
 
 
