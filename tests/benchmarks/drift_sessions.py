@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from recommender_training.artifact.reference import FeatureReader, edges_of
 from recommender_training.artifact.vocabulary import content
-from recommender_training.data import coding
+from recommender_training.data import item_columns
 from recommender_training.data.coding import Coding
 from recommender_training.data.sessions import HISTORY_LENGTH, sample_requests
 from recommender_training.ingestion import raw
@@ -97,7 +97,7 @@ def _movielens(folder: Path, seed: int) -> Sessions:
     data, declared = raw.read_source(folder), raw.declaration()
     users, items = data.users, data.items.sort("item_id")
     coded = Coding.of(declared, users, items, data.interactions.lazy())
-    first = dict(zip(coded.blocks, coding.first(coded.blocks, items), strict=True))
+    first = dict(zip(coded.blocks, item_columns.first(coded.blocks, items), strict=True))
     ids = items["item_id"].to_numpy().astype(np.int64)
     reader = FeatureReader(content(coded.attributes, ids, first, HISTORY_LENGTH))
     requests = list(sample_requests(data.interactions, users, items, seed, declared=declared))

@@ -1,11 +1,14 @@
 """Clicks of a generated shop with known probabilities: how well a model estimates them.
 
 Three shops and trainings, one per seed. Each is compared with the true probabilities on the last
-days, as is the best of two scikit-learn models that read every column (`schema_peer`).
-The package reads the shop's columns as samples/mappings/shop.json declares them; a user's time of
-sign-up is the one that it cannot read. `auc_gain_low` is the lower end of the 95 % interval, users
-resampled, of its AUC minus that of the same model fitted without any declared feature;
-`new_item_ndcg_ratio` is explained in `schema_new_items.order`.
+days, as is the best of two scikit-learn models that read every column (`schema_peer`) and a fit of
+the true form (`schema_form`), which shows what so many clicks can tell at all. `--rows` takes
+several numbers of impressions: all figures are those of the first one, and `auc_gap` has the
+distance to the truth for each, whichever rows were clicked (`known_truth.expected_auc`).
+
+The package reads the shop's columns as samples/mappings/shop.json declares them. `auc_gain_low` is
+the lower end of the 95 % interval, users resampled, of its AUC minus that of the same model fitted
+without any declared feature; `new_item_ndcg_ratio` is explained in `schema_new_items.order`.
 
 The last line is one JSON object: medians over the seeds, and the least and the most of each.
 """
@@ -19,6 +22,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,70 +45,65 @@ from recommender_training.samples.shop_settings import Settings
 from recommender_training.samples.shop_world import DAY_MS, START_MS, World
 from recommender_training.statistics import bootstrap, known_truth
 from recommender_training.trainer.fit_models import fit_models
-from tests.benchmarks import schema_new_items, schema_peer
+from tests.benchmarks import schema_form, schema_new_items, schema_peer
 from tests.benchmarks.machine import machine
+from tests.benchmarks.schema_gap import TEST_DAYS, VALIDATION_DAYS, Logged, by_rows, gaps
 
 SEEDS = (17, 1, 2)
-#: The last days of the log: to choose with, and to test on.
-VALIDATION_DAYS, TEST_DAYS = 3, 5
 THREADS = 1
 
 
 #: Reported of each seed.
 FIGURES = (
-    "auc", "auc_truth", "auc_gap", "ratio", "auc_peer", "ratio_peer", "normalised_entropy",
-    "normalised_entropy_truth", "normalised_entropy_peer", "pr_auc", "pr_auc_truth",
-    "pr_auc_peer", "calibration_at_true_rate", "calibration_at_true_rate_peer",
+    "auc", "auc_truth", "auc_form", "ratio", "auc_peer", "ratio_peer", "normalised_entropy",
+    "normalised_entropy_truth", "normalised_entropy_form", "normalised_entropy_peer", "pr_auc",
+    "pr_auc_truth", "pr_auc_peer", "calibration_at_true_rate", "calibration_at_true_rate_peer",
     "auc_undeclared", "auc_gain_low", "new_item_ndcg", "new_item_ndcg_ratio",
 )  # fmt: skip
 
 
-def run(folder: Path, settings: Settings, seed: int) -> dict[str, Any]:
-    """One shop: the figures of the package's model, of the peer and of the truth."""
+def run(folder: Path, settings: Settings, seed: int, *, whole: bool) -> dict[str, Any]:
+    """One shop: how far models stay behind the truth; with `whole` all figures of the first."""
     shop.write(folder, settings, seed)
-    log, truth = (
-        pl.read_parquet(folder / name / "impressions/*.parquet").sort("time", "impression_id")
-        for name in ("raw", "truth")
-    )
-    day = ((log["time"].dt.epoch("ms") - START_MS) // DAY_MS).to_numpy()
-    test = day >= settings.days - TEST_DAYS
-    tested = log.filter(pl.Series(test))
-    label, user = tested["clicked"].to_numpy(), tested["user_id"].rank("dense").to_numpy()
-    true, user = truth["probability"].to_numpy()[test], user.astype(np.int64)
-    del truth
+    logged = Logged.read(folder, settings)
     began = time.perf_counter()
     model = train(folder, seed, shop.mapping(), settings.days)
-    mine = answers(model, tested)
+    found = {"ranker": answers(model, logged.tested)}
     seconds = time.perf_counter() - began
-    ours = known_truth.compare(label, mine, true, user)
-    bare = answers(train(folder, seed, undeclared(shop.mapping()), settings.days), tested)
-    of_new = new_items(model, folder, settings, seed)
-    peer = fit_peer(folder, settings, log, day)
-    theirs = known_truth.compare(label, peer.probability[test], true, user)
+    world = World.of(settings, seed)
+    found["true_form"] = schema_form.fit(world, logged.log, logged.train)[logged.test]
+    told: dict[str, Any] = {"seed": seed, "impressions": settings.impressions, **logged.counts()}
+    if whole:
+        peer = fit_peer(folder, logged)
+        found["peer"] = peer.probability[logged.test]
+        told |= {"peer": [peer.name, peer.setting], **_figures(logged, found)}
+        told |= _without_features(folder, seed, logged, found["ranker"])
+        told |= new_items(model, folder, world)
+    told |= {"auc_gap": gaps(logged.true, found), "train_s": round(seconds, 1)}
+    return told
+
+
+def _without_features(folder: Path, seed: int, logged: Logged, mine: Doubles) -> dict[str, float]:
+    """What the model would be without any declared feature, and how much it gains from them."""
+    bare = answers(train(folder, seed, undeclared(shop.mapping()), logged.days), logged.tested)
+    label, user = logged.label, logged.user
     return {
-        "seed": seed,
-        **_figures(ours, theirs),
-        "auc_undeclared": round(known_truth.compare(label, bare, true, user).auc, 4),
+        "auc_undeclared": round(known_truth.compare(label, bare, logged.true, user).auc, 4),
         "auc_gain_low": round(gain_low(label, mine, bare, user), 4),
-        "new_item_ndcg": round(of_new.model, 4),
-        "new_item_ndcg_ratio": round(of_new.ratio, 4),
-        "new_items": of_new.items,
-        "calibration_interval": [ours.calibration.low, ours.calibration.high],
-        "peer": [peer.name, peer.setting],
-        "rows": log.height,
-        "positives": int(log["clicked"].sum()),
-        "test_rows": len(label),
-        "test_positives": int(label.sum()),
-        "train_s": round(seconds, 1),
     }
 
 
-def _figures(ours: known_truth.Closeness, theirs: known_truth.Closeness) -> dict[str, float]:
+def _figures(logged: Logged, answers: Mapping[str, Doubles]) -> dict[str, Any]:
     """By the names of FIGURES."""
+    ours, theirs, form = (
+        known_truth.compare(logged.label, answers[name], logged.true, logged.user)
+        for name in ("ranker", "peer", "true_form")
+    )
     found = {
         "auc_truth": ours.auc_truth,
-        "auc_gap": ours.auc_gap,
+        "auc_form": form.auc,
         "normalised_entropy_truth": ours.normalised_entropy_truth,
+        "normalised_entropy_form": form.normalised_entropy,
         "pr_auc_truth": ours.pr_auc_truth,
     }
     for ending, model in (("", ours), ("_peer", theirs)):
@@ -115,7 +114,9 @@ def _figures(ours: known_truth.Closeness, theirs: known_truth.Closeness) -> dict
             f"pr_auc{ending}": model.pr_auc,
             f"calibration_at_true_rate{ending}": model.calibration.value,
         }
-    return {name: round(value, 4) for name, value in found.items()}
+    interval = [ours.calibration.low, ours.calibration.high]
+    rounded = {name: round(value, 4) for name, value in found.items()}
+    return {**rounded, "calibration_interval": interval}
 
 
 @dataclass(frozen=True)
@@ -189,18 +190,22 @@ def gain_low(label: Bools, more: Doubles, less: Doubles, user: Ints) -> float:
     return float("nan") if found is None else found[0]
 
 
-def new_items(
-    model: Trained, folder: Path, settings: Settings, seed: int
-) -> schema_new_items.NewItems:
+def new_items(model: Trained, folder: Path, world: World) -> dict[str, float]:
     """How well the model orders items without an event before the test days."""
     data = model.prepared.data
     places = tuple(
         _places(folder / "raw" / f"{name}s", f"{name}_id", known)
         for name, known in (("user", data.users.ids), ("item", data.items.ids))
     )
-    end = (START_MS + settings.days * DAY_MS) // 1000
-    world = World.of(settings, seed)
-    return schema_new_items.order(world, model.bundle, model.prepared, (places[0], places[1]), end)
+    end = (START_MS + world.settings.days * DAY_MS) // 1000
+    found = schema_new_items.order(
+        world, model.bundle, model.prepared, (places[0], places[1]), end
+    )
+    return {
+        "new_item_ndcg": round(found.model, 4),
+        "new_item_ndcg_ratio": round(found.ratio, 4),
+        "new_items": found.items,
+    }
 
 
 def _places(table: Path, column: str, known: Ints) -> Ints:
@@ -226,34 +231,35 @@ def split_by_days(data: Dataset, days: int) -> splits.Split:
     return splits.Split(train, held, test, *starts)
 
 
-def fit_peer(folder: Path, settings: Settings, log: pl.DataFrame, day: Ints) -> schema_peer.Peer:
+def fit_peer(folder: Path, logged: Logged) -> schema_peer.Peer:
     """The best model of scikit-learn with all columns."""
     users, items = (
         pl.read_parquet(folder / "raw" / name / "*.parquet") for name in ("users", "items")
     )
-    rows = schema_peer.columns(log, users, items)
-    test = day >= settings.days - TEST_DAYS
-    train = day < settings.days - TEST_DAYS - VALIDATION_DAYS
-    return schema_peer.fit(rows, train, ~train & ~test)
+    rows = schema_peer.columns(logged.log, users, items)
+    return schema_peer.fit(rows, logged.train, ~logged.train & ~logged.test)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--impressions", type=int, default=200_000)
+    parser.add_argument("--rows", type=int, nargs="+", default=[200_000])
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     arguments = parser.parse_args()
-    settings = Settings(impressions=arguments.impressions)
     began, told = time.perf_counter(), []
-    for seed in arguments.seeds:
-        with tempfile.TemporaryDirectory() as folder, threadpool_limits(limits=THREADS):
-            told.append(run(Path(folder), settings, seed))
-        print(told[-1], file=sys.stderr, flush=True)
+    for rows in arguments.rows:
+        for seed in arguments.seeds:
+            with tempfile.TemporaryDirectory() as folder, threadpool_limits(limits=THREADS):
+                whole = rows == arguments.rows[0]
+                told.append(run(Path(folder), Settings(impressions=rows), seed, whole=whole))
+            print(told[-1], file=sys.stderr, flush=True)
+    first = [each for each in told if each["impressions"] == arguments.rows[0]]
     result = {
         "benchmark": "schema",
         "compared": "AUC beyond chance with that of the true probabilities",
-        **{name: statistics.median(each[name] for each in told) for name in FIGURES},
-        "least": {name: min(each[name] for each in told) for name in FIGURES},
-        "most": {name: max(each[name] for each in told) for name in FIGURES},
+        **{name: statistics.median(each[name] for each in first) for name in FIGURES},
+        "auc_gap": by_rows(told, arguments.rows),
+        "least": {name: min(each[name] for each in first) for name in FIGURES},
+        "most": {name: max(each[name] for each in first) for name in FIGURES},
         "seeds": told,
         "peak_rss_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
         "seconds": round(time.perf_counter() - began),

@@ -41,27 +41,34 @@ class Peer:
 
 
 def columns(log: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
-    """Every declared column of each impression; the log is sorted by time.
+    """Every declared column of each impression; the log is sorted by time."""
+    rows = with_last_click(log)
+    rows = rows.join(users.drop("valid_from"), on="user_id", how="left", maintain_order="left")
+    rows = rows.join(items.drop("valid_from"), on="item_id", how="left", maintain_order="left")
+    age, tenure = (
+        (pl.col("time") - pl.col(name)).dt.total_milliseconds()
+        for name in ("created_at", "signed_up_at")
+    )
+    return rows.with_columns(
+        log_price=pl.col("price").log(),
+        age_days=age / _DAY_MS,
+        tenure_days=tenure / _DAY_MS,
+    )
 
-    The session's last click is an earlier one: impressions of one page share their time.
+
+def with_last_click(log: pl.DataFrame) -> pl.DataFrame:
+    """The log with the time of the session's last click, and with how recent it is.
+
+    That click is of an earlier page: impressions of one page share their time.
     """
     session = log.select("session_id", "time", "clicked").group_by("session_id", "time")
     pages = session.agg(pl.col("clicked").any()).sort("session_id", "time")
     clicked_at = pl.when("clicked").then("time").shift(1).forward_fill().over("session_id")
     pages = pages.select("session_id", "time", last_click=clicked_at)
     rows = log.join(pages, on=["session_id", "time"], how="left", maintain_order="left")
-    rows = rows.join(users.drop("valid_from"), on="user_id", how="left", maintain_order="left")
-    rows = rows.join(items.drop("valid_from"), on="item_id", how="left", maintain_order="left")
-    age, tenure, since = (
-        (pl.col("time") - pl.col(name)).dt.total_milliseconds()
-        for name in ("created_at", "signed_up_at", "last_click")
-    )
-    return rows.with_columns(
-        log_price=pl.col("price").log(),
-        age_days=age / _DAY_MS,
-        tenure_days=tenure / _DAY_MS,
-        click_recency=(-since / 1000 / _CLICK_SECONDS).exp().fill_null(0.0),
-    )
+    since = (pl.col("time") - pl.col("last_click")).dt.total_milliseconds()
+    recency = (-since / 1000 / _CLICK_SECONDS).exp().fill_null(0.0)
+    return rows.with_columns(click_recency=recency)
 
 
 def fit(rows: pl.DataFrame, train: Bools, held: Bools) -> Peer:

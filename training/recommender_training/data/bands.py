@@ -6,6 +6,7 @@ number with E edges has E + 1 bands, the lowest has index 0.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
@@ -13,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from recommender_training.common.arrays import Floats
+from recommender_training.common.arrays import Doubles, Floats
 
 #: Name of a missing band or category.
 UNKNOWN = "unknown"
@@ -21,6 +22,8 @@ UNKNOWN = "unknown"
 _INNER = (0.01, 0.99)
 #: Digits of an edge: the fewest that leave no band empty; Float32 has no more than 9.
 _DIGITS = range(3, 10)
+#: Half the length of an interval on which the variance of a uniform distribution is 1.
+_HALF = math.sqrt(3.0)
 #: Whole numbers beyond are written with an exponent.
 _LONG = 1e15
 
@@ -90,6 +93,34 @@ def logarithmic(values: Floats, count: int) -> tuple[float, ...]:
         if len(held) >= wanted:
             break
     return tuple(edges[place - 1] for place in held[1:])
+
+
+def knots(
+    edges: Sequence[float], lowest: float = -math.inf, highest: float = math.inf
+) -> tuple[float, ...]:
+    """Return the known ends of the bands: the edges, and the limits of the number if it has any.
+
+    Without edges, all values are alike and there are none.
+    """
+    if not edges:
+        return ()
+    below = (lowest,) if -math.inf < lowest < edges[0] else ()
+    above = (highest,) if edges[-1] < highest < math.inf else ()
+    return (*below, *edges, *above)
+
+
+def positions(values: Floats | Doubles, ends: Sequence[float]) -> Floats:
+    """Return where values [N] lie among the ends of bands (`knots`), all bands equally long.
+
+    It grows with the value inside of a band and is constant beyond the outermost ends, so that no
+    outlier counts for more than its band. Values that are spread evenly over the bands have the
+    mean 0 and the variance 1. 0 is returned for NaN, and with fewer than two ends.
+    """
+    if len(ends) < 2:
+        return np.zeros(len(values), dtype=np.float32)
+    scale = np.linspace(-_HALF, _HALF, len(ends))
+    found = np.interp(values.astype(np.float64), ends, scale)
+    return np.where(np.isnan(values), 0.0, found).astype(np.float32)
 
 
 def _filled(values: Floats, edges: Sequence[float]) -> list[int]:

@@ -1,7 +1,8 @@
 """The catalogue: what is known of each item, and what was known of it at a time.
 
 Legend of shapes: I items, G columns of their categories, W categories that an item has at most, M
-times of items, E numbers of their embeddings, V rows of the table where an item has several.
+times of items, E numbers of their embeddings, N declared numbers, V rows of the table where an
+item has several.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import polars as pl
 import scipy.sparse as sp
 
 from recommender_training.common.arrays import Doubles, Floats, Ints, Places
-from recommender_training.data import coding, row_times
-from recommender_training.data.coding import Block, Coding, Listed
+from recommender_training.data import item_columns, row_times
+from recommender_training.data.coding import Block, Coding
+from recommender_training.data.item_columns import Listed
 from recommender_training.data.row_times import RowTimes
 
 
@@ -30,6 +32,7 @@ class Items:
     times: Doubles = field(default_factory=lambda: np.zeros((0, 0)))  # [I, M] seconds since 1970
     time_names: tuple[str, ...] = ()  # [M]
     embeddings: Floats = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
+    numbers: Floats = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))  # [I, N]
     history: ItemHistory | None = None  # with a declared validFrom
     known_at: int | None = None  # when all requests see the items; None: each at its own time
 
@@ -42,6 +45,11 @@ class Items:
     def tag_names(self) -> tuple[str, ...]:
         """[G] `feature:category`."""
         return tuple(f"{block.name}:{each}" for block in self.blocks for each in block.categories)
+
+    @property
+    def number_names(self) -> tuple[str, ...]:
+        """[N] `feature:number`."""
+        return tuple(f"{block.name}:number" for block in item_columns.numeric(self.blocks))
 
     @property
     def category_count(self) -> int:
@@ -90,6 +98,7 @@ class Items:
             first=tuple(each[rows] for each in self.first),
             times=self.times[rows],
             embeddings=self.embeddings[rows],
+            numbers=self.numbers[rows],
             history=None,
             known_at=None,
         )
@@ -122,13 +131,14 @@ def build(frame: pl.DataFrame, coded: Coding) -> Items:
 
 
 def _rows(frame: pl.DataFrame, coded: Coding) -> Items:
-    listed, first = coding.listed(coded.blocks, frame)
+    listed, first = item_columns.listed(coded.blocks, frame)
     return Items(
         frame["item_id"].to_numpy().astype(np.int64),
         listed,
         coded.blocks,
         first,
-        coding.times(coded.times, frame),
+        item_columns.times(coded.times, frame),
         tuple(each.name for each in coded.times),
-        coding.embeddings(coded.embeddings, frame),
+        item_columns.embeddings(coded.embeddings, frame),
+        item_columns.numbers(coded.blocks, frame),
     )

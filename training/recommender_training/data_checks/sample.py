@@ -17,7 +17,7 @@ from recommender_training.artifact.reference import Value
 from recommender_training.artifact.vocabulary import content
 from recommender_training.common.arrays import Ints
 from recommender_training.config.declaration import Declaration, Place
-from recommender_training.data import coding, row_times
+from recommender_training.data import item_columns, row_times
 from recommender_training.data.coding import Coding
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.labels import is_act
@@ -97,7 +97,7 @@ def read(
     items = _semi(tables["items"], events.select(pl.col("item_id").unique()))
     items = row_times.newest(items, "item_id")  # as the transformer knows them
     coded = Coding.of(declared, side, items, events.lazy())
-    first = dict(zip(coded.blocks, coding.first(coded.blocks, items), strict=True))
+    first = dict(zip(coded.blocks, item_columns.first(coded.blocks, items), strict=True))
     ids = items["item_id"].to_numpy().astype(np.int64)
     reader = reference.FeatureReader(content(coded.attributes, ids, first, HISTORY_LENGTH))
     users: list[int] = []

@@ -61,6 +61,14 @@ FEATURES = (
     Feature(
         "EMBEDDING", "content", "floats", "each declared embedding of items", "zeros", _RANKER
     ),
+    Feature(
+        "NUMBER",
+        "content",
+        "floats",
+        "each declared number of items beside its band: where it lies among its bands",
+        "0",
+        _RANKER,
+    ),
     Feature("session_items", "session", "indices", "items of the last events", "0", _RANKER),
     Feature("session_levels", "session", "indices", "their values, 1 to 5, rounded", "0", _RANKER),
     Feature("session_values", "session", "floats", "their values less the mean", "0", _RANKER),

@@ -1,10 +1,11 @@
-"""What is known of an item beside its id: its categories, embeddings and the bands of its times.
+"""What is known of an item beside its id: categories, embeddings, numbers and bands of times.
 
 Categories and bands are listed, so that memory follows what the items have.
 
 Legend of shapes: I items, G categories of all features, W of them an item has at most, E numbers
-of the embeddings, M times, T bands of all times, P = W or W + M listed columns; X rows, one an
-item, or with a history one each time that an item changed, and a last one that knows nothing.
+of the embeddings, N declared numbers, M times, T bands of all times, P = W or W + M listed
+columns; X rows, one an item, or with a history one each time that an item changed, and a last one
+that knows nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ TIME_BANDS = 16
 
 @dataclass(frozen=True)
 class ItemTags:
-    """The categories of each item, as the graphs hold them (`data.coding.Listed`)."""
+    """The categories of each item, as the graphs hold them (`data.item_columns.Listed`)."""
 
     places: Tensor  # [I, W] column of the categories; G for none
     shares: Tensor  # [I, W] those of a feature sum to one; 0 for none
@@ -44,14 +45,15 @@ def item_tags(items: Items) -> ItemTags:
 class Content:
     """A matrix of what is known of items, of which the columns with few values are listed.
 
-    Columns: the G categories, the E numbers of the embeddings, the T bands of the times.
+    Columns: the G categories, the E numbers of the embeddings, the N declared numbers, the T bands
+    of the times.
     """
 
     places: Tensor  # [X, P] listed columns; any of them where the share is 0
     shares: Tensor  # [X, P]
-    numbers: Tensor  # [X, E] the embeddings, scaled to a mean length of one
+    numbers: Tensor  # [X, E + N] embeddings, scaled to a mean length of one; declared numbers
     start: int  # G, the column of the first number
-    columns: int  # G + E, or G + E + T
+    columns: int  # G + E + N, or G + E + N + T
     history: RowTimes | None = None  # of all rows but the last; None: one row an item
 
     @property
@@ -61,7 +63,7 @@ class Content:
 
 
 def content(items: Items, *, times: bool = False) -> Content:
-    """The categories and embeddings of the items, and the bands of their times if asked for.
+    """The categories, embeddings and numbers of the items; the bands of their times if asked for.
 
     With a history those of all its rows. The scale of embeddings and the edges of bands are then
     those of the first known value of each item, so that a later one changes nothing before it.
@@ -69,7 +71,8 @@ def content(items: Items, *, times: bool = False) -> Content:
     history = None
     if items.history is not None:
         history, items = items.history.times, items.history.rows
-    tags, numbers = item_tags(items), _scaled(items, history)
+    declared = torch.from_numpy(items.numbers).reshape(items.count, -1)
+    tags, numbers = item_tags(items), torch.cat([_scaled(items, history), declared], 1)
     start, columns = tags.count, tags.count + numbers.shape[1]
     places = tags.places.masked_fill(tags.shares == 0, 0)
     shares = tags.shares
@@ -91,10 +94,11 @@ def _scaled(items: Items, history: RowTimes | None) -> Tensor:
 
 
 def content_names(items: Items) -> tuple[str, ...]:
-    """[G + E] names of the columns of `content`."""
+    """[G + E + N] names of the columns of `content`."""
     return (
         *items.tag_names,
         *(f"embedding:{place}" for place in range(items.embeddings.shape[1])),
+        *items.number_names,
     )
 
 

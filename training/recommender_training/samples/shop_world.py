@@ -57,6 +57,7 @@ class Users:
     tier: Ints  # [U]
     region: Ints  # [U]
     attribute: Ints  # [U]
+    cluster: Ints  # [U] hidden one of the attribute
     signed_up: Ints  # [U] -1 null
     activity: Doubles  # [U] relative to one another
     taste: Floats  # [U, E]
@@ -130,7 +131,14 @@ def _users(random: np.random.Generator, settings: Settings) -> Users:
     effect = np.r_[0.0, random.normal(0, ATTRIBUTE_SPREAD, values)]
     activity = random.lognormal(0, 1, count)
     return Users(
-        tier, region, attribute, signed_up, activity, taste, effect[attribute].astype(np.float32)
+        tier,
+        region,
+        attribute,
+        cluster[attribute],
+        signed_up,
+        activity,
+        taste,
+        effect[attribute].astype(np.float32),
     )
 
 

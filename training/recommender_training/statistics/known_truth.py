@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from recommender_training.common.arrays import Bools, Doubles, Ints
 from recommender_training.statistics import bootstrap, metrics
 
@@ -42,6 +44,24 @@ class Closeness:
         """Share of what the truth has beyond chance; NaN where it has nothing."""
         beyond = self.auc_truth - 0.5
         return (self.auc - 0.5) / beyond if beyond > 0 else float("nan")
+
+
+def expected_auc(truth: Doubles, score: Doubles) -> float:
+    """AUC of a score [N] where each row counts as positive by its true probability [N].
+
+    Every pair of two rows has the weight p (1 - p') with which the one is positive and the other
+    is not, and ties count half. So the chance of a few positives is in neither of two scores that
+    are compared. Raises ValueError where no pair can be of both classes.
+    """
+    _, place = np.unique(score, return_inverse=True)
+    positive = np.bincount(place, weights=truth)
+    negative = np.bincount(place, weights=1.0 - truth)
+    below = np.cumsum(negative) - negative / 2
+    own = float((truth * (1.0 - truth)).sum())  # of each row with itself, which is no pair
+    pairs = float(truth.sum()) * float((1.0 - truth).sum()) - own
+    if pairs <= 0.0:
+        raise ValueError(f"all {len(truth)} rows are of one class: both are needed")
+    return (float((positive * below).sum()) - own / 2) / pairs
 
 
 def compare(label: Bools, probability: Doubles, truth: Doubles, user: Ints) -> Closeness:

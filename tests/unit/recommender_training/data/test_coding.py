@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.config.declaration import BANDS, Declaration, Feature, Kind, Place
-from recommender_training.data import coding, schema
+from recommender_training.data import coding, item_columns, schema
 from recommender_training.data.coding import Attribute, Block, Coding
 from recommender_training.data.items import Items
 from tests import small_data
@@ -262,11 +262,22 @@ def test_an_embedding_that_is_missing_is_zeros_and_a_time_is_unknown() -> None:
     assert timed.blocks == ()
 
 
+def test_a_number_of_items_is_a_column_beside_its_bands_unless_all_are_alike() -> None:
+    priced = of_items({"kind": "Numeric", "minimum": 0, "edges": [10, 20]}, [0, 5, 15, 90, None])
+    assert priced.number_names == ("it:number",)
+    root = math.sqrt(3)
+    np.testing.assert_allclose(priced.numbers[:, 0], [-root, -root / 2, root / 2, root, 0], 1e-6)
+    assert of_items({"kind": "Numeric"}, [7, 7, None]).numbers.shape == (3, 0)
+    assert of_items({"kind": "Numeric", "edges": [10]}, [7, 70]).numbers.shape == (2, 0)
+    assert of_items({"kind": "Timestamp"}, [7, 70]).numbers.shape == (2, 0)
+    assert priced.take(np.array([3])).numbers.tolist() == [[pytest.approx(root)]]
+
+
 def test_without_features_there_are_no_columns() -> None:
     found = coding.values((), pl.DataFrame({"user_id": [1, 2]}))
     assert found.shape == (2, 0)
     blocks: tuple[Block, ...] = ()
-    listed, first = coding.listed(blocks, pl.DataFrame({"item_id": [1, 2]}))
+    listed, first = item_columns.listed(blocks, pl.DataFrame({"item_id": [1, 2]}))
     assert first == ()
     assert listed.places.shape == listed.shares.shape == (2, 0)
 

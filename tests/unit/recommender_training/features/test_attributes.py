@@ -19,14 +19,15 @@ from recommender_training.artifact.reference import FeatureReader
 from recommender_training.common.arrays import Doubles
 from recommender_training.config.declaration import Declaration, Place
 from recommender_training.config.training import FeatureGroup
-from recommender_training.data.coding import Attribute, Listed
+from recommender_training.data.coding import Attribute
 from recommender_training.data.dataset import Dataset
+from recommender_training.data.item_columns import Listed
 from recommender_training.data.items import Items
 from recommender_training.evaluation import ranking
 from recommender_training.export import build, parity, torchscript
 from recommender_training.features import attributes, graph, table
 from recommender_training.features.assembly import Constants, Inputs
-from recommender_training.features.item_content import content
+from recommender_training.features.item_content import content, content_names
 from recommender_training.features.state import State
 from recommender_training.models import logistic, ranker
 from recommender_training.models.logistic import LogisticModel
@@ -56,7 +57,7 @@ EVERY_KIND: dict[str, Any] = {
         {"name": "shelf", "kind": "Categorical"},
         {"name": "topic", "kind": "MultiCategorical", "separator": " "},
         {"name": "new", "kind": "Boolean"},
-        {"name": "price", "kind": "Numeric", "bands": 3, "transform": "Log"},
+        {"name": "price", "kind": "Numeric", "minimum": -30, "bands": 3, "transform": "Log"},
         {"name": "made", "kind": "Timestamp"},
         {"name": "look", "kind": "Embedding", "length": 2},
     ],
@@ -195,7 +196,7 @@ def test_every_declared_feature_of_users_and_context_changes_the_answer(
 def without(data: Dataset, name: str) -> Dataset:
     """The data whose first item lacks one feature."""
     items = data.items
-    times, embeddings = items.times.copy(), items.embeddings.copy()
+    times, embeddings, numbers = items.times.copy(), items.embeddings.copy(), items.numbers.copy()
     places, shares = items.listed.places.copy(), items.listed.shares.copy()
     for block, start, end in zip(
         items.blocks, (0, *items.listed.ends), items.listed.ends, strict=False
@@ -207,7 +208,11 @@ def without(data: Dataset, name: str) -> Dataset:
         times[0, items.time_names.index(name)] = np.nan
     if name == "look":
         embeddings[0] = 0
-    changed = dataclasses.replace(items, listed=listed, times=times, embeddings=embeddings)
+    if f"{name}:number" in items.number_names:
+        numbers[0, items.number_names.index(f"{name}:number")] = 0
+    changed = dataclasses.replace(
+        items, listed=listed, times=times, embeddings=embeddings, numbers=numbers
+    )
     return dataclasses.replace(data, items=changed)
 
 
@@ -255,6 +260,24 @@ def _first_has_all(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     changed = values.copy()
     changed[0] = 1
     return changed
+
+
+def test_the_ranker_tells_numbers_of_one_band_apart_and_the_regression_does_not(
+    every: Fitted,
+) -> None:
+    request, items = some_request(every.data), every.data.items
+    assert items.number_names == ("price:number",)
+    assert "price:number" in content_names(items)
+    numbers = items.numbers.copy()
+    numbers[0] += 0.1
+    other = dataclasses.replace(every.data, items=dataclasses.replace(items, numbers=numbers))
+    deep = Ranker(every.deep.size, content(other.items), every.deep.mean, every.deep.scale)
+    deep.load_state_dict(every.deep.state_dict())
+    changed = dataclasses.replace(every, deep=deep.eval())
+    for model in MODELS:
+        before = every.score(model, every.inputs(request))
+        after = changed.score(model, changed.inputs(request, other), other)
+        assert (abs(before[0] - after[0]) > 1e-6) == (model == "recommender")
 
 
 def test_the_regression_crosses_only_features_of_few_values(

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from recommender_training.common.errors import InputError
 from recommender_training.data import splits
-from recommender_training.data.coding import Listed
 from recommender_training.data.dataset import Dataset, Events, Users
+from recommender_training.data.item_columns import Listed
 from recommender_training.data.items import Items
 from recommender_training.search import folds
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -55,6 +56,44 @@ def test_average_precision_is_that_of_scikit_learn(label: Bools, seed: int) -> N
         return
     expected = average_precision_score(label, score)
     assert metrics.average_precision(label, score) == pytest.approx(expected, abs=1e-12)
+
+
+@given(
+    truth=st.lists(st.sampled_from([0.0, 0.01, 0.2, 0.5, 1.0]), min_size=2, max_size=12),
+    seed=seeds,
+)
+def test_expected_auc_weighs_each_pair_by_how_likely_one_is_positive_and_the_other_not(
+    truth: list[float], seed: int
+) -> None:
+    score = np.random.default_rng(seed).choice([0.0, 1.0, 2.0, 3.0], len(truth))
+    won = total = 0.0
+    for one, other in itertools.permutations(range(len(truth)), 2):
+        weight = truth[one] * (1 - truth[other])
+        total += weight
+        won += weight * ((score[one] > score[other]) + (score[one] == score[other]) / 2)
+    if total == 0:
+        with pytest.raises(ValueError, match="of one class"):
+            known_truth.expected_auc(np.array(truth), score)
+    else:
+        found = known_truth.expected_auc(np.array(truth), score)
+        assert found == pytest.approx(won / total, abs=1e-9)
+
+
+@given(label=labels, seed=seeds)
+def test_expected_auc_of_what_is_certain_is_the_auc(label: Bools, seed: int) -> None:
+    assume(label.any() and not label.all())
+    score = np.random.default_rng(seed).choice([0.0, 1.0, 2.0], len(label))
+    found = known_truth.expected_auc(label.astype(np.float64), score)
+    assert found == pytest.approx(metrics.auc(label, score))
+
+
+@given(seed=seeds)
+def test_no_score_has_a_higher_expected_auc_than_the_truth(seed: int) -> None:
+    _, truth = clicks(seed, rows=2000)
+    best = known_truth.expected_auc(truth, truth)
+    other = truth * np.random.default_rng([seed, 3]).lognormal(0, 1, len(truth))
+    assert known_truth.expected_auc(truth, other) <= best
+    assert known_truth.expected_auc(truth, np.log(truth)) == pytest.approx(best)
 
 
 @given(label=labels, factor=st.floats(0.01, 1.0))
