@@ -166,7 +166,7 @@ def test_counters_of_the_gateway_alone_are_those_of_no_pod() -> None:
 
 
 def test_copies_are_counted_as_requests_are_and_apart_from_them() -> None:
-    sample = {
+    sample: dict[str, dict[str, float]] = {
         "a": {
             OK: 90,
             "recommender_sessions_total": 40,
