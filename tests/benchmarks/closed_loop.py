@@ -6,8 +6,10 @@ Users with known tastes (`recommender_simulate`) first see lists at random. Thei
 clicks go through the collector and its writer into the files that training reads. A model is
 trained on them and serves (transformer, Triton, store); the same users act on its answers, and
 the next model is trained on both. `expected` is the true number of clicks an answer, which
-depends on the lists alone; `best` is that of the best possible lists, `random` that of the first.
-The last line is one JSON object; its `ratio` is the last model's over the first one's.
+depends on the lists alone. `best` is that of the best possible lists without what the user clicked
+on last, which the models leave out, so that it falls while users click; `share` is expected over
+best. The last line is one JSON object; its `ratio` is the share of the last model over that of
+random lists.
 """
 
 from __future__ import annotations
@@ -21,16 +23,26 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recommender_client import AsyncClient, AsyncEventClient, Query, Recommendation
+from recommender_client import (
+    AsyncClient,
+    AsyncEventClient,
+    Kind,
+    Query,
+    Receipt,
+    Recommendation,
+    UserEvent,
+)
 from recommender_client.values import Id
 from recommender_simulate.driver import Course, Endpoint, Simulation, Truth
 from recommender_simulate.population import Population, named
 from recommender_simulate.summary import Summary
+from recommender_training.data.sessions import HISTORY_LENGTH
 from tests import collector_rig
 from tests.benchmarks.machine import machine
 from tests.cluster.triton import run_triton
@@ -87,32 +99,59 @@ class World:
     seconds: float
     rate: float
 
-    async def act(self, endpoint: Endpoint, collector: str, number: int) -> Summary:
-        """Let users act on answers for a round."""
+    async def act(
+        self, endpoint: Endpoint, collector: str, number: int, clicked: Clicked
+    ) -> tuple[Summary, float]:
+        """Let users act on answers for a round; return also the `best` of the module."""
         async with AsyncEventClient(collector) as events:
+            witness = Witness(self, endpoint, events, clicked)
             simulation = Simulation(
-                endpoint, events, self.truth, Course(self.seconds, TOP_N), seed=number
+                witness, witness, self.truth, Course(self.seconds, TOP_N), seed=number
             )
             visits = Population(self.users, number).visits(self.rate)
-            return await simulation.run(visits, _tell)
+            summary = await simulation.run(visits, _tell)
+            return summary, witness.best / max(1, summary.answers)
 
-    def best(self) -> float:
-        """Return the clicks that an answer of the best lists has, over the visits of a round."""
-        lists: dict[Id, float] = {}
-        clicks = answers = 0.0
-        for visit in Population(self.users, 1).visits(self.rate):
-            if visit.due > self.seconds:
-                return clicks / answers
-            if visit.user not in lists:
-                lists[visit.user] = self._best_of(visit.user)
-            clicks += lists[visit.user]
-            answers += 1
-        raise AssertionError("visits have no end")
-
-    def _best_of(self, user: Id) -> float:
+    def best_of(self, user: Id, without: Container[Id] = ()) -> float:
+        """Return the true number of clicks on the best list for a user."""
         tastes = self.truth.tastes
-        liked = sorted(self.items, key=lambda item: -tastes.chance(user, item))[:TOP_N]
+        items = [item for item in self.items if item not in without]
+        liked = sorted(items, key=lambda item: -tastes.chance(user, item))[:TOP_N]
         return self.truth.behaviour.expected_clicks(tastes, user, liked)
+
+
+#: The items that each user clicked on last, over all rounds.
+Clicked = dict[Id, deque[Id]]
+
+
+class Witness:
+    """Sees requests and events pass, and sums up what the best answers would have had."""
+
+    def __init__(
+        self, world: World, endpoint: Endpoint, collector: AsyncEventClient, clicked: Clicked
+    ) -> None:
+        self.best = 0.0
+        self._world = world
+        self._endpoint = endpoint
+        self._collector = collector
+        self._clicked = clicked
+
+    async def recommend(self, query: Query) -> Recommendation:
+        """Pass a query on."""
+        user = query.user_id
+        assert user is not None
+        last = self._clicked.get(user, ())
+        answer = await self._endpoint.recommend(query)
+        self.best += self._world.best_of(user, last)
+        return answer
+
+    async def send(self, *events: UserEvent) -> Receipt:
+        """Pass events on."""
+        for event in events:
+            if event.kind is Kind.CLICK:
+                own = self._clicked.setdefault(event.user, deque(maxlen=HISTORY_LENGTH))
+                own.extend(event.items)
+        return await self._collector.send(*events)
 
 
 def train(rig: Rig, folder: Path, number: int, seed: int) -> tuple[Path, dict[str, Any]]:
@@ -144,13 +183,15 @@ def _command(folder: Path, verb: str, *words: object) -> dict[str, Any]:
     return told
 
 
-async def serve(world: World, rig: Rig, artifact: Path, folder: Path, number: int) -> Summary:
-    """Serve a model for a round."""
+async def serve(
+    world: World, rig: Rig, artifact: Path, folder: Path, number: int, clicked: Clicked
+) -> tuple[Summary, float]:
+    """Serve a model for a round; returns what `World.act` does."""
     environ = {
         "RECOMMENDER_MODEL": "shop",
         "RECOMMENDER_VERSION": f"shop-{number:08x}",
         "RECOMMENDER_STORE_URL": rig.redis.url,
-        "RECOMMENDER_HIDE": "",  # the best lists have what a user has clicked on, too
+        "RECOMMENDER_HIDE": "",  # nothing but the session, which the models leave out
     }
     with (
         run_triton(artifact / "repository") as triton,
@@ -159,7 +200,7 @@ async def serve(world: World, rig: Rig, artifact: Path, folder: Path, number: in
         ) as transformer,
     ):
         async with AsyncClient(transformer.http) as client:
-            return await world.act(client, rig.url, number)
+            return await world.act(client, rig.url, number, clicked)
 
 
 async def archived(rig: Rig, count: int, seconds: float = 60) -> None:
@@ -174,14 +215,16 @@ async def archived(rig: Rig, count: int, seconds: float = 60) -> None:
 async def rounds(world: World, rig: Rig, folder: Path, models: int) -> dict[str, Any]:
     """Close the loop so many times; return the figures of each round."""
     events, figures = 0, {}
+    clicked: Clicked = {}
     for number in range(models + 1):
         about: dict[str, Any] = {}
         if number == 0:
-            name, summary = "random", await world.act(AtRandom(world.items, 0), rig.url, 0)
+            name, endpoint = "random", AtRandom(world.items, 0)
+            summary, best = await world.act(endpoint, rig.url, 0, clicked)
         else:
             artifact, about = train(rig, folder, number, seed=number)
             name = str(number)
-            summary = await serve(world, rig, artifact, folder, number)
+            summary, best = await serve(world, rig, artifact, folder, number, clicked)
         told = summary.report()
         (arm,) = told["versions"].values()
         if told["failed"] or told["events"]["rejected"] or told["events"]["undelivered"]:
@@ -190,6 +233,8 @@ async def rounds(world: World, rig: Rig, folder: Path, models: int) -> dict[str,
         await archived(rig, events)
         figures[name] = {
             "expected": arm["expected_click_through"],
+            "best": round(best, 5),
+            "share": round(arm["expected_click_through"] / best, 3),
             "clicked": arm["click_through"],
             "answers": arm["answers"],
             "sources": arm["sources"],
@@ -207,8 +252,8 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--models", type=int, default=3, help="trained one after another (3)")
     parser.add_argument("--seconds", type=float, default=60.0, help="of a round (60)")
     parser.add_argument("--rate", type=float, default=80.0, help="requests a second (80)")
-    parser.add_argument("--users", type=int, default=120)
-    parser.add_argument("--items", type=int, default=80)
+    parser.add_argument("--users", type=int, default=300)
+    parser.add_argument("--items", type=int, default=300)
     return parser.parse_args(words)
 
 
@@ -223,14 +268,13 @@ def main() -> None:
         (folder / "collector").mkdir()
         with collector_rig.running(folder / "collector", settings={"mapping": MAPPING}) as rig:
             found = asyncio.run(rounds(world, rig, folder, given.models))
-    expected = {name: each["expected"] for name, each in found["rounds"].items()}
-    first, last = expected["1"], expected[str(given.models)]
+    share = {name: each["share"] for name, each in found["rounds"].items()}
     print(
         json.dumps(
             {
                 "benchmark": "closed-loop",
-                "ratio": round(last / first, 3),
-                "expected": {**expected, "best": round(world.best(), 5)},
+                "ratio": round(share[str(given.models)] / share["random"], 3),
+                "share": share,
                 **found,
                 "machine": machine(),
                 "load": round(os.getloadavg()[0], 1),

@@ -31,8 +31,14 @@ def test_no_list_is_truly_better_than_the_best_one() -> None:
     for user in WORLD.users:
         shown = asyncio.run(endpoint.recommend(Query(user_id=user))).items
         found = truth.behaviour.expected_clicks(truth.tastes, user, shown)
-        assert found <= WORLD._best_of(user)
-    assert WORLD.best() > 1.5 * 10 * 0.1 * 0.4
+        assert found <= WORLD.best_of(user)
+
+
+def test_what_is_left_out_makes_the_best_list_worse() -> None:
+    user = WORLD.users[0]
+    liked = max(ITEMS, key=lambda item: WORLD.truth.tastes.chance(user, item))
+    assert WORLD.best_of(user, {liked}) < WORLD.best_of(user)
+    assert WORLD.best_of(user, ITEMS) == 0
 
 
 def test_collector_and_training_accept_its_mapping() -> None:
