@@ -7,7 +7,7 @@ import pytest
 from recommender_operator.actions import EnsureService
 from recommender_operator.observed import PLAIN, Routing
 from tests.unit.recommender_operator.simulation.cluster import spec
-from tests.unit.recommender_operator.started_worlds import in_canary
+from tests.unit.recommender_operator.started_worlds import in_canary, rolled_out_second
 from tests.unit.recommender_operator.world import World
 
 SHADOW = {"shadow": {"share": 0.25, "minRequests": 100, "seconds": 120}}
@@ -207,6 +207,20 @@ def test_a_pause_before_the_phase_keeps_copies_from_being_sent() -> None:
     world.settle()
     assert world.stages()[2] == "Promoted"
     assert world.weights_of(2) == [0, 10, 50, 100]
+
+
+def test_while_a_standby_answers_no_phase_begins_and_no_copies_are_sent() -> None:
+    world = rolled_out_second()
+    world.edit(rollout=SHADOW)
+    champion = world.services[world.status.champion or ""]
+    champion.turn(ready=False)
+    world.seed(3)
+    world.settle_served()
+    assert world.versions[candidate(world)].status.stage == "Canary"
+    assert (world.routing, world.steps) == (PLAIN, ())
+    champion.turn(ready=True)
+    world.settle()
+    assert world.weights_of(3) == [0, 10, 50, 100]
 
 
 @pytest.mark.parametrize("begun", [True, False])
