@@ -54,7 +54,9 @@ def _on_its_way(
     judged = f" {step.verdict}" if step else ""
     paused = ", paused" if model.paused else ""
     weight = model.candidate_weight or 0
-    what = f"{version.name} {version.stage}{judged}, {weight} % of the requests{paused}"
+    in_shadow = step is not None and step.is_shadow
+    gets = "copies of requests (shadow phase)" if in_shadow else f"{weight} % of the requests"
+    what = f"{version.name} {version.stage}{judged}, {gets}{paused}"
     return _glance(
         version.name,
         f"{what}   {progress_line(seen)}",

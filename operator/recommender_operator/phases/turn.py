@@ -35,7 +35,7 @@ from recommender_operator.api.version import (
 )
 from recommender_operator.observed import Observed, VersionObject
 from recommender_operator.phases import accounts, clock, hosts, storage, words
-from recommender_operator.phases.view import ROLLING_OUT, View
+from recommender_operator.phases.view import ROLLING_OUT, View, ended_steps
 
 #: Maximum number of handled requests in the status, including the newest of each action.
 MAX_HANDLED = 20
@@ -55,8 +55,6 @@ class Turn(View):
         #: Model time, for deadlines; `now` is for times that people read.
         self.time = clock.read(self.status.clock, now)
         self._paces: list[datetime.timedelta] = []
-        #: Whether a rollbackTo is in progress or a version is pinned: nothing new may start.
-        self.held = False
         #: Target of a rollbackTo in progress: its service and its record stay.
         self.target: str | None = None
         self.finished = False
@@ -148,6 +146,7 @@ class Turn(View):
             stage=stage,
             stage_since=self.time,
             decision=decision,
+            steps=ended_steps(self.versions[name].status, self.time),
             weight=100 if promoted else 0,
             unready_since=None,
             **({"promoted_at": self.now, "promotion": number} if promoted else {}),

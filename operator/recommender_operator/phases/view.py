@@ -16,6 +16,7 @@ from recommender_operator.api.version import (
     TERMINAL,
     Interruptions,
     ModelVersionStatus,
+    StepRecord,
     VersionStage,
 )
 from recommender_operator.observed import Observed, Routing, ServiceState, VersionObject
@@ -38,6 +39,8 @@ class View:
         self.spec = observed.model.spec
         self.status = observed.model.status
         self.versions: dict[str, VersionObject] = {v.name: v for v in observed.versions}
+        #: Whether a rollbackTo is in progress or a version is pinned: nothing new may start.
+        self.held = False
         retrain = self.status.retrain
         #: Digest of the spec without a retraining.
         self.base_hash = names.spec_hash(self.spec.data, self.spec.training)
@@ -195,10 +198,24 @@ class View:
         """
         weights, candidate = self.desired_weights, self.candidate
         found = routing.of(self.spec.rollout, candidate, weights)
+        if found.shadow and candidate is not None and not self._may_get_copies(candidate):
+            return dataclasses.replace(found, shadow="")
         others = weights.keys() - {candidate.name if candidate is not None else ""}
         if found.experiment and not any(self._answers(name) for name in others):
             return dataclasses.replace(found, experiment="")
         return found
+
+    def _may_get_copies(self, candidate: VersionObject) -> bool:
+        """Return whether a candidate in its shadow phase, or about to begin it, gets copies.
+
+        A service of an earlier release would count them as requests of users. What holds a rollout
+        holds the start of the phase, but does not interrupt it.
+        """
+        service = self.service(candidate.name)
+        if service is None or not service.ready or service.outdated:
+            return False
+        waits = self.spec.paused or self.held or self.standby is not None
+        return bool(candidate.status.steps) or not waits
 
     def _answers(self, version: str) -> bool:
         service = self.service(version)
@@ -213,6 +230,16 @@ class View:
             and self.route_weights == self.desired_weights
             and traffic.routing == self.desired_routing
         )
+
+
+def ended_steps(
+    status: ModelVersionStatus, at: datetime.datetime | None
+) -> tuple[StepRecord, ...]:
+    """Return the steps of a version that ends, none of which is in progress any more."""
+    steps = status.steps
+    if not steps or steps[-1].ended_at is not None:
+        return steps
+    return (*steps[:-1], steps[-1].model_copy(update={"ended_at": at}))
 
 
 def fresh_rollout(status: ModelVersionStatus) -> dict[str, object]:

@@ -111,6 +111,11 @@ class Cache:
             if answer is not None and (not answer.cut_short or flight.deadline == deadline):
                 return self._told(answer, Found.JOINED)
 
+    def clear(self) -> None:
+        """Forget all answers."""
+        self._entries.clear()
+        self._bytes = 0
+
     def _told(self, answer: Answer, found: Found) -> tuple[Answer, Found]:
         self._found(found)
         return answer, found

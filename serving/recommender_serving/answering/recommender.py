@@ -79,5 +79,7 @@ class Recommender:
         self, request: RecommendRequest, deadline: float | None
     ) -> tuple[Answer, Found]:
         if self._cache is not None:
+            if self.shadow is not None:
+                self.shadow.make_room()
             return await self._cache.answer(request, deadline)
         return await self._chain.answer(request, deadline), Found.MISS

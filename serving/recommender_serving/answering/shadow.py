@@ -1,19 +1,22 @@
 """Answer copies of users' requests, so that nothing of a copy reaches a user or a count of users.
 
-A copy is answered as the request would be, with a read of the store and the same models. But it
-neither reads nor fills the cache of answers, starts no session of the drift counts, and is counted
-apart. That it is not reported and explores nothing, the protocols see to.
+A copy is answered as the request would be, with a read of the store, the same models and a cache,
+so that its figures compare with those of users. But that cache never answers a user, and a copy
+starts no session of the drift counts and is counted apart. That it is not reported and explores
+nothing, the protocols see to.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from recommender_serving.answering.cache import Cache
 from recommender_serving.answering.fallback import Chain
 from recommender_serving.answering.history import History
 from recommender_serving.answering.waves import in_waves
-from recommender_serving.domain.types import Answer, RecommendRequest
+from recommender_serving.domain.types import Answer, Found, RecommendRequest
 from recommender_serving.monitoring import calls
 from recommender_serving.monitoring.metrics import Metrics
 
@@ -27,12 +30,25 @@ class Shadow:
         metrics: Metrics,
         clock: Callable[[], float],
         history: History | None = None,
+        cache: Cache | None = None,
+        patience: float = 0.0,
     ) -> None:
-        """`chain` counts its fallbacks as those of copies."""
+        """`chain` counts its fallbacks as those of copies; `cache` asks it, and counts nothing.
+
+        A sender that gives up a copy within `patience` seconds, all that the models may take,
+        has ended itself.
+        """
         self._chain = chain
         self._metrics = metrics
         self._clock = clock
         self._history = history
+        self._cache = cache
+        self._patience = patience
+
+    def make_room(self) -> None:
+        """Forget answers to copies, once users fill their own cache: the memory is for one."""
+        if self._cache is not None:
+            self._cache.clear()
 
     async def recommend(
         self, requests: Sequence[RecommendRequest], deadline: float | None = None
@@ -49,13 +65,26 @@ class Shadow:
         try:
             if self._history is not None:
                 request = await self._history.complete(request)
-            answer = await self._chain.answer(request, deadline)
+            answer, found = await self._answer(request, deadline)
+        except asyncio.CancelledError:
+            waited = self._clock() - start
+            if waited > self._patience:  # what hangs must not go uncounted
+                self._metrics.shadow.failed(waited)
+            raise
         except Exception:
             self._metrics.shadow.failed(self._clock() - start)
             raise
         finally:
             self._metrics.ended()
-        self._metrics.shadow.answered(answer.source, self._clock() - start)
+        seconds = self._clock() - start
+        self._metrics.shadow.answered(answer.source, seconds, asked=found is Found.MISS)
         if call is not None:
             call.answered(answer.source)
         return answer
+
+    async def _answer(
+        self, request: RecommendRequest, deadline: float | None
+    ) -> tuple[Answer, Found]:
+        if self._cache is not None:
+            return await self._cache.answer(request, deadline)
+        return await self._chain.answer(request, deadline), Found.MISS

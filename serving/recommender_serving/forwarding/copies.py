@@ -25,7 +25,7 @@ from recommender_serving.forwarding.peers import Peer, Peers
 
 #: Copies in flight.
 MOST = 64
-#: Bytes of their bodies.
+#: Bytes of their bodies, and of those that are kept while the models still answer.
 BUDGET = 8 * 2**20
 #: Seconds beyond what the candidate may take. It shall count its own timeouts, not the sender.
 PATIENCE = 1.0
@@ -39,12 +39,7 @@ class Copy:
     version: str  # the candidate
     by: str  # the version that answers the client
     seconds: float | None = None  # how long the client waits, if it said so
-    body: bytes = b""  # over REST
-
-    def keep(self, body: bytes) -> bytes:
-        """Keep a body, and return it."""
-        self.body = body
-        return body
+    body: bytes | None = None  # over REST, if there was room for it
 
     @property
     def metadata(self) -> Metadata:
@@ -61,29 +56,45 @@ class Copies:
     ) -> None:
         """`timeouts` are those of model and baseline. The peers are not those of forwards.
 
-        Failed copies must not open a breaker that holds back requests of users.
+        Failed copies must not open a breaker that holds back requests of users. Let the peers
+        admit `MOST` calls.
         """
         self._peers = peers
         self._counted = counted
         self._timeouts = timeouts
         self._running: set[asyncio.Task[None]] = set()
-        self._held = 0  # bytes of bodies on their way
+        self._held = 0  # bytes of bodies that are kept or on their way
 
     @property
     def in_flight(self) -> int:
         """Number of copies on their way."""
         return len(self._running)
 
+    def keep(self, copy: Copy, body: bytes) -> bytes:
+        """Keep the body of a call that is being answered, if there is room, and return it."""
+        if self._reserve(len(body)):
+            copy.body = body
+        return body
+
+    def drop(self, copy: Copy) -> None:
+        """Drop what is kept of a call that has no answer."""
+        if copy.body is not None:
+            self._held -= len(copy.body)
+            copy.body = None
+
     def post(self, copy: Copy, path: str, headers: Mapping[str, str], instances: int = 1) -> None:
-        """Send the kept body of a call over REST, in the background."""
+        """Send the kept body of a call over REST, if there is one, in the background."""
+        body, copy.body = copy.body, None
+        if body is None:
+            return
 
         async def call(peer: Peer, _: float) -> None:
-            response = await peer.rest.post(path, {**headers, **dict(copy.metadata)}, copy.body)
+            response = await peer.rest.post(path, {**headers, **dict(copy.metadata)}, body)
             if response.status != 200:
                 kind = PeerRefusesError if 400 <= response.status < 500 else PeerError
                 raise kind(f"status {response.status}")
 
-        self._start(copy, len(copy.body), instances, call)
+        self._start(copy, len(body), instances, call)
 
     def infer(self, copy: Copy, message: Any) -> None:
         """Send a ModelInferRequest, in the background."""
@@ -97,7 +108,9 @@ class Copies:
                 kind = PeerRefusesError if error.code() in REFUSALS else PeerError
                 raise kind(error.code().name) from error
 
-        self._start(copy, message.ByteSize(), 1, call)
+        size = message.ByteSize()
+        if self._reserve(size):
+            self._start(copy, size, 1, call)
 
     async def close(self) -> None:
         """Give up the copies on their way, and close the connections."""
@@ -106,6 +119,13 @@ class Copies:
         await asyncio.gather(*self._running, return_exceptions=True)
         await self._peers.close()
 
+    def _reserve(self, size: int) -> bool:
+        if self._held + size > BUDGET:
+            self._counted(Forwarded.BUSY)
+            return False
+        self._held += size
+        return True
+
     def _start(
         self,
         copy: Copy,
@@ -113,15 +133,14 @@ class Copies:
         instances: int,
         call: Callable[[Peer, float], Awaitable[None]],
     ) -> None:
-        if self.in_flight >= MOST or self._held + size > BUDGET:
-            self._counted(Forwarded.BUSY)
-            return
+        """Send a copy whose bytes are reserved."""
         peer = self._peers.of(copy.version)
-        if peer.breaker.admit() is not None:
-            self._counted(Forwarded.OPEN)
+        busy = self.in_flight >= MOST
+        if busy or peer.breaker.admit() is not None:
+            self._held -= size
+            self._counted(Forwarded.BUSY if busy else Forwarded.OPEN)
             return
         full = -(-instances // WAVE) * (sum(self._timeouts) + MARGIN) + PATIENCE
-        self._held += size
         # Without the context of the call: its line in the log and its trace end with the answer.
         task = asyncio.create_task(
             self._sent(peer, full, size, call), context=contextvars.Context()

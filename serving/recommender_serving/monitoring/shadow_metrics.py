@@ -34,7 +34,7 @@ class ShadowMetrics:
         )
         self._duration = series.histogram(
             "recommender_shadow_request_duration_seconds",
-            "Time from the parsed copy to its answer.",
+            "Time from the parsed copy to its answer, without cached answers.",
             buckets,
         )
         # The operator does not read these.
@@ -48,11 +48,12 @@ class ShadowMetrics:
             "transformer_shadow_headers_ignored_total", "Calls whose shadow header is invalid."
         )
 
-    def answered(self, source: Source, seconds: float) -> None:
-        """Count an answered instance of a copy."""
+    def answered(self, source: Source, seconds: float, *, asked: bool) -> None:
+        """Count an answered instance of a copy, and whether the models were asked for it."""
         self._requests[Outcome.OK].inc()
         self._answers[source].inc()
-        self._duration.observe(seconds)
+        if asked:
+            self._duration.observe(seconds)
 
     def failed(self, seconds: float) -> None:
         """Count an instance of a copy with a server error."""

@@ -24,7 +24,7 @@ from recommender_serving.answering.traced import TracedRanker, TracedUsers
 from recommender_serving.answering.trending import Trending
 from recommender_serving.artifact.loader import Artifact
 from recommender_serving.domain.types import FallReason, Source, Waited
-from recommender_serving.forwarding.copies import Copies
+from recommender_serving.forwarding.copies import MOST, Copies
 from recommender_serving.forwarding.forwarder import Forwarder
 from recommender_serving.forwarding.peers import Peers
 from recommender_serving.impressions import collector
@@ -87,7 +87,7 @@ def build_recommender(
             "limits of lists are ignored for features that this version does not have: %s",
             ", ".join(composer.absent),
         )
-    uncounted = Composer(artifact.vocabulary.items, settings.list_limits, lambda _: None)
+    uncounted = Composer(artifact.vocabulary.items, settings.list_limits, _uncounted)
     made = partial(_chain, settings, artifact, stages, trending)
     chain = made(composer, _fell(metrics.fell, tracing))
     of_copies = made(uncounted, _fell(metrics.shadow.fell, tracing))
@@ -100,8 +100,23 @@ def build_recommender(
         time.perf_counter,
         history,
         build_cache(settings, chain, metrics),
-        Shadow(of_copies, metrics, time.perf_counter, history),
+        _shadow(settings, of_copies, metrics, history),
     )
+
+
+def _shadow(
+    settings: ServeSettings, chain: Chain, metrics: Metrics, history: History | None
+) -> Shadow:
+    """Build what answers copies, with a cache of its own if users have one."""
+    cache = None
+    if settings.cache is not None:
+        cache = Cache(chain, settings.cache, _uncounted, _uncounted, time.monotonic)
+    patience = settings.timeout + settings.baseline_timeout
+    return Shadow(chain, metrics, time.perf_counter, history, cache, patience)
+
+
+def _uncounted(*_: object) -> None:
+    """Count nothing: users have not seen it."""
 
 
 def _stages(
@@ -218,7 +233,7 @@ def build_forwarder(
 
 def build_copies(settings: ServeSettings, metrics: Metrics) -> Copies:
     """Build what sends copies to a candidate."""
-    peers = Peers(settings.peers, settings.max_in_flight)
+    peers = Peers(settings.peers, MOST)
     return Copies(peers, metrics.shadow.sent, (settings.timeout, settings.baseline_timeout))
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
+from functools import partial
+
 from recommender_serving.inference import inference_pb2 as pb
 from recommender_serving.protocols import v2_json
 from recommender_serving.protocols.asked import Given
@@ -9,9 +13,21 @@ from recommender_serving.protocols.routing import INFER, JSON, PREDICT, RAW, id_
 from recommender_serving.protocols.service import Service
 
 
-def kept(given: Given, body: bytes) -> bytes:
-    """Return a body, which is kept if there will be a copy of it."""
-    return body if given.copy is None else given.copy.keep(body)
+@contextlib.contextmanager
+def keeping(service: Service, given: Given) -> Iterator[Callable[[bytes], bytes]]:
+    """Yield what returns a body, and keeps it if there will be a copy of it, and room.
+
+    It is dropped if the call fails, or its client leaves.
+    """
+    copies, copy = service.copies, given.copy
+    if copies is None or copy is None:
+        yield bytes  # the same object
+        return
+    try:
+        yield partial(copies.keep, copy)
+    except BaseException:
+        copies.drop(copy)
+        raise
 
 
 def after_v1(service: Service, given: Given, instances: int) -> None:

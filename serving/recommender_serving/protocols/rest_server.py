@@ -28,14 +28,7 @@ from recommender_serving.domain.headers import (
     deadline_seconds,
 )
 from recommender_serving.monitoring.tracing import TRACE_HEADER
-from recommender_serving.protocols import (
-    copying,
-    docs_page,
-    errors,
-    openapi,
-    routing,
-    v2_json,
-)
+from recommender_serving.protocols import copying, docs_page, errors, openapi, routing, v2_json
 from recommender_serving.protocols.asked import Given
 from recommender_serving.protocols.bodies import Bodies
 from recommender_serving.protocols.calls import request_id
@@ -114,9 +107,10 @@ class Rest:
             given = self._given(request, id_)
             read = self._bodies.read(request.receive)
             # Passed on without a name: the models may take a while, and a body has up to 4 MiB.
-            answers = await routing.predict(
-                self._service, v2_json.parse(copying.kept(given, await read)), given
-            )
+            with copying.keeping(self._service, given) as kept:
+                answers = await routing.predict(
+                    self._service, v2_json.parse(kept(await read)), given
+                )
         copying.after_v1(self._service, given, len(answers))
         version, source = (",".join(dict.fromkeys(each[of] for each in answers)) for of in NAMED)
         headers = _headers(id_, version, source, given, start)
@@ -131,9 +125,8 @@ class Rest:
             given = self._given(request, id_)
             length = request.headers.get(v2_json.LENGTH_HEADER)
             read = self._bodies.read(request.receive)
-            reply = await routing.infer_rest(
-                self._service, copying.kept(given, await read), length, given
-            )
+            with copying.keeping(self._service, given) as kept:
+                reply = await routing.infer_rest(self._service, kept(await read), length, given)
         copying.after_v2(self._service, given, length)
         headers = _headers(reply.id, reply.version, reply.source, given, start)
         if reply.size is None:

@@ -140,6 +140,8 @@ def test_the_shadow_phase_is_no_step_and_says_how_many_copies_were_answered() ->
     found = seen(steps=phase)
     assert (found.step, found.steps, found.share, found.seconds_left) == (0, 3, 0.0, None)
     assert found.note == "shadow phase: 34 copies of requests answered"
+    line = look(samples.read_model(), steps=phase).line
+    assert f"{CANDIDATE} Canary Inconclusive, copies of requests (shadow phase)" in line
 
 
 def test_after_the_shadow_phase_all_steps_are_ahead() -> None:

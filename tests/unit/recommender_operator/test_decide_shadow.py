@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from recommender_operator.actions import EnsureService
 from recommender_operator.observed import PLAIN, Routing
 from tests.unit.recommender_operator.simulation.cluster import spec
-from tests.unit.recommender_operator.started_worlds import in_canary
+from tests.unit.recommender_operator.started_worlds import in_canary, rolled_out_second
 from tests.unit.recommender_operator.world import World
 
 SHADOW = {"shadow": {"share": 0.25, "minRequests": 100, "seconds": 120}}
@@ -148,24 +149,19 @@ def test_a_person_can_decide_in_the_phase(action: str) -> None:
     world = in_shadow()
     world.annotations[action] = "now"
     world.settle()
+    (step,) = next(v for v in world.versions.values() if v.spec.training.seed == 2).status.steps
+    assert step.ended_at is not None
     assert world.stages()[2] == ("Promoted" if action == "promote" else "RolledBack")
     assert world.weights_of(2) == [0], "a person skips the steps"
     assert world.routing == PLAIN
+    if action == "promote":
+        assert world.condition("AnalysisPassed") == ("Unknown", "NotAnalysed"), "no step passed"
 
 
 def test_the_phase_waits_for_the_route_that_asks_for_copies() -> None:
-    world = World(spec=spec(rollout=SHADOW))
-    world.settle()
-    (first,) = world.versions.values()
+    world = before_the_phase()
+    first = next(v for v in world.versions.values() if v.spec.training.seed != 2)
     assert first.status.steps == ()  # it is compared with nothing
-    world.accepted = False
-    world.seed(2)
-    for _ in range(30):
-        world.reconcile()
-        world.finish_jobs()
-        world.tick()
-    assert world.routing.shadow
-    assert not world.steps
     world.accepted = True
     world.reconcile()
     assert [step.weight for step in world.steps] == [0]
@@ -185,6 +181,93 @@ def test_a_phase_that_the_spec_gets_when_users_are_on_their_way_is_for_the_next_
     assert world.weights_of(2) == [10, 50, 100]
 
 
+def before_the_phase(**sections: object) -> World:
+    """A world whose second version is ready for its phase, but waits for the data plane."""
+    world = World(spec=spec(**{"rollout": SHADOW} | sections))
+    world.settle()
+    world.accepted = False
+    world.seed(2)
+    for _ in range(30):
+        world.reconcile()
+        world.finish_jobs()
+        world.tick()
+    assert world.routing.shadow
+    assert not world.steps
+    return world
+
+
+def test_a_pause_before_the_phase_keeps_copies_from_being_sent() -> None:
+    world = before_the_phase()
+    world.edit(paused=True)
+    world.accepted = True
+    world.watch(30)
+    assert world.routing == PLAIN
+    assert not world.steps
+    world.edit(paused=False)
+    world.settle()
+    assert world.stages()[2] == "Promoted"
+    assert world.weights_of(2) == [0, 10, 50, 100]
+
+
+def test_while_a_standby_answers_no_phase_begins_and_no_copies_are_sent() -> None:
+    world = rolled_out_second()
+    world.edit(rollout=SHADOW)
+    champion = world.services[world.status.champion or ""]
+    champion.turn(ready=False)
+    world.seed(3)
+    world.settle_served()
+    assert world.versions[candidate(world)].status.stage == "Canary"
+    assert (world.routing, world.steps) == (PLAIN, ())
+    champion.turn(ready=True)
+    world.settle()
+    assert world.weights_of(3) == [0, 10, 50, 100]
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_candidate_of_an_earlier_release_gets_copies_only_once_it_is_deployed_again(
+    begun: bool,
+) -> None:
+    world = in_shadow() if begun else before_the_phase()
+    world.accepted = True
+    service = world.services[candidate(world)]
+    service.outdated = True
+    decision = world.reconcile()
+    assert any(isinstance(action, EnsureService) for action in decision.actions)
+    assert world.routing == PLAIN
+    world.settle()
+    assert world.weights_of(2) == [0, 10, 50, 100]
+
+
+def test_a_service_that_cannot_be_written_again_keeps_the_phase_from_its_start() -> None:
+    world = before_the_phase()
+    world.accepted = True
+    for _ in range(20):
+        world.services[candidate(world)].outdated = True
+        world.reconcile()
+        world.tick()
+    assert world.routing == PLAIN
+    assert not world.steps
+
+
+def test_a_candidate_that_is_not_ready_gets_no_copies_and_its_phase_ends_with_it() -> None:
+    world = in_shadow(serving={"readyDeadlineSeconds": 60})
+    name = candidate(world)
+    world.services[name].turn(ready=False)
+    world.reconcile()
+    assert world.routing == PLAIN
+    world.watch(90)
+    status = world.versions[name].status
+    assert status.stage == "RolledBack"
+    assert [step.ended_at is None for step in status.steps] == [False]
+
+
+def test_people_read_of_copies_and_not_of_no_requests() -> None:
+    world = in_shadow()
+    world.reconcile()
+    words = f"{candidate(world)} answers copies of a share of 0.25 of the requests (shadow phase)"
+    assert world.message("Progressing").startswith(words)
+
+
 def test_a_change_of_the_share_is_a_change_of_the_route() -> None:
     world = in_shadow()
     world.edit(rollout={"shadow": {"share": 0.5, "minRequests": 100000, "seconds": 120}})
@@ -192,7 +275,7 @@ def test_a_change_of_the_share_is_a_change_of_the_route() -> None:
     assert world.routing.shadow == f"{candidate(world)}:5000"
 
 
-def test_sessions_of_copies_count_for_no_break_and_no_drift() -> None:
+def test_the_phase_has_no_window_of_breaks() -> None:
     drift = {"enabled": True, "windowSessions": 100, "consecutiveWindows": 1}
     world = World(spec=spec(rollout=SHADOW, drift=drift))
     world.settle_served()
@@ -202,7 +285,6 @@ def test_sessions_of_copies_count_for_no_break_and_no_drift() -> None:
         world.finish_jobs()
         world.tick()
     assert [step.weight for step in world.steps] == [0]
-    world.broken_mix[2] = {"age": {"null": 1.0}}
     world.watch(10)
     assert f"break/{candidate(world)}" not in {key.rsplit("/", 1)[0] for key in world.baselines}
     assert f"rollout/{candidate(world)}" not in {key.rsplit("/", 1)[0] for key in world.baselines}

@@ -138,7 +138,14 @@ class Parts:
             cache=None
             if cache is None
             else Cache(self.chain, cache, self.metrics.found, self.metrics.cached, lambda: 0.0),
-            shadow=Shadow(of_copies, self.metrics, lambda: next(ticks) / 1000),
+            shadow=Shadow(
+                of_copies,
+                self.metrics,
+                lambda: next(ticks) / 1000,
+                cache=None
+                if cache is None
+                else Cache(of_copies, cache, lambda _: None, lambda *_: None, lambda: 0.0),
+            ),
         )
 
     def value(self, name: str, **labels: str) -> float | None:

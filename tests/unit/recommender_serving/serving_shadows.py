@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from recommender_serving.answering.cache import Bounds as CacheBounds
-from recommender_serving.forwarding.copies import Copies
+from recommender_serving.forwarding.copies import MOST, Copies
 from recommender_serving.forwarding.peers import Addresses, Peers
 from recommender_serving.protocols.connections import Connections
 from tests.unit.recommender_serving.serving_fakes import GOOD, PLAIN, FakeRanker, Parts, giving
@@ -29,7 +29,7 @@ COPY = {"x-recommender-copy": RECEIVER}
 def copies_of(parts: Parts, rest: int, rpc: int, *, seconds: float = 10.0) -> Copies:
     """What sends copies to these ports of this machine, whatever the version."""
     addresses = Addresses(f"127.0.0.1:{rest}", f"127.0.0.1:{rpc}")
-    return Copies(Peers(addresses, 8), parts.metrics.shadow.sent, (seconds / 2, seconds / 2))
+    return Copies(Peers(addresses, MOST), parts.metrics.shadow.sent, (seconds / 2, seconds / 2))
 
 
 async def settled(copies: Copies | None) -> None:

@@ -107,7 +107,8 @@ def _analysis(turn: Turn, subject: VersionObject) -> None:
     if status.stage is VersionStage.CANARY and steps.current(status) is not None:
         return
     decision = status.decision
-    if status.stage is VersionStage.PROMOTED and decision is not None and status.steps:
+    compared = any(not step.is_shadow for step in status.steps)
+    if status.stage is VersionStage.PROMOTED and decision is not None and compared:
         message = f"{subject.name}: {decision.message}"
         turn.condition(kind, "True", decision.reason, message)
     elif status.stage is VersionStage.PROMOTED and decision is not None:

@@ -119,6 +119,10 @@ def _where(turn: Turn, candidate: VersionObject) -> str:
         return f"{candidate.name} is at the stage {stage.value}"
     analysis = find(turn.status.conditions, ConditionType.ANALYSIS_PASSED)
     text = f"{candidate.name} receives {candidate.status.weight} % of the requests"
+    shadow = turn.spec.rollout.shadow
+    if shadow is not None and turn.desired_routing.shadow:
+        share = f"a share of {shadow.share:.4g} of the requests"
+        text = f"{candidate.name} answers copies of {share} (shadow phase)"
     if not turn.route_agrees:
         why = turn.observed.traffic.message
         return f"{text} once the data plane reports it" + (f" ({why})" if why else "")

@@ -18,6 +18,7 @@ from recommender_operator.phases.stages import step_window, steps
 from recommender_operator.phases.turn import Turn
 
 _ROUTE = datetime.timedelta(seconds=1)
+_REWRITTEN = datetime.timedelta(seconds=5)
 
 
 def begin(turn: Turn, version: VersionObject) -> bool:
@@ -25,6 +26,9 @@ def begin(turn: Turn, version: VersionObject) -> bool:
     wanted = turn.spec.rollout.shadow
     if wanted is None or not routing.shadows(turn.spec.rollout, version.status):
         return False
+    if not turn.desired_routing.shadow:  # an earlier release wrote its service, which comes anew
+        turn.requeue(_REWRITTEN)
+        return True
     if not turn.route_agrees:
         turn.requeue(_ROUTE)
         return True

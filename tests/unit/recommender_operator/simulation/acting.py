@@ -113,6 +113,7 @@ def _ensure(cluster: Cluster, version: str) -> None:
     assert cluster.versions[version].status.artifact is not None, "served what is not published"
     if version not in cluster.services:
         cluster.services[version] = Service(uid=f"service-{len(cluster.log)}")
+    cluster.services[version].outdated = False
 
 
 def _delete_service(cluster: Cluster, version: str) -> None:
@@ -168,6 +169,11 @@ def _check_copies(cluster: Cluster, action: a.SetTraffic) -> None:
         assert version in cluster.unfinished(), f"{version} is no candidate"
         assert version not in action.weights, f"{version} gets requests of users too"
         _check_fit(cluster, version)
+        service = cluster.services.get(version)
+        assert service is not None, f"{version} gets copies without a service"
+        assert not service.outdated, f"{version} would count copies as requests of users"
+        begun = bool(cluster.versions[version].status.steps)
+        assert begun or not cluster.spec.paused, f"{version} gets copies before a paused phase"
 
 
 def _check_users(cluster: Cluster, action: a.SetTraffic) -> None:

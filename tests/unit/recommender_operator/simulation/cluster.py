@@ -57,6 +57,8 @@ class Service:
     copies_failed: int = 0
     restarts: int = 0
     disrupted: bool = False
+    #: Whether an earlier release, or earlier settings, wrote it.
+    outdated: bool = False
     sessions: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
 
     def serve(self, count: int, mix: Mix) -> None:

@@ -38,7 +38,9 @@ class Sending:
         self.copies = copies
 
     def send(self, body: bytes = b"{}", seconds: float | None = None) -> None:
-        self.copies.post(Copy(CANDIDATE, RECEIVER, seconds, body), "/v1", {"x-request-id": "r"})
+        copy = Copy(CANDIDATE, RECEIVER, seconds)
+        self.copies.keep(copy, body)
+        self.copies.post(copy, "/v1", {"x-request-id": "r"})
 
     async def counted(self) -> dict[str, float]:
         await settled(self.copies)
@@ -113,9 +115,6 @@ async def test_copies_beyond_the_bounds_are_dropped_at_once(
         monkeypatch.setattr(copying, "MOST", 64)
         of.send(b"x" * (copying.BUDGET + 1))
         assert of.version.copied() == {"busy": 4}
-        for _ in range(10):  # the peers take eight calls at a time
-            of.send()
-        assert of.version.copied() == {"busy": 4, "open": 4}
     assert of.copies.in_flight == 0  # the end of the process waits for none of them
 
 
@@ -133,7 +132,7 @@ async def test_a_candidate_that_is_gone_costs_no_connection_after_a_while(tmp_pa
 
 async def test_a_bug_ends_one_copy_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with sending(tmp_path) as of:
-        of.copies.post(Copy(CANDIDATE, RECEIVER), "/v1", {"x-request-id": "\u2603"})
+        of.copies.post(Copy(CANDIDATE, RECEIVER, body=b""), "/v1", {"x-request-id": "\u2603"})
         of.send()
         assert await of.counted() == {"failed": 1, "answered": 1}
     assert "a copy failed" in caplog.text
@@ -142,8 +141,46 @@ async def test_a_bug_ends_one_copy_alone(tmp_path: Path, caplog: pytest.LogCaptu
 async def test_a_candidate_that_listens_nowhere_fails_its_copies(tmp_path: Path) -> None:
     async with sending(tmp_path) as of:
         copies = copies_of(of.version.served.parts, 1, 1)
-        copies.post(Copy(CANDIDATE, RECEIVER), "/v1", {})
+        copies.post(Copy(CANDIDATE, RECEIVER, body=b""), "/v1", {})
         copies.infer(Copy(CANDIDATE, RECEIVER), pb.ModelInferRequest())
         await settled(copies)
         await copies.close()
         assert of.version.copied() == {"failed": 2}
+
+
+async def test_bodies_are_bounded_while_the_models_answer_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copying, "BUDGET", 10)
+    async with sending(tmp_path) as of:
+        first, second, third = (Copy(CANDIDATE, RECEIVER) for _ in range(3))
+        assert of.copies.keep(first, b"1" * 6) == b"1" * 6
+        assert of.copies.keep(second, b"2" * 6) == b"2" * 6, "the call itself goes on"
+        of.copies.post(second, "/v1", {})
+        assert await of.counted() == {"busy": 1}
+        of.copies.drop(first)  # its client has left
+        of.copies.keep(third, b"3" * 10)
+        of.copies.post(third, "/v1", {})
+        of.copies.drop(third)  # too late, so nothing is given back twice
+        assert of.copies.keep(first, b"1") == b"1"
+        of.copies.post(first, "/v1", {})
+        assert await of.counted() == {"busy": 2, "answered": 1}
+        of.send(b"4" * 10)
+        assert await of.counted() == {"busy": 2, "answered": 2}
+
+
+@pytest.mark.parametrize("full", [True, False])
+async def test_a_copy_that_is_not_sent_holds_no_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: bool
+) -> None:
+    monkeypatch.setattr(copying, "BUDGET", 10)
+    async with sending(tmp_path) as of:
+        if full:
+            monkeypatch.setattr(copying, "MOST", 0)
+        else:
+            breaker = of.copies._peers.of(CANDIDATE).breaker
+            breaker._failures, breaker._in_flight = 20, 1
+        for _ in range(2):
+            of.send(b"1" * 10)
+            of.copies.infer(Copy(CANDIDATE, RECEIVER), pb.ModelInferRequest(id="12345678"))
+        assert of.version.copied() == {"busy" if full else "open": 4}

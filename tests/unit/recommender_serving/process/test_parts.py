@@ -65,3 +65,22 @@ async def test_copies_are_answered_by_the_same_models_and_counted_apart(
     labels = {"model": "movies", "version": "movies-1", "reason": "empty"}
     assert registry.get_sample_value("recommender_shadow_fallbacks_total", labels) == 1
     assert registry.get_sample_value("recommender_fallbacks_total", labels) == 0
+
+
+async def test_copies_have_a_cache_that_no_metric_of_users_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = CollectorRegistry()
+    monkeypatch.setattr(parts, "REGISTRY", registry)
+    rankers = giving(PLAIN), giving(PLAIN)
+    given = settings(RECOMMENDER_ANSWER_CACHE="60,100,1")
+    recommender = parts.build_recommender(given, sample_artifact(tmp_path), rankers)
+    assert recommender.shadow is not None
+    for _ in range(2):
+        await recommender.shadow.recommend([request(top_n=2)])
+    assert rankers[0].calls == 1
+    labels = {"model": "movies", "version": "movies-1"}
+    assert registry.get_sample_value("transformer_cache_entries", labels) == 0
+    for outcome in ("hit", "miss"):
+        found = {"outcome": outcome} | labels
+        assert registry.get_sample_value("transformer_cache_lookups_total", found) == 0

@@ -73,12 +73,15 @@ async def test_every_protocol_is_copied_and_users_get_the_answer_of_their_versio
 async def test_a_copy_leaves_no_trace_but_in_its_own_counters(tmp_path: Path) -> None:
     async with shadowed(tmp_path) as both:
         before = of_users(both)
-        for _ in range(2):  # the second one could be answered from the cache
+        for _ in range(2):  # the cache of copies answers the second one
             await predict(both, 1, headers=SHADOW, session_id="a", session=[{"item": 1}])
             await both.settled()
         assert both.counted("ok") == 2
+        value = both.candidate.value
+        assert value("recommender_shadow_answers_total", source="model") == 2
+        assert value("recommender_shadow_request_duration_seconds_count") == 1, "one is cached"
         assert of_users(both) == before
-        assert both.candidate.value("transformer_requests_in_flight") == 0
+        assert value("transformer_requests_in_flight") == 0
         # The first request of the session that a user sends is still the first one.
         await both.candidate.served.http.post(
             PREDICT, json={"instances": [{"user_id": 1, "session_id": "a"}]}
@@ -134,16 +137,16 @@ class Held(FakeRanker):
 async def test_a_candidate_that_hangs_delays_no_user(tmp_path: Path) -> None:
     held = Held()
     async with shadowed(tmp_path, lambda: held) as both:
-        for user in range(30):
+        for user in range(9):
             assert (await predict(both, user, headers=SHADOW)).status_code == 200
         copies = both.receiver.served.service.copies
         assert copies is not None
-        assert copies.in_flight == 8  # as many as the candidate may have
-        assert both.receiver.copied() == {"open": 22}
-        assert both.receiver.value("recommender_requests_total", outcome="ok") == 30
+        assert copies.in_flight == 9
+        assert both.receiver.copied() == {}
+        assert both.receiver.value("recommender_requests_total", outcome="ok") == 9
         held.released.set()
         await both.settled()
-        assert both.receiver.copied() == {"answered": 8, "open": 22}
+        assert both.receiver.copied() == {"answered": 9}
 
 
 async def test_a_candidate_that_is_gone_fails_no_user(tmp_path: Path) -> None:
@@ -167,6 +170,32 @@ async def test_what_the_own_version_refuses_is_not_copied(tmp_path: Path) -> Non
         )
         await both.settled()
         assert both.receiver.copied() == {}
+
+
+async def test_a_call_that_fails_holds_no_bytes_for_its_copy(tmp_path: Path) -> None:
+    async with shadowed(tmp_path) as both:
+        copies = both.receiver.served.service.copies
+        assert copies is not None
+        assert (await predict(both, 1, headers=SHADOW, age=3)).status_code == 400
+        bad = await both.receiver.served.http.post(INFER, content=b"{", headers=SHADOW)
+        assert bad.status_code == 400
+        assert copies._held == 0
+        assert (await predict(both, 1, headers=SHADOW)).status_code == 200
+        await both.settled()
+        assert copies._held == 0
+
+
+async def test_no_answer_to_a_copy_reaches_a_user_by_the_cache(tmp_path: Path) -> None:
+    model = giving(PLAIN)
+    async with shadowed(tmp_path, lambda: model) as both:
+        body = {"instances": [{"user_id": 1}]}
+        http = both.candidate.served.http
+        await http.post(PREDICT, json=body, headers=COPY)
+        assert model.calls == 1
+        await http.post(PREDICT, json=body)
+        assert model.calls == 2, "users have a cache of their own"
+        await http.post(PREDICT, json=body, headers=COPY)
+        assert model.calls == 3, "and when they come, that of copies is emptied"
 
 
 async def test_a_copy_that_the_candidate_refuses_is_no_request_of_a_user(tmp_path: Path) -> None:
