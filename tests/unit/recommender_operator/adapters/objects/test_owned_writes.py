@@ -72,7 +72,7 @@ async def test_a_foreign_object_is_neither_changed_nor_deleted(owners: Any) -> N
     other = route(shop=100)
     other["metadata"]["ownerReferences"] = owners
     rig = Rig(other)
-    before = copied(rig.kube.objects)
+    before = {place: copied(thing) for place, thing in rig.kube.objects.items()}
     with pytest.raises(
         ForeignObjectError, match="HTTPRoute team/movies does not belong to this model"
     ):
@@ -134,7 +134,7 @@ async def test_status_and_metadata_writes_of_others_are_not_a_conflict() -> None
 async def test_a_change_that_decisions_depend_on_is_a_conflict(change: dict[str, Any]) -> None:
     rig = Rig(route(a=100))
     rig.kube.touch(HTTP_ROUTES, "movies")["metadata"] |= change
-    before = copied(rig.kube.objects)
+    before = {place: copied(thing) for place, thing in rig.kube.objects.items()}
     with pytest.raises(ConflictError):
         await rig.split(b=100)
     assert rig.kube.objects == before
