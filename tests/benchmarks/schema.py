@@ -4,7 +4,8 @@ Three shops and trainings, one per seed. Each is compared with the true probabil
 days, as is the best of two scikit-learn models that read every column (`schema_peer`) and a fit of
 the true form (`schema_form`), which shows what so many clicks can tell at all. `--rows` takes
 several numbers of impressions: all figures are those of the first one, and `auc_gap` has the
-distance to the truth for each, whichever rows were clicked (`known_truth.expected_auc`).
+distance to the truth for each, whichever rows were clicked (`known_truth.expected_auc`). It is not
+`auc_truth` less `auc`, which are of the clicks that happened.
 
 The package reads the shop's columns as samples/mappings/shop.json declares them. `auc_gain_low` is
 the lower end of the 95 % interval, users resampled, of its AUC minus that of the same model fitted

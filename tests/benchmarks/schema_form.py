@@ -43,6 +43,8 @@ from tests.benchmarks import schema_peer
 
 #: Impressions whose columns are made at a time.
 _ROWS = 250_000
+#: Of the gradient of the mean loss; with a tenth of it the figures are the same.
+TOLERANCE = 1e-9
 
 
 def fit(world: World, log: pl.DataFrame, train: Bools) -> Doubles:
@@ -50,10 +52,18 @@ def fit(world: World, log: pl.DataFrame, train: Bools) -> Doubles:
     rows = known(world, log)
     parts = [design(world, part) for part in rows.iter_slices(_ROWS)]
     columns = sp.vstack(parts, format="csr")
-    model = LogisticRegression(C=1.0, max_iter=300, tol=1e-5)
-    model.fit(columns[train], log["clicked"].to_numpy()[train])
+    model = mode(columns[train], log["clicked"].to_numpy()[train])
     found: Doubles = model.predict_proba(columns)[:, 1]
     return found
+
+
+def mode(columns: sp.csr_matrix, clicked: Bools) -> LogisticRegression:
+    """The mode of the posterior: the penalty of half the sum of squares is the normal priors'.
+
+    scikit-learn divides loss and penalty by the number of rows, and its tolerance is one of the
+    gradient of that mean: by default it would stop far from the mode of a million rows.
+    """
+    return LogisticRegression(C=1.0, max_iter=3000, tol=TOLERANCE).fit(columns, clicked)
 
 
 def known(world: World, log: pl.DataFrame) -> pl.DataFrame:
@@ -99,7 +109,7 @@ def design(world: World, rows: pl.DataFrame) -> sp.csr_matrix:
         _by(rows["page"].to_numpy(), len(PAGES), one),
         _numbers(world, rows),
     ]
-    return sp.hstack(parts, format="csr", dtype=np.float32)
+    return sp.hstack(parts, format="csr", dtype=np.float64)
 
 
 def _tastes(world: World, user: Ints, item: Ints) -> list[sp.csr_matrix]:
@@ -127,7 +137,7 @@ def _by(code: Ints, count: int, values: Doubles | Floats) -> sp.csr_matrix:
     columns = (code[known, None] - 1) * width + np.arange(width)
     places = (np.repeat(known, width), columns.ravel())
     shape = (len(code), count * width)
-    return sp.csr_matrix((values[known].ravel().astype(np.float32), places), shape=shape)
+    return sp.csr_matrix((values[known].ravel().astype(np.float64), places), shape=shape)
 
 
 def _numbers(world: World, rows: pl.DataFrame) -> sp.csr_matrix:

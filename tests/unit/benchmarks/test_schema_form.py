@@ -8,7 +8,20 @@ import pytest
 
 from recommender_training.samples.shop import Shop
 from recommender_training.samples.shop_settings import Settings
-from recommender_training.samples.shop_world import PRIVATE_TASTE
+from recommender_training.samples.shop_world import (
+    ATTRIBUTE_SPREAD,
+    BRAND_SPREAD,
+    CLUSTER_TASTE,
+    CLUSTERS,
+    COMMON_TASTE,
+    EMBEDDING,
+    PRIVATE_TASTE,
+    REGION_TASTE,
+    REGIONS,
+    TIERS,
+    attribute_count,
+    brand_count,
+)
 from tests.benchmarks import schema_form
 from tests.benchmarks.schema_gap import by_rows, gaps
 
@@ -36,6 +49,41 @@ def test_the_columns_explain_all_of_the_true_logit_but_private_tastes(
     assert rest.std() < PRIVATE_TASTE / 4 * 1.2  # embeddings have 16 numbers and length 1
     without_time = np.linalg.lstsq(with_intercept[:, :-4], logit, rcond=None)[0]
     assert (logit - with_intercept[:, :-4] @ without_time).std() > 3 * rest.std()
+
+
+def test_the_priors_have_the_deviations_that_generated_the_effects(
+    shop: tuple[Shop, pl.DataFrame, pl.DataFrame],
+) -> None:
+    made, log, _ = shop
+    world = made.world
+    columns = schema_form.design(world, schema_form.known(world, log)).toarray()
+    widths = [
+        (COMMON_TASTE / 4, EMBEDDING),  # embeddings have 16 numbers and length 1
+        (REGION_TASTE / 4, EMBEDDING * len(REGIONS)),
+        (CLUSTER_TASTE / 4, EMBEDDING * CLUSTERS),
+        (1.0, 2 * (len(TIERS) + 1)),  # prestige and price, whose effects are given as numbers
+        (BRAND_SPREAD, brand_count(world.settings)),
+        (ATTRIBUTE_SPREAD, attribute_count(world.settings)),
+    ]
+    starts = np.cumsum([0, *(width for _, width in widths)])
+    for start, (spread, width) in zip(starts, widths, strict=False):
+        deviation = np.linalg.norm(columns[:, start : start + width], axis=1)
+        known = deviation[deviation > 0]  # null has no effect, and guests have no region
+        assert len(known) > len(columns) / 3
+        if spread < 1:
+            np.testing.assert_allclose(known, spread, rtol=1e-5)
+
+
+def test_the_fit_ends_where_the_penalised_likelihood_is_flat(
+    shop: tuple[Shop, pl.DataFrame, pl.DataFrame],
+) -> None:
+    made, log, _ = shop
+    columns = schema_form.design(made.world, schema_form.known(made.world, log))
+    clicked = log["clicked"].to_numpy()
+    model = schema_form.mode(columns, clicked)
+    ahead = model.predict_proba(columns)[:, 1] - clicked
+    assert abs(ahead.sum()) < 1e-4
+    assert np.abs(columns.T @ ahead + model.coef_[0]).max() < 1e-4
 
 
 def test_a_fit_sees_the_clicks_of_training_rows_alone(

@@ -49,7 +49,7 @@ class Words:
     numbers: tuple[str, ...]
     #: Name and categories of each attribute of the user, in the order of their tables.
     attributes: tuple[tuple[str, tuple[str, ...]], ...]
-    #: Categories of the items, and places of their embeddings.
+    #: Categories and bands of the items, places of their embeddings, and numbers beside bands.
     content: tuple[str, ...]
 
     @classmethod

@@ -112,9 +112,10 @@ def knots(
 def positions(values: Floats | Doubles, ends: Sequence[float]) -> Floats:
     """Return where values [N] lie among the ends of bands (`knots`), all bands equally long.
 
-    It grows with the value inside of a band and is constant beyond the outermost ends, so that no
-    outlier counts for more than its band. Values that are spread evenly over the bands have the
-    mean 0 and the variance 1. 0 is returned for NaN, and with fewer than two ends.
+    It grows with the value between two ends and is constant beyond the outermost ones, so that no
+    outlier counts for more than its band. Values that are spread evenly between the outermost ends
+    have the mean 0 and the variance 1. Where both outer bands of B are open, theirs is 1 + 4 / B;
+    where one is, the mean is not 0. 0 is returned for NaN, and with fewer than two ends.
     """
     if len(ends) < 2:
         return np.zeros(len(values), dtype=np.float32)

@@ -77,7 +77,7 @@ def numeric(blocks: Sequence[Block]) -> tuple[Block, ...]:
     )
 
 
-def numbers(blocks: Sequence[Block], items: pl.DataFrame) -> Floats:
+def positions(blocks: Sequence[Block], items: pl.DataFrame) -> Floats:
     """[I, N] where each number of the items lies among its bands (`bands.positions`); 0 unknown.
 
     What a band has in common is in its category. This is the difference inside of it, and the

@@ -32,7 +32,8 @@ class Items:
     times: Doubles = field(default_factory=lambda: np.zeros((0, 0)))  # [I, M] seconds since 1970
     time_names: tuple[str, ...] = ()  # [M]
     embeddings: Floats = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
-    numbers: Floats = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))  # [I, N]
+    #: [I, N] where declared numbers lie among their bands.
+    positions: Floats = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
     history: ItemHistory | None = None  # with a declared validFrom
     known_at: int | None = None  # when all requests see the items; None: each at its own time
 
@@ -47,7 +48,7 @@ class Items:
         return tuple(f"{block.name}:{each}" for block in self.blocks for each in block.categories)
 
     @property
-    def number_names(self) -> tuple[str, ...]:
+    def position_names(self) -> tuple[str, ...]:
         """[N] `feature:number`."""
         return tuple(f"{block.name}:number" for block in item_columns.numeric(self.blocks))
 
@@ -98,7 +99,7 @@ class Items:
             first=tuple(each[rows] for each in self.first),
             times=self.times[rows],
             embeddings=self.embeddings[rows],
-            numbers=self.numbers[rows],
+            positions=self.positions[rows],
             history=None,
             known_at=None,
         )
@@ -140,5 +141,5 @@ def _rows(frame: pl.DataFrame, coded: Coding) -> Items:
         item_columns.times(coded.times, frame),
         tuple(each.name for each in coded.times),
         item_columns.embeddings(coded.embeddings, frame),
-        item_columns.numbers(coded.blocks, frame),
+        item_columns.positions(coded.blocks, frame),
     )

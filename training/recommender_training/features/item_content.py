@@ -65,13 +65,15 @@ class Content:
 def content(items: Items, *, times: bool = False) -> Content:
     """The categories, embeddings and numbers of the items; the bands of their times if asked for.
 
-    With a history those of all its rows. The scale of embeddings and the edges of bands are then
-    those of the first known value of each item, so that a later one changes nothing before it.
+    With a history those of all its rows. The scale of embeddings and the edges of bands of times
+    are then those of the first known value of each item, so that a later one changes nothing
+    before it. Learned categories and bands of numbers, and so the places among these bands, are
+    those of the whole data version (`data.coding`).
     """
     history = None
     if items.history is not None:
         history, items = items.history.times, items.history.rows
-    declared = torch.from_numpy(items.numbers).reshape(items.count, -1)
+    declared = torch.from_numpy(items.positions).reshape(items.count, -1)
     tags, numbers = item_tags(items), torch.cat([_scaled(items, history), declared], 1)
     start, columns = tags.count, tags.count + numbers.shape[1]
     places = tags.places.masked_fill(tags.shares == 0, 0)
@@ -98,7 +100,7 @@ def content_names(items: Items) -> tuple[str, ...]:
     return (
         *items.tag_names,
         *(f"embedding:{place}" for place in range(items.embeddings.shape[1])),
-        *items.number_names,
+        *items.position_names,
     )
 
 

@@ -35,11 +35,6 @@ class Closeness:
     calibration: Estimate  # mean probability over the share of positives
 
     @property
-    def auc_gap(self) -> float:
-        """How much AUC the truth is ahead."""
-        return self.auc_truth - self.auc
-
-    @property
     def auc_ratio(self) -> float:
         """Share of what the truth has beyond chance; NaN where it has nothing."""
         beyond = self.auc_truth - 0.5

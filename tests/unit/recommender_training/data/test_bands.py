@@ -119,6 +119,17 @@ def test_positions_are_continuous_and_those_of_all_bands_have_the_variance_of_on
     assert np.ptp(at_edges) < 1e-3
 
 
+def test_open_bands_are_flat_and_add_their_share_to_the_variance() -> None:
+    values = np.random.default_rng(3).lognormal(3.0, 1.0, 16_000).astype(np.float32)
+    edges = bands.quantiles(values, 16)
+    found = bands.positions(values, bands.knots(edges))
+    outer = (values < edges[0]) | (values >= edges[-1])
+    np.testing.assert_allclose(np.abs(found[outer]), math.sqrt(3), rtol=1e-6)
+    assert abs(float(outer.mean()) - 2 / 16) < 1e-3
+    assert abs(float(found.mean())) < 0.02
+    assert abs(float(found.var()) - (1 + 4 / 16)) < 0.02
+
+
 def test_beyond_the_ends_a_position_is_theirs_and_that_of_the_unknown_is_zero() -> None:
     ends = bands.knots((1.0, 2.0, 3.0))
     low, high, unknown = bands.positions(np.array([-1e9, 1e9, math.nan]), ends).tolist()

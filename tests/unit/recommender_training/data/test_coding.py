@@ -264,13 +264,13 @@ def test_an_embedding_that_is_missing_is_zeros_and_a_time_is_unknown() -> None:
 
 def test_a_number_of_items_is_a_column_beside_its_bands_unless_all_are_alike() -> None:
     priced = of_items({"kind": "Numeric", "minimum": 0, "edges": [10, 20]}, [0, 5, 15, 90, None])
-    assert priced.number_names == ("it:number",)
+    assert priced.position_names == ("it:number",)
     root = math.sqrt(3)
-    np.testing.assert_allclose(priced.numbers[:, 0], [-root, -root / 2, root / 2, root, 0], 1e-6)
-    assert of_items({"kind": "Numeric"}, [7, 7, None]).numbers.shape == (3, 0)
-    assert of_items({"kind": "Numeric", "edges": [10]}, [7, 70]).numbers.shape == (2, 0)
-    assert of_items({"kind": "Timestamp"}, [7, 70]).numbers.shape == (2, 0)
-    assert priced.take(np.array([3])).numbers.tolist() == [[pytest.approx(root)]]
+    np.testing.assert_allclose(priced.positions[:, 0], [-root, -root / 2, root / 2, root, 0], 1e-6)
+    assert of_items({"kind": "Numeric"}, [7, 7, None]).positions.shape == (3, 0)
+    assert of_items({"kind": "Numeric", "edges": [10]}, [7, 70]).positions.shape == (2, 0)
+    assert of_items({"kind": "Timestamp"}, [7, 70]).positions.shape == (2, 0)
+    assert priced.take(np.array([3])).positions.tolist() == [[pytest.approx(root)]]
 
 
 def test_without_features_there_are_no_columns() -> None:

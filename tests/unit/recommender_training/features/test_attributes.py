@@ -15,10 +15,11 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from recommender_training.artifact.checkpoint import Checkpoint, Words
 from recommender_training.artifact.reference import FeatureReader
 from recommender_training.common.arrays import Doubles
 from recommender_training.config.declaration import Declaration, Place
-from recommender_training.config.training import FeatureGroup
+from recommender_training.config.training import FeatureGroup, RetrievalLoss, WarmMode
 from recommender_training.data.coding import Attribute
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.item_columns import Listed
@@ -29,11 +30,12 @@ from recommender_training.features import attributes, graph, table
 from recommender_training.features.assembly import Constants, Inputs
 from recommender_training.features.item_content import content, content_names
 from recommender_training.features.state import State
-from recommender_training.models import logistic, ranker
+from recommender_training.models import logistic, ranker, two_tower
 from recommender_training.models.logistic import LogisticModel
 from recommender_training.models.ranker import Ranker
 from recommender_training.statistics import calibration
 from recommender_training.statistics.calibration import Calibration
+from recommender_training.trainer.initial_weights import WarmStart
 from tests import small_data
 
 LENGTH, EVENTS, USERS, ITEMS = 4, 80, 8, 9
@@ -196,7 +198,8 @@ def test_every_declared_feature_of_users_and_context_changes_the_answer(
 def without(data: Dataset, name: str) -> Dataset:
     """The data whose first item lacks one feature."""
     items = data.items
-    times, embeddings, numbers = items.times.copy(), items.embeddings.copy(), items.numbers.copy()
+    times, embeddings = items.times.copy(), items.embeddings.copy()
+    positions = items.positions.copy()
     places, shares = items.listed.places.copy(), items.listed.shares.copy()
     for block, start, end in zip(
         items.blocks, (0, *items.listed.ends), items.listed.ends, strict=False
@@ -208,10 +211,10 @@ def without(data: Dataset, name: str) -> Dataset:
         times[0, items.time_names.index(name)] = np.nan
     if name == "look":
         embeddings[0] = 0
-    if f"{name}:number" in items.number_names:
-        numbers[0, items.number_names.index(f"{name}:number")] = 0
+    if f"{name}:number" in items.position_names:
+        positions[0, items.position_names.index(f"{name}:number")] = 0
     changed = dataclasses.replace(
-        items, listed=listed, times=times, embeddings=embeddings, numbers=numbers
+        items, listed=listed, times=times, embeddings=embeddings, positions=positions
     )
     return dataclasses.replace(data, items=changed)
 
@@ -266,11 +269,11 @@ def test_the_ranker_tells_numbers_of_one_band_apart_and_the_regression_does_not(
     every: Fitted,
 ) -> None:
     request, items = some_request(every.data), every.data.items
-    assert items.number_names == ("price:number",)
+    assert items.position_names == ("price:number",)
     assert "price:number" in content_names(items)
-    numbers = items.numbers.copy()
-    numbers[0] += 0.1
-    other = dataclasses.replace(every.data, items=dataclasses.replace(items, numbers=numbers))
+    positions = items.positions.copy()
+    positions[0] += 0.1
+    other = dataclasses.replace(every.data, items=dataclasses.replace(items, positions=positions))
     deep = Ranker(every.deep.size, content(other.items), every.deep.mean, every.deep.scale)
     deep.load_state_dict(every.deep.state_dict())
     changed = dataclasses.replace(every, deep=deep.eval())
@@ -278,6 +281,42 @@ def test_the_ranker_tells_numbers_of_one_band_apart_and_the_regression_does_not(
         before = every.score(model, every.inputs(request))
         after = changed.score(model, changed.inputs(request, other), other)
         assert (abs(before[0] - after[0]) > 1e-6) == (model == "recommender")
+
+
+def test_the_towers_tell_numbers_of_one_band_apart(every: Fitted) -> None:
+    items = every.data.items
+    size = two_tower.TowerSize((), 4, LENGTH, 0.0, RetrievalLoss.SAMPLED_SOFTMAX)
+    vectors = []
+    for moved in (0.0, 0.1):
+        torch.manual_seed(0)
+        own = dataclasses.replace(items, positions=items.positions + np.float32(moved))
+        data = dataclasses.replace(every.data, items=own)
+        towers = two_tower.create(data, data.events.item.astype(np.int64), size).eval()
+        row = content_names(items).index("price:number")
+        vectors.append((towers.item_vectors(), towers.of_content.weight[row]))
+    (before, weight), (after, _) = vectors
+    expected = (0.1 * weight).expand(items.count, -1)
+    torch.testing.assert_close(after[1:] - before[1:], expected, rtol=1e-3, atol=1e-5)
+    assert weight.abs().min() > 0
+
+
+def test_a_number_that_the_champion_does_not_know_starts_at_zero(every: Fitted) -> None:
+    data, deep = every.data, every.deep
+    names = content_names(data.items)
+    row = names.index("price:number")
+    words = Words.of(data, every.known.constants.groups)
+    weights = dict(deep.state_dict())
+    weights["of_content.weight"] = weights["of_content.weight"][
+        [place for place in range(len(names)) if place != row]
+    ]
+    older = dataclasses.replace(words, content=(*names[:row], *names[row + 1 :]))
+    had = Checkpoint(weights, data.users.ids, data.items.ids, older, 0)
+    fresh = Ranker(deep.size, content(data.items), deep.mean, deep.scale)
+    WarmStart(had, WarmMode.ALL_WEIGHTS, "sha256:0").apply(fresh, data)
+    expected = deep.of_content.weight.detach().clone()
+    assert expected[row].abs().min() > 0
+    expected[row] = 0.0
+    assert torch.equal(fresh.of_content.weight, expected)
 
 
 def test_the_regression_crosses_only_features_of_few_values(
