@@ -8,8 +8,9 @@ separate socket, with small pages of counters.
     converge_s        from the creation of all models until each serves its first version, or is
                       known to be paused
     rollout_s         from new specs for a tenth of them until each is promoted, in three steps
-    verdict_to_route  from a weight in the status of a version to the same weight in the HTTPRoute,
-                      as a watch sees both
+    verdict_to_route  from a weight in the status of a second version to the same weight in the
+                      HTTPRoute, as a watch sees both (until 2026-11-28 of first versions too, so
+                      that figures from before do not compare)
     idle              no version moves and drift is not watched: only looks without changes remain
     watched           drift is watched: the counters of every champion are read every 15 s
     recovery          from the start of a killed operator until it has looked at every model, and

@@ -190,7 +190,11 @@ class Simulator:
             uid = job["metadata"]["uid"]
             if uid not in self._ended:
                 self._ended.add(uid)
-                await self._end(job)
+                try:
+                    await self._end(job)
+                except KubeError:
+                    self._ended.discard(uid)
+                    raise
         services = self._children(INFERENCE_SERVICES, key)
         pods = self._serving.setdefault(key, {})
         for service in services:
@@ -322,19 +326,17 @@ class Simulator:
         namespace, name = thing["metadata"]["namespace"], thing["metadata"]["name"]
         path = resource.path(namespace, name, "status")
         for _ in range(TRIES):
-            # Controllers drop the managed fields from their caches.
-            metadata = {k: v for k, v in thing["metadata"].items() if k != "managedFields"}
-            status = {**(thing.get("status") or {}), **changes}
-            body = {**thing, "metadata": metadata, "status": status}
-            answer = await self._transport.request("PUT", path, [], body)
+            answer = await self._transport.request("PUT", path, [], _with_status(thing, changes))
             if answer.status == 200:
                 updated: Object = json.loads(answer.data)
                 return updated
-            found = await self._kube.get(resource, namespace, name)
-            if answer.status != 409 or (found or thing)["metadata"]["uid"] != metadata["uid"]:
+            if answer.status != 409:
                 break
-            thing = found or thing
-        if answer.status not in (404, 409):
+            found = await self._kube.get(resource, namespace, name)
+            if found is None or _obsolete(resource, thing, found):
+                return thing
+            thing = found
+        if answer.status != 404:
             print(f"{path}: {answer.status} {answer.data[:200]!r}", flush=True)
         return thing
 
@@ -345,6 +347,21 @@ class Simulator:
         answer = await self._transport.request("PATCH", path, [], patch, MERGE)
         if answer.status not in (200, 404, 409):
             print(f"{path}: {answer.status} {answer.data[:200]!r}", flush=True)
+
+
+def _with_status(thing: Object, changes: Object) -> Object:
+    # Controllers drop the managed fields from their caches.
+    metadata = {k: v for k, v in thing["metadata"].items() if k != "managedFields"}
+    return {**thing, "metadata": metadata, "status": {**(thing.get("status") or {}), **changes}}
+
+
+def _obsolete(resource: Resource, thing: Object, found: Object) -> bool:
+    """Return whether an update for an object must not be written to what is found now.
+
+    The status of a route names the generation that it is about; a later one has its own update.
+    """
+    compared = ("uid", "generation") if resource == HTTP_ROUTES else ("uid",)
+    return any(thing["metadata"][key] != found["metadata"][key] for key in compared)
 
 
 def now() -> str:
