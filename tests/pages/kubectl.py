@@ -17,7 +17,12 @@ _SHOWN = {"-o": True, "-A": False, "-l": True}
 #: Flags of each verb; the value says whether a flag has one.
 VERBS: dict[str, flags.Flags] = {
     "annotate": {"--overwrite": False, "--all": False, "-l": True},
-    "apply": {"-f": True, "--server-side": False, "--dry-run": True},
+    "apply": {
+        "-f": True,
+        "--server-side": False,
+        "--force-conflicts": False,
+        "--dry-run": True,
+    },
     "completion": {},
     "config": {"--current": False},
     "create": {"-f": True, "--from-literal": True, "--duration": True},
