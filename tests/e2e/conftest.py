@@ -28,19 +28,20 @@ NewWorld = Callable[..., World]
 DATA = cache_folder() / install.DATA_FOLDER
 ENDS_WORLD = pytest.StashKey[bool]()
 #: Several worlds share two cores and the memory. A served version uses 0.6 GiB and a training
-#: 0.7 GiB; Knative keeps old revisions for more than a minute.
+#: 0.7 GiB; Knative keeps old revisions for more than a minute. With requests of twice the CPU,
+#: pods of a third world found no room on the node.
 SMALL: dict[str, Any] = {
     # Lists without towers, which take half of a training and are tested elsewhere.
     "training": {
         "hyperparameters": {"retrieval": "Weights"},
         # Users go before it.
-        "resources": {"cpu": "50m", "memory": "1536Mi"},
+        "resources": {"cpu": "25m", "memory": "1536Mi"},
     },
     "serving": {
         # Trainings saturate the cores: a model that has just started may wait for seconds.
         "timeoutMilliseconds": 7000,
-        "resources": {"cpu": "100m", "memory": "1Gi"},
-        "transformerResources": {"cpu": "100m", "memory": "384Mi"},
+        "resources": {"cpu": "50m", "memory": "1Gi"},
+        "transformerResources": {"cpu": "50m", "memory": "384Mi"},
     },
     "analysis": {
         "stepSeconds": 10,

@@ -28,7 +28,12 @@ def scaled(least: int) -> dict[str, Any]:
         "targetCPUUtilizationPercentage": 75,
         "scaleDownStabilizationSeconds": 3600,
     }
-    serving = {"resources": resources, "replicas": least, "autoscaling": autoscaling}
+    serving = {
+        "resources": resources,
+        "transformerResources": {"cpu": "100m", "memory": "384Mi"},
+        "replicas": least,
+        "autoscaling": autoscaling,
+    }
     return {"serving": {**SMALL["serving"], **serving}}
 
 
