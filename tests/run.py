@@ -112,7 +112,7 @@ PARTS = (
     Part(name="types", commands=((f"{BIN}/mypy",),), limit_seconds=600),
     Part(name="contracts", commands=((f"{BIN}/lint-imports",),), limit_seconds=120),
     pytest_part("unit", 1200, "-n", "2", "--dist", "worksteal"),
-    pytest_part("integration", 2400, "-n", "2", "--dist", "loadscope"),
+    pytest_part("integration", 2400, "-n", "3", "--dist", "loadscope"),
     pytest_part(
         "e2e", 4000, "-v", "-n", str(WORLDS), "--dist", "loadscope", "--no-loadscope-reorder",
         f"--ignore={RIGHTS}",

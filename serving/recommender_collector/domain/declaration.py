@@ -23,6 +23,8 @@ Value = Annotated[float, Field(allow_inf_nan=False)]
 DAY = 86_400
 #: Longest window of a label whose outcomes are counted: users are kept so long.
 MOST_OUTCOME_HOURS = 14 * 24
+#: Name of the declared feature that impressions fill in: the place of an item, from 1.
+POSITION = "position"
 _OUTCOMES = frozenset(Kind) - {Kind.IMPRESSION, Kind.SEARCH, Kind.VISIT}
 
 
@@ -68,6 +70,7 @@ class ContextFeature(_Part):
     minimum: float | None = None
     maximum: float | None = None
     cold_start: bool = False
+    served_as: str | None = None
 
 
 class EventValue(_Part):
@@ -89,6 +92,17 @@ class Interactions(_Part):
     event_types: tuple[EventValue, ...] = ()
     session: Column | None = None
     features: tuple[ContextFeature, ...] = ()
+
+    @property
+    def position(self) -> ContextFeature | None:
+        """The feature that is the place of an item in the list that showed it, if declared.
+
+        It is known after the answer alone, so it has `servedAs`.
+        """
+        for each in self.features:
+            if each.name == POSITION and each.kind is not ContextKind.BOOLEAN and each.served_as:
+                return each
+        return None
 
 
 class Ids(_Part):

@@ -7,15 +7,16 @@ from datetime import UTC, datetime
 
 import orjson
 
-from recommender_collector.domain.declaration import Model, TimeUnit
-from recommender_collector.domain.events import Event, Id
+from recommender_collector.domain.declaration import ContextKind, Model, TimeUnit
+from recommender_collector.domain.events import Event, Id, Kind
 
 
 def interactions(event: Event, model: Model) -> list[bytes]:
     """Return the rows of an event, one for each item, as lines of JSON without line breaks.
 
     An event of a kind that is no interaction has none, nor has one without an item or without
-    the value that its kind needs.
+    the value that its kind needs. Rows of an impression have the place of the item in the list, if
+    the mapping declares it as a feature (`Interactions.position`) and the event does not state it.
     """
     values = model.values
     if event.kind not in values:
@@ -38,7 +39,14 @@ def interactions(event: Event, model: Model) -> list[bytes]:
         row[columns.session] = event.session
     given = event.context or {}
     row |= {each.column or each.name: given.get(each.name) for each in columns.features}
-    return [orjson.dumps({**row, columns.item: item}) for item in event.items]
+    position = columns.position
+    if position is None or event.kind is not Kind.IMPRESSION or position.name in given:
+        return [orjson.dumps({**row, columns.item: item}) for item in event.items]
+    column, as_text = position.column or position.name, position.kind is ContextKind.CATEGORICAL
+    return [
+        orjson.dumps({**row, columns.item: item, column: str(place) if as_text else place})
+        for place, item in enumerate(event.items, start=1)
+    ]
 
 
 def archived(event: Event) -> bytes:

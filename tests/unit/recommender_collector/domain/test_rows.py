@@ -47,6 +47,36 @@ def test_other_kinds_are_no_interactions(kind: Kind) -> None:
     assert _rows(EVENT._replace(kind=kind)) == []
 
 
+IMPRESSION = EVENT._replace(kind=Kind.IMPRESSION, items=("tea", "cup", "pot"))
+SHOWN = [{"type": "impression", "value": 1}, {"type": "click", "value": 3}]
+
+
+def _positions(event: Event, **feature: Any) -> list[Any]:
+    declared = {"name": "position", "kind": "Numeric", "servedAs": "1", **feature}
+    rows = _rows(event, eventTypes=SHOWN, features=[declared])
+    return [row[declared.get("column") or "position"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("feature", "positions"),
+    [
+        ({}, [1, 2, 3]),
+        ({"column": "slot"}, [1, 2, 3]),
+        ({"kind": "Categorical"}, ["1", "2", "3"]),
+        ({"servedAs": None}, [None] * 3),
+    ],
+)
+def test_items_of_an_impression_have_their_place_where_it_is_declared(
+    feature: dict[str, Any], positions: list[Any]
+) -> None:
+    assert _positions(IMPRESSION, **feature) == positions
+
+
+def test_a_place_that_the_event_states_counts_and_acts_have_none() -> None:
+    assert _positions(IMPRESSION._replace(context={"position": 7})) == [7, 7, 7]
+    assert _positions(EVENT) == [None]
+
+
 def test_an_event_is_archived_whole() -> None:
     assert orjson.loads(archived(EVENT)) == {
         "id": "e1", "kind": "click", "user": "ada", "items": ["tea"], "value": 9.0,
