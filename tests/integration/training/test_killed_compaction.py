@@ -30,6 +30,8 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     for part in range(5):
         write(folder / f"raw/events/{part}.csv", [event(part, part % 3, START + 60 * part)])
         versions.append(check(folder / "raw", folder / "lake", declare()).data_version)
+    for part, version in enumerate(versions):  # declarations of this second would not go yet
+        os.utime(folder / f"lake/declarations/{version}.json", (START + part, START + part))
     return folder / "lake", versions
 
 

@@ -124,9 +124,8 @@ class Window:
         if form is None:
             return None
         before = self.data.events.time < self.start
-        return item_weights.fit(self.data, before, form) * np.float32(
-            item_weights.RETRIEVAL_WEIGHT
-        )
+        weights = item_weights.fit(self.data, before, form)
+        return weights * np.float32(self.sources.retrieval_weight)
 
     @functools.cached_property
     def plain(self) -> Shortlist:

@@ -73,7 +73,7 @@ def shared_state(
         "offset": torch.tensor(calibration.offset),
         "bonus": torch.from_numpy(of_items),
         "standing": _standing(known, of_items),
-        **_retrieval(known.retrieval),
+        **_retrieval(known.retrieval, known.sources.retrieval_weight),
         **towers.state(known.sources, places_of(data.items.count)),
     }
 
@@ -90,16 +90,19 @@ def _standing(known: Knowledge, bonus: Floats) -> Tensor:
     return functional.pad(order, (1, room), value=float("-inf"))
 
 
-def _retrieval(weights: Weights | None) -> dict[str, Tensor]:
-    """[I, I] dense weights, or of sparse ones the places [I, K] and weights [I, K]; else empty."""
+def _retrieval(weights: Weights | None, counts: float) -> dict[str, Tensor]:
+    """[I, I] dense weights, or of sparse ones the places [I, K] and weights [I, K]; else empty.
+
+    `counts` is what they are multiplied by.
+    """
     state = {"retrieval": torch.zeros(0, 0), "neighbour_weights": torch.zeros(0, 0)}
     state["neighbours"] = torch.zeros(0, 0, dtype=torch.int32)
     if sp.issparse(weights):
         places, values = neighbours.table(weights)
         state["neighbours"] = torch.from_numpy(places)
-        state["neighbour_weights"] = torch.from_numpy(values) * item_weights.RETRIEVAL_WEIGHT
+        state["neighbour_weights"] = torch.from_numpy(values) * counts
     elif weights is not None:
-        state["retrieval"] = torch.from_numpy(weights) * item_weights.RETRIEVAL_WEIGHT
+        state["retrieval"] = torch.from_numpy(weights) * counts
     return state
 
 

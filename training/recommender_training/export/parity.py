@@ -19,7 +19,6 @@ from recommender_training.export.probes import probes
 from recommender_training.features import groups
 from recommender_training.features.assembly import Inputs
 from recommender_training.mitigation.exposure import Bonus
-from recommender_training.models import item_weights
 from recommender_training.statistics import calibration
 
 #: Largest difference of a probability that is float32 arithmetic and no defect.
@@ -45,7 +44,7 @@ class Lists:
         """The order before the response, in eager mode."""
         weights = known.retrieval
         if weights is not None:
-            weights = weights * np.float32(item_weights.RETRIEVAL_WEIGHT)
+            weights = weights * np.float32(known.sources.retrieval_weight)
             if self.left is not None:
                 weights = self.left(torch.from_numpy(weights)).numpy()
         return FirstStage(before(known), known.sources, weights)

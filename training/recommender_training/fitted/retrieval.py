@@ -10,15 +10,20 @@ import torch
 from torch import Tensor
 
 from recommender_training.common.arrays import Floats
+from recommender_training.config.label import Label
 from recommender_training.config.lists import ListPlan
 from recommender_training.config.training import Retrieval
 from recommender_training.data.row_times import END
 from recommender_training.features.assembly import Inputs
-from recommender_training.models import two_tower
+from recommender_training.models import item_weights, two_tower
 
 #: The lift of the towers counts so much: beside the item-to-item weights, and instead of them,
 #: where popularity counts as much as the lift. Chosen by rolling origin (ADR 0013).
 BESIDE_WEIGHTS, WITHOUT_WEIGHTS = 4.0, 4.0
+#: What all of it counts beside the response where the labelled rows are items that were shown:
+#: enough to choose candidates. The response is then the chance of a click if an item is shown,
+#: which is what a list wants; what users did together tells what earlier models showed (ADR 0064).
+SHOWN_ITEMS = 0.01
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,14 @@ class RetrievalModels:
     #: Epochs and validation loss of the towers at their best.
     epochs: float = 0.0
     loss: float = 0.0
+    #: What all of it counts beside the response.
+    order_weight: float = 1.0
+
+    @classmethod
+    def of(cls, plan: ListPlan, label: Label | None) -> RetrievalModels:
+        """Those without towers, for rows with this label."""
+        shown = label is not None and label.of_shown_items
+        return cls(plan, order_weight=SHOWN_ITEMS if shown else 1.0)
 
     @property
     def weights(self) -> bool:
@@ -39,12 +52,17 @@ class RetrievalModels:
     @property
     def lift_weight(self) -> float:
         """What the lift of the towers is multiplied by."""
-        return BESIDE_WEIGHTS if self.weights else WITHOUT_WEIGHTS
+        return self.order_weight * (BESIDE_WEIGHTS if self.weights else WITHOUT_WEIGHTS)
 
     @property
     def popularity_weight(self) -> float:
         """What log popularity is multiplied by."""
-        return 1.0 if self.weights else WITHOUT_WEIGHTS
+        return self.order_weight * (1.0 if self.weights else WITHOUT_WEIGHTS)
+
+    @property
+    def retrieval_weight(self) -> float:
+        """What the score of the item-to-item weights is multiplied by."""
+        return self.order_weight * item_weights.RETRIEVAL_WEIGHT
 
     def facts(self, orders: Retrieval) -> dict[str, object]:
         """Facts for the report: `epochs` and `validationLoss` are those of the towers."""

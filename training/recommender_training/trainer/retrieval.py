@@ -39,8 +39,9 @@ def fit_retrieval(
 ) -> RetrievalModels:
     """Fit the towers, if the settings want them, on the rows `train`; stop by the rows `held`."""
     plan = config.hyperparameters.list_plan(data.items.count)
+    models = RetrievalModels.of(plan, data.label)
     if config.hyperparameters.retrieval is Retrieval.WEIGHTS:
-        return RetrievalModels(plan)
+        return models
     train, held = newest(data.events, train), held_pairs(data, held)
     table = id_tables.of_items(data, train, config.hyperparameters)
     every, fitted, held_out = training_and_held(inputs, data.events, train, held)
@@ -51,7 +52,7 @@ def fit_retrieval(
     options = fit.FitOptions(loss=_own, slot=slot, augmentation=augmentation)
     log = fit.fit(towers, examples, _settings(config), options)
     _hide_unseen(towers, data.events.item[train])
-    return RetrievalModels(plan, towers, log.best_epoch, log.best_loss)
+    return replace(models, towers=towers, epochs=log.best_epoch, loss=log.best_loss)
 
 
 def held_pairs(data: Dataset, held: Ints) -> Ints:

@@ -21,6 +21,7 @@ from recommender_training.evaluation.exploration import Decisions
 from recommender_training.evaluation.explored_places import Places, Pools
 from recommender_training.features.prepared import Prepared, prepare
 from recommender_training.fitted.bundle import Bundle
+from recommender_training.fitted.retrieval import SHOWN_ITEMS, RetrievalModels
 from recommender_training.trainer.fit_models import fit_models
 from tests import small_data
 from tests.unit.recommender_training.evaluation.told import assert_told
@@ -265,6 +266,16 @@ def test_only_the_version_and_the_champion_are_asked_for_pools_in_one_pass(
     )
     unasked = answers.answer(bundle, prepared, window, at_places=False)
     assert all(each.pools is None for each in unasked.values())
+
+
+def test_lists_of_shown_items_are_ordered_by_their_response(
+    learned: tuple[Prepared, Bundle],
+) -> None:
+    _, bundle = learned
+    sources, others = bundle.sources, RetrievalModels.of(bundle.sources.plan, None)
+    assert others.order_weight == 1.0
+    for name in ("retrieval_weight", "lift_weight", "popularity_weight"):
+        assert getattr(sources, name) == pytest.approx(SHOWN_ITEMS * getattr(others, name))
 
 
 def test_a_session_at_a_place_is_what_the_user_did_strictly_before(
