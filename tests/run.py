@@ -98,6 +98,8 @@ def pytest_part(
     return Part(name=name, commands=(*before, command), limit_seconds=limit_seconds, folder=tests)
 
 
+#: Removes the API server of the integration tests, which start it.
+WITHOUT_APISERVER = (f"{BIN}/python", "-m", "tests.cluster", "down", "--only-apiserver")
 #: Reads the audit log of all other end-to-end tests, and so runs after them.
 RIGHTS = "tests/e2e/test_rights.py"
 #: Number of concurrent worlds of the end-to-end tests; three use three quarters of two cores. No
@@ -112,12 +114,16 @@ PARTS = (
     Part(name="types", commands=((f"{BIN}/mypy",),), limit_seconds=600),
     Part(name="contracts", commands=((f"{BIN}/lint-imports",),), limit_seconds=120),
     pytest_part("unit", 1200, "-n", "2", "--dist", "worksteal"),
-    pytest_part("integration", 2400, "-n", "3", "--dist", "loadscope"),
+    pytest_part(
+        "integration", 2400, "-n", "3", "--dist", "loadscope",
+        # Its audit log shows which rights are used: on a new server, Leases are created too.
+        before=(WITHOUT_APISERVER,),
+    ),
     pytest_part(
         "e2e", 4000, "-v", "-n", str(WORLDS), "--dist", "loadscope", "--no-loadscope-reorder",
         f"--ignore={RIGHTS}",
         # The API server of the integration tests takes 5 % of the cores, also idle.
-        before=((f"{BIN}/python", "-m", "tests.cluster", "down", "--only-apiserver"),),
+        before=(WITHOUT_APISERVER,),
     ),
     pytest_part("rights", 900, path=RIGHTS),
 )  # fmt: skip
