@@ -119,7 +119,7 @@ def _accept_together(
 
 
 def _native(raw: object, unwrap: Callable[[object], object]) -> object:
-    """Return the event in our format, or None: what is wrong is told when it is its turn.
+    """Return the event in our format, or None if it is wrong, which its own check reports.
 
     An exception that is kept until then would keep the frames, and so the request, in a cycle.
     """

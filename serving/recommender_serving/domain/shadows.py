@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from recommender_serving.domain.experiments import is_version
 from recommender_serving.domain.headers import COPY_HEADER, FORWARDED_HEADER, SHADOW_HEADER
+from recommender_serving.domain.parsed import Parsed
 
 #: A share is a number of so many requests.
 OF = 10_000
@@ -52,10 +53,8 @@ class Shadows:
     ) -> None:
         self._model = model
         self._version = version
-        self._ignored = ignored
         self._draw = draw
-        # The route sets the same header on all requests of a phase.
-        self._last: tuple[str, Shadow] | None = None
+        self._parsed = Parsed(lambda text: parse(text, model), ignored)
 
     def is_copy(self, headers: Mapping[str, str]) -> bool:
         """Return whether a call is a copy, whose answer nobody sees."""
@@ -70,19 +69,7 @@ class Shadows:
         text = headers.get(SHADOW_HEADER)
         if text is None or FORWARDED_HEADER in headers or COPY_HEADER in headers:
             return None
-        shadow = self._shadow(text)
+        shadow = self._parsed.of(text)
         if shadow is None or shadow.version == self._version:
             return None
         return shadow.version if self._draw(OF) < shadow.share else None
-
-    def _shadow(self, text: str) -> Shadow | None:
-        last = self._last
-        if last is not None and last[0] == text:
-            return last[1]
-        try:
-            found = parse(text, self._model)
-        except ValueError:
-            self._ignored()
-            return None
-        self._last = text, found
-        return found

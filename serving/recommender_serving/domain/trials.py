@@ -20,6 +20,7 @@ from recommender_serving.domain.headers import (
     FORWARDED_HEADER,
     PLACES_HEADER,
 )
+from recommender_serving.domain.parsed import Parsed
 from recommender_serving.domain.types import RecommendRequest
 
 MAX_PLACES = 64
@@ -61,16 +62,14 @@ class Trials:
     def __init__(self, model: str, version: str, ignored: Callable[[], None]) -> None:
         self._model = model
         self._version = version
-        self._ignored = ignored
-        # The route sets the same header on all requests until the next phase.
-        self._last: tuple[str, Experiment] | None = None
+        self._parsed = Parsed(lambda text: parse(text, model), ignored)
 
     def of(self, headers: Mapping[str, str]) -> Trial | None:
         """Return the experiment of a call; None outside of experiments."""
         text = headers.get(EXPERIMENT_HEADER)
         if text is None:
             return None
-        experiment = self._experiment(text)
+        experiment = self._parsed.of(text)
         if experiment is None:
             return None
         by = headers.get(FORWARDED_HEADER)
@@ -79,18 +78,6 @@ class Trials:
         call = headers.get(CALL_HEADER, "") if by is not None else ""
         known = call if _CALL.fullmatch(call) else None
         return Trial(experiment, text, self._version, receiver, by is not None, places, known)
-
-    def _experiment(self, text: str) -> Experiment | None:
-        last = self._last
-        if last is not None and last[0] == text:
-            return last[1]
-        try:
-            found = parse(text, self._model)
-        except ValueError:
-            self._ignored()
-            return None
-        self._last = text, found
-        return found
 
 
 def _places(text: str | None) -> tuple[int, ...]:
