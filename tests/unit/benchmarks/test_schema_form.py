@@ -1,4 +1,4 @@
-"""The fit of the true form has the form of the truth, and is told apart by what it lacks."""
+"""The fit of the true form has the form of the truth, and needs the clicks to know its values."""
 
 from __future__ import annotations
 
