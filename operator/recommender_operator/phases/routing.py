@@ -1,6 +1,4 @@
-"""How the route splits the requests of a rollout: by users, for testers, with copies, and with a
-fresh deployment of the champion beside the candidate.
-"""
+"""How the route splits the requests of a rollout: by users, with copies, and between its arms."""
 
 from __future__ import annotations
 

@@ -139,4 +139,4 @@ def _beside(turn: Turn) -> str:
     if not turn.fresh_answers:
         return f"; the fresh champion {name} is not ready"
     part = routing.arms(turn.desired_weights, turn.desired_routing).get(name, 0)
-    return f", and the fresh champion {name} {part} %"
+    return f", and the fresh champion {name} {part} %" if part else ""

@@ -25,7 +25,8 @@ _POLL = datetime.timedelta(seconds=5)
 def step(turn: Turn, version: VersionObject, *, frozen: bool) -> bool:
     """Follow the fresh champion of a rollout; return whether the window of the step ends with it.
 
-    A rollout that is `frozen` neither gets one nor gives it up, but users are protected.
+    A rollout that is `frozen` neither gets one nor stops waiting for it, but users are protected.
+    At weight 100 it has no requests that could be lost or compared.
     """
     champion, record = turn.champion, version.status.fresh_champion
     if champion is None or not turn.spec.rollout.has_fresh_champion:
@@ -37,7 +38,7 @@ def step(turn: Turn, version: VersionObject, *, frozen: bool) -> bool:
             turn.change(version.name, fresh_champion=new)
             turn.requeue(_POLL)
         return False
-    if record.given_up:
+    if record.given_up or version.status.weight >= 100:
         return False
     if record.unready_since is None:
         return not _works(turn, record) and _lose(turn, version, record)
@@ -89,9 +90,8 @@ def _lose(turn: Turn, version: VersionObject, record: FreshChampion) -> bool:
     turn.route_first()
     turn.requeue(_POLL)
     most = turn.spec.analysis.max_interruptions
-    lost = record.model_copy(
-        update={"unready_since": turn.time, "outages": record.outages + 1},
-    )
+    counted = {"unready_since": turn.time, "outages": record.outages + 1}
+    lost = record.model_copy(update=counted)
     if lost.outages > most:
         why = f"it was not ready {lost.outages} times, analysis.maxInterruptions is {most}"
         return _give_up(turn, version, lost, why)
