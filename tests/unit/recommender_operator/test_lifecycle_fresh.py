@@ -29,9 +29,10 @@ async def test_a_rollout_has_it_from_its_first_step_to_its_end() -> None:
     story = Story("Gateway", rollout=FRESH)
     first = await story.first()
     second = await story.second()
-    seen = []
+    seen, exported = [], set()
 
     def ended() -> bool:
+        exported.add(exported_share(story, fresh.deployment(first)))
         if parts(story) not in seen:
             seen.append(parts(story))
         return story.stages[second] == "Promoted"
@@ -40,9 +41,16 @@ async def test_a_rollout_has_it_from_its_first_step_to_its_end() -> None:
     await story.until(lambda: fresh.deployment(first) not in services(story))
     assert seen == [((100,), 0), ((10, 90), 10), ((50, 50), 50)]
     assert parts(story) == ((100,), 0)
+    assert exported == {None, 10.0, 50.0}, "as an arm of its own"
+    assert exported_share(story, fresh.deployment(first)) is None
     status = story.rig.kube.find(VERSIONS, second)["status"]
     assert [step["freshChampion"] for step in status["steps"]] == [True, True, False]
     assert status["freshChampion"]["version"] == first
+
+
+def exported_share(story: Story, deployment: str) -> float | None:
+    own = {"namespace": "team", "model": "movies", "version": deployment}
+    return story.rig.metric("traffic_weight_percent", **own)
 
 
 def services(story: Story) -> list[str]:
