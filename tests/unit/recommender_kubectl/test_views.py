@@ -173,12 +173,12 @@ def test_the_shadow_phase_has_a_name_and_a_next_step() -> None:
 
 
 def test_a_fresh_champion_is_shown_with_its_part_and_at_the_steps_that_had_it() -> None:
-    given = {"freshChampion": f"{samples.CHAMPION}-f", "freshChampionWeight": 50}
-    model = samples.read_model(**given)
+    name = f"{samples.CHAMPION}-f"
+    model = samples.read_model(freshChampion=name, freshChampionWeight=50)
     lines = status.render(status.of_model(model, samples.read_versions(), NOW), PIPE, NOW)
     (line,) = [line for line in lines if line.startswith("Fresh champion")]
-    assert f"{samples.CHAMPION}-f, 50 % of the requests, a part of the champion's" in line
-    away = samples.read_model(**given | {"freshChampionWeight": 0})
+    assert f"{name}, 50 % of the requests, a part of the champion's" in line
+    away = samples.read_model(freshChampion=name, freshChampionWeight=0)
     lines = status.render(status.of_model(away, samples.read_versions(), NOW), PIPE, NOW)
     assert any("gets no requests now" in line for line in lines)
     without = status.render(
