@@ -349,3 +349,20 @@ def test_breaks_compare_the_candidate_with_it_and_later_with_all_of_the_former_c
     (before, after), _ = counted.call_args
     assert set(before) == set(after) == {f"{name}-pod" for name in both}
     assert world.stable() == second
+
+
+@pytest.mark.parametrize("shadow", [False, True])
+def test_the_first_write_of_a_look_that_loses_it_gives_the_candidate_no_more(shadow: bool) -> None:
+    world = beside()
+    if shadow:
+        world = in_canary(rollout=FRESH | {"shadow": {}}, analysis={"maxInterruptions": 0})
+        world.tick(60)  # the phase could pass now
+    else:
+        world.annotations["promote"] = "now"
+    before = world.route
+    world.services[deployment(world)].turn(ready=False)
+    first = world.reconcile().actions[0]
+    assert isinstance(first, a.SetTraffic)
+    assert first.weights == before
+    world.settle()
+    assert world.stages()[2] == "Promoted"

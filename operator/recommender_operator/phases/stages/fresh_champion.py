@@ -19,12 +19,15 @@ from recommender_operator.phases.stages import steps, windows
 from recommender_operator.phases.turn import Turn
 from recommender_operator.resources import fresh
 
+_ROUTE = datetime.timedelta(seconds=1)
 _POLL = datetime.timedelta(seconds=5)
 
 
 def step(turn: Turn, version: VersionObject, *, frozen: bool) -> bool:
-    """Follow the fresh champion of a rollout; return whether the window of the step ends with it.
+    """Follow the fresh champion of a rollout; return whether nothing else happens in this look.
 
+    That is so if the route is written first, which must not give the candidate more, and if the
+    window of the step begins again.
     A rollout that is `frozen` neither gets one nor stops waiting for it, but users are protected.
     At weight 100 it has no requests that could be lost or compared.
     """
@@ -88,18 +91,19 @@ def _wait(
 def _lose(turn: Turn, version: VersionObject, record: FreshChampion) -> bool:
     """Let its requests return to the champion's other pods at once."""
     turn.route_first()
-    turn.requeue(_POLL)
+    turn.requeue(_ROUTE)
     most = turn.spec.analysis.max_interruptions
     counted = {"unready_since": turn.time, "outages": record.outages + 1}
     lost = record.model_copy(update=counted)
     if lost.outages > most:
         why = f"it was not ready {lost.outages} times, analysis.maxInterruptions is {most}"
-        return _give_up(turn, version, lost, why)
+        _give_up(turn, version, lost, why)
+        return True
     turn.change(version.name, fresh_champion=lost)
     what = _what(turn, record)
     message = f"{what}: its requests return to {record.version}, and the step waits for it"
     turn.warn(Reason.FRESH_CHAMPION_UNAVAILABLE, message, version=version.name)
-    return False
+    return True
 
 
 def _give_up(turn: Turn, version: VersionObject, record: FreshChampion, why: str) -> bool:
