@@ -58,6 +58,8 @@ def read_model(body: Json) -> Model:
         previous=status.get("previous"),
         champion_weight=status.get("championWeight"),
         candidate_weight=status.get("candidateWeight"),
+        fresh_champion=status.get("freshChampion"),
+        fresh_champion_weight=status.get("freshChampionWeight"),
         verdict=status.get("verdict"),
         last_outcome=_outcome(status.get("lastOutcome")),
         url=status.get("url"),
@@ -173,6 +175,7 @@ def _step(body: Json) -> Step:
         ended_at=_time(body.get("endedAt")),
         verdict=body.get("verdict", ""),
         metrics=tuple(_metric(one) for one in body.get("metrics", ())),
+        fresh_champion=body.get("freshChampion", False),
     )
 
 

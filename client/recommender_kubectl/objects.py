@@ -50,6 +50,8 @@ class Step:
     ended_at: datetime.datetime | None
     verdict: str
     metrics: tuple[Metric, ...]
+    #: Whether the stable values are those of a fresh deployment of the champion.
+    fresh_champion: bool = False
 
     @property
     def is_shadow(self) -> bool:
@@ -59,7 +61,9 @@ class Step:
     @property
     def title(self) -> str:
         """Its name for people."""
-        return "Shadow phase" if self.is_shadow else f"Step at {self.weight} %"
+        if self.is_shadow:
+            return "Shadow phase"
+        return f"Step at {self.weight} %" + (" beside a fresh champion" * self.fresh_champion)
 
     @property
     def samples(self) -> int:
@@ -265,6 +269,9 @@ class Model:
     previous: str | None
     champion_weight: int | None
     candidate_weight: int | None
+    #: Fresh deployment of the champion beside the candidate, and its part of championWeight.
+    fresh_champion: str | None
+    fresh_champion_weight: int | None
     verdict: str | None
     last_outcome: Outcome | None
     url: str | None

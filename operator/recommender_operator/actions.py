@@ -75,14 +75,17 @@ class CancelJob:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EnsureService:
-    """Apply the InferenceService of a version, or in Knative mode its revision."""
+    """Apply the InferenceService of a version, or in Knative mode its revision.
+
+    In Gateway mode `version` may be the name of a version's fresh deployment.
+    """
 
     version: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DeleteService:
-    """Delete the InferenceService of a version."""
+    """Delete the InferenceService of a version, or of its fresh deployment."""
 
     version: str
 

@@ -28,6 +28,7 @@ from recommender_operator.observe import Snapshot
 from recommender_operator.observed import Baseline, ModelObject, VersionObject
 from recommender_operator.resources import (
     baselines,
+    fresh,
     jobs,
     labels,
     model_version,
@@ -148,7 +149,7 @@ class _Run:
                 name = names.job_name(action.version, action.kind, action.attempt)
                 await objects.delete(JOBS, namespace, name, self._claim)
             case do.EnsureService():
-                self._known(action.version)
+                self._known(fresh.version_of(action.version))
                 await self._traffic.ensure(self._subject, action.version)
             case do.DeleteService():
                 await self._traffic.release(self._subject, action.version)

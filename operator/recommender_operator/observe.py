@@ -46,7 +46,7 @@ from recommender_operator.observed import (
     VersionObject,
 )
 from recommender_operator.phases import hosts, outcomes_of, routing
-from recommender_operator.resources import labels, ownership
+from recommender_operator.resources import fresh, labels, ownership
 from recommender_operator.resources.ownership import Foreign
 
 #: Maximum number of remembered Jobs without a report whose pods were read again.
@@ -270,11 +270,12 @@ class Observer:
 
 
 def _sampled(model: ModelObject, versions: Iterable[VersionObject], view: TrafficView) -> set[str]:
-    """Return the versions that serve, or are about to: a window starts before the requests."""
+    """Return what serves, or is about to: a window starts before the requests."""
     names = {name for name, weight in view.traffic.weights.items() if weight > 0}
     names |= {version.name for version in versions if version.status.weight > 0}
     rolling = {"SmokeTesting", "Canary"}
     names |= {version.name for version in versions if version.status.stage.value in rolling}
+    names |= {name for name in view.services if fresh.is_fresh(name)}
     if model.status.champion:
         names.add(model.status.champion)
     return {name for name in names if name in view.services}

@@ -111,6 +111,10 @@ class Routing:
     tested: str = ""
     #: Header that names the candidate that gets copies of requests; empty if none does.
     shadow: str = ""
+    #: The champion's fresh deployment, and its percent of what the route sends to the champion and
+    #: the candidate; it is part of the champion's weight. Empty if there is none.
+    fresh: str = ""
+    fresh_weight: int = 0
 
 
 #: Requests are split by weight only.

@@ -34,6 +34,7 @@ from recommender_operator.fills import Fills
 from recommender_operator.metrics import Metrics
 from recommender_operator.observe import Observer, Snapshot
 from recommender_operator.observed import ModelObject, Observed, VersionObject
+from recommender_operator.phases import routing
 from recommender_operator.phases.conditions import ownership
 from recommender_operator.projection import SOON, Projection
 
@@ -229,7 +230,8 @@ class Reconciler:
         for event in decision.events:
             logger.info("%s/%s: %s: %s", model.namespace, model.name, event.reason, event.message)
             await self._events.post(model, event, now)
-        self._metrics.traffic(model, snapshot.observed.traffic.weights)
+        traffic = snapshot.observed.traffic
+        self._metrics.traffic(model, routing.arms(traffic.weights, traffic.routing))
         self._metrics.stage(model, decision.status.stage.value)
         self._metrics.snapshot(model, _snapshot_taken(decision))
         self._metrics.figures(model, figures.of(snapshot.observed, decision))

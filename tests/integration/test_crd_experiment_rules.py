@@ -119,3 +119,16 @@ def test_a_shadow_phase_is_refused_where_no_route_can_ask_for_copies(server: Ser
     created = server.create(made, dry_run="All")
     expected = {"share": 0.1, "minRequests": 100, "seconds": 600}
     assert created["spec"]["rollout"]["shadow"] == expected
+
+
+def test_a_fresh_champion_is_refused_where_no_route_has_a_third_arm(server: Server) -> None:
+    made = sample("minimal")
+    made["spec"]["rollout"] = {"traffic": "Knative", "freshChampion": True}
+    assert "rollout.freshChampion requires rollout.traffic Gateway" in refusal(
+        lambda: server.create(made, dry_run="All")
+    )
+    made["spec"]["rollout"] = {"traffic": "Knative", "freshChampion": False}
+    assert not server.create(made, dry_run="All")["spec"]["rollout"]["freshChampion"]
+    made["spec"]["rollout"] = {"freshChampion": True}
+    created = server.create(made, dry_run="All", field_validation="Strict")
+    assert created["spec"]["rollout"]["freshChampion"]

@@ -31,7 +31,7 @@ from recommender_operator.api.version_experiment import (
     MetricComparison,
 )
 from recommender_operator.observed import PLAIN, JobKind, ModelObject, Routing, VersionObject
-from recommender_operator.resources import jobs, model_version, names
+from recommender_operator.resources import fresh, jobs, model_version, names
 from recommender_operator.resources.assignment import Assignment
 from tests.fakes.kube import NOW
 from tests.integration.operator_api_rig import kubectl, manifest, new_namespace, refusal
@@ -234,6 +234,32 @@ async def test_an_experiment_and_its_testers_are_one_route_that_reports_what_was
     route = await kube.get(HTTP_ROUTES, namespace, "movies")
     assert route is not None
     assert all("set" not in str(rule["filters"]) for rule in route["spec"]["rules"])
+
+
+async def test_a_fresh_champion_has_a_service_of_its_own_and_a_part_of_the_route(
+    kube: OfficialKube, namespace: str
+) -> None:
+    model, version = await stored(kube, namespace)
+    beside, other = fresh.deployment(version.name), "movies-4567cdef"
+    subject = Subject(model=model, versions={version.name: version})
+    traffic = GatewayTraffic(kube, builder_inputs.OPTIONS)
+    for name in (version.name, beside, beside):
+        await traffic.ensure(subject, name)
+    weights = {version.name: 50, other: 50}
+    routing = Routing(fresh=beside, fresh_weight=50)
+    for _ in range(2):
+        await traffic.split(subject, weights, routing=routing)
+    view = await traffic.observe(subject)
+    assert set(view.services) == {version.name, beside}
+    assert (view.traffic.weights, view.traffic.routing) == (weights, routing)
+    route = await kube.get(HTTP_ROUTES, namespace, "movies")
+    assert route is not None
+    assert route["metadata"]["generation"] == 1, "the same again is no change"
+    await traffic.split(subject, {version.name: 100})
+    await traffic.release(subject, beside)
+    view = await traffic.observe(subject)
+    assert set(view.services) == {version.name}
+    assert (view.traffic.weights, view.traffic.routing) == ({version.name: 100}, PLAIN)
 
 
 async def test_the_record_of_an_experiment_is_stored_as_it_was_written(

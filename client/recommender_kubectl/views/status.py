@@ -37,6 +37,9 @@ class ModelStatus:
     stage: str
     champion: Arm | None
     candidate: Arm | None
+    #: Fresh deployment of the champion beside the candidate, and its part of championWeight.
+    fresh_champion: str | None
+    fresh_champion_weight: int | None
     previous: str | None
     progress: Progress | None
     verdict: str | None
@@ -62,6 +65,8 @@ def of_model(model: Model, versions: Sequence[Version], now: datetime.datetime) 
         stage=model.stage,
         champion=_arm(model.champion, model.champion_weight, named),
         candidate=_arm(model.candidate, model.candidate_weight, named),
+        fresh_champion=model.fresh_champion,
+        fresh_champion_weight=model.fresh_champion_weight,
         previous=model.previous,
         progress=progress.of_version(model, candidate, others, now) if candidate else None,
         verdict=model.verdict,
@@ -84,6 +89,7 @@ def render(seen: ModelStatus, style: Style, now: datetime.datetime) -> list[str]
         [
             ("Champion", _champion(seen.champion, now)),
             ("Candidate", _candidate(seen.candidate, style)),
+            ("Fresh champion", _fresh(seen)),
             ("Previous", f"{seen.previous}, kept warm" if seen.previous else ""),
             ("Progress", progress_line(seen.progress) if seen.progress else ""),
             ("Verdict", style.word(seen.verdict or "") if seen.candidate else ""),
@@ -153,6 +159,15 @@ def _candidate(arm: Arm | None, style: Style) -> str:
     if arm is None:
         return ""
     return ", ".join(filter(None, (arm.version, _share(arm), style.word(arm.stage))))
+
+
+def _fresh(seen: ModelStatus) -> str:
+    if seen.fresh_champion is None:
+        return ""
+    if not seen.fresh_champion_weight:
+        return f"{seen.fresh_champion}, gets no requests now"
+    part = seen.fresh_champion_weight
+    return f"{seen.fresh_champion}, {part} % of the requests, a part of the champion's"
 
 
 def _share(arm: Arm) -> str:

@@ -14,13 +14,20 @@ from recommender_console.plot import Reading
 from recommender_kubectl import text
 from recommender_kubectl.objects import Metric, Model, Step
 
+_ROLES = {"champion": "champion", "fresh": "fresh champion", "candidate": "candidate"}
 _TONES = {"Pass": "pass", "Fail": "fail", "Error": "fail"}
 
 
 def split(model: Model) -> Markup | None:
-    """Return the weights of champion and candidate as they are served."""
+    """Return the weights of champion and candidate as they are served.
+
+    A fresh deployment of the champion has its part of the champion's weight.
+    """
+    part = model.fresh_champion_weight or 0
+    of_champion = model.champion_weight
     arms = (
-        ("champion", model.champion, model.champion_weight),
+        ("champion", model.champion, None if of_champion is None else of_champion - part),
+        ("fresh", model.fresh_champion, part),
         ("candidate", model.candidate, model.candidate_weight),
     )
     shares = [
@@ -29,7 +36,7 @@ def split(model: Model) -> Markup | None:
     if not shares:
         return None
     keys = [
-        tag("li", tag("span", "", class_=f"key {role}"), f"{role} {name}: {percent} %")
+        tag("li", tag("span", "", class_=f"key {role}"), f"{_ROLES[role]} {name}: {percent} %")
         for role, name, percent in shares
     ]
     return tag("div", plot.split(shares), tag("ul", *keys, class_="keys"), class_="split-figure")

@@ -88,6 +88,9 @@ class Reason(enum.StrEnum):
     #: The former champion answers in place of the champion.
     STANDBY_SERVES = "StandbyServes"
     CHAMPION_RETURNED = "ChampionReturned"
+    #: The fresh deployment of the champion beside a candidate.
+    FRESH_CHAMPION_SERVES = "FreshChampionServes"
+    FRESH_CHAMPION_UNAVAILABLE = "FreshChampionUnavailable"
     ROLLING_OUT = "RollingOut"
     SERVING = "Serving"
     CANDIDATE_FAILED = "CandidateFailed"

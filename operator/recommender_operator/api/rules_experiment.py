@@ -1,4 +1,4 @@
-"""CEL rules of `spec.experiment`, and of `testHeader` and `shadow` of `spec.rollout`."""
+"""CEL rules of `spec.experiment`, and of what else needs a route of the operator."""
 
 from __future__ import annotations
 
@@ -54,6 +54,12 @@ ROLLOUT = (
         "!has(self.shadow) || !has(self.traffic) || self.traffic != 'Knative'",
         "rollout.shadow requires rollout.traffic Gateway: only its route can say which candidate "
         "gets copies",
+    ),
+    (
+        "!has(self.freshChampion) || !self.freshChampion || !has(self.traffic) || "
+        "self.traffic != 'Knative'",
+        "rollout.freshChampion requires rollout.traffic Gateway: Knative splits requests between "
+        "two revisions only",
     ),
 )
 EXPERIMENT = (

@@ -82,6 +82,17 @@ class RolloutSpec(ApiModel):
         "users' requests, and its answers are thrown away. A broken limit rolls it back before "
         "any user saw an answer. No phase if absent.",
     )
+    fresh_champion: bool = Field(
+        default=False,
+        description="During a rollout a second, new deployment of the champion gets as many "
+        "requests as the candidate, and the steps compare the candidate with it instead of with "
+        "pods that have been warm for long. It costs one more deployment.",
+    )
+
+    @property
+    def has_fresh_champion(self) -> bool:
+        """Whether a rollout has a fresh champion; only a route of ours has a third arm."""
+        return self.fresh_champion and self.traffic is TrafficMode.GATEWAY
 
 
 class OnDeadline(enum.StrEnum):

@@ -234,6 +234,14 @@ class RecommenderModelStatus(ApiModel):
     candidate_weight: int | None = Field(
         default=None, description="Percent of requests for the candidate; absent if there is none."
     )
+    fresh_champion: str | None = Field(
+        default=None,
+        max_length=253,
+        description="Fresh deployment of the champion beside the candidate; absent if none.",
+    )
+    fresh_champion_weight: int | None = Field(
+        default=None, description="Its percent of requests, which are part of championWeight."
+    )
     last_outcome: LastOutcome | None = Field(
         default=None, description="Outcome of the last candidate."
     )

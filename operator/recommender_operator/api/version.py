@@ -199,6 +199,10 @@ class StepRecord(ApiModel):
     metrics: tuple[MetricVerdict, ...] = Field(
         default=(), max_length=20, description="The metrics with their numbers."
     )
+    fresh_champion: bool = Field(
+        default=False,
+        description="Whether the stable values are those of a fresh deployment of the champion.",
+    )
 
     @property
     def is_shadow(self) -> bool:
@@ -248,6 +252,22 @@ class Standby(ApiModel):
     def active(self) -> bool:
         """Whether the standby answers now."""
         return self.until is None
+
+
+class FreshChampion(ApiModel):
+    version: str = Field(max_length=253, description="Champion that it is a deployment of.")
+    unready_since: datetime.datetime | None = Field(
+        default=None,
+        description="Time since which the rollout waits for it; absent if it is ready.",
+    )
+    outages: int = Field(
+        default=0, ge=0, description="Number of times that it was not ready after it had been."
+    )
+    given_up: str = Field(
+        default="",
+        max_length=1024,
+        description="Why the rollout goes on without it, compared with the champion's other pods.",
+    )
 
 
 class Smoke(ApiModel):
@@ -342,6 +362,11 @@ class ModelVersionStatus(ApiModel):
     )
     experiment: ExperimentStatus | None = Field(
         default=None, description="Experiment of its rollout, if spec.experiment asked for one."
+    )
+    fresh_champion: FreshChampion | None = Field(
+        default=None,
+        description="Fresh deployment of the champion beside it, if rollout.freshChampion asked "
+        "for one.",
     )
     decision: VersionDecision | None = Field(default=None, description="Outcome and its reason.")
     failure: str | None = Field(

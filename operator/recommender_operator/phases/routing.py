@@ -1,4 +1,4 @@
-"""How the route splits the requests of a rollout: by users, for testers, and with copies."""
+"""How the route splits the requests of a rollout: by users, with copies, and between its arms."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import datetime
 from collections.abc import Iterable, Mapping
 
 from recommender_operator.api.spec_rollout import RolloutSpec, TrafficMode
-from recommender_operator.api.version import ModelVersionStatus, VersionStage
+from recommender_operator.api.version import FreshChampion, ModelVersionStatus, VersionStage
 from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
 from recommender_operator.observed import PLAIN, Routing, VersionObject
-from recommender_operator.resources import shadowing
+from recommender_operator.resources import fresh, shadowing
 from recommender_operator.resources.assignment import Assignment
 
 
@@ -44,6 +44,43 @@ def shadows(rollout: RolloutSpec, status: ModelVersionStatus) -> bool:
     if status.weight > 0:  # the phase was added to the spec when users were on their way
         return False
     return not status.steps or (status.steps[-1].is_shadow and status.steps[-1].ended_at is None)
+
+
+def fresh_of(
+    rollout: RolloutSpec, candidate: VersionObject | None, champion: VersionObject | None
+) -> FreshChampion | None:
+    """Return the record of a rollout's fresh champion; None if it goes on without one."""
+    if candidate is None or candidate.status.stage is not VersionStage.CANARY:
+        return None
+    record = candidate.status.fresh_champion
+    if record is None or record.given_up or not rollout.has_fresh_champion:
+        return None
+    return record if champion is not None and record.version == champion.name else None
+
+
+def fresh_weight(share: int, *, by_users: bool) -> int:
+    """Return the fresh champion's percent of what a route sends to champion and candidate.
+
+    It answers as many requests as a candidate with this percent, or all that the champion has
+    left. If users are assigned, the route sends the champion everything, and its transformers pass
+    on what is the candidate's: then the fresh one takes at most half, because it is new to a load
+    that the candidate does not have.
+    """
+    left = 100 - share
+    if not by_users:
+        return min(share, left)
+    return min(50, max(1, round(100 * share / left)))
+
+
+def arms(weights: Mapping[str, int], found: Routing) -> dict[str, int]:
+    """Return the percent of the requests by deployment: the fresh champion has its own."""
+    champion = fresh.version_of(found.fresh)
+    if not found.fresh or champion not in weights:
+        return dict(weights)
+    part = found.fresh_weight
+    if found.experiment:
+        part = round(part * weights[champion] / 100)
+    return {**weights, champion: weights[champion] - part, found.fresh: part}
 
 
 def running(experiment: ExperimentStatus | None) -> ExperimentPhase | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import functools
+from collections.abc import Mapping
 
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.spec import Algorithm, OnFailure, TrainingSpec
@@ -21,7 +22,7 @@ from recommender_operator.api.version import (
 )
 from recommender_operator.observed import Observed, Routing, ServiceState, VersionObject
 from recommender_operator.phases import routing
-from recommender_operator.resources import names
+from recommender_operator.resources import fresh, names
 
 #: Stages in which a version is served before it is promoted.
 ROLLING_OUT = (VersionStage.DEPLOYING, VersionStage.SMOKE_TESTING, VersionStage.CANARY)
@@ -202,8 +203,36 @@ class View:
             return dataclasses.replace(found, shadow="")
         others = weights.keys() - {candidate.name if candidate is not None else ""}
         if found.experiment and not any(self._answers(name) for name in others):
-            return dataclasses.replace(found, experiment="")
-        return found
+            found = dataclasses.replace(found, experiment="")
+        return self._with_fresh(found, weights)
+
+    def _with_fresh(self, found: Routing, weights: Mapping[str, int]) -> Routing:
+        """Return the routing with a share for the fresh champion, if it can take one."""
+        candidate, deployment = self.candidate, self.fresh
+        share = weights.get(candidate.name, 0) if candidate is not None else 0
+        if deployment is None or not self.fresh_answers or not 0 < share < 100:
+            return found
+        part = routing.fresh_weight(share, by_users=bool(found.experiment))
+        return dataclasses.replace(found, fresh=deployment, fresh_weight=part)
+
+    @property
+    def fresh(self) -> str | None:
+        """Name of the rollout's fresh champion; None if the rollout goes on without one."""
+        record = routing.fresh_of(self.spec.rollout, self.candidate, self.champion)
+        return None if record is None else fresh.deployment(record.version)
+
+    @property
+    def fresh_answers(self) -> bool:
+        """Whether the fresh champion can answer in the champion's place.
+
+        It was ready, and has the pods to answer by its model. While a standby answers for the
+        champion's version, nothing else does.
+        """
+        record = routing.fresh_of(self.spec.rollout, self.candidate, self.champion)
+        if record is None or record.unready_since is not None or self.standby is not None:
+            return False
+        service = self.service(fresh.deployment(record.version))
+        return service is not None and service.ready_pods > 0
 
     def _may_get_copies(self, candidate: VersionObject) -> bool:
         """Return whether a candidate in its shadow phase, or about to begin it, gets copies.
@@ -265,6 +294,7 @@ def fresh_rollout(status: ModelVersionStatus) -> dict[str, object]:
         "approved_at": None,
         "unready_since": None,
         "interruptions": Interruptions(),
+        "fresh_champion": None,
         "replaced": None,
         "failure": None,
     }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from recommender_operator.api import host_names
 from recommender_operator.observed import PLAIN, ModelObject, Routing
-from recommender_operator.resources import assignment, labels, shadowing
+from recommender_operator.resources import assignment, fresh, labels, shadowing
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
 
@@ -43,14 +43,16 @@ def http_route(
 
     A missing backend makes ResolvedRefs false even at weight 0, so the route lists only versions
     that receive requests. During an experiment all requests go to the stable version, whose
-    transformers forward those of the candidate's users.
+    transformers forward those of the candidate's users. A fresh deployment of the champion has a
+    part of what the champion would get.
 
     Raises:
-        ValueError: the weights are not percentages that sum to 100, or not those of the header.
+        ValueError: the weights are not percentages that sum to 100, or not those of the header, or
+            the champion has too little for its fresh deployment.
     """
     if sum(weights.values()) != 100 or any(not 0 <= w <= 100 for w in weights.values()):
         raise ValueError(f"weights must be 0..100 and sum to 100, got {dict(weights)}")
-    receivers = _receivers(weights, routing.experiment)
+    receivers = _shared(_receivers(weights, routing.experiment), routing)
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
@@ -85,6 +87,16 @@ def _receivers(weights: Mapping[str, int], header: str) -> Mapping[str, int]:
     ):
         raise ValueError(f"weights {dict(weights)} are not those of the header {header!r}")
     return {others[0]: 100}
+
+
+def _shared(receivers: Mapping[str, int], routing: Routing) -> Mapping[str, int]:
+    """Return the receivers with the champion's fresh deployment beside it, or in its place."""
+    if not routing.fresh:
+        return receivers
+    champion, part = fresh.version_of(routing.fresh), routing.fresh_weight
+    if not 0 < part <= receivers.get(champion, 0):
+        raise ValueError(f"{champion} has no {part} % for {routing.fresh} of {dict(receivers)}")
+    return {**receivers, champion: receivers[champion] - part, routing.fresh: part}
 
 
 def _rules(receivers: Mapping[str, int], values: Mapping[str, str], tester: str) -> list[Manifest]:
@@ -153,18 +165,27 @@ def _backends(weights: Mapping[str, int], port: int) -> list[Manifest]:
 def weights_of(route: Manifest) -> dict[str, int]:
     """Return the percent by version in a route: of the users in an experiment, else of requests.
 
-    It reads the last rule, which is not that of testers.
+    It reads the last rule, which is not that of testers. What a fresh deployment gets is a part of
+    its version's.
     """
     rule = _rules_of(route)[-1]
     weights: dict[str, int] = {}
-    for backend in rule.get("backendRefs") or []:
-        name = str(backend.get("name", ""))
-        if name.endswith(SERVICE_SUFFIX):
-            weights[name.removesuffix(SERVICE_SUFFIX)] = int(backend.get("weight", 1))
+    for deployment, weight in _receivers_in(rule).items():
+        version = fresh.version_of(deployment)
+        weights[version] = weights.get(version, 0) + weight
     users = assignment.parse(_set_in(rule, assignment.HEADER))
     if users is None or len(weights) != 1 or users.candidate in weights:
         return weights
     return {next(iter(weights)): 100 - users.percent, users.candidate: users.percent}
+
+
+def _receivers_in(rule: Manifest) -> dict[str, int]:
+    """Return the weight by deployment in a rule."""
+    return {
+        str(backend["name"]).removesuffix(SERVICE_SUFFIX): int(backend.get("weight", 1))
+        for backend in rule.get("backendRefs") or []
+        if str(backend.get("name", "")).endswith(SERVICE_SUFFIX)
+    }
 
 
 def routing_of(route: Manifest) -> Routing:
@@ -176,11 +197,15 @@ def routing_of(route: Manifest) -> Routing:
         names = [str(backend.get("name", "")) for backend in rule.get("backendRefs") or []]
         if headers and names and headers[0].get("name") == TEST_HEADER:
             tester, tested = str(headers[0].get("value")), names[0].removesuffix(SERVICE_SUFFIX)
+    receivers = _receivers_in(rules[-1])
+    beside = next(filter(fresh.is_fresh, receivers), "")
     return Routing(
         experiment=_set_in(rules[-1], assignment.HEADER),
         tester=tester,
         tested=tested,
         shadow=_set_in(rules[-1], shadowing.HEADER),
+        fresh=beside,
+        fresh_weight=receivers.get(beside, 0),
     )
 
 

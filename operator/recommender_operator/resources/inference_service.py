@@ -69,29 +69,35 @@ EXPERIMENTS = "1"
 SHADOWS = "1"
 
 
-def standard(model: ModelObject, version: VersionObject, options: Options) -> Manifest:
+def standard(
+    model: ModelObject, version: VersionObject, options: Options, *, name: str = ""
+) -> Manifest:
     """Return the InferenceService of one version in Standard mode, owned by the version.
+
+    `name` is that of another deployment of the version (`fresh.py`), whose pods count and report
+    as the version.
 
     Raises:
         NotPublishedError: the version has no artifact.
     """
+    name = name or version.name
     return {
         "apiVersion": API_VERSION,
         "kind": "InferenceService",
-        "metadata": _standard_metadata(model, version),
+        "metadata": _standard_metadata(model, version, name),
         "spec": {
-            "predictor": _standard_predictor(model, version, options),
-            "transformer": _standard_transformer(model, version, options),
+            "predictor": _standard_predictor(model, version, options, name),
+            "transformer": _standard_transformer(model, version, options, name),
         },
     }
 
 
-def _standard_metadata(model: ModelObject, version: VersionObject) -> Manifest:
+def _standard_metadata(model: ModelObject, version: VersionObject, name: str) -> Manifest:
     return {
-        "name": version.name,
+        "name": name,
         "namespace": model.namespace,
         "labels": {
-            **labels.of_version(model.name, version.name),
+            **labels.of_version(model.name, name),
             # KServe must not create a route; the operator does.
             VISIBILITY: "cluster-local",
         },
@@ -115,7 +121,9 @@ def _class(serving: ServingSpec) -> str:
     return "none" if serving.autoscaling is None else "external"
 
 
-def _standard_predictor(model: ModelObject, version: VersionObject, options: Options) -> Manifest:
+def _standard_predictor(
+    model: ModelObject, version: VersionObject, options: Options, name: str
+) -> Manifest:
     model_container = triton(model, artifact_of(version), options)
     model_container.update(probes("/v2/health/ready", "/v2/health/live", TRITON_HTTP_PORT))
     model_container["lifecycle"] = {"preStop": {"sleep": {"seconds": TRITON_PRE_STOP_SECONDS}}}
@@ -123,21 +131,21 @@ def _standard_predictor(model: ModelObject, version: VersionObject, options: Opt
         {"name": "h2c", "containerPort": TRITON_GRPC_PORT, "protocol": "TCP"}
     ]
     return {
-        **_component(model, version, Component.PREDICTOR, options),
+        **_component(model, name, Component.PREDICTOR, options),
         "model": model_container,
         "initContainers": [verifier(artifact_of(version), model.spec.serving, options)],
     }
 
 
 def _standard_transformer(
-    model: ModelObject, version: VersionObject, options: Options
+    model: ModelObject, version: VersionObject, options: Options, name: str
 ) -> Manifest:
     container = transformer(
         model,
         version,
         options,
         name="kserve-container",
-        predictor=f"{version.name}-predictor.{model.namespace}:{SERVICE_PORT}",
+        predictor=f"{name}-predictor.{model.namespace}:{SERVICE_PORT}",
     )
     container["args"] += ["--model-wait-seconds", str(MODEL_WAIT_SECONDS)]
     container.update(probes("/v2/health/ready", "/v2/health/live", HTTP_PORT))
@@ -146,16 +154,14 @@ def _standard_transformer(
         {"name": "h2c", "containerPort": GRPC_PORT, "protocol": "TCP"},
     ]
     return {
-        **_component(model, version, Component.TRANSFORMER, options),
+        **_component(model, name, Component.TRANSFORMER, options),
         "containers": [container],
     }
 
 
-def _component(
-    model: ModelObject, version: VersionObject, component: Component, options: Options
-) -> Manifest:
-    """Return the fields that both components have in Standard mode."""
-    marks = labels.of_component(model.name, version.name, component)
+def _component(model: ModelObject, name: str, component: Component, options: Options) -> Manifest:
+    """Return the fields that both components of a deployment have in Standard mode."""
+    marks = labels.of_component(model.name, name, component)
     replicas = autoscaling.minimum(model.spec.serving, component)
     return {
         **_pods(model, replicas, marks, options),

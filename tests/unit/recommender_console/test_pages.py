@@ -119,6 +119,16 @@ def test_the_page_of_a_model_shows_weights_numbers_drift_lineage_and_history() -
     assert 'aria-label="Drift by feature. hour: 0.1421, counts from 0.1;' in page
 
 
+def test_the_split_shows_a_fresh_champion_as_a_part_of_the_champions_requests() -> None:
+    seen = samples.seen(
+        championWeight=80, candidateWeight=20, freshChampion=f"{CHAMPION}-f",
+        freshChampionWeight=20,
+    )  # fmt: skip
+    said = texts(model_page(seen, samples.seen_versions()))
+    shares = f"champion {CHAMPION}: 60 % fresh champion {CHAMPION}-f: 20 % candidate"
+    assert shares in said
+
+
 def test_only_actions_that_make_sense_are_links_and_the_others_say_why() -> None:
     page = model_page(samples.seen(), samples.seen_versions())
     assert set(re.findall(r"/actions/(\w+)", page)) == {"promote", "abort", "pause"}

@@ -170,3 +170,21 @@ def test_the_shadow_phase_has_a_name_and_a_next_step() -> None:
     lines = why.render(why.of_version(samples.read_model(), versions, None), PIPE, NOW)
     assert "Shadow phase for 2 min: Inconclusive" in "\n".join(lines)
     assert "nobody sees its answers" in lines[-1]
+
+
+def test_a_fresh_champion_is_shown_with_its_part_and_at_the_steps_that_had_it() -> None:
+    name = f"{samples.CHAMPION}-f"
+    model = samples.read_model(freshChampion=name, freshChampionWeight=50)
+    lines = status.render(status.of_model(model, samples.read_versions(), NOW), PIPE, NOW)
+    (line,) = [line for line in lines if line.startswith("Fresh champion")]
+    assert f"{name}, 50 % of the requests, a part of the champion's" in line
+    away = samples.read_model(freshChampion=name, freshChampionWeight=0)
+    lines = status.render(status.of_model(away, samples.read_versions(), NOW), PIPE, NOW)
+    assert any("gets no requests now" in line for line in lines)
+    without = status.render(
+        status.of_model(samples.read_model(), samples.read_versions(), NOW), PIPE, NOW
+    )
+    assert not any(line.startswith("Fresh champion") for line in without)
+    step = {"weight": 10, "startedAt": samples.at(2), "verdict": "Pass", "freshChampion": True}
+    explained = why.of_version(model, samples.read_versions(steps=[step]), None)
+    assert "Step at 10 % beside a fresh champion" in "\n".join(why.render(explained, PIPE, NOW))

@@ -88,6 +88,7 @@ class Story:
         mortal: bool = False,
         jump: tuple[int, datetime.timedelta] | None = None,
         experiment: Mapping[str, Any] | None = None,
+        rollout: Mapping[str, Any] | None = None,
     ) -> None:
         """`jump`: the number of a look, and the error of the clock from then on."""
         self.collector = FakeCollector(lambda: self.rig)
@@ -107,7 +108,7 @@ class Story:
             self.rig.kube,
             finalizers=[],
             spec={
-                "rollout": {"traffic": mode},
+                "rollout": {"traffic": mode, **(rollout or {})},
                 "analysis": {"stepSeconds": 20, "intervalSeconds": 5, "minRequests": 100},
                 "drift": {"enabled": False},
                 **(

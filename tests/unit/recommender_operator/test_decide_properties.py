@@ -209,9 +209,13 @@ class AnyCluster(RuleBasedStateMachine):
     @rule(
         steps=st.sampled_from([(100,), (10, 100), (1, 20, 50, 100)]),
         shadow=st.sampled_from([None, {}, {"share": 1, "seconds": 20}]),
+        fresh=st.booleans(),
     )
-    def edit_rollout(self, steps: tuple[int, ...], shadow: dict[str, object] | None) -> None:
-        rollout = {"steps": [{"weight": w} for w in steps], "shadow": shadow}
+    def edit_rollout(
+        self, steps: tuple[int, ...], shadow: dict[str, object] | None, fresh: bool
+    ) -> None:
+        weights = [{"weight": w} for w in steps]
+        rollout = {"steps": weights, "shadow": shadow, "freshChampion": fresh}
         self.world.edit(rollout=rollout)
 
     @rule(plan=st.sampled_from([None, PLAN, PLAN | {"weight": 20}, PLAN | {"mode": "Observe"}]))

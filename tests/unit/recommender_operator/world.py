@@ -17,7 +17,7 @@ from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import StepRecord
 from recommender_operator.decide import decide
 from recommender_operator.observed import JobKind, Observed, VersionObject
-from recommender_operator.phases import storage
+from recommender_operator.phases import routing, storage
 from tests.unit.recommender_operator.simulation.acting import execute
 from tests.unit.recommender_operator.simulation.cluster import Cluster
 from tests.unit.recommender_operator.simulation.observing import observe
@@ -59,7 +59,7 @@ class World(Cluster):
     def tick(self, seconds: float = 5) -> None:
         """Let time pass and serve requests according to the route."""
         self.now += datetime.timedelta(seconds=seconds)
-        for version, weight in self.route.items():
+        for version, weight in routing.arms(self.route, self.routing).items():
             service = self.services.get(version)
             if service is not None and service.ready:
                 served = int(self.requests_per_second * seconds * weight / 100)

@@ -16,6 +16,7 @@ from recommender_operator.adapters.pods.http import TIMEOUT, ExchangeError, exch
 from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.analysis.series import PREFIX
 from recommender_operator.observed import PodCounters, Sample
+from recommender_operator.resources import fresh
 
 PORT = 8080
 #: Maximum number of concurrent scrapes in one look, and in all looks: enough for ten workers, so
@@ -101,6 +102,6 @@ def _counters(page: str, version: str, only: tuple[str, ...]) -> PodCounters:
             deleted one.
     """
     whose = _VERSION.search(page)
-    if whose is not None and whose[1] != version:
+    if whose is not None and whose[1] != fresh.version_of(version):
         raise ValueError(f"the page is of another version: {whose[1][:100]!r}")
     return parse_page(page, only)

@@ -21,6 +21,8 @@ class SampleProvider(Protocol):
     ) -> Sample:
         """Return the counters by pod; at least those whose names begin with one of `only`.
 
+        `version` may be the name of a version's fresh deployment, whose pods count as the version.
+
         A pod that does not answer is omitted, or has empty counters.
 
         Raises:

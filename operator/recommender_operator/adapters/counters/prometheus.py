@@ -18,6 +18,7 @@ from recommender_operator.analysis.series import PREFIX, canonical
 from recommender_operator.analysis.window import CREATED
 from recommender_operator.api import base_url
 from recommender_operator.observed import Sample
+from recommender_operator.resources import fresh
 
 #: Maximum size of a response in bytes, enough for some hundred pods.
 LIMIT = 64 * 2**20
@@ -87,7 +88,8 @@ class Prometheus:
             SampleError: the query failed, or returned no series of these pods.
         """
         names = "|".join(f"{name}.*" for name in only or (PREFIX,))
-        query = f'{{__name__=~"{names}",version={json.dumps(version)}}}'
+        served = fresh.version_of(version)
+        query = f'{{__name__=~"{names}",version={json.dumps(served)}}}'
         try:
             body = await instant_query(self._session, self._url, query)
             sample = await asyncio.to_thread(parse_answer, body, namespace, pods)

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from recommender_operator.adapters.kubernetes.port import Object
 from recommender_operator.adapters.pods.states import label
 from recommender_operator.observed import VersionObject
-from recommender_operator.resources import labels, ownership
+from recommender_operator.resources import fresh, labels, ownership
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ def serving_pods(
     model_uid: str,
     versions: Iterable[VersionObject],
 ) -> dict[str, list[Object]]:
-    """Return the serving pods by version.
+    """Return the serving pods by version, or by its fresh deployment.
 
     In Knative mode one InferenceService, which the model owns, serves all versions, and its
     template names the version; in Gateway mode the version itself is the owner.
@@ -72,6 +72,8 @@ def serving_pods(
     for pod in pods:
         version = label(pod, labels.VERSION)
         owner = owners.get(pod["metadata"]["uid"])
-        if version and (owner == model_uid or names.get(owner or "") == version):
+        if not version:
+            continue
+        if owner == model_uid or names.get(owner or "") == fresh.version_of(version):
             result.setdefault(version, []).append(pod)
     return result

@@ -30,6 +30,7 @@ from recommender_operator.observed import PLAIN, Routing, ServiceState, TrafficS
 from recommender_operator.resources import (
     autoscaling,
     disruption,
+    fresh,
     http_route,
     inference_service,
     isolation,
@@ -87,8 +88,9 @@ class GatewayTraffic:
     async def ensure(self, subject: Subject, version: str) -> None:
         service = _current(subject, version)
         if service is None:
+            served = subject.versions[fresh.version_of(version)]
             manifest = inference_service.standard(
-                subject.model, subject.versions[version], self._options
+                subject.model, served, self._options, name=version
             )
             service = await self._objects.apply(INFERENCE_SERVICES, manifest, subject.claim)
         # The service owns what follows, so that it is deleted with the service.

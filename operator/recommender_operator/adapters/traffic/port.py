@@ -102,6 +102,9 @@ class Traffic(Protocol):
     async def ensure(self, subject: Subject, version: str) -> None:
         """Serve a version, without requests if another one receives them.
 
+        In Gateway mode it may be the name of a version's fresh deployment (`resources/fresh.py`),
+        here, in `release` and in what is observed.
+
         Raises:
             NotPublishedError: the version has no artifact.
         """

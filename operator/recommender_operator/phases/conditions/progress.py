@@ -23,6 +23,8 @@ REPEATED = (
     "candidate",
     "candidate_weight",
     "champion_weight",
+    "fresh_champion",
+    "fresh_champion_weight",
     "verdict",
     "url",
     "sequence",

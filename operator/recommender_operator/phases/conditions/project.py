@@ -7,6 +7,7 @@ from recommender_operator.api.spec import TrafficMode
 from recommender_operator.api.status import LastOutcome, Stage
 from recommender_operator.api.version import TERMINAL, VersionDecision, VersionStage
 from recommender_operator.observed import VersionObject
+from recommender_operator.phases import routing
 from recommender_operator.phases.conditions import making, serving
 from recommender_operator.phases.turn import Turn
 
@@ -41,6 +42,8 @@ def step(turn: Turn) -> None:
         candidate=name,
         champion_weight=turn.desired_weights.get(champion.name, 0) if champion else None,
         candidate_weight=turn.desired_weights.get(name, 0) if name else None,
+        fresh_champion=turn.fresh,
+        fresh_champion_weight=_fresh_weight(turn),
         last_outcome=_last_outcome(turn),
         verdict=_verdict(subject),
         url=_host(turn),
@@ -50,6 +53,12 @@ def step(turn: Turn) -> None:
         making.set_conditions(turn, subject)
     serving.set_conditions(turn, subject)
     _complete(turn)
+
+
+def _fresh_weight(turn: Turn) -> int | None:
+    if turn.fresh is None:
+        return None
+    return routing.arms(turn.desired_weights, turn.desired_routing).get(turn.fresh, 0)
 
 
 def _stage(turn: Turn) -> Stage:

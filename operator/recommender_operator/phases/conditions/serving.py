@@ -7,6 +7,7 @@ import datetime
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
+from recommender_operator.phases import routing
 from recommender_operator.phases.conditions import summary
 from recommender_operator.phases.conditions.summary import ConditionValue
 from recommender_operator.phases.turn import Turn
@@ -123,7 +124,19 @@ def _where(turn: Turn, candidate: VersionObject) -> str:
     if shadow is not None and turn.desired_routing.shadow:
         share = f"a share of {shadow.share:.4g} of the requests"
         text = f"{candidate.name} answers copies of {share} (shadow phase)"
+    text += _beside(turn)
     if not turn.route_agrees:
         why = turn.observed.traffic.message
         return f"{text} once the data plane reports it" + (f" ({why})" if why else "")
     return text + (f"; {analysis.reason}" if analysis is not None else "")
+
+
+def _beside(turn: Turn) -> str:
+    """Return what is said about a fresh champion, if the rollout has one."""
+    name = turn.fresh
+    if name is None:
+        return ""
+    if not turn.fresh_answers:
+        return f"; the fresh champion {name} is not ready"
+    part = routing.arms(turn.desired_weights, turn.desired_routing).get(name, 0)
+    return f", and the fresh champion {name} {part} %" if part else ""

@@ -1,5 +1,7 @@
 """Services of the champion, the candidate, and the previous champion, which is kept warm.
 
+A rollout may also have a fresh deployment of the champion (`stages/fresh_champion.py`).
+
 A service is deleted only after the data plane sends it no more requests.
 """
 
@@ -31,7 +33,12 @@ def step(turn: Turn) -> None:
     if candidate is not None and candidate.status.artifact is not None:
         keep.add(candidate.name)
         if candidate.status.stage in ROLLING_OUT:
-            _refresh(turn, candidate)
+            _refresh(turn, candidate.name)
+    if turn.fresh is not None:
+        keep.add(turn.fresh)
+        if turn.service(turn.fresh) is None:
+            turn.do(EnsureService(version=turn.fresh))
+        _refresh(turn, turn.fresh)
     if turn.target is not None:
         keep.add(turn.target)
     for name in sorted(set(turn.observed.services) - keep):
@@ -44,19 +51,19 @@ def _ensure(turn: Turn, version: VersionObject) -> None:
         return
     if turn.service(version.name) is None:
         turn.do(EnsureService(version=version.name))
-    _refresh(turn, version)
+    _refresh(turn, version.name)
 
 
-def _refresh(turn: Turn, version: VersionObject) -> None:
-    service = turn.service(version.name)
+def _refresh(turn: Turn, deployment: str) -> None:
+    service = turn.service(deployment)
     if service is not None and service.outdated:
-        turn.do(EnsureService(version=version.name))
+        turn.do(EnsureService(version=deployment))
 
 
 def _remove(turn: Turn, name: str) -> None:
     traffic = turn.observed.traffic
     settled = traffic.accepted or not traffic.weights
-    if settled and traffic.weights.get(name, 0) == 0:
+    if settled and traffic.weights.get(name, 0) == 0 and traffic.routing.fresh != name:
         turn.do(DeleteService(version=name))
     else:
         turn.requeue(_DRAIN)

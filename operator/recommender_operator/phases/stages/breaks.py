@@ -15,10 +15,11 @@ from recommender_operator.analysis.verdict import Verdict
 from recommender_operator.analysis.window import WindowStats, window_stats
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
-from recommender_operator.observed import VersionObject
+from recommender_operator.observed import Baseline, Sample, VersionObject
 from recommender_operator.phases import causes, routing
 from recommender_operator.phases.stages import windows
 from recommender_operator.phases.turn import Turn
+from recommender_operator.resources import fresh
 
 #: Number of windows, in multiples of `consecutiveWindows`, in which a new champion is compared
 #: with the former one. Later, the sessions may have changed.
@@ -32,10 +33,12 @@ def watch_candidate(turn: Turn, candidate: VersionObject) -> str | None:
     if champion is None or not turn.spec.drift.enabled:
         return None
     key = windows.break_key(candidate)
+    # The sessions of a fresh champion are as many as the candidate's; the others may be few.
+    beside = turn.fresh or champion.name
     ours = windows.since_baseline(turn, key, candidate.name)
-    theirs = windows.since_baseline(turn, key, champion.name)
+    theirs = windows.since_baseline(turn, key, beside)
     if ours is None or theirs is None:
-        _restart(turn, key, candidate.name, champion.name)
+        _restart(turn, key, candidate.name, beside)
         return None
     since = turn.observed.baselines[key].taken_at
     of_ours, of_theirs = routing.user_shares(candidate.status.experiment, since)
@@ -46,7 +49,7 @@ def watch_candidate(turn: Turn, candidate: VersionObject) -> str | None:
     )
     if seen.verdict is Verdict.INCONCLUSIVE:
         return None
-    windows.save(turn, key, [candidate.name, champion.name])
+    windows.save(turn, key, [candidate.name, beside])
     if _is_lost(seen, ours, theirs):
         return None
     return seen.message if _advance(turn, seen) and _acts(turn, candidate, seen) else None
@@ -107,9 +110,20 @@ def _served_beside(
         return None
     if previous.name not in start.samples or previous.name not in end.samples:
         return None
-    served = window_stats(start.samples[previous.name], end.samples[previous.name])
+    both = [previous.name, fresh.deployment(previous.name)]
+    present = [name for name in both if name in start.samples and name in end.samples]
+    served = window_stats(_pods(start, present), _pods(end, present))
     _, share = routing.user_shares(champion.status.experiment)
     return dataclasses.replace(served, user_share=share)
+
+
+def _pods(baseline: Baseline, deployments: list[str]) -> Sample:
+    """Return the counters of all pods of some deployments of one version."""
+    return {
+        pod: counters
+        for deployment in deployments
+        for pod, counters in baseline.samples[deployment].items()
+    }
 
 
 def on_probation(turn: Turn) -> bool:

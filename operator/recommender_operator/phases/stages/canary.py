@@ -18,6 +18,7 @@ from recommender_operator.phases import causes
 from recommender_operator.phases.stages import (
     breaks,
     experiment,
+    fresh_champion,
     readiness,
     shadow,
     step_window,
@@ -41,6 +42,8 @@ def step(turn: Turn) -> None:
         turn.requeue(_UNROUTED)
         return
     frozen = turn.spec.paused or turn.held
+    if fresh_champion.step(turn, version, frozen=frozen or turn.standby is not None):
+        return
     if turn.champion is None or version.status.approved_at is not None:
         if not frozen:
             _take_all(turn, version)
@@ -77,6 +80,8 @@ def _next(turn: Turn, version: VersionObject) -> None:
     weight = steps.next_weight(turn, version.status)
     if weight is None:
         _promote_if_allowed(turn, version, "all steps passed")
+        return
+    if version.status.weight == 0 and weight < 100 and fresh_champion.delays(turn):
         return
     if version.status.weight != weight:
         turn.change(version.name, weight=weight)

@@ -35,6 +35,7 @@ def step(turn: Turn) -> None:
         "weight": 0,
         "rollout": rollout,
         "interruptions": stability.begin(turn, version.name),
+        "fresh_champion": None,
     }
     turn.move(version.name, VersionStage.CANARY, **fresh)
 

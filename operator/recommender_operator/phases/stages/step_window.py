@@ -23,15 +23,34 @@ REASONS = {
 }
 
 
-def _stable(turn: Turn) -> VersionObject | None:
+def _stable(turn: Turn) -> str | None:
     """Return the version beside the candidate: the champion, or the standby in its place."""
-    return turn.standby or turn.champion
+    stable = turn.standby or turn.champion
+    return stable.name if stable is not None else None
+
+
+def beside(turn: Turn, record: StepRecord) -> str | None:
+    """Return what a step is compared with: the fresh champion, or else the version beside it.
+
+    The fresh one gets requests neither in a shadow phase nor at weight 100.
+    """
+    shares = not record.is_shadow and record.weight < 100 and turn.standby is None
+    return turn.fresh if shares and turn.fresh is not None else _stable(turn)
+
+
+def _waits(turn: Turn, arm: str | None) -> str:
+    """Return why comparisons do not count for now; empty if they do."""
+    if arm is None or arm != turn.fresh or turn.fresh_answers:
+        return ""
+    return f"{arm}, the fresh champion to compare with, is not ready"
 
 
 def start(turn: Turn, version: VersionObject) -> bool:
     """Start the window of a step; return False if the counters of a version are missing."""
-    stable = _stable(turn)
-    arms = [version.name] if stable is None else [version.name, stable.name]
+    stable, fresh = _stable(turn), turn.fresh
+    arms = [version.name] if stable is None else [version.name, stable]
+    if fresh is not None and fresh in turn.observed.samples:
+        arms.append(fresh)
     record = steps.current(version.status)
     in_shadow = record is not None and record.is_shadow
     if not in_shadow and windows.rollout_key(version) not in turn.observed.baselines:
@@ -43,41 +62,61 @@ def evaluate(turn: Turn, version: VersionObject, record: StepRecord) -> StepVerd
     """Return the verdict on all requests since the start of the step."""
     key = windows.step_key(version)
     baseline = turn.observed.baselines.get(key)
-    beside = _stable(turn)
+    arm = beside(turn, record)
     replaced = (
         baseline is not None
-        and beside is not None
-        and beside.name in turn.observed.samples
-        and beside.name not in baseline.samples
+        and arm is not None
+        and arm in turn.observed.samples
+        and arm not in baseline.samples
     )
     if baseline is None or replaced or (baseline.error and not windows.must_wait(turn, key)):
         saved = start(turn, version)
-        what = "the window of the step starts now" if saved else _why_no_counters(turn, version)
+        what = "the window of the step starts now"
+        what = what if saved else _why_no_counters(turn, version.name)
         kind = Verdict.INCONCLUSIVE if saved else Verdict.ERROR
         return StepVerdict(verdict=kind, metrics=(), message=what)
     copies = record.is_shadow
     candidate = windows.since_baseline(turn, key, version.name, unkept=True, copies=copies)
     if candidate is None:
-        message = _unkept(baseline) or _why_no_counters(turn, version)
+        message = _unkept(baseline) or _why_no_counters(turn, version.name)
         return StepVerdict(verdict=Verdict.ERROR, metrics=(), message=message)
-    stable = windows.since_baseline(turn, key, beside.name, unkept=True) if beside else None
+    why = _waits(turn, arm)
+    # The champion's other pods show a cause that all deployments share; they have been warm for
+    # long, so they are no measure of a latency.
+    known = _stable(turn) if why else arm
+    stable = windows.since_baseline(turn, key, known, unkept=True) if known else None
     if stable is not None and stable.lost and record.weight >= 100:
         # It receives no requests, so no counters are missing.
         stable = None
-    seen = verdicts.evaluate(_limits(turn, record), candidate, _compared(stable, record))
-    if seen.verdict is Verdict.FAIL:
-        return seen
-    if baseline.error:
-        # The window ends with this process: it may fail a candidate, but not promote it.
-        message = _unkept(baseline)
-        return StepVerdict(verdict=Verdict.ERROR, metrics=seen.metrics, message=message)
-    if windows.lost(candidate, stable):
+    seen = verdicts.evaluate(_limits(turn, record), candidate, _compared(stable, record), why)
+    if seen.verdict is not Verdict.FAIL and not baseline.error and windows.lost(candidate, stable):
         # Only a window without loss may pass, so start another one.
         start(turn, version)
-    if seen.verdict is Verdict.PASS and beside and stable is None and record.weight < 100:
-        message = _why_no_counters(turn, beside)
-        return StepVerdict(verdict=Verdict.ERROR, metrics=seen.metrics, message=message)
-    return seen
+    return _qualified(turn, record, seen, error=_unkept(baseline), is_compared=stable is not None)
+
+
+def _qualified(
+    turn: Turn, record: StepRecord, seen: StepVerdict, *, error: str, is_compared: bool
+) -> StepVerdict:
+    """Return a verdict that passes only with all that it needs; a Fail needs nothing more.
+
+    `error`: why the start of the window could not be stored.
+    """
+    arm = beside(turn, record)
+    why = _waits(turn, arm)
+    kind, message = seen.verdict, seen.message
+    if seen.verdict is Verdict.FAIL:
+        return seen
+    if error:
+        # The window ends with this process: it may fail a candidate, but not promote it.
+        kind, message = Verdict.ERROR, error
+    elif why and seen.verdict is not Verdict.ERROR:
+        kind, message = Verdict.INCONCLUSIVE, f"{why}, so the step cannot pass; {seen.message}"
+    elif seen.verdict is Verdict.PASS and arm and not is_compared and record.weight < 100:
+        kind, message = Verdict.ERROR, _why_no_counters(turn, arm)
+    elif arm is not None and arm == turn.fresh:
+        message = f"{seen.message}; compared with {arm}"
+    return StepVerdict(verdict=kind, metrics=seen.metrics, message=message)
 
 
 def _limits(turn: Turn, record: StepRecord) -> AnalysisSpec:
@@ -107,7 +146,12 @@ def note(turn: Turn, version: VersionObject, record: StepRecord, seen: StepVerdi
     age = turn.time - record.judged_at if record.judged_at is not None else None
     if same_verdict and age is not None and age < steps.interval(turn):
         return False
-    noted = {"verdict": str(seen.verdict), "metrics": seen.metrics, "judged_at": turn.time}
+    noted = {
+        "verdict": str(seen.verdict),
+        "metrics": seen.metrics,
+        "judged_at": turn.time,
+        "fresh_champion": turn.fresh_answers and beside(turn, record) == turn.fresh,
+    }
     if not same_verdict and record.verdict == str(Verdict.PASS):
         noted["passed_until"] = turn.time
     steps.note(turn, version.name, **noted)
@@ -119,12 +163,12 @@ def _unkept(baseline: Baseline) -> str:
     return f"{what}: {baseline.error}" if baseline.error else ""
 
 
-def _why_no_counters(turn: Turn, version: VersionObject) -> str:
-    champion = _stable(turn)
-    names = [version.name] + ([champion.name] if champion else [])
+def _why_no_counters(turn: Turn, deployment: str) -> str:
+    stable = _stable(turn)
+    names = [deployment, *([stable] if stable is not None else [])]
     errors = [
         f"{name}: {turn.observed.sample_errors.get(name, 'no pod answered')}"
         for name in names
         if name not in turn.observed.samples
     ]
-    return "no counters of " + "; ".join(errors or [f"{version.name} since the start of the step"])
+    return "no counters of " + "; ".join(errors or [f"{deployment} since the start of the step"])

@@ -38,9 +38,9 @@ ASSIGNMENTS = st.builds(
 )
 
 
-def route(users: Assignment, **testers: str) -> Any:
+def route(users: Assignment, *, tester: str = "", tested: str = "") -> Any:
     weights = {STABLE: 100 - users.percent, CANDIDATE: users.percent}
-    routing = Routing(experiment=users.header, **testers)
+    routing = Routing(experiment=users.header, tester=tester, tested=tested)
     return http_route.http_route(model(), weights, OPTIONS, routing=routing)
 
 

@@ -11,7 +11,7 @@ from recommender_operator import actions as a
 from recommender_operator.api.version import TERMINAL, ModelVersionStatus, Smoke
 from recommender_operator.observed import PLAIN, Baseline, JobKind, JobState, VersionObject
 from recommender_operator.phases import hosts
-from recommender_operator.resources import assignment, names
+from recommender_operator.resources import assignment, fresh, names
 from tests.unit.recommender_operator.simulation.cluster import Cluster, Service
 from tests.unit.recommender_operator.simulation.observing import observe
 
@@ -110,7 +110,8 @@ def _cancel(cluster: Cluster, action: a.CancelGroup) -> None:
 
 
 def _ensure(cluster: Cluster, version: str) -> None:
-    assert cluster.versions[version].status.artifact is not None, "served what is not published"
+    served = cluster.versions[fresh.version_of(version)]
+    assert served.status.artifact is not None, "served what is not published"
     if version not in cluster.services:
         cluster.services[version] = Service(uid=f"service-{len(cluster.log)}")
     cluster.services[version].outdated = False
@@ -120,6 +121,7 @@ def _delete_service(cluster: Cluster, version: str) -> None:
     if not cluster.deleting:
         assert cluster.route.get(version, 0) == 0, f"deleted {version}, which has requests"
         assert version != cluster.champion(), "deleted the stable version's service"
+        assert version != cluster.routing.fresh, f"deleted {version}, which has requests"
     cluster.services.pop(version, None)
 
 
@@ -157,6 +159,7 @@ def _set_traffic(cluster: Cluster, action: a.SetTraffic) -> None:
             _check_pause(cluster, version, weight)
     _check_users(cluster, action)
     _check_copies(cluster, action)
+    _check_fresh(cluster, action)
     cluster.route, cluster.route_host, cluster.route_outdated = dict(weights), action.host, False
     cluster.routing = action.routing
     cluster.route_since = cluster.route_since or cluster.now
@@ -174,6 +177,22 @@ def _check_copies(cluster: Cluster, action: a.SetTraffic) -> None:
         assert not service.outdated, f"{version} would count copies as requests of users"
         begun = bool(cluster.versions[version].status.steps)
         assert begun or not cluster.spec.paused, f"{version} gets copies before a paused phase"
+
+
+def _check_fresh(cluster: Cluster, action: a.SetTraffic) -> None:
+    """Only pods that answer get a part of what is the champion's, beside a candidate."""
+    name, part = action.routing.fresh, action.routing.fresh_weight
+    if not name:
+        assert part == 0
+        return
+    champion = fresh.version_of(name)
+    assert champion == cluster.champion(), f"{name} is no deployment of the champion"
+    assert cluster.unfinished(), f"{name} has requests without a candidate"
+    left = 100 if action.routing.experiment else action.weights.get(champion, 0)
+    assert 0 < part <= left, f"{name} has {part} of {left} %"
+    service = cluster.services.get(name)
+    assert service is not None, f"{name} has requests without a service"
+    assert service.pods > 0, f"{name} has requests without a pod"
 
 
 def _check_users(cluster: Cluster, action: a.SetTraffic) -> None:

@@ -22,6 +22,7 @@ from recommender_operator.observed import (
     Routing,
     VersionObject,
 )
+from recommender_operator.resources import fresh
 from recommender_operator.resources.assignment import Assignment
 from tests.unit.recommender_operator.simulation.counters import USUAL, Mix
 from tests.unit.recommender_operator.simulation.users import Users
@@ -147,8 +148,8 @@ class Cluster:
         truth = self.baseline_metrics if baseline else self.metrics
         return truth.get(self.seed_of(version), GOOD)
 
-    def seed_of(self, version: str) -> int:
-        known = self.versions.get(version)
+    def seed_of(self, deployment: str) -> int:
+        known = self.versions.get(fresh.version_of(deployment))
         return known.spec.training.seed if known else -1
 
     def champion(self) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from recommender_operator.analysis.window import CREATED
 from recommender_operator.observed import ModelObject, Observed, Sample, ServiceState, TrafficState
+from recommender_operator.resources import fresh
 from tests.unit.recommender_operator.simulation.cluster import Cluster
 from tests.unit.recommender_operator.simulation.counters import USUAL, copies, counters, features
 
@@ -60,12 +61,13 @@ def samples(cluster: Cluster) -> dict[str, Sample]:
     """Return the counters of the versions that serve or are about to."""
     requested = {name for name, weight in cluster.route.items() if weight > 0}
     requested |= {cluster.status.champion or "", *cluster.unfinished()} - cluster.mute
+    requested |= set(filter(fresh.is_fresh, cluster.services))
     return {
         name: {
             f"{name}-pod": counters(name, s.served, s.failed)
             | copies(name, s.copied, s.copies_failed)
             | {CREATED: float(s.restarts)}
-            | features(name, s.sessions, cluster.trained_on.get(name, USUAL))
+            | features(name, s.sessions, cluster.trained_on.get(fresh.version_of(name), USUAL))
         }
         for name, s in cluster.services.items()
         if (s.ready or s.falls_back) and name in requested - cluster.mute

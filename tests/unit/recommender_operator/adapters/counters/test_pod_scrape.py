@@ -120,3 +120,9 @@ async def test_counters_of_another_version_at_the_same_address_do_not_count() ->
     async with pods({"a": answering(page(3)), "b": answering(others)}) as (refs, port):
         sample = await scraped(refs, port)
     assert (sample["a"][OK], sample["b"]) == (3, {})
+
+
+async def test_the_pods_of_a_fresh_deployment_count_as_its_version() -> None:
+    async with pods({"a": answering(page(3))}) as (refs, port), PodScrape.session() as session:
+        scrape = PodScrape(session, port=port)
+        assert (await scrape.sample("shop", "films-1-f", refs))["a"][OK] == 3

@@ -66,7 +66,11 @@ async def test_no_version_can_widen_the_query() -> None:
     async with serving(handler) as port, aiohttp.ClientSession() as session:
         provider = Prometheus(session, f"http://127.0.0.1:{port}")
         await provider.sample("shop", 'a"} or {x="', PODS)
-    assert seen == [r'{__name__=~"recommender_.*",version="a\"} or {x=\""}']
+        await provider.sample("shop", "films-1-f", PODS)
+    assert seen == [
+        r'{__name__=~"recommender_.*",version="a\"} or {x=\""}',
+        '{__name__=~"recommender_.*",version="films-1"}',  # a fresh deployment counts as it
+    ]
 
 
 async def test_an_answer_beyond_the_limit_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
