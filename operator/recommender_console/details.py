@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from recommender_kubectl import fields
 from recommender_kubectl.objects import Model, Version
 
 Json = Mapping[str, Any]
+#: Labels of the pods of a version.
+_VERSION_LABEL, _COMPONENT_LABEL = f"{fields.GROUP}/version", f"{fields.GROUP}/component"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -114,6 +117,24 @@ def read_version(body: Json) -> SeenVersion:
             (gate.get("minimum"), gate.get("maximum")) for gate in status.get("gates", ())
         ),
     )
+
+
+def pods_of(version: str) -> str:
+    """Return the selector of the pods that serve a version, or are to train it."""
+    # Without the label in Knative mode, where the transformer has no pod of its own.
+    return f"{_VERSION_LABEL}={version},{_COMPONENT_LABEL}!=predictor"
+
+
+def read_address(body: Json) -> str | None:
+    """Return the address of a pod that is ready; else None."""
+    status = body.get("status") or {}
+    conditions = {one.get("type"): one.get("status") for one in status.get("conditions", ())}
+    if conditions.get("Ready") != "True" or body["metadata"].get("deletionTimestamp"):
+        return None
+    try:
+        return str(ipaddress.ip_address(status.get("podIP", "")))
+    except ValueError:
+        return None
 
 
 def _drift(body: Json) -> Drift:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import pytest
+
 from recommender_console import details
 from recommender_operator.api.status import (
     DriftStatus,
@@ -23,6 +25,8 @@ from recommender_operator.api.version import (
     StepRecord,
     VersionDecision,
 )
+from recommender_operator.resources import labels
+from recommender_operator.resources.labels import Component
 from tests.unit.recommender_console import samples
 from tests.unit.recommender_console.samples import NOW
 
@@ -85,3 +89,41 @@ def test_what_is_absent_reads_as_empty() -> None:
     bare = {"metadata": {"name": "movies"}}
     assert details.read_model(bare).drift.effects == ()
     assert details.read_version(bare).limits == ()
+
+
+def test_the_pods_of_a_version_are_those_that_the_operator_labels() -> None:
+    selector = dict(part.split("=") for part in details.pods_of("v").split(","))
+    served = labels.of_component("movies", "v", Component.TRANSFORMER)
+    assert served[labels.VERSION] == selector[labels.VERSION] == "v"
+    assert selector == {
+        labels.VERSION: "v", f"{labels.COMPONENT}!": Component.PREDICTOR.value,
+    }  # fmt: skip
+
+
+READY: dict[str, Any] = {
+    "metadata": {"name": "p"},
+    "status": {"podIP": "10.0.0.7", "conditions": [{"type": "Ready", "status": "True"}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "address"),
+    [
+        ({}, "10.0.0.7"),
+        ({"podIP": "fd00::7"}, "fd00::7"),
+        ({"podIP": ""}, None),
+        ({"podIP": "10.0.0.7/x"}, None),
+        ({"podIP": "evil.example"}, None),
+        ({"conditions": [{"type": "Ready", "status": "False"}]}, None),
+        ({"conditions": []}, None),
+    ],
+)
+def test_only_a_ready_pod_has_an_address(status: dict[str, Any], address: str | None) -> None:
+    pod = {**READY, "status": {**READY["status"], **status}}
+    assert details.read_address(pod) == address
+
+
+def test_a_pod_that_ends_has_no_address() -> None:
+    ending = {**READY, "metadata": {"name": "p", "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    assert details.read_address(ending) is None
+    assert details.read_address({"metadata": {}}) is None

@@ -1,0 +1,73 @@
+"""Whether a report is that of a version, and why there is none: pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+
+MANIFEST, REPORT = "manifest.json", "report.html"
+#: Bytes of each file, as the transformer gives them.
+MOST_BYTES = 2 * 2**20
+_DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
+
+
+class NoReportError(Exception):
+    """There is no report to show: `status` is that of the page, and `remedy` what helps."""
+
+    def __init__(self, status: int, why: str, remedy: str) -> None:
+        super().__init__(why)
+        self.status = status
+        self.why = why
+        self.remedy = remedy
+
+
+def digits(artifact_digest: str) -> str:
+    """Return the hexadecimal digits of the digest of a version's artifact.
+
+    Raises:
+        NoReportError: the version has no artifact.
+    """
+    found = _DIGEST.fullmatch(artifact_digest)
+    if found is None:
+        raise NoReportError(
+            404,
+            "This version has no published artifact, and the report is a part of it.",
+            "A version is published after its training and its gates; this page says how far it "
+            "came. The report of a version that failed its gates is in its folder below staging/ "
+            "on the claim of the artifact store.",
+        )
+    return found[1]
+
+
+def check(artifact: str, manifest: bytes, report: bytes) -> None:
+    """Check a report against the manifest that the digits of an artifact's digest stand for.
+
+    Raises:
+        NoReportError: either has other bytes than those that the training wrote.
+    """
+    if hashlib.sha256(manifest).hexdigest() != artifact:
+        raise _changed(MANIFEST)
+    if hashlib.sha256(report).hexdigest() != _listed(manifest):
+        raise _changed(REPORT)
+
+
+def _listed(manifest: bytes) -> str | None:
+    """Return the digest of the report by the manifest."""
+    try:
+        for entry in json.loads(manifest)["files"]:
+            if entry["path"] == REPORT:
+                return str(entry["sha256"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return None
+
+
+def _changed(name: str) -> NoReportError:
+    return NoReportError(
+        502,
+        f"{name} is not the file that was published: its digest differs from the one that the "
+        "version records. The report is not shown.",
+        "Find out what answered in place of the version's pod, or what changed its artifact. "
+        "`recommender-serving verify` checks an artifact on the claim.",
+    )
