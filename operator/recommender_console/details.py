@@ -120,8 +120,8 @@ def read_version(body: Json) -> SeenVersion:
 
 
 def pods_of(version: str) -> str:
-    """Return the selector of the pods that serve a version, or are to train it."""
-    # Without the label in Knative mode, where the transformer has no pod of its own.
+    """Return the selector of the pods of a version, without those of Triton alone."""
+    # Those of Knative mode have both, and no label of a component.
     return f"{_VERSION_LABEL}={version},{_COMPONENT_LABEL}!=predictor"
 
 
