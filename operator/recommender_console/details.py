@@ -68,6 +68,8 @@ class SeenVersion:
     version: Version
     artifact_path: str
     artifact_digest: str
+    #: Of a training that succeeded, before or without publishing.
+    staged_path: str
     quarantined_rows: int | None
     #: Trials of the hyperparameter search; None without one.
     trials: int | None
@@ -106,6 +108,7 @@ def read_version(body: Json) -> SeenVersion:
         version=fields.read_version(body),
         artifact_path=artifact.get("path", ""),
         artifact_digest=artifact.get("digest", ""),
+        staged_path=(status.get("staged") or {}).get("path", ""),
         quarantined_rows=lineage.get("quarantinedRows"),
         trials=search.get("trials"),
         replaced=status.get("replaced"),

@@ -75,8 +75,8 @@ class Reports:
                 404,
                 "No pod serves this version, so none can show its report. The champion, the "
                 "candidate and the previous version have pods.",
-                f"On the claim of the artifact store it is the file {reports.REPORT} of the "
-                "artifact, whose path is on the page of the version.",
+                "The report is in the folder below, on the claim of the artifact store; "
+                "docs/console.md says how to read it there.",
             )
         return found
 

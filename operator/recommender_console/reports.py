@@ -33,9 +33,9 @@ def digits(artifact_digest: str) -> str:
         raise NoReportError(
             404,
             "This version has no published artifact, and the report is a part of it.",
-            "A version is published after its training and its gates; this page says how far it "
-            "came. The report of a version that failed its gates is in its folder below staging/ "
-            "on the claim of the artifact store.",
+            "A version is published after its gates. If its training succeeded, the report is "
+            "in the folder below, on the claim of the artifact store; docs/console.md says how "
+            "to read it there.",
         )
     return found[1]
 

@@ -28,13 +28,13 @@ def framed(model: Model, one: SeenVersion, visitor: Visitor) -> str:
 
 def missing(model: Model, one: SeenVersion, why: str, remedy: str, visitor: Visitor) -> str:
     """Return the page that says why there is no report to show, and what helps."""
-    name = one.version.name
+    name, folder = one.version.name, one.artifact_path or one.staged_path
     return frame.page(
         "Report",
         tag("h1", f"No report of {name}"),
         tag("p", why, class_="notice", role="alert"),
         tag("p", tag("b", "Next: "), remedy),
-        parts.facts([("artifact", tag("code", one.artifact_path) if one.artifact_path else None)]),
+        parts.facts([("folder", tag("code", folder) if folder else None)]),
         visitor=visitor,
         trail=_trail(model, name),
     )

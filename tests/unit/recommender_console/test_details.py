@@ -32,6 +32,7 @@ from tests.unit.recommender_console.samples import NOW
 
 VERSION = ModelVersionStatus(
     artifact=Artifact(path="movies/artifacts/a", digest="sha256:1"),
+    staged=Artifact(path="staging/movies/v-1", digest="sha256:1"),
     lineage=Lineage(data_version="v7", data_rows=80000, quarantined_rows=12),
     search=SearchResult(sampler="Tpe", trials=30, best_trial=1, best_log_loss=0.5),
     gates=(
@@ -70,6 +71,7 @@ def body(status: RecommenderModelStatus | ModelVersionStatus) -> dict[str, Any]:
 def test_a_version_is_read_as_the_operator_writes_it() -> None:
     seen = details.read_version(body(VERSION))
     assert (seen.artifact_path, seen.artifact_digest) == ("movies/artifacts/a", "sha256:1")
+    assert seen.staged_path == "staging/movies/v-1"
     assert (seen.quarantined_rows, seen.trials, seen.replaced) == (12, 30, "movies-1")
     assert (seen.restarts, seen.withdrawals, seen.automatic) == (2, 1, False)
     assert seen.limits == ({"successRate": 0.995},)

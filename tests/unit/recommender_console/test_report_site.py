@@ -102,4 +102,17 @@ async def test_a_report_that_is_not_there_has_a_page_with_the_reason_and_the_rem
     assert (answer.status, "<iframe" in page) == (404, False)
     assert "No pod serves this version" in page
     assert "Next: " in page
+    assert "<code>artifacts/a</code>" in page
     assert (await browser.get(f"{REPORT}.html")).status == 404
+
+
+async def test_of_a_version_that_failed_its_gates_the_page_names_the_staged_folder(
+    browser: Browser,
+) -> None:
+    browser.cluster.candidate = {"artifact": None, "staged": {"path": "staging/movies/v-1"}}
+    await browser.sign_in(VIEWER)
+    answer = await browser.get(REPORT)
+    page = await answer.text()
+    assert answer.status == 404
+    assert "no published artifact" in page
+    assert "<code>staging/movies/v-1</code>" in page

@@ -70,7 +70,7 @@ def test_a_version_without_a_digest_has_no_report_and_the_page_says_where_it_may
     with pytest.raises(NoReportError) as caught:
         reports.digits(digest)
     assert caught.value.status == 404
-    assert "staging/" in caught.value.remedy
+    assert "folder below" in caught.value.remedy
 
 
 @dataclass
