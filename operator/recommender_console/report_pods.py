@@ -6,6 +6,8 @@ pod is asked without it; what it says is believed if it has the digest that the 
 
 from __future__ import annotations
 
+import asyncio
+import weakref
 from collections import OrderedDict
 
 import aiohttp
@@ -17,9 +19,11 @@ from recommender_console.reports import NoReportError
 
 #: Port of the transformer, beside its metrics: no Gateway leads there.
 PORT = 8080
-#: Seconds for a file, pods that are asked one after the other, and connections at a time.
-TIMEOUT, TRIES, CONNECTIONS = 3.0, 3, 8
-#: Reports that are kept: with their manifests, a few 100 KB.
+#: Seconds for a file, and pods that are asked one after the other.
+TIMEOUT, TRIES = 3.0, 3
+#: Reports that are got at a time: what a pod sends stays in memory until it is checked.
+FETCHES = 2
+#: Reports that are kept: usually a few 100 KB.
 KEPT = 8
 
 
@@ -30,8 +34,13 @@ class Reports:
         self._cluster = cluster
         self._port = port
         self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._fetches = asyncio.Semaphore(FETCHES)
+        # One at a time of a namespace, so that its slow pods do not keep all others waiting.
+        self._turns: weakref.WeakValueDictionary[str, asyncio.Lock]
+        self._turns = weakref.WeakValueDictionary()
         self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS, force_close=True),
+            # No limit: the time of a request would include the wait for a connection.
+            connector=aiohttp.TCPConnector(limit=0, force_close=True),
             timeout=aiohttp.ClientTimeout(total=TIMEOUT),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
@@ -53,7 +62,10 @@ class Reports:
         artifact = reports.digits(one.artifact_digest)
         if artifact not in self._kept:
             addresses = await self._addresses(token, namespace, one.version.name)
-            self._kept[artifact] = await self._from_pods(addresses, artifact)
+            turn = self._turns.setdefault(namespace, asyncio.Lock())
+            async with turn, self._fetches:
+                if artifact not in self._kept:
+                    self._kept[artifact] = await self._from_pods(addresses, artifact)
         self._kept.move_to_end(artifact)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
@@ -73,10 +85,10 @@ class Reports:
         if not found:
             raise NoReportError(
                 404,
-                "No pod serves this version, so none can show its report. The champion, the "
-                "candidate and the previous version have pods.",
-                "The report is in the folder below, on the claim of the artifact store; "
-                "docs/console.md says how to read it there.",
+                "No pod of this version is ready, so none can show its report. Only the champion, "
+                "the candidate and the previous version have pods.",
+                "If it has pods, wait until one is ready. The report is also in the folder below, "
+                "on the claim of the artifact store; docs/console.md says how to read it there.",
             )
         return found
 
@@ -85,9 +97,12 @@ class Reports:
         failures: list[NoReportError] = []
         for address in addresses[:TRIES]:
             try:
+                # No report is read for a manifest that is not the version's.
                 manifest = await self._file(address, artifact, reports.MANIFEST)
+                digest = reports.listed(artifact, manifest)
+                del manifest
                 report = await self._file(address, artifact, reports.REPORT)
-                reports.check(artifact, manifest, report)
+                reports.check(digest, report)
             except NoReportError as error:
                 failures.append(error)
             else:

@@ -40,20 +40,31 @@ def digits(artifact_digest: str) -> str:
     return found[1]
 
 
-def check(artifact: str, manifest: bytes, report: bytes) -> None:
-    """Check a report against the manifest that the digits of an artifact's digest stand for.
+def listed(artifact: str, manifest: bytes) -> str:
+    """Return the report's digest by the manifest that an artifact's digest stands for.
 
     Raises:
-        NoReportError: either has other bytes than those that the training wrote.
+        NoReportError: the manifest has other bytes than the training wrote, or lists no report.
     """
     if hashlib.sha256(manifest).hexdigest() != artifact:
         raise _changed(MANIFEST)
-    if hashlib.sha256(report).hexdigest() != _listed(manifest):
+    found = _entry(manifest)
+    if found is None:
+        raise _changed(REPORT)
+    return found
+
+
+def check(digest: str, report: bytes) -> None:
+    """Check a report against its digest by the manifest.
+
+    Raises:
+        NoReportError: it has other bytes than the training wrote.
+    """
+    if hashlib.sha256(report).hexdigest() != digest:
         raise _changed(REPORT)
 
 
-def _listed(manifest: bytes) -> str | None:
-    """Return the digest of the report by the manifest."""
+def _entry(manifest: bytes) -> str | None:
     try:
         for entry in json.loads(manifest)["files"]:
             if entry["path"] == REPORT:

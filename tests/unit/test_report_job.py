@@ -41,3 +41,11 @@ def test_it_can_write_nothing_and_meets_the_restricted_standard() -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
+
+
+def test_the_page_deletes_the_last_job_before_it_applies_another() -> None:
+    """A Job cannot be changed, and the last one may still be there."""
+    page = (ROOT / "docs" / "console.md").read_text(encoding="utf-8")
+    name = yaml.safe_load(TEXT)["metadata"]["name"]
+    delete = page.index(f"kubectl delete job {name} --ignore-not-found\n")
+    assert delete < page.index("kubectl apply -f report-job.yaml\n")

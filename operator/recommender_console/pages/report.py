@@ -18,7 +18,8 @@ def framed(model: Model, one: SeenVersion, visitor: Visitor) -> str:
         tag("h1", f"Report of {name}"),
         parts.note(
             "What the training measured, as it was published. ",
-            parts.link(content, "The report alone"), ", to print or to save it.",
+            parts.link(content, "The report alone"), ", to print or to save it. "
+            "There, a link in the report can lead to another site.",
         ),
         tag("iframe", src=content, sandbox="", title=f"Report of {name}", class_="report"),
         visitor=visitor,

@@ -29,7 +29,8 @@ HEADERS = {
 #: Of a page with a frame: it may show nothing but a page of the console.
 FRAMING = {_POLICY: f"{HEADERS[_POLICY]}; frame-src 'self'"}
 #: Of a report, which a training wrote. `sandbox` gives it an origin of its own, and neither
-#: scripts, forms, windows nor downloads; it loads nothing, and its styles are in it.
+#: scripts, forms, windows nor downloads; it loads nothing, and its styles are in it. Opened alone
+#: it can still have links to other sites, which no policy can forbid.
 REPORT = {
     _POLICY: (
         "sandbox; default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import functools
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -25,6 +27,7 @@ from recommender_operator.api.version import (
     StepRecord,
     VersionDecision,
 )
+from recommender_operator.observed import JobKind
 from recommender_operator.resources import labels
 from recommender_operator.resources.labels import Component
 from tests.unit.recommender_console import samples
@@ -93,13 +96,26 @@ def test_what_is_absent_reads_as_empty() -> None:
     assert details.read_version(bare).limits == ()
 
 
+def selected(pod: Mapping[str, str]) -> bool:
+    """Whether the selector of the pods of version `v` selects these labels."""
+    found = []
+    for part in details.pods_of("v").split(","):
+        key, _, value = part.partition("=")
+        if key.endswith("!"):
+            found.append(pod.get(key[:-1]) != value)
+        else:
+            found.append(key[1:] not in pod if key[0] == "!" else pod.get(key) == value)
+    return all(found)
+
+
 def test_the_pods_of_a_version_are_those_that_the_operator_labels() -> None:
-    selector = dict(part.split("=") for part in details.pods_of("v").split(","))
-    served = labels.of_component("movies", "v", Component.TRANSFORMER)
-    assert served[labels.VERSION] == selector[labels.VERSION] == "v"
-    assert selector == {
-        labels.VERSION: "v", f"{labels.COMPONENT}!": Component.PREDICTOR.value,
-    }  # fmt: skip
+    of = functools.partial(labels.of_component, "movies")
+    assert selected(of("v", Component.TRANSFORMER))
+    assert selected(labels.of_version("movies", "v"))  # in Knative mode
+    assert not selected(of("v", Component.PREDICTOR))
+    assert not selected(of("w", Component.TRANSFORMER))
+    for kind in JobKind:
+        assert not selected(labels.of_job("movies", "v", kind, 1)), kind
 
 
 READY: dict[str, Any] = {

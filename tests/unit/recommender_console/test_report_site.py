@@ -38,6 +38,7 @@ async def test_the_page_of_a_version_leads_to_its_report(browser: Browser) -> No
     assert f'href="{REPORT}"' in page
     page = await (await browser.get(REPORT)).text()
     assert f'src="{REPORT}.html"' in page
+    assert "There, a link in the report can lead to another site." in page
     answer = await browser.get(f"{REPORT}.html")
     assert (answer.status, await answer.read()) == (200, PAGE)
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
@@ -100,7 +101,7 @@ async def test_a_report_that_is_not_there_has_a_page_with_the_reason_and_the_rem
     answer = await browser.get(REPORT)
     page = await answer.text()
     assert (answer.status, "<iframe" in page) == (404, False)
-    assert "No pod serves this version" in page
+    assert "No pod of this version is ready" in page
     assert "Next: " in page
     assert "<code>artifacts/a</code>" in page
     assert (await browser.get(f"{REPORT}.html")).status == 404
