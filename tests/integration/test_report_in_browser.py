@@ -172,16 +172,24 @@ def test_a_report_with_a_script_a_form_and_links_can_do_nothing_in_the_console(
     with report_rig.console({MANIFEST: sealed(page), REPORT: page}) as console:
         seen, ends = signed_in(browser, console), {}
         seen.page.on("requestfailed", lambda r: ends.update({r.url: r.failure}))
+
+        def look_at(path: str) -> None:
+            with seen.page.expect_event("requestfailed", lambda r: r.url.endswith("/seen.png")):
+                seen.page.goto(console.url + console.version + path)
+
         for path in ("/report", "/report.html"):
-            seen.page.goto(console.url + console.version + path)
+            look_at(path)
             inside = seen.page.frame_locator("iframe") if path == "/report" else seen.page
             expect(inside.locator("#said")).to_have_text("no script")
             inside.get_by_role("button", name="Win").click()
             expect(inside.locator("#said")).to_have_text("no script")
-        seen.page.goto(f"{console.url}{console.version}/report")
+        look_at("/report")
         inside = seen.page.frame_locator("iframe")
-        for name in ("Over", "Out"):
-            inside.get_by_role("link", name=name).click()
+        # The browser says why it follows neither; there is no request that could fail.
+        with seen.page.expect_console_message(lambda said: "top-level window" in said.text):
+            inside.get_by_role("link", name="Over").click()
+        with seen.page.expect_console_message(lambda said: "frame-src 'self'" in said.text):
+            inside.get_by_role("link", name="Out").click()
         expect(seen.page.get_by_role("heading", level=1)).to_contain_text("Report of")
         # The browser stops them itself: a request that it sends would fail to connect.
         foreign = {url for url in seen.asked_for if not url.startswith(console.url + "/")}
