@@ -129,8 +129,13 @@ def fill(folder: Path, pinned: Path, platform: str) -> None:
         # The parts differ only in their compiled files, whose names have the version.
         shutil.copytree(part, library, dirs_exist_ok=True, ignore=_ignored)
         shutil.rmtree(part)
+    add_plugin(folder)
+
+
+def add_plugin(folder: Path) -> None:
+    """Write the plugin itself into the folder of an archive."""
     plugin = ROOT / "client" / "recommender_kubectl"
-    shutil.copytree(plugin, library / plugin.name, ignore=_ignored)
+    shutil.copytree(plugin, folder / "lib" / plugin.name, ignore=_ignored)
     shutil.copy(SOURCES / LAUNCHER, folder / LAUNCHER)
     (folder / LAUNCHER).chmod(0o755)
     shutil.copy(ROOT / "LICENSE", folder / "LICENSE")

@@ -41,7 +41,7 @@ READERS = {
     "experiment": ("what users did with candidate and champion", "movies -o json"),
     "watch": ("follow the candidate to its end", "movies --timeout 1h"),
     "diff": ("what differs between two versions", "movies movies-1a2b3c4d movies-5e6f7a8b"),
-    "open": ("open the page of a model or of a version in the console", "movies --print"),
+    "open": ("open the page of a model or of a version in the console", "movies --report"),
 }
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -119,20 +119,29 @@ def _add_readers(verb: Callable[[str, tuple[str, str]], argparse.ArgumentParser]
     made["watch"].add_argument(
         "--timeout", type=seconds, default=None, help="such as 90s, 30m or 2h; default: none"
     )
-    made["open"].add_argument(
+    _add_open_flags(made["open"])
+    for which in ("first", "second"):
+        made["diff"].add_argument(which, help="name of a version")
+
+
+def _add_open_flags(one: argparse.ArgumentParser) -> None:
+    one.add_argument(
         "version", nargs="?", help="name of a version; default: the page of the model"
     )
-    made["open"].add_argument(
+    one.add_argument(
+        "--report",
+        action="store_true",
+        help="the report of the version; default: of the candidate, or else of the champion",
+    )
+    one.add_argument(
         "--print", action="store_true", help="print the address instead of opening a browser"
     )
-    made["open"].add_argument(
+    one.add_argument(
         "--console",
         metavar="URL",
         help="address of the console; default: $RECOMMENDER_CONSOLE_URL, or "
         "http://localhost:8080 for a forwarded port",
     )
-    for which in ("first", "second"):
-        made["diff"].add_argument(which, help="name of a version")
 
 
 def _add_action(one: argparse.ArgumentParser, name: str) -> None:

@@ -24,12 +24,25 @@ def open_page(cluster: Cluster, console: Console, given: argparse.Namespace) -> 
     """Print the address of a page and, unless told otherwise, open it in a browser."""
     base = given.console or os.environ.get(VARIABLE) or FORWARDED
     model = cluster.model(given.model)
-    versions = cluster.versions(given.model) if given.version is not None else []
-    url = address(base, model, versions, given.version)
+    version = reported(model) if given.report and given.version is None else given.version
+    versions = cluster.versions(given.model) if version is not None else []
+    url = address(base, model, versions, version) + ("/report" if given.report else "")
     console.show({"url": url}, [url])
     if not given.print and not webbrowser.open(url):
         console.complain("no browser could be started: open the address yourself")
     return 0
+
+
+def reported(model: Model) -> str:
+    """Return the version whose report one wants who names none.
+
+    Raises:
+        NoVersionError: the model has neither a candidate nor a champion.
+    """
+    found = model.candidate or model.champion
+    if found is None:
+        raise NoVersionError(f"{model.name} has neither a candidate nor a champion yet")
+    return found
 
 
 def address(base: str, model: Model, versions: Sequence[Version], version: str | None) -> str:

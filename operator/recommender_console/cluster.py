@@ -18,6 +18,8 @@ from recommender_kubectl import fields
 PAGE, PAGES, LISTS = 250, 20, 2
 #: Versions of a model that are read.
 VERSIONS = 200
+#: Pods of a version that are looked at.
+PODS = 20
 #: Bytes of one answer of the API server.
 MOST_BYTES = 32 * 2**20
 #: Seconds for one request, and connections at a time.
@@ -98,6 +100,13 @@ class Cluster:
         page = await self._ask("GET", path, token, query=query)
         found = tuple(details.read_version(body) for body in page.get("items", ()))
         return found, bool(page.get("metadata", {}).get("continue"))
+
+    async def addresses(self, token: str, namespace: str, version: str) -> tuple[str, ...]:
+        """Return the addresses of the pods that serve a version."""
+        query = {"labelSelector": details.pods_of(version), "limit": str(PODS)}
+        page = await self._ask("GET", f"/api/v1/namespaces/{namespace}/pods", token, query=query)
+        found = (details.read_address(body) for body in page.get("items", ()))
+        return tuple(address for address in found if address)
 
     async def patch(
         self, token: str, namespace: str, name: str, change: Mapping[str, Any]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,9 @@ from recommender_kubectl import fields
 from recommender_kubectl.objects import Model, Version
 
 Json = Mapping[str, Any]
+#: Labels of the pods of a version, and one that only pods of Jobs have.
+_VERSION_LABEL, _COMPONENT_LABEL = f"{fields.GROUP}/version", f"{fields.GROUP}/component"
+_JOB_LABEL = f"{fields.GROUP}/job-kind"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,6 +69,8 @@ class SeenVersion:
     version: Version
     artifact_path: str
     artifact_digest: str
+    #: Of a training that succeeded, before or without publishing.
+    staged_path: str
     quarantined_rows: int | None
     #: Trials of the hyperparameter search; None without one.
     trials: int | None
@@ -103,6 +109,7 @@ def read_version(body: Json) -> SeenVersion:
         version=fields.read_version(body),
         artifact_path=artifact.get("path", ""),
         artifact_digest=artifact.get("digest", ""),
+        staged_path=(status.get("staged") or {}).get("path", ""),
         quarantined_rows=lineage.get("quarantinedRows"),
         trials=search.get("trials"),
         replaced=status.get("replaced"),
@@ -114,6 +121,25 @@ def read_version(body: Json) -> SeenVersion:
             (gate.get("minimum"), gate.get("maximum")) for gate in status.get("gates", ())
         ),
     )
+
+
+def pods_of(version: str) -> str:
+    """Return the selector of the pods of a version that have a transformer."""
+    # Those of Knative mode have Triton too, and no label of a component. Pods of Jobs have none
+    # either, and stay as long as the version.
+    return f"{_VERSION_LABEL}={version},{_COMPONENT_LABEL}!=predictor,!{_JOB_LABEL}"
+
+
+def read_address(body: Json) -> str | None:
+    """Return the address of a pod that is ready; else None."""
+    status = body.get("status") or {}
+    conditions = {one.get("type"): one.get("status") for one in status.get("conditions", ())}
+    if conditions.get("Ready") != "True" or body["metadata"].get("deletionTimestamp"):
+        return None
+    try:
+        return str(ipaddress.ip_address(status.get("podIP", "")))
+    except ValueError:
+        return None
 
 
 def _drift(body: Json) -> Drift:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from recommender_console import cluster
+from recommender_console import cluster, report_pods
 from recommender_console.settings import Settings
 from recommender_console.site import app
 from recommender_console.site.guard import PATIENCE, Guard
@@ -36,12 +36,14 @@ async def run(settings: Settings) -> None:
 
 
 @contextlib.asynccontextmanager
-async def served(settings: Settings, host: str | None = None) -> AsyncIterator[int]:
+async def served(
+    settings: Settings, host: str | None = None, report_port: int = report_pods.PORT
+) -> AsyncIterator[int]:
     """Listen on all addresses, or one; yields the port."""
     upstream = cluster.Cluster(settings.api_server, cluster.trust(settings.ca_file))
     guard = Guard()
     runner = web.AppRunner(
-        app.make(upstream, settings.namespaces, guard),
+        app.make(upstream, settings.namespaces, guard, report_port),
         access_log=None,
         handle_signals=False,
         keepalive_timeout=PATIENCE,

@@ -1,4 +1,4 @@
-"""Builds images with Docker, if its daemon responds (untested: see the README)."""
+"""Builds images with Docker, if its daemon responds (untested: see docs/demo.md)."""
 
 from __future__ import annotations
 

@@ -132,6 +132,9 @@ TRAINER = Group(
 
 METRICS = Group("metrics", (("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),))
 
+# No part of a cluster.
+KREW = Group("krew", (("krew", "sigs.k8s.io/krew/cmd/krew"),))
+
 APISERVER_ONLY = (ETCD, KUBERNETES, GATEWAY, KSERVE, KNATIVE, JOBSET, TRAINER)
 """Groups that an API server with all CRDs needs; only etcd and Kubernetes are compiled."""
 

@@ -20,6 +20,8 @@ TRAINER = "2.1.0"
 METRICS_SERVER = "0.8.0"
 TRAEFIK = "3.7.15"
 HELM = "4.1.4"
+KREW = "0.4.3"
+"""The plugin manager of kubectl, with which a test installs our plugin."""
 NODE = "1.0.0"
 """Version of our own small programs in `go/node`: pause, storage, echo."""
 
@@ -46,6 +48,7 @@ MODULES = (
     Module("trainer", "github.com/kubeflow/trainer/v2", TRAINER),
     Module("gateway", "sigs.k8s.io/gateway-api", GATEWAY_API),
     Module("metrics", "sigs.k8s.io/metrics-server", METRICS_SERVER),
+    Module("krew", "sigs.k8s.io/krew", KREW),
 )
 
 

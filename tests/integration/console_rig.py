@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
 import pathlib
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +15,7 @@ from recommender_console import process
 from recommender_console.settings import Settings
 from tests.integration import operator_api_rig as rig
 from tests.integration.model_objects import put, put_version
+from tests.integration.threaded import in_thread
 from tests.unit.recommender_console import samples
 from tests.unit.recommender_kubectl.samples import EXPERIMENT
 
@@ -45,23 +44,8 @@ def served(folder: pathlib.Path, namespaces: tuple[str, ...] = ()) -> Iterator[s
         port=0, api_server=cluster["server"], ca_file=str(authority), namespaces=namespaces,
         log_level="INFO", log_format="text",
     )  # fmt: skip
-    ready, loop = threading.Event(), asyncio.new_event_loop()
-    stop, port = asyncio.Event(), [0]
-
-    async def run() -> None:
-        async with process.served(settings, "127.0.0.1") as port[0]:
-            ready.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
-    thread.start()
-    try:
-        assert ready.wait(20), "the console did not start"
-        yield f"http://127.0.0.1:{port[0]}"
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-        loop.close()
+    with in_thread(lambda: process.served(settings, "127.0.0.1")) as url:
+        yield url
 
 
 def token(namespace: str, account: str, resources: str, *verbs: str) -> str:

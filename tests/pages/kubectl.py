@@ -26,7 +26,7 @@ VERBS: dict[str, flags.Flags] = {
     "completion": {},
     "config": {"--current": False},
     "create": {"-f": True, "--from-literal": True, "--duration": True},
-    "delete": {"-f": True, "-l": True, "--wait": True},
+    "delete": {"-f": True, "-l": True, "--wait": True, "--ignore-not-found": False},
     "describe": _SHOWN,
     "explain": {},
     "get": {**_SHOWN, "--field-selector": True, "--show-managed-fields": False, "-w": False},

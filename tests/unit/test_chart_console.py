@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from recommender_console import settings
+from recommender_console import report_pods, settings
+from recommender_operator.resources import labels
 from tests import chart
 from tests.chart import Manifest
 
@@ -125,9 +126,18 @@ def test_the_service_and_the_policy_select_its_pod_and_no_other() -> None:
     assert not operators["spec"]["selector"]["matchLabels"].items() <= labels.items()
 
 
-def test_it_reaches_the_api_server_alone_and_is_reached_by_whom_the_values_name() -> None:
+def test_it_reaches_the_api_server_and_transformers_and_is_reached_by_whom_the_values_name() -> (
+    None
+):
     policy = one("NetworkPolicy")["spec"]
-    assert policy["egress"] == [{"ports": [{"port": 443}, {"port": 6443}]}]
+    pods = {"matchExpressions": [{"key": labels.VERSION, "operator": "Exists"}]}
+    assert policy["egress"] == [
+        {"ports": [{"port": 443}, {"port": 6443}]},
+        {
+            "ports": [{"port": report_pods.PORT}],
+            "to": [{"namespaceSelector": {}, "podSelector": pods}],
+        },
+    ]
     assert policy["ingress"][0]["from"] == [{"namespaceSelector": {}}]
     named = one("NetworkPolicy", **{"console.from[0].podSelector.matchLabels.app": "gateway"})
     (rule,) = named["spec"]["ingress"]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from recommender_console.markup import Child, Markup, join, tag
 from recommender_kubectl import text
+from recommender_kubectl.objects import Model
 
 _GOOD = ("Pass", "Promoted", "Serving", "Succeeded")
 _BAD = ("Fail", "Error", "Failed", "Rejected", "RolledBack", "Locked")
@@ -84,6 +85,20 @@ def model_path(namespace: str, name: str) -> str:
 def version_path(namespace: str, model: str, version: str) -> str:
     """Return the path of a version's page."""
     return f"{model_path(namespace, model)}/versions/{version}"
+
+
+def report_path(namespace: str, model: str, version: str) -> str:
+    """Return the path of the page with a version's report."""
+    return f"{version_path(namespace, model, version)}/report"
+
+
+def trail(model: Model) -> tuple[tuple[str, str], ...]:
+    """Return the way from the first page to a model's, for the pages below it."""
+    return (
+        ("/", "Models"),
+        (f"/?namespace={model.namespace}", model.namespace),
+        (model_path(model.namespace, model.name), model.name),
+    )
 
 
 def hidden(name: str, value: str) -> Markup:

@@ -31,6 +31,10 @@ def render(
     explained = why.of_version(model, [version], version.name)
     steps = [figures.step(one, index, now) for index in reversed(range(len(version.steps)))]
     path = parts.model_path(model.namespace, model.name)
+    report = tag(
+        "a", "Report of the training", class_="button", id="report",
+        href=parts.report_path(model.namespace, model.name, version.name),
+    )  # fmt: skip
     back = None
     if may_roll_back:
         back = tag(
@@ -42,7 +46,7 @@ def render(
         version.name,
         tag("h1", version.name, " ", parts.badge(version.stage), id="stage"),
         _decision(version, explained.next, now),
-        tag("div", back, class_="buttons") if back else None,
+        tag("div", report, back, class_="buttons"),
         parts.section("lineage", "From data to serving", lineage.render(one, model)),
         parts.section("gates", "Offline gates", gates),
         parts.section("smoke", "Smoke inference", _smoke(version)),
@@ -52,7 +56,7 @@ def render(
         figures.legend() if steps or gates else None,
         parts.section("metrics", "Offline metrics", _metrics(version)),
         visitor=visitor,
-        trail=_trail(model),
+        trail=parts.trail(model),
         live=True,
     )
 
@@ -74,7 +78,7 @@ def differences(
         table if rows else tag("p", f"{names[0]} and {names[1]} do not differ."),
         parts.note(cut) if cut else None,
         visitor=visitor,
-        trail=_trail(model),
+        trail=parts.trail(model),
     )
 
 
@@ -82,14 +86,6 @@ def _cells(one: Difference) -> list[Child]:
     # As the plugin prints them.
     first, second, change = diff_view.cells(one)
     return [first, second, change]
-
-
-def _trail(model: Model) -> tuple[tuple[str, str], ...]:
-    return (
-        ("/", "Models"),
-        (f"/?namespace={model.namespace}", model.namespace),
-        (parts.model_path(model.namespace, model.name), model.name),
-    )
 
 
 def _decision(version: Version, next_: str, now: datetime.datetime) -> Markup:

@@ -12,6 +12,7 @@ from aiohttp.typedefs import Middleware
 
 from recommender_console.cluster import Cluster, ClusterError
 from recommender_console.pages import forms
+from recommender_console.report_pods import PORT, Reports
 from recommender_console.sessions import Sessions, Tickets
 from recommender_console.site import origins
 from recommender_console.site.acting import Acting
@@ -19,6 +20,7 @@ from recommender_console.site.entering import Entering
 from recommender_console.site.guard import Guard
 from recommender_console.site.headers import Handler, guarded, html
 from recommender_console.site.reading import Reading
+from recommender_console.site.reporting import Reporting
 from recommender_console.site.visitors import COOKIE, Caller, NoTokenError, Visitors
 
 #: Bytes of a form: a token, and some names.
@@ -31,6 +33,7 @@ _STATIC = {
 _NAMESPACE = r"{namespace:[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?}"
 _NAME = r"{%s:[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?}"
 _MODEL = f"/models/{_NAMESPACE}/{_NAME % 'name'}"
+_VERSION = f"{_MODEL}/versions/{_NAME % 'version'}"
 _TITLES = {
     401: "Not signed in",
     403: "Not allowed",
@@ -42,12 +45,20 @@ _TITLES = {
 Page = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
 
 
-def make(cluster: Cluster, namespaces: tuple[str, ...], guard: Guard) -> web.Application:
-    """Return the whole site."""
+def make(
+    cluster: Cluster, namespaces: tuple[str, ...], guard: Guard, report_port: int = PORT
+) -> web.Application:
+    """Return the whole site, to be called in the loop that serves it."""
     visitors = Visitors(cluster, Sessions(), Tickets())
     reading, acting = Reading(cluster, namespaces), Acting(cluster, visitors)
-    entering = Entering(visitors)
+    entering, reports = Entering(visitors), Reports(cluster, report_port)
+    reporting = Reporting(cluster, reports)
     app = web.Application(middlewares=[_timed(guard), guarded], client_max_size=MOST_BYTES)
+
+    async def close(_app: web.Application) -> None:
+        await reports.close()
+
+    app.on_cleanup.append(close)
 
     def page(handler: Page) -> Handler:
         return _for_visitors(visitors, handler)
@@ -60,7 +71,9 @@ def make(cluster: Cluster, namespaces: tuple[str, ...], guard: Guard) -> web.App
         web.get("/", page(reading.models)),
         web.get(_MODEL, page(reading.model)),
         web.get(f"{_MODEL}/diff", page(reading.differences)),
-        web.get(f"{_MODEL}/versions/{_NAME % 'version'}", page(reading.version)),
+        web.get(_VERSION, page(reading.version)),
+        web.get(f"{_VERSION}/report", page(reporting.page)),
+        web.get(f"{_VERSION}/report.html", page(reporting.content)),
         web.get(_MODEL + "/actions/{verb}", page(acting.confirm)),
         web.post(_MODEL + "/actions/{verb}", page(acting.act)),
         *(web.get(f"/static/{name}", _static(name)) for name in _STATIC),

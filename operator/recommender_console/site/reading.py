@@ -70,7 +70,7 @@ class Reading:
             self._cluster.versions(caller.token, namespace, name),
             self._cluster.may_patch(caller.token, namespace, name),
         )
-        one = _named(versions, request.match_info["version"])
+        one = named(versions, request.match_info["version"])
         back = may_patch and _may_roll_back(seen, versions, one)
         page = version.render(seen, one, caller.visitor, _now(), may_roll_back=back)
         return html(page)
@@ -82,8 +82,8 @@ class Reading:
             self._cluster.model(caller.token, namespace, name),
             self._cluster.versions(caller.token, namespace, name),
         )
-        first = _named(versions, request.query.get("a", "")).version
-        second = _named(versions, request.query.get("b", "")).version
+        first = named(versions, request.query.get("a", "")).version
+        second = named(versions, request.query.get("b", "")).version
         found = diff.of_versions(first, second)
         pair = (first.name, second.name)
         return html(version.differences(seen.model, pair, found, caller.visitor))
@@ -133,7 +133,8 @@ def _notice(asked: str, seen: SeenModel) -> str:
     return f"{action}: {answer.message}"
 
 
-def _named(versions: tuple[SeenVersion, ...], name: str) -> SeenVersion:
+def named(versions: tuple[SeenVersion, ...], name: str) -> SeenVersion:
+    """Return a version of a list by its name."""
     for one in versions:
         if one.version.name == name:
             return one

@@ -16,6 +16,7 @@ import pydantic
 from recommender_serving.artifact.file_schemas import File, ItemIdsFile, ManifestFile
 from recommender_serving.artifact.popularity import Popularity, build_popularity
 from recommender_serving.artifact.popularity_file import PopularityFile
+from recommender_serving.artifact.published_report import PublishedReport, read_report
 from recommender_serving.artifact.reference_file import ReferenceFile
 from recommender_serving.artifact.vocabulary import Vocabulary, build_vocabulary
 from recommender_serving.artifact.vocabulary_file import VocabularyFile
@@ -42,6 +43,7 @@ class Artifact:
     popularity: Popularity
     ids: IdKinds = INTEGERS
     item_texts: dict[int, str] | None = None  # by raw id, if item ids are texts
+    report: PublishedReport | None = None  # for people
 
 
 def load(folder: Path) -> Artifact:
@@ -66,7 +68,7 @@ def load(folder: Path) -> Artifact:
     texts = None
     if kinds.item is IdKind.TEXT:
         texts = _texts(folder / "item_ids.json", words.items.ids, set(popularity.items()))
-    return Artifact(vocabulary, reference, popularity, kinds, texts)
+    return Artifact(vocabulary, reference, popularity, kinds, texts, read_report(folder))
 
 
 def _check_reference(reference: ReferenceFile, vocabulary: Vocabulary) -> None:

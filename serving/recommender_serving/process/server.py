@@ -124,7 +124,8 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
         shadows=shadows,
         copies=copies,
     )
-    app = rest_server.build_app(service, Bodies(refused=metrics.refused), REGISTRY)
+    bodies = Bodies(refused=metrics.refused)
+    app = rest_server.build_app(service, bodies, REGISTRY, artifact.report)
     connections = Connections(refused=metrics.refused)
     http = http_server.build_server(app, connections, settings.grace)
     rpc, _ = grpc_server.build_server(service, settings.grpc_port)

@@ -16,8 +16,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
+from recommender_serving.artifact.published_report import PublishedReport
 from recommender_serving.domain.headers import (
     DEADLINE_HEADER,
     ID_HEADER,
@@ -28,11 +29,19 @@ from recommender_serving.domain.headers import (
     deadline_seconds,
 )
 from recommender_serving.monitoring.tracing import TRACE_HEADER
-from recommender_serving.protocols import copying, docs_page, errors, openapi, routing, v2_json
+from recommender_serving.protocols import (
+    copying,
+    docs_page,
+    errors,
+    openapi,
+    pod_routes,
+    routing,
+    v2_json,
+)
 from recommender_serving.protocols.asked import Given
 from recommender_serving.protocols.bodies import Bodies
 from recommender_serving.protocols.calls import request_id
-from recommender_serving.protocols.readiness import Readiness
+from recommender_serving.protocols.closing import Closing
 from recommender_serving.protocols.service import SERVER, Service
 from recommender_serving.protocols.tensors import inputs, outputs
 
@@ -45,14 +54,11 @@ STATUS = {
     errors.NotReady: 503,
     errors.Busy: 503,
 }
-#: Headers that a proxy adds and a client behind it cannot remove. The metrics count requests by
-#: segment of users, and the ingress of Knative routes every path.
-PROXIED = ("x-forwarded-for", "forwarded", "via", "k-proxy-request")
 #: What the headers of an answer say of its predictions.
 NAMED = ("version", "source")
 #: After these a part of the body may still be on its way, which nobody reads.
 CLOSING = {408, 413}
-Handler = Callable[[Request], Awaitable[Response]]
+ErrorHandler = Callable[[Request, Exception], Awaitable[Response]]
 
 
 class Json(Response):
@@ -201,8 +207,7 @@ class Rest:
 
     async def metrics(self, request: Request) -> Response:
         """Answer the metrics in Prometheus's text format, to those who ask the pod itself."""
-        if any(name in request.headers for name in PROXIED):
-            raise HTTPException(404)
+        pod_routes.refuse_proxied(request)
         return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -233,30 +238,21 @@ def _deadline(request: Request) -> float | None:
     return asyncio.get_running_loop().time() + seconds
 
 
-class Closing:
-    """Asks clients to reconnect, elsewhere, while the server drains."""
-
-    def __init__(self, app: ASGIApp, readiness: Readiness) -> None:
-        self._app = app
-        self._readiness = readiness
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one HTTP request."""
-        if not self._readiness.draining:
-            await self._app(scope, receive, send)
-            return
-
-        async def closing(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), (b"connection", b"close")]
-            await send(message)
-
-        await self._app(scope, receive, closing)
+def build_app(
+    service: Service,
+    bodies: Bodies,
+    registry: CollectorRegistry,
+    report: PublishedReport | None = None,
+) -> ASGIApp:
+    """Build the application: probes, metrics, report, and the routes of both protocols."""
+    app = Starlette(
+        routes=Rest(service, bodies, registry).routes() + pod_routes.of_report(report),
+        exception_handlers=_refusals(service),
+    )
+    return Closing(app, service.readiness)
 
 
-def build_app(service: Service, bodies: Bodies, registry: CollectorRegistry) -> ASGIApp:
-    """Build the application: probes, metrics, and the routes of the v1 and v2 protocols."""
-
+def _refusals(service: Service) -> dict[Any, ErrorHandler]:
     async def refused(request: Request, error: Exception) -> Response:
         if isinstance(error, errors.InvalidRequest):
             service.invalid(error.instances, request.headers)
@@ -274,16 +270,12 @@ def build_app(service: Service, bodies: Bodies, registry: CollectorRegistry) -> 
     async def failed(_: Request, error: Exception) -> Response:
         return _error(500, f"internal error ({type(error).__name__}); the server's log has more")
 
-    app = Starlette(
-        routes=Rest(service, bodies, registry).routes(),
-        exception_handlers={
-            **dict.fromkeys(STATUS, refused),
-            HTTPException: no_route,
-            ClientDisconnect: gone,
-            Exception: failed,
-        },
-    )
-    return Closing(app, service.readiness)
+    return {
+        **dict.fromkeys(STATUS, refused),
+        HTTPException: no_route,
+        ClientDisconnect: gone,
+        Exception: failed,
+    }
 
 
 def _error(status: int, message: str) -> Response:

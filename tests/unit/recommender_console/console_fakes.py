@@ -22,6 +22,9 @@ class FakeCluster(Cluster):
         self.patches: list[Mapping[str, Any]] = []
         #: Raised by the next requests, one each.
         self.errors: list[ClusterError] = []
+        #: Addresses of the pods of any version, and other fields in the candidate's status.
+        self.pods: tuple[str, ...] = ()
+        self.candidate: dict[str, Any] = {}
         self.known = {VIEWER: "viewer", EDITOR: "editor"}
 
     async def user(self, token: str) -> str:
@@ -49,7 +52,11 @@ class FakeCluster(Cluster):
         self, token: str, namespace: str, model: str
     ) -> tuple[tuple[SeenVersion, ...], bool]:
         await self._check(token)
-        return samples.seen_versions(), False
+        return samples.seen_versions(**self.candidate), False
+
+    async def addresses(self, token: str, namespace: str, version: str) -> tuple[str, ...]:
+        await self._check(token)
+        return self.pods
 
     async def patch(
         self, token: str, namespace: str, name: str, change: Mapping[str, Any]

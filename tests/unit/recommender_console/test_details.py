@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import copy
+import functools
+from collections.abc import Mapping
 from typing import Any
+
+import pytest
 
 from recommender_console import details
 from recommender_operator.api.status import (
@@ -23,11 +27,15 @@ from recommender_operator.api.version import (
     StepRecord,
     VersionDecision,
 )
+from recommender_operator.observed import JobKind
+from recommender_operator.resources import labels
+from recommender_operator.resources.labels import Component
 from tests.unit.recommender_console import samples
 from tests.unit.recommender_console.samples import NOW
 
 VERSION = ModelVersionStatus(
     artifact=Artifact(path="movies/artifacts/a", digest="sha256:1"),
+    staged=Artifact(path="staging/movies/v-1", digest="sha256:1"),
     lineage=Lineage(data_version="v7", data_rows=80000, quarantined_rows=12),
     search=SearchResult(sampler="Tpe", trials=30, best_trial=1, best_log_loss=0.5),
     gates=(
@@ -66,6 +74,7 @@ def body(status: RecommenderModelStatus | ModelVersionStatus) -> dict[str, Any]:
 def test_a_version_is_read_as_the_operator_writes_it() -> None:
     seen = details.read_version(body(VERSION))
     assert (seen.artifact_path, seen.artifact_digest) == ("movies/artifacts/a", "sha256:1")
+    assert seen.staged_path == "staging/movies/v-1"
     assert (seen.quarantined_rows, seen.trials, seen.replaced) == (12, 30, "movies-1")
     assert (seen.restarts, seen.withdrawals, seen.automatic) == (2, 1, False)
     assert seen.limits == ({"successRate": 0.995},)
@@ -85,3 +94,54 @@ def test_what_is_absent_reads_as_empty() -> None:
     bare = {"metadata": {"name": "movies"}}
     assert details.read_model(bare).drift.effects == ()
     assert details.read_version(bare).limits == ()
+
+
+def selected(pod: Mapping[str, str]) -> bool:
+    """Whether the selector of the pods of version `v` selects these labels."""
+    found = []
+    for part in details.pods_of("v").split(","):
+        key, _, value = part.partition("=")
+        if key.endswith("!"):
+            found.append(pod.get(key[:-1]) != value)
+        else:
+            found.append(key[1:] not in pod if key[0] == "!" else pod.get(key) == value)
+    return all(found)
+
+
+def test_the_pods_of_a_version_are_those_that_the_operator_labels() -> None:
+    of = functools.partial(labels.of_component, "movies")
+    assert selected(of("v", Component.TRANSFORMER))
+    assert selected(labels.of_version("movies", "v"))  # in Knative mode
+    assert not selected(of("v", Component.PREDICTOR))
+    assert not selected(of("w", Component.TRANSFORMER))
+    for kind in JobKind:
+        assert not selected(labels.of_job("movies", "v", kind, 1)), kind
+
+
+READY: dict[str, Any] = {
+    "metadata": {"name": "p"},
+    "status": {"podIP": "10.0.0.7", "conditions": [{"type": "Ready", "status": "True"}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "address"),
+    [
+        ({}, "10.0.0.7"),
+        ({"podIP": "fd00::7"}, "fd00::7"),
+        ({"podIP": ""}, None),
+        ({"podIP": "10.0.0.7/x"}, None),
+        ({"podIP": "evil.example"}, None),
+        ({"conditions": [{"type": "Ready", "status": "False"}]}, None),
+        ({"conditions": []}, None),
+    ],
+)
+def test_only_a_ready_pod_has_an_address(status: dict[str, Any], address: str | None) -> None:
+    pod = {**READY, "status": {**READY["status"], **status}}
+    assert details.read_address(pod) == address
+
+
+def test_a_pod_that_ends_has_no_address() -> None:
+    ending = {**READY, "metadata": {"name": "p", "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    assert details.read_address(ending) is None
+    assert details.read_address({"metadata": {}}) is None

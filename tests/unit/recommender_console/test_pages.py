@@ -12,7 +12,7 @@ from hypothesis import given
 
 from recommender_console import actions, details
 from recommender_console.actions import BY_VERB
-from recommender_console.pages import forms, listing, model, version
+from recommender_console.pages import forms, listing, model, report, version
 from recommender_console.pages.listing import Filter
 from recommender_kubectl.views import diff
 from tests.unit.recommender_console import samples
@@ -66,9 +66,18 @@ def confirmation(seen: details.SeenModel, versions: tuple[details.SeenVersion, .
     )  # fmt: skip
 
 
+def report_page(seen: details.SeenModel, versions: tuple[details.SeenVersion, ...]) -> str:
+    return report.framed(seen.model, versions[-1], VISITOR)
+
+
+def no_report_page(seen: details.SeenModel, versions: tuple[details.SeenVersion, ...]) -> str:
+    one = versions[-1]
+    return report.missing(seen.model, one, one.artifact_digest, one.artifact_path, VISITOR)
+
+
 PAGES: dict[str, Callable[..., str]] = {
     "list": list_page, "model": model_page, "version": version_page, "diff": diff_page,
-    "confirm": confirmation,
+    "confirm": confirmation, "report": report_page, "no report": no_report_page,
 }  # fmt: skip
 
 

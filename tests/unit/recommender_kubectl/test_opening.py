@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from typing import cast
@@ -15,7 +16,7 @@ from recommender_kubectl.console import Console
 from recommender_kubectl.opening import FORWARDED, VARIABLE
 from recommender_kubectl.views.why import NoVersionError
 from tests.unit.recommender_kubectl import samples
-from tests.unit.recommender_kubectl.samples import CANDIDATE
+from tests.unit.recommender_kubectl.samples import CANDIDATE, CHAMPION
 from tests.unit.recommender_kubectl.test_command_line import FakeCluster
 
 PAGE = f"/models/{samples.read_model().namespace}/movies"
@@ -99,11 +100,30 @@ def test_what_is_no_console_is_not_opened(base: str, opened: list[str]) -> None:
     assert opened == []
 
 
+def test_a_report_is_that_of_the_candidate_unless_a_version_is_named(opened: list[str]) -> None:
+    run("movies", "--report")
+    run("movies", CHAMPION, "--report")
+    pages = [f"{FORWARDED}{PAGE}/versions/{name}/report" for name in (CANDIDATE, CHAMPION)]
+    assert opened == pages
+
+
+def test_without_a_candidate_the_report_is_that_of_the_champion() -> None:
+    model = samples.read_model()
+    assert opening.reported(dataclasses.replace(model, candidate=None)) == CHAMPION
+    with pytest.raises(NoVersionError, match="neither"):
+        opening.reported(dataclasses.replace(model, candidate=None, champion=None))
+
+
 @pytest.mark.parametrize(
-    ("version", "route"),
-    [(None, app._MODEL), (CANDIDATE, f"{app._MODEL}/versions/{app._NAME % 'version'}")],
+    ("words", "route"),
+    [
+        ([], app._MODEL),
+        ([CANDIDATE], app._VERSION),
+        ([CANDIDATE, "--report"], f"{app._VERSION}/report"),
+    ],
 )
-def test_the_console_has_the_page(version: str | None, route: str) -> None:
-    url = opening.address(FORWARDED, samples.read_model(), samples.read_versions(), version)
+def test_the_console_has_the_page(words: list[str], route: str, opened: list[str]) -> None:
+    run("movies", *words)
+    (url,) = opened
     pattern = re.sub(r"{(\w+):((?:[^{}]|{[0-9,]+})*)}", r"(?:\2)", route)
     assert re.fullmatch(pattern, url.removeprefix(FORWARDED))

@@ -61,7 +61,9 @@ class Served:
             copies=copies,
         )
         self.bodies = Bodies()
-        self.app = rest_server.build_app(self.service, self.bodies, self.parts.registry)
+        self.app = rest_server.build_app(
+            self.service, self.bodies, self.parts.registry, artifact.report
+        )
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         self.http = httpx.AsyncClient(transport=transport, base_url="http://transformer")
 
