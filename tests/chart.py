@@ -26,6 +26,8 @@ EVERYTHING = {
     "metrics.podMonitor.enabled": "true",
     "metrics.prometheusRule.enabled": "true",
     "networkPolicy.enabled": "true",
+    "keda.enabled": "true",
+    "keda.prometheusUrl": "http://prometheus.monitoring:9090/",
 }
 NAMESPACED = {"watchNamespaces": "{shop,news}", "imagePullSecrets": "{registry}"}
 MODES = {"defaults": {}, "namespaced": NAMESPACED, "everything": EVERYTHING}

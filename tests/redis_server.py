@@ -111,6 +111,15 @@ class RedisServer:
         """End it as Kubernetes does."""
         self._end(signal.SIGTERM)
 
+    @contextlib.contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Let it hang in the block: its port is open, and nothing answers."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
+
     def _end(self, number: signal.Signals) -> None:
         process, self._process = self._process, None
         if process is None:

@@ -112,7 +112,7 @@ class Observer:
             self._kube.list(JOBS, model.namespace, marks),
             self._kube.list(PODS, model.namespace, {labels.MODEL: model.name}),
             self._baselines.read(model.namespace, model.name),
-            self._platform.read(model.spec.rollout.traffic, model.spec.training.workers),
+            self._platform.of(model.spec),
         )
         own, orphans, others = _sorted_out(model, found)
         seen.read(VERSIONS, found)

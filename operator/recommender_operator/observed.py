@@ -182,6 +182,11 @@ class Platform:
     missing: tuple[str, ...] = ()
     #: Missing APIs that only trainings with several workers need.
     missing_for_workers: tuple[str, ...] = ()
+    #: Missing APIs that only models with the engine KEDA need; whether the installation allows
+    #: that engine, and the Prometheus server that KEDA asks.
+    missing_for_scaling: tuple[str, ...] = ()
+    keda: bool = False
+    keda_prometheus_url: str = ""
     #: Domain of default host names (`<name>.<namespace>.<domain>`).
     domain: str = ""
     #: Host name suffixes by namespace, in addition to each namespace's subdomain.

@@ -14,7 +14,7 @@ import aiohttp
 
 from recommender_operator import instances, notifying
 from recommender_operator.adapters.caches.cached_kube import CachedKube
-from recommender_operator.adapters.caches.kinds import Caches
+from recommender_operator.adapters.caches.kinds import KINDS, KINDS_WITH_KEDA, Caches
 from recommender_operator.adapters.caches.watching import ApiSource
 from recommender_operator.adapters.counters import experiments, gateway, prometheus
 from recommender_operator.adapters.counters.pod_scrape import PodScrape
@@ -96,6 +96,7 @@ class Runtime:
             known=self._known,
             figures=self.metrics,
             models=instances.selector(settings.instance),
+            kinds=KINDS_WITH_KEDA if settings.keda else KINDS,
         )
         self._sessions: list[aiohttp.ClientSession] = []
         self._fills: Fills[Key] = Fills(read=self.metrics.window_readings.inc)

@@ -82,6 +82,14 @@ def _address(value: Any) -> Any:
     return base_url.normalise(value) if isinstance(value, str) and value else value
 
 
+def _server(value: Any) -> Any:
+    """Return a base URL as it is in the chart, whose admission policy compares it."""
+    if isinstance(value, str) and value:
+        base_url.normalise(value)
+        return value.rstrip("/")
+    return value
+
+
 def _console(value: Any) -> Any:
     if isinstance(value, str) and re.fullmatch(CONSOLE_URL, value) is None:
         raise ValueError("it must be http(s)://HOST[:PORT] without a path")
@@ -167,6 +175,8 @@ class Settings(pydantic.BaseModel):
     host_suffixes: HostPolicy = ()
     prometheus_urls: Addresses = ()
     service_accounts: Accounts = ()
+    keda: bool = False
+    keda_prometheus_url: Annotated[str, pydantic.BeforeValidator(_server)] = ""
     gateway_losses_url: Annotated[str, pydantic.BeforeValidator(_address)] = ""
     gateway_losses_query: Annotated[
         str, Field(max_length=1000), pydantic.BeforeValidator(_query)
@@ -233,6 +243,8 @@ class Settings(pydantic.BaseModel):
             host_policy=self.host_suffixes,
             prometheus_urls=self.prometheus_urls,
             service_accounts=self.service_accounts,
+            keda=self.keda,
+            keda_prometheus_url=self.keda_prometheus_url,
             isolate_triton=self.isolate_triton,
             metrics_from=self.metrics_from,
             serving_log_level=self.serving_log_level,

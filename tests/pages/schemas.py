@@ -15,6 +15,7 @@ OTHERS = {
     "namespace", "namespaces", "pod", "pods", "event", "events", "lease", "deployment",
     "deployments", "service", "secret", "configmap", "persistentvolumeclaim",
     "persistentvolumeclaims", "pvc", "jobs", "job", "networkpolicies", "hpa", "httproute",
+    "scaledobject",
     "httproutes", "inferenceservice", "inferenceservices", "trainjobs", "jobsets", "nodes",
     "resourcequota", "crd", "statefulset", "endpointslices",
 }  # fmt: skip

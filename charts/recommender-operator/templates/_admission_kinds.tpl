@@ -82,6 +82,41 @@ matchConstraints:
     {{- include "recommender-operator.refusal" "it scales something else than a Deployment of its version" | nindent 4 }}
 {{- end -}}
 
+{{- /*
+And KEDA's, which ask no server but the installation's, with no secret. KEDA makes an autoscaler of
+the name that they give, so it is theirs.
+*/ -}}
+{{- define "recommender-operator.scaledobjectsPolicy" -}}
+{{- $server := .root.Values.keda.prometheusUrl | trimSuffix "/" -}}
+matchConstraints:
+  resourceRules:
+    - apiGroups: [keda.sh]
+      apiVersions: ["*"]
+      operations: [CREATE, UPDATE, DELETE]
+      resources: [scaledobjects]
+{{ include "recommender-operator.ownedOnly" (dict
+  "owner" "r.apiVersion.startsWith('serving.kserve.io/') && r.kind == 'InferenceService'"
+  "owners" "InferenceService") }}
+  - expression: >-
+      request.operation == 'DELETE' || (has(object.spec.scaleTargetRef.kind)
+      && object.spec.scaleTargetRef.kind == 'Deployment'
+      && 'recommender.dev/version' in object.metadata.labels
+      && object.spec.scaleTargetRef.name in ['predictor', 'transformer'].map(c,
+      object.metadata.labels['recommender.dev/version'] + '-' + c))
+    {{- include "recommender-operator.refusal" "it scales something else than a Deployment of its version" | nindent 4 }}
+  - expression: >-
+      request.operation == 'DELETE' || (has(object.spec.advanced)
+      && has(object.spec.advanced.horizontalPodAutoscalerConfig)
+      && has(object.spec.advanced.horizontalPodAutoscalerConfig.name)
+      && object.spec.advanced.horizontalPodAutoscalerConfig.name == object.metadata.name)
+    {{- include "recommender-operator.refusal" "its autoscaler must have its own name" | nindent 4 }}
+  - expression: >-
+      request.operation == 'DELETE' || object.spec.triggers.all(t, !has(t.authenticationRef)
+      && (t.type in ['cpu', 'cron'] || (t.type == 'prometheus'
+      && 'serverAddress' in t.metadata && t.metadata.serverAddress == {{ $server | squote }})))
+    {{- include "recommender-operator.refusal" "it may scale by CPU, by times, and by what keda.prometheusUrl of the chart answers" | nindent 4 }}
+{{- end -}}
+
 {{- /* The operator's own pods run the training image, and nothing else. */ -}}
 {{- define "recommender-operator.jobsPolicy" -}}
 matchConstraints:

@@ -67,7 +67,13 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 # Numbers of pods under load. They are deleted with the InferenceService too.
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch{{ if .Values.keda.enabled }}, delete{{ end }}]
+{{- if .Values.keda.enabled }}
+# The same by KEDA; a model may change from one to the other, so both may be deleted.
+- apiGroups: [keda.sh]
+  resources: [scaledobjects]
+  verbs: [get, list, watch, create, patch, delete]
+{{- end }}
 # Objects that KServe creates for an InferenceService in Knative mode.
 - apiGroups: [serving.knative.dev]
   resources: [revisions]

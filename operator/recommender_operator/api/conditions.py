@@ -155,6 +155,7 @@ class Reason(enum.StrEnum):
     HOST_CONFLICT = "HostConflict"
     PROMETHEUS_NOT_ALLOWED = "PrometheusNotAllowed"
     SERVICE_ACCOUNT_NOT_ALLOWED = "ServiceAccountNotAllowed"
+    KEDA_NOT_AVAILABLE = "KedaNotAvailable"
     # Requests.
     NONE = "None"
     DONE = "Done"

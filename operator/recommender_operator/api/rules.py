@@ -13,6 +13,7 @@ from typing import Any
 from recommender_operator.api import (
     base_url,
     host_names,
+    rules_autoscaling,
     rules_experiment,
     rules_export,
     rules_features,
@@ -179,6 +180,7 @@ RECOMMENDER_MODEL: Rules = {
         ),
         *rules_lists.SPEC,
         *rules_experiment.SPEC,
+        *rules_autoscaling.SPEC,
     ),
     **_under("spec.data", _DATA),
     **_MAPPING,
@@ -246,14 +248,10 @@ RECOMMENDER_MODEL: Rules = {
     ),
     "spec.serving": (
         *rules_lists.SERVING,
-        (
-            "!has(self.autoscaling) || (!has(self.replicas) || self.autoscaling.maxReplicas >= "
-            "self.replicas) && (!has(self.transformerReplicas) || "
-            "self.autoscaling.maxReplicas >= self.transformerReplicas)",
-            "serving.autoscaling.maxReplicas must not be below replicas or transformerReplicas, "
-            "which are the minimum",
-        ),
+        *rules_autoscaling.SERVING,
     ),
+    "spec.serving.autoscaling": rules_autoscaling.AUTOSCALING,
+    "spec.serving.autoscaling.peaks[]": rules_autoscaling.PEAK,
     "spec.serving.host": (
         (
             f"self.matches({_cel(host_names.PATTERN)}) && "

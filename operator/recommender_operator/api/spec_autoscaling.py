@@ -2,12 +2,51 @@
 
 from __future__ import annotations
 
+import enum
+
 from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
 
+#: Five fields of cron: numbers, names of months and days, ranges, lists and steps.
+CRON = r"^[0-9A-Za-z*/,-]+( [0-9A-Za-z*/,-]+){4}$"
+#: A name of the IANA time zone database.
+TIME_ZONE = r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$"
+
+
+class Engine(enum.StrEnum):
+    HPA = "HPA"
+    KEDA = "KEDA"
+
+
+class Peak(ApiModel):
+    start: str = Field(
+        pattern=CRON, max_length=100, description="When the peak begins, in cron syntax."
+    )
+    end: str = Field(
+        pattern=CRON, max_length=100, description="When it ends, in cron syntax; not start."
+    )
+    time_zone: str = Field(
+        default="UTC",
+        pattern=TIME_ZONE,
+        max_length=64,
+        description="Time zone of both, as the IANA names it, such as Europe/Berlin.",
+    )
+    replicas: int = Field(
+        ge=1,
+        le=100,
+        description="Minimum number of pods of each component during the peak; at most "
+        "maxReplicas.",
+    )
+
 
 class AutoscalingSpec(ApiModel):
+    engine: Engine = Field(
+        default=Engine.HPA,
+        description="What scales the pods in Gateway mode. HPA: a HorizontalPodAutoscaler per "
+        "component. KEDA: a ScaledObject per component; it requires KEDA in the cluster and "
+        "keda.enabled in the chart. If it is not available, HorizontalPodAutoscalers scale.",
+    )
     max_replicas: int = Field(
         ge=1,
         le=100,
@@ -27,9 +66,15 @@ class AutoscalingSpec(ApiModel):
         ge=1,
         le=1000,
         description="Requests that a transformer pod answers at once on average; with more, pods "
-        "are added. In Gateway mode it requires an adapter that serves the metric "
-        "transformer_requests_in_flight of pods (custom.metrics.k8s.io). In Knative mode it is "
-        "the concurrency target of the pods.",
+        "are added. With the engine HPA it requires an adapter that serves the metric "
+        "transformer_requests_in_flight of pods (custom.metrics.k8s.io); with KEDA, "
+        "keda.prometheusUrl in the chart. In Knative mode it is the concurrency target of the "
+        "pods.",
+    )
+    peaks: tuple[Peak, ...] = Field(
+        default=(),
+        max_length=8,
+        description="Times at which more pods run, whatever the load. Requires the engine KEDA.",
     )
     scale_down_stabilization_seconds: int = Field(
         default=300,

@@ -108,6 +108,17 @@ def _metrics(serving: ServingSpec, component: Component) -> list[Manifest]:
     return metrics
 
 
+def of_knative(serving: ServingSpec) -> Manifest | None:
+    """Return the settings that a service in Knative mode depends on."""
+    wanted = serving.autoscaling
+    if wanted is None:
+        return None
+    # Fields that Knative does not have would otherwise replace its pods at an upgrade.
+    return wanted.model_dump(
+        mode="json", by_alias=True, exclude_none=True, exclude={"engine", "peaks"}
+    )
+
+
 def knative(serving: ServingSpec) -> Manifest:
     """Return the fields of the only component in Knative mode; its own autoscaler scales it."""
     wanted = serving.autoscaling

@@ -272,7 +272,7 @@ def serving_digest(serving: ServingSpec, *, knative: bool = False) -> str:
         },
     )
     if serving.autoscaling is not None:
-        content["autoscaling"] = serving.autoscaling.dump() if knative else True
+        content["autoscaling"] = autoscaling.of_knative(serving) if knative else True
     text = json.dumps({**content, "layout": LAYOUT}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -39,7 +39,7 @@ SHADOWS = f"{GROUP}/shadows"
 #: Annotation of a NetworkPolicy with the digest of its rules.
 POLICY_DIGEST = f"{GROUP}/policy-digest"
 
-#: Annotation of a HorizontalPodAutoscaler with the digest of its settings.
+#: Annotation of a HorizontalPodAutoscaler or ScaledObject with the digest of its settings.
 SCALING_DIGEST = f"{GROUP}/scaling-digest"
 
 #: Annotation of a route: number of its layout.

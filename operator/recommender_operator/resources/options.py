@@ -47,5 +47,9 @@ class Options:
     metrics_from: tuple[Mapping[str, Any], ...] = ()
     #: Normalized base URLs of the Prometheus servers that models may name.
     prometheus_urls: tuple[str, ...] = ()
+    #: Whether the operator may write ScaledObjects, and the Prometheus server that KEDA asks for
+    #: requests in flight; none if empty.
+    keda: bool = False
+    keda_prometheus_url: str = ""
     #: Service accounts that models may use, by namespace.
     service_accounts: service_accounts.Policy = ()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
+
+#: Headers of a request by their name in lower case.
+Headers = Mapping[bytes, bytes]
 
 MAX_BODY = 1024 * 1024  # bytes
 BUDGET = 32 * 1024 * 1024  # bytes of all requests that are being read or appended
@@ -23,41 +26,59 @@ class Refused(Exception):  # noqa: N818 - a state, not an error
 
 
 class Bodies:
-    """Reads bodies. Together they hold at most `budget` bytes until their requests end."""
+    """Reads bodies. Together they hold at most `budget` bytes until their requests end.
+
+    Neither this nor its caller uses the classes of Starlette for a request: they would take a good
+    part of the time of a small one.
+    """
 
     def __init__(self, budget: int = BUDGET, seconds: float = READ_SECONDS) -> None:
         self._free = budget
         self._seconds = seconds
 
-    @asynccontextmanager
-    async def read(self, request: Request) -> AsyncIterator[bytes]:
-        """Read the body of a request.
+    def admit(self, headers: Headers) -> int:
+        """Return the bytes that a request takes of the budget, for `release` when it ends.
 
         Raises:
-            Refused: too large, too slow, or too many at a time.
+            Refused: it states a body that is too large, or there are too many at a time.
         """
-        stated = request.headers.get("content-length", "")
+        stated = headers.get(b"content-length", b"")
         size = int(stated) if stated.isdigit() else MAX_BODY
         if size > MAX_BODY:
             raise _too_large()
         if size > self._free:
             raise Refused(429, "too many requests at a time: send it again later", 1)
         self._free -= size
+        return size
+
+    def release(self, size: int) -> None:
+        """Give the bytes of an admitted request back."""
+        self._free += size
+
+    async def read(self, receive: Receive) -> bytes:
+        """Return the body of an admitted request.
+
+        Raises:
+            Refused: it is too large or too slow.
+            ClientDisconnect: the client went away before its end.
+        """
         try:
             async with asyncio.timeout(self._seconds):
-                body = await _read(request)
-            yield body
+                return await _read(receive)
         except TimeoutError:
             text = f"the body did not arrive within {self._seconds:g} s: send it faster"
             raise Refused(408, text) from None
-        finally:
-            self._free += size
 
 
-async def _read(request: Request) -> bytes:
+async def _read(receive: Receive) -> bytes:
     parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        part = message.get("body", b"")
+        more = message.get("more_body", False)
         size += len(part)
         if size > MAX_BODY:
             raise _too_large()

@@ -12,12 +12,12 @@ from typing import Any
 
 import orjson
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from recommender_collector.api.bodies import Bodies, Refused
+from recommender_collector.api.bodies import Bodies, Headers, Refused
 from recommender_collector.domain import cloud_events
 from recommender_collector.domain.batches import Batch, Entry, InvalidBatch, check
 from recommender_collector.domain.validation import Rules
@@ -27,6 +27,12 @@ from recommender_collector.metrics import CollectorMetrics, Refusal
 
 logger = logging.getLogger(__name__)
 PATH = "/v1/events"
+_CLOUD_EVENTS = (
+    cloud_events.CONTENT_TYPE.encode(),
+    cloud_events.BATCH_CONTENT_TYPE.encode(),
+)
+#: Status, body in JSON, and further headers.
+Answer = tuple[int, bytes, Sequence[tuple[bytes, bytes]]]
 _REASONS = {
     400: Refusal.INVALID,
     408: Refusal.SLOW,
@@ -57,48 +63,61 @@ class Events:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one POST."""
-        answer = await self._post(Request(scope, receive))
-        await answer(scope, receive, send)
+        # Of headers of one name the first one counts.
+        headers = dict(reversed(scope["headers"]))
+        status, content, more = await self._post(headers, receive)
+        length = (b"content-length", b"%d" % len(content))
+        start = {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [length, (b"content-type", b"application/json"), *more],
+        }
+        await send(start)
+        await send({"type": "http.response.body", "body": content})
 
-    async def _post(self, request: Request) -> Response:
+    async def _post(self, headers: Headers, receive: Receive) -> Answer:
         """Answer 200, 207 if some events are rejected, or the status of a refusal."""
+        size = 0
         try:
-            async with self._bodies.read(request) as body:
-                batch = self._check(request, body)
-                repeated = await self._append(batch)
+            size = self._bodies.admit(headers)
+            batch = self._check(headers, await self._bodies.read(receive))
+            return _answer(batch, await self._append(batch))
         except Refused as refused:
-            self._refused(request, refused)
-            return failure(refused)
+            self._refused(headers, refused)
+            more = [(name.encode(), value.encode()) for name, value in _retry(refused).items()]
+            return refused.status, _error(refused), more
         except ClientDisconnect:
-            return Response(status_code=400)  # no client reads it
-        return _answer(batch, repeated)
+            return 400, b"", ()  # no client reads it
+        finally:
+            self._bodies.release(size)
 
-    def _refused(self, request: Request, refused: Refused) -> None:
+    def _refused(self, headers: Headers, refused: Refused) -> None:
         """Count a refusal; the log has those that the client did not cause, without its text."""
         reason = _REASONS[refused.status]
         self._metrics.refused(reason)
         level = logging.WARNING if reason in _OWN else logging.DEBUG
         if logger.isEnabledFor(level):
-            fields = {"request_id": request.headers.get("x-request-id", ""), "reason": reason}
+            id_ = headers.get(b"x-request-id", b"").decode("latin-1")
+            fields = {"request_id": id_, "reason": reason}
             logger.log(level, "request refused", extra={"fields": fields})
 
-    def _check(self, request: Request, body: bytes) -> Batch:
-        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    def _check(self, headers: Headers, body: bytes) -> Batch:
         try:
             raw: Any = orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise Refused(400, f"the body is not JSON: {error}") from None
         unwrap = None
-        if "ce-specversion" in request.headers:
-            raw = cloud_events.from_headers(dict(request.headers), raw)
+        if b"ce-specversion" in headers:
+            raw = cloud_events.from_headers(_texts(headers), raw)
             unwrap = cloud_events.unwrap
-        elif content_type in (cloud_events.CONTENT_TYPE, cloud_events.BATCH_CONTENT_TYPE):
+        elif _content_type(headers) in _CLOUD_EVENTS:
             unwrap = cloud_events.unwrap
         try:
             batch = check(raw, self._models, self._clock(), unwrap)
         except InvalidBatch as error:
             raise Refused(400, str(error)) from None
-        self._metrics.rejected.inc(len(batch.rejected))
+        if batch.rejected:
+            self._metrics.rejected.inc(len(batch.rejected))
         return batch
 
     async def _append(self, batch: Batch) -> int:
@@ -161,7 +180,7 @@ def _refusing() -> Iterator[None]:
         raise Refused(503, text, 1) from gone
 
 
-def _answer(batch: Batch, repeated: int) -> Response:
+def _answer(batch: Batch, repeated: int) -> Answer:
     rejected = len(batch.rejected)
     status = 200 if not rejected else 400 if rejected == batch.size else 207
     content: dict[str, object] = {
@@ -172,12 +191,25 @@ def _answer(batch: Batch, repeated: int) -> Response:
             for each in batch.rejected
         ],
     }
-    return Response(orjson.dumps(content), status, media_type="application/json")
+    return status, orjson.dumps(content), ()
+
+
+def _content_type(headers: Headers) -> bytes:
+    return headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+
+
+def _texts(headers: Headers) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
+
+
+def _error(refused: Refused) -> bytes:
+    return orjson.dumps({"error": str(refused)})
+
+
+def _retry(refused: Refused) -> dict[str, str]:
+    return {} if refused.retry_after is None else {"retry-after": str(refused.retry_after)}
 
 
 def failure(refused: Refused) -> Response:
     """Return the answer of a refusal."""
-    headers = {} if refused.retry_after is None else {"retry-after": str(refused.retry_after)}
-    return Response(
-        orjson.dumps({"error": str(refused)}), refused.status, headers, "application/json"
-    )
+    return Response(_error(refused), refused.status, _retry(refused), "application/json")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from operator import attrgetter, methodcaller
@@ -11,7 +11,7 @@ from types import NoneType
 from typing import Any
 
 from recommender_collector.domain.checks import InvalidEvent
-from recommender_collector.domain.columns import Alike, lines_of
+from recommender_collector.domain.columns import Alike, columns_of, lines_of
 from recommender_collector.domain.events import Kind, Line, digest, line_of
 from recommender_collector.domain.fields import KINDS
 from recommender_collector.domain.validation import Rules, event_of
@@ -105,16 +105,14 @@ def _accept_together(
         return range(len(given))
     raws: Sequence[Any] = given if unwrap is None else [_native(raw, unwrap) for raw in given]
     others: list[int] = []
-    for (fields, named, model), places in _groups(raws).items():
-        kind, name = KINDS.get(named), _sole(models) if model is None else model
-        lines = None
-        if kind is not None and name is not None and name in models and len(places) >= FEW:
-            alike = Alike([raws[place] for place in places], fields, kind)
+    for places, alike, model in _alike(raws):
+        name, lines = _sole(models) if model is None else model, None
+        if alike is not None and name is not None and name in models and len(places) >= FEW:
             lines = lines_of(alike, models[name], now)
-        if kind is None or name is None or lines is None:
+        if alike is None or name is None or lines is None:
             others += places
         else:
-            batch.accept(name, zip(places, repeat(kind, len(places)), lines, strict=True))
+            batch.accept(name, zip(places, repeat(alike.kind, len(places)), lines, strict=True))
     return others
 
 
@@ -129,15 +127,41 @@ def _native(raw: object, unwrap: Callable[[object], object]) -> object:
         return None
 
 
-def _groups(raws: Sequence[Any]) -> dict[_Key, list[int]]:
-    """Return the places of events with the same fields, kind and model."""
-    found: defaultdict[_Key, list[int]] = defaultdict(list)
-    keys = _keys(raws)
-    if keys.count(keys[0]) == len(keys):
-        return {keys[0]: list(range(len(keys)))}
-    for place, key in enumerate(keys):
-        found[key].append(place)
-    return found
+def _alike(raws: Sequence[Any]) -> Iterator[tuple[Sequence[int], Alike | None, str | None]]:
+    """Yield events with the same fields, kind and model: their places, themselves, the model.
+
+    The second is None if no kind has this name.
+    """
+    if (found := _all_alike(raws)) is not None:
+        yield range(len(raws)), *found
+        return
+    groups: defaultdict[_Key, list[int]] = defaultdict(list)
+    for place, key in enumerate(_keys(raws)):
+        groups[key].append(place)
+    for (fields, named, model), places in groups.items():
+        kind = KINDS.get(named)
+        some = None if kind is None else Alike([raws[place] for place in places], fields, kind)
+        yield places, some, model
+
+
+def _all_alike(raws: Sequence[Any]) -> tuple[Alike, str | None] | None:
+    """Return the events of a request that has only such ones, as most have, and their model."""
+    if set(map(type, raws)) != {dict} or set(map(len, raws)) != {len(raws[0])}:
+        return None
+    fields = tuple(raws[0])
+    if len(fields) < 2 or "kind" not in fields:
+        return None
+    try:
+        given = columns_of(raws, fields)
+    except KeyError:
+        return None
+    kinds, models = given["kind"], given.get("model", (None,))
+    # Only texts are compared: to compare lists in lists may take more frames than there are.
+    if set(map(type, kinds)) != {str} or not set(map(type, models)) <= {str, NoneType}:
+        return None
+    kind = KINDS.get(kinds[0])
+    same = kinds.count(kinds[0]) == len(kinds) and models.count(models[0]) == len(models)
+    return (Alike(raws, fields, kind, given), models[0]) if same and kind is not None else None
 
 
 def _keys(raws: Sequence[Any]) -> list[_Key]:

@@ -31,6 +31,9 @@ from recommender_collector.domain.fields import (
 from recommender_collector.domain.validation import Rules, user_of
 from recommender_serving.domain.ids import IdKind
 
+Raw = Mapping[str, Any]
+Column = Sequence[Any]
+
 #: Fields that are checked here. An event with another one, also one that is new in `validation`,
 #: is checked by itself.
 FIELDS = frozenset(
@@ -41,9 +44,6 @@ FIELDS = frozenset(
 )  # fmt: skip
 _REQUIRED = frozenset({"id", "user"})
 
-Raw = Mapping[str, Any]
-Column = Sequence[Any]
-
 
 @dataclass(frozen=True, slots=True)
 class Alike:
@@ -52,6 +52,18 @@ class Alike:
     raws: Sequence[Raw]
     fields: Sequence[str]
     kind: Kind
+    #: The values of each field, where they are known already.
+    given: Mapping[str, Column] | None = None
+
+
+def columns_of(raws: Sequence[Raw], fields: Sequence[str]) -> dict[str, Column]:
+    """Return the values of each of at least two fields, in the order of the events.
+
+    Raises:
+        KeyError: an event lacks a field.
+    """
+    values = zip(*map(itemgetter(*fields), raws), strict=True)
+    return dict(zip(fields, values, strict=True))
 
 
 def lines_of(events: Alike, rules: Rules, now: float) -> list[Line] | None:
@@ -69,9 +81,9 @@ def lines_of(events: Alike, rules: Rules, now: float) -> list[Line] | None:
     fields = events.fields
     if not FIELDS.issuperset(fields) or not _REQUIRED.issubset(fields):
         return None
-    values = zip(*map(itemgetter(*fields), events.raws), strict=True)
-    columns = _Columns(events, dict(zip(fields, values, strict=True)), rules, now)
-    ids = columns.given["id"]
+    given = events.given or columns_of(events.raws, fields)
+    columns = _Columns(events, given, rules, now)
+    ids = given["id"]
     if not _are_labels(ids, MAX_EVENT_ID):
         return None
     try:

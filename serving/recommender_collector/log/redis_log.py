@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
 from redis.asyncio import Redis
 from redis.exceptions import (
     BusyLoadingError,
     ConnectionError,
+    NoScriptError,
     OutOfMemoryError,
     RedisError,
     ResponseError,
     TimeoutError,
 )
+from redis.typing import EncodableT
 
 from recommender_collector.domain.events import DIGEST_BYTES, Line
+from recommender_collector.log.held_connection import HeldConnection
 from recommender_collector.log.port import Backlog, LogBusy, LogUnavailable, Record
-from recommender_collector.log.scripts import APPEND
+from recommender_collector.log.scripts import APPEND, APPEND_SHA1
 
 SETS = 4  # former sets of ids; ids are kept for one to 1 + 1/SETS times their age
 #: Share of the store's memory above which appends wait, so that the writers can go on.
@@ -32,7 +35,7 @@ class RedisLog:
     def __init__(self, redis: Redis, ages: Mapping[str, int]) -> None:
         self._redis = redis
         self._bucket = {model: -(-seconds // SETS) for model, seconds in ages.items()}
-        self._append = redis.register_script(APPEND)
+        self._held = {model: HeldConnection(redis.connection_pool) for model in ages}
         self._full = False
 
     async def append(self, model: str, lines: Sequence[Line]) -> list[int]:
@@ -42,7 +45,7 @@ class RedisLog:
         if self._full:
             raise LogBusy("the store's memory is full")
         digests, texts = zip(*lines, strict=True)
-        arguments: list[Any] = [
+        arguments: list[EncodableT] = [
             self._bucket[model],
             SETS,
             len(lines),
@@ -51,7 +54,16 @@ class RedisLog:
             b"\n".join(texts),
         ]
         with _translated():
-            found = await self._append(keys=[stream(model), ids(model)], args=arguments)
+            return await self._run_append(model, arguments)
+
+    async def _run_append(self, model: str, arguments: Sequence[EncodableT]) -> list[int]:
+        held = self._held[model]
+        words = ("EVALSHA", APPEND_SHA1, 2, stream(model), ids(model), *arguments)
+        try:
+            found = await held.call(*words)
+        except NoScriptError:  # the store was started again
+            await held.call("SCRIPT LOAD", APPEND)
+            found = await held.call(*words)
         return cast(list[int], found)
 
     async def append_erasure(self, model: str, line: bytes) -> None:

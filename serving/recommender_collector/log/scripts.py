@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 #: Appends the events with new ids as one record.
 #:
 #: Ids are remembered in sets of a fixed length of time by the clock of Redis, the only one that
@@ -49,3 +51,5 @@ if #fresh > 0 then
 end
 return repeated
 """
+#: By which Redis knows the script.
+APPEND_SHA1 = hashlib.sha1(APPEND.encode(), usedforsecurity=False).hexdigest()

@@ -144,3 +144,23 @@ async def test_a_store_that_hides_its_settings_is_refused(redis: Redis) -> None:
     await redis.acl_setuser("default", enabled=True, nopass=True, commands=["+@all", "-config"])
     with pytest.raises(NotDurable, match="RECOMMENDER_STORE_DURABLE"):
         await durability.check(redis)
+
+
+async def test_a_store_that_forgot_the_script_is_given_it_again(
+    log: RedisLog, redis: Redis
+) -> None:
+    await log.append("shop", lines("a"))
+    await redis.script_flush()
+    assert await log.append("shop", lines("a", "b")) == [0]
+
+
+async def test_a_store_that_hangs_is_unavailable_in_time(server: RedisServer) -> None:
+    client: Redis = Redis.from_url(server.url, socket_timeout=0.3)
+    log = RedisLog(client, {"shop": 86_400})
+    await log.append("shop", lines("a"))
+    with server.hanging(), pytest.raises(LogUnavailable, match="does not answer"):
+        await log.append("shop", lines("b"))
+    # The hanging store may have got it: then the id is known.
+    assert await log.append("shop", lines("b", "c")) in ([], [0])
+    assert await _stored(log) == [b"a", b"b", b"c"]
+    await client.aclose()

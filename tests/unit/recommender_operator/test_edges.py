@@ -45,6 +45,8 @@ def test_every_setting_can_be_set_and_reaches_the_manifests() -> None:
             "RECOMMENDER_IMAGE_PULL_SECRETS": "one,two",
             "RECOMMENDER_HOST_SUFFIXES": '{"shop": ["shop.example", "s.example"]}',
             "RECOMMENDER_PROMETHEUS_URLS": "http://Prom:9090/, https://b:443/x",
+            "RECOMMENDER_KEDA": "true",
+            "RECOMMENDER_KEDA_PROMETHEUS_URL": "http://Prom:80/",
             "RECOMMENDER_ISOLATE_TRITON": "false",
             "RECOMMENDER_METRICS_FROM": '[{"ipBlock": {"cidr": "10.0.0.0/8"}}]',
             "RECOMMENDER_LOG_LEVEL": "",
@@ -64,6 +66,9 @@ def test_every_setting_can_be_set_and_reaches_the_manifests() -> None:
     assert settings.options.image_pull_secrets == ("one", "two")
     assert settings.options.host_policy == (("shop", ("shop.example", "s.example")),)
     assert settings.options.prometheus_urls == ("http://prom:9090", "https://b/x")
+    # As the chart's policy has it.
+    assert settings.options.keda_prometheus_url == "http://Prom:80"
+    assert settings.options.keda
     assert not settings.options.isolate_triton
     assert settings.options.serving_log_format == "text"
     assert settings.options.tracing_endpoint == "http://otel:4318"

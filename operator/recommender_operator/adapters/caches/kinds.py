@@ -23,6 +23,7 @@ from recommender_operator.adapters.kubernetes.port import (
     NETWORK_POLICIES,
     PODS,
     REVISIONS,
+    SCALED_OBJECTS,
     TRAIN_JOBS,
     VERSIONS,
     Resource,
@@ -46,6 +47,8 @@ CHILDREN = (
     REVISIONS,
 )
 KINDS = (MODELS, *CHILDREN)
+#: Those that are children only with `keda.enabled` in the chart, which gives the rights.
+KINDS_WITH_KEDA = (*KINDS, SCALED_OBJECTS)
 
 
 class Figures(Protocol):
@@ -72,6 +75,7 @@ class Caches:
         figures: Figures,
         known: Callable[[str, str], None] = lambda _namespace, _model: None,
         models: str = "",
+        kinds: Sequence[Resource] = KINDS,
         rhythm: Rhythm | None = None,
     ) -> None:
         """`wake` is called with namespace and name of a model that must be reconciled.
@@ -85,6 +89,7 @@ class Caches:
         self._figures = figures
         self._known = known
         self._models = models
+        self._kinds = tuple(kinds)
         self._rhythm = rhythm
         self._informers: dict[Resource, dict[str | None, Informer]] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -96,7 +101,7 @@ class Caches:
             resource: {
                 namespace: self._informer(resource, namespace) for namespace in self._namespaces
             }
-            for resource in KINDS
+            for resource in self._kinds
         }
         self._tasks = [
             asyncio.create_task(informer.run(), name=f"watch {informer.scope.resource.name}")

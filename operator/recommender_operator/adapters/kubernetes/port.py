@@ -55,6 +55,7 @@ GRPC_ROUTES = Resource("gateway.networking.k8s.io", "v1", "grpcroutes")
 BUDGETS = Resource("policy", "v1", "poddisruptionbudgets")
 NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies")
 AUTOSCALERS = Resource("autoscaling", "v2", "horizontalpodautoscalers")
+SCALED_OBJECTS = Resource("keda.sh", "v1alpha1", "scaledobjects")
 REVISIONS = Resource("serving.knative.dev", "v1", "revisions")
 CONFIGURATIONS = Resource("serving.knative.dev", "v1", "configurations")
 KNATIVE_SERVICES = Resource("serving.knative.dev", "v1", "services")
@@ -74,6 +75,7 @@ KINDS = {
     BUDGETS: "PodDisruptionBudget",
     NETWORK_POLICIES: "NetworkPolicy",
     AUTOSCALERS: "HorizontalPodAutoscaler",
+    SCALED_OBJECTS: "ScaledObject",
     TRAIN_JOBS: "TrainJob",
     TRAINING_RUNTIMES: "TrainingRuntime",
 }

@@ -10,13 +10,15 @@ from recommender_operator.adapters.kubernetes.port import (
     INFERENCE_SERVICES,
     JOB_SETS,
     REVISIONS,
+    SCALED_OBJECTS,
     TRAIN_JOBS,
     TRAINING_RUNTIMES,
     Kube,
     Resource,
 )
-from recommender_operator.api.spec import TrafficMode
+from recommender_operator.api.spec import RecommenderModelSpec, TrafficMode
 from recommender_operator.observed import Platform
+from recommender_operator.resources import scaled_objects
 from recommender_operator.resources.options import Options
 
 #: Lifetime of a cached result, in seconds.
@@ -40,12 +42,23 @@ class PlatformReader:
         self._clock = clock
         self._known: dict[Resource, tuple[float, bool]] = {}
 
-    async def read(self, mode: TrafficMode, workers: int = 1) -> Platform:
-        """Return the names of the missing CRDs for a traffic mode and a number of workers."""
+    async def of(self, spec: RecommenderModelSpec) -> Platform:
+        """Return the names of the CRDs that the cluster lacks for a model."""
+        by_keda = scaled_objects.wanted(spec.serving)
+        return await self.read(spec.rollout.traffic, spec.training.workers, by_keda=by_keda)
+
+    async def read(
+        self, mode: TrafficMode, workers: int = 1, *, by_keda: bool = False
+    ) -> Platform:
+        """Return the names of the missing CRDs for a mode, a number of workers, and KEDA."""
         needed = NEEDED_BY_WORKERS if workers > 1 else ()
+        scaling = (SCALED_OBJECTS,) if by_keda and self._options.keda else ()
         return Platform(
             missing=await self._lacks(NEEDED[mode]),
             missing_for_workers=await self._lacks(needed),
+            missing_for_scaling=await self._lacks(scaling),
+            keda=self._options.keda,
+            keda_prometheus_url=self._options.keda_prometheus_url,
             domain=self._options.domain,
             host_policy=self._options.host_policy,
             prometheus_urls=self._options.prometheus_urls,

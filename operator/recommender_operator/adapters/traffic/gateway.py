@@ -7,7 +7,6 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 from recommender_operator.adapters.kubernetes.port import (
-    AUTOSCALERS,
     BUDGETS,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
@@ -25,6 +24,7 @@ from recommender_operator.adapters.traffic.port import (
     ready_condition,
     service_state,
 )
+from recommender_operator.adapters.traffic.scalers import Scalers
 from recommender_operator.api.spec import ServingSpec
 from recommender_operator.observed import PLAIN, Routing, ServiceState, TrafficState
 from recommender_operator.resources import (
@@ -47,6 +47,7 @@ class GatewayTraffic:
     def __init__(self, kube: Kube, options: Options) -> None:
         self._kube = kube
         self._objects = OwnedObjects(kube)
+        self._scalers = Scalers(kube, options)
         self._options = options
 
     async def observe(self, subject: Subject) -> TrafficView:
@@ -55,8 +56,16 @@ class GatewayTraffic:
             INFERENCE_SERVICES, model.namespace, labels.of_model(model.name)
         )
         subject.seen.read(INFERENCE_SERVICES, found)
-        beside, scalers = await self._beside(subject), await self._scalers(subject)
-        services, others = _services(subject, found, beside, scalers, self._options)
+        beside, by_keda = await self._beside(subject), await self._scalers.read(subject)
+        lacking = _lacking(beside, self._options)
+        services, others = _services(
+            subject,
+            found,
+            lambda version, service: (
+                lacking(str(service["metadata"]["uid"]))
+                or self._scalers.lacks(subject, version, service, by_keda=by_keda)
+            ),
+        )
         route = await self._kube.get(HTTP_ROUTES, model.namespace, model.name)
         subject.seen.read(HTTP_ROUTES, [route] if route is not None else [])
         if route is None or owned_by(route, subject.owners):
@@ -79,12 +88,6 @@ class GatewayTraffic:
         current = [policy for policy in policies if isolation.is_current(policy, self._options)]
         return [*budgets, *current]
 
-    async def _scalers(self, subject: Subject) -> list[Object]:
-        model = subject.model
-        found = await self._kube.list(AUTOSCALERS, model.namespace, labels.of_model(model.name))
-        subject.seen.read(AUTOSCALERS, found)
-        return found
-
     async def ensure(self, subject: Subject, version: str) -> None:
         service = _current(subject, version)
         if service is None:
@@ -100,7 +103,7 @@ class GatewayTraffic:
         if self._options.isolate_triton:
             await self._isolate(subject, version, service, claim)
         await self._limit_disruption(subject, version, service, claim)
-        await self._scale(subject, version, service, claim)
+        await self._scalers.ensure(subject, version, service, claim)
 
     async def release(self, subject: Subject, version: str) -> None:
         namespace = subject.model.namespace
@@ -124,25 +127,6 @@ class GatewayTraffic:
             seen = subject.seen.get(BUDGETS, budget["metadata"]["name"])
             if seen is None or not _is_the_same(seen, budget):
                 await self._objects.apply(BUDGETS, budget, claim)
-
-    async def _scale(self, subject: Subject, version: str, service: Object, claim: Claim) -> None:
-        """Apply the autoscalers that are missing or were made from other settings.
-
-        Without autoscaling there are none, or they keep the number of pods.
-        """
-        serving, model = subject.model.spec.serving, subject.model.name
-        for component in Component:
-            seen = subject.seen.get(AUTOSCALERS, autoscaling.name(version, component))
-            if seen is None and serving.autoscaling is None:
-                continue
-            wanted = autoscaling.autoscaler(model, version, component, serving, service)
-            owner = str(service["metadata"]["uid"])
-            if (
-                seen is None
-                or not owned_by(seen, {owner})
-                or not autoscaling.is_current(seen, serving)
-            ):
-                await self._objects.apply(AUTOSCALERS, wanted, claim)
 
     async def split(
         self,
@@ -175,15 +159,13 @@ def _current(subject: Subject, version: str) -> Object | None:
 
 
 def _services(
-    subject: Subject,
-    found: Sequence[Object],
-    beside: Sequence[Object],
-    scalers: Sequence[Object],
-    options: Options,
+    subject: Subject, found: Sequence[Object], lacking: Callable[[str, Object], bool]
 ) -> tuple[dict[str, ServiceState], list[Foreign]]:
-    """Return the services of the versions, and foreign objects with their names."""
+    """Return the services of the versions, and foreign objects with their names.
+
+    `lacking` tells whether the service of a version lacks something beside it.
+    """
     serving = subject.model.spec.serving
-    lacking = _lacking(beside, scalers, serving, options)
     services: dict[str, ServiceState] = {}
     others = []
     for service in found:
@@ -202,24 +184,18 @@ def _services(
                     metadata.get("annotations"), subject.model.spec
                 )
                 # The operator may have died between the service and what it owns.
-                or lacking(str(metadata["uid"])),
+                or lacking(version, service),
             )
         elif metadata["name"] in subject.versions:
             others.append(foreign(KINDS[INFERENCE_SERVICES], service))
     return services, others
 
 
-def _lacking(
-    beside: Sequence[Object], scalers: Sequence[Object], serving: ServingSpec, options: Options
-) -> Callable[[str], bool]:
-    """Return whether a service, by its uid, lacks something that it owns, or has it outdated."""
-    scaled = serving.autoscaling is not None
-    current = [thing for thing in scalers if autoscaling.is_current(thing, serving)]
-    outdated = _owners([thing for thing in scalers if thing not in current])
-    owned = _owners([*beside, *(current if scaled else ())])
-    #: A budget for each component, the policy of Triton, and an autoscaler for each component.
-    needed = len(Component) * (1 + scaled) + options.isolate_triton
-    return lambda uid: owned[uid] < needed or outdated[uid] > 0
+def _lacking(beside: Sequence[Object], options: Options) -> Callable[[str], bool]:
+    """Return whether a service, by its uid, lacks a budget of a component, or Triton's policy."""
+    owned = _owners(beside)
+    needed = len(Component) + options.isolate_triton
+    return lambda uid: owned[uid] < needed
 
 
 def _owners(things: Sequence[Object]) -> collections.Counter[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from recommender_operator.api import base_url
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.spec import Provider
+from recommender_operator.api.spec_autoscaling import Engine
 from recommender_operator.phases import storage
 from recommender_operator.phases.turn import Turn
 
@@ -42,7 +43,34 @@ def _refusals(turn: Turn) -> list[tuple[Reason, str]]:
     hosting = turn.hosting
     found = [] if hosting.reason is None else [(hosting.reason, hosting.message)]
     refused = [(Reason.SERVICE_ACCOUNT_NOT_ALLOWED, message) for message in turn.accounts.messages]
-    return found + _refused_server(turn) + refused
+    return found + _refused_server(turn) + refused + _refused_scaling(turn)
+
+
+def _refused_scaling(turn: Turn) -> list[tuple[Reason, str]]:
+    """Return why KEDA does not scale as the spec asks, and what does until it can."""
+    scaling, platform = turn.spec.serving.autoscaling, turn.observed.platform
+    if scaling is None or scaling.engine is not Engine.KEDA:
+        return []
+    instead = "until then HorizontalPodAutoscalers scale, and peaks have no effect"
+    if not platform.keda:
+        message = (
+            "serving.autoscaling.engine KEDA is not available in this installation: set "
+            f"keda.enabled in the chart, or the engine HPA; {instead}"
+        )
+    elif platform.missing_for_scaling:
+        message = (
+            "serving.autoscaling.engine is KEDA, but the cluster lacks "
+            f"{', '.join(platform.missing_for_scaling)}: install KEDA, or set the engine HPA; "
+            f"{instead}"
+        )
+    elif scaling.target_requests_in_flight is not None and not platform.keda_prometheus_url:
+        message = (
+            "serving.autoscaling.targetRequestsInFlight with the engine KEDA requires "
+            "keda.prometheusUrl in the chart; until then CPU and peaks decide"
+        )
+    else:
+        return []
+    return [(Reason.KEDA_NOT_AVAILABLE, message)]
 
 
 def _refused_server(turn: Turn) -> list[tuple[Reason, str]]:

@@ -234,6 +234,15 @@ def test_kinds_and_models_that_alternate_keep_their_order() -> None:
         assert found == [(n, kinds[n % 3]) for n in range(first, 6 * MANY, 2)]
 
 
+def test_the_order_of_fields_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    raws = [click(id=f"e{number}", session="s") for number in range(MANY)]
+    raws[1::2] = [dict(reversed(raw.items())) for raw in raws[1::2]]
+    before = check(raws, {"shop": rules()}, NOW)
+    monkeypatch.setattr(batches, "event_of", None)  # nothing is checked by itself
+    assert check(raws, {"shop": rules()}, NOW) == before
+    assert len(before.events["shop"]) == MANY
+
+
 def test_of_two_events_with_an_id_the_first_one_of_the_request_comes_first() -> None:
     raws = [click(id=f"e{n}", **({"session": "s"} if n % 2 else {})) for n in range(4 * FEW)]
     raws[1]["id"] = raws[2]["id"] = "same"

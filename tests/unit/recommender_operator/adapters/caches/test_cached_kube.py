@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 import pytest
 
 from recommender_operator.adapters.caches.cached_kube import ABSENT, CachedKube
 from recommender_operator.adapters.caches.informer import Informer
-from recommender_operator.adapters.caches.kinds import CHILDREN, KINDS, Caches
+from recommender_operator.adapters.caches.kinds import CHILDREN, KINDS, KINDS_WITH_KEDA, Caches
 from recommender_operator.adapters.caches.watching import Event, Page, Scope
 from recommender_operator.adapters.kubernetes.port import (
     BASELINES,
@@ -20,6 +20,7 @@ from recommender_operator.adapters.kubernetes.port import (
     JOBS,
     MODELS,
     REVISIONS,
+    SCALED_OBJECTS,
     VERSIONS,
     ConflictError,
     KubeError,
@@ -59,7 +60,7 @@ class Unseen:
 
 
 class World:
-    def __init__(self) -> None:
+    def __init__(self, kinds: Sequence[Resource] = KINDS) -> None:
         self.server = FakeKube()
         self.woken: list[tuple[str, str]] = []
         self.source = FrozenSource(self.server)
@@ -68,6 +69,7 @@ class World:
             namespaces=(),
             wake=lambda namespace, model: self.woken.append((namespace, model)),
             figures=Unseen(),
+            kinds=kinds,
         )
         self.time = 0.0
         self.kube = CachedKube(self.server, self.caches, clock=lambda: self.time)
@@ -117,6 +119,15 @@ async def test_cached_reads_need_no_request() -> None:
         assert world.server.reads == []
         await world.kube.get(CLAIMS, "team", "artifacts")
         assert world.server.reads == [("get", "persistentvolumeclaims")]
+
+
+@pytest.mark.parametrize(("kinds", "watched"), [(KINDS, False), (KINDS_WITH_KEDA, True)])
+async def test_scaled_objects_are_watched_only_with_keda(
+    kinds: Sequence[Resource], watched: bool
+) -> None:
+    world = World(kinds)
+    async with world.running():
+        assert (world.caches.of(SCALED_OBJECTS, "team") is not None) is watched
 
 
 async def test_a_missing_object_is_read_from_the_server_because_it_may_lack_labels() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from recommender_operator.adapters.kubernetes.port import HTTP_ROUTES, REVISIONS
+import dataclasses
+
+from recommender_operator.adapters.kubernetes.port import HTTP_ROUTES, REVISIONS, SCALED_OBJECTS
 from recommender_operator.adapters.objects.platform import PlatformReader
 from recommender_operator.api.spec import TrafficMode
 from tests.fakes.kube import FakeKube
-from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS
+from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model
 
 
 async def test_a_missing_api_is_reported_and_checked_again_later() -> None:
@@ -44,3 +46,17 @@ async def test_what_workers_need_is_looked_for_when_there_are_several() -> None:
         "trainingruntimes.trainer.kubeflow.org",
         "jobsets.jobset.x-k8s.io",
     )
+
+
+async def test_keda_is_looked_for_where_the_chart_allows_it_and_the_model_asks_for_it() -> None:
+    kube = FakeKube()
+    allowed = PlatformReader(kube, dataclasses.replace(OPTIONS, keda=True))
+    asking = model(serving={"autoscaling": {"maxReplicas": 4, "engine": "KEDA"}}).spec
+    found = await allowed.of(asking)
+    assert (found.keda, found.missing_for_scaling) == (True, ("scaledobjects.keda.sh",))
+    assert (await allowed.of(model().spec)).missing_for_scaling == ()
+    kube.kinds.add(SCALED_OBJECTS)
+    fresh = PlatformReader(kube, dataclasses.replace(OPTIONS, keda=True))
+    assert (await fresh.of(asking)).missing_for_scaling == ()
+    refused = await PlatformReader(kube, OPTIONS).of(asking)
+    assert (refused.keda, refused.missing_for_scaling) == (False, ())

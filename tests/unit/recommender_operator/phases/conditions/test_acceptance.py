@@ -1,3 +1,5 @@
+import pytest
+
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.observed import Platform
 from tests.unit.recommender_operator.simulation.cluster import spec
@@ -28,3 +30,44 @@ def test_an_allowed_server_and_the_scrape_of_pods_are_accepted() -> None:
         accepted = find(world.status.conditions, ConditionType.ACCEPTED)
         assert accepted is not None
         assert accepted.status == "True"
+
+
+BY_KEDA = {"maxReplicas": 5, "engine": "KEDA"}
+WITH_TARGET = {**BY_KEDA, "targetRequestsInFlight": 4}
+NO_CRD = Platform(keda=True, missing_for_scaling=("scaledobjects.keda.sh",))
+
+
+@pytest.mark.parametrize(
+    ("scaling", "platform", "remedies"),
+    [
+        (BY_KEDA, Platform(), ("keda.enabled", "engine HPA", "HorizontalPodAutoscalers scale")),
+        (BY_KEDA, NO_CRD, ("scaledobjects.keda.sh", "install KEDA", "engine HPA")),
+        (WITH_TARGET, Platform(keda=True), ("keda.prometheusUrl", "CPU and peaks decide")),
+    ],
+)
+def test_an_engine_that_is_not_available_is_reported_with_the_remedy(
+    scaling: dict[str, object], platform: Platform, remedies: tuple[str, ...]
+) -> None:
+    world = World(spec=spec(serving={"autoscaling": scaling}), platform=platform)
+    world.reconcile()
+    accepted = find(world.status.conditions, ConditionType.ACCEPTED)
+    assert accepted is not None
+    assert (accepted.status, accepted.reason) == ("False", Reason.KEDA_NOT_AVAILABLE)
+    for remedy in remedies:
+        assert remedy in accepted.message
+
+
+@pytest.mark.parametrize(
+    ("scaling", "platform"),
+    [
+        (BY_KEDA, Platform(keda=True)),
+        (WITH_TARGET, Platform(keda=True, keda_prometheus_url=SERVER)),
+        ({"maxReplicas": 5, "targetRequestsInFlight": 4}, NO_CRD),
+    ],
+)
+def test_an_available_engine_is_accepted(scaling: dict[str, object], platform: Platform) -> None:
+    world = World(spec=spec(serving={"autoscaling": scaling}), platform=platform)
+    world.reconcile()
+    accepted = find(world.status.conditions, ConditionType.ACCEPTED)
+    assert accepted is not None
+    assert accepted.status == "True"
