@@ -165,10 +165,18 @@ async def test_a_status_write_keeps_the_spec_and_removes_omitted_fields(
 
 
 async def test_the_api_server_accepts_every_job(kube: OfficialKube, namespace: str) -> None:
-    model, version = await stored(kube, namespace)
+    model, stored_version = await stored(kube, namespace)
+    recalibrated = {"recalibration": builder_inputs.RECALIBRATION}
+    version = dataclasses.replace(
+        stored_version, spec=stored_version.spec.model_copy(update=recalibrated)
+    )
     inputs = {
         JobKind.CHECK: {},
         JobKind.TRAIN: {"data_version": "1"},
+        JobKind.RESCALE: {
+            "source_path": "artifacts/movies/x",
+            "source_digest": builder_inputs.DIGEST,
+        },
         JobKind.PUBLISH: {"staged_path": "staging/movies/x", "digest": builder_inputs.DIGEST},
         JobKind.REMOVE: {"paths": "artifacts/movies/x"},
     }
