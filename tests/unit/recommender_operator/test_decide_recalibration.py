@@ -179,6 +179,18 @@ def test_a_dry_run_only_tells() -> None:
     assert world.status.retrain is None
 
 
+def test_a_dry_run_of_a_break_would_recalibrate_nothing() -> None:
+    world, oracle = drifted()
+    world.edit(drift=DRIFT | {"dryRun": True})
+    broken = world.status.drift.model_copy(
+        update={"cause": "SchemaBreak", "breaches_in_a_row": 3, "lacking": ("age",)}
+    )
+    world.status = world.status.model_copy(update={"drift": broken})
+    look(world, oracle, 1)
+    told = world.message("Drifted")
+    assert told.endswith("otherwise BlockPromotions, FreezeRetraining"), told
+
+
 def test_without_room_for_a_retraining_a_recalibration_waits_too() -> None:
     world, oracle = drifted()
     world.retrainings_full = "none while 2 other models train"

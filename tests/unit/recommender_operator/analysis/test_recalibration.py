@@ -127,6 +127,20 @@ def test_sums_that_are_none_of_predictions_are_refused(sums: dict[str, float]) -
     assert isinstance(found(_with(days_of(FEWER, FEWER, FEWER), **sums)), Refused)
 
 
+@pytest.mark.parametrize("labels", [1e4, -5.0, math.nan])
+def test_a_bin_with_other_labels_than_it_can_have_is_refused(labels: float) -> None:
+    days = days_of(FEWER, FEWER, FEWER)
+    changed = {
+        number: dataclasses.replace(
+            day, bins=(*day.bins[:5], {**day.bins[5], "labels": labels}, *day.bins[6:])
+        )
+        for number, day in days.items()
+    }
+    seen = found(changed)
+    assert isinstance(seen, Refused)
+    assert seen.why == "the sums of bin 5 are not those of predictions"
+
+
 def test_days_outside_of_the_row_do_not_count() -> None:
     days = days_of(USUAL, FEWER, FEWER, FEWER, USUAL)
     inside = judge(days, FIRST + 7, FIRST + 27)
