@@ -186,6 +186,17 @@ async def test_the_api_server_accepts_every_job(kube: OfficialKube, namespace: s
         assert not await kube.create(JOBS, job)
 
 
+async def test_a_recalibration_is_read_as_it_was_written(
+    kube: OfficialKube, namespace: str
+) -> None:
+    model, _ = await stored(kube, namespace)
+    spec = builder_inputs.version(recalibration=builder_inputs.RECALIBRATION).spec
+    assert await kube.create(VERSIONS, model_version.model_version(model, "movies-0", spec))
+    raw = await kube.get(VERSIONS, namespace, "movies-0")
+    assert raw is not None
+    assert version_object(raw).spec.recalibration == builder_inputs.RECALIBRATION
+
+
 def managers(thing: dict[str, Any]) -> dict[str, str]:
     return {entry["manager"]: entry["operation"] for entry in thing["metadata"]["managedFields"]}
 

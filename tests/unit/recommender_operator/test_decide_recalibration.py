@@ -169,6 +169,22 @@ def test_one_window_is_too_few_to_judge_a_calibration_so_it_retrains() -> None:
     assert "before the last window" in world.status.retrain.reason
 
 
+def test_of_a_long_row_only_the_windows_that_the_collector_has_whole_are_fitted() -> None:
+    world, oracle = drifted()
+    world.edit(retrain={"onDrift": False})
+    labelled(world, FEWER, 7)
+    look(world, oracle, 1)
+    labels = world.status.drift.labels
+    assert labels is not None
+    assert labels.since is not None
+    assert labels.breaches_in_a_row == 7
+    world.edit(retrain={"onDrift": True})
+    look(world, oracle, 2)
+    _, wanted = made(world)
+    assert (wanted.since - labels.since).days == 14
+    assert (wanted.judged_since - wanted.since).days == 28
+
+
 def test_a_dry_run_only_tells() -> None:
     world, oracle = serving()
     world.edit(drift=DRIFT | {"dryRun": True})

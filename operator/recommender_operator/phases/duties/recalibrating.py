@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 
 from recommender_operator.analysis import recalibration
+from recommender_operator.analysis.label_drift import MOST_IN_A_ROW
 from recommender_operator.analysis.labels import read_days
 from recommender_operator.analysis.recalibration import Judged, Refused
 from recommender_operator.api.recalibration import Recalibration
@@ -37,7 +38,8 @@ def plan(turn: Turn, champion: VersionObject) -> Recalibration | Refused:
     before = turn.recalibration
     if before is not None and before.of == champion.name:
         return Refused(f"its last recalibration, {turn.desired}, is not the champion")
-    return _of(champion.name, reading, seen.since, seen.through)
+    since = max(seen.since, seen.through - MOST_IN_A_ROW * _WEEK)
+    return _of(champion.name, reading, since, seen.through)
 
 
 def _of(
