@@ -242,7 +242,7 @@ def test_a_rise_of_the_loss_holds_it_back_and_a_retraining_takes_its_place() -> 
     assert world.status.retrain is not None
     settle(world, oracle)
     assert world.versions[version.name].status.stage == "Superseded"
-    champion = world.versions[world.champion()]
+    champion = world.versions[world.stable()]
     assert champion.spec.recalibration is None
     assert champion.name != first
 

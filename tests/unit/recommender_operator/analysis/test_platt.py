@@ -25,9 +25,7 @@ def some_bins(draw: st.DrawFn) -> list[Bin]:
 def test_bins_that_follow_a_scale_give_it_back(slope: float, shift: float) -> None:
     bins = [Bin(1000.0, 1000 * sigmoid(slope * at + shift), at) for at in PLACES]
     found = fit(bins)
-    assert (found.slope, found.shift) == (
-        pytest.approx(slope, abs=1e-6), pytest.approx(shift, abs=1e-6),
-    )  # fmt: skip
+    assert [found.slope, found.shift] == pytest.approx([slope, shift], abs=1e-6)
 
 
 @given(some_bins(), st.booleans())

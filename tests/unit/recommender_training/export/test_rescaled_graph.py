@@ -17,7 +17,12 @@ from recommender_training.artifact import triton
 from recommender_training.common.errors import InputError
 from recommender_training.export import faults, torchscript
 from recommender_training.export.probes import probes
-from recommender_training.export.rescaled_graph import Rescaling, check, rescale
+from recommender_training.export.rescaled_graph import (
+    MOST_REORDERED,
+    Rescaling,
+    check,
+    rescale,
+)
 from recommender_training.features.prepared import Prepared
 
 PLATT = Rescaling(0.8, -0.6)
@@ -53,6 +58,15 @@ def test_every_list_stays_and_every_probability_is_the_recalibrated_one(
         wanted = PLATT.probability(scores.numpy().astype(np.float64))
         np.testing.assert_allclose(found.numpy(), wanted, atol=1e-5)
     assert check(before, after, PLATT, len(prepared.data.attributes)) == 0
+
+
+@given(slope=st.floats(0.5, 2), shift=st.floats(-1.4, 1.4))
+def test_whatever_is_fitted_no_list_changes_but_by_rounding(
+    trained: Any, prepared: Prepared, slope: float, shift: float
+) -> None:
+    before, after, by = graph(trained.staged), graph(trained.staged), Rescaling(slope, shift)
+    rescale(after, by)
+    assert check(before, after, by, len(prepared.data.attributes)) <= MOST_REORDERED
 
 
 def test_a_compressed_graph_keeps_its_lists_too(varied: Any, prepared: Prepared) -> None:

@@ -17,6 +17,7 @@ from recommender_training.artifact import manifest, triton
 from recommender_training.cli.main import main
 from recommender_training.common.errors import InputError
 from recommender_training.config.recalibration import Recalibration, parse_recalibration
+from recommender_training.export import rescaled_graph
 from recommender_training.export.rescaled_graph import Rescaling
 from recommender_training.pipeline import recalibration
 from recommender_training.pipeline.champion import Champion
@@ -146,7 +147,7 @@ def test_another_digest_is_refused_and_leaves_nothing(trained: Any, tmp_path: Pa
 def test_a_failed_check_leaves_nothing(
     trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recalibration.rescaled_graph, "TOLERANCE", -1.0)
+    monkeypatch.setattr(rescaled_graph, "TOLERANCE", -1.0)
     with pytest.raises(InputError) as found:
         recalibration.recalibrate(trained.staged, trained.digest, made(), tmp_path / "staged")
     assert found.value.reason == "RecalibrationFailed"
