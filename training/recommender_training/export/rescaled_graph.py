@@ -79,7 +79,8 @@ def check(before: nn.Module, after: nn.Module, by: Rescaling, features: int) -> 
     """
     reordered = 0
     for request in _requests(before, features):
-        with torch.inference_mode():
+        # As it serves: the optimiser would compile each graph for seconds, to answer for one.
+        with torch.inference_mode(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
             (items, scores), (others, found) = before(*request), after(*request)
         if items.shape != others.shape:
             raise _failed("lists have another length")
@@ -99,19 +100,20 @@ def _requests(graph: nn.Module, features: int) -> Iterator[tuple[Tensor, ...]]:
     """The seven inputs of batches: known and new users, sessions of all lengths, no features."""
     random, buffers = np.random.default_rng(0), dict(graph.named_buffers())
     users, items = buffers["user_ids"].numpy(), buffers["item_ids"].numpy()
-    for place in range(0, _REQUESTS, _BATCH):
-        length = 1 + place * _LONGEST // _REQUESTS
-        session = random.choice(items, (_BATCH, length))
-        session[0] = -1  # a session without events
+    shape = _BATCH, _LONGEST
+    for _ in range(0, _REQUESTS, _BATCH):
+        session = random.choice(items, shape)
+        padding = _LONGEST - random.integers(0, _LONGEST + 1, (_BATCH, 1))
+        session[np.arange(_LONGEST) < padding] = -1
         user = random.choice(users, (_BATCH, 1))
         user[:2] = users.max() + 1
-        times = np.sort(_NOW - random.integers(1, _MONTH, (_BATCH, length)), axis=1)
+        times = np.sort(_NOW - random.integers(1, _MONTH, shape), axis=1)
         yield (
             torch.from_numpy(user),
             torch.full((_BATCH, max(1, features)), float("nan")),
             torch.from_numpy(session),
             torch.from_numpy(times),
-            torch.from_numpy(random.integers(1, 6, (_BATCH, length)).astype(np.float32)),
+            torch.from_numpy(random.integers(1, 6, shape).astype(np.float32)),
             torch.full((_BATCH, 1), _NOW),
             torch.full((_BATCH, 1), _WANTED),
         )

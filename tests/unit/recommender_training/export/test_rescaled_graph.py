@@ -28,6 +28,12 @@ from recommender_training.features.prepared import Prepared
 PLATT = Rescaling(0.8, -0.6)
 
 
+@pytest.fixture(autouse=True)
+def one_thread(torch_as_before: None) -> None:
+    """Threads that wait for one another take longer than the small graphs."""
+    torch.set_num_threads(1)
+
+
 def graph(folder: Path, name: str = "recommender") -> nn.Module:
     return torchscript.load(triton.model_path(folder, name))
 
@@ -60,13 +66,13 @@ def test_every_list_stays_and_every_probability_is_the_recalibrated_one(
     assert check(before, after, PLATT, len(prepared.data.attributes)) == 0
 
 
-@given(slope=st.floats(0.5, 2), shift=st.floats(-1.4, 1.4))
-def test_whatever_is_fitted_no_list_changes_but_by_rounding(
-    trained: Any, prepared: Prepared, slope: float, shift: float
+@pytest.mark.parametrize("by", [(0.5, 1.386), (2.0, -1.386), (1.0, 0.7)], ids=str)
+def test_whatever_may_be_fitted_no_list_changes_but_by_rounding(
+    trained: Any, prepared: Prepared, by: tuple[float, float]
 ) -> None:
-    before, after, by = graph(trained.staged), graph(trained.staged), Rescaling(slope, shift)
-    rescale(after, by)
-    assert check(before, after, by, len(prepared.data.attributes)) <= MOST_REORDERED
+    before, after, change = graph(trained.staged), graph(trained.staged), Rescaling(*by)
+    rescale(after, change)
+    assert check(before, after, change, len(prepared.data.attributes)) <= MOST_REORDERED
 
 
 def test_a_compressed_graph_keeps_its_lists_too(varied: Any, prepared: Prepared) -> None:
