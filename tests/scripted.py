@@ -46,6 +46,10 @@ def report(job: Object) -> Object:
             "stagedPath": f"staging/{own[marks.MODEL]}/{version}-{own[marks.ATTEMPT]}",
             "digest": digest,
         },
+        "rescale": {
+            "stagedPath": f"staging/{own[marks.MODEL]}/{version}-{own[marks.ATTEMPT]}",
+            "digest": digest,
+        },
         "publish": {"path": f"artifacts/{own[marks.MODEL]}/{digest[7:23]}", "digest": digest},
         "remove": {"removed": 1},
     }

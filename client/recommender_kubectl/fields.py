@@ -93,6 +93,7 @@ def read_version(body: Json) -> Version:
         data_rows=lineage.get("dataRows"),
         code_version=lineage.get("codeVersion") or None,
         seed=lineage.get("seed"),
+        recalibrated_from=lineage.get("recalibratedFrom"),
         found_hyperparameters=(status.get("search") or {}).get("hyperparameters", {}),
         metrics=status.get("metrics", {}),
         gates=tuple(_gate(one) for one in status.get("gates", ())),

@@ -182,6 +182,8 @@ class Version:
     data_rows: int | None
     code_version: str | None
     seed: int | None
+    #: The version whose network it has, with a new calibration; None if it was trained.
+    recalibrated_from: str | None
     found_hyperparameters: Json
     metrics: Mapping[str, float]
     gates: tuple[Gate, ...]

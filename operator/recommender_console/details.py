@@ -63,6 +63,18 @@ class SeenModel:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Recalibrated:
+    """The version whose network another one has, and its new calibration."""
+
+    of: str
+    slope: float
+    shift: float
+    #: Positive labels for each expected one, as served and with the new calibration.
+    ratio: float
+    ratio_after: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class SeenVersion:
     """A version with all that the console shows of it."""
 
@@ -74,6 +86,8 @@ class SeenVersion:
     quarantined_rows: int | None
     #: Trials of the hyperparameter search; None without one.
     trials: int | None
+    #: None if it was trained.
+    recalibrated: Recalibrated | None
     #: The champion that it replaced.
     replaced: str | None
     restarts: int
@@ -112,6 +126,7 @@ def read_version(body: Json) -> SeenVersion:
         staged_path=(status.get("staged") or {}).get("path", ""),
         quarantined_rows=lineage.get("quarantinedRows"),
         trials=search.get("trials"),
+        recalibrated=_recalibrated((body.get("spec") or {}).get("recalibration")),
         replaced=status.get("replaced"),
         restarts=interrupted.get("restarts", 0),
         withdrawals=interrupted.get("withdrawals", 0),
@@ -140,6 +155,18 @@ def read_address(body: Json) -> str | None:
         return str(ipaddress.ip_address(status.get("podIP", "")))
     except ValueError:
         return None
+
+
+def _recalibrated(body: Json | None) -> Recalibrated | None:
+    if body is None:
+        return None
+    return Recalibrated(
+        of=body["of"],
+        slope=body["slope"],
+        shift=body["shift"],
+        ratio=body["ratio"],
+        ratio_after=body["ratioAfter"],
+    )
 
 
 def _drift(body: Json) -> Drift:

@@ -50,6 +50,7 @@ class VersionObject:
 class JobKind(enum.StrEnum):
     CHECK = "check"
     TRAIN = "train"
+    RESCALE = "rescale"
     PUBLISH = "publish"
     REMOVE = "remove"
     SNAPSHOT = "snapshot"

@@ -86,7 +86,7 @@ async def stored(
     assert raw is not None
     model = model_object(raw)
     name = names.desired_version("movies", model.spec)
-    spec_of = builder_inputs.version().spec
+    spec_of = builder_inputs.version(recalibration=builder_inputs.RECALIBRATION).spec
     assert await kube.create(VERSIONS, model_version.model_version(model, name, spec_of))
     status = {
         "stage": "Published",
@@ -166,9 +166,14 @@ async def test_a_status_write_keeps_the_spec_and_removes_omitted_fields(
 
 async def test_the_api_server_accepts_every_job(kube: OfficialKube, namespace: str) -> None:
     model, version = await stored(kube, namespace)
+    assert version.spec.recalibration == builder_inputs.RECALIBRATION
     inputs = {
         JobKind.CHECK: {},
         JobKind.TRAIN: {"data_version": "1"},
+        JobKind.RESCALE: {
+            "source_path": "artifacts/movies/x",
+            "source_digest": builder_inputs.DIGEST,
+        },
         JobKind.PUBLISH: {"staged_path": "staging/movies/x", "digest": builder_inputs.DIGEST},
         JobKind.REMOVE: {"paths": "artifacts/movies/x"},
     }

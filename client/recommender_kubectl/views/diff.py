@@ -60,6 +60,7 @@ def _lineage(version: Version) -> dict[str, object]:
         "dataRows": version.data_rows,
         "codeVersion": version.code_version,
         "seed": version.seed,
+        "recalibratedFrom": version.recalibrated_from,
     }
 
 

@@ -17,6 +17,7 @@ def render(seen: SeenVersion, model: Model) -> Markup:
         ("seed", None if version.seed is None else str(version.seed)),
         ("trigger", version.trigger),
         ("search", None if seen.trials is None else parts.plural(seen.trials, "trial")),
+        *_recalibrated(seen),
     ]
     return tag(
         "ol",
@@ -38,6 +39,17 @@ def _station(title: str, pairs: list[tuple[str, Child]]) -> Markup:
         parts.facts(pairs) if reached else parts.note("not reached"),
         class_="reached" if reached else "ahead",
     )
+
+
+def _recalibrated(seen: SeenVersion) -> list[tuple[str, Child]]:
+    found = seen.recalibrated
+    if found is None:
+        return []
+    return [
+        ("network", f"that of {found.of}; nothing was trained"),
+        ("calibration", f"log-odds × {found.slope:.3f} {found.shift:+.3f}"),
+        ("labels per expected one", f"{found.ratio:.2f}, then {found.ratio_after:.2f}"),
+    ]
 
 
 def _data(seen: SeenVersion) -> list[tuple[str, Child]]:

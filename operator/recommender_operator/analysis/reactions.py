@@ -27,6 +27,8 @@ class Reaction(enum.StrEnum):
     #: Condition, Event and alert.
     ALERT = "Alert"
     RETRAIN = "Retrain"
+    #: A new version: the champion's network with a new calibration, fitted to the labels.
+    RECALIBRATE = "Recalibrate"
     #: Versions that were trained before it are not promoted without a person.
     BLOCK_PROMOTIONS = "BlockPromotions"
     ROLL_BACK = "RollBack"
@@ -47,7 +49,7 @@ def reactions(cause: Cause) -> frozenset[Reaction]:
         case Cause.CANDIDATE_BREAK:
             return frozenset({Reaction.ROLL_BACK})
         case Cause.CALIBRATION_DRIFT:
-            # A training fits the calibration at its end. Older candidates are not worse for it,
+            # The order of the lists is as good as it was. Older candidates are not worse for it,
             # so they are not held back.
-            return frozenset({Reaction.ALERT, Reaction.RETRAIN})
+            return frozenset({Reaction.ALERT, Reaction.RECALIBRATE})
     assert_never(cause)

@@ -79,6 +79,7 @@ class Reason(enum.StrEnum):
     ABORTED = "Aborted"
     SUPERSEDED = "Superseded"
     INVALID_REPORT = "InvalidReport"
+    SOURCE_MISSING = "SourceMissing"
     DATA_VERSION_MISMATCH = "DataVersionMismatch"
     DIGEST_MISMATCH = "DigestMismatch"
     # The state of the whole.
@@ -138,6 +139,7 @@ class Reason(enum.StrEnum):
     NO_SHIFT = "NoShift"
     WATCHING = "Watching"
     RETRAIN_STARTED = "RetrainStarted"
+    RECALIBRATION_STARTED = "RecalibrationStarted"
     # Snapshots.
     SNAPSHOT_TAKEN = "SnapshotTaken"
     SCHEDULED = "Scheduled"

@@ -113,6 +113,14 @@ class TrainReport(_Report):
         }
 
 
+class RescaleReport(_Report):
+    kind: Literal["rescale"]
+    staged_path: str = Field(min_length=1, max_length=1024)
+    digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+
+    _below_the_mount = pydantic.field_validator("staged_path")(_relative_to_claim)
+
+
 class PublishReport(_Report):
     kind: Literal["publish"]
     path: str = Field(min_length=1, max_length=1024)

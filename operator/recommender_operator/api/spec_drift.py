@@ -12,7 +12,7 @@ class DriftSpec(ApiModel):
     dry_run: bool = Field(
         default=False,
         description="Report drift, breaks of a candidate and the reactions to them, but do not "
-        "retrain, block promotions or roll back because of them.",
+        "retrain, recalibrate, block promotions or roll back because of them.",
     )
     window_sessions: int = Field(
         default=500,
@@ -45,7 +45,7 @@ class DriftSpec(ApiModel):
 class RetrainSpec(ApiModel):
     on_drift: bool = Field(
         default=True,
-        description="Start a retraining after confirmed drift.",
+        description="Start a retraining or a recalibration after confirmed drift.",
     )
     after_snapshots: int | None = Field(
         default=None,

@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
+from recommender_operator.api.recalibration import Recalibration
 from recommender_operator.api.spec import ConditionStatus
 from recommender_operator.api.status_labels import LabelDriftStatus
 
@@ -147,6 +148,10 @@ class RetrainStatus(ApiModel):
         max_length=64,
         description="Digest of the data and training sections that it retrains; if they change, "
         "the retraining is void.",
+    )
+    recalibration: Recalibration | None = Field(
+        default=None,
+        description="New calibration of the champion, instead of a training.",
     )
 
 

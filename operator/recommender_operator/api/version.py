@@ -12,6 +12,7 @@ import enum
 from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
+from recommender_operator.api.recalibration import Recalibration
 from recommender_operator.api.spec import DataSpec, TrainingSpec
 from recommender_operator.api.version_experiment import ExperimentStatus
 
@@ -58,6 +59,10 @@ class ModelVersionSpec(ApiModel):
         max_length=1024,
         description="Why it was created: Spec, or the reason of a retraining.",
     )
+    recalibration: Recalibration | None = Field(
+        default=None,
+        description="If present, it is another version with a new calibration, and not trained.",
+    )
 
 
 class Lineage(ApiModel):
@@ -71,6 +76,11 @@ class Lineage(ApiModel):
         default="", max_length=253, description="Version of the training package."
     )
     seed: int | None = Field(default=None, description="Seed of the run.")
+    recalibrated_from: str | None = Field(
+        default=None,
+        max_length=253,
+        description="Version whose network it has, with a new calibration.",
+    )
 
 
 class SearchResult(ApiModel):
@@ -331,7 +341,9 @@ class ModelVersionStatus(ApiModel):
         default=None, description="Result of the hyperparameter search, if any."
     )
     gates: tuple[GateResult, ...] = Field(
-        default=(), max_length=20, description="The offline gates with their numbers."
+        default=(),
+        max_length=21,
+        description="The offline gates with their numbers; that of a recalibration is the first.",
     )
     staged: Artifact | None = Field(
         default=None, description="Staged artifact of a successful training, before publishing."

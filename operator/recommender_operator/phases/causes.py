@@ -42,9 +42,14 @@ def wanted(turn: Turn) -> frozenset[Reaction]:
     if Cause.SCHEMA_BREAK in found and is_thawed(turn):
         # A break may hide a shift permanently, so it retrains as one, and holds back nothing.
         others = (each for each in found if each is not Cause.SCHEMA_BREAK)
-        return frozenset({Reaction.ALERT, Reaction.RETRAIN}).union(*map(reactions, others))
-    does = frozenset[Reaction]().union(*map(reactions, found))
-    return does - {Reaction.RETRAIN} if Reaction.FREEZE_RETRAINING in does else does
+        does = frozenset({Reaction.ALERT, Reaction.RETRAIN}).union(*map(reactions, others))
+    else:
+        does = frozenset[Reaction]().union(*map(reactions, found))
+    if Reaction.FREEZE_RETRAINING in does:
+        # Labels of what is broken would mislead a calibration too.
+        return does - {Reaction.RETRAIN, Reaction.RECALIBRATE}
+    # A training fits the calibration at its end.
+    return does - {Reaction.RECALIBRATE} if Reaction.RETRAIN in does else does
 
 
 def is_thawed(turn: Turn) -> bool:
@@ -81,8 +86,15 @@ def blocks(turn: Turn, version: VersionObject) -> bool:
 
 
 def retrains(turn: Turn, version: VersionObject) -> bool:
-    """Return whether a version is that of the current retraining."""
-    return turn.retrain is not None and version.name == turn.desired
+    """Return whether a version is that of the current retraining.
+
+    A recalibration is none: its network has learned nothing since.
+    """
+    return (
+        turn.retrain is not None
+        and turn.retrain.recalibration is None
+        and version.name == turn.desired
+    )
 
 
 def rolls_back(spec: DriftSpec) -> bool:

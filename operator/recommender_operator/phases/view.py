@@ -47,6 +47,8 @@ class View:
         self.base_hash = names.spec_hash(self.spec.data, self.spec.training)
         in_force = retrain is not None and retrain.spec_hash == self.base_hash
         self.retrain = retrain if in_force else None
+        #: The new calibration of a version that is made in place of a training.
+        self.recalibration = self.retrain.recalibration if self.retrain else None
         self._token = self.retrain.token if self.retrain else ""
         self._specified_hash = (
             names.spec_hash(self.spec.data, self.spec.training, self._token)
@@ -68,6 +70,8 @@ class View:
     def stands_in(self) -> bool:
         """Whether a stand-in is desired, because the version of the spec failed a gate."""
         specified = self.versions.get(self.specified)
+        if self.recalibration is not None:  # The baseline is no other calibration of it.
+            return False
         if specified is None or self.spec.evaluation.on_failure is not OnFailure.DEPLOY_BASELINE:
             return False
         decision = specified.status.decision

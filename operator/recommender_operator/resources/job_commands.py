@@ -41,6 +41,8 @@ def command(
         checkpoints = f"/store/{names.checkpoints_path(model.name, version.name)}"
         trained = _train(model.name, version, inputs, attempt)
         return [*head, *trained, *report, "--checkpoints", checkpoints]
+    if kind is JobKind.RESCALE:
+        return [*head, *_rescale(model.name, version, inputs, attempt), *report]
     return [
         *head,
         "--staged", f"/store/{inputs['staged_path']}",
@@ -136,6 +138,20 @@ def _train(
         "--config", config,
         "--output", f"/store/{names.staged_path(model, version.name, attempt)}",
         *_champion(inputs),
+    ]  # fmt: skip
+
+
+def _rescale(
+    model: str, version: VersionObject, inputs: Mapping[str, str], attempt: int
+) -> list[str]:
+    wanted = version.spec.recalibration
+    if wanted is None:
+        raise KeyError("the kind rescale requires a recalibration")
+    return [
+        "--artifact", f"/store/{inputs['source_path']}",
+        "--digest", inputs["source_digest"],
+        "--recalibration", json.dumps(wanted.dump(), sort_keys=True, separators=(",", ":")),
+        "--output", f"/store/{names.staged_path(model, version.name, attempt)}",
     ]  # fmt: skip
 
 

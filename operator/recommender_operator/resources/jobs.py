@@ -1,4 +1,4 @@
-"""The pipeline's Jobs: check, train, publish, remove, snapshot (`docs/contracts.md`)."""
+"""The pipeline's Jobs: check, train, rescale, publish, remove, snapshot (`docs/contracts.md`)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from recommender_operator.api.spec import Resources
+from recommender_operator.api.spec import Resources, TrainingSpec
 from recommender_operator.api.spec_scheduling import Scheduling
 from recommender_operator.observed import JobKind, ModelObject, VersionObject
 from recommender_operator.resources import job_commands, labels, names, scheduling, security
@@ -58,7 +58,7 @@ def job(
         job_name = names.removal_name(name, attempt, uid)
     training = version.spec.training if version is not None else model.spec.training
     placed = _placed(model, kind)
-    resources = training.resources if kind is JobKind.TRAIN else SMALL
+    resources = _resources(training, kind)
     command = job_commands.command(model, version, kind, inputs, attempt)
     expires = kind in (JobKind.SNAPSHOT, JobKind.REMOVE)
     return {
@@ -86,6 +86,13 @@ def job(
             },
         },
     }
+
+
+def _resources(training: TrainingSpec, kind: JobKind) -> Resources:
+    """Return the resources of a container; a recalibration holds a model, and computes little."""
+    if kind is JobKind.RESCALE:
+        return Resources(cpu=SMALL.cpu, memory=training.resources.memory)
+    return training.resources if kind is JobKind.TRAIN else SMALL
 
 
 def _placed(model: ModelObject, kind: JobKind) -> Scheduling | None:

@@ -83,6 +83,9 @@ def folders(model: str, kind: JobKind, inputs: Mapping[str, str]) -> list[Folder
                 sub_paths.below(inputs["champion_path"], artifacts)
                 read.append(Folder(artifacts, writable=False))
             return [*read, Folder(staging, writable=True)]
+        case JobKind.RESCALE:
+            sub_paths.below(inputs["source_path"], artifacts)
+            return [Folder(artifacts, writable=False), Folder(staging, writable=True)]
         case JobKind.PUBLISH:
             sub_paths.below(inputs["staged_path"], staging)
             return [Folder(staging, writable=False), Folder(artifacts, writable=True)]

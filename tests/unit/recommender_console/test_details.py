@@ -32,6 +32,7 @@ from recommender_operator.resources import labels
 from recommender_operator.resources.labels import Component
 from tests.unit.recommender_console import samples
 from tests.unit.recommender_console.samples import NOW
+from tests.unit.recommender_operator.resources.builder_inputs import RECALIBRATION
 
 VERSION = ModelVersionStatus(
     artifact=Artifact(path="movies/artifacts/a", digest="sha256:1"),
@@ -79,6 +80,15 @@ def test_a_version_is_read_as_the_operator_writes_it() -> None:
     assert (seen.restarts, seen.withdrawals, seen.automatic) == (2, 1, False)
     assert seen.limits == ({"successRate": 0.995},)
     assert seen.bounds == ((0.6, None), (None, 0.7))
+
+
+def test_the_calibration_of_a_version_is_read_as_the_operator_writes_it() -> None:
+    made = RECALIBRATION.dump()
+    seen = details.read_version({**body(VERSION), "spec": {"recalibration": made}})
+    assert seen.recalibrated == details.Recalibrated(
+        of="movies-89abcdef", slope=0.96, shift=-0.5, ratio=0.65, ratio_after=1.01
+    )
+    assert details.read_version(body(VERSION)).recalibrated is None
 
 
 def test_a_model_is_read_as_the_operator_writes_it() -> None:

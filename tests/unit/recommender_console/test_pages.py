@@ -101,6 +101,9 @@ def test_no_text_of_the_cluster_adds_an_element(name: str, words: str) -> None:
         # Keys of free choice too.
         bodies[-1]["spec"]["training"]["hyperparameters"] = {text: 1.5, "x": text}
         bodies[-1]["status"]["metrics"][text + "."] = 0.5
+        bodies[-1]["spec"]["recalibration"] = {
+            "of": text, "slope": 1.0, "shift": 0.0, "ratio": 1.0, "ratioAfter": 1.0,
+        }  # fmt: skip
         bodies[-1]["status"]["experiment"] = replaced(EXPERIMENT, text)
         versions = tuple(details.read_version(one) for one in bodies)
         return elements(PAGES[name](details.read_model(body), versions)).found
@@ -136,6 +139,18 @@ def test_the_split_shows_a_fresh_champion_as_a_part_of_the_champions_requests() 
     said = texts(model_page(seen, samples.seen_versions()))
     shares = f"champion {CHAMPION}: 60 % fresh champion {CHAMPION}-f: 20 % candidate"
     assert shares in said
+
+
+def test_the_page_of_a_recalibrated_version_says_whose_network_it_has() -> None:
+    bodies = samples.versions()
+    bodies[-1]["spec"]["recalibration"] = {
+        "of": "movies-89abcdef", "slope": 0.96, "shift": -0.5, "ratio": 0.65, "ratioAfter": 1.01,
+    }  # fmt: skip
+    versions = tuple(details.read_version(one) for one in bodies)
+    said = texts(PAGES["version"](samples.seen(), versions))
+    assert "that of movies-89abcdef; nothing was trained" in said
+    assert "log-odds × 0.960 -0.500" in said
+    assert "0.65, then 1.01" in said
 
 
 def test_only_actions_that_make_sense_are_links_and_the_others_say_why() -> None:

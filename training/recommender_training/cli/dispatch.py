@@ -39,8 +39,8 @@ class Command(Protocol):
 #: Commands in the order of `--help`; the module of each has its name.
 COMMANDS = (
     "init", "check", "snapshot", "snapshots", "compact", "train", "evaluate", "search", "run",
-    "publish", "remove", "verify", "export", "report", "measure", "fetch-movielens", "synthetic",
-    "shop", "demo-data",
+    "rescale", "publish", "remove", "verify", "export", "report", "measure", "fetch-movielens",
+    "synthetic", "shop", "demo-data",
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from recommender_training.html_report import (
     figures,
     label,
     mitigation,
+    recalibration,
     search,
     tables,
     variants,
@@ -105,6 +106,9 @@ def _sections(report: _Report) -> list[Markup | None]:
     models = report["models"]
     served, base = models["recommender"], models["baseline"]
     return [
+        _section("Recalibration", *recalibration.parts(report["recalibration"]))
+        if "recalibration" in report
+        else None,
         _section(
             "Metrics",
             tables.metrics(report, minus.get("baseline", {})),

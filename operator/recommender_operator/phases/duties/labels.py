@@ -111,3 +111,8 @@ def _status(seen: LabelVerdict, late: datetime.timedelta) -> LabelDriftStatus:
 
 def _start_of(day: int) -> datetime.datetime:
     return _EPOCH + datetime.timedelta(days=day)
+
+
+def day_of(start: datetime.datetime) -> int:
+    """Return the number of the day that starts at a time."""
+    return (start - _EPOCH).days

@@ -15,13 +15,14 @@ from recommender_operator.analysis import filling, schema_break
 from recommender_operator.analysis.drift import DriftVerdict
 from recommender_operator.analysis.filling import Filling
 from recommender_operator.analysis.reactions import Cause, Reaction
+from recommender_operator.analysis.recalibration import Refused
 from recommender_operator.analysis.verdict import Verdict
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.spec import ConditionStatus
 from recommender_operator.api.status import DriftStatus
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases import causes
-from recommender_operator.phases.duties import labels, ledger, retraining
+from recommender_operator.phases.duties import labels, ledger, recalibrating, retraining
 from recommender_operator.phases.stages import breaks, windows
 from recommender_operator.phases.turn import Turn
 
@@ -144,8 +145,7 @@ def _react(turn: Turn, champion: VersionObject) -> None:
         return
     obstacle = _obstacle(turn, champion)
     if obstacle is None:
-        _retrain(turn, _what(turn, found[0]))
-        obstacle = "a retraining starts"
+        obstacle = _start(turn, champion, _what(turn, found[0]))
     told = ". ".join(_told(turn, cause, champion.name) for cause in found)
     message = f"{told}. Reaction: {obstacle}"
     reason = _REASONS[found[0]]
@@ -211,8 +211,11 @@ def _obstacle(turn: Turn, champion: VersionObject) -> str | None:
     candidate = turn.candidate
     if retraining.is_requested(turn):
         return "the requested retraining starts"
+    recalibrates = Reaction.RECALIBRATE in causes.wanted(turn)
     if candidate is not None and causes.retrains(turn, candidate):
         return f"the retraining {candidate.name} is in progress"
+    if candidate is not None and recalibrates and _is_recalibrated(turn, candidate):
+        return f"the recalibration {candidate.name} is in progress"
     if frozen := retraining.frozen(turn):
         return frozen
     if spec.drift.dry_run:
@@ -224,14 +227,30 @@ def _obstacle(turn: Turn, champion: VersionObject) -> str | None:
         return general
     if turn.observed.retrainings_full:
         return turn.observed.retrainings_full
+    if recalibrates and (missing := recalibrating.obstacle(turn)):
+        return missing
     if reacted is not None and not turn.due(reacted, cooldown, _POLL):
         return f"none before {(reacted + cooldown).isoformat(timespec='seconds')} (cooldown)"
     return None
 
 
-def _retrain(turn: Turn, features: str) -> None:
+def _is_recalibrated(turn: Turn, candidate: VersionObject) -> bool:
+    return turn.recalibration is not None and candidate.name == turn.desired
+
+
+def _start(turn: Turn, champion: VersionObject, features: str) -> str:
+    """Start a recalibration, or else a retraining, and return which one."""
     cooldown = datetime.timedelta(seconds=turn.spec.drift.cooldown_seconds)
     turn.due(turn.time, cooldown, _POLL)
     drift = turn.status.drift.model_copy(update={"reacted_at": turn.time})
     turn.set_status(drift=drift)
-    retraining.start(turn, "drift", f"drift of {features}")
+    reason = f"drift of {features}"
+    if Reaction.RECALIBRATE not in causes.wanted(turn):
+        retraining.start(turn, "drift", reason)
+        return "a retraining starts"
+    planned = recalibrating.plan(turn, champion)
+    if isinstance(planned, Refused):
+        retraining.start(turn, "drift", f"{reason}, which no calibration mends: {planned.why}")
+        return f"a retraining starts, because no calibration mends it: {planned.why}"
+    retraining.start(turn, "calibration", reason, planned)
+    return f"a recalibration of {champion.name} starts"

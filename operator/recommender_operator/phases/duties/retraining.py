@@ -9,6 +9,7 @@ import datetime
 
 from recommender_operator.analysis.reactions import Reaction
 from recommender_operator.api.conditions import Reason
+from recommender_operator.api.recalibration import Recalibration
 from recommender_operator.api.status import RetrainStatus
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases import causes
@@ -46,15 +47,22 @@ def is_requested(turn: Turn) -> bool:
     return turn.status.retrain != turn.model.status.retrain
 
 
-def start(turn: Turn, cause: str, reason: str) -> None:
-    """Request a retraining of the current spec; `cause` is the prefix of its token."""
+def start(turn: Turn, cause: str, reason: str, recalibration: Recalibration | None = None) -> None:
+    """Request a retraining of the current spec; `cause` is the prefix of its token.
+
+    With a recalibration, the champion's network is kept and nothing is trained.
+    """
     token = f"{cause}-{turn.now:%Y%m%d-%H%M%S}"
     retrain = RetrainStatus(
         token=token,
         reason=reason[:1024],
         requested_at=turn.now,
         spec_hash=turn.base_hash,
+        recalibration=recalibration,
     )
     turn.set_status(retrain=retrain)
-    turn.info(Reason.RETRAIN_STARTED, f"{reason}: a retraining starts ({token})")
+    if recalibration is None:
+        turn.info(Reason.RETRAIN_STARTED, f"{reason}: a retraining starts ({token})")
+    else:
+        turn.info(Reason.RECALIBRATION_STARTED, f"{reason}: a recalibration starts ({token})")
     turn.requeue(_NOW)

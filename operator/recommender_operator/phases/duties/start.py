@@ -56,7 +56,8 @@ def _is_due_again(turn: Turn, version: VersionObject) -> bool:
 
 
 def _create(turn: Turn) -> None:
-    trigger = f"Retrain: {turn.retrain.reason}" if turn.retrain else "Spec"
+    kind = "Retrain" if turn.recalibration is None else "Recalibrate"
+    trigger = f"{kind}: {turn.retrain.reason}" if turn.retrain else "Spec"
     if turn.stands_in:
         trigger = f"{STAND_IN} {turn.specified}, which failed its gates ({trigger})"
     spec = ModelVersionSpec(
@@ -66,6 +67,7 @@ def _create(turn: Turn) -> None:
         # Where its pods run is no part of a version: it may change.
         training=turn.desired_training.model_copy(update={"scheduling": None}),
         trigger=trigger[:1024],
+        recalibration=turn.recalibration,
     )
     turn.do(CreateVersion(name=turn.desired, spec=spec))
     turn.info("VersionCreated", f"{turn.desired} was created ({trigger})", version=turn.desired)

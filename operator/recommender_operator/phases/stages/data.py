@@ -6,7 +6,7 @@ from recommender_operator.api.conditions import Reason
 from recommender_operator.api.report import CheckReport, CheckSummary
 from recommender_operator.api.version import DataChecked, DataWarning, Lineage, VersionStage
 from recommender_operator.observed import JobKind
-from recommender_operator.phases.stages import jobs
+from recommender_operator.phases.stages import jobs, recalibrate
 from recommender_operator.phases.turn import Turn
 
 
@@ -14,6 +14,9 @@ def step(turn: Turn) -> None:
     """Pending and CheckingData: a passed check determines the data version to train on."""
     version = turn.candidate
     if version is None:
+        return
+    if version.spec.recalibration is not None:
+        recalibrate.inherit(turn, version, version.spec.recalibration)
         return
     if version.status.stage is VersionStage.PENDING:
         turn.move(version.name, VersionStage.CHECKING_DATA)

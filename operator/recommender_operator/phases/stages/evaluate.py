@@ -6,9 +6,9 @@ import datetime
 
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.spec import AGAINST_BASELINE
-from recommender_operator.api.version import VersionStage
+from recommender_operator.api.version import GateResult, VersionStage
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases.stages import gates
+from recommender_operator.phases.stages import gates, recalibrated_gates
 from recommender_operator.phases.turn import Turn
 
 _NOW = datetime.timedelta(seconds=1)
@@ -19,13 +19,7 @@ def step(turn: Turn) -> None:
     version = turn.candidate
     if version is None:
         return
-    champion = _champion_metrics(version, turn.champion)
-    results = tuple(
-        gates.exempt_baseline(gate, version.status.metrics)
-        if turn.is_stand_in(version) and gate.metric in AGAINST_BASELINE
-        else gates.evaluate(gate, version.status.metrics, champion)
-        for gate in turn.spec.evaluation.gates
-    )
+    results = _results(turn, version)
     if all(result.passed for result in results):
         turn.move(version.name, VersionStage.PUBLISHING, gates=results)
         return
@@ -38,6 +32,19 @@ def step(turn: Turn) -> None:
     turn.end(version.name, VersionStage.REJECTED, Reason.GATE_FAILED, message)
     if turn.stands_in and not turn.is_stand_in(version):
         turn.requeue(_NOW)
+
+
+def _results(turn: Turn, version: VersionObject) -> tuple[GateResult, ...]:
+    metrics, asked = version.status.metrics, turn.spec.evaluation.gates
+    if version.spec.recalibration is not None:
+        return recalibrated_gates.evaluate(version.spec.recalibration, asked, metrics)
+    champion = _champion_metrics(version, turn.champion)
+    return tuple(
+        gates.exempt_baseline(gate, metrics)
+        if turn.is_stand_in(version) and gate.metric in AGAINST_BASELINE
+        else gates.evaluate(gate, metrics, champion)
+        for gate in asked
+    )
 
 
 def _champion_metrics(

@@ -7,7 +7,7 @@ from recommender_operator.api.report import ChampionReport, TrainReport
 from recommender_operator.api.spec import AT_EXPLORED_PLACES
 from recommender_operator.api.version import Artifact, Comparison, VersionStage
 from recommender_operator.observed import JobKind
-from recommender_operator.phases.stages import jobs, workers
+from recommender_operator.phases.stages import jobs, recalibrate, workers
 from recommender_operator.phases.turn import Turn
 from recommender_operator.resources import names
 
@@ -16,6 +16,9 @@ def step(turn: Turn) -> None:
     """Training: run the train Job; its report has lineage, metrics and the staged artifact."""
     version = turn.candidate
     if version is None:
+        return
+    if version.spec.recalibration is not None:
+        recalibrate.step(turn, version, version.spec.recalibration)
         return
     lineage = version.status.lineage
     if lineage is None:

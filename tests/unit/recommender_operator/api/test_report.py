@@ -8,6 +8,7 @@ from recommender_operator.api.report import (
     CheckReport,
     PublishReport,
     ReportError,
+    RescaleReport,
     TrainReport,
     parse,
 )
@@ -31,6 +32,9 @@ def test_a_good_report_is_read() -> None:
     assert parse(CheckReport, CHECK).data_version == "7-ab"
     publish = HEAD | {"kind": "publish", "path": "artifacts/movies/00", "digest": DIGEST}
     assert parse(PublishReport, publish).path == "artifacts/movies/00"
+    rescaled = HEAD | {"kind": "rescale", "stagedPath": "/store/staging/movies/v-0"}
+    found = parse(RescaleReport, rescaled | {"digest": DIGEST})
+    assert found.staged_path == "staging/movies/v-0"
 
 
 def test_only_finite_metrics_are_kept() -> None:

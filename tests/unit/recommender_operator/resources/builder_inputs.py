@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
+
+from recommender_operator.api.recalibration import Recalibration
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import Artifact, ModelVersionSpec, ModelVersionStatus
-from recommender_operator.observed import ModelObject, VersionObject
+from recommender_operator.observed import JobKind, ModelObject, VersionObject
 from recommender_operator.resources.options import Options
 
 DIGEST = "sha256:" + "ab" * 32
@@ -17,6 +20,23 @@ OPTIONS = Options(
     gateway_namespace="gate-system",
     gateway_section="web",
     domain="models.example",
+)
+
+_FIRST, _DAY = datetime.datetime(2026, 1, 9, tzinfo=datetime.UTC), datetime.timedelta(days=1)
+RECALIBRATION = Recalibration(
+    of="movies-89abcdef",
+    slope=0.96,
+    shift=-0.5,
+    since=_FIRST,
+    judged_since=_FIRST + 14 * _DAY,
+    through=_FIRST + 21 * _DAY,
+    users=3500,
+    labels=2800,
+    ratio=0.65,
+    ratio_after=1.01,
+    gain=0.012,
+    gain_low=0.01,
+    gain_high=0.014,
 )
 
 
@@ -36,14 +56,28 @@ def model(**sections: object) -> ModelObject:
     )
 
 
-def version(name: str = "movies-0123abcd", *, published: bool = True) -> VersionObject:
+def of_kind(kind: JobKind) -> VersionObject:
+    """Return the version that a kind of Job is for."""
+    return version(recalibration=RECALIBRATION if kind is JobKind.RESCALE else None)
+
+
+def version(
+    name: str = "movies-0123abcd",
+    *,
+    published: bool = True,
+    recalibration: Recalibration | None = None,
+) -> VersionObject:
     owner = model()
     artifact = Artifact(path="artifacts/movies/abababababababab", digest=DIGEST)
     return VersionObject(
         name=name,
         uid="uid-version",
         spec=ModelVersionSpec(
-            model="movies", spec_hash="0" * 64, data=owner.spec.data, training=owner.spec.training
+            model="movies",
+            spec_hash="0" * 64,
+            data=owner.spec.data,
+            training=owner.spec.training,
+            recalibration=recalibration,
         ),
         status=ModelVersionStatus(artifact=artifact if published else None),
     )

@@ -37,6 +37,7 @@ from tests.unit.recommender_operator.resources.builder_inputs import (
     DIGEST,
     OPTIONS,
     model,
+    of_kind,
     version,
 )
 
@@ -46,6 +47,7 @@ PAST = "i3.u1.t0-0123456789abcdef"
 INPUTS = {
     JobKind.CHECK: {},
     JobKind.TRAIN: {"data_version": "7-00ff"},
+    JobKind.RESCALE: {"source_path": "artifacts/movies/00", "source_digest": DIGEST},
     JobKind.PUBLISH: {"staged_path": "staging/movies/movies-0123abcd-1", "digest": DIGEST},
     JobKind.REMOVE: {"paths": "artifacts/movies/00,staging/movies/x-1"},
     JobKind.SNAPSHOT: {"keep": f"{PAST},i4.u1.t0-00000000000000ff"},
@@ -55,7 +57,7 @@ INPUTS = {
 def job(kind: JobKind) -> labels.Manifest:
     if kind is JobKind.SNAPSHOT:
         return jobs.job(scheduled(), None, kind, 29454480, INPUTS[kind], OPTIONS)
-    return jobs.job(model(), version(), kind, 1, INPUTS[kind], OPTIONS)
+    return jobs.job(model(), of_kind(kind), kind, 1, INPUTS[kind], OPTIONS)
 
 
 def scheduled(**data: object) -> ModelObject:

@@ -9,7 +9,12 @@ from recommender_operator.api.spec import DataSpec, ServingSpec, TrainingSpec
 from recommender_operator.observed import JobKind, ModelObject
 from recommender_operator.resources import inference_service, jobs, names, train_jobs
 from recommender_operator.resources.labels import Manifest
-from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
+from tests.unit.recommender_operator.resources.builder_inputs import (
+    OPTIONS,
+    model,
+    of_kind,
+    version,
+)
 from tests.unit.recommender_operator.resources.test_manifests import INPUTS
 from tests.unit.recommender_operator.resources.test_train_jobs import group
 
@@ -39,7 +44,7 @@ def placed(**more: object) -> ModelObject:
 
 def templates() -> Iterator[tuple[JobKind, Manifest]]:
     for kind in JobKind:
-        of = None if kind is JobKind.SNAPSHOT else version()
+        of = None if kind is JobKind.SNAPSHOT else of_kind(kind)
         made = jobs.job(placed(), of, kind, 1, INPUTS[kind], OPTIONS)
         yield kind, made["spec"]["template"]
 

@@ -18,6 +18,7 @@ from recommender_training.config.training import TrainingConfig, parse_config
 from tests.unit.recommender_operator.resources.builder_inputs import (
     DIGEST,
     OPTIONS,
+    RECALIBRATION,
     model,
     version,
 )
@@ -70,9 +71,15 @@ def test_a_worker_is_the_pod_that_trains_alone_with_its_rank() -> None:
 def test_only_training_pods_request_a_gpu() -> None:
     wanted = {"resources": TrainingResources(gpus=1)}
     other = {"staged_path": "staging/movies/x-1", "digest": DIGEST, "paths": "artifacts/movies/00"}
-    owner = model(data={"source": {"claimName": "raw"}, "snapshots": {}})
+    other |= {"source_path": "artifacts/movies/00", "source_digest": DIGEST}
+    owner, alone = (
+        model(data={"source": {"claimName": "raw"}, "snapshots": {}}),
+        group(1, **wanted),
+    )
+    spec = alone.spec.model_copy(update={"recalibration": RECALIBRATION})
     for kind in JobKind:
-        made = jobs.job(owner, group(1, **wanted), kind, 1, INPUTS | other, OPTIONS)
+        of = dataclasses.replace(alone, spec=spec)
+        made = jobs.job(owner, of, kind, 1, INPUTS | other, OPTIONS)
         (one,) = made["spec"]["template"]["spec"]["containers"]
         expected = "1" if kind is JobKind.TRAIN else None
         assert one["resources"]["limits"].get("nvidia.com/gpu") == expected

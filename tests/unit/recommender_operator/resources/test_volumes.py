@@ -11,11 +11,17 @@ import pytest
 from recommender_operator.api.version import ModelVersionSpec
 from recommender_operator.observed import JobKind, ModelObject, VersionObject
 from recommender_operator.resources import jobs, train_jobs, volumes
-from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
+from tests.unit.recommender_operator.resources.builder_inputs import (
+    OPTIONS,
+    RECALIBRATION,
+    model,
+    version,
+)
 
 STAGED = {"staged_path": "staging/movies/v-1", "digest": "sha256:" + "ab" * 32}
 TRAIN = {"data_version": "v"}
 CHAMPION = {"champion_path": "artifacts/movies/ab", "champion_digest": "sha256:" + "ab" * 32}
+SOURCE = {"source_path": "artifacts/movies/ab", "source_digest": "sha256:" + "ab" * 32}
 REMOVED = {"paths": "artifacts/movies/00,staging/movies/x-1"}
 ALL = {"paths": "artifacts/movies,staging/movies,lake/movies"}
 READ, WRITE = True, False
@@ -24,7 +30,11 @@ READ, WRITE = True, False
 def of(data: dict[str, Any]) -> tuple[ModelObject, VersionObject]:
     owner, made = model(data=data), version()
     spec = ModelVersionSpec(
-        model="movies", spec_hash="0" * 64, data=owner.spec.data, training=owner.spec.training
+        model="movies",
+        spec_hash="0" * 64,
+        data=owner.spec.data,
+        training=owner.spec.training,
+        recalibration=RECALIBRATION,
     )
     return owner, VersionObject(name=made.name, uid=made.uid, spec=spec, status=made.status)
 
@@ -65,6 +75,7 @@ def mounted(spec: Any, name: str = "store") -> dict[str, bool]:
                 "staging/movies": WRITE,
             },
         ),
+        (JobKind.RESCALE, SOURCE, {"artifacts/movies": READ, "staging/movies": WRITE}),
         (JobKind.PUBLISH, STAGED, {"staging/movies": READ, "artifacts/movies": WRITE}),
         (JobKind.REMOVE, REMOVED, {"artifacts/movies": WRITE, "staging/movies": WRITE}),
         (
@@ -86,7 +97,7 @@ def test_a_job_mounts_the_folders_that_it_needs_and_writes_only_where_it_must(
 
 @pytest.mark.parametrize("kind", list(JobKind))
 def test_every_folder_of_a_command_is_mounted(kind: JobKind) -> None:
-    inputs = TRAIN | CHAMPION | STAGED | REMOVED
+    inputs = TRAIN | CHAMPION | SOURCE | STAGED | REMOVED
     spec = pod(kind, inputs)
     (main,) = spec["containers"]
     mounts = [f"{path}/" for path in (*mounted(spec), *mounted(spec, "data"))]
@@ -103,6 +114,7 @@ def test_every_folder_of_a_command_is_mounted(kind: JobKind) -> None:
     [
         (JobKind.TRAIN, TRAIN | {**CHAMPION, "champion_path": "artifacts/news/ab"}),
         (JobKind.TRAIN, TRAIN | {**CHAMPION, "champion_path": "artifacts/movies/../news"}),
+        (JobKind.RESCALE, {**SOURCE, "source_path": "artifacts/news/ab"}),
         (JobKind.PUBLISH, {**STAGED, "staged_path": "staging/news/v-1"}),
         (JobKind.PUBLISH, {**STAGED, "staged_path": "lake/movies"}),
         (JobKind.REMOVE, {"paths": "artifacts/movies/00,artifacts/news"}),
@@ -134,7 +146,7 @@ def test_raw_data_in_the_folders_of_the_operator_are_never_mounted() -> None:
 
 @pytest.mark.parametrize("kind", list(JobKind))
 def test_the_group_of_a_volume_changes_only_if_its_owner_allows_it(kind: JobKind) -> None:
-    inputs = TRAIN | STAGED | REMOVED
+    inputs = TRAIN | SOURCE | STAGED | REMOVED
     owner, made = of({"source": {"claimName": "raw"}, "snapshots": {"keep": 2}})
     subject = None if kind is JobKind.SNAPSHOT else made
 

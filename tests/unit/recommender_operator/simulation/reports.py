@@ -26,6 +26,13 @@ def report(cluster: Cluster, job: JobState) -> dict[str, object]:
                 "seed": cluster.seed_of(job.version),
                 "codeVersion": "0.1.0",
             }
+        case JobKind.RESCALE:
+            made = cluster.versions[job.version].spec.recalibration
+            assert made is not None, f"{job.version} is to be trained"
+            if made.of in cluster.trained_on:
+                cluster.trained_on[job.version] = cluster.trained_on[made.of]
+            path = f"staging/movies/{job.version}-{job.attempt}"
+            return head | {"stagedPath": path, "digest": digest}
         case JobKind.PUBLISH:
             return head | {"path": f"artifacts/movies/{digest[7:23]}", "digest": digest}
         case JobKind.REMOVE:

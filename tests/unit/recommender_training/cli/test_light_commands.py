@@ -12,7 +12,7 @@ from recommender_training.cli import dispatch
 from recommender_training.cli.main import main
 
 #: Commands of Jobs that train nothing.
-LIGHT = ("check", "snapshot", "snapshots", "compact", "publish", "remove", "measure")
+LIGHT = ("check", "snapshot", "snapshots", "compact", "publish", "remove", "measure", "rescale")
 
 
 @pytest.mark.parametrize("name", dispatch.COMMANDS)

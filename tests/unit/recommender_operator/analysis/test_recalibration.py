@@ -1,0 +1,149 @@
+"""A new calibration: what it mends, what it refuses, and that no list changes by it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_operator.analysis.labels import Labels
+from recommender_operator.analysis.recalibration import Judged, Refused, judge
+from tests.unit.recommender_operator.analysis.label_worlds import Shop, read
+
+FIRST = 20_000
+USUAL = Shop()
+FEWER = Shop(now_young=0.13, now_old=0.0325)
+SWAPPED = Shop(now_young=0.05, now_old=0.2)
+
+
+def days_of(*weeks: Shop, seed: int = 1) -> dict[int, Labels]:
+    rng = np.random.default_rng(seed)
+    return read([day for shop in weeks for day in shop.week(rng)])
+
+
+def found(days: dict[int, Labels], weeks: int = 3) -> Judged | Refused:
+    return judge(days, FIRST, FIRST + 7 * weeks - 1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_fewer_labels_than_expected_are_mended_on_a_week_that_it_was_not_fitted_to(
+    seed: int,
+) -> None:
+    seen = found(days_of(FEWER, FEWER, FEWER, seed=seed))
+    assert isinstance(seen, Judged)
+    assert seen.ratio == pytest.approx(0.65, abs=0.06)
+    assert seen.ratio_after == pytest.approx(1, abs=0.08)
+    assert 0 < seen.low < seen.gain < seen.high
+    assert seen.users == 7 * FEWER.users
+    assert seen.scale.shift < -0.3
+
+
+@given(
+    young=st.floats(0.02, 0.6),
+    old=st.floats(0.02, 0.6),
+    seed=st.integers(0, 3),
+    scores=st.lists(st.floats(-9, 9), min_size=2, unique=True),
+)
+def test_whatever_it_accepts_keeps_the_order_of_every_list(
+    young: float, old: float, seed: int, scores: list[float]
+) -> None:
+    shop = dataclasses.replace(USUAL, users=100, now_young=young, now_old=old)
+    seen = found(days_of(shop, shop, seed=seed), weeks=2)
+    if isinstance(seen, Refused):
+        return
+    assert 0.5 <= seen.scale.slope <= 2
+    assert seen.low > 0
+    after = [seen.scale.at(each) for each in scores]
+    assert sorted(scores) == [scores[place] for place in np.argsort(after, kind="stable")]
+
+
+def test_labels_that_no_longer_follow_the_order_are_no_matter_of_calibration() -> None:
+    seen = found(days_of(SWAPPED, SWAPPED, SWAPPED))
+    assert isinstance(seen, Refused)
+    assert "what the network tells apart has changed" in seen.why
+
+
+def test_usual_labels_give_no_significant_gain() -> None:
+    for seed in range(10):
+        seen = found(days_of(USUAL, USUAL, USUAL, seed=seed))
+        assert isinstance(seen, Refused)
+        assert "no significant gain" in seen.why
+
+
+def test_odds_beyond_what_a_calibration_may_change_are_refused() -> None:
+    seen = found(days_of(*[Shop(now_young=0.02, now_old=0.005)] * 3))
+    assert isinstance(seen, Refused)
+    assert "more than a factor of 4" in seen.why
+
+
+def test_one_window_cannot_both_fit_and_judge() -> None:
+    seen = found(days_of(FEWER), weeks=1)
+    assert isinstance(seen, Refused)
+    assert "0 positive and 0 other labels before the last window" in seen.why
+
+
+def test_too_few_labels_are_refused_and_counted() -> None:
+    few = dataclasses.replace(FEWER, users=8)
+    seen = found(days_of(few, few, few))
+    assert isinstance(seen, Refused)
+    assert "of which 100 each are needed" in seen.why
+
+
+def _with(days: dict[int, Labels], **sums: float) -> dict[int, Labels]:
+    """The days with other sums in the fifth bin and, of the same name, in all."""
+    changed = {}
+    for number, day in days.items():
+        bins: list[Any] = [dict(each) for each in day.bins]
+        bins[5] |= sums
+        changed[number] = dataclasses.replace(day, bins=tuple(bins), sums={**day.sums, **sums})
+    return changed
+
+
+@pytest.mark.parametrize("positive", [0.0, math.inf])
+def test_labels_of_one_class_are_refused(positive: float) -> None:
+    days = days_of(FEWER, FEWER, FEWER)
+    every = min(positive, 5000.0)
+    assert isinstance(found(_with(days, labels=every, predictions=5000.0)), Refused)
+
+
+@pytest.mark.parametrize(
+    "sums",
+    [
+        {"labels": math.nan},
+        {"predicted": math.nan},
+        {"predictions": math.nan},
+        {"predicted": -1.0},
+        {"predicted": 1e9},
+        {"labels": -1.0},
+    ],
+    ids=str,
+)
+def test_sums_that_are_none_of_predictions_are_refused(sums: dict[str, float]) -> None:
+    assert isinstance(found(_with(days_of(FEWER, FEWER, FEWER), **sums)), Refused)
+
+
+@pytest.mark.parametrize("labels", [1e4, -5.0, math.nan])
+def test_a_bin_with_other_labels_than_it_can_have_is_refused(labels: float) -> None:
+    days = days_of(FEWER, FEWER, FEWER)
+    changed = {
+        number: dataclasses.replace(
+            day, bins=(*day.bins[:5], {**day.bins[5], "labels": labels}, *day.bins[6:])
+        )
+        for number, day in days.items()
+    }
+    seen = found(changed)
+    assert isinstance(seen, Refused)
+    assert seen.why == "the sums of bin 5 are not those of predictions"
+
+
+def test_days_outside_of_the_row_do_not_count() -> None:
+    days = days_of(USUAL, FEWER, FEWER, FEWER, USUAL)
+    inside = judge(days, FIRST + 7, FIRST + 27)
+    part = {day: labels for day, labels in days.items() if FIRST + 7 <= day <= FIRST + 27}
+    assert inside == judge(part, FIRST + 7, FIRST + 27)
+    assert isinstance(inside, Judged)

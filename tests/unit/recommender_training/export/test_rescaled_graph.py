@@ -1,0 +1,122 @@
+"""A graph with another calibration: the probabilities are the recalibrated ones, lists stay."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from recommender_training.artifact import triton
+from recommender_training.common.errors import InputError
+from recommender_training.export import faults, torchscript
+from recommender_training.export.probes import probes
+from recommender_training.export.rescaled_graph import (
+    MOST_REORDERED,
+    Rescaling,
+    check,
+    rescale,
+)
+from recommender_training.features.prepared import Prepared
+
+PLATT = Rescaling(0.8, -0.6)
+
+
+@pytest.fixture(autouse=True)
+def one_thread(torch_as_before: None) -> None:
+    """Threads that wait for one another take longer than the small graphs."""
+    torch.set_num_threads(1)
+
+
+def graph(folder: Path, name: str = "recommender") -> nn.Module:
+    return torchscript.load(triton.model_path(folder, name))
+
+
+@given(
+    slope=st.floats(0.5, 2),
+    shift=st.floats(-3, 3),
+    logits=st.lists(st.floats(-8, 8), min_size=2, unique=True),
+)
+def test_recalibrated_probabilities_are_probabilities_in_the_same_order(
+    slope: float, shift: float, logits: list[float]
+) -> None:
+    before = 1 / (1 + np.exp(-np.sort(logits)))
+    after = Rescaling(slope, shift).probability(before)
+    assert ((after > 0) & (after < 1)).all()
+    assert (np.diff(after) >= 0).all()
+
+
+@pytest.mark.parametrize("name", ["recommender", "baseline"])
+def test_every_list_stays_and_every_probability_is_the_recalibrated_one(
+    trained: Any, prepared: Prepared, name: str
+) -> None:
+    before, after = graph(trained.staged, name), graph(trained.staged, name)
+    rescale(after, PLATT)
+    for probe in probes(prepared.data):
+        (items, scores), (others, found) = before(*probe), after(*probe)
+        assert torch.equal(items, others)
+        wanted = PLATT.probability(scores.numpy().astype(np.float64))
+        np.testing.assert_allclose(found.numpy(), wanted, atol=1e-5)
+    assert check(before, after, PLATT, len(prepared.data.attributes)) == 0
+
+
+@pytest.mark.parametrize("by", [(0.5, 1.386), (2.0, -1.386), (1.0, 0.7)], ids=str)
+def test_whatever_may_be_fitted_no_list_changes_but_by_rounding(
+    trained: Any, prepared: Prepared, by: tuple[float, float]
+) -> None:
+    before, after, change = graph(trained.staged), graph(trained.staged), Rescaling(*by)
+    rescale(after, change)
+    assert check(before, after, change, len(prepared.data.attributes)) <= MOST_REORDERED
+
+
+def test_a_compressed_graph_keeps_its_lists_too(varied: Any, prepared: Prepared) -> None:
+    before, after = graph(varied.staged), graph(varied.staged)
+    assert "retrieval_scale" in dict(after.named_buffers()), "Int8 serves"
+    rescale(after, PLATT)
+    assert dict(after.named_buffers())["retrieval"].dtype == torch.int8
+    assert check(before, after, PLATT, len(prepared.data.attributes)) == 0
+
+
+def test_without_the_first_stage_the_check_finds_other_lists(
+    trained: Any, prepared: Prepared
+) -> None:
+    before, after = graph(trained.staged), graph(trained.staged)
+    rescale(after, PLATT)
+    dict(after.named_buffers())["standing"].div_(PLATT.slope**8)
+    with pytest.raises(InputError, match="another order"):
+        check(before, after, PLATT, len(prepared.data.attributes))
+
+
+@pytest.mark.parametrize(("buffer", "value"), [("offset", 3.0), ("offset", float("nan"))])
+def test_another_probability_than_the_recalibrated_one_is_found(
+    trained: Any, prepared: Prepared, buffer: str, value: float
+) -> None:
+    before, after = graph(trained.staged), graph(trained.staged)
+    rescale(after, PLATT)
+    dict(after.named_buffers())[buffer].fill_(value)
+    with pytest.raises(InputError) as found:
+        check(before, after, PLATT, len(prepared.data.attributes))
+    assert found.value.reason == "RecalibrationFailed"
+
+
+def test_the_calibration_of_a_graph_is_composed(trained: Any) -> None:
+    module = graph(trained.staged)
+    buffers = dict(module.named_buffers())
+    temperature, offset = (copy.deepcopy(buffers[name]) for name in ("temperature", "offset"))
+    rescale(module, PLATT)
+    assert float(buffers["temperature"]) == pytest.approx(float(temperature) / 0.8)
+    assert float(buffers["offset"]) == pytest.approx(0.8 * float(offset) - 0.6)
+
+
+def test_a_graph_with_an_injected_fault_is_refused(trained: Any) -> None:
+    wrapped = faults.LatencyFault(graph(trained.staged), 1)
+    with pytest.raises(InputError) as found:
+        rescale(wrapped, PLATT)
+    assert found.value.reason == "NotCalibrated"
+    assert "retrain" in found.value.message
