@@ -71,6 +71,14 @@ class Items:
         """The features whose exposure is reported."""
         return tuple(block for block in self.blocks if block.feature.fairness)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the features of all items, those of their history in its place."""
+        if self.history is not None:
+            return self.history.rows.nbytes
+        arrays = (self.ids, self.listed.places, self.listed.shares, *self.first)
+        return sum(each.nbytes for each in (*arrays, self.times, self.embeddings, self.positions))
+
     def seen_at(self, times: Ints) -> Ints:
         """Return [R] the time as of which requests at `times` [R] see the items."""
         return times if self.known_at is None else np.full_like(times, self.known_at)
