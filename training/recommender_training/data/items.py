@@ -76,8 +76,9 @@ class Items:
         """Bytes of the features of all items, those of their history in its place."""
         if self.history is not None:
             return self.history.rows.nbytes
-        arrays = (self.ids, self.listed.places, self.listed.shares, *self.first)
-        return sum(each.nbytes for each in (*arrays, self.times, self.embeddings, self.positions))
+        floats = (self.listed.shares, self.embeddings, self.positions)
+        of_all = sum(each.nbytes for each in floats) + self.times.nbytes
+        return of_all + sum(each.nbytes for each in (self.ids, self.listed.places, *self.first))
 
     def seen_at(self, times: Ints) -> Ints:
         """Return [R] the time as of which requests at `times` [R] see the items."""

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.config.declaration import Declaration
+from recommender_training.config.label import Label
 from recommender_training.data import coding, row_times, training_window
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.labels import Labelling
@@ -62,8 +63,8 @@ def data(
 
 
 def edges(found: Dataset) -> dict[str, tuple[float, ...]]:
-    coded = [*found.attributes, *found.items.blocks]
-    return {each.name: each.edges for each in coded}
+    of_requests = {each.name: each.edges for each in found.attributes}
+    return of_requests | {each.name: each.edges for each in found.items.blocks}
 
 
 @given(NUMBERS, NUMBERS, NUMBERS)
@@ -131,7 +132,7 @@ def test_the_window_ends_where_the_split_does(
         [(user, 0, time, kind, 5.0) for user, time, kind in rows], schema=columns, orient="row"
     )
     newest = max(row[1] for row in rows)
-    labelling = declared.label and Labelling.of(declared.label, frame, newest)
+    labelling = None if label is None else Labelling.of(Label.model_validate(label), frame, newest)
     times = found.time[found.rows]
     expected = int(times[training_window.places(len(times))[0]]) if len(times) else None
     assert training_window.end(frame, labelling) == expected
