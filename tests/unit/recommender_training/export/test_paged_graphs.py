@@ -16,7 +16,7 @@ from recommender_training.config.lists import ItemIndex, ItemWeights, ListPlan
 from recommender_training.evaluation import answers
 from recommender_training.export import build, parity, repository, torchscript
 from recommender_training.export.build import Knowledge
-from recommender_training.export.item_pages import summed
+from recommender_training.export.item_pages import PagedServing, buffers, summed
 from recommender_training.export.probes import probes
 from recommender_training.features.prepared import Prepared
 from recommender_training.fitted.bundle import Bundle
@@ -125,3 +125,63 @@ def test_weights_of_one_place_are_added_up_and_the_place_is_there_once(
         wanted[place] = wanted.get(place, 0.0) + weight
     assert found == wanted
     assert int(torch.isfinite(total).sum()) == len(wanted)
+
+
+class Pages(PagedServing):
+    """The pages by themselves."""
+
+    def __init__(
+        self, buffers: dict[str, torch.Tensor], standing: torch.Tensor, read: int
+    ) -> None:
+        super().__init__()
+        self.pages_read = read
+        for name, value in {**buffers, "standing": standing}.items():
+            self.register_buffer(name, value)
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    items=st.integers(1, 300),
+    near=st.lists(st.tuples(st.integers(0, 300), st.integers(-3, 3)), min_size=1, max_size=30),
+    seen=st.lists(st.integers(-1, 299), min_size=1, max_size=8),
+    read=st.integers(1, 3),
+)
+def test_the_candidates_are_the_best_of_the_read_pages_and_the_neighbours_each_once(
+    seed: int, items: int, near: list[tuple[int, int]], seen: list[int], read: int
+) -> None:
+    random = np.random.default_rng(seed)
+    vectors = random.normal(size=(items + 1, 3)).astype("f4")
+    own = random.normal(size=items).astype("f4")
+    asked = random.normal(size=(1, 3)).astype("f4")
+    near = [(place, weight) for place, weight in near if place <= items] or [(1, 2)]
+    pages = item_pages.arrange(vectors[1:], own, asked, seed)
+    pages = replace(pages, read=min(read, pages.count))
+    standing = torch.from_numpy(np.r_[-np.inf, own].astype("f4"))
+    made = buffers(pages, torch.from_numpy(vectors), standing, own)
+    places, value = Pages(made, standing, pages.read).best_of_pages(
+        torch.from_numpy(asked),
+        torch.tensor([[place for place, _ in near]]),
+        torch.tensor([[float(weight) for _, weight in near]]),
+        torch.tensor([seen]),
+        min(10, pages.read * item_pages.PAGE),
+    )
+    means, level = pages.means(vectors[1:], own)
+    on_pages = pages.items[item_pages.reached(asked @ means.T + level, pages.read)[0]]
+    wanted = {int(item): 0.0 for item in on_pages.ravel() if item >= 0}
+    for place, weight in near:
+        if place:
+            wanted[place - 1] = wanted.get(place - 1, 0.0) + weight
+    scores = {
+        item: float(own[item] + vectors[item + 1] @ asked[0] + weight)
+        for item, weight in wanted.items()
+        if item not in seen
+    }
+    found = {
+        int(place) - 1: float(order)
+        for place, order in zip(places[0], value[0], strict=True)
+        if torch.isfinite(order)
+    }
+    best = sorted(scores, key=lambda item: -scores[item])[: places.shape[1]]
+    assert set(found) == set(best)
+    assert all(found[item] == pytest.approx(scores[item], abs=1e-4) for item in best)
+    assert len(found) == int(torch.isfinite(value).sum()), "no item twice"
