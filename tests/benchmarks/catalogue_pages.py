@@ -107,19 +107,24 @@ def measure(items: int, own: float) -> dict[str, Any]:
         graph = torch.jit.script(Pages(made, whole, found.pages.read))
         told |= _times("pages", graph, asked)
         told["pages_mb"] = round(sum(each.nbytes for each in graph.buffers()) / 1e6)
-        shares = [
-            len({*scan(one[None])[0].tolist()} & {*graph(one[None])[0].tolist()}) / CANDIDATES
-            for one in asked
-        ]
-        first = [
-            len({*scan(one[None])[0, :50].tolist()} & {*graph(one[None])[0].tolist()}) / 50
-            for one in asked
-        ]
-        told |= {"recall": round(float(np.mean(shares)), 4), "least": round(min(shares), 4)}
-        told["recall_of_first_50"] = round(float(np.mean(first)), 4)
+        told |= _recall(scan, graph, asked)
     told["exact_mb"] = round((exact.nbytes + whole.nbytes) / 1e6)
     told["peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)
     return told
+
+
+def _recall(
+    scan: Callable[[Tensor], Tensor], pages: Callable[[Tensor], Tensor], asked: Tensor
+) -> dict[str, float]:
+    """Shares of the exact candidates, and of the first 50 of them, that pages find."""
+    shares, first = list[float](), list[float]()
+    for one in asked:
+        best, found = scan(one[None])[0].tolist(), {*pages(one[None])[0].tolist()}
+        shares.append(len(found.intersection(best)) / len(best))
+        first.append(len(found.intersection(best[:50])) / 50)
+    told = {"recall": float(np.mean(shares)), "least": min(shares)}
+    told["recall_of_first_50"] = float(np.mean(first))
+    return {name: round(value, 4) for name, value in told.items()}
 
 
 def _times(name: str, call: Callable[[Tensor], Any], asked: Tensor) -> dict[str, float]:

@@ -73,6 +73,13 @@ class FirstStage:
         found: Bools = read[:, pages.page_of(known.data.items.count)]
         return found if self.weights is None else found | self._near(requests)
 
+    def reached_within(self, request: Request, slack: float) -> tuple[Bools, Bools]:
+        """[I] the items that are found whatever happens within `slack`, and [I] those that may."""
+        found = [self.reached([request], each) for each in (-slack, slack)]
+        every = np.ones(self.known.data.items.count, dtype=np.bool_)
+        surely, perhaps = (every if each is None else each[0] for each in found)
+        return surely, perhaps
+
     @functools.cached_property
     def _page_means(self) -> tuple[Floats, Floats]:
         assert self.sources.pages is not None

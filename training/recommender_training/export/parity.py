@@ -25,8 +25,6 @@ from recommender_training.statistics import calibration
 TOLERANCE = 1e-4
 #: The same of what a list is ordered by, whose values are twenty times as large.
 RANK_TOLERANCE = 2e-3
-#: Pages that are read whatever the arithmetic, and those that may be.
-_SLACKS = (-RANK_TOLERANCE, RANK_TOLERANCE)
 _TOP_N = 50
 
 
@@ -178,11 +176,9 @@ def _apart(
         if added is not None:
             order += added
         order[known.data.events.item[request.session]] = -np.inf
-        surely, perhaps = (first.reached([request], slack) for slack in _SLACKS)
-        if perhaps is not None:
-            order[~perhaps[0]] = -np.inf
-        found = np.isfinite(order) if surely is None else surely[0]
-        rows = _scored(order, known.sources.plan.candidates, served, found)
+        surely, perhaps = first.reached_within(request, RANK_TOLERANCE)
+        order[~perhaps] = -np.inf
+        rows = _scored(order, known.sources.plan.candidates, served, surely)
         if not np.isin(served, rows).all():
             raise ParityError("the exported graph serves items that are none of its candidates")
         inputs = first.known.inputs([request], rows[None])
