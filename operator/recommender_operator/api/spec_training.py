@@ -65,6 +65,12 @@ class ItemWeights(enum.StrEnum):
     SPARSE = "Sparse"
 
 
+class ItemIndex(enum.StrEnum):
+    AUTO = "Auto"
+    EXACT = "Exact"
+    APPROXIMATE = "Approximate"
+
+
 class RetrievalLoss(enum.StrEnum):
     SAMPLED_SOFTMAX = "SampledSoftmax"
     FULL_SOFTMAX = "FullSoftmax"
@@ -257,6 +263,13 @@ class Hyperparameters(ApiModel):
         description="Form of the item-to-item weights. Dense takes at most 10000 items; Sparse "
         "keeps the largest weights of each item. Auto is Dense up to 2000 items; the training "
         "report names the form.",
+    )
+    item_index: ItemIndex = Field(
+        default=ItemIndex.AUTO,
+        description="How a request finds its candidates by the two towers: Exact compares it with "
+        "every item, Approximate with the items of an index. An index that finds less than 98% of "
+        "the exact candidates is not used. Auto is Exact up to 1000000 items; the training report "
+        "names the form and the measured share.",
     )
     candidates: int | None = Field(
         default=None,

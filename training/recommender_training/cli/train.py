@@ -129,7 +129,9 @@ def lists_of(retrieval: Mapping[str, Any]) -> str:
     """Return what lists are made of, from the section `retrieval` of the report, as text."""
     candidates, weights = retrieval["candidates"], retrieval.get("itemWeights")
     text = "every item" if candidates == "All" else f"{candidates} candidates"
-    return f"lists of {text}" + (f", {weights.lower()} item weights" if weights else "")
+    found = retrieval.get("candidateRecall")
+    index = "" if found is None else f", found by an index with recall {found}"
+    return f"lists of {text}{index}" + (f", {weights.lower()} item weights" if weights else "")
 
 
 def _latencies(times: Mapping[str, Mapping[str, float]] | None) -> str | None:

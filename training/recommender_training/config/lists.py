@@ -21,6 +21,8 @@ LEAST_CANDIDATES, MOST_CANDIDATES = 250, 10_000
 #: Items up to which item-to-item weights are dense by default, and at most: [I, I] float32 are
 #: 16 MB at the first and 400 MB at the second. Sparse ones rank as well (ADR 0029).
 DENSE_ITEMS, MAX_DENSE_ITEMS = 2_000, 10_000
+#: Items up to which the first stage scores every item by default (ADR 0072).
+EXACT_ITEMS = 1_000_000
 
 
 class ItemWeights(enum.StrEnum):
@@ -31,6 +33,14 @@ class ItemWeights(enum.StrEnum):
     SPARSE = "Sparse"
 
 
+class ItemIndex(enum.StrEnum):
+    """How the candidates of a request are found by the towers (`hyperparameters.itemIndex`)."""
+
+    AUTO = "Auto"
+    EXACT = "Exact"
+    APPROXIMATE = "Approximate"
+
+
 @dataclass(frozen=True)
 class ListPlan:
     """How the lists of one catalogue are made."""
@@ -39,6 +49,8 @@ class ListPlan:
     weights: ItemWeights | None = ItemWeights.DENSE
     #: Items that the models score for a request; None for every item.
     candidates: int | None = None
+    #: Exact, or Approximate: an index is tried, and serves if it finds enough (`fitted.paging`).
+    index: ItemIndex = ItemIndex.EXACT
 
     @property
     def facts(self) -> dict[str, object]:
@@ -47,8 +59,15 @@ class ListPlan:
         return {**weights, "candidates": "All" if self.candidates is None else self.candidates}
 
 
-def plan(items: int, weights: ItemWeights | None, candidates: int | None) -> ListPlan:
+def plan(
+    items: int,
+    weights: ItemWeights | None,
+    candidates: int | None,
+    index: ItemIndex = ItemIndex.AUTO,
+) -> ListPlan:
     """The plan for a catalogue of so many items; None for `candidates` chooses by its size.
+
+    Where every item is scored anyway, by the response or by dense weights, no index is tried.
 
     Raises InputError `CatalogueTooLarge` where the settings want dense weights of too many items.
     """
@@ -64,4 +83,8 @@ def plan(items: int, weights: ItemWeights | None, candidates: int | None) -> Lis
     if candidates is None:
         candidates = CANDIDATES if items > ALL_ITEMS else None
     every = candidates is None or candidates >= items
-    return ListPlan(weights, None if every else candidates)
+    if index is ItemIndex.AUTO:
+        index = ItemIndex.APPROXIMATE if items > EXACT_ITEMS else ItemIndex.EXACT
+    if every or weights is ItemWeights.DENSE:
+        index = ItemIndex.EXACT
+    return ListPlan(weights, None if every else candidates, index)

@@ -16,7 +16,7 @@ from recommender_training.common.section import Section
 from recommender_training.config import lists, search_space
 from recommender_training.config.declaration import NAME
 from recommender_training.config.export import ExportSettings
-from recommender_training.config.lists import ItemWeights
+from recommender_training.config.lists import ItemIndex, ItemWeights
 from recommender_training.config.mitigation import Exposure, Mitigation, Reweighting
 from recommender_training.config.search import Sampler, SearchSettings
 
@@ -110,6 +110,7 @@ class Hyperparameters(Section):
     retrieval: Retrieval = Retrieval.BOTH
     retrieval_loss: RetrievalLoss = RetrievalLoss.SAMPLED_SOFTMAX
     item_weights: ItemWeights = ItemWeights.AUTO
+    item_index: ItemIndex = ItemIndex.AUTO
     candidates: int | None = Field(
         default=None, ge=lists.LEAST_CANDIDATES, le=lists.MOST_CANDIDATES
     )
@@ -117,7 +118,7 @@ class Hyperparameters(Section):
     def list_plan(self, items: int) -> lists.ListPlan:
         """How lists are made of so many items; raises InputError `CatalogueTooLarge`."""
         weights = None if self.retrieval is Retrieval.TWO_TOWER else self.item_weights
-        return lists.plan(items, weights, self.candidates)
+        return lists.plan(items, weights, self.candidates, self.item_index)
 
 
 class WarmMode(enum.StrEnum):

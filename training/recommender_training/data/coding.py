@@ -26,7 +26,8 @@ from recommender_training.config.declaration import (
     Place,
     Transform,
 )
-from recommender_training.data import bands, hash_buckets, row_times
+from recommender_training.data import bands, hash_buckets
+from recommender_training.data.coded_rows import CodedRows
 
 #: Categories of a feature that declares no maxCategories: the most frequent ones.
 MAX_CATEGORIES = 1000
@@ -140,18 +141,26 @@ class Coding:
         users: pl.DataFrame,
         items: pl.DataFrame,
         interactions: pl.LazyFrame,
+        until: int | None = None,
     ) -> Coding:
-        """The coding of the values in these tables."""
+        """The coding of the values in these tables.
+
+        Bands of numbers and ages are learned from what was known strictly before `until`, in
+        seconds since 1970: the end of the training window, or none.
+        """
+        rows = CodedRows(users, items, interactions)
+        both = (rows.until(until), rows)
+        places = ((Place.USERS, declared.users), (Place.CONTEXT, declared.context))
         attributes = [
-            _attribute(each, Place.USERS, _of_users(each, users, interactions))
-            for each in declared.users
+            Attribute(each, place, *_known(each, place, *both))
+            for place, features in places
+            for each in features
         ]
-        attributes += [_attribute(each, Place.CONTEXT, interactions) for each in declared.context]
         blocks: list[Block] = []
         for feature in declared.items:
             if feature.kind in (Kind.TIMESTAMP, Kind.EMBEDDING):
                 continue
-            categories, edges = _known(feature, _of_items(feature, items).lazy())
+            categories, edges = _known(feature, Place.ITEMS, *both)
             start = blocks[-1].columns.stop if blocks else 0
             blocks.append(Block(feature, categories, start, edges))
         times, embeddings = (
@@ -172,46 +181,19 @@ def values(attributes: Sequence[Attribute], frame: pl.DataFrame) -> Floats:
     return np.stack([each.codes(frame) for each in attributes], axis=1)
 
 
-def _of_users(feature: Feature, users: pl.DataFrame, interactions: pl.LazyFrame) -> pl.LazyFrame:
-    """The rows whose values are coded: users, or for a time, which ages, their interactions."""
-    if feature.kind is not Kind.TIMESTAMP:
-        return users.lazy()
-    events = interactions.select("user_id", "timestamp")
-    known = row_times.newest(users.select("user_id", feature.name, *_since(users)), "user_id")
-    return events.join(known.lazy().select("user_id", feature.name), on="user_id")
+def _known(
+    feature: Feature, place: Place, past: CodedRows, every: CodedRows
+) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """The categories of a feature, or the names of its bands, and the edges of these.
 
-
-def _of_items(feature: Feature, items: pl.DataFrame) -> pl.DataFrame:
-    """The rows whose values are coded: with a history, each item counts once, however often it
-    changed: for its newest number, or for each category that it ever had.
+    Categories are those of `every` row. A new one has no row to learn from and stays at its prior,
+    as an unknown one would; but drift, fairness and the lists of popularity name it. Edges move
+    what all rows mean, so they are those of the `past`, unless nothing was known of it then.
     """
-    if row_times.COLUMN not in items.columns:
-        return items
-    known = items.drop_nulls(feature.name)
-    if feature.kind is Kind.NUMERIC:
-        return row_times.newest(known, "item_id")
-    names = pl.col(feature.name)
-    if feature.kind is Kind.MULTI_CATEGORICAL:
-        names = names.str.split(" ")
-        known = known.select("item_id", names).explode(feature.name, empty_as_null=True)
-    return known.select("item_id", feature.name).unique()
-
-
-def _since(users: pl.DataFrame) -> list[str]:
-    return [each for each in (row_times.COLUMN,) if each in users.columns]
-
-
-def _attribute(feature: Feature, place: Place, rows: pl.LazyFrame) -> Attribute:
-    categories, edges = _known(feature, rows)
-    return Attribute(feature, place, categories, edges)
-
-
-def _known(feature: Feature, rows: pl.LazyFrame) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """The categories of a feature, or the names of its bands, and the edges of these."""
     if feature.kind is Kind.BOOLEAN:
         return BOOLEANS, ()
     if feature.kind in (Kind.NUMERIC, Kind.TIMESTAMP):
-        edges = feature.edges or _learned(feature, rows)
+        edges = feature.edges or _learned(feature, place, past, every)
         minimum = 0.0 if feature.kind is Kind.TIMESTAMP else feature.minimum
         return bands.names(edges, minimum), edges
     if feature.hash_buckets is not None:
@@ -219,21 +201,31 @@ def _known(feature: Feature, rows: pl.LazyFrame) -> tuple[tuple[str, ...], tuple
     column = pl.col(feature.name).drop_nulls()
     if feature.kind is Kind.MULTI_CATEGORICAL:
         column = column.str.split(" ").explode(empty_as_null=True)
-    counts = rows.select(column.alias("name")).group_by("name").len()
+    counts = every.of(feature, place).select(column.alias("name")).group_by("name").len()
     ordered = counts.sort(pl.col("len"), "name", descending=[True, False])
     most = ordered.head(feature.max_categories or MAX_CATEGORIES).collect(engine="streaming")
     return tuple(sorted(most["name"].to_list())), ()
 
 
-def _learned(feature: Feature, rows: pl.LazyFrame) -> tuple[float, ...]:
-    """The edges of at most `bands` bands of the values in these rows."""
+def _learned(
+    feature: Feature, place: Place, past: CodedRows, every: CodedRows
+) -> tuple[float, ...]:
+    """The edges of at most `bands` bands of the values of the past, or of all if it has none."""
+    found = _numbers(feature, past.of(feature, place))
+    if len(found) == 0 and past is not every:
+        found = _numbers(feature, every.of(feature, place))
+    learn = bands.logarithmic if feature.transform is Transform.LOG else bands.quantiles
+    return learn(found, feature.bands or BANDS)
+
+
+def _numbers(feature: Feature, rows: pl.LazyFrame) -> Floats:
+    """[N] the values that bands are learned from; of a time, the ages in days."""
     number = pl.col(feature.name)
     if feature.kind is Kind.TIMESTAMP:
         number = ((pl.col("timestamp") - number) / SECONDS_A_DAY).clip(lower_bound=0.0)
     known = rows.select(number.drop_nulls().cast(pl.Float32).alias("value"))
-    found = known.collect(engine="streaming")["value"].to_numpy()
-    learn = bands.logarithmic if feature.transform is Transform.LOG else bands.quantiles
-    return learn(found, feature.bands or BANDS)
+    values: Floats = known.collect(engine="streaming")["value"].to_numpy()
+    return values
 
 
 def _indices(column: pl.Series, categories: tuple[str, ...], *, hashed: bool) -> Floats:

@@ -14,7 +14,7 @@ import polars as pl
 from recommender_training.common.arrays import Bools, Floats, Ints, Places
 from recommender_training.config.declaration import Place
 from recommender_training.config.label import Label
-from recommender_training.data import coding, labels, row_times, schema
+from recommender_training.data import coding, labels, row_times, schema, training_window
 from recommender_training.data import items as item_rows
 from recommender_training.data.coding import Attribute, Coding
 from recommender_training.data.explored import Explored
@@ -175,13 +175,14 @@ class Dataset:
 def build(tables: Tables) -> Dataset:
     """Return the data set of the tables of a data version."""
     interactions = tables.interactions.sort("timestamp", "user_id", "item_id", "value")
-    coded = Coding.of(tables.declaration, tables.users, tables.items, interactions.lazy())
-    labelling = None
+    rows, labelling = interactions.lazy(), None
     if tables.declaration.label is not None and interactions.height:
         newest = int(interactions["timestamp"][-1])
-        labelling = Labelling.of(tables.declaration.label, interactions.lazy(), newest)
-    rows = interactions.height
-    return assemble([interactions], rows, tables.users, tables.items, coded, labelling)
+        labelling = Labelling.of(tables.declaration.label, rows, newest)
+    until = training_window.end(rows, labelling)
+    users, items = tables.users, tables.items
+    coded = Coding.of(tables.declaration, users, items, rows, until)
+    return assemble([interactions], interactions.height, users, items, coded, labelling)
 
 
 def assemble(

@@ -71,6 +71,15 @@ class Items:
         """The features whose exposure is reported."""
         return tuple(block for block in self.blocks if block.feature.fairness)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the features of all items, those of their history in its place."""
+        if self.history is not None:
+            return self.history.rows.nbytes
+        floats = (self.listed.shares, self.embeddings, self.positions)
+        of_all = sum(each.nbytes for each in floats) + self.times.nbytes
+        return of_all + sum(each.nbytes for each in (self.ids, self.listed.places, *self.first))
+
     def seen_at(self, times: Ints) -> Ints:
         """Return [R] the time as of which requests at `times` [R] see the items."""
         return times if self.known_at is None else np.full_like(times, self.known_at)

@@ -13,7 +13,15 @@ import polars as pl
 
 from recommender_training.common.errors import InputError
 from recommender_training.config.declaration import Declaration
-from recommender_training.data import dataset, lake, negatives, ordered, splits
+from recommender_training.data import (
+    dataset,
+    lake,
+    negatives,
+    ordered,
+    row_times,
+    splits,
+    training_window,
+)
 from recommender_training.data.coding import Coding
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.explored import Explored
@@ -43,10 +51,14 @@ def load(path: Path, data_version: str, window_days: int | None) -> tuple[Side, 
         digest = lake.Digest(scans.declaration)
         parts = digest.over(ordered.by_time(rows))
         inside = rows.filter(pl.col("timestamp").is_between(first, last))
-        coded = Coding.of(scans.declaration, users, items, inside)
         label = scans.declaration.label
         labelling = None if label is None else Labelling.of(label, inside, last)
-        data = dataset.assemble(_within(parts, first, last), count, users, items, coded, labelling)
+        until = training_window.end(inside, labelling)
+        people = row_times.current(users, "user_id", first)
+        things = row_times.current(items, "item_id", first)
+        coded = Coding.of(scans.declaration, people, things, inside, until)
+        inside_parts = _within(parts, first, last)
+        data = dataset.assemble(inside_parts, count, people, things, coded, labelling)
         for table in (users, items, *(() if scans.explored is None else (scans.explored,))):
             list(digest.over([table]))
     if digest.text() != lake.digest_of(data_version):

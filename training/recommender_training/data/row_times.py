@@ -83,6 +83,24 @@ def newest(frame: pl.DataFrame, key: str) -> pl.DataFrame:
     return ordered(frame, key).unique(key, keep="last", maintain_order=True)
 
 
+def until(frame: pl.DataFrame, time: int) -> pl.DataFrame:
+    """Return the rows that count from strictly before `time` on; all of a table without times."""
+    if COLUMN not in frame.columns:
+        return frame
+    return frame.filter(since(frame) < time)
+
+
+def current(frame: pl.DataFrame, key: str, first: int) -> pl.DataFrame:
+    """Return the rows that count at `first` or later; all of a table without times.
+
+    So memory follows the changes within a window, however long the table has been kept.
+    """
+    if COLUMN not in frame.columns:
+        return frame
+    following = pl.col(COLUMN).shift(-1).over(key)
+    return ordered(frame, key).filter(following.is_null() | (following > first))
+
+
 def reshaped(frame: pl.DataFrame, key: str, columns: pl.Schema) -> pl.DataFrame:
     """Return stored rows for a table with these columns, which has gained or lost `validFrom`.
 

@@ -10,6 +10,7 @@ import numpy as np
 from recommender_training.common.arrays import Ints
 from recommender_training.common.errors import InputError
 from recommender_training.data.dataset import Events
+from recommender_training.data.training_window import places
 
 T = TypeVar("T")
 
@@ -25,8 +26,6 @@ class Split:
     test_start: int
 
 
-#: Shares of the events for training and validation; the rest is the test window.
-TRAIN_SHARE, VALIDATION_SHARE = 0.8, 0.1
 _SECONDS_PER_DAY = 86_400
 #: Remedy for a part without events.
 SHARED_SECOND = (
@@ -38,11 +37,6 @@ SHARED_SECOND = (
 def window(first: int, last: int, days: int | None) -> tuple[int, int]:
     """Return first and last second of the last `days` between two times (None: all)."""
     return (first if days is None else max(first, last - days * _SECONDS_PER_DAY + 1)), last
-
-
-def places(count: int) -> tuple[int, int]:
-    """Return the indices, in the order of time, of the first validation and test event."""
-    return int(count * TRAIN_SHARE), int(count * (TRAIN_SHARE + VALIDATION_SHARE))
 
 
 def temporal(events: Events) -> Split:

@@ -23,7 +23,7 @@ from recommender_training.artifact import reference
 from recommender_training.common.errors import InputError
 from recommender_training.config.declaration import Declaration
 from recommender_training.config.label import Label
-from recommender_training.data import lake, row_times, splits
+from recommender_training.data import lake, row_times, splits, training_window
 from recommender_training.data.labels import LABELLED, Labelling, is_positive
 from recommender_training.data_checks import columns, parts, sample
 from recommender_training.data_checks.sample import Sessions
@@ -167,7 +167,7 @@ def _part_starts(rows: pl.LazyFrame, hours: Counter[int], last: int) -> tuple[in
         return last + 1, last + 1
     up_to = list(accumulate(hours[hour] for hour in ordered))
     found = []
-    for place in splits.places(up_to[-1]):
+    for place in training_window.places(up_to[-1]):
         at = bisect_right(up_to, place)
         before = up_to[at - 1] if at else 0
         times = parts.times_of_hour(rows, ordered[at])

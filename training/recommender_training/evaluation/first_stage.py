@@ -16,7 +16,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from recommender_training.common.arrays import Doubles, Floats, Ints
+from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.evaluation.ranking import (
     Known,
     RankingTask,
@@ -27,7 +27,7 @@ from recommender_training.evaluation.ranking import (
 )
 from recommender_training.features import assembly, graph
 from recommender_training.fitted.retrieval import RetrievalModels
-from recommender_training.models import item_weights
+from recommender_training.models import item_pages, item_weights
 from recommender_training.models.item_weights import Weights
 
 #: Scores of items that are held at once.
@@ -57,6 +57,43 @@ class FirstStage:
             total += sources.lift(inputs, self._tower_items)
         return total
 
+    def reached(self, requests: Sequence[Request], slack: float = 0.0) -> Bools | None:
+        """[R, I] the items that pages and neighbours find; None where the scan is exact.
+
+        `slack` as for `item_pages.reached`.
+        """
+        pages, known = self.sources.pages, self.known
+        if pages is None:
+            return None
+        batch = together(known.data, requests, known.length)
+        inputs = assembly.of_requests(known.data, known.frozen, batch)
+        asked = self.sources.request_vectors(inputs, self._tower_items)
+        means, level = self._page_means
+        read = item_pages.reached(asked @ means.T + level, pages.read, slack)
+        found: Bools = read[:, pages.page_of(known.data.items.count)]
+        return found if self.weights is None else found | self._near(requests)
+
+    def reached_within(self, request: Request, slack: float) -> tuple[Bools, Bools]:
+        """[I] the items that are found whatever happens within `slack`, and [I] those that may."""
+        found = [self.reached([request], each) for each in (-slack, slack)]
+        every = np.ones(self.known.data.items.count, dtype=np.bool_)
+        surely, perhaps = (every if each is None else each[0] for each in found)
+        return surely, perhaps
+
+    @functools.cached_property
+    def _page_means(self) -> tuple[Floats, Floats]:
+        assert self.sources.pages is not None
+        standing = self.sources.standing(self.known.state.counts)
+        return self.sources.pages.means(self._tower_items[1:].numpy(), standing)
+
+    def _near(self, requests: Sequence[Request]) -> Bools:
+        """[R, I] the neighbours of the items of each session."""
+        weights = sp.csr_matrix(self.weights)
+        stored = np.ones(len(weights.data), dtype=np.float32)
+        stored = sp.csr_matrix((stored, weights.indices, weights.indptr), shape=weights.shape)
+        near = _session_events(self.known, requests) @ stored
+        return np.asarray(near.toarray() > 0)
+
     @functools.cached_property
     def _tower_items(self) -> Tensor:
         """[I + 1, D] the towers' vectors of the items, computed once for all requests."""
@@ -81,6 +118,9 @@ class FirstStage:
             scores = self.scores([requests[place] for place in part]).astype(np.float64)
             if added is not None:
                 scores += added
+            reached = self.reached([requests[place] for place in part])
+            if reached is not None:
+                scores[~reached] = -np.inf
             scores[task.excluded[part].nonzero()] = -np.inf
             items[part] = largest(scores, items.shape[1])
             order[part] = np.take_along_axis(scores, items[part], 1)

@@ -13,7 +13,7 @@ from torch.nn import functional
 from recommender_training.common.arrays import Floats
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset
-from recommender_training.export import towers
+from recommender_training.export import item_pages, towers
 from recommender_training.export.buffers import alone
 from recommender_training.export.logistic import LogisticServing
 from recommender_training.export.ranker import RankerServing
@@ -24,7 +24,7 @@ from recommender_training.features.item_content import item_tags
 from recommender_training.features.state import State
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.mitigation.exposure import Bonus
-from recommender_training.models import item_weights, logistic, neighbours
+from recommender_training.models import logistic, neighbours
 from recommender_training.models.item_weights import Weights
 from recommender_training.models.ranker import Ranker
 from recommender_training.statistics.calibration import Calibration
@@ -50,6 +50,7 @@ def shared_state(
     of_items = np.zeros(data.items.count, dtype=np.float32)
     if bonus is not None:
         of_items = bonus.of_items(groups.membership(bonus.by, data.items, counts))
+    standing = _standing(known, of_items)
     own, tags = data.attributes, item_tags(data.items)
     return {
         "user_ids": torch.from_numpy(data.users.ids),
@@ -72,20 +73,16 @@ def shared_state(
         "temperature": torch.tensor(calibration.temperature),
         "offset": torch.tensor(calibration.offset),
         "bonus": torch.from_numpy(of_items),
-        "standing": _standing(known, of_items),
+        "standing": standing,
         **_retrieval(known.retrieval, known.sources.retrieval_weight),
-        **towers.state(known.sources, places_of(data.items.count)),
+        **towers.state(known.sources, len(standing)),
+        **item_pages.state(known.sources, standing, counts),
     }
 
 
 def _standing(known: Knowledge, bonus: Floats) -> Tensor:
-    """[P] what items are ordered by whatever the request: popularity, bonus, towers."""
-    popularity = item_weights.popularity_prior(known.state.counts)
-    order = torch.from_numpy(popularity) * known.sources.popularity_weight
-    order = order + torch.from_numpy(bonus)
-    lift = towers.standing(known.sources)
-    if lift is not None:
-        order = order + lift
+    """[P] what items are ordered by whatever the request: popularity, towers, bonus."""
+    order = torch.from_numpy(known.sources.standing(known.state.counts) + bonus)
     room = places_of(len(order)) - len(order) - 1
     return functional.pad(order, (1, room), value=float("-inf"))
 

@@ -37,8 +37,8 @@ class LogisticServing(Serving):
         seen, _ = read_session(self.item_ids, session_items, session_timestamps, timestamp)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
         weights = self.cross[side].sum(1)
-        order = self.first_stage(session, seen, side, timestamp)
         if self.candidates == 0:
+            order = self.first_stage(session, seen, side, timestamp)
             crossed = torch.matmul(weights, self.crossed_tags.t())
             logit = self.logits(
                 side,
@@ -50,7 +50,7 @@ class LogisticServing(Serving):
                 self.item[1:] + crossed,
             )
             return self.every_item(logit, order, top_n)
-        rows, first = self.shortlisted(order)
+        rows, first = self.shortlisted(session, seen, side, timestamp)
         crossed = torch.matmul(self.crossed_tags[rows], weights.unsqueeze(2)).squeeze(2)
         logit = self.logits(
             side,

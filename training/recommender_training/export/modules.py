@@ -25,6 +25,7 @@ from recommender_training.export.request import (
     choose,
     last,
     nearby,
+    neighbours_of,
     read_session,
     retrieve,
     shortlist,
@@ -67,7 +68,6 @@ class Serving(TowerServing):
     neighbours: Tensor
     neighbour_weights: Tensor
     bonus: Tensor
-    standing: Tensor
 
     tag_ends: list[int]
 
@@ -84,6 +84,7 @@ class Serving(TowerServing):
         self.by_weights = state["retrieval"].numel() > 0
         self.by_neighbours = state["neighbours"].numel() > 0
         self.by_towers = state["tower_items"].numel() > 0
+        self.pages_read = int(state["page_read"])
         for name, value in state.items():
             self.register_buffer(name, value.contiguous())
 
@@ -187,9 +188,34 @@ class Serving(TowerServing):
         best = choose(logit, order[:, 1 : self.item_count + 1], top_n)
         return self.item_ids[best], torch.gather(torch.sigmoid(logit), 1, best)
 
-    def shortlisted(self, order: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, C] rows of the candidates, and [B, C] what they are ordered by."""
-        places, value = shortlist(order, self.candidates)
+    def paged(
+        self,
+        session: tuple[Tensor, Tensor, Tensor, Tensor],
+        seen: Tensor,
+        side: Tensor,
+        timestamp: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """[B, C] places of the candidates that the pages find, and what orders them."""
+        request = self.request_vectors(session, side, timestamp)
+        if self.by_neighbours:
+            near, added = neighbours_of(self.neighbours, self.neighbour_weights, session)
+        else:
+            near, added = torch.zeros_like(seen[:, :1]), torch.zeros_like(request[:, :1])
+        return self.best_of_pages(request, near, added, seen, self.candidates)
+
+    def shortlisted(
+        self,
+        session: tuple[Tensor, Tensor, Tensor, Tensor],
+        seen: Tensor,
+        side: Tensor,
+        timestamp: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """[B, C] rows of the candidates, and [B, C] what they are ordered by (`first_stage`)."""
+        if self.pages_read > 0:
+            places, value = self.paged(session, seen, side, timestamp)
+        else:
+            order = self.first_stage(session, seen, side, timestamp)
+            places, value = shortlist(order, self.candidates)
         return (places - 1).clamp(min=0, max=self.item_count - 1), value
 
     def of_candidates(

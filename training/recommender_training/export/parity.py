@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recommender_training.common.arrays import Doubles, Floats, Ints
+from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import ranking
 from recommender_training.evaluation.first_stage import FirstStage
@@ -176,7 +176,9 @@ def _apart(
         if added is not None:
             order += added
         order[known.data.events.item[request.session]] = -np.inf
-        rows = _scored(order, known.sources.plan.candidates, served)
+        surely, perhaps = first.reached_within(request, RANK_TOLERANCE)
+        order[~perhaps] = -np.inf
+        rows = _scored(order, known.sources.plan.candidates, served, surely)
         if not np.isin(served, rows).all():
             raise ParityError("the exported graph serves items that are none of its candidates")
         inputs = first.known.inputs([request], rows[None])
@@ -196,21 +198,28 @@ def _apart(
     return apart
 
 
-def _scored(order: Doubles, candidates: int | None, served: Ints) -> Ints:
+def _scored(order: Doubles, candidates: int | None, served: Ints, found: Bools) -> Ints:
     """[C] ascending rows of the items that a graph has to score: its candidates by `order` [I].
 
     Where the order of an item is the last candidate's but for the arithmetic, the graph may score
-    it or not; what is `served` then shows which.
+    it or not; what is `served` then shows which. So it does where the item is surely `found` [I]
+    or not, but for the arithmetic: its page is the last one that is read, or the first that is
+    not.
     """
     if candidates is None:
         return np.arange(len(order), dtype=np.int64)
-    last = np.partition(-order, candidates - 1)[candidates - 1]
-    if not np.isfinite(last):
-        return np.flatnonzero(np.isfinite(order))
-    surely = order > -last + RANK_TOLERANCE
     shown = np.zeros(len(order), dtype=np.bool_)
     shown[served] = True
-    return np.flatnonzero(surely | (shown & (order >= -last - RANK_TOLERANCE)))
+    last, least = (_last(each, candidates) for each in (order, np.where(found, order, -np.inf)))
+    surely = found & (order > last + RANK_TOLERANCE)
+    return np.flatnonzero(
+        np.isfinite(order) & (surely | (shown & (order >= least - RANK_TOLERANCE)))
+    )
+
+
+def _last(order: Doubles, candidates: int) -> float:
+    """The order of the last candidate; -inf where there are fewer items."""
+    return -float(np.partition(-order, candidates - 1)[candidates - 1])
 
 
 def _larger(*differences: float) -> float:

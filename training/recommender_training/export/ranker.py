@@ -93,8 +93,8 @@ class RankerServing(Serving):
         seen, _ = read_session(self.item_ids, session_items, session_timestamps, timestamp)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
         vector = self.user_vector(user, side)
-        order = self.first_stage(session, seen, side, timestamp)
         if self.candidates == 0:
+            order = self.first_stage(session, seen, side, timestamp)
             logit = self.logits(
                 vector,
                 session,
@@ -107,7 +107,7 @@ class RankerServing(Serving):
                 self.queries[1:],
             )
             return self.every_item(logit, order, top_n)
-        rows, first = self.shortlisted(order)
+        rows, first = self.shortlisted(session, seen, side, timestamp)
         logit = self.logits(
             vector,
             session,

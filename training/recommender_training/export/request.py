@@ -61,11 +61,20 @@ def nearby(
 
     `neighbours` [I, K] are places (0 for none) and `weights` [I, K] their weights.
     """
+    places, added = neighbours_of(neighbours, weights, session)
+    return order.scatter_add(1, places, added)
+
+
+def neighbours_of(
+    neighbours: Tensor, weights: Tensor, session: tuple[Tensor, Tensor, Tensor, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """[B, N] places of the session's neighbours (0 for none), and [B, N] what each one adds."""
     rows, present, values, _ = session
-    event = graph.event_weights(present, values) * (rows >= 0).to(torch.float32)
+    known = present & (rows >= 0)
+    event = graph.event_weights(present, values) * known.to(torch.float32)
     at = rows.clamp(min=0)
-    added = weights[at] * event.unsqueeze(2)
-    return order.scatter_add(1, neighbours[at].to(torch.int64).flatten(1), added.flatten(1))
+    places = neighbours[at].to(torch.int64) * known.to(torch.int64).unsqueeze(2)
+    return places.flatten(1), (weights[at] * event.unsqueeze(2)).flatten(1)
 
 
 def shortlist(order: Tensor, count: int, scan: int = SCAN) -> tuple[Tensor, Tensor]:

@@ -4,19 +4,19 @@ P places of the scan: the unknown item, the catalogue, and room up to a whole nu
 
 # No `from __future__ import annotations`: TorchScript evaluates the class annotations itself.
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from recommender_training.export.buffers import alone
+from recommender_training.export.item_pages import PagedServing
 from recommender_training.features.graph import add_rows, newer_events, recency_bucket, value_level
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models.two_tower import TwoTower
 
 
-class TowerServing(nn.Module):
+class TowerServing(PagedServing):
     """What the towers add to the order of a list; a model without them has empty buffers."""
 
-    tower_items: Tensor
     tower_level: Tensor
     tower_level_bias: Tensor
     tower_recency: Tensor
@@ -34,11 +34,12 @@ class TowerServing(nn.Module):
         """[B, D] vectors of the requests; `side` [B, K] as `Serving.read_user` has it.
 
         Their product with `tower_items` [D, P] is the weighted lift of every item, but for what
-        does not depend on the request. Column by column, a scan reads memory as it lies.
+        does not depend on the request. Column by column, a scan reads memory as it lies; with
+        pages of items they are rows (`PagedServing.vectors_of`).
         """
         rows, present, values, times = session
         level = value_level(values)
-        keys = self.tower_items.t()[rows + 1] + self.tower_level[level]
+        keys = self.vectors_of(rows + 1) + self.tower_level[level]
         newer = newer_events(present).clamp(max=self.tower_newer.size(0) - 1)
         logits = self.tower_newer[newer] + self.tower_level_bias[level]
         logits = logits + self.tower_recency[recency_bucket(timestamp - times)]
@@ -57,18 +58,10 @@ def state(sources: RetrievalModels, places: int) -> dict[str, Tensor]:
     """Buffers of the towers; the weight of their lift is folded into the last layer."""
     towers = sources.towers
     if towers is None:
-        return {name: torch.zeros(0) for name in TowerServing.__annotations__}
+        return {name: torch.zeros(0) for name in ("tower_items", *TowerServing.__annotations__)}
     with torch.no_grad():
         found = _state(towers.eval(), sources.lift_weight, places)
     return {name: alone(value) for name, value in found.items()}
-
-
-def standing(sources: RetrievalModels) -> Tensor | None:
-    """[I] the weighted lift of every item that does not depend on the request, if any."""
-    towers = sources.towers
-    if towers is None:
-        return None
-    return ((towers.bias - towers.log_share) * sources.lift_weight).detach()
 
 
 def _state(towers: TwoTower, weight: float, places: int) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,11 +12,13 @@ from torch import Tensor
 
 from recommender_training.common.arrays import Floats
 from recommender_training.config.label import Label
-from recommender_training.config.lists import ListPlan
+from recommender_training.config.lists import ItemIndex, ListPlan
 from recommender_training.config.training import Retrieval
 from recommender_training.data.row_times import END
 from recommender_training.features.assembly import Inputs
+from recommender_training.features.history import ItemCounts
 from recommender_training.models import item_weights, two_tower
+from recommender_training.models.item_pages import ItemPages
 
 #: The lift of the towers counts so much: beside the item-to-item weights, and instead of them,
 #: where popularity counts as much as the lift. Chosen by rolling origin (ADR 0013).
@@ -37,6 +40,9 @@ class RetrievalModels:
     loss: float = 0.0
     #: What all of it counts beside the response.
     order_weight: float = 1.0
+    #: Pages of the items, where an approximate index serves (`fitted.paging`), and its facts.
+    pages: ItemPages | None = None
+    index: Mapping[str, object] = field(default_factory=lambda: {"index": ItemIndex.EXACT.value})
 
     @classmethod
     def of(cls, plan: ListPlan, label: Label | None) -> RetrievalModels:
@@ -67,11 +73,29 @@ class RetrievalModels:
     def facts(self, orders: Retrieval) -> dict[str, object]:
         """Facts for the report: `epochs` and `validationLoss` are those of the towers."""
         if self.towers is None:
-            return {"orders": orders.value, **self.plan.facts}
+            return {"orders": orders.value, **self.plan.facts, **self.index}
         facts = {"loss": self.towers.size.loss.value, "epochs": round(self.epochs, 3)}
         if math.isfinite(self.loss):  # a window without a liked item has none
             facts["validationLoss"] = round(self.loss, 6)
-        return {"orders": orders.value, **self.plan.facts, **facts}
+        return {"orders": orders.value, **self.plan.facts, **self.index, **facts}
+
+    def standing(self, counts: ItemCounts) -> Floats:
+        """[I] what orders every item whatever the request: popularity, and part of the lift."""
+        order = item_weights.popularity_prior(counts) * np.float32(self.popularity_weight)
+        if self.towers is not None:
+            lift = (self.towers.bias - self.towers.log_share).detach() * self.lift_weight
+            order = order + lift.numpy()
+        return np.asarray(order, dtype=np.float32)
+
+    def request_vectors(self, inputs: Inputs, items: Tensor) -> Floats:
+        """[B, D] whose product with the vectors of items is the rest of the weighted lift.
+
+        `items` are the `item_vectors`; needs towers.
+        """
+        assert self.towers is not None
+        with torch.inference_mode():
+            found = self.towers.eval().request_vectors(items, inputs) * self.lift_weight
+        return np.asarray(found.numpy(), dtype=np.float32)
 
     def item_vectors(self, time: int | None = None) -> Tensor:
         """[I + 1, D] the towers' vectors of all items at a time, by default the newest, for

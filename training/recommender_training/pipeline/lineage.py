@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,16 @@ def lineage(
         "fault": _fault(config),
         **({"warmStart": report["warmStart"]} if "warmStart" in report else {}),
         **({"label": report["label"]["declared"]} if "label" in report else {}),
+        **_index(report["retrieval"]),
     }
+
+
+def _index(retrieval: Mapping[str, Any]) -> dict[str, Any]:
+    """How candidates are found, where it is by an index."""
+    if "candidateRecall" not in retrieval:
+        return {}
+    names = ("index", "pages", "pagesRead", "candidateRecall", "recallRequests")
+    return {"candidateIndex": {name: retrieval[name] for name in names}}
 
 
 def _precision(config: TrainingConfig) -> dict[str, str]:

@@ -27,7 +27,14 @@ from recommender_training.features.prepared import Prepared, prepare
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.html_report import page_file as page
 from recommender_training.ingestion import id_table
-from recommender_training.pipeline import declared_names, lineage, mitigation, variants, warm_start
+from recommender_training.pipeline import (
+    declared_names,
+    lineage,
+    mitigation,
+    paging,
+    variants,
+    warm_start,
+)
 from recommender_training.pipeline.champion import Comparison
 from recommender_training.search.choose import Choice, choose
 from recommender_training.search.objective import Source
@@ -190,6 +197,7 @@ def _fit(run: TrainingRun, ready: _Ready) -> _Fitted:
         decision = variants.decide(held_out, prepared, known, config)
         run.group.tell("final", "")
         bundle = refit(held_out, prepared, config, threads, context)
+        bundle = paging.paged(bundle, prepared, known, config)
     return _Fitted(bundle, held_out, replace(known, sources=bundle.sources), decision, sought)
 
 

@@ -31,6 +31,8 @@ from recommender_training.trainer import id_tables
 LEAST_ROWS = 50_000
 _FLOAT = 4
 _MEGABYTE = 1_000_000
+#: Who holds the features of items: the data, the ranker and the towers.
+_HOLDERS = 3
 
 
 def updates_by_row(rows: int, wanted: EmbeddingUpdates) -> bool:
@@ -93,6 +95,8 @@ class EmbeddingPlan:
 
     tables: tuple[Table, ...]
     requested: EmbeddingUpdates
+    #: Bytes of the features of items with a history: in the data, in the ranker and in the towers.
+    histories: int = 0
 
     @property
     def peak(self) -> int:
@@ -110,6 +114,7 @@ class EmbeddingPlan:
         return {
             "updates": self.requested.value,
             "peakBytes": self.peak,
+            **({"itemHistoryBytes": self.histories} if self.histories else {}),
             "tables": [table.facts() for table in self.tables],
         }
 
@@ -122,7 +127,12 @@ class EmbeddingPlan:
             + (f" ({t.sharing} ids share rows)" if t.sharing else "")
             for t in self.tables
         )
-        return f"embeddings: {tables}; {_megabytes(self.peak)} MB at most during the fits"
+        told = f"embeddings: {tables}; {_megabytes(self.peak)} MB at most during the fits"
+        return told + (f"; {self._of_histories}" if self.histories else "")
+
+    @property
+    def _of_histories(self) -> str:
+        return f"{_megabytes(self.histories)} MB of items over time"
 
     def check(self, most: int | None, limit: int | None) -> None:
         """Raise InputError `EmbeddingsTooLarge` where they take more than is allowed.
@@ -135,10 +145,18 @@ class EmbeddingPlan:
                 f"hyperparameters.maxEmbeddingMegabytes={most}",
                 "raise it together with training.resources.memory",
             )
-        if limit is not None and self.peak > limit:
+        if limit is not None and self.peak + self.histories > limit:
+            beside = f" beside {self._of_histories}" if self.histories else ""
+            if not self.tables:
+                raise InputError(
+                    "EmbeddingsTooLarge",
+                    f"{self._of_histories} need more than the {_megabytes(limit)} MB of memory of "
+                    "this container: raise training.resources.memory, or shorten data.window.days",
+                )
             raise self._too_large(
-                f"the {_megabytes(limit)} MB of memory of this container",
-                "raise training.resources.memory",
+                f"the {_megabytes(limit)} MB of memory of this container{beside}",
+                "raise training.resources.memory"
+                + (", shorten data.window.days" if self.histories else ""),
             )
 
     def _too_large(self, bound: str, remedy: str) -> InputError:
@@ -163,7 +181,8 @@ def plan(data: Dataset, config: TrainingConfig) -> EmbeddingPlan:
     """
     fits = [tuple(_tables(data, rows, config)) for rows in _rows_of_fits(data, config)]
     found = (max(same, key=lambda table: table.fitting) for same in zip(*fits, strict=True))
-    return EmbeddingPlan(tuple(found), config.hyperparameters.embedding_updates)
+    held = 0 if data.items.history is None else _HOLDERS * data.items.nbytes
+    return EmbeddingPlan(tuple(found), config.hyperparameters.embedding_updates, held)
 
 
 def _rows_of_fits(data: Dataset, config: TrainingConfig) -> list[Ints]:

@@ -51,7 +51,7 @@ def fit_retrieval(
     augmentation = Augmentation.of(config.hyperparameters)
     options = fit.FitOptions(loss=_own, slot=slot, augmentation=augmentation)
     log = fit.fit(towers, examples, _settings(config), options)
-    _hide_unseen(towers, data.events.item[train])
+    hide_unseen(towers, data.events.item[train])
     return replace(models, towers=towers, epochs=log.best_epoch, loss=log.best_loss)
 
 
@@ -84,7 +84,7 @@ def refit_retrieval(
     augmentation = Augmentation.of(config.hyperparameters)
     options = fit.FitOptions(loss=_own, slot=slot, augmentation=augmentation)
     fit.fit_for(towers, examples, _settings(config), sources.epochs, options)
-    _hide_unseen(towers, data.events.item[rows])
+    hide_unseen(towers, data.events.item[rows])
     return replace(sources, towers=towers)
 
 
@@ -118,7 +118,7 @@ def _own(
     return losses.sum() if reduction == "sum" else losses.mean()
 
 
-def _hide_unseen(towers: two_tower.TwoTower, items: Ints) -> None:
+def hide_unseen(towers: two_tower.TwoTower, items: Ints) -> None:
     """Give items without an event the unknown one's vector, in place; their content stays."""
     with torch.no_grad():
         weights = towers.item.weight

@@ -18,3 +18,9 @@ from recommender_training.config.lists import ItemWeights, ListPlan
 )
 def test_the_message_names_candidates_and_form_of_the_weights(plan: ListPlan, text: str) -> None:
     assert lists_of(plan.facts) == text
+
+
+def test_the_message_names_the_recall_of_an_index() -> None:
+    section = {**ListPlan(None, 500).facts, "index": "Approximate", "candidateRecall": 0.9912}
+    expected = "lists of 500 candidates, found by an index with recall 0.9912"
+    assert lists_of(section) == expected

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from recommender_training.artifact.vocabulary import MAX_TOP_N
 from recommender_training.common.errors import InputError
 from recommender_training.config import lists
-from recommender_training.config.lists import ItemWeights, plan
+from recommender_training.config.lists import ItemIndex, ItemWeights, plan
 from recommender_training.config.training import parse_config
 
 
@@ -53,3 +53,14 @@ def test_the_settings_name_weights_and_candidates() -> None:
     assert towers.list_plan(1_000).facts == {"candidates": "All"}
     with pytest.raises(InputError, match="candidates=249"):
         parse_config('{"hyperparameters": {"candidates": 249}}')
+
+
+def test_an_index_is_tried_beyond_a_million_items_or_where_it_is_set() -> None:
+    auto, exact, forced = ItemIndex.AUTO, ItemIndex.EXACT, ItemIndex.APPROXIMATE
+    sparse = ItemWeights.SPARSE
+    assert plan(lists.EXACT_ITEMS, sparse, None, auto).index is exact
+    assert plan(lists.EXACT_ITEMS + 1, sparse, None, auto).index is forced
+    assert plan(lists.EXACT_ITEMS + 1, sparse, None, exact).index is exact
+    assert plan(3_000, None, None, forced).index is forced
+    assert plan(3_000, ItemWeights.DENSE, None, forced).index is exact, "all are scored anyway"
+    assert plan(1_000, sparse, None, forced).index is exact

@@ -121,6 +121,19 @@ def test_a_plan_beyond_the_memory_of_the_container_is_refused() -> None:
         found.check(None, 512_000_000)
 
 
+def test_items_over_time_count_towards_the_memory_of_the_container() -> None:
+    small = EmbeddingPlan((table(),), EmbeddingUpdates.AUTO)
+    found = EmbeddingPlan((table(),), EmbeddingUpdates.AUTO, histories=600_000_000)
+    small.check(None, 512_000_000)
+    assert "itemHistoryBytes" not in small.facts()
+    assert found.facts()["itemHistoryBytes"] == 600_000_000
+    assert "600 MB of items over time" in found.summary()
+    bare = EmbeddingPlan((), EmbeddingUpdates.AUTO, histories=600_000_000)
+    for each in (found, bare):
+        with pytest.raises(InputError, match=r"600 MB of items over time.*data\.window\.days"):
+            each.check(None, 512_000_000)
+
+
 def test_the_report_lists_each_table(prepared: Prepared) -> None:
     found = plan(prepared.data, config(embeddingDim=8))
     facts = found.facts()

@@ -1,0 +1,49 @@
+"""A whole training with an approximate index of the items."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from typing import Any
+
+import jsonschema
+import pytest
+
+from recommender_training.artifact import manifest
+from recommender_training.config import lists
+from recommender_training.config.export import ExportSettings
+from recommender_training.export import parity
+from recommender_training.fitted import paging
+from recommender_training.models import item_pages
+from recommender_training.pipeline import training
+
+CANDIDATES = 20
+SCHEMA_FILE = pathlib.Path(__file__).parents[3] / "docs" / "evaluation.schema.json"
+
+
+def test_a_training_with_pages_is_the_same_twice_and_its_report_names_them(
+    monkeypatch: pytest.MonkeyPatch, trained: Any, tmp_path: pathlib.Path
+) -> None:
+    monkeypatch.setattr(lists, "ALL_ITEMS", 10)
+    monkeypatch.setattr(lists, "CANDIDATES", CANDIDATES)
+    monkeypatch.setattr(lists, "DENSE_ITEMS", 10)
+    monkeypatch.setattr(lists, "EXACT_ITEMS", 10)
+    monkeypatch.setattr(item_pages, "PAGE", 4)
+    monkeypatch.setattr(paging, "LEAST_SAMPLED", 4)
+    monkeypatch.setattr(paging, "MOST_READ", 1.0)
+    config = trained.config.model_copy(update={"export": ExportSettings(torch_export=True)})
+    results = [
+        training.train(training.TrainingRun(trained.lake, trained.data_version, config, path))
+        for path in (tmp_path / "one", tmp_path / "two")
+    ]
+    one, other = results
+    assert one.digest == other.digest
+    told = one.report["retrieval"]
+    jsonschema.validate(one.report, json.loads(SCHEMA_FILE.read_text()))
+    known = manifest.verify(one.staged)["candidateIndex"]
+    assert known == {name: told[name] for name in known}
+    assert told["index"] == "Approximate"
+    assert told["candidateRecall"] >= paging.LEAST_RECALL
+    parities = one.report["parity"]
+    assert parities["recommender"]["maxDisorder"] < parity.RANK_TOLERANCE
+    assert parities["torchExport"]["maxDifference"] < parity.TOLERANCE

@@ -1,0 +1,187 @@
+"""Exported graphs that read pages of items answer as eager mode with the same pages does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_training.config.lists import ItemIndex, ItemWeights, ListPlan
+from recommender_training.evaluation import answers
+from recommender_training.export import build, parity, repository, torchscript
+from recommender_training.export.build import Knowledge
+from recommender_training.export.item_pages import PagedServing, buffers, summed
+from recommender_training.export.probes import probes
+from recommender_training.features.prepared import Prepared
+from recommender_training.fitted.bundle import Bundle
+from recommender_training.models import item_pages, item_weights
+from recommender_training.pipeline import paging
+
+CANDIDATES, READ = 20, 6
+
+
+@pytest.fixture(scope="module")
+def small_pages() -> Iterator[None]:
+    """Pages of four items, so that a small catalogue has many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(item_pages, "PAGE", 4)
+        yield
+
+
+@pytest.fixture(scope="module", params=[ItemWeights.SPARSE, None], ids=["neighbours", "towers"])
+def exact(
+    request: pytest.FixtureRequest, prepared: Prepared, bundle: Bundle, trained: Any
+) -> Knowledge:
+    """The known catalogue as if it were large, with an exact scan."""
+    known = repository.knowledge(prepared, trained.config)
+    every = np.ones(len(prepared.data.events), dtype=np.bool_)
+    form = request.param
+    weights = None if form is None else item_weights.fit(prepared.data, every, form)
+    plan = ListPlan(form, CANDIDATES, ItemIndex.APPROXIMATE)
+    return replace(known, retrieval=weights, sources=replace(bundle.sources, plan=plan))
+
+
+def paged(known: Knowledge, prepared: Prepared, read: int | None = None) -> Knowledge:
+    """The same with pages of which `read` are read, or all."""
+    sample = paging.sampled(known.sources, prepared, known, 17)
+    pages = item_pages.arrange(sample.vectors, sample.standing, sample.requests, 17)
+    pages = replace(pages, read=read or pages.count)
+    return replace(known, sources=replace(known.sources, pages=pages))
+
+
+def graph(name: str, bundle: Bundle, known: Knowledge) -> torch.nn.Module:
+    assert bundle.deep is not None
+    if name == "baseline":
+        return build.logistic_module(bundle.baseline, known, bundle.baseline_calibration)
+    return build.ranker_module(bundle.deep, known, bundle.deep_calibration)
+
+
+def loaded(name: str, bundle: Bundle, known: Knowledge) -> torch.jit.ScriptModule:
+    return torchscript.loaded(torchscript.archive(graph(name, bundle, known)))
+
+
+@pytest.mark.parametrize("name", ["recommender", "baseline"])
+@pytest.mark.usefixtures("small_pages")
+def test_a_graph_of_pages_answers_as_eager_mode_with_these_pages(
+    prepared: Prepared, bundle: Bundle, exact: Knowledge, name: str
+) -> None:
+    base, served = answers.scorers(bundle, prepared)
+    scorer = base if name == "baseline" else served
+    requests, known = repository.parity_requests(prepared)[:10], paged(exact, prepared, READ)
+    module = loaded(name, bundle, known)
+    found = parity.check(module, scorer, known, requests)
+    assert found["maxDifference"] < 1e-5
+    assert found["maxDisorder"] < parity.RANK_TOLERANCE
+    with pytest.raises(parity.ParityError):
+        parity.check(module, scorer, exact, requests)
+
+
+@pytest.mark.parametrize("name", ["recommender", "baseline"])
+@pytest.mark.usefixtures("small_pages")
+def test_reading_all_pages_gives_the_answers_of_the_exact_scan(
+    prepared: Prepared, bundle: Bundle, exact: Knowledge, name: str
+) -> None:
+    one, other = (loaded(name, bundle, each) for each in (exact, paged(exact, prepared)))
+    assert parity.between(one, other, probes(exact.data)) < 1e-5
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_pages_serve_no_item_that_was_seen_none_twice_and_a_batch_as_its_requests_alone(
+    prepared: Prepared, bundle: Bundle, exact: Knowledge
+) -> None:
+    module = loaded("recommender", bundle, paged(exact, prepared, READ))
+    for inputs in probes(exact.data):
+        with torch.inference_mode():
+            ids, scores = module(*inputs)
+            for row, told in enumerate(ids.tolist()):
+                assert len(set(told)) == len(told)
+                assert not set(told) & set(inputs[2][row].tolist())
+                own, alone = module(*(each[row : row + 1] for each in inputs))
+                width = min(ids.shape[1], own.shape[1])
+                assert told[:width] == own[0, :width].tolist()
+                torch.testing.assert_close(scores[row, :width], alone[0, :width])
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(-9, 9)), min_size=1, max_size=12))
+def test_weights_of_one_place_are_added_up_and_the_place_is_there_once(
+    pairs: list[tuple[int, int]],
+) -> None:
+    places = torch.tensor([[place for place, _ in pairs]])
+    weights = torch.tensor([[float(weight) for _, weight in pairs]])
+    ordered, total = summed(places, weights)
+    found = {
+        int(place): float(value)
+        for place, value in zip(ordered[0], total[0], strict=True)
+        if torch.isfinite(value)
+    }
+    wanted: dict[int, float] = {}
+    for place, weight in pairs:
+        wanted[place] = wanted.get(place, 0.0) + weight
+    assert found == wanted
+    assert int(torch.isfinite(total).sum()) == len(wanted)
+
+
+class Pages(PagedServing):
+    """The pages by themselves."""
+
+    def __init__(
+        self, buffers: dict[str, torch.Tensor], standing: torch.Tensor, read: int
+    ) -> None:
+        super().__init__()
+        self.pages_read = read
+        for name, value in {**buffers, "standing": standing}.items():
+            self.register_buffer(name, value)
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    items=st.integers(1, 300),
+    near=st.lists(st.tuples(st.integers(0, 300), st.integers(-3, 3)), min_size=1, max_size=30),
+    seen=st.lists(st.integers(-1, 299), min_size=1, max_size=8),
+    read=st.integers(1, 3),
+)
+def test_the_candidates_are_the_best_of_the_read_pages_and_the_neighbours_each_once(
+    seed: int, items: int, near: list[tuple[int, int]], seen: list[int], read: int
+) -> None:
+    random = np.random.default_rng(seed)
+    vectors = random.normal(size=(items + 1, 3)).astype("f4")
+    own = random.normal(size=items).astype("f4")
+    asked = random.normal(size=(1, 3)).astype("f4")
+    near = [(place, weight) for place, weight in near if place <= items] or [(1, 2)]
+    pages = item_pages.arrange(vectors[1:], own, asked, seed)
+    pages = replace(pages, read=min(read, pages.count))
+    standing = torch.from_numpy(np.r_[-np.inf, own].astype("f4"))
+    made = buffers(pages, torch.from_numpy(vectors), standing, own)
+    places, value = Pages(made, standing, pages.read).best_of_pages(
+        torch.from_numpy(asked),
+        torch.tensor([[place for place, _ in near]]),
+        torch.tensor([[float(weight) for _, weight in near]]),
+        torch.tensor([seen]),
+        min(10, pages.read * item_pages.PAGE),
+    )
+    means, level = pages.means(vectors[1:], own)
+    on_pages = pages.items[item_pages.reached(asked @ means.T + level, pages.read)[0]]
+    wanted = {int(item): 0.0 for item in on_pages.ravel() if item >= 0}
+    for place, weight in near:
+        if place:
+            wanted[place - 1] = wanted.get(place - 1, 0.0) + weight
+    scores = {
+        item: float(own[item] + vectors[item + 1] @ asked[0] + weight)
+        for item, weight in wanted.items()
+        if item not in seen
+    }
+    found = {
+        int(place) - 1: float(order)
+        for place, order in zip(places[0], value[0], strict=True)
+        if torch.isfinite(order)
+    }
+    best = sorted(scores, key=lambda item: -scores[item])[: places.shape[1]]
+    assert set(found) == set(best)
+    assert all(found[item] == pytest.approx(scores[item], abs=1e-4) for item in best)
+    assert len(found) == int(torch.isfinite(value).sum()), "no item twice"

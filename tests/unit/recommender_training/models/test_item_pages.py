@@ -1,0 +1,103 @@
+"""Pages of items: all items have one, reading all pages is exact, and reading few finds most."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_training.common.arrays import Floats
+from recommender_training.models import item_pages
+from recommender_training.models.item_pages import PAGE, ItemPages
+
+WIDTH = 4
+
+
+def shop(seed: int, items: int, requests: int = 30) -> tuple[Floats, Floats, Floats]:
+    """Vectors around a few centres, of different lengths, a standing, and requests."""
+    random = np.random.default_rng(seed)
+    centres = random.normal(size=(20, WIDTH)) * random.lognormal(size=(20, 1))
+    vectors = centres[random.integers(0, 20, items)] + random.normal(0, 0.1, (items, WIDTH))
+    standing = random.normal(size=items)
+    asked = random.normal(size=(requests, WIDTH))
+    return vectors.astype("f4"), standing.astype("f4"), asked.astype("f4")
+
+
+def best(vectors: Floats, standing: Floats, asked: Floats, count: int) -> list[set[int]]:
+    order = np.argsort(-(asked @ vectors.T + standing), axis=1)[:, :count]
+    return [set(row.tolist()) for row in order]
+
+
+@given(st.integers(0, 1_000), st.sampled_from([1, 2, PAGE, PAGE + 1, 3 * PAGE - 1, 3_000]))
+def test_each_item_is_on_one_page_and_all_but_few_pages_are_full(seed: int, items: int) -> None:
+    pages = item_pages.arrange(*shop(seed, items), seed)
+    held = pages.items[pages.items >= 0]
+    assert sorted(held.tolist()) == list(range(items))
+    assert ((pages.items >= 0).sum(1) > 0).all()
+    groups = max(1, items // item_pages._GROUP)
+    assert pages.count <= items // PAGE + groups
+    assert (pages.page_of(items)[held] == np.nonzero(pages.items >= 0)[0]).all()
+
+
+@given(st.integers(0, 1_000), st.integers(1, 400))
+def test_reading_all_pages_finds_every_best_item(seed: int, items: int) -> None:
+    vectors, standing, asked = shop(seed, items)
+    pages = item_pages.arrange(vectors, standing, asked, seed)
+    found = item_pages.ranks(pages, vectors, standing, asked, min(items, 5))
+    assert item_pages.recall_of(found, pages.count) == 1.0
+    means, level = pages.means(vectors, standing)
+    assert item_pages.reached(asked @ means.T + level, pages.count).all()
+
+
+@given(st.integers(0, 1_000), st.floats(0.1, 1.0))
+def test_the_pages_for_a_recall_find_it_and_one_page_less_does_not(
+    seed: int, recall: float
+) -> None:
+    found = np.random.default_rng(seed).integers(0, 50, (7, 11))
+    read = item_pages.pages_for(found, recall)
+    assert item_pages.recall_of(found, read) >= recall - 1e-9
+    assert item_pages.recall_of(found, read - 1) < recall
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_what_is_counted_as_found_stands_on_the_pages_that_are_read(seed: int) -> None:
+    vectors, standing, asked = shop(seed, 4_000)
+    pages = item_pages.arrange(vectors, standing, asked, seed)
+    found = item_pages.ranks(pages, vectors, standing, asked, 50)
+    read = item_pages.pages_for(found, 0.9)
+    means, level = pages.means(vectors, standing)
+    reached = item_pages.reached(asked @ means.T + level, read)
+    page_of = pages.page_of(len(vectors))
+    hits = [
+        np.mean([reached[row, page_of[item]] for item in items])
+        for row, items in enumerate(best(vectors, standing, asked, 50))
+    ]
+    assert float(np.mean(hits)) == pytest.approx(item_pages.recall_of(found, read), abs=1e-3)
+    assert read < pages.count / 3, "items that are near one another share pages"
+
+
+def test_equal_items_and_the_same_seed_make_the_same_pages() -> None:
+    vectors, standing, asked = shop(3, 2_500)
+    vectors[:], standing[:] = vectors[0], 0.0
+    one, other = (item_pages.arrange(vectors, standing, asked, 5) for _ in range(2))
+    assert sorted(one.items[one.items >= 0].tolist()) == list(range(2_500))
+    np.testing.assert_array_equal(one.items, other.items)
+    np.testing.assert_array_equal(one.reach, other.reach)
+
+
+def test_a_page_that_lacks_the_last_place_by_less_than_the_slack_is_read_with_it() -> None:
+    level = np.array([[3.0, 2.0, 1.999, 0.0]], dtype=np.float32)
+    assert item_pages.reached(level, 2).tolist() == [[True, True, False, False]]
+    assert item_pages.reached(level, 2, 0.01).tolist() == [[True, True, True, False]]
+    assert item_pages.reached(level, 2, -0.01).tolist() == [[True, False, False, False]]
+
+
+def test_a_long_vector_is_not_shortened() -> None:
+    """A popular or long item is the best of requests to which its direction alone is not."""
+    vectors = np.array([[1.0, 0.0], [0.9, 9.0]], dtype=np.float32)
+    pages = ItemPages(np.array([[0, -1], [1, -1]], dtype=np.int32), np.zeros(2, np.float32), 1)
+    means, level = pages.means(vectors, np.zeros(2, dtype=np.float32))
+    np.testing.assert_array_equal(means, vectors)
+    asked = np.array([[1.0, 1.0]], dtype=np.float32)
+    assert item_pages.reached(asked @ means.T + level, 1).tolist() == [[False, True]]
