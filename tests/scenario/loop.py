@@ -15,7 +15,7 @@ import pathlib
 import secrets
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
@@ -30,19 +30,25 @@ from tests.scenario.world import World, merged
 #: What a team applies; docs/closed-loop.md has the steps.
 SAMPLE = install.ROOT / "manifests" / "samples" / "closed-loop.yaml"
 PREFIX = "loop-"
-USERS, ITEMS, TASTES = 300, 300, 1
+#: The same users in all runs of the simulator. Few items, so that a minute of clicks tells much.
+SHOP = {"users": 200, "items": 100, "tastes": 1, "click_rate": 0.1}
+#: How long users act, and how often a second. At the end of each part of the data, the rows of the
+#: attribution window have no label, so the first events must not be too few seconds.
+RANDOM_LISTS = {"seconds": 60, "rate": 100}
+FIRST_ANSWERS = {"seconds": 75, "rate": 60}
+DURING_THE_ROLLOUT = {"seconds": 900, "rate": 30}
 #: Minutes instead of days: users click at once, and a snapshot retrains.
 SHORT: Manifest = {
     "data": {
         "source": {
             "claimName": install.DATA_CLAIM,
-            "mapping": {"label": {"attribution": {"hours": 2 / 3600}}},
+            "mapping": {"label": {"attribution": {"hours": 1 / 3600}}},
         },
         # The annotation asks for one; an hourly one could start the retraining too early.
         "snapshots": {"every": "Daily"},
     },
     # Lists are ordered by the response, so they need no towers.
-    "training": {"hyperparameters": {"retrieval": "Weights"}},
+    "training": {"hyperparameters": {"epochs": 8, "retrieval": "Weights"}},
     # The same gates. A gain of few explored places is known to a tenth.
     "evaluation": {
         "gates": [{"metric": "auc", "min": 0.55}, {"metric": "offPolicyGain", "min": -0.1}]
@@ -95,19 +101,18 @@ class Loop:
     memory: pathlib.Path
     reports: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
-    def users(self, *words: str, seconds: float, rate: float) -> collecting.Simulated:
+    def users(self, course: Mapping[str, float], *words: str) -> collecting.Simulated:
         """Start the users; they are the same ones each time, and act anew."""
+        flags: dict[str, object] = {**SHOP, **course}
         return collecting.Simulated(
-            self.world, *words, seconds=seconds, rate=rate, users=USERS, items=ITEMS,
-            tastes=TASTES, seed=len(self.reports) + 1, memory=self.memory,
-        )  # fmt: skip
+            self.world, *words, seed=len(self.reports) + 1, memory=self.memory, **flags
+        )
 
-    def users_of_answers(self, *, seconds: float, rate: float) -> collecting.Simulated:
+    def users_of_answers(self, course: Mapping[str, float]) -> collecting.Simulated:
         """Start the users of the model, which reports its impressions itself."""
         return self.users(
-            "--url", self.world.gateway, "--host", self.world.host, "--no-impressions",
-            seconds=seconds, rate=rate,
-        )  # fmt: skip
+            course, "--url", self.world.gateway, "--host", self.world.host, "--no-impressions"
+        )
 
     def note(self, report: dict[str, Any]) -> None:
         """Keep the report of a run of the simulator, and show it."""
@@ -149,7 +154,7 @@ def remains(world: World) -> list[str]:
 
 def first_model(loop: Loop) -> StoryResult:
     """A shop without a model shows random lists; a model is trained on what its users did."""
-    loop.note(_ended(loop.users("--random", seconds=30, rate=200), seconds=180))
+    loop.note(_ended(loop.users(RANDOM_LISTS, "--random"), seconds=180))
     sent = loop.reports[-1]["events"]["accepted"]
     world = loop.world
     loop.until(
@@ -164,9 +169,9 @@ def next_model(loop: Loop) -> StoryResult:
     """Users act on the answers; a snapshot retrains, and the next model's lists are better."""
     world = loop.world
     first = world.champion or ""
-    loop.note(_ended(loop.users_of_answers(seconds=60, rate=45), seconds=240))
+    loop.note(_ended(loop.users_of_answers(FIRST_ANSWERS), seconds=240))
     _until_written(loop, first)
-    users = loop.users_of_answers(seconds=900, rate=30)
+    users = loop.users_of_answers(DURING_THE_ROLLOUT)
     try:
         second = _retrained(loop)
         outcome = world.until_decided(second)

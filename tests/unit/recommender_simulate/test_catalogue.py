@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import pathlib
 
 import pytest
 
 from recommender_client import Query
+from recommender_client.values import Id
 from recommender_simulate.catalogue import RANDOM, AtRandom, Best
 from recommender_simulate.driver import Truth
 from recommender_simulate.memory import Memory
@@ -66,8 +66,10 @@ def test_the_best_list_leaves_out_what_the_user_clicked_on_last() -> None:
 
 def test_a_memory_continues_where_the_last_run_ended(tmp_path: pathlib.Path) -> None:
     before, after = Memory(2), Memory(2)
-    for user, item in itertools.product(("u", 7), ("a", "b", 3)):
-        before.clicked(user, item)
+    users: tuple[Id, ...] = ("u", 7)
+    for user in users:
+        for item in ("a", "b", 3):
+            before.clicked(user, item)
     before.save(tmp_path / "clicks.json")
     after.load(tmp_path / "clicks.json")
     assert after.of("u") == after.of(7) == {"b", 3}
