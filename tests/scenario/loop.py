@@ -30,12 +30,13 @@ from tests.scenario.world import World, merged
 #: What a team applies; docs/closed-loop.md has the steps.
 SAMPLE = install.ROOT / "manifests" / "samples" / "closed-loop.yaml"
 PREFIX = "loop-"
-#: The same users in all runs of the simulator. Few items, so that a minute of clicks tells much.
-SHOP = {"users": 200, "items": 100, "tastes": 1, "click_rate": 0.1}
+#: The same users in all runs of the simulator. Few items, so that a minute of clicks tells much;
+#: many users, so that none sees an item twice in the second in which a click on it counts.
+SHOP = {"users": 600, "items": 100, "tastes": 1, "click_rate": 0.1}
 #: How long users act, and how often a second. At the end of each part of the data, the rows of the
 #: attribution window have no label, so the first events must not be too few seconds.
 RANDOM_LISTS = {"seconds": 60, "rate": 100}
-FIRST_ANSWERS = {"seconds": 75, "rate": 60}
+FIRST_ANSWERS = {"seconds": 75, "rate": 70}
 DURING_THE_ROLLOUT = {"seconds": 900, "rate": 30}
 #: Minutes instead of days: users click at once, and a snapshot retrains.
 SHORT: Manifest = {
@@ -48,7 +49,7 @@ SHORT: Manifest = {
         "snapshots": {"every": "Daily"},
     },
     # Lists are ordered by the response, so they need no towers.
-    "training": {"hyperparameters": {"epochs": 8, "retrieval": "Weights"}},
+    "training": {"hyperparameters": {"epochs": 6, "retrieval": "Weights"}},
     # The same gates. A gain of few explored places is known to a tenth.
     "evaluation": {
         "gates": [{"metric": "auc", "min": 0.55}, {"metric": "offPolicyGain", "min": -0.1}]
