@@ -189,8 +189,8 @@ def next_model(loop: Loop) -> StoryResult:
     reported.numbers |= loop_figures.of(loop.reports, world.version(second))
     shares = reported.numbers["share of the best lists"]
     reported.message = loop_figures.words(shares, (RANDOM, first, second))
-    assert shares[RANDOM] < shares[first] < shares[second], shares
     assert reported.numbers["failed requests"] == 0, loop.reports
+    assert shares[RANDOM] < shares[first] < shares[second], reported.message
     return reported
 
 
