@@ -11,9 +11,12 @@ import sys
 from collections.abc import Sequence
 
 from recommender_client import AsyncClient, AsyncEventClient
+from recommender_client.values import Id
 from recommender_simulate.arguments import parser
 from recommender_simulate.behaviour import Behaviour
-from recommender_simulate.driver import Course, Simulation, Truth
+from recommender_simulate.catalogue import AtRandom, Best
+from recommender_simulate.driver import Course, Endpoint, Simulation, Truth
+from recommender_simulate.memory import Memory
 from recommender_simulate.population import Population, named
 from recommender_simulate.summary import Summary
 from recommender_simulate.tastes import Tastes
@@ -21,20 +24,19 @@ from recommender_simulate.tastes import Tastes
 DEADLINE_SECONDS = 10.0
 
 
-async def simulate(given: argparse.Namespace) -> Summary:
-    """Carry out a parsed command line."""
-    truth = Truth(
-        Tastes(given.seed, given.click_rate, given.spread),
-        Behaviour(purchase_share=given.purchase_share),
-        dict(given.appeal),
-    )
+async def simulate(given: argparse.Namespace, memory: Memory) -> Summary:
+    """Carry out a parsed command line; clicks of a known catalogue go to the memory."""
+    items = named(given.items or 0, given.item_prefix)
+    truth = _truth(given, items, memory)
     course = Course(given.seconds, given.top_n, given.impressions)
     users = named(given.users, given.user_prefix)
     population = Population(users, given.seed, context=dict(given.context))
     async with contextlib.AsyncExitStack() as stack:
-        endpoint = await stack.enter_async_context(
-            AsyncClient(given.url, host=given.host, deadline=DEADLINE_SECONDS)
-        )
+        endpoint: Endpoint = AtRandom(items, given.seed)
+        if given.url:
+            endpoint = await stack.enter_async_context(
+                AsyncClient(given.url, host=given.host, deadline=DEADLINE_SECONDS)
+            )
         collector = None
         if given.events:
             collector = await stack.enter_async_context(
@@ -46,10 +48,31 @@ async def simulate(given: argparse.Namespace) -> Summary:
         return await simulation.run(population.visits(given.rate), _tell)
 
 
+def _truth(given: argparse.Namespace, items: Sequence[Id], memory: Memory) -> Truth:
+    seed = given.seed if given.tastes is None else given.tastes
+    tastes = Tastes(seed, given.click_rate, given.spread)
+    return Truth(
+        tastes,
+        Behaviour(purchase_share=given.purchase_share),
+        dict(given.appeal),
+        Best(items, tastes, memory) if items else None,
+    )
+
+
 def run(words: Sequence[str]) -> int:
     """Carry out a command line; return its exit code."""
-    given = parser().parse_args(words)
-    summary = asyncio.run(simulate(given))
+    top, memory = parser(), Memory()
+    given = top.parse_args(words)
+    if given.items is None and (given.random or given.memory):
+        top.error("--random and --memory need --items, the number of items of the catalogue")
+    try:
+        if given.memory and given.memory.exists():
+            memory.load(given.memory)
+    except ValueError as error:
+        top.error(f"--memory: {error}")
+    summary = asyncio.run(simulate(given, memory))
+    if given.memory:
+        memory.save(given.memory)
     print(json.dumps(summary.report()) if given.output == "json" else summary.table())  # noqa: T201
     return 1 if summary.failed_requests or summary.rejected or summary.undelivered else 0
 

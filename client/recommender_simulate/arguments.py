@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import pathlib
 import re
 import urllib.parse
 
@@ -16,6 +17,10 @@ examples:
   # the same, with clicks and purchases, of a model that reports its impressions itself
   recommender-simulate --url http://GATEWAY --host shop.default.recommender.local \\
       --events http://recommender-operator-collector --no-impressions --seconds 600 --rate 50
+
+  # before the first model: events about random lists, to train it on
+  recommender-simulate --random --items 300 --events http://recommender-operator-collector \\
+      --rate 200 --memory clicks.json
 
   # rehearse an experiment: users like the candidate's answers 1.3 times as much
   recommender-simulate --url http://GATEWAY --host shop.default.recommender.local \\
@@ -39,9 +44,12 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    top.add_argument(
-        "--url", required=True, type=address, help="address of the Gateway, or of a transformer"
-    )
+    asked = top.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--url", type=address, help="address of the Gateway, or of a transformer")
+    asked.add_argument(
+        "--random", action="store_true",
+        help="show random lists of the items, as before the first model; needs --items",
+    )  # fmt: skip
     top.add_argument("--host", help="host name of the model's route")
     top.add_argument(
         "--events", metavar="URL", type=address,
@@ -60,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
         "--user-prefix", default="sim-", metavar="TEXT",
         help="prefix of user ids (sim-); if it is a number, the ids are numbers from it on",
     )  # fmt: skip
+    _add_catalogue(top)
     top.add_argument("--top-n", type=count, default=10, help="items of a request (10)")
     top.add_argument(
         "--context", type=choice, action="append", default=[], metavar="NAME=A,B",
@@ -76,8 +85,29 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _add_catalogue(top: argparse.ArgumentParser) -> None:
+    top.add_argument(
+        "--items", type=count, metavar="N",
+        help="number of items that the model knows: the summary then compares the lists with the "
+        "best ones without what the user clicked on last",
+    )  # fmt: skip
+    top.add_argument(
+        "--item-prefix", default="item-", metavar="TEXT",
+        help="prefix of item ids (item-), as --user-prefix",
+    )  # fmt: skip
+    top.add_argument(
+        "--memory", type=pathlib.Path, metavar="FILE",
+        help="what users clicked on last: read at the start if it exists, and written at the end, "
+        "for runs of the same users one after another",
+    )  # fmt: skip
+
+
 def _add_truth(top: argparse.ArgumentParser) -> None:
     top.add_argument("--seed", type=int, default=1, help="seed of tastes, visits and acts (1)")
+    top.add_argument(
+        "--tastes", type=int, metavar="SEED",
+        help="seed of the tastes alone, for other visits and acts of the same users (--seed)",
+    )  # fmt: skip
     top.add_argument(
         "--click-rate", type=share, default=0.1,
         help="chance of a click on an average item that a user looks at (.1)",

@@ -7,21 +7,24 @@ import math
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from recommender_client import (
     ClientError,
+    Kind,
     Query,
     Receipt,
     Recommendation,
     Undelivered,
     UserEvent,
 )
+from recommender_client.values import Id
 from recommender_simulate.behaviour import Act, Behaviour
+from recommender_simulate.catalogue import Best
 from recommender_simulate.population import Visit
-from recommender_simulate.summary import Summary
+from recommender_simulate.summary import Summary, Worth
 from recommender_simulate.tastes import Tastes
 
 MOST_WAITING = 500  # requests without an answer yet; a further one fails
@@ -45,11 +48,35 @@ class Collector(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What users like, what they do, and how much they like the answers of a version."""
+    """What users like, what they do, and how much they like the answers of a version.
+
+    With `best`, answers are compared with the best lists.
+    """
 
     tastes: Tastes = field(default_factory=Tastes)
     behaviour: Behaviour = field(default_factory=Behaviour)
     appeal: Mapping[str, float] = field(default_factory=dict)
+    best: Best | None = None
+
+    def acts(self, user: Id, answer: Recommendation, draws: random.Random) -> list[Act]:
+        """Return what a user does with an answer, and remember the clicks."""
+        appeal = self.appeal.get(answer.version, 1.0)
+        acts = self.behaviour.act(self.tastes, user, answer.items, draws, appeal)
+        for act in acts:
+            if self.best is not None and act.kind is Kind.CLICK:
+                self.best.memory.clicked(user, act.item)
+        return acts
+
+    def worth(
+        self, user: Id, answer: Recommendation, perfect: Sequence[Id] | None = None
+    ) -> Worth:
+        """Return what an answer is worth to a user, and a perfect list in its place."""
+        appeal = self.appeal.get(answer.version, 1.0)
+
+        def clicks(items: Sequence[Id]) -> float:
+            return self.behaviour.expected_clicks(self.tastes, user, items, appeal)
+
+        return Worth(clicks(answer.items), None if perfect is None else clicks(perfect))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +155,18 @@ class Simulation:
             context=visit.context,
             top_n=self._course.top_n,
         )
+        best = self._truth.best
+        # Before the answer, which is made of what the user did until now.
+        perfect = best.of(visit.user, self._course.top_n) if best else None
         try:
             answer = await self._endpoint.recommend(query)
         except ClientError as error:
             self.summary.failed(f"{type(error).__name__}: {error}")
             return
-        appeal = self._truth.appeal.get(answer.version, 1.0)
-        tastes, behaviour = self._truth.tastes, self._truth.behaviour
         # By visit, because answers arrive in any order.
         draws = random.Random(f"{self._seed}:{visit.number}")
-        acts = behaviour.act(tastes, visit.user, answer.items, draws, appeal)
-        expected = behaviour.expected_clicks(tastes, visit.user, answer.items, appeal)
-        self.summary.answered(answer, acts, expected)
+        acts = self._truth.acts(visit.user, answer, draws)
+        self.summary.answered(answer, acts, self._truth.worth(visit.user, answer, perfect))
         self._report(visit, answer, acts)
 
     def _report(self, visit: Visit, answer: Recommendation, acts: list[Act]) -> None:

@@ -11,7 +11,16 @@ from recommender_client import Kind, Recommendation
 from recommender_simulate.behaviour import Act
 
 _HEADS = ("version", "users", "answers", "clicks", "click-through", "expected", "revenue")
+_HEADS_OF_BEST = ("best", "of best")
 SHOWN_FAILURES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """Mean number of clicks, by the truth: on a list, and on the best list for its user."""
+
+    expected: float
+    best: float | None = None  # None: the catalogue is not known
 
 
 @dataclass(slots=True)
@@ -24,6 +33,7 @@ class Arm:
     purchases: int = 0
     revenue: float = 0.0
     expected: float = 0.0  # clicks, by the truth
+    best: float | None = None  # the same of the best lists; None: the catalogue is not known
     sources: collections.Counter[str] = field(default_factory=collections.Counter)
 
     def report(self) -> dict[str, Any]:
@@ -36,6 +46,8 @@ class Arm:
             "revenue": round(self.revenue, 2),
             "click_through": _rate(self.clicks, self.answers),
             "expected_click_through": _rate(self.expected, self.answers),
+            "best_click_through": None if self.best is None else _rate(self.best, self.answers),
+            "share_of_best": _rate(self.expected, self.best) if self.best else None,
             "sources": dict(self.sources),
         }
 
@@ -51,13 +63,15 @@ class Summary:
     undelivered: int = 0
     event_trouble: str = ""  # why events were not delivered, last
 
-    def answered(self, answer: Recommendation, acts: Iterable[Act], expected: float) -> None:
+    def answered(self, answer: Recommendation, acts: Iterable[Act], worth: Worth) -> None:
         """Count an answer and what the user did with it."""
         arm = self.arms.setdefault(answer.version, Arm())
         arm.users.add(answer.user_id)
         arm.answers += 1
         arm.sources[answer.source] += 1
-        arm.expected += expected
+        arm.expected += worth.expected
+        if worth.best is not None:
+            arm.best = (arm.best or 0.0) + worth.best
         for act in acts:
             if act.kind is Kind.CLICK:
                 arm.clicks += 1
@@ -96,17 +110,10 @@ class Summary:
 
     def table(self) -> str:
         """Return the figures for people."""
-        rows = [_HEADS]
-        for name, arm in sorted(self.arms.items()):
-            told = arm.report()
-            rows.append(
-                (
-                    name, str(told["users"]), str(arm.answers), str(arm.clicks),
-                    _percent(told["click_through"]), _percent(told["expected_click_through"]),
-                    f"{arm.revenue:.2f}",
-                )
-            )  # fmt: skip
-        widths = [max(len(row[at]) for row in rows) for at in range(len(_HEADS))]
+        compared = any(arm.best is not None for arm in self.arms.values())
+        rows = [[*_HEADS, *(_HEADS_OF_BEST if compared else ())]]
+        rows += [_row(name, arm, compared) for name, arm in sorted(self.arms.items())]
+        widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
         lines = [
             "  ".join(
                 cell.ljust(width) if at == 0 else cell.rjust(width)
@@ -127,7 +134,19 @@ class Summary:
         return f"{text}; last error: {self.event_trouble}" if self.event_trouble else text
 
 
-def _rate(count: float, of: int) -> float | None:
+def _row(name: str, arm: Arm, compared: bool) -> list[str]:
+    told = arm.report()
+    row = [
+        name, str(told["users"]), str(arm.answers), str(arm.clicks),
+        _percent(told["click_through"]), _percent(told["expected_click_through"]),
+        f"{arm.revenue:.2f}",
+    ]  # fmt: skip
+    if compared:
+        row += [_percent(told["best_click_through"]), _percent(told["share_of_best"])]
+    return row
+
+
+def _rate(count: float, of: float) -> float | None:
     return round(count / of, 5) if of else None
 
 

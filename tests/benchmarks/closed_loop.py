@@ -18,30 +18,23 @@ import argparse
 import asyncio
 import json
 import os
-import random
 import subprocess
 import sys
 import tempfile
 import time
-from collections import deque
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recommender_client import (
-    AsyncClient,
-    AsyncEventClient,
-    Kind,
-    Query,
-    Receipt,
-    Recommendation,
-    UserEvent,
-)
+from recommender_client import AsyncClient, AsyncEventClient
 from recommender_client.values import Id
+from recommender_simulate.catalogue import RANDOM, AtRandom, Best
 from recommender_simulate.driver import Course, Endpoint, Simulation, Truth
+from recommender_simulate.memory import Memory
 from recommender_simulate.population import Population, named
 from recommender_simulate.summary import Summary
+from recommender_simulate.tastes import Tastes
 from recommender_training.data.sessions import HISTORY_LENGTH
 from tests import collector_rig
 from tests.benchmarks.machine import machine
@@ -68,27 +61,6 @@ MAPPING: dict[str, Any] = {
 }
 
 
-class AtRandom:
-    """An endpoint that shows any items."""
-
-    def __init__(self, items: Sequence[Id], seed: int) -> None:
-        self._items = items
-        self._draws = random.Random(seed)
-
-    async def recommend(self, query: Query) -> Recommendation:
-        """Answer with a random list."""
-        return Recommendation(
-            items=tuple(self._draws.sample(self._items, TOP_N)),
-            scores=(1.0,) * TOP_N,
-            score_kind="popularity",
-            source="popularity",
-            version="random",
-            request_id=f"{self._draws.getrandbits(64):016x}",
-            user_id=query.user_id,
-            session_id=query.session_id,
-        )
-
-
 @dataclass(frozen=True)
 class World:
     """Users, items, what is true of them, and how long each round takes."""
@@ -99,59 +71,13 @@ class World:
     seconds: float
     rate: float
 
-    async def act(
-        self, endpoint: Endpoint, collector: str, number: int, clicked: Clicked
-    ) -> tuple[Summary, float]:
-        """Let users act on answers for a round; return also the `best` of the module."""
+    async def act(self, endpoint: Endpoint, collector: str, number: int) -> Summary:
+        """Let users act on answers for a round."""
         async with AsyncEventClient(collector) as events:
-            witness = Witness(self, endpoint, events, clicked)
-            simulation = Simulation(
-                witness, witness, self.truth, Course(self.seconds, TOP_N), seed=number
-            )
+            course = Course(self.seconds, TOP_N)
+            simulation = Simulation(endpoint, events, self.truth, course, seed=number)
             visits = Population(self.users, number).visits(self.rate)
-            summary = await simulation.run(visits, _tell)
-            return summary, witness.best / max(1, summary.answers)
-
-    def best_of(self, user: Id, without: Container[Id] = ()) -> float:
-        """Return the true number of clicks on the best list for a user."""
-        tastes = self.truth.tastes
-        items = [item for item in self.items if item not in without]
-        liked = sorted(items, key=lambda item: -tastes.chance(user, item))[:TOP_N]
-        return self.truth.behaviour.expected_clicks(tastes, user, liked)
-
-
-#: The items that each user clicked on last, over all rounds.
-Clicked = dict[Id, deque[Id]]
-
-
-class Witness:
-    """Sees requests and events pass, and sums up what the best answers would have had."""
-
-    def __init__(
-        self, world: World, endpoint: Endpoint, collector: AsyncEventClient, clicked: Clicked
-    ) -> None:
-        self.best = 0.0
-        self._world = world
-        self._endpoint = endpoint
-        self._collector = collector
-        self._clicked = clicked
-
-    async def recommend(self, query: Query) -> Recommendation:
-        """Pass a query on."""
-        user = query.user_id
-        assert user is not None
-        last = self._clicked.get(user, ())
-        answer = await self._endpoint.recommend(query)
-        self.best += self._world.best_of(user, last)
-        return answer
-
-    async def send(self, *events: UserEvent) -> Receipt:
-        """Pass events on."""
-        for event in events:
-            if event.kind is Kind.CLICK:
-                own = self._clicked.setdefault(event.user, deque(maxlen=HISTORY_LENGTH))
-                own.extend(event.items)
-        return await self._collector.send(*events)
+            return await simulation.run(visits, _tell)
 
 
 def train(rig: Rig, folder: Path, number: int, seed: int) -> tuple[Path, dict[str, Any]]:
@@ -183,10 +109,8 @@ def _command(folder: Path, verb: str, *words: object) -> dict[str, Any]:
     return told
 
 
-async def serve(
-    world: World, rig: Rig, artifact: Path, folder: Path, number: int, clicked: Clicked
-) -> tuple[Summary, float]:
-    """Serve a model for a round; returns what `World.act` does."""
+async def serve(world: World, rig: Rig, artifact: Path, folder: Path, number: int) -> Summary:
+    """Serve a model for a round."""
     environ = {
         "RECOMMENDER_MODEL": "shop",
         "RECOMMENDER_VERSION": f"shop-{number:08x}",
@@ -200,7 +124,7 @@ async def serve(
         ) as transformer,
     ):
         async with AsyncClient(transformer.http) as client:
-            return await world.act(client, rig.url, number, clicked)
+            return await world.act(client, rig.url, number)
 
 
 async def archived(rig: Rig, count: int, seconds: float = 60) -> None:
@@ -215,16 +139,15 @@ async def archived(rig: Rig, count: int, seconds: float = 60) -> None:
 async def rounds(world: World, rig: Rig, folder: Path, models: int) -> dict[str, Any]:
     """Close the loop so many times; return the figures of each round."""
     events, figures = 0, {}
-    clicked: Clicked = {}
     for number in range(models + 1):
         about: dict[str, Any] = {}
         if number == 0:
-            name, endpoint = "random", AtRandom(world.items, 0)
-            summary, best = await world.act(endpoint, rig.url, 0, clicked)
+            name, endpoint = RANDOM, AtRandom(world.items, 0)
+            summary = await world.act(endpoint, rig.url, 0)
         else:
             artifact, about = train(rig, folder, number, seed=number)
             name = str(number)
-            summary, best = await serve(world, rig, artifact, folder, number, clicked)
+            summary = await serve(world, rig, artifact, folder, number)
         told = summary.report()
         (arm,) = told["versions"].values()
         if told["failed"] or told["events"]["rejected"] or told["events"]["undelivered"]:
@@ -233,8 +156,8 @@ async def rounds(world: World, rig: Rig, folder: Path, models: int) -> dict[str,
         await archived(rig, events)
         figures[name] = {
             "expected": arm["expected_click_through"],
-            "best": round(best, 5),
-            "share": round(arm["expected_click_through"] / best, 3),
+            "best": arm["best_click_through"],
+            "share": round(arm["share_of_best"], 3),
             "clicked": arm["click_through"],
             "answers": arm["answers"],
             "sources": arm["sources"],
@@ -259,10 +182,9 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main() -> None:
     given = parse()
-    world = World(
-        named(given.items, "item-"), named(given.users, "user-"), Truth(), given.seconds,
-        given.rate,
-    )  # fmt: skip
+    items, tastes = named(given.items, "item-"), Tastes()
+    truth = Truth(tastes, best=Best(items, tastes, Memory(HISTORY_LENGTH)))
+    world = World(items, named(given.users, "user-"), truth, given.seconds, given.rate)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         (folder / "collector").mkdir()
@@ -273,7 +195,7 @@ def main() -> None:
         json.dumps(
             {
                 "benchmark": "closed-loop",
-                "ratio": round(share[str(given.models)] / share["random"], 3),
+                "ratio": round(share[str(given.models)] / share[RANDOM], 3),
                 "share": share,
                 **found,
                 "machine": machine(),

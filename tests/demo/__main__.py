@@ -1,8 +1,9 @@
 """The demo: the lifecycle of a recommender on a real cluster, under load, in one command.
 
 python -m tests.demo up          # set everything up, then run the stories
+python -m tests.demo up --only loop   # only the shop whose models learn from its users
 python -m tests.demo url         # print address and host name for your own requests
-python -m tests.demo down        # remove the demo's namespace and the operator
+python -m tests.demo down        # remove the demo's namespace, its shop and the operator
 """
 
 from __future__ import annotations
@@ -18,64 +19,55 @@ from typing import Any
 from tests.cluster import api as cluster_api
 from tests.cluster.groups import Extras
 from tests.cluster.settings import cache_folder
+from tests.demo import parts
+from tests.demo.parts import NAMESPACE
 from tests.demo.screen import Screen, error, table
-from tests.scenario import install, stories
+from tests.scenario import install, loop, loop_figures
 from tests.scenario.setup import NAME, make_platform
-from tests.scenario.traffic import TrafficWatch
 
-NAMESPACE = "recommender-demo"
 BUILD = install.ROOT / "build" / "demo"
 
 
 def up(arguments: argparse.Namespace) -> int:
     screen = Screen()
     started = time.monotonic()
-    mode = arguments.traffic
+    mode, wanted = arguments.traffic, [arguments.only] if arguments.only else parts.NAMES
+    # The collector knows the name, so that no event of an earlier run counts.
+    shop = loop.new_name() if parts.LOOP in wanted else ""
     platform = make_platform(
-        cache_folder() / install.DATA_FOLDER, screen.say, extras=Extras(knative=mode == "Knative")
+        cache_folder() / install.DATA_FOLDER,
+        screen.say,
+        extras=Extras(knative=mode == "Knative" and parts.LIFECYCLE in wanted),
+        collector=loop.collected(shop) if shop else None,
     )
-    world = platform.world(NAMESPACE, {"rollout": {"traffic": mode}})
-    with install.timed(screen.say, "remove the objects of an earlier run"):
-        world.remove()
-    world.route = TrafficWatch(world.kube, NAME, mode)
-    screen.follow(world)
-    reported: list[stories.StoryResult] = []
-    failure = ""
-    try:
-        for story in stories.IN_ORDER:
-            screen.say(f"story: {(story.__doc__ or '').strip()}")
-            reported.append(stories.run(story, world))
-            screen.say(f"       {reported[-1].decision}: {reported[-1].message}")
-            if world.load is None:
-                # The load starts once the first version serves.
-                world.start_load(arguments.rate)
-    except (AssertionError, TimeoutError) as problem:
-        failure = str(problem)
-    screen.stop()
-    figures = world.load.stop() if world.load else {}
-    world.route.stop()
-    report = _report(reported, figures, failure, time.monotonic() - started)
-    print(table(reported))
+    lifecycle, closed = parts.Played(), parts.Played()
+    if parts.LIFECYCLE in wanted:
+        lifecycle = parts.play_lifecycle(platform, screen, arguments.rate, mode)
+    if shop and not lifecycle.failure:
+        closed = parts.play_loop(platform, screen, shop)
+    report = _report(lifecycle, closed, time.monotonic() - started)
+    print(table([*lifecycle.reported, *closed.reported]))
     print(_sums(report))
-    if failure:
-        error(f"The demo stopped: {failure}")
-    return 1 if failure or report["failed_requests"] else 0
+    if report["failure"]:
+        error(f"The demo stopped: {lifecycle.failure or closed.failure}")
+    return 1 if report["failure"] or report["failed_requests"] else 0
 
 
-def _report(
-    reported: list[stories.StoryResult], figures: dict[str, Any], failure: str, seconds: float
-) -> dict[str, Any]:
+def _report(lifecycle: parts.Played, closed: parts.Played, seconds: float) -> dict[str, Any]:
+    figures = lifecycle.load
+    found = closed.reported[-1].numbers if len(closed.reported) == len(loop.IN_ORDER) else {}
     report = {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "requests": figures.get("sent", 0),
-        "failed_requests": figures.get("failed", 0),
+        "requests": figures.get("sent", 0) + found.get("requests", 0),
+        "failed_requests": figures.get("failed", 0) + found.get("failed requests", 0),
         "failures": figures.get("failures", {}),
         "requests_by_version": figures.get("versions", {}),
         "requests_by_source": figures.get("sources", {}),
         "latency_ms": {"p50": figures.get("p50_ms"), "p99": figures.get("p99_ms")},
         "seconds": round(seconds, 1),
-        "stories": [story.report() for story in reported],
-        "failure": failure[:2000],
+        "stories": [story.report() for story in (*lifecycle.reported, *closed.reported)],
+        "loop": found,
+        "failure": (lifecycle.failure or closed.failure)[:2000],
     }
     BUILD.mkdir(parents=True, exist_ok=True)
     (BUILD / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -83,8 +75,10 @@ def _report(
 
 
 def _sums(report: dict[str, Any]) -> str:
-    lines = ["", f"{'version':<28}{'requests':>10}"]
+    lines = ["", f"{'version':<28}{'requests':>10}"] if report["requests_by_version"] else []
     lines += [f"{name:<28}{count:>10}" for name, count in report["requests_by_version"].items()]
+    if report["loop"]:
+        lines.append(loop_figures.table(report["loop"]))
     lines.append("")
     lines.append(
         f"{report['requests']} requests, {report['failed_requests']} failed, "
@@ -114,13 +108,16 @@ def down(_: argparse.Namespace) -> int:
     if cluster is None:
         print("The cluster is not running, so there is no demo to remove.")
         return 0
+    system = ("-n", install.SYSTEM_NAMESPACE)
     if _knows_models(cluster):
         cluster.kubectl("-n", NAMESPACE, "delete", "recommendermodel", "--all", "--timeout=180s")
+        listed = cluster.kubectl(*system, "get", "recommendermodel", "-o", "name").split()
+        if shops := [name for name in listed if f"/{loop.PREFIX}" in name]:
+            cluster.kubectl(*system, "delete", *shops, "--timeout=180s")
     cluster.kubectl("delete", "namespace", NAMESPACE, "--timeout=180s", "--ignore-not-found")
-    cluster.helm(
-        "uninstall", install.RELEASE, "--namespace", install.SYSTEM_NAMESPACE,
-        "--ignore-not-found", "--wait",
-    )  # fmt: skip
+    cluster.helm("uninstall", install.RELEASE, *system, "--ignore-not-found", "--wait")
+    # Its claims stay: other models of the namespace may use claims of these names.
+    cluster.kubectl(*system, "delete", "pod", install.LOADER, "--ignore-not-found")
     print("The demo was removed; the cluster still runs (stop it with make cluster-down).")
     return 0
 
@@ -142,6 +139,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     start.add_argument(
         "--traffic", choices=["Gateway", "Knative"], default="Gateway",
         help="who splits the traffic (Gateway)",
+    )  # fmt: skip
+    start.add_argument(
+        "--only", choices=parts.NAMES,
+        help="one part: the lifecycle of a model, or the loop from answers to the next model",
     )  # fmt: skip
     start.set_defaults(run=up)
     verbs.add_parser("url", help="print address and host name").set_defaults(run=url)

@@ -24,7 +24,8 @@ class Screen:
         print(f"[{time.monotonic() - self._started:6.1f}s] {text}", flush=True)
 
     def follow(self, world: World) -> None:
-        """Show stage, weights, verdict, latency and success rate until `stop`."""
+        """Show stage, weights, verdict and the load's figures until `stop`."""
+        self._stop.clear()
         self._thread = threading.Thread(target=self._follow, args=(world,), daemon=True)
         self._thread.start()
 
@@ -37,7 +38,7 @@ class Screen:
                 head = f"(no status: {type(error).__name__})"
             if head != before or time.monotonic() - said_at > QUIET_SECONDS:
                 before, said_at = head, time.monotonic()
-                self.say(f"{head} | {_traffic(world)}")
+                self.say(f"{head}{_traffic(world)}")
 
     def stop(self) -> None:
         self._stop.set()
@@ -62,12 +63,12 @@ def _lifecycle(world: World) -> str:
 
 def _traffic(world: World) -> str:
     if world.load is None:
-        return "no load yet"
+        return ""
     total, recent = world.load.total, world.load.recent
     answered = recent["ok"] + recent["failed"]
     share = 100 * recent["ok"] / answered if answered else 100.0
     return (
-        f"{answered} rps  p50 {recent['p50_ms']:.0f} ms  p99 {recent['p99_ms']:.0f} ms  "
+        f" | {answered} rps  p50 {recent['p50_ms']:.0f} ms  p99 {recent['p99_ms']:.0f} ms  "
         f"ok {share:.1f}%  failed {total['failed']} of {total['sent']}"
     )
 

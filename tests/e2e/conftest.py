@@ -15,7 +15,7 @@ from tests.cluster.groups import EVERYTHING
 from tests.cluster.settings import cache_folder
 from tests.e2e import worlds
 from tests.e2e.worlds import MODES
-from tests.scenario import install, stories
+from tests.scenario import collecting, install, stories
 from tests.scenario.setup import Platform, join_platform, make_platform
 from tests.scenario.traffic import TrafficWatch
 from tests.scenario.world import World, merged
@@ -81,7 +81,7 @@ def platform(
         if record.exists():
             made = join_platform(DATA, print, json.loads(record.read_text(encoding="utf-8")))
         else:
-            made = make_platform(DATA, print, extras=EVERYTHING, collector=True)
+            made = make_platform(DATA, print, extras=EVERYTHING, collector=collecting.VALUES)
             record.write_text(json.dumps(made.images), encoding="utf-8")
     yield made
     # Their models were deleted before, and must be gone now.

@@ -1,39 +1,51 @@
-"""The collector of the chart, for the model of the release's own namespace."""
+"""The collector of the chart, for models of the release's own namespace."""
 
 from __future__ import annotations
 
 import collections
 import json
+import shlex
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
+from http import HTTPStatus
 from typing import Any
 
 from recommender_training.samples import shop
+from tests.cluster.errors import ClusterError
 from tests.scenario import install
 from tests.scenario.kube import Manifest
 from tests.scenario.load import URGENT
 from tests.scenario.world import World
 
-#: The model whose events are collected. Only models of the release's namespace read the store.
+#: The model of the end-to-end tests. Only models of the release's namespace read the store.
 MODEL = "live"
 HOST = "events.recommender.local"
 FOLDER = "events"  # on the claim of the raw data
 COLLECTOR, WRITER, STORE = (
     f"recommender-operator-{part}" for part in ("collector", "writer", "store")
 )
-#: Little is kept, and nothing twice.
-VALUES: dict[str, object] = {
-    "enabled": True,
-    "replicas": 1,
-    "models": {MODEL: {"mapping": json.loads(shop.mapping()), "interactions": {"click": 1}}},
-    "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}},
-    "writer": {
-        "files": {"claimName": install.DATA_CLAIM, "subPath": FOLDER, "flushSeconds": 2},
+Values = dict[str, object]
+
+
+def values(models: Values) -> Values:
+    """Return the chart's values of the collector of these models: little is kept."""
+    return {
+        "enabled": True,
+        "replicas": 1,
+        "models": models,
         "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}},
-    },
-    "store": {"resources": {"requests": {"cpu": "50m", "memory": "64Mi"}}},
-}
+        "writer": {
+            "files": {"claimName": install.DATA_CLAIM, "subPath": FOLDER, "flushSeconds": 2},
+            "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}},
+        },
+        "store": {"resources": {"requests": {"cpu": "50m", "memory": "64Mi"}}},
+    }
+
+
+VALUES = values({MODEL: {"mapping": json.loads(shop.mapping()), "interactions": {"click": 1}}})
 
 
 def route(world: World) -> None:
@@ -57,15 +69,37 @@ def route(world: World) -> None:
     world.cluster.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
 
 
-class Users:
-    """Simulated users: the command as a person would start it."""
+def until_routed(world: World, seconds: float = 60) -> None:
+    """Wait until the Gateway passes events on: the collector alone refuses an empty list.
 
-    def __init__(self, world: World, **flags: object) -> None:
+    Until then it answers itself, and a client gives up after a 404.
+    """
+
+    def passed_on() -> bool:
+        request = urllib.request.Request(
+            f"{world.gateway}/v1/events",
+            data=b"[]",
+            headers={"Host": HOST, "Content-Type": "application/json"},
+        )
+        try:
+            urllib.request.urlopen(request, timeout=15).close()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code == HTTPStatus.BAD_REQUEST
+        except OSError:
+            return False
+        return False
+
+    world.until(f"the collector at the Gateway, as {HOST}", passed_on, seconds)
+
+
+class Simulated:
+    """Simulated users who send events: the command as a person would start it."""
+
+    def __init__(self, world: World, *words: str, **flags: object) -> None:
         command = [
-            *URGENT, sys.executable, "-m", "recommender_simulate", "--url", world.gateway,
-            "--host", world.host, "--events", world.gateway, "--events-host", HOST,
-            "--no-impressions", "--context", "device=phone,desktop", "--context",
-            "page=home,search", "-o", "json",
+            *URGENT, sys.executable, "-m", "recommender_simulate", *words,
+            "--events", world.gateway, "--events-host", HOST, "-o", "json",
         ]  # fmt: skip
         for name, value in flags.items():
             command += [f"--{name.replace('_', '-')}", str(value)]
@@ -97,11 +131,21 @@ class Users:
         self._process.communicate()
 
 
+class Users(Simulated):
+    """Simulated users of the shop, whose model reports its impressions itself."""
+
+    def __init__(self, world: World, **flags: object) -> None:
+        super().__init__(
+            world, "--url", world.gateway, "--host", world.host, "--no-impressions",
+            "--context", "device=phone,desktop", "--context", "page=home,search", **flags,
+        )  # fmt: skip
+
+
 def archived(world: World, users: str) -> collections.Counter[str]:
     """Return the events of users with a prefix, by kind, in the files; no id is there twice."""
     listed = world.cluster.kubectl(
         "-n", world.kube.namespace, "exec", install.LOADER, "--", "sh", "-c",
-        f"cat /data/{FOLDER}/{MODEL}/0*/events.jsonl 2>/dev/null || true",
+        f"cat /data/{FOLDER}/{world.name}/0*/events.jsonl 2>/dev/null || true",
     )  # fmt: skip
     events = [json.loads(line) for line in listed.splitlines()]
     ids = collections.Counter(event["id"] for event in events)
@@ -109,6 +153,39 @@ def archived(world: World, users: str) -> collections.Counter[str]:
     return collections.Counter(
         event["kind"] for event in events if event["user"].startswith(users)
     )
+
+
+def written(world: World, *texts: str) -> int:
+    """Return the number of events in the files whose lines have all these texts."""
+    having = "".join(f" | grep -F {shlex.quote(text)}" for text in texts)
+    counted = world.cluster.kubectl(
+        "-n", world.kube.namespace, "exec", install.LOADER, "--", "sh", "-c",
+        f"cat /data/{FOLDER}/{world.name}/0*/events.jsonl 2>/dev/null{having} | wc -l",
+    )  # fmt: skip
+    return int(counted)
+
+
+def forget(world: World, prefix: str) -> None:
+    """Remove the files of other models with a prefix, which no writer knows any more."""
+    world.cluster.kubectl(
+        "-n", world.kube.namespace, "exec", install.LOADER, "--", "sh", "-c",
+        f"find /data/{FOLDER} -maxdepth 1 -name '{prefix}*' ! -name {world.name} "
+        "-exec rm -rf {} + 2>/dev/null || true",
+    )  # fmt: skip
+
+
+def last_words(world: World) -> str:
+    """Return the ends of the logs of all parts, for the message of a failure."""
+    texts = []
+    for part in (f"deployment/{COLLECTOR}", f"deployment/{WRITER}", f"statefulset/{STORE}"):
+        try:
+            said = world.cluster.kubectl(
+                "-n", world.kube.namespace, "logs", part, "--tail=20", timeout=60
+            )
+        except ClusterError as error:  # part of the message
+            said = str(error)
+        texts.append(f"{part}:\n{said}")
+    return "\n".join(texts)
 
 
 def kill(world: World, part: str) -> None:

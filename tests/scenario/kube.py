@@ -83,6 +83,13 @@ class Kube:
         )
         return found
 
+    def models(self) -> list[str]:
+        """Return the names of all models."""
+        listed = self.custom.list_namespaced_custom_object(
+            GROUP, VERSION, self.namespace, "recommendermodels", _request_timeout=30
+        )
+        return [item["metadata"]["name"] for item in listed["items"]]
+
     def versions(self, model: str) -> dict[str, Manifest]:
         listed = self.custom.list_namespaced_custom_object(
             GROUP, VERSION, self.namespace, "modelversions",

@@ -110,9 +110,9 @@ def make_platform(
     says: Callable[[str], None],
     *,
     extras: Extras,
-    collector: bool = False,
+    collector: collecting.Values | None = None,
 ) -> Platform:
-    """Set everything up: cluster, images, data, chart."""
+    """Set everything up: cluster, images, data, chart; with values, also the collector."""
     with install.timed(says, "cluster"):
         cluster = cluster_api.ensure_up(extras)
     with install.timed(says, "images"):
@@ -125,7 +125,7 @@ def make_platform(
             install.namespace_with_data(
                 cluster, install.SYSTEM_NAMESPACE, images["training"], data
             )
-        install.install_chart(cluster, images, collecting.VALUES if collector else None)
+        install.install_chart(cluster, images, collector)
     return Platform(cluster=cluster, images=images, data=data, says=says)
 
 

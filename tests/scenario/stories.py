@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.scenario.kube import Manifest
 from tests.scenario.world import World, numbers_of, parsed_time
@@ -41,7 +41,8 @@ class StoryResult:
         return dataclasses.asdict(self)
 
 
-def _result(world: World, name: str, version: str) -> StoryResult:
+def result(world: World, name: str, version: str) -> StoryResult:
+    """Return the decision about a version and its numbers."""
     record = world.version(version)
     decision = world.decision(version)
     return StoryResult(
@@ -65,7 +66,7 @@ def first_version(world: World) -> StoryResult:
     )  # fmt: skip
     assert world.champion == version
     world.until_routed()
-    return _result(world, "first version", version)
+    return result(world, "first version", version)
 
 
 def better_version(world: World, seed: int = BETTER_SEED) -> StoryResult:
@@ -81,7 +82,7 @@ def better_version(world: World, seed: int = BETTER_SEED) -> StoryResult:
     world.until_settled()
     status = world.status
     assert (status["champion"], status["previous"]) == (version, stable), status
-    reported = _result(world, "better version", version)
+    reported = result(world, "better version", version)
     reported.numbers |= _way_to_weight(world, version)
     return reported
 
@@ -140,7 +141,7 @@ def faulty_version(world: World, seed: int = FAULTY_SEED) -> StoryResult:
     assert [step["weight"] for step in steps] == [10], steps
     world.until_settled()
     assert world.champion == stable
-    reported = _result(world, "faulty version", version)
+    reported = result(world, "faulty version", version)
     if world.route:
         route = world.route
         world.until("the route without it", lambda: route.zero_since(version) is not None, 10)
@@ -165,7 +166,7 @@ def version_that_learned_nothing(world: World) -> StoryResult:
     assert world.requests_of(version) == 0
     if world.route:
         assert world.route.highest(version) == 0
-    return _result(world, "version that learned nothing", version)
+    return result(world, "version that learned nothing", version)
 
 
 def roll_back_to_previous(world: World) -> StoryResult:
@@ -180,7 +181,7 @@ def roll_back_to_previous(world: World) -> StoryResult:
     seconds = time.monotonic() - started
     world.until_settled(60)
     assert world.champion == previous
-    reported = _result(world, "rollbackTo", previous)
+    reported = result(world, "rollbackTo", previous)
     reported.decision, reported.reason = "RolledBackTo", "RollbackToRequested"
     reported.message = f"{previous} serves again after {seconds:.1f} s"
     reported.numbers = {
@@ -207,7 +208,7 @@ def users_change(world: World) -> StoryResult:
     outcome = world.until_decided(version)
     assert outcome == "Promoted", world.describe()
     assert set(features) & {"age", "last_genre"}, features
-    reported = _result(world, "users change", version)
+    reported = result(world, "users change", version)
     reported.numbers["drifted features"] = features
     reported.numbers["drift"] = drifted.get("message", "")
     return reported
@@ -229,7 +230,7 @@ def broken_features_of_candidate(world: World) -> StoryResult:
     world.until_settled()
     assert world.champion == stable
     assert world.status.get("retrain") == retrained
-    return _result(world, "broken features of the candidate", version)
+    return result(world, "broken features of the candidate", version)
 
 
 def _back_to_base(world: World) -> None:
@@ -239,6 +240,7 @@ def _back_to_base(world: World) -> None:
 
 
 Story = Callable[[World], StoryResult]
+Subject = TypeVar("Subject")
 
 IN_ORDER: tuple[Story, ...] = (
     first_version,
@@ -251,9 +253,9 @@ IN_ORDER: tuple[Story, ...] = (
 )
 
 
-def run(story: Story, world: World) -> StoryResult:
+def run(story: Callable[[Subject], StoryResult], subject: Subject) -> StoryResult:
     """Run a story and measure its duration."""
     started = time.monotonic()
-    reported = story(world)
+    reported = story(subject)
     reported.seconds = round(time.monotonic() - started, 1)
     return reported

@@ -251,3 +251,16 @@ def test_secrets_are_referred_to_and_never_written() -> None:
     }
     assert given["RECOMMENDER_USER_KEY"]["valueFrom"]["secretKeyRef"]["name"] == "user-key"
     assert "Secret" not in {manifest["kind"] for manifest in found}
+
+
+def test_the_writer_gets_access_to_its_claim_unless_that_is_turned_off() -> None:
+    files = {"claimName": "raw-data", "subPath": "events"}
+
+    def group(**changes: Any) -> object:
+        shown = manifests({**DEFAULTS, "writer": {"files": {**files, **changes}}})
+        pod = named(shown, "Deployment", "writer")["spec"]["template"]["spec"]
+        return pod["securityContext"].get("fsGroup")
+
+    assert group() == 65532
+    assert group(fsGroup=False) is None
+    assert group(claimName="") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import shlex
 from collections.abc import Iterator
 
@@ -11,7 +12,7 @@ import pytest
 from recommender_client import Recommendation
 from recommender_simulate import __main__ as command
 from recommender_simulate.arguments import PROGRAM, parser
-from recommender_simulate.summary import Summary
+from recommender_simulate.summary import Summary, Worth
 
 URL = ("--url", "http://gateway")
 
@@ -19,9 +20,10 @@ URL = ("--url", "http://gateway")
 def test_each_example_of_the_help_is_a_command_line() -> None:
     text = parser().format_help().replace("\\\n", " ")
     examples = [line for line in map(str.strip, text.splitlines()) if line.startswith(PROGRAM)]
-    assert len(examples) == 3
+    assert len(examples) == 4
     for example in examples:
-        assert parser().parse_args(shlex.split(example)[1:]).url
+        given = parser().parse_args(shlex.split(example)[1:])
+        assert given.url or given.random
 
 
 @pytest.mark.parametrize(
@@ -31,6 +33,8 @@ def test_each_example_of_the_help_is_a_command_line() -> None:
         ("--url", "gateway"),
         ("--url", "http://gateway:http"),
         (*URL, "--events", "redis://store"),
+        (*URL, "--random"),
+        (*URL, "--items", "0"),
         (*URL, "--rate", "0"),
         (*URL, "--rate", "inf"),
         (*URL, "--users", "0"),
@@ -48,7 +52,7 @@ def test_wrong_arguments_are_refused(words: tuple[str, ...]) -> None:
 def summaries() -> Iterator[tuple[Summary, int]]:
     good = Summary()
     answer = Recommendation(("a",), (0.5,), "probability", "model", "shop-1", "r", "u", "s")
-    good.answered(answer, [], 0.25)
+    good.answered(answer, [], Worth(0.25))
     yield good, 0
     failed = Summary()
     failed.failed("no answer")
@@ -64,7 +68,7 @@ def test_the_exit_code_and_the_json_say_whether_all_went_well(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    async def simulated(_: object) -> Summary:
+    async def simulated(*_: object) -> Summary:
         return summary
 
     monkeypatch.setattr(command, "simulate", simulated)
@@ -73,3 +77,39 @@ def test_the_exit_code_and_the_json_say_whether_all_went_well(
     assert printed == summary.report()
     assert command.run(list(URL)) == code
     assert summary.line() in capsys.readouterr().out
+
+
+def test_random_lists_need_a_catalogue(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        command.run(["--random"])
+    assert "--items" in capsys.readouterr().err
+
+
+def test_a_damaged_memory_is_told_before_anything_is_sent(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "clicks.json"
+    path.write_text("{", encoding="utf-8")
+    with pytest.raises(SystemExit, match="2"):
+        command.run(["--random", "--items", "30", "--memory", str(path)])
+    assert "clicks.json" in capsys.readouterr().err
+
+
+def test_runs_of_the_same_users_share_tastes_and_memory(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "clicks.json"
+    shared = [
+        "--random", "--items", "30", "--users", "3", "--tastes", "5", "--seconds", "0.3",
+        "--rate", "200", "--memory", str(path), "-o", "json",
+    ]  # fmt: skip
+
+    def arm(seed: int) -> dict[str, float]:
+        assert command.run([*shared, "--seed", str(seed)]) == 0
+        found: dict[str, float] = json.loads(capsys.readouterr().out)["versions"]["random"]
+        return found
+
+    first, second = arm(1), arm(2)
+    assert 0 < first["share_of_best"] < 1
+    assert second["best_click_through"] < first["best_click_through"], "users have clicked"
+    assert len(json.loads(path.read_text(encoding="utf-8"))) == 3

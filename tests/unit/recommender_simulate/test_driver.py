@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 import math
 
@@ -19,7 +20,9 @@ from recommender_client import (
 )
 from recommender_simulate import driver
 from recommender_simulate.behaviour import Behaviour
+from recommender_simulate.catalogue import Best
 from recommender_simulate.driver import Course, Simulation, Truth
+from recommender_simulate.memory import Memory
 from recommender_simulate.population import Population, named
 from recommender_simulate.summary import Summary
 from recommender_simulate.tastes import Tastes
@@ -161,3 +164,17 @@ def test_progress_is_told_while_it_runs() -> None:
     visits = Population(named(5, "u"), 1).visits(100)
     asyncio.run(simulation.run(visits, lambda summary: lines.append(summary.line()), every=0.05))
     assert lines
+
+
+def test_answers_are_compared_with_the_best_lists_if_the_catalogue_is_known() -> None:
+    known = [f"i{number}" for number in range(30)]
+    best = Best(known, TRUTH.tastes, Memory())
+    summary = simulated(Endpoint(), None, dataclasses.replace(TRUTH, best=best))
+    for arm in summary.arms.values():
+        assert arm.best is not None
+        assert 0 < arm.expected < arm.best
+    clicked = sum(arm.clicks for arm in summary.arms.values())
+    assert clicked > 0
+    assert any(best.memory.of(f"u{user}") for user in range(5)), "clicks are remembered"
+    assert "of best" in summary.table()
+    assert "of best" not in simulated(Endpoint(), None).table()

@@ -1,0 +1,246 @@
+"""The loop on a cluster: what users do with answers trains the next model, which is better.
+
+Simulated users, whose tastes are known, act on random lists, as in a shop before its first model.
+The collector and its writer make files of their impressions and clicks. A model is trained on
+these and serves; the users act on its answers; a snapshot reads what they did, and the operator
+trains and rolls out the next model. The share of the best lists' clicks is computed from the
+tastes, so it depends on the lists alone, not on luck.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import secrets
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import yaml
+
+from recommender_simulate.catalogue import RANDOM
+from tests.scenario import collecting, install, loop_figures, stories
+from tests.scenario.kube import Manifest
+from tests.scenario.setup import Platform
+from tests.scenario.stories import StoryResult
+from tests.scenario.world import World, merged
+
+#: What a team applies; docs/closed-loop.md has the steps.
+SAMPLE = install.ROOT / "manifests" / "samples" / "closed-loop.yaml"
+PREFIX = "loop-"
+#: The same users in all runs of the simulator. Few items, so that a minute of clicks tells much;
+#: many users, so that none sees an item twice in the second in which a click on it counts.
+SHOP = {"users": 600, "items": 100, "tastes": 1, "click_rate": 0.1}
+#: How long users act, and how often a second. At the end of each part of the data, the rows of the
+#: attribution window have no label, so the first events must not be too few seconds. The second
+#: model has three times as many lists to learn from, so that its gain is beyond the luck of a fit,
+#: and enough explored places for an estimate.
+RANDOM_LISTS = {"seconds": 40, "rate": 90}
+FIRST_ANSWERS = {"seconds": 90, "rate": 75}
+DURING_THE_ROLLOUT = {"seconds": 900, "rate": 30}
+#: Minutes instead of days: users click at once, and a snapshot retrains.
+SHORT: Manifest = {
+    "data": {
+        "source": {
+            "claimName": install.DATA_CLAIM,
+            "mapping": {"label": {"attribution": {"hours": 1 / 3600}}},
+        },
+        # The annotation asks for one; an hourly one could start the retraining too early.
+        "snapshots": {"every": "Daily"},
+    },
+    # Lists are ordered by the response, so they need no towers.
+    "training": {"hyperparameters": {"epochs": 6, "retrieval": "Weights"}},
+    # The same gates. A gain of few explored places is known to a tenth.
+    "evaluation": {
+        "gates": [{"metric": "auc", "min": 0.55}, {"metric": "offPolicyGain", "min": -0.1}]
+    },
+    "serving": {
+        # Users like the same items again.
+        "hide": [],
+        "exploration": {"share": 0.2, "pool": 2},
+        "timeoutMilliseconds": 7000,
+        "resources": {"cpu": "50m", "memory": "1Gi"},
+        "transformerResources": {"cpu": "50m", "memory": "384Mi"},
+    },
+    "rollout": {"steps": [{"weight": 50}, {"weight": 100}]},
+    "analysis": {
+        "stepSeconds": 10,
+        "minRequests": 20,
+        "thresholds": {"maxLatencyP99Milliseconds": 9000},
+    },
+    # The users of random lists are not those whom drift is measured against.
+    "drift": {"enabled": False},
+    "retrain": {"onDrift": False, "afterSnapshots": 1},
+}
+
+
+def new_name() -> str:
+    """Return the name of a model: each run has its own events, users, tables and versions."""
+    return f"{PREFIX}{secrets.token_hex(2)}"
+
+
+def spec(name: str) -> Manifest:
+    """Return the sample with short windows, reading the folder of a model."""
+    made = merged(yaml.safe_load(SAMPLE.read_text(encoding="utf-8"))["spec"], SHORT)
+    made["data"]["source"]["path"] = f"{collecting.FOLDER}/{name}"
+    made["data"]["window"] = None  # also not that of the scenarios
+    return made
+
+
+def collected(name: str) -> collecting.Values:
+    """Return the chart's values of a collector for a model: the mapping of its spec."""
+    return collecting.values({name: {"mapping": spec(name)["data"]["source"]["mapping"]}})
+
+
+@dataclasses.dataclass
+class Loop:
+    """A shop, its users, and what they did."""
+
+    world: World
+    says: Callable[[str], None]
+    #: What users clicked on last, over all runs of the simulator.
+    memory: pathlib.Path
+    reports: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+    def users(self, course: Mapping[str, float], *words: str) -> collecting.Simulated:
+        """Start the users; they are the same ones each time, and act anew."""
+        flags: dict[str, object] = {**SHOP, **course}
+        return collecting.Simulated(
+            self.world, *words, seed=len(self.reports) + 1, memory=self.memory, **flags
+        )
+
+    def users_of_answers(self, course: Mapping[str, float]) -> collecting.Simulated:
+        """Start the users of the model, which reports its impressions itself."""
+        return self.users(
+            course, "--url", self.world.gateway, "--host", self.world.host, "--no-impressions"
+        )
+
+    def note(self, report: dict[str, Any]) -> None:
+        """Keep the report of a run of the simulator, and show it."""
+        self.reports.append(report)
+        self.says(f"       {loop_figures.line(report)}")
+
+    def until(self, what: str, condition: Callable[[], bool], seconds: float) -> None:
+        """Wait as `World.until`; a failure also shows the collector's last words."""
+        self.says(f"       waits for {what}")
+        try:
+            self.world.until(what, condition, seconds)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}\n{collecting.last_words(self.world)}") from None
+
+
+def opened(platform: Platform, name: str, folder: pathlib.Path) -> Loop:
+    """Return the loop of a new shop in the release's namespace, whose collector is ready."""
+    world = platform.world(install.SYSTEM_NAMESPACE, spec(name), name=name)
+    with install.timed(platform.says, "remove the objects of an earlier run"):
+        for old in remains(world):
+            dataclasses.replace(world, name=old).remove()
+        collecting.forget(world, PREFIX)
+    folder.mkdir(parents=True, exist_ok=True)
+    world.traffic = folder / "traffic.jsonl"
+    world.traffic.write_text(json.dumps({"user_id": "visitor", "top_n": 10}) + "\n")
+    memory = folder / "clicks.json"
+    memory.unlink(missing_ok=True)
+    with install.timed(platform.says, "the collector and its route"):
+        collecting.until_ready(world)
+        collecting.route(world)
+        collecting.until_routed(world)
+    return Loop(world, platform.says, memory)
+
+
+def remains(world: World) -> list[str]:
+    """Return the models of earlier runs in the world's namespace."""
+    return [name for name in world.kube.models() if name.startswith(PREFIX)]
+
+
+def first_model(loop: Loop) -> StoryResult:
+    """A shop without a model shows random lists; a model is trained on what its users did."""
+    loop.note(_ended(loop.users(RANDOM_LISTS, "--random"), seconds=180))
+    sent = loop.reports[-1]["events"]["accepted"]
+    world = loop.world
+    loop.until(
+        f"{sent} events in the writer's files", lambda: collecting.written(world) >= sent, 90
+    )
+    reported = stories.first_version(world)
+    reported.name = "first model of a shop"
+    return reported
+
+
+def next_model(loop: Loop) -> StoryResult:
+    """Users act on the answers; a snapshot retrains, and the next model's lists are better."""
+    world = loop.world
+    first = world.champion or ""
+    loop.note(_ended(loop.users_of_answers(FIRST_ANSWERS), seconds=240))
+    _until_written(loop, first)
+    users = loop.users_of_answers(DURING_THE_ROLLOUT)
+    try:
+        second = _retrained(loop)
+        outcome = world.until_decided(second)
+        assert outcome == "Promoted", world.describe()
+        loop.until(
+            f"600 answers of {second} to users",
+            lambda: _written(world, "impression", second) >= 600,
+            120,
+        )
+        loop.note(users.end())
+    finally:
+        users.stop()
+    reported = stories.result(world, "the loop closes", second)
+    reported.numbers |= loop_figures.of(loop.reports, world.version(second))
+    shares = reported.numbers["share of the best lists"]
+    reported.message = loop_figures.words(shares, (RANDOM, first, second))
+    assert reported.numbers["failed requests"] == 0, loop.reports
+    assert shares[RANDOM] < shares[first] < shares[second], reported.message
+    return reported
+
+
+def _until_written(loop: Loop, version: str) -> None:
+    """Wait for all clicks of the users, and for nearly all impressions of a version.
+
+    Impressions of the serving path wait for seconds only, and a few may be dropped.
+    """
+    world, arms = loop.world, [report["versions"] for report in loop.reports]
+    clicks = sum(arm["clicks"] for each in arms for arm in each.values())
+    shown = 0.95 * sum(each[version]["answers"] for each in arms if version in each)
+    loop.until(
+        f"{clicks} clicks and {shown:.0f} impressions of {version} in the writer's files",
+        lambda: (
+            _written(world, "click") >= clicks and _written(world, "impression", version) >= shown
+        ),
+        90,
+    )
+
+
+def _retrained(loop: Loop) -> str:
+    """Ask for a snapshot, and return the version that is trained after it."""
+    world = loop.world
+    token = f"loop-{time.time_ns()}"
+    loop.says("       waits for a snapshot of what the users did, and for its retraining")
+    version = world.new_version_after(
+        lambda: world.kube.annotate(world.name, {"recommender.dev/snapshot": token}), 240
+    )
+    trigger = world.version(version)["spec"]["trigger"]
+    assert trigger == "Retrain: a snapshot with new rows", trigger
+    taken = world.status["snapshots"]
+    loop.says(f"       {version} learns from {taken['rows']} rows, {taken['newRows']} of them new")
+    return version
+
+
+def _written(world: World, kind: str, version: str = "") -> int:
+    texts = [f'"kind":"{kind}"', *([f'"version":"{version}"'] if version else [])]
+    return collecting.written(world, *texts)
+
+
+def _ended(users: collecting.Simulated, seconds: float) -> dict[str, Any]:
+    """Wait for the end of a run of the simulator, and return its report."""
+    try:
+        return users.report(seconds)
+    except subprocess.TimeoutExpired:
+        raise TimeoutError(f"waited {seconds:.0f} s for the simulated users to end") from None
+    finally:
+        users.stop()
+
+
+IN_ORDER: tuple[Callable[[Loop], StoryResult], ...] = (first_model, next_model)

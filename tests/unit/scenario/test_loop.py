@@ -1,0 +1,131 @@
+"""The loop's model, as a cluster gets it, and its figures."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from recommender_collector.domain.declaration import Declaration
+from recommender_operator.api.spec import RecommenderModelSpec
+from recommender_training.ingestion.mapping import Format, parse_mapping
+from tests.pages import charts, models
+from tests.scenario import collecting, install, loop, loop_figures
+from tests.scenario.setup import BASE_SPEC
+from tests.scenario.world import merged
+
+NAME = "loop-12ab"
+
+
+def applied() -> dict[str, Any]:
+    return merged(BASE_SPEC, loop.spec(NAME))
+
+
+def test_the_model_is_valid_and_reads_what_its_writer_writes() -> None:
+    spec = RecommenderModelSpec.model_validate(applied())
+    values: Any = loop.collected(NAME)
+    source, files = spec.data.source, values["writer"]["files"]
+    assert (source.claim_name, source.path) == (files["claimName"], f"{files['subPath']}/{NAME}")
+    assert spec.data.window.days is None, "of minutes there are no days"
+    document = {
+        "apiVersion": "recommender.dev/v1alpha1",
+        "kind": models.KIND,
+        "metadata": {"name": NAME},
+        "spec": applied(),
+    }
+    assert list(models.problems(document)) == []
+
+
+def test_collector_and_training_read_the_same_mapping_with_labels_of_shown_items() -> None:
+    mapping = applied()["data"]["source"]["mapping"]
+    models_of: Any = loop.collected(NAME)["models"]
+    assert models_of[NAME]["mapping"] == mapping
+    parsed = parse_mapping(json.dumps(mapping), Format.JSON_LINES)
+    assert parsed is not None
+    assert parsed.label is not None
+    assert parsed.label.of_shown_items
+    assert Declaration.model_validate({"models": models_of}).models[NAME].outcome is not None
+
+
+def test_the_chart_accepts_the_values_of_its_collector() -> None:
+    assert list(charts.value_problems({"collector": loop.collected(NAME)})) == []
+
+
+def test_the_page_shows_the_mapping_of_the_sample() -> None:
+    sample = yaml.safe_load(loop.SAMPLE.read_text(encoding="utf-8"))["spec"]["data"]["source"]
+    page = (install.ROOT / "docs" / "closed-loop.md").read_text(encoding="utf-8")
+    block = page.partition("```yaml\n")[2].partition("```")[0]
+    shown = yaml.safe_load(block)["collector"]
+    assert shown["models"]["shop"]["mapping"] == sample["mapping"]
+    files = shown["writer"]["files"]
+    assert (sample["claimName"], sample["path"]) == (
+        files["claimName"], f"{files['subPath']}/shop"
+    )  # fmt: skip
+
+
+def test_each_run_has_a_model_of_its_own() -> None:
+    first, second = loop.new_name(), loop.new_name()
+    assert first != second
+    assert first.startswith(loop.PREFIX)
+
+
+def test_models_of_the_end_to_end_tests_are_collected_as_before() -> None:
+    assert list(collecting.VALUES["models"]) == [collecting.MODEL]  # type: ignore[call-overload]
+
+
+def arm(answers: int, expected: float, best: float) -> dict[str, Any]:
+    return {
+        "answers": answers,
+        "expected_click_through": expected,
+        "best_click_through": best,
+        "share_of_best": expected / best,
+    }
+
+
+def report(failed: int = 0, **versions: dict[str, Any]) -> dict[str, Any]:
+    answers = sum(each["answers"] for each in versions.values())
+    return {
+        "answers": answers, "failed": failed, "versions": versions, "events": {"accepted": 10},
+    }  # fmt: skip
+
+
+REPORTS = [
+    report(random=arm(100, 0.5, 2.0)),
+    report(first=arm(300, 1.0, 2.0)),
+    report(first=arm(100, 1.4, 2.0), second=arm(200, 1.5, 2.0), failed=1),
+]
+GATE = {
+    "metric": "offPolicyGain", "value": 0.02, "low": -0.01, "high": 0.05, "passed": True,
+    "threshold": "at least -0.1",
+}  # fmt: skip
+
+
+def test_the_runs_of_a_version_count_by_their_answers() -> None:
+    numbers = loop_figures.of(REPORTS, {})
+    assert numbers["share of the best lists"] == {"random": 0.25, "first": 0.55, "second": 0.75}
+    assert numbers["answers"] == {"random": 100, "first": 400, "second": 200}
+    assert (numbers["requests"], numbers["failed requests"], numbers["events"]) == (701, 1, 30)
+
+
+@pytest.mark.parametrize(
+    ("gate", "text"),
+    [
+        (GATE, "0.0200 [-0.0100, 0.0500], required: at least -0.1"),
+        (
+            {"metric": "offPolicyGain", "passed": True, "message": "too few places"},
+            "too few places",
+        ),
+        ({"metric": "auc", "passed": True}, None),
+    ],
+)
+def test_the_table_has_each_version_and_what_the_gate_on_explored_places_saw(
+    gate: dict[str, Any], text: str | None
+) -> None:
+    version = {"status": {"gates": [copy.deepcopy(gate)]}}
+    table = loop_figures.table(loop_figures.of(REPORTS, version))
+    for name, share in (("random", "25.0 %"), ("first", "55.0 %"), ("second", "75.0 %")):
+        assert any(line.startswith(name) and share in line for line in table.splitlines())
+    assert (text in table) if text else ("explored" not in table)
