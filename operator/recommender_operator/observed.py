@@ -220,6 +220,8 @@ class Observed:
     jobs: tuple[JobState, ...] = ()
     services: Mapping[str, ServiceState] = dataclasses.field(default_factory=dict)
     traffic: TrafficState = TrafficState()
+    #: What is wrong with KEDA's ScaledObjects, and what to do.
+    scaling: tuple[str, ...] = ()
     #: Counters by version; a version without an entry gave no data.
     samples: Mapping[str, Sample] = dataclasses.field(default_factory=dict)
     #: Errors by version, if reading the counters failed.

@@ -20,6 +20,8 @@ KIND = "ScaledObject"
 #: Maximum length of the name, which is the value of a label.
 MAX_NAME = 63
 NAME_DIGITS = 8
+#: Maximum length of KEDA's message in a condition.
+MAX_MESSAGE = 300
 
 
 def wanted(serving: ServingSpec) -> bool:
@@ -71,6 +73,25 @@ def is_current(stored: Manifest, made: Manifest) -> bool:
     return bool(
         notes.get(labels.SCALING_DIGEST) == made["metadata"]["annotations"][labels.SCALING_DIGEST]
     )
+
+
+def condition(stored: Manifest, kind: str) -> Manifest:
+    """Return a condition that KEDA reports; empty if there is none."""
+    found = (stored.get("status") or {}).get("conditions") or []
+    return next((each for each in found if each.get("type") == kind), {})
+
+
+def is_ready(stored: Manifest) -> bool:
+    """Return whether KEDA scales by a ScaledObject."""
+    return condition(stored, "Ready").get("status") == "True"
+
+
+def not_ready(stored: Manifest) -> str:
+    """Return why KEDA does not scale by a ScaledObject as it says; empty if it does."""
+    found = condition(stored, "Ready")
+    if found.get("status") != "False":
+        return ""
+    return str(found.get("message") or found.get("reason") or "it is not ready")[:MAX_MESSAGE]
 
 
 def _digest(spec: Manifest) -> str:
@@ -125,7 +146,13 @@ def _requests(
     if component is not Component.TRANSFORMER or target is None or not server:
         return []
     series = f'{autoscaling.IN_FLIGHT}{{namespace="{namespace}",version="{version}"}}'
-    query = {"serverAddress": server, "query": f"sum({series})", "threshold": str(target)}
+    query = {
+        "serverAddress": server,
+        "query": f"sum({series})",
+        "threshold": str(target),
+        # Lost metrics are no requests to KEDA otherwise, and pods would be removed under load.
+        "ignoreNullValues": "false",
+    }
     return [{"type": "prometheus", "metricType": "AverageValue", "metadata": query}]
 
 

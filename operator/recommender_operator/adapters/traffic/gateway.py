@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from recommender_operator.adapters.kubernetes.port import (
@@ -24,6 +25,7 @@ from recommender_operator.adapters.traffic.port import (
     ready_condition,
     service_state,
 )
+from recommender_operator.adapters.traffic.scaler_steps import has_autoscaler_of_keda
 from recommender_operator.adapters.traffic.scalers import Scalers
 from recommender_operator.api.spec import ServingSpec
 from recommender_operator.observed import PLAIN, Routing, ServiceState, TrafficState
@@ -44,10 +46,12 @@ from recommender_operator.resources.ownership import Foreign, controller_of, for
 class GatewayTraffic:
     """KServe in Standard mode, with the operator's own route."""
 
-    def __init__(self, kube: Kube, options: Options) -> None:
+    def __init__(
+        self, kube: Kube, options: Options, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._kube = kube
         self._objects = OwnedObjects(kube)
-        self._scalers = Scalers(kube, options)
+        self._scalers = Scalers(kube, options, clock)
         self._options = options
 
     async def observe(self, subject: Subject) -> TrafficView:
@@ -63,6 +67,7 @@ class GatewayTraffic:
             found,
             lambda version, service: (
                 lacking(str(service["metadata"]["uid"]))
+                or _keeps_replicas(subject, version, service)
                 or self._scalers.lacks(subject, version, service, by_keda=by_keda)
             ),
         )
@@ -73,7 +78,11 @@ class GatewayTraffic:
         else:
             others.append(foreign(KINDS[HTTP_ROUTES], route))
             state = TrafficState(message=others[-1].message)
-        return TrafficView(services=services, traffic=state, foreign=tuple(others))
+        own = [(name, it) for it in found if (name := it["metadata"]["name"]) in services]
+        problems = self._scalers.problems(subject, own, by_keda=by_keda)
+        return TrafficView(
+            services=services, traffic=state, foreign=tuple(others), scaling=problems
+        )
 
     async def _beside(self, subject: Subject) -> list[Object]:
         """Return the objects that services own, and which are current."""
@@ -95,6 +104,8 @@ class GatewayTraffic:
             manifest = inference_service.standard(
                 subject.model, served, self._options, name=version
             )
+            if _scaled_by_keda(subject, version):
+                autoscaling.leave_replicas(manifest)
             service = await self._objects.apply(INFERENCE_SERVICES, manifest, subject.claim)
         # The service owns what follows, so that it is deleted with the service.
         owners = {*subject.claim.owners, service["metadata"]["uid"]}
@@ -155,7 +166,20 @@ def _current(subject: Subject, version: str) -> Object | None:
         return None
     metadata = stored["metadata"]
     same = inference_service.is_current(metadata.get("annotations"), subject.model.spec)
+    same = same and not _keeps_replicas(subject, version, stored)
     return stored if same and not metadata.get("deletionTimestamp") else None
+
+
+def _scaled_by_keda(subject: Subject, version: str) -> bool:
+    """Return whether KEDA's autoscalers, which write the number of pods, are there."""
+    return any(has_autoscaler_of_keda(subject, version, each) for each in Component)
+
+
+def _keeps_replicas(subject: Subject, version: str, service: Object) -> bool:
+    """Return whether KServe still leaves the number of pods to an autoscaler that is gone."""
+    if subject.model.spec.serving.autoscaling is not None or _scaled_by_keda(subject, version):
+        return False
+    return autoscaling.leaves_replicas(service)
 
 
 def _services(

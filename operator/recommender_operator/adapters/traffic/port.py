@@ -86,6 +86,8 @@ class TrafficView:
     traffic: TrafficState
     #: Foreign objects with the names of the model's objects.
     foreign: tuple[Foreign, ...] = ()
+    #: What is wrong with KEDA's ScaledObjects, and what to do.
+    scaling: tuple[str, ...] = ()
 
 
 class Traffic(Protocol):

@@ -43,7 +43,22 @@ def _refusals(turn: Turn) -> list[tuple[Reason, str]]:
     hosting = turn.hosting
     found = [] if hosting.reason is None else [(hosting.reason, hosting.message)]
     refused = [(Reason.SERVICE_ACCOUNT_NOT_ALLOWED, message) for message in turn.accounts.messages]
-    return found + _refused_server(turn) + refused + _refused_scaling(turn)
+    scaling = _refused_scaling(turn) + _failed_scaling(turn)
+    return found + _refused_server(turn) + refused + scaling
+
+
+def _failed_scaling(turn: Turn) -> list[tuple[Reason, str]]:
+    """Return what is wrong with the ScaledObjects of the model."""
+    problems = turn.observed.scaling
+    if not problems:
+        return []
+    message = "; ".join(problems)
+    if turn.spec.serving.autoscaling is not None:
+        message += (
+            ". Correct the cause, or set serving.autoscaling.engine HPA; HorizontalPodAutoscalers "
+            "scale what KEDA does not"
+        )
+    return [(Reason.KEDA_NOT_AVAILABLE, message)]
 
 
 def _refused_scaling(turn: Turn) -> list[tuple[Reason, str]]:

@@ -97,6 +97,8 @@ class Cluster:
     accepted: bool = True
     baselines: dict[str, Baseline] = dataclasses.field(default_factory=dict)
     platform: Platform = dataclasses.field(default_factory=Platform)
+    #: What is wrong with KEDA's ScaledObjects.
+    scaling: tuple[str, ...] = ()
     #: Host of the route, its creation time, and other routes.
     route_host: str = ""
     route_since: datetime.datetime | None = None

@@ -71,3 +71,14 @@ def test_an_available_engine_is_accepted(scaling: dict[str, object], platform: P
     accepted = find(world.status.conditions, ConditionType.ACCEPTED)
     assert accepted is not None
     assert accepted.status == "True"
+
+
+def test_a_scaled_object_that_does_not_scale_is_reported_with_kedas_message() -> None:
+    world = World(spec=spec(serving={"autoscaling": BY_KEDA}), platform=Platform(keda=True))
+    world.scaling = ("ScaledObject team/movies-keda: failed to parse cron",)
+    world.reconcile()
+    accepted = find(world.status.conditions, ConditionType.ACCEPTED)
+    assert accepted is not None
+    assert (accepted.status, accepted.reason) == ("False", Reason.KEDA_NOT_AVAILABLE)
+    for remedy in ("failed to parse cron", "engine HPA"):
+        assert remedy in accepted.message
