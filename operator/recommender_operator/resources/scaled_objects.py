@@ -81,11 +81,6 @@ def condition(stored: Manifest, kind: str) -> Manifest:
     return next((each for each in found if each.get("type") == kind), {})
 
 
-def is_ready(stored: Manifest) -> bool:
-    """Return whether KEDA scales by a ScaledObject."""
-    return condition(stored, "Ready").get("status") == "True"
-
-
 def not_ready(stored: Manifest) -> str:
     """Return why KEDA does not scale by a ScaledObject as it says; empty if it does."""
     found = condition(stored, "Ready")

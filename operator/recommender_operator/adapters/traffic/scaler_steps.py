@@ -39,8 +39,10 @@ class Scaled:
     service: Object
     options: Options
     by_keda: bool
-    #: Why KEDA is not tried now; empty if it may be.
-    refused: str = ""
+    #: Why KEDA did not scale as is wanted when it was tried; empty if nothing is known.
+    refusal: str = ""
+    #: Whether it is therefore not tried now.
+    refused: bool = False
     #: Whether the ScaledObject has waited too long for KEDA.
     stalled: bool = False
 
@@ -49,6 +51,13 @@ class Scaled:
         """Namespace and name of the ScaledObject."""
         name = scaled_objects.name(self.version, self.component)
         return self.subject.model.namespace, name
+
+    def succeeds(self) -> bool:
+        """Return whether KEDA scales as is wanted."""
+        stored = self.stored()
+        if not self.by_keda or stored is None or self.waits():
+            return False
+        return scaled_objects.is_current(stored, self.scaled_object())
 
     def wanted(self) -> str:
         """Return a digest of what is wanted of KEDA."""
@@ -97,10 +106,10 @@ class Scaled:
                 f"KEDA does not finish the deletion of ScaledObject {namespace}/{name}: run KEDA, "
                 "or remove the finalizer"
             )
-        if self.refused:
-            return f"ScaledObject {namespace}/{name}: {self.refused}"
-        refusal = "" if stored is None else scaled_objects.not_ready(stored)
-        return f"KEDA reports of ScaledObject {namespace}/{name}: {refusal}" if refusal else ""
+        if self.refusal:
+            return f"ScaledObject {namespace}/{name}: {self.refusal}"
+        reported = "" if stored is None else scaled_objects.not_ready(stored)
+        return f"KEDA reports of ScaledObject {namespace}/{name}: {reported}" if reported else ""
 
     def _by_keda(self, stored: Object | None) -> Step:
         # KEDA refuses one whose Deployment does not exist, or has no requests of CPU.

@@ -49,11 +49,14 @@ class Troubles:
             self._refusals.popitem(last=False)
 
     def refusal(self, place: Place, wanted: str) -> str:
-        """Return why nothing is tried now; empty if it may be tried."""
+        """Return why the settings were refused, until KEDA scales by them; empty if not."""
         found = self._refusals.get(place)
-        if found is None or found.wanted != wanted or self._clock() >= found.until:
-            return ""
-        return found.message
+        return found.message if found is not None and found.wanted == wanted else ""
+
+    def pauses(self, place: Place, wanted: str) -> bool:
+        """Return whether the settings were refused and are not yet tried again."""
+        found = self._refusals.get(place)
+        return found is not None and found.wanted == wanted and self._clock() < found.until
 
     def forget(self, place: Place) -> None:
         """Forget the refusals of a ScaledObject: KEDA scales by it."""

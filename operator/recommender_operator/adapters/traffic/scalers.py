@@ -10,6 +10,7 @@ that component, the problem is reported, and KEDA is tried again later.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
@@ -30,7 +31,7 @@ from recommender_operator.adapters.objects.owned_writes import (
 )
 from recommender_operator.adapters.traffic.port import Subject
 from recommender_operator.adapters.traffic.scaler_steps import OF_KEDA, Scaled, Step, is_deleted
-from recommender_operator.adapters.traffic.scaler_troubles import LONGEST_PAUSE, Troubles
+from recommender_operator.adapters.traffic.scaler_troubles import LONGEST_PAUSE, Place, Troubles
 from recommender_operator.resources import autoscaling, labels, scaled_objects
 from recommender_operator.resources.labels import Component
 from recommender_operator.resources.options import Options
@@ -156,21 +157,27 @@ class Scalers:
     ) -> Scaled:
         """Return a component with what is remembered of its ScaledObject."""
         found = Scaled(subject, version, component, service, self._options, by_keda)
-        place, wanted, waits = found.place, found.wanted(), found.waits()
-        stalled = self._troubles.lasted(place, waits) >= PATIENCE
-        stored = found.stored()
-        if stored is not None and not is_deleted(stored):
-            if stalled and not self._troubles.refusal(place, wanted):
-                why = scaled_objects.not_ready(stored) or "it has made no HorizontalPodAutoscaler"
-                message = f"KEDA does not scale by it: {why}"
-                # What did nothing in a minute is unlikely to do it in the next one.
-                self._troubles.refuse(place, wanted, message, pause=LONGEST_PAUSE)
-            elif not waits and scaled_objects.is_ready(stored):
-                self._troubles.forget(place)
-        refused = self._troubles.refusal(place, wanted)
-        return Scaled(
-            subject, version, component, service, self._options, by_keda, refused, stalled
+        place, wanted, stored = found.place, found.wanted(), found.stored()
+        stalled = self._troubles.lasted(place, found.waits()) >= PATIENCE
+        if found.succeeds():
+            self._troubles.forget(place)
+        elif stalled and stored is not None and not is_deleted(stored):
+            self._give_up(place, wanted, stored)
+        return dataclasses.replace(
+            found,
+            refusal=self._troubles.refusal(place, wanted),
+            refused=self._troubles.pauses(place, wanted),
+            stalled=stalled,
         )
+
+    def _give_up(self, place: Place, wanted: str, stored: Object) -> None:
+        """Remember that KEDA made no autoscaler of a ScaledObject."""
+        if self._troubles.pauses(place, wanted):
+            return
+        why = scaled_objects.not_ready(stored) or "it has made no HorizontalPodAutoscaler"
+        message = f"KEDA does not scale by it: {why}"
+        # What did nothing in a minute is unlikely to do it in the next one.
+        self._troubles.refuse(place, wanted, message, pause=LONGEST_PAUSE)
 
 
 def _is_refusal(error: KubeError | ForeignObjectError) -> bool:

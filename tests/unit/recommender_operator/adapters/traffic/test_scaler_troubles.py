@@ -77,10 +77,23 @@ async def test_what_was_refused_is_tried_again_later_or_with_other_settings() ->
     keda.time += FIRST_PAUSE
     await keda.settle(BY_KEDA)
     assert (keda.autoscalers(), keda.scaled_objects()) == ([], SCALED_NAMES)
+    assert len(keda.problems) == 2, "until KEDA shows that it scales"
+    keda.make_autoscalers()
+    await keda.look(BY_KEDA)
+    assert keda.problems == ()
+
+
+async def test_a_refused_change_leaves_the_former_scaled_object() -> None:
+    keda = Keda()
+    await keda.settle(BY_KEDA)
+    keda.make_autoscalers()
+    for name in SCALED_NAMES:
+        keda.report(name, Ready="True")
     keda.refuse(*SCALED_NAMES)
     await keda.look(MORE)
     assert not await keda.look(MORE)
-    assert keda.scaled_objects() == SCALED_NAMES, "they go on as they are"
+    assert (keda.autoscalers(), keda.scaled_objects()) == ([], SCALED_NAMES)
+    assert len(keda.problems) == 2
     keda.refuse()
     await keda.settle(BY_KEDA)
     assert keda.problems == ()
@@ -203,11 +216,13 @@ def test_pauses_grow_to_a_maximum_and_start_again_with_other_settings() -> None:
     for _ in range(7):
         troubles.refuse(place, "a", "no")
         before = time
-        while troubles.refusal(place, "a"):
+        while troubles.pauses(place, "a"):
             time += FIRST_PAUSE / 2
         pauses.append(time - before)
     assert pauses == [30, 60, 120, 240, 480, LONGEST_PAUSE, LONGEST_PAUSE]
-    assert troubles.refusal(place, "b") == ""
+    assert not troubles.pauses(place, "b")
     troubles.refuse(place, "b", "no")
+    assert troubles.pauses(place, "b")
     time += FIRST_PAUSE
-    assert troubles.refusal(place, "b") == ""
+    assert not troubles.pauses(place, "b")
+    assert troubles.refusal(place, "b") == "no"
