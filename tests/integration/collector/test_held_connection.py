@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -42,8 +43,8 @@ def impatient(held: HeldConnection) -> Iterator[None]:
 
 def _tell(held: HeldConnection, written: asyncio.Event) -> None:
     """Set the event as soon as bytes were given to the transport."""
-    assert held._connection is not None
-    transport = held._connection._writer.transport  # type: ignore[attr-defined]
+    connection: Any = held._connection
+    transport = connection._writer.transport
     real = transport.write
 
     def write(data: bytes) -> None:

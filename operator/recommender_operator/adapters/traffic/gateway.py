@@ -79,9 +79,9 @@ class GatewayTraffic:
             others.append(foreign(KINDS[HTTP_ROUTES], route))
             state = TrafficState(message=others[-1].message)
         own = [(name, it) for it in found if (name := it["metadata"]["name"]) in services]
-        problems = self._scalers.problems(subject, own, by_keda=by_keda)
+        scaling = self._scalers.state(subject, own, by_keda=by_keda)
         return TrafficView(
-            services=services, traffic=state, foreign=tuple(others), scaling=problems
+            services=services, traffic=state, foreign=tuple(others), scaling=scaling
         )
 
     async def _beside(self, subject: Subject) -> list[Object]:

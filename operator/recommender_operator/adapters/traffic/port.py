@@ -21,6 +21,7 @@ from recommender_operator.observed import (
     PLAIN,
     ModelObject,
     Routing,
+    Scaling,
     ServiceState,
     TrafficState,
     VersionObject,
@@ -86,8 +87,7 @@ class TrafficView:
     traffic: TrafficState
     #: Foreign objects with the names of the model's objects.
     foreign: tuple[Foreign, ...] = ()
-    #: What is wrong with KEDA's ScaledObjects, and what to do.
-    scaling: tuple[str, ...] = ()
+    scaling: Scaling = dataclasses.field(default_factory=Scaling)
 
 
 class Traffic(Protocol):

@@ -32,6 +32,7 @@ from recommender_operator.adapters.objects.owned_writes import (
 from recommender_operator.adapters.traffic.port import Subject
 from recommender_operator.adapters.traffic.scaler_steps import OF_KEDA, Scaled, Step, is_deleted
 from recommender_operator.adapters.traffic.scaler_troubles import LONGEST_PAUSE, Place, Troubles
+from recommender_operator.observed import Scaling
 from recommender_operator.resources import autoscaling, labels, scaled_objects
 from recommender_operator.resources.labels import Component
 from recommender_operator.resources.options import Options
@@ -81,16 +82,21 @@ class Scalers:
             for component in Component
         )
 
-    def problems(
+    def state(
         self, subject: Subject, services: Iterable[tuple[str, Object]], *, by_keda: bool
-    ) -> tuple[str, ...]:
-        """Return what is wrong with the ScaledObjects of services, and what to do."""
+    ) -> Scaling:
+        """Return what is wrong with the ScaledObjects of services, and whether they wait."""
         found = [
-            self._scaled(subject, version, component, service, by_keda=by_keda).problem()
+            self._scaled(subject, version, component, service, by_keda=by_keda)
             for version, service in services
             for component in Component
         ]
-        return tuple(problem for problem in found if problem)
+        return Scaling(
+            problems=tuple(problem for scaled in found if (problem := scaled.problem())),
+            waits=any(
+                scaled.refused or (scaled.waits() and not scaled.stalled) for scaled in found
+            ),
+        )
 
     async def ensure(self, subject: Subject, version: str, service: Object, claim: Claim) -> None:
         """Do the next step of each component. `claim` has the service among the owners."""

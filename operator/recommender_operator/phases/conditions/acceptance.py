@@ -5,12 +5,17 @@ The rest of the lifecycle continues; other phases and adapters do not use what i
 
 from __future__ import annotations
 
+import datetime
+
 from recommender_operator.api import base_url
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.spec import Provider
 from recommender_operator.api.spec_autoscaling import Engine
 from recommender_operator.phases import storage
 from recommender_operator.phases.turn import Turn
+
+#: Pause between looks while a ScaledObject waits, which nothing else may end.
+SCALING_POLL = datetime.timedelta(seconds=30)
 
 
 def step(turn: Turn) -> None:
@@ -49,7 +54,9 @@ def _refusals(turn: Turn) -> list[tuple[Reason, str]]:
 
 def _failed_scaling(turn: Turn) -> list[tuple[Reason, str]]:
     """Return what is wrong with the ScaledObjects of the model."""
-    problems = turn.observed.scaling
+    problems = turn.observed.scaling.problems
+    if turn.observed.scaling.waits:
+        turn.requeue(SCALING_POLL)
     if not problems:
         return []
     message = "; ".join(problems)

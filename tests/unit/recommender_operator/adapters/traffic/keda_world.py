@@ -39,7 +39,8 @@ class Keda:
             self.kube.kinds.add(SCALED_OBJECTS)
         self.time = 0.0
         #: What the last look reported.
-        self.problems: tuple[str, ...] = ()
+        self.problems: list[str] = []
+        self._waits = False
         self.use(options)
 
     def use(self, options: Any) -> None:
@@ -60,11 +61,15 @@ class Keda:
         """Look once, and act if the service is outdated, as the operator does."""
         subject = Subject(model=model(**sections), versions={NAME: version()}, pods={NAME: pods})
         view = await self.traffic.observe(subject)
-        self.problems = view.scaling
+        self.problems, self._waits = list(view.scaling.problems), view.scaling.waits
         outdated = NAME not in view.services or view.services[NAME].outdated
         if outdated:
             await self.traffic.ensure(subject, NAME)
         return outdated
+
+    def waits(self) -> bool:
+        """Return whether the last look asked for another one."""
+        return self._waits
 
     async def settle(self, sections: dict[str, Any]) -> None:
         for _ in range(5):

@@ -23,10 +23,10 @@ from tests.unit.recommender_operator.adapters.traffic.keda_world import (
     BY_KEDA,
     FIXED,
     NAME,
-    OPTIONS,
     SCALED_NAMES,
     Keda,
 )
+from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS
 
 FIRST, SECOND = SCALED_NAMES
 MORE = {"serving": {"replicas": 3, "autoscaling": {"maxReplicas": 9, "engine": "KEDA"}}}
@@ -57,12 +57,15 @@ async def test_a_webhook_that_does_not_answer_is_as_a_refusal() -> None:
 
 
 @pytest.mark.parametrize("status", [0, 401, 429, 500, 503])
-async def test_a_server_that_cannot_answer_now_is_asked_again(status: int) -> None:
+@pytest.mark.parametrize(("refused", "other"), [(FIRST, SECOND), (SECOND, FIRST)])
+async def test_a_server_that_cannot_answer_now_is_asked_again(
+    status: int, refused: str, other: str
+) -> None:
     keda = Keda()
-    keda.refuse(FIRST, status=status)
+    keda.refuse(refused, status=status)
     with pytest.raises(KubeError):
         await keda.look(BY_KEDA)
-    assert keda.scaled_objects() == [SECOND], "the other component has its scaler"
+    assert keda.scaled_objects() == [other], "the other component has its scaler"
     keda.refuse()
     await keda.settle(BY_KEDA)
     assert (keda.autoscalers(), keda.scaled_objects()) == ([], SCALED_NAMES)
@@ -74,13 +77,15 @@ async def test_what_was_refused_is_tried_again_later_or_with_other_settings() ->
     await keda.look(BY_KEDA)
     keda.refuse()
     assert not await keda.look(BY_KEDA)
+    assert keda.waits()
     keda.time += FIRST_PAUSE
     await keda.settle(BY_KEDA)
     assert (keda.autoscalers(), keda.scaled_objects()) == ([], SCALED_NAMES)
     assert len(keda.problems) == 2, "until KEDA shows that it scales"
     keda.make_autoscalers()
     await keda.look(BY_KEDA)
-    assert keda.problems == ()
+    assert not keda.problems
+    assert not keda.waits()
 
 
 async def test_a_refused_change_leaves_the_former_scaled_object() -> None:
@@ -96,7 +101,7 @@ async def test_a_refused_change_leaves_the_former_scaled_object() -> None:
     assert len(keda.problems) == 2
     keda.refuse()
     await keda.settle(BY_KEDA)
-    assert keda.problems == ()
+    assert not keda.problems
 
 
 async def test_the_autoscaler_stays_where_somebody_else_has_the_name() -> None:
@@ -128,6 +133,7 @@ async def test_a_scaled_object_without_effect_is_replaced_by_an_autoscaler() -> 
     keda.report(FIRST, Ready="False")
     keda.report(SECOND, Ready="True")
     assert not await keda.look(BY_KEDA), "KEDA has time"
+    assert keda.waits()
     assert any("failed to parse cron" in problem for problem in keda.problems)
     keda.time += PATIENCE
     await keda.settle(BY_KEDA)
@@ -149,7 +155,7 @@ async def test_what_keda_reports_of_metrics_takes_nothing_from_it_while_it_scale
         keda.time += LONGEST_PAUSE
     keda.report(FIRST, Ready="True")
     await keda.look(BY_KEDA)
-    assert keda.problems == ()
+    assert not keda.problems
 
 
 async def test_a_scaled_object_that_somebody_paused_stays() -> None:
@@ -170,7 +176,7 @@ async def test_a_deletion_that_keda_does_not_finish_is_reported_and_an_autoscale
     await keda.settle(BY_KEDA)
     keda.start_deletion()
     assert await keda.look(sections)
-    assert keda.problems == ()
+    assert not keda.problems
     keda.time += PATIENCE
     await keda.look(sections)
     assert not await keda.look(sections), "it is not outdated"

@@ -15,10 +15,10 @@ from tests.unit.recommender_operator.adapters.traffic.keda_world import (
     BY_KEDA,
     FIXED,
     NAME,
-    OPTIONS,
     SCALED_NAMES,
     Keda,
 )
+from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS
 
 
 async def test_keda_scales_if_it_is_asked_for_and_available() -> None:
