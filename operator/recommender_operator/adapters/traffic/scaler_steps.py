@@ -112,15 +112,22 @@ class Scaled:
         return f"KEDA reports of ScaledObject {namespace}/{name}: {reported}" if reported else ""
 
     def _by_keda(self, stored: Object | None) -> Step:
-        # KEDA refuses one whose Deployment does not exist, or has no requests of CPU.
-        pods = self.subject.pods.get(self.version, ())
-        if not any(podstates.label(pod, labels.COMPONENT) == self.component for pod in pods):
-            return Step.NOTHING
+        if stored is None and self._pods() < self._minimum():
+            # A Deployment starts with one pod; whatever KEDA does then, it has enough. KEDA also
+            # refuses an object whose Deployment does not exist.
+            return self._by_autoscaler()
         if self._own_autoscaler() is not None:
             return Step.DELETE_AUTOSCALER
         if stored is not None and scaled_objects.is_current(stored, self.scaled_object()):
             return Step.NOTHING
         return Step.APPLY_SCALED_OBJECT
+
+    def _pods(self) -> int:
+        pods = self.subject.pods.get(self.version, ())
+        return sum(podstates.label(pod, labels.COMPONENT) == self.component for pod in pods)
+
+    def _minimum(self) -> int:
+        return autoscaling.minimum(self.subject.model.spec.serving, self.component)
 
     def _by_autoscaler(self) -> Step:
         serving, autoscaler = self.subject.model.spec.serving, self._own_autoscaler()

@@ -27,7 +27,9 @@ BY_HPA = {"serving": {"replicas": 3, "autoscaling": {"maxReplicas": 6}}}
 BY_KEDA = {"serving": {"replicas": 3, "autoscaling": {"maxReplicas": 6, "engine": "KEDA"}}}
 AUTOSCALER_NAMES = sorted(autoscaling.name(NAME, component) for component in Component)
 SCALED_NAMES = sorted(scaled_objects.name(NAME, component) for component in Component)
-PODS = tuple(pod(kind, NAME, component=kind) for kind in Component)
+PODS = tuple(
+    pod(f"{kind}-{number}", NAME, component=kind) for kind in Component for number in range(3)
+)
 
 
 class Keda:

@@ -119,7 +119,7 @@ async def test_the_autoscaler_stays_where_somebody_else_has_the_name() -> None:
     assert any("does not belong to this model" in problem for problem in keda.problems)
 
 
-async def test_the_autoscaler_stays_while_keda_would_refuse_for_want_of_pods() -> None:
+async def test_the_autoscaler_stays_while_pods_are_missing() -> None:
     keda = Keda()
     await keda.settle(BY_HPA)
     assert not await keda.look(BY_KEDA, pods=())

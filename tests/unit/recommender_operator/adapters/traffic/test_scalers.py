@@ -8,6 +8,7 @@ from recommender_operator.adapters.kubernetes.port import (
     AUTOSCALERS,
     INFERENCE_SERVICES,
     SCALED_OBJECTS,
+    Object,
 )
 from tests.unit.recommender_operator.adapters.traffic.keda_world import (
     AUTOSCALER_NAMES,
@@ -15,6 +16,7 @@ from tests.unit.recommender_operator.adapters.traffic.keda_world import (
     BY_KEDA,
     FIXED,
     NAME,
+    PODS,
     SCALED_NAMES,
     Keda,
 )
@@ -43,12 +45,22 @@ async def test_keda_takes_over_once_it_is_installed() -> None:
     assert (keda.autoscalers(), keda.scaled_objects()) == ([], SCALED_NAMES)
 
 
-async def test_a_scaled_object_waits_for_the_deployment_that_keda_requires() -> None:
+@pytest.mark.parametrize("pods", [(), PODS[:2]], ids=["none", "too few"])
+async def test_an_autoscaler_starts_the_pods_of_a_version_before_keda_scales_them(
+    pods: tuple[Object, ...],
+) -> None:
     keda = Keda()
-    await keda.look(BY_KEDA, pods=())
-    assert not await keda.look(BY_KEDA, pods=()), "the version may become ready"
-    assert keda.scaled_objects() == []
+    await keda.look(BY_KEDA, pods=pods)
+    assert not await keda.look(BY_KEDA, pods=pods), "the version may become ready"
+    assert (keda.autoscalers(), keda.scaled_objects()) == (AUTOSCALER_NAMES, [])
     await keda.settle(BY_KEDA)
+    assert (keda.autoscalers(), keda.scaled_objects()) == ([], SCALED_NAMES)
+
+
+async def test_pods_that_are_missing_for_a_while_take_nothing_from_keda() -> None:
+    keda = Keda()
+    await keda.settle(BY_KEDA)
+    assert not await keda.look(BY_KEDA, pods=())
     assert keda.scaled_objects() == SCALED_NAMES
 
 
