@@ -192,8 +192,19 @@ def test_while_a_standby_answers_it_has_no_requests() -> None:
     assert world.status.previous in world.route
     assert world.routing == PLAIN
     world.services[world.stable()].turn(ready=True)
+    name = fresh.deployment(world.stable())
+    while world.routing.fresh != name:
+        assert not counted(world.reconcile(), name), "it has no requests yet"
+        world.tick()
+    assert counted(world.reconcile(), name)
     world.settle()
     assert world.stages()[3] == "Promoted"
+
+
+def counted(decision: a.Decision, name: str) -> bool:
+    """Whether a window of a step begins that compares with a deployment."""
+    saved = [action for action in decision.actions if isinstance(action, a.SaveBaseline)]
+    return any(name in each.samples for each in saved if each.key.startswith("step/"))
 
 
 def test_it_is_never_the_standby() -> None:

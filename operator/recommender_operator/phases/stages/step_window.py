@@ -40,16 +40,26 @@ def beside(turn: Turn, record: StepRecord) -> str | None:
 
 def start(turn: Turn, version: VersionObject) -> bool:
     """Start the window of a step; return False if the counters of a version are missing."""
-    stable, fresh = _stable(turn), turn.fresh
+    stable, record = _stable(turn), steps.current(version.status)
     arms = [version.name] if stable is None else [version.name, stable]
-    # A window begins with what has requests: another arm would be compared over another time.
-    if fresh is not None and turn.fresh_answers and fresh in turn.observed.samples:
+    fresh = turn.fresh
+    if fresh is not None and record is not None and _counts(turn, fresh, record):
         arms.append(fresh)
-    record = steps.current(version.status)
     in_shadow = record is not None and record.is_shadow
     if not in_shadow and windows.rollout_key(version) not in turn.observed.baselines:
         windows.save(turn, windows.rollout_key(version), arms)
     return windows.save(turn, windows.step_key(version), arms)
+
+
+def _counts(turn: Turn, fresh: str, record: StepRecord) -> bool:
+    """Return whether a window that begins now has the counters of the fresh champion.
+
+    It must have requests already: it would be compared over a time that it did not serve. At
+    weight 100 they are what it served in the rollout (`breaks.py`).
+    """
+    is_routed = turn.observed.traffic.routing.fresh == fresh
+    is_read = fresh in turn.observed.samples
+    return is_read and turn.fresh_answers and (is_routed or record.weight >= 100)
 
 
 def evaluate(turn: Turn, version: VersionObject, record: StepRecord) -> StepVerdict:
