@@ -25,7 +25,8 @@ from recommender_operator.adapters.traffic.port import (
     ready_condition,
     service_state,
 )
-from recommender_operator.adapters.traffic.scaler_steps import has_autoscaler_of_keda
+from recommender_operator.adapters.traffic.refused_services import RefusedServices
+from recommender_operator.adapters.traffic.scaler_steps import keeps_replicas, scaled_by_keda
 from recommender_operator.adapters.traffic.scalers import Scalers
 from recommender_operator.api.spec import ServingSpec
 from recommender_operator.observed import PLAIN, Routing, ServiceState, TrafficState
@@ -53,6 +54,7 @@ class GatewayTraffic:
         self._objects = OwnedObjects(kube)
         self._scalers = Scalers(kube, options, clock)
         self._options = options
+        self._refused = RefusedServices()
 
     async def observe(self, subject: Subject) -> TrafficView:
         model = subject.model
@@ -67,7 +69,7 @@ class GatewayTraffic:
             found,
             lambda version, service: (
                 lacking(str(service["metadata"]["uid"]))
-                or _keeps_replicas(subject, version, service)
+                or keeps_replicas(subject, version, service)
                 or self._scalers.lacks(subject, version, service, by_keda=by_keda)
             ),
         )
@@ -78,6 +80,7 @@ class GatewayTraffic:
         else:
             others.append(foreign(KINDS[HTTP_ROUTES], route))
             state = TrafficState(message=others[-1].message)
+        state = dataclasses.replace(state, refused=self._refused.of(model))
         own = [(name, it) for it in found if (name := it["metadata"]["name"]) in services]
         scaling = self._scalers.state(subject, own, by_keda=by_keda)
         return TrafficView(
@@ -98,13 +101,20 @@ class GatewayTraffic:
         return [*budgets, *current]
 
     async def ensure(self, subject: Subject, version: str) -> None:
+        if not fresh.is_fresh(version):
+            await self._ensure(subject, version)
+            return
+        with self._refused.noted(subject.model, version):
+            await self._ensure(subject, version)
+
+    async def _ensure(self, subject: Subject, version: str) -> None:
         service = _current(subject, version)
         if service is None:
             served = subject.versions[fresh.version_of(version)]
             manifest = inference_service.standard(
                 subject.model, served, self._options, name=version
             )
-            if _scaled_by_keda(subject, version):
+            if scaled_by_keda(subject, version):
                 autoscaling.leave_replicas(manifest)
             service = await self._objects.apply(INFERENCE_SERVICES, manifest, subject.claim)
         # The service owns what follows, so that it is deleted with the service.
@@ -166,20 +176,8 @@ def _current(subject: Subject, version: str) -> Object | None:
         return None
     metadata = stored["metadata"]
     same = inference_service.is_current(metadata.get("annotations"), subject.model.spec)
-    same = same and not _keeps_replicas(subject, version, stored)
+    same = same and not keeps_replicas(subject, version, stored)
     return stored if same and not metadata.get("deletionTimestamp") else None
-
-
-def _scaled_by_keda(subject: Subject, version: str) -> bool:
-    """Return whether KEDA's autoscalers, which write the number of pods, are there."""
-    return any(has_autoscaler_of_keda(subject, version, each) for each in Component)
-
-
-def _keeps_replicas(subject: Subject, version: str, service: Object) -> bool:
-    """Return whether KServe still leaves the number of pods to an autoscaler that is gone."""
-    if subject.model.spec.serving.autoscaling is not None or _scaled_by_keda(subject, version):
-        return False
-    return autoscaling.leaves_replicas(service)
 
 
 def _services(

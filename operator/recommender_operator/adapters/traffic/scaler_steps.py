@@ -179,6 +179,18 @@ def has_autoscaler_of_keda(subject: Subject, version: str, component: Component)
     return controller is not None and controller.get("kind") == scaled_objects.KIND
 
 
+def scaled_by_keda(subject: Subject, version: str) -> bool:
+    """Return whether KEDA's autoscalers, which write the number of pods, are there."""
+    return any(has_autoscaler_of_keda(subject, version, each) for each in Component)
+
+
+def keeps_replicas(subject: Subject, version: str, service: Object) -> bool:
+    """Return whether KServe still leaves the number of pods to an autoscaler that is gone."""
+    if subject.model.spec.serving.autoscaling is not None or scaled_by_keda(subject, version):
+        return False
+    return autoscaling.leaves_replicas(service)
+
+
 def is_deleted(thing: Object) -> bool:
     """Return whether an object is being deleted."""
     return bool(thing["metadata"].get("deletionTimestamp"))

@@ -29,6 +29,7 @@ from recommender_operator.adapters.objects.owned_writes import (
     ForeignObjectError,
     OwnedObjects,
 )
+from recommender_operator.adapters.pods import redaction
 from recommender_operator.adapters.traffic.port import Subject
 from recommender_operator.adapters.traffic.scaler_steps import OF_KEDA, Scaled, Step, is_deleted
 from recommender_operator.adapters.traffic.scaler_troubles import LONGEST_PAUSE, Place, Troubles
@@ -40,8 +41,6 @@ from recommender_operator.resources.ownership import foreign
 
 #: Time that KEDA has to make an autoscaler, or to finish a deletion, in seconds. It takes one.
 PATIENCE = 60.0
-#: Maximum length of a server's message.
-MAX_MESSAGE = 300
 #: Errors that a later try of the same request may not have.
 PASSING = (
     HTTPStatus.UNAUTHORIZED,
@@ -120,7 +119,7 @@ class Scalers:
         except (KubeError, ForeignObjectError) as error:
             if step not in OF_KEDA or not _is_refusal(error):
                 raise
-            self._troubles.refuse(scaled.place, scaled.wanted(), str(error)[:MAX_MESSAGE])
+            self._troubles.refuse(scaled.place, scaled.wanted(), redaction.head(str(error)))
             again = self._scaled(
                 scaled.subject,
                 scaled.version,
