@@ -20,8 +20,6 @@ KIND = "ScaledObject"
 #: Maximum length of the name, which is the value of a label.
 MAX_NAME = 63
 NAME_DIGITS = 8
-#: Maximum length of KEDA's message in a condition.
-MAX_MESSAGE = 300
 
 
 def wanted(serving: ServingSpec) -> bool:
@@ -86,7 +84,7 @@ def not_ready(stored: Manifest) -> str:
     found = condition(stored, "Ready")
     if found.get("status") != "False":
         return ""
-    return str(found.get("message") or found.get("reason") or "it is not ready")[:MAX_MESSAGE]
+    return str(found.get("message") or found.get("reason") or "it is not ready")
 
 
 def _digest(spec: Manifest) -> str:

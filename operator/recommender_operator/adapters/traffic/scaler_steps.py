@@ -6,6 +6,7 @@ import dataclasses
 import enum
 
 from recommender_operator.adapters.kubernetes.port import AUTOSCALERS, SCALED_OBJECTS, Object
+from recommender_operator.adapters.pods import redaction
 from recommender_operator.adapters.pods import states as podstates
 from recommender_operator.adapters.traffic.port import Subject
 from recommender_operator.resources import autoscaling, labels, scaled_objects
@@ -108,7 +109,7 @@ class Scaled:
             )
         if self.refusal:
             return f"ScaledObject {namespace}/{name}: {self.refusal}"
-        reported = "" if stored is None else scaled_objects.not_ready(stored)
+        reported = "" if stored is None else redaction.head(scaled_objects.not_ready(stored))
         return f"KEDA reports of ScaledObject {namespace}/{name}: {reported}" if reported else ""
 
     def _by_keda(self, stored: Object | None) -> Step:

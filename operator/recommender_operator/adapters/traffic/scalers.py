@@ -180,7 +180,7 @@ class Scalers:
         if self._troubles.pauses(place, wanted):
             return
         why = scaled_objects.not_ready(stored) or "it has made no HorizontalPodAutoscaler"
-        message = f"KEDA does not scale by it: {why}"
+        message = redaction.head(f"KEDA does not scale by it: {why}")
         # What did nothing in a minute is unlikely to do it in the next one.
         self._troubles.refuse(place, wanted, message, pause=LONGEST_PAUSE)
 
