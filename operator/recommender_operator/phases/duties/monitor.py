@@ -227,7 +227,7 @@ def _obstacle(turn: Turn, champion: VersionObject) -> str | None:
         return general
     if turn.observed.retrainings_full:
         return turn.observed.retrainings_full
-    if recalibrates and (missing := recalibrating.obstacle(turn)):
+    if recalibrates and (missing := recalibrating.obstacle(turn, champion)):
         return missing
     if reacted is not None and not turn.due(reacted, cooldown, _POLL):
         return f"none before {(reacted + cooldown).isoformat(timespec='seconds')} (cooldown)"

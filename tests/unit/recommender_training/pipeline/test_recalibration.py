@@ -26,7 +26,8 @@ from recommender_training.pipeline.champion import Champion
 
 SCHEMA = Path(__file__).parents[4] / "docs" / "evaluation.schema.json"
 MADE = {
-    "of": "movies-0123abcd", "slope": 0.8, "shift": -0.6, "since": "2026-11-01T00:00:00Z",
+    "of": "movies-0123abcd", "slope": 0.8, "shift": -0.6, "totalSlope": 0.8,
+    "totalShift": -0.6, "since": "2026-11-01T00:00:00Z",
     "judgedSince": "2026-11-15T00:00:00Z", "through": "2026-11-22T00:00:00Z", "users": 3500,
     "labels": 2800, "ratio": 0.7, "ratioAfter": 1.01, "gain": 0.012, "gainLow": 0.01,
     "gainHigh": 0.014,
