@@ -25,8 +25,10 @@ LEAST_FITTED, LEAST_JUDGED = 100, 30
 SLOPES = (0.5, 2.0)
 #: The most that the odds are multiplied or divided by, as in a training.
 MAX_SHIFT = 4.0
-#: A gain counts where it is so many standard errors above zero, as in a training.
+#: Standard errors of an interval, as in a training: the slope has to gain so much.
 STANDARD_ERRORS = 2.0
+#: The calibration has to gain more: errors are too small if users return daily.
+LEAST_ERRORS = 3.0
 _AS_TRAINED = Scale()
 
 
@@ -142,8 +144,8 @@ def _centre(labels: Labels) -> float:
 def _gain(judged: Labels, bins: list[Bin], new: Scale, old: Scale) -> tuple[float, float]:
     """Return the log loss that one calibration saves over another, and its standard errors.
 
-    The covariance between bins is unknown, so the errors of the bins are added up: never too
-    small.
+    The covariance between bins is unknown, so the errors of the bins are added up. That between
+    the days of a user is not counted: too small if users return daily.
     """
     total, error = 0.0, 0.0
     for each in bins:
@@ -169,9 +171,9 @@ def _checked(judged: Labels, bins: list[Bin], chosen: Scale, before: Scale) -> J
     )
     if not all(map(math.isfinite, (gain, error, found.ratio, found.ratio_after))):
         return Refused("the sums of the labels give no finite number")
-    if gain > error:
+    if gain > LEAST_ERRORS / STANDARD_ERRORS * error:
         return found
     return Refused(
         f"it would save {gain:+.5f} [{found.low:+.5f}, {found.high:+.5f}] of the log loss in the "
-        "last window, on which it was not fitted: no significant gain"
+        f"last window, on which it was not fitted: no significant gain ({LEAST_ERRORS:g} errors)"
     )

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from recommender_operator.analysis.labels import read_days
 from recommender_operator.observed import CollectorReading, JobKind, VersionObject
 from tests.unit.recommender_operator.analysis.label_worlds import Shop
 from tests.unit.recommender_operator.drift_worlds import look, settle
@@ -33,13 +34,12 @@ def until_made(world: World, oracle: Oracle) -> VersionObject:
 def weeks(world: World, *shops: Shop) -> None:
     """Let the collector tell of these weeks after a usual first one."""
     labelled(world, USUAL, len(shops))
-    rng = np.random.default_rng(1)
-    days = [day for shop in (USUAL, *shops) for day in shop.week(rng)]
     before = world.outcomes
     assert before is not None
-    dated = [
-        {**day, "day": old["day"]} for day, old in zip(days, before.body["days"], strict=True)
-    ]
+    numbers = list(read_days(before.body, world.stable()))
+    rng = np.random.default_rng(1)
+    days = [day for shop in (USUAL, *shops) for day in shop.week(rng)]
+    dated = [{**day, "day": number} for day, number in zip(days, numbers, strict=True)]
     world.outcomes = CollectorReading(body={**before.body, "days": dated})
 
 

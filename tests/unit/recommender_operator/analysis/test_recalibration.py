@@ -77,6 +77,18 @@ def test_usual_labels_give_no_significant_gain() -> None:
         assert "no significant gain" in seen.why
 
 
+def test_a_gain_of_two_errors_is_none_as_users_return_daily() -> None:
+    shop = dataclasses.replace(FEWER, users=40, now_young=0.17, now_old=0.0425)
+    refused = [
+        seen
+        for seed in range(20)
+        if isinstance(seen := found(days_of(shop, shop, shop, seed=seed)), Refused)
+        and "[+" in seen.why
+    ]
+    assert refused, "intervals above 0"
+    assert all(seen.why.endswith("no significant gain (3 errors)") for seen in refused)
+
+
 def test_odds_beyond_what_a_calibration_may_change_are_refused() -> None:
     seen = found(days_of(*[Shop(now_young=0.02, now_old=0.005)] * 3))
     assert isinstance(seen, Refused)
