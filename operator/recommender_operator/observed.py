@@ -140,6 +140,8 @@ class TrafficState:
     #: Whether an earlier release wrote the route, with other paths; it is written again.
     outdated: bool = False
     routing: Routing = PLAIN
+    #: Why the API server refused fresh deployments, by name.
+    refused: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

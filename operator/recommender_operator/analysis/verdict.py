@@ -32,13 +32,13 @@ class StepVerdict:
 
 
 def evaluate(
-    spec: AnalysisSpec, candidate: WindowStats, stable: WindowStats | None, no_comparison: str = ""
+    spec: AnalysisSpec, candidate: WindowStats, stable: WindowStats | None
 ) -> StepVerdict:
     """Return the verdict on a candidate from everything it served since the start of its step.
 
     `stable` covers the same time; None if no version serves beside the candidate. If counters of
     either were lost, nothing passes and no comparison fails; the candidate still fails if the
-    remaining counters break a limit. `no_comparison` says why no comparison fails in any case.
+    remaining counters break a limit.
     """
     if candidate.pods == 0:
         return StepVerdict(
@@ -48,9 +48,8 @@ def evaluate(
         stable = None
     verdicts = tuple(_checked(m, spec, candidate) for m in _metrics(spec, candidate, stable))
     verdicts = tuple(_with_causes(metric, candidate) for metric in verdicts)
-    why = no_comparison or ("the stable version lost counters" if stable and stable.lost else "")
-    if why:
-        verdicts = tuple(_not_compared(metric, why) for metric in verdicts)
+    if stable is not None and stable.lost:
+        verdicts = tuple(_not_compared(metric) for metric in verdicts)
     verdict = combined(Verdict(m.verdict) for m in verdicts)
     message = _message(verdict, verdicts)
     if (lost := _lost(candidate, stable)) and verdict is not Verdict.FAIL:
@@ -74,10 +73,10 @@ def _lost(candidate: WindowStats, stable: WindowStats | None) -> str:
     return f"counters of {' and '.join(words)} were lost (restarted or deleted)" if words else ""
 
 
-def _not_compared(metric: MetricVerdict, why: str) -> MetricVerdict:
+def _not_compared(metric: MetricVerdict) -> MetricVerdict:
     if metric.metric not in COMPARISONS or metric.verdict != Verdict.FAIL:
         return metric
-    message = f"not compared: {why}"
+    message = "not compared: the stable version lost counters"
     return metric.model_copy(update={"verdict": str(Verdict.INCONCLUSIVE), "message": message})
 
 

@@ -85,8 +85,9 @@ class RolloutSpec(ApiModel):
     fresh_champion: bool = Field(
         default=False,
         description="During a rollout a second, new deployment of the champion gets as many "
-        "requests as the candidate, and the steps compare the candidate with it instead of with "
-        "pods that have been warm for long. It costs one more deployment.",
+        "requests as the candidate, but at most half of the champion's, and the steps compare the "
+        "candidate with it instead of with pods that have been warm for long. It costs one more "
+        "deployment.",
     )
 
     @property

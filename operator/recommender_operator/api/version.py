@@ -203,14 +203,14 @@ class StepRecord(ApiModel):
     verdict: str = Field(default="Inconclusive", max_length=32, description="Verdict of the step.")
     passed_until: datetime.datetime | None = Field(
         default=None,
-        description="When its verdict last changed from Pass to another one; its deadline begins "
-        "again then.",
+        description="When its verdict last changed from Pass to another one, or its window began "
+        "again without a fresh champion; its deadline begins again then.",
     )
     metrics: tuple[MetricVerdict, ...] = Field(
         default=(), max_length=20, description="The metrics with their numbers."
     )
-    fresh_champion: bool = Field(
-        default=False,
+    fresh_champion: bool | None = Field(
+        default=None,
         description="Whether the stable values are those of a fresh deployment of the champion.",
     )
 
@@ -268,16 +268,27 @@ class FreshChampion(ApiModel):
     version: str = Field(max_length=253, description="Champion that it is a deployment of.")
     unready_since: datetime.datetime | None = Field(
         default=None,
-        description="Time since which the rollout waits for it; absent if it is ready.",
+        description="Time since which it has no requests: until it is ready and a step begins. "
+        "Absent while it serves.",
+    )
+    impaired_since: datetime.datetime | None = Field(
+        default=None,
+        description="Time since which only some of its pods are ready, or its counters are "
+        "missing; absent if neither is so.",
     )
     outages: int = Field(
-        default=0, ge=0, description="Number of times that it was not ready after it had been."
+        default=0, ge=0, description="Number of times that it failed while it served."
     )
     given_up: str = Field(
         default="",
         max_length=1024,
         description="Why the rollout goes on without it, compared with the champion's other pods.",
     )
+
+    @property
+    def serves(self) -> bool:
+        """Whether it has a share of the requests, with which the steps compare the candidate."""
+        return self.unready_since is None and not self.given_up
 
 
 class Smoke(ApiModel):

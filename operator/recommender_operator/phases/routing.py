@@ -61,14 +61,15 @@ def fresh_of(
 def fresh_weight(share: int, *, by_users: bool) -> int:
     """Return the fresh champion's percent of what a route sends to champion and candidate.
 
-    It answers as many requests as a candidate with this percent, or all that the champion has
-    left. If users are assigned, the route sends the champion everything, and its transformers pass
-    on what is the candidate's: then the fresh one takes at most half, because it is new to a load
-    that the candidate does not have.
+    It answers as many requests as a candidate with this percent, but at most half of what the
+    champion gets: the other pods receive all of it if the fresh one dies, and an autoscaler leaves
+    pods without requests at their minimum. A single percent is the fresh one's.
+    If users are assigned, the route sends the champion everything, and its transformers pass on
+    what is the candidate's.
     """
     left = 100 - share
     if not by_users:
-        return min(share, left)
+        return max(1, min(share, left // 2))
     return min(50, max(1, round(100 * share / left)))
 
 

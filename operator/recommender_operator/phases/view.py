@@ -233,7 +233,7 @@ class View:
         champion's version, nothing else does.
         """
         record = routing.fresh_of(self.spec.rollout, self.candidate, self.champion)
-        if record is None or record.unready_since is not None or self.standby is not None:
+        if record is None or not record.serves or self.standby is not None:
             return False
         service = self.service(fresh.deployment(record.version))
         return service is not None and service.ready_pods > 0

@@ -8,62 +8,29 @@ import pytest
 
 from recommender_operator import actions as a
 from recommender_operator.analysis.window import window_stats
-from recommender_operator.api.version import FreshChampion
 from recommender_operator.observed import PLAIN, Routing
 from recommender_operator.phases.stages import breaks
 from recommender_operator.resources import fresh
 from tests.unit.recommender_operator.drift_worlds import DRIFT
 from tests.unit.recommender_operator.experiment_worlds import PLAN
+from tests.unit.recommender_operator.fresh_worlds import (
+    FRESH,
+    beside,
+    candidate,
+    deployment,
+    record,
+    waiting,
+)
 from tests.unit.recommender_operator.simulation.cluster import spec
 from tests.unit.recommender_operator.started_worlds import in_canary, rolled_out_second
 from tests.unit.recommender_operator.world import World
-
-FRESH = {"freshChampion": True}
-
-
-def beside(**sections: object) -> World:
-    """A world whose second version has its first share, beside a fresh champion."""
-    world = in_canary(**{"rollout": FRESH} | sections)
-    assert world.routing.fresh == deployment(world)
-    return world
-
-
-def waiting(**sections: object) -> World:
-    """A world whose second version waits for a fresh champion that has no ready pod."""
-    world = World(spec=spec(**{"rollout": FRESH} | sections))
-    world.settle()
-    world.seed(2)
-    for _ in range(30):
-        world.reconcile()
-        world.finish_jobs()
-        if deployment(world) in world.services:
-            world.services[deployment(world)].turn(ready=False)
-            world.tick()
-            world.reconcile()
-            return world
-        world.tick()
-    raise AssertionError(world.summary())
-
-
-def deployment(world: World) -> str:
-    return fresh.deployment(world.stable())
-
-
-def candidate(world: World) -> str:
-    return world.status.candidate or ""
-
-
-def record(world: World) -> FreshChampion:
-    (second,) = [v for v in world.versions.values() if v.spec.training.seed == 2]
-    assert second.status.fresh_champion is not None
-    return second.status.fresh_champion
 
 
 def reasons(world: World) -> list[str]:
     return [event.reason for event in world.events]
 
 
-def test_at_each_step_it_has_as_much_as_the_candidate_or_all_that_the_champion_has_left() -> None:
+def test_at_each_step_it_has_as_much_as_the_candidate_or_half_of_what_is_left() -> None:
     world = beside(rollout=FRESH | {"steps": [{"weight": w} for w in (10, 50, 80, 100)]})
     world.settle()
     shares = [
@@ -73,7 +40,7 @@ def test_at_each_step_it_has_as_much_as_the_candidate_or_all_that_the_champion_h
         for name in action.weights
         if world.seed_of(name) == 2
     ]
-    assert list(dict.fromkeys(shares)) == [(10, 10), (50, 50), (80, 20), (100, 0)]
+    assert list(dict.fromkeys(shares)) == [(10, 10), (50, 25), (80, 10), (100, 0)]
     assert world.stages()[2] == "Promoted"
 
 
@@ -140,72 +107,6 @@ def test_one_that_is_never_ready_holds_the_rollout_for_a_bounded_time() -> None:
     assert not any(step.fresh_champion for v in world.versions.values() for step in v.status.steps)
 
 
-def test_if_it_dies_its_requests_return_before_anything_else_is_written() -> None:
-    world = beside()
-    world.services[deployment(world)].turn(ready=False, falls_back=True)
-    decision = world.reconcile()
-    first = decision.actions[0]
-    assert isinstance(first, a.SetTraffic)
-    assert (first.weights, first.routing) == ({world.stable(): 90, candidate(world): 10}, PLAIN)
-    assert record(world).outages == 1
-    assert reasons(world).count("FreshChampionUnavailable") == 1
-    assert world.status.fresh_champion_weight == 0
-
-
-def test_while_it_is_away_the_step_neither_passes_nor_fails_and_goes_on_with_it() -> None:
-    world = beside()
-    world.services[deployment(world)].turn(ready=False)
-    world.watch(60)
-    world.reconcile()
-    assert [(step.weight, step.verdict) for step in world.steps] == [(10, "Inconclusive")]
-    assert "is not ready, so the step cannot pass" in world.message("AnalysisPassed")
-    world.services[deployment(world)].turn(ready=True)
-    world.watch(10)
-    assert world.routing.fresh_weight == 10
-    world.settle()
-    assert world.stages()[2] == "Promoted"
-
-
-def test_while_it_is_away_a_candidate_that_breaks_a_limit_is_still_rolled_back() -> None:
-    world = beside()
-    world.services[deployment(world)].turn(ready=False)
-    world.reconcile()
-    world.error_share[2] = 0.5
-    world.watch(60)
-    assert world.stages()[2] == "RolledBack"
-
-
-@pytest.mark.parametrize("weight", [10, 50])
-def test_if_it_stays_away_the_step_begins_again_with_the_champions_other_pods(weight: int) -> None:
-    steps = [{"weight": weight}, {"weight": 100}]
-    world = beside(rollout=FRESH | {"steps": steps}, serving={"readyDeadlineSeconds": 60})
-    world.watch(10)
-    world.services[deployment(world)].turn(ready=False)
-    world.watch(70)
-    assert record(world).given_up
-    began = next(b.taken_at for key, b in world.baselines.items() if key.startswith("step/"))
-    assert (world.now - began).total_seconds() < 20
-    world.settle()
-    assert world.stages()[2] == "Promoted"
-    assert deployment(world) not in world.services
-    first = next(v.status.steps[0] for v in world.versions.values() if v.status.steps)
-    metrics = {each.metric for each in first.metrics}
-    assert "latencyMedianMilliseconds" in metrics, "it was compared"
-
-
-def test_one_that_fails_again_and_again_is_given_up() -> None:
-    world = beside(analysis={"maxInterruptions": 1, "stepSeconds": 600, "deadlineSeconds": 6000})
-    for _ in range(2):
-        world.services[deployment(world)].turn(ready=False)
-        world.watch(10)
-        if deployment(world) in world.services:
-            world.services[deployment(world)].turn(ready=True)
-            world.watch(10)
-    assert "it was not ready 2 times" in record(world).given_up
-    assert world.routing == PLAIN
-    assert [step.weight for step in world.steps] == [10]
-
-
 @pytest.mark.parametrize("action", ["promote", "abort"])
 def test_it_ends_with_the_rollout(action: str) -> None:
     world = beside()
@@ -249,14 +150,18 @@ def test_switched_off_the_step_begins_again_with_the_champions_other_pods() -> N
     assert not list(filter(fresh.is_fresh, world.services))
 
 
-def test_switched_on_in_a_step_the_step_begins_again_with_it() -> None:
+def test_switched_on_in_a_step_it_serves_from_the_next_one_on() -> None:
     world = in_canary()
+    began = next(b.taken_at for key, b in world.baselines.items() if key.startswith("step/"))
     world.edit(rollout=FRESH)
     world.watch(15)
-    assert world.routing.fresh == deployment(world)
+    assert (deployment(world) in world.services, world.routing) == (True, PLAIN)
+    assert "serves from the next step on" in world.message("Progressing")
+    kept = [b.taken_at for key, b in world.baselines.items() if key.startswith("step/")]
+    assert kept == [began], "the window of the step goes on"
     world.settle()
     (second,) = [v for v in world.versions.values() if v.spec.training.seed == 2]
-    assert [step.fresh_champion for step in second.status.steps] == [True, True, False]
+    assert [step.fresh_champion for step in second.status.steps] == [None, True, None]
 
 
 def test_while_paused_none_begins_but_one_that_dies_still_loses_its_requests() -> None:
@@ -287,8 +192,19 @@ def test_while_a_standby_answers_it_has_no_requests() -> None:
     assert world.status.previous in world.route
     assert world.routing == PLAIN
     world.services[world.stable()].turn(ready=True)
+    name = fresh.deployment(world.stable())
+    while world.routing.fresh != name:
+        assert not counted(world.reconcile(), name), "it has no requests yet"
+        world.tick()
+    assert counted(world.reconcile(), name)
     world.settle()
     assert world.stages()[3] == "Promoted"
+
+
+def counted(decision: a.Decision, name: str) -> bool:
+    """Whether a window of a step begins that compares with a deployment."""
+    saved = [action for action in decision.actions if isinstance(action, a.SaveBaseline)]
+    return any(name in each.samples for each in saved if each.key.startswith("step/"))
 
 
 def test_it_is_never_the_standby() -> None:
@@ -351,14 +267,9 @@ def test_breaks_compare_the_candidate_with_it_and_later_with_all_of_the_former_c
     assert world.stable() == second
 
 
-@pytest.mark.parametrize("shadow", [False, True])
-def test_the_first_write_of_a_look_that_loses_it_gives_the_candidate_no_more(shadow: bool) -> None:
+def test_the_first_write_of_a_look_that_loses_it_gives_the_candidate_no_more() -> None:
     world = beside()
-    if shadow:
-        world = in_canary(rollout=FRESH | {"shadow": {}}, analysis={"maxInterruptions": 0})
-        world.tick(60)  # the phase could pass now
-    else:
-        world.annotations["promote"] = "now"
+    world.annotations["promote"] = "now"
     before = world.route
     world.services[deployment(world)].turn(ready=False)
     first = world.reconcile().actions[0]
@@ -366,3 +277,15 @@ def test_the_first_write_of_a_look_that_loses_it_gives_the_candidate_no_more(sha
     assert first.weights == before
     world.settle()
     assert world.stages()[2] == "Promoted"
+
+
+def test_in_the_shadow_phase_it_waits_and_loses_nothing() -> None:
+    world = in_canary(rollout=FRESH | {"shadow": {}}, analysis={"maxInterruptions": 0})
+    world.services[deployment(world)].turn(ready=False)
+    world.watch(30)
+    assert world.weight == 0
+    world.services[deployment(world)].turn(ready=True)
+    while world.weight == 0:
+        world.watch(5)
+    assert (record(world).given_up, record(world).outages) == ("", 0)
+    assert world.routing.fresh == deployment(world)

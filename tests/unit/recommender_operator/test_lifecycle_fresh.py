@@ -10,6 +10,7 @@ from recommender_operator.adapters.kubernetes.port import (
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     VERSIONS,
+    KubeError,
 )
 from recommender_operator.resources import fresh, http_route
 from tests.unit.recommender_operator.stories import Story, end_of_two
@@ -39,12 +40,12 @@ async def test_a_rollout_has_it_from_its_first_step_to_its_end() -> None:
 
     await story.until(ended, looks=200)
     await story.until(lambda: fresh.deployment(first) not in services(story))
-    assert seen == [((100,), 0), ((10, 90), 10), ((50, 50), 50)]
+    assert seen == [((100,), 0), ((10, 90), 10), ((50, 50), 25)]
     assert parts(story) == ((100,), 0)
-    assert exported == {None, 10.0, 50.0}, "as an arm of its own"
+    assert exported == {None, 10.0, 25.0}, "as an arm of its own"
     assert exported_share(story, fresh.deployment(first)) is None
     status = story.rig.kube.find(VERSIONS, second)["status"]
-    assert [step["freshChampion"] for step in status["steps"]] == [True, True, False]
+    assert [step.get("freshChampion") for step in status["steps"]] == [True, True, None]
     assert status["freshChampion"]["version"] == first
 
 
@@ -77,3 +78,27 @@ async def test_one_whose_pods_never_become_ready_does_not_stop_the_rollout() -> 
     record: dict[str, Any] = story.rig.kube.find(VERSIONS, second)["status"]["freshChampion"]
     assert "was not ready for 600 s" in record["givenUp"]
     assert fresh.deployment(first) not in services(story)
+
+
+async def test_one_that_the_api_server_refuses_does_not_stop_the_rollout() -> None:
+    story = Story("Gateway", rollout=FRESH)
+    first = await story.first()
+    refused = KubeError("exceeded quota: pods", status=403, reason="Forbidden")
+
+    def fault(verb: str, _resource: object, name: str) -> KubeError | None:
+        return refused if verb == "apply" and name == fresh.deployment(first) else None
+
+    story.rig.kube.fault = fault
+    second = await story.second()
+    await story.until(lambda: story.stages[second] == "Promoted", looks=200)
+    record: dict[str, Any] = story.rig.kube.find(VERSIONS, second)["status"]["freshChampion"]
+    assert "was not ready for 600 s" in record["givenUp"]
+    assert "exceeded quota: pods" in record["givenUp"]
+
+
+async def test_without_the_field_no_status_knows_of_it() -> None:
+    story = Story("Gateway")
+    await story.first()
+    second = await story.second()
+    await story.until(lambda: story.stages[second] == "Promoted", looks=200)
+    assert "freshChampion" not in str(story.rig.kube.objects)

@@ -24,6 +24,7 @@ from recommender_operator.adapters.traffic.port import (
     ready_condition,
     service_state,
 )
+from recommender_operator.adapters.traffic.refused_services import RefusedServices
 from recommender_operator.adapters.traffic.scalers import Scalers
 from recommender_operator.api.spec import ServingSpec
 from recommender_operator.observed import PLAIN, Routing, ServiceState, TrafficState
@@ -49,6 +50,7 @@ class GatewayTraffic:
         self._objects = OwnedObjects(kube)
         self._scalers = Scalers(kube, options)
         self._options = options
+        self._refused = RefusedServices()
 
     async def observe(self, subject: Subject) -> TrafficView:
         model = subject.model
@@ -73,6 +75,7 @@ class GatewayTraffic:
         else:
             others.append(foreign(KINDS[HTTP_ROUTES], route))
             state = TrafficState(message=others[-1].message)
+        state = dataclasses.replace(state, refused=self._refused.of(model))
         return TrafficView(services=services, traffic=state, foreign=tuple(others))
 
     async def _beside(self, subject: Subject) -> list[Object]:
@@ -89,6 +92,13 @@ class GatewayTraffic:
         return [*budgets, *current]
 
     async def ensure(self, subject: Subject, version: str) -> None:
+        if not fresh.is_fresh(version):
+            await self._ensure(subject, version)
+            return
+        with self._refused.noted(subject.model, version):
+            await self._ensure(subject, version)
+
+    async def _ensure(self, subject: Subject, version: str) -> None:
         service = _current(subject, version)
         if service is None:
             served = subject.versions[fresh.version_of(version)]

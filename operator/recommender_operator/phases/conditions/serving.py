@@ -137,6 +137,7 @@ def _beside(turn: Turn) -> str:
     if name is None:
         return ""
     if not turn.fresh_answers:
-        return f"; the fresh champion {name} is not ready"
+        what = "serves from the next step on" if turn.is_ready(name) else "is not ready"
+        return f"; the fresh champion {name} {what}"
     part = routing.arms(turn.desired_weights, turn.desired_routing).get(name, 0)
     return f", and the fresh champion {name} {part} %" if part else ""

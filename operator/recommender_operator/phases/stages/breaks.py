@@ -33,8 +33,8 @@ def watch_candidate(turn: Turn, candidate: VersionObject) -> str | None:
     if champion is None or not turn.spec.drift.enabled:
         return None
     key = windows.break_key(candidate)
-    # The sessions of a fresh champion are as many as the candidate's; the others may be few.
-    beside = turn.fresh or champion.name
+    # A fresh champion is compared in the steps too; without requests its window never fills.
+    beside = turn.fresh if turn.fresh is not None and turn.fresh_answers else champion.name
     ours = windows.since_baseline(turn, key, candidate.name)
     theirs = windows.since_baseline(turn, key, beside)
     if ours is None or theirs is None:
@@ -110,9 +110,13 @@ def _served_beside(
         return None
     if previous.name not in start.samples or previous.name not in end.samples:
         return None
-    both = [previous.name, fresh.deployment(previous.name)]
-    present = [name for name in both if name in start.samples and name in end.samples]
-    served = window_stats(_pods(start, present), _pods(end, present))
+    counted = [previous.name]
+    beside = fresh.deployment(previous.name)
+    if beside in start.samples and beside in end.samples:
+        # A pod that restarted in the rollout must not void the counts of the others for good.
+        alone = window_stats(start.samples[beside], end.samples[beside])
+        counted += [beside] * (not alone.lost)
+    served = window_stats(_pods(start, counted), _pods(end, counted))
     _, share = routing.user_shares(champion.status.experiment)
     return dataclasses.replace(served, user_share=share)
 

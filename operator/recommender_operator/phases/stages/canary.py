@@ -81,7 +81,7 @@ def _next(turn: Turn, version: VersionObject) -> None:
     if weight is None:
         _promote_if_allowed(turn, version, "all steps passed")
         return
-    if version.status.weight == 0 and weight < 100 and fresh_champion.delays(turn):
+    if fresh_champion.delays(turn, version, weight):
         return
     if version.status.weight != weight:
         turn.change(version.name, weight=weight)

@@ -3,8 +3,11 @@
 Pods that have served for weeks have warm caches, and a candidate's have not. With
 `rollout.freshChampion` another deployment of the champion starts with the rollout and gets as many
 requests as the candidate, so both are equally new. It is no version: its share is part of the
-champion's, to whose other pods it returns as soon as the fresh one is not ready. Its failure is no
-fault of the candidate: the step waits for it for a bounded time, and then goes on without it.
+champion's.
+
+It serves for whole steps only: it joins at the start of one, and if it fails, its share returns to
+the champion's other pods, with which that step begins again. So no window has requests of a time
+in which another arm was beside the candidate.
 """
 
 from __future__ import annotations
@@ -15,12 +18,15 @@ from recommender_operator.actions import DropBaseline
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import FreshChampion
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases.stages import steps, windows
+from recommender_operator.phases.stages import readiness, refusals, steps, windows
 from recommender_operator.phases.turn import Turn
 from recommender_operator.resources import fresh
 
 _ROUTE = datetime.timedelta(seconds=1)
 _POLL = datetime.timedelta(seconds=5)
+#: Time that its counters may be missing while those of the candidate are read. A Prometheus server
+#: knows new pods after a few scrapes only.
+UNREAD = datetime.timedelta(minutes=2)
 
 
 def step(turn: Turn, version: VersionObject, *, frozen: bool) -> bool:
@@ -34,7 +40,7 @@ def step(turn: Turn, version: VersionObject, *, frozen: bool) -> bool:
     champion, record = turn.champion, version.status.fresh_champion
     if champion is None or not turn.spec.rollout.has_fresh_champion:
         turn.change(version.name, fresh_champion=None)
-        return record is not None and not record.given_up and _restart(turn, version)
+        return record is not None and record.serves and _restart(turn, version)
     if record is None or record.version != champion.name:
         if not frozen:
             new = FreshChampion(version=champion.name, unready_since=turn.time)
@@ -43,94 +49,164 @@ def step(turn: Turn, version: VersionObject, *, frozen: bool) -> bool:
         return False
     if record.given_up or version.status.weight >= 100:
         return False
-    if record.unready_since is None:
-        return not _works(turn, record) and _lose(turn, version, record)
-    return _wait(turn, version, record, record.unready_since, frozen=frozen)
-
-
-def delays(turn: Turn) -> bool:
-    """Return whether the first step waits for it, so that users reach both at the same time."""
-    if turn.fresh is None or turn.fresh_answers:
+    if record.unready_since is not None:
+        if not frozen:
+            _wait(turn, version, record, record.unready_since)
         return False
-    turn.requeue(_POLL)
-    return True
+    return _check(turn, version, record)
 
 
-def _works(turn: Turn, record: FreshChampion) -> bool:
-    """Return whether it has the pods to answer by its model."""
-    service = turn.service(fresh.deployment(record.version))
-    return service is not None and service.ready_pods > 0
+def delays(turn: Turn, version: VersionObject, weight: int) -> bool:
+    """Let it serve from the next step on; return whether the first step waits for it.
 
-
-def _wait(
-    turn: Turn,
-    version: VersionObject,
-    record: FreshChampion,
-    since: datetime.datetime,
-    *,
-    frozen: bool,
-) -> bool:
-    """Begin to use it once it is ready, or give it up."""
-    name = fresh.deployment(record.version)
-    if turn.is_ready(name):
+    Later ones do not: between two steps nothing would protect the users of the candidate.
+    """
+    record = turn.versions[version.name].status.fresh_champion
+    if turn.fresh is None or record is None or record.serves or weight >= 100:
+        return False
+    if turn.is_ready(turn.fresh):
         ready = record.model_copy(update={"unready_since": None})
         turn.change(version.name, fresh_champion=ready)
         message = (
-            f"{name}, a fresh deployment of {record.version}, gets as many requests as "
+            f"{turn.fresh}, a fresh deployment of {record.version}, gets requests beside "
             f"{version.name}, which is compared with it"
         )
         turn.info(Reason.FRESH_CHAMPION_SERVES, message, version=version.name)
         return False
-    turn.requeue(_POLL)
-    limit = datetime.timedelta(seconds=turn.spec.serving.ready_deadline_seconds)
-    if frozen or not turn.due(since, limit, _POLL):
+    if version.status.weight > 0:
         return False
-    return _give_up(turn, version, record, f"it was not ready for {limit.total_seconds():.0f} s")
-
-
-def _lose(turn: Turn, version: VersionObject, record: FreshChampion) -> bool:
-    """Let its requests return to the champion's other pods at once."""
-    turn.route_first()
-    turn.requeue(_ROUTE)
-    most = turn.spec.analysis.max_interruptions
-    counted = {"unready_since": turn.time, "outages": record.outages + 1}
-    lost = record.model_copy(update=counted)
-    if lost.outages > most:
-        why = f"it was not ready {lost.outages} times, analysis.maxInterruptions is {most}"
-        _give_up(turn, version, lost, why)
-        return True
-    turn.change(version.name, fresh_champion=lost)
-    what = _what(turn, record)
-    message = f"{what}: its requests return to {record.version}, and the step waits for it"
-    turn.warn(Reason.FRESH_CHAMPION_UNAVAILABLE, message, version=version.name)
+    turn.requeue(_POLL)
     return True
 
 
-def _give_up(turn: Turn, version: VersionObject, record: FreshChampion, why: str) -> bool:
-    state = _what(turn, record)
-    message = f"the rollout goes on without a fresh champion: {why}; {state}"[:1024]
-    ended = record.model_copy(update={"unready_since": None, "given_up": message})
+def _wait(
+    turn: Turn, version: VersionObject, record: FreshChampion, since: datetime.datetime
+) -> None:
+    """Give it up if it does not become ready; no step in progress is compared with it."""
+    name = fresh.deployment(record.version)
+    if turn.is_ready(name):
+        return
+    turn.requeue(_POLL)
+    if turn.service(name) is None and turn.accounts.serving:
+        allowed = refusals.restarted(turn, since)
+        waits = record.model_copy(update={"unready_since": allowed})
+        turn.change(version.name, fresh_champion=waits)
+        return
+    limit = datetime.timedelta(seconds=turn.spec.serving.ready_deadline_seconds)
+    if turn.due(since, limit, _POLL):
+        why = f"it was not ready for {limit.total_seconds():.0f} s"
+        _give_up(turn, version, record, f"{why}; {_state(turn, name)}")
+
+
+def _check(turn: Turn, version: VersionObject, record: FreshChampion) -> bool:
+    """Withdraw one that serves and fails; one that answers partly has the candidate's grace."""
+    name = fresh.deployment(record.version)
+    service = turn.service(name)
+    if service is None or service.ready_pods == 0:
+        return _lose(turn, version, record, _state(turn, name))
+    if (error := _unkept(turn, version, name)) is not None:
+        turn.route_first()
+        turn.requeue(_ROUTE)
+        why = f"the counters at the start of the step could not be stored with its own: {error}"
+        _give_up(turn, version, record, why)
+        _restart(turn, version)
+        return True
+    partly, unread = not service.ready, _is_unread(turn, version, name)
+    if not partly and not unread:
+        _note(turn, version, record, None)
+        return False
+    since = record.impaired_since or turn.time
+    _note(turn, version, record, since)
+    turn.requeue(_POLL)
+    if not turn.due(since, readiness.GRACE if partly else UNREAD, _POLL):
+        return False
+    cause = turn.observed.sample_errors.get(name, "no pod answered")
+    what = _state(turn, name) if partly else f"{name} has no counters ({cause})"
+    return _lose(turn, version, record, what)
+
+
+def _note(
+    turn: Turn, version: VersionObject, record: FreshChampion, since: datetime.datetime | None
+) -> None:
+    noted = record.model_copy(update={"impaired_since": since})
+    turn.change(version.name, fresh_champion=noted)
+
+
+def _is_unread(turn: Turn, version: VersionObject, name: str) -> bool:
+    """Return whether its counters alone are missing in a step."""
+    samples = turn.observed.samples
+    in_step = steps.current(version.status) is not None and version.status.weight > 0
+    return in_step and version.name in samples and name not in samples
+
+
+def _unkept(turn: Turn, version: VersionObject, name: str) -> str | None:
+    """Return why the start of a window with its counters could not be stored."""
+    for key in (windows.step_key(version), windows.rollout_key(version)):
+        baseline = turn.observed.baselines.get(key)
+        # The largest ones are not even in memory: they have an error and no counters at all.
+        known = baseline is not None and (name in baseline.samples or not baseline.samples)
+        if baseline is not None and baseline.error and known:
+            return baseline.error
+    return None
+
+
+def _lose(turn: Turn, version: VersionObject, record: FreshChampion, what: str) -> bool:
+    """Let its requests return to the champion's other pods at once, and begin the step again."""
+    turn.route_first()
+    turn.requeue(_ROUTE)
+    most = turn.spec.analysis.max_interruptions
+    lost = record.model_copy(
+        update={
+            "unready_since": turn.time,
+            "impaired_since": None,
+            "outages": record.outages + 1,
+        }
+    )
+    if lost.outages > most:
+        why = f"it failed {lost.outages} times, analysis.maxInterruptions is {most}"
+        _give_up(turn, version, lost, f"{why}; {what}")
+    else:
+        turn.change(version.name, fresh_champion=lost)
+        message = (
+            f"{what}: its requests return to {record.version}, with whose other pods the step "
+            f"compares {version.name} until its end"
+        )
+        turn.warn(Reason.FRESH_CHAMPION_UNAVAILABLE, message, version=version.name)
+    _restart(turn, version)
+    return True
+
+
+def _give_up(turn: Turn, version: VersionObject, record: FreshChampion, why: str) -> None:
+    message = f"the rollout goes on without a fresh champion: {why}"[:1024]
+    ended = record.model_copy(
+        update={"unready_since": None, "impaired_since": None, "given_up": message}
+    )
     turn.change(version.name, fresh_champion=ended)
     turn.warn(
         Reason.FRESH_CHAMPION_UNAVAILABLE,
         f"{message}. {version.name} is compared with the other pods of {record.version}",
         version=version.name,
     )
-    return _restart(turn, version)
 
 
-def _what(turn: Turn, record: FreshChampion) -> str:
-    name = fresh.deployment(record.version)
+def _state(turn: Turn, name: str) -> str:
     service = turn.service(name)
-    state = f"{service.reason} {service.message}".strip() if service else "it does not exist"
-    return f"{name} is not ready" + (f" ({state})" if state else "")
+    if service is None:
+        refused = turn.observed.traffic.refused.get(name)
+        return f"{name} is not ready ({refused or 'it does not exist'})"
+    state = f"{service.reason} {service.message}".strip()
+    what = "only partly ready" if service.ready_pods > 0 else "not ready"
+    return f"{name} is {what}" + (f" ({state})" if state else "")
 
 
 def _restart(turn: Turn, version: VersionObject) -> bool:
-    """Forget the window of the step: the champion's other pods may have had no requests in it."""
+    """Begin the window of the step, and its deadline, again: its measure is another one now."""
     record = steps.current(version.status)
     if record is None or record.is_shadow or record.weight >= 100:
         return False
     turn.do(DropBaseline(key=windows.step_key(version)))
+    if windows.error(turn, windows.rollout_key(version)):
+        turn.do(DropBaseline(key=windows.rollout_key(version)))
+    steps.note(turn, version.name, passed_until=turn.time)
     turn.requeue(_POLL)
     return True

@@ -34,28 +34,32 @@ def beside(turn: Turn, record: StepRecord) -> str | None:
 
     The fresh one gets requests neither in a shadow phase nor at weight 100.
     """
-    shares = not record.is_shadow and record.weight < 100 and turn.standby is None
+    shares = not record.is_shadow and record.weight < 100 and turn.fresh_answers
     return turn.fresh if shares and turn.fresh is not None else _stable(turn)
-
-
-def _waits(turn: Turn, arm: str | None) -> str:
-    """Return why comparisons do not count for now; empty if they do."""
-    if arm is None or arm != turn.fresh or turn.fresh_answers:
-        return ""
-    return f"{arm}, the fresh champion to compare with, is not ready"
 
 
 def start(turn: Turn, version: VersionObject) -> bool:
     """Start the window of a step; return False if the counters of a version are missing."""
-    stable, fresh = _stable(turn), turn.fresh
+    stable, record = _stable(turn), steps.current(version.status)
     arms = [version.name] if stable is None else [version.name, stable]
-    if fresh is not None and fresh in turn.observed.samples:
+    fresh = turn.fresh
+    if fresh is not None and record is not None and _counts(turn, fresh, record):
         arms.append(fresh)
-    record = steps.current(version.status)
     in_shadow = record is not None and record.is_shadow
     if not in_shadow and windows.rollout_key(version) not in turn.observed.baselines:
         windows.save(turn, windows.rollout_key(version), arms)
     return windows.save(turn, windows.step_key(version), arms)
+
+
+def _counts(turn: Turn, fresh: str, record: StepRecord) -> bool:
+    """Return whether a window that begins now has the counters of the fresh champion.
+
+    It must have requests already: it would be compared over a time that it did not serve. At
+    weight 100 they are what it served in the rollout (`breaks.py`).
+    """
+    is_routed = turn.observed.traffic.routing.fresh == fresh
+    is_read = fresh in turn.observed.samples
+    return is_read and turn.fresh_answers and (is_routed or record.weight >= 100)
 
 
 def evaluate(turn: Turn, version: VersionObject, record: StepRecord) -> StepVerdict:
@@ -80,15 +84,11 @@ def evaluate(turn: Turn, version: VersionObject, record: StepRecord) -> StepVerd
     if candidate is None:
         message = _unkept(baseline) or _why_no_counters(turn, version.name)
         return StepVerdict(verdict=Verdict.ERROR, metrics=(), message=message)
-    why = _waits(turn, arm)
-    # The champion's other pods show a cause that all deployments share; they have been warm for
-    # long, so they are no measure of a latency.
-    known = _stable(turn) if why else arm
-    stable = windows.since_baseline(turn, key, known, unkept=True) if known else None
+    stable = windows.since_baseline(turn, key, arm, unkept=True) if arm else None
     if stable is not None and stable.lost and record.weight >= 100:
         # It receives no requests, so no counters are missing.
         stable = None
-    seen = verdicts.evaluate(_limits(turn, record), candidate, _compared(stable, record), why)
+    seen = verdicts.evaluate(_limits(turn, record), candidate, _compared(stable, record))
     if seen.verdict is not Verdict.FAIL and not baseline.error and windows.lost(candidate, stable):
         # Only a window without loss may pass, so start another one.
         start(turn, version)
@@ -103,15 +103,12 @@ def _qualified(
     `error`: why the start of the window could not be stored.
     """
     arm = beside(turn, record)
-    why = _waits(turn, arm)
     kind, message = seen.verdict, seen.message
     if seen.verdict is Verdict.FAIL:
         return seen
     if error:
         # The window ends with this process: it may fail a candidate, but not promote it.
         kind, message = Verdict.ERROR, error
-    elif why and seen.verdict is not Verdict.ERROR:
-        kind, message = Verdict.INCONCLUSIVE, f"{why}, so the step cannot pass; {seen.message}"
     elif seen.verdict is Verdict.PASS and arm and not is_compared and record.weight < 100:
         kind, message = Verdict.ERROR, _why_no_counters(turn, arm)
     elif arm is not None and arm == turn.fresh:
@@ -150,7 +147,7 @@ def note(turn: Turn, version: VersionObject, record: StepRecord, seen: StepVerdi
         "verdict": str(seen.verdict),
         "metrics": seen.metrics,
         "judged_at": turn.time,
-        "fresh_champion": turn.fresh_answers and beside(turn, record) == turn.fresh,
+        "fresh_champion": (turn.fresh_answers and beside(turn, record) == turn.fresh) or None,
     }
     if not same_verdict and record.verdict == str(Verdict.PASS):
         noted["passed_until"] = turn.time

@@ -157,15 +157,6 @@ def test_lost_counters_of_the_stable_version_compare_nothing(left: int) -> None:
     assert "not compared" in metric(slow, "latencyMedianMilliseconds").message
 
 
-def test_a_measure_that_is_none_fails_no_comparison_but_shows_causes_that_all_share() -> None:
-    why = "the fresh champion is not ready"
-    slow = evaluate(SPEC, served(seconds=0.3), served(), why)
-    assert slow.verdict is not Verdict.FAIL
-    assert f"not compared: {why}" in metric(slow, "latencyMedianMilliseconds").message
-    assert evaluate(SPEC, served(errors=500), served(), why).verdict is Verdict.FAIL
-    assert evaluate(SPEC, served(errors=500), served(errors=500), why).verdict is not Verdict.FAIL
-
-
 def test_fast_medians_are_never_compared() -> None:
     # Ten times slower, and below the floor.
     assert evaluate(SPEC, served(seconds=0.015), served(seconds=0.001)).verdict is Verdict.PASS

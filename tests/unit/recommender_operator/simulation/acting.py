@@ -56,6 +56,7 @@ def execute(cluster: Cluster, action: a.Action) -> None:
             cluster.route, cluster.route_host, cluster.route_since = {}, "", None
             cluster.routing = PLAIN
         case a.SaveBaseline():
+            _check_window(cluster, action)
             cluster.baselines[action.key] = Baseline(
                 key=action.key, taken_at=action.taken_at, samples=action.samples
             )
@@ -189,10 +190,19 @@ def _check_fresh(cluster: Cluster, action: a.SetTraffic) -> None:
     assert champion == cluster.champion(), f"{name} is no deployment of the champion"
     assert cluster.unfinished(), f"{name} has requests without a candidate"
     left = 100 if action.routing.experiment else action.weights.get(champion, 0)
-    assert 0 < part <= left, f"{name} has {part} of {left} %"
+    assert 0 < part <= max(1, left // 2), f"{name} has {part} of {left} %"
     service = cluster.services.get(name)
     assert service is not None, f"{name} has requests without a service"
     assert service.pods > 0, f"{name} has requests without a pod"
+
+
+def _check_window(cluster: Cluster, action: a.SaveBaseline) -> None:
+    """A step compares with a fresh champion only from when it has requests."""
+    for name in filter(fresh.is_fresh, action.samples):
+        if action.key.startswith("step/"):
+            candidate = cluster.versions[action.key.split("/")[1]]
+            routed = name == cluster.routing.fresh
+            assert routed or candidate.status.steps[-1].weight == 100, f"{name} has no requests"
 
 
 def _check_users(cluster: Cluster, action: a.SetTraffic) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from recommender_operator.adapters.kubernetes.port import (
     BUDGETS,
     INFERENCE_SERVICES,
+    NAMESPACE_TERMINATING,
+    ConflictError,
+    KubeError,
 )
 from recommender_operator.adapters.objects import owned
 from recommender_operator.adapters.traffic.gateway import GatewayTraffic
@@ -77,3 +82,38 @@ def test_its_pods_are_known_by_the_owner_and_are_not_those_of_the_champion() -> 
     owners = dict.fromkeys(["uid-a", "uid-b", "uid-c"], version().uid)
     found = owned.serving_pods([own, theirs, forged], owners, "uid-model", [version()])
     assert found == {NAME: [own], FRESH: [theirs]}
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 422])
+async def test_a_refusal_of_its_objects_is_told_and_does_not_end_the_look(status: int) -> None:
+    kube = FakeKube()
+    traffic = GatewayTraffic(kube, OPTIONS)
+    kube.fault = lambda *_: KubeError("exceeded quota", status=status)
+    await traffic.ensure(subject(), FRESH)
+    with pytest.raises(KubeError):
+        await traffic.ensure(subject(), NAME)
+    kube.fault = lambda *_: None
+    assert (await traffic.observe(subject())).traffic.refused == {FRESH: "exceeded quota"}
+    await traffic.ensure(subject(), FRESH)
+    assert (await traffic.observe(subject())).traffic.refused == {}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KubeError("down", status=500),
+        KubeError("gone"),
+        KubeError("slowly", status=429),
+        KubeError("who?", status=401),
+        KubeError("ends", status=403, causes={NAMESPACE_TERMINATING}),
+        ConflictError("changed", status=409),
+    ],
+    ids=str,
+)
+async def test_a_failure_that_says_nothing_about_its_objects_ends_the_look(
+    error: KubeError,
+) -> None:
+    kube = FakeKube()
+    kube.fault = lambda *_: error
+    with pytest.raises(KubeError):
+        await GatewayTraffic(kube, OPTIONS).ensure(subject(), FRESH)

@@ -1,0 +1,64 @@
+"""Fresh deployments that the API server refused: a quota, an admission policy, a missing right.
+
+A rollout goes on without one (`phases/stages/fresh_champion.py`), so a refusal must not end the
+look: the status would not be written, and with it the time since which the rollout waits.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import logging
+from collections.abc import Iterator
+
+from recommender_operator.adapters.kubernetes.port import ConflictError, KubeError
+from recommender_operator.adapters.pods import redaction
+from recommender_operator.observed import ModelObject
+
+logger = logging.getLogger(__name__)
+
+#: Maximum number of remembered refusals; a forgotten one is only missing in a message.
+REMEMBERED = 256
+#: Refusals of the request rather than of the object: the look is repeated.
+_PASSING = frozenset({401, 409, 429})
+
+
+class RefusedServices:
+    """The last refusal of each fresh deployment, in the memory of this process."""
+
+    def __init__(self) -> None:
+        self._why: collections.OrderedDict[tuple[str, str], str] = collections.OrderedDict()
+
+    def of(self, model: ModelObject) -> dict[str, str]:
+        """Return why deployments of a model were refused, by name."""
+        return {name: why for (uid, name), why in self._why.items() if uid == model.uid}
+
+    @contextlib.contextmanager
+    def noted(self, model: ModelObject, deployment: str) -> Iterator[None]:
+        """Remember a refusal instead of raising it.
+
+        Raises:
+            ConflictError: an object has changed.
+            KubeError: the API server failed, or its refusal is no answer about the object.
+        """
+        place = (model.uid, deployment)
+        try:
+            yield
+        except ConflictError:
+            raise
+        except KubeError as error:
+            if not _is_about_the_object(error):
+                raise
+            why = redaction.head(str(error))
+            logger.warning("%s/%s is refused: %s", model.namespace, deployment, why)
+            self._why[place] = why
+            self._why.move_to_end(place)
+            if len(self._why) > REMEMBERED:
+                self._why.popitem(last=False)
+        else:
+            self._why.pop(place, None)
+
+
+def _is_about_the_object(error: KubeError) -> bool:
+    passes = error.namespace_terminating or error.status in _PASSING
+    return 400 <= error.status < 500 and not passes
