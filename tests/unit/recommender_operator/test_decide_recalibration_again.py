@@ -45,6 +45,10 @@ def weeks(world: World, *shops: Shop) -> None:
 
 def test_it_runs_no_experiment_as_its_lists_are_the_same() -> None:
     world, oracle = drifted(experiment=PLAN, serving={"impressions": 1})
+    until_made(world, oracle)
+    look(world, oracle, 1)
+    told = world.message("Drifted")
+    assert told.endswith("is in progress, without an experiment: its lists are the same")
     settle(world, oracle)
     version, wanted = made(world)
     assert world.champion() == version.name

@@ -215,7 +215,8 @@ def _obstacle(turn: Turn, champion: VersionObject) -> str | None:
     if candidate is not None and causes.retrains(turn, candidate):
         return f"the retraining {candidate.name} is in progress"
     if candidate is not None and recalibrates and _is_recalibrated(turn, candidate):
-        return f"the recalibration {candidate.name} is in progress"
+        lists = ", without an experiment: its lists are the same" if spec.experiment else ""
+        return f"the recalibration {candidate.name} is in progress{lists}"
     if frozen := retraining.frozen(turn):
         return frozen
     if spec.drift.dry_run:
