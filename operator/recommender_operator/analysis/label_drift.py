@@ -39,7 +39,8 @@ class LabelVerdict:
     """What the windows say; `through` is the last day of the last window, None before it.
 
     INCONCLUSIVE: no window is full yet. `cause` is that of the last failed window in a row, and
-    `since` the first day of the first one.
+    `since` the first day of the first one. `failing_since` is the first day of the last windows
+    that failed without one in between that passed; None if the last one passed.
     """
 
     verdict: Verdict
@@ -49,6 +50,7 @@ class LabelVerdict:
     cause: Cause | None = None
     through: int | None = None
     since: int | None = None
+    failing_since: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,7 @@ def judge(spec: DriftSpec, days: Mapping[int, Labels], start: int = 0) -> LabelV
     if not windows:
         return _inconclusive(spec, days, "a week after the first one")
     failed = _in_a_row(spec, windows)
+    last = _without_a_gap(failed, windows[-1])
     return LabelVerdict(
         verdict=Verdict.PASS if windows[-1].cause is None else Verdict.FAIL,
         message=windows[-1].message,
@@ -101,6 +104,7 @@ def judge(spec: DriftSpec, days: Mapping[int, Labels], start: int = 0) -> LabelV
         cause=failed[-1].cause if failed else None,
         through=windows[-1].through,
         since=first + failed[0].week * DAYS if failed else None,
+        failing_since=first + last[0].week * DAYS if last else None,
     )
 
 
@@ -146,6 +150,18 @@ def _in_a_row(spec: DriftSpec, windows: Sequence[_Window]) -> list[_Window]:
         if len(row) < needed(spec) or clear >= needed(spec):
             row = []
     return row
+
+
+def _without_a_gap(failed: Sequence[_Window], last: _Window) -> list[_Window]:
+    """Return the failed windows from week to week up to the last one; none if that passed."""
+    found: list[_Window] = []
+    week = last.week
+    for window in reversed(failed):
+        if window.week != week:
+            break
+        found.insert(0, window)
+        week -= 1
+    return found
 
 
 def _window(

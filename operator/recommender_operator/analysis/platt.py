@@ -23,6 +23,10 @@ class Scale:
         """Return the calibrated log-odds."""
         return self.slope * log_odds + self.shift
 
+    def after(self, first: Scale) -> Scale:
+        """Return the scale that does the same as the first one, and then this one."""
+        return Scale(self.slope * first.slope, self.at(first.shift))
+
 
 @dataclasses.dataclass(frozen=True)
 class Bin:

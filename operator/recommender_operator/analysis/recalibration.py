@@ -25,8 +25,11 @@ LEAST_FITTED, LEAST_JUDGED = 100, 30
 SLOPES = (0.5, 2.0)
 #: The most that the odds are multiplied or divided by, as in a training.
 MAX_SHIFT = 4.0
-#: A gain counts where it is so many standard errors above zero, as in a training.
+#: Standard errors of an interval, as in a training: the slope has to gain so much.
 STANDARD_ERRORS = 2.0
+#: The calibration has to gain more: errors are too small if users return daily.
+LEAST_ERRORS = 3.0
+_AS_TRAINED = Scale()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,6 +37,8 @@ class Judged:
     """A calibration, and what the last window says about it, on which it was not fitted."""
 
     scale: Scale
+    #: The same from the network as it was trained.
+    total: Scale
     users: int
     labels: float
     #: Positive labels for each expected one, as served and with the new calibration.
@@ -61,8 +66,14 @@ class Refused:
     why: str
 
 
-def judge(days: Mapping[int, Labels], since: int, through: int) -> Judged | Refused:
-    """Return a calibration for the drifted windows, from the day `since` to the day `through`."""
+def judge(
+    days: Mapping[int, Labels], since: int, through: int, before: Scale = _AS_TRAINED
+) -> Judged | Refused:
+    """Return a calibration for the drifted windows, from the day `since` to the day `through`.
+
+    `before` is what former recalibrations did to the network. The bounds hold for all together:
+    small steps must not add up to what no single one may change.
+    """
     last = through - DAYS + 1
     fitted = added(labels for day, labels in days.items() if since <= day < last)
     judged = added(labels for day, labels in days.items() if last <= day <= through)
@@ -76,16 +87,21 @@ def judge(days: Mapping[int, Labels], since: int, through: int) -> Judged | Refu
         shifted, scaled = platt.fit(fit_bins, has_slope=False), platt.fit(fit_bins)
     except ValueError as invalid:
         return Refused(str(invalid))
-    if not SLOPES[0] <= scaled.slope <= SLOPES[1]:
-        return Refused(
-            f"the labels follow the log-odds with a slope of {scaled.slope:.2f}: what the network "
-            "tells apart has changed, not only its calibration"
-        )
+    for slope in (scaled.slope, scaled.after(before).slope):
+        if not SLOPES[0] <= slope <= SLOPES[1]:
+            return Refused(
+                f"the labels follow the log-odds with a slope of {slope:.2f}: what the network "
+                "tells apart has changed, not only its calibration"
+            )
     gain, error = _gain(judged, bins, scaled, shifted)
     chosen = scaled if gain > error else shifted
-    if abs(chosen.at(_centre(judged)) - _centre(judged)) > math.log(MAX_SHIFT):
-        return Refused(f"the odds changed by more than a factor of {MAX_SHIFT:g}")
-    return _checked(judged, bins, chosen)
+    served = _centre(judged)
+    trained = (served - before.shift) / before.slope
+    if max(abs(chosen.at(served) - each) for each in (served, trained)) > math.log(MAX_SHIFT):
+        return Refused(
+            f"the odds changed by more than a factor of {MAX_SHIFT:g} since the training"
+        )
+    return _checked(judged, bins, chosen, before)
 
 
 def _few(labels: Labels, least: int, where: str) -> str:
@@ -128,8 +144,8 @@ def _centre(labels: Labels) -> float:
 def _gain(judged: Labels, bins: list[Bin], new: Scale, old: Scale) -> tuple[float, float]:
     """Return the log loss that one calibration saves over another, and its standard errors.
 
-    The covariance between bins is unknown, so the errors of the bins are added up: never too
-    small.
+    The covariance between bins is unknown, so the errors of the bins are added up. That between
+    the days of a user is not counted: too small if users return daily.
     """
     total, error = 0.0, 0.0
     for each in bins:
@@ -140,11 +156,12 @@ def _gain(judged: Labels, bins: list[Bin], new: Scale, old: Scale) -> tuple[floa
     return total / count, STANDARD_ERRORS * error / count
 
 
-def _checked(judged: Labels, bins: list[Bin], chosen: Scale) -> Judged | Refused:
+def _checked(judged: Labels, bins: list[Bin], chosen: Scale, before: Scale) -> Judged | Refused:
     gain, error = _gain(judged, bins, chosen, Scale())
     labels = judged.sums["labels"]
     found = Judged(
         scale=chosen,
+        total=chosen.after(before),
         users=judged.users,
         labels=labels,
         ratio=labels / judged.expected,
@@ -154,9 +171,9 @@ def _checked(judged: Labels, bins: list[Bin], chosen: Scale) -> Judged | Refused
     )
     if not all(map(math.isfinite, (gain, error, found.ratio, found.ratio_after))):
         return Refused("the sums of the labels give no finite number")
-    if gain > error:
+    if gain > LEAST_ERRORS / STANDARD_ERRORS * error:
         return found
     return Refused(
         f"it would save {gain:+.5f} [{found.low:+.5f}, {found.high:+.5f}] of the log loss in the "
-        "last window, on which it was not fitted: no significant gain"
+        f"last window, on which it was not fitted: no significant gain ({LEAST_ERRORS:g} errors)"
     )

@@ -15,6 +15,12 @@ class Recalibration(ApiModel):
         gt=0, description="What the log-odds of its probabilities are multiplied by."
     )
     shift: float = Field(description="What is added to them.")
+    total_slope: float = Field(
+        gt=0,
+        description="The same slope from the network as it was trained: that of `of`, if it is "
+        "recalibrated itself, with this one.",
+    )
+    total_shift: float = Field(description="The shift from the network as it was trained.")
     since: datetime.datetime = Field(description="Start of the first day that it is fitted to.")
     judged_since: datetime.datetime = Field(
         description="Start of the last window, which judges it; the fit ends there."

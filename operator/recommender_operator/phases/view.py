@@ -21,7 +21,7 @@ from recommender_operator.api.version import (
     VersionStage,
 )
 from recommender_operator.observed import Observed, Routing, ServiceState, VersionObject
-from recommender_operator.phases import routing
+from recommender_operator.phases import recalibrations, routing
 from recommender_operator.resources import fresh, names
 
 #: Stages in which a version is served before it is promoted.
@@ -42,11 +42,11 @@ class View:
         self.versions: dict[str, VersionObject] = {v.name: v for v in observed.versions}
         #: Whether a rollbackTo is in progress or a version is pinned: nothing new may start.
         self.held = False
-        retrain = self.status.retrain
         #: Digest of the spec without a retraining.
         self.base_hash = names.spec_hash(self.spec.data, self.spec.training)
-        in_force = retrain is not None and retrain.spec_hash == self.base_hash
-        self.retrain = retrain if in_force else None
+        self.retrain = recalibrations.in_force(
+            self.model, self.base_hash, self.versions, self.champion, now
+        )
         #: The new calibration of a version that is made in place of a training.
         self.recalibration = self.retrain.recalibration if self.retrain else None
         self._token = self.retrain.token if self.retrain else ""

@@ -73,7 +73,7 @@ def test_what_it_inherits_and_what_its_gates_say() -> None:
     gain, auc = status.gates
     assert (gain.metric, gain.passed, gain.low) == ("servedLogLossGain", True, wanted.gain_low)
     assert (auc.metric, auc.passed, auc.value) == ("auc", True, 0.8)
-    assert wanted.of in auc.threshold
+    assert wanted.of in auc.message
     assert status.steps, "it is rolled out as any other version"
 
 

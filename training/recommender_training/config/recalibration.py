@@ -17,6 +17,8 @@ class Recalibration(Section):
     of: str = Field(max_length=253)
     slope: float = Field(gt=0, le=100, allow_inf_nan=False)
     shift: float = Field(ge=-100, le=100, allow_inf_nan=False)
+    total_slope: float = Field(gt=0, le=100, allow_inf_nan=False)
+    total_shift: float = Field(ge=-100, le=100, allow_inf_nan=False)
     since: datetime.datetime
     judged_since: datetime.datetime
     through: datetime.datetime

@@ -21,6 +21,7 @@ from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import ranking
 from recommender_training.evaluation.answers import Window
 from recommender_training.evaluation.ranking import Shortlist
+from recommender_training.export.rescaling import Rescaling
 from recommender_training.features import attributes, declared, extras
 from recommender_training.features.assembly import Candidates, Requests
 from recommender_training.features.state import candidates
@@ -30,6 +31,7 @@ from recommender_training.statistics import calibration
 _BATCH = 2048
 #: Candidates that are scored at a time.
 _CANDIDATES = 65_536
+_AS_TRAINED = Rescaling(1.0, 0.0)
 
 
 class GraphError(Exception):
@@ -39,11 +41,19 @@ class GraphError(Exception):
 class ExportedGraph:
     """A loaded graph and its vocabulary (vocabulary.json): what it predicts on a window."""
 
-    def __init__(self, model: torch.jit.ScriptModule, vocabulary: Mapping[str, Any]) -> None:
-        """Raises GraphError for a graph without `judge`, ValueError for unknown features."""
+    def __init__(
+        self,
+        model: torch.jit.ScriptModule,
+        vocabulary: Mapping[str, Any],
+        rescaled: Rescaling = _AS_TRAINED,
+    ) -> None:
+        """`rescaled` is what was done to its calibration since its training: it is undone.
+
+        Raises GraphError for a graph without `judge`, ValueError for unknown features.
+        """
         if not hasattr(model, "judge"):
             raise GraphError("the graph has no method `judge`")
-        self._model, self._vocabulary = model, vocabulary
+        self._model, self._vocabulary, self._rescaled = model, vocabulary, rescaled
         self._ids = np.array(vocabulary["items"]["ids"], dtype=np.int64)
         #: The feature groups whose numbers `judge` reads.
         self._groups = declared.named(getattr(model, "groups", []))
@@ -71,7 +81,8 @@ class ExportedGraph:
         if not hasattr(self._model, "bonus"):
             return np.zeros(len(ids), dtype=np.float32)
         bonus: Floats = self._model.bonus.numpy()
-        return bonus[np.searchsorted(self._ids, ids)]
+        own: Floats = bonus[np.searchsorted(self._ids, ids)] / np.float32(self._rescaled.slope)
+        return own
 
     def probability(self, window: Window) -> Doubles:
         """[N] of each row, from strictly earlier events."""
@@ -120,7 +131,7 @@ class ExportedGraph:
                 data.items.count,
             )
         result: Doubles = logits.numpy().astype(np.float64)
-        return result
+        return self._rescaled.undone(result)
 
     def _side(self, data: Dataset, side: Floats) -> Floats:
         """[R, max(K', 1)] values [R, K] as its own vocabulary has them, as the transformer sends

@@ -8,40 +8,32 @@ multiplied by the slope too: the sum of each item is then `slope * sum + shift`,
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.special import expit, logit
+from scipy.special import logit
 from torch import Tensor, nn
 
 from recommender_training.common.arrays import Doubles
 from recommender_training.common.errors import InputError
+from recommender_training.export.rescaling import Rescaling
 
-#: What the order of the first stage is linear in. Graphs of earlier releases lack some.
+#: What the order of the first stage is linear in. Graphs of earlier releases lack some, or have
+#: others: before the scan of large catalogues, `popularity` and `tower_offset`.
 _FIRST_STAGE = (
     "standing", "bonus", "neighbour_weights", "tower_out", "tower_down", "tower_down_bias",
+    "page_standing", "page_level", "popularity", "tower_offset",
 )  # fmt: skip
 #: Requests that both graphs answer, of sessions up to this long, and items of an answer.
 _REQUESTS, _LONGEST, _WANTED = 256, 20, 10
 _BATCH = 8
 _NOW, _MONTH = 890_000_000, 2_600_000
-#: Largest difference of a probability, in single precision, to the recalibrated one.
-TOLERANCE = 1e-3
+#: Largest difference of the log-odds to the recalibrated ones, besides what single precision does
+#: to a probability near 1, and the log-odds up to which they are compared.
+TOLERANCE, _FAR = 1e-3, 12.0
+_ROUNDING = 4 * float(np.finfo(np.float32).eps)
 #: Most answers that may have another order: near ties, which rounding decides.
 MOST_REORDERED = 0.02
-
-
-@dataclass(frozen=True)
-class Rescaling:
-    """A recalibrated logit is `slope * logit + shift`."""
-
-    slope: float
-    shift: float
-
-    def probability(self, probability: Doubles) -> Doubles:
-        """The recalibrated probabilities."""
-        return np.asarray(expit(self.slope * logit(probability) + self.shift), dtype=np.float64)
 
 
 def rescale(graph: nn.Module, by: Rescaling) -> None:
@@ -84,16 +76,33 @@ def check(before: nn.Module, after: nn.Module, by: Rescaling, features: int) -> 
             (items, scores), (others, found) = before(*request), after(*request)
         if items.shape != others.shape:
             raise _failed("lists have another length")
-        same = (items == others).all(1)
-        reordered += int((~same).sum())
-        wanted = by.probability(scores[same].numpy().astype(np.float64))
-        difference = np.abs(wanted - found[same].numpy())
-        if not (difference <= TOLERANCE).all():
-            raise _failed(f"a probability differs by {difference.max():g}")
+        reordered += int((items != others).any(1).sum())
+        # By item, because near ties may have changed places.
+        row, place, other = (items.unsqueeze(2) == others.unsqueeze(1)).nonzero(as_tuple=True)
+        _compare(_doubles(scores[row, place]), _doubles(found[row, other]), by)
     share = reordered / _REQUESTS
     if share > MOST_REORDERED:
         raise _failed(f"{reordered} of {_REQUESTS} lists have another order")
     return share
+
+
+def _doubles(values: Tensor) -> Doubles:
+    return np.asarray(values.numpy(), dtype=np.float64)
+
+
+def _compare(before: Doubles, after: Doubles, by: Rescaling) -> None:
+    """Raise InputError where the log-odds of a probability are not the recalibrated ones.
+
+    A difference of the log-odds is seen at small probabilities too.
+    """
+    with np.errstate(all="ignore"):  # what is infinite or no number is found below
+        wanted = by.slope * logit(before) + by.shift
+        difference = np.abs(wanted - logit(after))
+        rounding = _ROUNDING * (by.slope / (1 - before) + 1 / (1 - after))
+        # Beyond, a probability next to 1 has no more digits. NaN is compared, and fails.
+        differs = ~(difference <= TOLERANCE + rounding) & ~(np.abs(wanted) >= _FAR)
+    if differs.any():
+        raise _failed(f"the log-odds of a probability differ by {difference[differs].max():g}")
 
 
 def _requests(graph: nn.Module, features: int) -> Iterator[tuple[Tensor, ...]]:

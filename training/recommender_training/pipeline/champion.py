@@ -9,6 +9,10 @@ expected value and its parts, in units of an event's value, each from session an
 Turning the factors changes none of them, so those of another fit mean the same (as they have to
 within one training, whose rows see many fits).
 
+A recalibration of the champion is undone: it mends what stale counts did to its probabilities,
+and here all counts are fresh. So it is compared as the network that was trained, and its metrics,
+which it has from its training, are of the same one.
+
 Nothing is trained on the champion here, so whatever is wrong with it is reported and fails no
 training.
 """
@@ -29,6 +33,7 @@ from recommender_training.common.arrays import Floats
 from recommender_training.evaluation.answers import TOP_K, Answers, Window
 from recommender_training.export import torchscript
 from recommender_training.export.exported_graph import ExportedGraph, GraphError
+from recommender_training.export.rescaling import Rescaling
 
 
 class ChampionError(Exception):
@@ -53,7 +58,8 @@ class Champion:
         report = json.loads((artifact / "report.json").read_text())
         model = torchscript.load(triton.model_path(artifact))
         try:
-            return cls(ExportedGraph(model, vocabulary), report)
+            undone = Rescaling.since_training(report)
+            return cls(ExportedGraph(model, vocabulary, undone), report)
         except GraphError as error:
             raise ChampionError(
                 "its graph cannot be evaluated on other rows: it was exported by an earlier "

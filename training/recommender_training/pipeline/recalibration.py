@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from scipy.special import expit, logit
 from recommender_training.artifact import manifest, reference, triton
 from recommender_training.artifact.staging import staged
 from recommender_training.common.durable_files import canonical_json, write_bytes
+from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.config.recalibration import Recalibration
 from recommender_training.export import rescaled_graph, torchscript
-from recommender_training.export.rescaled_graph import Rescaling
+from recommender_training.export.rescaling import Rescaling
 from recommender_training.html_report import page_file as page
 
 #: Files that are written anew. The archive of torch.export serves nothing, so it is left out.
@@ -44,6 +46,20 @@ def recalibrate(artifact: Path, digest: str, made: Recalibration, output: Path) 
     `RecalibrationFailed`.
     """
     lineage = manifest.verify(artifact, digest)
+    try:
+        return _staged(artifact, lineage, digest, made, output)
+    except KeyError as missing:
+        raise InputError(
+            "NotCalibrated",
+            f"the artifact has no {missing}: it was exported by an earlier release; retrain the "
+            "model",
+        ) from missing
+
+
+def _staged(
+    artifact: Path, lineage: Mapping[str, Any], digest: str, made: Recalibration, output: Path
+) -> Recalibrated:
+    """Raises KeyError for an artifact of an early release, whose files lack something."""
     by = Rescaling(made.slope, made.shift)
     features = len(json.loads((artifact / "vocabulary.json").read_text())["features"])
     source = triton.model_path(artifact)

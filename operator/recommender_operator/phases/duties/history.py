@@ -6,6 +6,7 @@ from recommender_operator.actions import DeleteVersion, StartJob
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import TERMINAL, VersionStage
 from recommender_operator.observed import JobKind, JobState, VersionObject
+from recommender_operator.phases import recalibrations
 from recommender_operator.phases.stages import jobs
 from recommender_operator.phases.turn import Turn
 from recommender_operator.resources import names
@@ -36,6 +37,8 @@ def _pipeline(turn: Turn) -> list[JobState]:
 def _surplus(turn: Turn) -> list[VersionObject]:
     spared = {turn.desired, turn.specified, turn.target, turn.spec.rollback_to}
     spared |= {v.name for v in (turn.champion, turn.previous) if v is not None}
+    # What was tried on the champion is not tried again.
+    spared |= {v.name for v in recalibrations.of(turn.champion, turn.versions.values())}
     finished = [
         v for v in turn.versions.values() if v.status.stage in TERMINAL and v.name not in spared
     ]

@@ -10,7 +10,7 @@ import datetime
 
 from recommender_operator.analysis import label_drift
 from recommender_operator.analysis.label_drift import LabelVerdict
-from recommender_operator.analysis.labels import closes_after, read_days
+from recommender_operator.analysis.labels import Labels, closes_after, read_days
 from recommender_operator.analysis.outcome import Verdict
 from recommender_operator.api.status_labels import LabelDriftStatus
 from recommender_operator.observed import CollectorReading, VersionObject
@@ -73,6 +73,19 @@ def _without_row(found: LabelDriftStatus) -> LabelDriftStatus:
     return found.model_copy(update=update)
 
 
+def judged(
+    turn: Turn, reading: CollectorReading, champion: VersionObject
+) -> tuple[dict[int, Labels], LabelVerdict]:
+    """Return the days of the champion, and what they say.
+
+    Raises:
+        ValueError, ArithmeticError: the answer is not valid.
+    """
+    promoted_at = champion.status.promoted_at or _EPOCH
+    days = read_days(reading.body, champion.name)
+    return days, label_drift.judge(turn.spec.drift, days, start=(promoted_at - _EPOCH).days)
+
+
 def _judged(
     turn: Turn, reading: CollectorReading, champion: VersionObject
 ) -> LabelDriftStatus | None:
@@ -81,10 +94,8 @@ def _judged(
         return None
     if error:
         return _error(error)
-    promoted_at = champion.status.promoted_at or _EPOCH
     try:
-        days = read_days(reading.body, champion.name)
-        seen = label_drift.judge(turn.spec.drift, days, start=(promoted_at - _EPOCH).days)
+        _, seen = judged(turn, reading, champion)
         late = closes_after(reading.body)
         return _status(seen, _hours(turn) if late is None else datetime.timedelta(seconds=late))
     except (ValueError, ArithmeticError) as problem:
@@ -96,7 +107,7 @@ def _error(message: str) -> LabelDriftStatus:
 
 
 def _status(seen: LabelVerdict, late: datetime.timedelta) -> LabelDriftStatus:
-    through = None if seen.through is None else _start_of(seen.through + 1)
+    through = None if seen.through is None else start_of(seen.through + 1)
     return LabelDriftStatus(
         verdict=seen.verdict,
         cause=seen.cause or "",
@@ -105,14 +116,10 @@ def _status(seen: LabelVerdict, late: datetime.timedelta) -> LabelDriftStatus:
         breaches_in_a_row=seen.breaches_in_a_row,
         through=through,
         acts_until=None if through is None else _acts_until(through, late),
-        since=None if seen.since is None else _start_of(seen.since),
+        since=None if seen.since is None else start_of(seen.since),
     )
 
 
-def _start_of(day: int) -> datetime.datetime:
+def start_of(day: int) -> datetime.datetime:
+    """Return the time at which a day starts."""
     return _EPOCH + datetime.timedelta(days=day)
-
-
-def day_of(start: datetime.datetime) -> int:
-    """Return the number of the day that starts at a time."""
-    return (start - _EPOCH).days

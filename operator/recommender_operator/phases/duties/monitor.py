@@ -215,7 +215,8 @@ def _obstacle(turn: Turn, champion: VersionObject) -> str | None:
     if candidate is not None and causes.retrains(turn, candidate):
         return f"the retraining {candidate.name} is in progress"
     if candidate is not None and recalibrates and _is_recalibrated(turn, candidate):
-        return f"the recalibration {candidate.name} is in progress"
+        lists = ", without an experiment: its lists are the same" if spec.experiment else ""
+        return f"the recalibration {candidate.name} is in progress{lists}"
     if frozen := retraining.frozen(turn):
         return frozen
     if spec.drift.dry_run:
@@ -227,7 +228,7 @@ def _obstacle(turn: Turn, champion: VersionObject) -> str | None:
         return general
     if turn.observed.retrainings_full:
         return turn.observed.retrainings_full
-    if recalibrates and (missing := recalibrating.obstacle(turn)):
+    if recalibrates and (missing := recalibrating.obstacle(turn, champion)):
         return missing
     if reacted is not None and not turn.due(reacted, cooldown, _POLL):
         return f"none before {(reacted + cooldown).isoformat(timespec='seconds')} (cooldown)"

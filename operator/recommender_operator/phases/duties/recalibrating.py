@@ -3,59 +3,106 @@
 from __future__ import annotations
 
 import datetime
+import math
+from collections.abc import Mapping
 
-from recommender_operator.analysis import recalibration
-from recommender_operator.analysis.label_drift import MOST_IN_A_ROW
-from recommender_operator.analysis.labels import read_days
+from recommender_operator.analysis import label_drift, recalibration
+from recommender_operator.analysis.label_drift import DAYS, MOST_IN_A_ROW, LabelVerdict
+from recommender_operator.analysis.labels import Labels
+from recommender_operator.analysis.platt import Scale
 from recommender_operator.analysis.recalibration import Judged, Refused
 from recommender_operator.api.recalibration import Recalibration
 from recommender_operator.observed import CollectorReading, VersionObject
+from recommender_operator.phases import recalibrations
 from recommender_operator.phases.duties import labels
 from recommender_operator.phases.turn import Turn
 from recommender_operator.phases.view import STAND_IN
 
-_WEEK = datetime.timedelta(days=7)
+_WEEK = datetime.timedelta(days=DAYS)
+#: One window to fit and one to judge.
+_LEAST_WINDOWS = 2
+#: Largest share of the predictions that the collector did not count: those that it did may be of
+#: other users.
+MOST_IGNORED = 0.25
 
 
-def obstacle(turn: Turn) -> str | None:
+def obstacle(turn: Turn, champion: VersionObject) -> str | None:
     """Return why nothing can be fitted now, but may be soon; None otherwise."""
-    reading = turn.observed.outcomes
-    seen = turn.status.drift.labels
+    reading, seen = turn.observed.outcomes, turn.status.drift.labels
     if reading is None or reading.error or seen is None or seen.verdict == "Error":
         return "none until the collector's answer about the labels can be used"
+    try:
+        _, found = labels.judged(turn, reading, champion)
+    except (ValueError, ArithmeticError):
+        return None
+    wanted = min(_LEAST_WINDOWS, label_drift.needed(turn.spec.drift))
+    if _windows(found) < wanted:
+        return f"none until {wanted} weeks in a row fail again: one since then passed"
     return None
+
+
+def _windows(seen: LabelVerdict) -> int:
+    """Return the number of failed windows in a row, without one that passed."""
+    if seen.through is None or seen.failing_since is None:
+        return 0
+    return (seen.through + 1 - seen.failing_since) // DAYS
 
 
 def plan(turn: Turn, champion: VersionObject) -> Recalibration | Refused:
     """Return the new calibration of the champion, or why only a training helps."""
-    seen, reading = turn.status.drift.labels, turn.observed.outcomes
-    if seen is None or seen.since is None or seen.through is None or reading is None:
+    reading = turn.observed.outcomes
+    if reading is None:
         return Refused("the labels have no window")
     if champion.spec.trigger.startswith(STAND_IN):
         return Refused(f"{champion.name} is the baseline, in place of another version")
     if champion.status.artifact is None:
         return Refused(f"{champion.name} has no artifact")
-    before = turn.recalibration
-    if before is not None and before.of == champion.name:
-        return Refused(f"its last recalibration, {turn.desired}, is not the champion")
-    since = max(seen.since, seen.through - MOST_IN_A_ROW * _WEEK)
-    return _of(champion.name, reading, since, seen.through)
+    if tried := recalibrations.of(champion, turn.versions.values()):
+        return Refused(f"its last recalibration, {tried[-1].name}, is not the champion")
+    try:
+        days, seen = labels.judged(turn, reading, champion)
+        return _of(champion, reading, days, seen)
+    except (ValueError, ArithmeticError) as problem:
+        return Refused(f"the collector's answer is not valid: {problem}")
 
 
 def _of(
-    champion: str,
+    champion: VersionObject,
     reading: CollectorReading,
-    since: datetime.datetime,
-    through: datetime.datetime,
+    days: Mapping[int, Labels],
+    seen: LabelVerdict,
 ) -> Recalibration | Refused:
-    try:
-        days = read_days(reading.body, champion)
-        found = recalibration.judge(days, labels.day_of(since), labels.day_of(through) - 1)
-    except (ValueError, ArithmeticError) as problem:
-        return Refused(f"the collector's answer is not valid: {problem}")
+    if seen.through is None or seen.failing_since is None:
+        return Refused("the labels have no window that failed")
+    share = _ignored(reading, days)
+    if share > MOST_IGNORED:
+        return Refused(f"the collector did not count {share:.0%} of the predictions")
+    since = max(seen.failing_since, seen.through + 1 - MOST_IN_A_ROW * DAYS)
+    found = recalibration.judge(days, since, seen.through, _before(champion))
     if isinstance(found, Refused):
         return found
-    return _record(champion, found, since, through)
+    return _record(champion.name, found, labels.start_of(since), labels.start_of(seen.through + 1))
+
+
+def _before(champion: VersionObject) -> Scale:
+    """Return what former recalibrations did to the network of the champion."""
+    made = champion.spec.recalibration
+    return Scale() if made is None else Scale(made.total_slope, made.total_shift)
+
+
+def _ignored(reading: CollectorReading, days: Mapping[int, Labels]) -> float:
+    """Return the share of the predictions that were not counted.
+
+    The answer lacks days in the middle of a long life, so it is rather too large.
+
+    Raises:
+        ValueError: it is no count.
+    """
+    ignored = reading.body.get("ignored", 0)
+    if isinstance(ignored, bool) or not isinstance(ignored, int) or ignored < 0:
+        raise ValueError("ignored: not a count")
+    counted = math.fsum(day.sums["predictions"] for day in days.values())
+    return ignored / (ignored + counted) if ignored else 0.0
 
 
 def _record(
@@ -65,6 +112,8 @@ def _record(
         of=champion,
         slope=round(found.scale.slope, 6),
         shift=round(found.scale.shift, 6),
+        total_slope=round(found.total.slope, 6),
+        total_shift=round(found.total.shift, 6),
         since=since,
         judged_since=through - _WEEK,
         through=through,

@@ -28,13 +28,16 @@ _ID_DIGITS = 8
 def begin(turn: Turn, version: VersionObject, rollout: int) -> ExperimentStatus | None:
     """Return the experiment of a rollout; None if the spec has none, or there is no champion.
 
+    A recalibrated version runs none: its lists are those of the champion, so no metric of users
+    would ever differ.
+
     The plan is that of the start, so that nobody can change it once there are results. The id
     follows from the rollout: it is the same again after a crash, and no rollout has the users of
     another.
     """
     plan = turn.spec.experiment
     gateway = turn.spec.rollout.traffic is TrafficMode.GATEWAY
-    if plan is None or turn.champion is None or not gateway:
+    if plan is None or turn.champion is None or not gateway or version.spec.recalibration:
         return None
     digest = hashlib.sha256(f"{version.uid}/{rollout}".encode()).hexdigest()
     return ExperimentStatus(id=digest[:_ID_DIGITS], plan=plan)

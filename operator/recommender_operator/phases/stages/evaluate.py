@@ -37,7 +37,9 @@ def step(turn: Turn) -> None:
 def _results(turn: Turn, version: VersionObject) -> tuple[GateResult, ...]:
     metrics, asked = version.status.metrics, turn.spec.evaluation.gates
     if version.spec.recalibration is not None:
-        return recalibrated_gates.evaluate(version.spec.recalibration, asked, metrics)
+        source = turn.versions.get(version.spec.recalibration.of)
+        passed = source.status.gates if source is not None else ()
+        return recalibrated_gates.evaluate(version.spec.recalibration, asked, metrics, passed)
     champion = _champion_metrics(version, turn.champion)
     return tuple(
         gates.exempt_baseline(gate, metrics)

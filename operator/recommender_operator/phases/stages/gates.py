@@ -35,6 +35,8 @@ _NOT_ESTIMATED = (
     "too few explored places in the test window (raise serving.exploration.share, lower its pool, "
     "or increase data.window.days); without that section the data has no explored places"
 )
+#: In the requirement of each margin to the champion.
+_CHAMPION = "worse than the champion"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -136,6 +138,17 @@ def exempt_baseline(gate: Gate, metrics: Metrics) -> GateResult:
     )
 
 
+def is_of(gate: Gate, result: GateResult) -> bool:
+    """Return whether a result is one of this gate, with the same limits and margin."""
+    limits = " and ".join(part.text for part in _limits(gate, None, None, None))
+    margin = "" if gate.champion_margin is None else _than(gate.champion_margin)
+    return (
+        (result.metric, result.minimum, result.maximum) == (gate.metric.value, gate.min, gate.max)
+        and result.threshold.startswith(limits)
+        and (margin in result.threshold if margin else _CHAMPION not in result.threshold)
+    )
+
+
 def words(result: GateResult) -> str:
     """Return a result as text: `auc 0.512 [0.49, 0.53], required: at least 0.6`."""
     value = "was not measured" if result.value is None else f"{result.value:.4g}"
@@ -165,11 +178,15 @@ def _limits(
     return parts
 
 
+def _than(margin: float) -> str:
+    return f"at most {margin:g} {_CHAMPION}"
+
+
 def _against_champion(
     gate: Gate, margin: float, metrics: Metrics, champion: Champion | None
 ) -> _Requirement:
     name = gate.metric.value
-    than = f"at most {margin:g} worse than the champion"
+    than = _than(margin)
     if champion is None:
         return _Requirement(f"{than} (there is none yet)", True)
     if gate.judge_by is JudgeBy.INTERVAL:
@@ -186,7 +203,7 @@ def _by_difference(
 ) -> _Requirement:
     """Non-inferiority: the whole interval of the paired difference must be within the margin."""
     name = f"{gate.metric.value}MinusChampion"
-    text = f"at most {margin:g} worse than the champion on the same rows"
+    text = f"{_than(margin)} on the same rows"
     if champion.not_compared:
         return _Requirement(text, False, f"{name} was not measured: {champion.not_compared}")
     value, (low, high) = _finite(metrics, name), _interval(metrics, name)

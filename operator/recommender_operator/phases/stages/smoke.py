@@ -38,6 +38,10 @@ def step(turn: Turn) -> None:
         "fresh_champion": None,
     }
     turn.move(version.name, VersionStage.CANARY, **fresh)
+    made = version.spec.recalibration
+    if made is not None and turn.spec.experiment is not None:
+        message = f"{version.name} runs no experiment: its lists are those of {made.of}"
+        turn.info(Reason.ROLLING_OUT, message, version=version.name)
 
 
 def _test(turn: Turn, version: VersionObject) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_operator.analysis.labels import Labels
+from recommender_operator.analysis.platt import Scale
 from recommender_operator.analysis.recalibration import Judged, Refused, judge
 from tests.unit.recommender_operator.analysis.label_worlds import Shop, read
 
@@ -47,10 +48,10 @@ def test_fewer_labels_than_expected_are_mended_on_a_week_that_it_was_not_fitted_
     young=st.floats(0.02, 0.6),
     old=st.floats(0.02, 0.6),
     seed=st.integers(0, 3),
-    scores=st.lists(st.floats(-9, 9), min_size=2, unique=True),
+    scores=st.lists(st.integers(-9_000_000, 9_000_000), min_size=2, unique=True),
 )
 def test_whatever_it_accepts_keeps_the_order_of_every_list(
-    young: float, old: float, seed: int, scores: list[float]
+    young: float, old: float, seed: int, scores: list[int]
 ) -> None:
     shop = dataclasses.replace(USUAL, users=100, now_young=young, now_old=old)
     seen = found(days_of(shop, shop, seed=seed), weeks=2)
@@ -58,7 +59,8 @@ def test_whatever_it_accepts_keeps_the_order_of_every_list(
         return
     assert 0.5 <= seen.scale.slope <= 2
     assert seen.low > 0
-    after = [seen.scale.at(each) for each in scores]
+    # Scores that are nearer than single precision can tell may become equal.
+    after = [seen.scale.at(each / 1e6) for each in scores]
     assert sorted(scores) == [scores[place] for place in np.argsort(after, kind="stable")]
 
 
@@ -75,10 +77,51 @@ def test_usual_labels_give_no_significant_gain() -> None:
         assert "no significant gain" in seen.why
 
 
+def test_a_gain_of_two_errors_is_none_as_users_return_daily() -> None:
+    shop = dataclasses.replace(FEWER, users=40, now_young=0.17, now_old=0.0425)
+    refused = [
+        seen
+        for seed in range(20)
+        if isinstance(seen := found(days_of(shop, shop, shop, seed=seed)), Refused)
+        and "[+" in seen.why
+    ]
+    assert refused, "intervals above 0"
+    assert all(seen.why.endswith("no significant gain (3 errors)") for seen in refused)
+
+
 def test_odds_beyond_what_a_calibration_may_change_are_refused() -> None:
     seen = found(days_of(*[Shop(now_young=0.02, now_old=0.005)] * 3))
     assert isinstance(seen, Refused)
     assert "more than a factor of 4" in seen.why
+
+
+@pytest.mark.parametrize("before", [Scale(1, -1.2), Scale(2.5, 1.5)], ids=str)
+def test_small_steps_do_not_add_up_to_what_one_may_not_change(before: Scale) -> None:
+    days = days_of(FEWER, FEWER, FEWER)
+    assert isinstance(judge(days, FIRST, FIRST + 20), Judged)
+    seen = judge(days, FIRST, FIRST + 20, before)
+    assert isinstance(seen, Refused)
+    assert "factor of 4 since the training" in seen.why or "with a slope of" in seen.why
+
+
+def test_a_step_back_to_what_was_trained_is_taken() -> None:
+    days = days_of(FEWER, FEWER, FEWER)
+    seen = judge(days, FIRST, FIRST + 20, Scale(1, 1.2))
+    assert isinstance(seen, Judged)
+    assert seen.total == seen.scale.after(Scale(1, 1.2))
+    assert 0.5 < seen.total.shift < 0.9
+
+
+@given(
+    slopes=st.tuples(st.floats(0.5, 2), st.floats(0.5, 2)),
+    shifts=st.tuples(st.floats(-2, 2), st.floats(-2, 2)),
+    score=st.floats(-9, 9),
+)
+def test_two_scales_in_a_row_are_the_composed_one(
+    slopes: tuple[float, float], shifts: tuple[float, float], score: float
+) -> None:
+    one, two = (Scale(*each) for each in zip(slopes, shifts, strict=True))
+    assert two.after(one).at(score) == pytest.approx(two.at(one.at(score)), abs=1e-9)
 
 
 def test_one_window_cannot_both_fit_and_judge() -> None:

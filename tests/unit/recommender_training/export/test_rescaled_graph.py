@@ -19,10 +19,10 @@ from recommender_training.export import faults, torchscript
 from recommender_training.export.probes import probes
 from recommender_training.export.rescaled_graph import (
     MOST_REORDERED,
-    Rescaling,
     check,
     rescale,
 )
+from recommender_training.export.rescaling import Rescaling
 from recommender_training.features.prepared import Prepared
 
 PLATT = Rescaling(0.8, -0.6)
@@ -103,6 +103,69 @@ def test_another_probability_than_the_recalibrated_one_is_found(
     with pytest.raises(InputError) as found:
         check(before, after, PLATT, len(prepared.data.attributes))
     assert found.value.reason == "RecalibrationFailed"
+
+
+@pytest.mark.parametrize("level", [0.0, -6.0, 4.0], ids=["usual", "small", "large"])
+def test_a_wrong_offset_is_found_at_probabilities_of_any_size(
+    trained: Any, prepared: Prepared, level: float
+) -> None:
+    before, after = graph(trained.staged), graph(trained.staged)
+    dict(before.named_buffers())["offset"].add_(level)
+    dict(after.named_buffers())["offset"].add_(level)
+    rescale(after, PLATT)
+    features = len(prepared.data.attributes)
+    assert check(before, after, PLATT, features) <= MOST_REORDERED
+    dict(after.named_buffers())["offset"].add_(0.02)
+    with pytest.raises(InputError, match=r"log-odds of a probability differ by 0\.02"):
+        check(before, after, PLATT, features)
+
+
+class Swapped(nn.Module):
+    """A graph whose first answer has its two best items in the other order."""
+
+    def __init__(self, of: nn.Module, *, with_scores: bool) -> None:
+        super().__init__()
+        self.of, self.left, self.with_scores = of, 1, with_scores
+
+    def forward(self, *request: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        items, scores = self.of(*request)
+        if self.left:
+            self.left = 0
+            items[0, :2] = items[0, :2].flip(0)
+            if self.with_scores:
+                scores[0, :2] = scores[0, :2].flip(0)
+        return items, scores
+
+
+def test_in_another_order_each_item_has_its_own_probability(
+    trained: Any, prepared: Prepared
+) -> None:
+    before, after = graph(trained.staged), graph(trained.staged)
+    rescale(after, PLATT)
+    features = len(prepared.data.attributes)
+    assert check(before, Swapped(after, with_scores=True), PLATT, features) == 1 / 256
+    with pytest.raises(InputError, match="log-odds"):
+        check(before, Swapped(after, with_scores=False), PLATT, features)
+
+
+class Pages(nn.Module):
+    """What the first stage of graphs of other releases and sizes has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name in ("temperature", "offset", "page_standing", "page_level", "popularity"):
+            self.register_buffer(name, torch.ones(2))
+        self.register_buffer("page_means", torch.ones(2))
+
+
+def test_the_order_of_pages_and_of_early_releases_is_rescaled_too() -> None:
+    module = Pages()
+    rescale(module, PLATT)
+    found = {name: float(value[0]) for name, value in module.named_buffers()}
+    assert found.pop("page_means") == 1, "the request is multiplied"
+    assert [found[name] for name in ("page_standing", "page_level", "popularity")] == [
+        pytest.approx(0.8)
+    ] * 3
 
 
 def test_the_calibration_of_a_graph_is_composed(trained: Any) -> None:

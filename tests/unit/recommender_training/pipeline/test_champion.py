@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from recommender_training.artifact import manifest, triton
 from recommender_training.common.arrays import Doubles
 from recommender_training.common.durable_files import canonical_json
+from recommender_training.config.recalibration import parse_recalibration
 from recommender_training.data.explored import Explored
 from recommender_training.evaluation import answers, explored_places
 from recommender_training.evaluation.answers import Answers, Window
@@ -28,6 +29,7 @@ from recommender_training.features.prepared import Prepared
 from recommender_training.features.state import State
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.models import item_weights
+from recommender_training.pipeline import recalibration
 from recommender_training.pipeline.champion import Champion, Comparison, _short
 from recommender_training.trainer.fit_models import refit
 
@@ -88,6 +90,29 @@ def test_it_answers_what_its_model_answered_in_its_own_evaluation(
     assert own is not None
     np.testing.assert_allclose(told.probability, own, rtol=0, atol=1e-5)
     assert (told.top == said[name].top).mean() > 0.99, "ties may fall the other way"
+
+
+def test_what_was_recalibrated_is_compared_as_it_was_trained(
+    judged: Window, trained: Any, tmp_path: Path
+) -> None:
+    made = {
+        "of": "movies-1", "slope": 0.7, "shift": -0.4, "totalSlope": 0.7, "totalShift": -0.4,
+        "since": "2026-11-01T00:00:00Z", "judgedSince": "2026-11-15T00:00:00Z",
+        "through": "2026-11-22T00:00:00Z", "users": 1, "labels": 1, "ratio": 1, "ratioAfter": 1,
+        "gain": 1, "gainLow": 1, "gainHigh": 1,
+    }  # fmt: skip
+    again = made | {"slope": 1.5, "shift": 0.2, "totalSlope": 1.05, "totalShift": -0.4}
+    folder, digest = trained.staged, trained.digest
+    plain = Champion.load(folder, digest).answers(judged)
+    for number, fields in enumerate((made, again)):
+        wanted = parse_recalibration(json.dumps(fields))
+        done = recalibration.recalibrate(folder, digest, wanted, tmp_path / str(number))
+        folder, digest = tmp_path / str(number), done.digest
+        found = Champion.load(folder, digest).answers(judged)
+        assert found.probability is not None
+        assert plain.probability is not None
+        np.testing.assert_allclose(found.probability, plain.probability, rtol=0, atol=1e-5)
+        assert (found.top == plain.top).mean() > 0.99, "ties may fall the other way"
 
 
 def test_at_explored_places_it_puts_what_its_model_puts_there(

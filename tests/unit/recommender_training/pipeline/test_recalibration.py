@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,14 @@ from recommender_training.cli.main import main
 from recommender_training.common.errors import InputError
 from recommender_training.config.recalibration import Recalibration, parse_recalibration
 from recommender_training.export import rescaled_graph
-from recommender_training.export.rescaled_graph import Rescaling
+from recommender_training.export.rescaling import Rescaling
 from recommender_training.pipeline import recalibration
 from recommender_training.pipeline.champion import Champion
 
 SCHEMA = Path(__file__).parents[4] / "docs" / "evaluation.schema.json"
 MADE = {
-    "of": "movies-0123abcd", "slope": 0.8, "shift": -0.6, "since": "2026-11-01T00:00:00Z",
+    "of": "movies-0123abcd", "slope": 0.8, "shift": -0.6, "totalSlope": 0.8,
+    "totalShift": -0.6, "since": "2026-11-01T00:00:00Z",
     "judgedSince": "2026-11-15T00:00:00Z", "through": "2026-11-22T00:00:00Z", "users": 3500,
     "labels": 2800, "ratio": 0.7, "ratioAfter": 1.01, "gain": 0.012, "gainLow": 0.01,
     "gainHigh": 0.014,
@@ -145,6 +147,25 @@ def test_it_can_be_judged_as_a_champion_and_recalibrated_again(
     assert triton.model_path(tmp_path / "staged").is_file()
     found = read(tmp_path / "staged", "report.json")
     assert found["recalibration"]["artifact"] == digest
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"), [("report.json", "calibration"), ("vocabulary.json", "features")]
+)
+def test_an_artifact_of_an_early_release_is_refused(
+    trained: Any, tmp_path: Path, name: str, missing: str
+) -> None:
+    folder = tmp_path / "v-0"
+    shutil.copytree(trained.staged, folder)
+    body = read(folder, name)
+    del body[missing]
+    (folder / name).write_text(json.dumps(body))
+    (folder / manifest.NAME).unlink()
+    digest = manifest.write(folder, {})
+    with pytest.raises(InputError, match=f"no '{missing}'") as found:
+        recalibration.recalibrate(folder, digest, made(), tmp_path / "staged")
+    assert found.value.reason == "NotCalibrated"
+    assert not (tmp_path / "staged").exists()
 
 
 def test_another_digest_is_refused_and_leaves_nothing(trained: Any, tmp_path: Path) -> None:
