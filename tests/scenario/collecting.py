@@ -38,7 +38,12 @@ def values(models: Values) -> Values:
         "models": models,
         "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}},
         "writer": {
-            "files": {"claimName": install.DATA_CLAIM, "subPath": FOLDER, "flushSeconds": 2},
+            "files": {
+                "claimName": install.DATA_CLAIM,
+                "subPath": FOLDER,
+                "flushSeconds": 2,
+                "fsGroup": True,  # the claim is the demo's own
+            },
             "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}},
         },
         "store": {"resources": {"requests": {"cpu": "50m", "memory": "64Mi"}}},
