@@ -27,8 +27,9 @@ from tests.scenario.setup import Platform
 from tests.scenario.stories import StoryResult
 from tests.scenario.world import World, merged
 
-#: What a team applies; docs/closed-loop.md has the steps.
+#: What a team applies, and its patch for a rehearsal; docs/closed-loop.md has the steps.
 SAMPLE = install.ROOT / "manifests" / "samples" / "closed-loop.yaml"
+REHEARSAL = install.ROOT / "manifests" / "closed-loop" / "rehearsal.yaml"
 PREFIX = "loop-"
 #: The same users in all runs of the simulator. Few items, so that a minute of clicks tells much;
 #: many users, so that none sees an item twice in the second in which a click on it counts.
@@ -40,39 +41,15 @@ SHOP = {"users": 600, "items": 100, "tastes": 1, "click_rate": 0.1}
 RANDOM_LISTS = {"seconds": 40, "rate": 90}
 FIRST_ANSWERS = {"seconds": 90, "rate": 75}
 DURING_THE_ROLLOUT = {"seconds": 900, "rate": 30}
-#: Minutes instead of days: users click at once, and a snapshot retrains.
-SHORT: Manifest = {
-    "data": {
-        "source": {
-            "claimName": install.DATA_CLAIM,
-            "mapping": {"label": {"attribution": {"hours": 1 / 3600}}},
-        },
-        # The annotation asks for one; an hourly one could start the retraining too early.
-        "snapshots": {"every": "Daily"},
-    },
-    # Lists are ordered by the response, so they need no towers.
-    "training": {"hyperparameters": {"epochs": 6, "retrieval": "Weights"}},
-    # The same gates. A gain of few explored places is known to a tenth.
-    "evaluation": {
-        "gates": [{"metric": "auc", "min": 0.55}, {"metric": "offPolicyGain", "min": -0.1}]
-    },
+#: What this cluster has, and its two cores, which users and trainings share.
+HERE: Manifest = {
+    "data": {"source": {"claimName": install.DATA_CLAIM}},
     "serving": {
-        # Users like the same items again.
-        "hide": [],
-        "exploration": {"share": 0.2, "pool": 2},
         "timeoutMilliseconds": 7000,
         "resources": {"cpu": "50m", "memory": "1Gi"},
         "transformerResources": {"cpu": "50m", "memory": "384Mi"},
     },
-    "rollout": {"steps": [{"weight": 50}, {"weight": 100}]},
-    "analysis": {
-        "stepSeconds": 10,
-        "minRequests": 20,
-        "thresholds": {"maxLatencyP99Milliseconds": 9000},
-    },
-    # The users of random lists are not those whom drift is measured against.
-    "drift": {"enabled": False},
-    "retrain": {"onDrift": False, "afterSnapshots": 1},
+    "analysis": {"thresholds": {"maxLatencyP99Milliseconds": 9000}},
 }
 
 
@@ -82,8 +59,11 @@ def new_name() -> str:
 
 
 def spec(name: str) -> Manifest:
-    """Return the sample with short windows, reading the folder of a model."""
-    made = merged(yaml.safe_load(SAMPLE.read_text(encoding="utf-8"))["spec"], SHORT)
+    """Return the sample of a rehearsal, reading the folder of a model."""
+    sample, patch = (
+        yaml.safe_load(path.read_text(encoding="utf-8"))["spec"] for path in (SAMPLE, REHEARSAL)
+    )
+    made = merged(merged(sample, patch), HERE)
     made["data"]["source"]["path"] = f"{collecting.FOLDER}/{name}"
     made["data"]["window"] = None  # also not that of the scenarios
     return made
