@@ -9,13 +9,13 @@ tastes, so it depends on the lists alone, not on luck.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import pathlib
 import secrets
-import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -97,6 +97,22 @@ class Loop:
             course, "--url", self.world.gateway, "--host", self.world.host, "--no-impressions"
         )
 
+    @contextlib.contextmanager
+    def meanwhile(self, course: Mapping[str, float]) -> Iterator[None]:
+        """Let the users act during a part of a story; what they saw counts however it ends."""
+        users = self.users_of_answers(course)
+        try:
+            yield
+            self.note(_gone_home(users))
+        except Exception:
+            if users.act:
+                # Why the story stopped counts more.
+                with contextlib.suppress(AssertionError, TimeoutError):
+                    self.note(_gone_home(users))
+            raise
+        finally:
+            users.stop()
+
     def note(self, report: dict[str, Any]) -> None:
         """Keep the report of a run of the simulator, and show it."""
         self.reports.append(report)
@@ -154,8 +170,7 @@ def next_model(loop: Loop) -> StoryResult:
     first = world.champion or ""
     loop.note(_ended(loop.users_of_answers(FIRST_ANSWERS), seconds=240))
     _until_written(loop, first)
-    users = loop.users_of_answers(DURING_THE_ROLLOUT)
-    try:
+    with loop.meanwhile(DURING_THE_ROLLOUT):
         second = _retrained(loop)
         outcome = world.until_decided(second)
         assert outcome == "Promoted", world.describe()
@@ -164,14 +179,12 @@ def next_model(loop: Loop) -> StoryResult:
             lambda: _written(world, "impression", second) >= 600,
             120,
         )
-        loop.note(users.end())
-    finally:
-        users.stop()
     reported = stories.result(world, "the loop closes", second)
     reported.numbers |= loop_figures.of(loop.reports, world.version(second))
     shares = reported.numbers["share of the best lists"]
     reported.message = loop_figures.words(shares, (RANDOM, first, second))
-    assert reported.numbers["failed requests"] == 0, loop.reports
+    lost = {name: reported.numbers[name] for name in ("failed requests", "lost events")}
+    assert not any(lost.values()), lost
     assert shares[RANDOM] < shares[first] < shares[second], reported.message
     return reported
 
@@ -216,11 +229,15 @@ def _written(world: World, kind: str, version: str = "") -> int:
 def _ended(users: collecting.Simulated, seconds: float) -> dict[str, Any]:
     """Wait for the end of a run of the simulator, and return its report."""
     try:
-        return users.report(seconds)
-    except subprocess.TimeoutExpired:
-        raise TimeoutError(f"waited {seconds:.0f} s for the simulated users to end") from None
+        return users.figures(seconds)
     finally:
         users.stop()
+
+
+def _gone_home(users: collecting.Simulated) -> dict[str, Any]:
+    """End a run of the simulator, and return its report."""
+    users.go_home()
+    return _ended(users, collecting.PATIENCE_SECONDS)
 
 
 IN_ORDER: tuple[Callable[[Loop], StoryResult], ...] = (first_model, next_model)

@@ -122,7 +122,8 @@ def arm(answers: int, expected: float, best: float) -> dict[str, Any]:
 def report(failed: int = 0, **versions: dict[str, Any]) -> dict[str, Any]:
     answers = sum(each["answers"] for each in versions.values())
     return {
-        "answers": answers, "failed": failed, "versions": versions, "events": {"accepted": 10},
+        "answers": answers, "failed": failed, "versions": versions,
+        "events": {"accepted": 10, "rejected": 1, "undelivered": 0}, "failures": {},
     }  # fmt: skip
 
 
@@ -142,6 +143,8 @@ def test_the_runs_of_a_version_count_by_their_answers() -> None:
     assert numbers["share of the best lists"] == {"random": 0.25, "first": 0.55, "second": 0.75}
     assert numbers["answers"] == {"random": 100, "first": 400, "second": 200}
     assert (numbers["requests"], numbers["failed requests"], numbers["events"]) == (701, 1, 30)
+    assert numbers["lost events"] == 3
+    assert loop_figures.load(REPORTS) == {"sent": 701, "failed": 1, "failures": {}}
 
 
 @pytest.mark.parametrize(
