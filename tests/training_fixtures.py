@@ -50,6 +50,7 @@ VARIED = json.dumps(
             "keep": 1,
             "maxAucLoss": 0.05,
             "maxNdcgLoss": 0.5,
+            "minSaving": 0.05,
         }
     }
 )

@@ -144,6 +144,7 @@ class Observer:
             jobs=job_states,
             services=view.services,
             traffic=view.traffic,
+            scaling=view.scaling,
             samples=samples,
             sample_errors=errors,
             baselines=kept.baselines,
@@ -286,8 +287,7 @@ def _sorted_out(
 ) -> tuple[list[Object], tuple[str, ...], list[Foreign]]:
     """Return the model's versions, the names of those to adopt, and foreign ones.
 
-    Versions of an earlier model of the same name are omitted: they are being deleted.
-    """
+    Versions of an earlier model of the same name are omitted: they are being deleted."""
     own, orphans, others = [], [], []
     for version in found:
         if ownership.owned_by(version, {model.uid}):

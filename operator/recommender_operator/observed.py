@@ -118,6 +118,17 @@ class Routing:
     fresh_weight: int = 0
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Scaling:
+    """The ScaledObjects of KEDA: what is wrong with them, and what to do.
+
+    `waits` is whether time alone changes what is done: for KEDA, or until it is tried again.
+    """
+
+    problems: tuple[str, ...] = ()
+    waits: bool = False
+
+
 #: Requests are split by weight only.
 PLAIN = Routing()
 
@@ -222,6 +233,7 @@ class Observed:
     jobs: tuple[JobState, ...] = ()
     services: Mapping[str, ServiceState] = dataclasses.field(default_factory=dict)
     traffic: TrafficState = TrafficState()
+    scaling: Scaling = Scaling()
     #: Counters by version; a version without an entry gave no data.
     samples: Mapping[str, Sample] = dataclasses.field(default_factory=dict)
     #: Errors by version, if reading the counters failed.

@@ -143,7 +143,7 @@ def sample(graph: Any, known: build.Knowledge, items: int) -> paging.Sample:
     asked = requests(items, ASKED + paging.SAMPLED)[ASKED:]
     vectors = torch.cat([request_vector(graph, one) for one in asked])
     standing = known.sources.standing(known.state.counts)
-    return paging.Sample(known.sources.item_vectors()[1:].numpy(), standing, vectors.numpy())
+    return paging.Sample(known.sources.item_vectors()[1:].numpy(), standing, vectors.numpy()[None])
 
 
 def even_out(sources: RetrievalModels, found: paging.Sample) -> None:
@@ -154,8 +154,8 @@ def even_out(sources: RetrievalModels, found: paging.Sample) -> None:
     all, and any index would find them.
     """
     assert sources.towers is not None
-    mean = found.requests.mean(0)
-    lift = (found.requests - mean) @ found.vectors[::50].T
+    mean = found.requests[0].mean(0)
+    lift = (found.requests[0] - mean) @ found.vectors[::50].T
     factor = float(found.standing.std() / lift.std(1).mean())
     with torch.no_grad():
         sources.towers.down.bias.sub_(torch.from_numpy(mean) / sources.lift_weight)

@@ -80,7 +80,7 @@ def measure(items: int, own: float) -> dict[str, Any]:
     """Both ways over one catalogue."""
     vectors, standing, requests = shop(items, own)
     wanted = RetrievalModels(ListPlan(None, CANDIDATES, ItemIndex.APPROXIMATE))
-    sample = paging.Sample(vectors, standing, requests[ASKED:])
+    sample = paging.Sample(vectors, standing, requests[None, ASKED:])
     began = time.process_time()
     found = paging.paged(wanted, sample, SEED)
     told: dict[str, Any] = {

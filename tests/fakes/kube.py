@@ -29,6 +29,8 @@ class FakeKube:
         self.objects: dict[Place, Object] = {}
         self.logs: dict[str, str] = {}
         self.kinds: set[Resource] = {INFERENCE_SERVICES, HTTP_ROUTES, REVISIONS}
+        #: Kinds whose objects wait for another controller when they are deleted.
+        self.finalized: set[Resource] = set()
         self.fault: Fault = lambda _verb, _resource, _name: None
         #: Writes in order, as (verb, plural, name).
         self.writes: list[tuple[str, str, str]] = []
@@ -174,7 +176,11 @@ class FakeKube:
         found = self.objects.get((resource, namespace, name))
         if found is None or found["metadata"]["uid"] != uid:
             return False
-        del self.objects[resource, namespace, name]
+        if resource in self.finalized:
+            found["metadata"]["deletionTimestamp"] = self.now.isoformat()
+            found["metadata"]["resourceVersion"] = str(next(self._revisions))
+        else:
+            del self.objects[resource, namespace, name]
         return True
 
     async def log(self, namespace: str, pod: str, container: str, lines: int) -> str:

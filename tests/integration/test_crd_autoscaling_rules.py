@@ -42,6 +42,8 @@ def test_peaks_of_keda_are_accepted_with_their_time_zone(server: Server) -> None
         ({"peaks": [{**PEAK, "replicas": 5}]}, "peaks must not exceed maxReplicas"),
         ({"peaks": [{**PEAK, "end": PEAK["start"]}]}, "start and end of a peak must differ"),
         ({"peaks": [{**PEAK, "start": "18:00"}]}, "peaks[0].start"),
+        ({"peaks": [{**PEAK, "start": "0 25 * * *"}]}, "peaks[0].start"),
+        ({"peaks": [{**PEAK, "end": "0 0 * * 7"}]}, "peaks[0].end"),
         ({"peaks": [{**PEAK, "timeZone": "../etc"}]}, "peaks[0].timeZone"),
     ],
 )

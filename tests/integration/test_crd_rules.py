@@ -46,6 +46,7 @@ def test_a_sample_is_accepted_and_gets_the_defaults_of_the_models(
     server: Server, name: str
 ) -> None:
     body = sample(name)
+    body["metadata"]["name"] = name  # two samples may have one name
     created = server.create(body, field_validation="Strict")
     expected = RecommenderModelSpec.model_validate(body["spec"])
     assert RecommenderModelSpec.model_validate(created["spec"]) == expected

@@ -8,8 +8,23 @@ from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
 
-#: Five fields of cron: numbers, names of months and days, ranges, lists and steps.
-CRON = r"^[0-9A-Za-z*/,-]+( [0-9A-Za-z*/,-]+){4}$"
+
+def _field(value: str) -> str:
+    """Return the pattern of a field: values, in ranges, lists and with steps."""
+    one = rf"(\*|{value})"
+    return f"{one}([,-]{one}|/[1-9][0-9]?)*"
+
+
+_FIELDS = (
+    "[0-5]?[0-9]",
+    "[01]?[0-9]|2[0-3]",
+    "0?[1-9]|[12][0-9]|3[01]",
+    "0?[1-9]|1[0-2]|(?i:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)",
+    "[0-6]|(?i:SUN|MON|TUE|WED|THU|FRI|SAT)",
+)
+#: Minute, hour, day, month and weekday of cron, with the values that KEDA takes: no weekday 7.
+#: What else it refuses, such as a range from its end, its ScaledObjects report.
+CRON = "^" + " ".join(map(_field, _FIELDS)) + "$"
 #: A name of the IANA time zone database.
 TIME_ZONE = r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$"
 

@@ -15,10 +15,31 @@ from recommender_operator.api.spec import ServingSpec
 from recommender_operator.resources import labels
 from recommender_operator.resources.labels import Component, Manifest
 
+#: Annotation with KServe's class, and the class with which it does not write the number of pods.
+CLASS, EXTERNAL = "serving.kserve.io/autoscalerClass", "external"
 #: Metric of a transformer pod, from an adapter of the custom metrics API.
 IN_FLIGHT = "transformer_requests_in_flight"
 #: Hex digits of the digest of the settings.
 DIGEST_DIGITS = 16
+
+
+def class_of(serving: ServingSpec) -> str:
+    """Return KServe's class of autoscalers: none of its own in any case.
+
+    With `none` it sets the replicas of a Deployment to minReplicas; with `external` it leaves them
+    to the operator's autoscaler.
+    """
+    return "none" if serving.autoscaling is None else EXTERNAL
+
+
+def leave_replicas(service: Manifest) -> None:
+    """Let KServe leave the number of pods to what scales them, also without autoscaling."""
+    service["metadata"]["annotations"][CLASS] = EXTERNAL
+
+
+def leaves_replicas(service: Manifest) -> bool:
+    """Return whether KServe leaves the number of pods of a stored service alone."""
+    return bool((service["metadata"].get("annotations") or {}).get(CLASS) == EXTERNAL)
 
 
 def minimum(serving: ServingSpec, component: Component) -> int:

@@ -47,7 +47,6 @@ from recommender_operator.resources.serving_containers import (
 
 API_VERSION = "serving.kserve.io/v1beta1"
 DEPLOYMENT_MODE = "serving.kserve.io/deploymentMode"
-AUTOSCALER_CLASS = "serving.kserve.io/autoscalerClass"
 VISIBILITY = "networking.kserve.io/visibility"
 #: Port of a component's Service for its container's first port.
 SERVICE_PORT = 80
@@ -103,22 +102,13 @@ def _standard_metadata(model: ModelObject, version: VersionObject, name: str) ->
         },
         "annotations": {
             DEPLOYMENT_MODE: "Standard",
-            AUTOSCALER_CLASS: _class(model.spec.serving),
+            autoscaling.CLASS: autoscaling.class_of(model.spec.serving),
             labels.SERVING_DIGEST: serving_digest(model.spec.serving),
             labels.EXPERIMENTS: EXPERIMENTS,
             labels.SHADOWS: SHADOWS,
         },
         "ownerReferences": labels.owned_by_version(version),
     }
-
-
-def _class(serving: ServingSpec) -> str:
-    """Return KServe's class of autoscalers: none of its own in any case.
-
-    With `none` it sets the replicas of a Deployment to minReplicas; with `external` it leaves them
-    to the operator's autoscaler.
-    """
-    return "none" if serving.autoscaling is None else "external"
 
 
 def _standard_predictor(

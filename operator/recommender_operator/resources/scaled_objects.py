@@ -73,6 +73,20 @@ def is_current(stored: Manifest, made: Manifest) -> bool:
     )
 
 
+def condition(stored: Manifest, kind: str) -> Manifest:
+    """Return a condition that KEDA reports; empty if there is none."""
+    found = (stored.get("status") or {}).get("conditions") or []
+    return next((each for each in found if each.get("type") == kind), {})
+
+
+def not_ready(stored: Manifest) -> str:
+    """Return why KEDA does not scale by a ScaledObject as it says; empty if it does."""
+    found = condition(stored, "Ready")
+    if found.get("status") != "False":
+        return ""
+    return str(found.get("message") or found.get("reason") or "it is not ready")
+
+
 def _digest(spec: Manifest) -> str:
     text = json.dumps(spec, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[: autoscaling.DIGEST_DIGITS]
@@ -125,7 +139,13 @@ def _requests(
     if component is not Component.TRANSFORMER or target is None or not server:
         return []
     series = f'{autoscaling.IN_FLIGHT}{{namespace="{namespace}",version="{version}"}}'
-    query = {"serverAddress": server, "query": f"sum({series})", "threshold": str(target)}
+    query = {
+        "serverAddress": server,
+        "query": f"sum({series})",
+        "threshold": str(target),
+        # Lost metrics are no requests to KEDA otherwise, and pods would be removed under load.
+        "ignoreNullValues": "false",
+    }
     return [{"type": "prometheus", "metricType": "AverageValue", "metadata": query}]
 
 

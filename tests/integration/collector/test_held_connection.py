@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -19,7 +21,7 @@ from tests.redis_server import RedisServer
 
 @pytest.fixture
 async def client(server: RedisServer) -> AsyncIterator[Redis]:
-    made: Redis = Redis.from_url(server.url, socket_timeout=0.3, socket_connect_timeout=0.3)
+    made: Redis = Redis.from_url(server.url, socket_timeout=10)
     yield made
     await made.aclose()
 
@@ -27,6 +29,29 @@ async def client(server: RedisServer) -> AsyncIterator[Redis]:
 @pytest.fixture
 def held(client: Redis) -> HeldConnection:
     return HeldConnection(client.connection_pool)
+
+
+@contextlib.contextmanager
+def impatient(held: HeldConnection) -> Iterator[None]:
+    """Let commands of the block fail soon; the others have time on a busy machine."""
+    before, held._seconds = held._seconds, 0.3
+    try:
+        yield
+    finally:
+        held._seconds = before
+
+
+def _tell(held: HeldConnection, written: asyncio.Event) -> None:
+    """Set the event as soon as bytes were given to the transport."""
+    connection: Any = held._connection
+    transport = connection._writer.transport
+    real = transport.write
+
+    def write(data: bytes) -> None:
+        real(data)
+        written.set()
+
+    transport.write = write
 
 
 async def _number(redis: Redis) -> int:
@@ -48,7 +73,7 @@ async def test_a_store_that_hangs_fails_the_command_in_time_and_confuses_no_late
     held: HeldConnection, server: RedisServer
 ) -> None:
     await held.call("PING")
-    with server.hanging():
+    with server.hanging(), impatient(held):
         with pytest.raises(TimeoutError):
             await held.call("ECHO", "first")
         with pytest.raises((TimeoutError, RedisTimeout)):
@@ -61,8 +86,10 @@ async def test_a_command_that_is_cancelled_leaves_its_reply_to_nobody(
 ) -> None:
     await held.call("PING")
     with server.hanging():
+        written = asyncio.Event()
+        _tell(held, written)
         cancelled = asyncio.create_task(held.call("ECHO", "first"))
-        await asyncio.sleep(0.05)
+        await asyncio.wait_for(written.wait(), 10)
         cancelled.cancel()
         with pytest.raises(asyncio.CancelledError):
             await cancelled

@@ -131,7 +131,9 @@ def lists_of(retrieval: Mapping[str, Any]) -> str:
     text = "every item" if candidates == "All" else f"{candidates} candidates"
     found = retrieval.get("candidateRecall")
     index = "" if found is None else f", found by an index with recall {found}"
-    return f"lists of {text}{index}" + (f", {weights.lower()} item weights" if weights else "")
+    made = f"lists of {text}{index}" + (f", {weights.lower()} item weights" if weights else "")
+    refused = retrieval.get("indexRefused")
+    return made if refused is None else f"{made}, no index of items: {refused}"
 
 
 def _latencies(times: Mapping[str, Mapping[str, float]] | None) -> str | None:

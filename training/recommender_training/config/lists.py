@@ -51,6 +51,8 @@ class ListPlan:
     candidates: int | None = None
     #: Exact, or Approximate: an index is tried, and serves if it finds enough (`fitted.paging`).
     index: ItemIndex = ItemIndex.EXACT
+    #: Why it is Exact although the settings want it Approximate.
+    index_refused: str | None = None
 
     @property
     def facts(self) -> dict[str, object]:
@@ -85,6 +87,8 @@ def plan(
     every = candidates is None or candidates >= items
     if index is ItemIndex.AUTO:
         index = ItemIndex.APPROXIMATE if items > EXACT_ITEMS else ItemIndex.EXACT
-    if every or weights is ItemWeights.DENSE:
-        index = ItemIndex.EXACT
-    return ListPlan(weights, None if every else candidates, index)
+    refused = None
+    if index is ItemIndex.APPROXIMATE and (every or weights is ItemWeights.DENSE):
+        what = "the response scores" if every else "dense item-to-item weights are of"
+        index, refused = ItemIndex.EXACT, f"{what} every item"
+    return ListPlan(weights, None if every else candidates, index, refused)

@@ -186,9 +186,10 @@ def _known(
 ) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """The categories of a feature, or the names of its bands, and the edges of these.
 
-    Categories are those of `every` row. A new one has no row to learn from and stays at its prior,
-    as an unknown one would; but drift, fairness and the lists of popularity name it. Edges move
-    what all rows mean, so they are those of the `past`, unless nothing was known of it then.
+    Categories are first the most frequent ones of the `past`, then, where there is room, those of
+    `every` row. A new one has no row to learn from and stays at its prior, as an unknown one
+    would; but drift, fairness and the lists of popularity name it. Edges move what all rows mean,
+    so they are those of the `past`, unless nothing was known of it then.
     """
     if feature.kind is Kind.BOOLEAN:
         return BOOLEANS, ()
@@ -198,13 +199,24 @@ def _known(
         return bands.names(edges, minimum), edges
     if feature.hash_buckets is not None:
         return hash_buckets.names(feature.hash_buckets), ()
+    most = feature.max_categories or MAX_CATEGORIES
+    kept = _most_frequent(feature, past.of(feature, place), most)
+    if len(kept) < most and past is not every:
+        # So many more hold those that are kept already, and what there is room for.
+        others = _most_frequent(feature, every.of(feature, place), most + len(kept))
+        kept = list(dict.fromkeys([*kept, *others]))[:most]
+    return tuple(sorted(kept)), ()
+
+
+def _most_frequent(feature: Feature, rows: pl.LazyFrame, most: int) -> list[str]:
+    """The categories with the most rows, of equal ones the first by name."""
     column = pl.col(feature.name).drop_nulls()
     if feature.kind is Kind.MULTI_CATEGORICAL:
         column = column.str.split(" ").explode(empty_as_null=True)
-    counts = every.of(feature, place).select(column.alias("name")).group_by("name").len()
+    counts = rows.select(column.alias("name")).group_by("name").len()
     ordered = counts.sort(pl.col("len"), "name", descending=[True, False])
-    most = ordered.head(feature.max_categories or MAX_CATEGORIES).collect(engine="streaming")
-    return tuple(sorted(most["name"].to_list())), ()
+    names: list[str] = ordered.head(most).collect(engine="streaming")["name"].to_list()
+    return names
 
 
 def _learned(

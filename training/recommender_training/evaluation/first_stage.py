@@ -26,6 +26,7 @@ from recommender_training.evaluation.ranking import (
     together,
 )
 from recommender_training.features import assembly, graph
+from recommender_training.features.assembly import Inputs
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models import item_pages, item_weights
 from recommender_training.models.item_weights import Weights
@@ -43,8 +44,8 @@ class FirstStage:
     #: [I, I] with their weight in the order, where `sources` has them.
     weights: Weights | None
 
-    def scores(self, requests: Sequence[Request]) -> Floats:
-        """[R, I] of every item."""
+    def scores(self, requests: Sequence[Request], inputs: Inputs | None = None) -> Floats:
+        """[R, I] of every item. `inputs` for a caller that has them (`_inputs`)."""
         known, sources = self.known, self.sources
         popularity = item_weights.popularity_prior(known.state.counts)
         standing = popularity * np.float32(sources.popularity_weight)
@@ -52,30 +53,35 @@ class FirstStage:
         if self.weights is not None:
             total += self.retrieved(requests)
         if sources.towers is not None:
-            batch = together(known.data, requests, known.length)
-            inputs = assembly.of_requests(known.data, known.frozen, batch)
-            total += sources.lift(inputs, self._tower_items)
+            total += sources.lift(inputs or self._inputs(requests), self._tower_items)
         return total
 
-    def reached(self, requests: Sequence[Request], slack: float = 0.0) -> Bools | None:
+    def _inputs(self, requests: Sequence[Request]) -> Inputs:
+        known = self.known
+        batch = together(known.data, requests, known.length)
+        return assembly.of_requests(known.data, known.frozen, batch)
+
+    def reached(
+        self, requests: Sequence[Request], slack: float = 0.0, inputs: Inputs | None = None
+    ) -> Bools | None:
         """[R, I] the items that pages and neighbours find; None where the scan is exact.
 
-        `slack` as for `item_pages.reached`.
+        `slack` as for `item_pages.reached`, `inputs` as for `scores`.
         """
-        pages, known = self.sources.pages, self.known
+        pages = self.sources.pages
         if pages is None:
             return None
-        batch = together(known.data, requests, known.length)
-        inputs = assembly.of_requests(known.data, known.frozen, batch)
+        inputs = inputs or self._inputs(requests)
         asked = self.sources.request_vectors(inputs, self._tower_items)
         means, level = self._page_means
         read = item_pages.reached(asked @ means.T + level, pages.read, slack)
-        found: Bools = read[:, pages.page_of(known.data.items.count)]
+        found: Bools = read[:, self._page_of]
         return found if self.weights is None else found | self._near(requests)
 
     def reached_within(self, request: Request, slack: float) -> tuple[Bools, Bools]:
         """[I] the items that are found whatever happens within `slack`, and [I] those that may."""
-        found = [self.reached([request], each) for each in (-slack, slack)]
+        inputs = None if self.sources.pages is None else self._inputs([request])
+        found = [self.reached([request], each, inputs) for each in (-slack, slack)]
         every = np.ones(self.known.data.items.count, dtype=np.bool_)
         surely, perhaps = (every if each is None else each[0] for each in found)
         return surely, perhaps
@@ -86,12 +92,22 @@ class FirstStage:
         standing = self.sources.standing(self.known.state.counts)
         return self.sources.pages.means(self._tower_items[1:].numpy(), standing)
 
-    def _near(self, requests: Sequence[Request]) -> Bools:
-        """[R, I] the neighbours of the items of each session."""
+    @functools.cached_property
+    def _page_of(self) -> Ints:
+        """[I] the page of each item."""
+        assert self.sources.pages is not None
+        return self.sources.pages.page_of(self.known.data.items.count)
+
+    @functools.cached_property
+    def _neighbours(self) -> sp.csr_matrix:
+        """[I, I] ones where an item has a neighbour."""
         weights = sp.csr_matrix(self.weights)
         stored = np.ones(len(weights.data), dtype=np.float32)
-        stored = sp.csr_matrix((stored, weights.indices, weights.indptr), shape=weights.shape)
-        near = _session_events(self.known, requests) @ stored
+        return sp.csr_matrix((stored, weights.indices, weights.indptr), shape=weights.shape)
+
+    def _near(self, requests: Sequence[Request]) -> Bools:
+        """[R, I] the neighbours of the items of each session."""
+        near = _session_events(self.known, requests) @ self._neighbours
         return np.asarray(near.toarray() > 0)
 
     @functools.cached_property
@@ -115,10 +131,12 @@ class FirstStage:
         items = np.empty((len(requests), min(wanted, count)), dtype=np.int64)
         order = np.empty(items.shape)
         for part in blocks(len(requests), count, _BLOCK):
-            scores = self.scores([requests[place] for place in part]).astype(np.float64)
+            asked = [requests[place] for place in part]
+            inputs = None if self.sources.towers is None else self._inputs(asked)
+            scores = self.scores(asked, inputs).astype(np.float64)
             if added is not None:
                 scores += added
-            reached = self.reached([requests[place] for place in part])
+            reached = self.reached(asked, inputs=inputs)
             if reached is not None:
                 scores[~reached] = -np.inf
             scores[task.excluded[part].nonzero()] = -np.inf

@@ -58,11 +58,13 @@ class PagedServing(nn.Module):
         return places.to(torch.int64), value
 
     def scanned(self, request: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """As `scan`. Where it serves one request after another, so that a batch takes no more
-        memory than one.
+        """As `scan`, one request after another, so that a batch takes no more memory than one.
+
+        A program of torch.export has no loop over a batch of any size: it takes it at once.
         """
-        if not is_scripting():
-            return self.scan(request, count)
+        if not is_scripting():  # noqa: SIM102 -- TorchScript would compile the second condition
+            if torch.compiler.is_exporting():
+                return self.scan(request, count)
         places: list[Tensor] = []
         values: list[Tensor] = []
         for row in range(request.size(0)):
@@ -93,9 +95,16 @@ class PagedServing(nn.Module):
         again = torch.gather(near, 1, again)
         value = value.masked_fill(torch.eq(again, places), float("-inf"))
         places, value = torch.cat([near, places], 1), torch.cat([of_near, value], 1)
-        out = torch.eq(places.unsqueeze(2), seen.unsqueeze(1) + 1).any(2)
+        out = among(places, seen + 1)
         value, at = torch.topk(value.masked_fill(out, float("-inf")), count, 1)
         return torch.gather(places, 1, at), value
+
+
+def among(places: Tensor, others: Tensor) -> Tensor:
+    """[B, X] whether each of the places [B, X] is one of the others [B, L] of its row."""
+    ordered = torch.sort(others, 1)[0]
+    at = torch.searchsorted(ordered, places).clamp(max=ordered.size(1) - 1)
+    return torch.eq(torch.gather(ordered, 1, at), places)
 
 
 def summed(places: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:

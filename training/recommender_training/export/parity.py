@@ -176,9 +176,10 @@ def _apart(
         if added is not None:
             order += added
         order[known.data.events.item[request.session]] = -np.inf
-        surely, perhaps = first.reached_within(request, RANK_TOLERANCE)
+        slack = RANK_TOLERANCE * known.sources.order_weight
+        surely, perhaps = first.reached_within(request, slack)
         order[~perhaps] = -np.inf
-        rows = _scored(order, known.sources.plan.candidates, served, surely)
+        rows = _scored(order, known.sources.plan.candidates, served, surely, slack)
         if not np.isin(served, rows).all():
             raise ParityError("the exported graph serves items that are none of its candidates")
         inputs = first.known.inputs([request], rows[None])
@@ -198,23 +199,23 @@ def _apart(
     return apart
 
 
-def _scored(order: Doubles, candidates: int | None, served: Ints, found: Bools) -> Ints:
+def _scored(
+    order: Doubles, candidates: int | None, served: Ints, found: Bools, slack: float
+) -> Ints:
     """[C] ascending rows of the items that a graph has to score: its candidates by `order` [I].
 
-    Where the order of an item is the last candidate's but for the arithmetic, the graph may score
-    it or not; what is `served` then shows which. So it does where the item is surely `found` [I]
-    or not, but for the arithmetic: its page is the last one that is read, or the first that is
-    not.
+    Where the order of an item is the last candidate's but for the `slack` of the arithmetic, the
+    graph may score it or not; what is `served` then shows which. So it does where the item is
+    surely `found` [I] or not, but for the arithmetic: its page is the last one that is read, or
+    the first that is not.
     """
     if candidates is None:
         return np.arange(len(order), dtype=np.int64)
     shown = np.zeros(len(order), dtype=np.bool_)
     shown[served] = True
     last, least = (_last(each, candidates) for each in (order, np.where(found, order, -np.inf)))
-    surely = found & (order > last + RANK_TOLERANCE)
-    return np.flatnonzero(
-        np.isfinite(order) & (surely | (shown & (order >= least - RANK_TOLERANCE)))
-    )
+    surely = found & (order > last + slack)
+    return np.flatnonzero(np.isfinite(order) & (surely | (shown & (order >= least - slack))))
 
 
 def _last(order: Doubles, candidates: int) -> float:

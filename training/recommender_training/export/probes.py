@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -22,6 +22,12 @@ def probes(data: Dataset) -> Iterator[tuple[Tensor, ...]]:
     random = np.random.default_rng(0)
     for shape in _SHAPES:
         yield probe(random, data, shape)
+
+
+def parts(batches: Iterable[tuple[Tensor, ...]], most: int) -> Iterator[tuple[Tensor, ...]]:
+    """The same batches, in parts of so many requests at most."""
+    for batch in batches:
+        yield from zip(*(torch.split(each, most) for each in batch), strict=True)
 
 
 def probe(

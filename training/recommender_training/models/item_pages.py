@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recommender_training.common.arrays import Bools, Floats, Ints, Places
 
@@ -33,7 +34,7 @@ _ROUNDS = 10
 #: How much the spread of a page counts for it, in deviations of the scores of its items.
 _REACH = 1.0
 #: Items whose scores are held at once.
-_BLOCK = 32_000_000
+_BLOCK = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -119,12 +120,17 @@ def recall_of(ranked: Ints, read: int) -> float:
 def reached(level: Floats, read: int, slack: float = 0.0) -> Bools:
     """[Q, G] the pages that are read, of levels [Q, G]; with those that miss it by `slack`.
 
-    A negative slack leaves out what would be read by as little.
+    A negative slack leaves out what would be read by as little. Without one they are exactly
+    `read`: of equal levels the first, as in `ranks`.
     """
     if read >= level.shape[1]:
         return np.ones(level.shape, dtype=np.bool_)
     last = -np.partition(-level, read - 1, axis=1)[:, read - 1]
-    return np.asarray(level >= last[:, None] - np.float32(slack))
+    if slack:
+        return np.asarray(level >= last[:, None] - np.float32(slack))
+    above, equal = level > last[:, None], level == last[:, None]
+    room = read - above.sum(1, keepdims=True)
+    return np.asarray(above | (equal & (equal.cumsum(1) <= room)))
 
 
 def _points(vectors: Floats, standing: Floats, requests: Floats) -> Floats:
@@ -150,7 +156,8 @@ def _groups(points: Floats, seed: int) -> Ints:
     model = KMeans(count, init="random", n_init=1, max_iter=_ROUNDS, random_state=seed)
     with warnings.catch_warnings():  # items that are alike make fewer groups, which is no matter
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(points[sample])
+        with threadpool_limits(1, user_api="openmp"):  # threads add up centres in any order
+            model.fit(points[sample])
     return np.asarray(model.predict(points), dtype=np.int64)
 
 

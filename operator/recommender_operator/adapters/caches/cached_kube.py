@@ -22,6 +22,7 @@ from recommender_operator.adapters.caches.store import Store, label_of
 from recommender_operator.adapters.kubernetes.port import (
     BASELINES,
     MODELS,
+    SCALED_OBJECTS,
     Kube,
     KubeError,
     Object,
@@ -140,7 +141,10 @@ class CachedKube:
         with self._doubted(resource, namespace, name):
             done = await self._direct.delete(resource, namespace, name, uid=uid)
         informer = self._caches.of(resource, namespace)
-        if informer is not None:
+        if resource == SCALED_OBJECTS:
+            # While KEDA finalizes it, it may still make an autoscaler, so this is waited for.
+            self._doubt(resource, namespace, name)
+        elif informer is not None:
             # In either case, the object with that uid is deleted or being deleted.
             informer.hide((namespace, name), uid)
         return done

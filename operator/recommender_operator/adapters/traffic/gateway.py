@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from recommender_operator.adapters.kubernetes.port import (
@@ -25,6 +26,7 @@ from recommender_operator.adapters.traffic.port import (
     service_state,
 )
 from recommender_operator.adapters.traffic.refused_services import RefusedServices
+from recommender_operator.adapters.traffic.scaler_steps import keeps_replicas, scaled_by_keda
 from recommender_operator.adapters.traffic.scalers import Scalers
 from recommender_operator.api.spec import ServingSpec
 from recommender_operator.observed import PLAIN, Routing, ServiceState, TrafficState
@@ -45,10 +47,12 @@ from recommender_operator.resources.ownership import Foreign, controller_of, for
 class GatewayTraffic:
     """KServe in Standard mode, with the operator's own route."""
 
-    def __init__(self, kube: Kube, options: Options) -> None:
+    def __init__(
+        self, kube: Kube, options: Options, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._kube = kube
         self._objects = OwnedObjects(kube)
-        self._scalers = Scalers(kube, options)
+        self._scalers = Scalers(kube, options, clock)
         self._options = options
         self._refused = RefusedServices()
 
@@ -65,6 +69,7 @@ class GatewayTraffic:
             found,
             lambda version, service: (
                 lacking(str(service["metadata"]["uid"]))
+                or keeps_replicas(subject, version, service)
                 or self._scalers.lacks(subject, version, service, by_keda=by_keda)
             ),
         )
@@ -76,7 +81,11 @@ class GatewayTraffic:
             others.append(foreign(KINDS[HTTP_ROUTES], route))
             state = TrafficState(message=others[-1].message)
         state = dataclasses.replace(state, refused=self._refused.of(model))
-        return TrafficView(services=services, traffic=state, foreign=tuple(others))
+        own = [(name, it) for it in found if (name := it["metadata"]["name"]) in services]
+        scaling = self._scalers.state(subject, own, by_keda=by_keda)
+        return TrafficView(
+            services=services, traffic=state, foreign=tuple(others), scaling=scaling
+        )
 
     async def _beside(self, subject: Subject) -> list[Object]:
         """Return the objects that services own, and which are current."""
@@ -105,6 +114,8 @@ class GatewayTraffic:
             manifest = inference_service.standard(
                 subject.model, served, self._options, name=version
             )
+            if scaled_by_keda(subject, version):
+                autoscaling.leave_replicas(manifest)
             service = await self._objects.apply(INFERENCE_SERVICES, manifest, subject.claim)
         # The service owns what follows, so that it is deleted with the service.
         owners = {*subject.claim.owners, service["metadata"]["uid"]}
@@ -165,6 +176,7 @@ def _current(subject: Subject, version: str) -> Object | None:
         return None
     metadata = stored["metadata"]
     same = inference_service.is_current(metadata.get("annotations"), subject.model.spec)
+    same = same and not keeps_replicas(subject, version, stored)
     return stored if same and not metadata.get("deletionTimestamp") else None
 
 

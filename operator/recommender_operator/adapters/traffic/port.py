@@ -21,6 +21,7 @@ from recommender_operator.observed import (
     PLAIN,
     ModelObject,
     Routing,
+    Scaling,
     ServiceState,
     TrafficState,
     VersionObject,
@@ -86,6 +87,7 @@ class TrafficView:
     traffic: TrafficState
     #: Foreign objects with the names of the model's objects.
     foreign: tuple[Foreign, ...] = ()
+    scaling: Scaling = dataclasses.field(default_factory=Scaling)
 
 
 class Traffic(Protocol):

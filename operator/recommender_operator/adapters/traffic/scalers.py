@@ -3,123 +3,64 @@
 Never both: two autoscalers of one Deployment would overwrite each other's number. A change from
 one to the other first deletes, and waits until nothing of the former is there. Meanwhile nobody
 writes the number of pods, so it stays.
+
+What KEDA refuses, or does not do in time, stops nothing else: the operator's autoscaler scales
+that component, the problem is reported, and KEDA is tried again later.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import enum
+import time
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
 
 from recommender_operator.adapters.kubernetes.port import (
     AUTOSCALERS,
+    KINDS,
     SCALED_OBJECTS,
+    ConflictError,
     Kube,
+    KubeError,
     Object,
 )
-from recommender_operator.adapters.objects.owned_writes import Claim, OwnedObjects
-from recommender_operator.adapters.pods import states as podstates
+from recommender_operator.adapters.objects.owned_writes import (
+    Claim,
+    ForeignObjectError,
+    OwnedObjects,
+)
+from recommender_operator.adapters.pods import redaction
 from recommender_operator.adapters.traffic.port import Subject
+from recommender_operator.adapters.traffic.scaler_steps import OF_KEDA, Scaled, Step, is_deleted
+from recommender_operator.adapters.traffic.scaler_troubles import LONGEST_PAUSE, Place, Troubles
+from recommender_operator.observed import Scaling
 from recommender_operator.resources import autoscaling, labels, scaled_objects
 from recommender_operator.resources.labels import Component
 from recommender_operator.resources.options import Options
-from recommender_operator.resources.ownership import controller_of, owned_by
+from recommender_operator.resources.ownership import foreign
 
-
-class Step(enum.Enum):
-    """What a component needs next."""
-
-    NOTHING = enum.auto()
-    WAIT = enum.auto()
-    DELETE_AUTOSCALER = enum.auto()
-    DELETE_SCALED_OBJECT = enum.auto()
-    APPLY_AUTOSCALER = enum.auto()
-    APPLY_SCALED_OBJECT = enum.auto()
-
-
-@dataclasses.dataclass(frozen=True)
-class Scaled:
-    """A component of a version, with the stored service and what the look observed."""
-
-    subject: Subject
-    version: str
-    component: Component
-    service: Object
-    options: Options
-
-    def step(self, *, by_keda: bool) -> Step:
-        """Return what is next, so that KEDA, or an autoscaler of the operator, scales it."""
-        autoscaler, scaled_object = self._own_autoscaler(), self._own_scaled_object()
-        if by_keda:
-            if autoscaler is not None:
-                return Step.DELETE_AUTOSCALER
-            return self._towards_keda(scaled_object)
-        if scaled_object is not None:
-            return Step.WAIT if _is_deleted(scaled_object) else Step.DELETE_SCALED_OBJECT
-        if self._has_autoscaler_of_keda():
-            # Without rights on ScaledObjects, what is there goes on.
-            return Step.WAIT if self.options.keda else Step.NOTHING
-        serving = self.subject.model.spec.serving
-        if autoscaler is None:
-            return Step.NOTHING if serving.autoscaling is None else Step.APPLY_AUTOSCALER
-        is_current = autoscaling.is_current(autoscaler, serving)
-        return Step.NOTHING if is_current else Step.APPLY_AUTOSCALER
-
-    def _towards_keda(self, stored: Object | None) -> Step:
-        if stored is not None and _is_deleted(stored):
-            return Step.WAIT
-        if stored is not None and scaled_objects.is_current(stored, self.scaled_object()):
-            return Step.NOTHING
-        # KEDA refuses one whose Deployment does not exist, or has no requests of CPU.
-        pods = self.subject.pods.get(self.version, ())
-        exists = any(podstates.label(pod, labels.COMPONENT) == self.component for pod in pods)
-        return Step.APPLY_SCALED_OBJECT if exists else Step.NOTHING
-
-    def autoscaler(self) -> Object:
-        """Return the wanted HorizontalPodAutoscaler."""
-        model = self.subject.model
-        return autoscaling.autoscaler(
-            model.name, self.version, self.component, model.spec.serving, self.service
-        )
-
-    def scaled_object(self) -> Object:
-        """Return the wanted ScaledObject."""
-        model = self.subject.model
-        return scaled_objects.scaled_object(
-            model.name,
-            self.version,
-            self.component,
-            model.spec.serving,
-            self.service,
-            self.options,
-        )
-
-    def _own_autoscaler(self) -> Object | None:
-        name = autoscaling.name(self.version, self.component)
-        return self._own(self.subject.seen.get(AUTOSCALERS, name))
-
-    def _own_scaled_object(self) -> Object | None:
-        name = scaled_objects.name(self.version, self.component)
-        return self._own(self.subject.seen.get(SCALED_OBJECTS, name))
-
-    def _own(self, found: Object | None) -> Object | None:
-        """Return an object of the service; another's is as none, and a write reports it."""
-        owner = str(self.service["metadata"]["uid"])
-        return found if found is not None and owned_by(found, {owner}) else None
-
-    def _has_autoscaler_of_keda(self) -> bool:
-        name = scaled_objects.name(self.version, self.component)
-        found = self.subject.seen.get(AUTOSCALERS, name)
-        controller = None if found is None else controller_of(found)
-        return controller is not None and controller.get("kind") == scaled_objects.KIND
+#: Time that KEDA has to make an autoscaler, or to finish a deletion, in seconds. It takes one.
+PATIENCE = 60.0
+#: Errors that a later try of the same request may not have.
+PASSING = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_MANY_REQUESTS,
+)
+#: What the API server says if KEDA's webhook does not answer, with the status 500.
+NO_WEBHOOK = "failed calling webhook"
 
 
 class Scalers:
     """Reads and writes the scalers of models. All methods raise KubeError."""
 
-    def __init__(self, kube: Kube, options: Options) -> None:
+    def __init__(
+        self, kube: Kube, options: Options, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._kube = kube
         self._objects = OwnedObjects(kube)
         self._options = options
+        self._troubles = Troubles(clock)
 
     async def read(self, subject: Subject) -> bool:
         """Observe the scalers of a model, and return whether KEDA scales it."""
@@ -135,30 +76,75 @@ class Scalers:
     def lacks(self, subject: Subject, version: str, service: Object, *, by_keda: bool) -> bool:
         """Return whether scalers of a version are missing, outdated, or not yet gone."""
         return any(
-            self._scaled(subject, version, component, service).step(by_keda=by_keda)
+            self._scaled(subject, version, component, service, by_keda=by_keda).step()
             is not Step.NOTHING
             for component in Component
+        )
+
+    def state(
+        self, subject: Subject, services: Iterable[tuple[str, Object]], *, by_keda: bool
+    ) -> Scaling:
+        """Return what is wrong with the ScaledObjects of services, and whether they wait."""
+        found = [
+            self._scaled(subject, version, component, service, by_keda=by_keda)
+            for version, service in services
+            for component in Component
+        ]
+        return Scaling(
+            problems=tuple(problem for scaled in found if (problem := scaled.problem())),
+            waits=any(
+                scaled.refused or (scaled.waits() and not scaled.stalled) for scaled in found
+            ),
         )
 
     async def ensure(self, subject: Subject, version: str, service: Object, claim: Claim) -> None:
         """Do the next step of each component. `claim` has the service among the owners."""
         by_keda = await self._by_keda(subject)
+        failed: Exception | None = None
         for component in Component:
-            scaled = self._scaled(subject, version, component, service)
-            await self._do(scaled.step(by_keda=by_keda), scaled, claim)
+            scaled = self._scaled(subject, version, component, service, by_keda=by_keda)
+            try:
+                await self._advance(scaled, claim)
+            except (KubeError, ForeignObjectError) as error:
+                # The other component has its own scaler.
+                failed = failed or error
+        if failed is not None:
+            raise failed
+
+    async def _advance(self, scaled: Scaled, claim: Claim) -> None:
+        """Do the next step; if KEDA is in the way, see that the operator's autoscaler scales."""
+        step = scaled.step()
+        try:
+            await self._do(step, scaled, claim)
+        except (KubeError, ForeignObjectError) as error:
+            if step not in OF_KEDA or not _is_refusal(error):
+                raise
+            self._troubles.refuse(scaled.place, scaled.wanted(), redaction.head(str(error)))
+            again = self._scaled(
+                scaled.subject,
+                scaled.version,
+                scaled.component,
+                scaled.service,
+                by_keda=scaled.by_keda,
+            )
+            if again.step() is Step.APPLY_AUTOSCALER:
+                await self._do(Step.APPLY_AUTOSCALER, again, claim)
 
     async def _do(self, step: Step, scaled: Scaled, claim: Claim) -> None:
-        namespace = scaled.subject.model.namespace
+        namespace, name = scaled.place
         match step:
             case Step.APPLY_AUTOSCALER:
                 await self._objects.apply(AUTOSCALERS, scaled.autoscaler(), claim)
             case Step.APPLY_SCALED_OBJECT:
                 await self._objects.apply(SCALED_OBJECTS, scaled.scaled_object(), claim)
             case Step.DELETE_AUTOSCALER:
-                name = autoscaling.name(scaled.version, scaled.component)
-                await self._objects.delete(AUTOSCALERS, namespace, name, claim)
+                # It scales until nothing is known to be in KEDA's way.
+                found = await self._kube.get(SCALED_OBJECTS, namespace, name)
+                if found is not None and not scaled.owns(found):
+                    raise ForeignObjectError(foreign(KINDS[SCALED_OBJECTS], found))
+                former = autoscaling.name(scaled.version, scaled.component)
+                await self._objects.delete(AUTOSCALERS, namespace, former, claim)
             case Step.DELETE_SCALED_OBJECT:
-                name = scaled_objects.name(scaled.version, scaled.component)
                 await self._objects.delete(SCALED_OBJECTS, namespace, name, claim)
 
     async def _by_keda(self, subject: Subject) -> bool:
@@ -166,10 +152,44 @@ class Scalers:
         return asked and await self._kube.serves(SCALED_OBJECTS)
 
     def _scaled(
-        self, subject: Subject, version: str, component: Component, service: Object
+        self,
+        subject: Subject,
+        version: str,
+        component: Component,
+        service: Object,
+        *,
+        by_keda: bool,
     ) -> Scaled:
-        return Scaled(subject, version, component, service, self._options)
+        """Return a component with what is remembered of its ScaledObject."""
+        found = Scaled(subject, version, component, service, self._options, by_keda)
+        place, wanted, stored = found.place, found.wanted(), found.stored()
+        stalled = self._troubles.lasted(place, found.waits()) >= PATIENCE
+        if found.succeeds():
+            self._troubles.forget(place)
+        elif stalled and stored is not None and not is_deleted(stored):
+            self._give_up(place, wanted, stored)
+        return dataclasses.replace(
+            found,
+            refusal=self._troubles.refusal(place, wanted),
+            refused=self._troubles.pauses(place, wanted),
+            stalled=stalled,
+        )
+
+    def _give_up(self, place: Place, wanted: str, stored: Object) -> None:
+        """Remember that KEDA made no autoscaler of a ScaledObject."""
+        if self._troubles.pauses(place, wanted):
+            return
+        why = scaled_objects.not_ready(stored) or "it has made no HorizontalPodAutoscaler"
+        message = redaction.head(f"KEDA does not scale by it: {why}")
+        # What did nothing in a minute is unlikely to do it in the next one.
+        self._troubles.refuse(place, wanted, message, pause=LONGEST_PAUSE)
 
 
-def _is_deleted(thing: Object) -> bool:
-    return bool(thing["metadata"].get("deletionTimestamp"))
+def _is_refusal(error: KubeError | ForeignObjectError) -> bool:
+    """Return whether a write was refused, so that to repeat it at once is of no use."""
+    if isinstance(error, ForeignObjectError):
+        return True
+    if isinstance(error, ConflictError) or error.namespace_terminating:
+        return False
+    client_error = HTTPStatus.BAD_REQUEST <= error.status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return (client_error and error.status not in PASSING) or NO_WEBHOOK in str(error)

@@ -5,12 +5,17 @@ The rest of the lifecycle continues; other phases and adapters do not use what i
 
 from __future__ import annotations
 
+import datetime
+
 from recommender_operator.api import base_url
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.spec import Provider
 from recommender_operator.api.spec_autoscaling import Engine
 from recommender_operator.phases import storage
 from recommender_operator.phases.turn import Turn
+
+#: Pause between looks while a ScaledObject waits, which nothing else may end.
+SCALING_POLL = datetime.timedelta(seconds=30)
 
 
 def step(turn: Turn) -> None:
@@ -43,7 +48,24 @@ def _refusals(turn: Turn) -> list[tuple[Reason, str]]:
     hosting = turn.hosting
     found = [] if hosting.reason is None else [(hosting.reason, hosting.message)]
     refused = [(Reason.SERVICE_ACCOUNT_NOT_ALLOWED, message) for message in turn.accounts.messages]
-    return found + _refused_server(turn) + refused + _refused_scaling(turn)
+    scaling = _refused_scaling(turn) + _failed_scaling(turn)
+    return found + _refused_server(turn) + refused + scaling
+
+
+def _failed_scaling(turn: Turn) -> list[tuple[Reason, str]]:
+    """Return what is wrong with the ScaledObjects of the model."""
+    problems = turn.observed.scaling.problems
+    if turn.observed.scaling.waits:
+        turn.requeue(SCALING_POLL)
+    if not problems:
+        return []
+    message = "; ".join(problems)
+    if turn.spec.serving.autoscaling is not None:
+        message += (
+            ". Correct the cause, or set serving.autoscaling.engine HPA; HorizontalPodAutoscalers "
+            "scale what KEDA does not"
+        )
+    return [(Reason.KEDA_NOT_AVAILABLE, message)]
 
 
 def _refused_scaling(turn: Turn) -> list[tuple[Reason, str]]:

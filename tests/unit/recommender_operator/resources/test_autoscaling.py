@@ -69,7 +69,7 @@ def test_a_scaled_deployment_never_loses_a_pod_before_its_successor_is_ready(
 def test_the_number_of_pods_has_one_writer() -> None:
     classes = {
         with_scaler: inference_service.standard(of, version(), OPTIONS)["metadata"]["annotations"][
-            inference_service.AUTOSCALER_CLASS
+            autoscaling.CLASS
         ]
         for with_scaler, of in ((True, scaled()), (False, model()))
     }

@@ -108,6 +108,8 @@ def test_each_component_scales_by_cpu_and_by_peaks_and_the_transformer_by_its_re
             + NAME
             + '"})',
             "threshold": "8",
+            # Otherwise lost metrics would count as no load.
+            "ignoreNullValues": "false",
         },
     }
     assert transformer == predictor

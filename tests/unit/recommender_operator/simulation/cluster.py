@@ -20,6 +20,7 @@ from recommender_operator.observed import (
     Platform,
     Rival,
     Routing,
+    Scaling,
     VersionObject,
 )
 from recommender_operator.resources import fresh
@@ -97,6 +98,7 @@ class Cluster:
     accepted: bool = True
     baselines: dict[str, Baseline] = dataclasses.field(default_factory=dict)
     platform: Platform = dataclasses.field(default_factory=Platform)
+    scaling: Scaling = dataclasses.field(default_factory=Scaling)
     #: Host of the route, its creation time, and other routes.
     route_host: str = ""
     route_since: datetime.datetime | None = None

@@ -51,6 +51,7 @@ def observe(cluster: Cluster) -> Observed:
         samples=samples(cluster),
         baselines=dict(cluster.baselines),
         platform=cluster.platform,
+        scaling=cluster.scaling,
         experiment=cluster.users.reading(cluster.versions.values(), cluster.now),
         outcomes=cluster.outcomes,
         retrainings_full=cluster.retrainings_full,

@@ -24,3 +24,8 @@ def test_the_message_names_the_recall_of_an_index() -> None:
     section = {**ListPlan(None, 500).facts, "index": "Approximate", "candidateRecall": 0.9912}
     expected = "lists of 500 candidates, found by an index with recall 0.9912"
     assert lists_of(section) == expected
+
+
+def test_the_message_says_why_there_is_no_index() -> None:
+    section = {**ListPlan(None, 500).facts, "index": "Exact", "indexRefused": "it finds 12%"}
+    assert lists_of(section) == "lists of 500 candidates, no index of items: it finds 12%"

@@ -76,6 +76,32 @@ def test_no_value_after_the_training_window_moves_a_band(
     assert edges(data(values, later, places)) == past
 
 
+def test_categories_of_the_training_window_are_kept_before_those_that_are_frequent_later() -> None:
+    """Which are kept moves what training rows read, as edges do."""
+
+    def kept(most: int, later: str) -> list[tuple[str, ...]]:
+        name = {"name": "brand", "kind": "Categorical", "maxCategories": most}
+        events: list[small_data.Event] = [
+            (0, 0, 5.0, n * DAY, {"place": "ab"[n % 2] if n < END else later})
+            for n in range(EVENTS)
+        ]
+        items: list[dict[str, Any]] = [
+            {
+                "id": n,
+                "valid_from": 0 if n < 3 else END * DAY,
+                "brand": "aab"[n] if n < 3 else later,
+            }
+            for n in range(9)
+        ]
+        told = {"itemHistory": True, "items": [name], "context": [name | {"name": "place"}]}
+        found = small_data.build(events, [{"id": 0}], items, Declaration.model_validate(told))
+        return [found.items.blocks[0].categories, found.attributes[0].categories]
+
+    assert kept(2, "new") == kept(2, "a") == [("a", "b"), ("a", "b")]
+    assert kept(3, "new") == [("a", "b", "new"), ("a", "b", "new")], "what there is room for"
+    assert kept(1, "b") == [("a",), ("a",)]
+
+
 def test_what_has_values_after_the_training_window_alone_has_bands_all_the_same() -> None:
     found = edges(data([], [3.0, 5.0, 20.0, 40.0]))
     assert len(found["price"]) > 0

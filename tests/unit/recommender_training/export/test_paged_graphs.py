@@ -16,9 +16,10 @@ from recommender_training.config.lists import ItemIndex, ItemWeights, ListPlan
 from recommender_training.evaluation import answers
 from recommender_training.export import build, parity, repository, torchscript
 from recommender_training.export.build import Knowledge
-from recommender_training.export.item_pages import PagedServing, buffers, summed
-from recommender_training.export.probes import probes
+from recommender_training.export.item_pages import PagedServing, among, buffers, summed
+from recommender_training.export.probes import parts, probes
 from recommender_training.features.prepared import Prepared
+from recommender_training.fitted import paging as selection
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.models import item_pages, item_weights
 from recommender_training.pipeline import paging
@@ -49,8 +50,8 @@ def exact(
 
 def paged(known: Knowledge, prepared: Prepared, read: int | None = None) -> Knowledge:
     """The same with pages of which `read` are read, or all."""
-    sample = paging.sampled(known.sources, prepared, known, 17)
-    pages = item_pages.arrange(sample.vectors, sample.standing, sample.requests, 17)
+    sample = paging.sampled(known.sources, prepared, 17)
+    pages = item_pages.arrange(sample.vectors, sample.standing, sample.requests[0], 17)
     pages = replace(pages, read=read or pages.count)
     return replace(known, sources=replace(known.sources, pages=pages))
 
@@ -106,6 +107,58 @@ def test_pages_serve_no_item_that_was_seen_none_twice_and_a_batch_as_its_request
                 width = min(ids.shape[1], own.shape[1])
                 assert told[:width] == own[0, :width].tolist()
                 torch.testing.assert_close(scores[row, :width], alone[0, :width])
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_the_events_of_the_test_window_have_no_part_in_the_pages(
+    monkeypatch: pytest.MonkeyPatch, prepared: Prepared, exact: Knowledge
+) -> None:
+    monkeypatch.setattr(selection, "LEAST_SAMPLED", 4)
+    monkeypatch.setattr(selection, "MOST_READ", 1.0)
+    events = prepared.data.events
+    later = events.time >= prepared.split.test_start
+    item = events.item.copy()
+    item[later] = 0
+    other = replace(prepared, data=replace(prepared.data, events=replace(events, item=item)))
+    found = [paging.chosen(exact.sources, each, 17).pages for each in (prepared, other)]
+    one, two = (each for each in found if each is not None)
+    np.testing.assert_array_equal(one.items, two.items)
+    np.testing.assert_array_equal(one.reach, two.reach)
+    assert one.read == two.read
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_in_parity_checks_no_form_of_a_graph_holds_the_pages_of_a_large_batch(
+    monkeypatch: pytest.MonkeyPatch, prepared: Prepared, bundle: Bundle, exact: Knowledge
+) -> None:
+    known, sizes = paged(exact, prepared, READ), list[int]()
+    scan = PagedServing.scan
+
+    def watched(self: PagedServing, request: torch.Tensor, count: int) -> Any:
+        sizes.append(request.size(0))
+        return scan(self, request, count)
+
+    monkeypatch.setattr(PagedServing, "scan", watched)
+    eager = graph("baseline", bundle, known)
+    batches = list(probes(known.data))
+    parity.between(eager, eager, batches)
+    assert max(sizes) == 1
+    split = list(parts(batches, 4))
+    assert max(len(each[0]) for each in split) == 4
+    assert torch.equal(
+        torch.cat([one[0] for one in split]), torch.cat([one[0] for one in batches])
+    )
+
+
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=12),
+    st.lists(st.integers(0, 9), min_size=1, max_size=12),
+)
+def test_places_are_among_others_where_one_of_them_is_equal(
+    places: list[int], others: list[int]
+) -> None:
+    found = among(torch.tensor([places]), torch.tensor([others]))
+    assert found[0].tolist() == [place in others for place in places]
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(-9, 9)), min_size=1, max_size=12))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[import-untyped]
 
 from recommender_training.common.arrays import Floats
 from recommender_training.models import item_pages
@@ -84,6 +88,32 @@ def test_equal_items_and_the_same_seed_make_the_same_pages() -> None:
     assert sorted(one.items[one.items >= 0].tolist()) == list(range(2_500))
     np.testing.assert_array_equal(one.items, other.items)
     np.testing.assert_array_equal(one.reach, other.reach)
+
+
+def test_groups_are_made_by_one_thread_as_more_add_up_in_any_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[int] = []
+
+    class Watched(KMeans):  # type: ignore[misc]
+        def fit(self, *arguments: Any) -> Any:
+            found = [each for each in threadpool_info() if each["user_api"] == "openmp"]
+            seen.extend(each["num_threads"] for each in found)
+            return super().fit(*arguments)
+
+    monkeypatch.setattr(item_pages, "KMeans", Watched)
+    with threadpool_limits(3, user_api="openmp"):
+        item_pages.arrange(*shop(1, 3_000), 5)
+    assert {*seen} == {1}
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=12), st.integers(1, 12))
+def test_of_equal_pages_the_first_are_read_and_never_more_than_are_to_be(
+    levels: list[int], read: int
+) -> None:
+    level = np.array([levels], dtype=np.float32)
+    first = np.argsort(-level[0], kind="stable")[:read]
+    assert np.flatnonzero(item_pages.reached(level, read)[0]).tolist() == sorted(first.tolist())
 
 
 def test_a_page_that_lacks_the_last_place_by_less_than_the_slack_is_read_with_it() -> None:

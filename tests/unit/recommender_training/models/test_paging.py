@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from recommender_training.config.lists import ItemIndex, ListPlan
+from recommender_training.config import lists
+from recommender_training.config.lists import ItemIndex, ItemWeights, ListPlan
 from recommender_training.fitted import paging
 from recommender_training.fitted.retrieval import RetrievalModels
+from recommender_training.models import item_pages
 
 WANTED = RetrievalModels(ListPlan(None, 100, ItemIndex.APPROXIMATE))
 
@@ -18,7 +22,8 @@ def shop(items: int, spread: float, requests: int = 200) -> paging.Sample:
     centres = random.normal(size=(40, 6))
     vectors = centres[random.integers(0, 40, items)] + random.normal(0, spread, (items, 6))
     asked = random.normal(size=(requests, 6))
-    return paging.Sample(vectors.astype("f4"), np.zeros(items, dtype="f4"), asked.astype("f4"))
+    standing, asked = np.zeros(items, dtype="f4"), asked.astype("f4")
+    return paging.Sample(vectors.astype("f4"), standing, asked[None])
 
 
 def test_pages_serve_where_they_find_enough_and_the_report_says_how_much() -> None:
@@ -43,6 +48,56 @@ def test_pages_that_find_too_little_never_serve(sample: paging.Sample, words: st
     assert found.pages is None
     assert found.index["index"] == "Exact"
     assert words in str(found.index["indexRefused"])
+
+
+def test_pages_have_to_find_enough_for_requests_without_a_session_as_well() -> None:
+    standing = np.random.default_rng(2).normal(size=12_000).astype("f4")
+    asked = replace(shop(12_000, 0.02), standing=standing)
+    alone = np.concatenate([asked.requests, np.zeros_like(asked.requests)])
+    both = replace(asked, requests=alone)
+
+    def shares(found: RetrievalModels) -> list[float]:
+        assert found.pages is not None
+        ranked = both.ranks(found.pages, both.others, 100)
+        return [item_pages.recall_of(each, found.pages.read) for each in ranked]
+
+    assert min(shares(paging.paged(WANTED, asked, 3))) < paging.LEAST_RECALL
+    found = paging.paged(WANTED, both, 3)
+    assert min(shares(found)) >= paging.LEAST_RECALL
+    assert found.index["candidateRecall"] == round(min(shares(found)), 4)
+
+
+def test_pages_that_find_too_little_at_the_export_never_serve_and_the_others_are_not_changed() -> (
+    None
+):
+    sample = shop(12_000, 0.02)
+    chosen = paging.paged(WANTED, sample, 3)
+    random = np.random.default_rng(9)
+    moved = random.normal(0, 0.001, sample.vectors.shape).astype("f4")
+    again = paging.served(chosen, replace(sample, vectors=sample.vectors + moved))
+    assert again.pages is chosen.pages
+    other = replace(sample, vectors=random.permutation(sample.vectors))
+    refused = paging.served(chosen, other)
+    assert refused.pages is None
+    assert "at the export" in str(refused.index["indexRefused"])
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        (lists.plan(5_000, ItemWeights.DENSE, None, ItemIndex.APPROXIMATE), "dense"),
+        (lists.plan(1_000, ItemWeights.SPARSE, None, ItemIndex.APPROXIMATE), "response scores"),
+        (ListPlan(None, 100, ItemIndex.APPROXIMATE), "towers"),
+    ],
+)
+def test_an_index_that_the_settings_want_and_that_is_not_tried_has_a_reason(
+    plan: ListPlan, words: str
+) -> None:
+    assert words in str(paging.unfit(RetrievalModels(plan)))
+
+
+def test_an_exact_scan_that_nobody_wanted_otherwise_needs_no_reason() -> None:
+    assert paging.unfit(RetrievalModels(lists.plan(1_000, ItemWeights.AUTO, None))) is None
 
 
 def test_an_index_is_tried_only_where_the_plan_wants_it_and_towers_find_candidates() -> None:

@@ -130,6 +130,23 @@ async def test_scaled_objects_are_watched_only_with_keda(
         assert (world.caches.of(SCALED_OBJECTS, "team") is not None) is watched
 
 
+async def test_a_scaled_object_that_keda_finalizes_is_seen_although_the_operator_deleted_it() -> (
+    None
+):
+    world = World(KINDS_WITH_KEDA)
+    world.server.kinds.add(SCALED_OBJECTS)
+    metadata = {"name": "movies-keda", "namespace": "team", "labels": MARKS}
+    stored = world.server.put(SCALED_OBJECTS, {"metadata": metadata})
+    world.server.finalized.add(SCALED_OBJECTS)
+    async with world.running():
+        await world.of(SCALED_OBJECTS).ready()
+        uid = stored["metadata"]["uid"]
+        await world.kube.delete(SCALED_OBJECTS, "team", "movies-keda", uid=uid)
+        (waiting,) = await world.kube.list(SCALED_OBJECTS, "team", MARKS)
+        assert waiting["metadata"]["deletionTimestamp"]
+        assert await world.kube.list(SCALED_OBJECTS, "team", MARKS) == [waiting]
+
+
 async def test_a_missing_object_is_read_from_the_server_because_it_may_lack_labels() -> None:
     world = World()
     async with world.running():

@@ -1,7 +1,8 @@
 import pytest
 
 from recommender_operator.api.conditions import ConditionType, Reason, find
-from recommender_operator.observed import Platform
+from recommender_operator.observed import Platform, Scaling
+from recommender_operator.phases.conditions import acceptance
 from tests.unit.recommender_operator.simulation.cluster import spec
 from tests.unit.recommender_operator.world import World
 
@@ -71,3 +72,17 @@ def test_an_available_engine_is_accepted(scaling: dict[str, object], platform: P
     accepted = find(world.status.conditions, ConditionType.ACCEPTED)
     assert accepted is not None
     assert accepted.status == "True"
+
+
+def test_a_scaled_object_that_does_not_scale_is_reported_with_kedas_message() -> None:
+    world = World(spec=spec(serving={"autoscaling": BY_KEDA}), platform=Platform(keda=True))
+    problem = "ScaledObject team/movies-keda: failed to parse cron"
+    world.scaling = Scaling(problems=(problem,), waits=True)
+    again = world.reconcile().requeue_after
+    assert again is not None
+    assert again <= acceptance.SCALING_POLL
+    accepted = find(world.status.conditions, ConditionType.ACCEPTED)
+    assert accepted is not None
+    assert (accepted.status, accepted.reason) == ("False", Reason.KEDA_NOT_AVAILABLE)
+    for remedy in ("failed to parse cron", "engine HPA"):
+        assert remedy in accepted.message

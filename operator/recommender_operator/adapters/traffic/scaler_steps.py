@@ -1,0 +1,202 @@
+"""The next step of one component towards KEDA, or towards an autoscaler of the operator."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+from recommender_operator.adapters.kubernetes.port import AUTOSCALERS, SCALED_OBJECTS, Object
+from recommender_operator.adapters.pods import redaction
+from recommender_operator.adapters.pods import states as podstates
+from recommender_operator.adapters.traffic.port import Subject
+from recommender_operator.resources import autoscaling, labels, scaled_objects
+from recommender_operator.resources.labels import Component
+from recommender_operator.resources.options import Options
+from recommender_operator.resources.ownership import controller_of, owned_by
+
+
+class Step(enum.Enum):
+    """What a component needs next."""
+
+    NOTHING = enum.auto()
+    WAIT = enum.auto()
+    DELETE_AUTOSCALER = enum.auto()
+    DELETE_SCALED_OBJECT = enum.auto()
+    APPLY_AUTOSCALER = enum.auto()
+    APPLY_SCALED_OBJECT = enum.auto()
+
+
+#: Steps whose refusal stops neither the service nor the other component.
+OF_KEDA = (Step.DELETE_AUTOSCALER, Step.DELETE_SCALED_OBJECT, Step.APPLY_SCALED_OBJECT)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scaled:
+    """A component of a version, with the stored service and what the look observed."""
+
+    subject: Subject
+    version: str
+    component: Component
+    service: Object
+    options: Options
+    by_keda: bool
+    #: Why KEDA did not scale as is wanted when it was tried; empty if nothing is known.
+    refusal: str = ""
+    #: Whether it is therefore not tried now.
+    refused: bool = False
+    #: Whether the ScaledObject has waited too long for KEDA.
+    stalled: bool = False
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Namespace and name of the ScaledObject."""
+        name = scaled_objects.name(self.version, self.component)
+        return self.subject.model.namespace, name
+
+    def succeeds(self) -> bool:
+        """Return whether KEDA scales as is wanted."""
+        stored = self.stored()
+        if not self.by_keda or stored is None or self.waits():
+            return False
+        return scaled_objects.is_current(stored, self.scaled_object())
+
+    def wanted(self) -> str:
+        """Return a digest of what is wanted of KEDA."""
+        if not self.by_keda:
+            return ""
+        found = self.scaled_object()["metadata"]["annotations"][labels.SCALING_DIGEST]
+        return str(found)
+
+    def waits(self) -> str:
+        """Return what the ScaledObject waits for KEDA to do, with its uid; empty for nothing."""
+        stored = self.stored()
+        if stored is None:
+            return ""
+        if is_deleted(stored):
+            return f"deletion of {stored['metadata']['uid']}"
+        if has_autoscaler_of_keda(self.subject, self.version, self.component):
+            return ""
+        return "" if _is_paused(stored) else f"autoscaler of {stored['metadata']['uid']}"
+
+    def step(self) -> Step:
+        """Return what is next, so that KEDA, or an autoscaler of the operator, scales it."""
+        stored = self.stored()
+        by_other = has_autoscaler_of_keda(self.subject, self.version, self.component)
+        if stored is not None and is_deleted(stored):
+            if not self.stalled:
+                return Step.WAIT
+            # KEDA makes no autoscaler of an object in deletion; one that it made goes on.
+            return Step.NOTHING if by_other else self._by_autoscaler()
+        if self.by_keda and not self.refused:
+            return self._by_keda(stored)
+        if stored is not None:
+            # If a change is refused, it goes on as it is.
+            return Step.NOTHING if self.refused and not self.stalled else Step.DELETE_SCALED_OBJECT
+        if by_other:
+            # Without rights on ScaledObjects, what is there goes on.
+            return Step.WAIT if self.options.keda else Step.NOTHING
+        return self._by_autoscaler()
+
+    def problem(self) -> str:
+        """Return what is wrong with the ScaledObject, and what to do; empty if nothing is."""
+        stored, (namespace, name) = self.stored(), self.place
+        if stored is not None and is_deleted(stored):
+            if not self.stalled:
+                return ""
+            return (
+                f"KEDA does not finish the deletion of ScaledObject {namespace}/{name}: run KEDA, "
+                "or remove the finalizer"
+            )
+        if self.refusal:
+            return f"ScaledObject {namespace}/{name}: {self.refusal}"
+        reported = "" if stored is None else redaction.head(scaled_objects.not_ready(stored))
+        return f"KEDA reports of ScaledObject {namespace}/{name}: {reported}" if reported else ""
+
+    def _by_keda(self, stored: Object | None) -> Step:
+        if stored is None and self._pods() < self._minimum():
+            # A Deployment starts with one pod; whatever KEDA does then, it has enough. KEDA also
+            # refuses an object whose Deployment does not exist.
+            return self._by_autoscaler()
+        if self._own_autoscaler() is not None:
+            return Step.DELETE_AUTOSCALER
+        if stored is not None and scaled_objects.is_current(stored, self.scaled_object()):
+            return Step.NOTHING
+        return Step.APPLY_SCALED_OBJECT
+
+    def _pods(self) -> int:
+        pods = self.subject.pods.get(self.version, ())
+        return sum(podstates.label(pod, labels.COMPONENT) == self.component for pod in pods)
+
+    def _minimum(self) -> int:
+        return autoscaling.minimum(self.subject.model.spec.serving, self.component)
+
+    def _by_autoscaler(self) -> Step:
+        serving, autoscaler = self.subject.model.spec.serving, self._own_autoscaler()
+        if autoscaler is None:
+            return Step.NOTHING if serving.autoscaling is None else Step.APPLY_AUTOSCALER
+        is_current = autoscaling.is_current(autoscaler, serving)
+        return Step.NOTHING if is_current else Step.APPLY_AUTOSCALER
+
+    def autoscaler(self) -> Object:
+        """Return the wanted HorizontalPodAutoscaler."""
+        model = self.subject.model
+        return autoscaling.autoscaler(
+            model.name, self.version, self.component, model.spec.serving, self.service
+        )
+
+    def scaled_object(self) -> Object:
+        """Return the wanted ScaledObject."""
+        model = self.subject.model
+        return scaled_objects.scaled_object(
+            model.name,
+            self.version,
+            self.component,
+            model.spec.serving,
+            self.service,
+            self.options,
+        )
+
+    def stored(self) -> Object | None:
+        """Return the ScaledObject of the service."""
+        return self._own(self.subject.seen.get(SCALED_OBJECTS, self.place[1]))
+
+    def owns(self, found: Object) -> bool:
+        """Return whether an object belongs to the service."""
+        return owned_by(found, {str(self.service["metadata"]["uid"])})
+
+    def _own_autoscaler(self) -> Object | None:
+        name = autoscaling.name(self.version, self.component)
+        return self._own(self.subject.seen.get(AUTOSCALERS, name))
+
+    def _own(self, found: Object | None) -> Object | None:
+        """Return an object of the service; another's is as none, and a write reports it."""
+        return found if found is not None and self.owns(found) else None
+
+
+def has_autoscaler_of_keda(subject: Subject, version: str, component: Component) -> bool:
+    """Return whether KEDA has made an autoscaler of a component."""
+    found = subject.seen.get(AUTOSCALERS, scaled_objects.name(version, component))
+    controller = None if found is None else controller_of(found)
+    return controller is not None and controller.get("kind") == scaled_objects.KIND
+
+
+def scaled_by_keda(subject: Subject, version: str) -> bool:
+    """Return whether KEDA's autoscalers, which write the number of pods, are there."""
+    return any(has_autoscaler_of_keda(subject, version, each) for each in Component)
+
+
+def keeps_replicas(subject: Subject, version: str, service: Object) -> bool:
+    """Return whether KServe still leaves the number of pods to an autoscaler that is gone."""
+    if subject.model.spec.serving.autoscaling is not None or scaled_by_keda(subject, version):
+        return False
+    return autoscaling.leaves_replicas(service)
+
+
+def is_deleted(thing: Object) -> bool:
+    """Return whether an object is being deleted."""
+    return bool(thing["metadata"].get("deletionTimestamp"))
+
+
+def _is_paused(stored: Object) -> bool:
+    """Return whether somebody has told KEDA to leave the number of pods as it is."""
+    return scaled_objects.condition(stored, "Paused").get("status") == "True"
