@@ -20,7 +20,14 @@ EVERYTHING: dict[str, Any] = {
     "userKey": {"secretName": "user-key"},
     "eventsFrom": [{"podSelector": {"matchLabels": {"app": "web"}}}],
     "adminFrom": [{"podSelector": {"matchLabels": {"app": "privacy"}}}],
-    "writer": {"files": {"claimName": "raw-data", "subPath": "shop", "retentionDays": 30}},
+    "writer": {
+        "files": {
+            "claimName": "raw-data",
+            "subPath": "shop",
+            "fsGroup": True,
+            "retentionDays": 30,
+        }
+    },
     "store": {
         "password": {"secretName": "store-password"},
         "volume": {"storageClassName": "fast"},

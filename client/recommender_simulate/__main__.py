@@ -22,6 +22,7 @@ from recommender_simulate.summary import Summary
 from recommender_simulate.tastes import Tastes
 
 DEADLINE_SECONDS = 10.0
+MOST_PAIRS = 10_000_000  # of a user and an item: about 15 s of tastes
 
 
 async def simulate(given: argparse.Namespace, memory: Memory) -> Summary:
@@ -30,6 +31,8 @@ async def simulate(given: argparse.Namespace, memory: Memory) -> Summary:
     truth = _truth(given, items, memory)
     course = Course(given.seconds, given.top_n, given.impressions)
     users = named(given.users, given.user_prefix)
+    if truth.best is not None:
+        truth.best.prepare(users, given.top_n)
     population = Population(users, given.seed, context=dict(given.context))
     async with contextlib.AsyncExitStack() as stack:
         endpoint: Endpoint = AtRandom(items, given.seed)
@@ -65,15 +68,26 @@ def run(words: Sequence[str]) -> int:
     given = top.parse_args(words)
     if given.items is None and (given.random or given.memory):
         top.error("--random and --memory need --items, the number of items of the catalogue")
+    if (given.items or 0) * given.users > MOST_PAIRS:
+        top.error(
+            f"--items times --users is at most {MOST_PAIRS:,}: all tastes are computed first"
+        )
     try:
         if given.memory and given.memory.exists():
             memory.load(given.memory)
-    except ValueError as error:
+        if given.memory:
+            # Before anything is sent, to see that it can be written.
+            memory.save(given.memory)
+    except (ValueError, OSError) as error:
         top.error(f"--memory: {error}")
     summary = asyncio.run(simulate(given, memory))
-    if given.memory:
-        memory.save(given.memory)
     print(json.dumps(summary.report()) if given.output == "json" else summary.table())  # noqa: T201
+    try:
+        if given.memory:
+            memory.save(given.memory)
+    except OSError as error:
+        print(f"--memory: {error}", file=sys.stderr)  # noqa: T201
+        return 2
     return 1 if summary.failed_requests or summary.rejected or summary.undelivered else 0
 
 

@@ -89,7 +89,7 @@ def _add_catalogue(top: argparse.ArgumentParser) -> None:
     top.add_argument(
         "--items", type=count, metavar="N",
         help="number of items that the model knows: the summary then compares the lists with the "
-        "best ones without what the user clicked on last",
+        "best ones without what the user clicked on last; times --users at most 10,000,000",
     )  # fmt: skip
     top.add_argument(
         "--item-prefix", default="item-", metavar="TEXT",

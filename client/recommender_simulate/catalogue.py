@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from recommender_client import Query, Recommendation
 from recommender_client.values import Id
@@ -28,6 +28,11 @@ class Best:
         self._items = items
         self._tastes = tastes
         self._orders: dict[tuple[Id, int], list[Id]] = {}
+
+    def prepare(self, users: Iterable[Id], size: int) -> None:
+        """Compare all items for each user, so that no request has to wait for it."""
+        for user in users:
+            self._order(user, size)
 
     def of(self, user: Id, size: int) -> list[Id]:
         """Return the best list of a user now."""

@@ -22,7 +22,7 @@ from tests.cluster.settings import cache_folder
 from tests.demo import parts
 from tests.demo.parts import NAMESPACE
 from tests.demo.screen import Screen, error, table
-from tests.scenario import install, loop, loop_figures
+from tests.scenario import collecting, install, loop, loop_figures
 from tests.scenario.setup import NAME, make_platform
 
 BUILD = install.ROOT / "build" / "demo"
@@ -54,13 +54,13 @@ def up(arguments: argparse.Namespace) -> int:
 
 
 def _report(lifecycle: parts.Played, closed: parts.Played, seconds: float) -> dict[str, Any]:
-    figures = lifecycle.load
+    figures, users = lifecycle.load, closed.load
     found = closed.reported[-1].numbers if len(closed.reported) == len(loop.IN_ORDER) else {}
     report = {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "requests": figures.get("sent", 0) + found.get("requests", 0),
-        "failed_requests": figures.get("failed", 0) + found.get("failed requests", 0),
-        "failures": figures.get("failures", {}),
+        "requests": figures.get("sent", 0) + users.get("sent", 0),
+        "failed_requests": figures.get("failed", 0) + users.get("failed", 0),
+        "failures": {**figures.get("failures", {}), **users.get("failures", {})},
         "requests_by_version": figures.get("versions", {}),
         "requests_by_source": figures.get("sources", {}),
         "latency_ms": {"p50": figures.get("p50_ms"), "p99": figures.get("p99_ms")},
@@ -114,10 +114,19 @@ def down(_: argparse.Namespace) -> int:
         listed = cluster.kubectl(*system, "get", "recommendermodel", "-o", "name").split()
         if shops := [name for name in listed if f"/{loop.PREFIX}" in name]:
             cluster.kubectl(*system, "delete", *shops, "--timeout=180s")
+        cluster.kubectl(*system, "delete", "httproute", collecting.ROUTE, "--ignore-not-found")
     cluster.kubectl("delete", "namespace", NAMESPACE, "--timeout=180s", "--ignore-not-found")
     cluster.helm("uninstall", install.RELEASE, *system, "--ignore-not-found", "--wait")
-    # Its claims stay: other models of the namespace may use claims of these names.
-    cluster.kubectl(*system, "delete", "pod", install.LOADER, "--ignore-not-found")
+    # The events of its shops; the claims stay, because other models of the namespace may use
+    # claims of these names. The store's claim is the release's, which Helm does not know.
+    if cluster.kubectl(*system, "get", "pod", install.LOADER, "--ignore-not-found", "-o", "name"):
+        folders = f"{collecting.FOLDER}/{loop.PREFIX}*"
+        cluster.kubectl(
+            *system, "exec", install.LOADER, "--", "sh", "-c", f"rm -rf /data/{folders}"
+        )
+        cluster.kubectl(*system, "delete", "pod", install.LOADER)
+    claim = f"data-{collecting.STORE}-0"
+    cluster.kubectl(*system, "delete", "pvc", claim, "--ignore-not-found", "--timeout=180s")
     print("The demo was removed; the cluster still runs (stop it with make cluster-down).")
     return 0
 

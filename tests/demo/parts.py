@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from kubernetes.client import ApiException
+from urllib3.exceptions import HTTPError
+
+from tests.cluster.errors import ClusterError
 from tests.demo.screen import Screen
-from tests.scenario import install, loop, stories
+from tests.scenario import install, loop, loop_figures, stories
 from tests.scenario.setup import NAME, Platform
 from tests.scenario.stories import StoryResult
 from tests.scenario.traffic import TrafficWatch
@@ -16,6 +21,10 @@ from tests.scenario.traffic import TrafficWatch
 NAMESPACE = "recommender-demo"
 LIFECYCLE, LOOP = "lifecycle", "loop"
 NAMES = (LIFECYCLE, LOOP)
+#: What ends the stories of a part, but not the demo, which still tells what it has seen.
+STOPS = (
+    AssertionError, TimeoutError, subprocess.TimeoutExpired, ClusterError, ApiException, HTTPError,
+)  # fmt: skip
 
 
 @dataclasses.dataclass
@@ -23,7 +32,7 @@ class Played:
     """What the stories of a part decided, and what became of its requests."""
 
     reported: list[StoryResult] = dataclasses.field(default_factory=list)
-    #: Of the load; empty without one.
+    #: What became of the requests; empty without any.
     load: dict[str, Any] = dataclasses.field(default_factory=dict)
     #: Why it stopped; empty if it did not.
     failure: str = ""
@@ -51,13 +60,15 @@ def play_lifecycle(platform: Platform, screen: Screen, rate: float, mode: str) -
 
 def play_loop(platform: Platform, screen: Screen, name: str) -> Played:
     """Close the loop of a new shop: what its users do trains the next model."""
-    played = Played()
+    played, reports = Played(), []
     with _kept(played):
         shop = loop.opened(platform, name, install.ROOT / "build" / "demo" / "loop")
+        reports = shop.reports
         screen.follow(shop.world)
         for story in loop.IN_ORDER:
             _play(played, screen, story, shop)
     screen.stop()
+    played.load = loop_figures.load(reports)
     return played
 
 
@@ -78,5 +89,5 @@ def _kept(played: Played) -> Iterator[None]:
     """Keep why the stories stopped, so that the figures until then are shown."""
     try:
         yield
-    except (AssertionError, TimeoutError) as problem:
+    except STOPS as problem:
         played.failure = str(problem) or type(problem).__name__

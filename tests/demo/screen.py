@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from http import HTTPStatus
+
+from kubernetes.client import ApiException
 
 from tests.scenario.stories import StoryResult
 from tests.scenario.world import World
@@ -25,17 +28,16 @@ class Screen:
 
     def follow(self, world: World) -> None:
         """Show stage, weights, verdict and the load's figures until `stop`."""
-        self._stop.clear()
-        self._thread = threading.Thread(target=self._follow, args=(world,), daemon=True)
+        self.stop()
+        # Its own, because a thread that still waits for the API server may outlive `stop`.
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, args=(world, self._stop), daemon=True)
         self._thread.start()
 
-    def _follow(self, world: World) -> None:
+    def _follow(self, world: World, stop: threading.Event) -> None:
         before, said_at = "", 0.0
-        while not self._stop.wait(1.0):
-            try:
-                head = _lifecycle(world)
-            except Exception as error:  # one missing line does not matter
-                head = f"(no status: {type(error).__name__})"
+        while not stop.wait(1.0):
+            head = seen(world)
             if head != before or time.monotonic() - said_at > QUIET_SECONDS:
                 before, said_at = head, time.monotonic()
                 self.say(f"{head}{_traffic(world)}")
@@ -44,6 +46,17 @@ class Screen:
         self._stop.set()
         if self._thread:
             self._thread.join(timeout=5)
+
+
+def seen(world: World) -> str:
+    """Return the state of the model in one line, or why there is none."""
+    try:
+        return _lifecycle(world)
+    except ApiException as error:
+        missing = error.status == HTTPStatus.NOT_FOUND
+        return "no model yet" if missing else f"(no status: {error.status})"
+    except Exception as error:  # one missing line does not matter
+        return f"(no status: {type(error).__name__})"
 
 
 def _lifecycle(world: World) -> str:

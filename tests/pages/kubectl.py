@@ -33,7 +33,16 @@ VERBS: dict[str, flags.Flags] = {
     "krew": {"--manifest": True, "--archive": True},
     "label": {"--overwrite": False},
     "logs": {"-l": True, "-c": True, "--tail": True, "--previous": False, "--prefix": False},
-    "patch": {"--type": True, "-p": True, "--subresource": True},
+    "patch": {
+        "--type": True,
+        "-p": True,
+        "--subresource": True,
+        # To change a file before it is applied.
+        "--local": False,
+        "-f": True,
+        "--patch-file": True,
+        "-o": True,
+    },
     "port-forward": {},
     "rollout": {"--timeout": True},
     "scale": {"--replicas": True},
@@ -107,7 +116,10 @@ def _values(verb: str, kind: str, named: Sequence[str], line: flags.Line) -> Ite
 
 
 def _patch(kind: str, line: flags.Line) -> Iterator[str]:
-    body = line.value("-p")
+    body, file = line.value("-p"), line.value("--patch-file")
+    if file is not None:
+        yield from file_problems(file)
+        return
     if body is None:
         yield "patch has no -p"
         return

@@ -20,7 +20,7 @@ from tests.pages.shell import Command, commands
 
 #: Programs that every reader has; what they do with their arguments is not ours.
 PLAIN = {
-    ".", "cat", "docker", "echo", "export", "jq", "kill", "sed", "wait", "xargs",
+    ".", "cat", "docker", "echo", "export", "jq", "kill", "sed", "sleep", "wait", "xargs",
 }  # fmt: skip
 #: What words in capitals stand for, for parsers that check their arguments.
 _SAMPLES = {

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -23,10 +24,13 @@ from tests.scenario.world import World
 #: The model of the end-to-end tests. Only models of the release's namespace read the store.
 MODEL = "live"
 HOST = "events.recommender.local"
+ROUTE = "events"
 FOLDER = "events"  # on the claim of the raw data
 COLLECTOR, WRITER, STORE = (
     f"recommender-operator-{part}" for part in ("collector", "writer", "store")
 )
+#: The simulator waits 10 s for the last answers, and then a minute for the collector.
+PATIENCE_SECONDS = 90.0
 Values = dict[str, object]
 
 
@@ -38,7 +42,12 @@ def values(models: Values) -> Values:
         "models": models,
         "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}},
         "writer": {
-            "files": {"claimName": install.DATA_CLAIM, "subPath": FOLDER, "flushSeconds": 2},
+            "files": {
+                "claimName": install.DATA_CLAIM,
+                "subPath": FOLDER,
+                "flushSeconds": 2,
+                "fsGroup": True,  # the claim is the demo's own
+            },
             "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}},
         },
         "store": {"resources": {"requests": {"cpu": "50m", "memory": "64Mi"}}},
@@ -54,7 +63,7 @@ def route(world: World) -> None:
     manifest: Manifest = {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
-        "metadata": {"name": "events", "namespace": world.kube.namespace},
+        "metadata": {"name": ROUTE, "namespace": world.kube.namespace},
         "spec": {
             "parentRefs": [{"name": gateway, "namespace": namespace}],
             "hostnames": [HOST],
@@ -114,15 +123,31 @@ class Simulated:
 
     def report(self, seconds: float = 600) -> dict[str, Any]:
         """Wait for the end and return the report; no request failed, no event was lost."""
-        out, err = self._process.communicate(timeout=seconds)
-        assert self._process.returncode == 0, (out + err)[-2000:]
-        found: dict[str, Any] = json.loads(out)
-        return found
+        return self._reported(seconds, codes=(0,))
+
+    def figures(self, seconds: float) -> dict[str, Any]:
+        """Wait for the end and return the report, also if requests failed or events were lost."""
+        return self._reported(seconds, codes=(0, 1))
+
+    def go_home(self) -> None:
+        """Let them end what they do, as a person who interrupts the command."""
+        self._process.send_signal(signal.SIGINT)
 
     def end(self) -> dict[str, Any]:
         """Let them go home, and return the report."""
-        self._process.send_signal(signal.SIGINT)
-        return self.report(60)
+        self.go_home()
+        return self.report(PATIENCE_SECONDS)
+
+    def _reported(self, seconds: float, codes: Sequence[int]) -> dict[str, Any]:
+        try:
+            out, err = self._process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"waited {seconds:.0f} s for the simulated users to end") from None
+        # An error of the command itself may end with 1 too, but has no report.
+        assert out.strip(), err[-2000:]
+        assert self._process.returncode in codes, (out + err)[-2000:]
+        found: dict[str, Any] = json.loads(out)
+        return found
 
     def stop(self) -> None:
         """Kill the process if it still runs."""

@@ -9,13 +9,13 @@ tastes, so it depends on the lists alone, not on luck.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import pathlib
 import secrets
-import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -27,8 +27,9 @@ from tests.scenario.setup import Platform
 from tests.scenario.stories import StoryResult
 from tests.scenario.world import World, merged
 
-#: What a team applies; docs/closed-loop.md has the steps.
+#: What a team applies, and its patch for a rehearsal; docs/closed-loop.md has the steps.
 SAMPLE = install.ROOT / "manifests" / "samples" / "closed-loop.yaml"
+REHEARSAL = install.ROOT / "manifests" / "closed-loop" / "rehearsal.yaml"
 PREFIX = "loop-"
 #: The same users in all runs of the simulator. Few items, so that a minute of clicks tells much;
 #: many users, so that none sees an item twice in the second in which a click on it counts.
@@ -40,39 +41,15 @@ SHOP = {"users": 600, "items": 100, "tastes": 1, "click_rate": 0.1}
 RANDOM_LISTS = {"seconds": 40, "rate": 90}
 FIRST_ANSWERS = {"seconds": 90, "rate": 75}
 DURING_THE_ROLLOUT = {"seconds": 900, "rate": 30}
-#: Minutes instead of days: users click at once, and a snapshot retrains.
-SHORT: Manifest = {
-    "data": {
-        "source": {
-            "claimName": install.DATA_CLAIM,
-            "mapping": {"label": {"attribution": {"hours": 1 / 3600}}},
-        },
-        # The annotation asks for one; an hourly one could start the retraining too early.
-        "snapshots": {"every": "Daily"},
-    },
-    # Lists are ordered by the response, so they need no towers.
-    "training": {"hyperparameters": {"epochs": 6, "retrieval": "Weights"}},
-    # The same gates. A gain of few explored places is known to a tenth.
-    "evaluation": {
-        "gates": [{"metric": "auc", "min": 0.55}, {"metric": "offPolicyGain", "min": -0.1}]
-    },
+#: What this cluster has, and its two cores, which users and trainings share.
+HERE: Manifest = {
+    "data": {"source": {"claimName": install.DATA_CLAIM}},
     "serving": {
-        # Users like the same items again.
-        "hide": [],
-        "exploration": {"share": 0.2, "pool": 2},
         "timeoutMilliseconds": 7000,
         "resources": {"cpu": "50m", "memory": "1Gi"},
         "transformerResources": {"cpu": "50m", "memory": "384Mi"},
     },
-    "rollout": {"steps": [{"weight": 50}, {"weight": 100}]},
-    "analysis": {
-        "stepSeconds": 10,
-        "minRequests": 20,
-        "thresholds": {"maxLatencyP99Milliseconds": 9000},
-    },
-    # The users of random lists are not those whom drift is measured against.
-    "drift": {"enabled": False},
-    "retrain": {"onDrift": False, "afterSnapshots": 1},
+    "analysis": {"thresholds": {"maxLatencyP99Milliseconds": 9000}},
 }
 
 
@@ -82,8 +59,11 @@ def new_name() -> str:
 
 
 def spec(name: str) -> Manifest:
-    """Return the sample with short windows, reading the folder of a model."""
-    made = merged(yaml.safe_load(SAMPLE.read_text(encoding="utf-8"))["spec"], SHORT)
+    """Return the sample of a rehearsal, reading the folder of a model."""
+    sample, patch = (
+        yaml.safe_load(path.read_text(encoding="utf-8"))["spec"] for path in (SAMPLE, REHEARSAL)
+    )
+    made = merged(merged(sample, patch), HERE)
     made["data"]["source"]["path"] = f"{collecting.FOLDER}/{name}"
     made["data"]["window"] = None  # also not that of the scenarios
     return made
@@ -116,6 +96,22 @@ class Loop:
         return self.users(
             course, "--url", self.world.gateway, "--host", self.world.host, "--no-impressions"
         )
+
+    @contextlib.contextmanager
+    def meanwhile(self, course: Mapping[str, float]) -> Iterator[None]:
+        """Let the users act during a part of a story; what they saw counts however it ends."""
+        users = self.users_of_answers(course)
+        try:
+            yield
+            self.note(_gone_home(users))
+        except Exception:
+            if users.act:
+                # Why the story stopped counts more.
+                with contextlib.suppress(AssertionError, TimeoutError):
+                    self.note(_gone_home(users))
+            raise
+        finally:
+            users.stop()
 
     def note(self, report: dict[str, Any]) -> None:
         """Keep the report of a run of the simulator, and show it."""
@@ -174,8 +170,7 @@ def next_model(loop: Loop) -> StoryResult:
     first = world.champion or ""
     loop.note(_ended(loop.users_of_answers(FIRST_ANSWERS), seconds=240))
     _until_written(loop, first)
-    users = loop.users_of_answers(DURING_THE_ROLLOUT)
-    try:
+    with loop.meanwhile(DURING_THE_ROLLOUT):
         second = _retrained(loop)
         outcome = world.until_decided(second)
         assert outcome == "Promoted", world.describe()
@@ -184,14 +179,12 @@ def next_model(loop: Loop) -> StoryResult:
             lambda: _written(world, "impression", second) >= 600,
             120,
         )
-        loop.note(users.end())
-    finally:
-        users.stop()
     reported = stories.result(world, "the loop closes", second)
     reported.numbers |= loop_figures.of(loop.reports, world.version(second))
     shares = reported.numbers["share of the best lists"]
     reported.message = loop_figures.words(shares, (RANDOM, first, second))
-    assert reported.numbers["failed requests"] == 0, loop.reports
+    lost = {name: reported.numbers[name] for name in ("failed requests", "lost events")}
+    assert not any(lost.values()), lost
     assert shares[RANDOM] < shares[first] < shares[second], reported.message
     return reported
 
@@ -236,11 +229,15 @@ def _written(world: World, kind: str, version: str = "") -> int:
 def _ended(users: collecting.Simulated, seconds: float) -> dict[str, Any]:
     """Wait for the end of a run of the simulator, and return its report."""
     try:
-        return users.report(seconds)
-    except subprocess.TimeoutExpired:
-        raise TimeoutError(f"waited {seconds:.0f} s for the simulated users to end") from None
+        return users.figures(seconds)
     finally:
         users.stop()
+
+
+def _gone_home(users: collecting.Simulated) -> dict[str, Any]:
+    """End a run of the simulator, and return its report."""
+    users.go_home()
+    return _ended(users, collecting.PATIENCE_SECONDS)
 
 
 IN_ORDER: tuple[Callable[[Loop], StoryResult], ...] = (first_model, next_model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,7 +23,20 @@ def of(reports: Sequence[Json], version: Json) -> dict[str, Any]:
         "requests": answers + failed,
         "failed requests": failed,
         "events": sum(report["events"]["accepted"] for report in reports),
+        "lost events": sum(
+            report["events"][how] for report in reports for how in ("rejected", "undelivered")
+        ),
         "off-policy gain": _gain(version),
+    }
+
+
+def load(reports: Sequence[Json]) -> dict[str, Any]:
+    """Return what became of the requests of all runs, also of a loop that did not close."""
+    failed = sum(report["failed"] for report in reports)
+    return {
+        "sent": sum(report["answers"] for report in reports) + failed,
+        "failed": failed,
+        "failures": sum((Counter(report.get("failures", {})) for report in reports), Counter()),
     }
 
 

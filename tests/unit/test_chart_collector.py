@@ -253,7 +253,7 @@ def test_secrets_are_referred_to_and_never_written() -> None:
     assert "Secret" not in {manifest["kind"] for manifest in found}
 
 
-def test_the_writer_gets_access_to_its_claim_unless_that_is_turned_off() -> None:
+def test_the_group_of_a_claim_changes_only_if_the_installer_asks_for_it() -> None:
     files = {"claimName": "raw-data", "subPath": "events"}
 
     def group(**changes: Any) -> object:
@@ -261,6 +261,6 @@ def test_the_writer_gets_access_to_its_claim_unless_that_is_turned_off() -> None
         pod = named(shown, "Deployment", "writer")["spec"]["template"]["spec"]
         return pod["securityContext"].get("fsGroup")
 
-    assert group() == 65532
-    assert group(fsGroup=False) is None
-    assert group(claimName="") is None
+    assert group() is None
+    assert group(fsGroup=True) == 65532
+    assert group(fsGroup=True, claimName="") is None

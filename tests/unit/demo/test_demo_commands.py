@@ -41,6 +41,44 @@ def test_down_without_a_cluster_has_nothing_to_remove(
     assert "no demo to remove" in capsys.readouterr().out
 
 
+class Recorded:
+    """A cluster with a demo, which remembers what is done to it."""
+
+    def __init__(self, answers: dict[str, str]) -> None:
+        self.answers = answers
+        self.calls: list[str] = []
+
+    def kubectl(self, *words: str) -> str:
+        self.calls.append(" ".join(words))
+        return next((said for part, said in self.answers.items() if part in self.calls[-1]), "")
+
+    def helm(self, *words: str) -> str:
+        return self.kubectl(*words)
+
+
+def test_down_leaves_nothing_of_the_loop_but_claims_that_others_may_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers = {
+        "get crd": "crd/models",
+        "get recommendermodel": "recommendermodel/loop-1\nrecommendermodel/shop",
+        "get pod": "pod/data-loader",
+    }
+    cluster = Recorded(answers)
+    monkeypatch.setattr(api, "find_up", lambda: cluster)
+    assert demo.main(["down"]) == 0
+    done = "\n".join(cluster.calls)
+    for gone in (
+        "delete recommendermodel/loop-1", "delete httproute events", "rm -rf /data/events/loop-*",
+        "delete pod data-loader", "delete pvc data-recommender-operator-store-0",
+    ):  # fmt: skip
+        assert gone in done
+    assert "recommendermodel/shop" not in done
+    assert done.index("rm -rf") < done.index("delete pod"), "the pod removes the files"
+    assert done.index("uninstall") < done.index("delete pvc"), "a pod uses the claim until then"
+    assert not any("pvc" in call and "store-0" not in call for call in cluster.calls)
+
+
 def test_url_without_a_cluster_says_how_to_get_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,15 +118,17 @@ def test_the_report_has_the_requests_of_both_parts(
 ) -> None:
     monkeypatch.setattr(demo, "BUILD", tmp_path)
     lifecycle = parts.Played([told("first version")], {"sent": 10, "failed": 1})
-    closed = parts.Played(
-        [told("first model"), told("loop", requests=5, **{"failed requests": 2})]
-    )
+    users = {"sent": 5, "failed": 2, "failures": {"TimeoutError: ": 2}}
+    closed = parts.Played([told("first model"), told("loop", requests=5)], users)
     report = demo._report(lifecycle, closed, 1.0)
     assert (report["requests"], report["failed_requests"]) == (15, 3)
+    assert report["failures"] == users["failures"]
     assert len(report["stories"]) == 3
+    assert report["loop"] == {"requests": 5}
     assert report["failure"] == ""
 
-    stopped = parts.Played([told("first model")], failure="waited 90 s for: events")
+    stopped = parts.Played([told("first model")], users, failure="waited 90 s for: events")
     report = demo._report(lifecycle, stopped, 1.0)
-    assert (report["requests"], report["loop"]) == (10, {}), "the loop did not close"
+    assert (report["requests"], report["failed_requests"]) == (15, 3), "seen before it stopped"
+    assert report["loop"] == {}, "the loop did not close"
     assert "waited 90 s" in report["failure"]

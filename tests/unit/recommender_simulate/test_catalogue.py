@@ -64,6 +64,19 @@ def test_the_best_list_leaves_out_what_the_user_clicked_on_last() -> None:
     assert perfect.of("user-2", SIZE) == best().of("user-2", SIZE)
 
 
+def test_no_request_waits_for_tastes_once_the_users_are_prepared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    perfect, expected = best(), best().of("user-1", SIZE)
+    perfect.prepare(USERS, SIZE)
+
+    def compared(*_: object) -> float:
+        raise AssertionError("computed while a request waits")
+
+    monkeypatch.setattr(Tastes, "chance", compared)
+    assert perfect.of("user-1", SIZE) == expected
+
+
 def test_a_memory_continues_where_the_last_run_ended(tmp_path: pathlib.Path) -> None:
     before, after = Memory(2), Memory(2)
     users: tuple[Id, ...] = ("u", 7)

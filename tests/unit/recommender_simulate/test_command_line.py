@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from recommender_client import Recommendation
+from recommender_client import Query, Recommendation
 from recommender_simulate import __main__ as command
 from recommender_simulate.arguments import PROGRAM, parser
+from recommender_simulate.catalogue import AtRandom, Best
 from recommender_simulate.summary import Summary, Worth
 
 URL = ("--url", "http://gateway")
@@ -93,6 +94,61 @@ def test_a_damaged_memory_is_told_before_anything_is_sent(
     with pytest.raises(SystemExit, match="2"):
         command.run(["--random", "--items", "30", "--memory", str(path)])
     assert "clicks.json" in capsys.readouterr().err
+
+
+def test_a_memory_that_cannot_be_written_is_told_before_anything_is_sent(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def simulated(*_: object) -> Summary:
+        raise AssertionError("it started")
+
+    monkeypatch.setattr(command, "simulate", simulated)
+    for path in (tmp_path / "nowhere" / "clicks.json", tmp_path):
+        with pytest.raises(SystemExit, match="2"):
+            command.run(["--random", "--items", "30", "--memory", str(path)])
+        assert "--memory: [Errno" in capsys.readouterr().err
+
+
+def test_a_memory_that_cannot_be_written_any_more_does_not_cost_the_result(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "clicks.json"
+
+    async def simulated(*_: object) -> Summary:
+        path.unlink()
+        path.mkdir()
+        return Summary()
+
+    monkeypatch.setattr(command, "simulate", simulated)
+    words = ["--random", "--items", "30", "--memory", str(path), "-o", "json"]
+    assert command.run(words) == 2
+    said = capsys.readouterr()
+    assert json.loads(said.out) == Summary().report()
+    assert "clicks.json" in said.err
+
+
+def test_a_catalogue_whose_tastes_take_too_long_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        command.run(["--random", "--items", "20001", "--users", "500"])
+    assert "10,000,000" in capsys.readouterr().err
+
+
+def test_tastes_are_computed_before_the_first_request(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(Best, "prepare", lambda *_: done.append("tastes"))
+    ask = AtRandom.recommend
+
+    async def recommend(self: AtRandom, query: Query) -> Recommendation:
+        done.append("request")
+        return await ask(self, query)
+
+    monkeypatch.setattr(AtRandom, "recommend", recommend)
+    assert command.run(["--random", "--items", "30", "--seconds", ".1", "--rate", "200"]) == 0
+    assert done[:2] == ["tastes", "request"]
 
 
 def test_runs_of_the_same_users_share_tastes_and_memory(

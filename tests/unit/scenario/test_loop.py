@@ -54,16 +54,50 @@ def test_the_chart_accepts_the_values_of_its_collector() -> None:
     assert list(charts.value_problems({"collector": loop.collected(NAME)})) == []
 
 
-def test_the_page_shows_the_mapping_of_the_sample() -> None:
-    sample = yaml.safe_load(loop.SAMPLE.read_text(encoding="utf-8"))["spec"]["data"]["source"]
+def read(*parts: str) -> Any:
+    return yaml.safe_load(install.ROOT.joinpath("manifests", *parts).read_text(encoding="utf-8"))
+
+
+def test_the_page_shows_the_values_of_the_collector_and_they_have_the_samples_mapping() -> None:
+    sample = read("samples", "closed-loop.yaml")["spec"]["data"]["source"]
     page = (install.ROOT / "docs" / "closed-loop.md").read_text(encoding="utf-8")
     block = page.partition("```yaml\n")[2].partition("```")[0]
-    shown = yaml.safe_load(block)["collector"]
-    assert shown["models"]["shop"]["mapping"] == sample["mapping"]
-    files = shown["writer"]["files"]
+    values = read("closed-loop", "collector.yaml")
+    assert yaml.safe_load(block) == values
+    assert values["collector"]["models"]["shop"]["mapping"] == sample["mapping"]
+    files = values["collector"]["writer"]["files"]
     assert (sample["claimName"], sample["path"]) == (
         files["claimName"], f"{files['subPath']}/shop"
     )  # fmt: skip
+
+
+def test_the_claims_of_the_page_are_those_of_the_sample() -> None:
+    spec = read("samples", "closed-loop.yaml")["spec"]
+    text = (install.ROOT / "manifests" / "closed-loop" / "claims.yaml").read_text("utf-8")
+    claims = {each["metadata"]["name"]: each["metadata"] for each in yaml.safe_load_all(text)}
+    store = claims.pop(spec["storage"]["claimName"])
+    assert store["labels"] == install.STORAGE
+    assert list(claims) == [spec["data"]["source"]["claimName"]]
+
+
+def test_a_rehearsal_is_a_valid_model_of_its_release_whose_collector_has_its_mapping() -> None:
+    model = merged(read("samples", "closed-loop.yaml"), read("closed-loop", "rehearsal.yaml"))
+    assert list(models.problems(model)) == []
+    values = merged(
+        read("closed-loop", "collector.yaml"), read("closed-loop", "rehearsal-values.yaml")
+    )
+    assert list(charts.value_problems(values)) == []
+    mapping = values["collector"]["models"]["shop"]["mapping"]
+    assert mapping == model["spec"]["data"]["source"]["mapping"]
+    instance = values["operator"]["instance"]
+    assert model["metadata"]["labels"] == {"recommender.dev/instance": instance}
+    assert values["watchNamespaces"] == [], "only its own namespace"
+
+
+def test_a_gate_on_explored_places_allows_what_chance_does_to_equal_versions() -> None:
+    gates = read("samples", "closed-loop.yaml")["spec"]["evaluation"]["gates"]
+    (least,) = (gate["min"] for gate in gates if gate["metric"] == loop_figures.GAIN)
+    assert least <= -0.04, "half of the interval of 600 places"
 
 
 def test_each_run_has_a_model_of_its_own() -> None:
@@ -88,7 +122,8 @@ def arm(answers: int, expected: float, best: float) -> dict[str, Any]:
 def report(failed: int = 0, **versions: dict[str, Any]) -> dict[str, Any]:
     answers = sum(each["answers"] for each in versions.values())
     return {
-        "answers": answers, "failed": failed, "versions": versions, "events": {"accepted": 10},
+        "answers": answers, "failed": failed, "versions": versions,
+        "events": {"accepted": 10, "rejected": 1, "undelivered": 0}, "failures": {},
     }  # fmt: skip
 
 
@@ -108,6 +143,8 @@ def test_the_runs_of_a_version_count_by_their_answers() -> None:
     assert numbers["share of the best lists"] == {"random": 0.25, "first": 0.55, "second": 0.75}
     assert numbers["answers"] == {"random": 100, "first": 400, "second": 200}
     assert (numbers["requests"], numbers["failed requests"], numbers["events"]) == (701, 1, 30)
+    assert numbers["lost events"] == 3
+    assert loop_figures.load(REPORTS) == {"sent": 701, "failed": 1, "failures": {}}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,81 @@
+"""What a part of the demo keeps when its stories stop, and what the screen says of its model."""
+
+from __future__ import annotations
+
+import subprocess
+import types
+from typing import Any
+
+import pytest
+from kubernetes.client import ApiException
+
+from tests.cluster.errors import ClusterError
+from tests.demo import parts, screen
+from tests.scenario import loop, stories
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        AssertionError("a claim"),
+        TimeoutError("waited 90 s"),
+        subprocess.TimeoutExpired("kubectl", 60),
+        ClusterError("kubectl", "refused"),
+        ApiException(status=500),
+    ],
+)
+def test_what_the_users_saw_is_kept_whatever_stops_the_loop(
+    problem: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = types.SimpleNamespace(world=None, reports=[])
+
+    def first_model(subject: Any) -> stories.StoryResult:
+        """A model."""
+        subject.reports.append({"answers": 7, "failed": 2, "failures": {"late": 2}})
+        raise problem
+
+    monkeypatch.setattr(loop, "opened", lambda *_: shop)
+    monkeypatch.setattr(loop, "IN_ORDER", (first_model,))
+    told: Any = types.SimpleNamespace(say=lambda _: None, follow=lambda _: None, stop=lambda: None)
+    platform: Any = None
+    played = parts.play_loop(platform, told, "loop-1")
+    assert played.failure
+    assert played.load == {"sent": 9, "failed": 2, "failures": {"late": 2}}
+    assert played.reported == []
+
+
+class Unreachable:
+    """A model that cannot be read."""
+
+    load = None
+
+    def __init__(self, problem: Exception) -> None:
+        self.problem = problem
+
+    @property
+    def status(self) -> dict[str, Any]:
+        raise self.problem
+
+
+@pytest.mark.parametrize(
+    ("problem", "text"),
+    [
+        (ApiException(status=404), "no model yet"),
+        (ApiException(status=503), "(no status: 503)"),
+        (OSError(), "(no status: OSError)"),
+    ],
+)
+def test_a_model_that_is_not_there_yet_is_no_error(problem: Exception, text: str) -> None:
+    world: Any = Unreachable(problem)
+    assert screen.seen(world) == text
+
+
+def test_a_second_model_is_followed_alone() -> None:
+    shown = screen.Screen()
+    world: Any = Unreachable(OSError())
+    shown.follow(world)
+    first = shown._thread
+    shown.follow(world)
+    assert first is not None
+    assert not first.is_alive()
+    shown.stop()
