@@ -43,7 +43,7 @@ def test_a_training_with_pages_is_the_same_twice_and_its_report_names_them(
     known = manifest.verify(one.staged)["candidateIndex"]
     assert known == {name: told[name] for name in known}
     assert told["index"] == "Approximate"
-    assert told["candidateRecall"] >= paging.LEAST_RECALL
+    assert told["candidateRecall"] >= paging.LEAST_SERVED
     parities = one.report["parity"]
     assert parities["recommender"]["maxDisorder"] < parity.RANK_TOLERANCE
     assert parities["torchExport"]["maxDifference"] < parity.TOLERANCE

@@ -13,14 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.config.lists import ItemIndex, ItemWeights, ListPlan
-from recommender_training.evaluation import answers
+from recommender_training.evaluation import answers, ranking
 from recommender_training.export import build, parity, repository, torchscript
 from recommender_training.export.build import Knowledge
 from recommender_training.export.item_pages import PagedServing, among, buffers, summed
 from recommender_training.export.probes import parts, probes
+from recommender_training.features import assembly
 from recommender_training.features.prepared import Prepared
 from recommender_training.fitted import paging as selection
 from recommender_training.fitted.bundle import Bundle
+from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import item_pages, item_weights
 from recommender_training.pipeline import paging
 
@@ -125,6 +127,54 @@ def test_the_events_of_the_test_window_have_no_part_in_the_pages(
     np.testing.assert_array_equal(one.items, two.items)
     np.testing.assert_array_equal(one.reach, two.reach)
     assert one.read == two.read
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_parity_sees_other_pages_where_the_order_before_the_response_counts_little(
+    prepared: Prepared, bundle: Bundle, exact: Knowledge
+) -> None:
+    little = replace(exact, sources=replace(exact.sources, order_weight=1e-4))
+    scorer, _ = answers.scorers(bundle, prepared)
+    requests, known = repository.parity_requests(prepared)[:10], paged(little, prepared, READ)
+    module = loaded("baseline", bundle, known)
+    assert parity.check(module, scorer, known, requests)["maxDifference"] < 1e-5
+    pages = known.sources.pages
+    assert pages is not None
+    fewer = replace(known.sources, pages=replace(pages, read=READ - 2))
+    with pytest.raises(parity.ParityError):
+        parity.check(module, scorer, replace(known, sources=fewer), requests)
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_an_evaluation_asks_for_the_inputs_of_its_requests_once(
+    monkeypatch: pytest.MonkeyPatch, prepared: Prepared, exact: Knowledge
+) -> None:
+    known = paged(exact, prepared, READ)
+    first, task = (
+        parity.Lists().first_stage(known),
+        ranking.reveal_half(prepared.data, prepared.split.validation, prepared.history_length),
+    )
+    asked, of_requests = list[int](), assembly.of_requests
+
+    def counted(*arguments: Any) -> Any:
+        asked.append(1)
+        return of_requests(*arguments)
+
+    monkeypatch.setattr(assembly, "of_requests", counted)
+    first.shortlist(task)
+    assert len(asked) == 1
+
+
+def test_with_a_bonus_of_item_groups_the_scan_is_exact_and_says_so(
+    prepared: Prepared, bundle: Bundle, exact: Knowledge, trained: Any
+) -> None:
+    none = np.zeros(1)
+    bonus = {"baseline": Bonus("genres", none, none, none, none, none > 0, met=True)}
+    found = paging.paged(
+        replace(bundle, sources=exact.sources, bonus=bonus), prepared, exact, trained.config
+    ).sources
+    assert found.pages is None
+    assert "mitigation.exposure" in str(found.index["indexRefused"])
 
 
 @pytest.mark.usefixtures("small_pages")
