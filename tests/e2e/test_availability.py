@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from tests.e2e.conftest import SMALL, NewWorld
 from tests.scenario import availability, stories
 from tests.scenario.availability import FAULTS
+from tests.scenario.world import World
 
 pytestmark = pytest.mark.e2e
 
@@ -15,15 +18,25 @@ SHADOW = {"share": 0.5, "minRequests": 50, "seconds": 120}
 STORY = ("triton", "transformer", "pod", "drain", "operator", "every_triton", "rollback")
 
 
+def fresh_services(world: World) -> list[str]:
+    names = itertools.chain.from_iterable(world.objects().values())
+    return [name for name in names if name.endswith("-f")]
+
+
 def test_given_two_pods_and_a_standby_when_parts_fail_then_every_request_is_answered(
     new_world: NewWorld,
 ) -> None:
     serving = {**SMALL["serving"], "replicas": 2}
-    world = new_world({"serving": serving, "rollout": {"shadow": SHADOW}})
+    world = new_world({"serving": serving, "rollout": {"shadow": SHADOW, "freshChampion": True}})
     stories.first_version(world)
     world.start_load(availability.RATE)
-    stories.better_version(world)
+    promoted = stories.better_version(world).version
     standby = world.status["previous"]
+    assert world.events("FreshChampionServes")
+    steps = world.version(promoted)["status"]["steps"]
+    fresh = [step["weight"] for step in steps if step.get("freshChampion")]
+    assert fresh == [10, 50], steps
+    world.until("no fresh champion", lambda: not fresh_services(world), 60)
     effects = {}
     for name in STORY:
         effects[name] = availability.measured(world, FAULTS[name])
