@@ -12,8 +12,8 @@ from tests.cluster.settings import Layout
 
 NAMESPACE = "recommender-gateway"
 #: A request that a pod takes along when it dies goes to another pod; a recommendation may be asked
-#: for twice. Traefik retries after a lost connection only, and may choose the dead pod again: of two
-#: pods about every second time, so that ten attempts lost a request once in a while.
+#: for twice. Traefik retries after a lost connection only, and may choose the dead pod again, of
+#: two pods about every second time: ten attempts lost a request once in a while.
 RETRY = """\
 http:
   middlewares:
