@@ -76,7 +76,7 @@ def etcd(layout: Layout, binaries: Binaries) -> Part:
 
 #: A third of the API server's time went to Go's garbage collector. Here memory is cheaper than
 #: CPU: collect when the heap is four times what is in use, or when it is large.
-COLLECTOR = {"GOGC": "300", "GOMEMLIMIT": "4GiB"}
+COLLECTOR = {"GOGC": "300", "GOMEMLIMIT": "6GiB"}
 
 
 def apiserver(layout: Layout, binaries: Binaries, with_node: bool) -> Part:
