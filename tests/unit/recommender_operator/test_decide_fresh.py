@@ -12,7 +12,7 @@ from recommender_operator.observed import PLAIN, Routing
 from recommender_operator.phases.stages import breaks
 from recommender_operator.resources import fresh
 from tests.unit.recommender_operator.drift_worlds import DRIFT
-from tests.unit.recommender_operator.experiment_worlds import PLAN
+from tests.unit.recommender_operator.experiment_worlds import PLAN, reasons
 from tests.unit.recommender_operator.fresh_worlds import (
     FRESH,
     beside,
@@ -24,10 +24,6 @@ from tests.unit.recommender_operator.fresh_worlds import (
 from tests.unit.recommender_operator.simulation.cluster import spec
 from tests.unit.recommender_operator.started_worlds import in_canary, rolled_out_second
 from tests.unit.recommender_operator.world import World
-
-
-def reasons(world: World) -> list[str]:
-    return [event.reason for event in world.events]
 
 
 def test_at_each_step_it_has_as_much_as_the_candidate_or_half_of_what_is_left() -> None:

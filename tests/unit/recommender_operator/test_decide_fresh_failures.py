@@ -12,6 +12,7 @@ from recommender_operator.analysis.window import window_stats
 from recommender_operator.observed import PLAIN, Baseline
 from recommender_operator.phases.stages import breaks, fresh_champion, readiness
 from tests.unit.recommender_operator.drift_worlds import DRIFT
+from tests.unit.recommender_operator.experiment_worlds import reasons
 from tests.unit.recommender_operator.fresh_worlds import (
     FRESH,
     beside,
@@ -28,10 +29,6 @@ LONG = {"stepSeconds": 600, "intervalSeconds": 5, "deadlineSeconds": 6000}
 def window(world: World, kind: str = "step/") -> Baseline:
     (found,) = [b for key, b in world.baselines.items() if key.startswith(kind)]
     return found
-
-
-def reasons(world: World) -> list[str]:
-    return [event.reason for event in world.events]
 
 
 def test_if_it_dies_its_requests_return_before_anything_else_is_written() -> None:

@@ -82,6 +82,8 @@ KINDS = {
 
 #: Cause of a rejected creation (`corev1.NamespaceTerminatingCause`).
 NAMESPACE_TERMINATING = "NamespaceTerminating"
+#: Rejections that pass: the login, a timeout, a conflict, too many requests.
+_PASSING = frozenset({401, 408, 409, 429})
 
 
 class KubeError(Exception):
@@ -103,6 +105,12 @@ class KubeError(Exception):
     def namespace_terminating(self) -> bool:
         """Whether creation is impossible because the namespace is being deleted."""
         return NAMESPACE_TERMINATING in self.causes
+
+    @property
+    def refuses_object(self) -> bool:
+        """Whether the object itself was rejected, so that another try at once is of no use."""
+        passes = self.namespace_terminating or self.status in _PASSING
+        return 400 <= self.status < 500 and not passes
 
 
 class ConflictError(KubeError):

@@ -11,7 +11,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
-from recommender_operator.adapters.kubernetes.port import ConflictError, KubeError
+from recommender_operator.adapters.kubernetes.port import KubeError
 from recommender_operator.adapters.pods import redaction
 from recommender_operator.observed import ModelObject
 
@@ -19,8 +19,6 @@ logger = logging.getLogger(__name__)
 
 #: Maximum number of remembered refusals; a forgotten one is only missing in a message.
 REMEMBERED = 256
-#: Refusals of the request rather than of the object: the look is repeated.
-_PASSING = frozenset({401, 409, 429})
 
 
 class RefusedServices:
@@ -44,10 +42,8 @@ class RefusedServices:
         place = (model.uid, deployment)
         try:
             yield
-        except ConflictError:
-            raise
         except KubeError as error:
-            if not _is_about_the_object(error):
+            if not error.refuses_object:
                 raise
             why = redaction.head(str(error))
             logger.warning("%s/%s is refused: %s", model.namespace, deployment, why)
@@ -57,8 +53,3 @@ class RefusedServices:
                 self._why.popitem(last=False)
         else:
             self._why.pop(place, None)
-
-
-def _is_about_the_object(error: KubeError) -> bool:
-    passes = error.namespace_terminating or error.status in _PASSING
-    return 400 <= error.status < 500 and not passes

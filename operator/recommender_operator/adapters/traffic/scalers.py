@@ -13,13 +13,11 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterable
-from http import HTTPStatus
 
 from recommender_operator.adapters.kubernetes.port import (
     AUTOSCALERS,
     KINDS,
     SCALED_OBJECTS,
-    ConflictError,
     Kube,
     KubeError,
     Object,
@@ -41,12 +39,6 @@ from recommender_operator.resources.ownership import foreign
 
 #: Time that KEDA has to make an autoscaler, or to finish a deletion, in seconds. It takes one.
 PATIENCE = 60.0
-#: Errors that a later try of the same request may not have.
-PASSING = (
-    HTTPStatus.UNAUTHORIZED,
-    HTTPStatus.REQUEST_TIMEOUT,
-    HTTPStatus.TOO_MANY_REQUESTS,
-)
 #: What the API server says if KEDA's webhook does not answer, with the status 500.
 NO_WEBHOOK = "failed calling webhook"
 
@@ -189,7 +181,4 @@ def _is_refusal(error: KubeError | ForeignObjectError) -> bool:
     """Return whether a write was refused, so that to repeat it at once is of no use."""
     if isinstance(error, ForeignObjectError):
         return True
-    if isinstance(error, ConflictError) or error.namespace_terminating:
-        return False
-    client_error = HTTPStatus.BAD_REQUEST <= error.status < HTTPStatus.INTERNAL_SERVER_ERROR
-    return (client_error and error.status not in PASSING) or NO_WEBHOOK in str(error)
+    return error.refuses_object or NO_WEBHOOK in str(error)

@@ -132,7 +132,7 @@ def _where(turn: Turn, candidate: VersionObject) -> str:
 
 
 def _beside(turn: Turn) -> str:
-    """Return what is said about a fresh champion, if the rollout has one."""
+    """Return the text about the fresh champion; empty if the rollout has none."""
     name = turn.fresh
     if name is None:
         return ""

@@ -105,6 +105,7 @@ async def test_a_refusal_of_its_objects_is_told_and_does_not_end_the_look(status
         KubeError("gone"),
         KubeError("slowly", status=429),
         KubeError("who?", status=401),
+        KubeError("late", status=408),
         KubeError("ends", status=403, causes={NAMESPACE_TERMINATING}),
         ConflictError("changed", status=409),
     ],
