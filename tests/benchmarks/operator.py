@@ -271,10 +271,10 @@ async def _life(
         return result
     if not options.paused:
         result |= await _rollout(fleet)
-    result |= await _rest(options, operator, "idle")
+    result |= await _rest(options, operator, "idle", options.idle_window)
     if not options.paused:
         await fleet.patch(every, {"drift": {"enabled": True}})
-        result |= await _rest(options, operator, "watched")
+        result |= await _rest(options, operator, "watched", options.window)
     result |= await _recovery(operator, fleet)
     result["rss_mib"] = round(operator.figures().rss_mib, 1)
     result["rss_peak_mib"] = round(operator.figures().peak_mib, 1)
@@ -308,12 +308,14 @@ def quantile(ordered: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
 
 
-async def _rest(options: argparse.Namespace, operator: Operator, name: str) -> dict[str, Any]:
-    """Measure idle windows; the median of their CPU counts, because the cores are shared."""
+async def _rest(
+    options: argparse.Namespace, operator: Operator, name: str, window: float
+) -> dict[str, Any]:
+    """Measure windows at rest; the median of their CPU counts, because the cores are shared."""
     await asyncio.sleep(options.settle)
     marks_: list[Figures] = [operator.figures()]
     for _ in range(options.windows):
-        await asyncio.sleep(options.window)
+        await asyncio.sleep(window)
         marks_.append(operator.figures())
     pairs = list(itertools.pairwise(marks_))
     cpu = [100 * (b.cpu - a.cpu) / (b.at - a.at) for a, b in pairs]
@@ -365,7 +367,16 @@ def main() -> None:
         "--only-converge", action="store_true", help="end when all serve their first version"
     )
     parser.add_argument("--settle", type=float, default=20, help="seconds before rest is measured")
-    parser.add_argument("--window", type=float, default=30, help="seconds of one window of rest")
+    parser.add_argument(
+        "--idle-window",
+        type=float,
+        default=110,
+        help="seconds of one idle window; the windows together are longer than the time between "
+        "two looks at a model that rests, or they would miss the looks",
+    )
+    parser.add_argument(
+        "--window", type=float, default=30, help="seconds of one window with drift watched"
+    )
     parser.add_argument("--windows", type=int, default=3)
     parser.add_argument("--source", default="", help="the operator's folder of another checkout")
     parser.add_argument(
