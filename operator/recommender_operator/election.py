@@ -138,12 +138,14 @@ class Elector:
         logger.info("standby: waiting for the lease %s/%s as %s", namespace, name, self._identity)
         while not await self._attempt(self._take):
             left = self._view.wait(self._clock())
-            if prepare is not None and 0 < left <= self._view.duration / 2:
+            late = self._view.duration / 2
+            if prepare is not None and 0 < left <= late:
                 logger.info("the lease was not renewed: preparing to take over")
                 await prepare()
                 prepare = None
             # Try again when the current record expires, to take over at once after a kill.
-            await asyncio.sleep(min(self._pause(), (left or self._terms.retry) + 0.01))
+            until = left - late if prepare is not None and left > late else left
+            await asyncio.sleep(min(self._pause(), (until or self._terms.retry) + 0.01))
         logger.info("leading: %s holds the lease %s/%s", self._identity, namespace, name)
 
     async def keep(self) -> None:
