@@ -11,7 +11,7 @@ from deltalake import DeltaTable
 
 from recommender_training.common.errors import InputError
 from recommender_training.config.declaration import Place
-from recommender_training.data import lake, ordered
+from recommender_training.data import lake, ordered, version_content
 from recommender_training.ingestion import ingest, mapped, raw, readers, staging
 from recommender_training.ingestion.mapping import Format
 from recommender_training.samples import synthetic
@@ -88,7 +88,7 @@ def test_events_are_read_with_attributes_of_users_and_items(
         (10, 'A "b", ü', 915_148_800, "Science-Fiction War"),
         (11, None, None, None),
     ]
-    read = lake.read_version(path, result.data_version)
+    read = version_content.read(path, result.data_version)
     assert read.interactions.height == 3
 
 
@@ -121,8 +121,8 @@ def test_late_rows_are_added_to_their_partition_as_a_new_version(
     assert delta.metadata().partition_columns == ["event_date", "segment"]
     days = table(path, "interactions").group_by("event_date").len().sort("event_date")
     assert days.rows() == [("2026-01-01", 3), ("2026-01-02", 1)]
-    assert lake.read_version(path, first.data_version).interactions.height == 3
-    assert lake.read_version(path, second.data_version).interactions.height == 4
+    assert version_content.read(path, first.data_version).interactions.height == 3
+    assert version_content.read(path, second.data_version).interactions.height == 4
     assert table(path, "batches")["known_rows"].to_list() == [1, 0]
 
 
@@ -132,7 +132,7 @@ def test_partitions_can_be_hourly(folders: tuple[Path, Path]) -> None:
     result = check(source, path, declare(partitionBy="Hour"))
     dates = table(path, "interactions").sort("timestamp")["event_date"].to_list()
     assert dates == ["2026-01-01T00", "2026-01-01T13"]
-    assert lake.read_version(path, result.data_version).interactions.height == 2
+    assert version_content.read(path, result.data_version).interactions.height == 2
     write(source / "events/b.csv", [event(1, 10, START + 3600 * hour) for hour in (13, 14)])
     assert check(source, path, declare()).new_rows == 1
 
@@ -142,7 +142,7 @@ def test_a_segment_can_be_any_text(folders: tuple[Path, Path]) -> None:
     names = ["gold/plus", "prämie, neu", "a b=c%20"]
     write(source / "events/a.csv", [event(n, 1, START, segment=s) for n, s in enumerate(names)])
     result = check(source, path, declare(interactions=INTERACTIONS | {"segment": "segment"}))
-    found = lake.read_version(path, result.data_version).interactions
+    found = version_content.read(path, result.data_version).interactions
     assert set(found["segment"].to_list()) == set(names)
 
 
@@ -268,7 +268,7 @@ def test_many_stretches_and_commits_give_the_same_tables_as_one(
     )
     assert many.data_version[-16:] == one.data_version[-16:]
     assert int(many.data_version[1:].split(".")[0]) > 5
-    assert lake.read_version(path, many.data_version).interactions.height == one.rows
+    assert version_content.read(path, many.data_version).interactions.height == one.rows
 
 
 def test_no_second_at_the_end_of_a_stretch_is_lost(
@@ -325,8 +325,8 @@ def test_one_lake_accepts_movielens_and_mapped_files(
         "user_id:token\titem_id:token\trating:float\ttimestamp:float\n1\t2\t4\t899000000\n"
     )
     last = ingest.check(tmp_path / "ml", path)
-    assert lake.read_version(path, last.data_version).interactions.height == both.rows + 1
-    assert lake.read_version(path, before.data_version).interactions.height == before.rows
+    assert version_content.read(path, last.data_version).interactions.height == both.rows + 1
+    assert version_content.read(path, before.data_version).interactions.height == before.rows
 
 
 def test_movielens_by_mapping_gives_the_same_tables(tmp_path: Path) -> None:
@@ -352,8 +352,8 @@ def test_movielens_by_mapping_gives_the_same_tables(tmp_path: Path) -> None:
     )  # fmt: skip
     own = ingest.check(source, tmp_path / "own")
     mapped = check(source, tmp_path / "mapped", mapping)
-    one = lake.read_version(tmp_path / "own", own.data_version)
-    other = lake.read_version(tmp_path / "mapped", mapped.data_version)
+    one = version_content.read(tmp_path / "own", own.data_version)
+    other = version_content.read(tmp_path / "mapped", mapped.data_version)
     for name in ("interactions", "users", "items"):
         assert getattr(one, name).equals(getattr(other, name))
 

@@ -18,7 +18,7 @@ import polars as pl
 
 from recommender_training.common.durable_files import canonical_json, write_bytes
 from recommender_training.data import compaction, snapshots
-from recommender_training.data.lake import no_newer
+from recommender_training.data.data_versions import no_newer
 from recommender_training.data_checks import profile
 from recommender_training.data_checks.finding import Finding, ranked, worst
 from recommender_training.data_checks.profile import Profile
