@@ -11,8 +11,8 @@ import yaml
 from pydantic.alias_generators import to_camel
 
 from recommender_operator.api import spec_features, spec_mapping
+from recommender_operator.api.spec_data import DataFormat
 from recommender_operator.api.spec_mapping import DataMapping
-from recommender_operator.api.spec_training import DataFormat
 from recommender_training.cli import main, options
 from recommender_training.common.errors import InputError
 from recommender_training.config import declaration
