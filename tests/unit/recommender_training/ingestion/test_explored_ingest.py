@@ -15,7 +15,8 @@ from recommender_training.ingestion import explored, ingest
 from recommender_training.ingestion.explored import row_of
 from recommender_training.ingestion.ids import hashed
 from recommender_training.ingestion.lines import Lines
-from recommender_training.ingestion.mapping import Format, Ids, Mapping, parse_mapping
+from recommender_training.ingestion.mapping import Format, Ids, Mapping
+from recommender_training.ingestion.mapping_argument import parse_mapping
 
 NOW = 1_795_000_000
 MAPPING = {

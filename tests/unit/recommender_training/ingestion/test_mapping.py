@@ -18,7 +18,8 @@ from recommender_training.common.errors import InputError
 from recommender_training.config import declaration
 from recommender_training.ingestion import mapping
 from recommender_training.ingestion.ids import IdKind
-from recommender_training.ingestion.mapping import Format, Mapping, parse_mapping
+from recommender_training.ingestion.mapping import Format, Mapping
+from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests.mapped_files import EVENTS, INTERACTIONS, declare
 
 ROOT = Path(__file__).resolve().parents[4]
