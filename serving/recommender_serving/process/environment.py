@@ -112,14 +112,7 @@ def impressions(environ: Mapping[str, str]) -> float:
     Raises:
         SettingsError: it is not from 0 to 1.
     """
-    text = environ.get("RECOMMENDER_IMPRESSIONS", "0")
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise SettingsError(f"RECOMMENDER_IMPRESSIONS is {text[:40]!r}: give a share from 0 to 1")
-    return share
+    return _share("RECOMMENDER_IMPRESSIONS", environ.get("RECOMMENDER_IMPRESSIONS", "0"))
 
 
 def predictions(environ: Mapping[str, str]) -> bool:
@@ -249,13 +242,7 @@ def trace_ratio(environ: Mapping[str, str]) -> float:
         SettingsError: it is not from 0 to 1.
     """
     text = environ.get("OTEL_TRACES_SAMPLER_ARG") or str(DEFAULT_TRACE_RATIO)
-    try:
-        ratio = float(text)
-    except ValueError:
-        ratio = -1.0
-    if not 0 <= ratio <= 1:
-        raise SettingsError(f"OTEL_TRACES_SAMPLER_ARG is {text[:100]!r}: give a share from 0 to 1")
-    return ratio
+    return _share("OTEL_TRACES_SAMPLER_ARG", text)
 
 
 def trending(environ: Mapping[str, str]) -> bool:
@@ -265,6 +252,16 @@ def trending(environ: Mapping[str, str]) -> bool:
         SettingsError: it is not true or false.
     """
     return _switch(environ, "RECOMMENDER_TRENDING")
+
+
+def _share(name: str, text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise SettingsError(f"{name} is {text[:100]!r}: give a share from 0 to 1")
+    return share
 
 
 def _switch(environ: Mapping[str, str], name: str) -> bool:
