@@ -17,6 +17,7 @@ from recommender_operator.api import (
     rules_experiment,
     rules_export,
     rules_features,
+    rules_holdout,
     rules_lists,
     rules_scheduling,
     rules_search,
@@ -248,6 +249,7 @@ RECOMMENDER_MODEL: Rules = {
     ),
     "spec.serving": (
         *rules_lists.SERVING,
+        *rules_holdout.SERVING,
         *rules_autoscaling.SERVING,
     ),
     "spec.serving.autoscaling": rules_autoscaling.AUTOSCALING,

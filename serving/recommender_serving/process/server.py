@@ -123,6 +123,7 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
         explorer=build_explorer(settings, metrics),
         shadows=shadows,
         copies=copies,
+        holdout=settings.holds,
     )
     bodies = Bodies(refused=metrics.refused)
     app = rest_server.build_app(service, bodies, REGISTRY, artifact.report)
