@@ -54,11 +54,11 @@ def test_intervals_hold_over_all_looks_and_metrics() -> None:
         held, others = drawn(2 * seed, 400), drawn(2 * seed + 1, 1600)
         missed = False
         for part in np.linspace(0.25, 1, looks):
-            users = (
+            first, second = (
                 moments({name: all_[: int(part * len(all_))] for name, all_ in of.items()})
                 for of in (held, others)
             )
-            for each in gains(phase(*users)).comparisons:
+            for each in gains(phase(first, second)).comparisons:
                 low, high = each.low, each.high
                 missed |= (low is not None and low > 0) or (high is not None and high < 0)
         wrong += missed
