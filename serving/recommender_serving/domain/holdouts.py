@@ -15,7 +15,7 @@ from recommender_serving.domain.types import NOBODY, RecommendRequest, Source
 #: Names of the groups, as the collector knows them.
 HELD, OTHERS = "holdout", "others"
 #: The others who are measured are so many times as many as the holdout: with all others, the
-#: interval would be 9 % narrower at most, for up to twenty times the memory of the collector.
+#: interval would be 10 % narrower at most, for up to twenty times the memory of the collector.
 TIMES = 4
 MAX_PERCENT = 10
 
