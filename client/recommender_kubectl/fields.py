@@ -60,6 +60,7 @@ def read_model(body: Json) -> Model:
         candidate_weight=status.get("candidateWeight"),
         fresh_champion=status.get("freshChampion"),
         fresh_champion_weight=status.get("freshChampionWeight"),
+        holdout=(status.get("holdout") or {}).get("message", ""),
         verdict=status.get("verdict"),
         last_outcome=_outcome(status.get("lastOutcome")),
         url=status.get("url"),

@@ -274,6 +274,7 @@ class Model:
     #: Fresh deployment of the champion beside the candidate, and its part of championWeight.
     fresh_champion: str | None
     fresh_champion_weight: int | None
+    holdout: str  # what the recommender gains, in words; empty without a measure
     verdict: str | None
     last_outcome: Outcome | None
     url: str | None

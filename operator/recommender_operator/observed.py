@@ -244,6 +244,8 @@ class Observed:
     experiment: CollectorReading | None = None
     #: What became of the champion's predictions; None if nothing is compared with labels.
     outcomes: CollectorReading | None = None
+    #: What the holdout and the others did; None without a holdout.
+    holdout: CollectorReading | None = None
     #: Why no retraining may start by itself, because of other models; empty if one may.
     retrainings_full: str = ""
     #: The claims that the spec names; None if a claim does not exist.

@@ -18,6 +18,7 @@ from recommender_operator.api import (
     rules_export,
     rules_features,
     rules_gates,
+    rules_holdout,
     rules_lists,
     rules_scheduling,
     rules_search,
@@ -200,6 +201,7 @@ RECOMMENDER_MODEL: Rules = {
     ),
     "spec.serving": (
         *rules_lists.SERVING,
+        *rules_holdout.SERVING,
         *rules_autoscaling.SERVING,
     ),
     "spec.serving.autoscaling": rules_autoscaling.AUTOSCALING,

@@ -255,6 +255,7 @@ def serving_digest(serving: ServingSpec, *, knative: bool = False) -> str:
             "diversity",
             "exploration",
             "exposure",
+            "holdout",
             "impressions",
             "cache",
             "scheduling",

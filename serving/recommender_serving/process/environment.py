@@ -8,9 +8,11 @@ from urllib.parse import SplitResult, urlsplit
 
 from recommender_serving.answering.cache import Bounds
 from recommender_serving.domain.exploration import Exploration
+from recommender_serving.domain.holdouts import Holdout
 from recommender_serving.domain.list_limits import UNLIMITED, ListLimits
 from recommender_serving.forwarding.peers import Addresses
 from recommender_serving.process.exploration import parse_exploration
+from recommender_serving.process.holdout import parse_holdout
 from recommender_serving.process.list_limits import parse_list_limits
 from recommender_serving.store.layout import HIDDEN, Hide
 
@@ -169,6 +171,21 @@ def exploration(environ: Mapping[str, str]) -> Exploration | None:
         return parse_exploration(text)
     except ValueError as error:
         raise SettingsError(f"RECOMMENDER_EXPLORATION is invalid: {error}") from None
+
+
+def holdout(environ: Mapping[str, str]) -> Holdout | None:
+    """Return whom the model does not answer, if there is anybody.
+
+    Raises:
+        SettingsError: it is no such JSON.
+    """
+    text = environ.get("RECOMMENDER_HOLDOUT")
+    if not text:
+        return None
+    try:
+        return parse_holdout(text)
+    except ValueError as error:
+        raise SettingsError(f"RECOMMENDER_HOLDOUT is invalid: {error}") from None
 
 
 def choice(

@@ -171,6 +171,7 @@ def _service(
         explorer=build_explorer(settings, metrics),
         shadows=Shadows(model, version, metrics.shadow.ignored, random.randrange),
         copies=outgoing.copies,
+        holdout=settings.holds,
     )
 
 

@@ -193,3 +193,33 @@ def _count(body: Mapping[str, Any], field: str, at: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_COUNT:
         raise ValueError(f"{at}.{field}: not a count")
     return value
+
+
+def read_phase(
+    body: Mapping[str, Any],
+    id_: str,
+    weights: Mapping[str, float],
+    champion: str,
+    candidate: str,
+) -> Phase:
+    """Return the only phase of what is counted as an experiment with these arms and shares.
+
+    Raises:
+        ValueError: the answer is not one about it; the text names the field.
+    """
+    if body.get("experiment") != id_:
+        raise ValueError("experiment: not the requested id")
+    entries = _list(body, "phases")
+    if len(entries) > 1:
+        raise ValueError("phases: more than one")
+    arms = _arms(_list(entries[0], "arms", "phases[0]."), "phases[0].arms") if entries else {}
+    if unknown := arms.keys() - weights.keys():
+        raise ValueError(f"phases[0].arms: unknown: {', '.join(sorted(unknown))[:MAX_TEXT]}")
+    return Phase(
+        number=0,
+        weights=weights,
+        champion=champion,
+        candidate=candidate,
+        arms={name: arm.moments for name, arm in arms.items()},
+        mixed=sum(arm.mixed for arm in arms.values()),
+    )
