@@ -72,7 +72,8 @@ def test_what_the_collector_counted_is_what_the_operator_reads(
     body = parse(orjson.dumps(shown("00c0ffee", account)))
     (phase,) = moments.read_phases(body, EXPERIMENT, CHAMPION, CANDIDATE)
     seen = phase.of(CANDIDATE)
-    assert (seen.users, phase.mixed, phase.disagreed) == (len(users), mixed, disagreed)
+    told = sum(phase.disagreed.values())
+    assert (seen.users, phase.mixed, told) == (len(users), mixed, disagreed)
     for place, name in enumerate(COMPONENTS):
         unit = SCALE if name in ("dwell", "revenue") else 1
         assert seen.sums[name] == sum(vector[place] for vector in users) / unit
