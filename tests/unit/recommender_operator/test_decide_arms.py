@@ -239,18 +239,20 @@ def test_a_fresh_champion_has_as_many_answers_as_the_candidate() -> None:
 
 
 def test_an_operator_that_crashes_after_every_write_reaches_the_same_end(judge: Judge) -> None:
-    ends = []
-    for mortal in (False, True):
-        world = champions()
-        world.mortal = mortal
-        judge.kind = Kind.KEEP_RUNNING
-        world = measuring(world)
-        tells(judge, name_of(world, COLD), harmed="clicks are worse")
-        until(world, lambda world=world: bool(arm(world, COLD).withdrawn))
-        judge.kind = Kind.PROMOTE
-        world.settle(looks=400)
-        ends.append(world.summary())
-    assert ends[0] == ends[1]
+    expected = _to_the_end(judge, mortal=False)
+    judge.kind = Kind.KEEP_RUNNING
+    assert _to_the_end(judge, mortal=True) == expected
+
+
+def _to_the_end(judge: Judge, *, mortal: bool) -> dict[str, object]:
+    world = champions()
+    world.mortal = mortal
+    measuring(world)
+    tells(judge, name_of(world, COLD), harmed="clicks are worse")
+    until(world, lambda: bool(arm(world, COLD).withdrawn))
+    judge.kind = Kind.PROMOTE
+    world.settle(looks=400)
+    return world.summary()
 
 
 def test_one_that_a_person_deletes_is_withdrawn(judge: Judge) -> None:

@@ -8,15 +8,20 @@ from hypothesis import strategies as st
 
 from recommender_collector.api.experiments import shown
 from recommender_collector.domain import moments as counted
-from recommender_collector.domain.experiments import OTHER, part_of
+from recommender_collector.domain.experiments import MOST_ARMS, OTHER, part_of
 from recommender_collector.domain.moments import COMPONENTS, SCALE, Share
 from recommender_collector.store.experiments import Account
 from recommender_operator.adapters.counters.experiments import parse
+from recommender_operator.api.rules import MAX_MODEL_NAME
 from recommender_operator.api.spec import ExperimentMetric, ExperimentSpec, PrimaryMetric
+from recommender_operator.api.spec_experiment import MAX_FURTHER
 from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
 from recommender_operator.experiments.moments import COMPONENTS as READ
 from recommender_operator.experiments.moments import DAYS
 from recommender_operator.phases.stages import moments
+from recommender_operator.resources.assignment import Assignment, Further
+from recommender_serving.domain import experiments as served
+from recommender_serving.forwarding.peers import MOST_PEERS
 from tests.fakes.kube import NOW
 
 CHAMPION, CANDIDATE = "movies-0123abcd", "movies-4567cdef"
@@ -78,6 +83,21 @@ def test_what_the_collector_counted_is_what_the_operator_reads(
         unit = SCALE if name in ("dwell", "revenue") else 1
         assert seen.sums[name] == sum(vector[place] for vector in users) / unit
     assert moments.watermark(body) == 12.5
+
+
+def test_transformers_and_collector_have_room_for_the_longest_header() -> None:
+    model = "m" * MAX_MODEL_NAME
+    versions = [f"{model}-{number:08x}" for number in range(1 + MAX_FURTHER)]
+    users = Assignment(
+        id="00c0ffee", phase=99, cap=1e9 / 3, candidate=versions[0], percent=24,
+        segments=tuple(f"{letter * 40}" for letter in "abc"),
+        further=tuple(
+            Further(version=name, first=24 * place, withdrawn=True)
+            for place, name in enumerate(versions[1:], start=1)
+        ),
+    )  # fmt: skip
+    assert len(served.parse(users.header, model).arms) == len(versions) <= MOST_PEERS
+    assert len(versions) + 2 <= MOST_ARMS, "with the champion and a standby in its place"
 
 
 def test_an_experiment_that_nobody_has_seen_has_no_users() -> None:

@@ -15,7 +15,7 @@ ARMS = [{"version": f"movies-0000000{n}"} for n in range(3)]
 ((ONCE, _),) = rules_experiment.rules()["spec.experiment.arms"]
 
 
-def holds(rule: str, value: object) -> bool:
+def holds(rule: str, value: Any) -> bool:
     environment = celpy.Environment()
     found: Any = environment.program(environment.compile(rule))
     return bool(found.evaluate({"self": celpy.adapter.json_to_cel(value)}))
