@@ -15,7 +15,11 @@ from recommender_operator.adapters.counters.experiments import parse
 from recommender_operator.api.rules import MAX_MODEL_NAME
 from recommender_operator.api.spec import ExperimentMetric, ExperimentSpec, PrimaryMetric
 from recommender_operator.api.spec_experiment import MAX_FURTHER
-from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
+from recommender_operator.api.version_experiment import (
+    ArmStatus,
+    ExperimentPhase,
+    ExperimentStatus,
+)
 from recommender_operator.experiments.moments import COMPONENTS as READ
 from recommender_operator.experiments.moments import DAYS
 from recommender_operator.phases.stages import moments
@@ -83,6 +87,20 @@ def test_what_the_collector_counted_is_what_the_operator_reads(
         unit = SCALE if name in ("dwell", "revenue") else 1
         assert seen.sums[name] == sum(vector[place] for vector in users) / unit
     assert moments.watermark(body) == 12.5
+
+
+def test_a_withdrawn_version_counts_for_the_sample_ratio_and_for_mixed_users_alone() -> None:
+    other = "movies-89abcdef"
+    phase = ExperimentPhase(number=3, weight=20, stable=CHAMPION, since=NOW, arms=(other,))
+    arms = (ArmStatus(version=other, withdrawn="it harms"),)
+    experiment = EXPERIMENT.model_copy(update={"phases": (phase,), "arms": arms})
+    cells = {other: counted.Moments(mixed=4, disagreed=9)}
+    account = Account(watermark=12.5, since={3: 1000}, moments={3: cells})
+    body = parse(orjson.dumps(shown("00c0ffee", account)))
+    (read,) = moments.read_phases(body, experiment, CHAMPION, CANDIDATE)
+    assert read.weights == {CHAMPION: 60, CANDIDATE: 20, other: 20}
+    assert (read.further, read.mixed, read.disagreed) == ((), 4, {other: 9})
+    assert read.beside(CANDIDATE).disagreed == {}
 
 
 def test_transformers_and_collector_have_room_for_the_longest_header() -> None:
