@@ -193,27 +193,30 @@ def _window(spec: DriftSpec, week: int, through: int, labels: Labels, reference:
     )
 
 
-def loss_test(labels: Labels, reference: Labels) -> Finding:
-    """Test whether the loss rose, as far as the model's own probabilities do not explain it."""
+def loss_test(labels: Labels, reference: Labels, *, spread: float = 1.0) -> Finding:
+    """Test whether the loss rose, as far as the model's own probabilities do not explain it.
+
+    `spread` is what the variances are multiplied by.
+    """
     here, there = labels.excess(), reference.excess()
     change = here.mean - there.mean
     return Finding(
         cause=Cause.LOSS_RISE,
         effect=change / reference.loss,
-        p_value=_tail(_z(here, there)),
+        p_value=_tail(_z(here, there) / math.sqrt(spread)),
         message=f"log loss {labels.loss:.4f} against {reference.loss:.4f} in the first week, "
         f"{change:+.4f} beyond what the probabilities explain",
     )
 
 
-def calibration_test(labels: Labels, reference: Labels) -> Finding:
+def calibration_test(labels: Labels, reference: Labels, *, spread: float = 1.0) -> Finding:
     """Test whether labels come more or less often than in the reference, on both sides."""
     here, there = labels.gap(), reference.gap()
     rate = labels.expected / labels.sums["predictions"]
     return Finding(
         cause=Cause.CALIBRATION_DRIFT,
         effect=abs(here.mean - there.mean) / rate,
-        p_value=min(1.0, 2 * _tail(abs(_z(here, there)))),
+        p_value=min(1.0, 2 * _tail(abs(_z(here, there)) / math.sqrt(spread))),
         message=f"{1 + here.mean / rate:.2f} positive labels for each expected one, "
         f"{_shown(reference)} in the first week",
     )

@@ -25,6 +25,10 @@ class Devices:
         weeks = {device: shop.week(rng, weekend) for device, shop in self.shops.items()}
         return [_day({device: week[n] for device, week in weeks.items()}) for n in range(7)]
 
+    def daily(self, rng: np.random.Generator) -> list[dict[str, Any]]:
+        """Return a week in which the same users come every day and do the same."""
+        return [_day({device: shop.day(rng)[0] for device, shop in self.shops.items()})] * 7
+
 
 def _day(by_device: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     parts = list(by_device.values())
