@@ -284,6 +284,7 @@ def fresh_rollout(status: ModelVersionStatus) -> dict[str, object]:
         "lineage": None,
         "metrics": {},
         "comparison": None,
+        "previous": None,
         "search": None,
         "gates": (),
         "staged": None,

@@ -14,6 +14,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
+from recommender_collector.domain.checks import MAX_SEGMENTS
 from recommender_collector.domain.events import Kind
 from recommender_serving.domain.ids import IdKind
 
@@ -70,6 +71,7 @@ class ContextFeature(_Part):
     minimum: float | None = None
     maximum: float | None = None
     cold_start: bool = False
+    fairness: bool = False
     served_as: str | None = None
 
 
@@ -205,6 +207,17 @@ class Model(_Section):
             for kind, value in self.values.items()
             if not (is_shown and kind is Kind.IMPRESSION)
         }
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The features that divide predictions: of the context, with `fairness`, and named values.
+
+        The bands of numbers are the version's; the collector does not know them.
+        """
+        kinds = (ContextKind.CATEGORICAL, ContextKind.BOOLEAN)
+        features = self.mapping.interactions.features
+        found = [each.name for each in features if each.fairness and each.kind in kinds]
+        return tuple(found[:MAX_SEGMENTS])
 
     @property
     def outcome(self) -> Outcome | None:

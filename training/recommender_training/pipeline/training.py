@@ -217,8 +217,10 @@ def _evaluate(run: TrainingRun, ready: _Ready, fitted: _Fitted) -> dict[str, Any
         report["warmStart"] = ready.warm | lost
     if champion is not None:
         say(f"evaluate: champion: {champion.facts}")
-        # The message may name paths of this machine, which are none of the artifact's business.
-        report["champion"] = {k: v for k, v in champion.facts.items() if k != "message"}
+        # The message may name paths of this machine, which are none of the artifact's business;
+        # nor is which version was the champion before.
+        hidden = ("message", "previous")
+        report["champion"] = {k: v for k, v in champion.facts.items() if k not in hidden}
     checks = {} if run.data_checks is None else {"dataChecks": dict(run.data_checks)}
     head = lineage.header(bundle, prepared, config, run.data_version)
     return head | checks | fitted.sought | report
