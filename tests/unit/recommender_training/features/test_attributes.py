@@ -2,44 +2,44 @@
 
 from __future__ import annotations
 
-import bisect
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
 
 from recommender_training.artifact.checkpoint import Checkpoint, Words
 from recommender_training.artifact.reference import FeatureReader
 from recommender_training.common.arrays import Doubles
-from recommender_training.config.declaration import Declaration, Place
+from recommender_training.config.declaration import Declaration
 from recommender_training.config.training import FeatureGroup, RetrievalLoss, WarmMode
-from recommender_training.data.coding import Attribute
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.item_columns import Listed
 from recommender_training.data.items import Items
 from recommender_training.evaluation import ranking
-from recommender_training.export import build, parity, torchscript
+from recommender_training.export import parity
 from recommender_training.features import attributes, graph, table
-from recommender_training.features.assembly import Constants, Inputs
+from recommender_training.features.assembly import Inputs
 from recommender_training.features.item_content import content, content_names
-from recommender_training.features.state import State
-from recommender_training.models import logistic, ranker, two_tower
-from recommender_training.models.logistic import LogisticModel
+from recommender_training.models import logistic, two_tower
 from recommender_training.models.ranker import Ranker
-from recommender_training.statistics import calibration
-from recommender_training.statistics.calibration import Calibration
 from recommender_training.trainer.initial_weights import WarmStart
-from tests import small_data
+from tests.declared_models import (
+    EVENTS,
+    LENGTH,
+    MODELS,
+    Fitted,
+    answered,
+    bucket,
+    data_of,
+    fitted,
+)
 
-LENGTH, EVENTS, USERS, ITEMS = 4, 80, 8, 9
-MODELS = ("recommender", "baseline")
 #: Every kind of each place.
 EVERY_KIND: dict[str, Any] = {
     "users": [
@@ -66,94 +66,6 @@ EVERY_KIND: dict[str, Any] = {
 }
 OF_REQUESTS = [each["name"] for place in ("users", "context") for each in EVERY_KIND[place]]
 OF_ITEMS = [each["name"] for each in EVERY_KIND["items"]]
-
-
-def value_of(kind: str, random: np.random.Generator) -> Any:
-    """A value of a kind, now and then a missing one."""
-    if random.random() < 0.2:
-        return None
-    word, number = random.choice(["a", "b", "c"]), random.uniform(-30, 30)
-    return {
-        "Categorical": str(word),
-        "MultiCategorical": f"{word} d",
-        "Boolean": "true" if number > 0 else "false",
-        "Numeric": float(round(number, 1)),
-        "Timestamp": int(number * 1e6),
-        "Embedding": f"{number:.3f} 1.5",
-    }[kind]
-
-
-def data_of(declared: Declaration, seed: int) -> Dataset:
-    """Random events of random users and items, and in a random context."""
-    random = np.random.default_rng(seed)
-
-    def values(place: Place) -> dict[str, Any]:
-        return {each.name: value_of(each.kind.value, random) for each in declared.of(place)}
-
-    events = [
-        (
-            1 + int(random.integers(USERS)),
-            10 + int(random.integers(ITEMS)),
-            float(random.choice([1, 2, 4, 5])),
-            1_000_000 + 3600 * number,
-            values(Place.CONTEXT),
-        )
-        for number in range(EVENTS)
-    ]
-    users = [{"id": 1 + row, **values(Place.USERS)} for row in range(USERS)]
-    items = [{"id": 10 + row, **values(Place.ITEMS)} for row in range(ITEMS)]
-    return small_data.build(events, users, items, declared)
-
-
-@dataclasses.dataclass(frozen=True)
-class Fitted:
-    """A data set and both models of it. The ranker's weights are random and large, so that a wrong
-    bucket shows.
-    """
-
-    known: build.Knowledge
-    deep: Ranker
-    linear: LogisticModel
-
-    @property
-    def data(self) -> Dataset:
-        return self.known.data
-
-    def inputs(self, request: ranking.Request, data: Dataset | None = None) -> Inputs:
-        """Of every item."""
-        known = self.known
-        asked = ranking.Known(data or known.data, known.constants, known.state, LENGTH)
-        return asked.inputs([request], np.arange(asked.data.items.count)[None])
-
-    def score(self, name: str, inputs: Inputs, data: Dataset | None = None) -> Doubles:
-        """[I] logits of a model in eager mode."""
-        if name == "baseline":
-            return self.linear.logits(inputs, data or self.data)
-        with torch.inference_mode():
-            found: Doubles = self.deep(inputs).double().numpy()
-        return found
-
-    def graph(self, name: str) -> torch.nn.Module:
-        """The TorchScript graph of a model."""
-        made: torch.nn.Module = (
-            build.logistic_module(self.linear, self.known, Calibration())
-            if name == "baseline"
-            else build.ranker_module(self.deep, self.known, Calibration())
-        )
-        return torchscript.loaded(torchscript.archive(made))
-
-
-def fitted(data: Dataset, groups: tuple[FeatureGroup, ...] = ()) -> Fitted:
-    torch.manual_seed(0)
-    frozen = Constants(centre=3.0, prior=0.5, groups=groups)
-    inputs, rows = table.build(data, LENGTH, frozen), np.arange(len(data.events))
-    size = ranker.RankerSize(data.users.count, attributes.sizes(data), 8, 0.0, 0.0)
-    deep = ranker.create(data, inputs, torch.from_numpy(rows), size=size).eval()
-    for each in (*deep.side, deep.of_content):
-        torch.nn.init.normal_(each.get_parameter("weight"))
-    linear = logistic.fit(inputs, rows, data, data.events.label, penalty=1.0)
-    state = State.at(data, None, groups)
-    return Fitted(build.Knowledge(data, frozen, state, None, LENGTH), deep, linear)
 
 
 @pytest.fixture(scope="module")
@@ -361,21 +273,6 @@ def holds_parity(own: Fitted, model: str) -> None:
     assert told["requests"] == len(task.requests)
 
 
-def answered(graph: torch.nn.Module, user: int, features: list[float]) -> tuple[Tensor, Tensor]:
-    """Ids and probabilities of all items for a request without a session."""
-    one = torch.ones(1, 1, dtype=torch.int64)
-    found: tuple[Tensor, Tensor] = graph(
-        user * one,
-        torch.tensor([features or [float("nan")]], dtype=torch.float32),
-        -one,
-        0 * one,
-        torch.zeros(1, 1),
-        2_000_000 * one,
-        ITEMS * one,
-    )
-    return found
-
-
 @pytest.mark.parametrize("model", MODELS)
 def test_a_request_without_a_value_has_the_answer_of_the_value_at_serving(
     every: Fitted, model: str
@@ -390,115 +287,6 @@ def test_a_request_without_a_value_has_the_answer_of_the_value_at_serving(
 
     assert scores(float("nan")) == scores(1.0)
     assert scores(float("nan")) != scores(9.0)
-
-
-def bucket(attribute: Attribute, value: float, now: int) -> int:
-    """0 for a value that is missing or out of its limits, else its category or band and 1.
-
-    Of a time, days since 1970, that of its age at the request.
-    """
-    if attribute.timed:
-        value = float(np.float32(max(0.0, now / 86_400 - value))) if value == value else value
-    low, high = attribute.limits
-    if not low <= value <= high:
-        return 0
-    if not attribute.banded:
-        return int(value) + 1
-    edges = [float(np.float32(edge)) for edge in attribute.edges]
-    return bisect.bisect_right(edges, value) + 1
-
-
-SETTINGS: Mapping[str, list[dict[str, Any]]] = {
-    "Categorical": [{}, {"maxCategories": 2}, {"hashBuckets": 3}],
-    "MultiCategorical": [
-        {"separator": " ", "maxCategories": 3},
-        {"separator": " ", "hashBuckets": 4},
-    ],
-    "Boolean": [{}],
-    "Numeric": [
-        {},
-        {"bands": 3},
-        {"transform": "Log"},
-        {"transform": "Quantiles", "bands": 4},
-        {"edges": [0.1]},
-        {"minimum": -30, "maximum": 30, "edges": [-9, 0, 9.5]},
-    ],
-    "Timestamp": [{}],
-    "Embedding": [{"length": 2}],
-}
-AGES: list[tuple[str, dict[str, Any]]] = [
-    ("Timestamp", {"bands": 3}), ("Timestamp", {"edges": [0.1, 20]}),
-]  # fmt: skip
-ALL_KINDS = st.sampled_from([(kind, each) for kind in SETTINGS for each in SETTINGS[kind]])
-OF_REQUEST = ALL_KINDS.filter(
-    lambda each: each[0] in ("Categorical", "Boolean", "Numeric", "Timestamp")
-) | st.sampled_from(AGES)
-
-
-@st.composite
-def declarations(draw: st.DrawFn) -> Declaration:
-    def features(prefix: str, kinds: Any) -> list[dict[str, Any]]:
-        drawn = draw(st.lists(kinds, max_size=3))
-        return [{"name": f"{prefix}{n}", "kind": k, **s} for n, (k, s) in enumerate(drawn)]
-
-    context = features("context_", OF_REQUEST)
-    served = {"Categorical": "a", "Boolean": "true", "Numeric": "1.5"}
-    for each in context:
-        if each["kind"] in served and draw(st.booleans()):
-            each["servedAs"] = served[each["kind"]]
-    return Declaration.model_validate(
-        {
-            "users": features("of_user_", OF_REQUEST),
-            "context": context,
-            "items": features("of_item_", ALL_KINDS),
-        }
-    )
-
-
-#: Missing or unknown, out of limits both ways, what a float of 32 bits cannot hold, and in
-#: between.
-GIVEN = st.sampled_from([float("nan"), -31.0, 1e30, float("inf"), 0.0, 1.0, 0.1, 9.5])
-
-
-#: A fit and two compilations an example: a failing one is not made smaller.
-@settings(max_examples=6, deadline=None, phases=[Phase.explicit, Phase.generate])
-@given(declared=declarations(), seed=st.integers(0, 999), drawn=st.data())
-def test_graphs_and_models_agree_on_any_declaration_and_any_request(
-    declared: Declaration, seed: int, drawn: st.DataObject
-) -> None:
-    own = fitted(data_of(declared, seed))
-    data = own.data
-    requests = [
-        (
-            drawn.draw(st.integers(0, USERS - 1)),
-            [
-                drawn.draw(GIVEN if each.banded else st.sampled_from([float("nan"), 0.0, 1.0]))
-                for each in data.attributes
-            ],
-        )
-        for _ in range(3)
-    ]
-    blank = np.full(len(declared.context), np.nan, dtype=np.float32)
-    for model in MODELS:
-        graph = own.graph(model)
-        for user, features in requests:
-            stored = [*data.users.side[user].tolist(), *blank.tolist()]
-            side = []
-            for each, said, known in zip(
-                data.attributes, np.array(features, dtype=np.float32), stored, strict=True
-            ):
-                values = [v for v in (float(said), known, each.served) if not np.isnan(v)]
-                side.append(bucket(each, values[0] if values else float("nan"), 2_000_000))
-            request = ranking.Request(user, np.zeros(0, dtype=np.int64), 2_000_000, blank)
-            inputs = dataclasses.replace(
-                own.inputs(request),
-                side=torch.tensor([side] * ITEMS).reshape(ITEMS, len(side)).long(),
-            )
-            expected = calibration.probability(own.score(model, inputs))
-            ids, scores = answered(graph, int(data.users.ids[user]), features)
-            rows = np.searchsorted(data.items.ids, ids[0].numpy())
-            assert len(rows) == ITEMS
-            np.testing.assert_allclose(scores[0].numpy(), expected[rows], atol=1e-5)
 
 
 @given(st.integers(0, 4 * 10**9), st.integers(-(10**9), 4 * 10**9), st.integers(0, 10**8))
