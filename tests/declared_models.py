@@ -71,7 +71,9 @@ def data_of(declared: Declaration, seed: int) -> Dataset:
     ]
 
     def table_of(place: Place, first: int, count: int, *, dated: bool) -> list[dict[str, Any]]:
-        starts = [{"valid_from": None}, {"valid_from": SECOND}] if dated else [{}]
+        starts: list[dict[str, Any]] = (
+            [{"valid_from": None}, {"valid_from": SECOND}] if dated else [{}]
+        )
         ids = range(first, first + count)
         return [{"id": each, **start, **values(place)} for start in starts for each in ids]
 
