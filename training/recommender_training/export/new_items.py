@@ -58,11 +58,17 @@ class NewItemServing(TowerServing):
 def state(sources: RetrievalModels, items: Items, counts: ItemCounts) -> dict[str, Tensor]:
     """Buffers of the new items."""
     found = new_items.of(sources, counts.events, items.times)
+    if found.kept == 0:
+        return {
+            "new_places": torch.zeros(0, dtype=torch.int64),
+            "new_vectors": torch.zeros(0, 0),
+            "new_level": torch.zeros(0),
+            "new_count": torch.tensor(0),
+        }
     places = torch.from_numpy(found.rows + 1)
-    vectors = sources.item_vectors()[places].t() if found.kept else torch.zeros(0, 0)
     return {
         "new_places": places,
-        "new_vectors": alone(vectors),
+        "new_vectors": alone(sources.item_vectors()[places].t()),
         "new_level": torch.from_numpy(found.level),
         "new_count": torch.tensor(found.kept),
     }
