@@ -142,6 +142,9 @@ def lists_of(retrieval: Mapping[str, Any]) -> str:
     """Return what lists are made of, from the section `retrieval` of the report, as text."""
     candidates, weights = retrieval["candidates"], retrieval.get("itemWeights")
     text = "every item" if candidates == "All" else f"{candidates} candidates"
+    new = retrieval.get("newItemCandidates")
+    if new is not None:
+        text += f" ({candidates - new} by score, {new} new)"
     found = retrieval.get("candidateRecall")
     index = "" if found is None else f", found by an index with recall {found}"
     made = f"lists of {text}{index}" + (f", {weights.lower()} item weights" if weights else "")
