@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
-import yaml
 
 from recommender_operator.__main__ import LOST_LEASE, OK
 from recommender_operator.adapters.kubernetes.client import OfficialKube
@@ -26,6 +25,7 @@ from recommender_operator.adapters.objects.finalizer import FINALIZER
 from recommender_operator.adapters.objects.owned_writes import OwnedObjects
 from recommender_operator.election import LEASES
 from tests.integration import operator_api_rig as rig
+from tests.integration.api_server_proxy import Outage, Proxy
 from tests.integration.operator_process import Process, delete_model, status_of, until
 from tests.scripted import ScriptedCluster
 
@@ -214,102 +214,53 @@ async def test_a_leader_that_is_stopped_after_a_write_and_resumed_later_changes_
     assert len(names) == len(set(names))
 
 
-class Proxy:
-    """A connection to the API server that can be cut silently, like a lost network."""
+async def ready_again(process: Process) -> None:
+    async def ready() -> bool:
+        return (await asyncio.to_thread(process.read, process.health, "/readyz"))[0] == 200
 
-    def __init__(self, port: int) -> None:
-        self._upstream = port
-        self._flows = asyncio.Event()
-        self._flows.set()
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> Proxy:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    @property
-    def port(self) -> int:
-        assert self._server is not None
-        return int(self._server.sockets[0].getsockname()[1])
-
-    def cut(self) -> None:
-        self._flows.clear()
-
-    def mend(self) -> None:
-        self._flows.set()
-
-    async def _serve(self, down: asyncio.StreamReader, up: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        # The end of the test ends the connections; that is not an error.
-        with contextlib.suppress(OSError, asyncio.CancelledError):
-            await self._flows.wait()
-            reader, writer = await asyncio.open_connection("127.0.0.1", self._upstream)
-            try:
-                await asyncio.gather(self._pump(down, writer), self._pump(reader, up))
-            finally:
-                writer.close()
-        up.close()
-        self._tasks.discard(task)
-
-    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        while data := await source.read(65536):
-            await self._flows.wait()
-            target.write(data)
-            await target.drain()
-        target.close()
+    await until("a connection to the API server", ready, process)
 
 
-def config_through(proxy: Proxy, folder: pathlib.Path) -> pathlib.Path:
-    config = yaml.safe_load(rig.kubeconfig().read_text(encoding="utf-8"))
-    for cluster in config["clusters"]:
-        cluster["cluster"]["server"] = f"https://127.0.0.1:{proxy.port}"
-    path = folder / "proxied.kubeconfig"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    return path
+async def lasts(outage: Outage, proxy: Proxy, process: Process, seconds: float) -> int:
+    """Let an outage last, in which the process stays alive; return how often it was unready."""
+    await proxy.cut(outage)
+    cut, unready = time.monotonic(), 0
+    while time.monotonic() - cut < seconds:
+        alive, ready = [
+            await asyncio.to_thread(process.read, process.health, path)
+            for path in ("/healthz", "/readyz")
+        ]
+        assert alive[0] == 200, alive[1]
+        unready += ready[0] == 503
+        await asyncio.sleep(0.5)
+    await proxy.mend()
+    return unready
 
 
 async def test_an_outage_of_the_api_server_restarts_nothing_and_work_continues_afterwards(
     kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
+    """First a silent one, of several times what liveness measures; then refusals and errors."""
     look, stall = 2, 6
-    upstream = rig.kubeconfig().read_text(encoding="utf-8").rsplit("server: ", 1)[1].split()[0]
     await kube.create(MODELS, rig.manifest(namespace))
-    async with Proxy(int(upstream.rsplit(":", 1)[1])) as proxy:
+    async with Proxy(rig.kubeconfig(), tmp_path) as proxy:
         process = Process(
-            config_through(proxy, tmp_path), tmp_path, namespace,
+            proxy.config(), tmp_path, namespace,
             namespace=namespace, lease_seconds=LEASE, look_seconds=look, stall_seconds=stall,
         )  # fmt: skip
         with process.running():
-
-            def read(path: str) -> asyncio.Future[tuple[int, str]]:
-                return asyncio.ensure_future(asyncio.to_thread(process.read, process.health, path))
 
             async def working() -> bool:
                 return (await status_of(kube, namespace)).get("stage") == "CheckingData"
 
             await until("a first stage", working, process)
-            proxy.cut()
-            cut = time.monotonic()
-            unready = 0
-            while time.monotonic() - cut < 2 * stall + 2 * look:
-                alive, ready = await read("/healthz"), await read("/readyz")
-                assert alive[0] == 200, alive[1]
-                unready += ready[0] == 503
-                await asyncio.sleep(0.5)
-            assert unready
-            proxy.mend()
+            assert await lasts(Outage.SILENT, proxy, process, 2 * stall + 2 * look)
+            for outage in (Outage.REFUSED, Outage.ERRORS):
+                await ready_again(process)
+                await lasts(outage, proxy, process, LEASE)
             await deployed(ScriptedCluster(kube, namespace=namespace), kube, namespace, process)
-            assert (await read("/healthz"))[0] == (await read("/readyz"))[0] == 200
+            await ready_again(process)
+            assert process.read(process.health, "/healthz")[0] == 200
             assert process.text.count("standby: waiting") == 1
             assert "no other process led in between" in process.text
 
