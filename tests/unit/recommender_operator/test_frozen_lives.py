@@ -7,6 +7,7 @@ writes, by the preconditions alone.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -88,6 +89,10 @@ async def snapshots(story: ChainOfOperators) -> None:
     assert "snapshot" in kinds
 
 
+def _serves(story: ChainOfOperators, champion: str) -> bool:
+    return bool(story.status["champion"] == champion)
+
+
 async def pinned_back(story: ChainOfOperators) -> None:
     """The former champion is pinned, and set free, so that the later one rolls out again."""
     first = await story.first()
@@ -97,7 +102,7 @@ async def pinned_back(story: ChainOfOperators) -> None:
         thing = story.rig.kube.touch(MODELS, "movies")
         thing["spec"]["rollbackTo"] = pin
         thing["metadata"]["generation"] += 1
-        await story.until(lambda name=champion: story.status["champion"] == name, looks=200)
+        await story.until(functools.partial(_serves, story, champion), looks=200)
         await story.until(lambda: not story.status.get("candidate"))
         for _ in range(8):
             await story.look()

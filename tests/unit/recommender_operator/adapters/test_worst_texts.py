@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -54,7 +55,7 @@ def test_a_time_that_grows_with_the_power_one_and_a_half_is_seen(
     power: float, linear: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def seconds(_function: object, text: str) -> float:
-        return FLOOR * float(len(text) / SMALL) ** power
+        return FLOOR * math.pow(len(text) / SMALL, power)
 
     monkeypatch.setattr(worst_texts, "seconds", seconds)
     assert is_linear(len, "a" * SMALL, "a" * LARGE) is linear
