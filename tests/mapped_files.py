@@ -14,7 +14,8 @@ import polars as pl
 from recommender_training.config.declaration import Declaration
 from recommender_training.data import lake, schema
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format, Mapping, parse_mapping
+from recommender_training.ingestion.mapping import Format, Mapping
+from recommender_training.ingestion.mapping_argument import parse_mapping
 
 #: 2026-01-01T00:00:00Z
 START = 1_767_225_600

@@ -10,7 +10,7 @@ import polars as pl
 from recommender_training.config.declaration import Declaration
 from recommender_training.data import dataset, schema
 from recommender_training.data.dataset import Dataset
-from recommender_training.data.lake import Tables
+from recommender_training.data.version_content import Tables
 from recommender_training.ingestion import raw
 
 #: User, item, value and time in seconds of an event, and what is declared of its context.

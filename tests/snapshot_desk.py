@@ -10,7 +10,7 @@ import pytest
 
 from recommender_training.cli import main
 from recommender_training.common import clock
-from recommender_training.data import lake, snapshots
+from recommender_training.data import snapshots, version_content
 from tests.mapped_files import INTERACTIONS, START, event, write
 
 #: 2026-01-31T00:00:00Z: after all events, which are of January.
@@ -64,4 +64,4 @@ class Desk:
 
     def height(self, data_version: str) -> int:
         """The interactions of a data version, whose rows are those of its name."""
-        return lake.read_version(self.lake, data_version).interactions.height
+        return version_content.read(self.lake, data_version).interactions.height

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from recommender_training.config.training import TrainingConfig, parse_config
-from recommender_training.data import lake, load
+from recommender_training.data import load, version_content
 from recommender_training.data.dataset import Dataset
 from recommender_training.export import latency
 from recommender_training.features.prepared import Prepared, prepare
@@ -146,8 +146,8 @@ def varied(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> traini
 
 
 @pytest.fixture(scope="session")
-def tables(trained: Trained) -> lake.Tables:
-    return lake.read_version(trained.lake, trained.data_version)
+def tables(trained: Trained) -> version_content.Tables:
+    return version_content.read(trained.lake, trained.data_version)
 
 
 @pytest.fixture(scope="session")

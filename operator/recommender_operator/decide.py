@@ -18,6 +18,7 @@ from recommender_operator.phases.duties import (
     commands,
     delete,
     history,
+    holdout,
     ledger,
     monitor,
     rollback,
@@ -69,6 +70,7 @@ def decide(observed: Observed, now: datetime.datetime) -> Decision:
         ledger.step(turn)
         for step in (
             monitor.step,
+            holdout.step,
             snapshots.step,
             services.step,
             workers.step,

@@ -128,14 +128,24 @@ class Elector:
         """Seconds since the API server last responded to a try."""
         return self._clock() - self._answered
 
-    async def acquire(self) -> None:
-        """Wait as a standby until this process leads."""
+    async def acquire(self, prepare: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Wait as a standby until this process leads.
+
+        `prepare` is called once, as soon as the holder has not renewed for half of the Lease's
+        duration: it has probably ended, and this process leads soon.
+        """
         namespace, name = self._place
         logger.info("standby: waiting for the lease %s/%s as %s", namespace, name, self._identity)
         while not await self._attempt(self._take):
+            left = self._view.wait(self._clock())
+            late = self._view.duration / 2
+            if prepare is not None and 0 < left <= late:
+                logger.info("the lease was not renewed: preparing to take over")
+                await prepare()
+                prepare = None
             # Try again when the current record expires, to take over at once after a kill.
-            left = self._view.wait(self._clock()) or self._terms.retry
-            await asyncio.sleep(min(self._pause(), left + 0.01))
+            until = left - late if prepare is not None and left > late else left
+            await asyncio.sleep(min(self._pause(), (until or self._terms.retry) + 0.01))
         logger.info("leading: %s holds the lease %s/%s", self._identity, namespace, name)
 
     async def keep(self) -> None:

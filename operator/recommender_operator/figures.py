@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from recommender_operator.actions import Decision, DeleteVersion, UpdateVersion
 from recommender_operator.api.status import DriftStatus
+from recommender_operator.api.status_holdout import HoldoutStatus
 from recommender_operator.api.version import TERMINAL, GateResult, MetricVerdict
 from recommender_operator.api.version_experiment import ExperimentStatus
 from recommender_operator.observed import Observed, VersionObject
@@ -57,6 +58,13 @@ FAMILIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "experiment_lower": ("Lower end of the interval of the difference.", COMPARED),
     "experiment_upper": ("Upper end of the interval of the difference.", COMPARED),
     "experiment_limit": ("Smallest effect, or largest loss, of the plan.", COMPARED),
+    "holdout_users": ("Measured users of the holdout.", ()),
+    "holdout_other_users": ("Measured users outside of the holdout.", ()),
+    "holdout_value": ("Value of a metric over the holdout.", ("metric",)),
+    "holdout_others_value": ("Value of a metric over the other users.", ("metric",)),
+    "holdout_difference": ("Relative difference of the others to the holdout.", ("metric",)),
+    "holdout_lower": ("Lower end of the interval of the difference.", ("metric",)),
+    "holdout_upper": ("Upper end of the interval of the difference.", ("metric",)),
     "gate_value": ("Value of an offline metric with a gate.", METRIC),
     "gate_lower": ("Lower end of the 95 % interval of an offline metric.", METRIC),
     "gate_upper": ("Upper end of the 95 % interval of an offline metric.", METRIC),
@@ -90,6 +98,8 @@ def of(observed: Observed, decision: Decision) -> tuple[Figure, ...]:
         Figure("interruptions_limit", (), model.spec.analysis.max_interruptions),
         *_drift(status.drift, model.spec.drift.consecutive_windows),
     ]
+    if status.holdout is not None:
+        found += _holdout(status.holdout)
     for version in _shown(_after(observed.versions, decision), status.champion):
         found += _version(version)
         if version.name == status.champion:
@@ -201,6 +211,20 @@ def _drift(drift: DriftStatus, limit: int) -> Iterator[Figure]:
     for shift in drift.effects:
         yield Figure("drift_effect", (shift.feature,), shift.effect)
         yield Figure("drift_effect_limit", (shift.feature,), shift.limit)
+
+
+def _holdout(seen: HoldoutStatus) -> Iterator[Figure]:
+    yield Figure("holdout_users", (), seen.users)
+    yield Figure("holdout_other_users", (), seen.other_users)
+    for gain in seen.gains:
+        values = {
+            "holdout_value": gain.holdout,
+            "holdout_others_value": gain.others,
+            "holdout_difference": gain.difference,
+            "holdout_lower": gain.low,
+            "holdout_upper": gain.high,
+        }
+        yield from _known(values, (gain.metric,))
 
 
 def _known(values: Mapping[str, float | None], labels: tuple[str, ...]) -> Iterator[Figure]:

@@ -102,8 +102,15 @@ class View:
         record, since = self._seen
         if record.holder in ("", self._identity):
             return 0.0
-        # The duration in the holder's record, because releases of the operator may differ.
-        return max(0.0, since + (record.duration or self._terms.duration) - now)
+        return max(0.0, since + self.duration - now)
+
+    @property
+    def duration(self) -> float:
+        """Seconds for which the last observed record holds.
+
+        They are the holder's own, because releases of the operator may differ.
+        """
+        return (self.record.duration if self.record else 0) or self._terms.duration
 
     def claim(self, at: datetime.datetime) -> Record:
         """Return the record to write to take or renew the Lease."""

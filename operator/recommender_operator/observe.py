@@ -10,6 +10,7 @@ import collections
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from recommender_operator.adapters.counters import told
 from recommender_operator.adapters.counters.experiments import NoCollector, UsersReader
 from recommender_operator.adapters.counters.port import SampleError, SampleProvider
 from recommender_operator.adapters.kubernetes.port import (
@@ -36,7 +37,6 @@ from recommender_operator.adapters.traffic.hosts import HostReader
 from recommender_operator.adapters.traffic.port import Subject, Traffic, TrafficView
 from recommender_operator.api.spec import TrafficMode
 from recommender_operator.observed import (
-    CollectorReading,
     ModelObject,
     Observed,
     Platform,
@@ -45,7 +45,7 @@ from recommender_operator.observed import (
     TrafficState,
     VersionObject,
 )
-from recommender_operator.phases import hosts, outcomes_of, routing
+from recommender_operator.phases import hosts
 from recommender_operator.resources import fresh, labels, ownership
 from recommender_operator.resources.ownership import Foreign
 
@@ -134,7 +134,7 @@ class Observer:
             self._jobs.read(own_jobs, of_jobs),
             self._baselines.unpacked(model, stored, uids),
             self._sample(model, versions, view, answering),
-            self._told(model, versions),
+            told.of(self._users, model, versions),
             self._rivals(model, versions, view, platform),
             self._claims.read(model.namespace, claim_names),
         )
@@ -151,6 +151,7 @@ class Observer:
             platform=platform,
             experiment=users[0],
             outcomes=users[1],
+            holdout=users[2],
             rivals=rivals,
             claims=claims,
         )
@@ -228,18 +229,6 @@ class Observer:
         to_write = wanted != held and hosts.is_routed(versions)
         relevant = {host for host in (wanted, held) if host}
         return await self._hosts.rivals(model, relevant, to_write=to_write)
-
-    async def _told(
-        self, model: ModelObject, versions: Iterable[VersionObject]
-    ) -> tuple[CollectorReading | None, CollectorReading | None]:
-        """Return what users did in the experiment that runs, and with the champion's answers."""
-        found = None if model.deleting else routing.undecided(versions)
-        details = routing.detailed(found)
-        champion = outcomes_of.compared(model)
-        return (
-            None if found is None else await self._users.read(model, found.id, details),
-            None if champion is None else await self._users.outcomes(model, champion),
-        )
 
     async def _sample(
         self,

@@ -46,6 +46,12 @@ class VersionObject:
     spec: ModelVersionSpec
     status: ModelVersionStatus
 
+    @property
+    def was_published(self) -> bool:
+        """Whether it passed its gates and its artifact is there, so that it can serve again."""
+        gates_held = bool(self.status.gates) and all(gate.passed for gate in self.status.gates)
+        return self.status.artifact is not None and gates_held
+
 
 class JobKind(enum.StrEnum):
     CHECK = "check"
@@ -244,6 +250,8 @@ class Observed:
     experiment: CollectorReading | None = None
     #: What became of the champion's predictions; None if nothing is compared with labels.
     outcomes: CollectorReading | None = None
+    #: What the holdout and the others did; None without a holdout.
+    holdout: CollectorReading | None = None
     #: Why no retraining may start by itself, because of other models; empty if one may.
     retrainings_full: str = ""
     #: The claims that the spec names; None if a claim does not exist.

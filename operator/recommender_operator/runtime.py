@@ -127,7 +127,9 @@ class Runtime:
     # --- called by the handlers
 
     def wake(self, key: Key) -> None:
-        """Request a reconcile."""
+        """Request a reconcile; a standby has none."""
+        if self._reconciler is None:
+            return
         self._fills.cause(key)
         self.queue.add(key)
 
@@ -157,9 +159,18 @@ class Runtime:
         self.metrics.serve(self._settings.metrics_port, self._stack)
 
     async def close(self) -> None:
-        """Close the metrics server and the client."""
+        """Close the metrics server, the caches and the client."""
         self._stack.close()
+        await self._caches.stop()
         await self._kube.close()
+
+    async def prepare(self) -> None:
+        """Fill the caches before this process leads.
+
+        The first lists of a large cluster take seconds. A cache may lack the last writes of the
+        former leader; a write that is decided without them conflicts, as it always does.
+        """
+        await self._caches.start()
 
     async def start(self) -> None:
         """Start the caches and the workers."""
@@ -167,6 +178,9 @@ class Runtime:
         session = self._opened(HttpPoster.session())
         notifier = notifying.notifier(self._settings, self._kube, session, self.metrics, self._now)
         self._reconciler = self._assemble(CachedKube(self._kube, self._caches), notifier)
+        # Later lists and changes wake models themselves.
+        for namespace, model in self._caches.models():
+            self.wake(Key(namespace, model))
         self._tasks.append(asyncio.create_task(notifier.run(), name="notifications"))
         self._tasks.append(asyncio.create_task(self.queue.run(), name="workers"))
 
@@ -176,6 +190,7 @@ class Runtime:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        self._reconciler = None
         await self._caches.stop()
         self._fills.clear()
         for session in self._sessions:

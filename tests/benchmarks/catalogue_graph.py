@@ -27,7 +27,7 @@ from recommender_training.config.lists import ItemIndex
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data import dataset, schema
 from recommender_training.data.dataset import Dataset
-from recommender_training.data.lake import Tables
+from recommender_training.data.version_content import Tables
 from recommender_training.evaluation import ranking
 from recommender_training.export import build, torchscript
 from recommender_training.export.request import shortlist

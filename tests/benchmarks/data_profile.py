@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from recommender_training.data import declarations, lake, schema
+from recommender_training.data import data_versions, declarations, lake, schema
 from recommender_training.data_checks import profile
 from recommender_training.ingestion import raw
 from tests.benchmarks.machine import machine
@@ -69,7 +69,7 @@ def generate(path: Path, rows: int, users: int, items: int) -> str:
         ).with_columns(pl.from_epoch("timestamp").dt.strftime("%Y-%m-%d").alias("event_date"))
         frame = lake.select(frame.lazy(), columns["interactions"]).collect()
         version = lake.append(path, "interactions", frame, ["event_date", "segment"])
-    found = lake.name_version(version, 0, 0, "0" * 16)
+    found = data_versions.name_version(version, 0, 0, "0" * 16)
     declarations.write(path, found, raw.declaration())
     return found
 

@@ -27,32 +27,18 @@ import argparse
 import asyncio
 import itertools
 import json
-import logging
 import os
 import pathlib
-import secrets
 import signal
 import statistics
 import tempfile
 import time
 from typing import Any
 
-from recommender_operator.adapters.caches.informer import Informer, Observer
-from recommender_operator.adapters.caches.store import Store, name_of
-from recommender_operator.adapters.caches.watching import ApiSource, Scope
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import (
-    CLAIMS,
-    HTTP_ROUTES,
-    MODELS,
-    VERSIONS,
-    Object,
-)
 from recommender_operator.metrics import version as operator_version
-from recommender_operator.resources import http_route
-from recommender_operator.resources import labels as marks
 from tests.benchmarks import operator_account
 from tests.benchmarks.machine import machine
+from tests.benchmarks.operator_fleet import Fleet, paused, ready
 from tests.benchmarks.operator_process import (
     Figures,
     Operator,
@@ -63,157 +49,8 @@ from tests.benchmarks.operator_process import (
 from tests.cluster import api
 from tests.integration import operator_api_rig as rig
 
-logger = logging.getLogger("bench")
-
-NAMESPACES = 10
-SYSTEM = "recommender-system"
-MERGE = "application/merge-patch+json"
-#: Concurrent requests when models are created or changed.
-TOGETHER = 16
-SPEC: dict[str, Any] = {
-    "analysis": {"stepSeconds": 5, "intervalSeconds": 2},
-    "drift": {"enabled": False},
-    "serving": {"keepPrevious": False},
-}
-#: The time limit of each step, in seconds.
-PATIENCE = 1800.0
 #: Flux 2.x: https://fluxcd.io/flux/installation/configuration/vertical-scaling/ and its benchmark.
 FLUX = {"objects": 1000, "converge_s": 253, "rss_mib": 223}
-
-
-class Routes:
-    """Measures from a weight in a version's status to the same weight in its route."""
-
-    def __init__(self, versions: Store, routes: Store) -> None:
-        self._versions, self._routes = versions, routes
-        self._asked: dict[tuple[str, str, str, int], float] = {}
-        self._there: dict[tuple[str, str, str, int], float] = {}
-        self.seconds: list[float] = []
-
-    def changed(self, namespace: str, model: str) -> None:
-        now = time.monotonic()
-        for version in self._versions.select(namespace, {marks.MODEL: model}):
-            status = version.get("status") or {}
-            if status.get("stage") == "Canary" and status.get("weight"):
-                key = (namespace, model, version["metadata"]["name"], int(status["weight"]))
-                self._asked.setdefault(key, now)
-                self._match(key)
-        for route in self._routes.select(namespace, {marks.MODEL: model}):
-            for name, weight in http_route.weights_of(route).items():
-                self._there.setdefault((namespace, model, name, weight), now)
-                self._match((namespace, model, name, weight))
-
-    def _match(self, key: tuple[str, str, str, int]) -> None:
-        asked, there = self._asked.get(key), self._there.get(key)
-        if asked is not None and there is not None and asked >= 0:
-            self.seconds.append(max(0.0, there - asked))
-            self._asked[key] = -1.0
-
-
-class Fleet:
-    """The models and their observed state."""
-
-    def __init__(self, count: int, config: pathlib.Path) -> None:
-        transport = rig.transport_to(config)
-        self._transport = transport
-        self.kube = OfficialKube(transport)
-        run = secrets.token_hex(3)
-        self._spaces = [f"fleet-{run}-{i}" for i in range(NAMESPACES)]
-        self.places = [(self._spaces[i % NAMESPACES], f"model-{i:05d}") for i in range(count)]
-        source, changed = ApiSource(transport), Observer(changed=self._changed)
-        everywhere = Scope(MODELS, None, "")
-        self._models = Informer(source, everywhere, Store(model_of=name_of))
-        self._versions, self._routed = (
-            Informer(source, Scope(kind, None, marks.MODEL), Store(), observer=changed)
-            for kind in (VERSIONS, HTTP_ROUTES)
-        )
-        self.routes = Routes(self._versions.store, self._routed.store)
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def _changed(self, namespace: str, model: str) -> None:
-        self.routes.changed(namespace, model)
-
-    async def start(self) -> None:
-        rig.kubectl("create", "namespace", SYSTEM)
-        for space in self._spaces:
-            rig.make_namespace(space)
-            await self._bind(space)
-        await self._follow(self._models)
-
-    async def watch_routes(self) -> None:
-        """Watch what `routes` compares; earlier, its watches would be a load of their own."""
-        await self._follow(self._versions, self._routed)
-
-    async def _follow(self, *informers: Informer) -> None:
-        for informer in informers:
-            self._tasks.append(asyncio.create_task(informer.run()))
-            await informer.ready()
-
-    async def _bind(self, space: str) -> None:
-        """Bind the claims, as a provisioner does; each look reads an unbound claim again."""
-        for claim in ("raw", "store"):
-            path = CLAIMS.path(space, claim, "status")
-            bound = {"status": {"phase": "Bound"}}
-            await self._transport.request("PATCH", path, [], bound, MERGE)
-
-    async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.kube.close()
-
-    async def create(self, *, paused: bool) -> None:
-        async def one(place: tuple[str, str]) -> None:
-            await self.kube.create(MODELS, rig.manifest(*place, **SPEC, paused=paused))
-
-        await self._each(self.places, one)
-
-    async def patch(self, places: list[tuple[str, str]], spec: Object) -> None:
-        async def one(place: tuple[str, str]) -> None:
-            await self.kube.patch(MODELS, *place, {"spec": spec})
-
-        await self._each(places, one)
-
-    async def _each(self, places: list[tuple[str, str]], one: Any) -> None:
-        gate = asyncio.Semaphore(TOGETHER)
-
-        async def bounded(place: tuple[str, str]) -> None:
-            async with gate:
-                await one(place)
-
-        await asyncio.gather(*(bounded(place) for place in places))
-
-    def statuses(self, places: list[tuple[str, str]]) -> list[Object]:
-        found = (self._models.store.get(place) or {} for place in places)
-        return [thing.get("status") or {} for thing in found]
-
-    def champions(self) -> dict[tuple[str, str], str]:
-        pairs = zip(self.places, self.statuses(self.places), strict=True)
-        return {place: status.get("champion") or "" for place, status in pairs}
-
-    async def until(self, what: str, done: Any) -> float:
-        """Return the seconds until a condition holds for all these models."""
-        started = time.monotonic()
-        shown = started
-        while (left := done()) > 0:
-            now = time.monotonic()
-            if now - started > PATIENCE:
-                raise SystemExit(f"{what}: {left} are not there after {PATIENCE:.0f} s")
-            if now - shown > 10:
-                print(f"  {what}: {left} left after {now - started:.0f} s", flush=True)
-                shown = now
-            await asyncio.sleep(0.25)
-        return time.monotonic() - started
-
-
-def ready(status: Object) -> bool:
-    conditions = status.get("conditions") or []
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-
-
-def paused(status: Object) -> bool:
-    conditions = status.get("conditions") or []
-    return any(c["type"] == "Progressing" and c["reason"] == "Paused" for c in conditions)
 
 
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
@@ -271,10 +108,10 @@ async def _life(
         return result
     if not options.paused:
         result |= await _rollout(fleet)
-    result |= await _rest(options, operator, "idle")
+    result |= await _rest(options, operator, "idle", options.idle_window)
     if not options.paused:
         await fleet.patch(every, {"drift": {"enabled": True}})
-        result |= await _rest(options, operator, "watched")
+        result |= await _rest(options, operator, "watched", options.window)
     result |= await _recovery(operator, fleet)
     result["rss_mib"] = round(operator.figures().rss_mib, 1)
     result["rss_peak_mib"] = round(operator.figures().peak_mib, 1)
@@ -308,12 +145,14 @@ def quantile(ordered: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
 
 
-async def _rest(options: argparse.Namespace, operator: Operator, name: str) -> dict[str, Any]:
-    """Measure idle windows; the median of their CPU counts, because the cores are shared."""
+async def _rest(
+    options: argparse.Namespace, operator: Operator, name: str, window: float
+) -> dict[str, Any]:
+    """Measure windows at rest; the median of their CPU counts, because the cores are shared."""
     await asyncio.sleep(options.settle)
     marks_: list[Figures] = [operator.figures()]
     for _ in range(options.windows):
-        await asyncio.sleep(options.window)
+        await asyncio.sleep(window)
         marks_.append(operator.figures())
     pairs = list(itertools.pairwise(marks_))
     cpu = [100 * (b.cpu - a.cpu) / (b.at - a.at) for a, b in pairs]
@@ -365,7 +204,16 @@ def main() -> None:
         "--only-converge", action="store_true", help="end when all serve their first version"
     )
     parser.add_argument("--settle", type=float, default=20, help="seconds before rest is measured")
-    parser.add_argument("--window", type=float, default=30, help="seconds of one window of rest")
+    parser.add_argument(
+        "--idle-window",
+        type=float,
+        default=110,
+        help="seconds of one idle window; the windows together are longer than the time between "
+        "two looks at a model that rests, or they would miss the looks",
+    )
+    parser.add_argument(
+        "--window", type=float, default=30, help="seconds of one window with drift watched"
+    )
     parser.add_argument("--windows", type=int, default=3)
     parser.add_argument("--source", default="", help="the operator's folder of another checkout")
     parser.add_argument(

@@ -23,7 +23,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
-import datetime
 import functools
 import json
 import os
@@ -46,8 +45,9 @@ from recommender_operator.adapters.kubernetes.port import (
 )
 from recommender_operator.adapters.kubernetes.transport import Transport
 from recommender_operator.resources import labels as marks
+from tests.benchmarks import operator_statuses as statuses
+from tests.benchmarks.operator_pods import Answering
 from tests.integration import operator_api_rig as rig
-from tests.scripted import ended, report
 
 WORKERS = 16
 #: Maximum tries of an update of a status.
@@ -57,72 +57,7 @@ CONTAINER, TRACKING = "kserve-container", "batch.kubernetes.io/job-tracking"
 MERGE = "application/merge-patch+json"
 #: Second number of the pods' addresses, different for each simulator.
 NET = 2 + os.getpid() % 250
-#: Requests per second that each pod reports.
-RATE = 30
-BUCKETS = ("0.005", "0.01", "0.05", "0.1", "0.5", "5", "+Inf")
 Key = tuple[str, str]
-
-
-def page(model: str, version: str, age: float) -> bytes:
-    """Return the metrics page of a pod after this number of seconds."""
-    own, served = f'model="{model}",version="{version}"', int(age * RATE)
-    lines = [
-        f'recommender_requests_total{{{own},outcome="ok"}} {served}',
-        f'recommender_requests_total{{{own},outcome="error"}} 0',
-        f'recommender_answers_total{{{own},source="model"}} {served}',
-        f"recommender_sessions_total{{{own}}} {served}",
-    ]
-    for edge in BUCKETS:
-        count = 0 if edge == "0.005" else served
-        name = "recommender_request_duration_seconds_bucket"
-        lines.append(f'{name}{{{own},le="{edge}"}} {count}')
-    return ("\n".join(lines) + "\n").encode()
-
-
-PREDICTION = json.dumps(
-    {
-        "predictions": [
-            {
-                "items": list(range(1, 11)),
-                "scores": [round(0.9 - i / 20, 3) for i in range(10)],
-                "source": "model",
-            }
-        ]
-    }
-).encode()
-
-
-class Answering(asyncio.Protocol):
-    """The two requests of the operator to a pod, over a connection that stays open."""
-
-    def __init__(self, model: str, version: str, born: float) -> None:
-        self._model, self._version, self._born = model, version, born
-        self._rest = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._out = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._rest += data
-        while b"\r\n\r\n" in self._rest:
-            head, _, rest = self._rest.partition(b"\r\n\r\n")
-            length = 0
-            for line in head.lower().split(b"\r\n"):
-                if line.startswith(b"content-length:"):
-                    length = int(line.partition(b":")[2])
-            if len(rest) < length:
-                return
-            self._rest = rest[length:]
-            self._answer(head.startswith(b"GET"))
-
-    def _answer(self, counters: bool) -> None:
-        kind, body = "application/json", PREDICTION
-        if counters:
-            age = time.monotonic() - self._born
-            kind, body = "text/plain; version=0.0.4", page(self._model, self._version, age)
-        head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
-        self._out.write(head.encode() + body)
 
 
 @dataclasses.dataclass
@@ -213,32 +148,22 @@ class Simulator:
             uid, generation = route["metadata"]["uid"], int(route["metadata"]["generation"])
             if self._accepted.get(uid) != generation:
                 self._accepted[uid] = generation
-                await self._accept(route)
+                await self._update(HTTP_ROUTES, route, statuses.accepted(route))
 
     async def _end(self, job: Object) -> None:
-        name, at = job["metadata"]["name"], now()
+        name, at = job["metadata"]["name"], statuses.now()
         counts = {"terminating": 0, "uncountedTerminatedPods": {}}
         job = await self._update(JOBS, job, {"startTime": at, "active": 1, "ready": 0, **counts})
         own = {**job["metadata"]["labels"], "batch.kubernetes.io/job-name": name}
         owner = ("batch/v1", "Job", f"{name}-pod")
         pod = await self._pod(job, owner, own, "main", finalizers=[TRACKING])
-        await self._patch_status(pod, _started("main"))
-        await self._patch_status(pod, _finished(job))
+        await self._patch_status(pod, statuses.started("main"))
+        await self._patch_status(pod, statuses.finished(job))
         ended = {"succeeded": [pod["metadata"]["uid"]]}
         job = await self._update(JOBS, job, {"active": 0, "uncountedTerminatedPods": ended})
         place = (pod["metadata"]["namespace"], pod["metadata"]["name"])
         await self._kube.patch(PODS, *place, {"metadata": {"finalizers": None}})
-        condition = {"status": "True", "lastProbeTime": at, "lastTransitionTime": at}
-        status = {
-            "completionTime": at,
-            "succeeded": 1,
-            "uncountedTerminatedPods": {},
-            "conditions": [
-                {"type": "SuccessCriteriaMet", **condition},
-                {"type": "Complete", **condition},
-            ],
-        }
-        await self._update(JOBS, job, status)
+        await self._update(JOBS, job, statuses.complete(at))
 
     async def _serve(self, key: Key, version: str, service: Object) -> Serving:
         self._addresses += 1
@@ -247,17 +172,17 @@ class Simulator:
         server = await asyncio.get_running_loop().create_server(
             functools.partial(Answering, key[1], version, born), address, PORT
         )
-        service = await self._update(INFERENCE_SERVICES, service, _ready("False"))
+        service = await self._update(INFERENCE_SERVICES, service, statuses.ready("False"))
         pods = {}
         for component in reversed(marks.Component):
             own = marks.of_component(key[1], version, component)
             name = f"{version}-{component}-0"
             owner = ("serving.kserve.io/v1beta1", "InferenceService", name)
             made = await self._pod(service, owner, own, CONTAINER)
-            await self._patch_status(made, _started(CONTAINER))
-            await self._patch_status(made, _running(address))
+            await self._patch_status(made, statuses.started(CONTAINER))
+            await self._patch_status(made, statuses.running(CONTAINER, address))
             pods[made["metadata"]["name"]] = made["metadata"]["uid"]
-        await self._update(INFERENCE_SERVICES, service, _ready("True"))
+        await self._update(INFERENCE_SERVICES, service, statuses.ready("True"))
         return Serving(pods, server)
 
     async def _pod(
@@ -302,25 +227,6 @@ class Simulator:
         )
         return made
 
-    async def _accept(self, route: Object) -> None:
-        conditions = [
-            {
-                "type": kind,
-                "status": "True",
-                "reason": kind,
-                "message": "",
-                "observedGeneration": route["metadata"]["generation"],
-                "lastTransitionTime": now(),
-            }
-            for kind in ("Accepted", "ResolvedRefs")
-        ]
-        parent = {
-            "parentRef": route["spec"]["parentRefs"][0],
-            "controllerName": "example.com/gateway",
-            "conditions": conditions,
-        }
-        await self._update(HTTP_ROUTES, route, {"parents": [parent]})
-
     async def _update(self, resource: Resource, thing: Object, changes: Object) -> Object:
         """Update fields of a status, as a controller does, and return the object."""
         namespace, name = thing["metadata"]["namespace"], thing["metadata"]["name"]
@@ -362,38 +268,6 @@ def _obsolete(resource: Resource, thing: Object, found: Object) -> bool:
     """
     compared = ("uid", "generation") if resource == HTTP_ROUTES else ("uid",)
     return any(thing["metadata"][key] != found["metadata"][key] for key in compared)
-
-
-def now() -> str:
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _ready(status: str) -> Object:
-    return {"conditions": [{"type": "Ready", "status": status, "lastTransitionTime": now()}]}
-
-
-def _of_container(name: str, state: Object, *, ready: bool) -> list[Object]:
-    known = {"name": name, "image": "example/image:1", "imageID": "", "restartCount": 0}
-    return [{**known, "ready": ready, "state": state}]
-
-
-def _started(container: str) -> Object:
-    state = {"running": {"startedAt": now()}}
-    statuses = _of_container(container, state, ready=False)
-    return {"phase": "Running", "startTime": now(), "containerStatuses": statuses} | _ready(
-        "False"
-    )
-
-
-def _finished(job: Object) -> Object:
-    statuses = _of_container("main", ended(json.dumps(report(job))), ready=False)
-    return {"phase": "Succeeded", "podIP": "10.0.0.1", "containerStatuses": statuses}
-
-
-def _running(address: str) -> Object:
-    statuses = _of_container(CONTAINER, {"running": {"startedAt": now()}}, ready=True)
-    where = {"podIP": address, "podIPs": [{"ip": address}]}
-    return {**where, "containerStatuses": statuses} | _ready("True")
 
 
 async def main(config: str) -> None:

@@ -40,7 +40,8 @@ from recommender_training.data.dataset import Dataset
 from recommender_training.features.prepared import Prepared, prepare_split
 from recommender_training.fitted.bundle import Bundle, probability
 from recommender_training.ingestion import ids, ingest
-from recommender_training.ingestion.mapping import Format, parse_mapping
+from recommender_training.ingestion.mapping import Format
+from recommender_training.ingestion.mapping_argument import parse_mapping
 from recommender_training.samples import shop
 from recommender_training.samples.shop_settings import Settings
 from recommender_training.samples.shop_world import DAY_MS, START_MS, World

@@ -22,7 +22,7 @@ import torch
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data import dataset, schema, splits
 from recommender_training.data.dataset import Dataset, Events
-from recommender_training.data.lake import Tables
+from recommender_training.data.version_content import Tables
 from recommender_training.features import attributes, table, taste
 from recommender_training.features.prepared import held_out
 from recommender_training.ingestion import raw

@@ -18,6 +18,7 @@ from recommender_operator import figures
 from recommender_operator.actions import Decision
 from recommender_operator.api.spec_experiment import ExperimentSpec
 from recommender_operator.api.status import DriftStatus, FeatureEffect, RecommenderModelStatus
+from recommender_operator.api.status_holdout import HoldoutGain, HoldoutStatus
 from recommender_operator.api.status_labels import LabelDriftStatus
 from recommender_operator.api.version import (
     GateResult,
@@ -100,9 +101,18 @@ def _show_faults(metrics: Metrics) -> None:
     effect = FeatureEffect(feature="age", effect=0.3, limit=0.1)
     labels = LabelDriftStatus(verdict="Fail", message="", breaches_in_a_row=1)
     drift = DriftStatus(verdict="Fail", breaches_in_a_row=1, effects=(effect,), labels=labels)
-    decision = Decision(actions=(), status=RecommenderModelStatus(drift=drift))
+    status_of = RecommenderModelStatus(drift=drift, holdout=_holdout())
+    decision = Decision(actions=(), status=status_of)
     observed = Observed(model=model, versions=(version,))
     metrics.figures(model, figures.of(observed, decision))
+
+
+def _holdout() -> HoldoutStatus:
+    """Return the measure of a holdout with every number."""
+    gain = HoldoutGain(
+        metric="ClickThroughRate", holdout=0.04, others=0.05, difference=0.25, low=0.1, high=0.4
+    )
+    return HoldoutStatus(id="5c0ffee5", since=NOW, users=100, other_users=400, gains=(gain,))
 
 
 def _experiment() -> ExperimentStatus:

@@ -108,3 +108,31 @@ def test_answers_explore_only_if_they_are_reported(server: Server) -> None:
 def test_exploration_is_bounded(server: Server, exploration: Json, message: str) -> None:
     body = shop(exploration=exploration, impressions=1)
     assert message in refusal(lambda: server.create(body, dry_run="All"))
+
+
+def test_a_holdout_needs_all_impressions(server: Server) -> None:
+    held = {"holdout": {"percent": 5}}
+    message = "serving.holdout requires serving.impressions 1"
+    for given in ({}, {"impressions": 0.5}):
+        body = shop(**held, **given)
+        assert message in refusal(partial(server.create, body, dry_run="All"))
+    created = server.create(shop(**held, impressions=1), dry_run="All")
+    expected = {"percent": 5, "answers": "Baseline", "period": "", "revenueCap": 1000}
+    assert created["spec"]["serving"]["holdout"] == expected
+
+
+@pytest.mark.parametrize(
+    ("holdout", "message"),
+    [
+        ({}, "Required value"),
+        ({"percent": 0}, "greater than or equal to 1"),
+        ({"percent": 11}, "less than or equal to 10"),
+        ({"percent": 2.5}, "integer"),
+        ({"percent": 5, "answers": "Model"}, "Unsupported value"),
+        ({"percent": 5, "period": "4th quarter"}, "should match"),
+        ({"percent": 5, "revenueCap": 0}, "greater than 0"),
+    ],
+)
+def test_a_holdout_is_bounded(server: Server, holdout: Json, message: str) -> None:
+    body = shop(holdout=holdout, impressions=1)
+    assert message in refusal(lambda: server.create(body, dry_run="All"))

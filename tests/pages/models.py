@@ -18,7 +18,8 @@ from recommender_operator.api import crd
 from recommender_operator.api.base import API_VERSION, GROUP
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_training.common.errors import InputError
-from recommender_training.ingestion.mapping import Format, parse_mapping
+from recommender_training.ingestion.mapping import Format
+from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests.pages.blocks import Block, of
 
 Json = dict[str, Any]

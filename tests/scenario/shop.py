@@ -13,7 +13,8 @@ import polars as pl
 
 from recommender_training.config.declaration import Declaration
 from recommender_training.data.sessions import sample_requests
-from recommender_training.ingestion.mapping import Format, parse_mapping
+from recommender_training.ingestion.mapping import Format
+from recommender_training.ingestion.mapping_argument import parse_mapping
 from recommender_training.samples import shop
 from recommender_training.samples.shop_settings import Drift, Settings
 

@@ -40,6 +40,7 @@ class ModelStatus:
     #: Fresh deployment of the champion beside the candidate, and its part of championWeight.
     fresh_champion: str | None
     fresh_champion_weight: int | None
+    holdout: str
     previous: str | None
     progress: Progress | None
     verdict: str | None
@@ -67,6 +68,7 @@ def of_model(model: Model, versions: Sequence[Version], now: datetime.datetime) 
         candidate=_arm(model.candidate, model.candidate_weight, named),
         fresh_champion=model.fresh_champion,
         fresh_champion_weight=model.fresh_champion_weight,
+        holdout=model.holdout,
         previous=model.previous,
         progress=progress.of_version(model, candidate, others, now) if candidate else None,
         verdict=model.verdict,
@@ -94,6 +96,7 @@ def render(seen: ModelStatus, style: Style, now: datetime.datetime) -> list[str]
             ("Progress", progress_line(seen.progress) if seen.progress else ""),
             ("Verdict", style.word(seen.verdict or "") if seen.candidate else ""),
             ("Last outcome", f"{outcome.version} {outcome.summary}" if outcome else ""),
+            ("Holdout", seen.holdout),
             ("Host", seen.url or ""),
             ("Paused", "spec.paused: nothing starts; `resume` ends it" if seen.paused else ""),
             ("Pin", f"spec.rollbackTo: {seen.pin}; nothing newer rolls out" if seen.pin else ""),

@@ -82,6 +82,7 @@ def _serving(status: status_view.ModelStatus, now: datetime.datetime) -> Markup:
         ("Progress", _progress(status)),
         ("Verdict", parts.badge(status.verdict) if candidate and status.verdict else None),
         ("Last outcome", f"{outcome.version} {outcome.summary}" if outcome else None),
+        ("Holdout", status.holdout or None),
         ("Host", tag("code", status.url) if status.url else None),
         ("Paused", "nothing starts until somebody resumes it" if status.paused else None),
         ("Pin", f"spec.rollbackTo: {status.pin}; nothing newer rolls out" if status.pin else None),

@@ -47,11 +47,7 @@ class Reading:
     async def model(self, request: web.Request, caller: Caller) -> web.Response:
         """Show a model."""
         namespace, name = names(request)
-        seen, (versions, cut), may_patch = await asyncio.gather(
-            self._cluster.model(caller.token, namespace, name),
-            self._cluster.versions(caller.token, namespace, name),
-            self._cluster.may_patch(caller.token, namespace, name),
-        )
+        seen, (versions, cut), may_patch = await self._seen(caller, namespace, name)
         plain = [one.version for one in versions]
         sight = model.Sight(
             seen=seen,
@@ -65,11 +61,7 @@ class Reading:
     async def version(self, request: web.Request, caller: Caller) -> web.Response:
         """Show a version."""
         namespace, name = names(request)
-        seen, (versions, _), may_patch = await asyncio.gather(
-            self._cluster.model(caller.token, namespace, name),
-            self._cluster.versions(caller.token, namespace, name),
-            self._cluster.may_patch(caller.token, namespace, name),
-        )
+        seen, (versions, _), may_patch = await self._seen(caller, namespace, name)
         one = named(versions, request.match_info["version"])
         back = may_patch and _may_roll_back(seen, versions, one)
         page = version.render(seen, one, caller.visitor, _now(), may_roll_back=back)
@@ -87,6 +79,16 @@ class Reading:
         found = diff.of_versions(first, second)
         pair = (first.name, second.name)
         return html(version.differences(seen.model, pair, found, caller.visitor))
+
+    async def _seen(
+        self, caller: Caller, namespace: str, name: str
+    ) -> tuple[SeenModel, tuple[tuple[SeenVersion, ...], bool], bool]:
+        """Return a model, its versions, and whether the visitor may patch it, read together."""
+        return await asyncio.gather(
+            self._cluster.model(caller.token, namespace, name),
+            self._cluster.versions(caller.token, namespace, name),
+            self._cluster.may_patch(caller.token, namespace, name),
+        )
 
     async def _list(self, token: str, namespace: str | None) -> tuple[list[SeenModel], str]:
         """Return models, and what the visitor should know about the list."""

@@ -127,6 +127,8 @@ class Reason(enum.StrEnum):
     EXPERIMENT_BLOCKED = "ExperimentBlocked"
     #: What users did could not be read.
     EXPERIMENT_ERROR = "ExperimentError"
+    #: A further version takes no part in the experiment any more.
+    ARM_WITHDRAWN = "ArmWithdrawn"
     AWAITING_PROMOTION = "AwaitingPromotion"
     PROMOTION_BLOCKED_BY_DRIFT = "PromotionBlockedByDrift"
     HELD_AT_DEADLINE = "HeldAtDeadline"

@@ -17,16 +17,13 @@ from recommender_operator.api import (
     rules_experiment,
     rules_export,
     rules_features,
+    rules_gates,
+    rules_holdout,
     rules_lists,
     rules_scheduling,
     rules_search,
     rules_workers,
     sub_paths,
-)
-from recommender_operator.api.spec_gates import (
-    WITH_CHAMPION_DIFFERENCE,
-    WITH_INTERVAL,
-    GateMetric,
 )
 
 #: Maximum length of a model's name; `<model>-<8>-publish-<attempt>` must fit a DNS label (63).
@@ -54,16 +51,6 @@ def _claim_name(field: str) -> tuple[str, str]:
         f"self.matches({_cel(sub_paths.CLAIM_PATTERN)})",
         f"{field} must be {sub_paths.CLAIM_FORM}",
     )
-
-
-def _names(metrics: frozenset[GateMetric]) -> tuple[str, str]:
-    """Return the metrics as a CEL list, and as text."""
-    names = [metric.value for metric in GateMetric if metric in metrics]
-    return "[" + ", ".join(f"'{name}'" for name in names) + "]", ", ".join(names)
-
-
-_INTERVALS, _INTERVALS_TEXT = _names(WITH_INTERVAL)
-_DIFFERENCES, _DIFFERENCES_TEXT = _names(WITH_CHAMPION_DIFFERENCE)
 
 
 def _valid_from_unit(table: str) -> tuple[str, str]:
@@ -197,41 +184,7 @@ RECOMMENDER_MODEL: Rules = {
         _claim_name("storage.claimName"),
         ("self == oldSelf", "storage.claimName is immutable: the claim contains the versions"),
     ),
-    "spec.evaluation.gates[]": (
-        (
-            "has(self.min) || has(self.max) || has(self.championMargin)",
-            "a gate requires at least one of min, max and championMargin",
-        ),
-        (
-            "!has(self.min) || !has(self.max) || self.min <= self.max",
-            "min of a gate must not be above its max",
-        ),
-        (
-            "!has(self.judgeBy) || self.judgeBy != 'Interval' || "
-            f"!(has(self.min) || has(self.max)) || self.metric in {_INTERVALS}",
-            "judgeBy Interval with min or max requires a metric with an interval: "
-            f"{_INTERVALS_TEXT}",
-        ),
-        (
-            "!has(self.judgeBy) || self.judgeBy != 'Interval' || "
-            f"!has(self.championMargin) || self.metric in {_DIFFERENCES}",
-            "judgeBy Interval with championMargin requires a metric that is compared with the "
-            f"champion on the same rows: {_DIFFERENCES_TEXT}",
-        ),
-        (
-            "!has(self.required) || self.metric == 'offPolicyGain'",
-            "required applies to offPolicyGain: without a value of another metric a version "
-            "always fails",
-        ),
-        (
-            "!has(self.championMargin) || self.metric != 'offPolicyGain'",
-            "offPolicyGain is a difference to the champion: set min instead of championMargin",
-        ),
-        (
-            "!has(self.max) || self.metric != 'offPolicyGain'",
-            "offPolicyGain is a gain, of which no version has too much: set min instead of max",
-        ),
-    ),
+    "spec.evaluation.gates[]": rules_gates.GATE,
     "spec.rollout.traffic": (
         ("self == oldSelf", "rollout.traffic is immutable: create a new model instead"),
     ),
@@ -248,6 +201,7 @@ RECOMMENDER_MODEL: Rules = {
     ),
     "spec.serving": (
         *rules_lists.SERVING,
+        *rules_holdout.SERVING,
         *rules_autoscaling.SERVING,
     ),
     "spec.serving.autoscaling": rules_autoscaling.AUTOSCALING,

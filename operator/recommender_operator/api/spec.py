@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
+from recommender_operator.api.spec_data import DataSource, DataSpec
 from recommender_operator.api.spec_drift import DriftSpec, RetrainSpec
 from recommender_operator.api.spec_experiment import (
     ExperimentMetric,
@@ -36,6 +37,7 @@ from recommender_operator.api.spec_gates import (
     JudgeBy,
     OnFailure,
 )
+from recommender_operator.api.spec_hyperparameters import Hyperparameters
 from recommender_operator.api.spec_resources import Resources
 from recommender_operator.api.spec_rollout import (
     AnalysisSpec,
@@ -46,14 +48,7 @@ from recommender_operator.api.spec_rollout import (
     TrafficMode,
 )
 from recommender_operator.api.spec_serving import ServingSpec
-from recommender_operator.api.spec_training import (
-    Algorithm,
-    DataSource,
-    DataSpec,
-    Fault,
-    Hyperparameters,
-    TrainingSpec,
-)
+from recommender_operator.api.spec_training import Algorithm, Fault, TrainingSpec
 
 __all__ = [
     "AGAINST_BASELINE",

@@ -9,6 +9,7 @@ from pydantic import Field
 from recommender_operator.api import host_names
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec_autoscaling import AutoscalingSpec
+from recommender_operator.api.spec_holdout import HoldoutSpec
 from recommender_operator.api.spec_lists import Diversity, ListExposure
 from recommender_operator.api.spec_resources import TransformerResources, TritonResources
 from recommender_operator.api.spec_scheduling import Scheduling
@@ -133,6 +134,12 @@ class ServingSpec(ApiModel):
         description="Draw the last item of some answers of the model by chance, among the best "
         "ones for its place, and report from which. The data of such answers can say what another "
         "version would have gained. Requires impressions above 0. Nothing is drawn if absent.",
+    )
+    holdout: HoldoutSpec | None = Field(
+        default=None,
+        description="Keep some users from the model, whatever version serves, to measure what it "
+        "gains over its fallbacks. Requires impressions 1; without the collector of the release "
+        "nobody is kept from the model. None if absent.",
     )
     cache: CacheSpec | None = Field(
         default=None,

@@ -9,7 +9,7 @@ from pydantic import Field
 from recommender_operator.api.base import ApiModel
 
 #: Form of a data version: Delta versions of the tables and a digest of their rows
-#: (`recommender_training.data.lake`).
+#: (`recommender_training.data.data_versions`).
 DATA_VERSION = r"^i[0-9]+\.u[0-9]+\.t[0-9]+(\.e[0-9]+)?-[0-9a-f]{16}$"
 
 

@@ -16,6 +16,7 @@ from pydantic import Field
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.recalibration import Recalibration
 from recommender_operator.api.spec import ConditionStatus
+from recommender_operator.api.status_holdout import HoldoutStatus
 from recommender_operator.api.status_labels import LabelDriftStatus
 
 
@@ -288,6 +289,9 @@ class RecommenderModelStatus(ApiModel):
         default=(), max_length=20, description="Latest annotation requests and their results."
     )
     drift: DriftStatus = Field(default=DriftStatus(), description="State of drift monitoring.")
+    holdout: HoldoutStatus | None = Field(
+        default=None, description="What the recommender gains, by serving.holdout."
+    )
     retrain: RetrainStatus | None = Field(default=None, description="Current retraining.")
     snapshots: SnapshotStatus | None = Field(
         default=None, description="State of scheduled snapshots."

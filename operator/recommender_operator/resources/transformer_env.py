@@ -8,6 +8,7 @@ import json
 
 from recommender_operator.api.spec_serving import ServingSpec
 from recommender_operator.observed import ModelObject, VersionObject
+from recommender_operator.resources import holdout
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
 
@@ -91,6 +92,7 @@ def _collector(model: ModelObject, options: Options) -> dict[str, str]:
             given["RECOMMENDER_PREDICTIONS"] = "true"
         if serving.exploration is not None:
             given["RECOMMENDER_EXPLORATION"] = json.dumps(serving.exploration.model_dump())
+        given |= holdout.variable(model)
     return given
 
 

@@ -65,7 +65,7 @@ class Books:
         if changes.dropped or changes.damaged or changes.closed or self._open:
             return True
         return any(
-            bool(self._all) if isinstance(each, Erasure) else each.exposure is not None
+            bool(self._all) if isinstance(each, Erasure) else bool(each.exposures)
             for each in entries
         )
 
@@ -74,9 +74,10 @@ class Books:
         if any(isinstance(each, Erasure) for each in entries):
             return self._roster.counting()
         named = {
-            each.exposure.experiment
+            exposure.experiment
             for each in entries
-            if isinstance(each, Event) and each.exposure is not None
+            if isinstance(each, Event)
+            for exposure in each.exposures
         }
         return [name for name in self._roster.counting() if name in self._open or name in named]
 
@@ -87,8 +88,9 @@ class Books:
             user = number(entry.user)
             if isinstance(entry, Erasure):
                 self._erase(user)
-            elif entry.exposure is not None:
-                self._expose(user, entry, entry.exposure)
+            elif entry.exposures:
+                for exposure in entry.exposures:
+                    self._expose(user, entry, exposure)
             elif (act := act_of(entry)) is not None:
                 self._act(user, act)
 
@@ -124,7 +126,7 @@ class Books:
             experiment.arms.index(exposure.arm),
             cap,
             fallback=event.path not in (None, Path.MODEL),
-            disagreed=event.version not in (None, exposure.arm),
+            disagreed=event.disagrees(exposure),
         )
         self.changes.participants[name, user] = participant
         since = self.changes.since.get((name, phase), event.time)
@@ -178,8 +180,8 @@ class Books:
         waits = False
         for name in self._open:
             participant = self._touch(name, user)
-            if participant is None:
-                waits = True
+            if participant is None:  # most users are in no group of a holdout's measure
+                waits = waits or not self._all[name].is_measure
             else:
                 participant.act(act)
                 self.changes.participants[name, user] = participant

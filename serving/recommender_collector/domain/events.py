@@ -83,12 +83,23 @@ class Event(NamedTuple):
     #: Of the declared label, for the first items of an impression.
     probabilities: tuple[float, ...] | None = None
     explored: Explored | None = None  # by what answered the request
+    #: The group of its user in the measure of a holdout, which is counted as an experiment.
+    holdout: Exposure | None = None
+
+    @property
+    def exposures(self) -> tuple[Exposure, ...]:
+        """The experiment and the measure of a holdout that the event is in."""
+        return tuple(each for each in (self.exposure, self.holdout) if each is not None)
+
+    def disagrees(self, exposure: Exposure) -> bool:
+        """Return whether a version answered that is not the user's; groups are no versions."""
+        return exposure is self.exposure and self.version not in (None, exposure.arm)
 
 
 #: Fields of the lines of each release so far. A line has the later ones if the event has any of
 #: them, so that a writer of an earlier release reads the others. The latest ones are one each.
-_FIRST_FIELDS = len(Event._fields) - 5
-_SECOND_FIELDS = len(Event._fields) - 3
+_FIRST_FIELDS = len(Event._fields) - 6
+_SECOND_FIELDS = len(Event._fields) - 4
 _NONE = (None,) * (len(Event._fields) - _SECOND_FIELDS)
 _PLAIN = len(Exposure._fields) - 1  # fields of an exposure without segments
 
@@ -131,7 +142,8 @@ def line_of(entry: Event | Erasure) -> bytes:
 def _later(event: Event) -> list[Any]:
     """Return the later fields of a line, up to the last one that the event has."""
     explored = None if event.explored is None else tuple(event.explored)
-    values = [_exposed(event.exposure), event.probabilities, explored]
+    exposure, holdout = _exposed(event.exposure), _exposed(event.holdout)
+    values = [exposure, event.probabilities, explored, holdout]
     while values[-1] is None:
         values.pop()
     return values
@@ -174,11 +186,11 @@ def entry_of(line: bytes) -> Event | Erasure:
 
 
 def _later_of(values: list[Any]) -> list[Any]:
-    """Return the exposure and, of a line that has them, the probabilities and the exploration.
+    """Return the exposure and, of a line that has them, the fields after it.
 
     The last one is never absent, as then the line would have ended before it.
     """
-    readers = (_exposure_of, _probabilities_of, _explored_of)
+    readers = (_exposure_of, _probabilities_of, _explored_of, _exposure_of)
     *former, last = zip(values, readers, strict=False)
     found = [None if value is None else read(value) for value, read in former]
     value, read = last

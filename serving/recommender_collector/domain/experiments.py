@@ -18,6 +18,7 @@ from recommender_collector.domain.stays import Act
 
 MOST_EXPERIMENTS = 4  # of a model
 MOST_ARMS = 6  # of an experiment
+GROUPS = frozenset({"holdout", "others"})  # the arms of the measure of a holdout
 OTHER = 10  # place of all values of a feature but the first ten
 MOST_USERS = 1_000_000  # of an experiment
 KEEP_SECONDS = 60 * 86_400
@@ -84,6 +85,11 @@ class Experiment:
     def counts(self) -> bool:
         """Whether exposures count."""
         return self.state is State.COUNTS
+
+    @property
+    def is_measure(self) -> bool:
+        """Whether it is the measure of a holdout, which has a part of the users."""
+        return bool(self.arms) and GROUPS.issuperset(self.arms)
 
     def cells(self) -> list[str]:
         """Return the names of the moments that a phase may have."""

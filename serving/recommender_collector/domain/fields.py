@@ -60,8 +60,8 @@ def items_of(raw: Mapping[str, Any], kind: Kind, ids: IdKind) -> tuple[Id, ...]:
             )
         if item is not None:
             raise InvalidEvent("items", items, "give item or items, not both")
-        # In an experiment an answer without items is one that the user got.
-        least = 1 if raw.get("experiment") is None else 0
+        # Where users are compared, an answer without items is one that the user got.
+        least = 1 if raw.get("experiment") is None and raw.get("holdout") is None else 0
         if not isinstance(items, list) or not least <= len(items) <= MAX_ITEMS:
             raise InvalidEvent("items", items, f"give a list of 1 to {MAX_ITEMS} item ids")
         return tuple(id_of(f"items[{index}]", each, ids) for index, each in enumerate(items))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import orjson
 
+from recommender_collector.domain import holdouts
 from recommender_collector.domain.declaration import ContextKind, Model, TimeUnit
 from recommender_collector.domain.events import Event, Id, Kind
 
@@ -57,6 +58,8 @@ def archived(event: Event) -> bytes:
     del fields["exposure"]
     if event.explored is not None:
         fields["explored"] = event.explored._asdict()
+    if event.holdout is not None:
+        fields[holdouts.FIELD] = holdouts.archived(event.holdout)
     fields["time"] = _time(event.time, TimeUnit.ISO8601)
     return orjson.dumps({name: value for name, value in fields.items() if value not in (None, ())})
 

@@ -7,6 +7,7 @@ from functools import partial
 
 from recommender_serving.answering.cache import Cache
 from recommender_serving.answering.fallback import Chain
+from recommender_serving.answering.held import Held
 from recommender_serving.answering.history import History
 from recommender_serving.answering.shadow import Shadow
 from recommender_serving.answering.waves import in_waves
@@ -30,8 +31,13 @@ class Recommender:
         history: History | None = None,
         cache: Cache | None = None,
         shadow: Shadow | None = None,
+        held: Held | None = None,
     ) -> None:
-        """Create it; `shadow` answers copies, which are not counted as requests."""
+        """Create it.
+
+        `shadow` answers copies, and `held` users of the holdout: neither counts as a request.
+        """
+        self._held = held
         self._chain = chain
         self._bins = bins
         self._sessions = sessions
@@ -53,6 +59,8 @@ class Recommender:
         return await in_waves(partial(self._one, deadline), requests)
 
     async def _one(self, deadline: float | None, request: RecommendRequest) -> Answer:
+        if request.held and self._held is not None:
+            return await self._held.answer(request, deadline)
         start = self._clock()
         self._metrics.started()
         call = calls.current()

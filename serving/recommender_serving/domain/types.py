@@ -157,6 +157,7 @@ class RecommendRequest:
     derived: int = (
         0  # of the session: how many of the last events got their times from `timestamp`
     )
+    held: bool = False  # its user is in the holdout, so the model must not answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from recommender_serving.domain.features import (
     Place,
     Value,
 )
+from recommender_serving.domain.holdouts import Member
 from recommender_serving.domain.ids import fault
 from recommender_serving.domain.types import SMOKE_USER, Answer, RecommendRequest
 
@@ -57,6 +58,7 @@ class Shown(NamedTuple):
     #: Of the declared label, for the first items; none of an answer that no model gave.
     probabilities: Sequence[float] = ()
     pool: Sequence[int | str] = ()  # that the last item was drawn from, if the answer explored
+    member: Member | None = None  # of the holdout, or of those whom it is compared with
 
 
 class Origin(NamedTuple):
@@ -78,11 +80,12 @@ def shown(
     assignment: Assignment | None = None,
     mark: Mark | None = None,
     pool: Sequence[int] | Sequence[str] = (),
+    member: Member | None = None,
 ) -> Shown | None:
     """Return the impression of an answer; None without an item, or a user whom the log knows.
 
-    In an experiment an answer without items counts too: a version must not look better because
-    it gives users nothing who would not have clicked.
+    In an experiment, or for the measure of a holdout, an answer without items counts too: a
+    version must not look better because it gives users nothing who would not have clicked.
 
     The collector refuses an event for one bad part, so parts that it would refuse are left out.
     """
@@ -93,7 +96,7 @@ def shown(
     # Without its item a probability would be that of another one.
     is_whole = taken[:MOST_PROBABILITIES] == list(items[:MOST_PROBABILITIES])
     probabilities = answer.probabilities[:MOST_PROBABILITIES] if is_whole else ()
-    if not taken and assignment is None:
+    if not taken and assignment is None and member is None:
         return None
     context = {
         name: known
@@ -104,7 +107,7 @@ def shown(
     session = _label(request.session_id)
     return Shown(
         user, taken, at, answer.source.value, _label(id_), session, context, assignment, mark,
-        probabilities, pool if pool and takes_draw(items, pool) else (),
+        probabilities, pool if pool and takes_draw(items, pool) else (), member,
     )  # fmt: skip
 
 
@@ -186,6 +189,13 @@ def _explored(of: Shown) -> dict[str, Any] | None:
     return {"place": len(of.items) - 1, "pool": of.pool} if of.pool else None
 
 
+def _grouped(of: Shown) -> dict[str, Any] | None:
+    member = of.member
+    if member is None:
+        return None
+    return {"id": member.measure, "group": member.group, "cap": member.cap}
+
+
 def _assigned(assignment: Assignment) -> dict[str, Any]:
     return assignment._asdict() | {"segments": dict(assignment.segments) or None}
 
@@ -196,7 +206,7 @@ def _cloud_event(number: int, of: Shown, origin: Origin) -> Mapping[str, Any]:
         "model": origin.model, "user": of.user, "items": of.items, "request": of.request,
         "session": of.session, "context": of.context or None, "version": origin.version,
         "path": of.path, "probabilities": _probabilities(of, origin),
-        "explored": _explored(of),
+        "explored": _explored(of), "holdout": _grouped(of),
         **(_assigned(of.assignment) if of.assignment else {}),
     }  # fmt: skip
     source, id_ = of.mark or (origin.source, number)

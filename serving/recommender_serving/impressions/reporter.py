@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from recommender_serving.domain.experiments import Assignment
 from recommender_serving.domain.features import Features
+from recommender_serving.domain.holdouts import Member
 from recommender_serving.domain.types import Answer, RecommendRequest, Reported
 from recommender_serving.impressions.collector import CollectorBusy, CollectorRefuses, Receipt
 from recommender_serving.impressions.events import (
@@ -81,15 +82,19 @@ class Impressions:
         assignment: Assignment | None = None,
         mark: Mark | None = None,
         pool: Sequence[int] | Sequence[str] = (),
+        member: Member | None = None,
     ) -> None:
         """Report an answer later, if its request is in the sampled share.
 
         Of the answers with one mark, whoever reports them, the collector counts one. `pool` are
-        the items that the last one was drawn from, if the answer explored.
+        the items that the last one was drawn from, if the answer explored. `member` is what its
+        user is counted as, if there is a holdout.
         """
         if not sampled(id_, self._share):
             return
-        found = shown(request, answer, items, id_, at, self._features, assignment, mark, pool)
+        found = shown(
+            request, answer, items, id_, at, self._features, assignment, mark, pool, member
+        )
         if found is None:
             return
         items_then = self._items + len(found.items)

@@ -19,6 +19,7 @@ from recommender_serving.domain.types import (
     Waited,
 )
 from recommender_serving.monitoring.experiment_metrics import ExperimentMetrics
+from recommender_serving.monitoring.holdout_metrics import HoldoutMetrics
 from recommender_serving.monitoring.series import Series
 from recommender_serving.monitoring.shadow_metrics import ShadowMetrics
 
@@ -39,6 +40,7 @@ class Metrics:
     ) -> None:
         series = Series(registry, model, version)
         self.experiments = ExperimentMetrics(series)
+        self.holdout = HoldoutMetrics(series)
         self.shadow = ShadowMetrics(series, BUCKETS)
         self._read_by_the_operator(series)
         self._reference(series, reference)

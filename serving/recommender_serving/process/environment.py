@@ -8,9 +8,11 @@ from urllib.parse import SplitResult, urlsplit
 
 from recommender_serving.answering.cache import Bounds
 from recommender_serving.domain.exploration import Exploration
+from recommender_serving.domain.holdouts import Holdout
 from recommender_serving.domain.list_limits import UNLIMITED, ListLimits
 from recommender_serving.forwarding.peers import Addresses
 from recommender_serving.process.exploration import parse_exploration
+from recommender_serving.process.holdout import parse_holdout
 from recommender_serving.process.list_limits import parse_list_limits
 from recommender_serving.store.layout import HIDDEN, Hide
 
@@ -112,14 +114,7 @@ def impressions(environ: Mapping[str, str]) -> float:
     Raises:
         SettingsError: it is not from 0 to 1.
     """
-    text = environ.get("RECOMMENDER_IMPRESSIONS", "0")
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise SettingsError(f"RECOMMENDER_IMPRESSIONS is {text[:40]!r}: give a share from 0 to 1")
-    return share
+    return _share("RECOMMENDER_IMPRESSIONS", environ.get("RECOMMENDER_IMPRESSIONS", "0"))
 
 
 def predictions(environ: Mapping[str, str]) -> bool:
@@ -176,6 +171,21 @@ def exploration(environ: Mapping[str, str]) -> Exploration | None:
         return parse_exploration(text)
     except ValueError as error:
         raise SettingsError(f"RECOMMENDER_EXPLORATION is invalid: {error}") from None
+
+
+def holdout(environ: Mapping[str, str]) -> Holdout | None:
+    """Return whom the model does not answer, if there is anybody.
+
+    Raises:
+        SettingsError: it is no such JSON.
+    """
+    text = environ.get("RECOMMENDER_HOLDOUT")
+    if not text:
+        return None
+    try:
+        return parse_holdout(text)
+    except ValueError as error:
+        raise SettingsError(f"RECOMMENDER_HOLDOUT is invalid: {error}") from None
 
 
 def choice(
@@ -249,13 +259,7 @@ def trace_ratio(environ: Mapping[str, str]) -> float:
         SettingsError: it is not from 0 to 1.
     """
     text = environ.get("OTEL_TRACES_SAMPLER_ARG") or str(DEFAULT_TRACE_RATIO)
-    try:
-        ratio = float(text)
-    except ValueError:
-        ratio = -1.0
-    if not 0 <= ratio <= 1:
-        raise SettingsError(f"OTEL_TRACES_SAMPLER_ARG is {text[:100]!r}: give a share from 0 to 1")
-    return ratio
+    return _share("OTEL_TRACES_SAMPLER_ARG", text)
 
 
 def trending(environ: Mapping[str, str]) -> bool:
@@ -265,6 +269,16 @@ def trending(environ: Mapping[str, str]) -> bool:
         SettingsError: it is not true or false.
     """
     return _switch(environ, "RECOMMENDER_TRENDING")
+
+
+def _share(name: str, text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise SettingsError(f"{name} is {text[:100]!r}: give a share from 0 to 1")
+    return share
 
 
 def _switch(environ: Mapping[str, str], name: str) -> bool:

@@ -16,6 +16,7 @@ from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.composing import Composer
 from recommender_serving.answering.exploring import Explorer
 from recommender_serving.answering.fallback import Chain, Ranker, Stage
+from recommender_serving.answering.held import Held
 from recommender_serving.answering.history import History, Users
 from recommender_serving.answering.recommender import Recommender
 from recommender_serving.answering.shadow import Shadow
@@ -88,9 +89,10 @@ def build_recommender(
             ", ".join(composer.absent),
         )
     uncounted = Composer(artifact.vocabulary.items, settings.list_limits, _uncounted)
-    made = partial(_chain, settings, artifact, stages, trending)
-    chain = made(composer, _fell(metrics.fell, tracing))
-    of_copies = made(uncounted, _fell(metrics.shadow.fell, tracing))
+    made = partial(_chain, settings, artifact, trending)
+    chain = made(stages, composer, _fell(metrics.fell, tracing))
+    of_copies = made(stages, uncounted, _fell(metrics.shadow.fell, tracing))
+    fallbacks = made(_after_the_model(settings, stages), composer, _fell(metrics.fell, tracing))
     history = build_history(settings, metrics, artifact.vocabulary.history_length, tracing)
     return Recommender(
         chain,
@@ -101,7 +103,15 @@ def build_recommender(
         history,
         build_cache(settings, chain, metrics),
         _shadow(settings, of_copies, metrics, history),
+        Held(fallbacks, metrics, history),
     )
+
+
+def _after_the_model(settings: ServeSettings, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    """Return the models that may answer users of the holdout; popularity follows in any case."""
+    if settings.holdout is None or settings.holdout.answers is Source.POPULARITY:
+        return ()
+    return tuple(stage for stage in stages if stage.source is Source.BASELINE)
 
 
 def _shadow(
@@ -146,8 +156,8 @@ def _stages(
 def _chain(
     settings: ServeSettings,
     artifact: Artifact,
-    stages: tuple[Stage, ...],
     trending: Trending | None,
+    stages: tuple[Stage, ...],
     composer: Composer,
     fell: OnFall,
 ) -> Chain:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import gc
 import logging
 import random
@@ -15,12 +16,16 @@ import grpc
 import uvloop
 from prometheus_client import REGISTRY, disable_created_metrics
 
+from recommender_serving.answering.recommender import Recommender
 from recommender_serving.answering.trending import Trending
 from recommender_serving.artifact.loader import Artifact, load
 from recommender_serving.domain.shadows import Shadows
 from recommender_serving.domain.trials import Trials
+from recommender_serving.forwarding.copies import Copies
+from recommender_serving.forwarding.forwarder import Forwarder
 from recommender_serving.impressions.reporter import Impressions
 from recommender_serving.listening import Server, listen
+from recommender_serving.monitoring.metrics import Metrics
 from recommender_serving.monitoring.tracing import Tracing, client_trace
 from recommender_serving.process.parts import (
     build_copies,
@@ -95,53 +100,89 @@ async def _following(trending: Trending | None) -> AsyncIterator[None]:
         await trending.close()
 
 
+@dataclasses.dataclass(frozen=True)
+class _Outgoing:
+    """What is sent beside the answers: impressions, and requests to other versions."""
+
+    impressions: Impressions | None
+    forwarder: Forwarder
+    copies: Copies
+
+
 async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
     tracing = build_tracing(settings)
     triton = Triton(settings.predictor)
-    metadata = client_trace if tracing is None else tracing.metadata
-    first, second = TRITON_MODELS
-    rankers = TritonRanker(triton, first, metadata), TritonRanker(triton, second, metadata)
+    rankers = _rankers(triton, tracing)
     trending = build_trending(settings, artifact)
     recommender = build_recommender(settings, artifact, rankers, tracing, trending)
     readiness = Readiness(lambda: triton.ready(TRITON_MODELS), settings.model_wait)
     metrics = recommender.metrics
-    impressions = build_impressions(settings, artifact, metrics)
-    forwarder = build_forwarder(settings, metrics, tracing)
-    copies = build_copies(settings, metrics)
-    shadows = Shadows(settings.model, settings.version, metrics.shadow.ignored, random.randrange)
-    service = Service(
-        MODEL_NAME,
-        settings.version,
-        recommender,
-        readiness,
-        limits_of(artifact),
-        texts=artifact.item_texts,
-        calls=CallLog(UserNames(settings.user_salt), tracing=tracing),
-        impressions=impressions,
-        trials=Trials(settings.model, settings.version, metrics.experiments.ignored),
-        forwarder=forwarder,
-        explorer=build_explorer(settings, metrics),
-        shadows=shadows,
-        copies=copies,
+    outgoing = _Outgoing(
+        build_impressions(settings, artifact, metrics),
+        build_forwarder(settings, metrics, tracing),
+        build_copies(settings, metrics),
     )
-    bodies = Bodies(refused=metrics.refused)
-    app = rest_server.build_app(service, bodies, REGISTRY, artifact.report)
-    connections = Connections(refused=metrics.refused)
-    http = http_server.build_server(app, connections, settings.grace)
+    service = _service(settings, artifact, recommender, readiness, outgoing, tracing)
+    http = _http_server(settings, artifact, service, metrics)
     rpc, _ = grpc_server.build_server(service, settings.grpc_port)
     opening = asyncio.create_task(readiness.open(lambda: warm_up(rankers, artifact)))
     try:
         listener = listen(settings.http_port, http_server.BACKLOG)
-        async with _following(trending), _reporting(impressions):
+        async with _following(trending), _reporting(outgoing.impressions):
             await _until_signal(settings, readiness, http, listener, rpc)
     finally:
         opening.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await opening
-        await forwarder.close()
-        await copies.close()
+        await outgoing.forwarder.close()
+        await outgoing.copies.close()
         await triton.close()
         await _export(tracing)
+
+
+def _rankers(triton: Triton, tracing: Tracing | None) -> tuple[TritonRanker, TritonRanker]:
+    """Return the model and the baseline, which answers when the model does not."""
+    metadata = client_trace if tracing is None else tracing.metadata
+    model, baseline = TRITON_MODELS
+    return TritonRanker(triton, model, metadata), TritonRanker(triton, baseline, metadata)
+
+
+def _service(
+    settings: ServeSettings,
+    artifact: Artifact,
+    recommender: Recommender,
+    readiness: Readiness,
+    outgoing: _Outgoing,
+    tracing: Tracing | None,
+) -> Service:
+    """Return what both protocols serve."""
+    model, version, metrics = settings.model, settings.version, recommender.metrics
+    return Service(
+        MODEL_NAME,
+        version,
+        recommender,
+        readiness,
+        limits_of(artifact),
+        texts=artifact.item_texts,
+        calls=CallLog(UserNames(settings.user_salt), tracing=tracing),
+        impressions=outgoing.impressions,
+        trials=Trials(model, version, metrics.experiments.ignored),
+        forwarder=outgoing.forwarder,
+        explorer=build_explorer(settings, metrics),
+        shadows=Shadows(model, version, metrics.shadow.ignored, random.randrange),
+        copies=outgoing.copies,
+        holdout=settings.holds,
+    )
+
+
+def _http_server(
+    settings: ServeSettings, artifact: Artifact, service: Service, metrics: Metrics
+) -> Server:
+    """Return the server of the REST protocol, with its limits of bodies and connections."""
+    bodies = Bodies(refused=metrics.refused)
+    app = rest_server.build_app(service, bodies, REGISTRY, artifact.report)
+    connections = Connections(refused=metrics.refused)
+    return http_server.build_server(app, connections, settings.grace)
 
 
 async def _export(tracing: Tracing | None) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from recommender_serving.answering.cache import Bounds
 from recommender_serving.domain.exploration import Exploration
+from recommender_serving.domain.holdouts import Holdout
 from recommender_serving.domain.list_limits import UNLIMITED, ListLimits
 from recommender_serving.forwarding.peers import Addresses
 from recommender_serving.log_lines import FORMATS, LEVELS
@@ -44,6 +45,8 @@ environment of serve (a flag wins):
   RECOMMENDER_PREDICTIONS     whether they have probabilities: true, false (default: false)
   RECOMMENDER_EXPLORATION     serving.exploration of the resource, as JSON; only answers that are
                           reported explore (default: none)
+  RECOMMENDER_HOLDOUT     users whom the model does not answer, as JSON; nobody is, unless all
+                          answers are reported (default: none)
   RECOMMENDER_PEERS       addresses of the other versions of an experiment, for REST and gRPC
                           (default: {version}-transformer:80,{version}-transformer:8081)
   OTEL_EXPORTER_OTLP_ENDPOINT  receiver of traces (OTLP over HTTP), a base URL (default: none)
@@ -82,6 +85,7 @@ class ServeSettings:
     impressions: float = 0.0  # share of the answers that it gets
     predictions: bool = False  # impressions have the probabilities of their items
     exploration: Exploration | None = None  # of answers that are reported; None: no answer
+    holdout: Holdout | None = None  # users whom the model does not answer; None: nobody
     trace_endpoint: str | None = None  # base URL of the OTLP receiver; None exports no traces
     trace_ratio: float = DEFAULT_TRACE_RATIO  # of requests without a trace of their client
     cache: Bounds | None = None  # of answers; None keeps none
@@ -92,6 +96,11 @@ class ServeSettings:
     def explores(self) -> Exploration | None:
         """How answers explore; none does if nobody gets their impressions."""
         return self.exploration if self.collector and self.impressions else None
+
+    @property
+    def holds(self) -> Holdout | None:
+        """Who is kept from the model; nobody if the effect on them could not be measured."""
+        return self.holdout if self.collector and self.impressions == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +275,7 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         impressions=environment.impressions(environ),
         predictions=environment.predictions(environ),
         exploration=environment.exploration(environ),
+        holdout=environment.holdout(environ),
         log_level=environment.choice(environ, "RECOMMENDER_LOG_LEVEL", LEVELS, "INFO"),
         log_format=environment.choice(environ, "RECOMMENDER_LOG_FORMAT", FORMATS, "json"),
         user_salt=environ.get("RECOMMENDER_LOG_USER_SALT") or None,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from recommender_serving.domain.experiments import Assignment
+from recommender_serving.domain.holdouts import Holdout, Member
 from recommender_serving.domain.trials import Trial
 from recommender_serving.domain.types import RecommendRequest
 from recommender_serving.forwarding.copies import Copy
@@ -17,6 +19,7 @@ class Given(NamedTuple):
     """What came beside the body: the id, the end in the event loop's time, the experiment.
 
     `copy` is set if a candidate gets a copy of the call, `is_copy` if the call is one itself.
+    `holdout` says which users the model does not answer; None of a call that has none of them.
     """
 
     id: str
@@ -24,6 +27,7 @@ class Given(NamedTuple):
     trial: Trial | None = None
     copy: Copy | None = None
     is_copy: bool = False
+    holdout: Holdout | None = None
 
 
 class Asked(NamedTuple):
@@ -35,10 +39,27 @@ class Asked(NamedTuple):
     away: str | None = None  # the other version that should answer
     mark: Mark | None = None  # of its report, if another version may report an answer too
     is_copy: bool = False  # nobody sees the answer
+    member: Member | None = None  # of the holdout, or of those whom it is compared with
 
 
 def asked_of(requests: Sequence[RecommendRequest], given: Given) -> list[Asked]:
     """Return the instances of a call."""
+    asked = _assigned(requests, given)
+    if given.holdout is None:
+        return asked
+    return [_grouped(each, given.holdout.member(each.request)) for each in asked]
+
+
+def _grouped(asked: Asked, member: Member | None) -> Asked:
+    """Return an instance with the group of its user; one of the holdout is in no experiment."""
+    if member is None or not member.is_held:
+        return asked._replace(member=member)
+    request = dataclasses.replace(asked.request, held=True)
+    return asked._replace(request=request, member=member, assignment=None, away=None)
+
+
+def _assigned(requests: Sequence[RecommendRequest], given: Given) -> list[Asked]:
+    """Return the instances with the versions that an experiment assigns to their users."""
     trial = given.trial
     ids = ids_of(given.id, len(requests), () if trial is None else trial.places)
     if trial is None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from recommender_serving.answering.exploring import Explorer
 from recommender_serving.answering.recommender import Recommender
+from recommender_serving.domain.holdouts import Holdout
 from recommender_serving.domain.shadows import Shadows
 from recommender_serving.domain.trials import Trial, Trials
 from recommender_serving.domain.types import Answer
@@ -49,6 +50,7 @@ class Service:
         explorer: Explorer | None = None,
         shadows: Shadows | None = None,
         copies: Copies | None = None,
+        holdout: Holdout | None = None,
     ) -> None:
         """Create a service.
 
@@ -56,8 +58,10 @@ class Service:
         and the protocols follow each call in `calls`. `trials` reads the experiments of calls,
         and `forwarder` asks the other versions; without it this version answers all. `explorer`
         draws the last items of some answers that `impressions` reports. `shadows` reads of which
-        calls `copies` sends copies to a candidate.
+        calls `copies` sends copies to a candidate. `holdout` says which users the model does not
+        answer.
         """
+        self._holdout = holdout
         self.copies = copies
         self._shadows = shadows
         self.forwarder = forwarder
@@ -98,7 +102,8 @@ class Service:
         """Return what came beside the body of a call, which may name its version."""
         if self._is_copy(headers):
             return Given(id_, deadline, is_copy=True)
-        given = Given(id_, deadline, self.trial(headers, version))
+        holdout = None if version else self._holdout
+        given = Given(id_, deadline, self.trial(headers, version), holdout=holdout)
         if self._shadows is None or self.copies is None or version:
             return given
         candidate = self._shadows.drawn(headers)
@@ -182,8 +187,9 @@ class Service:
                 items, at = self._ids(answer.items), self._now()
                 pool = self._pool(answer) if answer.explored else ()
                 self._impressions.add(
-                    each.request, answer, items, each.id, at, each.assignment, each.mark, pool
-                )
+                    each.request, answer, items, each.id, at, each.assignment, each.mark, pool,
+                    each.member,
+                )  # fmt: skip
         return answers
 
     def _explored(self, asked: Asked, answer: Answer) -> Answer:

@@ -37,7 +37,8 @@ from recommender_serving.store.reader import UserReader
 from recommender_training.data.load import load
 from recommender_training.features.history import Histories
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format, parse_mapping
+from recommender_training.ingestion.mapping import Format
+from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests import redis_server
 from tests.unit.recommender_collector.collector_samples import mapping
 

@@ -12,7 +12,7 @@ import pytest
 from recommender_training.artifact import reference, vocabulary
 from recommender_training.common.durable_files import canonical_json
 from recommender_training.common.errors import InputError
-from recommender_training.data import dataset, lake, load, splits
+from recommender_training.data import dataset, load, splits, version_content
 from recommender_training.data.sessions import sample_requests
 from recommender_training.data_checks import parts, profile, sample
 from recommender_training.ingestion import ingest
@@ -40,7 +40,9 @@ def test_the_parts_of_the_window_match_the_training(trained: Trained) -> None:
         }
 
 
-def test_the_histograms_equal_reference_json(trained: Trained, tables: lake.Tables) -> None:
+def test_the_histograms_equal_reference_json(
+    trained: Trained, tables: version_content.Tables
+) -> None:
     found = profile.build(trained.lake, trained.data_version, None).profile["sessions"]
     words = vocabulary.vocabulary(dataset.build(tables), 20)
     requests = list(

@@ -16,7 +16,7 @@ import pytest
 from scipy.stats import chi2_contingency
 
 from recommender_training.artifact import reference, vocabulary
-from recommender_training.data import dataset, lake
+from recommender_training.data import dataset, version_content
 from recommender_training.data.sessions import sample_requests
 from recommender_training.ingestion import ingest, raw
 from recommender_training.samples import demo, movielens, synthetic
@@ -46,7 +46,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         synthetic.generate(source, synthetic.Size(943, 400, 60_000), seed=2)
     demo.write_demo(source, folder, 17, 4000)
     data = raw.read_source(folder / "initial")
-    tables = lake.Tables(data.interactions, data.users, data.items, raw.declaration())
+    tables = version_content.Tables(data.interactions, data.users, data.items, raw.declaration())
     words = vocabulary.vocabulary(dataset.build(tables), 20)
     requests = list(
         sample_requests(data.interactions, data.users, data.items, 17, declared=raw.declaration())

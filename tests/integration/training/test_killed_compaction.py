@@ -15,7 +15,7 @@ import pytest
 from deltalake import DeltaTable
 from deltalake.table import TableOptimizer
 
-from recommender_training.data import compaction, lake
+from recommender_training.data import compaction, data_versions, lake, version_content
 from tests.mapped_files import START, check, declare, event, write
 from tests.recorded_writes import Step, record
 
@@ -59,13 +59,13 @@ def newest(path: Path) -> pl.DataFrame:
 
 def seen(path: Path, version: str) -> tuple[str, pl.DataFrame]:
     """What readers get: a data version by its name, and the newest rows."""
-    return lake.read_version(path, version).digest(), newest(path)
+    return version_content.read(path, version).digest(), newest(path)
 
 
 def needed(path: Path, version: str) -> set[Path]:
     """The data files that the newest tables and a data version consist of."""
     files: set[Path] = set()
-    kept = lake.table_versions(version)
+    kept = data_versions.table_versions(version)
     for name in TABLES:
         for number in (None, kept.get(name)):
             table = DeltaTable(str(path / name), version=number)
@@ -92,7 +92,7 @@ def test_after_a_kill_at_any_write_readers_see_the_same_rows_and_the_next_run_co
     version = crowded[1][1]
     path = shutil.copytree(crowded[0], tmp_path / "lake")
     before = seen(path, version)
-    scans = lake.scan_version(path, version).tables
+    scans = version_content.scan(path, version).tables
     assert before[1].height == 5
     for number, step in enumerate(steps):
         step.take(path)

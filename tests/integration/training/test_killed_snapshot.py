@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from recommender_training.data import compaction, lake, snapshots
+from recommender_training.data import compaction, data_versions, lake, snapshots
 from tests.recorded_writes import Step, record
 from tests.snapshot_desk import Desk
 
@@ -62,7 +62,7 @@ def assert_ended(desk: Desk) -> None:
     for name in ("interactions", "users", "items", "batches", "quarantine"):
         if lake.newest(desk.lake, name) is None:
             continue
-        kept = [lake.table_versions(version).get(name) for version in desk.versions()]
+        kept = [data_versions.table_versions(version).get(name) for version in desk.versions()]
         for number in {*kept, None}:
             table = DeltaTable(str(desk.lake / name), version=number)
             needed |= {Path(uri) for uri in table.file_uris()}

@@ -12,7 +12,7 @@ import pytest
 from recommender_operator.api import report as operator_report
 from recommender_training.cli import main
 from recommender_training.common import clock
-from recommender_training.data import compaction, lake, snapshots
+from recommender_training.data import compaction, lake, snapshots, version_content
 from recommender_training.data_checks import lake_files
 from recommender_training.samples import synthetic
 from tests.mapped_files import START, event
@@ -70,8 +70,8 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     return Shop(tmp_path, monkeypatch)
 
 
-def rows(path: Path, data_version: str) -> lake.Tables:
-    return lake.read_version(path, data_version)
+def rows(path: Path, data_version: str) -> version_content.Tables:
+    return version_content.read(path, data_version)
 
 
 def test_as_of_an_old_snapshot_rows_profile_findings_and_artifact_are_those_of_that_time(

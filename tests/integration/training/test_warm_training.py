@@ -15,7 +15,7 @@ from recommender_training.export.request import places_of
 from recommender_training.pipeline import training
 from recommender_training.pipeline.champion import Comparison
 from recommender_training.trainer import retrieval
-from tests.unit.recommender_training.pipeline.test_warm_start import configured
+from tests.unit.recommender_training.pipeline.warm_starts import configured
 
 SCHEMA_FILE = Path(__file__).parents[3] / "docs" / "evaluation.schema.json"
 

@@ -6,7 +6,8 @@ import json
 
 import numpy as np
 
-from recommender_training.ingestion.mapping import Format, parse_mapping
+from recommender_training.ingestion.mapping import Format
+from recommender_training.ingestion.mapping_argument import parse_mapping
 from recommender_training.samples import shop
 from tests.benchmarks import schema
 

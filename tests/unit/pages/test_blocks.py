@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from recommender_serving.process.holdout import parse_holdout
 from recommender_serving.protocols.errors import InvalidRequest
 from recommender_serving.protocols.limits import Limits
 from recommender_serving.protocols.v1 import parse_v1
@@ -135,11 +136,21 @@ def a_refusal(page: str, shown: object) -> list[str]:
     return [] if shown == said else [json.dumps(said)]
 
 
+def a_holdout(_page: str, shown: object) -> list[str]:
+    """The setting of the transformers."""
+    try:
+        parse_holdout(json.dumps(shown))
+    except ValueError as error:
+        return [str(error)]
+    return []
+
+
 #: What a JSON object is, by a field that it has.
 JSON_CHECKS: dict[str, Callable[[str, object], list[str]]] = {
     "interactions": a_mapping,
     "user_id": an_instance,
     "error": a_refusal,
+    "salt": a_holdout,
 }
 
 

@@ -16,7 +16,8 @@ from recommender_collector.domain.events import Kind
 from recommender_collector.domain.validation import FIELDS, Rules
 from recommender_collector.metrics import CollectorMetrics, WriterMetrics
 from recommender_operator.api.spec_mapping import DataMapping
-from recommender_training.ingestion.mapping import Format, parse_mapping
+from recommender_training.ingestion.mapping import Format
+from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests.unit.recommender_collector.collector_samples import NOW
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "events.md").read_text(encoding="utf-8")

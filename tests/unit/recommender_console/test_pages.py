@@ -131,6 +131,11 @@ def test_the_page_of_a_model_shows_weights_numbers_drift_lineage_and_history() -
     assert 'aria-label="Drift by feature. hour: 0.1421, counts from 0.1;' in page
 
 
+def test_the_page_of_a_model_says_what_it_gains_over_its_holdout() -> None:
+    seen = samples.seen(holdout={"message": "4000 other users compared"})
+    assert "Holdout 4000 other users" in texts(model_page(seen, samples.seen_versions()))
+
+
 def test_the_split_shows_a_fresh_champion_as_a_part_of_the_champions_requests() -> None:
     seen = samples.seen(
         championWeight=80, candidateWeight=20, freshChampion=f"{CHAMPION}-f",

@@ -172,6 +172,15 @@ def test_the_shadow_phase_has_a_name_and_a_next_step() -> None:
     assert "nobody sees its answers" in lines[-1]
 
 
+def test_a_status_says_what_the_recommender_gains_over_its_holdout() -> None:
+    said = "4000 other users compared with 1000 of the holdout: ClickThroughRate +30.0%"
+    model = samples.read_model(holdout={"id": "5c0ffee5", "message": said})
+    lines = status.render(status.of_model(model, [], NOW), PIPE, NOW)
+    assert [line for line in lines if line.startswith("Holdout")] == [f"Holdout        {said}"]
+    without = status.render(status.of_model(samples.read_model(), [], NOW), PIPE, NOW)
+    assert not any(line.startswith("Holdout") for line in without)
+
+
 def test_a_fresh_champion_is_shown_with_its_part_and_at_the_steps_that_had_it() -> None:
     name = f"{samples.CHAMPION}-f"
     model = samples.read_model(freshChampion=name, freshChampionWeight=50)

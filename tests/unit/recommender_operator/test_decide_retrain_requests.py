@@ -6,13 +6,10 @@ import pytest
 
 from recommender_operator.analysis.verdict import Verdict
 from tests.unit.recommender_operator.drift_worlds import look, serving
+from tests.unit.recommender_operator.request_results import results
 from tests.unit.recommender_operator.simulation.cluster import spec
 from tests.unit.recommender_operator.started_worlds import in_canary, promoted_first
 from tests.unit.recommender_operator.world import World
-
-
-def results(world: World) -> dict[str, str]:
-    return {f"{h.action} {h.token}": h.result for h in world.status.handled}
 
 
 def test_a_retraining_on_request_is_a_version_of_the_same_spec() -> None:

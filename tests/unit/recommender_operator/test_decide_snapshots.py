@@ -1,4 +1,4 @@
-"""Scheduled snapshots: one per period, reported in the status, and retrainings after them."""
+"""Scheduled snapshots: one per period, reported in the status, and kept as long as used."""
 
 from __future__ import annotations
 
@@ -7,33 +7,18 @@ import datetime
 import pytest
 
 from recommender_operator import actions as a
-from recommender_operator.analysis.verdict import Verdict
-from recommender_operator.observed import JobKind, JobState
-from tests.unit.recommender_operator.simulation.cluster import START, spec
-from tests.unit.recommender_operator.test_decide_properties import DRIFT, Oracle
+from recommender_operator.observed import JobKind
+from tests.unit.recommender_operator.simulation.cluster import START
+from tests.unit.recommender_operator.snapshot_worlds import (
+    HOUR,
+    SOURCE,
+    VERSION,
+    number,
+    snapshot_jobs,
+    started,
+    watched,
+)
 from tests.unit.recommender_operator.world import World
-
-HOUR = datetime.timedelta(hours=1)
-SOURCE = {"source": {"claimName": "raw"}}
-VERSION = "i3.u1.t0-0123456789abcdef"
-
-
-def watched(every: str = "Hourly", **sections: object) -> World:
-    return World(spec=spec(data={**SOURCE, "snapshots": {"every": every, "keep": 7}}, **sections))
-
-
-def started(world: World) -> list[int]:
-    """The numbers of the started snapshots, one entry per start."""
-    jobs = [each for each in world.log if isinstance(each, a.StartJob)]
-    return [each.attempt for each in jobs if each.kind is JobKind.SNAPSHOT]
-
-
-def number(time: datetime.datetime) -> int:
-    return int(time.timestamp()) // 60
-
-
-def snapshot_jobs(world: World) -> list[JobState]:
-    return [job for job in world.jobs.values() if job.kind is JobKind.SNAPSHOT]
 
 
 def test_without_a_schedule_no_snapshot_is_taken() -> None:
@@ -213,110 +198,6 @@ def test_data_versions_of_trained_versions_are_kept() -> None:
     assert last.inputs == {"keep": f"7-abc,{VERSION}"}
 
 
-def hours_pass(world: World, count: int) -> None:
-    for _ in range(count):
-        world.now += HOUR
-        world.settle()
-
-
-def test_enough_snapshots_with_new_rows_start_a_retraining() -> None:
-    world = watched(retrain={"afterSnapshots": 3})
-    world.settle()
-    first = world.champion()
-    hours_pass(world, 1)
-    assert world.champion() == first
-    hours_pass(world, 1)
-    retrained = world.versions[world.stable()]
-    assert retrained.name != first
-    assert retrained.spec.trigger == "Retrain: 3 snapshots with new rows"
-    assert world.status.retrain is not None
-    assert world.status.retrain.token.startswith("snapshot-")
-    assert world.status.snapshots is not None
-    assert world.status.snapshots.since_retraining == 0
-
-
-def test_snapshots_without_new_rows_start_no_retraining() -> None:
-    world = watched(retrain={"afterSnapshots": 1})
-    world.odd_reports[JobKind.SNAPSHOT] = {"newRows": 0}
-    world.settle()
-    first = world.champion()
-    hours_pass(world, 3)
-    assert world.champion() == first
-    assert world.status.retrain is None
-
-
-def test_a_retraining_for_snapshots_that_waits_for_other_models_says_so() -> None:
-    world = watched(retrain={"afterSnapshots": 1})
-    world.settle()
-    token = world.status.retrain
-    world.retrainings_full = "none while 2 other models train"
-    hours_pass(world, 1)
-    assert world.status.retrain == token
-    assert world.status.snapshots is not None
-    assert world.status.snapshots.waits == "none while 2 other models train"
-    world.retrainings_full = ""
-    hours_pass(world, 1)
-    assert world.status.retrain != token
-    assert world.status.snapshots.waits == ""
-
-
-def test_a_retraining_for_snapshots_waits_until_the_current_one_has_ended() -> None:
-    rollout = {"steps": [{"weight": 10}, {"weight": 100}]}
-    world = watched(retrain={"afterSnapshots": 1}, rollout=rollout)
-    world.settle()
-    oracle = Oracle(step=Verdict.INCONCLUSIVE)
-    with oracle.speaks():
-        world.now += HOUR
-        looks(world, 20)
-        retrained, token = world.status.candidate, world.status.retrain
-        assert retrained is not None
-        world.now += HOUR
-        looks(world, 6)
-    assert (world.status.candidate, world.status.retrain) == (retrained, token)
-    assert world.status.snapshots is not None
-    assert world.status.snapshots.since_retraining == 1
-
-
-def looks(world: World, count: int) -> None:
-    for _ in range(count):
-        world.reconcile()
-        world.finish_jobs()
-        world.tick()
-
-
-def test_a_locked_model_continues_to_take_snapshots() -> None:
-    world = watched(retrain={"afterSnapshots": 1, "lockAfterRollbacks": 1})
-    world.odd_reports[JobKind.SNAPSHOT] = {"newRows": 0}
-    world.settle()
-    with Oracle(step=Verdict.FAIL).speaks():
-        world.seed(2)
-        world.settle()
-    assert world.status.locked
-    world.seed(3)
-    world.odd_reports.clear()
-    world.now += HOUR
-    world.settle()
-    assert len(started(world)) == 2
-    assert world.status.retrain is None
-
-
-@pytest.mark.parametrize("pin", [{"version": VERSION}, {"asOf": "2025-12-01T00:00:00Z"}])
-def test_a_model_with_pinned_data_is_not_retrained(pin: dict[str, str]) -> None:
-    oracle = Oracle(window=Verdict.INCONCLUSIVE, broken=Verdict.INCONCLUSIVE)
-    data = {**SOURCE, **pin, "snapshots": {"every": "Hourly"}}
-    world = World(spec=spec(data=data, drift=DRIFT, retrain={"afterSnapshots": 1}))
-    with oracle.speaks():
-        world.settle()
-        world.now += HOUR
-        world.settle()
-        oracle.window = Verdict.FAIL
-        for _ in range(4):
-            world.tick()
-            world.reconcile()
-    assert world.status.retrain is None
-    assert "gives the same data" in world.message("Drifted")
-
-
 def test_deleting_a_model_with_its_data_stops_the_snapshot_first() -> None:
     world = watched()
     world.edit(deletionPolicy="Delete")
@@ -334,68 +215,3 @@ def test_deleting_a_model_with_its_data_stops_the_snapshot_first() -> None:
     assert isinstance(world.log[-1], a.StartJob)
     assert world.log[-1].kind is JobKind.REMOVE
     assert world.finished
-
-
-def ask(world: World, token: str) -> None:
-    world.annotations["snapshot"] = token
-
-
-def test_a_requested_snapshot_is_taken_at_once_and_only_once() -> None:
-    world = watched("Daily")
-    world.settle()
-    world.now += HOUR
-    ask(world, "before the sale")
-    world.settle()
-    ask(world, "and another")
-    world.settle()
-    midnight = START.replace(hour=0)
-    first, *requested = started(world)
-    assert first == number(midnight)
-    assert len(requested) == 2
-    assert number(START + HOUR) <= requested[0] < requested[1]
-    handled = {h.token: h.result for h in world.status.handled}
-    assert handled["before the sale"] == f"movies-snapshot-{requested[0]} starts"
-    assert world.condition("RequestsHonored") == ("True", "Done")
-    world.now = midnight + 24 * HOUR
-    world.settle()
-    assert started(world)[3:] == [number(midnight + 24 * HOUR)]
-
-
-def test_two_requests_in_one_minute_take_two_snapshots() -> None:
-    world = watched()
-    world.settle()
-    at = world.now + HOUR
-    for token in ("one", "two"):
-        world.now = at
-        ask(world, token)
-        world.reconcile()
-        world.finish_jobs()
-        world.reconcile()
-    assert started(world)[1:] == [number(at), number(at) + 1]
-
-
-def test_a_requested_snapshot_in_a_new_hour_is_also_the_scheduled_one() -> None:
-    world = watched()
-    world.settle()
-    world.now = START + HOUR + datetime.timedelta(minutes=7)
-    ask(world, "now")
-    world.settle()
-    world.settle()
-    assert started(world)[1:] == [number(START + HOUR) + 7]
-
-
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [({"data": SOURCE}, "data.snapshots is not set"), ({"paused": True}, "the model is paused")],
-)
-def test_a_snapshot_that_cannot_be_taken_is_refused_with_the_remedy(
-    changes: dict[str, object], reason: str
-) -> None:
-    world = watched()
-    world.settle()
-    world.edit(**changes)
-    ask(world, "now")
-    world.settle()
-    assert len(started(world)) == 1
-    assert world.condition("RequestsHonored") == ("False", "Refused")
-    assert reason in world.message("RequestsHonored")

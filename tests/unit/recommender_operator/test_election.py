@@ -109,6 +109,26 @@ async def test_a_standby_leads_within_fifteen_seconds_of_a_kill(bench: Bench) ->
     assert (bench.record.holder, bench.record.transitions) == ("b", 1)
 
 
+async def test_a_standby_prepares_once_when_the_leader_misses_renewals_and_before_it_leads(
+    bench: Bench,
+) -> None:
+    prepared: list[tuple[float, bool]] = []
+    first, second = bench.elector("a"), bench.elector("b")
+    await first.acquire()
+
+    async def prepare() -> None:
+        prepared.append((bench.time, second.leads))
+
+    waiting = asyncio.create_task(second.acquire(prepare))
+    async with kept(first):
+        await turns(500)
+        assert prepared == []
+    await waiting
+    ((at, led),) = prepared
+    assert TERMS.duration / 2 - TERMS.retry <= bench.time - at <= TERMS.duration / 2 + TERMS.retry
+    assert not led
+
+
 async def test_after_a_graceful_shutdown_a_standby_waits_at_most_one_pause(bench: Bench) -> None:
     first, second = bench.elector("a"), bench.elector("b")
     await first.acquire()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import AsyncIterator
 from typing import Any
 
 import kopf
 import pytest
+from kopf._core.reactor import queueing
 
 from recommender_operator import handlers
 from recommender_operator.adapters.objects.finalizer import FINALIZER
@@ -74,6 +77,34 @@ def test_every_wait_of_kopf_has_a_limit() -> None:
     assert all(limit is not None and limit > 0 for limit in limits)
     assert watching.client_timeout > watching.server_timeout
     assert watching.inactivity_timeout < watching.server_timeout
+
+
+async def test_no_model_waits_for_the_place_of_one_that_has_no_event(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Kopf gives each model a worker, and only 100 at a time have one."""
+    seen: set[str] = set()
+    done = asyncio.Event()
+    models = [f"model-{number}" for number in range(300)]
+
+    async def events(**_: Any) -> AsyncIterator[Any]:
+        for name in models:
+            yield {"type": "MODIFIED", "object": {"metadata": {"uid": name}}}
+        await done.wait()
+
+    async def process(*, raw_event: Any, **_: Any) -> None:
+        seen.add(raw_event["object"]["metadata"]["uid"])
+        if len(seen) == len(models):
+            done.set()
+
+    monkeypatch.setattr(queueing.watching, "infinite_watch", events)
+    settings = handlers.settings(namespaced=False)
+    resource: Any = "models"
+    async with asyncio.timeout(4):
+        await queueing.watcher(
+            namespace=None, settings=settings, resource=resource, processor=process
+        )
+    assert seen == set(models)
 
 
 def test_an_api_server_that_answers_with_errors_for_ten_minutes_ends_nothing() -> None:

@@ -8,7 +8,8 @@ import dataclasses
 import logging
 import pathlib
 import socket
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from typing import Any, NoReturn
 
 import aiohttp
@@ -133,6 +134,39 @@ def runtime(looks: Any, fence: Any = lambda: None) -> Runtime:
     made = Runtime(settings, fence=fence)
     made._reconciler = looks
     return made
+
+
+class FilledCaches:
+    """Caches that hold a model; the watch reports a change of it whenever they start."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+
+    async def start(self) -> None:
+        self._changed()
+
+    async def stop(self) -> None: ...
+
+    def models(self) -> list[tuple[str, str]]:
+        return [("team", "movies")]
+
+
+async def test_a_standby_with_filled_caches_requests_no_look_before_it_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = Runtime(SETTINGS, fence=lambda: None)
+    made._caches = FilledCaches(lambda: made.wake(KEY))  # type: ignore[assignment]
+    schedule = made.queue.schedule
+    await made.prepare()
+    assert schedule.depth(time.monotonic()) == 0
+
+    async def idle() -> None: ...
+
+    monkeypatch.setattr(made.queue, "run", idle)
+    await made.start()
+    assert schedule.depth(time.monotonic()) == 1
+    await made.stop()
+    await made.close()
 
 
 async def test_a_look_that_gets_no_answer_ends_at_its_limit_and_fails() -> None:

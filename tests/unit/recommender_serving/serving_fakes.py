@@ -13,6 +13,7 @@ from recommender_serving.answering.cache import Bounds, Cache
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.composing import Composer
 from recommender_serving.answering.fallback import Chain, Stage
+from recommender_serving.answering.held import Held
 from recommender_serving.answering.recommender import Recommender
 from recommender_serving.answering.shadow import Shadow
 from recommender_serving.artifact.loader import Artifact
@@ -116,9 +117,9 @@ class Parts:
             Stage(Source.MODEL, model, self.breaker, timeout),
             Stage(Source.BASELINE, baseline, CircuitBreaker(), timeout),
         )
-        self.chain, of_copies = (
+        self.chain, of_copies, fallbacks = (
             Chain(
-                self.stages,
+                stages,
                 self.artifact.vocabulary,
                 self.artifact.popularity,
                 fell,
@@ -126,7 +127,11 @@ class Parts:
                 Composer(self.artifact.vocabulary.items, list_limits, self.metrics.unmet),
                 pool=pool,
             )
-            for fell in (self.metrics.fell, self.metrics.shadow.fell)
+            for stages, fell in (
+                (self.stages, self.metrics.fell),
+                (self.stages, self.metrics.shadow.fell),
+                (self.stages[1:], self.metrics.fell),
+            )
         )
         ticks = iter(range(1_000_000))
         self.recommender = Recommender(
@@ -146,6 +151,7 @@ class Parts:
                 if cache is None
                 else Cache(of_copies, cache, lambda _: None, lambda *_: None, lambda: 0.0),
             ),
+            held=Held(fallbacks, self.metrics),
         )
 
     def value(self, name: str, **labels: str) -> float | None:

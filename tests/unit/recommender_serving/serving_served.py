@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from recommender_serving.answering.exploring import Explorer
+from recommender_serving.domain.holdouts import Holdout
 from recommender_serving.domain.shadows import Shadows
 from recommender_serving.domain.trials import Trials
 from recommender_serving.forwarding.copies import Copies
@@ -35,6 +36,7 @@ class Served:
         forwarder: Forwarder | None = None,
         explorer: Explorer | None = None,
         copies: Copies | None = None,
+        holdout: Holdout | None = None,
     ) -> None:
         self.parts = parts or Parts(folder, giving(GOOD), giving(PLAIN))
         self.triton_ready = True
@@ -59,6 +61,7 @@ class Served:
                 lambda _: 0,  # whatever the share, each call is copied
             ),
             copies=copies,
+            holdout=holdout,
         )
         self.bodies = Bodies()
         self.app = rest_server.build_app(
@@ -91,9 +94,10 @@ class Served:
         forwarder: Forwarder | None = None,
         explorer: Explorer | None = None,
         copies: Copies | None = None,
+        holdout: Holdout | None = None,
     ) -> Served:
         """Ready, as after a warm-up."""
-        served = cls(folder, parts, impressions, now, forwarder, explorer, copies)
+        served = cls(folder, parts, impressions, now, forwarder, explorer, copies, holdout)
 
         async def nothing() -> None:
             return None

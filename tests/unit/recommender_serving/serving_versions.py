@@ -12,6 +12,7 @@ import orjson
 from recommender_serving.answering.cache import Bounds as CacheBounds
 from recommender_serving.answering.exploring import Chance, Explorer
 from recommender_serving.domain.experiments import bucket
+from recommender_serving.domain.holdouts import Holdout
 from recommender_serving.domain.types import Forwarded
 from recommender_serving.forwarding.copies import Copies
 from recommender_serving.forwarding.forwarder import Forwarder
@@ -113,12 +114,14 @@ async def opened(
     forwarder: Forwarder | None = None,
     explorer: Explorer | None = None,
     copies: Copies | None = None,
+    holdout: Holdout | None = None,
 ) -> AsyncIterator[Version]:
     """A version that is ready."""
     desk = Desk(parts)
     served = await Served.opened(
-        Path(), parts, desk.impressions, forwarder=forwarder, explorer=explorer, copies=copies
-    )
+        Path(), parts, desk.impressions, forwarder=forwarder, explorer=explorer, copies=copies,
+        holdout=holdout,
+    )  # fmt: skip
     async with served.http:
         yield Version(served, desk, forwarder)
     if forwarder is not None:
@@ -143,6 +146,7 @@ async def pair(
     seconds: float = 30.0,
     cache: CacheBounds | None = None,
     chance: Chance | None = None,
+    holdout: Holdout | None = None,
 ) -> AsyncIterator[Pair]:
     """Both versions; `model` is that of the candidate, `cache` of the receiver.
 
@@ -156,11 +160,11 @@ async def pair(
     async with contextlib.AsyncExitStack() as stack:
         enter = stack.enter_async_context
         theirs = parts_of(folder, CANDIDATE, model(), pool=pool)
-        candidate = await enter(opened(theirs, explorer=explorer_of(theirs)))
+        candidate = await enter(opened(theirs, None, explorer_of(theirs), holdout=holdout))
         site = await enter(running(candidate.served, Connections()))
         _, port = await enter(calling(candidate.served.service))
         parts = parts_of(folder, RECEIVER, giving(GOOD), cache, pool)
         forwarder = forwarder_of(parts, site.port, port, seconds=seconds)
-        receiver = await enter(opened(parts, forwarder, explorer_of(parts)))
+        receiver = await enter(opened(parts, forwarder, explorer_of(parts), holdout=holdout))
         rpc, _ = await enter(calling(receiver.served.service))
         yield Pair(receiver, candidate, rpc)

@@ -11,7 +11,8 @@ import yaml
 
 from recommender_collector.domain.declaration import Declaration
 from recommender_operator.api.spec import RecommenderModelSpec
-from recommender_training.ingestion.mapping import Format, parse_mapping
+from recommender_training.ingestion.mapping import Format
+from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests.pages import charts, models
 from tests.scenario import collecting, install, loop, loop_figures
 from tests.scenario.setup import BASE_SPEC

@@ -10,7 +10,7 @@ from recommender_training.cli.options import Verbs
 from recommender_training.cli.outcome import Outcome
 from recommender_training.common import clock
 from recommender_training.common.errors import InputError
-from recommender_training.data import compaction, lake
+from recommender_training.data import compaction, data_versions
 from recommender_training.data.snapshots import By
 from recommender_training.data_checks import lake_files
 from recommender_training.ingestion import ingest
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     mapping = options.mapping(arguments, kind)
     compaction.check_retention(arguments.retention_hours)
     for version in arguments.keep:
-        lake.table_versions(version)
+        data_versions.table_versions(version)
     recorded = ingest.record(
         arguments.source,
         arguments.lake,

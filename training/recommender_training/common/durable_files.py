@@ -28,6 +28,16 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
         stream.write(data)
 
 
+def replace_bytes(path: Path, data: bytes) -> None:
+    """Write or replace a file: a reader sees the old content or the new, never a part of it.
+
+    Its new name is durable once `fsync_folder` has flushed the folder.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    write_bytes(part, data)
+    part.rename(path)
+
+
 @contextlib.contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
     """A new file to write to, flushed to the disk in the end."""

@@ -23,7 +23,7 @@ from deltalake.exceptions import TableNotFoundError
 from recommender_training.common import clock
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
-from recommender_training.data import declarations, lake
+from recommender_training.data import data_versions, declarations, lake
 
 #: Small files that a partition may have; with more, they are merged.
 MAX_FILES = 16
@@ -106,7 +106,7 @@ def compact(
         raise InputError("DataMissing", f"{path} has no table of interactions; run `check` first")
     with lake.locked(path):
         wanted = sorted(set(keep))
-        kept = [lake.table_versions(version) for version in wanted]
+        kept = [data_versions.table_versions(version) for version in wanted]
         partitions = compact_interactions(path, max_files) + compact_notes(path, max_files)
         removed = 0
         for name in _TABLES:

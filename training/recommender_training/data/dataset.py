@@ -20,9 +20,9 @@ from recommender_training.data.coding import Attribute, Coding
 from recommender_training.data.explored import Explored
 from recommender_training.data.items import Items
 from recommender_training.data.labels import Labelling, Labels
-from recommender_training.data.lake import Tables
 from recommender_training.data.row_times import RowTimes
 from recommender_training.data.user_history import UserHistory
+from recommender_training.data.version_content import Tables
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,10 @@ makes the version unreadable. The next check of the same data writes it again.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from pathlib import Path
 
-from recommender_training.common.durable_files import fsync_folder, write_bytes
+from recommender_training.common.durable_files import fsync_folder, replace_bytes
 from recommender_training.common.errors import InputError
 from recommender_training.config.declaration import Declaration
 
@@ -20,9 +19,7 @@ FOLDER = "declarations"
 def write(lake: Path, data_version: str, declaration: Declaration) -> None:
     """Write the declaration of a data version; a reader sees all of it or nothing."""
     path = _path(lake, data_version)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    write_bytes(part, declaration.text().encode())
-    part.rename(path)
+    replace_bytes(path, declaration.text().encode())
     fsync_folder(path.parent)
 
 

@@ -14,6 +14,7 @@ import polars as pl
 from recommender_training.common.errors import InputError
 from recommender_training.config.declaration import Declaration
 from recommender_training.data import (
+    data_versions,
     dataset,
     lake,
     negatives,
@@ -21,6 +22,7 @@ from recommender_training.data import (
     row_times,
     splits,
     training_window,
+    version_content,
 )
 from recommender_training.data.coding import Coding
 from recommender_training.data.dataset import Dataset
@@ -43,12 +45,12 @@ def load(path: Path, data_version: str, window_days: int | None) -> tuple[Side, 
     Raises InputError: `DataVersionMissing` if the version is missing or its content has changed,
     `NoRowsInWindow`.
     """
-    scans = lake.scan_version(path, data_version)
-    with lake.intact(path, data_version):
+    scans = version_content.scan(path, data_version)
+    with version_content.intact(path, data_version):
         users, items = _sides(scans)
         rows = scans.tables["interactions"]
         first, last, count = _window(rows, window_days)
-        digest = lake.Digest(scans.declaration)
+        digest = version_content.Digest(scans.declaration)
         parts = digest.over(ordered.by_time(rows))
         inside = rows.filter(pl.col("timestamp").is_between(first, last))
         label = scans.declaration.label
@@ -61,8 +63,8 @@ def load(path: Path, data_version: str, window_days: int | None) -> tuple[Side, 
         data = dataset.assemble(inside_parts, count, people, things, coded, labelling)
         for table in (users, items, *(() if scans.explored is None else (scans.explored,))):
             list(digest.over([table]))
-    if digest.text() != lake.digest_of(data_version):
-        raise lake.changed(path, data_version)
+    if digest.text() != data_versions.digest_of(data_version):
+        raise version_content.changed(path, data_version)
     found = negatives.add(data)
     if scans.explored is not None:
         loaded = scans.explored.filter(pl.col("timestamp").is_between(first, last))
@@ -77,15 +79,15 @@ def verify(path: Path, data_version: str, window_days: int | None) -> tuple[int,
     Reads all rows of the version and verifies the digest. Raises InputError: `DataVersionMissing`
     if the version is missing or its content has changed, `NoRowsInWindow`.
     """
-    scans = lake.scan_version(path, data_version)
-    with lake.intact(path, data_version):
+    scans = version_content.scan(path, data_version)
+    with version_content.intact(path, data_version):
         rows = scans.tables["interactions"]
         users, items = _sides(scans)
-        found = lake.content_digest(
+        found = version_content.content_digest(
             scans.declaration, ordered.by_time(rows), users, items, scans.explored
         )
-        if found != lake.digest_of(data_version):
-            raise lake.changed(path, data_version)
+        if found != data_versions.digest_of(data_version):
+            raise version_content.changed(path, data_version)
         return _window(rows, window_days)
 
 
@@ -109,7 +111,7 @@ def _within(parts: Iterator[pl.DataFrame], first: int, last: int) -> Iterator[pl
         yield part.filter(pl.col("timestamp").is_between(first, last))
 
 
-def _sides(scans: lake.Scans) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _sides(scans: version_content.Scans) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Read users and items, each sorted by id."""
     users, items = (lake.sort(name, scans.tables[name].collect()) for name in ("users", "items"))
     return users, items

@@ -26,7 +26,7 @@ from pydantic.alias_generators import to_camel
 
 from recommender_training.common.durable_files import canonical_json, fsync_folder, write_bytes
 from recommender_training.common.errors import InputError
-from recommender_training.data import lake, times
+from recommender_training.data import data_versions, times
 
 FILE = "snapshots.json"
 SCHEMA: Literal["recommender.dev/snapshots/v1"] = "recommender.dev/snapshots/v1"
@@ -53,7 +53,7 @@ class Snapshot(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
 
     taken_at: _Second
-    data_version: str = Field(pattern=lake.VERSION)
+    data_version: str = Field(pattern=data_versions.VERSION)
     rows: int = Field(ge=0)  # of the table of interactions
     new_rows: int = Field(ge=0)
     quarantined_rows: int = Field(ge=0)

@@ -8,7 +8,6 @@ of the last check. `<lake>/checks/trained.json` has the data version of the last
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -16,9 +15,9 @@ from typing import Any
 
 import polars as pl
 
-from recommender_training.common.durable_files import canonical_json, write_bytes
+from recommender_training.common.durable_files import canonical_json, replace_bytes
 from recommender_training.data import compaction, snapshots
-from recommender_training.data.lake import no_newer
+from recommender_training.data.data_versions import no_newer
 from recommender_training.data_checks import profile
 from recommender_training.data_checks.finding import Finding, ranked, worst
 from recommender_training.data_checks.profile import Profile
@@ -54,7 +53,7 @@ def forget(lake: Path, keep: Collection[str], before: int) -> None:
 def write_profile(lake: Path, content: Profile) -> Path:
     """Write a profile."""
     path = _path(lake, str(content["dataVersion"]), "profile", content["windowDays"])
-    _replace(path, content)
+    replace_bytes(path, canonical_json(content))
     return path
 
 
@@ -75,7 +74,7 @@ def write_quarantined(lake: Path, data_version: str, found: Quarantined) -> None
     path = _path(lake, data_version, "aside")
     if not path.exists():
         content = {"quarantine": dict(found.quarantine), "duplicates": dict(found.duplicates)}
-        _replace(path, content)
+        replace_bytes(path, canonical_json(content))
 
 
 def read_quarantined(lake: Path, data_version: str) -> Quarantined | None:
@@ -116,7 +115,7 @@ def write_findings(
         "findings": [finding.to_json() for finding in ranked(findings)],
     }
     path = _path(lake, str(now["dataVersion"]), "findings", now["windowDays"])
-    _replace(path, content)
+    replace_bytes(path, canonical_json(content))
     return path
 
 
@@ -147,7 +146,7 @@ def past_reference(lake: Path, data_version: str, window_days: int | None) -> st
 
 def write_trained(lake: Path, data_version: str) -> None:
     """Record the data version of a training."""
-    _replace(lake / FOLDER / "trained.json", {"dataVersion": data_version})
+    replace_bytes(lake / FOLDER / "trained.json", canonical_json({"dataVersion": data_version}))
 
 
 def read_trained(lake: Path) -> str | None:
@@ -159,13 +158,6 @@ def read_trained(lake: Path) -> str | None:
 def _path(lake: Path, data_version: str, name: str, window_days: int | None = None) -> Path:
     window = "" if window_days is None else f"-{window_days}d"
     return lake / FOLDER / data_version / f"{name}{window}.json"
-
-
-def _replace(path: Path, content: object) -> None:
-    """Write with a rename: a reader sees the old file or the new one."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    write_bytes(part, canonical_json(content))
-    part.rename(path)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -23,7 +23,7 @@ from recommender_training.artifact import reference
 from recommender_training.common.errors import InputError
 from recommender_training.config.declaration import Declaration
 from recommender_training.config.label import Label
-from recommender_training.data import lake, row_times, splits, training_window
+from recommender_training.data import row_times, splits, training_window, version_content
 from recommender_training.data.labels import LABELLED, Labelling, is_positive
 from recommender_training.data_checks import columns, parts, sample
 from recommender_training.data_checks.sample import Sessions
@@ -51,7 +51,7 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
 
     Raises InputError: DataVersionMissing, NoRowsInWindow.
     """
-    scans = lake.scan_version(lake_path, data_version)
+    scans = version_content.scan(lake_path, data_version)
     tables, declared = scans.tables, scans.declaration
     rows = tables["interactions"]
     types = {

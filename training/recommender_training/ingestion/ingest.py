@@ -13,12 +13,14 @@ from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.data import (
     compaction,
+    data_versions,
     declarations,
     lake,
     schema,
     snapshots,
     splits,
     times,
+    version_content,
 )
 from recommender_training.data.snapshots import By, Kept, Snapshot
 from recommender_training.ingestion import id_table, mapped, quarantine_limits, raw
@@ -203,7 +205,7 @@ def _ingest(path: Path, data: raw.RawData) -> tuple[str, pl.DataFrame, int]:
     merged = lake.sort("interactions", pl.concat([present, new]))
     if version is None:
         return "", merged, 0
-    digest = lake.Tables(merged, users, items, raw.declaration()).digest()
-    name = lake.name_version(version, user_version, item_version, digest)
+    digest = version_content.Tables(merged, users, items, raw.declaration()).digest()
+    name = data_versions.name_version(version, user_version, item_version, digest)
     declarations.write(path, name, raw.declaration())
     return name, merged, new.height

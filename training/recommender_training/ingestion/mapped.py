@@ -19,11 +19,13 @@ from recommender_training.config.declaration import Declaration
 from recommender_training.data import (
     bands,
     compaction,
+    data_versions,
     declarations,
     lake,
     ordered,
     row_times,
     schema,
+    version_content,
 )
 from recommender_training.ingestion import (
     conflicts,
@@ -35,6 +37,7 @@ from recommender_training.ingestion import (
     segments,
     source_files,
 )
+from recommender_training.ingestion.batches import Batch, batch_rows
 from recommender_training.ingestion.mapping import Format, Mapping
 from recommender_training.ingestion.quarantine import Quarantine
 from recommender_training.ingestion.source_files import SourceFile
@@ -56,17 +59,6 @@ class Ingested:
 
 
 @dataclass
-class _Batch:
-    """Row counts of a file of interactions, by outcome."""
-
-    file: SourceFile
-    rows: int = 0
-    new: int = 0
-    known: int = 0
-    bad: int = 0
-
-
-@dataclass
 class _Run:
     """One check of a source."""
 
@@ -79,7 +71,7 @@ class _Run:
     ids: id_table.IdReaders
     declaration: Declaration
     columns: dict[str, pl.Schema]  # by table
-    batches: list[_Batch] = field(default_factory=list)
+    batches: list[Batch] = field(default_factory=list)
     segments: set[str] = field(default_factory=set)
     events: list[SourceFile] = field(default_factory=list)  # of the collector, whole
 
@@ -201,7 +193,7 @@ def _fresh(files: list[SourceFile], done: pl.DataFrame) -> list[SourceFile]:
 def _read(run: _Run, number: int, file: SourceFile, segments: pl.DataFrame) -> None:
     """Stage the good rows of a file of interactions and quarantine the bad ones."""
     table = run.mapping.interactions
-    batch = _Batch(file)
+    batch = Batch(file)
     frames = readers.read(file.path, run.kind, run.mapping, "interactions", file.given)
     for frame in frames:
         good, bad = convert.interactions(
@@ -266,7 +258,8 @@ def _write(
         compaction.compact_interactions(run.path)
     version = lake.newest(run.path, "interactions")
     if run.batches:
-        lake.append(run.path, "batches", _batch_rows(run), None)
+        counts = batch_rows(run.batches, run.hash("interactions"))
+        lake.append(run.path, "batches", counts, None)
         compaction.compact_notes(run.path)
     new_rows = sum(batch.new for batch in run.batches)
     rows = lake.scan(run.path, "interactions", run.columns["interactions"])
@@ -274,8 +267,10 @@ def _write(
     if version is None:
         return Ingested("", times, bad_rows, 0, quarantined)
     place_version, places = explored.add(run.path, run.events, run.mapping.ids, run.now)
-    digest = lake.content_digest(run.declaration, ordered.by_time(rows), users, items, places)
-    name = lake.name_version(version, user_version, item_version, digest, place_version)
+    digest = version_content.content_digest(
+        run.declaration, ordered.by_time(rows), users, items, places
+    )
+    name = data_versions.name_version(version, user_version, item_version, digest, place_version)
     declarations.write(run.path, name, run.declaration)
     return Ingested(name, times, bad_rows, new_rows, quarantined)
 
@@ -292,11 +287,3 @@ def _with_new_ids(run: _Run, name: str, rows: pl.DataFrame) -> pl.DataFrame:
     unknown["segment"] = pl.lit(bands.UNKNOWN)
     others = [unknown[column].alias(column) for column in columns.names()[1:]]
     return pl.concat([rows, ids.sort(key).select(key, *others)])
-
-
-def _batch_rows(run: _Run) -> pl.DataFrame:
-    rows = [
-        (b.file.batch, run.hash("interactions"), b.file.name, b.rows, b.new, b.known, b.bad)
-        for b in run.batches
-    ]
-    return pl.DataFrame(rows, schema=schema.BATCHES_SCHEMA, orient="row")

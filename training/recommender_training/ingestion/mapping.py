@@ -1,4 +1,4 @@
-"""The mapping of a source: files and columns of the tables (`--mapping`, camelCase).
+"""The mapping of a source: files and columns of the tables (camelCase).
 
 The other side of this contract is `recommender_operator.api.spec_mapping.DataMapping`; a test
 compares them.
@@ -9,12 +9,10 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
-from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from recommender_training.common.errors import InputError
 from recommender_training.common.section import Section
 from recommender_training.config.declaration import Declaration, Feature, Features, Kind
 from recommender_training.config.label import Label
@@ -263,42 +261,3 @@ class Mapping(Section):
 def field_of(feature: Feature) -> str:
     """Return the field of a declared feature; its dot keeps it apart from all other fields."""
     return f"features.{feature.name}"
-
-
-def parse_mapping(text: str | None, kind: Format) -> Mapping | None:
-    """Read `--mapping`, which is JSON, or `@` and a file that holds it.
-
-    Raises InputError `InvalidMapping` with the field and its limits, or if the format needs a
-    mapping and has none, or takes none and has one.
-    """
-    if kind is Format.MOVIELENS_100K:
-        if text is not None:
-            raise InputError("InvalidMapping", f"the format {kind} takes no --mapping; remove it")
-        return None
-    if text is None:
-        raise InputError(
-            "InvalidMapping",
-            f"the format {kind} needs --mapping, as in --mapping '"
-            '{"interactions": {"files": "events/*", "user": "user_id", "item": "item_id", '
-            '"timestamp": "time", "value": "rating"}}\'',
-        )
-    try:
-        if text.startswith("@"):
-            text = Path(text[1:]).read_text(encoding="utf-8")
-        mapping = Mapping.model_validate(json.loads(text))
-    except ValidationError as error:
-        parts = [
-            f"{'.'.join(map(str, issue['loc']))}={str(issue.get('input'))[:80]!r}: {issue['msg']}"
-            for issue in error.errors()
-        ]
-        raise InputError("InvalidMapping", "--mapping: " + "; ".join(parts)) from error
-    except (OSError, ValueError) as error:
-        raise InputError("InvalidMapping", f"--mapping is not JSON: {error}") from error
-    only_csv = [name for name, table in mapping.tables().items() if table.columns]
-    only_csv += ["csv"] if mapping.csv else []
-    if kind is not Format.CSV and only_csv:
-        raise InputError(
-            "InvalidMapping",
-            f"--mapping: csv and columns apply to the format CSV, not to {kind}; remove them",
-        )
-    return mapping

@@ -96,7 +96,9 @@ class Caches:
         figures.watch_caches(lambda: tuple(self._all()))
 
     async def start(self) -> None:
-        """Start the watches with empty caches."""
+        """Start the watches with empty caches, unless they run."""
+        if self._tasks:
+            return
         self._informers = {
             resource: {
                 namespace: self._informer(resource, namespace) for namespace in self._namespaces
@@ -115,6 +117,13 @@ class Caches:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
         self._informers = {}
+
+    def models(self) -> list[Place]:
+        """Return namespace and name of the models in the caches."""
+        places: set[Place] = set()
+        for informer in self._informers.get(MODELS, {}).values():
+            places |= informer.store.models()
+        return sorted(places)
 
     def ended(self) -> bool:
         """Return whether a watch has ended unexpectedly."""
@@ -159,8 +168,5 @@ class Caches:
                 self._known(namespace, model)
 
     def _wake_all(self) -> None:
-        places: set[Place] = set()
-        for informer in self._informers.get(MODELS, {}).values():
-            places |= informer.store.models()
-        for namespace, model in sorted(places):
+        for namespace, model in self.models():
             self._wake(namespace, model)

@@ -131,6 +131,13 @@ class Store:
             packed=zlib.compress(text_of(kept), FASTEST),
         )
 
+    def same(self, thing: Object) -> Entry | None:
+        """Return the stored entry of this very version of an object; None if there is none."""
+        entry = self._entries.get(place_of(thing))
+        if entry is None or entry.version != version_of(thing):
+            return None
+        return entry if entry.uid == thing["metadata"].get("uid") else None
+
     def put(self, thing: Object) -> bool:
         """Add an object, unless the stored one is as new."""
         place = place_of(thing)

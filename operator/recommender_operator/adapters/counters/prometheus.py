@@ -6,13 +6,12 @@ import asyncio
 import json
 import math
 from collections.abc import Collection, Sequence
-from typing import Any
 
 import aiohttp
 
 from recommender_operator.adapters.counters.port import SampleError, SampleProvider
 from recommender_operator.adapters.pods.http import ExchangeError, exchange
-from recommender_operator.adapters.pods.json_types import json_type
+from recommender_operator.adapters.pods.json_types import json_type, value_of
 from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.analysis.series import PREFIX, canonical
 from recommender_operator.analysis.window import CREATED
@@ -156,12 +155,7 @@ def vector(body: bytes) -> list[tuple[dict[str, str], float]]:
     Raises:
         ValueError: the response is not that of a successful instant query; it is not quoted.
     """
-    try:
-        answer: Any = json.loads(body)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{NO_ANSWER}: invalid JSON at character {error.pos}") from None
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{NO_ANSWER}: {type(error).__name__}") from None
+    answer = value_of(body, f"{NO_ANSWER}: invalid JSON")
     if not isinstance(answer, dict):
         raise ValueError(f"{NO_ANSWER}: {json_type(answer)}, not an object")
     if answer.get("status") != "success":

@@ -14,6 +14,7 @@ from __future__ import annotations
 import collections
 import time
 from collections.abc import Callable, Collection, Iterable
+from typing import TypeVar
 
 from recommender_operator.adapters.kubernetes.port import (
     CONFIGURATIONS,
@@ -37,6 +38,8 @@ REMEMBERED = 16_384
 _DEPTH = 8
 #: Time in seconds before a missing object, or one without a controller, is read again.
 _STRANGER_SECONDS = 30.0
+
+_Known = TypeVar("_Known")
 
 
 class OwnerReader:
@@ -82,13 +85,9 @@ class OwnerReader:
         same = found is not None and found["metadata"]["uid"] == at.uid
         parent = controller_of(found) if found is not None and same else None
         if parent is None:
-            self._strangers[at.uid] = self._clock() + _STRANGER_SECONDS
-            while len(self._strangers) > REMEMBERED:
-                self._strangers.popitem(last=False)
-            return
-        self._parents[at.uid] = parent
-        while len(self._parents) > REMEMBERED:
-            self._parents.popitem(last=False)
+            _remember(self._strangers, at.uid, self._clock() + _STRANGER_SECONDS)
+        else:
+            _remember(self._parents, at.uid, parent)
 
     async def _read(self, namespace: str, at: Controller) -> Object | None:
         kube, name = self._kube, at.name
@@ -110,3 +109,10 @@ class OwnerReader:
             case "jobset.x-k8s.io", "JobSet":
                 return await kube.get(JOB_SETS, namespace, name)
         return None
+
+
+def _remember(memory: collections.OrderedDict[str, _Known], uid: str, known: _Known) -> None:
+    """Add an entry, and forget the oldest ones beyond the bound."""
+    memory[uid] = known
+    while len(memory) > REMEMBERED:
+        memory.popitem(last=False)

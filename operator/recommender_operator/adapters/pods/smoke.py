@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import json
 import math
 from typing import Any
 
 import aiohttp
 
 from recommender_operator.adapters.pods.http import ExchangeError, exchange, pod_url
-from recommender_operator.adapters.pods.json_types import json_type
+from recommender_operator.adapters.pods.json_types import json_type, value_of
 from recommender_operator.adapters.pods.parsing import parsed
 from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.api.spec_mapping import IdKind, IdKinds
@@ -153,12 +152,7 @@ def _check_scores(scores: object, wanted: int) -> None:
 
 
 def _prediction(body: bytes) -> dict[str, Any]:
-    try:
-        answer: Any = json.loads(body)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"the response is not JSON: invalid at character {error.pos}") from None
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"the response is not JSON: {type(error).__name__}") from None
+    answer = value_of(body, "the response is not JSON: invalid")
     predictions = answer.get("predictions") if isinstance(answer, dict) else None
     if not isinstance(predictions, list):
         raise ValueError(f"predictions is {json_type(predictions)}, not an array of one")

@@ -44,7 +44,8 @@ ODD = [
     None, 5, -1, 10**18, True, -1.5, 1e13, NOW, "", "tea", "Ä", "a\nb", "a\x00", "x" * 257,
     "\ud800", [], [5], {"a": 1},
 ]  # fmt: skip
-OTHER = {"experiment": "0a1b2c3d", "probabilities": [0.5], "explored": {}, "sesion": "s"}
+OTHER = {"experiment": "0a1b2c3d", "probabilities": [0.5], "explored": {}, "holdout": {},
+         "sesion": "s"}  # fmt: skip
 
 
 def test_every_field_that_is_checked_by_columns_is_tried_here() -> None:

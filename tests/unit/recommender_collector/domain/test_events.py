@@ -58,6 +58,15 @@ events = st.builds(
     probabilities=st.none() | st.lists(st.floats(0, 1), max_size=3).map(tuple),
     explored=st.none()
     | st.builds(Explored, st.integers(0, 499), st.lists(ids, max_size=3).map(tuple)),
+    holdout=st.none()
+    | st.builds(
+        Exposure,
+        st.from_regex("[0-9a-f]{8}", fullmatch=True),
+        st.just(0),
+        st.sampled_from(["holdout", "others"]),
+        st.floats(1e-9, 1e12),
+        st.just(()),
+    ),
 )
 
 

@@ -20,7 +20,8 @@ from recommender_serving.domain.ids import hashed
 from recommender_training.data import lake
 from recommender_training.data.schema import EXPLORED_SCHEMA, QUARANTINE_SCHEMA
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format, parse_mapping
+from recommender_training.ingestion.mapping import Format
+from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests.unit.recommender_collector.collector_fakes import MemoryLog
 
 NOW = 1_795_000_000

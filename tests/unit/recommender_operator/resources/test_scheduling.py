@@ -15,7 +15,7 @@ from tests.unit.recommender_operator.resources.builder_inputs import (
     of_kind,
     version,
 )
-from tests.unit.recommender_operator.resources.test_manifests import INPUTS
+from tests.unit.recommender_operator.resources.built_manifests import INPUTS
 from tests.unit.recommender_operator.resources.test_train_jobs import group
 
 POOL: dict[str, Any] = {

@@ -12,7 +12,8 @@ from recommender_operator.api import spec_label
 from recommender_operator.api.spec_mapping import DataMapping
 from recommender_training.common.errors import InputError
 from recommender_training.config import label
-from recommender_training.ingestion.mapping import Format, parse_mapping
+from recommender_training.ingestion.mapping import Format
+from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests.mapped_files import INTERACTIONS
 
 VIEW_AND_BUY = INTERACTIONS | {

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from recommender_operator.api import rules_search, spec_export, spec_search, spec_training
+from recommender_operator.api import rules_search, spec_export, spec_hyperparameters, spec_search
 from recommender_operator.api import spec as operator_spec
 from recommender_training.common.errors import InputError
 from recommender_training.config import export as export_settings
@@ -39,7 +39,7 @@ def test_both_sides_know_the_same_faults_and_algorithms() -> None:
 
 
 def test_both_sides_know_the_same_feature_groups() -> None:
-    theirs = [group.value for group in spec_training.FeatureGroup]
+    theirs = [group.value for group in spec_hyperparameters.FeatureGroup]
     assert [group.value for group in FeatureGroup] == theirs
     parsed = parse_config(json.dumps({"hyperparameters": {"features": theirs}}))
     assert list(parsed.hyperparameters.features) == theirs

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.artifact import reference
-from recommender_training.data.lake import Tables
 from recommender_training.data.sessions import SESSION_GAP, sample_requests
+from recommender_training.data.version_content import Tables
 from recommender_training.export import tensors
 from recommender_training.ingestion import raw
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.common.errors import InputError
-from recommender_training.data import lake, snapshots, times
+from recommender_training.data import data_versions, snapshots, times
 from recommender_training.data.snapshots import By, Snapshot
 
 TIME = 1_795_669_203
@@ -193,10 +193,10 @@ def test_fields_of_a_later_release_are_accepted(tmp_path: Path) -> None:
 def test_a_version_is_not_newer_than_itself_or_later_ones() -> None:
     versions = [f"i{i}.u{u}.t0-0123456789abcdef" for i, u in ((1, 0), (2, 0), (2, 1), (3, 0))]
     first, second, third, fourth = versions
-    assert all(lake.no_newer(first, each) for each in versions)
-    assert lake.no_newer(second, third)
-    assert not lake.no_newer(third, second)
-    assert not lake.no_newer(third, fourth), "its users are newer"
+    assert all(data_versions.no_newer(first, each) for each in versions)
+    assert data_versions.no_newer(second, third)
+    assert not data_versions.no_newer(third, second)
+    assert not data_versions.no_newer(third, fourth), "its users are newer"
 
 
 @given(st.integers(0, 253_402_300_799))

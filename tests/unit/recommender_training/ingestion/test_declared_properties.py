@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recommender_training.config.declaration import Feature, Kind, TimeOf
-from recommender_training.data import lake
+from recommender_training.data import version_content
 from recommender_training.ingestion.mapping import Format, Mapping
 from tests.mapped_files import EXTENSIONS, INTERACTIONS, START, check, declare
 
@@ -182,7 +182,7 @@ def data(draw: st.DrawFn) -> Data:
     return Data(columns, rows)
 
 
-def stored(found: lake.Tables, of: Data, table: str, count: int) -> list[list[Any]]:
+def stored(found: version_content.Tables, of: Data, table: str, count: int) -> list[list[Any]]:
     """The values of the table by id; the numbers of an embedding as a list."""
     frame = getattr(found, table).sort(TABLES[table])
     assert frame[TABLES[table]].to_list() == list(range(count))
@@ -224,7 +224,7 @@ def test_every_value_is_read_back_and_no_later_row_changes_it(of: Data, cut: int
             after = check(source, path, of.mapping(kind), kind)
             assert (before.quarantined_rows, after.quarantined_rows) == (0, 0)
             for result, rows in ((before, first), (after, count)):
-                found = lake.read_version(path, result.data_version)
+                found = version_content.read(path, result.data_version)
                 assert found.declaration == of.mapping(kind).declaration
                 for table in TABLES:
                     assert stored(found, of, table, rows) == wanted[table][:rows]

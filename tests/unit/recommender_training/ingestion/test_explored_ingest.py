@@ -10,12 +10,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from recommender_training.data import lake, load
+from recommender_training.data import data_versions, lake, load, version_content
 from recommender_training.ingestion import explored, ingest
 from recommender_training.ingestion.explored import row_of
 from recommender_training.ingestion.ids import hashed
 from recommender_training.ingestion.lines import Lines
-from recommender_training.ingestion.mapping import Format, Ids, Mapping, parse_mapping
+from recommender_training.ingestion.mapping import Format, Ids, Mapping
+from recommender_training.ingestion.mapping_argument import parse_mapping
 
 NOW = 1_795_000_000
 MAPPING = {
@@ -81,7 +82,7 @@ def test_places_are_a_table_of_the_version_under_its_digest(tmp_path: Path) -> N
     source, path = tmp_path / "raw", tmp_path / "lake"
     batch(source, 1, [EVENT])
     version = checked(source, path)
-    tables = lake.read_version(path, version)
+    tables = version_content.read(path, version)
     assert tables.explored is not None
     pool = f"{hashed('mug')} {hashed('jam')}"
     assert tables.explored.rows() == [(hashed("ada"), SECOND, hashed("jam"), 2, pool)]
@@ -100,7 +101,7 @@ def test_places_are_a_table_of_the_version_under_its_digest(tmp_path: Path) -> N
         (path / "declarations" / f"{version}.json").read_text()
     )
     with pytest.raises(Exception, match="no longer hold the content"):
-        lake.read_version(path, changed)
+        version_content.read(path, changed)
 
 
 def test_events_without_places_leave_everything_as_it_was(tmp_path: Path) -> None:
@@ -118,7 +119,7 @@ def test_places_outside_the_loaded_times_are_part_of_the_digest_alone(tmp_path: 
     source, path = tmp_path / "raw", tmp_path / "lake"
     batch(source, 1, [EVENT, EVENT | {"user": "eve", "time": "2026-11-09T01:46:40Z"}])
     version = checked(source, path)
-    table = lake.read_version(path, version).explored
+    table = version_content.read(path, version).explored
     assert table is not None
     assert table.height == 2
     data = load.load(path, version, None)[1]
@@ -160,19 +161,19 @@ def test_a_place_is_read_once_and_earlier_versions_stay_as_they_were(tmp_path: P
     second = checked(source, path)
     heights = {}
     for version in (before, first, second):
-        table = lake.read_version(path, version).explored
+        table = version_content.read(path, version).explored
         heights[version] = None if table is None else table.height
     assert list(heights.values()) == [None, 1, 2]
-    assert lake.no_newer(first, second)
-    assert not lake.no_newer(second, first)
-    assert not lake.no_newer(first, before)
+    assert data_versions.no_newer(first, second)
+    assert not data_versions.no_newer(second, first)
+    assert not data_versions.no_newer(first, before)
 
 
 def test_damaged_rows_are_quarantined_and_fail_no_check(tmp_path: Path) -> None:
     wrong = EVENT | {"user": "eve", "explored": {"place": 3, "pool": ["mug", "jam"]}}
     batch(tmp_path / "raw", 1, [EVENT, wrong, '{"explored": {"place"'])
     version = checked(tmp_path / "raw", tmp_path / "lake")
-    table = lake.read_version(tmp_path / "lake", version).explored
+    table = version_content.read(tmp_path / "lake", version).explored
     assert table is not None
     assert table.height == 1
     bad = pl.read_delta(str(tmp_path / "lake" / "quarantine")).sort("line")

@@ -9,7 +9,7 @@ import pytest
 from deltalake import DeltaTable
 
 from recommender_training.common.errors import InputError
-from recommender_training.data import lake, schema
+from recommender_training.data import lake, schema, version_content
 from recommender_training.ingestion import ingest, raw
 from recommender_training.samples import synthetic
 
@@ -62,8 +62,8 @@ def test_new_rows_make_a_new_version_and_the_old_one_stays_readable(
     second = ingest.check(raw_folder, path)
     assert second.data_version != first.data_version
     assert (second.rows, second.new_rows) == (first.rows + 1, 1)
-    assert lake.read_version(path, first.data_version).interactions.height == first.rows
-    assert lake.read_version(path, second.data_version).interactions.height == second.rows
+    assert version_content.read(path, first.data_version).interactions.height == first.rows
+    assert version_content.read(path, second.data_version).interactions.height == second.rows
 
 
 def test_a_changed_user_is_a_new_version(raw_folder: Path, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_changed_user_is_a_new_version(raw_folder: Path, tmp_path: Path) -> No
     (raw_folder / "synthetic.user").write_text(text.replace("engineer", "pilot"))
     second = ingest.check(raw_folder, tmp_path / "lake")
     assert second.data_version != first.data_version
-    users = lake.read_version(tmp_path / "lake", second.data_version).users
+    users = version_content.read(tmp_path / "lake", second.data_version).users
     assert "pilot" in users["occupation"].to_list()
 
 
@@ -149,5 +149,5 @@ def test_a_version_whose_content_was_changed_is_refused(raw_folder: Path, tmp_pa
     other = "0" * 16 if not result.data_version.endswith("0" * 16) else "1" * 16
     for version in (result.data_version[:-16] + other, "latest", "i9.u0.t0-" + "0" * 16):
         with pytest.raises(InputError) as caught:
-            lake.read_version(tmp_path / "lake", version)
+            version_content.read(tmp_path / "lake", version)
         assert caught.value.reason == "DataVersionMissing"

@@ -11,9 +11,10 @@ import pytest
 
 from recommender_training.cli import main
 from recommender_training.common.errors import InputError
-from recommender_training.data import lake
+from recommender_training.data import version_content
 from recommender_training.ingestion import ingest, look, propose
-from recommender_training.ingestion.mapping import Format, parse_mapping
+from recommender_training.ingestion.mapping import Format
+from recommender_training.ingestion.mapping_argument import parse_mapping
 from recommender_training.samples import shop
 from recommender_training.samples.shop_settings import RawFormat, Settings
 from tests.mapped_files import START, write
@@ -94,7 +95,7 @@ def test_a_check_reads_the_generated_shop_by_the_proposal(tmp_path: Path, kind: 
     assert found.kind is Format(kind)
     mapping = parse_mapping(json.dumps(found.mapping), found.kind)
     result = ingest.check(tmp_path / "raw", tmp_path / "lake", kind=found.kind, mapping=mapping)
-    tables = lake.read_version(tmp_path / "lake", result.data_version)
+    tables = version_content.read(tmp_path / "lake", result.data_version)
     assert result.quarantined_rows == 0
     declared = {each.name: each.kind.value for each in tables.declaration.items}
     assert declared["embedding"] == "Embedding"
@@ -251,7 +252,7 @@ def test_rows_of_users_that_begin_at_a_time_become_a_history(
     assert f"{int(repeated)} of 2 repeat an id" in line.warning
     mapping = parse_mapping(json.dumps(found.mapping), found.kind)
     result = ingest.check(tmp_path / "raw", tmp_path / "lake", kind=found.kind, mapping=mapping)
-    users = lake.read_version(tmp_path / "lake", result.data_version).users
+    users = version_content.read(tmp_path / "lake", result.data_version).users
     assert users["valid_from"].drop_nulls().len() == 2
 
 

@@ -18,7 +18,8 @@ from polars.testing import assert_frame_equal
 from recommender_training.common.arrays import Floats
 from recommender_training.common.errors import InputError
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format, parse_mapping
+from recommender_training.ingestion.mapping import Format
+from recommender_training.ingestion.mapping_argument import parse_mapping
 from recommender_training.samples import shop, shop_visits, shop_world
 from recommender_training.samples.shop_settings import (
     SLOTS,

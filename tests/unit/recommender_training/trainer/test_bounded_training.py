@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.common.errors import InputError
-from recommender_training.data import declarations, lake, ordered
+from recommender_training.data import declarations, ordered, version_content
 from recommender_training.data import load as load_data
 from recommender_training.data.dataset import Dataset, build
 from recommender_training.data_checks import sample
@@ -88,7 +88,10 @@ def test_a_fit_by_batch_learns_what_one_that_kept_all_learns(
 
 @pytest.mark.parametrize("days", [None, 60])
 def test_the_data_read_in_parts_are_those_of_the_whole_tables(
-    trained: Trained, tables: lake.Tables, monkeypatch: pytest.MonkeyPatch, days: int | None
+    trained: Trained,
+    tables: version_content.Tables,
+    monkeypatch: pytest.MonkeyPatch,
+    days: int | None,
 ) -> None:
     monkeypatch.setattr(ordered, "PART_ROWS", 500)
     side, data = load_data.load(trained.lake, trained.data_version, days)
@@ -96,7 +99,7 @@ def test_the_data_read_in_parts_are_those_of_the_whole_tables(
     if days is not None:
         rows = rows.filter(pl.col("timestamp") > pl.col("timestamp").max() - days * 86_400)
         assert 0 < rows.height < tables.interactions.height
-    whole = build(lake.Tables(rows, tables.users, tables.items, tables.declaration))
+    whole = build(version_content.Tables(rows, tables.users, tables.items, tables.declaration))
     assert side.users.equals(tables.users)
     for name in ("user", "item", "value", "time"):
         one, other = getattr(data.events, name), getattr(whole.events, name)
@@ -104,7 +107,7 @@ def test_the_data_read_in_parts_are_those_of_the_whole_tables(
 
 
 def test_other_rows_than_those_of_the_version_are_refused(
-    trained: Trained, tables: lake.Tables
+    trained: Trained, tables: version_content.Tables
 ) -> None:
     digest = trained.data_version[-16:]
     other = trained.data_version.replace(digest, digest[1:] + ("0" if digest[0] != "0" else "1"))

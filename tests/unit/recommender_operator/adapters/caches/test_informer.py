@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from recommender_operator.adapters.caches.informer import Informer, Observer, Rhythm
-from recommender_operator.adapters.caches.store import Store
+from recommender_operator.adapters.caches.store import Entry, Store
 from recommender_operator.adapters.caches.watching import Page, Scope
-from recommender_operator.adapters.kubernetes.port import KubeError
+from recommender_operator.adapters.kubernetes.port import KubeError, Object
 from tests.unit.recommender_operator.adapters.caches.fake_source import SCOPE, FakeSource, thing
 
 
@@ -132,6 +132,40 @@ async def test_the_resync_finds_a_deletion_that_the_watch_has_missed() -> None:
         world.source.end()
         await world.until(lambda: world.names() == {"b"})
         assert world.lists == ["start", "resync"]
+
+
+async def test_the_resync_stores_only_what_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    for name in "abc":
+        world.source.put(name)
+    async with world.running():
+        stored: list[str] = []
+        entry = world.informer.store.entry
+
+        def counted(about: Object) -> Entry:
+            stored.append(about["metadata"]["name"])
+            return entry(about)
+
+        monkeypatch.setattr(world.informer.store, "entry", counted)
+        world.source.put("b", model="books")
+        world.time += 700
+        world.source.end()
+        await world.until(lambda: world.lists == ["start", "resync"])
+        assert stored == ["b"]
+        assert world.names() == set("abc")
+
+
+async def test_a_restored_server_may_have_another_object_of_a_version_that_is_stored() -> None:
+    world = World()
+    written = world.source.put("a")
+    world.source.put("b")
+    async with world.running():
+        version = int(written["metadata"]["resourceVersion"])
+        world.source.version = version
+        world.source.objects = {"a": thing("a", version, model="books")}
+        world.source.end(KubeError("expired", status=410))
+        await world.until(lambda: world.names() == {"a"})
+        assert world.informer.store.models() == {("team", "books")}
 
 
 async def test_a_server_restored_from_a_backup_replaces_the_cache() -> None:

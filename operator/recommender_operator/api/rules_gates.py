@@ -1,0 +1,54 @@
+"""CEL rules of the gates of `spec.evaluation`: limits that go together with the metric."""
+
+from __future__ import annotations
+
+from recommender_operator.api.spec_gates import (
+    WITH_CHAMPION_DIFFERENCE,
+    WITH_INTERVAL,
+    GateMetric,
+)
+
+
+def _names(metrics: frozenset[GateMetric]) -> tuple[str, str]:
+    """Return the metrics as a CEL list, and as text."""
+    names = [metric.value for metric in GateMetric if metric in metrics]
+    return "[" + ", ".join(f"'{name}'" for name in names) + "]", ", ".join(names)
+
+
+_INTERVALS, _INTERVALS_TEXT = _names(WITH_INTERVAL)
+_DIFFERENCES, _DIFFERENCES_TEXT = _names(WITH_CHAMPION_DIFFERENCE)
+
+GATE = (
+    (
+        "has(self.min) || has(self.max) || has(self.championMargin)",
+        "a gate requires at least one of min, max and championMargin",
+    ),
+    (
+        "!has(self.min) || !has(self.max) || self.min <= self.max",
+        "min of a gate must not be above its max",
+    ),
+    (
+        "!has(self.judgeBy) || self.judgeBy != 'Interval' || "
+        f"!(has(self.min) || has(self.max)) || self.metric in {_INTERVALS}",
+        f"judgeBy Interval with min or max requires a metric with an interval: {_INTERVALS_TEXT}",
+    ),
+    (
+        "!has(self.judgeBy) || self.judgeBy != 'Interval' || "
+        f"!has(self.championMargin) || self.metric in {_DIFFERENCES}",
+        "judgeBy Interval with championMargin requires a metric that is compared with the "
+        f"champion on the same rows: {_DIFFERENCES_TEXT}",
+    ),
+    (
+        "!has(self.required) || self.metric == 'offPolicyGain'",
+        "required applies to offPolicyGain: without a value of another metric a version "
+        "always fails",
+    ),
+    (
+        "!has(self.championMargin) || self.metric != 'offPolicyGain'",
+        "offPolicyGain is a difference to the champion: set min instead of championMargin",
+    ),
+    (
+        "!has(self.max) || self.metric != 'offPolicyGain'",
+        "offPolicyGain is a gain, of which no version has too much: set min instead of max",
+    ),
+)

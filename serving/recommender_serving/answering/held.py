@@ -1,0 +1,44 @@
+"""Answer users of the holdout: from the fallbacks alone, and apart from all other users.
+
+The model is never asked, no answer is kept for or taken from others, and nothing counts for the
+version: not its requests, its fallbacks, its latency or its drift.
+"""
+
+from __future__ import annotations
+
+from recommender_serving.answering.cache import Answers
+from recommender_serving.answering.history import History
+from recommender_serving.domain.types import Answer, RecommendRequest
+from recommender_serving.monitoring import calls
+from recommender_serving.monitoring.metrics import Metrics
+
+
+class Held:
+    """Answers and counts requests of the holdout."""
+
+    def __init__(
+        self, fallbacks: Answers, metrics: Metrics, history: History | None = None
+    ) -> None:
+        self._fallbacks = fallbacks
+        self._metrics = metrics
+        self._history = history
+
+    async def answer(self, request: RecommendRequest, deadline: float | None = None) -> Answer:
+        """Answer, by the time `deadline` of the event loop."""
+        self._metrics.started()  # autoscalers have to know of this work too
+        call = calls.current()
+        if call is not None:
+            call.asked(request.user_id)
+        try:
+            if self._history is not None:
+                request = await self._history.complete(request)
+            answer = await self._fallbacks.answer(request, deadline)
+        except Exception:
+            self._metrics.holdout.failed()
+            raise
+        finally:
+            self._metrics.ended()
+        self._metrics.holdout.answered(answer.source)
+        if call is not None:
+            call.answered(answer.source)
+        return answer

@@ -1,0 +1,73 @@
+"""What a simulated serving pod answers: counters that grow with time, and one inference."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+
+#: Requests per second that each pod reports.
+RATE = 30
+BUCKETS = ("0.005", "0.01", "0.05", "0.1", "0.5", "5", "+Inf")
+
+
+def page(model: str, version: str, age: float) -> bytes:
+    """Return the metrics page of a pod after this number of seconds."""
+    own, served = f'model="{model}",version="{version}"', int(age * RATE)
+    lines = [
+        f'recommender_requests_total{{{own},outcome="ok"}} {served}',
+        f'recommender_requests_total{{{own},outcome="error"}} 0',
+        f'recommender_answers_total{{{own},source="model"}} {served}',
+        f"recommender_sessions_total{{{own}}} {served}",
+    ]
+    for edge in BUCKETS:
+        count = 0 if edge == "0.005" else served
+        name = "recommender_request_duration_seconds_bucket"
+        lines.append(f'{name}{{{own},le="{edge}"}} {count}')
+    return ("\n".join(lines) + "\n").encode()
+
+
+PREDICTION = json.dumps(
+    {
+        "predictions": [
+            {
+                "items": list(range(1, 11)),
+                "scores": [round(0.9 - i / 20, 3) for i in range(10)],
+                "source": "model",
+            }
+        ]
+    }
+).encode()
+
+
+class Answering(asyncio.Protocol):
+    """The two requests of the operator to a pod, over a connection that stays open."""
+
+    def __init__(self, model: str, version: str, born: float) -> None:
+        self._model, self._version, self._born = model, version, born
+        self._rest = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._out = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._rest += data
+        while b"\r\n\r\n" in self._rest:
+            head, _, rest = self._rest.partition(b"\r\n\r\n")
+            length = 0
+            for line in head.lower().split(b"\r\n"):
+                if line.startswith(b"content-length:"):
+                    length = int(line.partition(b":")[2])
+            if len(rest) < length:
+                return
+            self._rest = rest[length:]
+            self._answer(head.startswith(b"GET"))
+
+    def _answer(self, counters: bool) -> None:
+        kind, body = "application/json", PREDICTION
+        if counters:
+            age = time.monotonic() - self._born
+            kind, body = "text/plain; version=0.0.4", page(self._model, self._version, age)
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+        self._out.write(head.encode() + body)

@@ -1,0 +1,116 @@
+"""Impressions of a holdout's measure count as an experiment, beside the one of versions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from recommender_collector.domain.books import Books
+from recommender_collector.domain.checks import InvalidEvent
+from recommender_collector.domain.effects import number
+from recommender_collector.domain.events import Event, Exposure, Kind, entry_of, line_of
+from recommender_collector.domain.experiments import Changes, Known, Spans
+from recommender_collector.domain.rows import archived
+from recommender_collector.domain.validation import event_of
+from recommender_serving.domain.holdouts import HELD, OTHERS
+from tests.unit.recommender_collector.collector_samples import NOW, click, rules
+
+AT, MINUTE = 1_795_000_000_000, 60_000
+SPANS = Spans(window=60 * MINUTE, late=130 * MINUTE)
+MEASURE, EXPERIMENT = "5c0ffee5", "0a1b2c3d"
+HOLDOUT = {"id": MEASURE, "group": HELD, "cap": 500}
+SHOWN = {"id": "e1", "kind": "impression", "user": "ada", "items": ["tea"], "holdout": HOLDOUT}
+
+
+def impression(user: str, group: str | None, arm: str | None = None, **more: Any) -> Event:
+    measured = None if group is None else Exposure(MEASURE, 0, group, 500.0)
+    exposure = None if arm is None else Exposure(EXPERIMENT, 3, arm, 100.0)
+    return Event(
+        f"{user}-i", Kind.IMPRESSION, user, ("tea",), AT, version="shop-1", exposure=exposure,
+        holdout=measured, **more,
+    )  # fmt: skip
+
+
+def clicked(user: str, after: int = MINUTE) -> Event:
+    return Event(f"{user}-c{after}", Kind.CLICK, user, ("tea",), AT + after)
+
+
+def booked(*entries: Event) -> Changes:
+    books = Books({}, AT + 5 * MINUTE, SPANS)
+    assert books.concerned(entries)
+    books.take(entries, Known())
+    books.recount({})
+    return books.finish({}, {}, {}, {})
+
+
+def told(changes: Changes, key: tuple[str, int, str]) -> Any:
+    """What the operator reads of an arm."""
+    return changes.moments[key].shown(key[2])
+
+
+def test_the_group_of_a_user_is_kept() -> None:
+    event = event_of(SHOWN, rules(), NOW)
+    assert event.holdout == Exposure(MEASURE, 0, HELD, 500.0)
+    assert event.exposure is None
+    assert event_of({**SHOWN, "holdout": None}, rules(), NOW).holdout is None
+    # An answer without items is one that the user got.
+    assert event_of({**SHOWN, "items": []}, rules(), NOW).items == ()
+
+
+@pytest.mark.parametrize(
+    ("field", "raw"),
+    [
+        ("holdout", {**SHOWN, "holdout": True}),
+        ("holdout", {**SHOWN, "holdout": {}}),
+        ("holdout", {**SHOWN, "holdout": {**HOLDOUT, "phase": 0}}),
+        ("holdout", click(holdout=HOLDOUT)),
+        ("holdout.id", {**SHOWN, "holdout": {**HOLDOUT, "id": "5C0FFEE5"}}),
+        ("holdout.group", {**SHOWN, "holdout": {**HOLDOUT, "group": "a b"}}),
+        ("holdout.cap", {**SHOWN, "holdout": {**HOLDOUT, "cap": 0}}),
+        ("holdout.cap", {**SHOWN, "holdout": {**HOLDOUT, "cap": True}}),
+    ],
+)
+def test_a_wrong_group_names_the_part_the_value_and_the_remedy(
+    field: str, raw: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidEvent) as caught:
+        event_of(raw, rules(), NOW)
+    assert caught.value.field == field
+    assert len(str(caught.value).partition("; ")[2]) > 10
+
+
+@pytest.mark.parametrize("arm", [None, "shop-1"])
+def test_the_log_and_the_archive_have_the_group(arm: str | None) -> None:
+    event = impression("ada", OTHERS, arm)
+    assert entry_of(line_of(event)) == event
+    row = orjson.loads(archived(event))
+    assert row["holdout"] == {"id": MEASURE, "group": OTHERS, "cap": 500.0}
+    assert row.get("experiment") == (None if arm is None else EXPERIMENT)
+
+
+def test_a_user_counts_in_the_measure_and_in_the_experiment() -> None:
+    found = booked(
+        impression("ada", OTHERS, "shop-1"), impression("bob", HELD), impression("eve", None),
+        clicked("ada"), clicked("bob"),
+    )  # fmt: skip
+    users = {key: moments.users for key, moments in found.moments.items() if " " not in key[2]}
+    assert users == {
+        (MEASURE, 0, OTHERS): 1, (MEASURE, 0, HELD): 1, (EXPERIMENT, 3, "shop-1"): 1,
+    }  # fmt: skip
+    assert {told(found, key)["sums"]["clicks"] for key in users} == {1}
+
+
+def test_a_group_is_no_version_that_could_disagree() -> None:
+    found = booked(impression("ada", HELD, "shop-2"))
+    assert told(found, (MEASURE, 0, HELD))["disagreed"] == 0
+    assert told(found, (EXPERIMENT, 3, "shop-2"))["disagreed"] == 1
+
+
+def test_acts_of_users_outside_of_the_groups_do_not_wait_in_the_store() -> None:
+    """Most users of a measure are in no group, and would fill the store."""
+    found = booked(impression("ada", HELD), clicked("eve"))
+    assert found.early.get(number("eve")) is None
+    found = booked(impression("ada", None, "shop-1"), clicked("eve"))
+    assert found.early.get(number("eve")) is not None

@@ -1,0 +1,23 @@
+"""How many pods of a version may be missing during an update or a drain of a node."""
+
+from __future__ import annotations
+
+import pytest
+
+from recommender_operator.resources import disruption, labels
+from tests.unit.recommender_operator.resources.built_manifests import Golden, standard
+
+
+@pytest.mark.parametrize(("replicas", "missing"), [(1, 0), (2, 1), (9, 1)])
+def test_of_several_pods_one_may_be_missing_and_the_only_one_is_replaced_first(
+    replicas: int, missing: int
+) -> None:
+    update = disruption.strategy(replicas)["rollingUpdate"]
+    assert update == {"maxSurge": 1, "maxUnavailable": missing}
+
+
+def test_a_disruption_budget_is_as_expected(golden: Golden) -> None:
+    stored = standard()
+    stored["metadata"]["uid"] = "uid-service"
+    component = labels.Component.TRANSFORMER
+    golden("disruption_budget", disruption.budget("movies", "movies-0123abcd", component, stored))

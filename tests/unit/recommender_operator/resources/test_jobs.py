@@ -1,0 +1,191 @@
+"""Jobs equal the golden files, and the training command reads their arguments."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+
+from recommender_operator.api.spec import Resources
+from recommender_operator.api.spec_mapping import DataMapping
+from recommender_operator.observed import JobKind
+from recommender_operator.resources import jobs
+from recommender_training.cli import main, options
+from recommender_training.data_checks.policy import parse_checks
+from recommender_training.ingestion.mapping import Format
+from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
+from tests.unit.recommender_operator.resources.built_manifests import (
+    MAPPING,
+    PAST,
+    Golden,
+    command_of,
+    job,
+    scheduled,
+)
+
+
+@pytest.mark.parametrize("kind", list(JobKind))
+def test_a_job_is_as_expected(kind: JobKind, golden: Golden) -> None:
+    golden(f"job_{kind.value}", job(kind))
+
+
+def test_the_check_of_mapped_files_is_as_expected(golden: Golden) -> None:
+    source = {"claimName": "raw", "path": "shop", "format": "CSV", "mapping": MAPPING}
+    owner = model(data={"source": source})
+    spec = version().spec.model_copy(update={"data": owner.spec.data})
+    mapped = dataclasses.replace(version(), spec=spec)
+    manifest = jobs.job(owner, mapped, JobKind.CHECK, 1, {}, OPTIONS)
+    golden("job_check_mapped", manifest)
+    command = manifest["spec"]["template"]["spec"]["containers"][0]["command"]
+    text = command[command.index("--mapping") + 1]
+    # the kubelet turns `$$` into `$`; a bare `$(HOME)` it would expand
+    assert "$(" not in text.replace("$$", "")
+    assert DataMapping.model_validate_json(text.replace("$$", "$")) == (
+        owner.spec.data.source.mapping
+    )
+
+
+def test_the_check_gets_non_default_settings_and_the_data_to_compare_with() -> None:
+    checks = {"maxVolumeDrop": 0.2, "alpha": 0.01, "levels": {"shift": "Block", "lost": "Block"}}
+    data = {"source": {"claimName": "raw"}, "checks": checks}
+    spec = version().spec.model_copy(update={"data": model(data=data).spec.data})
+    reported = dataclasses.replace(version(), spec=spec)
+    inputs = {"against": "i3.u1.t0-00ff"}
+    manifest = jobs.job(model(), reported, JobKind.CHECK, 1, inputs, OPTIONS)
+    command = manifest["spec"]["template"]["spec"]["containers"][0]["command"]
+    arguments = main.parser().parse_args(command[1:])
+    assert arguments.checks == '{"levels":{"shift":"Block"},"maxVolumeDrop":0.2}'
+    assert arguments.against == "i3.u1.t0-00ff"
+    taken = parse_checks(arguments.checks).model_dump(mode="json", by_alias=True)
+    assert taken == spec.data.checks.model_dump(mode="json", by_alias=True)
+
+
+def long_features(count: int) -> list[dict[str, Any]]:
+    text = "\U0001f3ac" * 64
+    return [
+        {"name": f"f{number:039}", "kind": "Numeric", "column": text, "missing": [text] * 10,
+         "edges": [-1.2345678901234567e14 + place * 1e10 for place in range(100)],
+         "minimum": -9.2345678901234567e14, "maximum": 9.2345678901234567e14,
+         "fairness": True}
+        for number in range(count)
+    ]  # fmt: skip
+
+
+def test_the_longest_mapping_fits_the_arguments_of_a_process() -> None:
+    column, name = "\U0001f3ac" * 64, {"files": "x" * 253, "columns": ["$" * 64] * 100}
+    types = [{"type": f"{number:064}", "value": 5} for number in range(50)]
+    features = long_features(150)
+    mapping = {
+        "interactions": {**name, "user": column, "item": column, "session": column,
+                         "timestamp": column, "segment": column, "eventType": column,
+                         "eventTypes": types, "features": features[:50]},
+        "users": {**name, "id": column, "features": features[50:100]},
+        "items": {**name, "id": column, "features": features[100:]},
+    }  # fmt: skip
+    source = {"claimName": "raw", "format": "CSV", "mapping": mapping}
+    spec = version().spec.model_copy(update={"data": model(data={"source": source}).spec.data})
+    mapped = dataclasses.replace(version(), spec=spec)
+    manifest = jobs.job(model(), mapped, JobKind.CHECK, 1, {}, OPTIONS)
+    command = manifest["spec"]["template"]["spec"]["containers"][0]["command"]
+    sizes = [len(part.encode()) for part in command]
+    assert max(sizes) < 128 * 1024  # MAX_ARG_STRLEN of Linux
+    assert sum(sizes) < 1024 * 1024  # half of what Linux allows with the environment
+    arguments = main.parser().parse_args([part.replace("$$", "$") for part in command[1:]])
+    found = options.mapping(arguments, Format.CSV)
+    assert found is not None
+    assert [len(table.features) for table in found.tables().values()] == [50, 50, 50]
+    assert found.tables()["users"].columns == ("$" * 64,) * 100
+
+
+def test_the_job_after_a_deleted_model_is_as_expected(golden: Golden) -> None:
+    inputs = {"paths": "artifacts/movies,staging/movies,lake/movies"}
+    golden("job_remove_model", jobs.job(model(), None, JobKind.REMOVE, 0, inputs, OPTIONS))
+
+
+def test_only_ingesting_jobs_mount_the_raw_data_and_read_only() -> None:
+    for kind in JobKind:
+        volumes = job(kind)["spec"]["template"]["spec"]["volumes"]
+        data = [volume for volume in volumes if volume["name"] == "data"]
+        assert bool(data) == (kind in (JobKind.CHECK, JobKind.SNAPSHOT))
+        assert all(volume["persistentVolumeClaim"]["readOnly"] for volume in data)
+
+
+@pytest.mark.parametrize(
+    ("pin", "arguments"),
+    [
+        ({"version": PAST}, ["--data-version", PAST]),
+        ({"asOf": "2026-11-01T06:00:00Z"}, ["--as-of", "2026-11-01T06:00:00+00:00"]),
+    ],
+)
+def test_a_check_of_an_earlier_data_version_mounts_only_the_tables(
+    pin: dict[str, str], arguments: list[str]
+) -> None:
+    spec = version().spec.model_copy(update={"data": scheduled(**pin).spec.data})
+    pinned = dataclasses.replace(version(), spec=spec)
+    manifest = jobs.job(scheduled(), pinned, JobKind.CHECK, 1, {}, OPTIONS)
+    volumes = manifest["spec"]["template"]["spec"]["volumes"]
+    assert [volume["name"] for volume in volumes] == ["store", "tmp"]
+    command = command_of(manifest)
+    assert command[2:4] == arguments
+    assert not {"--source", "--format", "--mapping", "--max-quarantined-share"} & set(command)
+    main.parser().parse_args(command[1:])
+
+
+def test_the_snapshot_job_has_a_valid_command_and_expires() -> None:
+    manifest = job(JobKind.SNAPSHOT)
+    arguments = main.parser().parse_args(command_of(manifest)[1:])
+    assert (arguments.verb, arguments.keep_snapshots) == ("snapshot", 48)
+    assert arguments.keep == [PAST, "i4.u1.t0-00000000000000ff"]
+    assert manifest["spec"]["ttlSecondsAfterFinished"] == 3600
+    assert manifest["metadata"]["name"] == "movies-snapshot-29454480"
+    assert manifest["metadata"]["ownerReferences"][0]["kind"] == "RecommenderModel"
+
+
+def test_no_snapshot_is_built_for_a_model_without_a_schedule() -> None:
+    with pytest.raises(KeyError, match=r"data\.snapshots"):
+        jobs.job(model(), None, JobKind.SNAPSHOT, 1, {}, OPTIONS)
+
+
+def test_a_job_without_its_input_is_not_built() -> None:
+    with pytest.raises(KeyError, match="data_version"):
+        jobs.job(model(), version(), JobKind.TRAIN, 0, {}, OPTIONS)
+
+
+def test_files_are_removed_by_a_job_that_outlives_their_version() -> None:
+    assert job(JobKind.REMOVE)["metadata"]["ownerReferences"][0]["kind"] == "RecommenderModel"
+    assert job(JobKind.TRAIN)["metadata"]["ownerReferences"][0]["kind"] == "ModelVersion"
+
+
+def test_the_training_job_gets_the_training_section_as_one_argument() -> None:
+    command = job(JobKind.TRAIN)["spec"]["template"]["spec"]["containers"][0]["command"]
+    config = json.loads(command[command.index("--config") + 1])
+    assert config | {"workers": 1} == version().spec.training.dump()
+    assert "workers" not in config, "a training image of before refuses what it does not know"
+
+
+def test_the_training_job_gets_the_champions_artifact_if_there_is_one_to_compare_with() -> None:
+    inputs = {"data_version": "7-abc"}
+    champion = {"champion_path": "artifacts/movies/ab", "champion_digest": "sha256:" + "ab" * 32}
+
+    def command(reported: dict[str, str]) -> list[str]:
+        built = jobs.job(model(), version(), JobKind.TRAIN, 1, reported, OPTIONS)
+        words: list[str] = built["spec"]["template"]["spec"]["containers"][0]["command"]
+        return words
+
+    alone, compared = command(inputs), command(inputs | champion)
+    options = ["--champion-artifact", "/store/artifacts/movies/ab",
+               "--champion-digest", champion["champion_digest"]]  # fmt: skip
+    assert [word for word in compared if word not in alone] == options
+    assert compared[compared.index(options[0]) :][:4] == options
+
+
+@pytest.mark.parametrize(
+    ("cpu", "limit", "threads"),
+    [("500m", None, 1), ("2", None, 2), ("1500m", None, 2), ("1", "4", 4), ("0.5", None, 1)],
+)
+def test_a_job_uses_as_many_threads_as_it_has_cores(
+    cpu: str, limit: str | None, threads: int
+) -> None:
+    assert jobs.threads_for(Resources(cpu=cpu, cpu_limit=limit)) == threads

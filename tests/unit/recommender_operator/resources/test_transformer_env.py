@@ -1,0 +1,149 @@
+"""The transformer understands the variables that the operator sets from the resource."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import pytest
+
+from recommender_operator.api.spec_serving import Hide
+from recommender_operator.observed import ModelObject
+from recommender_operator.resources import inference_service
+from recommender_operator.resources.options import Options
+from recommender_operator.resources.transformer_env import variables
+from recommender_serving.process import settings as serving_settings
+from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
+from tests.unit.recommender_operator.resources.built_manifests import MAPPING
+
+
+def _environment(options: Options, of: ModelObject | None = None) -> dict[str, str]:
+    """The variables of the transformer, which its command takes."""
+    built = inference_service.standard(of or model(), version(), options)
+    (container,) = built["spec"]["transformer"]["containers"]
+    environment = {each["name"]: each["value"] for each in container["env"]}
+    serving_settings.parse(["serve", *container["args"]], environment)
+    return environment
+
+
+def test_transformers_of_the_collectors_namespace_alone_get_its_store() -> None:
+    url = "redis://store.team.svc:6379/0"
+    own = dataclasses.replace(OPTIONS, store_url=url, store_namespace="team")
+    assert _environment(own)["RECOMMENDER_STORE_URL"] == url
+    assert _environment(own)["RECOMMENDER_HIDE"] == "Interacted,Bought,Disliked"
+    for others in (OPTIONS, dataclasses.replace(own, store_namespace="news")):
+        assert not {"RECOMMENDER_STORE_URL", "RECOMMENDER_HIDE"} & set(_environment(others))
+
+
+def test_transformers_log_as_the_installation_says_and_by_default_without_a_variable() -> None:
+    said = dataclasses.replace(
+        OPTIONS, serving_log_level="DEBUG", serving_log_format="text", serving_log_user_salt="s"
+    )
+    names = ("LOG_LEVEL", "LOG_FORMAT", "LOG_USER_SALT")
+    given = [_environment(said)[f"RECOMMENDER_{name}"] for name in names]
+    assert given[:2] == ["DEBUG", "text"]
+    assert not {f"RECOMMENDER_{name}" for name in names} & set(_environment(OPTIONS))
+
+
+def test_a_namespace_gets_a_key_of_its_own_for_the_users_in_its_logs() -> None:
+    said = dataclasses.replace(OPTIONS, serving_log_user_salt="a long secret")
+    keys = set()
+    for namespace in ("team", "team", "other"):
+        of = dataclasses.replace(model(), namespace=namespace)
+        found = {v["name"]: v["value"] for v in variables(of, version(), said)}
+        keys.add(found["RECOMMENDER_LOG_USER_SALT"])
+    assert len(keys) == 2
+    assert all(re.fullmatch("[0-9a-f]{32}", key) for key in keys)
+
+
+def test_transformers_export_traces_if_there_is_a_receiver() -> None:
+    said = dataclasses.replace(OPTIONS, tracing_endpoint="http://otel:4318", tracing_ratio=0.5)
+    environment = _environment(said)
+    assert environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel:4318"
+    assert environment["OTEL_TRACES_SAMPLER_ARG"] == "0.5"
+    assert not [name for name in _environment(OPTIONS) if name.startswith("OTEL")]
+
+
+@pytest.mark.parametrize("hide", [(), tuple(Hide)])
+def test_the_transformer_understands_what_the_resource_leaves_out(hide: tuple[Hide, ...]) -> None:
+    own = dataclasses.replace(OPTIONS, store_url="redis://store:6379/0", store_namespace="team")
+    of = model(serving={"hide": [each.value for each in hide]})
+    built = inference_service.standard(of, version(), own)
+    (container,) = built["spec"]["transformer"]["containers"]
+    environment = {each["name"]: each["value"] for each in container["env"]}
+    parsed = serving_settings.parse(["serve", *container["args"]], environment)
+    assert isinstance(parsed, serving_settings.ServeSettings)
+    assert sorted(parsed.hide) == sorted(each.value for each in hide)
+
+
+def test_transformers_report_the_share_of_impressions_that_the_resource_wants() -> None:
+    url = "http://collector.team.svc"
+    own = dataclasses.replace(OPTIONS, collector_url=url, store_namespace="team")
+    names = {"RECOMMENDER_COLLECTOR_URL", "RECOMMENDER_IMPRESSIONS"}
+    assert not names & set(_environment(own)), "it is off unless it is asked for"
+    wanted = model(serving={"impressions": 0.25})
+    given = _environment(own, wanted)
+    assert {name: given[name] for name in names} == dict(
+        zip(sorted(names), (url, "0.25"), strict=True)
+    )
+    for others in (OPTIONS, dataclasses.replace(own, store_namespace="news")):
+        assert not names & set(_environment(others, wanted))
+
+
+def test_transformers_report_predictions_of_a_label_that_impressions_have() -> None:
+    own = dataclasses.replace(
+        OPTIONS, collector_url="http://collector.team.svc", store_namespace="team"
+    )
+    label = {
+        "positiveTypes": [{"type": "purchase"}],
+        "attribution": {"impressions": ["impression"], "hours": 24},
+    }
+    wanted = model(serving={"impressions": 1})
+    assert "RECOMMENDER_PREDICTIONS" not in _environment(own, wanted)
+    interactions = {
+        **MAPPING["interactions"], "eventType": "kind", "eventTypes": [{"type": "purchase"}]
+    }  # fmt: skip
+    mapping = {**MAPPING, "interactions": interactions, "label": label}
+    source = {"claimName": "raw", "path": "shop", "format": "CSV", "mapping": mapping}
+    labelled = model(serving={"impressions": 1}, data={"source": source})
+    assert _environment(own, labelled)["RECOMMENDER_PREDICTIONS"] == "true"
+
+
+def test_the_transformer_understands_how_answers_explore() -> None:
+    own = dataclasses.replace(
+        OPTIONS, collector_url="http://collector.team.svc", store_namespace="team"
+    )
+    wanted = model(serving={"impressions": 1, "exploration": {"share": 0.01}})
+    given = _environment(own, wanted)
+    assert given["RECOMMENDER_EXPLORATION"] == '{"share": 0.01, "pool": 10}'
+    parsed = serving_settings.parse(["serve", "--artifact", "/artifact"], given)
+    assert isinstance(parsed, serving_settings.ServeSettings)
+    assert parsed.explores is not None
+    assert (parsed.explores.share, parsed.explores.pool) == (0.01, 10)
+    for others in (OPTIONS, dataclasses.replace(own, store_namespace="news")):
+        assert "RECOMMENDER_EXPLORATION" not in _environment(others, wanted), "nobody would know"
+    assert "RECOMMENDER_EXPLORATION" not in _environment(own, model(serving={"impressions": 1}))
+
+
+def test_the_transformer_understands_the_bounds_of_its_cache() -> None:
+    of = model(serving={"cache": {"seconds": 9, "maxMegabytes": 32}})
+    for built in (
+        inference_service.standard(of, version(), OPTIONS)["spec"]["transformer"],
+        inference_service.knative(of, version(), 10, OPTIONS)["spec"]["predictor"],
+    ):
+        (container,) = built["containers"]
+        environment = {each["name"]: each["value"] for each in container["env"]}
+        parsed = serving_settings.parse(["serve", *container["args"]], environment)
+        assert isinstance(parsed, serving_settings.ServeSettings)
+        assert parsed.cache is not None
+        assert (parsed.cache.seconds, parsed.cache.entries) == (9, 10_000)
+        assert parsed.cache.bytes == 32 * 2**20
+    assert "RECOMMENDER_ANSWER_CACHE" not in _environment(OPTIONS)
+
+
+def test_transformers_follow_what_is_popular_if_the_resource_wants_it() -> None:
+    own = dataclasses.replace(OPTIONS, store_url="redis://store:6379/0", store_namespace="team")
+    assert "RECOMMENDER_TRENDING" not in _environment(own)
+    wanted = model(serving={"trending": True})
+    assert _environment(own, wanted)["RECOMMENDER_TRENDING"] == "true"
+    assert "RECOMMENDER_TRENDING" not in _environment(OPTIONS, wanted), "without a store"

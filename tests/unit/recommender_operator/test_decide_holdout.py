@@ -1,0 +1,169 @@
+"""The status says what the recommender gains, and no decision depends on it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from typing import Any
+
+import orjson
+import pytest
+
+from recommender_collector.api.experiments import shown
+from recommender_collector.domain import moments as counted
+from recommender_collector.domain.moments import COMPONENTS, Share
+from recommender_collector.store.experiments import Account
+from recommender_operator import figures
+from recommender_operator.actions import Decision
+from recommender_operator.api.status import RecommenderModelStatus
+from recommender_operator.api.status_holdout import HoldoutStatus
+from recommender_operator.decide import decide
+from recommender_operator.observed import CollectorReading
+from recommender_operator.phases.stages.moments import read_phase
+from recommender_operator.resources import holdout
+from tests.unit.recommender_operator.experiments.users import arm
+from tests.unit.recommender_operator.simulation.cluster import spec
+from tests.unit.recommender_operator.world import World
+
+SERVING = {"impressions": 1, "holdout": {"percent": 5}}
+WEIGHTS = {holdout.HELD: 5, holdout.OTHERS: 20}
+
+
+def world_of(**held: Any) -> World:
+    world = World(spec=spec(serving={"impressions": 1, "holdout": {"percent": 5, **held}}))
+    world.settle()
+    return world
+
+
+def answer(world: World, held: int = 1000, others: int = 4000, **more: Any) -> CollectorReading:
+    arms = [
+        {"arm": name, "users": each.users, "sums": each.sums, "products": each.products}
+        for name, each in (("holdout", arm(1, held)), ("others", arm(2, others, click=0.13)))
+        if each.users
+    ]
+    phases = [{"phase": 0, "since": 1.0, "arms": arms}] if arms else []
+    id_ = holdout.measure(world.observe().model)
+    return CollectorReading(body={"experiment": id_, "watermark": 2.0, "phases": phases, **more})
+
+
+def look(world: World, reading: CollectorReading | None) -> Decision:
+    """Look at the world once, with this answer of the collector."""
+    decision = decide(dataclasses.replace(world.observe(), holdout=reading), world.now)
+    world.status = RecommenderModelStatus.model_validate(decision.status.dump())
+    return decision
+
+
+def status(decision: Decision) -> HoldoutStatus:
+    assert decision.status.holdout is not None
+    return decision.status.holdout
+
+
+def test_the_status_has_the_gain_with_its_interval_in_numbers_and_words() -> None:
+    world = world_of()
+    seen = status(look(world, answer(world)))
+    assert (seen.users, seen.other_users) == (1000, 4000)
+    assert seen.since < world.now == seen.observed_at
+    clicks = seen.gains[0]
+    assert clicks.metric == "ClickThroughRate"
+    assert clicks.low is not None
+    assert clicks.difference is not None
+    assert clicks.high is not None
+    assert clicks.low < clicks.difference < clicks.high
+    assert "4000 other users compared with 1000 of the holdout" in seen.message
+    assert f"ClickThroughRate {clicks.difference:+.1%}" in seen.message
+
+
+def test_the_collector_is_read_into_the_status_once_an_hour() -> None:
+    world = world_of()
+    first = status(look(world, answer(world)))
+    world.now += datetime.timedelta(minutes=59)
+    assert status(look(world, answer(world, 2000, 8000))) == first
+    world.now += datetime.timedelta(minutes=1)
+    assert status(look(world, answer(world, 2000, 8000))).users == 2000
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"experiment": "00000000"}, "experiment: not the requested id"),
+        ({"phases": [{"phase": 0, "arms": []}] * 2}, "phases: more than one"),
+        ({"phases": [{"phase": 0, "arms": [{"arm": "a"}]}]}, "sums"),
+        ({"phases": "x"}, "phases: not a list"),
+    ],
+)
+def test_an_answer_of_no_use_keeps_the_numbers_and_says_why(
+    change: dict[str, Any], words: str
+) -> None:
+    world = world_of()
+    first = status(look(world, answer(world)))
+    world.now += datetime.timedelta(hours=2)
+    body = {**answer(world).body, **change}
+    seen = status(look(world, CollectorReading(body=body)))
+    assert words in seen.message
+    assert seen.gains == first.gains
+    # It is read again before an hour has passed.
+    world.now += datetime.timedelta(minutes=5)
+    assert status(look(world, answer(world, 2000, 8000))).users == 2000
+
+
+def test_without_a_collector_or_users_the_message_says_what_is_missing() -> None:
+    world = world_of()
+    reading = CollectorReading(error="the chart has no collector: set collector.enabled")
+    assert "collector.enabled" in status(look(world, reading)).message
+    assert "need a user id" in status(look(world, answer(world, 0, 0))).message
+    world = world_of()
+    assert "no room" in status(look(world, answer(world, 0, 0, ignored=True))).message
+    world = world_of()
+    assert "another period" in status(look(world, answer(world, ignored=True))).message
+
+
+def test_another_setting_starts_the_measure_again() -> None:
+    world = world_of()
+    first = status(look(world, answer(world)))
+    world.now += datetime.timedelta(minutes=1)
+    world.edit(serving=SERVING | {"holdout": {"percent": 5, "period": "2026-q4"}})
+    seen = status(look(world, None))
+    assert (seen.since, seen.gains, seen.users) == (world.now, (), 0)
+    assert seen.id != first.id
+    world.edit(serving={"impressions": 1})
+    assert look(world, None).status.holdout is None
+
+
+def test_no_decision_depends_on_the_measure() -> None:
+    """Neither a loss nor groups that cannot be compared change what is done."""
+    plain = None
+    for held, others in ((0, 0), (1000, 4000), (4000, 1000)):
+        world = world_of()
+        decision = look(world, answer(world, held, others))
+        done = (decision.actions, decision.events, decision.status.conditions)
+        plain = plain or done
+        assert done == plain
+    assert plain is not None
+
+
+def test_what_the_collector_answers_is_read() -> None:
+    found = counted.Moments()
+    found.add(Share("holdout", False, tuple(range(len(COMPONENTS))), ()), 1)
+    account = Account(watermark=12.5, since={0: 1000}, moments={0: {"holdout": found}})
+    body = orjson.loads(orjson.dumps(shown("5c0ffee5", account)))
+    phase = read_phase(body, "5c0ffee5", WEIGHTS, holdout.HELD, holdout.OTHERS)
+    assert (phase.of(holdout.HELD).users, phase.of(holdout.OTHERS).users) == (1, 0)
+    with pytest.raises(ValueError, match="unknown: holdout"):
+        read_phase(body, "5c0ffee5", {"a": 1, "b": 4}, "a", "b")
+
+
+def test_gauges_have_the_numbers_of_the_status() -> None:
+    world = world_of()
+    decision = look(world, answer(world))
+    found = {
+        (each.family, each.labels): each.value
+        for each in figures.of(world.observe(), decision)
+        if each.family.startswith("holdout_")
+    }
+    seen = status(decision)
+    assert found["holdout_users", ()] == 1000
+    assert found["holdout_other_users", ()] == 4000
+    clicks = ("ClickThroughRate",)
+    assert found["holdout_difference", clicks] == seen.gains[0].difference
+    assert found["holdout_lower", clicks] == seen.gains[0].low
+    assert len(found) == 2 + 5 * len(seen.gains)

@@ -1,0 +1,21 @@
+"""The models that most tests of declared features read."""
+
+from __future__ import annotations
+
+import pytest
+
+from recommender_training.config.declaration import Declaration
+from recommender_training.config.training import FeatureGroup
+from tests.unit.recommender_training.features.declared_models import (
+    EVERY_KIND,
+    Fitted,
+    data_of,
+    fitted,
+)
+
+
+@pytest.fixture(scope="session")
+def every() -> Fitted:
+    """Both models of data with a feature of every kind."""
+    data = data_of(Declaration.model_validate(EVERY_KIND), seed=1)
+    return fitted(data, (FeatureGroup.DEMOGRAPHIC_RATES,))
