@@ -126,9 +126,8 @@ def _context(config: dict[str, Any], folder: pathlib.Path) -> ssl.SSLContext:
     context = ssl.create_default_context(cadata=authority)
     # The certificate may name the server otherwise than this connection.
     context.check_hostname = False
-    files = []
-    for kind in ("certificate", "key"):
-        files.append(folder / f"proxy-client.{kind}")
-        files[-1].write_bytes(base64.b64decode(user[f"client-{kind}-data"]))
-    context.load_cert_chain(*files)
+    files = {kind: folder / f"proxy-client.{kind}" for kind in ("certificate", "key")}
+    for kind, file in files.items():
+        file.write_bytes(base64.b64decode(user[f"client-{kind}-data"]))
+    context.load_cert_chain(files["certificate"], files["key"])
     return context
