@@ -109,6 +109,15 @@ def clusterwide(instance: str = "") -> Account:
 
 
 @cache
+def with_keda(server: str) -> Account:
+    """Return the account of a cluster-wide release that scales by KEDA; `server` is asked."""
+    keda = {"keda.enabled": "true", "keda.prometheusUrl": server}
+    account = _installed("keda", {"clusterWide": "true", "operator.instance": "keda", **keda})
+    _until_policed(account)
+    return account
+
+
+@cache
 def namespaced(namespace: str) -> Account:
     """Return the account of a release that watches one namespace."""
     return _installed(namespace, {"watchNamespaces": f"{{{namespace}}}"})

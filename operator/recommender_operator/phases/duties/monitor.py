@@ -47,6 +47,7 @@ def step(turn: Turn) -> None:
         return
     if champion is None:
         return
+    _cool(turn)
     if turn.model.status.champion != champion.name:
         frozen = not causes.is_thawed(turn)
         turn.set_status(drift=schema_break.of_next_champion(turn.status.drift, frozen=frozen))
@@ -61,6 +62,13 @@ def step(turn: Turn) -> None:
         ledger.count_rollbacks(turn)
     if turn.filling is None:
         turn.requeue(_POLL)
+
+
+def _cool(turn: Turn) -> None:
+    """Keep model time while a cooldown lasts, also while what it follows is still trained."""
+    reacted = turn.status.drift.reacted_at
+    if reacted is not None and not (turn.spec.paused or turn.held):
+        turn.due(reacted, datetime.timedelta(seconds=turn.spec.drift.cooldown_seconds), _POLL)
 
 
 def _window(turn: Turn, champion: VersionObject) -> None:
