@@ -25,6 +25,7 @@ import asyncio
 import dataclasses
 import datetime
 import functools
+import itertools
 import json
 import os
 import pathlib
@@ -57,6 +58,8 @@ CONTAINER, TRACKING = "kserve-container", "batch.kubernetes.io/job-tracking"
 MERGE = "application/merge-patch+json"
 #: Second number of the pods' addresses, different for each simulator.
 NET = 2 + os.getpid() % 250
+#: The numbers of the pods, of all simulators of the process.
+ADDRESSES = itertools.count(1)
 #: Requests per second that each pod reports.
 RATE = 30
 BUCKETS = ("0.005", "0.01", "0.05", "0.1", "0.5", "5", "+Inf")
@@ -79,24 +82,22 @@ def page(model: str, version: str, age: float) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-PREDICTION = json.dumps(
-    {
-        "predictions": [
-            {
-                "items": list(range(1, 11)),
-                "scores": [round(0.9 - i / 20, 3) for i in range(10)],
-                "source": "model",
-            }
-        ]
+def prediction(*, texts: bool) -> bytes:
+    """Return an answer of ten items, whose ids are numbers or texts."""
+    answer = {
+        "items": [str(i) if texts else i for i in range(1, 11)],
+        "scores": [round(0.9 - i / 20, 3) for i in range(10)],
+        "source": "model",
     }
-).encode()
+    return json.dumps({"predictions": [answer]}).encode()
 
 
 class Answering(asyncio.Protocol):
     """The two requests of the operator to a pod, over a connection that stays open."""
 
-    def __init__(self, model: str, version: str, born: float) -> None:
+    def __init__(self, model: str, version: str, born: float, answer: bytes) -> None:
         self._model, self._version, self._born = model, version, born
+        self._prediction = answer
         self._rest = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -117,7 +118,7 @@ class Answering(asyncio.Protocol):
             self._answer(head.startswith(b"GET"))
 
     def _answer(self, counters: bool) -> None:
-        kind, body = "application/json", PREDICTION
+        kind, body = "application/json", self._prediction
         if counters:
             age = time.monotonic() - self._born
             kind, body = "text/plain; version=0.0.4", page(self._model, self._version, age)
@@ -127,7 +128,7 @@ class Answering(asyncio.Protocol):
 
 @dataclasses.dataclass
 class Serving:
-    """The pods of a version, by name and uid, and the listening socket of the one that answers."""
+    """The pods of a service, by name and uid, and the listening socket of the one that answers."""
 
     pods: dict[str, str]
     server: asyncio.AbstractServer
@@ -136,7 +137,11 @@ class Serving:
 class Simulator:
     """Watches the operator's children and acts on them."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(
+        self, transport: Transport, namespace: str | None = None, *, texts: bool = False
+    ) -> None:
+        """Without a namespace it acts in all of them. `texts`: ids of items are texts."""
+        self._prediction = prediction(texts=texts)
         self._transport = transport
         self._kube = OfficialKube(transport)
         self._source = ApiSource(transport)
@@ -145,12 +150,12 @@ class Simulator:
         self._ended: set[str] = set()
         self._starting: set[tuple[Key, str]] = set()
         self._accepted: dict[str, int] = {}
+        #: By the uid of the service: one that is made again has other pods.
         self._serving: dict[Key, dict[str, Serving]] = {}
-        self._addresses = 0
         self._informers = {
             resource: Informer(
                 self._source,
-                Scope(resource, None, marks.MODEL),
+                Scope(resource, namespace, marks.MODEL),
                 Store(),
                 observer=Observer(changed=self._changed),
             )
@@ -198,14 +203,14 @@ class Simulator:
         services = self._children(INFERENCE_SERVICES, key)
         pods = self._serving.setdefault(key, {})
         for service in services:
-            version = service["metadata"]["labels"].get(marks.VERSION)
-            if version and version not in pods and (key, version) not in self._starting:
-                self._starting.add((key, version))
-                pods[version] = await self._serve(key, version, service)
-                self._starting.discard((key, version))
-        there = {service["metadata"]["labels"].get(marks.VERSION) for service in services}
-        for version in [version for version in pods if version not in there]:
-            ended = pods.pop(version)
+            version, uid = service["metadata"]["labels"].get(marks.VERSION), uid_of(service)
+            if version and uid not in pods and (key, uid) not in self._starting:
+                self._starting.add((key, uid))
+                pods[uid] = await self._serve(key, version, service)
+                self._starting.discard((key, uid))
+        there = {uid_of(service) for service in services}
+        for uid in [uid for uid in pods if uid not in there]:
+            ended = pods.pop(uid)
             ended.server.close()
             for name, uid in ended.pods.items():
                 await self._kube.delete(PODS, key[0], name, uid=uid)
@@ -241,17 +246,17 @@ class Simulator:
         await self._update(JOBS, job, status)
 
     async def _serve(self, key: Key, version: str, service: Object) -> Serving:
-        self._addresses += 1
-        address = f"127.{NET}.{self._addresses // 250}.{self._addresses % 250 + 1}"
+        number = next(ADDRESSES)
+        address = f"127.{NET}.{number // 250}.{number % 250 + 1}"
         born = time.monotonic()
         server = await asyncio.get_running_loop().create_server(
-            functools.partial(Answering, key[1], version, born), address, PORT
+            functools.partial(Answering, key[1], version, born, self._prediction), address, PORT
         )
         service = await self._update(INFERENCE_SERVICES, service, _ready("False"))
         pods = {}
         for component in reversed(marks.Component):
             own = marks.of_component(key[1], version, component)
-            name = f"{version}-{component}-0"
+            name = f"{version}-{component}-{uid_of(service)[:5]}"
             owner = ("serving.kserve.io/v1beta1", "InferenceService", name)
             made = await self._pod(service, owner, own, CONTAINER)
             await self._patch_status(made, _started(CONTAINER))
@@ -362,6 +367,10 @@ def _obsolete(resource: Resource, thing: Object, found: Object) -> bool:
     """
     compared = ("uid", "generation") if resource == HTTP_ROUTES else ("uid",)
     return any(thing["metadata"][key] != found["metadata"][key] for key in compared)
+
+
+def uid_of(thing: Object) -> str:
+    return str(thing["metadata"]["uid"])
 
 
 def now() -> str:
