@@ -73,12 +73,12 @@ def samples(cluster: Cluster) -> dict[str, Sample]:
     requested |= set(filter(fresh.is_fresh, cluster.services))
     return {
         name: {
+            **_other(cluster, name),
             f"{name}-pod": counters(name, s.served, s.failed)
             | copies(name, s.copied, s.copies_failed)
             | {CREATED: float(s.restarts)}
-            | features(name, s.sessions, cluster.trained_on.get(fresh.version_of(name), USUAL))
+            | features(name, s.sessions, cluster.trained_on.get(fresh.version_of(name), USUAL)),
         }
-        | _other(cluster, name)
         for name, s in cluster.services.items()
         if (s.ready or s.falls_back) and name in requested - cluster.mute
     }
