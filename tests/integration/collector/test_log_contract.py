@@ -189,6 +189,17 @@ async def test_the_time_of_a_record_is_that_of_its_messages(
     desk.close()
 
 
+async def test_a_relay_that_is_behind_another_one_writes_nothing(redis: Redis) -> None:
+    relayed, log = Relayed(redis, AGES), RedisLog(redis, AGES)
+    assert await relayed.append("shop", "t 0", None, 2, 1_000, lines("a", "b")) == 0
+    for before in (None, 1, 3):
+        assert await relayed.append("shop", "t 0", before, 9, 1_000, lines("x")) is None
+    assert await relayed.append("shop", "t 0", 2, 5, 1_000, lines("b", "c", "c")) == 2
+    assert await relayed.offsets("shop", "t") == {0: 5}
+    found = [line for record in await log.read("shop", START, 9, 0.01) for line in record.lines]
+    assert found == texts("a", "b", "c")
+
+
 async def test_an_experiment_is_known_through_what_is_relayed(redis: Redis) -> None:
     spans = Spans.of(
         parse(orjson.dumps({"models": {"shop": {"mapping": MAPPING}}})).models["shop"]
