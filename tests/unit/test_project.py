@@ -230,7 +230,8 @@ def test_a_package_declares_what_it_imports(package: str) -> None:
     beside = [name for name, folder in ROOMS.items() if folder == room and name not in EXTRAS]
     own = {package, *(beside if package not in EXTRAS else ()), *SHARED.get(package, ())}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = [EXTRAS.get(package, room.name), *(["tracing"] if room.name == "serving" else [])]
+    more = ["tracing", "kafka"] if room.name == "serving" else []
+    extras = [EXTRAS.get(package, room.name), *more]
     extra = [name for each in extras for name in project["optional-dependencies"][each]]
     declared = {re.split(r"[\[<>=~! ]", name, maxsplit=1)[0].lower() for name in extra}
     distributions = importlib.metadata.packages_distributions()

@@ -241,6 +241,11 @@ class Declaration(_Section):
 
     models: dict[Name, Model] = Field(min_length=1, max_length=100)
 
+    @property
+    def ages(self) -> dict[str, int]:
+        """The seconds for which the ids of each model's events are known."""
+        return {name: each.max_age_seconds for name, each in self.models.items()}
+
 
 def parse(text: str | bytes) -> Declaration:
     """Read a declaration from JSON.
