@@ -44,6 +44,10 @@ CHANGES: Json = {
 }
 
 
+def _word(value: Callable[[], str]) -> Callable[[re.Match[str]], str]:
+    return lambda _: value()
+
+
 class World:
     """What a reader has after the page on the installation, and the values of placeholders."""
 
@@ -129,7 +133,7 @@ class World:
             "movies-5e6f7a8b": self.champion,
         }
         for pattern, value in known.items():
-            text = re.sub(pattern, lambda _, value=value: value(), text)
+            text = re.sub(pattern, _word(value), text)
         return text
 
     # What there is.

@@ -111,9 +111,9 @@ def ids(model: str) -> str:
     return f"{{{model}}}:ids:"
 
 
-def bucket(age: int) -> int:
-    """Return the seconds of a set of ids that are known for an age in seconds."""
-    return -(-age // SETS)
+def bucket(known: int) -> int:
+    """Return the seconds of a set of ids that are known for so many seconds."""
+    return -(-known // SETS)
 
 
 def arguments_of(seconds: int, lines: Sequence[Line]) -> list[EncodableT]:
