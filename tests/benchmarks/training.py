@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -33,6 +32,7 @@ from recommender_training.common.arrays import Doubles
 from recommender_training.evaluation.intervals import Sampled
 from recommender_training.statistics import bootstrap, metrics
 from tests.benchmarks import training_data
+from tests.benchmarks.machine import machine
 from tests.benchmarks.peers import recbole_env
 from tests.cluster.progress import say
 
@@ -203,8 +203,7 @@ def summary(results: dict[str, list[Result]], asked: dict[str, Any]) -> dict[str
         "torch": {side: str(results[side][0]["torch"]) for side in SIDES},
         "settings": asked,
         "load": round(os.getloadavg()[0], 1),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}",
+        "machine": machine(),
     }
 
 
