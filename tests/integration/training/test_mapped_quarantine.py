@@ -107,6 +107,26 @@ def test_empty_or_missing_files_are_named(folders: tuple[Path, Path], kind: Form
     assert f"{file} is empty" in error.message
 
 
+@pytest.mark.parametrize("name", ["users", "items"])
+def test_a_table_without_any_row_is_refused_with_field_value_and_remedy(
+    folders: tuple[Path, Path], name: str
+) -> None:
+    source, path = folders
+    write(source / "events/a.csv", ROWS)
+    (source / "side").mkdir()
+    (source / "side/a.csv").write_text("id,kind\n")
+    section = {"files": "side/*", "id": "id"}
+    declared = declare(**{name: section | {"features": [{"name": "kind", "kind": "Categorical"}]}})
+    error = failure(source, path, declared)
+    assert error.reason == "UnreadableData"
+    assert error.message == (
+        f"{name}.files: 'side/*' has no row; write the files again, or remove {name} from the "
+        "mapping"
+    )
+    write(source / "side/b.csv", [{"id": 10, "kind": "book"}])
+    assert check(source, path, declared).rows == 3
+
+
 def test_a_file_of_two_tables_is_refused(folders: tuple[Path, Path]) -> None:
     source, path = folders
     write(source / "events/a.csv", ROWS)
