@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,8 +116,9 @@ def test_a_table_without_any_row_is_refused_with_field_value_and_remedy(
     write(source / "events/a.csv", ROWS)
     (source / "side").mkdir()
     (source / "side/a.csv").write_text("id,kind\n")
-    section = {"files": "side/*", "id": "id"}
-    declared = declare(**{name: section | {"features": [{"name": "kind", "kind": "Categorical"}]}})
+    kind = {"name": "kind", "kind": "Categorical"}
+    section: dict[str, Any] = {name: {"files": "side/*", "id": "id", "features": [kind]}}
+    declared = declare(**section)
     error = failure(source, path, declared)
     assert error.reason == "UnreadableData"
     assert error.message == (
