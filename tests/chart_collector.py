@@ -39,6 +39,16 @@ EXTERNAL: dict[str, Any] = {
     "replicas": 1,
     "store": {"url": "rediss://store.example:6380/0", "durable": True},
 }
+KAFKA: dict[str, Any] = {
+    **DEFAULTS,
+    "log": "Kafka",
+    "kafka": {
+        "brokers": "kafka-0.shared:9093,kafka-1.shared:9094",
+        "protocol": "SASL_SSL",
+        "credentials": {"secretName": "kafka-user"},
+        "ca": {"secretName": "kafka-ca", "secretKey": "authorities.pem"},
+    },
+}
 
 
 def render(collector: dict[str, Any], **values: Any) -> tuple[int, str, str]:

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from recommender_serving.domain.ids import hashed
 from recommender_serving.store.layout import Set, key
-from tests.collector_experiment import Drawn
+from tests.collector_experiment import Drawn, phases
 from tests.collector_rig import Rig, Sender, clicks
 
 PARTS = ("redis", "serve", "write")
@@ -39,6 +39,7 @@ async def kill_under_load(rig: Rig, *, events: int, kills: int, seed: int = 5) -
     Every part is killed in turn, then in a random order, at random times under load.
     """
     sender, experiment = Sender(rig.url), Drawn()
+    parts = (*PARTS, "kafka") if rig.kafka else PARTS
     acts: list[dict[str, object]] = []
     killed: Counter[str] = Counter()
     number = 0
@@ -57,12 +58,15 @@ async def kill_under_load(rig: Rig, *, events: int, kills: int, seed: int = 5) -
         choice = random.Random(seed)
         while killed.total() < kills:
             await asyncio.sleep(choice.uniform(0.05, 0.4))
-            name = PARTS[killed.total()] if killed.total() < 3 else choice.choice(PARTS)
+            count = killed.total()
+            name = parts[count] if count < len(parts) else choice.choice(parts)
             await asyncio.to_thread(_kill, rig, name)
             killed[name] += 1
 
     async with httpx.AsyncClient(timeout=10) as client:
         await sender.send(client, experiment.opening())
+        if rig.kafka:  # others' events are in other partitions, and may be read before it
+            await phases(rig, client)
         await asyncio.gather(kill(), *(stream(client) for _ in range(4)))
     sent = number * BATCH
     await _settled(rig, sent + len(experiment.sent))
@@ -88,9 +92,10 @@ def _compared(rig: Rig, stored: Counter[object], sent: int) -> tuple[int, int]:
 
 
 def _kill(rig: Rig, name: str) -> None:
-    if name == "redis":
-        rig.redis.kill()
-        rig.redis.start()
+    broker = rig.kafka if name == "kafka" else rig.redis if name == "redis" else None
+    if broker is not None:
+        broker.kill()
+        broker.start()
         return
     part = rig.serve if name == "serve" else rig.write
     part.kill()

@@ -12,15 +12,18 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import orjson
 
 from tests.redis_server import RedisServer
+
+if TYPE_CHECKING:
+    from tests.kafka_server import KafkaServer
 
 MAPPING: dict[str, Any] = {
     "interactions": {
@@ -47,8 +50,14 @@ class Process:
     """A command of the collector that can be killed and started again."""
 
     def __init__(
-        self, folder: Path, name: str, *arguments: str, prefix: Sequence[str] = ()
+        self,
+        folder: Path,
+        name: str,
+        *arguments: str,
+        prefix: Sequence[str] = (),
+        environ: Mapping[str, str] | None = None,
     ) -> None:
+        self._environ = {**os.environ, **(environ or {})}
         self.admin = free_port()
         self._folder = folder
         self._name = name
@@ -71,7 +80,10 @@ class Process:
         log = self._folder / f"{self._name}.log"
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                command, stdout=out, stderr=out, env={**os.environ, "RECOMMENDER_STORE_URL": store}
+                command,
+                stdout=out,
+                stderr=out,
+                env={**self._environ, "RECOMMENDER_STORE_URL": store},
             )
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self._process.poll() is None:
@@ -108,6 +120,7 @@ class Rig:
     serve: Process
     write: Process
     port: int
+    kafka: KafkaServer | None = None
     files: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -138,26 +151,41 @@ def running(
     settings: dict[str, Any] | None = None,
     serve_prefix: Sequence[str] = (),
     with_writer: bool = True,
+    kafka: KafkaServer | None = None,
 ) -> Iterator[Rig]:
-    """Run all three; `settings` are those of the model `shop`."""
+    """Run all three; `settings` are those of the model `shop`.
+
+    With `kafka`, the log is there, in a topic of its own.
+    """
     model = {"mapping": MAPPING, **(settings or {})}
     (folder / "collector.json").write_bytes(orjson.dumps({"models": {"shop": model}}))
     data = folder / "redis"
     data.mkdir()
     port = free_port()
     redis = RedisServer(data)
+    environ = {}
+    if kafka is not None:
+        kafka.create(f"rig{port}.shop")
+        environ = kafka.environ(f"rig{port}")
     serve = Process(
-        folder, "serve", "--port", str(port), "--drain-seconds", "0", prefix=serve_prefix
+        folder,
+        "serve",
+        *("--port", str(port), "--drain-seconds", "0"),
+        prefix=serve_prefix,
+        environ=environ,
     )
     write = Process(
-        folder, "write", "--files", str(folder / "files"), "--flush-seconds", str(flush)
+        folder,
+        "write",
+        *("--files", str(folder / "files"), "--flush-seconds", str(flush)),
+        environ=environ,
     )
     try:
         redis.start()
         serve.start(redis.url)
         if with_writer:
             write.start(redis.url)
-        yield Rig(folder, redis, serve, write, port)
+        yield Rig(folder, redis, serve, write, port, kafka)
     finally:
         for process in (serve, write, redis):
             process.stop()

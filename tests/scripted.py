@@ -52,6 +52,15 @@ def report(job: Object) -> Object:
         },
         "publish": {"path": f"artifacts/{own[marks.MODEL]}/{digest[7:23]}", "digest": digest},
         "remove": {"removed": 1},
+        "snapshot": {
+            "dataVersion": "i4.u1.t0-00000000000000ff",
+            "takenAt": AT,
+            "rows": 90_000,
+            "newRows": 50,
+            "quarantinedRows": 2,
+            "snapshots": 1,
+            "oldest": AT,
+        },
     }
     return {**head, **body[kind]}
 

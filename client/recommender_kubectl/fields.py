@@ -8,21 +8,17 @@ from __future__ import annotations
 
 import datetime
 
+from recommender_kubectl.experiments import Arm, Comparison, Experiment, Novelty, Phase, Segment
 from recommender_kubectl.objects import (
-    Comparison,
     Condition,
     Decision,
-    Experiment,
     Gate,
     Handled,
     Json,
     Metric,
     Model,
-    Novelty,
     Outcome,
-    Phase,
     Rollout,
-    Segment,
     Step,
     Version,
 )
@@ -220,10 +216,22 @@ def _experiment(body: Json | None) -> Experiment | None:
         disagreed=body.get("disagreed", 0),
         sample_ratio_p=body.get("sampleRatioP"),
         metrics=tuple(_comparison(one) for one in body.get("metrics", ())),
+        arms=tuple(_arm(one) for one in body.get("arms", ())),
         novelty=tuple(_novelty(one) for one in body.get("novelty", ())),
         segments=tuple(_segment(one) for one in body.get("segments", ())),
         interactions=tuple(one.get("message", "") for one in body.get("interactions", ())),
         seasonality=body.get("seasonality", ""),
+    )
+
+
+def _arm(body: Json) -> Arm:
+    return Arm(
+        version=body["version"],
+        withdrawn=body.get("withdrawn", ""),
+        result=body.get("result", ""),
+        users=body.get("users", 0),
+        disagreed=body.get("disagreed", 0),
+        metrics=tuple(_comparison(one) for one in body.get("metrics", ())),
     )
 
 

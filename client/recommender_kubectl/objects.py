@@ -7,6 +7,8 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
+from recommender_kubectl.experiments import Experiment
+
 Json = Mapping[str, Any]
 
 
@@ -69,90 +71,6 @@ class Step:
     def samples(self) -> int:
         """Requests of the candidate in its window."""
         return max((metric.samples for metric in self.metrics), default=0)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """A metric of an experiment, over the users of both versions; differences are relative."""
-
-    name: str
-    role: str
-    champion: float | None
-    candidate: float | None
-    difference: float | None
-    low: float | None
-    high: float | None
-    limit: float | None
-    champion_users: int
-    candidate_users: int
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Phase:
-    """A time in which the candidate had a constant share of the users."""
-
-    weight: int
-    since: datetime.datetime | None
-    until: datetime.datetime | None
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Novelty:
-    """Differences of a metric on users' first day and later; `change` is of their quotient."""
-
-    name: str
-    first_day: float | None
-    later: float | None
-    change: float | None
-    low: float | None
-    high: float | None
-    p_value: float | None
-    message: str
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Segment:
-    """A metric over the users with one value of a feature; an empty value is all others."""
-
-    feature: str
-    value: str
-    name: str
-    champion: float | None
-    candidate: float | None
-    difference: float | None
-    low: float | None
-    high: float | None
-    p_value: float | None
-    champion_users: int
-    candidate_users: int
-    note: str
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Experiment:
-    """The experiment of a rollout, with the plan that it started with."""
-
-    id: str
-    weight: int
-    goal: str
-    mode: str
-    min_days: float
-    max_days: float
-    verdict: str
-    message: str
-    phases: tuple[Phase, ...]
-    users: int
-    planned_users: int | None
-    mixed: int
-    disagreed: int
-    sample_ratio_p: float | None
-    metrics: tuple[Comparison, ...]
-    novelty: tuple[Novelty, ...]
-    segments: tuple[Segment, ...]
-    #: Whether the effect differs between the segments of a feature, in words.
-    interactions: tuple[str, ...]
-    #: What the shortest time means for weekdays; empty if it is whole weeks.
-    seasonality: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -30,6 +30,17 @@ class Effect:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class SegmentLoss:
+    """The log loss of a segment by labels, in the last window and in the first week."""
+
+    name: str
+    users: int
+    loss: float
+    before: float
+    breaches_in_a_row: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Drift:
     """The last window of sessions, compared with the champion's training data."""
 
@@ -41,6 +52,7 @@ class Drift:
     #: Features that shifted, the worst first.
     shifted: tuple[str, ...]
     window_at: datetime.datetime | None
+    segments: tuple[SegmentLoss, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -181,6 +193,18 @@ def _drift(body: Json) -> Drift:
         ),
         shifted=tuple(body.get("features", ())),
         window_at=_time(body.get("windowAt")),
+        segments=tuple(map(_segment, (body.get("labels") or {}).get("segments", ()))),
+    )
+
+
+def _segment(body: Json) -> SegmentLoss:
+    value = body.get("value")
+    return SegmentLoss(
+        name=f"{body['feature']}: {'all others' if value is None else value}",
+        users=body["users"],
+        loss=body["logLoss"],
+        before=body["referenceLogLoss"],
+        breaches_in_a_row=body.get("breachesInARow", 0),
     )
 
 

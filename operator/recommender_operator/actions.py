@@ -78,10 +78,12 @@ class CancelJob:
 class EnsureService:
     """Apply the InferenceService of a version, or in Knative mode its revision.
 
-    In Gateway mode `version` may be the name of a version's fresh deployment.
+    In Gateway mode `version` may be the name of a version's fresh deployment. A rollout goes on
+    without an `optional` one, so a refusal of the API server does not end the look.
     """
 
     version: str
+    optional: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

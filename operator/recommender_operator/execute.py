@@ -150,7 +150,7 @@ class _Run:
                 await objects.delete(JOBS, namespace, name, self._claim)
             case do.EnsureService():
                 self._known(fresh.version_of(action.version))
-                await self._traffic.ensure(self._subject, action.version)
+                await self._traffic.ensure(self._subject, action.version, optional=action.optional)
             case do.DeleteService():
                 await self._traffic.release(self._subject, action.version)
             case do.RunSmoke():

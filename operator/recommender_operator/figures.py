@@ -79,6 +79,12 @@ FAMILIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "drift_label_windows": (
         "Windows in a row in which the loss rose or the calibration drifted, by labels.", ()
     ),
+    "drift_label_segment_loss": (
+        "Log loss of a segment in the last window, by labels.", ("feature", "value")),
+    "drift_label_segment_reference_loss": (
+        "Log loss of a segment in the champion's first week.", ("feature", "value")),
+    "drift_label_segment_windows": (
+        "Windows in a row in which a segment drifted, by labels.", ("feature", "value")),
     "drift_windows_limit": ("Windows in a row that count as drift, or as a break.", ()),
 }  # fmt: skip
 
@@ -207,6 +213,11 @@ def _drift(drift: DriftStatus, limit: int) -> Iterator[Figure]:
     yield Figure("drift_break_windows", (), drift.candidate_breaks_in_a_row)
     if drift.labels is not None:
         yield Figure("drift_label_windows", (), drift.labels.breaches_in_a_row)
+        for each in drift.labels.segments:
+            labels = (each.feature, each.value or "")
+            yield Figure("drift_label_segment_loss", labels, each.log_loss)
+            yield Figure("drift_label_segment_reference_loss", labels, each.reference_log_loss)
+            yield Figure("drift_label_segment_windows", labels, each.breaches_in_a_row)
     yield Figure("drift_windows_limit", (), limit)
     for shift in drift.effects:
         yield Figure("drift_effect", (shift.feature,), shift.effect)

@@ -91,6 +91,8 @@ class Metrics:
         self._stages: dict[tuple[str, str], str] = {}
         self._snapshots: set[tuple[str, str]] = set()
         self._decisions: dict[tuple[str, str], set[tuple[str, str]]] = {}
+        #: Stages with a histogram, by namespace.
+        self._phases: dict[str, set[str]] = {}
 
     def _of_models(self, own: dict[str, Any]) -> None:
         model = ("namespace", "model")
@@ -203,6 +205,7 @@ class Metrics:
             spent = max(new.stage_since - old.stage_since, datetime.timedelta())
             where = (model.namespace, old.stage.value)
             self.phase_seconds.labels(*where).observe(spent.total_seconds())
+            self._phases.setdefault(model.namespace, set()).add(old.stage.value)
         if new.decision is not None and new.decision != old.decision:
             known = self._decisions.setdefault(key, set())
             pair = (new.decision.outcome, new.decision.reason)
@@ -222,7 +225,7 @@ class Metrics:
         closing.callback(server.shutdown)
 
     def forget(self, namespace: str, name: str) -> None:
-        """Remove the series of a deleted model."""
+        """Remove the series of a deleted model, and with the last one those of its namespace."""
         key = (namespace, name)
         for gone in self._weights.pop(key, set()):
             self.weight.remove(*key, gone)
@@ -233,3 +236,6 @@ class Metrics:
         before = self._stages.pop(key, None)
         if before is not None:
             self.models.labels(stage=before).dec()
+        if all(other != namespace for other, _ in self._stages):
+            for stage in self._phases.pop(namespace, set()):
+                self.phase_seconds.remove(namespace, stage)

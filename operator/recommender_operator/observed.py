@@ -46,6 +46,12 @@ class VersionObject:
     spec: ModelVersionSpec
     status: ModelVersionStatus
 
+    @property
+    def was_published(self) -> bool:
+        """Whether it passed its gates and its artifact is there, so that it can serve again."""
+        gates_held = bool(self.status.gates) and all(gate.passed for gate in self.status.gates)
+        return self.status.artifact is not None and gates_held
+
 
 class JobKind(enum.StrEnum):
     CHECK = "check"

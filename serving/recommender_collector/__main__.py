@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
     except SettingsError as error:
         return _fail(WRONG_USE, str(error))
     key = settings.user_key.decode() if settings.user_key else None
-    secrets = (settings.store.password, key)
+    secrets = (settings.store.password, key, settings.kafka.password if settings.kafka else None)
     log_lines.set_up(
         "recommender_collector", settings.log_level, settings.log_format, secrets=secrets
     )

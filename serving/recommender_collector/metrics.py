@@ -28,6 +28,7 @@ class Target(enum.StrEnum):
 
     STORE = "store"
     LAKE = "lake"
+    RELAY = "relay"  # the log, from Kafka
 
 
 class CollectorMetrics:
@@ -111,7 +112,12 @@ class CollectorMetrics:
 class WriterMetrics:
     """Metrics of the writers of all models."""
 
-    def __init__(self, registry: CollectorRegistry, models: Iterable[str]) -> None:
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        models: Iterable[str],
+        targets: Iterable[Target] = (Target.STORE, Target.LAKE),
+    ) -> None:
         labels = ("model", "target")
         self._events = Counter(
             "recommender_writer_events_total", "Events written.", labels, registry=registry
@@ -158,14 +164,29 @@ class WriterMetrics:
             ("model", "counts"),
             registry=registry,
         )
+        self._unread = Gauge(
+            "recommender_writer_unread_messages",
+            "Messages of Kafka that are not in the log of the store yet.",
+            ("model",),
+            registry=registry,
+        )
+        self._lost = Counter(
+            "recommender_writer_lost_messages_total",
+            "Messages that Kafka removed by its retention before they were read.",
+            ("model",),
+            registry=registry,
+        )
+        written = tuple(targets)
         for model in models:
             self._exposures.labels(model)
+            self._unread.labels(model)
+            self._lost.labels(model)
             for counts in ("true", "false"):
                 self._predictions.labels(model, counts)
             self._damaged.labels(model)
             for reason in Ignored:
                 self._ignored.labels(model, reason.value)
-            for target in Target:
+            for target in written:
                 for metric in (self._events, self._unreadable, self._failures, self._last):
                     metric.labels(model, target.value)
 
@@ -188,6 +209,14 @@ class WriterMetrics:
         """Count the predictions of impressions."""
         self._predictions.labels(model, "true").inc(counted)
         self._predictions.labels(model, "false").inc(ignored)
+
+    def unread(self, model: str, messages: int) -> None:
+        """Set how many messages of Kafka wait."""
+        self._unread.labels(model).set(messages)
+
+    def lost(self, model: str, messages: int) -> None:
+        """Count messages that were removed before they were read."""
+        self._lost.labels(model).inc(messages)
 
     def failed(self, model: str, target: Target) -> None:
         """Count a failed attempt."""

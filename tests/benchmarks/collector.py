@@ -6,7 +6,7 @@ events through the collector. The collector has one core for itself; the client 
 Redis share the other. `collector_ratio` is the median over the rounds, in batches of 100. On a
 busy machine `cpu_ratio` says more: the CPU time of an event in Redis alone by that in the
 collector. `python -m tests.benchmarks.collector --only-throughput` leaves out how fresh the store
-is, and the kills.
+is, and the kills; `--kafka` shows these two alone, with the log in a Kafka of one broker.
 """
 
 from __future__ import annotations
@@ -160,10 +160,21 @@ def throughput(rounds: int, events: int) -> dict[str, Any]:
     return found
 
 
-async def freshness(events: int) -> dict[str, float]:
+@contextlib.contextmanager
+def _parts(*, kafka: bool) -> Iterator[Rig]:
+    with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as stack:
+        broker = None
+        if kafka:
+            from tests import kafka_server
+
+            broker = stack.enter_context(kafka_server.running(Path(scratch) / "kafka"))
+        yield stack.enter_context(collector_rig.running(Path(scratch), kafka=broker))
+
+
+async def freshness(events: int, *, kafka: bool) -> dict[str, float]:
     """Milliseconds from the answer to an event until a reader sees it, one event at a time."""
     waits: list[float] = []
-    with tempfile.TemporaryDirectory() as scratch, collector_rig.running(Path(scratch)) as rig:
+    with _parts(kafka=kafka) as rig:
         users = UserReader(rig.redis.url, "shop")
         await users.read(0)
         async with httpx.AsyncClient(timeout=10) as client:
@@ -182,9 +193,9 @@ async def freshness(events: int) -> dict[str, float]:
     }
 
 
-async def crashes(events: int, kills: int) -> dict[str, Any]:
+async def crashes(events: int, kills: int, *, kafka: bool) -> dict[str, Any]:
     """Kill parts under load and count."""
-    with tempfile.TemporaryDirectory() as scratch, collector_rig.running(Path(scratch)) as rig:
+    with _parts(kafka=kafka) as rig:
         outcome = await kill_under_load(rig, events=events, kills=kills)
     return {
         "events": outcome.events, "lost": outcome.lost, "double": outcome.double,
@@ -201,19 +212,20 @@ def main() -> None:
     parser.add_argument("--crash-events", type=int, default=50_000)
     parser.add_argument("--kills", type=int, default=12)
     parser.add_argument("--only-throughput", action="store_true")
+    parser.add_argument("--kafka", action="store_true")
     args = parser.parse_args()
-    found = throughput(args.rounds, args.events)
+    found = {} if args.kafka else throughput(args.rounds, args.events)
     fresh: dict[str, float] = {}
     counts: dict[str, Any] = {}
     if not args.only_throughput:
-        fresh = asyncio.run(freshness(args.fresh_events))
+        fresh = asyncio.run(freshness(args.fresh_events, kafka=args.kafka))
         print(fresh, flush=True)
-        counts = asyncio.run(crashes(args.crash_events, args.kills))
+        counts = asyncio.run(crashes(args.crash_events, args.kills, kafka=args.kafka))
     print(
         json.dumps(
             {
                 "benchmark": "collector",
-                "collector_ratio": found["batches_of_100"]["ratio"],
+                **({"collector_ratio": found["batches_of_100"]["ratio"]} if found else {}),
                 **found,
                 **fresh,
                 **counts,

@@ -278,6 +278,7 @@ def _summary(
         **told,
         "false_rollbacks_per_20000": round(20_000 * rollbacks / windows, 1),
         "windows": windows,
+        "covers": "inputs of both versions and of the candidate alone; labels: drift_labels",
         "window_sessions": args.sessions,
         "seed": args.seed,
         "data": {name: sessions.source for name, sessions in populations.items()},

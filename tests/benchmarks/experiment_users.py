@@ -23,11 +23,15 @@ Floats = npt.NDArray[np.float64]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class World:
-    """`arriving`: users of both arms who could come for the first time on a day."""
+    """`arriving`: users of all arms who could come for the first time on a day.
+
+    Each arm but the first, the champion's, has the same `share` of them.
+    """
 
     days: int = 14
     arriving: int = 300
     share: float = 0.5
+    arms: int = 2
     answers_a_day: float = 1.0
     click: float = 0.12
     buy: float = 0.02
@@ -40,10 +44,10 @@ def experiments(
     """Return sums of products, shaped runs x days x arm x vector x vector.
 
     The vector is (1, answers, before, clicks, converted, revenue). `effect` is the candidate's
-    relative gain in clicks for an answer and in buyers.
+    relative gain in clicks for an answer and in buyers; further arms are like the champion's.
     """
     users = world.arriving * world.days
-    result = np.empty((runs, world.days, 2, 6, 6))
+    result = np.empty((runs, world.days, world.arms, 6, 6))
     for run in range(runs):
         result[run] = _one(world, users, effect, rng)
     return result
@@ -51,16 +55,17 @@ def experiments(
 
 def _one(world: World, users: int, effect: float, rng: np.random.Generator) -> Floats:
     """Draw one experiment."""
-    candidate = rng.random(users) < world.share
+    place = (rng.random(users) / world.share).astype(int)
+    own = np.where(place < world.arms - 1, place + 1, 0)
     first = np.repeat(np.arange(world.days), world.arriving)
     activity = rng.gamma(1.0, world.answers_a_day, users) + 0.1
-    gain = np.where(candidate, 1 + effect, 1.0)
+    gain = np.where(own == 1, 1 + effect, 1.0)
     taste = rng.beta(1.0, 1.0 / world.click - 1.0, users) / (1 + 0.2 * activity)
     click = np.minimum(1.0, taste * gain)
     buy = np.minimum(1.0, world.buy * gain / (1 + activity))
     vector = np.zeros((users, 6))
     vector[:, 2] = np.minimum(100, rng.poisson(5 * activity))
-    result = np.empty((world.days, 2, 6, 6))
+    result = np.empty((world.days, world.arms, 6, 6))
     for day in range(world.days):
         here = slice(0, (day + 1) * world.arriving)
         answers = np.where(first[here] <= day, rng.poisson(activity[here]), 0)
@@ -71,9 +76,9 @@ def _one(world: World, users: int, effect: float, rng: np.random.Generator) -> F
         spent = rng.lognormal(3.0, world.price_sigma, buyers.size)
         vector[buyers, 5] = np.minimum(CAP, vector[buyers, 5] + spent)
         vector[here, 0] = vector[here, 1] > 0
-        for arm in (0, 1):
+        for arm in range(world.arms):
             # A user without an answer so far has not been exposed.
-            seen = vector[here][(candidate[here] == arm) & (vector[here, 0] > 0)]
+            seen = vector[here][(own[here] == arm) & (vector[here, 0] > 0)]
             result[day, arm] = seen.T @ seen
     return result
 

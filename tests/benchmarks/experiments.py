@@ -33,6 +33,8 @@ TWO = dataclasses.replace(
     PLAN,
     primary=(*PLAN.primary, Primary(metric=Metric.CONVERSION_RATE, smallest_effect=0.6)),
 )
+#: Five versions: four are compared with the champion.
+FIVE = dataclasses.replace(PLAN, further=3, weight=20.0)
 NOT_WORSE = dataclasses.replace(PLAN, goal=Goal.NOT_WORSE)
 #: Both metrics lose exactly what they may.
 LOSS = 0.1
@@ -100,6 +102,32 @@ def _without_stops(plan: Plan, phases: list[Phase]) -> tuple[Outcome | None, flo
         if reached and days >= plan.min_days and outcome is None:
             outcome = horizon.read(plan, found)[0]
     return outcome, least
+
+
+def family(plan: Plan, runs: Floats) -> float:
+    """Return the share of experiments whose test finds a difference in any version.
+
+    It is read once, when the candidate has its planned users, without the stops before.
+    """
+    count = 0
+    for run in runs:
+        for day in run:
+            champion, *others = map(moments, day)
+            phase = Phase(
+                number=0,
+                weights=dict.fromkeys(("champion", "candidate"), 1.0),
+                champion="champion",
+                candidate="candidate",
+                arms={"champion": champion, "candidate": others[0]},
+            )
+            found = [horizon.pairs(plan, champion, other) for other in others]
+            tested = [each for each in found if each is not None]
+            if found[0] is None or horizon.planned(plan, phase, found[0]).fraction < 1:
+                continue
+            ends_ = (outcome for outcome, _ in horizon.read_all(plan, tested))
+            count += any(outcome is not Outcome.UNDECIDED for outcome in ends_)
+            break
+    return count / len(runs)
 
 
 def harmed(plan: Plan, runs: Floats) -> float:
@@ -198,6 +226,9 @@ def figures(runs: int) -> dict[str, object]:
     two_sided = planning.critical(0.05)
     off_policy = experiment_logs.coverage(runs // 2, rng)
     print("off policy", off_policy, flush=True)
+    several = World(days=8, arriving=1500, share=0.2, arms=5)
+    five = family(FIVE, experiments(several, runs // 2, 0.0, rng))
+    print("no effect, five versions", five, flush=True)
     return {
         "false_positive_fixed": alike.fixed,
         "false_positive_peeking": max(peeking.values()),
@@ -208,6 +239,7 @@ def figures(runs: int) -> dict[str, object]:
         "coverage_off_policy": max(off_policy.values(), key=lambda share: abs(share - 0.95)),
         "coverage_all_looks": always_covered(better, EFFECT),
         "false_positive_two_primaries": two.fixed,
+        "false_positive_five_versions": five,
         "false_promotions_not_worse": lost.gained,
         "false_promotions": alike.kinds.get(Kind.PROMOTE, 0.0),
         "false_rollbacks": alike.kinds.get(Kind.ROLL_BACK, 0.0),

@@ -24,6 +24,7 @@ import argparse
 import asyncio
 import dataclasses
 import functools
+import itertools
 import json
 import os
 import pathlib
@@ -46,7 +47,7 @@ from recommender_operator.adapters.kubernetes.port import (
 from recommender_operator.adapters.kubernetes.transport import Transport
 from recommender_operator.resources import labels as marks
 from tests.benchmarks import operator_statuses as statuses
-from tests.benchmarks.operator_pods import Answering
+from tests.benchmarks.operator_pods import Answering, prediction
 from tests.integration import operator_api_rig as rig
 
 WORKERS = 16
@@ -57,12 +58,14 @@ CONTAINER, TRACKING = "kserve-container", "batch.kubernetes.io/job-tracking"
 MERGE = "application/merge-patch+json"
 #: Second number of the pods' addresses, different for each simulator.
 NET = 2 + os.getpid() % 250
+#: The numbers of the pods, of all simulators of the process.
+ADDRESSES = itertools.count(1)
 Key = tuple[str, str]
 
 
 @dataclasses.dataclass
 class Serving:
-    """The pods of a version, by name and uid, and the listening socket of the one that answers."""
+    """The pods of a service, by name and uid, and the listening socket of the one that answers."""
 
     pods: dict[str, str]
     server: asyncio.AbstractServer
@@ -71,7 +74,11 @@ class Serving:
 class Simulator:
     """Watches the operator's children and acts on them."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(
+        self, transport: Transport, namespace: str | None = None, *, texts: bool = False
+    ) -> None:
+        """Without a namespace it acts in all of them. `texts`: ids of items are texts."""
+        self._prediction = prediction(texts=texts)
         self._transport = transport
         self._kube = OfficialKube(transport)
         self._source = ApiSource(transport)
@@ -80,12 +87,12 @@ class Simulator:
         self._ended: set[str] = set()
         self._starting: set[tuple[Key, str]] = set()
         self._accepted: dict[str, int] = {}
+        #: By the uid of the service: one that is made again has other pods.
         self._serving: dict[Key, dict[str, Serving]] = {}
-        self._addresses = 0
         self._informers = {
             resource: Informer(
                 self._source,
-                Scope(resource, None, marks.MODEL),
+                Scope(resource, namespace, marks.MODEL),
                 Store(),
                 observer=Observer(changed=self._changed),
             )
@@ -133,14 +140,14 @@ class Simulator:
         services = self._children(INFERENCE_SERVICES, key)
         pods = self._serving.setdefault(key, {})
         for service in services:
-            version = service["metadata"]["labels"].get(marks.VERSION)
-            if version and version not in pods and (key, version) not in self._starting:
-                self._starting.add((key, version))
-                pods[version] = await self._serve(key, version, service)
-                self._starting.discard((key, version))
-        there = {service["metadata"]["labels"].get(marks.VERSION) for service in services}
-        for version in [version for version in pods if version not in there]:
-            ended = pods.pop(version)
+            version, uid = service["metadata"]["labels"].get(marks.VERSION), uid_of(service)
+            if version and uid not in pods and (key, uid) not in self._starting:
+                self._starting.add((key, uid))
+                pods[uid] = await self._serve(key, version, service)
+                self._starting.discard((key, uid))
+        there = {uid_of(service) for service in services}
+        for uid in [uid for uid in pods if uid not in there]:
+            ended = pods.pop(uid)
             ended.server.close()
             for name, uid in ended.pods.items():
                 await self._kube.delete(PODS, key[0], name, uid=uid)
@@ -166,17 +173,17 @@ class Simulator:
         await self._update(JOBS, job, statuses.complete(at))
 
     async def _serve(self, key: Key, version: str, service: Object) -> Serving:
-        self._addresses += 1
-        address = f"127.{NET}.{self._addresses // 250}.{self._addresses % 250 + 1}"
+        number = next(ADDRESSES)
+        address = f"127.{NET}.{number // 250}.{number % 250 + 1}"
         born = time.monotonic()
         server = await asyncio.get_running_loop().create_server(
-            functools.partial(Answering, key[1], version, born), address, PORT
+            functools.partial(Answering, key[1], version, born, self._prediction), address, PORT
         )
         service = await self._update(INFERENCE_SERVICES, service, statuses.ready("False"))
         pods = {}
         for component in reversed(marks.Component):
             own = marks.of_component(key[1], version, component)
-            name = f"{version}-{component}-0"
+            name = f"{version}-{component}-{uid_of(service)[:5]}"
             owner = ("serving.kserve.io/v1beta1", "InferenceService", name)
             made = await self._pod(service, owner, own, CONTAINER)
             await self._patch_status(made, statuses.started(CONTAINER))
@@ -268,6 +275,10 @@ def _obsolete(resource: Resource, thing: Object, found: Object) -> bool:
     """
     compared = ("uid", "generation") if resource == HTTP_ROUTES else ("uid",)
     return any(thing["metadata"][key] != found["metadata"][key] for key in compared)
+
+
+def uid_of(thing: Object) -> str:
+    return str(thing["metadata"]["uid"])
 
 
 async def main(config: str) -> None:

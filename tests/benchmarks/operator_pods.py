@@ -27,24 +27,22 @@ def page(model: str, version: str, age: float) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-PREDICTION = json.dumps(
-    {
-        "predictions": [
-            {
-                "items": list(range(1, 11)),
-                "scores": [round(0.9 - i / 20, 3) for i in range(10)],
-                "source": "model",
-            }
-        ]
+def prediction(*, texts: bool) -> bytes:
+    """Return an answer of ten items, whose ids are numbers or texts."""
+    answer = {
+        "items": [str(i) if texts else i for i in range(1, 11)],
+        "scores": [round(0.9 - i / 20, 3) for i in range(10)],
+        "source": "model",
     }
-).encode()
+    return json.dumps({"predictions": [answer]}).encode()
 
 
 class Answering(asyncio.Protocol):
     """The two requests of the operator to a pod, over a connection that stays open."""
 
-    def __init__(self, model: str, version: str, born: float) -> None:
+    def __init__(self, model: str, version: str, born: float, answer: bytes) -> None:
         self._model, self._version, self._born = model, version, born
+        self._prediction = answer
         self._rest = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -65,7 +63,7 @@ class Answering(asyncio.Protocol):
             self._answer(head.startswith(b"GET"))
 
     def _answer(self, counters: bool) -> None:
-        kind, body = "application/json", PREDICTION
+        kind, body = "application/json", self._prediction
         if counters:
             age = time.monotonic() - self._born
             kind, body = "text/plain; version=0.0.4", page(self._model, self._version, age)

@@ -129,11 +129,13 @@ class Trained:
     bundle: Bundle
 
 
-def train(folder: Path, seed: int, mapping: str, days: int) -> Trained:
+def train(
+    folder: Path, seed: int, mapping: str, days: int, retrieval: Retrieval = Retrieval.WEIGHTS
+) -> Trained:
     """From ingestion to fitted models, in a lake of its own.
 
     As the peer's, the fit on the training days is not repeated with the validation days. Towers
-    order lists alone, so none are fitted.
+    order lists alone, so by default none are fitted.
     """
     with tempfile.TemporaryDirectory(dir=folder) as lake:
         checked = ingest.check(
@@ -144,7 +146,7 @@ def train(folder: Path, seed: int, mapping: str, days: int) -> Trained:
             max_quarantined_share=0.0,
         )
         _, data = load.load(Path(lake), checked.data_version, None)
-    settings = Hyperparameters(retrieval=Retrieval.WEIGHTS)
+    settings = Hyperparameters(retrieval=retrieval)
     config = TrainingConfig(seed=seed, hyperparameters=settings)
     prepared = prepare_split(data, split_by_days(data, days), config)
     return Trained(prepared, fit_models(prepared, config, THREADS))
@@ -195,19 +197,23 @@ def gain_low(label: Bools, more: Doubles, less: Doubles, user: Ints) -> float:
 def new_items(model: Trained, folder: Path, world: World) -> dict[str, float]:
     """How well the model orders items without an event before the test days."""
     data = model.prepared.data
-    places = tuple(
-        _places(folder / "raw" / f"{name}s", f"{name}_id", known)
-        for name, known in (("user", data.users.ids), ("item", data.items.ids))
-    )
+    places = places_in_world(folder, data)
     end = (START_MS + world.settings.days * DAY_MS) // 1000
-    found = schema_new_items.order(
-        world, model.bundle, model.prepared, (places[0], places[1]), end
-    )
+    found = schema_new_items.order(world, model.bundle, model.prepared, places, end)
     return {
         "new_item_ndcg": round(found.model, 4),
         "new_item_ndcg_ratio": round(found.ratio, 4),
         "new_items": found.items,
     }
+
+
+def places_in_world(folder: Path, data: Dataset) -> tuple[Ints, Ints]:
+    """Rows of the data set's users and items in the shop's world."""
+    raw = folder / "raw"
+    return (
+        _places(raw / "users", "user_id", data.users.ids),
+        _places(raw / "items", "item_id", data.items.ids),
+    )
 
 
 def _places(table: Path, column: str, known: Ints) -> Ints:

@@ -60,7 +60,7 @@ def order(
     new = np.setdiff1d(data.events.item[rows], np.flatnonzero(seen)).astype(np.int64)
     if len(new) < 2:
         raise ValueError(f"{len(new)} items have their first event in the test days: 2 are needed")
-    requests = _requests(data, prepared, end)
+    requests = requests_at(data, prepared, end)
     users = np.array([each.user for each in requests], dtype=np.int64)
     gain = true_odds(world, places[0][users], places[1][new], end)
     frozen = prepared.constants
@@ -79,7 +79,7 @@ def order(
     )
 
 
-def _requests(data: Dataset, prepared: Prepared, end: int) -> list[ranking.Request]:
+def requests_at(data: Dataset, prepared: Prepared, end: int) -> list[ranking.Request]:
     """A request at `end` of each user drawn, with what was before the window."""
     rows, length = prepared.split.test, prepared.history_length
     users = np.unique(data.events.user[rows])
@@ -117,8 +117,13 @@ def ndcg(scores: Doubles, gain: Doubles) -> Doubles:
     """[R] NDCG at TOP_K of the order by `scores` [R, C]; ties go to the first item."""
     k = min(TOP_K, gain.shape[1])
     top = metrics.top_k(scores, k)
-    won = np.take_along_axis(gain, top, 1) @ _discounts(k)
-    found: Doubles = won / _ideal(gain, k)
+    return ndcg_of(top, gain)
+
+
+def ndcg_of(top: Ints, gain: Doubles) -> Doubles:
+    """[R] NDCG of the lists `top` [R, K] of columns of `gain` [R, C]."""
+    k = top.shape[1]
+    found: Doubles = np.take_along_axis(gain, top, 1) @ _discounts(k) / _ideal(gain, k)
     return found
 
 

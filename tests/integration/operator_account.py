@@ -55,6 +55,7 @@ class Account:
     """The rights that the chart renders with some values."""
 
     manifests: tuple[chart.Manifest, ...]
+    namespace: str = SYSTEM
 
     @property
     def name(self) -> str:
@@ -64,7 +65,7 @@ class Account:
     @property
     def user(self) -> str:
         """The user name in the API server."""
-        return f"system:serviceaccount:{SYSTEM}:{self.name}"
+        return f"system:serviceaccount:{self.namespace}:{self.name}"
 
     @property
     def rules(self) -> list[chart.Manifest]:
@@ -83,10 +84,10 @@ class Account:
 
     def config(self, folder: pathlib.Path) -> pathlib.Path:
         """Return a kubeconfig for this account."""
-        token = rig.kubectl("-n", SYSTEM, "create", "token", self.name, "--duration=1h").strip()
+        token = rig.kubectl("-n", self.namespace, "create", "token", self.name, "--duration=1h")
         config = yaml.safe_load(rig.kubeconfig().read_text(encoding="utf-8"))
         for user in config["users"]:
-            user["user"] = {"token": token}
+            user["user"] = {"token": token.strip()}
         path = folder / f"{self.name}.kubeconfig"
         path.write_text(yaml.safe_dump(config), encoding="utf-8")
         return path
@@ -104,6 +105,15 @@ def clusterwide(instance: str = "") -> Account:
     """Return the account of a cluster-wide release, with its policies enforced."""
     values = {"clusterWide": "true", "operator.instance": instance}
     account = _installed(instance or "recommender", values)
+    _until_policed(account)
+    return account
+
+
+@cache
+def with_keda(server: str) -> Account:
+    """Return the account of a cluster-wide release that scales by KEDA; `server` is asked."""
+    keda = {"keda.enabled": "true", "keda.prometheusUrl": server}
+    account = _installed("keda", {"clusterWide": "true", "operator.instance": "keda", **keda})
     _until_policed(account)
     return account
 

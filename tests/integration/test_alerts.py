@@ -108,6 +108,12 @@ CASES: dict[str, tuple[str, list[dict[str, str]], str, bool]] = {
         [series("recommender_operator_drift_label_windows", MODEL, "3x40"),
          series("recommender_operator_drift_windows", MODEL, "0x40"),
          series("recommender_operator_drift_windows_limit", MODEL, "3x40")], "3m", True),
+    "a segment drifted by labels": (
+        "RecommenderDrifted",
+        [series("recommender_operator_drift_label_segment_windows",
+                f'{MODEL}, feature="device", value="tablet"', "3x40"),
+         series("recommender_operator_drift_windows", MODEL, "0x40"),
+         series("recommender_operator_drift_windows_limit", MODEL, "3x40")], "3m", True),
     "one window shifted": (
         "RecommenderDrifted",
         [series("recommender_operator_drift_windows", MODEL, "1x40"),

@@ -16,6 +16,7 @@ REVENUE = {"metric": "RevenuePerUser", "largestLoss": 0.1}
 FALLBACKS = {"metric": "FallbackShare", "largestLoss": 2}
 
 
+OLD, OLDER = {"version": "movies-0a1b2c3d"}, {"version": "movies-4e5f6a7b"}
 DEVICE: Json = {"feature": "device", "largestLoss": 0.1}
 
 
@@ -39,6 +40,7 @@ def test_one_primary_metric_is_enough_and_gets_the_documented_defaults(server: S
     created = server.create(body(), dry_run="All", field_validation="Strict")
     assert created["spec"]["experiment"] == {
         "weight": 50, "primary": [CLICKS], "goal": "Superior", "guardrails": [], "segments": [],
+        "arms": [],
         "alpha": 0.05,
         "power": 0.8, "minDays": 7, "maxDays": 28, "revenueCap": 1000, "mode": "Decide",
     }  # fmt: skip
@@ -48,7 +50,7 @@ def test_a_full_plan_with_a_testers_header_is_accepted(server: Server) -> None:
     plan: Json = {
         "weight": 30, "goal": "NotWorse", "primary": [CLICKS | {"baseline": 0.04}],
         "guardrails": [REVENUE, FALLBACKS], "segments": [DEVICE], "minDays": 0.5, "maxDays": 0.5,
-        "mode": "Observe",
+        "mode": "Observe", "arms": [OLD, OLDER],
     }  # fmt: skip
     made = body(rollout={"testHeader": "let-me-see"}, **plan)
     created = server.create(made, dry_run="All", field_validation="Strict")
@@ -84,6 +86,11 @@ def test_a_full_plan_with_a_testers_header_is_accepted(server: Server) -> None:
         ({"segments": [DEVICE | {"largestLoss": 1}]}, "largestLoss must be below 1"),
         ({"segments": [{"feature": "Device"}]}, "spec.experiment.segments[0].feature"),
         ({"segments": [{"feature": f"f{n}"} for n in range(4)]}, "must have at most 3 items"),
+        ({"arms": [OLD]}, "set weight to at most 49 with one arm"),
+        ({"arms": [OLD, OLDER], "weight": 34}, "33 with two"),
+        ({"arms": [OLD, OLD], "weight": 10}, "experiment.arms must not contain a version twice"),
+        ({"arms": [OLD, OLDER] * 2, "weight": 1}, "must have at most 3 items"),
+        ({"arms": [{"version": "movies"}], "weight": 10}, "spec.experiment.arms[0].version"),
         ({"minDays": 8, "maxDays": 7}, "experiment.minDays must not be above experiment.maxDays"),
         ({"minDays": 30}, "experiment.minDays must not be above experiment.maxDays"),
         ({"maxDays": 61}, "should be less than or equal to 60"),

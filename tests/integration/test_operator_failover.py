@@ -13,7 +13,7 @@ from recommender_operator.__main__ import LOST_LEASE, OK
 from recommender_operator.adapters.kubernetes.client import OfficialKube
 from recommender_operator.adapters.kubernetes.port import EVENTS, JOBS, MODELS, VERSIONS
 from tests.integration import operator_api_rig as rig
-from tests.integration.cut_connection import Proxy, config_through
+from tests.integration.api_server_proxy import Outage, Proxy
 from tests.integration.operator_process import Process, status_of, until
 from tests.integration.operator_replicas import LEASE, deployed, replicas
 from tests.scripted import ScriptedCluster
@@ -89,37 +89,52 @@ async def test_a_leader_that_is_stopped_after_a_write_and_resumed_later_changes_
     assert len(names) == len(set(names))
 
 
+async def ready_again(process: Process) -> None:
+    async def ready() -> bool:
+        return (await asyncio.to_thread(process.read, process.health, "/readyz"))[0] == 200
+
+    await until("a connection to the API server", ready, process)
+
+
+async def lasts(outage: Outage, proxy: Proxy, process: Process, seconds: float) -> int:
+    """Let an outage last, in which the process stays alive; return how often it was unready."""
+    await proxy.cut(outage)
+    cut, unready = time.monotonic(), 0
+    while time.monotonic() - cut < seconds:
+        alive, ready = [
+            await asyncio.to_thread(process.read, process.health, path)
+            for path in ("/healthz", "/readyz")
+        ]
+        assert alive[0] == 200, alive[1]
+        unready += ready[0] == 503
+        await asyncio.sleep(0.5)
+    await proxy.mend()
+    return unready
+
+
 async def test_an_outage_of_the_api_server_restarts_nothing_and_work_continues_afterwards(
     kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
+    """First a silent one, of several times what liveness measures; then refusals and errors."""
     look, stall = 2, 6
-    upstream = rig.kubeconfig().read_text(encoding="utf-8").rsplit("server: ", 1)[1].split()[0]
     await kube.create(MODELS, rig.manifest(namespace))
-    async with Proxy(int(upstream.rsplit(":", 1)[1])) as proxy:
+    async with Proxy(rig.kubeconfig(), tmp_path) as proxy:
         process = Process(
-            config_through(proxy, tmp_path), tmp_path, namespace,
+            proxy.config(), tmp_path, namespace,
             namespace=namespace, lease_seconds=LEASE, look_seconds=look, stall_seconds=stall,
         )  # fmt: skip
         with process.running():
-
-            def read(path: str) -> asyncio.Future[tuple[int, str]]:
-                return asyncio.ensure_future(asyncio.to_thread(process.read, process.health, path))
 
             async def working() -> bool:
                 return (await status_of(kube, namespace)).get("stage") == "CheckingData"
 
             await until("a first stage", working, process)
-            proxy.cut()
-            cut = time.monotonic()
-            unready = 0
-            while time.monotonic() - cut < 2 * stall + 2 * look:
-                alive, ready = await read("/healthz"), await read("/readyz")
-                assert alive[0] == 200, alive[1]
-                unready += ready[0] == 503
-                await asyncio.sleep(0.5)
-            assert unready
-            proxy.mend()
+            assert await lasts(Outage.SILENT, proxy, process, 2 * stall + 2 * look)
+            for outage in (Outage.REFUSED, Outage.ERRORS):
+                await ready_again(process)
+                await lasts(outage, proxy, process, LEASE)
             await deployed(ScriptedCluster(kube, namespace=namespace), kube, namespace, process)
-            assert (await read("/healthz"))[0] == (await read("/readyz"))[0] == 200
+            await ready_again(process)
+            assert process.read(process.health, "/healthz")[0] == 200
             assert process.text.count("standby: waiting") == 1
             assert "no other process led in between" in process.text

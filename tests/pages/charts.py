@@ -20,7 +20,7 @@ Json = dict[str, Any]
 CHART = "charts/recommender-operator"
 _SHARED = {"-n": True, "--namespace": True}
 _VALUES = {
-    "--set": True, "--set-string": True, "-f": True, "--reuse-values": False,
+    "--set": True, "--set-string": True, "-f": True, "--reset-then-reuse-values": False,
     "--wait": False, "--timeout": True, "--create-namespace": False, "--dry-run": True,
 }  # fmt: skip
 VERBS: dict[str, flags.Flags] = {

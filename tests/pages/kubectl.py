@@ -44,6 +44,7 @@ VERBS: dict[str, flags.Flags] = {
         "-o": True,
     },
     "port-forward": {},
+    "replace": {"-f": True, "--subresource": True},
     "rollout": {"--timeout": True},
     "scale": {"--replicas": True},
     "wait": {"--for": True, "--timeout": True, "-l": True},

@@ -127,7 +127,7 @@ _SETTINGS: dict[str, dict[str, Any]] = {
 
 def _shop() -> models.Json:
     """Return the declaration of docs/events.md, so that its requests fit it."""
-    (block,) = [each for each in of("yaml") if each.page == "docs/events.md"]
+    block, *_ = [each for each in of("yaml") if each.page == "docs/events.md"]
     (values,) = models.documents(block.text)
     shop: models.Json = values["collector"]["models"]["shop"]
     return shop

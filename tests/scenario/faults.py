@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import Any
 
 from tests.cluster import locks
@@ -12,6 +13,8 @@ from tests.scenario.world import World
 
 #: More than the size limit of a serving pod's scratch volume.
 TOO_MUCH_MIB = 700
+#: Longest search for another leader; the Lease is free before.
+TAKEOVER_SECONDS = 60
 #: Labels of a worker's pod: of JobSet, and of its indexed Job.
 JOB_SET = "jobset.sigs.k8s.io/jobset-name"
 RANK = "batch.kubernetes.io/job-completion-index"
@@ -32,6 +35,29 @@ def kill_operator(cluster: Cluster) -> None:
         "-n", install.SYSTEM_NAMESPACE, "delete", "pod", "--force", "--grace-period=0",
         "-l", "app.kubernetes.io/name=recommender-operator",
     )  # fmt: skip
+
+
+def kill_leader(cluster: Cluster) -> float:
+    """Kill the operator's pod that leads; return the seconds until another one does."""
+    until_operator_is_ready(cluster)
+    leader, killed = _leader(cluster), time.monotonic()
+    cluster.kubectl(
+        "-n", install.SYSTEM_NAMESPACE, "delete", "pod", leader, "--force", "--grace-period=0"
+    )
+    while _leader(cluster) == leader:
+        if time.monotonic() - killed > TAKEOVER_SECONDS:
+            raise AssertionError(f"{leader} was killed, and no other pod holds the Lease")
+        time.sleep(0.2)
+    return time.monotonic() - killed
+
+
+def _leader(cluster: Cluster) -> str:
+    """Return the pod that holds the Lease of the operator."""
+    holder = cluster.kubectl(
+        "-n", install.SYSTEM_NAMESPACE, "get", "lease", _deployment(cluster),
+        "-o", "jsonpath={.spec.holderIdentity}",
+    )  # fmt: skip
+    return holder.rpartition("_")[0]
 
 
 def upgrade_operator(cluster: Cluster) -> None:

@@ -74,23 +74,24 @@ def changed(path: str, value: Any) -> Change:
     return change
 
 
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        (changed("metadata.ownerReferences", []), "no InferenceService controls it"),
-        (changed("spec.scaleTargetRef.name", "theirs"), "something else than a Deployment"),
-        (changed("spec.scaleTargetRef.kind", "StatefulSet"), "something else than a Deployment"),
-        (
-            changed("spec.advanced.horizontalPodAutoscalerConfig.name", "theirs"),
-            "its autoscaler must have its own name",
-        ),
-        (changed("spec.advanced", {}), "its autoscaler must have its own name"),
-        (changed("spec.triggers.1.metadata.serverAddress", "http://169.254.169.254"), "by CPU"),
-        (changed("spec.triggers.1.metadata", {"query": "up"}), "by CPU"),
-        (changed("spec.triggers.0.type", "metrics-api"), "by CPU"),
-        (changed("spec.triggers.1.authenticationRef", {"name": "secret"}), "by CPU"),
-    ],
-)
+#: Changes of an own ScaledObject that the policy denies, and why.
+HOSTILE: list[tuple[Change, str]] = [
+    (changed("metadata.ownerReferences", []), "no InferenceService controls it"),
+    (changed("spec.scaleTargetRef.name", "theirs"), "something else than a Deployment"),
+    (changed("spec.scaleTargetRef.kind", "StatefulSet"), "something else than a Deployment"),
+    (
+        changed("spec.advanced.horizontalPodAutoscalerConfig.name", "theirs"),
+        "its autoscaler must have its own name",
+    ),
+    (changed("spec.advanced", {}), "its autoscaler must have its own name"),
+    (changed("spec.triggers.1.metadata.serverAddress", "http://169.254.169.254"), "by CPU"),
+    (changed("spec.triggers.1.metadata", {"query": "up"}), "by CPU"),
+    (changed("spec.triggers.0.type", "metrics-api"), "by CPU"),
+    (changed("spec.triggers.1.authenticationRef", {"name": "secret"}), "by CPU"),
+]
+
+
+@pytest.mark.parametrize(("change", "reason"), HOSTILE)
 def test_a_hostile_scaled_object_is_denied_with_the_reason(change: Change, reason: str) -> None:
     thing = copy.deepcopy(OWN)
     change(thing)

@@ -64,6 +64,16 @@ def test_no_module_has_the_name_of_a_folder_beside_it() -> None:
     assert [path for path in modules if path.with_suffix("").is_dir()] == []
 
 
+def test_no_property_has_a_number_of_examples_of_its_own() -> None:
+    # The profile governs all of them: a fixed number would be as few in `make explore`.
+    where = {ROOT / "tests" / name for name in ("conftest.py", "effort.py")} | {
+        Path(__file__).resolve()
+    }
+    for path in (ROOT / "tests").rglob("*.py"):
+        own = path not in where and "max_examples" in path.read_text(encoding="utf-8")
+        assert not own, f"{path} sets the number of examples: use the profile, or tests.effort"
+
+
 @pytest.mark.parametrize("package", sorted(ROOMS))
 def test_a_room_is_imported_from_its_own_folder(package: str) -> None:
     found = run(
@@ -220,7 +230,8 @@ def test_a_package_declares_what_it_imports(package: str) -> None:
     beside = [name for name, folder in ROOMS.items() if folder == room and name not in EXTRAS]
     own = {package, *(beside if package not in EXTRAS else ()), *SHARED.get(package, ())}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = [EXTRAS.get(package, room.name), *(["tracing"] if room.name == "serving" else [])]
+    more = ["tracing", "kafka"] if room.name == "serving" else []
+    extras = [EXTRAS.get(package, room.name), *more]
     extra = [name for each in extras for name in project["optional-dependencies"][each]]
     declared = {re.split(r"[\[<>=~! ]", name, maxsplit=1)[0].lower() for name in extra}
     distributions = importlib.metadata.packages_distributions()

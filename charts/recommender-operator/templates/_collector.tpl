@@ -80,10 +80,75 @@ the pods that it creates.
       key: {{ .secretKey }}
 {{- end }}
 {{- end }}
+{{- if eq .Values.collector.log "Kafka" }}
+{{ include "recommender-collector.kafka" .Values.collector.kafka }}
+{{- end }}
 - name: RECOMMENDER_LOG_LEVEL
   value: {{ .Values.collector.logLevel }}
 - name: RECOMMENDER_LOG_FORMAT
   value: {{ .Values.collector.logFormat }}
+{{- end -}}
+
+{{- /* Of collector.kafka. */ -}}
+{{- define "recommender-collector.kafka" -}}
+{{- if not .brokers -}}
+{{- fail "collector.log is Kafka: set collector.kafka.brokers" -}}
+{{- end -}}
+- name: RECOMMENDER_KAFKA_BROKERS
+  value: {{ .brokers }}
+- name: RECOMMENDER_KAFKA_TOPIC
+  value: {{ .topic | quote }}
+- name: RECOMMENDER_KAFKA_DURABLE
+  value: {{ .durable | quote }}
+- name: RECOMMENDER_KAFKA_PROTOCOL
+  value: {{ .protocol }}
+{{- if hasPrefix "SASL" .protocol }}
+{{- if not .credentials.secretName -}}
+{{- fail (printf "collector.kafka.protocol is %s: set collector.kafka.credentials.secretName" .protocol) -}}
+{{- end }}
+- name: RECOMMENDER_KAFKA_MECHANISM
+  value: {{ .mechanism }}
+- name: RECOMMENDER_KAFKA_USER
+  valueFrom:
+    secretKeyRef:
+      name: {{ .credentials.secretName }}
+      key: {{ .credentials.userKey }}
+- name: RECOMMENDER_KAFKA_PASSWORD
+  valueFrom:
+    secretKeyRef:
+      name: {{ .credentials.secretName }}
+      key: {{ .credentials.passwordKey }}
+{{- end }}
+{{- if .ca.secretName }}
+- name: RECOMMENDER_KAFKA_CA
+  value: /etc/recommender-kafka/ca.crt
+{{- end }}
+{{- end -}}
+
+{{- /* The Secret that is mounted for Kafka, if any. */ -}}
+{{- define "recommender-collector.kafkaCa" -}}
+{{- if eq .Values.collector.log "Kafka" -}}
+{{- .Values.collector.kafka.ca.secretName -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "recommender-collector.kafkaMount" -}}
+{{- if include "recommender-collector.kafkaCa" . }}
+- name: kafka-ca
+  mountPath: /etc/recommender-kafka
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{- define "recommender-collector.kafkaVolume" -}}
+{{- with include "recommender-collector.kafkaCa" . }}
+- name: kafka-ca
+  secret:
+    secretName: {{ . }}
+    items:
+      - key: {{ $.Values.collector.kafka.ca.secretKey }}
+        path: ca.crt
+{{- end }}
 {{- end -}}
 
 {{- /* What the pods of the collector and of its writer have in common. */ -}}
@@ -96,7 +161,7 @@ livenessProbe:
   periodSeconds: 15
   timeoutSeconds: 5
   failureThreshold: 4
-# Unready while the store does not answer: no event could become durable.
+# Unready while the log does not answer: no event could become durable.
 readinessProbe:
   httpGet:
     path: /readyz

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recommender_kubectl import text
-from recommender_kubectl.objects import Experiment, Segment
+from recommender_kubectl.experiments import Arm, Experiment, Segment
 from recommender_kubectl.text import Style
 
 _HEADER = (
@@ -14,6 +14,17 @@ _HEADER = (
     "DIFFERENCE",
     "INTERVAL",
     "MATTERS",
+    "USERS",
+)
+_ARMS = (
+    "VERSION",
+    "RESULT",
+    "METRIC",
+    "ROLE",
+    "CHAMPION",
+    "VERSION'S",
+    "DIFFERENCE",
+    "INTERVAL",
     "USERS",
 )
 _SEGMENTS = (
@@ -45,6 +56,31 @@ def table(seen: Experiment, style: Style) -> list[str]:
         for one in seen.metrics
     ]
     return text.table(_HEADER, rows, style)
+
+
+def arms(seen: Experiment, style: Style) -> list[str]:
+    """Return the metrics of the further versions as a table."""
+    rows = [
+        (
+            arm.version,
+            result(arm),
+            one.name,
+            one.role,
+            text.number(one.champion),
+            text.number(one.candidate),
+            percent(one.difference),
+            _percents(one.low, one.high),
+            f"{one.champion_users} + {one.candidate_users}",
+        )
+        for arm in seen.arms
+        for one in arm.metrics
+    ]
+    return text.table(_ARMS, rows, style)
+
+
+def result(arm: Arm) -> str:
+    """Return what became of a further version."""
+    return "Withdrawn" if arm.withdrawn else arm.result or "Measuring"
 
 
 def segments(seen: Experiment, style: Style) -> list[str]:

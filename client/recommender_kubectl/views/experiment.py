@@ -7,7 +7,8 @@ import datetime
 from collections.abc import Sequence
 
 from recommender_kubectl import text
-from recommender_kubectl.objects import Experiment, Model, Version
+from recommender_kubectl.experiments import Experiment
+from recommender_kubectl.objects import Model, Version
 from recommender_kubectl.text import Style
 from recommender_kubectl.views import comparisons
 from recommender_kubectl.views.why import NoVersionError
@@ -71,6 +72,8 @@ def render(seen: Shown, style: Style, now: datetime.datetime) -> list[str]:
     lines += ["", *text.facts(facts(one, now), style)]
     if one.metrics:
         lines += ["", *comparisons.table(one, style)]
+    if any(arm.metrics for arm in one.arms):
+        lines += ["", *comparisons.arms(one, style)]
     if one.segments:
         lines += ["", *comparisons.segments(one, style)]
     if seen.next:
@@ -95,6 +98,10 @@ def facts(seen: Experiment, now: datetime.datetime) -> list[tuple[str, str]]:
         ("Sample ratio", ratio),
         ("Phases", phases),
         ("Plan", f"{seen.goal}, {seen.weight} % of the users for {_days(seen)}, {seen.mode}"),
+        *(
+            ("Further version", f"{arm.version}: {comparisons.result(arm)}{_why(arm.withdrawn)}")
+            for arm in seen.arms
+        ),
         *(("Novelty", one.message) for one in seen.novelty),
         *(("Segments", message) for message in seen.interactions),
         ("Weekdays", seen.seasonality),
@@ -105,7 +112,19 @@ def _days(seen: Experiment) -> str:
     return f"{seen.min_days:g} to {seen.max_days:g} days"
 
 
+def _why(reason: str) -> str:
+    return f", {reason}" if reason else ""
+
+
 def _next(model: Model, seen: Experiment) -> str:
+    better = [arm.version for arm in seen.arms if arm.result in ("Passed", "Ahead")]
+    if not better or seen.verdict == "Promote":
+        return _of_candidate(model, seen)
+    verb = f"`kubectl recommender rollback {model.name} --to {better[0]}`"
+    return f"{_of_candidate(model, seen)}; {verb} serves the version that passed"
+
+
+def _of_candidate(model: Model, seen: Experiment) -> str:
     choice = "`kubectl recommender {} " + model.name + "`"
     person = f"{choice.format('promote')} or {choice.format('abort')} decides"
     if seen.mode == "Observe":

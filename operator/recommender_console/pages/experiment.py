@@ -10,7 +10,8 @@ from recommender_console.markup import Child, Markup, tag
 from recommender_console.pages import parts
 from recommender_console.plot import Reading
 from recommender_kubectl import text
-from recommender_kubectl.objects import Comparison, Experiment, Model, Segment
+from recommender_kubectl.experiments import Arm, Comparison, Experiment, Segment
+from recommender_kubectl.objects import Model
 from recommender_kubectl.views import comparisons
 from recommender_kubectl.views import experiment as experiment_view
 
@@ -37,9 +38,33 @@ def section(seen: SeenVersion, model: Model, now: datetime.datetime) -> Markup |
         parts.note("Differences are in percent of the champion; the dashed line is no "
                    "difference.") if rows else None,
         parts.facts(experiment_view.facts(own, now)),
+        _arms(own),
         _segments(own),
         tag("p", tag("b", "Next: "), shown.next) if shown.next else None,
     )  # fmt: skip
+
+
+def _arms(own: Experiment) -> Markup | None:
+    rows = [_arm_row(arm, one) for arm in own.arms for one in arm.metrics]
+    if not rows:
+        return None
+    header = (
+        "Version", "Result", "Metric", "Role", "Champion", "Version's", "Difference", "Interval",
+        "Figure", "Users",
+    )  # fmt: skip
+    return parts.table("Further versions, each compared with the champion", header, rows,
+                       "numbers")  # fmt: skip
+
+
+def _arm_row(arm: Arm, one: Comparison) -> list[Child]:
+    return [
+        arm.version,
+        comparisons.result(arm),
+        one.name,
+        one.role,
+        *_cells(one, f"{arm.version}, {one.name}"),
+        f"{one.champion_users:,} + {one.candidate_users:,}",
+    ]
 
 
 def _segments(own: Experiment) -> Markup | None:

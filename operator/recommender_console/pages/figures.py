@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from recommender_console import plot
-from recommender_console.details import Drift, SeenVersion
+from recommender_console.details import Drift, SeenVersion, SegmentLoss
 from recommender_console.markup import Child, Markup, join, tag
 from recommender_console.pages import parts
 from recommender_console.plot import Reading
@@ -124,9 +124,9 @@ def legend() -> Markup:
 
 
 def drift(seen: Drift, now: datetime.datetime) -> Markup | None:
-    """Return the drift of the features of the last window."""
+    """Return the drift of the features of the last window, and of the segments by labels."""
     if seen.windows == 0 and not seen.message:
-        return None
+        return _segments(seen.segments) if seen.segments else None
     said = tag(
         "p", parts.badge(seen.verdict), " ", seen.message, " ", parts.moment(seen.window_at, now)
     )
@@ -137,7 +137,19 @@ def drift(seen: Drift, now: datetime.datetime) -> Markup | None:
     shifted = (
         parts.note("Shifted, worst first: ", ", ".join(seen.shifted)) if seen.shifted else None
     )
-    return join([said, plot.effects(seen.effects), counted, shifted])
+    segments = _segments(seen.segments) if seen.segments else None
+    return join([said, plot.effects(seen.effects), counted, shifted, segments])
+
+
+def _segments(seen: Sequence[SegmentLoss]) -> Markup:
+    """Return a table of the segments, those with a drift first."""
+    rows = [
+        [each.name, text.number(each.loss), text.number(each.before), str(each.users),
+         str(each.breaches_in_a_row)]
+        for each in sorted(seen, key=lambda each: (-each.breaches_in_a_row, each.name))
+    ]  # fmt: skip
+    header = ("segment", "log loss", "in its first week", "users", "windows in a row with a drift")
+    return parts.table("Loss by segment, by labels", header, rows)
 
 
 def numbers_of(one: Step) -> str:

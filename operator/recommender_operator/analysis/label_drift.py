@@ -54,7 +54,9 @@ class LabelVerdict:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Test:
+class Finding:
+    """One test of a window against the reference."""
+
     cause: Cause
     effect: float  # relative to the loss, or to the positive labels that are expected
     p_value: float
@@ -62,7 +64,9 @@ class _Test:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Window:
+class Window:
+    """What the tests of a week say; `through` is its last day."""
+
     week: int
     through: int
     cause: Cause | None  # None: passed
@@ -83,7 +87,7 @@ def judge(spec: DriftSpec, days: Mapping[int, Labels], start: int = 0) -> LabelV
         start: only weeks that begin on this day or later are windows.
     """
     first = min(days, default=0)
-    weeks = _weeks(spec, days, first)
+    weeks = weeks_of(spec, days, first)
     at = min(weeks, default=REFERENCE_WEEKS)
     if at >= REFERENCE_WEEKS:
         return _inconclusive(spec, days, "the first or second week")
@@ -94,7 +98,7 @@ def judge(spec: DriftSpec, days: Mapping[int, Labels], start: int = 0) -> LabelV
     ]
     if not windows:
         return _inconclusive(spec, days, "a week after the first one")
-    failed = _in_a_row(spec, windows)
+    failed = in_a_row(spec, windows)
     last = _without_a_gap(failed, windows[-1])
     return LabelVerdict(
         verdict=Verdict.PASS if windows[-1].cause is None else Verdict.FAIL,
@@ -117,7 +121,7 @@ def _inconclusive(spec: DriftSpec, days: Mapping[int, Labels], what: str) -> Lab
     )
 
 
-def _weeks(spec: DriftSpec, days: Mapping[int, Labels], first: int) -> dict[int, Labels]:
+def weeks_of(spec: DriftSpec, days: Mapping[int, Labels], first: int) -> dict[int, Labels]:
     """Return the weeks that have all their days and enough users, by number, in order."""
     numbers = sorted({(day - first) // DAYS for day in days})
     found = {}
@@ -125,19 +129,23 @@ def _weeks(spec: DriftSpec, days: Mapping[int, Labels], first: int) -> dict[int,
         part = [days.get(first + week * DAYS + place) for place in range(DAYS)]
         known = [labels for labels in part if labels is not None]
         labels = added(known)
-        is_full = labels.users >= spec.window_sessions and labels.expected >= MIN_EXPECTED
-        if len(known) == DAYS and is_full:
+        if len(known) == DAYS and is_full(spec, labels):
             found[week] = labels
     return found
 
 
-def _in_a_row(spec: DriftSpec, windows: Sequence[_Window]) -> list[_Window]:
+def is_full(spec: DriftSpec, labels: Labels) -> bool:
+    """Return whether a week has enough users and expected positive labels for tests."""
+    return labels.users >= spec.window_sessions and labels.expected >= MIN_EXPECTED
+
+
+def in_a_row(spec: DriftSpec, windows: Sequence[Window]) -> list[Window]:
     """Return the failed windows of the current row.
 
     A window that passes ends it. If it is confirmed, only as many clear ones in a row do. A
     missing week always ends it.
     """
-    row: list[_Window] = []
+    row: list[Window] = []
     clear, before = 0, None
     for window in windows:
         if before is not None and window.week != before + 1:
@@ -152,9 +160,9 @@ def _in_a_row(spec: DriftSpec, windows: Sequence[_Window]) -> list[_Window]:
     return row
 
 
-def _without_a_gap(failed: Sequence[_Window], last: _Window) -> list[_Window]:
+def _without_a_gap(failed: Sequence[Window], last: Window) -> list[Window]:
     """Return the failed windows from week to week up to the last one; none if that passed."""
-    found: list[_Window] = []
+    found: list[Window] = []
     week = last.week
     for window in reversed(failed):
         if window.week != week:
@@ -164,12 +172,10 @@ def _without_a_gap(failed: Sequence[_Window], last: _Window) -> list[_Window]:
     return found
 
 
-def _window(
-    spec: DriftSpec, week: int, through: int, labels: Labels, reference: Labels
-) -> _Window:
+def _window(spec: DriftSpec, week: int, through: int, labels: Labels, reference: Labels) -> Window:
     tests = [
-        _loss(labels, reference),
-        _calibration(labels, reference),
+        loss_test(labels, reference),
+        calibration_test(labels, reference),
         *(test for b in range(BINS) if (test := _bin(b, labels, reference)) is not None),
     ]
     adjusted = tails.holm([test.p_value for test in tests])
@@ -178,7 +184,7 @@ def _window(
     causes = {test.cause for test in failed}
     cause = next((c for c in (Cause.LOSS_RISE, Cause.CALIBRATION_DRIFT) if c in causes), None)
     shown = failed or tests[:2]
-    return _Window(
+    return Window(
         week=week,
         through=through,
         cause=cause,
@@ -187,26 +193,30 @@ def _window(
     )
 
 
-def _loss(labels: Labels, reference: Labels) -> _Test:
-    """Test whether the loss rose, as far as the model's own probabilities do not explain it."""
+def loss_test(labels: Labels, reference: Labels, *, spread: float = 1.0) -> Finding:
+    """Test whether the loss rose, as far as the model's own probabilities do not explain it.
+
+    `spread` is what the variances are multiplied by.
+    """
     here, there = labels.excess(), reference.excess()
     change = here.mean - there.mean
-    return _Test(
+    return Finding(
         cause=Cause.LOSS_RISE,
         effect=change / reference.loss,
-        p_value=_tail(_z(here, there)),
+        p_value=_tail(_z(here, there) / math.sqrt(spread)),
         message=f"log loss {labels.loss:.4f} against {reference.loss:.4f} in the first week, "
         f"{change:+.4f} beyond what the probabilities explain",
     )
 
 
-def _calibration(labels: Labels, reference: Labels) -> _Test:
+def calibration_test(labels: Labels, reference: Labels, *, spread: float = 1.0) -> Finding:
+    """Test whether labels come more or less often than in the reference, on both sides."""
     here, there = labels.gap(), reference.gap()
     rate = labels.expected / labels.sums["predictions"]
-    return _Test(
+    return Finding(
         cause=Cause.CALIBRATION_DRIFT,
         effect=abs(here.mean - there.mean) / rate,
-        p_value=min(1.0, 2 * _tail(abs(_z(here, there)))),
+        p_value=min(1.0, 2 * _tail(abs(_z(here, there)) / math.sqrt(spread))),
         message=f"{1 + here.mean / rate:.2f} positive labels for each expected one, "
         f"{_shown(reference)} in the first week",
     )
@@ -216,7 +226,7 @@ def _shown(of: Labels) -> str:
     return f"{of.sums['labels'] / of.expected:.2f}"
 
 
-def _bin(bin_: int, labels: Labels, reference: Labels) -> _Test | None:
+def _bin(bin_: int, labels: Labels, reference: Labels) -> Finding | None:
     """Test the calibration in a bin; None if it has too few labels.
 
     The effect is its part of all expected labels that is misplaced.
@@ -225,7 +235,7 @@ def _bin(bin_: int, labels: Labels, reference: Labels) -> _Test | None:
     if min(now["predicted"], before["predicted"]) < MIN_EXPECTED:
         return None
     here, there = labels.gap_of(bin_), reference.gap_of(bin_)
-    return _Test(
+    return Finding(
         cause=Cause.CALIBRATION_DRIFT,
         effect=abs(here.mean - there.mean) * now["predictions"] / labels.expected,
         p_value=min(1.0, 2 * _tail(abs(_z(here, there)))),

@@ -43,7 +43,7 @@ class Labels:
 
     users: int
     sums: Mapping[str, float]
-    bins: tuple[Mapping[str, float], ...]
+    bins: tuple[Mapping[str, float], ...]  # none of a segment
 
     @property
     def expected(self) -> float:
@@ -100,7 +100,9 @@ def added(days: Iterable[Labels]) -> Labels:
         bins=tuple(
             {name: math.fsum(day.bins[place][name] for day in every) for name in _BIN}
             for place in range(BINS)
-        ),
+        )
+        if all(day.bins for day in every)
+        else (),
     )
 
 
@@ -120,13 +122,32 @@ def read_days(body: Mapping[str, Any], version: str) -> dict[int, Labels]:
         at = f"days[{place}]"
         if not isinstance(day, Mapping):
             raise ValueError(f"{at}: not an object")
-        number, users = _whole(day, "day", at), _whole(day, "users", at)
-        if number >= DAY_LIMIT:
-            raise ValueError(f"{at}.day: out of range")
+        number, users = number_of(day, at), _whole(day, "users", at)
         labels = _labels(day, users, at)
         if users and labels.sums["predictions"] > 0:
             found[number] = labels
     return dict(sorted(found.items()))
+
+
+def number_of(day: Mapping[str, Any], at: str) -> int:
+    """Return the number of a day.
+
+    Raises:
+        ValueError: it is none; the text names the field.
+    """
+    number = _whole(day, "day", at)
+    if number >= DAY_LIMIT:
+        raise ValueError(f"{at}.day: out of range")
+    return number
+
+
+def read_part(body: Mapping[str, Any], at: str) -> Labels:
+    """Return the sums of a segment, which have no bins.
+
+    Raises:
+        ValueError: they are not valid; the text names the field.
+    """
+    return Labels(users=_whole(body, "users", at), sums=_sums(body, at), bins=())
 
 
 def closes_after(body: Mapping[str, Any]) -> int | None:
@@ -149,13 +170,18 @@ def _labels(day: Mapping[str, Any], users: int, at: str) -> Labels:
     bins = day.get("bins")
     if not isinstance(bins, Sequence) or len(bins) != BINS:
         raise ValueError(f"{at}.bins: not a list of {BINS}")
-    sums = {**_numbers(day.get("sums"), _SUMS, f"{at}.sums")}
-    sums |= _numbers(day.get("products"), _PRODUCTS, f"{at}.products")
     return Labels(
         users=users,
-        sums=sums,
+        sums=_sums(day, at),
         bins=tuple(_numbers(each, _BIN, f"{at}.bins[{n}]") for n, each in enumerate(bins)),
     )
+
+
+def _sums(body: Mapping[str, Any], at: str) -> dict[str, float]:
+    return {
+        **_numbers(body.get("sums"), _SUMS, f"{at}.sums"),
+        **_numbers(body.get("products"), _PRODUCTS, f"{at}.products"),
+    }
 
 
 def _numbers(body: object, names: Sequence[str], at: str) -> dict[str, float]:

@@ -19,6 +19,8 @@ class Cause(enum.StrEnum):
     CALIBRATION_DRIFT = "CalibrationDrift"
     #: The loss rose beyond the limit: labels follow other rules than those that were learned.
     LOSS_RISE = "LossRise"
+    #: The same, or the calibration, of the users of one segment and not of all.
+    SEGMENT_DRIFT = "SegmentDrift"
 
 
 class Reaction(enum.StrEnum):
@@ -32,6 +34,8 @@ class Reaction(enum.StrEnum):
     #: Versions that were trained before it are not promoted without a person.
     BLOCK_PROMOTIONS = "BlockPromotions"
     ROLL_BACK = "RollBack"
+    #: To the previous version, only if that is better on the same rows.
+    ROLL_BACK_IF_BETTER = "RollBackIfBetter"
     #: Nothing trains by itself on what may be broken.
     FREEZE_RETRAINING = "FreezeRetraining"
 
@@ -39,8 +43,15 @@ class Reaction(enum.StrEnum):
 def reactions(cause: Cause) -> frozenset[Reaction]:
     """Return what the operator does for a confirmed cause."""
     match cause:
-        case Cause.INPUT_SHIFT | Cause.LOSS_RISE:
+        case Cause.INPUT_SHIFT:
+            # It concerns an older version as much.
             return frozenset({Reaction.ALERT, Reaction.RETRAIN, Reaction.BLOCK_PROMOTIONS})
+        case Cause.LOSS_RISE:
+            return reactions(Cause.INPUT_SHIFT) | {Reaction.ROLL_BACK_IF_BETTER}
+        case Cause.SEGMENT_DRIFT:
+            # Another calibration of all would harm the others, and so might an older version. One
+            # that was trained before it is not worse for it.
+            return frozenset({Reaction.ALERT, Reaction.RETRAIN})
         case Cause.SCHEMA_BREAK:
             # A retraining would learn from what is broken.
             return frozenset(

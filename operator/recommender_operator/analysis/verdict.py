@@ -38,7 +38,8 @@ def evaluate(
 
     `stable` covers the same time; None if no version serves beside the candidate. If counters of
     either were lost, nothing passes and no comparison fails; the candidate still fails if the
-    remaining counters break a limit.
+    remaining counters break a limit. Nothing passes either while a ready pod of the candidate does
+    not answer: it may just have crashed.
     """
     if candidate.pods == 0:
         return StepVerdict(
@@ -55,6 +56,8 @@ def evaluate(
     if (lost := _lost(candidate, stable)) and verdict is not Verdict.FAIL:
         verdict = Verdict.INCONCLUSIVE if verdict is Verdict.PASS else verdict
         message = f"{lost}, so this window cannot pass; {message}"
+    elif (unknown := _unanswered(candidate)) and verdict is Verdict.PASS:
+        verdict, message = Verdict.INCONCLUSIVE, f"{unknown}; {message}"
     return StepVerdict(verdict=verdict, metrics=verdicts, message=message)
 
 
@@ -71,6 +74,15 @@ def _lost(candidate: WindowStats, stable: WindowStats | None) -> str:
     lost = [(name, stats.lost) for name, stats in arms if stats is not None and stats.lost]
     words = [f"{count} {'pod' if count == 1 else 'pods'} of {name}" for name, count in lost]
     return f"counters of {' and '.join(words)} were lost (restarted or deleted)" if words else ""
+
+
+def _unanswered(candidate: WindowStats) -> str:
+    """Return a text with the number of pods that did not answer; empty if all did."""
+    pods = candidate.silent + candidate.late
+    if not pods:
+        return ""
+    when = "now" if candidate.silent else "at the start of the window, which starts again"
+    return f"{pods} ready {'pod' if pods == 1 else 'pods'} of the candidate did not answer {when}"
 
 
 def _not_compared(metric: MetricVerdict) -> MetricVerdict:

@@ -59,7 +59,8 @@ class WindowStats:
     `errors`; `invalid` ones violate the request schema.
     `answers` are by source, `fallbacks` by reason. `pods` is the number of pods with counters at
     the end, `resets` of those whose counters restarted in the window, `gone` of those that existed
-    only at the start. Counts of `resets` and `gone` pods are partly lost.
+    only at the start. Counts of `resets` and `gone` pods are partly lost. Ready pods that did not
+    answer are not among `pods`: `silent` at the end, `late` only at the start.
     """
 
     requests: int = 0
@@ -82,6 +83,8 @@ class WindowStats:
     pods: int = 0
     resets: int = 0
     gone: int = 0
+    silent: int = 0
+    late: int = 0
 
     @property
     def lost(self) -> int:
@@ -117,23 +120,29 @@ def window_stats(baseline: Sample, current: Sample) -> WindowStats:
 
     A new or restarted pod counts from zero. A deleted pod contributes nothing, because its last
     counters were not read. A pod with empty counters in either sample did not answer, and its
-    difference is unknown: it contributes nothing, nor does one with a non-finite value.
+    difference is unknown: it contributes nothing but its number, nor does one with a non-finite
+    value.
 
     A pod of the Gateway counts from zero after a restart too, but never as a lost one: the Gateway
     scales with its own load, and the few losses that stay unseen must not stop a rollout.
     """
     differences = []
     pods, resets, gone = 0, 0, sum(is_pod(name) for name in baseline.keys() - current.keys())
+    silent, late = 0, 0
     for pod in sorted(current):
         now, then = current[pod], baseline.get(pod)
         if not _usable(now) or (then is not None and not _usable(then)):
+            silent += is_pod(pod) and not _usable(now)
+            late += is_pod(pod) and _usable(now)
             continue
         if then is not None and _restarted(then, now):
             resets += is_pod(pod)
             then = None
         pods += is_pod(pod)
         differences.append(_difference(then or {}, now))
-    return dataclasses.replace(_summed(differences), pods=pods, resets=resets, gone=gone)
+    return dataclasses.replace(
+        _summed(differences), pods=pods, resets=resets, gone=gone, silent=silent, late=late
+    )
 
 
 def of_copies(sample: Sample) -> Sample:

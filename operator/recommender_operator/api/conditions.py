@@ -71,6 +71,8 @@ class Reason(enum.StrEnum):
     EXPERIMENT_FUTILE = "ExperimentFutile"
     CANDIDATE_BROKEN = "CandidateBroken"
     BROKEN_AFTER_PROMOTION = "BrokenAfterPromotion"
+    #: Its loss rose, and the version before it is better on the same rows.
+    PREVIOUS_IS_BETTER = "PreviousIsBetter"
     NOT_READY_IN_TIME = "NotReadyInTime"
     CANDIDATE_UNAVAILABLE = "CandidateUnavailable"
     CANDIDATE_UNSTABLE = "CandidateUnstable"
@@ -127,6 +129,8 @@ class Reason(enum.StrEnum):
     EXPERIMENT_BLOCKED = "ExperimentBlocked"
     #: What users did could not be read.
     EXPERIMENT_ERROR = "ExperimentError"
+    #: A further version takes no part in the experiment any more.
+    ARM_WITHDRAWN = "ArmWithdrawn"
     AWAITING_PROMOTION = "AwaitingPromotion"
     PROMOTION_BLOCKED_BY_DRIFT = "PromotionBlockedByDrift"
     HELD_AT_DEADLINE = "HeldAtDeadline"
@@ -136,6 +140,7 @@ class Reason(enum.StrEnum):
     SCHEMA_BROKEN = "SchemaBroken"
     LOSS_ROSE = "LossRose"
     CALIBRATION_DRIFTED = "CalibrationDrifted"
+    SEGMENT_DRIFTED = "SegmentDrifted"
     NO_SHIFT = "NoShift"
     WATCHING = "Watching"
     RETRAIN_STARTED = "RetrainStarted"

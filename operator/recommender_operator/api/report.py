@@ -14,6 +14,7 @@ from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.version import SearchResult
+from recommender_operator.api.version_previous import PreviousComparison
 
 SCHEMA: Literal["recommender.dev/report/v1"] = "recommender.dev/report/v1"
 
@@ -79,6 +80,28 @@ class SnapshotReport(_Report):
     oldest: pydantic.AwareDatetime
 
 
+class PreviousReport(ApiModel):
+    """The champion and the version before it on the same rows, or why not (`message`)."""
+
+    digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+    message: str = ""
+    rows: int = Field(default=0, ge=0)
+    users: int = Field(default=0, ge=0)
+    since: pydantic.AwareDatetime | None = None
+    until: pydantic.AwareDatetime | None = None
+    log_loss: float = Field(default=0.0, allow_inf_nan=False)
+    champion_log_loss: float = Field(default=0.0, allow_inf_nan=False)
+    gain_low: float = Field(default=0.0, allow_inf_nan=False)
+    gain_high: float = Field(default=0.0, allow_inf_nan=False)
+    auc: float = Field(default=0.0, allow_inf_nan=False)
+    champion_auc: float = Field(default=0.0, allow_inf_nan=False)
+
+    def of(self, champion_digest: str) -> PreviousComparison:
+        """Return it as the status has it."""
+        fields = self.model_dump() | {"message": self.message[:1024]}
+        return PreviousComparison(champion_digest=champion_digest, **fields)
+
+
 class ChampionReport(ApiModel):
     """The comparison with the champion on the rows of the test window."""
 
@@ -87,6 +110,7 @@ class ChampionReport(ApiModel):
     saw_test_rows: int | None = Field(default=None, ge=0)
     unknown_item_rows: int | None = Field(default=None, ge=0)
     message: str = ""
+    previous: PreviousReport | None = None
 
 
 class TrainReport(_Report):

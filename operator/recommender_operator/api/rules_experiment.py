@@ -62,7 +62,15 @@ ROLLOUT = (
         "two revisions only",
     ),
 )
+#: For the default of weight, see `rules.py`.
+_WEIGHT = "(has(self.weight) ? self.weight : 50)"
 EXPERIMENT = (
+    (
+        f"!has(self.arms) || size(self.arms) == 0 || {_WEIGHT} * (size(self.arms) + 1) <= 99",
+        "experiment.weight times one more than the number of experiment.arms must be at most 99, "
+        "or the champion has no users: set weight to at most 49 with one arm, 33 with two and 24 "
+        "with three",
+    ),
     (
         "!has(self.minDays) || !has(self.maxDays) || self.minDays <= self.maxDays",
         "experiment.minDays must not be above experiment.maxDays",
@@ -85,6 +93,12 @@ def rules() -> dict[str, Sequence[tuple[str, str]]]:
             _once("primary"),
             _possible("primary", "smallestEffect"),
             _BASELINE,
+        ),
+        "spec.experiment.arms": (
+            (
+                "self.all(a, self.exists_one(b, b.version == a.version))",
+                "experiment.arms must not contain a version twice",
+            ),
         ),
         "spec.experiment.segments": (
             (

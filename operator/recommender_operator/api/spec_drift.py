@@ -40,6 +40,12 @@ class DriftSpec(ApiModel):
     cooldown_seconds: int = Field(
         default=86400, ge=0, le=2592000, description="Minimum time between two reactions to drift."
     )
+    roll_back_if_better: bool = Field(
+        default=False,
+        description="If the champion's loss rose and the previous version is better on the same "
+        "rows, which neither was trained on, roll back to it; if false, the operator only "
+        "proposes it, with both figures.",
+    )
 
 
 class RetrainSpec(ApiModel):

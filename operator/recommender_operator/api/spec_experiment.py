@@ -12,6 +12,8 @@ from recommender_operator.api.base import ApiModel
 MAX_METRICS = 5
 #: Maximum number of features that divide the users, and of their segments by metric in a status.
 MAX_SEGMENTS, MAX_COMPARED = 3, 100
+#: Maximum number of versions beside the champion and the candidate.
+MAX_FURTHER = 3
 #: Minimum relative difference: a smaller one takes more users than any site has. The rules of
 #: rules_experiment.py test both minima, because an API server rounds `minimum` for whole numbers.
 MIN_EFFECT = 0.001
@@ -95,6 +97,15 @@ class ExperimentSegments(ApiModel):
     )
 
 
+class ExperimentArm(ApiModel):
+    version: str = Field(
+        max_length=63,
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?-[0-9a-f]{8}$",
+        description="Name of a ModelVersion of this model that has ended and can be rolled back "
+        "to: it passed its gates, and its artifact is there.",
+    )
+
+
 class ExperimentSpec(ApiModel):
     weight: int = Field(
         default=50,
@@ -107,6 +118,13 @@ class ExperimentSpec(ApiModel):
         min_length=1,
         max_length=MAX_METRICS,
         description="Metrics that decide, once enough users were measured for minDays.",
+    )
+    arms: tuple[ExperimentArm, ...] = Field(
+        default=(),
+        max_length=MAX_FURTHER,
+        description="Further versions of this model, which are compared with the champion too. "
+        "Each is deployed for the rollout, and has as many users as the candidate: weight times "
+        "one more than their number must be at most 99. The result decides on the candidate only.",
     )
     goal: Goal = Field(
         default=Goal.SUPERIOR,
@@ -129,8 +147,8 @@ class ExperimentSpec(ApiModel):
         gt=0,
         le=0.2,
         description="Probability of a wrong decision if nothing differs, for all primary metrics "
-        "together; and again, in each phase (each step of the ramp is one), of a rollback for "
-        "harm in any metric.",
+        "and all arms together; and again, in each phase (each step of the ramp is one), of a "
+        "rollback for harm in any metric.",
     )
     power: float = Field(
         default=0.8,

@@ -144,6 +144,11 @@ class RetrainStatus(ApiModel):
     )
     reason: str = Field(max_length=1024, description="Why it started.")
     requested_at: datetime.datetime = Field(description="When it started.")
+    sequence: int = Field(
+        default=0,
+        ge=0,
+        description="Sequence number of the request; promotions with a lower one are older.",
+    )
     spec_hash: str = Field(
         default="",
         max_length=64,

@@ -9,6 +9,21 @@ from pydantic import Field
 from recommender_operator.api.base import ApiModel
 
 
+class LabelSegment(ApiModel):
+    feature: str = Field(max_length=64, description="Feature of the context with fairness.")
+    value: str | None = Field(
+        default=None, max_length=64, description="Its value; absent: all but the first ten."
+    )
+    users: int = Field(ge=0, description="Users of the last window, each counted once a day.")
+    log_loss: float = Field(description="Log loss in the last window, in nats.")
+    reference_log_loss: float = Field(description="Log loss in its first week.")
+    breaches_in_a_row: int = Field(
+        default=0, ge=0, description="Windows in a row in which its loss or calibration drifted."
+    )
+    failed: bool = Field(default=False, description="Whether the last window is one of these.")
+    message: str = Field(max_length=1024, description="Numbers of the last window.")
+
+
 class LabelDriftStatus(ApiModel):
     verdict: str = Field(max_length=32, description="Verdict of the last window.")
     cause: str = Field(
@@ -32,4 +47,10 @@ class LabelDriftStatus(ApiModel):
         default=None,
         description="Start of the first window of the row; a version whose data was read later "
         "is not blocked.",
+    )
+    segments: tuple[LabelSegment, ...] = Field(
+        default=(),
+        max_length=33,
+        description="Segments with enough users in the last window: values of the features of the "
+        "context with fairness.",
     )

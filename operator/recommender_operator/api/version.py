@@ -15,6 +15,7 @@ from recommender_operator.api.base import ApiModel
 from recommender_operator.api.recalibration import Recalibration
 from recommender_operator.api.spec import DataSpec, TrainingSpec
 from recommender_operator.api.version_experiment import ExperimentStatus
+from recommender_operator.api.version_previous import PreviousComparison
 
 
 class VersionStage(enum.StrEnum):
@@ -347,6 +348,11 @@ class ModelVersionStatus(ApiModel):
     comparison: Comparison | None = Field(
         default=None,
         description="Comparison with the champion at the time of training, on the same rows.",
+    )
+    previous: PreviousComparison | None = Field(
+        default=None,
+        description="Comparison of the champion with the version before it, on the same rows, if "
+        "the training began while the champion's loss was over its limit.",
     )
     search: SearchResult | None = Field(
         default=None, description="Result of the hyperparameter search, if any."

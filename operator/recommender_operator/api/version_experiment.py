@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+from typing import Annotated
 
 from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec_experiment import (
     MAX_COMPARED,
+    MAX_FURTHER,
     MAX_METRICS,
     MAX_SEGMENTS,
     ExperimentSpec,
@@ -27,6 +29,11 @@ class ExperimentPhase(ApiModel):
     weight: int = Field(ge=1, le=99, description="Percent of the users of the candidate.")
     stable: str = Field(
         max_length=253, description="Version of all other users: the champion, or its standby."
+    )
+    arms: tuple[Annotated[str, Field(max_length=63)], ...] = Field(
+        default=(),
+        max_length=MAX_FURTHER,
+        description="Further versions that have as many users as the candidate.",
     )
     since: datetime.datetime = Field(description="Start.")
     until: datetime.datetime | None = Field(default=None, description="End; absent if it lasts.")
@@ -64,6 +71,33 @@ class MetricComparison(ApiModel):
     )
     champion_users: int = Field(default=0, ge=0, description="Users of the champion.")
     candidate_users: int = Field(default=0, ge=0, description="Users of the candidate.")
+
+
+class ArmStatus(ApiModel):
+    version: str = Field(max_length=63, description="The further version.")
+    unready_since: datetime.datetime | None = Field(
+        default=None,
+        description="Start of waiting for its deployment; absent once it was ready.",
+    )
+    withdrawn: str = Field(
+        default="",
+        max_length=1024,
+        description="Why it takes no part, or no longer does; empty otherwise. Its users see the "
+        "champion, but count as its own until the share changes.",
+    )
+    result: str = Field(
+        default="",
+        max_length=32,
+        description="Passed, Worse or Undecided: its test against the champion at the planned "
+        "users. Ahead: it passed, and is better than the candidate beyond chance.",
+    )
+    users: int = Field(default=0, ge=0, description="Its measured users.")
+    disagreed: int = Field(default=0, ge=0, description="Answers of another version to its users.")
+    metrics: tuple[MetricComparison, ...] = Field(
+        default=(),
+        max_length=2 * MAX_METRICS,
+        description="The metrics compared with the champion, with its own values as candidate.",
+    )
 
 
 class NoveltyComparison(ApiModel):
@@ -138,6 +172,12 @@ class ExperimentStatus(ApiModel):
     )
     phases: tuple[ExperimentPhase, ...] = Field(
         default=(), max_length=MAX_PHASES, description="Times of constant shares of the users."
+    )
+    arms: tuple[ArmStatus, ...] = Field(
+        default=(),
+        max_length=MAX_FURTHER,
+        description="The further versions, in the order of the plan. No verdict on the candidate "
+        "follows from them, except that one that is better than it keeps it from promotion.",
     )
     verdict: str = Field(
         default="",

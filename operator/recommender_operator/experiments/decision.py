@@ -7,6 +7,7 @@ import enum
 from collections.abc import Mapping, Sequence
 
 from recommender_operator.experiments import (
+    further,
     harm,
     horizon,
     novelty,
@@ -15,16 +16,13 @@ from recommender_operator.experiments import (
     segments,
 )
 from recommender_operator.experiments.estimates import MIN_USERS, Comparison
+from recommender_operator.experiments.further import Arm
 from recommender_operator.experiments.horizon import Horizon, Outcome
 from recommender_operator.experiments.metrics import Metric
 from recommender_operator.experiments.novelty import Novelty
 from recommender_operator.experiments.plan import Phase, Plan
 from recommender_operator.experiments.segments import Report
-from recommender_operator.experiments.words import described
-
-#: Largest share of the candidate's answers that another version may have given in its place. If
-#: the candidate fails, the champion answers for it and is, of course, not worse than itself.
-MAX_DISAGREED = 0.05
+from recommender_operator.experiments.words import all_described, harmed
 
 
 class Kind(enum.StrEnum):
@@ -47,7 +45,7 @@ class Decision:
     `planned_users` are by arm, of the measured phase; `planned_users` is None until it can be
     computed. `days_left`: the estimate until the planned users and `min_days` are reached.
     `novelty`: of the primary metrics; it changes no decision. `by_segment`: a segment that is
-    harmed keeps the candidate from promotion.
+    harmed keeps the candidate from promotion. `further`: the other versions of the experiment.
     """
 
     kind: Kind
@@ -61,6 +59,7 @@ class Decision:
     days_left: float | None = None
     novelty: tuple[Novelty, ...] = ()
     by_segment: Report = dataclasses.field(default_factory=Report)
+    further: tuple[Arm, ...] = ()
 
 
 def decide(plan: Plan, phases: Sequence[Phase], days: float) -> Decision:
@@ -79,14 +78,9 @@ def decide(plan: Plan, phases: Sequence[Phase], days: float) -> Decision:
         return dataclasses.replace(
             base, kind=Kind.BLOCKED, final=over, message="; ".join(problems)
         )
-    harmed = [each for each in watched.values() if each.harmful]
-    if harmed:
-        texts = "; ".join(
-            f"{described(each.comparison)}: worse by more than {each.limit:.1%}, beyond chance "
-            "over all looks"
-            for each in harmed
-        )
-        return dataclasses.replace(base, kind=Kind.ROLL_BACK, final=True, message=texts)
+    base = dataclasses.replace(base, further=further.watch(plan, phase))
+    if worse := harmed(watched.values()):
+        return dataclasses.replace(base, kind=Kind.ROLL_BACK, final=True, message=worse)
     if phase.share * 100 < plan.weight * (1 - 1e-6):
         return _waiting(base, "ramp: only harm ends it", over=over)
     return _measured(plan, phase, days, base, watched)
@@ -94,7 +88,7 @@ def decide(plan: Plan, phases: Sequence[Phase], days: float) -> Decision:
 
 def _base(plan: Plan, phases: Sequence[Phase], watched: Mapping[Metric, harm.Watched]) -> Decision:
     """Return what every decision reports."""
-    phase = phases[-1]
+    phase = phases[-1].beside(phases[-1].candidate)
     tested = [p for each in phases if (p := sample_ratio.p_value(each)) is not None]
     return Decision(
         kind=Kind.KEEP_RUNNING,
@@ -130,6 +124,7 @@ def _measured(
 ) -> Decision:
     """Return the decision in a phase with the full weight, without harm and mismatch."""
     over = days >= plan.max_days
+    own = phase.beside(phase.candidate)
     found = horizon.pairs(plan, phase.of(phase.champion), phase.of(phase.candidate))
     if found is None:
         return _waiting(base, _too_few(plan, base), over=over)
@@ -140,18 +135,19 @@ def _measured(
         days_left=_days_left(plan, seen, days),
     )
     if seen.fraction >= 1 and days >= plan.min_days:
-        outcome, comparisons = horizon.read(plan, found)
+        outcome, comparisons, arms = further.read(plan, phase, found, base.further)
         base = dataclasses.replace(
             base,
             comparisons=comparisons,
-            novelty=novelty.of(plan, phase, read=True),
-            by_segment=segments.of(plan, phase, read=True),
+            novelty=novelty.of(plan, own, read=True),
+            by_segment=segments.of(plan, own, read=True),
+            further=arms,
         )
-        return _judged(plan, phase, outcome, base, watched, over=over)
+        return _judged(plan, own, outcome, base, watched, over=over)
     if days >= plan.min_days and horizon.futile(plan, found, seen.fraction):
         message = (
             f"a promotion has become unlikely (below {horizon.FUTILE_BELOW:.0%}) even for the "
-            f"smallest effect: {_all(base.comparisons)}"
+            f"smallest effect: {all_described(base.comparisons)}"
         )
         return dataclasses.replace(base, kind=Kind.FUTILE, final=True, message=message)
     return _waiting(base, _progress(plan, seen, days, base), over=over)
@@ -166,43 +162,30 @@ def _judged(
     *,
     over: bool,
 ) -> Decision:
-    """Return the end of an experiment with the planned number of users."""
-    text = _all(base.comparisons)
+    """Return the end of an experiment with the planned number of users.
+
+    `phase`: of champion and candidate alone.
+    """
+    text, won = all_described(base.comparisons), further.winners(base.further)
     if outcome is Outcome.WORSE:
-        return dataclasses.replace(
-            base, kind=Kind.ROLL_BACK, final=True, message=f"worse beyond chance: {text}"
-        )
-    doubts = (*_doubts(plan, phase, watched), *protection.doubts(plan, base.by_segment))
+        message = "; ".join(filter(None, (f"worse beyond chance: {text}", won)))
+        return dataclasses.replace(base, kind=Kind.ROLL_BACK, final=True, message=message)
+    doubts = (
+        *further.doubts(plan, phase, watched),
+        *protection.doubts(plan, base.by_segment),
+    )
     if outcome is Outcome.UNDECIDED:
         doubts = (f"no decisive difference at the planned number of users: {text}", *doubts)
     if doubts:
-        return dataclasses.replace(
-            base, kind=Kind.INCONCLUSIVE, final=True, message="; ".join(doubts)
-        )
+        doubts = (*doubts, won)
+    elif ahead := further.better(base.further):
+        doubts = (f"it passed its test ({text}), but {ahead}",)
+    if doubts:
+        message = "; ".join(filter(None, doubts))
+        return dataclasses.replace(base, kind=Kind.INCONCLUSIVE, final=True, message=message)
     if missing := protection.missing(plan, base.by_segment):
         return _waiting(base, f"{missing} ({text})", over=over)
     return dataclasses.replace(base, kind=Kind.PROMOTE, final=True, message=text)
-
-
-def _doubts(plan: Plan, phase: Phase, watched: Mapping[Metric, harm.Watched]) -> tuple[str, ...]:
-    """Return what keeps a candidate that passed its test from being promoted."""
-    doubts = [
-        f"guardrail {described(watched[each.metric].comparison)}: not within the largestLoss of "
-        f"{each.largest_loss:.1%}"
-        for each in plan.guardrails
-        if not watched[each.metric].within
-    ]
-    answers = phase.of(phase.candidate).sums.get("answers", 0.0)
-    if phase.disagreed > MAX_DISAGREED * answers:
-        doubts.append(
-            f"another version gave {phase.disagreed} answers in the candidate's place, of "
-            f"{answers:.0f}: this compares the champion with itself"
-        )
-    return tuple(doubts)
-
-
-def _all(comparisons: Sequence[Comparison]) -> str:
-    return "; ".join(described(each) for each in comparisons)
 
 
 def _too_few(plan: Plan, base: Decision) -> str:

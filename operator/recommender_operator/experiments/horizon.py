@@ -1,7 +1,8 @@
 """The test at the planned number of users, which is read once.
 
 Holm's procedure over the primary metrics if one has to be better; each at its own level if all of
-them have to be no worse, because then every test must succeed (R. L. Berger, 1982).
+them have to be no worse, because then every test must succeed (R. L. Berger, 1982). With further
+versions the tests of all of them are one family.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ def margins(plan: Plan, primary: Primary) -> tuple[float, float]:
 
 def level(plan: Plan) -> float:
     """Return the two-sided level that a metric is planned for."""
-    return plan.alpha / len(plan.primary) if plan.goal is Goal.SUPERIOR else plan.alpha
+    tests = len(plan.primary) if plan.goal is Goal.SUPERIOR else 1
+    return plan.alpha / (tests * plan.compared)
 
 
 def pairs(plan: Plan, champion: Moments, candidate: Moments) -> list[Pair] | None:
@@ -85,27 +87,63 @@ def planned(plan: Plan, phase: Phase, found: Sequence[Pair]) -> Horizon:
 
 
 def read(plan: Plan, found: Sequence[Pair]) -> tuple[Outcome, tuple[Comparison, ...]]:
-    """Return the outcome of the test, and each metric with interval and p-value.
+    """Return the outcome of the test, and each metric with interval and p-value."""
+    return read_all(plan, [found])[0]
 
-    The p-values are two-sided: against no difference and adjusted by Holm, or against a loss of
-    the smallest effect.
+
+def read_all(
+    plan: Plan, arms: Sequence[Sequence[Pair]]
+) -> list[tuple[Outcome, tuple[Comparison, ...]]]:
+    """Return the same of each version that is compared with the champion.
+
+    The p-values are two-sided: against no difference and adjusted by Holm over all versions and
+    metrics, or against a loss of the smallest effect and adjusted by Bonferroni over the versions.
+    Versions of the plan that are not tested count as tests that found nothing.
     """
     z = [
-        each.z(margins(plan, primary)[0])
-        for primary, each in zip(plan.primary, found, strict=True)
+        [
+            each.z(margins(plan, primary)[0])
+            for primary, each in zip(plan.primary, arm, strict=True)
+        ]
+        for arm in arms
     ]
-    plain = [planning.two_sided(each) for each in z]
-    p_values = holm(plain) if plan.goal is Goal.SUPERIOR else plain
+    plain = [[planning.two_sided(each) for each in row] for row in z]
+    corrected = _holm(plan, plain)
+    against = corrected
     multiplier = planning.critical(plan.alpha)
-    comparisons = tuple(
-        each.compared(multiplier, p_value=p) for each, p in zip(found, p_values, strict=True)
-    )
-    passed = [p <= plan.alpha and each > 0 for p, each in zip(p_values, z, strict=True)]
+    if plan.goal is Goal.NOT_WORSE:
+        against = [[min(1.0, p * plan.compared) for p in row] for row in plain]
+        multiplier = planning.critical(plan.alpha / plan.compared)
+    return [
+        (_outcome(plan, *rows), _compared(arm, rows[0], multiplier))
+        for arm, *rows in zip(arms, against, corrected, z, strict=True)
+    ]
+
+
+def _holm(plan: Plan, p_values: Sequence[Sequence[float]]) -> list[list[float]]:
+    given = [p for row in p_values for p in row]
+    untested = plan.compared * len(plan.primary) - len(given)
+    corrected = iter(holm([*given, *[1.0] * untested]))
+    return [[next(corrected) for _ in row] for row in p_values]
+
+
+def _outcome(
+    plan: Plan, p_values: Sequence[float], corrected: Sequence[float], z: Sequence[float]
+) -> Outcome:
     # To be worse in one metric is enough, whatever the goal is, so Holm applies.
-    if any(p <= plan.alpha and each < 0 for p, each in zip(holm(plain), z, strict=True)):
-        return Outcome.WORSE, comparisons
+    if any(p <= plan.alpha and each < 0 for p, each in zip(corrected, z, strict=True)):
+        return Outcome.WORSE
+    passed = [p <= plan.alpha and each > 0 for p, each in zip(p_values, z, strict=True)]
     enough = any(passed) if plan.goal is Goal.SUPERIOR else all(passed)
-    return (Outcome.BETTER if enough else Outcome.UNDECIDED), comparisons
+    return Outcome.BETTER if enough else Outcome.UNDECIDED
+
+
+def _compared(
+    arm: Sequence[Pair], p_values: Sequence[float], multiplier: float
+) -> tuple[Comparison, ...]:
+    return tuple(
+        each.compared(multiplier, p_value=p) for each, p in zip(arm, p_values, strict=True)
+    )
 
 
 def futile(plan: Plan, found: Sequence[Pair], fraction: float) -> bool:

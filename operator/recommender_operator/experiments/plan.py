@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from recommender_operator.api.spec_experiment import (
     MAX_BASELINE,
@@ -38,6 +38,7 @@ class Guardrail:
     largest_loss: float
 
 
+_Value = TypeVar("_Value")
 #: Moments by feature, value and arm; the value None is all others.
 Segments: TypeAlias = Mapping[str, Mapping[str | None, Mapping[str, Moments]]]
 
@@ -48,6 +49,10 @@ class Plan:
 
     `segments`: features that divide the users, and the largest relative loss of a segment in a
     primary metric that a promotion accepts (None: any).
+
+    `further`: versions that are compared with the champion beside the candidate, each with as
+    many users as the candidate. Their number is that of the start: it is part of the level, and
+    whether one is left out later may depend on what its users did.
 
     Phases with less are the ramp: they can end in a rollback, but in no other verdict.
 
@@ -64,6 +69,12 @@ class Plan:
     min_days: float = 7.0
     max_days: float = 28.0
     segments: Mapping[str, float | None] = dataclasses.field(default_factory=dict)
+    further: int = 0
+
+    @property
+    def compared(self) -> int:
+        """Number of versions that are compared with the champion."""
+        return 1 + self.further
 
     def __post_init__(self) -> None:
         effects = [(each.metric, each.smallest_effect) for each in self.primary]
@@ -86,6 +97,8 @@ class Plan:
             raise ValueError("the largest loss of a segment is out of range")
         if not 0 <= self.min_days <= self.max_days < math.inf:
             raise ValueError("the days are out of range")
+        if self.further < 0 or (self.further and self.compared * self.weight >= 100):
+            raise ValueError("the champion has no users left")
 
 
 def _is_possible(metric: Metric, effect: float) -> bool:
@@ -103,6 +116,8 @@ class Phase:
     users seen in two arms, `disagreed` the answers by another version than the assigned one.
     `days` are the moments of first and later days by arm, `segments` those of the users with a
     value of a feature (None: all other values), if the collector reported them.
+    `further` are the other versions that are compared with the champion, without those that were
+    withdrawn, whose users still count for the sample ratio.
     """
 
     number: int
@@ -111,7 +126,8 @@ class Phase:
     candidate: str
     arms: Mapping[str, Moments]
     mixed: int = 0
-    disagreed: int = 0
+    disagreed: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    further: tuple[str, ...] = ()
     days: Mapping[str, Moments] = dataclasses.field(default_factory=dict)
     segments: Segments = dataclasses.field(default_factory=dict)
     #: Why the days, or the segments, cannot be read although the collector reported something.
@@ -127,3 +143,26 @@ class Phase:
     def of(self, arm: str) -> Moments:
         """Return the moments of an arm; without users if it has none yet."""
         return self.arms.get(arm, NONE)
+
+    def beside(self, version: str) -> Phase:
+        """Return the phase of the champion and one version alone, as if there were no other."""
+        if set(self.weights) <= {self.champion, version}:
+            return self
+        pair = (self.champion, version)
+        return dataclasses.replace(
+            self,
+            candidate=version,
+            weights=_only(pair, self.weights),
+            arms=_only(pair, self.arms),
+            disagreed=_only(pair, self.disagreed),
+            further=(),
+            days=_only(pair, self.days),
+            segments={
+                feature: {value: _only(pair, arms) for value, arms in values.items()}
+                for feature, values in self.segments.items()
+            },
+        )
+
+
+def _only(names: tuple[str, ...], values: Mapping[str, _Value]) -> dict[str, _Value]:
+    return {name: value for name, value in values.items() if name in names}

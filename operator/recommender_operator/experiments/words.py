@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 
 from recommender_operator.experiments.estimates import Comparison
+from recommender_operator.experiments.harm import Watched
 from recommender_operator.experiments.novelty import Novelty
 from recommender_operator.experiments.segments import Interaction, Segment
 
@@ -28,6 +30,21 @@ def described(comparison: Comparison) -> str:
     if comparison.p_value is not None:
         text += f", p = {comparison.p_value:.2g}"
     return f"{text})"
+
+
+def all_described(comparisons: Sequence[Comparison]) -> str:
+    """Return all comparisons."""
+    return "; ".join(map(described, comparisons))
+
+
+def harmed(watched: Iterable[Watched]) -> str:
+    """Return the metrics that are harmed, with their numbers; empty if none is."""
+    return "; ".join(
+        f"{described(each.comparison)}: worse by more than {each.limit:.1%}, beyond chance "
+        "over all looks"
+        for each in watched
+        if each.harmful
+    )
 
 
 def lasting(novelty: Novelty) -> str:

@@ -11,6 +11,7 @@ from recommender_operator.analysis import drift as drifts
 from recommender_operator.analysis import label_drift
 from recommender_operator.analysis.reactions import Cause, Reaction, reactions
 from recommender_operator.api.spec import DriftSpec
+from recommender_operator.api.status_labels import LabelSegment
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases.turn import Turn
 
@@ -18,7 +19,10 @@ from recommender_operator.phases.turn import Turn
 _FREEZE = datetime.timedelta(days=1)
 _COOLDOWNS = 3
 #: Causes of both versions, the one that explains others first.
-_ORDER = (Cause.SCHEMA_BREAK, Cause.LOSS_RISE, Cause.INPUT_SHIFT, Cause.CALIBRATION_DRIFT)
+_ORDER = (
+    Cause.SCHEMA_BREAK, Cause.LOSS_RISE, Cause.INPUT_SHIFT, Cause.CALIBRATION_DRIFT,
+    Cause.SEGMENT_DRIFT,
+)  # fmt: skip
 
 
 def confirmed(turn: Turn) -> tuple[Cause, ...]:
@@ -33,7 +37,17 @@ def confirmed(turn: Turn) -> tuple[Cause, ...]:
     labels = drift.labels
     if labels is not None and labels.breaches_in_a_row >= label_drift.needed(spec):
         found |= {cause for cause in Cause if labels.cause == cause}
+    elif drifted_segments(turn):
+        # What all users show explains what a segment shows.
+        found.add(Cause.SEGMENT_DRIFT)
     return tuple(cause for cause in _ORDER if cause in found)
+
+
+def drifted_segments(turn: Turn) -> tuple[LabelSegment, ...]:
+    """Return the segments of the labels with a confirmed drift."""
+    labels, least = turn.status.drift.labels, label_drift.needed(turn.spec.drift)
+    found = () if labels is None else labels.segments
+    return tuple(each for each in found if each.breaches_in_a_row >= least)
 
 
 def wanted(turn: Turn) -> frozenset[Reaction]:
@@ -46,8 +60,8 @@ def wanted(turn: Turn) -> frozenset[Reaction]:
     else:
         does = frozenset[Reaction]().union(*map(reactions, found))
     if Reaction.FREEZE_RETRAINING in does:
-        # Labels of what is broken would mislead a calibration too.
-        return does - {Reaction.RETRAIN, Reaction.RECALIBRATE}
+        # Labels of what is broken would mislead a calibration and a comparison too.
+        return does - {Reaction.RETRAIN, Reaction.RECALIBRATE, Reaction.ROLL_BACK_IF_BETTER}
     # A training fits the calibration at its end.
     return does - {Reaction.RECALIBRATE} if Reaction.RETRAIN in does else does
 

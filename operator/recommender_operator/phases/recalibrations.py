@@ -40,9 +40,8 @@ def in_force(
     if champion is None or champion.name != retrain.recalibration.of:
         return None
     # A version of this name that was promoted since may have another network.
-    promoted_at, asked = champion.status.promoted_at, retrain.requested_at
-    is_same = promoted_at is None or promoted_at <= asked
-    return retrain if is_same and now - asked <= _RECENT else None
+    is_same = champion.status.promotion < retrain.sequence
+    return retrain if is_same and now - retrain.requested_at <= _RECENT else None
 
 
 def of(champion: VersionObject | None, versions: Iterable[VersionObject]) -> list[VersionObject]:

@@ -9,8 +9,8 @@ from recommender_operator.api.spec_rollout import RolloutSpec, TrafficMode
 from recommender_operator.api.version import FreshChampion, ModelVersionStatus, VersionStage
 from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
 from recommender_operator.observed import PLAIN, Routing, VersionObject
-from recommender_operator.resources import fresh, shadowing
-from recommender_operator.resources.assignment import Assignment
+from recommender_operator.resources import assignment, fresh, shadowing
+from recommender_operator.resources.assignment import Assignment, Further
 
 
 def of(
@@ -58,16 +58,16 @@ def fresh_of(
     return record if champion is not None and record.version == champion.name else None
 
 
-def fresh_weight(share: int, *, by_users: bool) -> int:
+def fresh_weight(share: int, *, by_users: bool, elsewhere: int = 0) -> int:
     """Return the fresh champion's percent of what a route sends to champion and candidate.
 
     It answers as many requests as a candidate with this percent, but at most half of what the
     champion gets: the other pods receive all of it if the fresh one dies, and an autoscaler leaves
     pods without requests at their minimum. A single percent is the fresh one's.
     If users are assigned, the route sends the champion everything, and its transformers pass on
-    what is the candidate's.
+    what is the candidate's, and the percent that is `elsewhere`, of further versions.
     """
-    left = 100 - share
+    left = 100 - share - elsewhere
     if not by_users:
         return max(1, min(share, left // 2))
     return min(50, max(1, round(100 * share / left)))
@@ -80,8 +80,24 @@ def arms(weights: Mapping[str, int], found: Routing) -> dict[str, int]:
         return dict(weights)
     part = found.fresh_weight
     if found.experiment:
-        part = round(part * weights[champion] / 100)
+        part = round(part * (weights[champion] - elsewhere(found)) / 100)
     return {**weights, champion: weights[champion] - part, found.fresh: part}
+
+
+def elsewhere(found: Routing) -> int:
+    """Return the percent of the users that the further versions of an experiment answer."""
+    users = assignment.parse(found.experiment)
+    return users.elsewhere if users is not None else 0
+
+
+def further(candidate: VersionObject | None) -> tuple[str, ...]:
+    """Return the further versions that the experiment of a rollout needs; none after it."""
+    if candidate is None or candidate.status.stage is not VersionStage.CANARY:
+        return ()
+    status, experiment = candidate.status, candidate.status.experiment
+    if experiment is None or status.approved_at or status.weight > experiment.plan.weight:
+        return ()
+    return tuple(arm.version for arm in experiment.arms if not arm.withdrawn)
 
 
 def running(experiment: ExperimentStatus | None) -> ExperimentPhase | None:
@@ -97,14 +113,15 @@ def user_shares(
 
     Both are 1 if no experiment split the users after `since`: sessions of any user reach both.
     """
-    weights = [
-        phase.weight
+    phases = [
+        phase
         for phase in (experiment.phases if experiment is not None else ())
         if since is None or phase.until is None or phase.until > since
     ]
-    if not weights:
+    if not phases:
         return 1.0, 1.0
-    return min(weights) / 100, 1 - max(weights) / 100
+    most = max(phase.weight * (1 + len(phase.arms)) for phase in phases)
+    return min(phase.weight for phase in phases) / 100, 1 - most / 100
 
 
 def detailed(experiment: ExperimentStatus | None) -> int | None:
@@ -134,5 +151,20 @@ def _header(candidate: VersionObject, share: int) -> str:
         candidate=candidate.name,
         percent=share,
         segments=tuple(each.feature for each in experiment.plan.segments),
+        further=_further(experiment, phase),
     )
     return users.header
+
+
+def _further(experiment: ExperimentStatus, phase: ExperimentPhase) -> tuple[Further, ...]:
+    """Return the further versions of a phase, each at its place in the plan."""
+    withdrawn = {arm.version for arm in experiment.arms if arm.withdrawn}
+    return tuple(
+        Further(
+            version=arm.version,
+            first=place * experiment.plan.weight,
+            withdrawn=arm.version in withdrawn,
+        )
+        for place, arm in enumerate(experiment.arms, start=1)
+        if arm.version in phase.arms
+    )

@@ -216,7 +216,8 @@ class View:
         share = weights.get(candidate.name, 0) if candidate is not None else 0
         if deployment is None or not self.fresh_answers or not 0 < share < 100:
             return found
-        part = routing.fresh_weight(share, by_users=bool(found.experiment))
+        gone = routing.elsewhere(found)
+        part = routing.fresh_weight(share, by_users=bool(found.experiment), elsewhere=gone)
         return dataclasses.replace(found, fresh=deployment, fresh_weight=part)
 
     @property
@@ -283,6 +284,7 @@ def fresh_rollout(status: ModelVersionStatus) -> dict[str, object]:
         "lineage": None,
         "metrics": {},
         "comparison": None,
+        "previous": None,
         "search": None,
         "gates": (),
         "staged": None,

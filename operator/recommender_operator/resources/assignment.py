@@ -7,7 +7,9 @@ if the bucket is one of the candidate's.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
+from collections.abc import Sequence
 
 #: Set by the route during an experiment, and removed otherwise, so that no client can set it.
 HEADER = "x-recommender-experiment"
@@ -18,16 +20,33 @@ BUCKETS = 10_000
 _PER_PERCENT = BUCKETS // 100
 _FORM = re.compile(
     r"id=(?P<id>[0-9a-f]{8});phase=(?P<phase>\d{1,2});cap=(?P<cap>[0-9.e+-]{1,30});"
-    r"arms=(?P<version>[a-z0-9-]{1,253}):0-(?P<end>\d{1,5})"
+    r"arms=(?P<arms>[a-z0-9:,-]{1,900})"
     r"(?:;segments=(?P<segments>[a-z0-9_,]{1,200}))?"
+    r"(?:;withdrawn=(?P<withdrawn>[a-z0-9,-]{1,600}))?"
 )
+_ARM = re.compile(r"(?P<version>[a-z0-9-]{1,253}):(?P<first>\d{1,5})-(?P<end>\d{1,5})")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Further:
+    """A version that has as many users as the candidate, from a place of its own.
+
+    `first` is the percent at which its range begins. If it is `withdrawn`, whatever receives the
+    requests of its users answers them, but they still count as its own: in a phase no user may be
+    seen in two arms.
+    """
+
+    version: str
+    first: int
+    withdrawn: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Assignment:
     """A constant share of the users for a candidate: the buckets from 0.
 
-    A ramp only widens it, so no user returns to the champion.
+    A ramp only widens it, so no user returns to the champion. Each further version has as many
+    buckets from its own place, which leaves room for the ramp of the one before it.
     """
 
     id: str
@@ -38,14 +57,26 @@ class Assignment:
     percent: int
     #: Features that divide the users.
     segments: tuple[str, ...] = ()
+    further: tuple[Further, ...] = ()
+
+    @property
+    def elsewhere(self) -> int:
+        """Percent of the users that neither the candidate nor the receiver answers."""
+        return self.percent * sum(not each.withdrawn for each in self.further)
 
     @property
     def header(self) -> str:
         """The value of the header."""
-        arm = f"{self.candidate}:0-{self.percent * _PER_PERCENT}"
+        places = [(self.candidate, 0), *((each.version, each.first) for each in self.further)]
+        arms = ",".join(
+            f"{name}:{first * _PER_PERCENT}-{(first + self.percent) * _PER_PERCENT}"
+            for name, first in places
+        )
         cap = repr(float(self.cap)).removesuffix(".0")  # the shortest that is exact
         segments = f";segments={','.join(self.segments)}" if self.segments else ""
-        return f"id={self.id};phase={self.phase};cap={cap};arms={arm}{segments}"
+        gone = ",".join(each.version for each in self.further if each.withdrawn)
+        withdrawn = f";withdrawn={gone}" if gone else ""
+        return f"id={self.id};phase={self.phase};cap={cap};arms={arms}{segments}{withdrawn}"
 
 
 def parse(header: str) -> Assignment | None:
@@ -53,18 +84,60 @@ def parse(header: str) -> Assignment | None:
     found = _FORM.fullmatch(header)
     if found is None:
         return None
-    percent, rest = divmod(int(found["end"]), _PER_PERCENT)
     try:
         cap = float(found["cap"])
+        ranges = list(map(_range, found["arms"].split(",")))
     except ValueError:
         return None
-    if rest or not 0 < percent < 100:
+    (candidate, _, percent), *others = ranges
+    if not _fit(ranges):
         return None
+    gone = _listed(found["withdrawn"])
     return Assignment(
         id=found["id"],
         phase=int(found["phase"]),
         cap=cap,
-        candidate=found["version"],
+        candidate=candidate,
         percent=percent,
-        segments=tuple(filter(None, (found["segments"] or "").split(","))),
+        segments=_listed(found["segments"]),
+        further=tuple(
+            Further(version=name, first=first, withdrawn=name in gone) for name, first, _ in others
+        ),
     )
+
+
+def served(header: str) -> frozenset[str]:
+    """Return the versions to which a header sends users; none if it is no header of ours."""
+    users = parse(header)
+    if users is None:
+        return frozenset()
+    return frozenset(
+        {users.candidate, *(each.version for each in users.further if not each.withdrawn)}
+    )
+
+
+def _range(text: str) -> tuple[str, int, int]:
+    """Return version, start and width of an arm, in percent.
+
+    Raises:
+        ValueError: it is none, or its buckets are no whole percent.
+    """
+    found = _ARM.fullmatch(text)
+    if found is None or int(found["first"]) % _PER_PERCENT or int(found["end"]) % _PER_PERCENT:
+        raise ValueError(text)
+    first, end = int(found["first"]) // _PER_PERCENT, int(found["end"]) // _PER_PERCENT
+    return found["version"], first, end - first
+
+
+def _fit(ranges: Sequence[tuple[str, int, int]]) -> bool:
+    """Return whether ranges begin with one from 0, are as wide as it, and share no bucket."""
+    width = ranges[0][2]
+    if ranges[0][1] != 0 or not 0 < width < 100 or any(each[2] != width for each in ranges):
+        return False
+    firsts = sorted(first for _, first, _ in ranges)
+    apart = all(here + width <= there for here, there in itertools.pairwise(firsts))
+    return apart and firsts[-1] + width < 100 and len({each[0] for each in ranges}) == len(ranges)
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(filter(None, (text or "").split(",")))

@@ -63,7 +63,9 @@ LAYOUT = 2
 #: Number of the contract of experiments between route and transformer. Transformers of a release
 #: before it ignore the header of an experiment, which would then have no users; so a release that
 #: changes it deploys running versions again, but only of models with an experiment.
-EXPERIMENTS = "1"
+EXPERIMENTS = "2"
+#: Contracts that an experiment of two versions needs; the second has withdrawn ones.
+_KNOW_TWO = ("1", EXPERIMENTS)
 #: The same for copies. A candidate of an earlier release would count them as requests of users.
 SHADOWS = "1"
 
@@ -226,8 +228,10 @@ def knative(
 def is_current(annotations: Mapping[str, str] | None, spec: RecommenderModelSpec) -> bool:
     """Return whether a service in Gateway mode has the settings of the model."""
     known = annotations or {}
-    if spec.experiment is not None and known.get(labels.EXPERIMENTS) != EXPERIMENTS:
-        return False
+    if spec.experiment is not None:
+        needed = (EXPERIMENTS,) if spec.experiment.arms else _KNOW_TWO
+        if known.get(labels.EXPERIMENTS) not in needed:
+            return False
     if spec.rollout.shadow is not None and known.get(labels.SHADOWS) != SHADOWS:
         return False
     return known.get(labels.SERVING_DIGEST) == serving_digest(spec.serving)

@@ -157,9 +157,12 @@ def _rescale(
 
 def _champion(inputs: Mapping[str, str]) -> list[str]:
     """Return the arguments for the champion to compare with or start from, if there is one."""
-    if "champion_path" not in inputs:
-        return []
     return [
-        "--champion-artifact", f"/store/{inputs['champion_path']}",
-        "--champion-digest", inputs["champion_digest"],
+        part
+        for name in ("champion", "previous")
+        if f"{name}_path" in inputs
+        for part in (
+            f"--{name}-artifact", f"/store/{inputs[f'{name}_path']}",
+            f"--{name}-digest", inputs[f"{name}_digest"],
+        )
     ]  # fmt: skip

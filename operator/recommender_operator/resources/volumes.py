@@ -79,8 +79,12 @@ def folders(model: str, kind: JobKind, inputs: Mapping[str, str]) -> list[Folder
         case JobKind.TRAIN:
             # It records the trained data version next to the findings of the checks.
             read = [Folder(lake, writable=False), Folder(_checks(model), writable=True)]
-            if "champion_path" in inputs:
-                sub_paths.below(inputs["champion_path"], artifacts)
+            compared = [
+                inputs[each] for each in ("champion_path", "previous_path") if each in inputs
+            ]
+            for path in compared:
+                sub_paths.below(path, artifacts)
+            if compared:
                 read.append(Folder(artifacts, writable=False))
             return [*read, Folder(staging, writable=True)]
         case JobKind.RESCALE:

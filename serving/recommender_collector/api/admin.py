@@ -21,7 +21,7 @@ from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.effects import number
 from recommender_collector.domain.events import Erasure, line_of
 from recommender_collector.domain.validation import Rules, user_of
-from recommender_collector.log.port import EventLog, LogBusy, LogUnavailable
+from recommender_collector.log.port import Appends, LogBusy, LogUnavailable
 from recommender_collector.metrics import CollectorMetrics
 from recommender_collector.store.users import OnlineStore
 from recommender_serving.domain.ids import IdKind
@@ -33,7 +33,7 @@ class Erasures:
     def __init__(
         self,
         models: Mapping[str, Rules],
-        log: EventLog,
+        log: Appends,
         store: OnlineStore,
         metrics: CollectorMetrics,
     ) -> None:

@@ -12,7 +12,9 @@ from starlette.responses import Response
 from recommender_collector.api.bodies import Refused
 from recommender_collector.api.events import failure
 from recommender_collector.domain.checks import is_arm
+from recommender_collector.domain.outcomes import Outcomes
 from recommender_collector.domain.predictions import Rule
+from recommender_collector.domain.segments import Values, named
 from recommender_collector.store.outcomes import Account, OutcomeStore
 
 PATH = "/v1/outcomes/{model}/{version}"
@@ -50,11 +52,24 @@ class OutcomeReports:
             raise Refused(503, text, 1) from None
 
 
+def _segments(sums: Outcomes, known: Values) -> dict[str, object]:
+    """Return the sums of segments; nothing if there are none, as before there were any."""
+    found = [
+        {"feature": name[0], "value": name[1], **part}
+        for place, part in sums.shown_parts().items()
+        if (name := named(known, place)) is not None
+    ]
+    return {"segments": found} if found else {}
+
+
 def shown(version: str, account: Account | None) -> dict[str, object]:
     """Return the answer; without an account, the label is no outcome of impressions."""
     if account is None:
         return {"version": version, "counts": False, "days": []}
-    days = [{"day": day, **sums.shown()} for day, sums in sorted(account.days.items())]
+    days = [
+        {"day": day, **sums.shown(), **_segments(sums, account.segments)}
+        for day, sums in sorted(account.days.items())
+    ]
     return {
         "version": version,
         "counts": True,

@@ -14,6 +14,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
+from recommender_collector.domain.checks import MAX_SEGMENTS
 from recommender_collector.domain.events import Kind
 from recommender_serving.domain.ids import IdKind
 
@@ -70,6 +71,7 @@ class ContextFeature(_Part):
     minimum: float | None = None
     maximum: float | None = None
     cold_start: bool = False
+    fairness: bool = False
     served_as: str | None = None
 
 
@@ -207,6 +209,17 @@ class Model(_Section):
         }
 
     @property
+    def segments(self) -> tuple[str, ...]:
+        """The features that divide predictions: of the context, with `fairness`, and named values.
+
+        The bands of numbers are the version's; the collector does not know them.
+        """
+        kinds = (ContextKind.CATEGORICAL, ContextKind.BOOLEAN)
+        features = self.mapping.interactions.features
+        found = [each.name for each in features if each.fairness and each.kind in kinds]
+        return tuple(found[:MAX_SEGMENTS])
+
+    @property
     def outcome(self) -> Outcome | None:
         """When an impression's item is positive; None if its events do not show that.
 
@@ -227,6 +240,11 @@ class Declaration(_Section):
     """The models whose events are collected."""
 
     models: dict[Name, Model] = Field(min_length=1, max_length=100)
+
+    @property
+    def ages(self) -> dict[str, int]:
+        """The seconds for which the ids of each model's events are known."""
+        return {name: each.max_age_seconds for name, each in self.models.items()}
 
 
 def parse(text: str | bytes) -> Declaration:

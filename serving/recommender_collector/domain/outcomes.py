@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from recommender_collector.domain.formats import FORMAT, Damaged, check
+from recommender_collector.domain.segments import places_of
 
 UNIT = 1_000_000
 #: Parts of the vector of a user, in the order of the alphabet. `loss` is the log loss, `excess` is
@@ -34,6 +35,11 @@ BIN_SUMS = (
 )  # fmt: skip
 _BIN_SCALES = (1, UNIT, UNIT, UNIT * UNIT, UNIT, 1)
 _NUMBERS = 1 + _SIZE + len(_PAIRS) + BINS * len(BIN_SUMS)
+#: Of a segment: users, the sums of the first components, and the products that intervals need.
+_PART_SIZE = COMPONENTS.index("squares")
+_PART_PAIRS = ((0, 0), (0, 4), (1, 1), (1, 3), (1, 4), (3, 3), (3, 4), (4, 4))
+_PART_SUMS = 1 + _PART_SIZE  # place of the first product
+_PART = _PART_SUMS + len(_PART_PAIRS)
 
 
 class Share(NamedTuple):
@@ -41,6 +47,7 @@ class Share(NamedTuple):
 
     vector: tuple[int, ...]
     bins: dict[int, tuple[int, int, int]]  # predictions, probabilities and labels of each
+    parts: dict[int, tuple[int, ...]]  # the vector of the predictions in each segment
 
 
 def millionths(probability: float) -> int:
@@ -48,17 +55,33 @@ def millionths(probability: float) -> int:
     return min(max(round(probability * UNIT), 1), UNIT - 1)
 
 
-def share(predictions: Iterable[tuple[int, bool]]) -> Share:
-    """Return the share of a user; a prediction is a probability in millionths and its label."""
+def share(predictions: Iterable[tuple[int, bool, int]]) -> Share:
+    """Return the share of a user.
+
+    A prediction is a probability in millionths, its label, and the code of its segments.
+    """
     vector = [0] * _SIZE
     bins: dict[int, tuple[int, int, int]] = {}
-    for probability, label in predictions:
+    codes: dict[int, list[int]] = {}
+    for probability, label, code in predictions:
+        own = codes.setdefault(code, [0] * _SIZE)
         for place, number in enumerate(_of_one(probability, label)):
             vector[place] += number
+            own[place] += number
         bin_ = bisect_right(EDGES, probability)
         count, predicted, labels = bins.get(bin_, (0, 0, 0))
         bins[bin_] = (count + 1, predicted + probability, labels + label * UNIT)
-    return Share(tuple(vector), bins)
+    return Share(tuple(vector), bins, _parts(codes))
+
+
+def _parts(codes: dict[int, list[int]]) -> dict[int, tuple[int, ...]]:
+    """Return the vectors of segments from those of codes."""
+    found: dict[int, tuple[int, ...]] = {}
+    for code, vector in codes.items():
+        for place in places_of(code):
+            before = found.get(place, (0,) * _SIZE)
+            found[place] = tuple(a + b for a, b in zip(before, vector, strict=True))
+    return found
 
 
 def _of_one(probability: int, label: bool) -> tuple[int, ...]:
@@ -80,6 +103,8 @@ class Outcomes:
     bins: list[list[int]] = field(
         default_factory=lambda: [[0] * len(BIN_SUMS) for _ in range(BINS)]
     )
+    #: Users, sums and products of the predictions of each segment that has any.
+    parts: dict[int, list[int]] = field(default_factory=dict)
 
     def add(self, of: Share, sign: int) -> None:
         """Add the share of a user (`sign` 1), or subtract it (-1)."""
@@ -93,11 +118,19 @@ class Outcomes:
             numbers = (count, predicted, labels, gap * gap, gap * count, count * count)
             for place, number in enumerate(numbers):
                 self.bins[bin_][place] += sign * number
+        for part, vector in of.parts.items():
+            known = self.parts.setdefault(part, [0] * _PART)
+            products = (vector[i] * vector[j] for i, j in _PART_PAIRS)
+            for place, number in enumerate((1, *vector[:_PART_SIZE], *products)):
+                known[place] += sign * number
+            if not known[0]:
+                del self.parts[part]
 
     def encode(self) -> str:
         """Return the numbers as a text, which has no largest number."""
         flat = [number for each in self.bins for number in each]
-        return " ".join(map(str, (FORMAT, self.users, *self.sums, *self.products, *flat)))
+        parts = [n for place, each in sorted(self.parts.items()) for n in (place, *each)]
+        return " ".join(map(str, (FORMAT, self.users, *self.sums, *self.products, *flat, *parts)))
 
     @classmethod
     def decode(cls, text: str | bytes) -> Outcomes:
@@ -110,25 +143,22 @@ class Outcomes:
             version, *rest = map(int, text.split())
         except ValueError:
             raise Damaged("the sums are not numbers") from None
-        check(version == FORMAT and len(rest) == _NUMBERS, "the sums have another format")
+        more = len(rest) - _NUMBERS  # an earlier release kept no segments
+        is_whole = more >= 0 and more % (1 + _PART) == 0
+        check(version == FORMAT and is_whole, "the sums have another format")
+        parts = {
+            rest[at]: rest[at + 1 : at + 1 + _PART] for at in range(_NUMBERS, len(rest), 1 + _PART)
+        }
+        rest = rest[:_NUMBERS]
         users, sums, rest = rest[0], rest[1 : 1 + _SIZE], rest[1 + _SIZE :]
         products, flat = rest[: len(_PAIRS)], rest[len(_PAIRS) :]
         size = len(BIN_SUMS)
-        return cls(users, sums, products, [flat[i * size : (i + 1) * size] for i in range(BINS)])
+        bins = [flat[i * size : (i + 1) * size] for i in range(BINS)]
+        return cls(users, sums, products, bins, parts)
 
     def shown(self) -> dict[str, object]:
-        """Return the sums as the operator reads them."""
-        products = {
-            f"{COMPONENTS[i]}*{COMPONENTS[j]}": number / (_SCALES[i] * _SCALES[j])
-            for (i, j), number in zip(_PAIRS, self.products, strict=True)
-        }
-        return {
-            "users": self.users,
-            "sums": {
-                name: number / scale
-                for name, number, scale in zip(COMPONENTS, self.sums, _SCALES, strict=True)
-            },
-            "products": products,
+        """Return the sums as the operator reads them, without segments."""
+        return _shown(self.users, self.sums, self.products, _PAIRS) | {
             "bins": [
                 {
                     name: number / scale
@@ -137,3 +167,26 @@ class Outcomes:
                 for each in self.bins
             ],
         }
+
+    def shown_parts(self) -> dict[int, dict[str, object]]:
+        """Return those of each segment, by its number."""
+        return {
+            place: _shown(each[0], each[1:_PART_SUMS], each[_PART_SUMS:], _PART_PAIRS)
+            for place, each in sorted(self.parts.items())
+        }
+
+
+def _shown(
+    users: int, sums: Iterable[int], products: Iterable[int], pairs: Iterable[tuple[int, int]]
+) -> dict[str, object]:
+    return {
+        "users": users,
+        "sums": {
+            name: number / scale
+            for name, number, scale in zip(COMPONENTS, sums, _SCALES, strict=False)
+        },
+        "products": {
+            f"{COMPONENTS[i]}*{COMPONENTS[j]}": number / (_SCALES[i] * _SCALES[j])
+            for (i, j), number in zip(pairs, products, strict=True)
+        },
+    }

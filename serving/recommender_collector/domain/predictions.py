@@ -18,6 +18,7 @@ from recommender_collector.domain.events import Kind
 from recommender_collector.domain.experiments import SLACK_SECONDS
 from recommender_collector.domain.formats import FORMAT, Damaged, check
 from recommender_collector.domain.outcomes import UNIT, Share, share
+from recommender_collector.domain.segments import CODES
 
 DAY_MILLISECONDS = DAY * 1000
 #: Most of one user that counts: predictions of a version in a day, and of all days that events may
@@ -29,12 +30,14 @@ MOST_PREDICTIONS, MOST_OF_USER, MOST_CELLS, MOST_ACTS = 100, 500, 40, 100
 class Rule(NamedTuple):
     """When a prediction came true: an event of a kind with its item, within the window after it.
 
-    `late` is how long after its time an event is read at most; both in milliseconds.
+    `late` is how long after its time an event is read at most; both in milliseconds. `segments`
+    are the features by whose values predictions count too.
     """
 
     kinds: frozenset[Kind]
     window: int
     late: int
+    segments: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, model: Model) -> Rule | None:
@@ -43,7 +46,7 @@ class Rule(NamedTuple):
         if label is None:
             return None
         late = model.max_age_seconds + SLACK_SECONDS
-        return cls(label.kinds, label.window_seconds * 1000, late * 1000)
+        return cls(label.kinds, label.window_seconds * 1000, late * 1000, model.segments)
 
     @property
     def name(self) -> str:
@@ -81,6 +84,10 @@ class Prediction(NamedTuple):
     item: int
     probability: int
     is_positive: bool = False
+    code: int = 0  # of its segments
+
+
+_PLAIN = len(Prediction._fields) - 1  # its numbers without the code
 
 
 class Act(NamedTuple):
@@ -148,14 +155,14 @@ class Person:
     def shares(self) -> dict[Cell, Share]:
         """Return what the user adds to the sums of each cell."""
         return {
-            cell: share((each.probability, each.is_positive) for each in own)
+            cell: share((each.probability, each.is_positive, each.code) for each in own)
             for cell, own in self.cells.items()
         }
 
     def encode(self) -> bytes:
-        """Return the state as JSON."""
+        """Return the state as JSON; codes only where there are some, as in earlier releases."""
         cells = [
-            (*cell, [int(number) for each in own for number in each])
+            (*cell, [int(number) for each in own for number in each[:_PLAIN]], *_codes(own))
             for cell, own in self.cells.items()
         ]
         return orjson.dumps((FORMAT, self.rule, cells, [tuple(act) for act in sorted(self.acts)]))
@@ -173,8 +180,8 @@ class Person:
             return cls(
                 str(rule),
                 {
-                    Cell(str(name), int(day), int(since)): _predictions(flat)
-                    for name, day, since, flat in cells
+                    Cell(str(name), int(day), int(since)): _predictions(flat, *codes)
+                    for name, day, since, flat, *codes in cells
                 },
                 {Act(int(time), int(item)) for time, item in acts},
             )
@@ -182,13 +189,22 @@ class Person:
             raise Damaged(f"a user: {type(error).__name__}") from None
 
 
-def _predictions(flat: Collection[int]) -> list[Prediction]:
+def _codes(own: Sequence[Prediction]) -> tuple[list[int], ...]:
+    codes = [each.code for each in own]
+    return (codes,) if any(codes) else ()
+
+
+def _predictions(flat: Collection[int], codes: Sequence[int] = ()) -> list[Prediction]:
     found = [
-        Prediction(int(time), int(item), int(probability), bool(positive))
-        for time, item, probability, positive in zip(*[iter(flat)] * 4, strict=True)
+        Prediction(int(time), int(item), int(probability), bool(positive), int(code))
+        for (time, item, probability, positive), code in zip(
+            zip(*[iter(flat)] * _PLAIN, strict=True),
+            codes or [0] * (len(flat) // _PLAIN),
+            strict=True,
+        )
     ]
-    if not all(0 < each.probability < UNIT for each in found):
-        raise ValueError("a probability is out of range")
+    if not all(0 < each.probability < UNIT and 0 <= each.code < CODES for each in found):
+        raise ValueError("a probability or a segment is out of range")
     return found
 
 

@@ -21,6 +21,7 @@ from recommender_collector.domain.predictions import (
     Prediction,
     Rule,
 )
+from recommender_collector.domain.segments import code_of
 from recommender_collector.domain.versions import Index
 
 
@@ -141,13 +142,22 @@ class Tally:
         cell = self._cell(version, day) if person is not None else None
         counted = 0
         if person is not None and cell is not None:
+            code = self._code(version, event)
             found = [
-                Prediction(event.time, number(item), millionths(probability))
+                Prediction(event.time, number(item), millionths(probability), code=code)
                 for item, probability in zip(event.items, probabilities, strict=False)
             ]
             counted = person.predict(cell, found)
         self.changes.counted += counted
         self._ignore(version, len(probabilities) - counted)
+
+    def _code(self, version: str, event: Event) -> int:
+        """Return the code of the segments of an impression."""
+        known = self._index.versions[version].segments
+        code, is_new = code_of(known, self._rule.segments, event.context)
+        if is_new:
+            self.changes.index = self._index
+        return code
 
     def _ignore(self, version: str, predictions: int) -> None:
         self.changes.ignored += predictions

@@ -9,6 +9,7 @@ import orjson
 from recommender_collector.domain.checks import is_arm
 from recommender_collector.domain.formats import FORMAT, Damaged, check
 from recommender_collector.domain.predictions import Cell, Rule
+from recommender_collector.domain.segments import Values, is_known
 
 MOST_VERSIONS = 8  # of a model
 #: Days of a version that are kept: the first ones, which later ones are compared with, and the
@@ -29,6 +30,7 @@ class Version:
     ignored: int = 0  # predictions that do not count
     days: list[int] = field(default_factory=list)  # sorted
     void: set[int] = field(default_factory=set)  # of these days, those whose sums were lost
+    segments: Values = field(default_factory=dict)  # in which its predictions count
 
 
 @dataclass(slots=True)
@@ -76,10 +78,7 @@ class Index:
 
     def encode(self) -> bytes:
         """Return the index as JSON."""
-        versions = {
-            name: (each.since, each.users, each.ignored, each.days, sorted(each.void))
-            for name, each in self.versions.items()
-        }
+        versions = {name: _fields(each) for name, each in self.versions.items()}
         return orjson.dumps((FORMAT, self.rule, self.last, versions))
 
     @classmethod
@@ -97,5 +96,20 @@ class Index:
             raise Damaged(f"the index: {type(error).__name__}") from None
 
 
-def _version(since: int, users: int, ignored: int, days: list[int], void: list[int]) -> Version:
-    return Version(int(since), int(users), int(ignored), [*map(int, days)], {*map(int, void)})
+def _fields(of: Version) -> tuple[object, ...]:
+    segments = (of.segments,) if of.segments else ()
+    return (of.since, of.users, of.ignored, of.days, sorted(of.void), *segments)
+
+
+def _version(
+    since: int,
+    users: int,
+    ignored: int,
+    days: list[int],
+    void: list[int],
+    segments: Values | None = None,
+) -> Version:
+    known = {} if segments is None else segments  # an earlier release kept none
+    check(is_known(known), "the segments of the index have another format")
+    numbers = [*map(int, days)], {*map(int, void)}
+    return Version(int(since), int(users), int(ignored), *numbers, known)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recommender_collector.domain.events import Line
-from recommender_collector.log.port import EventLog, LogBusy, LogUnavailable
+from recommender_collector.log.port import Appends, LogBusy, LogUnavailable
 
 MAX_WAITING = 20_000  # events of a model; the budget of bodies bounds their bytes
 
@@ -27,7 +27,7 @@ class GroupCommit:
     """
 
     def __init__(
-        self, log: EventLog, model: str, most: int = 1000, max_waiting: int = MAX_WAITING
+        self, log: Appends, model: str, most: int = 1000, max_waiting: int = MAX_WAITING
     ) -> None:
         self._log = log
         self._model = model

@@ -1,4 +1,8 @@
-"""What the collector needs of a durable log. Redis is one; Kafka can be another."""
+"""What the collector needs of a durable log.
+
+Redis is both halves of it. With Kafka, events are appended to a topic, and a relay moves them to
+the log in Redis, which the writers read (ADR 0076).
+"""
 
 from __future__ import annotations
 
@@ -39,14 +43,15 @@ class Backlog:
     memory: float
 
 
-class EventLog(Protocol):
-    """A log of each model, in order."""
+class Appends(Protocol):
+    """The end of a log at which events arrive."""
 
     async def append(self, model: str, lines: Sequence[Line]) -> list[int]:
         """Append the events whose id is new; return when they are durable.
 
         Returns:
-            The indices of the others, whose id is in the log's memory of ids or repeated.
+            The indices of the others, whose id is in the log's memory of ids or repeated. A log
+            that compares ids later appends all and returns none.
 
         Raises:
             LogBusy, LogUnavailable: see there.
@@ -60,6 +65,10 @@ class EventLog(Protocol):
             LogBusy, LogUnavailable: see there.
         """
         ...
+
+
+class EventLog(Appends, Protocol):
+    """A log of each model, in order."""
 
     async def read(self, model: str, after: str, records: int, seconds: float) -> list[Record]:
         """Return up to `records` records after the offset, waiting up to `seconds` for one.

@@ -34,7 +34,7 @@ class RedisLog:
 
     def __init__(self, redis: Redis, ages: Mapping[str, int]) -> None:
         self._redis = redis
-        self._bucket = {model: -(-seconds // SETS) for model, seconds in ages.items()}
+        self._bucket = {model: bucket(seconds) for model, seconds in ages.items()}
         self._held = {model: HeldConnection(redis.connection_pool) for model in ages}
         self._full = False
 
@@ -44,17 +44,8 @@ class RedisLog:
             raise ValueError(f"{len(lines)} lines: give 1 to {MAX_LINES}")
         if self._full:
             raise LogBusy("the store's memory is full")
-        digests, texts = zip(*lines, strict=True)
-        arguments: list[EncodableT] = [
-            self._bucket[model],
-            SETS,
-            len(lines),
-            DIGEST_BYTES,
-            b"".join(digests),
-            b"\n".join(texts),
-        ]
-        with _translated():
-            return await self._run_append(model, arguments)
+        with translated():
+            return await self._run_append(model, arguments_of(self._bucket[model], lines))
 
     async def _run_append(self, model: str, arguments: Sequence[EncodableT]) -> list[int]:
         held = self._held[model]
@@ -68,13 +59,13 @@ class RedisLog:
 
     async def append_erasure(self, model: str, line: bytes) -> None:
         """Append an erasure; see `EventLog`. A full store takes it."""
-        with _translated():
+        with translated():
             await self._redis.xadd(stream(model), {b"e": line})
 
     async def read(self, model: str, after: str, records: int, seconds: float) -> list[Record]:
         """Return records after the offset; see `EventLog`."""
         block = max(1, int(seconds * 1000))
-        with _translated():
+        with translated():
             found = await self._redis.xread({stream(model): after}, count=records, block=block)
         return [
             Record(offset.decode(), tuple(fields[b"e"].split(b"\n")))
@@ -86,7 +77,7 @@ class RedisLog:
         """Remove records; see `EventLog`."""
         milliseconds, number = through.split("-")
         first = f"{milliseconds}-{int(number) + 1}"
-        with _translated():
+        with translated():
             await self._redis.xtrim(stream(model), minid=first, approximate=False)
 
     async def backlog(self) -> dict[str, Backlog]:
@@ -95,7 +86,7 @@ class RedisLog:
         Raises:
             LogUnavailable: see there.
         """
-        with _translated():
+        with translated():
             pipeline = self._redis.pipeline(transaction=False)
             for model in self._bucket:
                 pipeline.xlen(stream(model))
@@ -120,8 +111,21 @@ def ids(model: str) -> str:
     return f"{{{model}}}:ids:"
 
 
+def bucket(age: int) -> int:
+    """Return the seconds of a set of ids that are known for an age in seconds."""
+    return -(-age // SETS)
+
+
+def arguments_of(seconds: int, lines: Sequence[Line]) -> list[EncodableT]:
+    """Return what the scripts need to find the lines with new ids, in sets of so many seconds."""
+    digests, texts = zip(*lines, strict=True)
+    size = DIGEST_BYTES
+    return [seconds, SETS, len(lines), size, b"".join(digests), b"\n".join(texts)]
+
+
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Raise errors of Redis as those of the log."""
     try:
         yield
     except OutOfMemoryError as error:

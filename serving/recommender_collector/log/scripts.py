@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 
-#: Appends the events with new ids as one record.
+#: Finds the events with new ids.
 #:
 #: Ids are remembered in sets of a fixed length of time by the clock of Redis, the only one that
 #: all collectors share. An id is looked up in the current and the former sets.
 #:
 #: KEYS: the stream; the prefix of the sets of ids. ARGV: seconds of a set; number of former sets;
 #: n; bytes of a digest; n digests; n lines, joined by line breaks. (Two arguments for an event
-#: would cost more than the rest.) Returns the indices, from 0, of ids that are known.
-APPEND = """
+#: would cost more than the rest.)
+_FIND = """
 local length, former = tonumber(ARGV[1]), tonumber(ARGV[2])
 local n, size = tonumber(ARGV[3]), tonumber(ARGV[4])
 local ids, known, here, any = {}, {}, {}, false
@@ -47,9 +47,45 @@ if #fresh > 0 then
   local name = KEYS[2] .. string.format('%d', bucket)
   redis.call('SADD', name, unpack(fresh))
   redis.call('EXPIREAT', name, (bucket + former + 1) * length)
+"""
+#: Appends the events with new ids as one record. Returns the indices, from 0, of known ids.
+APPEND = (
+    _FIND
+    + """
   redis.call('XADD', KEYS[1], '*', 'e', lines)
 end
 return repeated
 """
+)
 #: By which Redis knows the script.
 APPEND_SHA1 = hashlib.sha1(APPEND.encode(), usedforsecurity=False).hexdigest()
+
+#: Appends messages of a Kafka topic with new ids as one record and moves the offset of their
+#: partition, if it is where the relay thinks it is.
+#:
+#: The time of the record is that of the messages, or what is late for a reader would depend on
+#: how far the relay is behind; but never before the former record, nor in the future.
+#:
+#: KEYS, ARGV: those of `_FIND`; the hash of offsets; then the partition, its expected offset,
+#: empty if it has none, its new one, and the time of the messages in milliseconds. Returns the
+#: number of known ids, or -1 if another relay moved the offset.
+RELAY = (
+    """
+if (redis.call('HGET', KEYS[3], ARGV[7]) or '') ~= ARGV[8] then return -1 end
+"""
+    + _FIND
+    + """
+  local clock = redis.call('TIME')
+  local now, at = clock[1] * 1000 + math.floor(clock[2] / 1000), tonumber(ARGV[10])
+  if at <= 0 or at > now then at = now end
+  at = math.max(at, tonumber(redis.call('HGET', KEYS[3], 'at') or '0'))
+  local id = redis.pcall('XADD', KEYS[1], string.format('%d-*', at), 'e', lines)
+  if type(id) == 'table' then  -- a former log of Redis reaches further
+    id = redis.call('XADD', KEYS[1], '*', 'e', lines)
+  end
+  redis.call('HSET', KEYS[3], 'at', string.match(id, '%d+'))
+end
+redis.call('HSET', KEYS[3], ARGV[7], ARGV[9])
+return #repeated
+"""
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -12,6 +13,7 @@ from recommender_collector.domain.declaration import Declaration, DeclarationErr
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.domain.validation import Rules
 from recommender_collector.log import durability
+from recommender_collector.log.port import LogUnavailable
 from recommender_collector.process.settings import Settings, SettingsError, StoreSettings
 
 logger = logging.getLogger(__name__)
@@ -70,21 +72,31 @@ def connect(store: StoreSettings, models: int) -> Redis:
     return client
 
 
-async def wait_until_durable(redis: Redis, store: StoreSettings, stop: asyncio.Event) -> bool:
-    """Wait until the store answers, and check its settings; return False if stopped before.
+async def check_store(redis: Redis, store: StoreSettings) -> None:
+    """Look whether the store answers, and check its settings.
+
+    Raises:
+        NotDurable: see there.
+        RedisError, OSError: it does not answer.
+    """
+    if store.durable:
+        await redis.get("recommender")  # any key shows whether it answers
+    else:
+        await durability.check(redis)
+
+
+async def wait_until_durable(check: Callable[[], Awaitable[None]], stop: asyncio.Event) -> bool:
+    """Repeat a check until what it looks at answers; return False if stopped before.
 
     Raises:
         NotDurable: see there.
     """
     while not stop.is_set():
         try:
-            if store.durable:
-                await redis.get("recommender")  # any key shows whether it answers
-            else:
-                await durability.check(redis)
+            await check()
             return True
-        except (RedisError, OSError) as error:
-            logger.warning("the store does not answer (%s): waiting", error)
+        except (LogUnavailable, RedisError, OSError) as error:
+            logger.warning("the log does not answer (%s): waiting", error)
         try:
             async with asyncio.timeout(RETRY_SECONDS):
                 await stop.wait()

@@ -6,29 +6,36 @@ import asyncio
 import contextlib
 import gc
 import logging
+from typing import TYPE_CHECKING
 
 import uvloop
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 
 from recommender_collector.api.admin import Erasures, admin_app, probes
 from recommender_collector.api.events import Events, public_app
 from recommender_collector.api.experiments import Reports
 from recommender_collector.api.outcomes import OutcomeReports
+from recommender_collector.domain.declaration import Declaration
 from recommender_collector.domain.experiments import Spans
 from recommender_collector.domain.predictions import Rule
 from recommender_collector.log import durability
 from recommender_collector.log.group_commit import GroupCommit
-from recommender_collector.log.port import LogUnavailable
+from recommender_collector.log.port import Appends, LogUnavailable
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.metrics import CollectorMetrics
-from recommender_collector.process import parts, servers
+from recommender_collector.process import kafka, parts, servers
 from recommender_collector.process.settings import ServeSettings, StoreSettings
 from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.outcomes import OutcomeStore
 from recommender_collector.store.users import OnlineStore
 from recommender_serving.listening import listen
+
+if TYPE_CHECKING:
+    from recommender_collector.log.kafka_log import KafkaLog
 
 logger = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
@@ -51,15 +58,21 @@ def run(settings: ServeSettings) -> None:
 
 
 class Watch:
-    """Looks at the store every second: its memory, its backlog, its settings."""
+    """Looks at the log every second: whether it answers, its memory, its backlog, its settings."""
 
     def __init__(
-        self, log: RedisLog, store: StoreSettings, metrics: CollectorMetrics, redis: Redis
+        self,
+        log: RedisLog,
+        store: StoreSettings,
+        metrics: CollectorMetrics,
+        redis: Redis,
+        kafka_log: KafkaLog | None,
     ) -> None:
         self._log = log
         self._store = store
         self._metrics = metrics
         self._redis = redis
+        self._kafka_log = kafka_log
         self.ready = False
 
     async def run(self) -> None:
@@ -68,17 +81,56 @@ class Watch:
         while True:
             looks += 1
             try:
-                if not self._store.durable and looks % SETTINGS_EVERY == 0:
-                    await durability.check(self._redis)
-                for model, backlog in (await self._log.backlog()).items():
-                    self._metrics.backlog(model, backlog.records)
-                    self._metrics.memory.set(backlog.memory)
+                await self._look(settings=looks % SETTINGS_EVERY == 0)
                 self.ready = True
             except (LogUnavailable, RedisError, OSError, durability.NotDurable) as error:
                 if self.ready:
                     logger.warning("unready: %s", error)
                 self.ready = False
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def check(self) -> None:
+        """Look whether the log answers, and check its settings.
+
+        Raises:
+            NotDurable, LogUnavailable, RedisError, OSError: see there.
+        """
+        if self._kafka_log is not None:
+            await self._kafka_log.check(settings=True)
+        else:
+            await parts.check_store(self._redis, self._store)
+
+    async def _look(self, *, settings: bool) -> None:
+        if self._kafka_log is not None:
+            await self._kafka_log.check(settings=settings)
+            with contextlib.suppress(LogUnavailable):  # events do not need the store
+                await self._measure()
+            return
+        if settings and not self._store.durable:
+            await durability.check(self._redis)
+        await self._measure()
+
+    async def _measure(self) -> None:
+        for model, backlog in (await self._log.backlog()).items():
+            self._metrics.backlog(model, backlog.records)
+            self._metrics.memory.set(backlog.memory)
+
+
+def _admin(
+    settings: ServeSettings,
+    declared: Declaration,
+    routes: list[BaseRoute],
+    redis: Redis,
+    appends: Appends,
+    metrics: CollectorMetrics,
+) -> Starlette:
+    models = parts.rules(declared, settings.user_key)
+    erasures = Erasures(models, appends, OnlineStore(redis, settings.keep_seconds), metrics)
+    spans = {name: Spans.of(each) for name, each in declared.models.items()}
+    experiments = ExperimentStore(redis, from_kafka=settings.kafka is not None)
+    counted = {name: Rule.of(each) for name, each in declared.models.items()}
+    outcomes = OutcomeReports(counted, OutcomeStore(redis))
+    return admin_app(routes, erasures, Reports(spans, experiments), outcomes)
 
 
 async def _serve(settings: ServeSettings) -> None:
@@ -87,14 +139,11 @@ async def _serve(settings: ServeSettings) -> None:
     registry = CollectorRegistry()
     metrics = CollectorMetrics(registry, models)
     redis = parts.connect(settings.store, len(declared.models))
-    log = RedisLog(redis, {name: each.max_age_seconds for name, each in declared.models.items()})
-    events = Events(models, {name: GroupCommit(log, name) for name in models}, metrics)
-    erasures = Erasures(models, log, OnlineStore(redis, settings.keep_seconds), metrics)
-    spans = {name: Spans.of(each) for name, each in declared.models.items()}
-    reports = Reports(spans, ExperimentStore(redis))
-    counted = {name: Rule.of(each) for name, each in declared.models.items()}
-    outcomes = OutcomeReports(counted, OutcomeStore(redis))
-    watch = Watch(log, settings.store, metrics, redis)
+    log = RedisLog(redis, declared.ages)
+    kafka_log = kafka.log(settings.kafka, declared.ages) if settings.kafka else None
+    appends = kafka_log or log
+    events = Events(models, {name: GroupCommit(appends, name) for name in models}, metrics)
+    watch = Watch(log, settings.store, metrics, redis, kafka_log)
     stop = servers.on_signal()
 
     async def ready() -> bool:
@@ -102,13 +151,14 @@ async def _serve(settings: ServeSettings) -> None:
 
     public = servers.build(public_app(events), settings.grace)
     routes = probes(registry, lambda: True, ready)
-    admin = servers.build(admin_app(routes, erasures, reports, outcomes), settings.grace)
+    application = _admin(settings, declared, routes, redis, appends, metrics)
+    admin = servers.build(application, settings.grace)
     admin_serving = asyncio.create_task(
         admin.serve([listen(settings.admin_port, servers.BACKLOG)])
     )
     listener = listen(settings.port, servers.BACKLOG)
     try:
-        if not await parts.wait_until_durable(redis, settings.store, stop):
+        if not await parts.wait_until_durable(watch.check, stop):
             return
         gc.collect()
         gc.freeze()  # imported modules stay alive; full collections would delay requests
@@ -128,4 +178,6 @@ async def _serve(settings: ServeSettings) -> None:
         admin.should_exit = True
         await admin_serving
         listener.close()
+        if kafka_log is not None:
+            await asyncio.to_thread(kafka_log.close)
         await redis.aclose()

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from recommender_collector.log import kafka_settings
+from recommender_collector.log.kafka_settings import KafkaSettings
 from recommender_serving.log_lines import FORMATS, LEVELS
 
 EXAMPLES = """\
@@ -20,6 +22,12 @@ environment:
   RECOMMENDER_STORE_URL       redis://HOST:PORT/DB, or rediss:// with TLS
   RECOMMENDER_STORE_PASSWORD  password of the store (default: none)
   RECOMMENDER_STORE_DURABLE   true: do not check that the store syncs each write
+  RECOMMENDER_KAFKA_BROKERS   HOST:PORT,HOST:PORT: the log is in Kafka (default: in the store)
+  RECOMMENDER_KAFKA_TOPIC     a model's events are in the topic TOPIC.MODEL (recommender-events)
+  RECOMMENDER_KAFKA_PROTOCOL  PLAINTEXT (default), SSL, SASL_PLAINTEXT or SASL_SSL
+  RECOMMENDER_KAFKA_MECHANISM PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; with _USER and _PASSWORD
+  RECOMMENDER_KAFKA_CA        file of certificates (default: those of the system)
+  RECOMMENDER_KAFKA_DURABLE   true: do not check that two brokers have each acknowledged event
   RECOMMENDER_USER_KEY        secret key of hashUsers, at least 16 bytes
   RECOMMENDER_LOG_LEVEL       DEBUG, INFO (default), WARNING or ERROR
   RECOMMENDER_LOG_FORMAT      json (default) or text
@@ -47,6 +55,7 @@ class Settings:
 
     declaration: Path
     store: StoreSettings
+    kafka: KafkaSettings | None  # None: the log is in the store
     user_key: bytes | None = field(repr=False)
     admin_port: int
     log_level: str
@@ -132,6 +141,7 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | WriteS
     shared = {
         "declaration": args.declaration,
         "store": _store(environ),
+        "kafka": _kafka(environ),
         "user_key": key.encode() if key else None,
         "admin_port": args.admin_port,
         "log_level": level,
@@ -170,6 +180,13 @@ def _store(environ: Mapping[str, str]) -> StoreSettings:
     if durable not in ("true", "false"):
         raise SettingsError(f"RECOMMENDER_STORE_DURABLE is {durable[:20]!r}: give true or false")
     return StoreSettings(url, environ.get("RECOMMENDER_STORE_PASSWORD") or None, durable == "true")
+
+
+def _kafka(environ: Mapping[str, str]) -> KafkaSettings | None:
+    try:
+        return kafka_settings.parse(environ)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _port(text: str) -> int:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 
 import uvloop
 from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
 
 from recommender_collector.api.admin import admin_app, probes
+from recommender_collector.domain.declaration import Declaration
 from recommender_collector.log.redis_log import RedisLog
-from recommender_collector.metrics import WriterMetrics
-from recommender_collector.process import parts, servers
+from recommender_collector.metrics import Target, WriterMetrics
+from recommender_collector.process import kafka, parts, servers
 from recommender_collector.process.settings import WriteSettings
 from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.outcomes import OutcomeStore
@@ -21,6 +24,7 @@ from recommender_collector.writers.experiments import Experiments
 from recommender_collector.writers.lake import LakeWriter, Pace
 from recommender_collector.writers.online import OnlineWriter
 from recommender_collector.writers.outcomes import OutcomeCounter
+from recommender_collector.writers.relay import Relay
 from recommender_collector.writers.runner import Runner, Writer
 from recommender_serving.listening import listen
 
@@ -40,12 +44,11 @@ def run(settings: WriteSettings) -> None:
         runner.run(_write(settings))
 
 
-async def _write(settings: WriteSettings) -> None:
-    declared = parts.declaration(settings)
-    registry = CollectorRegistry()
-    metrics = WriterMetrics(registry, declared.models)
-    redis = parts.connect(settings.store, len(declared.models))
-    log = RedisLog(redis, {name: each.max_age_seconds for name, each in declared.models.items()})
+def _runners(
+    settings: WriteSettings, declared: Declaration, redis: Redis, metrics: WriterMetrics
+) -> list[Runner]:
+    """Return what runs the writers of each model; they read the log in the store."""
+    log = RedisLog(redis, declared.ages)
     store = OnlineStore(redis, settings.keep_seconds)
     pace = Pace(seconds=settings.flush_seconds, keep_seconds=settings.files_keep_seconds)
     runners: list[Runner] = []
@@ -58,6 +61,21 @@ async def _write(settings: WriteSettings) -> None:
             files = Batches(settings.files / name)
             writers.append(LakeWriter(log, files, name, model, metrics, pace))
         runners.append(Runner(log, name, writers, metrics))
+    return runners
+
+
+async def _write(settings: WriteSettings) -> None:
+    declared = parts.declaration(settings)
+    registry = CollectorRegistry()
+    targets = tuple(Target) if settings.kafka else (Target.STORE, Target.LAKE)
+    metrics = WriterMetrics(registry, declared.models, targets)
+    redis = parts.connect(settings.store, len(declared.models))
+    runners = _runners(settings, declared, redis, metrics)
+    relays: dict[str, Relay] = {}
+    if settings.kafka is not None:
+        relays = kafka.relays(settings.kafka, redis, declared.ages, metrics)
+        log = RedisLog(redis, declared.ages)  # of which a relay removes nothing
+        runners += [Runner(log, name, [relay], metrics) for name, relay in relays.items()]
     stop = servers.on_signal()
 
     waiting = True
@@ -72,7 +90,8 @@ async def _write(settings: WriteSettings) -> None:
     admin = servers.build(admin_app(probes(registry, alive, ready)), GRACE_SECONDS)
     serving = asyncio.create_task(admin.serve([listen(settings.admin_port, servers.BACKLOG)]))
     try:
-        if await parts.wait_until_durable(redis, settings.store, stop):
+        check = functools.partial(parts.check_store, redis, settings.store)
+        if await parts.wait_until_durable(check, stop):
             logger.info("writing %s", ", ".join(declared.models))
             async with asyncio.TaskGroup() as group:
                 for each in runners:
@@ -81,4 +100,6 @@ async def _write(settings: WriteSettings) -> None:
     finally:
         admin.should_exit = True
         await serving
+        for relay in relays.values():
+            await relay.close()
         await redis.aclose()

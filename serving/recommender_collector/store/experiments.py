@@ -36,6 +36,7 @@ from recommender_collector.domain.roster import has_room
 from recommender_collector.domain.stays import Act, flat
 from recommender_collector.log.port import START
 from recommender_collector.log.redis_log import stream
+from recommender_collector.log.relayed import THROUGH, offsets_key
 from recommender_collector.store.decoding import (
     early_acts,
     experiment_of,
@@ -53,13 +54,14 @@ FIELDS = 500  # of a command, most
 FULL = 0.7
 
 #: Reads an experiment at one moment. KEYS: the offset, the stream, the list of experiments, the
-#: moments. Returns the oldest record that the writer has not applied, or none; the time; the list;
-#: the moments.
+#: moments, the offsets of Kafka. Returns the oldest record that the writer has not applied, or
+#: none; the time; the list; the moments; the time through which the log has what is in Kafka.
 READ = """
 local offset = redis.call('GET', KEYS[1]) or '0-0'
 local next = redis.call('XRANGE', KEYS[2], '(' .. offset, '+', 'COUNT', 1)
 local list = redis.call('HGETALL', KEYS[3])
-return {next[1] and next[1][1] or false, redis.call('TIME'), list, redis.call('HGETALL', KEYS[4])}
+local moments, through = redis.call('HGETALL', KEYS[4]), redis.call('HGET', KEYS[5], ARGV[1])
+return {next[1] and next[1][1] or false, redis.call('TIME'), list, moments, through}
 """
 
 
@@ -85,10 +87,11 @@ class Rest:
 
 
 class ExperimentStore:
-    """The experiments of all models."""
+    """The experiments of all models. With `from_kafka`, events are acknowledged by Kafka."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, from_kafka: bool = False) -> None:
         self._redis = redis
+        self._from_kafka = from_kafka
         self._read = redis.register_script(READ)
 
     async def start(self, model: str) -> tuple[str, dict[str, Experiment]]:
@@ -176,9 +179,13 @@ class ExperimentStore:
             Damaged: what the store has of it is, or was.
         """
         keys = [offset_key(model), stream(model), _list(model), _moments(model, name)]
-        waiting, (seconds, micro), listed, found = await self._read(keys=keys)
+        waiting, (seconds, micro), listed, found, through = await self._read(
+            keys=[*keys, offsets_key(model)], args=[THROUGH]
+        )
         now = int(seconds) * 1000 + int(micro) // 1000
         watermark = now if waiting is None else int(waiting.partition(b"-")[0])
+        if self._from_kafka:
+            watermark = min(watermark, int(through or 0))
         pairs = zip(listed[::2], listed[1::2], strict=True)
         experiments = {each.decode(): experiment_of(text) for each, text in pairs}
         entry = experiments.get(name)

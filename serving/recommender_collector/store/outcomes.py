@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from redis.asyncio import Redis
@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 from recommender_collector.domain.formats import Damaged
 from recommender_collector.domain.outcomes import Outcomes
 from recommender_collector.domain.predictions import Cell, Person, Rule
+from recommender_collector.domain.segments import Values
 from recommender_collector.domain.tally import Changes
 from recommender_collector.domain.versions import Index
 from recommender_collector.log.port import START
@@ -59,6 +60,7 @@ class Account:
     days: Mapping[int, Outcomes]
     closes_after: int  # seconds from the end of a day until it is closed
     ignored: int = 0  # predictions that do not count
+    segments: Values = field(default_factory=dict)  # that the numbers of segments stand for
 
 
 class OutcomeStore:
@@ -118,7 +120,7 @@ class OutcomeStore:
         closed = [each for each in cells if known.has(each) and rule.closes(each.day) <= watermark]
         found = await self.sums(model, closed)
         days = {cell.day: sums for cell, sums in found.items()}
-        return Account(watermark / 1000, days, rule.closes_after, own.ignored)
+        return Account(watermark / 1000, days, rule.closes_after, own.ignored, own.segments)
 
 
 def commands(model: str, changes: Changes, rule: Rule) -> list[Command]:

@@ -23,7 +23,7 @@ MAX_ARMS = 8
 _HEADER = re.compile(
     r"id=([0-9a-f]{8});phase=([0-9]{1,2})"
     r";cap=([0-9]{1,17}(?:\.[0-9]{1,21})?(?:e[+-]?[0-9]{1,3})?)"
-    r";arms=([^;]+)(?:;segments=([^;]+))?"
+    r";arms=([^;]+)(?:;segments=([^;]+))?(?:;withdrawn=([^;]+))?"
 )
 _ARM = re.compile(r"([a-z0-9-]{1,80}):([0-9]{1,5})-([0-9]{1,5})")
 _SEGMENTS = re.compile(r"[a-z][a-z0-9_]{0,39}(?:,[a-z][a-z0-9_]{0,39}){0,2}")
@@ -60,6 +60,8 @@ class Experiment:
     cap: float
     arms: tuple[Arm, ...]
     segments: tuple[str, ...] = ()  # features that divide the users
+    #: Candidates that answer nobody any more: the receiver does, but their users count as theirs.
+    withdrawn: tuple[str, ...] = ()
 
     def candidate_of(self, user: str) -> str | None:
         """Return the candidate that a user sees; None for whatever receives the request."""
@@ -117,7 +119,7 @@ def parse(text: str, model: str) -> Experiment:
     """
     found = _HEADER.fullmatch(text) if len(text) <= MAX_HEADER else None
     if found is None:
-        form = "id=...;phase=...;cap=...;arms=...[;segments=...]"
+        form = "id=...;phase=...;cap=...;arms=...[;segments=...][;withdrawn=...]"
         raise ValueError(f"it is not {form}: {text[:100]!r}")
     cap = float(found[3])
     if not (math.isfinite(cap) and cap > 0):
@@ -131,7 +133,10 @@ def parse(text: str, model: str) -> Experiment:
     if found[5] is not None and not _SEGMENTS.fullmatch(found[5]):
         raise ValueError(f"the segments {found[5][:100]!r} are not up to 3 names of features")
     segments = tuple(found[5].split(",")) if found[5] else ()
-    return Experiment(found[1], int(found[2]), cap, arms, segments)
+    withdrawn = tuple(found[6].split(",")) if found[6] else ()
+    if not {arm.version for arm in arms}.issuperset(withdrawn):
+        raise ValueError(f"{found[6][:100]!r} withdraws what is no candidate")
+    return Experiment(found[1], int(found[2]), cap, arms, segments, withdrawn)
 
 
 def _arm(text: str, model: str) -> Arm:

@@ -53,7 +53,7 @@ class Trial:
         """Return the other version that should answer, if this one may ask it."""
         if assignment is None or self.forwarded or assignment.arm == self.own:
             return None
-        return assignment.arm
+        return None if assignment.arm in self.experiment.withdrawn else assignment.arm
 
 
 class Trials:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -23,13 +23,14 @@ from recommender_collector.writers.experiments import Experiments
 from recommender_collector.writers.online import OnlineWriter
 from recommender_collector.writers.outcomes import OutcomeCounter
 from tests.experiment_desk import DAY, now
-from tests.unit.recommender_collector.collector_samples import MAPPING, model
+from tests.unit.recommender_collector.collector_samples import mapping, model
 
 LABEL = {
     "positiveTypes": [{"type": "purchase"}],
     "attribution": {"impressions": ["impression"], "hours": 2},
 }
-MODEL = model({**MAPPING, "label": LABEL})
+DEVICE = {"name": "device", "kind": "Categorical", "fairness": True}
+MODEL = model({**mapping(features=[DEVICE]), "label": LABEL})
 SHOP = "shop-0a1b2c3d"
 SUMS = "{shop}:outcomes"
 #: A rule by which days close at once, to read what is counted now.
@@ -76,6 +77,13 @@ class Desk:
             sum(each["labels"] for each in found),  # type: ignore[index]
         )
 
+    async def segments(self) -> list[dict[str, Any]]:
+        """Return the segments of the only day."""
+        answer: dict[str, Any] = shown(SHOP, await self.reader.read("shop", SHOP, AT_ONCE))
+        (day,) = answer["days"]
+        found: list[dict[str, Any]] = day["segments"]
+        return found
+
     async def fields(self) -> list[bytes]:
         return await cast("Awaitable[list[bytes]]", self.redis.hkeys(SUMS))
 
@@ -110,6 +118,20 @@ async def test_two_writers_count_each_event_once_in_any_order(desk: Desk) -> Non
     assert await desk.sums() == (2, 4, 1)
     value = desk.registry.get_sample_value
     assert value("recommender_writer_predictions_total", {"model": "shop", "counts": "true"}) == 2
+
+
+async def test_predictions_are_told_by_segment(desk: Desk) -> None:
+    at = now() - 60_000
+    on_phone = impression("ada", at)._replace(context={"device": "phone"})
+    await desk.put(on_phone, impression("bob", at), purchase("ada", at + 1000))
+    await desk.writer.step(0.01)
+    found = {
+        each["value"]: (each["users"], each["sums"]["labels"]) for each in await desk.segments()
+    }
+    assert found == {"phone": (1, 1), "unknown": (1, 0)}
+    await desk.put(Erasure("ada"))
+    await desk.writer.step(0.01)
+    assert [each["value"] for each in await desk.segments()] == ["unknown"]
 
 
 async def test_an_erased_user_leaves_the_sums_and_the_store(desk: Desk) -> None:

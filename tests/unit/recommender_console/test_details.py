@@ -16,6 +16,7 @@ from recommender_operator.api.status import (
     HandledAction,
     RecommenderModelStatus,
 )
+from recommender_operator.api.status_labels import LabelDriftStatus, LabelSegment
 from recommender_operator.api.version import (
     Artifact,
     GateResult,
@@ -62,6 +63,12 @@ MODEL = RecommenderModelStatus(
     drift=DriftStatus(
         windows=3, breaches_in_a_row=2, features=("hour",), verdict="Fail", message="m",
         effects=(FeatureEffect(feature="hour", effect=0.2, limit=0.1),), window_at=NOW,
+        labels=LabelDriftStatus(verdict="Pass", message="", segments=(
+            LabelSegment(feature="device", value="tablet", users=900, log_loss=0.71,
+                         reference_log_loss=0.52, breaches_in_a_row=3, message=""),
+            LabelSegment(feature="device", users=9, log_loss=0.5, reference_log_loss=0.5,
+                         message=""),
+        )),
     ),
     handled=(HandledAction(action="abort", token="t", at=NOW, result="Honored"),),
 )  # fmt: skip
@@ -96,6 +103,12 @@ def test_a_model_is_read_as_the_operator_writes_it() -> None:
     assert seen.drift == details.Drift(
         windows=3, breaches_in_a_row=2, verdict="Fail", message="m", shifted=("hour",),
         effects=(details.Effect(feature="hour", effect=0.2, limit=0.1),), window_at=NOW,
+        segments=(
+            details.SegmentLoss(name="device: tablet", users=900, loss=0.71, before=0.52,
+                                breaches_in_a_row=3),
+            details.SegmentLoss(name="device: all others", users=9, loss=0.5, before=0.5,
+                                breaches_in_a_row=0),
+        ),
     )  # fmt: skip
     assert seen.asked == (details.Asked(action="abort", at=NOW, result="Honored"),)
 

@@ -9,6 +9,7 @@ from typing import Any
 from recommender_operator.api.version_experiment import ExperimentStatus
 from recommender_operator.experiments.decision import Decision, Kind
 from recommender_operator.experiments.estimates import Comparison
+from recommender_operator.experiments.further import Arm
 from recommender_operator.experiments.metrics import Metric
 from recommender_operator.experiments.novelty import Novelty
 from recommender_operator.experiments.plan import Phase, Plan
@@ -49,6 +50,8 @@ class Judge:
 
     kind: Kind = Kind.KEEP_RUNNING
     asked: list[tuple[Plan, Sequence[Phase], float]] = dataclasses.field(default_factory=list)
+    #: What it says of further versions, as long as they take part.
+    further: dict[str, Arm] = dataclasses.field(default_factory=dict)
 
     def __call__(self, plan: Plan, phases: Sequence[Phase], days: float) -> Decision:
         self.asked.append((plan, phases, days))
@@ -60,10 +63,11 @@ class Judge:
             comparisons=(CLICKS,),
             guardrails=(REVENUE,),
             sample_ratio_p=0.4,
-            users={name: moments.users for name, moments in last.arms.items()},
+            users={name: last.of(name).users for name in (last.champion, last.candidate)},
             planned_users={last.champion: 5000, last.candidate: 5000},
             novelty=(FADES,),
             by_segment=Report(segments=(HARMED,), interactions=(DIFFERS,)),
+            further=tuple(self.further[v] for v in last.further if v in self.further),
         )
 
 

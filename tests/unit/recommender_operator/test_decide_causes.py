@@ -240,7 +240,8 @@ def test_a_dry_run_tells_of_drift_and_does_nothing() -> None:
     assert world.condition("Drifted") == ("True", "LossRose")
     message = world.message("Drifted")
     assert message.endswith(
-        "Reaction: none, because drift.dryRun is true; otherwise BlockPromotions, Retrain"
+        "Reaction: none, because drift.dryRun is true; otherwise BlockPromotions, Retrain, "
+        "RollBackIfBetter"
     )
     assert "age shifted" in message
     assert world.status.retrain is None

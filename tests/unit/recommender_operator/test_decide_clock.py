@@ -133,10 +133,12 @@ class Witness(World):
         return decision
 
 
-def lived(life: Life, jumps: dict[int, datetime.timedelta] | None = None) -> Witness:
+def lived(
+    life: Life, jumps: dict[int, datetime.timedelta] | None = None, **sections: object
+) -> Witness:
     policy = {**ANALYSIS, "onDeadline": "RollBack"}
-    sections = {"analysis": policy, "serving": {"readyDeadlineSeconds": 60}}
-    requested = spec(**sections, retrain={"lockAfterRollbacks": 1})
+    usual = {"analysis": policy, "serving": {"readyDeadlineSeconds": 60}}
+    requested = spec(**{**usual, "retrain": {"lockAfterRollbacks": 1}, **sections})
     world = Witness(spec=requested, jumps=jumps or {})
     life(world)
     return world

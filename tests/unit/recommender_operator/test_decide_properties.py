@@ -28,6 +28,7 @@ from recommender_operator.experiments import decision as statistics
 from recommender_operator.experiments.decision import Kind
 from recommender_operator.observed import JobKind
 from recommender_operator.phases.stages import breaks, windows
+from tests.unit.recommender_operator.arm_worlds import tells
 from tests.unit.recommender_operator.experiment_worlds import PLAN, Judge
 from tests.unit.recommender_operator.simulation.cluster import BAD, GOOD, spec
 from tests.unit.recommender_operator.world import World
@@ -221,6 +222,15 @@ class AnyCluster(RuleBasedStateMachine):
     @rule(plan=st.sampled_from([None, PLAN, PLAN | {"weight": 20}, PLAN | {"mode": "Observe"}]))
     def edit_experiment(self, plan: dict[str, object] | None) -> None:
         self.world.edit(experiment=plan, serving={"impressions": 1})
+
+    @precondition(lambda self: self.world.versions)
+    @rule(data=st.data(), harmed=st.sampled_from(["", "worse"]))
+    def compare_versions(self, data: st.DataObject, harmed: str) -> None:
+        known = [*sorted(self.world.versions), "movies-00000000"]
+        names = data.draw(st.lists(st.sampled_from(known), min_size=1, max_size=3, unique=True))
+        arms = [{"version": name} for name in names]
+        self.edit_experiment(PLAN | {"weight": 20, "arms": arms})
+        tells(self.oracle.users, names[0], harmed=harmed)
 
     @rule(kind=st.sampled_from(list(Kind)), error=st.sampled_from(["", "", "down"]))
     def users_say(self, kind: Kind, error: str) -> None:

@@ -240,6 +240,9 @@ def test_a_rise_of_the_loss_holds_it_back_and_a_retraining_takes_its_place() -> 
     look(world, oracle, 2)
     assert world.condition("Drifted") == ("True", "LossRose")
     assert world.status.retrain is not None
+    assert "(cooldown)" in world.message("Drifted"), "nobody observed the weeks of the labels"
+    with oracle.speaks():
+        world.watch(3700, every=60)
     settle(world, oracle)
     assert world.versions[version.name].status.stage == "Superseded"
     champion = world.versions[world.stable()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
 import math
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 from recommender_operator.analysis.labels import read_days
 from recommender_operator.observed import CollectorReading, JobKind, VersionObject
+from recommender_operator.phases import recalibrations
 from tests.unit.recommender_operator.analysis.label_worlds import Shop
 from tests.unit.recommender_operator.drift_worlds import look, settle
 from tests.unit.recommender_operator.experiment_worlds import PLAN, reasons
@@ -16,6 +19,8 @@ from tests.unit.recommender_operator.test_decide_causes import EPOCH, FEWER, USU
 from tests.unit.recommender_operator.test_decide_properties import Oracle
 from tests.unit.recommender_operator.test_decide_recalibration import drifted, made
 from tests.unit.recommender_operator.world import World
+
+HOUR = datetime.timedelta(hours=1)
 
 
 def recalibrated(world: World) -> list[VersionObject]:
@@ -110,6 +115,39 @@ def test_a_recalibration_that_a_pin_held_back_for_months_does_not_start(other: b
     assert recalibrated(world) == []
 
 
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_that_jumps_between_a_promotion_and_the_request_changes_nothing(
+    hours: int,
+) -> None:
+    world, oracle = drifted()
+    first = world.stable()
+    world.now += hours * HOUR
+    settle(world, oracle)
+    version, wanted = made(world)
+    assert wanted.of == first
+    assert world.champion() == version.name
+
+
+@pytest.mark.parametrize("hours", [-1, 0, 1])
+def test_a_promotion_after_the_request_makes_it_void_whatever_the_clock_says(hours: int) -> None:
+    world, oracle = drifted()
+    look(world, oracle, 1)
+    observed = world.observe()
+    model, retrain = observed.model, observed.model.status.retrain
+    assert retrain is not None
+    champion = world.versions[world.stable()]
+    status = champion.status.model_copy(
+        update={
+            "promotion": observed.model.status.sequence + 1,
+            "promoted_at": retrain.requested_at + hours * HOUR,
+        }
+    )
+    again = dataclasses.replace(champion, status=status)
+    known, digest = {champion.name: champion}, retrain.spec_hash
+    assert recalibrations.in_force(model, digest, known, champion, world.now) == retrain
+    assert recalibrations.in_force(model, digest, known, again, world.now) is None
+
+
 def drifted_second() -> tuple[World, Oracle]:
     """The same with a former version."""
     world, oracle = drifted()
@@ -120,11 +158,18 @@ def drifted_second() -> tuple[World, Oracle]:
     return world, oracle
 
 
+def cool_down(world: World, oracle: Oracle) -> None:
+    """Let the cooldown pass: weeks that nobody observes do not count."""
+    with oracle.speaks():
+        world.watch(3700, every=60)
+
+
 def test_a_second_recalibration_keeps_the_sum_of_both() -> None:
     world, oracle = drifted()
     settle(world, oracle)
     version, one = made(world)
     assert (one.total_slope, one.total_shift) == (one.slope, one.shift)
+    cool_down(world, oracle)
     labelled(world, FEWER)
     settle(world, oracle)
     (other,) = (each for each in recalibrated(world) if each.name != version.name)
@@ -141,6 +186,7 @@ def test_recalibrations_that_add_up_to_another_network_end_with_a_training() -> 
         settle(world, oracle)
         if world.status.retrain is not None and world.status.retrain.recalibration is None:
             break
+        cool_down(world, oracle)
         labelled(world, FEWER)
     assert world.status.retrain is not None
     assert world.status.retrain.recalibration is None

@@ -127,6 +127,55 @@ def test_a_step_passes_only_on_a_window_without_loss(arm: str) -> None:
     assert world.champion() == candidate
 
 
+def test_a_ready_pod_that_does_not_answer_holds_a_pass_back_until_it_does() -> None:
+    """It may have crashed a moment ago, before its readiness tells."""
+    world = in_canary(analysis={"stepSeconds": 30, "minRequests": 10})
+    candidate = candidate_of(world)
+    world.others[candidate] = True
+    look(world, 2)
+    world.others[candidate] = False
+    look(world, 20)
+    assert world.route.get(candidate) == 10
+    assert world.condition("AnalysisPassed") == ("Unknown", "Inconclusive")
+    assert "1 ready pod of the candidate did not answer now" in world.message("AnalysisPassed")
+    world.others[candidate] = True
+    look(world, 2)
+    assert world.route.get(candidate) == 50, "the window goes on"
+    world.settle()
+    assert world.champion() == candidate
+
+
+def test_a_pod_that_did_not_answer_at_the_start_costs_one_more_window() -> None:
+    world = in_canary(analysis={"stepSeconds": 30, "minRequests": 10})
+    candidate = candidate_of(world)
+    world.others[candidate] = False
+    world.baselines.clear()
+    look(world, 10)
+    world.others[candidate] = True
+    look(world, 5)
+    assert world.route.get(candidate) == 10, "the window began before all pods answered"
+    look(world, 4)
+    assert world.route.get(candidate) == 50
+    world.settle()
+    assert world.champion() == candidate
+
+
+def test_a_pod_that_never_answers_is_held_at_the_deadline_and_is_no_failure() -> None:
+    world = in_canary(analysis={"deadlineSeconds": 60, "stepSeconds": 20, "intervalSeconds": 5})
+    candidate = candidate_of(world)
+    world.others[candidate] = False
+    look(world, 40)
+    assert world.condition("AnalysisPassed") == ("Unknown", "HeldAtDeadline")
+    assert world.versions[candidate].status.stage is VersionStage.CANARY
+
+
+def test_a_pod_of_the_stable_version_that_does_not_answer_holds_nothing_back() -> None:
+    world = in_canary()
+    world.others[world.stable()] = False
+    world.settle()
+    assert world.stages()[2] == "Promoted"
+
+
 def test_lost_counters_of_the_stable_version_do_not_fail_the_candidate() -> None:
     world = in_canary(analysis={"deadlineSeconds": 60, "stepSeconds": 20, "intervalSeconds": 5})
     candidate = candidate_of(world)

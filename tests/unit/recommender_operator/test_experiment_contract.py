@@ -8,15 +8,24 @@ from hypothesis import strategies as st
 
 from recommender_collector.api.experiments import shown
 from recommender_collector.domain import moments as counted
-from recommender_collector.domain.experiments import OTHER, part_of
+from recommender_collector.domain.experiments import MOST_ARMS, OTHER, part_of
 from recommender_collector.domain.moments import COMPONENTS, SCALE, Share
 from recommender_collector.store.experiments import Account
 from recommender_operator.adapters.counters.experiments import parse
+from recommender_operator.api.rules import MAX_MODEL_NAME
 from recommender_operator.api.spec import ExperimentMetric, ExperimentSpec, PrimaryMetric
-from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
+from recommender_operator.api.spec_experiment import MAX_FURTHER
+from recommender_operator.api.version_experiment import (
+    ArmStatus,
+    ExperimentPhase,
+    ExperimentStatus,
+)
 from recommender_operator.experiments.moments import COMPONENTS as READ
 from recommender_operator.experiments.moments import DAYS
 from recommender_operator.phases.stages import moments
+from recommender_operator.resources.assignment import Assignment, Further
+from recommender_serving.domain import experiments as served
+from recommender_serving.forwarding.peers import MOST_PEERS
 from tests.fakes.kube import NOW
 
 CHAMPION, CANDIDATE = "movies-0123abcd", "movies-4567cdef"
@@ -72,11 +81,41 @@ def test_what_the_collector_counted_is_what_the_operator_reads(
     body = parse(orjson.dumps(shown("00c0ffee", account)))
     (phase,) = moments.read_phases(body, EXPERIMENT, CHAMPION, CANDIDATE)
     seen = phase.of(CANDIDATE)
-    assert (seen.users, phase.mixed, phase.disagreed) == (len(users), mixed, disagreed)
+    told = sum(phase.disagreed.values())
+    assert (seen.users, phase.mixed, told) == (len(users), mixed, disagreed)
     for place, name in enumerate(COMPONENTS):
         unit = SCALE if name in ("dwell", "revenue") else 1
         assert seen.sums[name] == sum(vector[place] for vector in users) / unit
     assert moments.watermark(body) == 12.5
+
+
+def test_a_withdrawn_version_counts_for_the_sample_ratio_and_for_mixed_users_alone() -> None:
+    other = "movies-89abcdef"
+    phase = ExperimentPhase(number=3, weight=20, stable=CHAMPION, since=NOW, arms=(other,))
+    arms = (ArmStatus(version=other, withdrawn="it harms"),)
+    experiment = EXPERIMENT.model_copy(update={"phases": (phase,), "arms": arms})
+    cells = {other: counted.Moments(mixed=4, disagreed=9)}
+    account = Account(watermark=12.5, since={3: 1000}, moments={3: cells})
+    body = parse(orjson.dumps(shown("00c0ffee", account)))
+    (read,) = moments.read_phases(body, experiment, CHAMPION, CANDIDATE)
+    assert read.weights == {CHAMPION: 60, CANDIDATE: 20, other: 20}
+    assert (read.further, read.mixed, read.disagreed) == ((), 4, {other: 9})
+    assert read.beside(CANDIDATE).disagreed == {}
+
+
+def test_transformers_and_collector_have_room_for_the_longest_header() -> None:
+    model = "m" * MAX_MODEL_NAME
+    versions = [f"{model}-{number:08x}" for number in range(1 + MAX_FURTHER)]
+    users = Assignment(
+        id="00c0ffee", phase=99, cap=1e9 / 3, candidate=versions[0], percent=24,
+        segments=tuple(f"{letter * 40}" for letter in "abc"),
+        further=tuple(
+            Further(version=name, first=24 * place, withdrawn=True)
+            for place, name in enumerate(versions[1:], start=1)
+        ),
+    )  # fmt: skip
+    assert len(served.parse(users.header, model).arms) == len(versions) <= MOST_PEERS
+    assert len(versions) + 2 <= MOST_ARMS, "with the champion and a standby in its place"
 
 
 def test_an_experiment_that_nobody_has_seen_has_no_users() -> None:

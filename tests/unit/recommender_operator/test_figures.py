@@ -21,7 +21,7 @@ from recommender_operator.api.status import (
     FeatureEffect,
     RecommenderModelStatus,
 )
-from recommender_operator.api.status_labels import LabelDriftStatus
+from recommender_operator.api.status_labels import LabelDriftStatus, LabelSegment
 from recommender_operator.api.version import (
     GateResult,
     MetricVerdict,
@@ -207,6 +207,21 @@ def test_windows_in_which_labels_drifted_are_shown() -> None:
     labels = LabelDriftStatus(verdict="Fail", message="", breaches_in_a_row=3)
     found = shown([version(NAMES[0], ModelVersionStatus())], drift=DriftStatus(labels=labels))
     assert found["drift_label_windows", ()] == 3
+    assert ("drift_label_segment_loss", ("device", "tablet")) not in found
+
+
+def test_segments_of_labels_are_shown_with_what_they_are_compared_with() -> None:
+    tablet = LabelSegment(
+        feature="device", value="tablet", users=900, log_loss=0.71, reference_log_loss=0.52,
+        breaches_in_a_row=3, message="",
+    )  # fmt: skip
+    others = tablet.model_copy(update={"value": None})
+    labels = LabelDriftStatus(verdict="Pass", message="", segments=(tablet, others))
+    found = shown([version(NAMES[0], ModelVersionStatus())], drift=DriftStatus(labels=labels))
+    assert found["drift_label_segment_loss", ("device", "tablet")] == 0.71
+    assert found["drift_label_segment_reference_loss", ("device", "tablet")] == 0.52
+    assert found["drift_label_segment_windows", ("device", "tablet")] == 3
+    assert found["drift_label_segment_loss", ("device", "")] == 0.71
 
 
 def test_during_a_rollout_each_metric_has_value_interval_limit_and_verdict() -> None:

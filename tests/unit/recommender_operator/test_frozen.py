@@ -94,12 +94,12 @@ def everything(kube: FakeKube) -> dict[Place, Any]:
 class ChainOfOperators(Story):
     """A model whose operators are frozen in turn; a successor takes over from each."""
 
-    def __init__(self, mode: str, freeze: Freeze, *, fenced: bool) -> None:
+    def __init__(self, mode: str, freeze: Freeze, *, fenced: bool, **sections: Any) -> None:
         self.freeze = freeze
         self._fenced = fenced
         self._port: FreezingKube | None = None
         self.frozen: list[tuple[Rig, FreezingKube, asyncio.Task[Any]]] = []
-        super().__init__(mode)
+        super().__init__(mode, **sections)
 
     def _born(self, kube: FakeKube) -> Rig:
         port: FreezingKube

@@ -97,7 +97,7 @@ async def test_no_model_waits_for_the_place_of_one_that_has_no_event(
         if len(seen) == len(models):
             done.set()
 
-    monkeypatch.setattr(queueing.watching, "infinite_watch", events)
+    monkeypatch.setattr("kopf._core.reactor.queueing.watching.infinite_watch", events)
     settings = handlers.settings(namespaced=False)
     resource: Any = "models"
     async with asyncio.timeout(4):

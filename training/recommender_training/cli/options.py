@@ -204,6 +204,16 @@ def champion(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--champion-digest", metavar="sha256:...", help="expected digest of that artifact"
     )
+    command.add_argument(
+        "--previous-artifact",
+        type=Path,
+        metavar="FOLDER",
+        help="published artifact to compare the champion with, on rows that neither was trained "
+        "on, read only",
+    )
+    command.add_argument(
+        "--previous-digest", metavar="sha256:...", help="expected digest of that artifact"
+    )
 
 
 def checkpoints(command: argparse.ArgumentParser) -> None:

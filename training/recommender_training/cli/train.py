@@ -74,16 +74,29 @@ def run(arguments: argparse.Namespace) -> Outcome:
 
 
 def _champion(arguments: argparse.Namespace) -> Comparison | None:
-    """Return the champion to compare with, if one is given."""
+    """Return the champion to compare with, if one is given, beside the version before it."""
     from recommender_training.pipeline.champion import Comparison
+    from recommender_training.pipeline.previous import Previous
 
-    artifact, digest = arguments.champion_artifact, arguments.champion_digest
+    champion, previous = (_artifact(arguments, name) for name in ("champion", "previous"))
+    if champion is None:
+        if previous is not None:
+            raise InputError(
+                "InvalidChampion", "--previous-artifact needs --champion-artifact: give both"
+            )
+        return None
+    return Comparison(*champion, None if previous is None else Previous(*previous))
+
+
+def _artifact(arguments: argparse.Namespace, name: str) -> tuple[Path, str] | None:
+    """Return folder and digest of a version to compare with, if one is given."""
+    artifact, digest = (getattr(arguments, f"{name}_{part}") for part in ("artifact", "digest"))
     if (artifact is None) != (digest is None):
         raise InputError(
             "InvalidChampion",
-            "--champion-artifact and --champion-digest go together: give both or neither",
+            f"--{name}-artifact and --{name}-digest go together: give both or neither",
         )
-    return Comparison(artifact, digest) if artifact is not None else None
+    return None if artifact is None else (artifact, digest)
 
 
 def _fit_along(arguments: argparse.Namespace, group: Group) -> Outcome:
@@ -129,6 +142,9 @@ def lists_of(retrieval: Mapping[str, Any]) -> str:
     """Return what lists are made of, from the section `retrieval` of the report, as text."""
     candidates, weights = retrieval["candidates"], retrieval.get("itemWeights")
     text = "every item" if candidates == "All" else f"{candidates} candidates"
+    new = retrieval.get("newItemCandidates")
+    if new is not None:
+        text += f" ({candidates - new} by score, {new} new)"
     found = retrieval.get("candidateRecall")
     index = "" if found is None else f", found by an index with recall {found}"
     made = f"lists of {text}{index}" + (f", {weights.lower()} item weights" if weights else "")

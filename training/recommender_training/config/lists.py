@@ -18,6 +18,8 @@ ALL_ITEMS, CANDIDATES = 2_000, 500
 #: Least candidates: as many as a request may ask for (`vocabulary.MAX_TOP_N`), and some to choose
 #: from; and most.
 LEAST_CANDIDATES, MOST_CANDIDATES = 250, 10_000
+#: One candidate in so many is kept for a new item, where there are any (`fitted.new_items`).
+ONE_NEW_IN = 5
 #: Items up to which item-to-item weights are dense by default, and at most: [I, I] float32 are
 #: 16 MB at the first and 400 MB at the second. Sparse ones rank as well (ADR 0029).
 DENSE_ITEMS, MAX_DENSE_ITEMS = 2_000, 10_000
@@ -53,6 +55,8 @@ class ListPlan:
     index: ItemIndex = ItemIndex.EXACT
     #: Why it is Exact although the settings want it Approximate.
     index_refused: str | None = None
+    #: Candidates that are kept for new items, if there are so many.
+    for_new: int = 0
 
     @property
     def facts(self) -> dict[str, object]:
@@ -91,4 +95,6 @@ def plan(
     if index is ItemIndex.APPROXIMATE and (every or weights is ItemWeights.DENSE):
         what = "the response scores" if every else "dense item-to-item weights are of"
         index, refused = ItemIndex.EXACT, f"{what} every item"
-    return ListPlan(weights, None if every else candidates, index, refused)
+    if candidates is None or every:
+        return ListPlan(weights, None, index, refused)
+    return ListPlan(weights, candidates, index, refused, candidates // ONE_NEW_IN)

@@ -13,7 +13,7 @@ from torch.nn import functional
 from recommender_training.common.arrays import Floats
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset
-from recommender_training.export import item_pages, towers
+from recommender_training.export import item_pages, new_items, towers
 from recommender_training.export.buffers import alone
 from recommender_training.export.logistic import LogisticServing
 from recommender_training.export.ranker import RankerServing
@@ -77,6 +77,7 @@ def shared_state(
         **_retrieval(known.retrieval, known.sources.retrieval_weight),
         **towers.state(known.sources, len(standing)),
         **item_pages.state(known.sources, standing, counts),
+        **new_items.state(known.sources, data.items, counts),
     }
 
 

@@ -21,6 +21,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from recommender_training.export.item_pages import SEEN
+from recommender_training.export.new_items import NewItemServing
 from recommender_training.export.request import (
     choose,
     last,
@@ -30,7 +32,6 @@ from recommender_training.export.request import (
     retrieve,
     shortlist,
 )
-from recommender_training.export.towers import TowerServing
 from recommender_training.features.graph import (
     aged,
     item_numbers,
@@ -42,7 +43,7 @@ from recommender_training.features.graph import (
 from recommender_training.features.item_content import ItemTags
 
 
-class Serving(TowerServing):
+class Serving(NewItemServing):
     """Buffers that both models need; `state` is made by `export.build`."""
 
     user_ids: Tensor
@@ -85,6 +86,8 @@ class Serving(TowerServing):
         self.by_neighbours = state["neighbours"].numel() > 0
         self.by_towers = state["tower_items"].numel() > 0
         self.pages_read = int(state["page_read"])
+        self.new_kept = int(state["new_count"])
+        self.room = SEEN + self.new_kept
         for name, value in state.items():
             self.register_buffer(name, value.contiguous())
 
@@ -170,8 +173,21 @@ class Serving(TowerServing):
 
         `side` is [B, K] (`read_user`).
         """
+        return self.ordered(self.asked(session, side, timestamp), session, seen)
+
+    def asked(
+        self, session: tuple[Tensor, Tensor, Tensor, Tensor], side: Tensor, timestamp: Tensor
+    ) -> Tensor:
+        """[B, D] vectors of the requests; [B, 0] without towers."""
         if self.by_towers:
-            request = self.request_vectors(session, side, timestamp)
+            return self.request_vectors(session, side, timestamp)
+        return torch.zeros(side.size(0), 0)
+
+    def ordered(
+        self, request: Tensor, session: tuple[Tensor, Tensor, Tensor, Tensor], seen: Tensor
+    ) -> Tensor:
+        """[B, P] `first_stage` of requests with these vectors."""
+        if self.by_towers:
             order = torch.addmm(self.standing, request, self.tower_items)
         else:
             order = self.standing.repeat(seen.size(0), 1)
@@ -188,20 +204,34 @@ class Serving(TowerServing):
         best = choose(logit, order[:, 1 : self.item_count + 1], top_n)
         return self.item_ids[best], torch.gather(torch.sigmoid(logit), 1, best)
 
+    def scanned_exactly(
+        self, request: Tensor, session: tuple[Tensor, Tensor, Tensor, Tensor], seen: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """[B, C] places of the candidates among all items, and what orders them."""
+        order = self.ordered(request, session, seen)
+        if self.new_kept == 0:
+            return shortlist(order, self.candidates)
+        new = self.lifted(request, torch.eq(order[:, self.new_places], float("-inf")))
+        of_new = torch.gather(order, 1, new)
+        others = order.scatter(1, new, float("-inf"))
+        places, value = shortlist(others, self.candidates - self.new_kept)
+        return torch.cat([places, new], 1), torch.cat([value, of_new], 1)
+
     def paged(
-        self,
-        session: tuple[Tensor, Tensor, Tensor, Tensor],
-        seen: Tensor,
-        side: Tensor,
-        timestamp: Tensor,
+        self, request: Tensor, session: tuple[Tensor, Tensor, Tensor, Tensor], seen: Tensor
     ) -> tuple[Tensor, Tensor]:
         """[B, C] places of the candidates that the pages find, and what orders them."""
-        request = self.request_vectors(session, side, timestamp)
         if self.by_neighbours:
             near, added = neighbours_of(self.neighbours, self.neighbour_weights, session)
         else:
             near, added = torch.zeros_like(seen[:, :1]), torch.zeros_like(request[:, :1])
-        return self.best_of_pages(request, near, added, seen, self.candidates)
+        if self.new_kept == 0:
+            return self.best_of_pages(request, near, added, seen, self.candidates)
+        new = self.lifted_unseen(request, seen)
+        of_new = self.order_of(new, request, near, added, seen)
+        out, others = torch.cat([seen, new - 1], 1), self.candidates - self.new_kept
+        places, value = self.best_of_pages(request, near, added, out, others, self.room)
+        return torch.cat([places, new], 1), torch.cat([value, of_new], 1)
 
     def shortlisted(
         self,
@@ -211,11 +241,11 @@ class Serving(TowerServing):
         timestamp: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """[B, C] rows of the candidates, and [B, C] what they are ordered by (`first_stage`)."""
+        request = self.asked(session, side, timestamp)
         if self.pages_read > 0:
-            places, value = self.paged(session, seen, side, timestamp)
+            places, value = self.paged(request, session, seen)
         else:
-            order = self.first_stage(session, seen, side, timestamp)
-            places, value = shortlist(order, self.candidates)
+            places, value = self.scanned_exactly(request, session, seen)
         return (places - 1).clamp(min=0, max=self.item_count - 1), value
 
     def of_candidates(

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
+from recommender_training.common.arrays import Doubles, Floats, Ints
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import ranking
 from recommender_training.evaluation.first_stage import FirstStage
 from recommender_training.export.build import Knowledge
 from recommender_training.export.probes import probes
+from recommender_training.export.scored import scored
 from recommender_training.features import groups
 from recommender_training.features.assembly import Inputs
 from recommender_training.mitigation.exposure import Bonus
@@ -178,8 +179,10 @@ def _apart(
         order[known.data.events.item[request.session]] = -np.inf
         slack = RANK_TOLERANCE * known.sources.order_weight
         surely, perhaps = first.reached_within(request, slack)
-        order[~perhaps] = -np.inf
-        rows = _scored(order, known.sources.plan.candidates, served, surely, slack)
+        kept = first.new_within(request, order, slack)
+        order[~(perhaps | kept[1])] = -np.inf
+        others = known.sources.plan.candidates and known.sources.plan.candidates - first.new.kept
+        rows = scored(order, others, served, surely, kept, slack)
         if not np.isin(served, rows).all():
             raise ParityError("the exported graph serves items that are none of its candidates")
         inputs = first.known.inputs([request], rows[None])
@@ -197,30 +200,6 @@ def _apart(
         rank = order[rows] + (by_graph if own else logits)
         apart.rank = _larger(apart.rank, _disorder(rank, at))
     return apart
-
-
-def _scored(
-    order: Doubles, candidates: int | None, served: Ints, found: Bools, slack: float
-) -> Ints:
-    """[C] ascending rows of the items that a graph has to score: its candidates by `order` [I].
-
-    Where the order of an item is the last candidate's but for the `slack` of the arithmetic, the
-    graph may score it or not; what is `served` then shows which. So it does where the item is
-    surely `found` [I] or not, but for the arithmetic: its page is the last one that is read, or
-    the first that is not.
-    """
-    if candidates is None:
-        return np.arange(len(order), dtype=np.int64)
-    shown = np.zeros(len(order), dtype=np.bool_)
-    shown[served] = True
-    last, least = (_last(each, candidates) for each in (order, np.where(found, order, -np.inf)))
-    surely = found & (order > last + slack)
-    return np.flatnonzero(np.isfinite(order) & (surely | (shown & (order >= least - slack))))
-
-
-def _last(order: Doubles, candidates: int) -> float:
-    """The order of the last candidate; -inf where there are fewer items."""
-    return -float(np.partition(-order, candidates - 1)[candidates - 1])
 
 
 def _larger(*differences: float) -> float:

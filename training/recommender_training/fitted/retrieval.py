@@ -45,6 +45,8 @@ class RetrievalModels:
     #: Pages of the items, where an approximate index serves (`fitted.paging`), and its facts.
     pages: ItemPages | None = None
     index: Mapping[str, object] = field(default_factory=lambda: {"index": ItemIndex.EXACT.value})
+    #: Facts of the new items at the export (`fitted.new_items`).
+    new: Mapping[str, object] = field(default_factory=dict)
 
     @classmethod
     def of(cls, plan: ListPlan, label: Label | None) -> RetrievalModels:
@@ -83,20 +85,27 @@ class RetrievalModels:
 
     def facts(self, orders: Retrieval) -> dict[str, object]:
         """Facts for the report: `epochs` and `validationLoss` are those of the towers."""
+        lists = {"orders": orders.value, **self.plan.facts, **self.new, **self.index}
         if self.towers is None:
-            return {"orders": orders.value, **self.plan.facts, **self.index}
+            return lists
         facts = {"loss": self.towers.size.loss.value, "epochs": round(self.epochs, 3)}
         if math.isfinite(self.loss):  # a window without a liked item has none
             facts["validationLoss"] = round(self.loss, 6)
-        return {"orders": orders.value, **self.plan.facts, **self.index, **facts}
+        return {**lists, **facts}
 
     def standing(self, counts: ItemCounts) -> Floats:
         """[I] what orders every item whatever the request: popularity, and part of the lift."""
         order = item_weights.popularity_prior(counts) * np.float32(self.popularity_weight)
         if self.towers is not None:
-            lift = (self.towers.bias - self.towers.log_share).detach() * self.lift_weight
-            order = order + lift.numpy()
+            order = order + self.level
         return np.asarray(order, dtype=np.float32)
+
+    @property
+    def level(self) -> Floats:
+        """[I] the part of the weighted lift that does not depend on the request; needs towers."""
+        assert self.towers is not None
+        lift = (self.towers.bias - self.towers.log_share).detach() * self.lift_weight
+        return np.asarray(lift.numpy(), dtype=np.float32)
 
     def request_vectors(self, inputs: Inputs, items: Tensor) -> Floats:
         """[B, D] whose product with the vectors of items is the rest of the weighted lift.

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,12 +99,17 @@ class Champion:
         return added
 
 
+#: Facts of the champion, with its answers, beside the version before it.
+Beside = Callable[[Champion, Answers, Window], dict[str, Any]]
+
+
 class Comparison:
     """One comparison with the champion; `facts` are its outcome (docs/contracts.md)."""
 
-    def __init__(self, artifact: Path, digest: str) -> None:
+    def __init__(self, artifact: Path, digest: str, beside: Beside | None = None) -> None:
         self._artifact = artifact
         self._digest = digest
+        self._beside = beside
         self.source = artifact, digest
         self.facts: dict[str, Any] = {"digest": digest, "compared": False}
 
@@ -120,11 +125,17 @@ class Comparison:
             }
         except Exception as error:
             # Whatever is wrong with it is no fault of this training; gates read the facts.
-            named = isinstance(error, ChampionError)
-            text = str(error) if named else f"{type(error).__name__}: {error}"
-            self.facts = {"digest": self._digest, "compared": False, "message": _short(text)}
+            self.facts = {"digest": self._digest, "compared": False, "message": reason(error)}
             return None
+        if self._beside is not None:
+            self.facts["previous"] = self._beside(champion, answers, window)
         return answers
+
+
+def reason(error: Exception, most: int = 300) -> str:
+    """What went wrong, in so many characters at most."""
+    named = isinstance(error, ChampionError)
+    return _short(str(error) if named else f"{type(error).__name__}: {error}")[:most]
 
 
 def _short(text: str) -> str:

@@ -24,6 +24,7 @@ from recommender_training.evaluation.evaluate import evaluate
 from recommender_training.export import latency, repository
 from recommender_training.export.build import Knowledge
 from recommender_training.features.prepared import Prepared, prepare
+from recommender_training.fitted import new_items
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.html_report import page_file as page
 from recommender_training.ingestion import id_table
@@ -198,6 +199,8 @@ def _fit(run: TrainingRun, ready: _Ready) -> _Fitted:
         run.group.tell("final", "")
         bundle = refit(held_out, prepared, config, threads, context)
         bundle = paging.paged(bundle, prepared, known, config)
+        events, times = known.state.counts.events, known.data.items.times
+        bundle = replace(bundle, sources=new_items.told(bundle.sources, events, times))
     return _Fitted(bundle, held_out, replace(known, sources=bundle.sources), decision, sought)
 
 
@@ -217,8 +220,10 @@ def _evaluate(run: TrainingRun, ready: _Ready, fitted: _Fitted) -> dict[str, Any
         report["warmStart"] = ready.warm | lost
     if champion is not None:
         say(f"evaluate: champion: {champion.facts}")
-        # The message may name paths of this machine, which are none of the artifact's business.
-        report["champion"] = {k: v for k, v in champion.facts.items() if k != "message"}
+        # The message may name paths of this machine, which are none of the artifact's business;
+        # nor is which version was the champion before.
+        hidden = ("message", "previous")
+        report["champion"] = {k: v for k, v in champion.facts.items() if k not in hidden}
     checks = {} if run.data_checks is None else {"dataChecks": dict(run.data_checks)}
     head = lineage.header(bundle, prepared, config, run.data_version)
     return head | checks | fitted.sought | report

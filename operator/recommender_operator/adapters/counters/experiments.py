@@ -11,6 +11,7 @@ from typing import NoReturn, Protocol
 import aiohttp
 
 from recommender_operator.adapters.pods.http import ExchangeError, exchange
+from recommender_operator.adapters.pods.parsing import parsed
 from recommender_operator.observed import CollectorReading, ModelObject
 
 #: Maximum size of an answer in bytes: 100 phases of 6 arms have about 2 MiB.
@@ -120,7 +121,7 @@ class CollectorReader:
         try:
             address = f"{self._url}/v1/{path}"
             answer = await exchange(self._session, "GET", address, limit=LIMIT)
-            return CollectorReading(body=parse(answer))
+            return CollectorReading(body=await parsed(parse, answer))
         except (ExchangeError, ValueError) as error:
             return CollectorReading(error=f"its users cannot be read: {error}")
 

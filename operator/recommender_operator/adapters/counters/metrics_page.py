@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+from collections.abc import Iterator
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -26,6 +27,7 @@ SERIES_LIMIT = 8_192
 LINE_LIMIT = 512
 #: Maximum number of cached series.
 REMEMBERED_SERIES = 16_384
+_START = f"\n{PREFIX}"
 _NO_METRICS = "is not in the Prometheus text format"
 #: The labels of every series. A quote inside a value is escaped, so this never matches a part of
 #: a value.
@@ -35,7 +37,7 @@ _WHOSE = re.compile(r'(?<=[{,])(?:model|version)="[^"\\,{}]*+",?')
 def parse_page(page: str, only: tuple[str, ...] = ()) -> PodCounters:
     """Return the product's counters on a metrics page, by canonical series.
 
-    With `only`, lines with other names are skipped.
+    With `only`, lines with other names are skipped; they are names of the product.
 
     Raises:
         ValueError: a line of the product is not in the text format; there are no series, or too
@@ -43,28 +45,52 @@ def parse_page(page: str, only: tuple[str, ...] = ()) -> PodCounters:
             the page, which the pod's owner controls.
     """
     counters: dict[str, float] = {}
-    for number, line in enumerate(page.split("\n"), 1):
-        if not line.startswith(only or PREFIX):
+    for at, line in product_lines(page):
+        if only and not line.startswith(only):
             continue
         try:
-            series, value = _split(line)
-            key = _key(_WHOSE.sub("", series))
+            _count(counters, line)
         except ValueError as error:
+            number = page.count("\n", 0, at) + 1
             raise ValueError(f"line {number} of the page {error}") from None
-        if key is None:
-            continue
-        if not math.isfinite(value):
-            raise ValueError(f"line {number} of the page has the value {value}")
-        if key in counters:
-            raise ValueError(
-                f"line {number} of the page repeats a series: the pod serves more than one version"
-            )
-        if len(counters) >= SERIES_LIMIT:
+        if len(counters) > SERIES_LIMIT:
             raise ValueError(f"the page has more than {SERIES_LIMIT} series {PREFIX}*")
-        counters[key] = value
     if not counters:
         raise ValueError(f"the page has no series {PREFIX}*")
     return counters
+
+
+def product_lines(page: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines that begin with the product's prefix, and where each begins.
+
+    The other lines are searched by the C library and never exist as texts: two million empty ones
+    would take more memory than the page.
+    """
+    at = 0 if page.startswith(PREFIX) else page.find(_START) + 1
+    is_found = page.startswith(PREFIX, at)
+    while is_found:
+        end = page.find("\n", at)
+        end = len(page) if end < 0 else end
+        yield at, page[at:end]
+        at = page.find(_START, end) + 1
+        is_found = at > 0
+
+
+def _count(counters: dict[str, float], line: str) -> None:
+    """Add the counter of a line.
+
+    Raises:
+        ValueError: the line is invalid; the message continues `line N of the page`.
+    """
+    series, value = _split(line)
+    key = _key(_WHOSE.sub("", series))
+    if key is None:
+        return
+    if not math.isfinite(value):
+        raise ValueError(f"has the value {value}")
+    if key in counters:
+        raise ValueError("repeats a series: the pod serves more than one version")
+    counters[key] = value
 
 
 def _split(line: str) -> tuple[str, float]:

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import aiohttp
 
-from recommender_operator.adapters.counters.metrics_page import PAGE_LIMIT, parse_page
+from recommender_operator.adapters.counters.metrics_page import (
+    LINE_LIMIT,
+    PAGE_LIMIT,
+    parse_page,
+    product_lines,
+)
 from recommender_operator.adapters.counters.port import SampleError
 from recommender_operator.adapters.pods import redaction
-from recommender_operator.adapters.pods.http import TIMEOUT, ExchangeError, exchange, pod_url
+from recommender_operator.adapters.pods.http import (
+    TIMEOUT,
+    ExchangeError,
+    TooLargeError,
+    exchange,
+    pod_url,
+)
+from recommender_operator.adapters.pods.parsing import parsed
 from recommender_operator.adapters.pods.port import PodRef
-from recommender_operator.analysis.series import PREFIX
 from recommender_operator.observed import PodCounters, Sample
 from recommender_operator.resources import fresh
 
@@ -22,11 +34,17 @@ PORT = 8080
 #: Maximum number of concurrent scrapes in one look, and in all looks: enough for ten workers, so
 #: that unresponsive pods of one tenant do not delay the others.
 CONCURRENCY, ALL_LOOKS = 20, 200
-#: Bytes of a page that is parsed at once: in a millisecond, which is about what a thread costs.
-SMALL = 8_192
+#: Bytes of the largest page that each of these scrapes may hold; a usual one has 50 kB. A larger
+#: page is read again when no other one of its sample is in memory.
+LARGE = 262_144
+#: Seconds that a large page waits for the others of its sample.
+WAIT = 10.0
 
-#: Matches the first version on a page.
-_VERSION = re.compile(rf'^{PREFIX}[^\n]*?[{{,]version="([^"\n]*)"', re.MULTILINE)
+#: Matches the version of a line.
+_VERSION = re.compile(r'[{,]version="([^"]*)"')
+
+#: Returns the counters on a page.
+Read = Callable[[bytes], PodCounters]
 
 logger = logging.getLogger(__name__)
 
@@ -55,11 +73,10 @@ class PodScrape:
         Raises:
             SampleError: no pod returned counters.
         """
-        gate = asyncio.Semaphore(CONCURRENCY)
+        read = functools.partial(_counters, version=version, only=only)
+        gate, large = asyncio.Semaphore(CONCURRENCY), asyncio.Semaphore(1)
         scraped = [pod for pod in pods if pod.ip]
-        answers = await asyncio.gather(
-            *(self._request(pod, version, gate, only) for pod in scraped)
-        )
+        answers = await asyncio.gather(*(self._answer(pod, read, gate, large) for pod in scraped))
         sample: dict[str, PodCounters] = {}
         failures = []
         for pod, answer in zip(scraped, answers, strict=True):
@@ -77,31 +94,59 @@ class PodScrape:
             logger.warning("Counters of %s/%s are partial: %s", namespace, version, shown)
         return sample
 
-    async def _request(
-        self, pod: PodRef, version: str, gate: asyncio.Semaphore, only: tuple[str, ...]
+    async def _answer(
+        self, pod: PodRef, read: Read, gate: asyncio.Semaphore, large: asyncio.Semaphore
     ) -> PodCounters | str:
-        """Return the counters of a pod, or the error as text."""
+        """Return the counters of a pod, or the error as text.
+
+        A page keeps its place in the gates until it is parsed, so few wait for a thread.
+        """
         url = pod_url(pod.ip, self._port, "/metrics")
         try:
-            async with gate, self._all:
-                page = await exchange(self._session, "GET", url, limit=PAGE_LIMIT)
-            if len(page) <= SMALL or only:
-                return _counters(page.decode("utf-8"), version, only)
-            return await asyncio.to_thread(_counters, page.decode("utf-8"), version, only)
+            try:
+                async with gate, self._all:
+                    return await self._page(url, read, min(LARGE, PAGE_LIMIT))
+            except TooLargeError:
+                return await self._large_page(url, read, large)
         except UnicodeDecodeError as error:
             return f"the page is not UTF-8 at byte {error.start}"
         except (ExchangeError, ValueError) as error:
             return str(error)
 
+    async def _large_page(self, url: str, read: Read, gate: asyncio.Semaphore) -> PodCounters:
+        """Return the counters of a page that must not be in memory together with others.
 
-def _counters(page: str, version: str, only: tuple[str, ...]) -> PodCounters:
+        The time that it waits is bounded, or the slow pages of a hundred pods would delay the look
+        by minutes.
+        """
+        try:
+            async with asyncio.timeout(WAIT):
+                await gate.acquire()
+        except TimeoutError:
+            raise ExchangeError(
+                f"GET {url} returned more than {LARGE} bytes, and those of other pods took "
+                f"{WAIT:g} s"
+            ) from None
+        try:
+            return await self._page(url, read, PAGE_LIMIT)
+        finally:
+            gate.release()
+
+    async def _page(self, url: str, read: Read, limit: int) -> PodCounters:
+        return await parsed(read, await exchange(self._session, "GET", url, limit=limit))
+
+
+def _counters(body: bytes, *, version: str, only: tuple[str, ...]) -> PodCounters:
     """Return the counters on a page of a version, only those with the names `only`, if given.
 
     Raises:
+        UnicodeDecodeError: the page is not UTF-8.
         ValueError: the page is invalid or of another version: a pod may have got the address of a
-            deleted one.
+            deleted one. Nothing of the page is quoted.
     """
-    whose = _VERSION.search(page)
+    page = body.decode("utf-8")
+    lines = (line for _, line in product_lines(page) if len(line) <= LINE_LIMIT)
+    whose = next(filter(None, map(_VERSION.search, lines)), None)
     if whose is not None and whose[1] != fresh.version_of(version):
-        raise ValueError(f"the page is of another version: {whose[1][:100]!r}")
+        raise ValueError("the page is of another version")
     return parse_page(page, only)

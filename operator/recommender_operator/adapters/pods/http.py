@@ -19,6 +19,10 @@ class ExchangeError(Exception):
     """There is no usable response; the message has the cause, but no content of the response."""
 
 
+class TooLargeError(ExchangeError):
+    """The body of the response exceeds the limit."""
+
+
 async def exchange(
     session: aiohttp.ClientSession,
     method: str,
@@ -33,7 +37,8 @@ async def exchange(
     Redirects are not followed: a pod must not redirect the operator.
 
     Raises:
-        ExchangeError: there is no response in time, another status, or a larger body.
+        ExchangeError: there is no response in time, or another status.
+        TooLargeError: the body is larger.
     """
     try:
         async with session.request(
@@ -78,7 +83,7 @@ async def _bounded(response: aiohttp.ClientResponse, limit: int, what: str) -> b
     async for chunk in response.content.iter_chunked(65536):
         body += chunk
         if len(body) > limit:
-            raise ExchangeError(f"{what} returned more than {limit} bytes")
+            raise TooLargeError(f"{what} returned more than {limit} bytes")
     return bytes(body)
 
 

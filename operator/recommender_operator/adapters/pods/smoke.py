@@ -11,6 +11,7 @@ import aiohttp
 
 from recommender_operator.adapters.pods.http import ExchangeError, exchange, pod_url
 from recommender_operator.adapters.pods.json_types import json_type, value_of
+from recommender_operator.adapters.pods.parsing import parsed
 from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.api.spec_mapping import IdKind, IdKinds
 from recommender_operator.api.version import Smoke
@@ -18,7 +19,7 @@ from recommender_operator.api.version import Smoke
 PORT = 8080
 PATH = "/v1/models/recommender:predict"
 #: Maximum size of a response in bytes; ten items have less than 1 kB.
-LIMIT = 2**20
+LIMIT = 2**16
 #: Time limit in seconds. The first inference may be slow, because TorchScript optimizes then.
 TIMEOUT = aiohttp.ClientTimeout(total=15, connect=2)
 TOP_N = 10
@@ -97,7 +98,7 @@ class HttpSmokeTester:
                 limit=LIMIT,
                 json={"instances": [instance]},
             )
-            return check_answer(body, ids.item)
+            return await parsed(lambda body: check_answer(body, ids.item), body)
         except FallbackAnsweredError as error:
             raise FallbackAnsweredError(
                 f"request for a user {who}: {error}, each of {ATTEMPTS} times"

@@ -100,8 +100,8 @@ class GatewayTraffic:
         current = [policy for policy in policies if isolation.is_current(policy, self._options)]
         return [*budgets, *current]
 
-    async def ensure(self, subject: Subject, version: str) -> None:
-        if not fresh.is_fresh(version):
+    async def ensure(self, subject: Subject, version: str, *, optional: bool = False) -> None:
+        if not optional and not fresh.is_fresh(version):
             await self._ensure(subject, version)
             return
         with self._refused.noted(subject.model, version):

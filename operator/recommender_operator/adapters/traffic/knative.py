@@ -110,7 +110,13 @@ class KnativeTraffic:
             )
         return TrafficView(services=services, traffic=traffic_of(view))
 
-    async def ensure(self, subject: Subject, version: str) -> None:
+    async def ensure(
+        self,
+        subject: Subject,
+        version: str,
+        *,
+        optional: bool = False,  # noqa: ARG002 (this mode has no experiments)
+    ) -> None:
         view = await self._view(subject)
         if view is None or not view.rolled_out:
             await self._put(subject, version, None)

@@ -101,11 +101,12 @@ class Traffic(Protocol):
         """Return the services by version and the split that the data plane reports."""
         ...
 
-    async def ensure(self, subject: Subject, version: str) -> None:
+    async def ensure(self, subject: Subject, version: str, *, optional: bool = False) -> None:
         """Serve a version, without requests if another one receives them.
 
         In Gateway mode it may be the name of a version's fresh deployment (`resources/fresh.py`),
-        here, in `release` and in what is observed.
+        here, in `release` and in what is observed. That of a fresh or an `optional` one that the
+        API server refuses is remembered (`refused`).
 
         Raises:
             NotPublishedError: the version has no artifact.

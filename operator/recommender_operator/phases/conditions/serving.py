@@ -10,6 +10,7 @@ from recommender_operator.observed import VersionObject
 from recommender_operator.phases import routing
 from recommender_operator.phases.conditions import summary
 from recommender_operator.phases.conditions.summary import ConditionValue
+from recommender_operator.phases.stages import further_versions
 from recommender_operator.phases.turn import Turn
 
 #: Time for the data plane to apply a split, which usually takes about a second.
@@ -125,6 +126,7 @@ def _where(turn: Turn, candidate: VersionObject) -> str:
         share = f"a share of {shadow.share:.4g} of the requests"
         text = f"{candidate.name} answers copies of {share} (shadow phase)"
     text += _beside(turn)
+    text += further_versions.described(candidate.status.experiment, candidate.status.weight)
     if not turn.route_agrees:
         why = turn.observed.traffic.message
         return f"{text} once the data plane reports it" + (f" ({why})" if why else "")

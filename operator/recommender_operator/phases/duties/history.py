@@ -6,7 +6,7 @@ from recommender_operator.actions import DeleteVersion, StartJob
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import TERMINAL, VersionStage
 from recommender_operator.observed import JobKind, JobState, VersionObject
-from recommender_operator.phases import recalibrations
+from recommender_operator.phases import recalibrations, routing
 from recommender_operator.phases.stages import jobs
 from recommender_operator.phases.turn import Turn
 from recommender_operator.resources import names
@@ -37,6 +37,9 @@ def _pipeline(turn: Turn) -> list[JobState]:
 def _surplus(turn: Turn) -> list[VersionObject]:
     spared = {turn.desired, turn.specified, turn.target, turn.spec.rollback_to}
     spared |= {v.name for v in (turn.champion, turn.previous) if v is not None}
+    wanted = turn.spec.experiment
+    spared |= {arm.version for arm in wanted.arms} if wanted is not None else set()
+    spared |= set(routing.further(turn.candidate))
     # What was tried on the champion is not tried again.
     spared |= {v.name for v in recalibrations.of(turn.champion, turn.versions.values())}
     finished = [

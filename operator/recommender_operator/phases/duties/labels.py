@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import datetime
 
-from recommender_operator.analysis import label_drift
+from recommender_operator.analysis import label_drift, segment_drift
 from recommender_operator.analysis.label_drift import LabelVerdict
 from recommender_operator.analysis.labels import Labels, closes_after, read_days
 from recommender_operator.analysis.outcome import Verdict
-from recommender_operator.api.status_labels import LabelDriftStatus
+from recommender_operator.analysis.segment_drift import SegmentVerdict
+from recommender_operator.api.status_labels import LabelDriftStatus, LabelSegment
 from recommender_operator.observed import CollectorReading, VersionObject
 from recommender_operator.phases.turn import Turn
 
@@ -66,7 +67,9 @@ def _hours(turn: Turn) -> datetime.timedelta:
 
 
 def _without_row(found: LabelDriftStatus) -> LabelDriftStatus:
-    update: dict[str, object] = {"breaches_in_a_row": 0, "cause": "", "since": None}
+    update: dict[str, object] = {
+        "breaches_in_a_row": 0, "cause": "", "since": None, "segments": (),
+    }  # fmt: skip
     if found.verdict != Verdict.ERROR:
         message = f"no whole week since {found.through:%Y-%m-%d} has enough labels"
         update |= {"verdict": Verdict.INCONCLUSIVE, "message": message}
@@ -81,9 +84,13 @@ def judged(
     Raises:
         ValueError, ArithmeticError: the answer is not valid.
     """
-    promoted_at = champion.status.promoted_at or _EPOCH
     days = read_days(reading.body, champion.name)
-    return days, label_drift.judge(turn.spec.drift, days, start=(promoted_at - _EPOCH).days)
+    return days, label_drift.judge(turn.spec.drift, days, start=_start(champion))
+
+
+def _start(champion: VersionObject) -> int:
+    """Return the first day of which weeks count."""
+    return ((champion.status.promoted_at or _EPOCH) - _EPOCH).days
 
 
 def _judged(
@@ -95,9 +102,12 @@ def _judged(
     if error:
         return _error(error)
     try:
-        _, seen = judged(turn, reading, champion)
+        days, seen = judged(turn, reading, champion)
+        parts = segment_drift.read_segments(reading.body)
+        segments = segment_drift.judge(turn.spec.drift, days, parts, start=_start(champion))
         late = closes_after(reading.body)
-        return _status(seen, _hours(turn) if late is None else datetime.timedelta(seconds=late))
+        after = _hours(turn) if late is None else datetime.timedelta(seconds=late)
+        return _status(seen, segments, after)
     except (ValueError, ArithmeticError) as problem:
         return _error(f"the collector's answer is not valid: {problem}")
 
@@ -106,7 +116,9 @@ def _error(message: str) -> LabelDriftStatus:
     return LabelDriftStatus(verdict=Verdict.ERROR, message=message[:4096])
 
 
-def _status(seen: LabelVerdict, late: datetime.timedelta) -> LabelDriftStatus:
+def _status(
+    seen: LabelVerdict, segments: tuple[SegmentVerdict, ...], late: datetime.timedelta
+) -> LabelDriftStatus:
     through = None if seen.through is None else start_of(seen.through + 1)
     return LabelDriftStatus(
         verdict=seen.verdict,
@@ -117,6 +129,20 @@ def _status(seen: LabelVerdict, late: datetime.timedelta) -> LabelDriftStatus:
         through=through,
         acts_until=None if through is None else _acts_until(through, late),
         since=None if seen.since is None else start_of(seen.since),
+        segments=tuple(map(_segment, segments)),
+    )
+
+
+def _segment(seen: SegmentVerdict) -> LabelSegment:
+    return LabelSegment(
+        feature=seen.segment.feature,
+        value=seen.segment.value,
+        users=seen.users,
+        log_loss=round(seen.loss, 6),
+        reference_log_loss=round(seen.reference_loss, 6),
+        breaches_in_a_row=seen.breaches_in_a_row,
+        failed=seen.failed,
+        message=seen.message[:1024],
     )
 
 

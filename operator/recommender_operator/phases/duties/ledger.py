@@ -11,7 +11,8 @@ from recommender_operator.api.version import VersionDecision, VersionStage
 from recommender_operator.phases.turn import Turn
 
 #: Reasons of a promotion that rolls the champion back.
-_ROLLS_BACK = (Reason.ROLLED_BACK_TO, Reason.BROKEN_AFTER_PROMOTION)
+_BY_ITSELF = (Reason.BROKEN_AFTER_PROMOTION, Reason.PREVIOUS_IS_BETTER)
+_ROLLS_BACK = (Reason.ROLLED_BACK_TO, *_BY_ITSELF)
 #: Reasons of a promotion that resets the count of rollbacks.
 _ROLLOUT = (Reason.INITIAL_ROLLOUT, Reason.STEPS_PASSED, Reason.PROMOTED_BY_HAND)
 
@@ -31,7 +32,7 @@ def _mark_replaced(turn: Turn) -> None:
     if decision.reason in _ROLLS_BACK and replaced is not None:
         if replaced.status.stage is not VersionStage.PROMOTED:
             return
-        automatic = decision.reason == Reason.BROKEN_AFTER_PROMOTION
+        automatic = decision.reason in _BY_ITSELF
         turn.end(
             replaced.name,
             VersionStage.ROLLED_BACK,

@@ -16,6 +16,7 @@ from recommender_operator.analysis.drift import DriftVerdict
 from recommender_operator.analysis.filling import Filling
 from recommender_operator.analysis.reactions import Cause, Reaction
 from recommender_operator.analysis.recalibration import Refused
+from recommender_operator.analysis.segment_drift import Segment
 from recommender_operator.analysis.verdict import Verdict
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.spec import ConditionStatus
@@ -23,7 +24,7 @@ from recommender_operator.api.status import DriftStatus
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases import causes
 from recommender_operator.phases.duties import labels, ledger, recalibrating, retraining
-from recommender_operator.phases.stages import breaks, windows
+from recommender_operator.phases.stages import breaks, returning, windows
 from recommender_operator.phases.turn import Turn
 
 _REASONS = {
@@ -31,6 +32,7 @@ _REASONS = {
     Cause.SCHEMA_BREAK: Reason.SCHEMA_BROKEN,
     Cause.LOSS_RISE: Reason.LOSS_ROSE,
     Cause.CALIBRATION_DRIFT: Reason.CALIBRATION_DRIFTED,
+    Cause.SEGMENT_DRIFT: Reason.SEGMENT_DRIFTED,
 }
 _POLL = datetime.timedelta(seconds=15)
 
@@ -45,6 +47,7 @@ def step(turn: Turn) -> None:
         return
     if champion is None:
         return
+    _cool(turn)
     if turn.model.status.champion != champion.name:
         frozen = not causes.is_thawed(turn)
         turn.set_status(drift=schema_break.of_next_champion(turn.status.drift, frozen=frozen))
@@ -59,6 +62,13 @@ def step(turn: Turn) -> None:
         ledger.count_rollbacks(turn)
     if turn.filling is None:
         turn.requeue(_POLL)
+
+
+def _cool(turn: Turn) -> None:
+    """Keep model time while a cooldown lasts, also while what it follows is still trained."""
+    reacted = turn.status.drift.reacted_at
+    if reacted is not None and not (turn.spec.paused or turn.held):
+        turn.due(reacted, datetime.timedelta(seconds=turn.spec.drift.cooldown_seconds), _POLL)
 
 
 def _window(turn: Turn, champion: VersionObject) -> None:
@@ -147,7 +157,8 @@ def _react(turn: Turn, champion: VersionObject) -> None:
     if obstacle is None:
         obstacle = _start(turn, champion, _what(turn, found[0]))
     told = ". ".join(_told(turn, cause, champion.name) for cause in found)
-    message = f"{told}. Reaction: {obstacle}"
+    back = returning.told(turn, champion)
+    message = f"{told}. Reaction: {obstacle}" + (f". {back}" if back else "")
     reason = _REASONS[found[0]]
     if turn.condition(ConditionType.DRIFTED, "True", reason, message):
         turn.warn(reason, message)
@@ -157,6 +168,10 @@ def _what(turn: Turn, cause: Cause) -> str:
     """Return what drifted, for the name of a retraining."""
     if cause in (Cause.LOSS_RISE, Cause.CALIBRATION_DRIFT):
         return "the loss" if cause is Cause.LOSS_RISE else "the calibration"
+    if cause is Cause.SEGMENT_DRIFT:
+        return ", ".join(
+            str(Segment(each.feature, each.value)) for each in causes.drifted_segments(turn)
+        )
     return ", ".join(turn.status.drift.features) or "the sessions"
 
 
@@ -166,6 +181,9 @@ def _told(turn: Turn, cause: Cause, champion: str) -> str:
         case Cause.LOSS_RISE | Cause.CALIBRATION_DRIFT:
             numbers = "" if drift.labels is None else drift.labels.message
             return f"{what} of {champion} changed since its first week: {numbers}"
+        case Cause.SEGMENT_DRIFT:
+            found = "; ".join(each.message for each in causes.drifted_segments(turn))
+            return f"what users do changed in {what} since the first week of {champion}: {found}"
         case Cause.SCHEMA_BREAK:
             lacking = ", ".join(drift.lacking)
             return f"most sessions lack {lacking}, which the training had: {drift.message}"

@@ -57,6 +57,7 @@ def start(turn: Turn, cause: str, reason: str, recalibration: Recalibration | No
         token=token,
         reason=reason[:1024],
         requested_at=turn.now,
+        sequence=turn.next_number(),
         spec_hash=turn.base_hash,
         recalibration=recalibration,
     )

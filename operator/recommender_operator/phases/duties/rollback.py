@@ -13,7 +13,7 @@ import enum
 from recommender_operator.actions import EnsureService, RunSmoke
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.version import TERMINAL, VersionStage
-from recommender_operator.observed import ServiceState, VersionObject
+from recommender_operator.observed import ServiceState
 from recommender_operator.phases.turn import Turn
 
 ACTION = "rollback-to"
@@ -77,22 +77,16 @@ def _pursue(turn: Turn, goal: _Goal) -> None:
 def _obstacle(turn: Turn, target: str) -> str | None:
     """Return why a version cannot be brought back; None if it can."""
     version = turn.versions.get(target)
-    fit = sorted(name for name, v in turn.versions.items() if _was_published(v))
+    fit = sorted(name for name, v in turn.versions.items() if v.was_published)
     choice = f"published versions: {', '.join(fit) or 'none'} (kubectl get mver)"
     if version is None:
         return f"there is no version {target!r}; {choice}"
-    if not _was_published(version):
+    if not version.was_published:
         stage = version.status.stage.value
         return f"{target} ({stage}) has not passed its gates or is not published; {choice}"
     if version.status.stage not in TERMINAL:
         return f"{target} is already the candidate; annotate recommender.dev/promote instead"
     return None
-
-
-def _was_published(version: VersionObject) -> bool:
-    status = version.status
-    gates_held = bool(status.gates) and all(gate.passed for gate in status.gates)
-    return status.artifact is not None and gates_held
 
 
 def _end_candidate(turn: Turn, goal: _Goal) -> None:

@@ -1,6 +1,7 @@
 """Services of the champion, the candidate, and the previous champion, which is kept warm.
 
-A rollout may also have a fresh deployment of the champion (`stages/fresh_champion.py`).
+A rollout may also have a fresh deployment of the champion (`stages/fresh_champion.py`), and its
+experiment further versions (`stages/further_versions.py`).
 
 A service is deleted only after the data plane sends it no more requests.
 """
@@ -12,9 +13,11 @@ import datetime
 from recommender_operator.actions import DeleteService, EnsureService
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
+from recommender_operator.phases import routing
 from recommender_operator.phases.stages import breaks, windows
 from recommender_operator.phases.turn import Turn
 from recommender_operator.phases.view import ROLLING_OUT
+from recommender_operator.resources import assignment
 
 _DRAIN = datetime.timedelta(seconds=5)
 
@@ -39,6 +42,10 @@ def step(turn: Turn) -> None:
         if turn.service(turn.fresh) is None:
             turn.do(EnsureService(version=turn.fresh))
         _refresh(turn, turn.fresh)
+    for name in routing.further(turn.candidate):
+        if name in turn.versions:
+            keep.add(name)
+            _ensure(turn, turn.versions[name], optional=True)
     if turn.target is not None:
         keep.add(turn.target)
     for name in sorted(set(turn.observed.services) - keep):
@@ -46,24 +53,25 @@ def step(turn: Turn) -> None:
     windows.forget(turn, _needed_baselines(turn))
 
 
-def _ensure(turn: Turn, version: VersionObject) -> None:
+def _ensure(turn: Turn, version: VersionObject, *, optional: bool = False) -> None:
     if version.status.artifact is None:
         return
     if turn.service(version.name) is None:
-        turn.do(EnsureService(version=version.name))
-    _refresh(turn, version.name)
+        turn.do(EnsureService(version=version.name, optional=optional))
+    _refresh(turn, version.name, optional=optional)
 
 
-def _refresh(turn: Turn, deployment: str) -> None:
+def _refresh(turn: Turn, deployment: str, *, optional: bool = False) -> None:
     service = turn.service(deployment)
     if service is not None and service.outdated:
-        turn.do(EnsureService(version=deployment))
+        turn.do(EnsureService(version=deployment, optional=optional))
 
 
 def _remove(turn: Turn, name: str) -> None:
     traffic = turn.observed.traffic
     settled = traffic.accepted or not traffic.weights
-    if settled and traffic.weights.get(name, 0) == 0 and traffic.routing.fresh != name:
+    needed = {traffic.routing.fresh, *assignment.served(traffic.routing.experiment)}
+    if settled and traffic.weights.get(name, 0) == 0 and name not in needed:
         turn.do(DeleteService(version=name))
     else:
         turn.requeue(_DRAIN)

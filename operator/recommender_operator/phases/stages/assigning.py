@@ -1,8 +1,9 @@
 """The assignment of users to versions in an experiment: its id and its phases.
 
-A phase is a share of the users of the candidate beside one other version. Its number is a
-counter, not a time. A share that returns, after the candidate was withdrawn or a standby answered,
-continues its phase: the same users have the same versions as before.
+A phase is a share of the users of the candidate beside one other version, and as many users of
+each further version. Its number is a counter, not a time. A share that returns, after the
+candidate was withdrawn or a standby answered, continues its phase: the same users have the same
+versions as before.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from recommender_operator.api.version_experiment import (
     ExperimentStatus,
 )
 from recommender_operator.observed import VersionObject
+from recommender_operator.phases.stages import further_versions
 from recommender_operator.phases.turn import Turn
 
 _ID_DIGITS = 8
@@ -40,7 +42,8 @@ def begin(turn: Turn, version: VersionObject, rollout: int) -> ExperimentStatus 
     if plan is None or turn.champion is None or not gateway or version.spec.recalibration:
         return None
     digest = hashlib.sha256(f"{version.uid}/{rollout}".encode()).hexdigest()
-    return ExperimentStatus(id=digest[:_ID_DIGITS], plan=plan)
+    arms = further_versions.begin(turn, version, plan)
+    return ExperimentStatus(id=digest[:_ID_DIGITS], plan=plan, arms=arms)
 
 
 def step(turn: Turn) -> None:
@@ -54,7 +57,8 @@ def step(turn: Turn) -> None:
         in_canary = version is candidate and version.status.stage is VersionStage.CANARY
         share = weights.get(version.name, 0) if in_canary else 0
         stable = others[0] if len(others) == 1 and 0 < share < 100 else None
-        phases = _phases(experiment.phases, share, stable, turn.time)
+        arms = _arms(experiment, share, stable)
+        phases = _phases(experiment.phases, share, stable, arms, turn.time)
         if phases != experiment.phases:
             changed = experiment.model_copy(update={"phases": phases})
             turn.change(version.name, experiment=changed)
@@ -64,6 +68,7 @@ def _phases(
     phases: tuple[ExperimentPhase, ...],
     share: int,
     stable: str | None,
+    arms: tuple[str, ...],
     now: datetime.datetime,
 ) -> tuple[ExperimentPhase, ...]:
     """Return the phases with the one of this split as the only one that lasts."""
@@ -71,8 +76,22 @@ def _phases(
     kept = [_lasting(phase, now) if phase is found else _ended(phase, now) for phase in phases]
     if found is None and stable is not None:
         number = min(LAST_PHASE, 1 + max((phase.number for phase in phases), default=-1))
-        kept.append(ExperimentPhase(number=number, weight=share, stable=stable, since=now))
+        new = ExperimentPhase(number=number, weight=share, stable=stable, arms=arms, since=now)
+        kept.append(new)
     return tuple(kept[-MAX_PHASES:])
+
+
+def _arms(experiment: ExperimentStatus, share: int, stable: str | None) -> tuple[str, ...]:
+    """Return the further versions of a phase that begins now; none after the experiment.
+
+    They stay the same in the phase: one that is withdrawn later keeps its users. Where a standby
+    that is one of them answers, its users are not told from those of the champion.
+    """
+    if share > experiment.plan.weight:
+        return ()
+    return tuple(
+        arm.version for arm in experiment.arms if not arm.withdrawn and arm.version != stable
+    )
 
 
 def measured(phase: ExperimentPhase, now: datetime.datetime) -> datetime.timedelta:

@@ -19,6 +19,7 @@ from recommender_operator.phases.stages import (
     breaks,
     experiment,
     fresh_champion,
+    further_versions,
     readiness,
     shadow,
     step_window,
@@ -42,8 +43,10 @@ def step(turn: Turn) -> None:
         turn.requeue(_UNROUTED)
         return
     frozen = turn.spec.paused or turn.held
-    if fresh_champion.step(turn, version, frozen=frozen or turn.standby is not None):
+    waits = frozen or turn.standby is not None
+    if fresh_champion.step(turn, version, frozen=waits):
         return
+    further_versions.step(turn, version, frozen=waits)
     if turn.champion is None or version.status.approved_at is not None:
         if not frozen:
             _take_all(turn, version)
@@ -81,7 +84,7 @@ def _next(turn: Turn, version: VersionObject) -> None:
     if weight is None:
         _promote_if_allowed(turn, version, "all steps passed")
         return
-    if fresh_champion.delays(turn, version, weight):
+    if further_versions.delay(turn, version) or fresh_champion.delays(turn, version, weight):
         return
     if version.status.weight != weight:
         turn.change(version.name, weight=weight)

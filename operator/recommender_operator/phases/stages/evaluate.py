@@ -8,7 +8,7 @@ from recommender_operator.api.conditions import Reason
 from recommender_operator.api.spec import AGAINST_BASELINE
 from recommender_operator.api.version import GateResult, VersionStage
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases.stages import gates, recalibrated_gates
+from recommender_operator.phases.stages import gates, recalibrated_gates, returning
 from recommender_operator.phases.turn import Turn
 
 _NOW = datetime.timedelta(seconds=1)
@@ -17,7 +17,7 @@ _NOW = datetime.timedelta(seconds=1)
 def step(turn: Turn) -> None:
     """Evaluating: publish the version if it passes every gate, else reject it."""
     version = turn.candidate
-    if version is None:
+    if version is None or returning.step(turn, version):
         return
     results = _results(turn, version)
     if all(result.passed for result in results):

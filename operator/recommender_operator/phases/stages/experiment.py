@@ -205,4 +205,5 @@ def _plan(spec: ExperimentSpec) -> Plan:
         min_days=spec.min_days,
         max_days=spec.max_days,
         segments={each.feature: each.largest_loss for each in spec.segments},
+        further=len(spec.arms),
     )

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.spec_experiment import (
     MAX_COMPARED,
+    ExperimentMode,
     ExperimentSpec,
 )
 from recommender_operator.api.version_experiment import (
+    ArmStatus,
     ExperimentStatus,
     MetricComparison,
     NoveltyComparison,
@@ -21,10 +23,13 @@ from recommender_operator.api.version_experiment import (
 )
 from recommender_operator.experiments.decision import Decision, Kind
 from recommender_operator.experiments.estimates import Comparison
+from recommender_operator.experiments.further import Arm
+from recommender_operator.experiments.horizon import Outcome
 from recommender_operator.experiments.novelty import Novelty
 from recommender_operator.experiments.plan import Phase
 from recommender_operator.experiments.segments import Report, Segment
 from recommender_operator.experiments.words import differing, lasting, seasonality, weekdays
+from recommender_operator.phases.stages import further_versions
 from recommender_operator.phases.turn import Turn
 
 #: Minimum time between two writes of the numbers, unless the verdict changes: an experiment takes
@@ -62,16 +67,25 @@ def note(turn: Turn, name: str, found: Finding) -> ExperimentStatus:
             "seasonality": (
                 weekdays(found.days) if found.final else seasonality(before.plan.min_days)
             ),
-            **_numbers(before.plan, found),
+            **_numbers(before, found),
         }
     )
+    gone = [arm for arm in _withdrawn(after) if arm not in _withdrawn(before)]
+    for arm in gone:
+        # Their users return to the champion before anything else is written.
+        turn.route_first()
+        further_versions.warn(turn, name, arm.version, arm.withdrawn)
     if after.verdict != before.verdict or after.final != before.final:
         _tell(turn, name, after)
-    elif before.judged_at is not None and turn.time - before.judged_at < EVERY:
+    elif not gone and before.judged_at is not None and turn.time - before.judged_at < EVERY:
         # The numbers of the last write are shown until the next one.
         return before
     turn.change(name, experiment=after)
     return after
+
+
+def _withdrawn(record: ExperimentStatus) -> list[ArmStatus]:
+    return [arm for arm in record.arms if arm.withdrawn]
 
 
 def _tell(turn: Turn, name: str, record: ExperimentStatus) -> None:
@@ -88,24 +102,58 @@ def _tell(turn: Turn, name: str, record: ExperimentStatus) -> None:
             turn.warn(Reason.EXPERIMENT_ERROR, message, version=name)
 
 
-def _numbers(plan: ExperimentSpec, found: Finding) -> dict[str, object]:
+def _numbers(before: ExperimentStatus, found: Finding) -> dict[str, object]:
     """Return the numbers of a decision; those before stay if there is none."""
-    seen = found.decision
+    plan, seen = before.plan, found.decision
     if seen is None:
         return {}
+    own = {arm.version: arm for arm in seen.further}
     return {
         "users": sum(seen.users.values()),
         "planned_users": sum(seen.planned_users.values()) if seen.planned_users else None,
         "mixed": sum(phase.mixed for phase in found.phases),
-        "disagreed": sum(phase.disagreed for phase in found.phases),
-        "sample_ratio_p": _finite(seen.sample_ratio_p),
-        "metrics": (
-            *_compared("Primary", seen.comparisons, [p.smallest_effect for p in plan.primary]),
-            *_compared("Guardrail", seen.guardrails, [g.largest_loss for g in plan.guardrails]),
+        "disagreed": sum(
+            phase.disagreed.get(arm, 0) for phase in found.phases for arm in seen.users
         ),
+        "sample_ratio_p": _finite(seen.sample_ratio_p),
+        "metrics": _metrics(plan, seen.comparisons, seen.guardrails),
+        "arms": tuple(_arm(plan, arm, own.get(arm.version)) for arm in before.arms),
         "novelty": tuple(map(_lasting, seen.novelty)),
         **_by_segment(plan, seen.by_segment),
     }
+
+
+def _metrics(
+    plan: ExperimentSpec, primary: Sequence[Comparison], guardrails: Sequence[Comparison]
+) -> tuple[MetricComparison, ...]:
+    return (
+        *_compared("Primary", primary, [each.smallest_effect for each in plan.primary]),
+        *_compared("Guardrail", guardrails, [each.largest_loss for each in plan.guardrails]),
+    )
+
+
+def _arm(plan: ExperimentSpec, record: ArmStatus, seen: Arm | None) -> ArmStatus:
+    """Return the record of a further version; that of a withdrawn one stays as it was."""
+    if seen is None:
+        return record
+    harmed = seen.harmed if plan.mode is ExperimentMode.DECIDE else ""
+    return record.model_copy(
+        update={
+            "withdrawn": harmed[: further_versions.MAX_REASON],
+            "result": _result(seen),
+            "users": seen.users,
+            "disagreed": seen.disagreed,
+            "metrics": _metrics(plan, seen.comparisons, seen.guardrails),
+        }
+    )
+
+
+def _result(seen: Arm) -> str:
+    if seen.outcome is None:
+        return ""
+    if seen.passed:
+        return "Ahead" if seen.ahead else "Passed"
+    return "Worse" if seen.outcome is Outcome.WORSE else "Undecided"
 
 
 def _by_segment(plan: ExperimentSpec, seen: Report) -> dict[str, object]:

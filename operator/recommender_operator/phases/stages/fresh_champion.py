@@ -18,7 +18,7 @@ from recommender_operator.actions import DropBaseline
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import FreshChampion
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases.stages import readiness, refusals, steps, windows
+from recommender_operator.phases.stages import beside, readiness, steps, windows
 from recommender_operator.phases.turn import Turn
 from recommender_operator.resources import fresh
 
@@ -86,16 +86,12 @@ def _wait(
     name = fresh.deployment(record.version)
     if turn.is_ready(name):
         return
-    turn.requeue(_POLL)
-    if turn.service(name) is None and turn.accounts.serving:
-        allowed = refusals.restarted(turn, since)
-        waits = record.model_copy(update={"unready_since": allowed})
-        turn.change(version.name, fresh_champion=waits)
+    since, why = beside.wait(turn, name, since)
+    if why:
+        _give_up(turn, version, record, why)
         return
-    limit = datetime.timedelta(seconds=turn.spec.serving.ready_deadline_seconds)
-    if turn.due(since, limit, _POLL):
-        why = f"it was not ready for {limit.total_seconds():.0f} s"
-        _give_up(turn, version, record, f"{why}; {_state(turn, name)}")
+    waits = record.model_copy(update={"unready_since": since})
+    turn.change(version.name, fresh_champion=waits)
 
 
 def _check(turn: Turn, version: VersionObject, record: FreshChampion) -> bool:
@@ -103,7 +99,7 @@ def _check(turn: Turn, version: VersionObject, record: FreshChampion) -> bool:
     name = fresh.deployment(record.version)
     service = turn.service(name)
     if service is None or service.ready_pods == 0:
-        return _lose(turn, version, record, _state(turn, name))
+        return _lose(turn, version, record, beside.state(turn, name))
     if (error := _unkept(turn, version, name)) is not None:
         turn.route_first()
         turn.requeue(_ROUTE)
@@ -121,7 +117,7 @@ def _check(turn: Turn, version: VersionObject, record: FreshChampion) -> bool:
     if not turn.due(since, readiness.GRACE if partly else UNREAD, _POLL):
         return False
     cause = turn.observed.sample_errors.get(name, "no pod answered")
-    what = _state(turn, name) if partly else f"{name} has no counters ({cause})"
+    what = beside.state(turn, name) if partly else f"{name} has no counters ({cause})"
     return _lose(turn, version, record, what)
 
 
@@ -187,16 +183,6 @@ def _give_up(turn: Turn, version: VersionObject, record: FreshChampion, why: str
         f"{message}. {version.name} is compared with the other pods of {record.version}",
         version=version.name,
     )
-
-
-def _state(turn: Turn, name: str) -> str:
-    service = turn.service(name)
-    if service is None:
-        refused = turn.observed.traffic.refused.get(name)
-        return f"{name} is not ready ({refused or 'it does not exist'})"
-    state = f"{service.reason} {service.message}".strip()
-    what = "only partly ready" if service.ready_pods > 0 else "not ready"
-    return f"{name} is {what}" + (f" ({state})" if state else "")
 
 
 def _restart(turn: Turn, version: VersionObject) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from recommender_operator.api.version_experiment import ExperimentStatus
+from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
 from recommender_operator.experiments.moments import (
     COMPONENTS,
     DAYS,
@@ -37,7 +37,7 @@ class _Arm:
 def read_phases(
     body: Mapping[str, Any], experiment: ExperimentStatus, champion: str, candidate: str
 ) -> list[Phase]:
-    """Return the phases of candidate and champion, in the order of their start.
+    """Return the phases beside the champion, in the order of their start.
 
     Phases beside a standby are left out: they compare with another version than the champion.
 
@@ -58,8 +58,9 @@ def read_phases(
         if number in found:
             raise ValueError(f"{at}.phase: {number} occurs twice")
         found[number] = _arms(_list(entry, "arms", f"{at}."), f"{at}.arms")
+    withdrawn = {arm.version for arm in experiment.arms if arm.withdrawn}
     return [
-        _phase(phase.number, phase.weight, champion, candidate, found.get(phase.number, {}))
+        _phase(phase, champion, candidate, withdrawn, found.get(phase.number, {}))
         for phase in known.values()
     ]
 
@@ -79,21 +80,26 @@ def watermark(body: Mapping[str, Any]) -> float:
 
 
 def _phase(
-    number: int,
-    weight: int,
+    phase: ExperimentPhase,
     champion: str,
     candidate: str,
+    withdrawn: Collection[str],
     arms: Mapping[str, _Arm],
 ) -> Phase:
-    own = {name: arms[name] for name in (champion, candidate) if name in arms}
+    """Return a phase; days and segments are read of candidate and champion alone."""
+    weights = dict.fromkeys((candidate, *phase.arms), phase.weight)
+    weights[champion] = 100 - sum(weights.values())
+    every = {name: arms[name] for name in weights if name in arms}
+    own = {name: arm for name, arm in every.items() if name in (champion, candidate)}
     return Phase(
-        number=number,
-        weights={champion: 100 - weight, candidate: weight},
+        number=phase.number,
+        weights=weights,
         champion=champion,
         candidate=candidate,
-        arms={name: arm.moments for name, arm in own.items()},
-        mixed=sum(arm.mixed for arm in own.values()),
-        disagreed=sum(arm.disagreed for arm in own.values()),
+        arms={name: arm.moments for name, arm in every.items()},
+        mixed=sum(arm.mixed for arm in every.values()),
+        disagreed={name: arm.disagreed for name, arm in every.items()},
+        further=tuple(name for name in phase.arms if name not in withdrawn),
         days={name: arm.days for name, arm in own.items() if arm.days is not None},
         segments=_by_segment(own),
         days_problem="; ".join(filter(None, (arm.days_problem for arm in own.values()))),

@@ -89,7 +89,10 @@ def evaluate(turn: Turn, version: VersionObject, record: StepRecord) -> StepVerd
         # It receives no requests, so no counters are missing.
         stable = None
     seen = verdicts.evaluate(_limits(turn, record), candidate, _compared(stable, record))
-    if seen.verdict is not Verdict.FAIL and not baseline.error and windows.lost(candidate, stable):
+    # All of the candidate's pods answer now, so the next window has all of them.
+    incomplete = candidate.late > 0 and not candidate.silent
+    lost = windows.lost(candidate, stable) or incomplete
+    if seen.verdict is not Verdict.FAIL and not baseline.error and lost:
         # Only a window without loss may pass, so start another one.
         start(turn, version)
     return _qualified(turn, record, seen, error=_unkept(baseline), is_compared=stable is not None)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from recommender_operator.analysis.reactions import Reaction
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.report import ChampionReport, TrainReport
 from recommender_operator.api.spec import AT_EXPLORED_PLACES
 from recommender_operator.api.version import Artifact, Comparison, VersionStage
+from recommender_operator.api.version_previous import PreviousComparison
 from recommender_operator.observed import JobKind
+from recommender_operator.phases import causes
 from recommender_operator.phases.stages import jobs, recalibrate, workers
 from recommender_operator.phases.turn import Turn
 from recommender_operator.resources import names
@@ -49,22 +52,36 @@ def step(turn: Turn) -> None:
         ),
         metrics=trained.finite_metrics,
         comparison=_comparison(trained.champion),
+        previous=_previous_comparison(trained.champion),
         search=trained.search,
         staged=Artifact(path=trained.staged_path, digest=trained.digest),
     )
 
 
 def _champion(turn: Turn, *, warm: bool) -> dict[str, str]:
-    """Return path and digest of the champion's artifact if a gate or a warm start needs it."""
+    """Return path and digest of the champion's artifact if anything compares with it.
+
+    That is a gate, a warm start, or the previous version, whose artifact follows then.
+    """
     champion = turn.champion
     artifact = champion.status.artifact if champion is not None else None
+    previous = _previous(turn)
     compares = any(
         gate.champion_margin is not None or gate.metric in AT_EXPLORED_PLACES
         for gate in turn.spec.evaluation.gates
     )
-    if artifact is None or not (compares or warm):
+    if artifact is None or not (compares or warm or previous):
         return {}
-    return {"champion_path": artifact.path, "champion_digest": artifact.digest}
+    return {"champion_path": artifact.path, "champion_digest": artifact.digest, **previous}
+
+
+def _previous(turn: Turn) -> dict[str, str]:
+    """Return path and digest of the previous version's artifact while it may be better."""
+    previous = turn.previous
+    artifact = previous.status.artifact if previous is not None else None
+    if artifact is None or Reaction.ROLL_BACK_IF_BETTER not in causes.wanted(turn):
+        return {}
+    return {"previous_path": artifact.path, "previous_digest": artifact.digest}
 
 
 def _comparison(reported: ChampionReport | None) -> Comparison | None:
@@ -76,3 +93,9 @@ def _comparison(reported: ChampionReport | None) -> Comparison | None:
         saw_test_rows=reported.saw_test_rows,
         message=reported.message[:1024],
     )
+
+
+def _previous_comparison(reported: ChampionReport | None) -> PreviousComparison | None:
+    if reported is None or reported.previous is None:
+        return None
+    return reported.previous.of(reported.digest)

@@ -24,7 +24,7 @@ class Store:
         if self.gone:
             raise ConnectionError("gone")
         sums = Outcomes()
-        sums.add(share([(250_000, True), (500_000, False)]), 1)
+        sums.add(share([(250_000, True, 0), (500_000, False, 0)]), 1)
         return Account(1795.5, {8: sums, 7: Outcomes()}, rule.closes_after, ignored=3)
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import orjson
 import pytest
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
 
 from recommender_collector.__main__ import WRONG_USE, main
 from recommender_collector.domain.declaration import DeclarationError, parse
 from recommender_collector.domain.pseudonyms import Pseudonyms
-from recommender_collector.process import parts
+from recommender_collector.log.kafka_settings import KafkaSettings
+from recommender_collector.metrics import WriterMetrics
+from recommender_collector.process import kafka, parts
 from recommender_collector.process.settings import SettingsError
 from recommender_collector.process.settings import parse as settings_of
 from tests.unit.recommender_collector.collector_samples import MAPPING
@@ -42,6 +47,19 @@ def test_only_models_that_hash_get_pseudonyms() -> None:
 def test_a_missing_or_short_key_is_refused(key: bytes | None) -> None:
     with pytest.raises(SettingsError, match="RECOMMENDER_USER_KEY"):
         parts.rules(KEYED, key)
+
+
+def test_an_image_without_the_client_of_kafka_says_how_to_get_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in ("kafka_log", "kafka_topic"):
+        monkeypatch.setitem(sys.modules, f"recommender_collector.log.{module}", None)
+    settings = KafkaSettings("kafka:9092", "events", durable=False)
+    metrics = WriterMetrics(CollectorRegistry(), ["shop"])
+    with pytest.raises(SettingsError, match=r"recommender-operator\[kafka\]"):
+        kafka.log(settings, {"shop": 60})
+    with pytest.raises(SettingsError, match=r"recommender-operator\[kafka\]"):
+        kafka.relays(settings, Redis(), {"shop": 60}, metrics)
 
 
 @pytest.mark.parametrize("command", ["serve", "write"])

@@ -24,7 +24,7 @@ USERS = [
 def test_the_operator_reads_what_the_collector_answers() -> None:
     sums = Outcomes()
     for predictions in USERS:
-        sums.add(share(predictions), 1)
+        sums.add(share((*each, 0) for each in predictions), 1)
     account = Account(1.8e9, {20_001: sums, 20_000: Outcomes()}, closes_after=4200)
     answer = shown(VERSION, account)
     assert closes_after(answer) == 4200

@@ -138,6 +138,19 @@ def test_counters_lost_in_restarts_make_a_window_inconclusive_and_never_a_pass()
     assert evaluate(SPEC, whole, stable).verdict is Verdict.PASS
 
 
+@pytest.mark.parametrize(("silent", "late", "when"), [(1, 0, "now"), (0, 1, "at the start")])
+def test_a_pod_of_the_candidate_that_did_not_answer_holds_back_a_pass_alone(
+    silent: int, late: int, when: str
+) -> None:
+    part = dataclasses.replace(served(), silent=silent, late=late)
+    step = evaluate(SPEC, part, served())
+    assert step.verdict is Verdict.INCONCLUSIVE
+    assert f"1 ready pod of the candidate did not answer {when}" in step.message
+    assert evaluate(SPEC, served(), part).verdict is Verdict.PASS
+    broken = dataclasses.replace(part, errors=part.requests)
+    assert evaluate(SPEC, broken, served()).verdict is Verdict.FAIL
+
+
 def test_lost_counters_do_not_save_a_candidate_that_breaks_a_limit() -> None:
     lossy = dataclasses.replace(served(errors=500), resets=1)
     assert evaluate(SPEC, lossy, served()).verdict is Verdict.FAIL

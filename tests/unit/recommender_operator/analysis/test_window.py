@@ -1,5 +1,6 @@
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +11,7 @@ from recommender_operator.analysis.window import (
     of_copies,
     window_stats,
 )
+from recommender_operator.observed import Sample
 
 OK = 'recommender_requests_total{outcome="ok"}'
 ERROR = 'recommender_requests_total{outcome="error"}'
@@ -116,11 +118,24 @@ def test_a_restart_is_detected_by_its_time_even_if_the_new_counters_are_larger()
 def test_a_pod_that_did_not_answer_at_the_start_does_not_count_as_new() -> None:
     stats = window_stats({"a": {}, "b": pod(ok=1)}, {"a": pod(ok=9000), "b": pod(ok=3)})
     assert (stats.requests, stats.pods) == (2, 1)
+    assert (stats.late, stats.silent, stats.lost) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("before", [{}, {"a": {}}, {"a": pod(ok=1)}], ids=["new", "silent", "ok"])
+def test_a_pod_that_does_not_answer_at_the_end_is_counted_as_silent(before: Sample) -> None:
+    stats = window_stats({**before, "b": pod(ok=1)}, {"a": {}, "b": pod(ok=3)})
+    assert (stats.requests, stats.pods) == (2, 1)
+    assert (stats.late, stats.silent, stats.lost) == (0, 1, 0)
+
+
+def test_a_pod_of_the_gateway_is_never_one_of_the_silent() -> None:
+    stats = window_stats({"gateway/a": {}}, {"gateway/a": pod(), "gateway/b": {}})
+    assert (stats.late, stats.silent) == (0, 0)
 
 
 def test_a_pod_with_a_value_that_is_no_number_gives_nothing() -> None:
-    assert window_stats({}, {"a": pod(ok=math.nan)}) == WindowStats()
-    assert window_stats({"a": pod(ok=math.inf)}, {"a": pod(ok=1)}) == WindowStats()
+    assert window_stats({}, {"a": pod(ok=math.nan)}) == WindowStats(silent=1)
+    assert window_stats({"a": pod(ok=math.inf)}, {"a": pod(ok=1)}) == WindowStats(late=1)
 
 
 def test_the_reference_is_that_of_one_pod_and_not_the_sum() -> None:

@@ -234,10 +234,12 @@ def test_a_candidate_that_only_has_to_be_no_worse_is_promoted_if_it_is_alike() -
 @pytest.mark.parametrize("plan", [PLAN, NOT_WORSE])
 def test_a_candidate_for_which_the_champion_answers_is_not_promoted(plan: Plan) -> None:
     answers = int(arm(3, 5000).sums["answers"])
-    found = decided(arm(1, 5000), arm(2, 5000, click=0.15), plan=plan, disagreed=answers)
+    found = decided(arm(1, 5000), arm(2, 5000, click=0.15), plan=plan, disagreed={"new": answers})
     assert (found.kind, found.final) == (Kind.INCONCLUSIVE, True)
     assert "compares the champion with itself" in found.message
-    few = decided(arm(1, 5000), arm(2, 5000, click=0.15), plan=plan, disagreed=answers // 50)
+    few = decided(
+        arm(1, 5000), arm(2, 5000, click=0.15), plan=plan, disagreed={"new": answers // 50}
+    )
     assert few.kind is Kind.PROMOTE
 
 

@@ -41,6 +41,15 @@ def test_the_smallest_share_of_each_version_counts_since_the_window_began() -> N
     assert user_shares(experiment, START + 3 * HOUR) == (0.5, 0.5)
 
 
+def test_further_versions_take_their_users_from_the_champion_alone() -> None:
+    phase = ExperimentPhase(number=0, weight=20, stable="v1", since=START, arms=("v2", "v3"))
+    plan = ExperimentSpec.model_validate(PLAN)
+    experiment = ExperimentStatus(id="0a1b2c3d", plan=plan, phases=(phase,))
+    candidates, champions = user_shares(experiment)
+    assert candidates == 0.2
+    assert champions == pytest.approx(0.4)
+
+
 SHADOW = RolloutSpec.model_validate({"shadow": {"share": 0.2}})
 
 

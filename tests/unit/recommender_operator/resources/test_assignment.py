@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from recommender_operator.observed import PLAIN, Routing
 from recommender_operator.resources import assignment, http_route, shadowing
-from recommender_operator.resources.assignment import Assignment
+from recommender_operator.resources.assignment import Assignment, Further
 from recommender_serving.domain import experiments as served
 from recommender_serving.domain import headers
 from recommender_serving.domain.shadows import Shadow, parse
@@ -36,6 +36,36 @@ ASSIGNMENTS = st.builds(
         st.from_regex(r"[a-z][a-z0-9_]{0,39}", fullmatch=True), max_size=3, unique=True
     ).map(tuple),
 )
+OTHERS = ("movies-89abcdef", "movies-00000001", "movies-00000002")
+
+
+@st.composite
+def several(draw: st.DrawFn) -> list[Assignment]:
+    """The phases of a ramp with further versions, some of which are left out or withdrawn."""
+    count = draw(st.integers(1, len(OTHERS)))
+    weight = draw(st.integers(1, 99 // (count + 1)))
+    shares = sorted({*draw(st.lists(st.integers(1, weight), max_size=4)), weight})
+    left, phases = list(range(count)), []
+    for number, share in enumerate(shares):
+        gone = draw(st.sets(st.sampled_from(left))) if left else set()
+        for withdrawn in (set(), gone) if gone else (set(),):
+            further = [
+                Further(version=OTHERS[at], first=(at + 1) * weight, withdrawn=at in withdrawn)
+                for at in left
+            ]
+            phases.append(
+                Assignment(
+                    id="00c0ffee",
+                    phase=number,
+                    cap=1000,
+                    candidate=CANDIDATE,
+                    percent=share,
+                    segments=("device",),
+                    further=tuple(further),
+                )
+            )
+        left = [at for at in left if at not in gone]
+    return phases
 
 
 def route(users: Assignment, *, tester: str = "", tested: str = "") -> Any:
@@ -44,7 +74,7 @@ def route(users: Assignment, *, tester: str = "", tested: str = "") -> Any:
     return http_route.http_route(model(), weights, OPTIONS, routing=routing)
 
 
-@given(ASSIGNMENTS)
+@given(ASSIGNMENTS | several().map(lambda phases: phases[-1]))
 def test_a_header_says_what_was_assigned(users: Assignment) -> None:
     assert assignment.parse(users.header) == users
 
@@ -80,6 +110,63 @@ def test_a_wider_share_keeps_every_user_of_a_narrower_one(users: Assignment) -> 
     assert ends[-1] < assignment.BUCKETS
 
 
+def test_further_versions_are_in_the_header_and_a_withdrawn_one_keeps_its_range() -> None:
+    users = Assignment(
+        id="00c0ffee", phase=3, cap=1000, candidate=CANDIDATE, percent=10,
+        further=(
+            Further(version=OTHERS[0], first=20),
+            Further(version=OTHERS[1], first=40, withdrawn=True),
+        ),
+    )  # fmt: skip
+    assert users.header == (
+        f"id=00c0ffee;phase=3;cap=1000;arms={CANDIDATE}:0-1000,{OTHERS[0]}:2000-3000,"
+        f"{OTHERS[1]}:4000-5000;withdrawn={OTHERS[1]}"
+    )
+    assert assignment.served(users.header) == {CANDIDATE, OTHERS[0]}
+    assert users.elsewhere == 10
+    assert assignment.served("") == frozenset()
+
+
+def answers(users: Assignment, place: int) -> str:
+    """The version that answers the user of a bucket, as the transformers read the header."""
+    found = served.parse(users.header, "movies")
+    arm = next((a.version for a in found.arms if a.first <= place < a.end), STABLE)
+    return STABLE if arm in found.withdrawn else arm
+
+
+@given(several(), st.lists(st.integers(0, assignment.BUCKETS - 1), min_size=1, max_size=50))
+def test_no_ramp_and_no_withdrawal_moves_a_user_between_two_versions_that_are_compared(
+    phases: list[Assignment], places: list[int]
+) -> None:
+    edges = [edge for users in phases for arm in served.parse(users.header, "movies").arms
+             for edge in (arm.first, arm.end - 1)]  # fmt: skip
+    gone = {each.version for users in phases for each in users.further if each.withdrawn}
+    for place in (*places, *edges):
+        seen = [answers(users, place) for users in phases]
+        compared = [version for version in dict.fromkeys(seen) if version != STABLE]
+        assert len(compared) <= 1, seen
+        for version in compared:
+            kept = seen[seen.index(version) :]
+            assert version in gone or STABLE not in kept, "it keeps every user"
+
+
+@given(several())
+def test_the_champion_keeps_users_and_each_version_has_as_many_as_the_candidate(
+    phases: list[Assignment],
+) -> None:
+    for users in phases:
+        found = served.parse(users.header, "movies")
+        assert {arm.end - arm.first for arm in found.arms} == {100 * users.percent}
+        assert sum(arm.end - arm.first for arm in found.arms) < assignment.BUCKETS
+        assert found.withdrawn == tuple(e.version for e in users.further if e.withdrawn)
+        made = route(users)
+        assert http_route.weights_of(made) == {
+            STABLE: 100 - users.percent,
+            CANDIDATE: users.percent,
+        }
+        assert http_route.routing_of(made) == Routing(experiment=users.header)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -87,7 +174,11 @@ def test_a_wider_share_keeps_every_user_of_a_narrower_one(users: Assignment) -> 
         "id=00c0ffee;phase=3;cap=1000;arms=a:0-55", "id=00c0ffee;phase=3;cap=1000;arms=a:0-0",
         "id=00c0ffee;phase=3;cap=1000;arms=a:0-10000", "id=00c0ffee;phase=100;cap=1;arms=a:0-100",
         "id=00c0ffee;phase=3;cap=1.2.3;arms=a:0-100", "id=00C0FFEE;phase=3;cap=1;arms=a:0-100",
-        "id=00c0ffee;phase=3;cap=1000;arms=a:0-100,b:100-200",
+        "id=00c0ffee;phase=3;cap=1000;arms=a:0-200,b:100-300",
+        "id=00c0ffee;phase=3;cap=1000;arms=a:0-100,b:100-300",
+        "id=00c0ffee;phase=3;cap=1000;arms=a:0-100,a:100-200",
+        "id=00c0ffee;phase=3;cap=1000;arms=a:0-100,b:100-250",
+        "id=00c0ffee;phase=3;cap=1000;arms=a:0-5000,b:5000-10000",
     ],
 )  # fmt: skip
 def test_a_header_of_somebody_else_is_no_assignment(text: str) -> None:

@@ -179,6 +179,10 @@ def test_the_training_job_gets_the_champions_artifact_if_there_is_one_to_compare
                "--champion-digest", champion["champion_digest"]]  # fmt: skip
     assert [word for word in compared if word not in alone] == options
     assert compared[compared.index(options[0]) :][:4] == options
+    before = {"previous_path": "artifacts/movies/cd", "previous_digest": "sha256:" + "cd" * 32}
+    options += ["--previous-artifact", "/store/artifacts/movies/cd",
+                "--previous-digest", before["previous_digest"]]  # fmt: skip
+    assert [word for word in command(inputs | champion | before) if word not in alone] == options
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from tests.unit.recommender_operator.resources.builder_inputs import (
 STAGED = {"staged_path": "staging/movies/v-1", "digest": "sha256:" + "ab" * 32}
 TRAIN = {"data_version": "v"}
 CHAMPION = {"champion_path": "artifacts/movies/ab", "champion_digest": "sha256:" + "ab" * 32}
+PREVIOUS = {"previous_path": "artifacts/movies/cd", "previous_digest": "sha256:" + "cd" * 32}
 SOURCE = {"source_path": "artifacts/movies/ab", "source_digest": "sha256:" + "ab" * 32}
 REMOVED = {"paths": "artifacts/movies/00,staging/movies/x-1"}
 ALL = {"paths": "artifacts/movies,staging/movies,lake/movies"}
@@ -97,7 +98,7 @@ def test_a_job_mounts_the_folders_that_it_needs_and_writes_only_where_it_must(
 
 @pytest.mark.parametrize("kind", list(JobKind))
 def test_every_folder_of_a_command_is_mounted(kind: JobKind) -> None:
-    inputs = TRAIN | CHAMPION | SOURCE | STAGED | REMOVED
+    inputs = TRAIN | CHAMPION | PREVIOUS | SOURCE | STAGED | REMOVED
     spec = pod(kind, inputs)
     (main,) = spec["containers"]
     mounts = [f"{path}/" for path in (*mounted(spec), *mounted(spec, "data"))]
@@ -114,6 +115,7 @@ def test_every_folder_of_a_command_is_mounted(kind: JobKind) -> None:
     [
         (JobKind.TRAIN, TRAIN | {**CHAMPION, "champion_path": "artifacts/news/ab"}),
         (JobKind.TRAIN, TRAIN | {**CHAMPION, "champion_path": "artifacts/movies/../news"}),
+        (JobKind.TRAIN, TRAIN | CHAMPION | {**PREVIOUS, "previous_path": "artifacts/news/ab"}),
         (JobKind.RESCALE, {**SOURCE, "source_path": "artifacts/news/ab"}),
         (JobKind.PUBLISH, {**STAGED, "staged_path": "staging/news/v-1"}),
         (JobKind.PUBLISH, {**STAGED, "staged_path": "lake/movies"}),

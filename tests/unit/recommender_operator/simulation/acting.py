@@ -12,6 +12,7 @@ from recommender_operator.api.version import TERMINAL, ModelVersionStatus, Smoke
 from recommender_operator.observed import PLAIN, Baseline, JobKind, JobState, VersionObject
 from recommender_operator.phases import hosts
 from recommender_operator.resources import assignment, fresh, names
+from recommender_operator.resources.assignment import Assignment
 from tests.unit.recommender_operator.simulation.cluster import Cluster, Service
 from tests.unit.recommender_operator.simulation.observing import observe
 
@@ -122,7 +123,8 @@ def _delete_service(cluster: Cluster, version: str) -> None:
     if not cluster.deleting:
         assert cluster.route.get(version, 0) == 0, f"deleted {version}, which has requests"
         assert version != cluster.champion(), "deleted the stable version's service"
-        assert version != cluster.routing.fresh, f"deleted {version}, which has requests"
+        needed = {cluster.routing.fresh, *assignment.served(cluster.routing.experiment)}
+        assert version not in needed, f"deleted {version}, which has requests"
     cluster.services.pop(version, None)
 
 
@@ -220,8 +222,26 @@ def _check_users(cluster: Cluster, action: a.SetTraffic) -> None:
             or users.percent != before.percent
             or (cluster.stable_arm not in action.weights)
         ), "another phase of the same users"
+        _check_places(before, users)
     (cluster.stable_arm,) = set(action.weights) - {users.candidate}
+    for each in users.further:
+        assert each.version != cluster.stable_arm, "the receiver is no further version"
+        if not each.withdrawn:
+            _check_fit(cluster, each.version)
+            assert each.version in cluster.services, f"{each.version} has users and no service"
     cluster.assigned = users
+
+
+def _check_places(before: Assignment, users: Assignment) -> None:
+    """No user moves between two versions, and one that was withdrawn gets nobody back."""
+    places = {each.version: each for each in before.further}
+    for each in users.further:
+        known = places.get(each.version, each)
+        assert each.first == known.first, f"{each.version} got other users"
+        assert each.withdrawn or not known.withdrawn, f"{each.version} got its users back"
+    if users.phase == before.phase:
+        assert users.percent == before.percent, "one phase has two shares"
+        assert {e.version for e in users.further} == set(places), "a phase lost a version"
 
 
 def _check_fit(cluster: Cluster, version: str) -> None:

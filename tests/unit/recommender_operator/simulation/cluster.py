@@ -133,6 +133,8 @@ class Cluster:
     odd_reports: dict[JobKind, dict[str, object]] = dataclasses.field(default_factory=dict)
     #: Versions without counters.
     mute: set[str] = dataclasses.field(default_factory=set)
+    #: Versions with a second ready pod, which served nobody, and whether it answers a scrape.
+    others: dict[str, bool] = dataclasses.field(default_factory=dict)
     requests_per_second: int = 40
     #: Current sessions, and those that a seed's broken version sees.
     mix: Mix = dataclasses.field(default_factory=lambda: USUAL)

@@ -58,6 +58,14 @@ def observe(cluster: Cluster) -> Observed:
     )
 
 
+def _other(cluster: Cluster, name: str) -> Sample:
+    """Return the counters of the second pod of a version; empty ones if it does not answer."""
+    if name not in cluster.others:
+        return {}
+    served_nobody = counters(name, 0) | copies(name, 0) | {CREATED: 0.0}
+    return {f"{name}-other": served_nobody if cluster.others[name] else {}}
+
+
 def samples(cluster: Cluster) -> dict[str, Sample]:
     """Return the counters of the versions that serve or are about to."""
     requested = {name for name, weight in cluster.route.items() if weight > 0}
@@ -65,10 +73,11 @@ def samples(cluster: Cluster) -> dict[str, Sample]:
     requested |= set(filter(fresh.is_fresh, cluster.services))
     return {
         name: {
+            **_other(cluster, name),
             f"{name}-pod": counters(name, s.served, s.failed)
             | copies(name, s.copied, s.copies_failed)
             | {CREATED: float(s.restarts)}
-            | features(name, s.sessions, cluster.trained_on.get(fresh.version_of(name), USUAL))
+            | features(name, s.sessions, cluster.trained_on.get(fresh.version_of(name), USUAL)),
         }
         for name, s in cluster.services.items()
         if (s.ready or s.falls_back) and name in requested - cluster.mute

@@ -65,8 +65,9 @@ class Users:
             hours = ((phase.until or now) - phase.since).total_seconds() / 3600
             total = self.per_hour * hours
             shares = {
-                phase.stable: (100 - phase.weight) / 100,
+                phase.stable: 1 - phase.weight * (1 + len(phase.arms)) / 100,
                 candidate: phase.weight / 100 * self.reached,
+                **dict.fromkeys(phase.arms, phase.weight / 100),
             }
             arms = [
                 arm(name, int(total * share), self.clicks.get(name, self.usual))

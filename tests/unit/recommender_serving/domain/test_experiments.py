@@ -75,6 +75,10 @@ def test_a_cap_may_be_written_in_any_usual_way(cap: str, value: float) -> None:
         HEADER + ";segments=Device",
         HEADER + ";segments=a,b,c,d",
         HEADER + ";segments=device;x=1",
+        HEADER + ";withdrawn=",
+        HEADER + ";withdrawn=movies-33333333",
+        HEADER + f";withdrawn={NEW},",
+        HEADER + f";withdrawn={NEW};segments=device",
         HEADER + "\n",
         HEADER + "\r\nx-other: 1",
         HEADER.split(";arms")[0],
@@ -110,6 +114,13 @@ def test_a_wider_range_takes_no_user_from_the_candidate(
     narrow, wide = sorted((one, other))
     if one_arm(id_, narrow).candidate_of(user) == NEW:
         assert one_arm(id_, wide).candidate_of(user) == NEW
+
+
+@given(USERS, st.sampled_from([NEW, OTHER]))
+def test_a_withdrawn_candidate_keeps_its_users_for_the_count(user: str, gone: str) -> None:
+    found = parse(HEADER + f";segments=device;withdrawn={gone}", "movies")
+    assert found.withdrawn == (gone,)
+    assert found.candidate_of(user) == parse(HEADER, "movies").candidate_of(user)
 
 
 @given(IDS, USERS, st.sampled_from([RECEIVER, NEW]))

@@ -48,6 +48,15 @@ def test_users_of_the_candidate_are_forwarded_and_others_are_not() -> None:
     assert {away(trial, user) for user in OURS} == {None}
 
 
+def test_users_of_a_withdrawn_version_stay_here_and_count_as_its_own() -> None:
+    header = f"{EXPERIMENT};withdrawn={CANDIDATE}"
+    trial = Reader()(x_recommender_experiment=header)
+    assert trial is not None
+    assert {away(trial, user) for user in THEIRS + OURS} == {None}
+    assigned = [trial.assignment(request(user_id=user)) for user in THEIRS]
+    assert {each.arm for each in assigned if each is not None} == {CANDIDATE}
+
+
 def test_the_arm_of_other_users_is_the_receiver() -> None:
     for reader, more in (
         (Reader(), {}),

@@ -12,7 +12,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_serving.artifact.loader import load
@@ -116,7 +116,6 @@ def test_every_example_is_answered_and_fits_its_schema(described: Described) -> 
             assert described.check(path, example["value"], {200}) == 200
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_what_the_description_allows_is_answered(described: Described, data: Any) -> None:
     schema = described.schemas["Instance"]
@@ -147,7 +146,6 @@ ANYTHING = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_anything_else_gets_a_4xx_as_described(described: Described, data: Any) -> None:
     path = data.draw(st.sampled_from([path for path, _ in described.operations()]))
@@ -159,7 +157,6 @@ def test_anything_else_gets_a_4xx_as_described(described: Described, data: Any) 
     described.check(path, body, {200, 400})
 
 
-@settings(max_examples=50)
 @given(raw=st.binary(max_size=40))
 def test_any_bytes_get_a_4xx(described: Described, raw: bytes) -> None:
     for path, _ in described.operations():

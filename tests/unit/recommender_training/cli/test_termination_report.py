@@ -59,6 +59,13 @@ def test_a_report_replaces_the_one_before(tmp_path: Path) -> None:
     assert json.loads(path.read_text())["reason"] == "B"
 
 
+PREVIOUS = {
+    "digest": "sha256:" + "0" * 64, "rows": 10**9, "users": 10**9, "logLoss": 0.123456,
+    "championLogLoss": 0.123456, "gainLow": -0.123456, "gainHigh": -0.123456, "auc": 0.123456,
+    "championAuc": 0.123456, "since": "2026-11-01T00:00:00Z", "until": "2026-11-01T00:00:00Z",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("compared", [True, False])
 def test_a_train_report_with_every_metric_and_the_longest_names_is_not_cut(compared: bool) -> None:
     """The operator needs each field, so this report must fit without cuts."""
@@ -93,5 +100,9 @@ def test_a_train_report_with_every_metric_and_the_longest_names_is_not_cut(compa
     )  # fmt: skip
     encoded = termination_report.encode(report)
     assert json.loads(encoded) == report
+    # Rarely the previous version is compared too: only the message may be cut for it.
+    champion = {**report["champion"], "previous": PREVIOUS}  # type: ignore[dict-item]
+    beside = json.loads(termination_report.encode({**report, "champion": champion}))
+    assert {**beside, "message": ""} == {**report, "message": "", "champion": champion}
     assert set(json.loads(encoded)["metrics"]) == set(metrics)
     assert len(encoded) < 0.94 * termination_report.MAX_BYTES, "leave room for metrics to come"

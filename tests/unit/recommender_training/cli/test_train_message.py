@@ -20,6 +20,11 @@ def test_the_message_names_candidates_and_form_of_the_weights(plan: ListPlan, te
     assert lists_of(plan.facts) == text
 
 
+def test_the_message_names_the_candidates_that_are_kept_for_new_items() -> None:
+    section = {**ListPlan(None, 500).facts, "newItems": 70, "newItemCandidates": 100}
+    assert lists_of(section) == "lists of 500 candidates (400 by score, 100 new)"
+
+
 def test_the_message_names_the_recall_of_an_index() -> None:
     section = {**ListPlan(None, 500).facts, "index": "Approximate", "candidateRecall": 0.9912}
     expected = "lists of 500 candidates, found by an index with recall 0.9912"

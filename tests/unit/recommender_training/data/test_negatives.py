@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.config.declaration import Declaration
@@ -158,7 +158,6 @@ def test_a_negative_has_the_context_of_its_event_and_no_value() -> None:
     assert not rest.label.any()
 
 
-@settings(max_examples=20)
 @given(st.integers(0, 1000))
 def test_popularity_draws_items_as_often_as_they_occur_and_uniform_all_alike(seed: int) -> None:
     rows: list[Row] = [(0, 0, 2.0, 1 + at) for at in range(90)]

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.config.declaration import Declaration
@@ -119,7 +119,6 @@ def read(found: Dataset, end: int) -> list[str]:
     return ["|".join(str(column[n].tolist()) for column in columns) for n in range(len(rows))]
 
 
-@settings(max_examples=50)
 @given(ROWS, EVENTS, ROWS, st.integers(1, 40))
 def test_no_input_changes_when_later_rows_of_users_are_added(
     rows: list[Any], events: list[Any], later: list[Any], end: int

@@ -6,12 +6,8 @@ import pytest
 
 from recommender_training.config.declaration import Declaration
 from recommender_training.config.training import FeatureGroup
-from tests.unit.recommender_training.features.declared_models import (
-    EVERY_KIND,
-    Fitted,
-    data_of,
-    fitted,
-)
+from tests.declared_models import Fitted, data_of, fitted
+from tests.unit.recommender_training.features.declared_models import EVERY_KIND
 
 
 @pytest.fixture(scope="session")

@@ -11,13 +11,8 @@ from hypothesis import strategies as st
 from recommender_training.artifact.reference import FeatureReader
 from recommender_training.data.dataset import Dataset
 from recommender_training.features import attributes, graph, table
-from tests.unit.recommender_training.features.declared_models import (
-    EVENTS,
-    LENGTH,
-    OF_REQUESTS,
-    Fitted,
-    bucket,
-)
+from tests.declared_models import EVENTS, LENGTH, Fitted, bucket
+from tests.unit.recommender_training.features.declared_models import OF_REQUESTS
 
 
 def test_what_is_declared_is_among_the_inputs_as_the_bucket_of_its_value(every: Fitted) -> None:

@@ -19,13 +19,10 @@ from recommender_training.features.item_content import content, content_names
 from recommender_training.models import logistic, two_tower
 from recommender_training.models.ranker import Ranker
 from recommender_training.trainer.initial_weights import WarmStart
+from tests.declared_models import LENGTH, MODELS, Fitted, fitted
 from tests.unit.recommender_training.features.declared_models import (
-    LENGTH,
-    MODELS,
     OF_ITEMS,
     OF_REQUESTS,
-    Fitted,
-    fitted,
     some_request,
 )
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.config.declaration import Declaration
@@ -72,7 +72,6 @@ def read(found: Dataset, end: int) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("label", LABELS)
-@settings(max_examples=40)
 @given(rows=ROWS, later=ROWS)
 def test_no_input_changes_when_later_rows_are_added(
     label: str, rows: list[Any], later: list[Any]

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.config.declaration import Feature, Kind, TimeOf
 from recommender_training.data import version_content
 from recommender_training.ingestion.mapping import Format, Mapping
+from tests.effort import COSTLY
 from tests.mapped_files import EXTENSIONS, INTERACTIONS, START, check, declare
 
 LETTERS = "abcXYZ019-_,;:\"'$#\\{}éü日本🎬"
@@ -199,10 +200,7 @@ def stored(found: version_content.Tables, of: Data, table: str, count: int) -> l
 
 
 #: Each example is six ingestions.
-EXAMPLES = max(settings().max_examples // 5, 8)
-
-
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@COSTLY
 @given(data(), st.integers(1, 5))
 def test_every_value_is_read_back_and_no_later_row_changes_it(of: Data, cut: int) -> None:
     count = len(of.rows["users"])

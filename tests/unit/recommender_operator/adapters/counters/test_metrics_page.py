@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tracemalloc
 
 import prometheus_client
 import pytest
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from recommender_operator.adapters.counters import metrics_page
-from recommender_operator.adapters.counters.metrics_page import parse_page
-from recommender_operator.analysis.series import canonical
+from recommender_operator.adapters.counters.metrics_page import parse_page, product_lines
+from recommender_operator.analysis import filling
+from recommender_operator.analysis.series import PREFIX, canonical
 from recommender_operator.analysis.window import CREATED, window_stats
 from tests.unit.recommender_operator.adapters.podserver import OK, page
 
@@ -77,6 +79,36 @@ def test_a_page_cut_off_anywhere_never_gives_a_wrong_key(ok: int, data: st.DataO
     cut = whole[: data.draw(st.integers(0, len(whole)))]
     with contextlib.suppress(ValueError):
         assert set(parse_page(cut)) <= {OK}
+
+
+@given(st.lists(st.sampled_from(["recommender_", "recommender_x 1", "x", "", "\r", "\x0b"])))
+def test_the_lines_of_the_product_are_those_of_a_split_page(lines: list[str]) -> None:
+    page = "\n".join(lines)
+    expected = [line for line in page.split("\n") if line.startswith("recommender_")]
+    found = list(product_lines(page))
+    assert [line for _, line in found] == expected
+    assert all(page[:at].endswith("\n") or at == 0 for at, _ in found)
+
+
+@pytest.mark.parametrize("only", [(), (CREATED,)])
+def test_a_page_of_two_million_lines_takes_no_memory_of_its_own(only: tuple[str, ...]) -> None:
+    page = "\n" * metrics_page.PAGE_LIMIT
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="no series"):
+        parse_page(page, only)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 100_000
+
+
+def test_the_names_that_fill_a_window_are_those_of_the_product() -> None:
+    """`only` selects among the product's lines."""
+    assert all(name.startswith(PREFIX) for name in filling.NAMES)
+
+
+def test_with_only_some_names_the_other_lines_are_not_even_parsed() -> None:
+    text = f"recommender_x broken\n{CREATED} 5\n"
+    assert parse_page(text, (CREATED,)) == {CREATED: 5}
 
 
 LABEL = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

@@ -16,6 +16,7 @@ NAME = "movies-0123abcd"
 MEASURED: dict[str, object] = {"serving": {"impressions": 1}, "experiment": PLAN}
 SHADOWED: dict[str, object] = {"serving": {"impressions": 1}, "rollout": {"shadow": {}}}
 PLAIN: dict[str, object] = {"serving": {"impressions": 1}}
+CURRENT = {labels.EXPERIMENTS: "2", labels.SHADOWS: "1"}
 BOTH = pytest.mark.parametrize(
     ("contract", "sections"), [(labels.EXPERIMENTS, MEASURED), (labels.SHADOWS, SHADOWED)]
 )
@@ -60,7 +61,7 @@ async def test_an_upgrade_restarts_no_version_until_its_model_needs_it(
     assert not await site.ensured(PLAIN)
     assert site.known() == number, "no new pods"
     assert await site.ensured(sections)
-    assert site.known() == "1"
+    assert site.known() == CURRENT[contract]
     assert not await site.ensured(sections)
 
 
@@ -72,3 +73,17 @@ async def test_a_version_that_knows_the_contract_is_not_restarted_for_it(
     await site.ensured(PLAIN)
     for each in (sections, PLAIN, sections):
         assert not await site.ensured(each)
+
+
+async def test_a_transformer_that_knows_no_withdrawn_versions_is_replaced_for_further_ones() -> (
+    None
+):
+    site = Site(labels.EXPERIMENTS)
+    arms = {"weight": 20, "arms": [{"version": "movies-4567cdef"}]}
+    several = MEASURED | {"experiment": PLAN | arms}
+    await site.ensured(PLAIN)
+    site.age("1")
+    assert not await site.ensured(MEASURED), "it knows the experiments of two versions"
+    assert await site.ensured(several)
+    assert site.known() == "2"
+    assert not await site.ensured(several)

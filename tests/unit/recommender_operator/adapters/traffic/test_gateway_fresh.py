@@ -118,3 +118,14 @@ async def test_a_failure_that_says_nothing_about_its_objects_ends_the_look(
     kube.fault = lambda *_: error
     with pytest.raises(KubeError):
         await GatewayTraffic(kube, OPTIONS).ensure(subject(), FRESH)
+
+
+async def test_the_refusal_of_an_optional_version_is_remembered_and_ends_no_look() -> None:
+    kube = FakeKube()
+    traffic = GatewayTraffic(kube, OPTIONS)
+    kube.fault = lambda *_: KubeError("exceeded quota", status=403)
+    await traffic.ensure(subject(), NAME, optional=True)
+    with pytest.raises(KubeError):
+        await traffic.ensure(subject(), NAME)
+    kube.fault = lambda *_: None
+    assert (await traffic.observe(subject())).traffic.refused == {NAME: "exceeded quota"}

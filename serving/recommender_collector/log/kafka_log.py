@@ -1,0 +1,175 @@
+"""The end of a log in Kafka: events become durable in a topic of their model.
+
+The client is librdkafka, with a thread that serves its callbacks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient, ConfigResource
+
+from recommender_collector.domain.events import Line
+from recommender_collector.log.durability import NotDurable
+from recommender_collector.log.kafka_durability import REMEDY, fault
+from recommender_collector.log.kafka_settings import KafkaSettings
+from recommender_collector.log.port import LogUnavailable
+from recommender_collector.log.topic import partition_key
+
+logger = logging.getLogger(__name__)
+#: Until an append fails whose messages the brokers do not acknowledge.
+DELIVERY_SECONDS = 5.0
+#: Of the messages that wait for the brokers; with a full queue, appends fail.
+QUEUE_KILOBYTES = 65_536
+LOOK_SECONDS = 2.0
+POLL_SECONDS = 0.1
+#: The topic is missing or may not be used, which its owner has to change.
+_WRONG = (
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+)
+
+
+class KafkaLog:
+    """Appends to the topics of all models.
+
+    An append is acknowledged by all replicas in sync. Retries of the client keep order and make
+    no second message; those of senders do, and the relay leaves these out by their ids.
+    """
+
+    def __init__(self, settings: KafkaSettings, models: Collection[str]) -> None:
+        self._settings = settings
+        self._topics = {model: settings.topic(model) for model in models}
+        self._producer = self._connect()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._poll, name="kafka", daemon=True)
+        self._thread.start()
+
+    async def append(self, model: str, lines: Sequence[Line]) -> list[int]:
+        """Append the events; see `Appends`. The relay compares their ids, so none is returned."""
+        await self._send(model, [each.line for each in lines])
+        return []
+
+    async def append_erasure(self, model: str, line: bytes) -> None:
+        """Append an erasure; see `Appends`."""
+        await self._send(model, [line])
+
+    async def check(self, *, settings: bool) -> None:
+        """Look whether the brokers have the topics, and whether their settings are durable.
+
+        Raises:
+            LogUnavailable: the brokers do not answer.
+            NotDurable: a topic is missing, or would lose acknowledged events.
+        """
+        for topic in self._topics.values():
+            await asyncio.to_thread(self._check, topic, settings)
+
+    def close(self) -> None:
+        """Stop, when what waits is durable or has failed."""
+        self._producer.flush(DELIVERY_SECONDS)
+        self._stopped.set()
+        self._thread.join()
+
+    def _connect(self) -> Producer:
+        return Producer(
+            {
+                **self._settings.client(),
+                "acks": "all",
+                "enable.idempotence": True,
+                "partitioner": "murmur2_random",  # that of the clients in Java
+                "linger.ms": 1,
+                "delivery.timeout.ms": int(DELIVERY_SECONDS * 1000),
+                "queue.buffering.max.kbytes": QUEUE_KILOBYTES,
+                "error_cb": _tell,
+            },
+            logger=logging.getLogger("recommender_collector.kafka"),
+        )
+
+    async def _send(self, model: str, lines: Sequence[bytes]) -> None:
+        sent = _Sent(asyncio.get_running_loop(), len(lines))
+        producer, topic = self._producer, self._topics[model]
+        try:
+            for line in lines:
+                producer.produce(topic, line, partition_key(line), on_delivery=sent.delivered)
+        except BufferError:
+            raise LogUnavailable("too many events wait for Kafka") from None
+        except KafkaException as error:
+            self._replace(producer, error.args[0])
+            raise LogUnavailable(_text(error.args[0])) from None
+        failure = await sent.error
+        if failure is not None:
+            self._replace(producer, failure)
+            raise LogUnavailable(_text(failure))
+
+    def _replace(self, producer: Producer, error: KafkaError) -> None:
+        """Connect anew after an error that the client does not get over."""
+        if error.fatal() or error.code() == KafkaError._FATAL:
+            logger.error("the client of Kafka is started again: %s", _text(error))
+            if producer is self._producer:
+                self._producer = self._connect()
+
+    def _poll(self) -> None:
+        while not self._stopped.is_set():
+            self._producer.poll(POLL_SECONDS)
+
+    def _check(self, topic: str, settings: bool) -> None:
+        try:
+            found = self._producer.list_topics(topic, timeout=LOOK_SECONDS).topics[topic]
+            if found.error is not None:
+                raise KafkaException(found.error)
+            if settings and not self._settings.durable:
+                replicas = min(len(each.replicas) for each in found.partitions.values())
+                if problem := fault(topic, self._described(topic), replicas):
+                    raise NotDurable(problem)
+        except KafkaException as error:
+            raise _explained(topic, error.args[0]) from None
+
+    def _described(self, topic: str) -> dict[str, str | None]:
+        admin = AdminClient(dict(self._settings.client()))
+        resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+        (found,) = admin.describe_configs([resource], request_timeout=LOOK_SECONDS).values()
+        return {name: entry.value for name, entry in found.result().items()}
+
+
+class _Sent:
+    """The delivery of the messages of one append; `error` is the first one, or None."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, messages: int) -> None:
+        self.error: asyncio.Future[KafkaError | None] = loop.create_future()
+        self._loop = loop
+        self._left = messages
+        self._first: KafkaError | None = None
+
+    def delivered(self, error: KafkaError | None, _: Any) -> None:
+        """Count a message; called by the thread of the client."""
+        self._left -= 1
+        self._first = self._first or error
+        if self._left == 0:
+            self._loop.call_soon_threadsafe(self._finish)
+
+    def _finish(self) -> None:
+        if not self.error.done():  # the append may be cancelled
+            self.error.set_result(self._first)
+
+
+def _explained(topic: str, error: KafkaError) -> Exception:
+    if error.code() in _WRONG:
+        return NotDurable(f"topic {topic}: {error.str()}: create it, and let the collector use it")
+    if error.code() in (KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError._AUTHENTICATION):
+        said = f"topic {topic} does not show its settings"
+        return NotDurable(f"{said}: let the collector describe them, {REMEDY}")
+    return LogUnavailable(_text(error))
+
+
+def _text(error: KafkaError) -> str:
+    return f"Kafka does not answer ({error.name()})"
+
+
+def _tell(error: KafkaError) -> None:
+    logger.debug("Kafka: %s", error)

@@ -1,0 +1,93 @@
+"""A topic of Kafka as the relay reads it. The client is librdkafka."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from recommender_collector.log.kafka_settings import KafkaSettings
+from recommender_collector.log.port import LogUnavailable
+from recommender_collector.log.topic import MOST_MESSAGES, Bounds, Message
+
+logger = logging.getLogger(__name__)
+LOOK_SECONDS = 2.0
+FETCHED_KILOBYTES = 16_384  # that the client holds for the next reads
+
+
+class KafkaTopic:
+    """The topic of one model, read from offsets that others keep: no group, so no rebalance."""
+
+    def __init__(self, settings: KafkaSettings, model: str) -> None:
+        self.name = settings.topic(model)
+        options: dict[str, Any] = {
+            **settings.client(),
+            "group.id": f"{self.name}.writer",  # which the client demands
+            "enable.auto.commit": False,
+            "auto.offset.reset": "error",  # never a step over what was not read
+            "queued.max.messages.kbytes": FETCHED_KILOBYTES,
+            "fetch.error.backoff.ms": 100,
+            "error_cb": _tell,
+        }
+        own = logging.getLogger("recommender_collector.kafka")
+        self._consumer = Consumer(options, logger=own)
+        # A broker answers the requests of a connection in turn, and those for messages wait up to
+        # half a second for some. Each look would wait for them, once for each partition.
+        self._looker = Consumer(options, logger=own)
+
+    def bounds(self) -> dict[int, Bounds]:
+        """Return the bounds of each partition; see `Topic`."""
+        with _translated():
+            found = self._looker.list_topics(self.name, timeout=LOOK_SECONDS).topics[self.name]
+            if found.error is not None:
+                raise KafkaException(found.error)
+            return {number: self._of(number) for number in found.partitions}
+
+    def start(self, offsets: Mapping[int, int]) -> None:
+        """Read on from these offsets; see `Topic`."""
+        with _translated():
+            self._consumer.assign(
+                [TopicPartition(self.name, number, offset) for number, offset in offsets.items()]
+            )
+
+    def read(self, seconds: float) -> list[Message]:
+        """Return messages; see `Topic`."""
+        with _translated():
+            # `consume` with a time to wait would wait for the last one.
+            first = self._consumer.poll(seconds)
+            if first is None:
+                return []
+            found = [first, *self._consumer.consume(MOST_MESSAGES - 1, timeout=0)]
+            for each in found:
+                if each.error() is not None:
+                    raise KafkaException(each.error())
+            return [_message(each) for each in found]
+
+    def close(self) -> None:
+        """Leave the brokers."""
+        self._consumer.close()
+        self._looker.close()
+
+    def _of(self, number: int) -> Bounds:
+        partition = TopicPartition(self.name, number)
+        low, high = self._looker.get_watermark_offsets(partition, timeout=LOOK_SECONDS)
+        return Bounds(low, high)
+
+
+def _message(given: Any) -> Message:
+    return Message(given.partition(), given.offset(), given.timestamp()[1], given.value())
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except KafkaException as error:
+        raise LogUnavailable(f"Kafka: {error.args[0].str()}") from None
+
+
+def _tell(error: KafkaError) -> None:
+    logger.debug("Kafka: %s", error)

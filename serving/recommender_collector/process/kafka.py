@@ -1,0 +1,51 @@
+"""Build the parts that need the client of Kafka, which is imported only for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from redis.asyncio import Redis
+
+from recommender_collector.log.kafka_settings import KafkaSettings
+from recommender_collector.log.relayed import Relayed
+from recommender_collector.metrics import WriterMetrics
+from recommender_collector.process.settings import SettingsError
+from recommender_collector.writers.relay import Relay
+
+if TYPE_CHECKING:
+    from recommender_collector.log.kafka_log import KafkaLog
+
+MISSING = (
+    "RECOMMENDER_KAFKA_BROKERS needs the client of Kafka: install recommender-operator[kafka], or "
+    "build the image with --build-arg EXTRAS='--extra kafka'"
+)
+
+
+def log(settings: KafkaSettings, ages: Mapping[str, int]) -> KafkaLog:
+    """Return the end of the log at which events arrive.
+
+    Raises:
+        SettingsError: the client is not installed.
+    """
+    try:
+        from recommender_collector.log.kafka_log import KafkaLog
+    except ImportError:
+        raise SettingsError(MISSING) from None
+    return KafkaLog(settings, ages)
+
+
+def relays(
+    settings: KafkaSettings, redis: Redis, ages: Mapping[str, int], metrics: WriterMetrics
+) -> dict[str, Relay]:
+    """Return the relay of each model.
+
+    Raises:
+        SettingsError: the client is not installed.
+    """
+    try:
+        from recommender_collector.log.kafka_topic import KafkaTopic
+    except ImportError:
+        raise SettingsError(MISSING) from None
+    relayed = Relayed(redis, ages)
+    return {name: Relay(KafkaTopic(settings, name), relayed, name, metrics) for name in ages}

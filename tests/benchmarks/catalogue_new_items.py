@@ -1,0 +1,246 @@
+"""New items in the lists of a large catalogue: whether candidates and answers ever have one.
+
+A generated shop whose items are three tenths created during the log. Models are fitted on the days
+before the test days, and the graph is exported with what was known when these began; then it is
+asked for a list by users of the test days, at their end. So it knows the columns of the items that
+were created meanwhile, and no event of them. New are the items without an event.
+
+Each form of the first stage is asked twice, without and with candidates kept for new items: as
+where users chose the labelled items by themselves, as where these were shown to them (ADR 0065),
+and with pages of items. The gain of an item is its true odds of a click, so that no chance of a
+click decides.
+
+- `share_candidates`, `share_top`: of new items among the candidates and the ten of a list.
+- `reached`: share of the ten new items with the largest true odds that are candidates.
+- `ndcg_new`: NDCG@10 where the gain of all other items is 0: held-out requests whose answer is a
+  new item, in the full catalogue. `ndcg_all`: where all items have their gain.
+- `random`: lists of random items. `one_random`, `one_best`: the list without the new source, whose
+  last place has a random new item, or the one with the largest true odds.
+
+The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from recommender_training.common.arrays import Bools, Doubles, Ints
+from recommender_training.config.lists import ItemIndex
+from recommender_training.config.training import Retrieval
+from recommender_training.evaluation import ranking
+from recommender_training.export import build, parity
+from recommender_training.export.build import Knowledge
+from recommender_training.export.ranker import RankerServing
+from recommender_training.export.request import read_session
+from recommender_training.features import assembly
+from recommender_training.features.state import State
+from recommender_training.fitted.paging import Sample
+from recommender_training.fitted.retrieval import SHOWN_ITEMS
+from recommender_training.models import item_pages, item_weights
+from recommender_training.samples import shop
+from recommender_training.samples.shop_settings import Settings
+from recommender_training.samples.shop_world import DAY_MS, START_MS, World
+from tests.benchmarks import schema
+from tests.benchmarks.machine import machine
+from tests.benchmarks.schema_new_items import (
+    TOP_K,
+    ndcg_of,
+    ndcg_of_chance,
+    requests_at,
+    true_odds,
+)
+
+THREADS = 1
+#: A page in so many is read: enough to see what pages leave out.
+READ_ONE_IN = 8
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The requests, and the truth about them."""
+
+    requests: list[ranking.Request]
+    gain: Doubles  # [R, I]
+    new: Bools  # [I]
+
+    @property
+    def of_new(self) -> Doubles:
+        """[R, I] the gain of new items alone."""
+        return self.gain * self.new
+
+
+@dataclass(frozen=True)
+class Lists:
+    """What a graph answers."""
+
+    candidates: Ints  # [R, C]
+    top: Ints  # [R, K]
+
+
+def run(folder: Path, settings: Settings, seed: int) -> dict[str, Any]:
+    """One shop: figures of each form of the first stage."""
+    shop.write(folder, settings, seed)
+    model = schema.train(folder, seed, shop.mapping(), settings.days, Retrieval.BOTH)
+    world, known = World.of(settings, seed), knowledge(model)
+    asked = truth(model, folder, world, known)
+    found = {name: figures(model, each, asked) for name, each in forms(model, known)}
+    plain = lists_of(model, without_source(known), asked)
+    return {
+        "seed": seed,
+        "items": known.data.items.count,
+        "new_items": int(asked.new.sum()),
+        "requests": len(asked.requests),
+        "mean_events": round(float(known.state.counts.events.mean()), 1),
+        "random": {
+            "ndcg_new": round(float(ndcg_of_chance(asked.of_new).mean()), 4),
+            "ndcg_all": round(float(ndcg_of_chance(asked.gain).mean()), 4),
+        },
+        **{name: scored(top, asked) for name, top in insertions(plain.top, asked)},
+        **found,
+    }
+
+
+def knowledge(model: schema.Trained) -> Knowledge:
+    """What the graph knows at the start of the test days, and the newest table of items."""
+    prepared, data = model.prepared, model.prepared.data
+    start = int(data.events.time[prepared.split.test[0]])
+    state = State.at(data, start, prepared.constants.groups)
+    sources = model.bundle.sources
+    form = sources.plan.weights
+    assert form is not None
+    weights = item_weights.fit(data, data.events.time < start, form)
+    return Knowledge(data, prepared.constants, state, weights, prepared.history_length, sources)
+
+
+def truth(model: schema.Trained, folder: Path, world: World, known: Knowledge) -> Asked:
+    """The requests at the end of the test days, and the true odds of every item."""
+    end = (START_MS + world.settings.days * DAY_MS) // 1000
+    requests = requests_at(known.data, model.prepared, end)
+    users, items = schema.places_in_world(folder, known.data)
+    asking = np.array([each.user for each in requests], dtype=np.int64)
+    gain = true_odds(world, users[asking], items, end)
+    return Asked(requests, gain, known.state.counts.events == 0)
+
+
+def without_source(known: Knowledge) -> Knowledge:
+    """The same without candidates that are kept for new items."""
+    plan = replace(known.sources.plan, for_new=0)
+    return replace(known, sources=replace(known.sources, plan=plan))
+
+
+def forms(model: schema.Trained, known: Knowledge) -> Iterator[tuple[str, Knowledge]]:
+    """Each form of the first stage, without and with the source of new items."""
+    shown = replace(known, sources=replace(known.sources, order_weight=SHOWN_ITEMS))
+    for name, form in (("chosen", known), ("shown", shown), ("pages", paged(model, known))):
+        yield f"{name}_without", without_source(form)
+        yield f"{name}_with", form
+
+
+def paged(model: schema.Trained, known: Knowledge) -> Knowledge:
+    """The same with pages, of which a part is read."""
+    sources, end = known.sources, int(known.data.events.time[-1])
+    task = ranking.reveal_half(
+        known.data, model.prepared.split.validation, model.prepared.history_length
+    )
+    batch = ranking.together(known.data, task.requests, known.history_length)
+    inputs = assembly.of_requests(known.data, known.constants, batch)
+    items = sources.item_vectors()
+    sample = Sample(
+        items[1:].numpy(),
+        sources.standing(known.state.counts),
+        sources.request_vectors(inputs, items)[None],
+    )
+    pages = item_pages.arrange(sample.vectors, sample.standing, sample.requests[0], end)
+    pages = replace(pages, read=max(10, pages.count // READ_ONE_IN))
+    plan = replace(sources.plan, index=ItemIndex.APPROXIMATE)
+    return replace(known, sources=replace(sources, plan=plan, pages=pages))
+
+
+def figures(model: schema.Trained, known: Knowledge, asked: Asked) -> dict[str, float]:
+    """Of one form."""
+    found = lists_of(model, known, asked)
+    best = np.argsort(-asked.of_new, axis=1)[:, :TOP_K]
+    reached = [np.isin(a, b).mean() for a, b in zip(best, found.candidates, strict=True)]
+    return {
+        "share_candidates": round(float(asked.new[found.candidates].mean()), 4),
+        "share_top": round(float(asked.new[found.top].mean()), 4),
+        "reached": round(float(np.mean(reached)), 4),
+        **scored(found.top, asked),
+    }
+
+
+def scored(top: Ints, asked: Asked) -> dict[str, float]:
+    """NDCG of lists [R, K]."""
+    return {
+        "ndcg_new": round(float(ndcg_of(top, asked.of_new).mean()), 4),
+        "ndcg_all": round(float(ndcg_of(top, asked.gain).mean()), 4),
+    }
+
+
+def insertions(top: Ints, asked: Asked) -> Iterator[tuple[str, Ints]]:
+    """The lists [R, K] with a new item at their last place."""
+    random, new = np.random.default_rng(0), np.flatnonzero(asked.new)
+    for name, item in (
+        ("one_random", random.choice(new, len(top))),
+        ("one_best", asked.of_new.argmax(1)),
+    ):
+        yield name, np.c_[top[:, :-1], item]
+
+
+def lists_of(model: schema.Trained, known: Knowledge, asked: Asked) -> Lists:
+    """What the exported graph answers to each request."""
+    assert model.bundle.deep is not None
+    graph = build.ranker_module(model.bundle.deep, known, model.bundle.deep_calibration)
+    ids, candidates, top = known.data.items.ids, [], []
+    for request in asked.requests:
+        tensors = parity._request(known, request)
+        with torch.inference_mode():
+            candidates.append(candidates_of(graph, tensors))
+            served, _ = graph(*tensors, torch.tensor([[TOP_K]]))
+        top.append(np.searchsorted(ids, served[0].numpy()))
+    return Lists(np.array(candidates), np.array(top))
+
+
+def candidates_of(graph: RankerServing, tensors: tuple[torch.Tensor, ...]) -> Ints:
+    """[C] rows of the items that the graph scores for one request."""
+    user, features, items, times, values, now = tensors
+    _, side = graph.read_user(user, features, now)
+    seen, _ = read_session(graph.item_ids, items, times, now)
+    rows, _ = graph.shortlisted(graph.last_events(items, times, values, now), seen, side, now)
+    return np.asarray(rows[0].numpy(), dtype=np.int64)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=120_000)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[17])
+    arguments = parser.parse_args()
+    settings = Settings(
+        users=5_000, impressions=arguments.rows, positive_rate=0.01, new_item_share=0.3
+    )
+    told = []
+    for seed in arguments.seeds:
+        with tempfile.TemporaryDirectory() as folder, threadpool_limits(limits=THREADS):
+            told.append(run(Path(folder), settings, seed))
+    result = {
+        "benchmark": "catalogue_new_items",
+        "seeds": told,
+        "peak_rss_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+        "machine": machine(),
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

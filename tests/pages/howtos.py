@@ -1,0 +1,108 @@
+"""The how-to pages: which of their commands a test executes, and where the others run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.pages import blocks
+from tests.pages.statements import statements
+
+#: Pages whose commands `tests/integration/test_how_tos.py` executes, in the order of the page.
+PAGES = (
+    "install", "rollback", "upgrade", "backup", "troubleshooting", "gpu-nodes", "console",
+    "security", "operations", "closed-loop", "own-columns", "notifications",
+)  # fmt: skip
+#: Pages with commands that other tests cover.
+OTHERS = {
+    "tutorial": "tests/e2e/test_tutorial.py",
+    "events": "tests/integration/collector/test_collector.py",
+    "requests": "tests/unit/pages/test_blocks.py",
+    "serving": "tests/unit/pages/test_blocks.py",
+    "training": "tests/integration/training/test_training_cli.py",
+}
+_NO_KUBELET = "no kubelet runs there"
+_IMAGES = "builds and pushes images"
+#: Statements by page and start, and why they are not executed there, with where else they run.
+ELSEWHERE = {
+    ("troubleshooting", "kubectl -n NAMESPACE patch scaledobject"):
+        "KEDA's CRD is not there; tests/unit/pages/test_blocks.py reads the command",
+    ("gpu-nodes", "docker build -f training/torch.Dockerfile"):
+        f"{_IMAGES}, 5 GB with CUDA; tests/unit/pages/test_blocks.py reads the command",
+    ("gpu-nodes", "docker build -f training/Dockerfile"):
+        f"{_IMAGES}; tests/unit/test_tutorial.py compares the same build",
+    ("gpu-nodes", "docker push"): f"{_IMAGES}; tests/unit/pages/test_blocks.py reads the command",
+    ("gpu-nodes", "kubectl logs"): f"{_NO_KUBELET}; tests/scenario/collecting.py reads logs",
+    ("console", "kubectl -n recommender-system port-forward"):
+        f"{_NO_KUBELET}; tests/integration/test_console.py opens the console itself",
+    ("console", "kubectl logs job/report"):
+        f"{_NO_KUBELET}; tests/unit/test_report_job.py runs the command of the Job",
+    ("operations", "pip install"): "installs packages; tests/unit/test_project.py builds them",
+    ("operations", "make krew"): "tests/integration/test_krew_install.py",
+    ("operations", "kubectl krew install"): "tests/integration/test_krew_install.py",
+    ("own-columns", "pip install"): "installs packages; tests/unit/test_project.py builds them",
+    ("own-columns", "recommender-training init"):
+        "needs the reader's files; tests/unit/recommender_training/ingestion/test_propose.py",
+    ("own-columns", "recommender-training check"):
+        "needs the reader's files; tests/integration/training/test_training_cli.py",
+    ("closed-loop", "kubectl -n recommender-system port-forward"):
+        f"{_NO_KUBELET}; tests/demo/parts.py",
+    ("closed-loop", "curl -s http://localhost:8081/v1/events"):
+        "nothing listens without a port-forward; tests/integration/collector",
+    ("closed-loop", "kubectl -n rehearsal port-forward"): f"{_NO_KUBELET}; tests/demo/parts.py",
+    ("closed-loop", "kubectl -n rehearsal wait"):
+        "no operator of the rehearsal runs; the same for `shop` above, and tests/demo",
+    ("closed-loop", "recommender-simulate"): "needs pods that answer; tests/scenario/loop.py",
+    ("closed-loop", "sleep 30"): "waits for the writer, which does not run; tests/demo",
+    ("closed-loop", "export GATEWAY_URL="): "is for recommender-simulate; tests/scenario/loop.py",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Script:
+    """What is executed of a block, and its place."""
+
+    where: str
+    statements: tuple[str, ...]
+
+
+def pages_with_commands() -> set[str]:
+    """Return the names of the pages in `docs` that have commands."""
+    return {name for block in blocks.of("sh") if (name := _name(block.page))}
+
+
+def scripts(page: str) -> list[Script]:
+    """Return what is executed of each block of a page; blocks of which nothing is are omitted."""
+    shown = [block for block in blocks.of("sh") if _name(block.page) == page]
+    found = [
+        Script(
+            str(block), tuple(each for each in statements(block.text) if not _named(page, each))
+        )
+        for block in shown
+    ]
+    return [script for script in found if script.statements]
+
+
+def unused() -> list[tuple[str, str]]:
+    """Return the entries of the list that no page has any more."""
+    shown = {(_name(b.page), each) for b in blocks.of("sh") for each in statements(b.text)}
+    return [
+        (page, start)
+        for page, start in ELSEWHERE
+        if not any(where == page and text.startswith(start) for where, text in shown)
+    ]
+
+
+def _named(page: str, statement: str) -> bool:
+    return any(page == at and statement.startswith(start) for at, start in ELSEWHERE)
+
+
+def _name(page: str) -> str:
+    folder, _, file = page.rpartition("/")
+    return file.removesuffix(".md") if folder == "docs" else ""
+
+
+def named_tests() -> Iterator[str]:
+    """Yield the paths that the lists name."""
+    for reason in (*ELSEWHERE.values(), *OTHERS.values()):
+        yield from (word.rstrip(";,") for word in reason.split() if word.startswith("tests/"))

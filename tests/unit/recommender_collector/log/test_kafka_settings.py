@@ -1,0 +1,81 @@
+"""Where Kafka is, and which of its topics keep what they acknowledge."""
+
+from __future__ import annotations
+
+import pytest
+
+from recommender_collector.log.kafka_durability import fault
+from recommender_collector.log.kafka_settings import PREFIX, parse
+
+BROKERS = {"BROKERS": "kafka-0:9092,kafka-1:9093"}
+SIGNED = {
+    **BROKERS, "PROTOCOL": "SASL_SSL", "MECHANISM": "PLAIN", "USER": "shop", "PASSWORD": "pa55",
+}  # fmt: skip
+GOOD = {
+    "cleanup.policy": "delete", "min.insync.replicas": "2",
+    "unclean.leader.election.enable": "false",
+}  # fmt: skip
+
+
+def _environ(**given: str) -> dict[str, str]:
+    return {PREFIX + name: value for name, value in given.items()}
+
+
+def test_without_brokers_the_log_is_not_in_kafka() -> None:
+    assert parse({}) is None
+    assert parse(_environ(TOPIC="events")) is None
+
+
+def test_a_client_signs_in_as_it_is_told_and_shows_no_password() -> None:
+    found = parse(_environ(**SIGNED, CA="/ca.crt"))
+    assert found is not None
+    client = found.client()
+    assert client["bootstrap.servers"] == "kafka-0:9092,kafka-1:9093"
+    assert (client["sasl.username"], client["sasl.password"]) == ("shop", "pa55")
+    assert client["ssl.ca.location"] == "/ca.crt"
+    assert found.topic("shop") == "recommender-events.shop"
+    assert "pa55" not in repr(found)
+    plain = parse(_environ(**BROKERS, PASSWORD="pa55"))
+    assert plain is not None
+    assert not any(name.startswith(("sasl", "ssl")) for name in plain.client())
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"BROKERS": "kafka"}, "BROKERS"),
+        ({"BROKERS": "kafka:9092,"}, "BROKERS"),
+        ({"TOPIC": "a b"}, "TOPIC"),
+        ({"PROTOCOL": "TLS"}, "PROTOCOL"),
+        ({"MECHANISM": "GSSAPI"}, "MECHANISM"),
+        ({"USER": ""}, "USER"),
+        ({"PASSWORD": ""}, "PASSWORD"),
+        ({"DURABLE": "maybe"}, "DURABLE"),
+    ],
+)
+def test_a_wrong_variable_is_named(changed: dict[str, str], named: str) -> None:
+    with pytest.raises(ValueError, match=PREFIX + named) as caught:
+        parse(_environ(**{**SIGNED, **changed}))
+    assert "pa55" not in str(caught.value)
+
+
+def test_a_topic_that_two_brokers_must_have_is_durable() -> None:
+    assert fault("t", GOOD, 3) is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "replicas", "said"),
+    [
+        ({"cleanup.policy": "compact"}, 3, "cleanup.policy"),
+        ({"min.insync.replicas": "1"}, 3, "min.insync.replicas 1"),
+        ({}, 1, "1 replicas"),
+        ({"unclean.leader.election.enable": "true"}, 3, "unclean"),
+    ],
+)
+def test_a_topic_that_may_lose_events_is_named_with_the_remedy(
+    changed: dict[str, str], replicas: int, said: str
+) -> None:
+    found = fault("t", {**GOOD, **changed}, replicas)
+    assert found is not None
+    assert said in found
+    assert "set" in found

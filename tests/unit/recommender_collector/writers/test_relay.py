@@ -1,0 +1,253 @@
+"""Messages of Kafka get into the log in Redis once each, whatever fails in between."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+
+from recommender_collector.domain.events import Line
+from recommender_collector.log.port import LogBusy, LogUnavailable
+from recommender_collector.log.topic import MOST_MESSAGES, Bounds, Message
+from recommender_collector.metrics import Target, WriterMetrics
+from recommender_collector.writers.relay import Relay, first, runs
+
+PARTITIONS = 3
+TOPIC = "events.shop"
+
+
+class MemoryTopic:
+    """A topic whose reads fail by chance. A partition may have lost its first messages."""
+
+    name = TOPIC
+
+    def __init__(self, fails: random.Random | None = None) -> None:
+        self.messages: list[list[Message]] = [[] for _ in range(PARTITIONS)]
+        self.low = [0] * PARTITIONS
+        self._fails = fails
+        self._at: dict[int, int] = {}
+
+    def put(self, partition: int, value: bytes | None) -> None:
+        own = self.messages[partition]
+        own.append(Message(partition, len(own), 1_000 + sum(map(len, self.messages)), value))
+
+    def bounds(self) -> dict[int, Bounds]:
+        self._fail()
+        return {n: Bounds(self.low[n], len(own)) for n, own in enumerate(self.messages)}
+
+    def start(self, offsets: Mapping[int, int]) -> None:
+        self._fail()
+        self._at = dict(offsets)
+
+    def read(self, seconds: float) -> list[Message]:
+        found = []
+        for number, start in self._at.items():
+            found += self.messages[number][start : start + 2]
+            self._at[number] = start + 2
+        self._fail()  # after the position has moved
+        return found[:MOST_MESSAGES]
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _fail(self) -> None:
+        if self._fails is not None and self._fails.random() < 0.2:
+            raise LogUnavailable("gone")
+
+
+class MemoryOffsets:
+    """The log in Redis: what was appended, and the offsets; another relay may be faster."""
+
+    def __init__(self, fails: random.Random | None = None) -> None:
+        self.lines: list[bytes] = []
+        self.stored: dict[str, int] = {}
+        self.through: list[int] = []
+        self.now = 5_000
+        self.full = False
+        self._known: set[bytes] = set()
+        self._fails = fails
+
+    async def offsets(self, model: str, topic: str) -> dict[int, int]:
+        return {int(name.rpartition(" ")[2]): at for name, at in self.stored.items()}
+
+    async def append(
+        self,
+        model: str,
+        partition: str,
+        before: int | None,
+        after: int,
+        at: int,
+        lines: Sequence[Line],
+    ) -> int | None:
+        if self.stored.get(partition) != before:
+            return None
+        if self._fails is not None and self._fails.random() < 0.2:
+            raise LogUnavailable("gone")
+        fresh = []
+        for each in lines:
+            if each.digest not in self._known:
+                self._known.add(each.digest)
+                fresh.append(each.line)
+        self.lines += fresh
+        self.stored[partition] = after
+        if self._fails is not None and self._fails.random() < 0.2:
+            raise LogUnavailable("the answer is lost")
+        return len(lines) - len(fresh)
+
+    async def look(self) -> int:
+        if self.full:
+            raise LogBusy("full")
+        return self.now
+
+    async def mark(self, model: str, through: int) -> None:
+        self.through.append(through)
+
+
+def event(id_: str, user: str = "ada") -> bytes:
+    return f'[1,"{id_}","click","{user}",["tea"],1000,null,null,null,null,null]'.encode()
+
+
+def _relay(topic: MemoryTopic, log: MemoryOffsets) -> tuple[Relay, CollectorRegistry]:
+    registry = CollectorRegistry()
+    metrics = WriterMetrics(registry, ["shop"], tuple(Target))
+    ticks = iter(range(10**9))
+    return Relay(topic, log, "shop", metrics, lambda: float(next(ticks))), registry
+
+
+async def _steps(*relays: Relay, count: int = 30) -> None:
+    for _ in range(count):
+        for relay in relays:
+            try:
+                await relay.step(0)
+            except (LogUnavailable, LogBusy):
+                continue
+
+
+@given(st.integers(0, 2**32), st.lists(st.tuples(st.integers(0, 2), st.integers(0, 30))))
+async def test_each_event_is_taken_once_and_in_order_whatever_fails(
+    seed: int, sent: list[tuple[int, int]]
+) -> None:
+    choice = random.Random(seed)
+    topic, log = MemoryTopic(choice), MemoryOffsets(choice)
+    relays = [_relay(topic, log)[0] for _ in range(2)]
+    expected: dict[int, list[bytes]] = {0: [], 1: [], 2: []}
+    for partition, number in sent:
+        line = event(f"{partition}-{number}")
+        topic.put(partition, line)
+        if line not in expected[partition]:
+            expected[partition].append(line)
+    ends = {f"{TOPIC} {n}": len(own) for n, own in enumerate(topic.messages) if own}
+    for _ in range(500):
+        if log.stored == ends:
+            break
+        await _steps(*relays, count=1)
+    for partition, lines in expected.items():
+        own = [line for line in log.lines if line.startswith(f'[1,"{partition}-'.encode())]
+        assert own == lines
+    assert len(log.lines) == sum(map(len, expected.values()))
+
+
+async def test_two_erasures_of_a_user_are_both_in_the_log() -> None:
+    topic, log = MemoryTopic(), MemoryOffsets()
+    erasure = b'[1,"erase","ada"]'
+    for line in (event("a"), erasure, event("b"), erasure):
+        topic.put(0, line)
+    await _steps(_relay(topic, log)[0])
+    assert log.lines == [event("a"), erasure, event("b"), erasure]
+
+
+@pytest.mark.parametrize("value", [None, b"", b"junk\nmore", b"[1]", b'{"a":1}', b"\xff"])
+async def test_what_is_no_event_is_one_line_for_the_quarantine(value: bytes | None) -> None:
+    topic, log = MemoryTopic(), MemoryOffsets()
+    topic.put(0, value)
+    topic.put(0, value)
+    topic.put(0, event("a"))
+    await _steps(_relay(topic, log)[0])
+    assert len(log.lines) == 3
+    assert log.lines[-1] == event("a")
+    assert not any(b"\n" in line or not line for line in log.lines)
+
+
+async def test_messages_that_the_retention_removed_are_told_once() -> None:
+    topic, log = MemoryTopic(), MemoryOffsets()
+    for number in range(5):
+        topic.put(1, event(f"a{number}"))
+    log.stored[f"{TOPIC} 1"] = 1
+    topic.low[1] = 3
+    relay, registry = _relay(topic, log)
+    topic.messages[1], rest = topic.messages[1][:3], topic.messages[1][3:]
+    await _steps(relay)
+    again, _ = _relay(topic, log)
+    topic.messages[1] += rest
+    await _steps(relay, again)
+    labels = {"model": "shop"}
+    assert registry.get_sample_value("recommender_writer_lost_messages_total", labels) == 2
+    assert log.lines == [event("a3"), event("a4")]
+
+
+async def test_a_topic_that_was_made_anew_is_not_read_from_its_start() -> None:
+    topic, log = MemoryTopic(), MemoryOffsets()
+    topic.put(0, event("a"))
+    log.stored[f"{TOPIC} 0"] = 7
+    relay, _ = _relay(topic, log)
+    with pytest.raises(LogUnavailable, match="another name"):
+        await relay.step(0)
+    assert log.lines == []
+
+
+async def test_a_full_store_leaves_the_messages_in_kafka() -> None:
+    topic, log = MemoryTopic(), MemoryOffsets()
+    topic.put(0, event("a"))
+    log.full = True
+    relay, _ = _relay(topic, log)
+    with pytest.raises(LogBusy):
+        await relay.step(0)
+    assert log.lines == []
+    log.full = False
+    await _steps(relay)
+    assert log.lines == [event("a")]
+
+
+async def test_a_time_is_marked_when_all_acknowledged_before_it_is_in_the_log() -> None:
+    topic, log = MemoryTopic(), MemoryOffsets()
+    for number in range(6):
+        topic.put(0, event(f"a{number}"))
+    relay, registry = _relay(topic, log)
+    for _ in range(2):
+        await relay.step(0)
+        assert log.through == []
+    log.now = 9_000
+    await relay.step(0)
+    assert log.through == [5_000]
+    await relay.step(0)
+    assert log.through[-1] == 9_000
+    labels = {"model": "shop"}
+    assert registry.get_sample_value("recommender_writer_unread_messages", labels) == 0
+
+
+async def test_a_new_partition_is_read_from_its_start() -> None:
+    topic, log = MemoryTopic(), MemoryOffsets()
+    relay, _ = _relay(topic, log)
+    await relay.step(0)
+    topic.messages.append([])
+    topic.low.append(0)
+    topic.put(PARTITIONS, event("new"))
+    await _steps(relay)
+    assert log.lines == [event("new")]
+
+
+def test_the_earliest_partition_comes_first_and_the_order_in_each_stays() -> None:
+    late, early = Message(0, 5, 900, b"x"), Message(1, 1, 100, b"y")
+    after = Message(1, 2, 50, b"z")  # by another clock
+    assert runs([late, early, after]) == [[early, after], [late]]
+
+
+@pytest.mark.parametrize(("stored", "expected"), [(None, 3), (2, 3), (3, 3), (7, 7), (9, 9)])
+def test_a_partition_is_read_from_what_is_stored_within_what_there_is(
+    stored: int | None, expected: int
+) -> None:
+    assert first("t 0", stored, Bounds(3, 9)) == expected

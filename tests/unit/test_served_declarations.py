@@ -1,0 +1,209 @@
+"""Exported graphs of any declaration, and the transformer over them, answer as the models do.
+
+From the request's JSON to the answer's: the transformer reads the declaration in vocabulary.json,
+codes what a request says and asks the exported graph. The expected answer takes the other way: the
+training package's own coding of the same values, and eager mode. Graphs are also asked directly,
+with numbers that no JSON has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from recommender_serving.artifact import loader
+from recommender_training.artifact import popularity_file
+from recommender_training.artifact.vocabulary import vocabulary
+from recommender_training.config.declaration import Declaration, Kind, Place
+from recommender_training.data.coding import Attribute
+from recommender_training.evaluation import ranking
+from recommender_training.statistics import calibration
+from tests.declared_models import (
+    EVENTS,
+    ITEMS,
+    LENGTH,
+    MODELS,
+    USERS,
+    Fitted,
+    answered,
+    bucket,
+    data_of,
+    declarations,
+    fitted,
+)
+from tests.effort import COSTLY
+from tests.served_graph import Graph
+from tests.unit.recommender_serving.serving_fakes import Parts
+from tests.unit.recommender_serving.serving_samples import numeric
+from tests.unit.recommender_serving.serving_served import Served
+
+#: Seconds since 1970 of the requests, later than all events.
+NOW = 2_000_000
+STRANGER = 999
+#: What a request may say of a feature: known and unknown values, and next to edges and limits.
+SAID = {
+    Kind.CATEGORICAL: st.sampled_from(["a", "b", "c", "never seen"]),
+    Kind.BOOLEAN: st.booleans(),
+    Kind.NUMERIC: st.sampled_from([-30, -9, 0, 0.1, 1, 9.5, 30]) | st.floats(-30, 30, width=32),
+    Kind.TIMESTAMP: st.integers(-30, 3).map(lambda millions: millions * 1_000_000),
+}
+#: Missing or unknown, out of limits both ways, what a float of 32 bits cannot hold, and in
+#: between.
+NUMBERS = st.sampled_from([math.nan, -31.0, 1e30, math.inf, 0.0, 1.0, 0.1, 9.5])
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """A request as JSON has it, and what it is in the data set."""
+
+    user: int
+    said: dict[str, Any]
+    session: list[int]  # rows of events, by time
+
+    def instance(self, own: Fitted) -> dict[str, Any]:
+        """The instance of a request in the format v1."""
+        data, events = own.data, own.data.events
+        place = {each.name: each.place for each in data.attributes}
+        stated: dict[str, dict[str, Any]] = {"user": {}, "context": {}}
+        for name, value in self.said.items():
+            stated["user" if place[name] is Place.USERS else "context"][name] = value
+        session = [
+            {
+                "item": int(data.items.ids[events.item[row]]),
+                "timestamp": int(events.time[row]),
+                "value": float(events.value[row]),
+            }
+            for row in self.session
+        ]
+        person = {"user_id": self.user, "timestamp": NOW, "top_n": ITEMS}
+        return {**person, "session": session, **{k: v for k, v in stated.items() if v}}
+
+
+def artifact(own: Fitted, folder: Path) -> loader.Artifact:
+    """What the transformer reads, written and loaded."""
+    files = {
+        "vocabulary": vocabulary(own.data, LENGTH),
+        "popularity": popularity_file.content(own.data, own.known.state.counts),
+        "manifest": {"schema": "recommender.dev/manifest/v1"},
+        "reference": {
+            "schema": "recommender.dev/reference/v1",
+            "sessions": 1,
+            "features": [numeric("top_score", [0.5], [1, 1])],
+        },
+    }
+    for name, content in files.items():
+        (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    return loader.load(folder)
+
+
+async def answers(own: Fitted, graph: torch.nn.Module, body: Any) -> list[dict[str, Any]]:
+    """What the transformer answers to each instance over a graph."""
+    with tempfile.TemporaryDirectory() as folder:
+        triton = Graph(graph)
+        parts = Parts(Path(folder), triton, triton, artifact=artifact(own, Path(folder)))
+        served = await Served.opened(Path(folder), parts)
+        async with served.http:
+            found = await served.http.post("/v1/models/recommender:predict", json=body)
+    assert found.status_code == 200, found.text
+    told: list[dict[str, Any]] = found.json()["predictions"]
+    return told
+
+
+def coded(attribute: Attribute, value: Any) -> float:
+    """What the tables of the training would have of a value."""
+    if isinstance(value, bool):
+        value = "true" if value else "false"
+    return (
+        math.nan
+        if value is None
+        else float(attribute.codes(pl.DataFrame({attribute.name: [value]}))[0])
+    )
+
+
+def expected(
+    own: Fitted, model: str, user: int, said: list[float], session: list[int]
+) -> dict[int, float]:
+    """The probability of every item that the session has not, in eager mode.
+
+    `said` are the numbers of the features of user and context; NaN for what is not said.
+    """
+    data, known = own.data, user != STRANGER
+    blank = np.full(data.context_width, np.nan, dtype=np.float32)
+    row = user - 1 if known else 0
+    stored = data.users.side[row].tolist() if known else [math.nan] * data.users.side.shape[1]
+    side = []
+    for each, now, before in zip(data.attributes, said, [*stored, *blank.tolist()], strict=True):
+        values = [v for v in (float(np.float32(now)), before, each.served) if not math.isnan(v)]
+        side.append(bucket(each, values[0] if values else math.nan, NOW))
+    events = np.array(session, dtype=np.int64)
+    inputs = own.inputs(ranking.Request(row, events, NOW, blank))
+    inputs = dataclasses.replace(
+        inputs,
+        side=torch.tensor([side] * ITEMS).reshape(ITEMS, len(side)).long(),
+        user=inputs.user if known else torch.zeros_like(inputs.user),
+    )
+    scores = calibration.probability(own.score(model, inputs))
+    seen = set(data.events.item[events].tolist())
+    return {
+        int(item): float(score)
+        for at, (item, score) in enumerate(zip(data.items.ids, scores, strict=True))
+        if at not in seen
+    }
+
+
+def agree(wanted: dict[int, float], items: list[int], scores: list[float]) -> None:
+    assert set(items) == set(wanted)
+    np.testing.assert_allclose(scores, [wanted[item] for item in items], atol=1e-5)
+
+
+@st.composite
+def requests(draw: st.DrawFn, own: Fitted) -> Asked:
+    said = {
+        each.name: draw(SAID[each.feature.kind])
+        for each in own.data.attributes
+        if each.feature.served_as is None and draw(st.booleans())
+    }
+    session = sorted(draw(st.sets(st.integers(0, EVENTS - 1), max_size=LENGTH)))
+    return Asked(draw(st.integers(1, USERS) | st.just(STRANGER)), said, session)
+
+
+#: A fit and two compilations an example: a failing one is not made smaller.
+@settings(COSTLY, phases=[Phase.explicit, Phase.generate])
+@given(declared=declarations(), seed=st.integers(0, 999), drawn=st.data())
+def test_graphs_and_the_transformer_answer_any_request_of_any_declaration_as_the_models_do(
+    declared: Declaration, seed: int, drawn: st.DataObject
+) -> None:
+    own = fitted(data_of(declared, seed))
+    users = st.integers(1, USERS)
+    numbers = [
+        [
+            drawn.draw(NUMBERS if each.banded else st.sampled_from([math.nan, 0.0, 1.0]))
+            for each in own.data.attributes
+        ]
+        for _ in range(3)
+    ]
+    every = [drawn.draw(requests(own)) for _ in range(6)]
+    body = {"instances": [each.instance(own) for each in every]}
+    for model in MODELS:
+        graph = own.graph(model)
+        for said in numbers:
+            user = drawn.draw(users)
+            ids, scores = answered(graph, user, said)
+            wanted = expected(own, model, user, said, [])
+            agree(wanted, ids[0].tolist(), scores[0].tolist())
+        for asked, told in zip(every, asyncio.run(answers(own, graph, body)), strict=True):
+            said = [coded(each, asked.said.get(each.name)) for each in own.data.attributes]
+            assert told["source"] == "model"
+            wanted = expected(own, model, asked.user, said, asked.session)
+            agree(wanted, told["items"], told["scores"])
