@@ -77,8 +77,8 @@ def test_the_collector_reads_what_an_event_says(event: UserEvent, kept: collecte
 def test_kinds_fields_and_limits_are_those_of_the_collector() -> None:
     assert [each.value for each in Kind] == [each.value for each in collected.Kind]
     names = {each.name for each in dataclasses.fields(UserEvent)}
-    # Only the serving path knows the experiments, what was predicted and what was drawn.
-    served = {"probabilities", "explored", *collected.Exposure._fields}
+    # Only the serving path knows experiments and holdout, what was predicted and what was drawn.
+    served = {"probabilities", "explored", "holdout", *collected.Exposure._fields}
     assert names | {"item", *served} == set(FIELDS)
     assert (MOST_EVENTS, MOST_BYTES) == (collector.MAX_EVENTS, MAX_BODY)
 
