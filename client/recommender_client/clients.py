@@ -99,7 +99,7 @@ class Client(Connected):
         Raises:
             InvalidQuery: the endpoint refuses the query.
             Unavailable: there is no answer within the deadline and the retries.
-            BadAnswer: the answer is not one of a recommender.
+            BadAnswer: the answer is not what a recommender answers.
         """
         return self.recommend_all([query], deadline=deadline, request_id=request_id)[0]
 

@@ -96,7 +96,7 @@ class EventClient(Connected):
         Raises:
             Undelivered: some are not acknowledged in time; it has them.
             InvalidEvents: the collector refuses a request as a whole.
-            BadReceipt: the answer is not one of a collector.
+            BadReceipt: the answer is not what a collector answers.
             Each has the `receipt` so far, and the `events` that are not acknowledged.
         """
         sending = _Sending(events, self._retries, self._deadline if deadline is None else deadline)

@@ -126,7 +126,7 @@ def recommendations(body: object, queries: Sequence[Query]) -> list[Recommendati
     """Read the body of an answer to these queries; unknown fields of newer servers are ignored.
 
     Raises:
-        BadAnswer: it is not one of the v1 protocol.
+        BadAnswer: it is not what the v1 protocol defines.
     """
     try:
         predictions = list(body["predictions"])  # type: ignore[index]
@@ -136,7 +136,7 @@ def recommendations(body: object, queries: Sequence[Query]) -> list[Recommendati
             )
         return list(map(_recommendation, predictions, queries))
     except (KeyError, TypeError) as error:
-        raise BadAnswer(f"the answer is not one of the v1 protocol: {error!r}") from error
+        raise BadAnswer(f"the answer is not of the v1 protocol: {error!r}") from error
 
 
 def _recommendation(given: Mapping[str, Any], query: Query) -> Recommendation:

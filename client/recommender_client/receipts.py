@@ -62,14 +62,14 @@ class InvalidEvents(_Unfinished):
 
 
 class BadReceipt(_Unfinished, BadAnswer):
-    """An answer that is not one of a collector; events of its request may be durable."""
+    """An answer that no collector gives; events of its request may be durable."""
 
 
 def receipt(body: object, events: Sequence[UserEvent]) -> Receipt:
     """Read the body of an answer to these events.
 
     Raises:
-        BadAnswer: it is not one of the collector.
+        BadAnswer: it is not what a collector answers.
     """
     try:
         found = Receipt(
@@ -78,7 +78,7 @@ def receipt(body: object, events: Sequence[UserEvent]) -> Receipt:
             tuple(_rejected(each, events) for each in body["rejected"]),  # type: ignore[index]
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise BadAnswer(f"the answer is not one of the collector: {error!r}") from error
+        raise BadAnswer(f"this is not what a collector answers: {error!r}") from error
     told = found.accepted + found.repeated + len(found.rejected)
     if told != len(events):
         raise BadAnswer(f"the answer reports {told} events, but {len(events)} were sent")

@@ -27,6 +27,7 @@ import numpy as np
 import tritonclient.grpc
 
 from recommender_serving.domain.experiments import bucket
+from tests.benchmarks.machine import machine
 from tests.benchmarks.transformer_overhead import (
     PREDICT,
     V1,
@@ -164,6 +165,7 @@ def main() -> None:
         failed = running.metric("transformer_experiment_disagreements_total")
         report["disagreements"] = failed
         report["copies"] = running.metric("transformer_copies_total", outcome="answered")
+    report["machine"] = machine()
     report["loadAverage"] = round(os.getloadavg()[0], 1)
     print(json.dumps(report, indent=1))
     print(json.dumps(report))

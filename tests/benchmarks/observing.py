@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.benchmarks.machine import machine
 from tests.benchmarks.transformer_overhead import (
     PREDICT,
     V1,
@@ -63,7 +64,7 @@ def main() -> None:
         report = measure(Path(folder), triton, str(here.recv()), args)
     here.close()
     process.join(10)
-    print(json.dumps({"benchmark": "observing", **report}))
+    print(json.dumps({"benchmark": "observing", **report, "machine": machine()}))
 
 
 def measure(folder: Path, triton: str, receiver: str, args: argparse.Namespace) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from recommender_serving.answering.cache import Bounds, Cache
 from recommender_serving.domain.types import RecommendRequest, SessionEvent
+from tests.benchmarks.machine import machine
 from tests.unit.recommender_serving.serving_fakes import GOOD, PLAIN, Parts, giving
 from tests.unit.recommender_serving.serving_samples import request
 
@@ -50,6 +51,7 @@ async def main() -> None:
         parts = Parts(Path(folder), giving(GOOD), giving(PLAIN))
     chain, metrics = parts.chain, parts.metrics
     cache = Cache(chain, BOUNDS, metrics.found, metrics.cached, time.monotonic)
+    sys.stdout.write(f"{machine()}\n")
     for name, call in (("without", chain.answer), ("miss", cache.answer), ("hit", cache.answer)):
         seconds = await seconds_of(call, users())
         p50, p99 = (seconds[int(len(seconds) * share)] * 1e6 for share in (0.5, 0.99))

@@ -20,7 +20,6 @@ import http.client
 import importlib.metadata
 import json
 import os
-import platform
 import random
 import subprocess
 import sys
@@ -34,6 +33,7 @@ import aiohttp
 import numpy as np
 import tritonclient.grpc
 
+from tests.benchmarks.machine import machine
 from tests.cluster.triton import free_ports, run_triton
 from tests.integration.toy_models import INPUTS
 from tests.integration.transformer_rig import (
@@ -265,7 +265,7 @@ def main() -> None:
         "versions": {name: importlib.metadata.version(name) for name in VERSIONS},
         "machine": {
             "cpus": len(os.sched_getaffinity(0)),
-            "python": platform.python_version(),
+            "processor": machine(),
             "loadAverage": round(os.getloadavg()[0], 1),
         },
         "triton": real,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,6 +106,27 @@ def test_empty_or_missing_files_are_named(folders: tuple[Path, Path], kind: Form
     error = failure(source, path, declare(kind), kind)
     assert error.reason == "UnreadableData"
     assert f"{file} is empty" in error.message
+
+
+@pytest.mark.parametrize("name", ["users", "items"])
+def test_a_table_without_any_row_is_refused_with_field_value_and_remedy(
+    folders: tuple[Path, Path], name: str
+) -> None:
+    source, path = folders
+    write(source / "events/a.csv", ROWS)
+    (source / "side").mkdir()
+    (source / "side/a.csv").write_text("id,kind\n")
+    kind = {"name": "kind", "kind": "Categorical"}
+    section: dict[str, Any] = {name: {"files": "side/*", "id": "id", "features": [kind]}}
+    declared = declare(**section)
+    error = failure(source, path, declared)
+    assert error.reason == "UnreadableData"
+    assert error.message == (
+        f"{name}.files: 'side/*' has no row; write the files again, or remove {name} from the "
+        "mapping"
+    )
+    write(source / "side/b.csv", [{"id": 10, "kind": "book"}])
+    assert check(source, path, declared).rows == 3
 
 
 def test_a_file_of_two_tables_is_refused(folders: tuple[Path, Path]) -> None:

@@ -104,7 +104,7 @@ def test_a_failed_job_never_touches_the_champion_and_the_next_reaction_retrains(
         world.watch(3700, every=60)
     assert world.status.retrain is not None
     assert world.status.retrain.recalibration is None
-    assert "which no calibration mends: its last recalibration" in world.status.retrain.reason
+    assert "a recalibration cannot fix: its last recalibration" in world.status.retrain.reason
     assert world.champion() == first
 
 
@@ -154,8 +154,8 @@ def test_a_calibration_that_mends_nothing_retrains_and_says_why() -> None:
     look(world, oracle, 1)
     assert world.status.retrain is not None
     assert world.status.retrain.recalibration is None
-    assert "which no calibration mends: the odds changed" in world.status.retrain.reason
-    assert "a retraining starts, because no calibration mends it" in world.message("Drifted")
+    assert "which a recalibration cannot fix: the odds changed" in world.status.retrain.reason
+    assert "a retraining starts, because a recalibration cannot fix it" in world.message("Drifted")
 
 
 def test_one_window_is_too_few_to_judge_a_calibration_so_it_retrains() -> None:

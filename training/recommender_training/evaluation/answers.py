@@ -28,7 +28,6 @@ from recommender_training.fitted.bundle import Bundle, baseline_probability, pro
 from recommender_training.fitted.predict import predict
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.mitigation.exposure import Bonus
-from recommender_training.models import item_weights
 from recommender_training.models.item_weights import Weights
 
 #: Items in a list: precision, recall and NDCG are those at this rank.
@@ -120,12 +119,7 @@ class Window:
     @functools.cached_property
     def retrieval(self) -> Weights | None:
         """[I, I] item-to-item weights from the events before the window, where lists have them."""
-        form = self.sources.plan.weights
-        if form is None:
-            return None
-        before = self.data.events.time < self.start
-        weights = item_weights.fit(self.data, before, form)
-        return weights * np.float32(self.sources.retrieval_weight)
+        return self.sources.weights_before(self.data, self.start)
 
     @functools.cached_property
     def plain(self) -> Shortlist:

@@ -69,7 +69,8 @@ class ExportedGraph:
         if own != present:
             raise GraphError(
                 f"it reads rates by {', '.join(own) or 'no feature'}, and the data has them by "
-                f"{', '.join(present) or 'none'}: the features for cold start have changed"
+                f"{', '.join(present) or 'none'}: users' features with coldStart have changed; "
+                "use judgeBy Value until a version with the new ones is promoted"
             )
 
     def knows(self, ids: Ints) -> Bools:

@@ -14,11 +14,13 @@ from recommender_training.common.arrays import Floats
 from recommender_training.config.label import Label
 from recommender_training.config.lists import ItemIndex, ListPlan
 from recommender_training.config.training import Retrieval
+from recommender_training.data.dataset import Dataset
 from recommender_training.data.row_times import END
 from recommender_training.features.assembly import Inputs
 from recommender_training.features.history import ItemCounts
 from recommender_training.models import item_weights, two_tower
 from recommender_training.models.item_pages import ItemPages
+from recommender_training.models.item_weights import Weights
 
 #: The lift of the towers counts so much: beside the item-to-item weights, and instead of them,
 #: where popularity counts as much as the lift. Chosen by rolling origin (ADR 0013).
@@ -71,6 +73,15 @@ class RetrievalModels:
     def retrieval_weight(self) -> float:
         """What the score of the item-to-item weights is multiplied by."""
         return self.order_weight * item_weights.RETRIEVAL_WEIGHT
+
+    def weights_before(self, data: Dataset, time: int) -> Weights | None:
+        """[I, I] weighted item-to-item weights from the events before a time, where lists have
+        them. They follow from what is known, as counts do, so each window has its own.
+        """
+        if self.plan.weights is None:
+            return None
+        fitted = item_weights.fit(data, data.events.time < time, self.plan.weights)
+        return fitted * np.float32(self.retrieval_weight)
 
     def facts(self, orders: Retrieval) -> dict[str, object]:
         """Facts for the report: `epochs` and `validationLoss` are those of the towers."""

@@ -162,6 +162,8 @@ def _side(
             bad_rows += bad.height
         parts.append(rows.select(kept.names()))
     count = quarantine_limits.Count(name, sum(part.height for part in parts), bad_rows)
+    if files and not count.good + count.bad:
+        raise _no_row(run.mapping, name)
     rows, corrected = conflicts.settled(parts, key)
     if corrected:
         say(
@@ -169,6 +171,13 @@ def _side(
             "file in the order of names counts"
         )
     return rows, count
+
+
+def _no_row(mapping: Mapping, name: str) -> InputError:
+    """Without it all features of the table would be unknown, and nothing would say so."""
+    files = getattr(mapping, name).files
+    text = f"{name}.files: {files!r} has no row; write the files again, or remove {name}"
+    return InputError("UnreadableData", f"{text} from the mapping")
 
 
 def _converted(run: _Run, name: str, frame: pl.DataFrame) -> convert.Parts:

@@ -54,6 +54,7 @@ INTERACTIONS, USERS, ITEMS = (
     for name, suffix in (("interactions", ".inter"), ("users", ".user"), ("items", ".item"))
 )
 
+_USER_ID, _ITEM_ID, _VALUE, _TIMESTAMP = INTERACTIONS.fields
 #: The field of an item's title, which is shown and no feature.
 _TITLE = ITEMS.fields[1]
 
@@ -150,16 +151,28 @@ def _split(lines: pl.DataFrame, table: RawTable) -> pl.DataFrame:
     reason = pl.when(wrong).then(pl.lit("WrongFieldCount")).alias("reason")
     frame = lines.with_columns(reason, *columns)
     declared = {"users": declaration().users, "items": declaration().items}
-    texts = {feature: pl.col(f"raw_{feature.source}") for feature in declared.get(table.name, ())}
+    texts = {feature: _raw(feature.source) for feature in declared.get(table.name, ())}
     return frame.with_columns(
         pl.when(text.str.len_bytes() > 0).then(text).alias(f"raw_{field_of(feature)}")
         for feature, text in texts.items()
     )
 
 
-def _integer(name: str, low: int, high: int) -> pl.Expr:
-    value = pl.col(name).str.to_integer(strict=False, dtype=pl.Int64)
-    return ~(pl.col(name).str.contains(_INTEGER) & value.is_between(low, high))
+def _raw(field: str) -> pl.Expr:
+    """The text of a field of the header."""
+    return pl.col(f"raw_{field}")
+
+
+def _bad(field: str) -> str:
+    """The reason to quarantine a row for this field: `BadUserId` for `user_id`."""
+    return "Bad" + "".join(word.capitalize() for word in field.split("_"))
+
+
+def _no_integer(frame: pl.DataFrame, field: str, low: int, high: int) -> pl.DataFrame:
+    """Flag the rows whose field is no number within these limits."""
+    text = _raw(field)
+    value = text.str.to_integer(strict=False, dtype=pl.Int64)
+    return flag(frame, ~(text.str.contains(_INTEGER) & value.is_between(low, high)), _bad(field))
 
 
 def _part(frame: pl.DataFrame, table: RawTable, columns: list[pl.Expr]) -> Parts:
@@ -177,11 +190,11 @@ def _part(frame: pl.DataFrame, table: RawTable, columns: list[pl.Expr]) -> Parts
 
 def _users(lines: pl.DataFrame) -> Parts:
     frame = _split(lines, USERS)
-    frame = flag(frame, _integer("raw_user_id", 1, 2**62), "BadUserId")
+    frame = _no_integer(frame, _USER_ID, 1, 2**62)
     features = declaration().users
     frame = feature_values.read(frame, features)
     columns = [
-        pl.col("raw_user_id").str.to_integer(dtype=pl.Int64).alias("user_id"),
+        _raw(_USER_ID).str.to_integer(dtype=pl.Int64).alias("user_id"),
         *feature_values.columns(features),
         pl.lit(None, dtype=pl.String).alias("segment"),
     ]
@@ -192,12 +205,12 @@ def _users(lines: pl.DataFrame) -> Parts:
 
 def _items(lines: pl.DataFrame) -> Parts:
     frame = _split(lines, ITEMS)
-    frame = flag(frame, _integer("raw_item_id", 0, 2**62), "BadItemId")
+    frame = _no_integer(frame, _ITEM_ID, 0, 2**62)
     features = declaration().items
     frame = feature_values.read(frame, features)
     columns = [
-        pl.col("raw_item_id").str.to_integer(dtype=pl.Int64).alias("item_id"),
-        pl.col(f"raw_{_TITLE}").alias("title"),
+        _raw(_ITEM_ID).str.to_integer(dtype=pl.Int64).alias("item_id"),
+        _raw(_TITLE).alias("title"),
         *feature_values.columns(features),
     ]
     good, bad = _part(frame, ITEMS, columns)
@@ -208,19 +221,19 @@ def _interactions(
     lines: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame, last: int
 ) -> Parts:
     frame = _split(lines, INTERACTIONS)
-    frame = flag(frame, _integer("raw_user_id", 1, 2**62), "BadUserId")
-    frame = flag(frame, _integer("raw_item_id", 0, 2**62), "BadItemId")
-    value = pl.col("raw_rating").cast(pl.Float32, strict=False)
+    frame = _no_integer(frame, _USER_ID, 1, 2**62)
+    frame = _no_integer(frame, _ITEM_ID, 0, 2**62)
+    value = _raw(_VALUE).cast(pl.Float32, strict=False)
     in_range = value.is_between(schema.MIN_VALUE, schema.MAX_VALUE)
-    frame = flag(frame, ~(pl.col("raw_rating").str.contains(_NUMBER) & in_range), "BadRating")
-    time = pl.col("raw_timestamp").cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
+    frame = flag(frame, ~(_raw(_VALUE).str.contains(_NUMBER) & in_range), _bad(_VALUE))
+    time = _raw(_TIMESTAMP).cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
     in_range = time.is_between(1, schema.MAX_TIMESTAMP)
-    is_time = pl.col("raw_timestamp").str.contains(_NUMBER)
-    frame = flag(frame, ~(is_time & in_range), "BadTimestamp")
+    is_time = _raw(_TIMESTAMP).str.contains(_NUMBER)
+    frame = flag(frame, ~(is_time & in_range), _bad(_TIMESTAMP))
     frame = flag(frame, time > last, "FutureTimestamp")
     frame = frame.with_columns(
-        pl.col("raw_user_id").str.to_integer(strict=False, dtype=pl.Int64).alias("user_id"),
-        pl.col("raw_item_id").str.to_integer(strict=False, dtype=pl.Int64).alias("item_id"),
+        _raw(_USER_ID).str.to_integer(strict=False, dtype=pl.Int64).alias("user_id"),
+        _raw(_ITEM_ID).str.to_integer(strict=False, dtype=pl.Int64).alias("item_id"),
         value.alias("value"),
         time.alias("timestamp"),
     )

@@ -1,1 +1,6 @@
-"""Architectures: deep ranker, two towers, logistic regression, item-to-item weights."""
+"""Models and their parts: deep ranker, two towers, logistic regression, item-to-item weights.
+
+Modules of a network are here without their fits, which are in `trainer`. What a closed form or
+scikit-learn fits has its fit beside it (`ease`, `following`, `item_weights`, `logistic`,
+`neighbours`, `item_pages`), and `pairs` has what the towers learn from.
+"""

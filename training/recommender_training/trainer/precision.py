@@ -9,13 +9,14 @@ and the same training on another processor does, too.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
+from recommender_training.common import processor
+from recommender_training.common.processor import Processor
 from recommender_training.config.training import Precision
 
-#: Flags of /proc/cpuinfo for products of BFloat16: x86-64 (`flags`) and Arm (`Features`).
+#: Flags of processors for products of BFloat16: x86-64 and Arm.
 _FLAGS = ("amx_bf16", "avx512_bf16", "bf16", "svebf16")
 #: The least compute capability of a GPU that multiplies in BFloat16.
 _CAPABILITY = (8, 0)
@@ -75,19 +76,9 @@ def device() -> Device:
         return Device(
             "cuda", torch.cuda.get_device_name(), native if capability >= _CAPABILITY else ()
         )
-    path = Path("/proc/cpuinfo")
-    return cpu(path.read_text(encoding="utf-8", errors="replace") if path.exists() else "")
+    return cpu(processor.here())
 
 
-def cpu(cpuinfo: str) -> Device:
-    """The first processor of a /proc/cpuinfo; one without instructions where it is empty."""
-    fields: dict[str, str] = {}
-    for line in cpuinfo.splitlines():
-        name, _, value = line.partition(":")
-        fields.setdefault(name.strip(), value.strip())
-    flags = set(fields.get("flags", fields.get("Features", "")).split())
-    return Device(
-        "cpu",
-        fields.get("model name", "unknown processor"),
-        tuple(flag for flag in _FLAGS if flag in flags),
-    )
+def cpu(of: Processor) -> Device:
+    """A processor to fit on."""
+    return Device("cpu", of.name, tuple(flag for flag in _FLAGS if flag in of.flags))

@@ -269,7 +269,8 @@ def _start(turn: Turn, champion: VersionObject, features: str) -> str:
         return "a retraining starts"
     planned = recalibrating.plan(turn, champion)
     if isinstance(planned, Refused):
-        retraining.start(turn, "drift", f"{reason}, which no calibration mends: {planned.why}")
-        return f"a retraining starts, because no calibration mends it: {planned.why}"
+        why = f"a recalibration cannot fix: {planned.why}"
+        retraining.start(turn, "drift", f"{reason}, which {why}")
+        return f"a retraining starts, because a recalibration cannot fix it: {planned.why}"
     retraining.start(turn, "calibration", reason, planned)
     return f"a recalibration of {champion.name} starts"

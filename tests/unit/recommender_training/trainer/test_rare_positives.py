@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterable
+
 import numpy as np
 import pytest
 import torch
 
-from recommender_training.common.arrays import Doubles
+from recommender_training.common.arrays import Bools, Doubles
 from recommender_training.config.training import (
     Fault,
     FaultInjection,
@@ -35,20 +38,20 @@ CONFIG = TrainingConfig(
 )
 
 
-def generated() -> tuple[Dataset, Doubles]:
+def generated(share: float = SHARE, count: int = ROWS) -> tuple[Dataset, Doubles]:
     """Impressions with a value of 5 for a click and 1 for none, and their true probabilities."""
     random = np.random.default_rng(7)
-    user, item = (random.integers(0, count, ROWS) for count in (USERS, ITEMS))
+    user, item = (random.integers(0, most, count) for most in (USERS, ITEMS))
     gender = random.integers(0, 2, USERS)
     genre = np.arange(ITEMS) % 2
     score = random.normal(0, 0.7, ITEMS)[item] + 1.2 * (gender[user] == genre[item])
-    truth = logistic(score - 0.9 + logit_of(SHARE))
-    value = np.where(random.random(ROWS) < truth, 5.0, 1.0).astype(np.float32)
+    truth = logistic(score - 0.9 + logit_of(share))
+    value = np.where(random.random(count) < truth, 5.0, 1.0).astype(np.float32)
     rows = zip(
         (user + 1).tolist(),
         (item + 1).tolist(),
         value.tolist(),
-        (1_000_000_000 + 60 * np.arange(ROWS)).tolist(),
+        (1_000_000_000 + 60 * np.arange(count)).tolist(),
         strict=True,
     )
     users = [{"id": each + 1, "gender": "FM"[gender[each]]} for each in range(USERS)]
@@ -56,37 +59,64 @@ def generated() -> tuple[Dataset, Doubles]:
     return small_data.build(rows, users, items), truth
 
 
-@pytest.fixture(scope="module")
-def rare() -> tuple[Prepared, Bundle, Doubles]:
-    data, truth = generated()
+Fitted = tuple[Prepared, Bundle, Doubles]
+
+
+def fitted(share: float, count: int) -> Fitted:
+    """Both models, and the true probabilities of their rows."""
+    data, truth = generated(share, count)
     prepared = prepare(data, CONFIG)
     return prepared, fit_models(prepared, CONFIG, 1), truth
 
 
-def test_the_data_have_rare_positives(rare: tuple[Prepared, Bundle, Doubles]) -> None:
+@pytest.fixture(scope="module")
+def rare() -> Fitted:
+    return fitted(SHARE, ROWS)
+
+
+def test_the_data_have_rare_positives(rare: Fitted) -> None:
     assert rare[0].data.events.label.mean() == pytest.approx(SHARE, rel=0.15)
 
 
-def test_both_models_are_calibrated_within_a_quarter_and_better_than_a_constant(
-    rare: tuple[Prepared, Bundle, Doubles],
-) -> None:
+def means(of: Callable[[Bools], float | None], drawn: Iterable[Bools]) -> float:
+    """The mean of a metric over drawn labels, of those for which there is one."""
+    found = [each for each in map(of, drawn) if each is not None]
+    return float(np.mean(found))
+
+
+def calibrated_and_better_than_a_constant(models: Fitted) -> None:
     """Against true probabilities: the window has 30 positives, a number that varies by a fifth."""
-    prepared, bundle, truth = rare
+    prepared, bundle, truth = models
     rows = prepared.split.test
+    true = truth[rows]
+    drawn = np.random.default_rng(0).random((50, len(rows))) < true
+    best = means(functools.partial(metrics.average_precision, score=true), drawn)
+    assert best > 2.5 * true.mean(), "more than a constant, which has the share of positives"
     for found in (
         probability(bundle, prepared, rows),
         baseline_probability(bundle, prepared, rows),
     ):
-        assert found.mean() / truth[rows].mean() == pytest.approx(1.0, abs=0.25)
-        drawn = np.random.default_rng(0).random((50, len(rows))) < truth[rows]
-        areas = [metrics.auc(label, found) for label in drawn]
-        assert np.mean([area for area in areas if area is not None]) > 0.6
-        entropies = [metrics.normalised_entropy(label, found) for label in drawn]
-        assert np.mean([each for each in entropies if each is not None]) < 1.0
+        assert found.mean() / true.mean() == pytest.approx(1.0, abs=0.25)
+        assert means(functools.partial(metrics.auc, score=found), drawn) > 0.6
+        assert means(functools.partial(metrics.normalised_entropy, probability=found), drawn) < 1.0
+        assert means(functools.partial(metrics.average_precision, score=found), drawn) > 0.7 * best
+
+
+def test_both_models_are_calibrated_within_a_quarter_and_better_than_a_constant(
+    rare: Fitted,
+) -> None:
+    calibrated_and_better_than_a_constant(rare)
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.001, 150_000), (0.01, 30_000)])
+def test_so_they_are_with_a_positive_in_a_thousand_and_in_a_hundred(
+    share: float, count: int
+) -> None:
+    calibrated_and_better_than_a_constant(fitted(share, count))
 
 
 def test_an_unfitted_ranker_answers_about_the_base_rate(
-    rare: tuple[Prepared, Bundle, Doubles],
+    rare: Fitted,
 ) -> None:
     prepared = rare[0]
     fit.seed_everything(1, 1)
@@ -98,7 +128,7 @@ def test_an_unfitted_ranker_answers_about_the_base_rate(
 
 
 def test_a_model_that_learned_nothing_answers_the_share_of_positives(
-    rare: tuple[Prepared, Bundle, Doubles],
+    rare: Fitted,
 ) -> None:
     prepared = rare[0]
     config = CONFIG.model_copy(

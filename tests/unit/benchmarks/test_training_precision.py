@@ -1,0 +1,40 @@
+"""The training benchmark uses the precision that is fast here, and compares with its own aims."""
+
+from __future__ import annotations
+
+import pytest
+
+from recommender_training.common.processor import parse
+from tests.benchmarks.training_precision import chosen, native, targets
+
+XEON = parse("model name: Xeon\nflags: avx2 avx512f avx512_bf16 amx_tile\n")
+CORE = parse("model name: Core\nflags: avx2 avx512f\n")
+
+
+def test_bfloat16_is_native_where_the_processor_and_its_libraries_may_use_it() -> None:
+    assert native(XEON, only_avx2=False)
+    assert not native(XEON, only_avx2=True)
+    assert not native(CORE, only_avx2=False)
+
+
+@pytest.mark.parametrize(
+    ("asked", "has", "found"),
+    [
+        ("Auto", True, "BFloat16"),
+        ("Auto", False, "Float32"),
+        ("Float32", True, "Float32"),
+        ("BFloat16", False, "BFloat16"),
+    ],
+)
+def test_auto_is_the_faster_precision_and_a_set_one_stays(
+    asked: str, has: bool, found: str
+) -> None:
+    assert chosen(asked, has) == found
+
+
+def test_without_bfloat16_less_is_asked_of_the_peers_ratio_and_the_same_of_the_loop() -> None:
+    here, elsewhere = targets(True), targets(False)
+    assert here.keys() == elsewhere.keys()
+    assert (here["deepfm_ratio"], elsewhere["deepfm_ratio"]) == (3.0, 1.5)
+    assert (here["din_ratio"], elsewhere["din_ratio"]) == (2.5, 1.8)
+    assert here["bare_ratio"] == elsewhere["bare_ratio"]
