@@ -58,6 +58,8 @@ class Look:
     overdue: bool = False
     #: When it was won in the step that measures; from then on the step waits for its analysis.
     won_at: datetime.datetime | None = None
+    #: Whether a further version was withdrawn in this look.
+    withdrew: bool = False
 
     @property
     def reason(self) -> Reason:
@@ -75,11 +77,13 @@ def look(turn: Turn, version: VersionObject, record: StepRecord) -> Look | None:
     experiment = version.status.experiment
     if experiment is None or turn.champion is None:
         return None
-    days = _days(turn, experiment)
+    days, before = _days(turn, experiment), experiment
     if not experiment.final:
         found = dataclasses.replace(_decide(turn, version, experiment, days), days=days)
         experiment = experiment_record.note(turn, version.name, found)
-    return _judged(experiment, measures=record.weight == experiment.plan.weight, days=days)
+    judged = _judged(experiment, measures=record.weight == experiment.plan.weight, days=days)
+    withdrew = experiment_record.withdrawn(experiment) != experiment_record.withdrawn(before)
+    return dataclasses.replace(judged, withdrew=withdrew)
 
 
 def _judged(experiment: ExperimentStatus, *, measures: bool, days: float) -> Look:

@@ -70,7 +70,7 @@ def note(turn: Turn, name: str, found: Finding) -> ExperimentStatus:
             **_numbers(before, found),
         }
     )
-    gone = [arm for arm in _withdrawn(after) if arm not in _withdrawn(before)]
+    gone = [arm for arm in after.arms if arm.version in withdrawn(after) - withdrawn(before)]
     for arm in gone:
         # Their users return to the champion before anything else is written.
         turn.route_first()
@@ -84,8 +84,9 @@ def note(turn: Turn, name: str, found: Finding) -> ExperimentStatus:
     return after
 
 
-def _withdrawn(record: ExperimentStatus) -> list[ArmStatus]:
-    return [arm for arm in record.arms if arm.withdrawn]
+def withdrawn(record: ExperimentStatus) -> set[str]:
+    """Return the further versions that take no part, or no longer do."""
+    return {arm.version for arm in record.arms if arm.withdrawn}
 
 
 def _tell(turn: Turn, name: str, record: ExperimentStatus) -> None:
