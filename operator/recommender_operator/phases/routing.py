@@ -91,11 +91,17 @@ def elsewhere(found: Routing) -> int:
 
 
 def further(candidate: VersionObject | None) -> tuple[str, ...]:
-    """Return the further versions that the experiment of a rollout needs; none after it."""
+    """Return the further versions that the experiment of a rollout needs; none after it.
+
+    It is over once the candidate had more, even if that was withdrawn.
+    """
     if candidate is None or candidate.status.stage is not VersionStage.CANARY:
         return ()
     status, experiment = candidate.status, candidate.status.experiment
-    if experiment is None or status.approved_at or status.weight > experiment.plan.weight:
+    if experiment is None or status.approved_at:
+        return ()
+    shares = [each.weight for each in (*experiment.phases, *status.steps)]
+    if max([status.weight, *shares]) > experiment.plan.weight:
         return ()
     return tuple(arm.version for arm in experiment.arms if not arm.withdrawn)
 
