@@ -150,7 +150,8 @@ def _found(
     """Return what a look found; `lag` is why the numbers are not about now."""
     if lag and decided.kind is not Kind.ROLL_BACK:
         # Older events can prove a loss, but the newest ones are missing for anything else.
-        return experiment_record.Finding(verdict=ERROR, message=lag)
+        harmed = {arm.version: arm.harmed for arm in decided.further}
+        return experiment_record.Finding(verdict=ERROR, message=lag, harmed=harmed)
     return experiment_record.Finding(
         verdict=decided.kind,
         message=f"{decided.message} ({days:.3g} days)",
