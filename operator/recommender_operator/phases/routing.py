@@ -100,8 +100,9 @@ def further(candidate: VersionObject | None) -> tuple[str, ...]:
     status, experiment = candidate.status, candidate.status.experiment
     if experiment is None or status.approved_at:
         return ()
-    shares = [each.weight for each in (*experiment.phases, *status.steps)]
-    if max([status.weight, *shares]) > experiment.plan.weight:
+    steps = (step.weight for step in status.steps)
+    widest = max([status.weight, *steps, *(phase.weight for phase in experiment.phases)])
+    if widest > experiment.plan.weight:
         return ()
     return tuple(arm.version for arm in experiment.arms if not arm.withdrawn)
 
