@@ -88,6 +88,8 @@ class Experiment:
     max_days: float
     verdict: str
     message: str
+    #: Whether nothing is measured any more: it decided, or its version has ended.
+    over: bool
     phases: tuple[Phase, ...]
     users: int
     planned_users: int | None

@@ -97,7 +97,7 @@ def read_version(body: Json) -> Version:
         smoke_passed=smoke.get("passed"),
         smoke_message=smoke.get("message", ""),
         steps=tuple(_step(one) for one in status.get("steps", ())),
-        experiment=_experiment(status.get("experiment")),
+        experiment=_experiment(status.get("experiment"), ended=bool(status.get("decision"))),
         decision=_decision(status.get("decision")),
         failure=status.get("failure") or "",
         published=bool(status.get("artifact")),
@@ -191,7 +191,7 @@ def _metric(body: Json) -> Metric:
     )
 
 
-def _experiment(body: Json | None) -> Experiment | None:
+def _experiment(body: Json | None, *, ended: bool) -> Experiment | None:
     if not body:
         return None
     plan = body.get("plan", {})
@@ -204,6 +204,7 @@ def _experiment(body: Json | None) -> Experiment | None:
         max_days=plan.get("maxDays", 0),
         verdict=body.get("verdict", ""),
         message=body.get("message", ""),
+        over=ended or body.get("final", False),
         phases=tuple(
             Phase(
                 weight=one["weight"], since=_time(one.get("since")), until=_time(one.get("until"))

@@ -63,7 +63,7 @@ def arms(seen: Experiment, style: Style) -> list[str]:
     rows = [
         (
             arm.version,
-            result(arm),
+            result(seen, arm),
             one.name,
             one.role,
             text.number(one.champion),
@@ -78,9 +78,11 @@ def arms(seen: Experiment, style: Style) -> list[str]:
     return text.table(_ARMS, rows, style)
 
 
-def result(arm: Arm) -> str:
-    """Return what became of a further version."""
-    return "Withdrawn" if arm.withdrawn else arm.result or "Measuring"
+def result(seen: Experiment, arm: Arm) -> str:
+    """Return what became of a further version; its test is read once, or never."""
+    if arm.withdrawn:
+        return "Withdrawn"
+    return arm.result or ("Not read" if seen.over else "Measuring")
 
 
 def segments(seen: Experiment, style: Style) -> list[str]:

@@ -99,7 +99,10 @@ def facts(seen: Experiment, now: datetime.datetime) -> list[tuple[str, str]]:
         ("Phases", phases),
         ("Plan", f"{seen.goal}, {seen.weight} % of the users for {_days(seen)}, {seen.mode}"),
         *(
-            ("Further version", f"{arm.version}: {comparisons.result(arm)}{_why(arm.withdrawn)}")
+            (
+                "Further version",
+                f"{arm.version}: {comparisons.result(seen, arm)}{_why(arm.withdrawn)}",
+            )
             for arm in seen.arms
         ),
         *(("Novelty", one.message) for one in seen.novelty),
@@ -117,11 +120,17 @@ def _why(reason: str) -> str:
 
 
 def _next(model: Model, seen: Experiment) -> str:
-    better = [arm.version for arm in seen.arms if arm.result in ("Passed", "Ahead")]
-    if not better or seen.verdict == "Promote":
+    better = _better(seen)
+    if better is None or seen.verdict == "Promote":
         return _of_candidate(model, seen)
-    verb = f"`kubectl recommender rollback {model.name} --to {better[0]}`"
+    verb = f"`kubectl recommender rollback {model.name} --to {better}`"
     return f"{_of_candidate(model, seen)}; {verb} serves the version that passed"
+
+
+def _better(seen: Experiment) -> str | None:
+    """Return the further version to serve: rather one that is ahead of the candidate too."""
+    left = {arm.result: arm.version for arm in reversed(seen.arms) if not arm.withdrawn}
+    return left.get("Ahead") or left.get("Passed")
 
 
 def _of_candidate(model: Model, seen: Experiment) -> str:

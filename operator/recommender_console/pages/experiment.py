@@ -45,7 +45,7 @@ def section(seen: SeenVersion, model: Model, now: datetime.datetime) -> Markup |
 
 
 def _arms(own: Experiment) -> Markup | None:
-    rows = [_arm_row(arm, one) for arm in own.arms for one in arm.metrics]
+    rows = [_arm_row(own, arm, one) for arm in own.arms for one in arm.metrics]
     if not rows:
         return None
     header = (
@@ -56,10 +56,10 @@ def _arms(own: Experiment) -> Markup | None:
                        "numbers")  # fmt: skip
 
 
-def _arm_row(arm: Arm, one: Comparison) -> list[Child]:
+def _arm_row(own: Experiment, arm: Arm, one: Comparison) -> list[Child]:
     return [
         arm.version,
-        comparisons.result(arm),
+        comparisons.result(own, arm),
         one.name,
         one.role,
         *_cells(one, f"{arm.version}, {one.name}"),

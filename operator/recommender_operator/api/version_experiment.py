@@ -63,8 +63,9 @@ class MetricComparison(ApiModel):
     p_value: float | None = Field(
         default=None,
         description="Two-sided p-value of the test at the planned users. Goal Superior: against "
-        "no difference, corrected for the number of primary metrics (Holm). Goal NotWorse: "
-        "against a loss of smallestEffect, not corrected, because all must pass.",
+        "no difference, corrected over all compared versions and primary metrics (Holm). Goal "
+        "NotWorse: against a loss of smallestEffect, corrected over the compared versions alone "
+        "(Bonferroni), because all metrics must pass.",
     )
     limit: float | None = Field(
         default=None, description="smallestEffect or largestLoss, relative to the champion."

@@ -91,11 +91,18 @@ def elsewhere(found: Routing) -> int:
 
 
 def further(candidate: VersionObject | None) -> tuple[str, ...]:
-    """Return the further versions that the experiment of a rollout needs; none after it."""
+    """Return the further versions that the experiment of a rollout needs; none after it.
+
+    It is over once the candidate had more, even if that was withdrawn.
+    """
     if candidate is None or candidate.status.stage is not VersionStage.CANARY:
         return ()
     status, experiment = candidate.status, candidate.status.experiment
-    if experiment is None or status.approved_at or status.weight > experiment.plan.weight:
+    if experiment is None or status.approved_at:
+        return ()
+    steps = (step.weight for step in status.steps)
+    widest = max([status.weight, *steps, *(phase.weight for phase in experiment.phases)])
+    if widest > experiment.plan.weight:
         return ()
     return tuple(arm.version for arm in experiment.arms if not arm.withdrawn)
 

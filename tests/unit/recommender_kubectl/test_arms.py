@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from recommender_kubectl.console import plain
 from recommender_kubectl.text import Style
 from recommender_kubectl.views import experiment
@@ -29,9 +31,11 @@ ARMS: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-def shown(verdict: str, arms: list[dict[str, Any]] = ARMS) -> experiment.Shown:
-    own = EXPERIMENT | {"arms": arms, "verdict": verdict}
-    versions = samples.read_versions(experiment=own)
+def shown(
+    verdict: str, arms: list[dict[str, Any]] = ARMS, *, final: bool = False, **status: Any
+) -> experiment.Shown:
+    own = EXPERIMENT | {"arms": arms, "verdict": verdict, "final": final}
+    versions = samples.read_versions(experiment=own, **status)
     return experiment.of_version(samples.read_model(), versions, None)
 
 
@@ -56,3 +60,35 @@ def test_a_version_that_passed_comes_with_the_command_that_serves_it() -> None:
     assert command in shown("RollBack").next
     assert command not in shown("Promote").next
     assert command not in shown("Inconclusive", ARMS[1:]).next
+
+
+def test_the_proposed_version_is_ahead_of_the_candidate_rather_than_only_passed() -> None:
+    passed = {"version": OLDER, "result": "Passed"}
+    assert f"--to {OLD}`" in shown("Inconclusive", [passed, ARMS[0]]).next
+    assert f"--to {OLDER}`" in shown("Inconclusive", [passed]).next
+
+
+def test_a_version_that_was_withdrawn_after_it_passed_is_not_proposed() -> None:
+    deleted = ARMS[0] | {"withdrawn": "it was deleted"}
+    passed = {"version": OLDER, "result": "Passed"}
+    assert f"--to {OLDER}`" in shown("Inconclusive", [deleted, passed]).next
+    assert "--to" not in shown("Inconclusive", [deleted]).next
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [
+        ({}, "Measuring"),
+        ({"final": True}, "Not read"),
+        ({"decision": {"outcome": "RolledBack", "reason": "AbortedByHand"}}, "Not read"),
+    ],
+)
+def test_a_version_whose_test_was_never_read_is_measured_only_until_the_end(
+    status: dict[str, Any], word: str
+) -> None:
+    unread = ARMS[0] | {"result": ""}
+    seen = shown("Futile", [unread], **status)
+    text = "\n".join(experiment.render(seen, PIPE, NOW))
+    assert f"{OLD}: {word}" in text
+    (row,) = [line for line in text.splitlines() if line.startswith(OLD)]
+    assert f" {word} " in row

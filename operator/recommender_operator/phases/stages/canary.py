@@ -46,7 +46,9 @@ def step(turn: Turn) -> None:
     waits = frozen or turn.standby is not None
     if fresh_champion.step(turn, version, frozen=waits):
         return
-    further_versions.step(turn, version, frozen=waits)
+    if further_versions.step(turn, version, frozen=waits):
+        return
+    version = turn.versions[version.name]
     if turn.champion is None or version.status.approved_at is not None:
         if not frozen:
             _take_all(turn, version)
@@ -114,6 +116,10 @@ def _look(turn: Turn, version: VersionObject, record: StepRecord, *, frozen: boo
     if is_recorded:
         _report(turn, record, seen, suspected, users)
     if frozen:
+        return
+    if users is not None and users.withdrew:
+        # The route is written first, so it must not give the candidate more in this look.
+        turn.requeue(_ROUTE)
         return
     baseline = turn.observed.baselines.get(windows.step_key(version))
     since = baseline.taken_at if baseline is not None else turn.time

@@ -58,6 +58,8 @@ class Look:
     overdue: bool = False
     #: When it was won in the step that measures; from then on the step waits for its analysis.
     won_at: datetime.datetime | None = None
+    #: Whether a further version was withdrawn in this look.
+    withdrew: bool = False
 
     @property
     def reason(self) -> Reason:
@@ -75,11 +77,13 @@ def look(turn: Turn, version: VersionObject, record: StepRecord) -> Look | None:
     experiment = version.status.experiment
     if experiment is None or turn.champion is None:
         return None
-    days = _days(turn, experiment)
+    days, before = _days(turn, experiment), experiment
     if not experiment.final:
         found = dataclasses.replace(_decide(turn, version, experiment, days), days=days)
         experiment = experiment_record.note(turn, version.name, found)
-    return _judged(experiment, measures=record.weight == experiment.plan.weight, days=days)
+    judged = _judged(experiment, measures=record.weight == experiment.plan.weight, days=days)
+    withdrew = experiment_record.withdrawn(experiment) != experiment_record.withdrawn(before)
+    return dataclasses.replace(judged, withdrew=withdrew)
 
 
 def _judged(experiment: ExperimentStatus, *, measures: bool, days: float) -> Look:
@@ -146,7 +150,8 @@ def _found(
     """Return what a look found; `lag` is why the numbers are not about now."""
     if lag and decided.kind is not Kind.ROLL_BACK:
         # Older events can prove a loss, but the newest ones are missing for anything else.
-        return experiment_record.Finding(verdict=ERROR, message=lag)
+        harmed = {arm.version: arm.harmed for arm in decided.further}
+        return experiment_record.Finding(verdict=ERROR, message=lag, harmed=harmed)
     return experiment_record.Finding(
         verdict=decided.kind,
         message=f"{decided.message} ({days:.3g} days)",

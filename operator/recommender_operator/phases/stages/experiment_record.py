@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.spec_experiment import (
@@ -47,6 +47,8 @@ class Finding:
     final: bool = False
     decision: Decision | None = None
     phases: Sequence[Phase] = ()
+    #: Why further versions are withdrawn by numbers that are too old for anything else.
+    harmed: Mapping[str, str] = dataclasses.field(default_factory=dict)
     #: Measured ones.
     days: float = 0.0
 
@@ -70,7 +72,7 @@ def note(turn: Turn, name: str, found: Finding) -> ExperimentStatus:
             **_numbers(before, found),
         }
     )
-    gone = [arm for arm in _withdrawn(after) if arm not in _withdrawn(before)]
+    gone = [arm for arm in after.arms if arm.version in withdrawn(after) - withdrawn(before)]
     for arm in gone:
         # Their users return to the champion before anything else is written.
         turn.route_first()
@@ -84,8 +86,9 @@ def note(turn: Turn, name: str, found: Finding) -> ExperimentStatus:
     return after
 
 
-def _withdrawn(record: ExperimentStatus) -> list[ArmStatus]:
-    return [arm for arm in record.arms if arm.withdrawn]
+def withdrawn(record: ExperimentStatus) -> set[str]:
+    """Return the further versions that take no part, or no longer do."""
+    return {arm.version for arm in record.arms if arm.withdrawn}
 
 
 def _tell(turn: Turn, name: str, record: ExperimentStatus) -> None:
@@ -106,7 +109,11 @@ def _numbers(before: ExperimentStatus, found: Finding) -> dict[str, object]:
     """Return the numbers of a decision; those before stay if there is none."""
     plan, seen = before.plan, found.decision
     if seen is None:
-        return {}
+        return {
+            "arms": tuple(
+                _harmed(plan, arm, found.harmed.get(arm.version, "")) for arm in before.arms
+            )
+        }
     own = {arm.version: arm for arm in seen.further}
     return {
         "users": sum(seen.users.values()),
@@ -134,18 +141,23 @@ def _metrics(
 
 def _arm(plan: ExperimentSpec, record: ArmStatus, seen: Arm | None) -> ArmStatus:
     """Return the record of a further version; that of a withdrawn one stays as it was."""
-    if seen is None:
+    if seen is None or record.withdrawn:
         return record
-    harmed = seen.harmed if plan.mode is ExperimentMode.DECIDE else ""
-    return record.model_copy(
+    return _harmed(plan, record, seen.harmed).model_copy(
         update={
-            "withdrawn": harmed[: further_versions.MAX_REASON],
             "result": _result(seen),
             "users": seen.users,
             "disagreed": seen.disagreed,
             "metrics": _metrics(plan, seen.comparisons, seen.guardrails),
         }
     )
+
+
+def _harmed(plan: ExperimentSpec, record: ArmStatus, why: str) -> ArmStatus:
+    """Withdraw a further version if it harms."""
+    if not why or record.withdrawn or plan.mode is not ExperimentMode.DECIDE:
+        return record
+    return record.model_copy(update={"withdrawn": why[: further_versions.MAX_REASON]})
 
 
 def _result(seen: Arm) -> str:

@@ -17,6 +17,7 @@ from recommender_operator.observed import VersionObject
 from recommender_operator.phases.stages import beside
 from recommender_operator.phases.turn import Turn
 
+_ROUTE = datetime.timedelta(seconds=1)
 _POLL = datetime.timedelta(seconds=5)
 MAX_REASON = 1024
 
@@ -47,23 +48,32 @@ def _obstacle(turn: Turn, name: str, candidate: VersionObject) -> str | None:
     return None
 
 
-def step(turn: Turn, version: VersionObject, *, frozen: bool) -> None:
+def step(turn: Turn, version: VersionObject, *, frozen: bool) -> bool:
     """Note which further versions are ready; one that is not in time is left out.
 
-    A rollout that is `frozen` waits without a limit.
+    A rollout that is `frozen` waits without a limit. Return whether nothing else happens in this
+    look: for a deleted version the route is written first, which must not give the candidate more.
     """
     experiment = version.status.experiment
     if experiment is None or not experiment.arms:
-        return
+        return False
+    gone = any(_is_gone(turn, arm) for arm in experiment.arms)
     arms = tuple(_followed(turn, version.name, arm, frozen=frozen) for arm in experiment.arms)
     turn.change(version.name, experiment=experiment.model_copy(update={"arms": arms}))
+    if gone:
+        turn.route_first()
+        turn.requeue(_ROUTE)
+    return gone
+
+
+def _is_gone(turn: Turn, arm: ArmStatus) -> bool:
+    return not arm.withdrawn and arm.version not in turn.versions
 
 
 def _followed(turn: Turn, candidate: str, arm: ArmStatus, *, frozen: bool) -> ArmStatus:
     if arm.withdrawn:
         return arm
-    if arm.version not in turn.versions:
-        turn.route_first()
+    if _is_gone(turn, arm):
         return _left_out(turn, candidate, arm, "it was deleted")
     if arm.unready_since is None:
         return arm
