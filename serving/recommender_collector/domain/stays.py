@@ -21,7 +21,7 @@ MOST = {
     "fallbacks": 1000, "purchases": 100, "sessions": 100,
 }  # fmt: skip
 #: The same in the measure of a holdout, which lasts for months and compares clicks per answer.
-MOST_MEASURED = {**MOST, "answers": 10_000, "clicks": 10_000}
+MOST_MEASURED = {**MOST, "answers": 10_000, "clicks": 10_000, "fallbacks": 10_000}
 MOST_OPEN = 200  # acts that may still change, and stretches of exposures
 _ENOUGH = 10**18  # above every limit, and below what JSON of 64 bits holds
 _CLICKS, _PURCHASES, _REVENUE, _DISLIKES, _DWELL = range(5)

@@ -22,8 +22,8 @@ EVERY = datetime.timedelta(hours=1)
 AGAIN = datetime.timedelta(minutes=5)
 MAX_MESSAGE = 1024
 ENDED = (
-    "new users are not counted now: it has a million, or the collector's store is half full; set "
-    "another period, or give the store more memory"
+    "new users are not counted: the measure has a million, had no impression for two weeks, or "
+    "half of the collector's store is in use; set another period, or give the store more memory"
 )
 _NOW = datetime.timedelta()
 
