@@ -76,7 +76,9 @@ async def test_a_collector_that_does_not_answer_delays_a_look_once(
             await both.wait()
             return CollectorReading()
 
-    monkeypatch.setattr("recommender_operator.phases.outcomes_of.compared", lambda _: "movies-0a1b2c3d")
+    monkeypatch.setattr(
+        "recommender_operator.phases.outcomes_of.compared", lambda _: "movies-0a1b2c3d"
+    )
     async with asyncio.timeout(5):
         await told.of(Waiting(), model(serving=HELD), ())
 
