@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import dataclasses
+import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from recommender_operator.adapters.counters import told
@@ -97,8 +98,8 @@ class Observer:
         self._owners = OwnerReader(kube)
         self._baselines = baselines
 
-    async def observe(self, raw: Object) -> Snapshot:
-        """Return the observed state of a model.
+    async def observe(self, raw: Object, now: datetime.datetime | None = None) -> Snapshot:
+        """Return the observed state of a model; without `now`, all that is ever read of it.
 
         Raises:
             KubeError: the API server failed.
@@ -134,7 +135,7 @@ class Observer:
             self._jobs.read(own_jobs, of_jobs),
             self._baselines.unpacked(model, stored, uids),
             self._sample(model, versions, view, answering),
-            told.of(self._users, model, versions),
+            told.of(self._users, model, versions, now),
             self._rivals(model, versions, view, platform),
             self._claims.read(model.namespace, claim_names),
         )

@@ -212,7 +212,7 @@ class Reconciler:
         self._lagging.pop(key, None)
 
     async def _act(self, key: Key, raw: Object) -> float | None:
-        snapshot = await self._observer.observe(raw)
+        snapshot = await self._observer.observe(raw, self._now())
         self._notify(snapshot.observed.model, snapshot.observed.versions)
         now = self._now()
         decision = self._decide(snapshot.observed, now)

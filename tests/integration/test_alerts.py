@@ -136,6 +136,16 @@ CASES: dict[str, tuple[str, list[dict[str, str]], str, bool]] = {
         "RecommenderExperimentStuck",
         [series("recommender_operator_experiment_verdict", VERDICT, "1x200"),
          series("recommender_operator_version_stage", CANARY, "1x8 _x192")], "40m", False),
+    "the holdout gets errors": (
+        "RecommenderHoldoutErrors",
+        [series("transformer_holdout_errors_total", STANDBY, "0+1x80"),
+         series("transformer_holdout_answers_total", f'{STANDBY}, source="popularity"',
+                "0+20x80")], "12m", True),
+    "the holdout is answered": (
+        "RecommenderHoldoutErrors",
+        [series("transformer_holdout_errors_total", STANDBY, "0x80"),
+         series("transformer_holdout_answers_total", f'{STANDBY}, source="popularity"',
+                "0+20x80")], "12m", False),
     "the standby answers": (
         "RecommenderStandbyServes",
         [series("recommender_operator_standby_active", STANDBY, "1x40")], "6m", True),

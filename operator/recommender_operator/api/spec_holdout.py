@@ -38,5 +38,6 @@ class HoldoutSpec(ApiModel):
         default=1000,
         gt=0,
         le=1e9,
-        description="Maximum revenue of one user that counts, so that one user cannot decide.",
+        description="Maximum revenue of one user that counts over the whole period, so that one "
+        "user cannot decide. Give more for longer periods.",
     )

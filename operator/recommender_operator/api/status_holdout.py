@@ -26,7 +26,10 @@ class HoldoutGain(ApiModel):
 
 class HoldoutStatus(ApiModel):
     id: str = Field(max_length=8, description="Id of the measure.")
-    since: datetime.datetime = Field(description="When the measure began.")
+    since: datetime.datetime = Field(
+        description="When the measure began: its first impression, or before that, when the "
+        "setting was first seen."
+    )
     observed_at: datetime.datetime | None = Field(
         default=None, description="When the numbers were read last."
     )

@@ -54,7 +54,8 @@ class Reports:
             return await self._store.read(model, name, self._models[model])
         except Damaged as error:
             text = (
-                f"experiment {name}: {error}; abort the rollout, a new one is another experiment"
+                f"experiment {name}: {error}; abort the rollout, a new one is another experiment "
+                "(of a holdout: set another serving.holdout.period)"
             )
             raise Refused(503, text, DAMAGED_SECONDS) from None
         except (RedisError, OSError) as error:

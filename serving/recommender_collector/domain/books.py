@@ -13,7 +13,6 @@ from functools import partial
 from recommender_collector.domain.effects import number
 from recommender_collector.domain.events import Erasure, Event, Exposure, Path
 from recommender_collector.domain.experiments import (
-    MOST_ARMS,
     MOST_EXPERIMENTS,
     MOST_USERS,
     Changes,
@@ -137,7 +136,7 @@ class Books:
         """Let an exposure open its experiment and its arm, within the bounds."""
         name = exposure.experiment
         is_new = (name, user) not in self._known.participants
-        if is_new and self._known.full:
+        if is_new and self._known.refuses(exposure.arm):
             return Ignored.MEMORY
         if name not in self._all and not self._enter(name):
             return Ignored.EXPERIMENTS
@@ -146,10 +145,8 @@ class Books:
             return Ignored.CLOSED if found.state is State.CLOSED else Ignored.DAMAGED
         if is_new and found.users >= MOST_USERS:
             return Ignored.USERS
-        if exposure.arm not in found.arms:
-            if len(found.arms) >= MOST_ARMS:
-                return Ignored.ARMS
-            found.arms.append(exposure.arm)
+        if not found.enter(exposure.arm):
+            return Ignored.ARMS
         found.register(exposure.segments)
         found.last = self._at
         if name not in self._open:
@@ -177,15 +174,18 @@ class Books:
             remove(found, name)
 
     def _act(self, user: int, act: Act) -> None:
-        waits = False
+        waits = held = False
         for name in self._open:
+            found = self._all[name]
             participant = self._touch(name, user)
             if participant is None:  # most users are in no group of a holdout's measure
-                waits = waits or not self._all[name].is_measure
+                waits = waits or not found.is_measure
             else:
+                held = held or found.holds(participant)
                 participant.act(act)
                 self.changes.participants[name, user] = participant
-        if waits:  # for the first exposure, which may arrive later
+        # For the first exposure, which may arrive later; a user of the holdout gets none.
+        if waits and not held:
             self.changes.early.setdefault(user, []).append(act)
 
     def _touch(self, name: str, user: int) -> Participant | None:
@@ -199,7 +199,8 @@ class Books:
 
     def _shares(self, name: str, of: Participant) -> dict[int, Share]:
         own = self._all[name]
-        return of.shares(self._spans.window, own.arms, own.places(of.segments))
+        parts = own.places(of.segments)
+        return of.shares(self._spans.window, own.arms, parts, measured=own.is_measure)
 
     def waiting(self) -> set[int]:
         """Return the users whose early acts `finish` needs."""

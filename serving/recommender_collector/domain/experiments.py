@@ -18,7 +18,8 @@ from recommender_collector.domain.stays import Act
 
 MOST_EXPERIMENTS = 4  # of a model
 MOST_ARMS = 6  # of an experiment
-GROUPS = frozenset({"holdout", "others"})  # the arms of the measure of a holdout
+HELD = "holdout"
+GROUPS = frozenset({HELD, "others"})  # the arms of the measure of a holdout
 OTHER = 10  # place of all values of a feature but the first ten
 MOST_USERS = 1_000_000  # of an experiment
 KEEP_SECONDS = 60 * 86_400
@@ -88,8 +89,28 @@ class Experiment:
 
     @property
     def is_measure(self) -> bool:
-        """Whether it is the measure of a holdout, which has a part of the users."""
-        return bool(self.arms) and GROUPS.issuperset(self.arms)
+        """Whether it is the measure of a holdout, which has a part of the users.
+
+        The first arm decides, so that nothing that arrives later changes it.
+        """
+        return bool(self.arms) and self.arms[0] in GROUPS
+
+    def enter(self, arm: str) -> bool:
+        """Add an arm if it is new; False: no room, or a group among versions, or the reverse.
+
+        Else a made-up impression could make a measure unreadable, or one of an experiment.
+        """
+        if arm in self.arms:
+            return True
+        is_foreign = bool(self.arms) and self.is_measure is not (arm in GROUPS)
+        if is_foreign or len(self.arms) >= MOST_ARMS:
+            return False
+        self.arms.append(arm)
+        return True
+
+    def holds(self, participant: Participant) -> bool:
+        """Return whether it is a measure, and the user one of its holdout."""
+        return self.is_measure and HELD in self.arms and participant.is_in(self.arms.index(HELD))
 
     def cells(self) -> list[str]:
         """Return the names of the moments that a phase may have."""
@@ -163,6 +184,11 @@ class Known:
 
     participants: dict[tuple[str, int], Participant] = field(default_factory=dict)
     full: bool = False  # the store has no memory for more users
+    tight: bool = False  # nor for more users of a measure
+
+    def refuses(self, arm: str) -> bool:
+        """Return whether there is no memory for a new user of an arm."""
+        return self.full or (self.tight and arm in GROUPS)
 
 
 @dataclass(slots=True)

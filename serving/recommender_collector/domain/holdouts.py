@@ -8,17 +8,23 @@ from __future__ import annotations
 from recommender_collector.domain.checks import (
     MAX_VALUE,
     InvalidEvent,
-    is_arm,
     is_cap,
     is_experiment,
 )
 from recommender_collector.domain.events import Exposure, Kind
+from recommender_collector.domain.experiments import GROUPS
 
 FIELD = "holdout"
 PHASE = 0  # the only one of a measure
+
+
+def _is_group(value: object) -> bool:
+    return isinstance(value, str) and value in GROUPS
+
+
 _CHECKS = (
     ("id", is_experiment, "give 8 lowercase hex digits"),
-    ("group", is_arm, "give holdout or others: 1 to 80 of a-z, 0-9 and -"),
+    ("group", _is_group, "give holdout or others"),
     ("cap", is_cap, f"give a number above 0, at most {MAX_VALUE:g}"),
 )
 _NAMES = frozenset(name for name, _, _ in _CHECKS)

@@ -52,6 +52,10 @@ class Participant:
         if self.marked is None or (at, segments) < (self.marked, self.segments):
             self.marked, self.segments = at, segments
 
+    def is_in(self, arm: int) -> bool:
+        """Return whether an exposure was in an arm, by its place."""
+        return any(arm in stay.arms for stay in self.stays.values())
+
     def act(self, act: Act) -> None:
         """Add an act."""
         insort(self.acts, act)
@@ -70,11 +74,17 @@ class Participant:
             stay.settle(horizon - window)
 
     def shares(
-        self, window: int, names: Sequence[str], parts: Sequence[str] = ()
+        self,
+        window: int,
+        names: Sequence[str],
+        parts: Sequence[str] = (),
+        *,
+        measured: bool = False,
     ) -> dict[int, Share]:
         """Return what the user adds to the moments of each phase.
 
-        `names` are those of arms, `parts` those of the user's segments.
+        `names` are those of arms, `parts` those of the user's segments; `measured`: in the
+        measure of a holdout.
         """
         totals = {p: (s.totals.copy(), s.day_totals.copy()) for p, s in self.stays.items()}
         if len(self.stays) == 1 and (only := next(iter(self.stays.values()))).is_whole(window):
@@ -87,7 +97,7 @@ class Participant:
                 if stay is not None:
                     stay.count(act, *totals[stay.phase])
         return {
-            phase: stay.share(*totals[phase], self.before, names, parts)
+            phase: stay.share(*totals[phase], self.before, names, parts, measured=measured)
             for phase, stay in self.stays.items()
         }
 

@@ -5,7 +5,7 @@ Times are in milliseconds since 1970; money and seconds in thousandths.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
@@ -20,6 +20,8 @@ MOST = {
     "answers": 1000, "before": 100, "clicks": 1000, "dislikes": 100, "dwell": 36_000 * SCALE,
     "fallbacks": 1000, "purchases": 100, "sessions": 100,
 }  # fmt: skip
+#: The same in the measure of a holdout, which lasts for months and compares clicks per answer.
+MOST_MEASURED = {**MOST, "answers": 10_000, "clicks": 10_000, "fallbacks": 10_000}
 MOST_OPEN = 200  # acts that may still change, and stretches of exposures
 _ENOUGH = 10**18  # above every limit, and below what JSON of 64 bits holds
 _CLICKS, _PURCHASES, _REVENUE, _DISLIKES, _DWELL = range(5)
@@ -161,11 +163,17 @@ class Stay:
         before: int,
         names: Sequence[str],
         parts: Sequence[str],
+        *,
+        measured: bool = False,
     ) -> Share:
-        """Return what the user adds to the moments of the phase, and to parts of the arm."""
+        """Return what the user adds to the moments of the phase, and to parts of the arm.
+
+        `measured`: in the measure of a holdout, which has limits of its own.
+        """
+        vector_of = self._measured if measured else self._vector
         arms = sorted((first, names[arm]) for arm, (first, _) in self.arms.items())
         sessions = self.closed + len(self.stretches)
-        did = self._vector(self.answers, self.fallbacks, sessions, totals)
+        did = vector_of(self.answers, self.fallbacks, sessions, totals)
         vector = (
             did[0],
             min(before, MOST["before"]),
@@ -179,36 +187,61 @@ class Stay:
             return Share(arm, mixed, vector, disagreed)
         cells = tuple((f"{arm} {part}", vector) for part in parts)
         if self.day:
-            cells = ((days_of(arm), self._days(sessions, totals, day_totals)), *cells)
+            days = self._days(vector_of, sessions, totals, day_totals)
+            cells = ((days_of(arm), days), *cells)
         return Share(arm, mixed, vector, disagreed, cells)
 
-    def _days(self, sessions: int, totals: Sequence[int], day_totals: Sequence[int]) -> Vector:
+    def _days(
+        self,
+        vector_of: Callable[[int, int, int, Sequence[int]], Vector],
+        sessions: int,
+        totals: Sequence[int],
+        day_totals: Sequence[int],
+    ) -> Vector:
         """Return what the user did on the first day, and after it."""
         answers, fallbacks, begun = self.day
         begun += sum(self.in_first_day(start) for start, _ in self.stretches)
         later = [total - own for total, own in zip(totals, day_totals, strict=True)]
         return (
-            *self._vector(answers, fallbacks, begun, day_totals),
-            *self._vector(
+            *vector_of(answers, fallbacks, begun, day_totals),
+            *vector_of(
                 self.answers - answers, self.fallbacks - fallbacks, sessions - begun, later
             ),
         )
 
-    def _vector(
+    def _measured(
         self, answers: int, fallbacks: int, sessions: int, totals: Sequence[int]
+    ) -> Vector:
+        """Return the numbers for a measure: with the part of the answers that count, clicks too.
+
+        Else the clicks of months would be divided by the answers of the first weeks.
+        """
+        most = MOST_MEASURED["answers"]
+        if answers > most:
+            clicks = (2 * totals[_CLICKS] * most + answers) // (2 * answers)  # rounded
+            totals = [*totals[:_CLICKS], clicks, *totals[_CLICKS + 1 :]]
+        return self._vector(answers, fallbacks, sessions, totals, MOST_MEASURED)
+
+    def _vector(
+        self,
+        answers: int,
+        fallbacks: int,
+        sessions: int,
+        totals: Sequence[int],
+        most: Mapping[str, int] = MOST,
     ) -> Vector:
         """Return numbers in the order of `OF_DAYS`, each within its limit."""
         purchases = totals[_PURCHASES]
         return (
-            min(answers, MOST["answers"]),
-            min(totals[_CLICKS], MOST["clicks"]),
+            min(answers, most["answers"]),
+            min(totals[_CLICKS], most["clicks"]),
             int(purchases > 0),
-            min(totals[_DISLIKES], MOST["dislikes"]),
-            min(totals[_DWELL], MOST["dwell"]),
-            min(fallbacks, MOST["fallbacks"]),
-            min(purchases, MOST["purchases"]),
+            min(totals[_DISLIKES], most["dislikes"]),
+            min(totals[_DWELL], most["dwell"]),
+            min(fallbacks, most["fallbacks"]),
+            min(purchases, most["purchases"]),
             min(totals[_REVENUE], self.cap),
-            min(sessions, MOST["sessions"]),
+            min(sessions, most["sessions"]),
         )
 
 

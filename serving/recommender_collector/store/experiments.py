@@ -23,6 +23,7 @@ from redis.asyncio import Redis
 
 from recommender_collector.domain.experiments import (
     KEEP_SECONDS,
+    MOST_USERS,
     Changes,
     Experiment,
     Known,
@@ -52,6 +53,9 @@ FIELDS = 500  # of a command, most
 #: Share of the store's memory above which experiments take no more users; below the one above
 #: which appends wait, so that experiments do not stop events.
 FULL = 0.7
+#: The same for the measure of a holdout, which lasts for months: it must leave room for
+#: experiments, and for outcomes of predictions.
+FULL_OF_MEASURES = 0.5
 
 #: Reads an experiment at one moment. KEYS: the offset, the stream, the list of experiments, the
 #: moments, the offsets of Kafka. Returns the oldest record that the writer has not applied, or
@@ -123,7 +127,7 @@ class ExperimentStore:
         there, memory, *found = replies(await pipeline.execute(raise_on_error=False), names, 2)
         if (there.decode() if there else START) != offset:
             return None
-        known.full = memory["used_memory"] > FULL * (memory.get("maxmemory", 0) or math.inf)
+        known.full, known.tight = _is_above(memory, FULL), _is_above(memory, FULL_OF_MEASURES)
         for name, texts in zip(names, found, strict=True):
             for user, text in zip(every, texts, strict=True):
                 if text is not None:
@@ -193,9 +197,17 @@ class ExperimentStore:
             return Account(watermark / 1000, {}, {}, not has_room(experiments, now, spans))
         if entry.state in (State.BROKEN, State.DAMAGED):
             raise Damaged("what the store had of it could not be read, and no longer counts", name)
-        return Account(
-            watermark / 1000, *moments_of(name, found), not entry.counts, entry.segments
-        )
+        ignored = not entry.counts
+        if entry.is_measure and not ignored:
+            # An experiment goes on with the users that it has; a measure is there to get them.
+            memory = await self._redis.info("memory")
+            ignored = entry.users >= MOST_USERS or _is_above(memory, FULL_OF_MEASURES)
+        return Account(watermark / 1000, *moments_of(name, found), ignored, entry.segments)
+
+
+def _is_above(memory: Mapping[str, int], share: float) -> bool:
+    """Return whether more than a share of the memory that the store may have is used."""
+    return memory["used_memory"] > share * (memory.get("maxmemory", 0) or math.inf)
 
 
 def commands(model: str, changes: Changes, spans: Spans) -> list[Command]:

@@ -1,7 +1,9 @@
 """Answer users of the holdout: from the fallbacks alone, and apart from all other users.
 
-The model is never asked, no answer is kept for or taken from others, and nothing counts for the
-version: not its requests, its fallbacks, its latency or its drift.
+The model is never asked, and no answer is kept for or taken from others. What judges a version
+has nothing of these requests: they are in no `recommender_*` metric (requests, latency, answers,
+fallbacks from the model, drift) and in none of the cache. The reads of the store, the stages, the
+failures of the baseline and the limits of lists count them too.
 """
 
 from __future__ import annotations

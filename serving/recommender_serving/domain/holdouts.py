@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from recommender_serving.domain.experiments import BUCKETS, bucket, user_of
-from recommender_serving.domain.types import NOBODY, RecommendRequest, Source
+from recommender_serving.domain.experiments import BUCKETS, bucket
+from recommender_serving.domain.types import RecommendRequest, Source
+from recommender_serving.domain.users import user_of
 
 #: Names of the groups, as the collector knows them.
 HELD, OTHERS = "holdout", "others"
@@ -46,14 +47,13 @@ class Holdout:
     def member(self, request: RecommendRequest) -> Member | None:
         """Return what the user of a request is counted as; None for most users.
 
-        A request without a user is not measured, so it is answered as if there was no holdout.
+        A request whose user no impression can name is not measured, so it is answered as if
+        there was no holdout.
         """
-        if request.user_text is None and request.user_id == NOBODY:
-            return None
         user = user_of(request)
         if user is None:
             return None
-        place = bucket(self.salt, user)
+        place = bucket(self.salt, str(user))
         size = self.percent * BUCKETS // 100
         if place < size:
             return Member(self.id, HELD, self.cap)

@@ -23,12 +23,12 @@ from recommender_serving.domain.features import (
 )
 from recommender_serving.domain.holdouts import Member
 from recommender_serving.domain.ids import fault
-from recommender_serving.domain.types import SMOKE_USER, Answer, RecommendRequest
+from recommender_serving.domain.types import Answer, RecommendRequest
+from recommender_serving.domain.users import MOST_ID, user_of
 
 TYPE = "dev.recommender.impression"
 CONTENT_TYPE = "application/cloudevents-batch+json"
 MOST_ITEMS = 500  # that the collector takes of an impression
-MOST_ID = 10**18 - 1  # of users and items
 MOST_LABEL = 128  # characters
 MOST_CATEGORY = 64  # characters
 MOST_PROBABILITIES = 20  # of an impression: those of its first items
@@ -117,14 +117,6 @@ def takes_draw(items: Sequence[int] | Sequence[str], pool: Sequence[int] | Seque
     A pool without one of its items, or at another place, would be another draw.
     """
     return len(items) <= MOST_ITEMS and all(_is_item(item) for item in (*items, *pool))
-
-
-def user_of(request: RecommendRequest) -> int | str | None:
-    """Return the user of an impression; None if there is none, or one whom no log knows."""
-    user = request.user_id if request.user_text is None else request.user_text
-    if user == SMOKE_USER or (isinstance(user, int) and not 0 <= user <= MOST_ID):
-        return None
-    return user
 
 
 def _is_item(item: int | str) -> bool:

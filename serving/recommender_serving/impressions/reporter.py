@@ -13,6 +13,7 @@ from recommender_serving.domain.experiments import Assignment
 from recommender_serving.domain.features import Features
 from recommender_serving.domain.holdouts import Member
 from recommender_serving.domain.types import Answer, RecommendRequest, Reported
+from recommender_serving.domain.users import user_of
 from recommender_serving.impressions.collector import CollectorBusy, CollectorRefuses, Receipt
 from recommender_serving.impressions.events import (
     Mark,
@@ -22,7 +23,6 @@ from recommender_serving.impressions.events import (
     sampled,
     shown,
     takes_draw,
-    user_of,
 )
 from recommender_serving.threads import in_daemon
 

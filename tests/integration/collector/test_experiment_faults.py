@@ -142,3 +142,25 @@ async def test_without_memory_experiments_take_no_more_users(
     labels = {"model": "shop", "reason": "memory"}
     assert value("recommender_writer_ignored_exposures_total", labels) == (megabytes > 0)
     assert bool(await desk.answer()) == (megabytes == 0)
+
+
+@pytest.mark.parametrize(("full", "most"), [(1e-6, 9), (1.0, 9), (1.0, 1)])
+async def test_a_measure_says_that_it_takes_no_more_users(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, full: float, most: int
+) -> None:
+    await desk.put(impression("ada", now(), arm="holdout"))
+    await desk.writer.step()
+    await desk.redis.config_set("maxmemory", 1024 * 2**20)
+    monkeypatch.setattr("recommender_collector.store.experiments.FULL_OF_MEASURES", full)
+    monkeypatch.setattr("recommender_collector.store.experiments.MOST_USERS", most)
+    monkeypatch.setattr("recommender_collector.domain.books.MOST_USERS", most)
+    at = now()
+    await desk.put(impression("eve", at, arm="holdout"), impression("eve", at, EXPERIMENTS[1]))
+    await desk.writer.step()
+    account = await desk.reader.read("shop", FIRST, SPANS)
+    other = await desk.reader.read("shop", EXPERIMENTS[1], SPANS)
+    await desk.redis.config_set("maxmemory", 0)
+    has_room = full == 1 and most > 1
+    assert account.moments[0]["holdout"].users == 1 + has_room
+    assert (account.ignored, other.ignored) == (not has_room, False)
+    assert other.moments[0]["shop-a"].users == 1

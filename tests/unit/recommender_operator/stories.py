@@ -77,6 +77,10 @@ class FakeCollector:
         """Fail: no label of the stories is attributed."""
         raise AssertionError("no label is compared")
 
+    async def measure(self, _model: ModelObject, _measure: str) -> CollectorReading:
+        """Fail: no model of the stories has a holdout."""
+        raise AssertionError("there is no holdout")
+
 
 class Story:
     """A model, the operator, and a simulated cluster."""

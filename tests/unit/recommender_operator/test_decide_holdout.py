@@ -86,8 +86,10 @@ def test_the_collector_is_read_into_the_status_once_an_hour() -> None:
     ("change", "words"),
     [
         ({"experiment": "00000000"}, "experiment: not the requested id"),
-        ({"phases": [{"phase": 0, "arms": []}] * 2}, "phases: more than one"),
-        ({"phases": [{"phase": 0, "arms": [{"arm": "a"}]}]}, "sums"),
+        ({"phases": [{"phase": 0, "arms": []}] * 2}, "phases.phase: 0 occurs twice"),
+        ({"phases": [{"phase": 0, "arms": [{"arm": "others"}]}]}, "sums"),
+        ({"phases": [{"phase": 0, "since": "x", "arms": []}]}, "since: not a time"),
+        ({"phases": [{"phase": 0, "since": 1e14, "arms": []}]}, "not valid"),
         ({"phases": "x"}, "phases: not a list"),
     ],
 )
@@ -148,8 +150,50 @@ def test_what_the_collector_answers_is_read() -> None:
     body = orjson.loads(orjson.dumps(shown("5c0ffee5", account)))
     phase = read_phase(body, "5c0ffee5", WEIGHTS, holdout.HELD, holdout.OTHERS)
     assert (phase.of(holdout.HELD).users, phase.of(holdout.OTHERS).users) == (1, 0)
-    with pytest.raises(ValueError, match="unknown: holdout"):
-        read_phase(body, "5c0ffee5", {"a": 1, "b": 4}, "a", "b")
+    other = read_phase(body, "5c0ffee5", {"a": 1, "b": 4}, "a", "b")
+    assert other.arms == {}
+
+
+def test_made_up_arms_and_phases_do_not_make_a_measure_unreadable() -> None:
+    world = world_of()
+    body: dict[str, Any] = dict(answer(world).body)
+    (phase,) = body["phases"]
+    made_up = [{"arm": "shop-1", "users": 9}, {"arm": ["holdout"]}]
+    body["phases"] = [{"phase": 7}, {**phase, "arms": [*made_up, *phase["arms"]]}]
+    seen = status(look(world, CollectorReading(body=body)))
+    assert (seen.users, seen.other_users) == (1000, 4000)
+    assert seen.gains
+
+
+def test_a_measure_began_with_its_first_impression() -> None:
+    world = world_of()
+    phases: Any = answer(world).body["phases"]
+    phases[0]["since"] = 1_795_000_000.5
+    seen = status(look(world, answer(world, phases=phases)))
+    assert seen.since == datetime.datetime.fromtimestamp(1_795_000_000.5, datetime.UTC)
+    world = world_of()
+    first = status(look(world, None)).since
+    world.now += datetime.timedelta(hours=1)
+    assert status(look(world, answer(world, 0, 0))).since == first
+
+
+def test_a_look_that_read_nothing_keeps_what_was_said() -> None:
+    """It began just before the measure was due."""
+    world = world_of()
+    first = status(look(world, answer(world)))
+    world.now += datetime.timedelta(hours=1)
+    assert status(look(world, None)) == first
+
+
+def test_in_a_rollout_in_knative_mode_the_message_says_what_the_champion_lacks() -> None:
+    words = "when the rollout has ended"
+    world = world_of()
+    world.edit(rollout={"traffic": "Knative"})
+    assert words not in status(look(world, answer(world))).message
+    world.seed(8)
+    world.reconcile()
+    world.now += datetime.timedelta(hours=1)
+    assert words in status(look(world, answer(world))).message
 
 
 def test_gauges_have_the_numbers_of_the_status() -> None:

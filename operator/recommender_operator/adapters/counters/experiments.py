@@ -20,7 +20,7 @@ TIMEOUT = aiohttp.ClientTimeout(total=5, connect=2)
 #: Time for which an answer is used again, also an error, in seconds: looks are more frequent than
 #: anything changes, and a slow collector must not delay each of them.
 FRESH = 20.0
-#: The same for what changes once a day.
+#: The same for what changes slowly: outcomes, and the measure of a holdout.
 SETTLED = 300.0
 #: Maximum number of answers that are kept.
 KEPT = 1000
@@ -42,6 +42,10 @@ class UsersReader(Protocol):
         """Return what became of the predictions of a version, or why it is unknown."""
         ...
 
+    async def measure(self, model: ModelObject, measure: str) -> CollectorReading:
+        """Return the collector's answer about the measure of a holdout, or why there is none."""
+        ...
+
 
 class NoCollector:
     """A reader without a collector, for a given reason."""
@@ -56,6 +60,10 @@ class NoCollector:
         return self._reading
 
     async def outcomes(self, _model: ModelObject, _version: str) -> CollectorReading:
+        """Return the reason."""
+        return self._reading
+
+    async def measure(self, _model: ModelObject, _measure: str) -> CollectorReading:
         """Return the reason."""
         return self._reading
 
@@ -102,6 +110,10 @@ class CollectorReader:
     async def outcomes(self, model: ModelObject, version: str) -> CollectorReading:
         """Return the collector's answer, or one that is at most SETTLED seconds old."""
         return await self._read(model, f"outcomes/{model.name}/{version}", SETTLED)
+
+    async def measure(self, model: ModelObject, measure: str) -> CollectorReading:
+        """Return the collector's answer, or one that is at most SETTLED seconds old."""
+        return await self._read(model, f"experiments/{model.name}/{measure}", SETTLED)
 
     async def _read(self, model: ModelObject, path: str, fresh: float) -> CollectorReading:
         if model.namespace != self._namespace:

@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime
 from collections.abc import Iterable
 
 from recommender_operator.adapters.counters.experiments import UsersReader
 from recommender_operator.observed import CollectorReading, ModelObject, VersionObject
 from recommender_operator.phases import outcomes_of, routing
+from recommender_operator.phases.duties import holdout as due
 from recommender_operator.resources import holdout
 
 Told = tuple[CollectorReading | None, CollectorReading | None, CollectorReading | None]
 
 
-async def of(users: UsersReader, model: ModelObject, versions: Iterable[VersionObject]) -> Told:
+async def of(
+    users: UsersReader,
+    model: ModelObject,
+    versions: Iterable[VersionObject],
+    now: datetime.datetime | None = None,
+) -> Told:
     """Return what users did in the experiment that runs, with the champion's answers, and in the
-    measure of the holdout; None for what there is none of."""
+    measure of the holdout.
+
+    None for what there is none of, and for a measure whose numbers are new enough at `now`. All
+    are asked at once: a collector that does not answer delays a look only once.
+    """
     found = None if model.deleting else routing.undecided(versions)
     champion = outcomes_of.compared(model)
     measure = None if model.deleting else holdout.measure(model)
-    return (
-        None if found is None else await users.read(model, found.id, routing.detailed(found)),
-        None if champion is None else await users.outcomes(model, champion),
-        None if measure is None else await users.read(model, measure),
+    if measure is not None and now is not None and due.after(model.status.holdout, measure, now):
+        measure = None
+    experiment, outcomes, held = await asyncio.gather(
+        _nothing() if found is None else users.read(model, found.id, routing.detailed(found)),
+        _nothing() if champion is None else users.outcomes(model, champion),
+        _nothing() if measure is None else users.measure(model, measure),
     )
+    return experiment, outcomes, held
+
+
+async def _nothing() -> None:
+    return None

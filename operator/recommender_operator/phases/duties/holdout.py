@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import datetime
 
+from recommender_operator.api.spec_rollout import TrafficMode
 from recommender_operator.api.status_holdout import HoldoutGain, HoldoutStatus
 from recommender_operator.experiments import holdout as gaining
 from recommender_operator.experiments.estimates import MIN_CONTRIBUTORS, MIN_USERS, Comparison
 from recommender_operator.experiments.plan import Phase
 from recommender_operator.observed import CollectorReading
-from recommender_operator.phases.stages.moments import read_phase
+from recommender_operator.phases.stages.moments import read_phase, since
 from recommender_operator.phases.turn import Turn
 from recommender_operator.resources import holdout
 
@@ -20,6 +21,19 @@ EVERY = datetime.timedelta(hours=1)
 #: The same if the collector did not say anything of use.
 AGAIN = datetime.timedelta(minutes=5)
 MAX_MESSAGE = 1024
+ENDED = (
+    "new users are not counted: the measure has a million, had no impression for two weeks, or "
+    "half of the collector's store is in use; set another period, or give the store more memory"
+)
+_NOW = datetime.timedelta()
+
+
+def after(before: HoldoutStatus | None, id_: str, now: datetime.datetime) -> datetime.timedelta:
+    """Return the time until a measure is to be read; zero if it is now."""
+    if before is None or before.id != id_ or before.observed_at is None:
+        return _NOW
+    passed = now - before.observed_at
+    return EVERY - passed if _NOW <= passed < EVERY else _NOW  # not so after a jump of the clock
 
 
 def step(turn: Turn) -> None:
@@ -31,9 +45,8 @@ def step(turn: Turn) -> None:
         return
     if before is None or before.id != id_:
         before = HoldoutStatus(id=id_, since=turn.now)
-    passed = EVERY if before.observed_at is None else turn.now - before.observed_at
-    if datetime.timedelta() <= passed < EVERY:  # not so after a jump of the clock
-        turn.requeue(EVERY - passed)
+    if wait := after(before, id_, turn.now):
+        turn.requeue(wait)
         return
     turn.requeue(AGAIN)
     turn.set_status(holdout=_read(turn, before))
@@ -41,7 +54,9 @@ def step(turn: Turn) -> None:
 
 def _read(turn: Turn, before: HoldoutStatus) -> HoldoutStatus:
     """Return what the collector says; the former numbers stay if it says nothing of use."""
-    reading = turn.observed.holdout or CollectorReading(error="nothing was read yet")
+    reading = turn.observed.holdout
+    if reading is None:  # it was not time when the look began
+        return before if before.message else _said(before, "nothing was read yet")
     held = turn.spec.serving.holdout
     if reading.error or held is None:
         return _said(before, reading.error)
@@ -49,17 +64,38 @@ def _read(turn: Turn, before: HoldoutStatus) -> HoldoutStatus:
         weights = {holdout.HELD: held.percent, holdout.OTHERS: holdout.TIMES * held.percent}
         phase = read_phase(reading.body, before.id, weights, holdout.HELD, holdout.OTHERS)
         found = gaining.gains(phase)
+        began = since(reading.body)
+        start = before.since if began is None else _at(began)
     except (ValueError, ArithmeticError) as error:
         return _said(before, f"the collector's answer is not valid: {error}")
     return before.model_copy(
         update={
+            "since": start,
             "observed_at": turn.now,
             "users": phase.of(holdout.HELD).users,
             "other_users": phase.of(holdout.OTHERS).users,
             "gains": tuple(map(_gain, found.comparisons)),
-            "message": (found.problem or _words(phase, found, reading))[:MAX_MESSAGE],
+            "message": ((found.problem or _words(phase, found, reading)) + _mode(turn))[
+                :MAX_MESSAGE
+            ],
         }
     )
+
+
+def _at(seconds: float) -> datetime.datetime:
+    """Return a time.
+
+    Raises:
+        ArithmeticError, ValueError: no date has it.
+    """
+    return datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=seconds)
+
+
+def _mode(turn: Turn) -> str:
+    """Return what differs in Knative mode, where only the newest revision has pods to change."""
+    if turn.spec.rollout.traffic is not TrafficMode.KNATIVE or turn.candidate is None:
+        return ""
+    return "; in Knative mode the champion gets a changed setting when the rollout has ended"
 
 
 def _said(before: HoldoutStatus, message: str) -> HoldoutStatus:
@@ -83,9 +119,7 @@ def _words(phase: Phase, found: gaining.Gains, reading: CollectorReading) -> str
         return "the collector has no room for the measure: nobody is counted"
     if not users:
         return "no user of the holdout was measured yet: requests need a user id"
-    ended = "; new users are not counted any more: set another period" * bool(
-        reading.body.get("ignored")
-    )
+    ended = f"; {ENDED}" * bool(reading.body.get("ignored"))
     others = phase.of(holdout.OTHERS).users
     told = ", ".join(map(_difference, found.comparisons))
     return f"{others} other users compared with {users} of the holdout: {told}{ended}"

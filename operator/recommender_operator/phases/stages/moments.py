@@ -71,11 +71,15 @@ def watermark(body: Mapping[str, Any]) -> float:
     Raises:
         ValueError: it is not a time.
     """
-    value = body.get("watermark")
+    return _time(body, "watermark")
+
+
+def _time(body: Mapping[str, Any], field: str) -> float:
+    value = body.get(field)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("watermark: not a time")
+        raise ValueError(f"{field}: not a time")
     if not abs(value) <= MAX_COUNT:  # NaN fails too
-        raise ValueError("watermark: not a time")
+        raise ValueError(f"{field}: not a time")
     return float(value)
 
 
@@ -210,17 +214,17 @@ def read_phase(
 ) -> Phase:
     """Return the only phase of what is counted as an experiment with these arms and shares.
 
+    Whoever may send events can make up others, which are left out: they are nobody's users.
+
     Raises:
         ValueError: the answer is not one about it; the text names the field.
     """
     if body.get("experiment") != id_:
         raise ValueError("experiment: not the requested id")
-    entries = _list(body, "phases")
-    if len(entries) > 1:
-        raise ValueError("phases: more than one")
-    arms = _arms(_list(entries[0], "arms", "phases[0]."), "phases[0].arms") if entries else {}
-    if unknown := arms.keys() - weights.keys():
-        raise ValueError(f"phases[0].arms: unknown: {', '.join(sorted(unknown))[:MAX_TEXT]}")
+    entry, names = _only(body), tuple(weights)
+    entries = _list(entry, "arms", "phases.") if entry else []
+    own = [each for each in entries if _object(each, "phases.arms").get("arm") in names]
+    arms = _arms(own, "phases.arms")
     return Phase(
         number=0,
         weights=weights,
@@ -229,3 +233,21 @@ def read_phase(
         arms={name: arm.moments for name, arm in arms.items()},
         mixed=sum(arm.mixed for arm in arms.values()),
     )
+
+
+def since(body: Mapping[str, Any]) -> float | None:
+    """Return the first impression of the only phase, in seconds since 1970; None before it.
+
+    Raises:
+        ValueError: it is not a time.
+    """
+    entry = _only(body)
+    return None if entry is None else _time(entry, "since")
+
+
+def _only(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    entries = [_object(each, "phases") for each in _list(body, "phases")]
+    found = [each for each in entries if _count(each, "phase", "phases") == 0]
+    if len(found) > 1:
+        raise ValueError("phases.phase: 0 occurs twice")
+    return found[0] if found else None

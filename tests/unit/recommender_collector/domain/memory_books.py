@@ -48,7 +48,7 @@ class Memory:
         self.since: dict[tuple[str, int], int] = {}
         self.recent: dict[int, dict[str, int]] = {}
         self.ignored: Counter[Ignored] = Counter()
-        self.full = False
+        self.full = self.tight = False
 
     def apply(self, at: int, *entries: Event | Erasure) -> None:
         books = Books(self.experiments, at, self.spans)
@@ -83,6 +83,7 @@ class Memory:
                 if key[0] in names and key[1] in users
             },
             self.full,
+            self.tight,
         )
 
     def _interact(self, entries: Sequence[Event | Erasure]) -> dict[int, int]:

@@ -6,16 +6,29 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from recommender_collector.domain.books import Books
 from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.effects import number
-from recommender_collector.domain.events import Event, Exposure, Kind, entry_of, line_of
-from recommender_collector.domain.experiments import Changes, Known, Spans
+from recommender_collector.domain.events import (
+    Erasure,
+    Event,
+    Exposure,
+    Kind,
+    entry_of,
+    line_of,
+)
+from recommender_collector.domain.experiments import Changes, Ignored, Known, Spans
+from recommender_collector.domain.moments import COMPONENTS, DAY_COMPONENTS, Moments
+from recommender_collector.domain.participants import Participant
 from recommender_collector.domain.rows import archived
+from recommender_collector.domain.stays import Stay
 from recommender_collector.domain.validation import event_of
 from recommender_serving.domain.holdouts import HELD, OTHERS
 from tests.unit.recommender_collector.collector_samples import NOW, click, rules
+from tests.unit.recommender_collector.domain.memory_books import Memory
 
 AT, MINUTE = 1_795_000_000_000, 60_000
 SPANS = Spans(window=60 * MINUTE, late=130 * MINUTE)
@@ -67,7 +80,8 @@ def test_the_group_of_a_user_is_kept() -> None:
         ("holdout", {**SHOWN, "holdout": {**HOLDOUT, "phase": 0}}),
         ("holdout", click(holdout=HOLDOUT)),
         ("holdout.id", {**SHOWN, "holdout": {**HOLDOUT, "id": "5C0FFEE5"}}),
-        ("holdout.group", {**SHOWN, "holdout": {**HOLDOUT, "group": "a b"}}),
+        ("holdout.group", {**SHOWN, "holdout": {**HOLDOUT, "group": "shop-1"}}),
+        ("holdout.group", {**SHOWN, "holdout": {**HOLDOUT, "group": ["holdout"]}}),
         ("holdout.cap", {**SHOWN, "holdout": {**HOLDOUT, "cap": 0}}),
         ("holdout.cap", {**SHOWN, "holdout": {**HOLDOUT, "cap": True}}),
     ],
@@ -114,3 +128,76 @@ def test_acts_of_users_outside_of_the_groups_do_not_wait_in_the_store() -> None:
     assert found.early.get(number("eve")) is None
     found = booked(impression("ada", None, "shop-1"), clicked("eve"))
     assert found.early.get(number("eve")) is not None
+
+
+def test_acts_of_users_of_the_holdout_do_not_wait_for_an_experiment() -> None:
+    """They get no exposure in it."""
+    found = booked(
+        impression("ada", HELD), impression("bob", OTHERS), impression("eve", None, "shop-1"),
+        clicked("ada"), clicked("bob"),
+    )  # fmt: skip
+    assert found.early.keys() == {number("bob")}
+
+
+def measured(memory: Memory, user: str, group: str = HELD) -> Ignored | None:
+    """Let a new user in; return why it does not count."""
+    memory.ignored.clear()
+    memory.apply(AT, impression(user, group))
+    return next(iter(memory.ignored), None)
+
+
+def test_a_measure_takes_no_users_in_a_store_that_has_memory_for_experiments_alone() -> None:
+    memory = Memory()
+    assert measured(memory, "ada") is None
+    memory.tight = True
+    assert measured(memory, "bob") is Ignored.MEMORY
+    assert measured(memory, "ada") is None
+    memory.ignored.clear()
+    memory.apply(AT, impression("bob", None, "shop-1"))
+    assert not memory.ignored
+
+
+@pytest.mark.parametrize(("first", "foreign"), [(HELD, "shop-1"), ("shop-1", HELD)])
+def test_a_measure_and_an_experiment_do_not_take_the_arms_of_the_other(
+    first: str, foreign: str
+) -> None:
+    """A made-up impression must not make a measure of an experiment, or the reverse."""
+    memory = Memory()
+    for user, arm in (("ada", first), ("bob", foreign), ("eve", first)):
+        memory.apply(
+            AT, impression(user, None)._replace(exposure=Exposure(MEASURE, 0, arm, 500.0))
+        )
+    assert memory.experiments[MEASURE].arms == [first]
+    assert memory.experiments[MEASURE].is_measure is (first == HELD)
+    assert memory.ignored == {Ignored.ARMS: 1}
+    assert Moments.decode(memory.moments[MEASURE, 0, first]).users == 2
+
+
+@given(st.integers(1, 30_000), st.integers(0, 3000))
+@example(13_500, 675)
+def test_in_a_measure_of_months_clicks_stop_where_the_answers_stop(
+    answers: int, clicks: int
+) -> None:
+    stay = Stay(0, AT, AT, 500, answers=answers, arms={0: [AT, 0]})
+    totals = [clicks, 0, 0, 0, 0]
+    share = stay.share(totals, [0] * 5, 0, [HELD], [], measured=True)
+    vector = dict(zip(COMPONENTS, share.vector, strict=True))
+    assert vector["answers"] == min(answers, 10_000)
+    exact = clicks * vector["answers"] / answers
+    assert abs(vector["clicks"] - exact) <= 0.5
+    days = dict(zip(DAY_COMPONENTS, share.cells[0][1], strict=True))
+    assert days["later.clicks"] == vector["clicks"]
+
+
+def test_a_user_of_a_measure_counts_with_the_limits_of_months() -> None:
+    memory = Memory()
+    memory.apply(AT, impression("ada", HELD))
+    (text,) = memory.users.values()
+    own = Participant.decode(text)
+    own.stays[0].answers = 1350
+    memory.users[MEASURE, number("ada")] = own.encode()
+    memory.moments[MEASURE, 0, HELD] = Moments().encode()
+    memory.moments[MEASURE, 0, f"{HELD} days"] = Moments.of(len(DAY_COMPONENTS)).encode()
+    memory.apply(AT + 1, Erasure("ada"))
+    gone = Moments.decode(memory.moments[MEASURE, 0, HELD])
+    assert dict(zip(COMPONENTS, gone.sums, strict=True))["answers"] == -1350

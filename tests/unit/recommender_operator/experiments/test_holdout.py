@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
+from recommender_operator.experiments import sample_ratio
 from recommender_operator.experiments.holdout import ALPHA, METRICS, gains
 from recommender_operator.experiments.metrics import Metric
 from recommender_operator.experiments.moments import Moments
 from recommender_operator.experiments.plan import Phase
+from recommender_serving.domain.experiments import parse
+from recommender_serving.domain.holdouts import Holdout
+from recommender_serving.domain.types import Source
 from tests.unit.recommender_operator.experiments.users import arm, drawn, moments, scaled
+from tests.unit.recommender_serving.serving_samples import request
 
 CLICKS = Metric.CLICK_THROUGH_RATE
 
@@ -90,3 +97,28 @@ def test_groups_that_cannot_be_compared_have_no_numbers(
     found = gains(phase(arm(1, held), arm(2, others), mixed))
     assert found.comparisons == ()
     assert found.problem
+
+
+def test_an_experiment_with_arms_has_its_ratio_among_all_but_the_users_of_the_holdout() -> None:
+    """The holdout takes its users of each arm alike, so the weights of the arms still hold."""
+    salt, arms = "holdout-0a1b2c3d", "shop-0a1b2c3d:0-3000,shop-0a1b2c3e:3000-6000"
+    held = Holdout("5c0ffee5", salt, 10, Source.BASELINE, 1000.0)
+    experiment = parse(f"id=0a1b2c3d;phase=0;cap=1000;arms={arms}", "shop")
+    asked = (request(user_id=user) for user in range(5000))
+    groups = [(each, held.member(each)) for each in asked]
+    free = [str(each.user_id) for each, of in groups if of is None or not of.is_held]
+    counts = Counter(experiment.assignment(user, "shop-ffffffff").arm for user in free)
+    weights = {"shop-ffffffff": 40.0, "shop-0a1b2c3d": 30.0, "shop-0a1b2c3e": 30.0}
+    one = Phase(
+        number=0,
+        weights=weights,
+        champion="shop-ffffffff",
+        candidate="shop-0a1b2c3d",
+        further=("shop-0a1b2c3e",),
+        arms={name: Moments(users=users, sums={}, products={}) for name, users in counts.items()},
+    )
+    p = sample_ratio.p_value(one)
+    assert len(free) == pytest.approx(4500, rel=0.02)
+    assert p is not None
+    assert p > 0.01
+    assert not sample_ratio.problem(one)

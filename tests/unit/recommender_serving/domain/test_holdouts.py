@@ -17,6 +17,7 @@ from recommender_serving.domain.types import (
     RecommendRequest,
     Source,
 )
+from recommender_serving.domain.users import MOST_ID
 from tests.holdout_vectors import vectors
 from tests.unit.recommender_serving.serving_samples import request
 
@@ -92,8 +93,10 @@ def test_a_user_is_the_one_of_the_request_whatever_the_kind_of_ids() -> None:
         request(user_id=NOBODY),
         request(user_id=NOBODY, session_id="b1f0"),
         request(user_id=7, user_text=SMOKE_USER),
+        request(user_id=-2),
+        request(user_id=MOST_ID + 1),
     ],
-    ids=["nobody", "a session alone", "the smoke inference"],
+    ids=["nobody", "a session alone", "the smoke inference", "below 0", "too large"],
 )
 def test_who_cannot_be_measured_is_not_held_out(asked: RecommendRequest) -> None:
     everybody = dataclasses.replace(holdout(10), percent=100)

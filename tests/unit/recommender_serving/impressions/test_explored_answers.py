@@ -17,8 +17,9 @@ from recommender_serving.answering.exploring import Chance, Explorer
 from recommender_serving.artifact.loader import load
 from recommender_serving.domain.ids import hashed
 from recommender_serving.domain.types import Ranking
+from recommender_serving.domain.users import MOST_ID
 from recommender_serving.impressions.collector import Receipt
-from recommender_serving.impressions.events import MOST_ID, MOST_ITEMS, Origin, takes_draw
+from recommender_serving.impressions.events import MOST_ITEMS, Origin, takes_draw
 from recommender_serving.impressions.reporter import Bounds, Impressions
 from tests.unit.recommender_serving.serving_asking import infer, predict
 from tests.unit.recommender_serving.serving_fakes import Parts, giving

@@ -160,7 +160,12 @@ async def test_a_baseline_that_fails_leaves_the_popularity_list(tmp_path: Path) 
         assert found["source"] == "popularity"
         assert len(found["items"]) == 2
         assert version.value("transformer_holdout_answers_total", source="popularity") == 1
-        assert version.value("recommender_fallbacks_total", reason="empty") == 0
+        fell = {"source": "baseline", "reason": "empty"}
+        assert version.value("transformer_fallbacks_total", **fell) == 1
+        # What judges a version has none of it.
+        falls = [version.value("recommender_fallbacks_total", reason=each) for each in FallReason]
+        assert not any(falls)
+        assert version.value("recommender_answers_total", source="popularity") == 0
 
 
 async def test_a_failure_for_the_holdout_is_no_error_of_the_version(

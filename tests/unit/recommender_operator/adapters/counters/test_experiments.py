@@ -90,8 +90,14 @@ async def test_outcomes_are_read_from_the_path_of_model_and_version_once_in_a_wh
         assert await reader.outcomes(model(), "movies-0a1b2c3d") == first
         now = SETTLED
         await reader.outcomes(model(), "movies-0a1b2c3d")
+        await reader.measure(model(), ID)
+        now += SETTLED - 1
+        await reader.measure(model(), ID)
     assert first.body == {"version": "movies-0a1b2c3d", "days": []}
-    assert seen == ["GET /v1/outcomes/movies/movies-0a1b2c3d"] * 2
+    assert seen == [
+        *["GET /v1/outcomes/movies/movies-0a1b2c3d"] * 2,
+        f"GET /v1/experiments/movies/{ID}",
+    ]
 
 
 @pytest.mark.parametrize("status", [302, 400, 404, 500, 503])

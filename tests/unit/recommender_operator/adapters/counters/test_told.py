@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import datetime
 from typing import Any
 
 import pytest
 
 from recommender_operator.adapters.counters import told
+from recommender_operator.api.status_holdout import HoldoutStatus
 from recommender_operator.observed import CollectorReading, ModelObject
 from recommender_operator.resources import holdout
 from tests.unit.recommender_operator.resources.builder_inputs import model
@@ -30,13 +33,54 @@ class Users:
     async def outcomes(self, model: ModelObject, version: str) -> CollectorReading:
         raise AssertionError("there is no label")
 
+    async def measure(self, model: ModelObject, measure: str) -> CollectorReading:
+        self.asked.append((measure,))
+        return CollectorReading(body={"experiment": measure})
+
 
 async def test_the_measure_of_a_holdout_is_read() -> None:
     users, wanted = Users(), model(serving=HELD)
     id_ = holdout.measure(wanted)
     found = await told.of(users, wanted, ())
-    assert users.asked == [(id_, None)]
+    assert users.asked == [(id_,)]
     assert found == (None, None, CollectorReading(body={"experiment": id_}))
+
+
+@pytest.mark.parametrize(
+    ("minutes", "id_", "asked"), [(59, None, False), (60, None, True), (1, "00000000", True)]
+)
+async def test_a_measure_is_read_when_its_numbers_are_an_hour_old(
+    minutes: int, id_: str | None, asked: bool
+) -> None:
+    users, held = Users(), model(serving=HELD)
+    own = id_ or holdout.measure(held)
+    assert own is not None
+    now = datetime.datetime(2026, 11, 28, tzinfo=datetime.UTC)
+    seen = HoldoutStatus(id=own, since=now, observed_at=now - datetime.timedelta(minutes=minutes))
+    held = dataclasses.replace(held, status=held.status.model_copy(update={"holdout": seen}))
+    found = await told.of(users, held, (), now)
+    assert bool(users.asked) is (found[2] is not None) is asked
+
+
+async def test_a_collector_that_does_not_answer_delays_a_look_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    both = asyncio.Barrier(2)
+
+    class Waiting(Users):
+        async def outcomes(self, model: ModelObject, version: str) -> CollectorReading:
+            await both.wait()
+            return CollectorReading()
+
+        async def measure(self, model: ModelObject, measure: str) -> CollectorReading:
+            await both.wait()
+            return CollectorReading()
+
+    monkeypatch.setattr(
+        "recommender_operator.phases.outcomes_of.compared", lambda _: "movies-0a1b2c3d"
+    )
+    async with asyncio.timeout(5):
+        await told.of(Waiting(), model(serving=HELD), ())
 
 
 @pytest.mark.parametrize("deleting", [False, True])
