@@ -187,9 +187,11 @@ class Hurried(asyncio.SelectorEventLoop):
         return super().time() + self.skipped
 
     def _run_once(self) -> None:
+        loop: Any = super()
         if not self._ready and self._scheduled:  # type: ignore[attr-defined]
-            self.skipped += max(0.0, self._scheduled[0].when() - self.time())  # type: ignore[attr-defined]
-        super()._run_once()  # type: ignore[misc]
+            due: float = self._scheduled[0].when()  # type: ignore[attr-defined]
+            self.skipped += max(0.0, due - self.time())
+        loop._run_once()
 
 
 @pytest.mark.parametrize("seconds", [0.15, 1.0])
