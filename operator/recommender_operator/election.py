@@ -23,6 +23,7 @@ from recommender_operator.adapters.kubernetes.port import (
     Resource,
 )
 from recommender_operator.lease import API_VERSION, Record, Terms, View, released
+from recommender_operator.preparing import Preparation, Standby
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ class Elector:
         self._lease: Object | None = None
         self._renewed: float | None = None
         self._tried = self._answered = clock()
-        #: Class of the last error that was logged; empty after a success.
+        #: Class of the last error that was logged; empty after a response.
         self._fault = ""
 
     def fence(self) -> None:
@@ -128,24 +129,23 @@ class Elector:
         """Seconds since the API server last responded to a try."""
         return self._clock() - self._answered
 
-    async def acquire(self, prepare: Callable[[], Awaitable[None]] | None = None) -> None:
+    async def acquire(self, standby: Standby | None = None) -> None:
         """Wait as a standby until this process leads.
 
-        `prepare` is called once, as soon as the holder has not renewed for half of the Lease's
-        duration: it has probably ended, and this process leads soon.
+        `standby` prepares as soon as the holder has not renewed for half of the Lease's duration:
+        it has probably ended, and this process leads soon. It stands down if the holder renews.
         """
         namespace, name = self._place
         logger.info("standby: waiting for the lease %s/%s as %s", namespace, name, self._identity)
+        preparation = Preparation(standby, self._clock)
         while not await self._attempt(self._take):
-            left = self._view.wait(self._clock())
-            late = self._view.duration / 2
-            if prepare is not None and 0 < left <= late:
-                logger.info("the lease was not renewed: preparing to take over")
-                await prepare()
-                prepare = None
+            left, duration = self._view.wait(self._clock()), self._view.duration
+            if not self._fault:
+                await preparation.look(left, duration)
             # Try again when the current record expires, to take over at once after a kill.
-            until = left - late if prepare is not None and left > late else left
-            await asyncio.sleep(min(self._pause(), (until or self._terms.retry) + 0.01))
+            until = preparation.pause(left, duration) or self._terms.retry
+            await asyncio.sleep(min(self._pause(), until + 0.01))
+        await preparation.lead(self._terms.duration)
         logger.info("leading: %s holds the lease %s/%s", self._identity, namespace, name)
 
     async def keep(self) -> None:
@@ -193,6 +193,7 @@ class Elector:
         except ConflictError:
             # Do not retry at once: another process has just written.
             self._answered = self._clock()
+            self._fault = ""
             return False
         except (KubeError, TimeoutError) as error:
             # Log once per outage, not at every try.

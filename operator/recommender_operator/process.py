@@ -67,7 +67,7 @@ class Process:
         try:
             port = self._settings.health_port
             async with probes.served(port, alive=self.alive, ready=self.ready):
-                if await _unless(stop, self.elector.acquire(self.runtime.prepare)):
+                if await _unless(stop, self.elector.acquire(self.runtime)):
                     await self._lead(stop)
         finally:
             await self.runtime.close()

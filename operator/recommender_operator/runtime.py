@@ -168,9 +168,14 @@ class Runtime:
         """Fill the caches before this process leads.
 
         The first lists of a large cluster take seconds. A cache may lack the last writes of the
-        former leader; a write that is decided without them conflicts, as it always does.
+        former leader; a write that is decided without them conflicts, as it always does. The
+        watches are at most one Lease old when this process leads, or else they start again.
         """
         await self._caches.start()
+
+    async def stand_down(self) -> None:
+        """Stop what `prepare` has started."""
+        await self._caches.stop()
 
     async def start(self) -> None:
         """Start the caches and the workers."""
@@ -200,7 +205,9 @@ class Runtime:
     # --- the parts
 
     def _known(self, namespace: str, model: str) -> None:
-        """Add a model again that the queue may have dropped."""
+        """Add a model again that the queue may have dropped; a standby has none."""
+        if self._reconciler is None:
+            return
         later = random.random() * self._settings.requeue_seconds  # noqa: S311
         self.queue.add(Key(namespace, model), later)
 

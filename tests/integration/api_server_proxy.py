@@ -7,6 +7,7 @@ import base64
 import contextlib
 import enum
 import pathlib
+import socket
 import ssl
 from typing import Any
 
@@ -38,6 +39,9 @@ class Proxy:
         self._flows.set()
         self._outage: Outage | None = None
         self._server: asyncio.Server | None = None
+        #: Holds the port during an outage, or another process may get it: a socket that does not
+        #: listen refuses connections.
+        self._held: socket.socket | None = None
         self._port = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -48,6 +52,8 @@ class Proxy:
     async def __aexit__(self, *_: object) -> None:
         if self._server is not None:
             self._server.close()
+        if self._held is not None:
+            self._held.close()
         await self._drop()
 
     def config(self) -> pathlib.Path:
@@ -65,6 +71,7 @@ class Proxy:
             self._flows.clear()
             return
         if outage is Outage.REFUSED and self._server is not None:
+            self._held = self._bound()
             self._server.close()
             self._server = None
         await self._drop()
@@ -77,8 +84,16 @@ class Proxy:
             await self._listen()
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
-        self._port = int(self._server.sockets[0].getsockname()[1])
+        bound, self._held = self._held or self._bound(), None
+        self._port = int(bound.getsockname()[1])
+        self._server = await asyncio.start_server(self._serve, sock=bound)
+
+    def _bound(self) -> socket.socket:
+        """Return a socket with the port of the proxy, also while another one listens."""
+        made = socket.socket()
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        made.bind(("127.0.0.1", self._port))
+        return made
 
     async def _drop(self) -> None:
         """End all connections."""

@@ -121,16 +121,7 @@ def _main_process(pod: Any, component: str) -> int:
     answers = component == "transformer"
     name = faults.answering_container(pod) if answers else "kserve-container"
     (state,) = (one for one in pod.status.container_statuses if one.name == name)
-    container = state.container_id.rpartition("/")[2]
-    for folder in pathlib.Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if container not in (folder / "cgroup").read_text(encoding="utf-8"):
-                continue
-            lines = (folder / "status").read_text(encoding="utf-8").splitlines()
-            inside = next(line for line in lines if line.startswith("NSpid:")).split()[-1]
-            if inside == "1":
-                return int(folder.name)
-    raise ProcessLookupError(f"container {container} of {pod.metadata.name} has no process here")
+    return faults.main_process(state.container_id)
 
 
 def _kill_process(world: World, component: str) -> None:

@@ -78,10 +78,15 @@ def _lost(candidate: WindowStats, stable: WindowStats | None) -> str:
 
 def _unanswered(candidate: WindowStats) -> str:
     """Return a text with the number of pods that did not answer; empty if all did."""
-    pods = candidate.silent + candidate.late
-    if not pods:
+    silent, late = candidate.silent, candidate.late
+    if not silent and not late:
         return ""
-    when = "now" if candidate.silent else "at the start of the window, which starts again"
+    start = "at the start of the window"
+    if not silent:
+        when = f"{start}, which starts again"
+    else:
+        when = f"now, and {late} {start}" if late else "now"
+    pods = silent or late
     return f"{pods} ready {'pod' if pods == 1 else 'pods'} of the candidate did not answer {when}"
 
 

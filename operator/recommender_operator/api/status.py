@@ -147,7 +147,8 @@ class RetrainStatus(ApiModel):
     sequence: int = Field(
         default=0,
         ge=0,
-        description="Sequence number of the request; promotions with a lower one are older.",
+        description="Sequence number of the request; promotions with a lower one are older. 0 if "
+        "an operator without these numbers wrote it: times decide then.",
     )
     spec_hash: str = Field(
         default="",

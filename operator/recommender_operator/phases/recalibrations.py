@@ -39,9 +39,17 @@ def in_force(
         return retrain
     if champion is None or champion.name != retrain.recalibration.of:
         return None
-    # A version of this name that was promoted since may have another network.
-    is_same = champion.status.promotion < retrain.sequence
+    is_same = not _is_promoted_since(champion, retrain)
     return retrain if is_same and now - retrain.requested_at <= _RECENT else None
+
+
+def _is_promoted_since(champion: VersionObject, retrain: RetrainStatus) -> bool:
+    """Return whether a version was promoted after a request: it may have another network."""
+    if retrain.sequence == 0:
+        # The status of a former operator has no number; without a jump the times are right too.
+        promoted_at = champion.status.promoted_at
+        return promoted_at is not None and promoted_at > retrain.requested_at
+    return champion.status.promotion >= retrain.sequence
 
 
 def of(champion: VersionObject | None, versions: Iterable[VersionObject]) -> list[VersionObject]:

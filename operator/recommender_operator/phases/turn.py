@@ -210,11 +210,19 @@ class Turn(View):
             self._paces.append(clock.pace(limit, every))
         return not waits
 
+    @property
+    def _rolls_out(self) -> bool:
+        return self.candidate is not None and self.candidate.status.stage in ROLLING_OUT
+
+    @property
+    def time_stands_still(self) -> bool:
+        """Whether a rollout is paused."""
+        return self._rolls_out and (self.spec.paused or self.held)
+
     def _keep_time(self) -> None:
         """Store the clock while a deadline is running; model time stops while paused."""
-        stored, candidate = self.model.status.clock, self.candidate
-        rolls_out = candidate is not None and candidate.status.stage in ROLLING_OUT
-        if rolls_out and (self.spec.paused or self.held) and not self._paces:
+        stored, rolls_out = self.model.status.clock, self._rolls_out
+        if self.time_stands_still and not self._paces:
             return
         # A failed data check is repeated; the pause before it starts now.
         failed = any(self.versions[n].status.stage is VersionStage.FAILED for n in self._changed)

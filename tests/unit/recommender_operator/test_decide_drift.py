@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
+
+import pytest
 
 from recommender_operator import actions as do
 from recommender_operator.analysis.verdict import Verdict
 from recommender_operator.observed import Baseline
 from recommender_operator.phases.stages import windows
 from tests.unit.recommender_operator.drift_worlds import (
+    DRIFT,
     canary,
     live,
     look,
@@ -96,6 +100,27 @@ def test_a_second_reaction_waits_for_the_cooldown() -> None:
         world.tick(120)
         look(world, oracle, 1)
     assert world.status.retrain != token
+
+
+@pytest.mark.parametrize(
+    "edit", [{"paused": True}, {"drift": {**DRIFT, "enabled": False}}, {"pin": True}]
+)
+def test_a_cooldown_keeps_its_time_while_paused_pinned_or_disabled(edit: dict[str, Any]) -> None:
+    world, oracle = serving()
+    oracle.window = Verdict.FAIL
+    look(world, oracle, 3)
+    oracle.window = Verdict.INCONCLUSIVE
+    settle(world, oracle)
+    assert world.status.clock is not None
+    world.edit(**({"rollbackTo": world.champion()} if "pin" in edit else edit))
+    look(world, oracle, 3)
+    before = world.status.clock
+    assert before is not None
+    # The wall clock jumps over the rest of the cooldown.
+    world.now += datetime.timedelta(hours=2)
+    look(world, oracle, 1)
+    assert world.status.clock is not None
+    assert world.status.clock.time - before.time < datetime.timedelta(minutes=30)
 
 
 def test_a_retraining_keeps_the_model_ready() -> None:

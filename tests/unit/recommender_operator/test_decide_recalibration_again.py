@@ -148,6 +148,28 @@ def test_a_promotion_after_the_request_makes_it_void_whatever_the_clock_says(hou
     assert recalibrations.in_force(model, digest, known, again, world.now) is None
 
 
+def test_a_request_of_a_former_operator_has_no_number_and_goes_by_times() -> None:
+    world, oracle = drifted_second()
+    look(world, oracle, 1)
+    model = world.observe().model
+    retrain = model.status.retrain
+    assert retrain is not None
+    assert retrain.recalibration is not None
+    former = retrain.model_copy(update={"sequence": 0})
+    status = model.status.model_copy(update={"retrain": former})
+    model = dataclasses.replace(model, status=status)
+    champion = world.versions[world.stable()]
+    assert champion.status.promotion > 0
+    for hours, expected in ((-1, former), (0, former), (1, None)):
+        promoted_at = retrain.requested_at + hours * HOUR
+        changed = champion.status.model_copy(update={"promoted_at": promoted_at})
+        again = dataclasses.replace(champion, status=changed)
+        found = recalibrations.in_force(
+            model, retrain.spec_hash, {again.name: again}, again, world.now
+        )
+        assert found == expected
+
+
 def drifted_second() -> tuple[World, Oracle]:
     """The same with a former version."""
     world, oracle = drifted()

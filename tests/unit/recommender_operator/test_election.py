@@ -79,6 +79,10 @@ def away(_verb: str, _resource: Any, _name: str) -> KubeError:
     return KubeError("no answer")
 
 
+def answering(_verb: str, _resource: Any, _name: str) -> None:
+    return None
+
+
 async def test_the_first_process_leads_at_once_and_writes_the_lease(bench: Bench) -> None:
     first = bench.elector("a")
     with pytest.raises(NotLeaderError, match="does not lead"):
@@ -109,24 +113,83 @@ async def test_a_standby_leads_within_fifteen_seconds_of_a_kill(bench: Bench) ->
     assert (bench.record.holder, bench.record.transitions) == ("b", 1)
 
 
+class Caches:
+    """What a standby does, with the time."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self.done: list[tuple[str, float]] = []
+
+    async def prepare(self) -> None:
+        self.done.append(("prepare", self._bench.time))
+
+    async def stand_down(self) -> None:
+        self.done.append(("stand down", self._bench.time))
+
+    @property
+    def words(self) -> list[str]:
+        return [word for word, _ in self.done]
+
+
 async def test_a_standby_prepares_once_when_the_leader_misses_renewals_and_before_it_leads(
     bench: Bench,
 ) -> None:
-    prepared: list[tuple[float, bool]] = []
-    first, second = bench.elector("a"), bench.elector("b")
+    first, second, caches = bench.elector("a"), bench.elector("b"), Caches(bench)
     await first.acquire()
-
-    async def prepare() -> None:
-        prepared.append((bench.time, second.leads))
-
-    waiting = asyncio.create_task(second.acquire(prepare))
+    waiting = asyncio.create_task(second.acquire(caches))
     async with kept(first):
         await turns(500)
-        assert prepared == []
+        assert caches.done == []
     await waiting
-    ((at, led),) = prepared
+    ((word, at),) = caches.done
+    assert word == "prepare"
     assert TERMS.duration / 2 - TERMS.retry <= bench.time - at <= TERMS.duration / 2 + TERMS.retry
-    assert not led
+
+
+async def test_a_standby_stands_down_when_the_leader_renews_after_all_and_prepares_again_later(
+    bench: Bench,
+) -> None:
+    first, second, caches = bench.elector("a"), bench.elector("b"), Caches(bench)
+    await first.acquire()
+    waiting = asyncio.create_task(second.acquire(caches))
+    while not caches.done:
+        await REAL_SLEEP(0)
+    await first._attempt(first._renew)
+    await turns(3)
+    assert caches.words == ["prepare", "stand down"]
+    await waiting
+    assert caches.words == ["prepare", "stand down", "prepare"]
+    assert second.leads
+
+
+async def test_a_standby_that_cannot_read_the_lease_prepares_nothing(bench: Bench) -> None:
+    first, second, caches = bench.elector("a"), bench.elector("b"), Caches(bench)
+    await first.acquire()
+    waiting = asyncio.create_task(second.acquire(caches))
+    await turns(2)
+    bench.kube.fault = away
+    await turns(500)
+    assert bench.time > 1000 + TERMS.duration
+    assert caches.done == []
+    bench.kube.fault = answering
+    await waiting
+    assert caches.done == []
+
+
+async def test_a_standby_that_prepared_before_an_outage_starts_anew_when_it_leads(
+    bench: Bench,
+) -> None:
+    first, second, caches = bench.elector("a"), bench.elector("b"), Caches(bench)
+    await first.acquire()
+    waiting = asyncio.create_task(second.acquire(caches))
+    while not caches.done:
+        await REAL_SLEEP(0)
+    bench.kube.fault = away
+    await turns(500)
+    assert caches.words == ["prepare"]
+    bench.kube.fault = answering
+    await waiting
+    assert caches.words == ["prepare", "stand down"]
 
 
 async def test_after_a_graceful_shutdown_a_standby_waits_at_most_one_pause(bench: Bench) -> None:

@@ -158,6 +158,7 @@ async def test_a_standby_with_filled_caches_requests_no_look_before_it_starts(
     made._caches = FilledCaches(lambda: made.wake(KEY))  # type: ignore[assignment]
     schedule = made.queue.schedule
     await made.prepare()
+    made._known("team", "movies")
     assert schedule.depth(time.monotonic()) == 0
 
     async def idle() -> None: ...

@@ -96,7 +96,9 @@ class Caches:
         figures.watch_caches(lambda: tuple(self._all()))
 
     async def start(self) -> None:
-        """Start the watches with empty caches, unless they run."""
+        """Start the watches with empty caches, unless all of them run."""
+        if self.ended():
+            await self.stop()
         if self._tasks:
             return
         self._informers = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 import functools
 import logging
 import re
@@ -35,10 +37,13 @@ PORT = 8080
 #: that unresponsive pods of one tenant do not delay the others.
 CONCURRENCY, ALL_LOOKS = 20, 200
 #: Bytes of the largest page that each of these scrapes may hold; a usual one has 50 kB. A larger
-#: page is read again when no other one of its sample is in memory.
+#: page is read again, when few others are in memory.
 LARGE = 262_144
-#: Seconds that a large page waits for the others of its sample.
-WAIT = 10.0
+#: Maximum number of concurrent reads of large pages in one look, and in all looks.
+LARGE_PAGES, ALL_LARGE_PAGES = 4, 20
+#: Seconds that a large page waits for others: at least, more for each pod of its sample, and at
+#: most, which is half of the time of a look.
+WAIT, WAIT_FOR_POD, LONGEST_WAIT = 10.0, 0.2, 30.0
 
 #: Matches the version of a line.
 _VERSION = re.compile(r'[{,]version="([^"]*)"')
@@ -49,6 +54,21 @@ Read = Callable[[bytes], PodCounters]
 logger = logging.getLogger(__name__)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Gates:
+    """What bounds the reads of one sample."""
+
+    usual: asyncio.Semaphore
+    large: asyncio.Semaphore
+    #: Seconds that a large page waits for others.
+    wait: float
+
+    @classmethod
+    def of(cls, pods: int) -> _Gates:
+        wait = min(LONGEST_WAIT, WAIT + WAIT_FOR_POD * pods)
+        return cls(asyncio.Semaphore(CONCURRENCY), asyncio.Semaphore(LARGE_PAGES), wait)
+
+
 class PodScrape:
     """A `SampleProvider` that scrapes `/metrics` of each pod."""
 
@@ -56,6 +76,7 @@ class PodScrape:
         self._session = session
         self._port = port
         self._all = asyncio.Semaphore(ALL_LOOKS)
+        self._all_large = asyncio.Semaphore(ALL_LARGE_PAGES)
 
     @classmethod
     def session(cls) -> aiohttp.ClientSession:
@@ -74,9 +95,9 @@ class PodScrape:
             SampleError: no pod returned counters.
         """
         read = functools.partial(_counters, version=version, only=only)
-        gate, large = asyncio.Semaphore(CONCURRENCY), asyncio.Semaphore(1)
         scraped = [pod for pod in pods if pod.ip]
-        answers = await asyncio.gather(*(self._answer(pod, read, gate, large) for pod in scraped))
+        gates = _Gates.of(len(scraped))
+        answers = await asyncio.gather(*(self._answer(pod, read, gates) for pod in scraped))
         sample: dict[str, PodCounters] = {}
         failures = []
         for pod, answer in zip(scraped, answers, strict=True):
@@ -94,9 +115,7 @@ class PodScrape:
             logger.warning("Counters of %s/%s are partial: %s", namespace, version, shown)
         return sample
 
-    async def _answer(
-        self, pod: PodRef, read: Read, gate: asyncio.Semaphore, large: asyncio.Semaphore
-    ) -> PodCounters | str:
+    async def _answer(self, pod: PodRef, read: Read, gates: _Gates) -> PodCounters | str:
         """Return the counters of a pod, or the error as text.
 
         A page keeps its place in the gates until it is parsed, so few wait for a thread.
@@ -104,33 +123,32 @@ class PodScrape:
         url = pod_url(pod.ip, self._port, "/metrics")
         try:
             try:
-                async with gate, self._all:
+                async with gates.usual, self._all:
                     return await self._page(url, read, min(LARGE, PAGE_LIMIT))
             except TooLargeError:
-                return await self._large_page(url, read, large)
+                return await self._large_page(url, read, gates)
         except UnicodeDecodeError as error:
             return f"the page is not UTF-8 at byte {error.start}"
         except (ExchangeError, ValueError) as error:
             return str(error)
 
-    async def _large_page(self, url: str, read: Read, gate: asyncio.Semaphore) -> PodCounters:
-        """Return the counters of a page that must not be in memory together with others.
+    async def _large_page(self, url: str, read: Read, gates: _Gates) -> PodCounters:
+        """Return the counters of a page of which few may be in memory together.
 
         The time that it waits is bounded, or the slow pages of a hundred pods would delay the look
         by minutes.
         """
-        try:
-            async with asyncio.timeout(WAIT):
-                await gate.acquire()
-        except TimeoutError:
-            raise ExchangeError(
-                f"GET {url} returned more than {LARGE} bytes, and those of other pods took "
-                f"{WAIT:g} s"
-            ) from None
-        try:
+        async with contextlib.AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(gates.wait):
+                    for gate in (gates.large, self._all_large, self._all):
+                        await held.enter_async_context(gate)
+            except TimeoutError:
+                raise ExchangeError(
+                    f"GET {url} returned more than {LARGE} bytes, and those of other pods took "
+                    f"{gates.wait:g} s"
+                ) from None
             return await self._page(url, read, PAGE_LIMIT)
-        finally:
-            gate.release()
 
     async def _page(self, url: str, read: Read, limit: int) -> PodCounters:
         return await parsed(read, await exchange(self._session, "GET", url, limit=limit))

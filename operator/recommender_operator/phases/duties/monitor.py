@@ -40,6 +40,7 @@ _POLL = datetime.timedelta(seconds=15)
 def step(turn: Turn) -> None:
     """Evaluate the champion's window if it is full, and react to drift."""
     champion = turn.champion
+    _cool(turn)
     if not turn.spec.drift.enabled:
         # What was confirmed must not act any more, nor when it is enabled again.
         turn.set_status(drift=DriftStatus(reacted_at=turn.status.drift.reacted_at))
@@ -47,7 +48,6 @@ def step(turn: Turn) -> None:
         return
     if champion is None:
         return
-    _cool(turn)
     if turn.model.status.champion != champion.name:
         frozen = not causes.is_thawed(turn)
         turn.set_status(drift=schema_break.of_next_champion(turn.status.drift, frozen=frozen))
@@ -65,9 +65,12 @@ def step(turn: Turn) -> None:
 
 
 def _cool(turn: Turn) -> None:
-    """Keep model time while a cooldown lasts, also while what it follows is still trained."""
+    """Keep model time while a cooldown lasts, whatever else happens; not in a paused rollout.
+
+    There time stands still, that of the rollout and with it that of the cooldown.
+    """
     reacted = turn.status.drift.reacted_at
-    if reacted is not None and not (turn.spec.paused or turn.held):
+    if reacted is not None and not turn.time_stands_still:
         turn.due(reacted, datetime.timedelta(seconds=turn.spec.drift.cooldown_seconds), _POLL)
 
 

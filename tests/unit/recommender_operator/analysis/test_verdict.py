@@ -138,7 +138,10 @@ def test_counters_lost_in_restarts_make_a_window_inconclusive_and_never_a_pass()
     assert evaluate(SPEC, whole, stable).verdict is Verdict.PASS
 
 
-@pytest.mark.parametrize(("silent", "late", "when"), [(1, 0, "now"), (0, 1, "at the start")])
+@pytest.mark.parametrize(
+    ("silent", "late", "when"),
+    [(1, 0, "now"), (0, 1, "at the start"), (1, 2, "now, and 2 at the start of the window")],
+)
 def test_a_pod_of_the_candidate_that_did_not_answer_holds_back_a_pass_alone(
     silent: int, late: int, when: str
 ) -> None:

@@ -293,6 +293,18 @@ async def test_a_restart_begins_with_empty_caches() -> None:
         assert await world.kube.get(MODELS, "team", "movies") is None
 
 
+async def test_a_start_after_a_watch_has_ended_starts_all_again() -> None:
+    world = World()
+    add_model(world.server)
+    async with world.running():
+        world.caches._tasks[0].cancel()
+        await asyncio.gather(world.caches._tasks[0], return_exceptions=True)
+        assert world.caches.ended()
+        await world.caches.start()
+        assert not world.caches.ended()
+        assert await world.kube.get(MODELS, "team", "movies") is not None
+
+
 async def test_an_object_without_the_label_is_not_cached_without_a_watch() -> None:
     world = World()
     async with world.running():

@@ -155,22 +155,67 @@ async def test_a_page_holds_its_place_until_it_is_parsed(monkeypatch: pytest.Mon
     assert 1 < most <= pod_scrape.CONCURRENCY
 
 
-async def test_of_the_largest_pages_of_a_sample_one_is_in_memory_at_a_time(
+async def test_of_the_largest_pages_of_a_sample_few_are_in_memory_at_a_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pods = Pods(filled(pod_scrape.LARGE + 1))
-    sample = await sampled(monkeypatch, pods, 5)
+    sample = await sampled(monkeypatch, pods, 9)
     assert all(counters[OK] == 3 for counters in sample.values())
-    assert pods.most_large == 1
-    assert sorted(pods.asked) == [pod_scrape.LARGE] * 5 + [metrics_page.PAGE_LIMIT] * 5
+    assert pods.most_large == pod_scrape.LARGE_PAGES
+    assert sorted(pods.asked) == [pod_scrape.LARGE] * 9 + [metrics_page.PAGE_LIMIT] * 9
+
+
+async def test_the_largest_pages_of_all_samples_count_in_the_bounds_of_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pod_scrape, "ALL_LOOKS", 10)
+    monkeypatch.setattr(pod_scrape, "ALL_LARGE_PAGES", 6)
+    pods = Pods(filled(pod_scrape.LARGE + 1))
+    monkeypatch.setattr(pod_scrape, "exchange", pods.exchange)
+    async with PodScrape.session() as session:
+        scrape = PodScrape(session)
+        await asyncio.gather(*(scrape.sample("shop", "films-1", refs(6)) for _ in range(4)))
+    assert (pods.most, pods.most_large) == (10, 6)
+
+
+class Hurried(asyncio.SelectorEventLoop):
+    """A loop whose time passes at once while all tasks sleep."""
+
+    skipped = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.skipped
+
+    def _run_once(self) -> None:
+        loop: Any = super()
+        if not self._ready and self._scheduled:  # type: ignore[attr-defined]
+            due: float = self._scheduled[0].when()  # type: ignore[attr-defined]
+            self.skipped += max(0.0, due - self.time())
+        loop._run_once()
+
+
+@pytest.mark.parametrize("seconds", [0.15, 1.0])
+def test_a_hundred_pods_with_large_pages_are_all_counted(
+    monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    async def at_once(_read: Any, _body: bytes) -> Any:
+        return {OK: 3.0}
+
+    monkeypatch.setattr(pod_scrape, "parsed", at_once)
+    pods = Pods(filled(pod_scrape.LARGE + 1), seconds)
+    with asyncio.Runner(loop_factory=Hurried) as runner:
+        sample = runner.run(sampled(monkeypatch, pods, 100))
+    assert [name for name, counters in sample.items() if not counters] == []
 
 
 async def test_slow_pods_with_large_pages_delay_a_sample_by_a_bounded_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pod_scrape, "WAIT", 0.01)
-    sample = await sampled(monkeypatch, Pods(filled(pod_scrape.LARGE + 1), seconds=0.05), 4)
-    assert sorted(bool(counters) for counters in sample.values()) == [False, False, False, True]
+    monkeypatch.setattr(pod_scrape, "LONGEST_WAIT", 0.01)
+    pods = Pods(filled(pod_scrape.LARGE + 1), seconds=0.05)
+    sample = await sampled(monkeypatch, pods, 2 * pod_scrape.LARGE_PAGES)
+    counted = sorted(bool(counters) for counters in sample.values())
+    assert counted == [False] * pod_scrape.LARGE_PAGES + [True] * pod_scrape.LARGE_PAGES
 
 
 async def test_nothing_of_a_page_is_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
