@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.common.arrays import Bools, Floats, Ints
+from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.config import lists
 from recommender_training.config.lists import ItemWeights, ListPlan
 from recommender_training.fitted import new_items
@@ -50,7 +50,7 @@ def events(new: int) -> Ints:
     return np.repeat([0, 7], [new, ITEMS - new])
 
 
-def largest(lift: Floats, count: int) -> Bools:
+def largest(lift: Floats | Doubles, count: int) -> Bools:
     """[N] which are the `count` largest; any of equal ones."""
     return np.isin(np.arange(len(lift)), np.argsort(-lift)[:count])
 
