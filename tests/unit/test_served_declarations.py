@@ -134,7 +134,7 @@ def coded(attribute: Attribute, value: Any) -> float:
 def expected(
     own: Fitted, model: str, user: int, said: list[float], session: list[int]
 ) -> dict[int, float]:
-    """The probability of every item that the session has not, in eager mode.
+    """The log-odds of every item that the session has not, in eager mode.
 
     `said` are the numbers of the features of user and context; NaN for what is not said.
     """
@@ -153,18 +153,28 @@ def expected(
         side=torch.tensor([side] * ITEMS).reshape(ITEMS, len(side)).long(),
         user=inputs.user if known else torch.zeros_like(inputs.user),
     )
-    scores = calibration.probability(own.score(model, inputs))
+    logits = own.score(model, inputs)
     seen = set(data.events.item[events].tolist())
     return {
-        int(item): float(score)
-        for at, (item, score) in enumerate(zip(data.items.ids, scores, strict=True))
+        int(item): float(logit)
+        for at, (item, logit) in enumerate(zip(data.items.ids, logits, strict=True))
         if at not in seen
     }
 
 
 def agree(wanted: dict[int, float], items: list[int], scores: list[float]) -> None:
     assert set(items) == set(wanted)
-    np.testing.assert_allclose(scores, [wanted[item] for item in items], atol=1e-5)
+    logits = np.array([wanted[item] for item in items])
+    np.testing.assert_allclose(scores, calibration.probability(logits), atol=1e-5)
+
+
+def in_order(own: Fitted, wanted: dict[int, float], items: list[int]) -> None:
+    """By log-odds and popularity, but for the arithmetic."""
+    known = own.known
+    popular = known.sources.standing(known.state.counts)
+    standing = dict(zip(own.data.items.ids.tolist(), popular.tolist(), strict=True))
+    order = np.array([wanted[item] + standing[item] for item in items])
+    assert (np.diff(order) <= 1e-3).all()
 
 
 @st.composite
@@ -207,3 +217,4 @@ def test_graphs_and_the_transformer_answer_any_request_of_any_declaration_as_the
             assert told["source"] == "model"
             wanted = expected(own, model, asked.user, said, asked.session)
             agree(wanted, told["items"], told["scores"])
+            in_order(own, wanted, told["items"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import shutil
 from typing import Any
 
 import jsonschema
@@ -14,15 +15,25 @@ from recommender_training.config import lists
 from recommender_training.config.export import ExportSettings
 from recommender_training.export import parity
 from recommender_training.fitted import paging
+from recommender_training.ingestion import ingest
 from recommender_training.models import item_pages
 from recommender_training.pipeline import training
 
-CANDIDATES = 20
+CANDIDATES, NEW = 20, 8
 SCHEMA_FILE = pathlib.Path(__file__).parents[3] / "docs" / "evaluation.schema.json"
 
 
+def with_new_items(source: pathlib.Path, folder: pathlib.Path) -> tuple[pathlib.Path, str]:
+    """A lake with the data of `source` and some new items, and its version."""
+    shutil.copytree(source, folder / "raw")
+    with (folder / "raw" / "synthetic.item").open("a", encoding="utf-8") as table:
+        for item in range(1000, 1000 + NEW):
+            table.write(f"{item}\tFilm {item}\t1998\t{('Drama', 'Comedy')[item % 2]}\n")
+    return folder / "lake", ingest.check(folder / "raw", folder / "lake").data_version
+
+
 def test_a_training_with_pages_is_the_same_twice_and_its_report_names_them(
-    monkeypatch: pytest.MonkeyPatch, trained: Any, tmp_path: pathlib.Path
+    monkeypatch: pytest.MonkeyPatch, trained: Any, source: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     monkeypatch.setattr(lists, "ALL_ITEMS", 10)
     monkeypatch.setattr(lists, "CANDIDATES", CANDIDATES)
@@ -32,8 +43,9 @@ def test_a_training_with_pages_is_the_same_twice_and_its_report_names_them(
     monkeypatch.setattr(paging, "LEAST_SAMPLED", 4)
     monkeypatch.setattr(paging, "MOST_READ", 1.0)
     config = trained.config.model_copy(update={"export": ExportSettings(torch_export=True)})
+    lake, version = with_new_items(source, tmp_path)
     results = [
-        training.train(training.TrainingRun(trained.lake, trained.data_version, config, path))
+        training.train(training.TrainingRun(lake, version, config, path))
         for path in (tmp_path / "one", tmp_path / "two")
     ]
     one, other = results
@@ -43,6 +55,7 @@ def test_a_training_with_pages_is_the_same_twice_and_its_report_names_them(
     known = manifest.verify(one.staged)["candidateIndex"]
     assert known == {name: told[name] for name in known}
     assert told["index"] == "Approximate"
+    assert (told["newItems"], told["newItemCandidates"]) == (NEW, CANDIDATES // lists.ONE_NEW_IN)
     assert told["candidateRecall"] >= paging.LEAST_SERVED
     parities = one.report["parity"]
     assert parities["recommender"]["maxDisorder"] < parity.RANK_TOLERANCE

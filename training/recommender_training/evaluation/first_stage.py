@@ -1,8 +1,10 @@
 """What orders items before the response: popularity, item-to-item weights, the towers' lift.
 
 In eager mode, as the exported models do it (`export.modules.Serving.first_stage`). The best items
-of this order are the candidates that a model scores, beside those kept for new items. Legend of
-shapes: R requests, I items, L events of a session, C candidates, N new items.
+of this order are the candidates that a model scores. A graph keeps some of them for new items, the
+lists of an evaluation do not: users answered to items that an earlier model showed (ADR 0078).
+
+Legend of shapes: R requests, I items, L events of a session, C candidates, N new items.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from recommender_training.evaluation.ranking import (
 from recommender_training.features import assembly, graph
 from recommender_training.features.assembly import Inputs
 from recommender_training.fitted import new_items
-from recommender_training.fitted.new_items import NewItems
+from recommender_training.fitted.new_items import KeptWithin, NewItems
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models import item_pages, item_weights
 from recommender_training.models.item_weights import Weights
@@ -90,27 +92,25 @@ class FirstStage:
 
     @functools.cached_property
     def new(self) -> NewItems:
-        """The new items, for which some of the candidates are kept."""
+        """The new items, for which a graph keeps some of the candidates."""
         known = self.known
-        return new_items.of(self.sources, known.state.counts.events, known.data.items.times)
+        return new_items.of(self.sources, known.state.counts.events, known.data)
 
-    def new_within(self, request: Request, order: Doubles, slack: float) -> tuple[Bools, Bools]:
-        """[I] the new items that are kept whatever happens within `slack`, and those that may be.
+    def new_within(self, request: Request, order: Doubles, slack: float) -> KeptWithin:
+        """The new items that a graph keeps for a request, but for the arithmetic.
 
         `order` [I] is -inf for items that the request may not get.
         """
         surely, perhaps = (np.zeros(len(order), dtype=np.bool_) for _ in range(2))
+        rows, kept = self.new.rows, 0
         if self.new.kept:
-            lift = self._lift_of_new(self._inputs([request]), order[None])[0]
-            surely[self.new.rows], perhaps[self.new.rows] = self.new.best_within(lift, slack)
-        return surely, perhaps
-
-    def _lift_of_new(self, inputs: Inputs, order: Doubles) -> Floats:
-        """[R, N] of the new items; -inf where the `order` [R, I] has it."""
-        rows = self.new.rows
-        asked = self.sources.request_vectors(inputs, self._tower_items)
-        lift = asked @ self._tower_items[rows + 1].numpy().T + self.new.level
-        return np.where(np.isfinite(order[:, rows]), lift, np.float32(-np.inf))
+            asked = self.sources.request_vectors(self._inputs([request]), self._tower_items)[0]
+            lift = self._tower_items[rows + 1].numpy() @ asked + self.new.level
+            allowed = np.isfinite(order[rows])
+            lift = np.where(allowed, lift, np.float32(-np.inf))
+            surely[rows], perhaps[rows] = self.new.best_within(lift, slack)
+            kept = min(self.new.kept, int(allowed.sum()))
+        return KeptWithin(surely, perhaps, kept)
 
     @functools.cached_property
     def _page_means(self) -> tuple[Floats, Floats]:
@@ -148,13 +148,13 @@ class FirstStage:
         return np.asarray(dense, dtype=np.float32)
 
     def shortlist(self, task: RankingTask, added: Floats | None = None) -> Shortlist:
-        """The candidates of each request of the task, without what it excludes.
+        """The candidates by score of each request of the task, without what it excludes.
 
         `added` [I] is added to the order of each item: -inf leaves one out.
         """
         requests, count = task.requests, self.known.data.items.count
-        width = min(self.sources.plan.candidates or count, count)
-        items = np.empty((len(requests), width), dtype=np.int64)
+        wanted = self.sources.plan.candidates or count
+        items = np.empty((len(requests), min(wanted, count)), dtype=np.int64)
         order = np.empty(items.shape)
         for part in blocks(len(requests), count, _BLOCK):
             asked = [requests[place] for place in part]
@@ -162,26 +162,13 @@ class FirstStage:
             scores = self.scores(asked, inputs).astype(np.float64)
             if added is not None:
                 scores += added
-            scores[task.excluded[part].nonzero()] = -np.inf
-            kept = self._kept(scores, inputs)
-            of_kept = np.take_along_axis(scores, kept, 1)
             reached = self.reached(asked, inputs=inputs)
             if reached is not None:
                 scores[~reached] = -np.inf
-            np.put_along_axis(scores, kept, -np.inf, 1)
-            best = largest(scores, width - kept.shape[1])
-            found = np.c_[best, kept]
-            ascending = np.argsort(found, axis=1, kind="stable")
-            items[part] = np.take_along_axis(found, ascending, 1)
-            values = np.c_[np.take_along_axis(scores, best, 1), of_kept]
-            order[part] = np.take_along_axis(values, ascending, 1)
+            scores[task.excluded[part].nonzero()] = -np.inf
+            items[part] = largest(scores, items.shape[1])
+            order[part] = np.take_along_axis(scores, items[part], 1)
         return Shortlist(items, order)
-
-    def _kept(self, scores: Doubles, inputs: Inputs | None) -> Ints:
-        """[R, kept] the new items that are candidates of each request."""
-        if self.new.kept == 0 or inputs is None:
-            return np.zeros((len(scores), 0), dtype=np.int64)
-        return self.new.best(self._lift_of_new(inputs, scores))
 
 
 def largest(scores: Doubles, count: int) -> Ints:

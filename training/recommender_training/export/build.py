@@ -77,7 +77,7 @@ def shared_state(
         **_retrieval(known.retrieval, known.sources.retrieval_weight),
         **towers.state(known.sources, len(standing)),
         **item_pages.state(known.sources, standing, counts),
-        **new_items.state(known.sources, data.items, counts),
+        **new_items.state(known.sources, data, counts),
     }
 
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from recommender_training.export.item_pages import SEEN
-from recommender_training.export.new_items import NewItemServing
+from recommender_training.export.new_items import NewItemServing, joined
 from recommender_training.export.request import (
     choose,
     last,
@@ -213,9 +213,8 @@ class Serving(NewItemServing):
             return shortlist(order, self.candidates)
         new = self.lifted(request, torch.eq(order[:, self.new_places], float("-inf")))
         of_new = torch.gather(order, 1, new)
-        others = order.scatter(1, new, float("-inf"))
-        places, value = shortlist(others, self.candidates - self.new_kept)
-        return torch.cat([places, new], 1), torch.cat([value, of_new], 1)
+        places, value = shortlist(order.scatter_(1, new, float("-inf")), self.candidates)
+        return joined(new, of_new, places, value)
 
     def paged(
         self, request: Tensor, session: tuple[Tensor, Tensor, Tensor, Tensor], seen: Tensor
@@ -229,9 +228,9 @@ class Serving(NewItemServing):
             return self.best_of_pages(request, near, added, seen, self.candidates)
         new = self.lifted_unseen(request, seen)
         of_new = self.order_of(new, request, near, added, seen)
-        out, others = torch.cat([seen, new - 1], 1), self.candidates - self.new_kept
-        places, value = self.best_of_pages(request, near, added, out, others, self.room)
-        return torch.cat([places, new], 1), torch.cat([value, of_new], 1)
+        out = torch.cat([seen, new - 1], 1)
+        places, value = self.best_of_pages(request, near, added, out, self.candidates, self.room)
+        return joined(new, of_new, places, value)
 
     def shortlisted(
         self,

@@ -9,7 +9,7 @@ Legend: `export.modules`, and N new items, K of the candidates that are kept for
 import torch
 from torch import Tensor
 
-from recommender_training.data.items import Items
+from recommender_training.data.dataset import Dataset
 from recommender_training.export.buffers import alone
 from recommender_training.export.item_pages import among, summed
 from recommender_training.export.towers import TowerServing
@@ -55,9 +55,26 @@ class NewItemServing(TowerServing):
         return order.masked_fill(among(places, seen + 1), float("-inf"))
 
 
-def state(sources: RetrievalModels, items: Items, counts: ItemCounts) -> dict[str, Tensor]:
+def joined(
+    new: Tensor, of_new: Tensor, others: Tensor, of_others: Tensor
+) -> tuple[Tensor, Tensor]:
+    """[B, C] places of the candidates of both [B, K] and [B, C], and [B, C] what orders them.
+
+    The new ones come first. The place of one that the request may not get (-inf) goes to the next
+    of the others, which are ordered.
+    """
+    count = others.size(1)
+    out = torch.eq(of_new, float("-inf"))
+    ahead = torch.arange(count, 0, -1).expand(others.size(0), count)
+    first = torch.full_like(new, count + 1).masked_fill(out, 0)
+    at = torch.topk(torch.cat([first, ahead], 1), count, 1).indices
+    places, order = torch.cat([new, others], 1), torch.cat([of_new, of_others], 1)
+    return torch.gather(places, 1, at), torch.gather(order, 1, at)
+
+
+def state(sources: RetrievalModels, data: Dataset, counts: ItemCounts) -> dict[str, Tensor]:
     """Buffers of the new items."""
-    found = new_items.of(sources, counts.events, items.times)
+    found = new_items.of(sources, counts.events, data)
     if found.kept == 0:
         return {
             "new_places": torch.zeros(0, dtype=torch.int64),

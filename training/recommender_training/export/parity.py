@@ -180,8 +180,8 @@ def _apart(
         slack = RANK_TOLERANCE * known.sources.order_weight
         surely, perhaps = first.reached_within(request, slack)
         kept = first.new_within(request, order, slack)
-        order[~(perhaps | kept[1])] = -np.inf
-        others = known.sources.plan.candidates and known.sources.plan.candidates - first.new.kept
+        order[~(perhaps | kept.perhaps)] = -np.inf
+        others = known.sources.plan.candidates and known.sources.plan.candidates - kept.count
         rows = scored(order, others, served, surely, kept, slack)
         if not np.isin(served, rows).all():
             raise ParityError("the exported graph serves items that are none of its candidates")

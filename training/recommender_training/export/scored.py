@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from recommender_training.common.arrays import Bools, Doubles, Ints
+from recommender_training.fitted.new_items import KeptWithin
 
 
 def scored(
@@ -15,11 +16,11 @@ def scored(
     candidates: int | None,
     served: Ints,
     found: Bools,
-    new: tuple[Bools, Bools],
+    new: KeptWithin,
     slack: float,
 ) -> Ints:
     """[C] ascending rows of the items that a graph has to score: its candidates by `order` [I],
-    and the `new` items that are kept beside them: [I] those surely, [I] those perhaps.
+    and the `new` items that are kept beside them.
 
     Where the order of an item is the last candidate's but for the `slack` of the arithmetic, the
     graph may score it or not; what is `served` then shows which. So it does where the item is
@@ -30,10 +31,13 @@ def scored(
         return np.arange(len(order), dtype=np.int64)
     shown = np.zeros(len(order), dtype=np.bool_)
     shown[served] = True
-    others, fewest = np.where(new[0], -np.inf, order), np.where(found & ~new[1], order, -np.inf)
+    others, fewest = (
+        np.where(new.surely, -np.inf, order),
+        np.where(found & ~new.perhaps, order, -np.inf),
+    )
     last, least = (_last(each, candidates) for each in (others, fewest))
-    surely = new[0] | (found & (order > last + slack))
-    perhaps = new[1] | (order >= least - slack)
+    surely = new.surely | (found & (order > last + slack))
+    perhaps = new.perhaps | (order >= least - slack)
     return np.flatnonzero(np.isfinite(order) & (surely | (shown & perhaps)))
 
 

@@ -199,8 +199,8 @@ def _fit(run: TrainingRun, ready: _Ready) -> _Fitted:
         run.group.tell("final", "")
         bundle = refit(held_out, prepared, config, threads, context)
         bundle = paging.paged(bundle, prepared, known, config)
-        events, times = known.state.counts.events, known.data.items.times
-        bundle = replace(bundle, sources=new_items.told(bundle.sources, events, times))
+        told = new_items.told(bundle.sources, known.state.counts.events, known.data)
+        bundle = replace(bundle, sources=told)
     return _Fitted(bundle, held_out, replace(known, sources=bundle.sources), decision, sought)
 
 

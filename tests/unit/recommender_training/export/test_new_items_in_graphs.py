@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import copy
 import functools
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+from torch.nn.functional import pad
 
 from recommender_training.common.arrays import Ints
 from recommender_training.config.export import ExportSettings, Variant
 from recommender_training.config.lists import ItemIndex, ItemWeights, ListPlan
+from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import answers, ranking
-from recommender_training.export import build, parity, repository, torchscript
+from recommender_training.export import build, parity, repository, rescaled_graph, torchscript
 from recommender_training.export.build import Knowledge
 from recommender_training.export.compressed_ranker import compress, left_of
 from recommender_training.export.probes import probes
 from recommender_training.export.ranker import RankerServing
-from recommender_training.export.request import read_session
+from recommender_training.export.request import neighbours_of, read_session, shortlist
 from recommender_training.export.rescaled_graph import check, rescale
 from recommender_training.export.rescaling import Rescaling
 from recommender_training.features import assembly
@@ -44,7 +47,31 @@ def exact(prepared: Prepared, bundle: Bundle, trained: Any) -> Knowledge:
     counts.events[::NEW_EVERY] = counts.positives[::NEW_EVERY] = 0
     plan = ListPlan(ItemWeights.SPARSE, CANDIDATES, for_new=KEPT)
     sources, state = replace(bundle.sources, plan=plan), replace(found.state, counts=counts)
-    return replace(found, state=state, retrieval=weights, sources=sources)
+    data = with_young(found.data)
+    return replace(found, data=data, state=state, retrieval=weights, sources=sources)
+
+
+def with_young(data: Dataset) -> Dataset:
+    """The same where every fifth item is no older than the data."""
+    times = data.items.times.copy()
+    times[::NEW_EVERY] = data.events.time[-1]
+    return replace(data, items=replace(data.items, times=times))
+
+
+@dataclass
+class Graphs:
+    """The compiled graphs of what is known, each once."""
+
+    bundle: Bundle
+    known: Knowledge
+    compiled: dict[tuple[str, bool], torch.jit.ScriptModule] = field(default_factory=dict)
+
+    def of(self, name: str = "recommender", *, new: bool = True) -> torch.jit.ScriptModule:
+        """With or without candidates that are kept for new items."""
+        if (name, new) not in self.compiled:
+            known = self.known if new else without(self.known)
+            self.compiled[name, new] = loaded(made(self.bundle, known, name))
+        return self.compiled[name, new]
 
 
 @pytest.fixture(scope="module", params=["exact", "pages"])
@@ -59,6 +86,11 @@ def known(request: pytest.FixtureRequest, prepared: Prepared, exact: Knowledge) 
         sample = paging.sampled(sources, prepared, 17)
         pages = item_pages.arrange(sample.vectors, sample.standing, sample.requests[0], 17)
     return replace(exact, sources=replace(sources, pages=replace(pages, read=READ)))
+
+
+@pytest.fixture(scope="module")
+def graphs(bundle: Bundle, known: Knowledge) -> Graphs:
+    return Graphs(bundle, known)
 
 
 def without(known: Knowledge) -> Knowledge:
@@ -80,36 +112,73 @@ def loaded(module: torch.nn.Module) -> torch.jit.ScriptModule:
 def candidates(graph: torch.nn.Module, known: Knowledge, request: ranking.Request) -> Ints:
     """Rows of the items that a graph scores, without those that the request may not get."""
     assert isinstance(graph, RankerServing)
-    user, features, items, times, values, now = parity._request(known, request)
     with torch.inference_mode():
-        _, side = graph.read_user(user, features, now)
-        seen, _ = read_session(graph.item_ids, items, times, now)
-        session = graph.last_events(items, times, values, now)
-        rows, order = graph.shortlisted(session, seen, side, now)
+        rows, order = graph.shortlisted(*asked(graph, known, request))
     return np.sort(rows[torch.isfinite(order)].numpy())
+
+
+def asked(graph: RankerServing, known: Knowledge, request: ranking.Request) -> Any:
+    """Session, seen items, features and time of a request, as a graph reads them."""
+    user, features, items, times, values, now = parity._request(known, request)
+    _, side = graph.read_user(user, features, now)
+    seen, _ = read_session(graph.item_ids, items, times, now)
+    return graph.last_events(items, times, values, now), seen, side, now
+
+
+def by_score(graph: RankerServing, session: Any, seen: Tensor, side: Tensor, now: Tensor) -> Any:
+    """Places and order of the best of all items: candidates before any were kept."""
+    request = graph.asked(session, side, now)
+    if graph.pages_read == 0:
+        return shortlist(graph.ordered(request, session, seen), graph.candidates)
+    near, added = neighbours_of(graph.neighbours, graph.neighbour_weights, session)
+    return graph.best_of_pages(request, near, added, seen, graph.candidates)
+
+
+def of_new(known: Knowledge) -> Ints:
+    return np.flatnonzero(known.state.counts.events == 0)
+
+
+def together(one: tuple[Tensor, ...], other: tuple[Tensor, ...]) -> list[Tensor]:
+    """The inputs of two requests as a batch, the shorter session padded."""
+    paddings = (0, 0, -1, 0, 0, 0)
+    width = max(one[2].size(1), other[2].size(1))
+
+    def widened(value: Tensor, at: int) -> Tensor:
+        return pad(value, (width - value.size(1), 0), value=paddings[at]) if 2 <= at < 5 else value
+
+    pairs = enumerate(zip(one, other, strict=True))
+    return [torch.cat([widened(each, at) for each in pair]) for at, pair in pairs]
+
+
+def with_few_left(known: Knowledge, request: ranking.Request) -> ranking.Request:
+    """The request with a session of all new items but two."""
+    items = known.data.events.item
+    rows = np.sort([np.flatnonzero(items == each)[0] for each in of_new(known)[2:]])
+    return replace(request, session=rows, time=int(known.data.events.time[-1]) + 1)
 
 
 @pytest.mark.parametrize("name", ["recommender", "baseline"])
 def test_a_graph_with_new_items_answers_as_eager_mode_and_otherwise_than_without_them(
-    prepared: Prepared, bundle: Bundle, known: Knowledge, name: str
+    prepared: Prepared, bundle: Bundle, known: Knowledge, graphs: Graphs, name: str
 ) -> None:
     base, served = answers.scorers(bundle, prepared)
     scorer = base if name == "baseline" else served
     requests = repository.parity_requests(prepared)[:10]
-    module = loaded(made(bundle, known, name))
+    requests.append(with_few_left(known, requests[0]))
+    module = graphs.of(name)
     found = parity.check(module, scorer, known, requests)
     assert found["maxDifference"] < 1e-5
     with pytest.raises(parity.ParityError):
         parity.check(module, scorer, without(known), requests)
     with pytest.raises(parity.ParityError):
-        parity.check(loaded(made(bundle, without(known), name)), scorer, known, requests)
+        parity.check(graphs.of(name, new=False), scorer, known, requests)
 
 
 def test_candidates_are_kept_for_the_new_items_that_the_towers_lift_most(
     prepared: Prepared, bundle: Bundle, known: Knowledge
 ) -> None:
     graph, first = made(bundle, known), parity.Lists().first_stage(known)
-    new = np.flatnonzero(known.state.counts.events == 0)
+    new = of_new(known)
     for request in repository.parity_requests(prepared)[:10]:
         found = candidates(graph, known, request)
         batch = ranking.together(known.data, [request], known.history_length)
@@ -122,27 +191,36 @@ def test_candidates_are_kept_for_the_new_items_that_the_towers_lift_most(
     assert first.new.facts == {"newItems": len(new), "newItemCandidates": KEPT}
 
 
-def test_an_evaluation_has_the_candidates_of_the_graph(
-    prepared: Prepared, bundle: Bundle, known: Knowledge
+def test_the_place_of_a_new_item_that_was_seen_goes_to_another_item(
+    prepared: Prepared, bundle: Bundle, known: Knowledge, graphs: Graphs
 ) -> None:
-    task = ranking.reveal_half(prepared.data, prepared.split.test, prepared.history_length)
-    short = parity.Lists().first_stage(known).shortlist(task)
-    graph = made(bundle, known)
-    assert short.items.shape[1] == CANDIDATES
-    for place, request in enumerate(task.requests[:10]):
-        own = short.items[place][np.isfinite(short.order[place])]
-        excluded = task.excluded[[place]].indices
-        session = known.data.events.item[request.session]
-        if set(excluded) == set(session):  # a graph knows the session alone
-            assert own.tolist() == candidates(graph, known, request).tolist()
-        assert not np.isin(own, excluded).any()
-        assert (np.diff(short.items[place]) >= 0).all()
+    plain = repository.parity_requests(prepared)[0]
+    few = with_few_left(known, plain)
+    found = candidates(made(bundle, known), known, few)
+    assert len(found) == CANDIDATES
+    assert np.isin(of_new(known), found).sum() == 2
+    batch = together(*(parity._request(known, each) for each in (plain, few)))
+    ids, _ = graphs.of()(*batch, torch.full((2, 1), CANDIDATES))
+    assert ids.shape == (2, CANDIDATES), "one user's session shortens no other's answer"
+
+
+def test_the_lists_of_an_evaluation_keep_none_so_that_gates_judge_as_before(
+    prepared: Prepared, known: Knowledge
+) -> None:
+    prepared = replace(prepared, data=with_young(prepared.data))
+    window = answers.window(prepared, prepared.split.test, known.sources)
+    old = answers.window(prepared, prepared.split.test, without(known).sources)
+    counts = window.counts.events
+    counts[::NEW_EVERY] = old.counts.events[::NEW_EVERY] = 0
+    kept, plain = window.plain, old.plain
+    assert kept.items.tolist() == plain.items.tolist()
+    np.testing.assert_array_equal(kept.order, plain.order)
 
 
 def test_no_item_is_served_twice_nor_one_that_was_seen_and_a_batch_answers_as_its_requests(
-    bundle: Bundle, known: Knowledge
+    known: Knowledge, graphs: Graphs
 ) -> None:
-    module = loaded(made(bundle, known))
+    module = graphs.of()
     for inputs in probes(known.data):
         with torch.inference_mode():
             ids, scores = module(*inputs)
@@ -155,21 +233,32 @@ def test_no_item_is_served_twice_nor_one_that_was_seen_and_a_batch_answers_as_it
                 torch.testing.assert_close(scores[row, :width], alone[0, :width])
 
 
-def test_without_a_new_item_the_answers_are_those_without_the_source(
-    bundle: Bundle, known: Knowledge
+def test_without_a_new_item_the_candidates_are_the_best_of_all_items(
+    prepared: Prepared, bundle: Bundle, known: Knowledge
 ) -> None:
     counts = copy.deepcopy(known.state.counts)
     counts.events[:] = counts.events.clip(1)
     old = replace(known, state=replace(known.state, counts=counts))
-    one, other = (loaded(made(bundle, each)) for each in (old, without(old)))
-    assert parity.between(one, other, probes(known.data)) == 0
+    graph = made(bundle, old)
+    assert isinstance(graph, RankerServing)
+    for request in repository.parity_requests(prepared)[:10]:
+        with torch.inference_mode():
+            inputs = asked(graph, old, request)
+            (rows, order), (places, value) = graph.shortlisted(*inputs), by_score(graph, *inputs)
+        torch.testing.assert_close(rows, (places - 1).clamp(min=0), rtol=0, atol=0)
+        torch.testing.assert_close(order, value, rtol=0, atol=0)
 
 
-def test_a_recalibrated_graph_keeps_its_new_items(bundle: Bundle, known: Knowledge) -> None:
-    before, after = (loaded(made(bundle, known)) for _ in range(2))
-    by = Rescaling(0.5, 1.0)
+def test_a_recalibrated_graph_keeps_its_new_items(
+    bundle: Bundle, known: Knowledge, graphs: Graphs
+) -> None:
+    before, after = graphs.of(), loaded(made(bundle, known))
+    by, features = Rescaling(0.5, 1.0), len(known.data.attributes)
     rescale(after, by)
-    assert check(before, after, by, len(known.data.attributes)) == 0
+    assert check(before, after, by, features) == 0
+    new = known.data.items.ids[of_new(known)]
+    lists = [before(*each)[0].numpy() for each in rescaled_graph._requests(before, features)]
+    assert np.isin(lists, new).any(), "of what was compared"
 
 
 def test_a_variant_keeps_candidates_for_new_items_too(
