@@ -24,6 +24,7 @@ class MemoryTopic:
     """A topic whose reads fail by chance. A partition may have lost its first messages."""
 
     name = TOPIC
+    id = "first"
 
     def __init__(self, fails: random.Random | None = None) -> None:
         self.messages: list[list[Message]] = [[] for _ in range(PARTITIONS)]
@@ -34,6 +35,9 @@ class MemoryTopic:
     def put(self, partition: int, value: bytes | None) -> None:
         own = self.messages[partition]
         own.append(Message(partition, len(own), 1_000 + sum(map(len, self.messages)), value))
+
+    def identity(self) -> str:
+        return self.id
 
     def bounds(self) -> dict[int, Bounds]:
         self._fail()
@@ -68,10 +72,16 @@ class MemoryOffsets:
         self.through: list[int] = []
         self.now = 5_000
         self.full = False
+        self.is_applied = True
+        self.identity = ""
+        self.marks: list[str | None] = []
         self._known: set[bytes] = set()
         self._fails = fails
 
-    async def offsets(self, model: str, topic: str) -> dict[int, int]:
+    async def offsets(self, model: str, topic: str, identity: str = "") -> dict[int, int]:
+        self.identity = self.identity or identity
+        if self.identity != identity:
+            raise LogUnavailable("another topic")
         return {int(name.rpartition(" ")[2]): at for name, at in self.stored.items()}
 
     async def append(
@@ -103,8 +113,12 @@ class MemoryOffsets:
             raise LogBusy("full")
         return self.now
 
-    async def mark(self, model: str, through: int) -> None:
+    async def mark(self, model: str, through: int, record: str | None = None) -> str | None:
+        self.marks.append(record)
+        if not self.is_applied:
+            return "7-0"
         self.through.append(through)
+        return None
 
 
 def event(id_: str, user: str = "ada") -> bytes:
@@ -227,6 +241,44 @@ async def test_a_time_is_marked_when_all_acknowledged_before_it_is_in_the_log() 
     assert log.through[-1] == 9_000
     labels = {"model": "shop"}
     assert registry.get_sample_value("recommender_writer_unread_messages", labels) == 0
+
+
+async def test_a_time_is_not_marked_before_what_was_read_is_applied() -> None:
+    topic, log = MemoryTopic(), MemoryOffsets()
+    topic.put(0, event("a"))
+    log.is_applied = False
+    relay, _ = _relay(topic, log)
+    await relay.step(0)
+    log.now = 9_000
+    await relay.step(0)
+    assert log.through == []
+    assert log.marks == [None, "7-0", "7-0"], "events that come later may wait for ever"
+    log.is_applied = True
+    await relay.step(0)
+    assert log.through[0] == 5_000
+
+
+async def test_a_topic_that_was_made_anew_and_grew_is_not_read() -> None:
+    topic, log = MemoryTopic(), MemoryOffsets()
+    topic.put(0, event("a"))
+    await _steps(_relay(topic, log)[0])
+    topic.id = "second"
+    topic.put(0, event("b"))
+    relay, _ = _relay(topic, log)
+    with pytest.raises(LogUnavailable, match="another topic"):
+        await relay.step(0)
+    assert log.lines == [event("a")]
+
+
+async def test_an_idle_relay_sees_that_the_store_lost_its_data() -> None:
+    topic, log = MemoryTopic(), MemoryOffsets()
+    topic.put(0, event("a"))
+    relay, _ = _relay(topic, log)
+    await _steps(relay, count=3)
+    empty = MemoryOffsets()
+    relay._log = empty
+    await _steps(relay, count=3)
+    assert empty.lines == [event("a")]
 
 
 async def test_a_new_partition_is_read_from_its_start() -> None:
