@@ -72,7 +72,7 @@ class Erasures:
             await self._log.append_erasure(model, line_of(Erasure(user)))
             await self._store.forget(model, number(user))
         except (LogBusy, LogUnavailable, RedisError, OSError) as error:
-            text = f"the store does not answer ({type(error).__name__}): send it again"
+            text = f"the log or the store does not answer ({type(error).__name__}): send it again"
             raise Refused(503, text, 1) from None
 
 

@@ -18,6 +18,7 @@ from recommender_collector.domain.checks import (
 )
 
 FORMAT = 1
+LATEST = 253_402_300_799_999  # the last moment of the year 9999
 #: Bytes of a digest. With the two bytes that Redis adds, a digest fills an allocation of 16.
 DIGEST_BYTES = 14
 _BLAKE2B = hashlib.blake2b(digest_size=DIGEST_BYTES)  # a copy takes less than a new one
@@ -177,12 +178,31 @@ def entry_of(line: bytes) -> Event | Erasure:
         known = Kind(kind)
     except ValueError:
         raise Unreadable(f"unknown kind {str(kind)[:40]!r}") from None
-    if not (isinstance(user, Id) and isinstance(items, list) and isinstance(time, int)):
-        raise Unreadable("user, items or time has the wrong type")
+    if not (isinstance(id_, str) and isinstance(user, Id) and isinstance(time, int)):
+        raise Unreadable("id, user or time has the wrong type")
+    if not (isinstance(items, list) and all(isinstance(each, Id) for each in items)):
+        raise Unreadable("the items are no ids")
+    if not 0 <= time <= LATEST:
+        raise Unreadable("the time is not in milliseconds since 1970")
+    _check(*rest[: _SECOND_FIELDS - 5])
     later = fields - _SECOND_FIELDS
     if later > 0:
         rest[-later:] = _later_of(rest[-later:])
     return Event(id_, known, user, tuple(items), time, *rest)
+
+
+def _check(value: object, *others: object) -> None:
+    """Refuse what another program wrote into a log that it may write to."""
+    request, session, query, context, *answered = others
+    if not (value is None or type(value) in (int, float)):
+        raise Unreadable("the value is no number")
+    if not all(isinstance(each, str | None) for each in (request, session, query, *answered)):
+        raise Unreadable("request, session, query, version or path is no text")
+    if context is not None and not (
+        isinstance(context, dict)
+        and all(isinstance(each, str | int | float) for each in context.values())
+    ):
+        raise Unreadable("the context is wrong")
 
 
 def _later_of(values: list[Any]) -> list[Any]:

@@ -79,8 +79,11 @@ class GroupCommit:
         lines = [line for each in taken for line in each.lines]
         try:
             repeated = await self._log.append(self._model, lines)
-        except (LogBusy, LogUnavailable) as error:
+        except LogBusy as error:
             _finish(taken, error)
+        except LogUnavailable as error:
+            _finish(taken, error)
+            self._fail(error)
         except BaseException as error:
             _finish(taken, LogUnavailable(f"the append failed ({type(error).__name__})"))
             raise
@@ -89,6 +92,13 @@ class GroupCommit:
         finally:
             self._events -= len(lines)
             del taken  # the exception they have now has this frame
+
+    def _fail(self, error: LogUnavailable) -> None:
+        """Fail what waits, too: after a log that hangs, appends in turn would take minutes."""
+        while self._queue:
+            waiting = self._queue.popleft()
+            self._events -= len(waiting.lines)
+            _finish([waiting], error)
 
 
 def _finish(taken: Sequence[_Waiting], error: Exception) -> None:

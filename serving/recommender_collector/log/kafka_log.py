@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections import deque
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -28,6 +29,8 @@ DELIVERY_SECONDS = 5.0
 QUEUE_KILOBYTES = 65_536
 LOOK_SECONDS = 2.0
 POLL_SECONDS = 0.1
+#: After the last delivery is due, whatever the client does: no request waits for ever.
+SLACK_SECONDS = 2.0
 #: The topic is missing or may not be used, which its owner has to change.
 _WRONG = (
     KafkaError.UNKNOWN_TOPIC_OR_PART,
@@ -47,6 +50,7 @@ class KafkaLog:
         self._settings = settings
         self._topics = {model: settings.topic(model) for model in models}
         self._producer = self._connect()
+        self._replaced: deque[Producer] = deque()  # whose messages have not all failed yet
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="kafka", daemon=True)
         self._thread.start()
@@ -102,7 +106,11 @@ class KafkaLog:
         except KafkaException as error:
             self._replace(producer, error.args[0])
             raise LogUnavailable(_text(error.args[0])) from None
-        failure = await sent.error
+        try:
+            async with asyncio.timeout(DELIVERY_SECONDS + SLACK_SECONDS):
+                failure = await sent.error
+        except TimeoutError:
+            raise LogUnavailable("the client of Kafka does not answer") from None
         if failure is not None:
             self._replace(producer, failure)
             raise LogUnavailable(_text(failure))
@@ -112,11 +120,17 @@ class KafkaLog:
         if error.fatal() or error.code() == KafkaError._FATAL:
             logger.error("the client of Kafka is started again: %s", _text(error))
             if producer is self._producer:
+                self._replaced.append(producer)
                 self._producer = self._connect()
 
     def _poll(self) -> None:
         while not self._stopped.is_set():
             self._producer.poll(POLL_SECONDS)
+            for _ in range(len(self._replaced)):
+                replaced = self._replaced.popleft()
+                replaced.poll(0)
+                if len(replaced):
+                    self._replaced.append(replaced)
 
     def _check(self, topic: str, settings: bool) -> None:
         try:

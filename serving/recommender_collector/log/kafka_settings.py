@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 PREFIX = "RECOMMENDER_KAFKA_"
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
-LONGEST = 249  # name of a topic, set by Kafka
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +63,7 @@ def parse(environ: Mapping[str, str]) -> KafkaSettings | None:
     if not re.fullmatch(r"[^\s,:/]+:\d{1,5}(,[^\s,:/]+:\d{1,5})*", brokers):
         raise ValueError(f"{PREFIX}BROKERS is {brokers[:100]!r}: give HOST:PORT,HOST:PORT")
     prefix = get("TOPIC", "recommender-events")
+    # With the name of a model, it is below the 249 characters that Kafka takes.
     if not re.fullmatch(r"[a-zA-Z0-9._-]{1,180}", prefix):
         raise ValueError(f"{PREFIX}TOPIC is {prefix[:100]!r}: give letters, digits, `.`, `_`, `-`")
     protocol = _one_of("PROTOCOL", get("PROTOCOL", "PLAINTEXT"), PROTOCOLS)

@@ -7,7 +7,14 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
 
 from recommender_collector.log.kafka_settings import KafkaSettings
 from recommender_collector.log.port import LogUnavailable
@@ -15,6 +22,7 @@ from recommender_collector.log.topic import MOST_MESSAGES, Bounds, Message
 
 logger = logging.getLogger(__name__)
 LOOK_SECONDS = 2.0
+NO_ID = "A" * 22  # of brokers older than ids of topics
 FETCHED_KILOBYTES = 16_384  # that the client holds for the next reads
 
 
@@ -37,10 +45,21 @@ class KafkaTopic:
         # A broker answers the requests of a connection in turn, and those for messages wait up to
         # half a second for some. Each look would wait for them, once for each partition.
         self._looker = Consumer(options, logger=own)
+        self._admin = AdminClient(dict(settings.client()))
+
+    def identity(self) -> str:
+        """Return the id of the topic; see `Topic`."""
+        with _translated():
+            wanted = self._admin.describe_topics(
+                TopicCollection([self.name]), request_timeout=LOOK_SECONDS
+            )
+            found = str(wanted[self.name].result().topic_id)
+        return "" if found == NO_ID else found
 
     def bounds(self) -> dict[int, Bounds]:
         """Return the bounds of each partition; see `Topic`."""
         with _translated():
+            self._looker.poll(0)  # or what it would log gathers
             found = self._looker.list_topics(self.name, timeout=LOOK_SECONDS).topics[self.name]
             if found.error is not None:
                 raise KafkaException(found.error)

@@ -101,6 +101,11 @@ class RedisLog:
         }
 
 
+def offset_key(model: str) -> str:
+    """Return the key of the offset."""
+    return f"{{{model}}}:store:offset"
+
+
 def stream(model: str) -> str:
     """Return the key of a model's stream."""
     return f"{{{model}}}:events"

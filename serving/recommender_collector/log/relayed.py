@@ -4,8 +4,9 @@ All of it is in one hash of a model, which shares the model's hash tag; times ar
 milliseconds since 1970:
 
     "<topic> <partition>"   the offset of the next message
+    "<topic> id"            what tells the topic from a later one of the same name
     at                      time of the newest record of the log
-    through                 all events acknowledged before this time are in the log
+    through                 all events acknowledged before this time are applied to the store
 """
 
 from __future__ import annotations
@@ -15,18 +16,20 @@ from collections.abc import Mapping, Sequence
 from redis.asyncio import Redis
 
 from recommender_collector.domain.events import Line
-from recommender_collector.log.port import LogBusy
+from recommender_collector.log.port import LogBusy, LogUnavailable
 from recommender_collector.log.redis_log import (
     FULL,
     arguments_of,
     bucket,
     ids,
+    offset_key,
     stream,
     translated,
 )
-from recommender_collector.log.scripts import RELAY
+from recommender_collector.log.scripts import MARK, RELAY
 
 THROUGH = "through"
+IDENTITY = "id"
 
 
 class Relayed:
@@ -36,19 +39,39 @@ class Relayed:
         self._redis = redis
         self._bucket = {model: bucket(seconds) for model, seconds in ages.items()}
         self._script = redis.register_script(RELAY)
+        self._mark = redis.register_script(MARK)
 
-    async def offsets(self, model: str, topic: str) -> dict[int, int]:
+    async def offsets(self, model: str, topic: str, identity: str = "") -> dict[int, int]:
         """Return the offset of the next message of each partition that was read.
 
+        Args:
+            model: name of the model.
+            topic: name of the topic.
+            identity: its id; the first one of a name is stored. Empty: the brokers tell none.
+
         Raises:
-            LogUnavailable: see there.
+            LogUnavailable: see there; or the offsets are of another topic of this name. What they
+                say of this one is wrong, also when it has grown past them.
         """
+        own = f"{topic} {IDENTITY}"
         with translated():
             pipeline = self._redis.pipeline(transaction=False)
+            if identity:
+                pipeline.hsetnx(offsets_key(model), own, identity)
             pipeline.hgetall(offsets_key(model))
-            (found,) = await pipeline.execute()
-        named = {name.decode().rpartition(" "): int(value) for name, value in found.items()}
-        return {int(place): value for (name, _, place), value in named.items() if name == topic}
+            fields = (await pipeline.execute())[-1]
+        found = {name.decode(): text.decode() for name, text in fields.items()}
+        if identity and found[own] != identity:
+            raise LogUnavailable(
+                f"topic {topic} was made anew, and what was read of it is gone: give the topics "
+                "another name"
+            )
+        named = {name.rpartition(" "): text for name, text in found.items()}
+        return {
+            int(place): int(text)
+            for (name, _, place), text in named.items()
+            if name == topic and place != IDENTITY
+        }
 
     async def append(
         self,
@@ -101,16 +124,21 @@ class Relayed:
             raise LogBusy("the store's memory is full; events wait in Kafka")
         return int(seconds) * 1000 + int(micro) // 1000
 
-    async def mark(self, model: str, through: int) -> None:
-        """Store that all events acknowledged before a time, in milliseconds, are in the log.
+    async def mark(self, model: str, through: int, record: str | None = None) -> str | None:
+        """Store that all events acknowledged before a time, in milliseconds, are applied.
+
+        They are when the writer of the store has applied the record, by default the newest one.
+
+        Returns:
+            The record, if it is not applied yet; nothing is stored then.
 
         Raises:
             LogUnavailable: see there.
         """
+        keys = [stream(model), offset_key(model), offsets_key(model)]
         with translated():
-            pipeline = self._redis.pipeline(transaction=False)
-            pipeline.hset(offsets_key(model), THROUGH, str(through))
-            await pipeline.execute()
+            waits = await self._mark(keys=keys, args=[THROUGH, str(through), record or ""])
+        return None if waits is None else str(waits.decode())
 
 
 def offsets_key(model: str) -> str:

@@ -89,3 +89,20 @@ redis.call('HSET', KEYS[3], ARGV[7], ARGV[9])
 return #repeated
 """
 )
+
+#: Stores the time through which events are applied, if the writer of the store has applied a
+#: record. A record's time says nothing about this: it has events of before, too.
+#:
+#: KEYS: the stream; the writer's offset; the hash of offsets. ARGV: the field; the time; the
+#: record, or empty for the newest one. Returns the record, or nothing if the time is stored.
+MARK = """
+local last = ARGV[3]
+if last == '' then
+  local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+  last = newest[1] and newest[1][1] or '0-0'
+end
+local offset = redis.call('GET', KEYS[2]) or '0-0'
+if #redis.call('XRANGE', KEYS[1], '(' .. offset, last, 'COUNT', 1) > 0 then return last end
+redis.call('HSET', KEYS[3], ARGV[1], ARGV[2])
+return false
+"""

@@ -42,6 +42,13 @@ class Topic(Protocol):
         """Name of the topic."""
         ...
 
+    def identity(self) -> str:
+        """Return the id of the topic, which one of the same name made later has not.
+
+        Empty if the brokers tell none.
+        """
+        ...
+
     def bounds(self) -> dict[int, Bounds]:
         """Return the bounds of each partition, now."""
         ...

@@ -74,6 +74,8 @@ class Watch:
         self._redis = redis
         self._kafka_log = kafka_log
         self.ready = False
+        #: What was wrong with the settings, until a look at them finds nothing.
+        self._fault: durability.NotDurable | None = None
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -81,7 +83,7 @@ class Watch:
         while True:
             looks += 1
             try:
-                await self._look(settings=looks % SETTINGS_EVERY == 0)
+                await self._look_at(settings=looks % SETTINGS_EVERY == 0)
                 self.ready = True
             except (LogUnavailable, RedisError, OSError, durability.NotDurable) as error:
                 if self.ready:
@@ -99,6 +101,14 @@ class Watch:
             await self._kafka_log.check(settings=True)
         else:
             await parts.check_store(self._redis, self._store)
+
+    async def _look_at(self, *, settings: bool) -> None:
+        try:
+            await self._look(settings=settings or self._fault is not None)
+        except durability.NotDurable as error:
+            self._fault = error
+            raise
+        self._fault = None
 
     async def _look(self, *, settings: bool) -> None:
         if self._kafka_log is not None:
@@ -127,9 +137,10 @@ def _admin(
     models = parts.rules(declared, settings.user_key)
     erasures = Erasures(models, appends, OnlineStore(redis, settings.keep_seconds), metrics)
     spans = {name: Spans.of(each) for name, each in declared.models.items()}
-    experiments = ExperimentStore(redis, from_kafka=settings.kafka is not None)
+    from_kafka = settings.kafka is not None
+    experiments = ExperimentStore(redis, from_kafka=from_kafka)
     counted = {name: Rule.of(each) for name, each in declared.models.items()}
-    outcomes = OutcomeReports(counted, OutcomeStore(redis))
+    outcomes = OutcomeReports(counted, OutcomeStore(redis, from_kafka=from_kafka))
     return admin_app(routes, erasures, Reports(spans, experiments), outcomes)
 
 

@@ -36,7 +36,7 @@ from recommender_collector.domain.participants import Participant
 from recommender_collector.domain.roster import has_room
 from recommender_collector.domain.stays import Act, flat
 from recommender_collector.log.port import START
-from recommender_collector.log.redis_log import stream
+from recommender_collector.log.redis_log import offset_key, stream
 from recommender_collector.log.relayed import THROUGH, offsets_key
 from recommender_collector.store.decoding import (
     early_acts,
@@ -46,7 +46,7 @@ from recommender_collector.store.decoding import (
     replies,
     value_of,
 )
-from recommender_collector.store.users import Command, offset_key
+from recommender_collector.store.users import Command
 from recommender_serving.store.layout import Set, key
 
 FIELDS = 500  # of a command, most
@@ -59,7 +59,7 @@ FULL_OF_MEASURES = 0.5
 
 #: Reads an experiment at one moment. KEYS: the offset, the stream, the list of experiments, the
 #: moments, the offsets of Kafka. Returns the oldest record that the writer has not applied, or
-#: none; the time; the list; the moments; the time through which the log has what is in Kafka.
+#: none; the time; the list; the moments; the time through which events of Kafka are applied.
 READ = """
 local offset = redis.call('GET', KEYS[1]) or '0-0'
 local next = redis.call('XRANGE', KEYS[2], '(' .. offset, '+', 'COUNT', 1)

@@ -23,8 +23,9 @@ from recommender_collector.domain.segments import Values
 from recommender_collector.domain.tally import Changes
 from recommender_collector.domain.versions import Index
 from recommender_collector.log.port import START
-from recommender_collector.log.redis_log import stream
-from recommender_collector.store.users import Command, offset_key
+from recommender_collector.log.redis_log import offset_key, stream
+from recommender_collector.log.relayed import THROUGH, offsets_key
+from recommender_collector.store.users import Command
 
 logger = logging.getLogger(__name__)
 Value = TypeVar("Value")
@@ -33,12 +34,14 @@ KEEP_SECONDS = 60 * 86_400
 #: Share of the store's memory above which no more users are taken; experiments go before.
 FULL = 0.6
 
-#: Reads the index and the clock at one moment. KEYS: the offset, the stream, the sums. Returns the
-#: oldest record that the writer has not applied, or none; the time; the index.
+#: Reads the index and the clock at one moment. KEYS: the offset, the stream, the sums, the offsets
+#: of Kafka. Returns the oldest record that the writer has not applied, or none; the time; the
+#: index; the time through which events of Kafka are applied.
 READ = """
 local offset = redis.call('GET', KEYS[1]) or '0-0'
 local next = redis.call('XRANGE', KEYS[2], '(' .. offset, '+', 'COUNT', 1)
-return {next[1] and next[1][1] or false, redis.call('TIME'), redis.call('HGET', KEYS[3], '')}
+local index, through = redis.call('HGET', KEYS[3], ''), redis.call('HGET', KEYS[4], ARGV[1])
+return {next[1] and next[1][1] or false, redis.call('TIME'), index, through}
 """
 
 
@@ -64,10 +67,14 @@ class Account:
 
 
 class OutcomeStore:
-    """The outcomes of all models. Damaged data is skipped: outcomes monitor and decide nothing."""
+    """The outcomes of all models. Damaged data is skipped: outcomes monitor and decide nothing.
 
-    def __init__(self, redis: Redis) -> None:
+    With `from_kafka`, events are acknowledged by Kafka.
+    """
+
+    def __init__(self, redis: Redis, *, from_kafka: bool = False) -> None:
         self._redis = redis
+        self._from_kafka = from_kafka
         self._read = redis.register_script(READ)
 
     async def known(self, model: str, users: Collection[int]) -> Known:
@@ -108,10 +115,12 @@ class OutcomeStore:
 
     async def read(self, model: str, version: str, rule: Rule) -> Account:
         """Return the outcomes of a version, of days that no event can change any more."""
-        keys = [offset_key(model), stream(model), _sums(model)]
-        waiting, (seconds, micro), index = await self._read(keys=keys)
+        keys = [offset_key(model), stream(model), _sums(model), offsets_key(model)]
+        waiting, (seconds, micro), index, through = await self._read(keys=keys, args=[THROUGH])
         now = int(seconds) * 1000 + int(micro) // 1000
         watermark = now if waiting is None else int(waiting.partition(b"-")[0])
+        if self._from_kafka:
+            watermark = min(watermark, int(through or 0))
         known = _value(model, Index.decode, index) or Index(rule.name)
         own = known.versions.get(version)
         if own is None or known.rule != rule.name:

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from recommender_collector.domain.effects import Effect
 from recommender_collector.domain.trends import Gain
 from recommender_collector.log.port import START
+from recommender_collector.log.redis_log import offset_key
 from recommender_serving.store.layout import (
     ALL,
     LIMITS,
@@ -149,11 +150,6 @@ class OnlineStore:
 
 def _keys(model: str, users: Iterable[int]) -> list[str]:
     return [key(model, user, name) for user in users for name in Set]
-
-
-def offset_key(model: str) -> str:
-    """Return the key of the offset."""
-    return f"{{{model}}}:store:offset"
 
 
 def newest(effects: Iterable[Effect]) -> list[Effect]:

@@ -25,7 +25,7 @@ LOOK_SECONDS = 1.0
 class Destination(Protocol):
     """The log in Redis, with the offsets of the topic; see `Relayed`."""
 
-    async def offsets(self, model: str, topic: str) -> dict[int, int]: ...
+    async def offsets(self, model: str, topic: str, identity: str = "") -> dict[int, int]: ...
 
     async def append(
         self,
@@ -39,7 +39,7 @@ class Destination(Protocol):
 
     async def look(self) -> int: ...
 
-    async def mark(self, model: str, through: int) -> None: ...
+    async def mark(self, model: str, through: int, record: str | None = None) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,7 @@ class Relay:
         self._reached: dict[int, int] = {}
         self._told: dict[int, int] = {}  # partition -> offset through which a loss was told
         self._goal: Goal | None = None
+        self._last: str | None = None  # record to be applied for the goal
         self._looked = float("-inf")
 
     async def step(self, wait: float = WAIT_SECONDS) -> str:
@@ -120,25 +121,31 @@ class Relay:
 
     async def _mark(self) -> None:
         if self._goal is not None and self._goal.is_reached(self._reached):
-            await self._log.mark(self._name, self._goal.time)
+            self._last = await self._log.mark(self._name, self._goal.time, self._last)
+            if self._last is not None:
+                return
             self._metrics.reached(self._name, self.target, self._goal.time / 1000)
             self._goal = None
 
     async def _look(self) -> None:
-        """Look how far the topic is; start, if not yet or if it has other partitions."""
+        """Look how far the topic is; start, if not yet or if it has other partitions or offsets.
+
+        The offsets are others after another relay, and if the store lost its data.
+        """
         now = await self._log.look()  # before the bounds, which thus have all until then
+        identity = await self._call(self._topic.identity)
         bounds = await self._call(self._topic.bounds)
-        if self._stored is None or self._reached.keys() != bounds.keys():
-            await self._start(bounds)
-            self._goal = None
+        offsets = await self._log.offsets(self._name, self._topic.name, identity)
+        if self._stored != {number: offsets.get(number) for number in bounds}:
+            await self._start(bounds, offsets)
+            self._goal = self._last = None
         ends = {number: each.high for number, each in bounds.items()}
         self._goal = self._goal or Goal(now, ends)
         unread = sum(end - self._reached[number] for number, end in ends.items())
         self._metrics.unread(self._name, max(0, unread))
         self._looked = self._clock()
 
-    async def _start(self, bounds: Mapping[int, Bounds]) -> None:
-        offsets = await self._log.offsets(self._name, self._topic.name)
+    async def _start(self, bounds: Mapping[int, Bounds], offsets: Mapping[int, int]) -> None:
         starts = {}
         for number, each in bounds.items():
             stored = offsets.get(number)

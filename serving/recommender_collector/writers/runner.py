@@ -81,7 +81,8 @@ class Runner:
 
     async def _trim(self) -> None:
         through = min(self._reached.values(), key=order)
-        if order(through) > order(self._trimmed):
+        # It moves back if the store lost its data; without a trim the log would then grow.
+        if through not in (START, self._trimmed):
             await self._log.trim(self._name, through)
             self._trimmed = through
 

@@ -7,14 +7,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
-import orjson
 import pytest
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
-from recommender_collector.domain.declaration import parse
 from recommender_collector.domain.events import Erasure, Event, Kind, Line, digest, line_of
-from recommender_collector.domain.experiments import Spans
 from recommender_collector.log.durability import NotDurable
 from recommender_collector.log.kafka_log import KafkaLog
 from recommender_collector.log.kafka_settings import KafkaSettings
@@ -23,11 +20,10 @@ from recommender_collector.log.port import START, Appends, LogUnavailable
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.log.relayed import Relayed
 from recommender_collector.metrics import Target, WriterMetrics
-from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.writers.relay import Relay
 from tests import collector_rig, kafka_server, redis_server
 from tests.collector_crash import kill_under_load
-from tests.collector_rig import MAPPING, clicks
+from tests.collector_rig import clicks
 from tests.kafka_server import KafkaServer
 
 AGES = {"shop": 86_400, "news": 400}
@@ -162,14 +158,21 @@ async def test_what_kafka_does_not_acknowledge_is_sent_again_and_counts_once(
     settings = _fresh(broker)
     desk = Desk(redis, settings)
     await desk.appends.append("shop", lines("a"))
-    monkeypatch.setattr("recommender_collector.log.kafka_log.DELIVERY_SECONDS", 0.5)
+    monkeypatch.setattr("recommender_collector.log.kafka_log.DELIVERY_SECONDS", 1.5)
     impatient = KafkaLog(settings, AGES)
+    await impatient.append("shop", lines("a"))  # it knows the topic, so the next ones are sent
+    before = _messages(desk)
     with broker.hanging(), pytest.raises(LogUnavailable, match="does not answer"):
         await impatient.append("shop", lines("b"))
     impatient.close()
     await desk.appends.append("shop", lines("b", "c"))
+    assert _messages(desk) == before + 3, "both messages of b are in the topic"
     assert await desk.stored() == texts("a", "b", "c")
     desk.close()
+
+
+def _messages(desk: Desk) -> int:
+    return sum(each.high for each in desk.topics["shop"].bounds().values())
 
 
 async def test_the_time_of_a_record_is_that_of_its_messages(
@@ -187,28 +190,6 @@ async def test_the_time_of_a_record_is_that_of_its_messages(
     await desk.appends.append("shop", lines("b"))
     assert await desk.stored() == [*texts("a"), b"x", *texts("b")]
     desk.close()
-
-
-async def test_a_relay_that_is_behind_another_one_writes_nothing(redis: Redis) -> None:
-    relayed, log = Relayed(redis, AGES), RedisLog(redis, AGES)
-    assert await relayed.append("shop", "t 0", None, 2, 1_000, lines("a", "b")) == 0
-    for before in (None, 1, 3):
-        assert await relayed.append("shop", "t 0", before, 9, 1_000, lines("x")) is None
-    assert await relayed.append("shop", "t 0", 2, 5, 1_000, lines("b", "c", "c")) == 2
-    assert await relayed.offsets("shop", "t") == {0: 5}
-    found = [line for record in await log.read("shop", START, 9, 0.01) for line in record.lines]
-    assert found == texts("a", "b", "c")
-
-
-async def test_an_experiment_is_known_through_what_is_relayed(redis: Redis) -> None:
-    spans = Spans.of(
-        parse(orjson.dumps({"models": {"shop": {"mapping": MAPPING}}})).models["shop"]
-    )
-    of_redis, of_kafka = ExperimentStore(redis), ExperimentStore(redis, from_kafka=True)
-    assert (await of_kafka.read("shop", "a1b2c3d4", spans)).watermark == 0
-    await Relayed(redis, AGES).mark("shop", 5_000)
-    assert (await of_kafka.read("shop", "a1b2c3d4", spans)).watermark == 5
-    assert (await of_redis.read("shop", "a1b2c3d4", spans)).watermark > 1e9
 
 
 async def test_messages_that_the_retention_removed_are_counted(
@@ -260,8 +241,8 @@ async def test_with_kafka_nothing_acknowledged_is_lost_or_counted_twice(
     tmp_path: Path, broker: KafkaServer
 ) -> None:
     with collector_rig.running(tmp_path, kafka=broker) as rig:
-        outcome = await kill_under_load(rig, events=1000, kills=4)
-    assert outcome.events >= 1000
+        outcome = await kill_under_load(rig, events=200, kills=4)
+    assert outcome.events >= 200
     assert set(outcome.kills) == {"redis", "serve", "write", "kafka"}
     assert outcome.failed_attempts > 0, "the kills were not under load"
     assert (outcome.lost, outcome.double, outcome.wrong_moments) == (0, 0, 0)

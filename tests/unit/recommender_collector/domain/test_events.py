@@ -163,6 +163,22 @@ def test_a_line_with_what_is_no_exploration_is_unreadable(wrong: object) -> None
         entry_of(orjson.dumps([*row, "shop-1", "model", None, None, wrong]))
 
 
+@pytest.mark.parametrize(
+    ("place", "wrong"),
+    [(1, 7), (4, [None]), (4, [["tea"]]), (5, -1), (5, 10**17), (6, "4"), (6, True), (6, [1])]
+    + [(place, 1) for place in (7, 8, 9, 10, 11, 12)]
+    + [(10, {"page": None}), (10, {"page": [1]})],
+)
+def test_an_event_of_another_program_with_wrong_fields_is_unreadable(
+    place: int, wrong: object
+) -> None:
+    row = [1, "e", "click", "ada", ["tea"], 1, 4.5, "r", "s", "q", {"page": 1}, "shop-1", "model"]
+    assert entry_of(orjson.dumps(row))
+    row[place] = wrong
+    with pytest.raises(Unreadable):
+        entry_of(orjson.dumps(row))
+
+
 def test_a_writer_of_a_release_before_reads_what_has_no_later_fields() -> None:
     event = Event("e", Kind.IMPRESSION, "ada", ("tea",), 1, version="shop-1", path="model")
     exposure = Exposure("0a1b2c3d", 1, "shop-a", 9)

@@ -80,8 +80,20 @@ async def test_a_full_queue_refuses_and_takes_again_when_it_has_room() -> None:
     assert await commit.append(lines("c", "d")) == []
 
 
-@pytest.mark.parametrize("failure", [LogBusy("full"), LogUnavailable("gone")])
-async def test_a_failed_append_fails_its_requests_alone(failure: Exception) -> None:
+async def test_a_log_that_is_away_fails_all_that_wait_at_once() -> None:
+    log = GatedLog()
+    log.failures = [LogUnavailable("gone")]
+    commit = GroupCommit(log, "shop", most=1)
+    tasks = await _begin(commit, lines("a"), lines("b"), lines("c"))
+    log.gate.set()
+    found = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(each) for each in found] == [LogUnavailable] * 3
+    assert (commit.waiting, log.appends) == (0, [1])
+    assert await commit.append(lines("d")) == []
+
+
+async def test_an_append_that_is_refused_fails_its_requests_alone() -> None:
+    failure = LogBusy("full")
     log = GatedLog()
     log.failures = [failure]
     commit = GroupCommit(log, "shop")

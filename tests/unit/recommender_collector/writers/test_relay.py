@@ -3,108 +3,22 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from recommender_collector.domain.events import Line
 from recommender_collector.log.port import LogBusy, LogUnavailable
-from recommender_collector.log.topic import MOST_MESSAGES, Bounds, Message
+from recommender_collector.log.topic import Bounds, Message
 from recommender_collector.metrics import Target, WriterMetrics
 from recommender_collector.writers.relay import Relay, first, runs
-
-PARTITIONS = 3
-TOPIC = "events.shop"
-
-
-class MemoryTopic:
-    """A topic whose reads fail by chance. A partition may have lost its first messages."""
-
-    name = TOPIC
-
-    def __init__(self, fails: random.Random | None = None) -> None:
-        self.messages: list[list[Message]] = [[] for _ in range(PARTITIONS)]
-        self.low = [0] * PARTITIONS
-        self._fails = fails
-        self._at: dict[int, int] = {}
-
-    def put(self, partition: int, value: bytes | None) -> None:
-        own = self.messages[partition]
-        own.append(Message(partition, len(own), 1_000 + sum(map(len, self.messages)), value))
-
-    def bounds(self) -> dict[int, Bounds]:
-        self._fail()
-        return {n: Bounds(self.low[n], len(own)) for n, own in enumerate(self.messages)}
-
-    def start(self, offsets: Mapping[int, int]) -> None:
-        self._fail()
-        self._at = dict(offsets)
-
-    def read(self, seconds: float) -> list[Message]:
-        found = []
-        for number, start in self._at.items():
-            found += self.messages[number][start : start + 2]
-            self._at[number] = start + 2
-        self._fail()  # after the position has moved
-        return found[:MOST_MESSAGES]
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-    def _fail(self) -> None:
-        if self._fails is not None and self._fails.random() < 0.2:
-            raise LogUnavailable("gone")
-
-
-class MemoryOffsets:
-    """The log in Redis: what was appended, and the offsets; another relay may be faster."""
-
-    def __init__(self, fails: random.Random | None = None) -> None:
-        self.lines: list[bytes] = []
-        self.stored: dict[str, int] = {}
-        self.through: list[int] = []
-        self.now = 5_000
-        self.full = False
-        self._known: set[bytes] = set()
-        self._fails = fails
-
-    async def offsets(self, model: str, topic: str) -> dict[int, int]:
-        return {int(name.rpartition(" ")[2]): at for name, at in self.stored.items()}
-
-    async def append(
-        self,
-        model: str,
-        partition: str,
-        before: int | None,
-        after: int,
-        at: int,
-        lines: Sequence[Line],
-    ) -> int | None:
-        if self.stored.get(partition) != before:
-            return None
-        if self._fails is not None and self._fails.random() < 0.2:
-            raise LogUnavailable("gone")
-        fresh = []
-        for each in lines:
-            if each.digest not in self._known:
-                self._known.add(each.digest)
-                fresh.append(each.line)
-        self.lines += fresh
-        self.stored[partition] = after
-        if self._fails is not None and self._fails.random() < 0.2:
-            raise LogUnavailable("the answer is lost")
-        return len(lines) - len(fresh)
-
-    async def look(self) -> int:
-        if self.full:
-            raise LogBusy("full")
-        return self.now
-
-    async def mark(self, model: str, through: int) -> None:
-        self.through.append(through)
+from tests.unit.recommender_collector.relay_fakes import (
+    PARTITIONS,
+    TOPIC,
+    MemoryOffsets,
+    MemoryTopic,
+)
 
 
 def event(id_: str, user: str = "ada") -> bytes:
@@ -227,6 +141,44 @@ async def test_a_time_is_marked_when_all_acknowledged_before_it_is_in_the_log() 
     assert log.through[-1] == 9_000
     labels = {"model": "shop"}
     assert registry.get_sample_value("recommender_writer_unread_messages", labels) == 0
+
+
+async def test_a_time_is_not_marked_before_what_was_read_is_applied() -> None:
+    topic, log = MemoryTopic(), MemoryOffsets()
+    topic.put(0, event("a"))
+    log.is_applied = False
+    relay, _ = _relay(topic, log)
+    await relay.step(0)
+    log.now = 9_000
+    await relay.step(0)
+    assert log.through == []
+    assert log.marks == [None, "7-0", "7-0"], "events that come later may wait for ever"
+    log.is_applied = True
+    await relay.step(0)
+    assert log.through[0] == 5_000
+
+
+async def test_a_topic_that_was_made_anew_and_grew_is_not_read() -> None:
+    topic, log = MemoryTopic(), MemoryOffsets()
+    topic.put(0, event("a"))
+    await _steps(_relay(topic, log)[0])
+    topic.id = "second"
+    topic.put(0, event("b"))
+    relay, _ = _relay(topic, log)
+    with pytest.raises(LogUnavailable, match="another topic"):
+        await relay.step(0)
+    assert log.lines == [event("a")]
+
+
+async def test_an_idle_relay_sees_that_the_store_lost_its_data() -> None:
+    topic, log = MemoryTopic(), MemoryOffsets()
+    topic.put(0, event("a"))
+    relay, _ = _relay(topic, log)
+    await _steps(relay, count=3)
+    empty = MemoryOffsets()
+    relay._log = empty
+    await _steps(relay, count=3)
+    assert empty.lines == [event("a")]
 
 
 async def test_a_new_partition_is_read_from_its_start() -> None:

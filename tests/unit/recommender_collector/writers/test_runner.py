@@ -47,6 +47,13 @@ async def test_the_log_is_trimmed_behind_the_slowest_writer() -> None:
     assert log.trimmed == ["9-0"]
 
 
+async def test_a_log_that_starts_again_is_trimmed_again() -> None:
+    log, stop = MemoryLog(), asyncio.Event()
+    writer = Scripted(Target.STORE, stop, "10-0", "0-0", "4-0", "5-0", "5-0")
+    await Runner(log, "shop", [writer], _metrics()[0]).run(stop)
+    assert log.trimmed == ["10-0", "4-0", "5-0"]
+
+
 async def test_a_failed_step_is_repeated_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "RETRY_SECONDS", (0.0,))
     log, stop = MemoryLog(), asyncio.Event()

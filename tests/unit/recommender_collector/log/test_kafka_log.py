@@ -1,0 +1,81 @@
+"""A request never waits for ever, whatever becomes of the client of Kafka."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+pytest.importorskip("confluent_kafka")
+
+from confluent_kafka import KafkaError
+
+from recommender_collector.domain.events import Line, digest
+from recommender_collector.log import kafka_log
+from recommender_collector.log.kafka_log import KafkaLog
+from recommender_collector.log.kafka_settings import KafkaSettings
+from recommender_collector.log.port import LogUnavailable
+
+SETTINGS = KafkaSettings("127.0.0.1:9", "events", durable=True)
+
+
+class Client:
+    """A producer whose messages fail, each when it is polled after a time."""
+
+    def __init__(self, after: float = 0.0) -> None:
+        self._after = time.monotonic() + after
+        self._sent: list[Callable[..., None]] = []
+
+    def produce(self, *_: Any, on_delivery: Callable[..., None]) -> None:
+        self._sent.append(on_delivery)
+
+    def poll(self, seconds: float) -> None:
+        time.sleep(min(seconds, 0.005))
+        if time.monotonic() >= self._after:
+            while self._sent:
+                self._sent.pop(0)(KafkaError(KafkaError._FATAL), None)
+
+    def flush(self, _: float) -> None:
+        self.poll(0)
+
+    def __len__(self) -> int:
+        return len(self._sent)
+
+
+def _line() -> Line:
+    return Line(digest("a"), b'[1,"a","click","ada",["tea"],1]')
+
+
+async def test_what_waits_in_a_client_that_was_replaced_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clients = [Client(0.1), Client(), Client()]
+    first = clients[0]
+    monkeypatch.setattr(KafkaLog, "_connect", lambda _: clients.pop(0))
+    log = KafkaLog(SETTINGS, ["shop"])
+    first.produce(on_delivery=lambda *_: None)
+    log._replace(first, KafkaError(KafkaError._FATAL))  # type: ignore[arg-type]
+    try:
+        for _ in range(100):
+            if not len(first):
+                break
+            time.sleep(0.01)
+        assert not len(first)
+    finally:
+        log.close()
+
+
+async def test_a_client_that_says_nothing_is_waited_for_until_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(KafkaLog, "_connect", lambda _: Client(60))
+    monkeypatch.setattr(kafka_log, "DELIVERY_SECONDS", 0.01)
+    monkeypatch.setattr(kafka_log, "SLACK_SECONDS", 0.01)
+    log = KafkaLog(SETTINGS, ["shop"])
+    try:
+        with pytest.raises(LogUnavailable, match="client of Kafka"):
+            await log.append("shop", [_line()])
+    finally:
+        log.close()
