@@ -19,7 +19,7 @@ from recommender_operator.actions import Decision
 from recommender_operator.api.spec_experiment import ExperimentSpec
 from recommender_operator.api.status import DriftStatus, FeatureEffect, RecommenderModelStatus
 from recommender_operator.api.status_holdout import HoldoutGain, HoldoutStatus
-from recommender_operator.api.status_labels import LabelDriftStatus
+from recommender_operator.api.status_labels import LabelDriftStatus, LabelSegment
 from recommender_operator.api.version import (
     GateResult,
     MetricVerdict,
@@ -99,7 +99,16 @@ def _show_faults(metrics: Metrics) -> None:
     version = dataclasses.replace(builder_inputs.version("news-b"), status=status)
     model = dataclasses.replace(builder_inputs.model(), name="news")
     effect = FeatureEffect(feature="age", effect=0.3, limit=0.1)
-    labels = LabelDriftStatus(verdict="Fail", message="", breaches_in_a_row=1)
+    tablet = LabelSegment(
+        feature="device",
+        value="tablet",
+        users=300,
+        log_loss=0.71,
+        reference_log_loss=0.52,
+        breaches_in_a_row=1,
+        message="",
+    )
+    labels = LabelDriftStatus(verdict="Fail", message="", breaches_in_a_row=1, segments=(tablet,))
     drift = DriftStatus(verdict="Fail", breaches_in_a_row=1, effects=(effect,), labels=labels)
     status_of = RecommenderModelStatus(drift=drift, holdout=_holdout())
     decision = Decision(actions=(), status=status_of)
