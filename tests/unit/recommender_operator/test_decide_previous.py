@@ -91,6 +91,7 @@ def test_a_better_previous_version_is_proposed_with_both_figures_and_not_more() 
     assert told.endswith("then starts that again, compared with what serves")
     assert world.champion() == champion
     look(world, oracle, 3)
+    assert "Rollback: proposed" in world.message("Drifted")
     proposals = [each for each in world.events if each.reason == "PreviousIsBetter"]
     assert len(proposals) == 1
 
