@@ -179,6 +179,8 @@ def writer() -> Page:
         metrics.reached("movies", Target.STORE, time.time())
         metrics.exposed("movies", 5, {Ignored.EXPERIMENTS: 1})
         metrics.damaged("movies", 1)
+        metrics.unread("movies", 2)
+        metrics.lost("movies", 1)
 
     return registry, write
 

@@ -173,6 +173,8 @@ class Reason(enum.StrEnum):
 
 #: Maximum length of a condition's message, in characters; an Event is limited to 1024.
 MAX_MESSAGE = 4096
+#: In the message of Drifted: what a person may do.
+ROLLBACK_PROPOSED = "Rollback: proposed"
 
 _ORDER = {str(kind): position for position, kind in enumerate(ConditionType)}
 

@@ -21,7 +21,11 @@ class DriftSpec(ApiModel):
         description="Sessions per window; with fewer the verdict is Inconclusive.",
     )
     alpha: float = Field(
-        default=0.01, gt=0, le=0.2, description="Family-wise error rate of one window (Holm)."
+        default=0.01,
+        gt=0,
+        le=0.2,
+        description="Family-wise error rate of one window (Holm). The segments of the labels "
+        "share half as much beside it.",
     )
     effect_floor: float = Field(
         default=0.1,

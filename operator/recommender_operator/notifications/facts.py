@@ -11,7 +11,7 @@ import datetime
 import enum
 from collections.abc import Iterator, Sequence
 
-from recommender_operator.api.conditions import ConditionType, Reason, find
+from recommender_operator.api.conditions import ROLLBACK_PROPOSED, ConditionType, Reason, find
 from recommender_operator.api.spec import ExperimentMode
 from recommender_operator.api.version import VersionStage
 from recommender_operator.api.version_experiment import ExperimentStatus
@@ -164,10 +164,14 @@ def _of_conditions(model: ModelObject, versions: Sequence[VersionObject]) -> Ite
             # A change between retraining and a freeze is sent again; other changes of the cause
             # are not.
             broken = f"/{state.reason}" if state.reason == Reason.SCHEMA_BROKEN else ""
+            # A proposal to roll back needs a person, so it is sent too.
+            proposed = (
+                f"/{Reason.PREVIOUS_IS_BETTER}" if ROLLBACK_PROPOSED in state.message else ""
+            )
             yield _fact(
                 model,
                 None,
-                f"{kind}/{model.uid}/{since.isoformat()}{broken}",
+                f"{kind}/{model.uid}/{since.isoformat()}{broken}{proposed}",
                 sent_as,
                 reason=state.reason,
                 message=state.message,

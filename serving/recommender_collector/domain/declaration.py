@@ -212,11 +212,16 @@ class Model(_Section):
     def segments(self) -> tuple[str, ...]:
         """The features that divide predictions: of the context, with `fairness`, and named values.
 
-        The bands of numbers are the version's; the collector does not know them.
+        The bands of numbers are the version's; the collector does not know them. Requests do not
+        have a value that the version sets (`servedAs`).
         """
         kinds = (ContextKind.CATEGORICAL, ContextKind.BOOLEAN)
         features = self.mapping.interactions.features
-        found = [each.name for each in features if each.fairness and each.kind in kinds]
+        found = [
+            each.name
+            for each in features
+            if each.fairness and each.kind in kinds and each.served_as is None
+        ]
         return tuple(found[:MAX_SEGMENTS])
 
     @property

@@ -87,8 +87,46 @@ def test_a_better_previous_version_is_proposed_with_both_figures_and_not_more() 
     assert "9000 rows of 800 users from 2026-01-24 to 2026-01-31" in told
     assert "Rollback: proposed" in told
     assert "drift.rollBackIfBetter is false" in told
-    assert told.endswith(f"recommender.dev/rollback-to={previous}")
+    assert f"recommender.dev/rollback-to={previous}, which also ends" in told
+    assert told.endswith("then starts that again, compared with what serves")
     assert world.champion() == champion
+    look(world, oracle, 3)
+    assert "Rollback: proposed" in world.message("Drifted")
+    proposals = [each for each in world.events if each.reason == "PreviousIsBetter"]
+    assert len(proposals) == 1
+
+
+def test_a_retraining_that_the_proposal_ends_starts_again_as_it_says() -> None:
+    world, oracle, champion, previous = two()
+    compared(world, champion, previous)
+    drifted(world, oracle, 6)
+    retrained = world.status.candidate
+    assert retrained is not None
+    assert f"ends {retrained}" in world.message("Drifted")
+    world.annotations["rollback-to"] = previous
+    look(world, oracle, 3)
+    assert world.champion() == previous
+    assert world.versions[retrained].status.stage == "RolledBack"
+    world.odd_reports.clear()
+    world.annotations["retry"] = "1"
+    look(world, oracle, 2)
+    assert world.status.candidate == retrained
+
+
+def test_only_the_first_comparison_of_two_versions_acts() -> None:
+    world, oracle, champion, previous = two(rollBackIfBetter=True)
+    compared(world, champion, previous, gainLow=-0.001)
+    drifted(world, oracle, 6)
+    first = world.status.candidate
+    assert first is not None
+    world.annotations["abort"] = "1"
+    look(world, oracle, 1)
+    compared(world, champion, previous)
+    world.annotations["retrain"] = "1"
+    look(world, oracle, 8)
+    assert world.status.candidate not in (None, first)
+    assert world.versions[champion].status.stage == "Promoted"
+    assert "only the first comparison of two versions acts" in world.message("Drifted")
 
 
 def test_it_returns_where_the_spec_says_so_and_the_training_starts_again() -> None:
@@ -117,6 +155,32 @@ def test_it_returns_where_the_spec_says_so_and_the_training_starts_again() -> No
     assert "previous_path" not in trainings(world)[-1]
     settle(world, oracle)
     assert world.champion() == retrained
+
+
+@pytest.mark.parametrize("after", range(5))
+def test_a_crash_between_the_writes_of_a_rollback_leaves_one_version_and_trains_again(
+    after: int,
+) -> None:
+    world, oracle, champion, previous = two(rollBackIfBetter=True)
+    compared(world, champion, previous)
+    drifted(world, oracle, 3)
+    retrained = world.status.candidate
+    assert retrained is not None
+    for _ in range(12):
+        with oracle.speaks():
+            if "PreviousIsBetter" in str(world.reconcile(crash_after=0).actions):
+                world.reconcile(crash_after=after)
+                break
+        look(world, oracle, 1)
+    else:
+        raise AssertionError(world.summary())
+    for _ in range(12):
+        look(world, oracle, 1)
+        if world.champion() == previous:
+            break
+    assert world.champion() == previous
+    assert world.versions[champion].status.stage == "RolledBack"
+    assert world.versions[retrained].status.attempt >= 1
 
 
 @pytest.mark.parametrize(

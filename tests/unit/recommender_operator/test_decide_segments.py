@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime
 import functools
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
 from recommender_operator.observed import CollectorReading
+from recommender_operator.phases.duties import labels as duties
 from tests.unit.recommender_operator.analysis.segment_worlds import Devices
 from tests.unit.recommender_operator.analysis.test_segment_drift import SWAPPED, USUAL
 from tests.unit.recommender_operator.drift_worlds import DRIFT, look, serving, settle
@@ -65,6 +67,55 @@ def test_a_dry_run_names_the_reaction() -> None:
     _labelled(world, _swapped(3))
     look(world, oracle, 1)
     assert world.message("Drifted").endswith("drift.dryRun is true; otherwise Retrain")
+
+
+def test_one_window_of_labels_retrains_once() -> None:
+    world, oracle = _serving(cooldownSeconds=0)
+    _labelled(world, _swapped(3))
+    look(world, oracle, 1)
+    requested = world.status.retrain
+    look(world, oracle, 2)
+    world.annotations["abort"] = "1"
+    look(world, oracle, 1)
+    look(world, oracle, 2)
+    assert world.condition("Drifted") == ("True", "SegmentDrifted")
+    assert world.status.retrain == requested
+    assert "none before the next window of labels" in world.message("Drifted")
+    _labelled(world, _swapped(4))
+    look(world, oracle, 1)
+    assert world.status.retrain != requested
+
+
+def test_a_message_names_five_segments_and_keeps_the_reaction() -> None:
+    world, oracle = _serving()
+    _labelled(world, _swapped(3))
+    look(world, oracle, 1)
+    labels = world.status.drift.labels
+    assert labels is not None
+    (tablet,) = [each for each in labels.segments if each.value == "tablet"]
+    many = tuple(
+        tablet.model_copy(update={"value": f"d{n}", "message": "x" * 1000}) for n in range(9)
+    )
+    found = labels.model_copy(update={"segments": many})
+    with mock.patch.object(duties, "_status", return_value=found):
+        look(world, oracle, 1)
+    message = world.message("Drifted")
+    assert "device=d4 and 4 more" in message
+    assert "d5" not in message
+    assert "Reaction: " in message[-200:]
+
+
+def test_a_collector_that_lost_all_days_ends_no_drift_at_once() -> None:
+    """One of an earlier release, during an upgrade, does not read what a later one wrote."""
+    world, oracle = _serving()
+    _labelled(world, _swapped(3))
+    look(world, oracle, 1)
+    world.outcomes = CollectorReading(body={"version": world.champion(), "days": []})
+    look(world, oracle, 1)
+    assert world.condition("Drifted") == ("True", "SegmentDrifted")
+    labels = world.status.drift.labels
+    assert labels is not None
+    assert labels.verdict == "Error"
 
 
 def test_what_all_users_show_is_the_cause() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -124,6 +125,13 @@ class Dataset:
     attributes: tuple[Attribute, ...] = ()  # [K] of users first, then of context
     label: Label | None = None
     explored: Explored | None = None  # None: no place of an answer was explored
+
+    @property
+    def declared_label(self) -> dict[str, Any] | None:
+        """The declared label of the rows, as reports have it; None without one."""
+        if self.label is None or self.events.labels is None:
+            return None
+        return self.label.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
     @property
     def context_width(self) -> int:

@@ -21,10 +21,10 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -34,6 +34,9 @@ from recommender_training.evaluation.answers import TOP_K, Answers, Window
 from recommender_training.export import torchscript
 from recommender_training.export.exported_graph import ExportedGraph, GraphError
 from recommender_training.export.rescaling import Rescaling
+
+#: Most characters of a reason about the version before it: the report has no more room for it.
+MOST_BESIDE = 100
 
 
 class ChampionError(Exception):
@@ -99,8 +102,17 @@ class Champion:
         return added
 
 
-#: Facts of the champion, with its answers, beside the version before it.
-Beside = Callable[[Champion, Answers, Window], dict[str, Any]]
+class Beside(Protocol):
+    """The version before the champion, and its facts beside those of the champion."""
+
+    @property
+    def digest(self) -> str:
+        """Of its artifact."""
+        ...
+
+    def __call__(self, champion: Champion, answers: Answers, window: Window) -> dict[str, Any]:
+        """Return the facts, or why there are none (`message`)."""
+        ...
 
 
 class Comparison:
@@ -126,6 +138,9 @@ class Comparison:
         except Exception as error:
             # Whatever is wrong with it is no fault of this training; gates read the facts.
             self.facts = {"digest": self._digest, "compared": False, "message": reason(error)}
+            if self._beside is not None:
+                why = f"the champion has no answers: {reason(error)}"[:MOST_BESIDE]
+                self.facts["previous"] = {"digest": self._beside.digest, "message": why}
             return None
         if self._beside is not None:
             self.facts["previous"] = self._beside(champion, answers, window)

@@ -113,12 +113,12 @@ def header(
 def _label(prepared: Prepared) -> dict[str, Any]:
     """The section of the declared label: its rows, and what is added to a logit."""
     data, split = prepared.data, prepared.split
-    if data.label is None or data.events.labels is None:
+    if data.events.labels is None or (declared := data.declared_label) is None:
         return {}
     found, rows = data.events.labels, data.events.rows
     used = len(split.train) + len(split.validation) + len(split.test)
     section = {
-        "declared": data.label.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        "declared": declared,
         "rows": len(rows),
         "positives": int(found.label.sum()),
         "drawnNegatives": int((found.state == labels.DRAWN).sum()),

@@ -20,13 +20,11 @@ import numpy as np
 
 from recommender_training.common.arrays import Bools, Doubles, Ints
 from recommender_training.evaluation.answers import Answers, Window
-from recommender_training.pipeline.champion import Champion, ChampionError, reason
+from recommender_training.pipeline.champion import MOST_BESIDE, Champion, ChampionError, reason
 from recommender_training.statistics import bootstrap, metrics
 
-#: Level of the interval: 1 % on each side, as `drift.alpha` is by default.
+#: Level of the interval: 1 % on each side. The default of `drift.alpha`, which does not change it.
 LEVEL = 0.98
-#: Most characters of a reason, of one byte each: the report has no more room for it.
-_MOST = 100
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,7 @@ class Previous:
         """
         try:
             own = Champion.load(self.artifact, self.digest)
+            _same_label(window, champion, own)
             probability = window.of_rows(own.graph.probability(window))
             if answers.probability is None or not np.isfinite(probability).all():
                 raise ChampionError("its probabilities are not finite")
@@ -55,7 +54,7 @@ class Previous:
             times = window.data.events.time[window.rows][rows]
             return {"digest": self.digest, **found, **_span(times)}
         except Exception as error:
-            return {"digest": self.digest, "message": reason(error, _MOST)}
+            return {"digest": self.digest, "message": reason(error, MOST_BESIDE)}
 
 
 def compare(label: Bools, user: Ints, champion: Doubles, previous: Doubles) -> dict[str, Any]:
@@ -70,13 +69,12 @@ def compare(label: Bools, user: Ints, champion: Doubles, previous: Doubles) -> d
     if theirs is None or own is None:
         raise ChampionError(f"all {len(label)} rows that are later than both have one label")
     losses, lower = metrics.log_losses(label, champion), metrics.log_losses(label, previous)
-    drawn = bootstrap.draw(user, level=LEVEL)
-    ends = bootstrap.interval(drawn, bootstrap.mean(drawn, losses - lower, user))
+    users, ends = len(np.unique(user)), bootstrap.of_mean(losses - lower, user, level=LEVEL)
     if ends is None:
-        raise ChampionError(f"{len(drawn.users)} users are too few for an interval")
+        raise ChampionError(f"{users} users are too few for an interval")
     return {
         "rows": len(label),
-        "users": len(drawn.users),
+        "users": users,
         "logLoss": round(float(lower.mean()), 6),
         "championLogLoss": round(float(losses.mean()), 6),
         "gainLow": round(ends[0], 6),
@@ -84,6 +82,13 @@ def compare(label: Bools, user: Ints, champion: Doubles, previous: Doubles) -> d
         "auc": round(own, 6),
         "championAuc": round(theirs, 6),
     }
+
+
+def _same_label(window: Window, *versions: Champion) -> None:
+    """Raise ChampionError if a version predicts another label than these rows have."""
+    rule = window.data.declared_label
+    if any(each.report.get("label", {}).get("declared") != rule for each in versions):
+        raise ChampionError("the declared label has changed since one of the trainings")
 
 
 def _fitted_until(version: Champion) -> float:

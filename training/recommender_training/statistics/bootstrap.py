@@ -118,6 +118,28 @@ def interval(
     return float(low), float(high)
 
 
+def of_mean(
+    values: Doubles, user: Ints, *, level: float, seed: int = SEED
+) -> tuple[float, float] | None:
+    """Low and high end for the mean of `values` [N]; None for fewer than MIN_USERS.
+
+    Of MAX_RESAMPLES for any number of rows, because ends at a high level need them all. No
+    resample is kept, so it needs no memory for them.
+    """
+    users, place = np.unique(user, return_inverse=True)
+    count = len(users)
+    if count < MIN_USERS:
+        return None
+    total, rows = np.bincount(place, weights=values), np.bincount(place)
+    random = np.random.default_rng(seed)
+    means_ = np.empty(MAX_RESAMPLES)
+    for n in range(MAX_RESAMPLES):
+        drawn = random.integers(count, size=count)
+        means_[n] = total[drawn].sum() / rows[drawn].sum()
+    low, high = np.quantile(means_, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
 def _blocks(drawn: Resamples, rows: int) -> Iterator[Doubles]:
     """Parts of the transposed weights [U, some of B]."""
     columns = max(1, min(len(drawn), _BLOCK // max(1, rows)))

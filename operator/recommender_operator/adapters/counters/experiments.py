@@ -70,7 +70,7 @@ class NoCollector:
 
 @dataclasses.dataclass(frozen=True)
 class _Kept:
-    at: float
+    until: float
     reading: CollectorReading
 
 
@@ -119,12 +119,15 @@ class CollectorReader:
         if model.namespace != self._namespace:
             return self._elsewhere
         kept, now = self._kept.get(path), self._clock()
-        if kept is not None and now - kept.at < fresh:
+        if kept is not None and now < kept.until:
             return kept.reading
         reading = await self._ask(path)
+        now = self._clock()
+        # An answer may have megabytes, so none stays that is not used any more.
+        self._kept = {each: old for each, old in self._kept.items() if now < old.until}
         self._kept.pop(path, None)
         # At the end, so that the first one is the oldest.
-        self._kept[path] = _Kept(self._clock(), reading)
+        self._kept[path] = _Kept(now + fresh, reading)
         while len(self._kept) > KEPT:
             self._kept.pop(next(iter(self._kept)))
         return reading

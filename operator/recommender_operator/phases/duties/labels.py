@@ -103,6 +103,8 @@ def _judged(
         return _error(error)
     try:
         days, seen = judged(turn, reading, champion)
+        if not days and _is_known(turn):
+            return _error("the collector has lost all days, or is of an earlier release")
         parts = segment_drift.read_segments(reading.body)
         segments = segment_drift.judge(turn.spec.drift, days, parts, start=_start(champion))
         late = closes_after(reading.body)
@@ -110,6 +112,12 @@ def _judged(
         return _status(seen, segments, after)
     except (ValueError, ArithmeticError) as problem:
         return _error(f"the collector's answer is not valid: {problem}")
+
+
+def _is_known(turn: Turn) -> bool:
+    """Return whether there is a window from former answers."""
+    labels = turn.status.drift.labels
+    return labels is not None and labels.through is not None
 
 
 def _error(message: str) -> LabelDriftStatus:

@@ -18,7 +18,7 @@ from recommender_operator.analysis.reactions import Cause, Reaction
 from recommender_operator.analysis.recalibration import Refused
 from recommender_operator.analysis.segment_drift import Segment
 from recommender_operator.analysis.verdict import Verdict
-from recommender_operator.api.conditions import ConditionType, Reason
+from recommender_operator.api.conditions import MAX_MESSAGE, ConditionType, Reason
 from recommender_operator.api.spec import ConditionStatus
 from recommender_operator.api.status import DriftStatus
 from recommender_operator.observed import VersionObject
@@ -34,6 +34,8 @@ _REASONS = {
     Cause.CALIBRATION_DRIFT: Reason.CALIBRATION_DRIFTED,
     Cause.SEGMENT_DRIFT: Reason.SEGMENT_DRIFTED,
 }
+#: Segments that a message names: all are in the status.
+_MOST_NAMED = 5
 _POLL = datetime.timedelta(seconds=15)
 
 
@@ -161,10 +163,12 @@ def _react(turn: Turn, champion: VersionObject) -> None:
         obstacle = _start(turn, champion, _what(turn, found[0]))
     told = ". ".join(_told(turn, cause, champion.name) for cause in found)
     back = returning.told(turn, champion)
-    message = f"{told}. Reaction: {obstacle}" + (f". {back}" if back else "")
+    does = f". Reaction: {obstacle}" + (f". {back}" if back else "")
+    message = told[: max(0, MAX_MESSAGE - len(does))] + does
     reason = _REASONS[found[0]]
     if turn.condition(ConditionType.DRIFTED, "True", reason, message):
         turn.warn(reason, message)
+    returning.tell(turn, back)
 
 
 def _what(turn: Turn, cause: Cause) -> str:
@@ -172,10 +176,14 @@ def _what(turn: Turn, cause: Cause) -> str:
     if cause in (Cause.LOSS_RISE, Cause.CALIBRATION_DRIFT):
         return "the loss" if cause is Cause.LOSS_RISE else "the calibration"
     if cause is Cause.SEGMENT_DRIFT:
-        return ", ".join(
-            str(Segment(each.feature, each.value)) for each in causes.drifted_segments(turn)
-        )
+        drifted = causes.drifted_segments(turn)
+        return _first(", ", [str(Segment(each.feature, each.value)) for each in drifted])
     return ", ".join(turn.status.drift.features) or "the sessions"
+
+
+def _first(between: str, texts: list[str]) -> str:
+    more = len(texts) - _MOST_NAMED
+    return between.join(texts[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _told(turn: Turn, cause: Cause, champion: str) -> str:
@@ -185,7 +193,7 @@ def _told(turn: Turn, cause: Cause, champion: str) -> str:
             numbers = "" if drift.labels is None else drift.labels.message
             return f"{what} of {champion} changed since its first week: {numbers}"
         case Cause.SEGMENT_DRIFT:
-            found = "; ".join(each.message for each in causes.drifted_segments(turn))
+            found = _first("; ", [each.message for each in causes.drifted_segments(turn)])
             return f"what users do changed in {what} since the first week of {champion}: {found}"
         case Cause.SCHEMA_BREAK:
             lacking = ", ".join(drift.lacking)
@@ -253,7 +261,18 @@ def _obstacle(turn: Turn, champion: VersionObject) -> str | None:
         return missing
     if reacted is not None and not turn.due(reacted, cooldown, _POLL):
         return f"none before {(reacted + cooldown).isoformat(timespec='seconds')} (cooldown)"
+    if _knows_segments(turn):
+        return "none before the next window of labels: a retraining started after this one"
     return None
+
+
+def _knows_segments(turn: Turn) -> bool:
+    """Return whether segments are the only cause, and a retraining started after their window."""
+    labels, retrain = turn.status.drift.labels, turn.status.retrain
+    if labels is None or labels.through is None or retrain is None:
+        return False
+    is_alone = causes.confirmed(turn) == (Cause.SEGMENT_DRIFT,)
+    return is_alone and retrain.requested_at >= labels.through
 
 
 def _is_recalibrated(turn: Turn, candidate: VersionObject) -> bool:

@@ -9,7 +9,7 @@ with both figures, and does it only if `drift.rollBackIfBetter` asks for it.
 from __future__ import annotations
 
 from recommender_operator.analysis.reactions import Reaction
-from recommender_operator.api.conditions import Reason
+from recommender_operator.api.conditions import ROLLBACK_PROPOSED, ConditionType, Reason, find
 from recommender_operator.api.version import VersionStage
 from recommender_operator.api.version_previous import PreviousComparison
 from recommender_operator.observed import VersionObject
@@ -46,6 +46,8 @@ def step(turn: Turn, candidate: VersionObject) -> bool:
         return False
     if not is_better(found, turn.spec.drift.window_sessions) or _obstacle(turn, previous):
         return False
+    if len(_compared(turn, champion, previous)) > 1:
+        return False  # Nearly the same rows again: each look at them would be another chance.
     message = f"the loss of {champion.name} rose, and {_figures(found, champion, previous)}"
     # First: without its comparison, a look after a crash trains again, and decides by that.
     restarted = {**fresh_rollout(candidate.status), "attempt": candidate.status.attempt + 1}
@@ -72,10 +74,35 @@ def told(turn: Turn, champion: VersionObject) -> str:
         return f"Rollback: none, because {least} users are needed (windowSessions); {figures}"
     if not is_better(found, least):
         return f"Rollback: none; {figures}"
-    why = _obstacle(turn, previous) or "the training had compared them before it was allowed"
+    why = _obstacle(turn, previous) or _too_late(turn, champion, previous)
     return (
-        f"Rollback: proposed, because {figures}. Not by itself, because {why}; annotate "
-        f"recommender.dev/rollback-to={previous.name}"
+        f"{ROLLBACK_PROPOSED}, because {figures}. Not by itself, because {why}; annotate "
+        f"recommender.dev/rollback-to={previous.name}{_ended_by_it(turn)}"
+    )
+
+
+def tell(turn: Turn, said: str) -> None:
+    """Send a proposal as an Event, once; `said` is what the condition says."""
+    before = find(turn.model.status.conditions, ConditionType.DRIFTED)
+    if said.startswith(ROLLBACK_PROPOSED) and (
+        before is None or ROLLBACK_PROPOSED not in before.message
+    ):
+        turn.warn(Reason.PREVIOUS_IS_BETTER, said)
+
+
+def _too_late(turn: Turn, champion: VersionObject, previous: VersionObject) -> str:
+    if len(_compared(turn, champion, previous)) > 1:
+        return "only the first comparison of two versions acts"
+    return "the training had compared them before it was allowed"
+
+
+def _ended_by_it(turn: Turn) -> str:
+    """Return which version a rollback by annotation ends, and how it starts again."""
+    if turn.candidate is None:
+        return ""
+    return (
+        f", which also ends {turn.candidate.name}; recommender.dev/retry=<new token> then starts "
+        "that again, compared with what serves"
     )
 
 
@@ -91,6 +118,18 @@ def _last(
     ]
     latest = max(found, key=lambda each: (each.status.data_read, each.name), default=None)
     return None if latest is None else latest.status.previous
+
+
+def _compared(
+    turn: Turn, champion: VersionObject, previous: VersionObject
+) -> list[PreviousComparison]:
+    """Return all comparisons of these two that have figures."""
+    seen = (version.status.previous for version in turn.versions.values())
+    return [
+        each
+        for each in seen
+        if each is not None and not each.message and _is_of(each, champion, previous)
+    ]
 
 
 def _is_of(found: PreviousComparison, champion: VersionObject, previous: VersionObject) -> bool:

@@ -193,6 +193,7 @@ def test_the_features_are_those_of_the_context_with_fairness_and_named_values() 
         {"name": "device", "kind": "Categorical", "fairness": True},
         {"name": "hour", "kind": "Numeric", "fairness": True},
         {"name": "campaign", "kind": "Categorical"},
+        {"name": "page", "kind": "Categorical", "fairness": True, "servedAs": "home"},
         {"name": "member", "kind": "Boolean", "fairness": True},
         {"name": "shop", "kind": "Categorical", "fairness": True},
         {"name": "city", "kind": "Categorical", "fairness": True},

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_operator.api.conditions import ConditionType, Reason
+from recommender_operator.api.conditions import ROLLBACK_PROPOSED, ConditionType, Reason
 from recommender_operator.api.spec_experiment import (
     ExperimentMetric,
     ExperimentMode,
@@ -195,6 +195,13 @@ def test_drift_and_a_lock_are_sent_while_they_last() -> None:
     }
     quiet = condition(ConditionType.DRIFTED, Reason.NO_SHIFT, "False")
     assert facts.of_model(model(quiet), [], NOW) == ()
+
+
+def test_a_proposal_to_roll_back_is_news() -> None:
+    rose = condition(ConditionType.DRIFTED, Reason.LOSS_ROSE)
+    proposed = rose.model_copy(update={"message": f"the loss. {ROLLBACK_PROPOSED}, because"})
+    ids = {facts.of_model(model(each), [], NOW)[0].id for each in (rose, proposed)}
+    assert len(ids) == 2
 
 
 def test_a_drift_that_becomes_a_break_of_the_schema_is_news_and_another_cause_is_not() -> None:

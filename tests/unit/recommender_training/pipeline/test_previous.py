@@ -18,9 +18,9 @@ from recommender_training.common.durable_files import canonical_json
 from recommender_training.evaluation import answers
 from recommender_training.evaluation.answers import Window
 from recommender_training.features.prepared import Prepared
-from recommender_training.pipeline import previous
-from recommender_training.pipeline.champion import ChampionError, Comparison
+from recommender_training.pipeline.champion import MOST_BESIDE, ChampionError, Comparison
 from recommender_training.pipeline.previous import Previous, compare
+from recommender_training.statistics import bootstrap
 
 USERS = np.repeat(np.arange(300), 10)
 
@@ -30,15 +30,18 @@ def judged(prepared: Prepared) -> Window:
     return answers.window(prepared, prepared.split.test)
 
 
-def published(trained: Any, folder: Path, *, baseline: bool = False, **windows: str) -> Previous:
+def published(
+    trained: Any, folder: Path, *, baseline: bool = False, label: Any = None, **windows: str
+) -> Previous:
     """The artifact, or one with the baseline as its model, that tells what it was trained on."""
     shutil.copytree(trained.staged, folder)
     (folder / manifest.NAME).unlink()
     if baseline:
         shutil.copy(triton.model_path(folder, "baseline"), triton.model_path(folder))
-    if windows:
+    if windows or label:
         report = json.loads((folder / "report.json").read_text())
-        (folder / "report.json").write_bytes(canonical_json(report | {"windows": windows}))
+        report |= {"windows": windows} if windows else {"label": {"declared": label}}
+        (folder / "report.json").write_bytes(canonical_json(report))
     return Previous(folder, manifest.write(folder, {}))
 
 
@@ -66,9 +69,17 @@ def test_equally_good_versions_are_called_better_as_rarely_as_the_level_says() -
     better = 0
     for seed in range(100):
         label, truth, _ = users(seed)
-        shift = np.where(np.random.default_rng(seed).random(300) < 0.5, 0.03, -0.03)[USERS]
+        # Drawn apart from the groups, which have the first numbers of the seed.
+        shift = np.where(np.random.default_rng(1000 + seed).random(300) < 0.5, 0.03, -0.03)[USERS]
         better += compare(label, USERS, truth + shift, truth - shift)["gainLow"] > 0
     assert better <= 5
+
+
+def test_more_rows_of_the_same_users_cost_no_resamples() -> None:
+    few = np.random.default_rng(0).normal(size=(300, 1))
+    values, user = np.repeat(few, 1000, axis=1), np.repeat(np.arange(300), 1000)
+    ends = bootstrap.of_mean(values.ravel(), user, level=0.98)
+    assert ends == pytest.approx(bootstrap.of_mean(few[:, 0], np.arange(300), level=0.98))
 
 
 @given(seed=st.integers(0, 50), swapped=st.floats(0, 1))
@@ -129,6 +140,27 @@ def test_a_version_that_saw_every_row_is_told_and_fails_nothing(
     assert "no row" in found["message"]
 
 
+def test_versions_of_different_labels_are_not_compared(
+    trained: Any, judged: Window, tmp_path: Path
+) -> None:
+    before = published(trained, tmp_path / "before", label={"minimumValue": 3.0})
+    comparison = Comparison(trained.staged, trained.digest, before)
+    assert comparison(judged) is not None
+    assert "declared label has changed" in comparison.facts["previous"]["message"]
+
+
+def test_a_champion_that_cannot_be_evaluated_is_told_beside_the_version_before_it(
+    trained: Any, judged: Window
+) -> None:
+    before = Previous(trained.staged, trained.digest)
+    comparison = Comparison(trained.staged, "sha256:" + "0" * 64, before)
+    assert comparison(judged) is None
+    found = comparison.facts["previous"]
+    assert found["digest"] == before.digest
+    assert found["message"].startswith("the champion has no answers")
+    assert len(found["message"]) <= MOST_BESIDE
+
+
 @pytest.mark.parametrize("digest", ["sha256:" + "0" * 64, "none"])
 def test_a_version_whose_files_changed_is_told_in_few_characters(
     trained: Any, judged: Window, digest: str
@@ -136,4 +168,4 @@ def test_a_version_whose_files_changed_is_told_in_few_characters(
     comparison = Comparison(trained.staged, trained.digest, Previous(trained.staged, digest))
     assert comparison(judged) is not None
     message = comparison.facts["previous"]["message"]
-    assert 0 < len(message) <= previous._MOST
+    assert 0 < len(message) <= MOST_BESIDE

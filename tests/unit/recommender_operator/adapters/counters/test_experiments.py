@@ -152,6 +152,21 @@ async def test_answers_and_errors_are_kept_for_a_while_and_not_for_ever(
         assert len(asked) == 6, "only KEPT answers are kept"
 
 
+async def test_an_answer_that_is_not_used_any_more_takes_no_memory() -> None:
+    time = 0.0
+    async with serving(answering(b"{}")) as port, aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{port}"
+        reader = CollectorReader(session, url, model().namespace, lambda: time)
+        await reader.outcomes(model(), "movies-0a1b2c3d")
+        await reader.read(model(), ID)
+        time = FRESH
+        await reader.read(model(), "00000000")
+        assert len(reader._kept) == 2, "outcomes are fresh for longer"
+        time = SETTLED
+        await reader.read(model(), ID)
+        assert len(reader._kept) == 1
+
+
 async def test_a_model_that_the_collector_cannot_know_is_not_asked_for() -> None:
     async with aiohttp.ClientSession() as session:
         reader = CollectorReader(session, "http://127.0.0.1:9", "other")
