@@ -70,7 +70,7 @@ async def kill_under_load(rig: Rig, *, events: int, kills: int, seed: int = 5) -
         await asyncio.gather(kill(), *(stream(client) for _ in range(4)))
     sent = number * BATCH
     await _settled(rig, sent + len(experiment.sent))
-    stored = await _stored(rig, number, sent + experiment.interactions)
+    stored = await _stored(rig, number, sent)
     lost, double = _compared(rig, stored, sent)
     wrong = await experiment.wrong(rig, acts)
     return Outcome(sent, dict(killed), sender.failed, sender.repeated, lost, double, wrong)

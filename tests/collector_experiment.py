@@ -39,11 +39,6 @@ class Drawn:
         self._choice = random.Random(seed)
         self.sent: list[dict[str, Any]] = []
 
-    @property
-    def interactions(self) -> int:
-        """How many of the events are interactions in the store."""
-        return sum(each["kind"] == "purchase" for each in self.sent)
-
     def opening(self) -> list[dict[str, Any]]:
         """The first impression: what is read before it does not count."""
         return self._taken([self._impression("first", time.time(), 0)])

@@ -179,6 +179,8 @@ async def test_the_time_of_a_record_is_that_of_its_messages(
     redis: Redis, broker: KafkaServer
 ) -> None:
     desk = Desk(redis, _fresh(broker))
+    found = {topic.identity() for _ in range(2) for topic in desk.topics.values()}
+    assert len(found - {""}) == len(AGES), "each topic has an id of its own"
     await desk.appends.append("shop", lines("a"))
     await asyncio.sleep(0.2)
     seconds, micro = await redis.time()

@@ -26,6 +26,13 @@ def lines(*ids: str) -> list[Line]:
     ]
 
 
+async def _through(redis: Redis) -> object:
+    pipeline = redis.pipeline()
+    pipeline.hget(offsets_key("shop"), THROUGH)
+    (found,) = await pipeline.execute()
+    return found
+
+
 async def test_a_relay_that_is_behind_another_one_writes_nothing(redis: Redis) -> None:
     relayed, log = Relayed(redis, AGES), RedisLog(redis, AGES)
     assert await relayed.append("shop", "t 0", None, 2, 1_000, lines("a", "b")) == 0
@@ -64,11 +71,11 @@ async def test_a_time_is_known_only_when_the_store_has_what_is_before_it(redis: 
     assert record == "1000-0"
     await relayed.append("shop", "t 0", 1, 2, 2_000, lines("b"))
     assert await relayed.mark("shop", 5_000, record) == record
-    assert await redis.execute_command("HGET", offsets_key("shop"), THROUGH) is None
+    assert await _through(redis) is None
     await redis.set(offset_key("shop"), record)
     assert await relayed.mark("shop", 5_000, record) is None
     assert await relayed.mark("shop", 6_000) == "2000-0"
-    assert await redis.execute_command("HGET", offsets_key("shop"), THROUGH) == b"5000"
+    assert await _through(redis) == b"5000"
 
 
 async def test_offsets_of_another_topic_of_the_name_are_refused(redis: Redis) -> None:
