@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from recommender_operator.api.conditions import ROLLBACK_PROPOSED, ConditionType, Reason, find
 from recommender_operator.api.spec import ExperimentMode
+from recommender_operator.api.status import Condition
 from recommender_operator.api.version import VersionStage
 from recommender_operator.api.version_experiment import ExperimentStatus
 from recommender_operator.observed import ModelObject, VersionObject
@@ -161,17 +162,10 @@ def _of_conditions(model: ModelObject, versions: Sequence[VersionObject]) -> Ite
         state = find(conditions, kind)
         if state is not None and state.status == "True":
             since = state.last_transition_time
-            # A change between retraining and a freeze is sent again; other changes of the cause
-            # are not.
-            broken = f"/{state.reason}" if state.reason == Reason.SCHEMA_BROKEN else ""
-            # A proposal to roll back needs a person, so it is sent too.
-            proposed = (
-                f"/{Reason.PREVIOUS_IS_BETTER}" if ROLLBACK_PROPOSED in state.message else ""
-            )
             yield _fact(
                 model,
                 None,
-                f"{kind}/{model.uid}/{since.isoformat()}{broken}{proposed}",
+                f"{kind}/{model.uid}/{since.isoformat()}{_new_in(state)}",
                 sent_as,
                 reason=state.reason,
                 message=state.message,
@@ -193,6 +187,15 @@ def _of_conditions(model: ModelObject, versions: Sequence[VersionObject]) -> Ite
             lasting=True,
             verbs=("promote", "abort"),
         )
+
+
+def _new_in(drifted: Condition) -> str:
+    """Return what makes a lasting drift a fact to send again: no other change of its cause does."""
+    # Between retraining and a freeze.
+    broken = f"/{drifted.reason}" if drifted.reason == Reason.SCHEMA_BROKEN else ""
+    # A proposal to roll back needs a person.
+    proposed = f"/{Reason.PREVIOUS_IS_BETTER}" if ROLLBACK_PROPOSED in drifted.message else ""
+    return broken + proposed
 
 
 def _fact(
