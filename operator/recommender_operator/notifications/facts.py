@@ -190,7 +190,7 @@ def _of_conditions(model: ModelObject, versions: Sequence[VersionObject]) -> Ite
 
 
 def _new_in(drifted: Condition) -> str:
-    """Return what makes a lasting drift a fact to send again: no other change of its cause does."""
+    """Return what makes a drift that lasts a new fact; no other change of its cause does."""
     # Between retraining and a freeze.
     broken = f"/{drifted.reason}" if drifted.reason == Reason.SCHEMA_BROKEN else ""
     # A proposal to roll back needs a person.
