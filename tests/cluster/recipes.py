@@ -134,9 +134,12 @@ class ImageSources:
 
 
 def exports(dockerfile: str) -> list[str]:
-    """The flags of each `uv export` of a Dockerfile."""
+    """The flags of each `uv export` of a Dockerfile, whose build arguments are empty."""
     text = dockerfile.replace("\\\n", " ")
-    return [" ".join(match["flags"].split()) for match in EXPORT.finditer(text)]
+    return [
+        " ".join(word for word in match["flags"].split() if not word.startswith("$"))
+        for match in EXPORT.finditer(text)
+    ]
 
 
 @functools.cache

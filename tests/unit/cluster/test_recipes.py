@@ -138,6 +138,7 @@ def test_each_dockerfile_installs_the_extra_of_its_role(
 
     assert f"--extra {extra}" in flags
     assert {"--frozen", "--no-dev", "--no-emit-project"} <= set(flags.split())
+    assert "$" not in flags
 
 
 def test_no_package_of_the_extra_is_left_out_of_both_torch_and_training() -> None:
