@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from recommender_training.common.processor import Processor
 
-#: What oneDNN, PyTorch's own kernels and MKL are told, on either side.
+#: Settings of oneDNN, of PyTorch's own kernels and of MKL, for both sides.
 AVX2 = {
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "ATEN_CPU_CAPABILITY": "avx2",

@@ -2,7 +2,7 @@
 
 The network and the order of its lists stay. Its log-odds are multiplied by a slope and shifted
 (Platt 1999), fitted to the bins of the windows that drifted, but for the last one, which judges
-it. The calibration that was judged is the one that serves. A bin counts with its mean probability.
+it. The judged calibration is the one that serves. A bin counts with its mean probability.
 
 Refused where the labels say that more than the calibration changed, or too little: then a
 training has to learn it.

@@ -91,7 +91,7 @@ return #repeated
 )
 
 #: Stores the time through which events are applied, if the writer of the store has applied a
-#: record. A record's time says nothing about this: it has events of before, too.
+#: record. A record's time says nothing about this: it may hold older events.
 #:
 #: KEYS: the stream; the writer's offset; the hash of offsets. ARGV: the field; the time; the
 #: record, or empty for the newest one. Returns the record, or nothing if the time is stored.

@@ -80,7 +80,7 @@ class Relay:
         self._thread = ThreadPoolExecutor(1, f"kafka {name}")
         self._stored: dict[int, int | None] | None = None  # None: not started
         self._reached: dict[int, int] = {}
-        self._told: dict[int, int] = {}  # partition -> offset through which a loss was told
+        self._told: dict[int, int] = {}  # partition -> offset through which losses are counted
         self._goal: Goal | None = None
         self._last: str | None = None  # record to be applied for the goal
         self._looked = float("-inf")

@@ -162,7 +162,7 @@ def test_the_training_job_gets_the_training_section_as_one_argument() -> None:
     command = job(JobKind.TRAIN)["spec"]["template"]["spec"]["containers"][0]["command"]
     config = json.loads(command[command.index("--config") + 1])
     assert config | {"workers": 1} == version().spec.training.dump()
-    assert "workers" not in config, "a training image of before refuses what it does not know"
+    assert "workers" not in config, "an earlier training image rejects unknown fields"
 
 
 def test_the_training_job_gets_the_champions_artifact_if_there_is_one_to_compare_with() -> None:

@@ -1,4 +1,4 @@
-"""The losses of the two towers are those that they are said to be."""
+"""The losses of the two towers follow their definitions."""
 
 from __future__ import annotations
 
