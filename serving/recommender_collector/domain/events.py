@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from recommender_collector.domain.checks import (
+    InvalidEvent,
     is_arm,
     is_cap,
     is_experiment,
@@ -241,3 +242,21 @@ def _explored_of(value: object) -> Explored:
         if type(place) is int and isinstance(pool, list) and all(isinstance(i, Id) for i in pool):
             return Explored(place, tuple(pool))
     raise Unreadable("what was explored is wrong")
+
+
+def part_of_impression(
+    field: str, value: object, kind: Kind, names: tuple[str, ...]
+) -> dict[str, object] | None:
+    """Return an object that only an impression has, with exactly these names; None without one.
+
+    Raises:
+        InvalidEvent: it has other names or is no object, or the event is no impression.
+    """
+    if value is None:
+        return None
+    if kind is not Kind.IMPRESSION:
+        raise InvalidEvent(field, value, f"only an impression has it: leave it out of a {kind}")
+    if not isinstance(value, dict) or value.keys() != set(names):
+        listed = f"{', '.join(names[:-1])} and {names[-1]}"
+        raise InvalidEvent(field, value, f"give an object of {listed}")
+    return value

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from recommender_collector.domain.checks import InvalidEvent
-from recommender_collector.domain.events import Explored, Id, Kind
+from recommender_collector.domain.events import Explored, Id, Kind, part_of_impression
 
 FIELD = "explored"
 MIN_POOL, MAX_POOL = 2, 20  # items
-_NAMES = frozenset(Explored._fields)
 
 
 def explored_of(
@@ -22,13 +21,10 @@ def explored_of(
     Raises:
         InvalidEvent: a part is wrong or missing, or the event is no impression.
     """
-    if value is None:
+    part = part_of_impression(FIELD, value, kind, Explored._fields)
+    if part is None:
         return None
-    if kind is not Kind.IMPRESSION:
-        raise InvalidEvent(FIELD, value, f"only an impression has it: leave it out of a {kind}")
-    if not isinstance(value, dict) or value.keys() != _NAMES:
-        raise InvalidEvent(FIELD, value, "give an object of place and pool")
-    place, given = value["place"], value["pool"]
+    place, given = part["place"], part["pool"]
     if type(place) is not int or not 0 <= place < len(items):
         raise InvalidEvent(
             f"{FIELD}.place", place, f"give the place of one of the {len(items)} items, from 0"

@@ -5,13 +5,15 @@ A measure is counted as an experiment whose arms are the two groups, beside the 
 
 from __future__ import annotations
 
+from typing import Any
+
 from recommender_collector.domain.checks import (
     MAX_VALUE,
     InvalidEvent,
     is_cap,
     is_experiment,
 )
-from recommender_collector.domain.events import Exposure, Kind
+from recommender_collector.domain.events import Exposure, Kind, part_of_impression
 from recommender_collector.domain.experiments import GROUPS
 
 FIELD = "holdout"
@@ -27,7 +29,7 @@ _CHECKS = (
     ("group", _is_group, "give holdout or others"),
     ("cap", is_cap, f"give a number above 0, at most {MAX_VALUE:g}"),
 )
-_NAMES = frozenset(name for name, _, _ in _CHECKS)
+_NAMES = tuple(name for name, _, _ in _CHECKS)
 
 
 def group_of(value: object, kind: Kind) -> Exposure | None:
@@ -36,16 +38,13 @@ def group_of(value: object, kind: Kind) -> Exposure | None:
     Raises:
         InvalidEvent: a part is wrong or missing, or the event is no impression.
     """
-    if value is None:
+    part: Any = part_of_impression(FIELD, value, kind, _NAMES)
+    if part is None:
         return None
-    if kind is not Kind.IMPRESSION:
-        raise InvalidEvent(FIELD, value, f"only an impression has it: leave it out of a {kind}")
-    if not isinstance(value, dict) or value.keys() != _NAMES:
-        raise InvalidEvent(FIELD, value, "give an object of id, group and cap")
     for name, is_valid, remedy in _CHECKS:
-        if not is_valid(value[name]):
-            raise InvalidEvent(f"{FIELD}.{name}", value[name], remedy)
-    return Exposure(value["id"], PHASE, value["group"], float(value["cap"]))
+        if not is_valid(part[name]):
+            raise InvalidEvent(f"{FIELD}.{name}", part[name], remedy)
+    return Exposure(part["id"], PHASE, part["group"], float(part["cap"]))
 
 
 def archived(of: Exposure) -> dict[str, object]:
