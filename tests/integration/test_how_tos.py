@@ -210,6 +210,25 @@ def test_how_to_notifications(world: World) -> None:
         page.next("create secret generic receivers")
 
 
+def test_how_to_training(world: World) -> None:
+    """The data of a model: snapshots, and a training on the past."""
+
+    def taken() -> dict[str, object]:
+        return world.status("hourly").get("snapshots") or {}
+
+    hourly = {"spec": {"data": {"snapshots": {"every": "Hourly"}}}}
+    world.type("sed 's/name: movies/name: hourly/' movies.yaml | kubectl create -f -")
+    world.type(f"kubectl patch recommendermodel hourly --type=merge -p '{json.dumps(hourly)}'")
+    world.until("a snapshot", lambda: taken().get("dataVersion"))
+    with world.reading("training", {r"\bshop\b": "hourly"}, "kubectl") as page:
+        assert "i4.u1.t0-" in page.next("--for=condition=SnapshotTaken")
+    assert world.get("recommendermodel", "hourly")["spec"]["data"]["asOf"]
+    # Another page counts what there is.
+    rig.kubectl("-n", world.team, "delete", "recommendermodel", "hourly", "--timeout=60s")
+    own = ("-l", "recommender.dev/model=hourly")
+    rig.kubectl("-n", world.team, "delete", "modelversions,jobs", *own)
+
+
 def test_each_verb_of_the_plugin_does_what_its_table_says(world: World) -> None:
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     table = page.split("| verb | what it does |")[1].split("\n\n")[0]

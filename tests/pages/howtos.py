@@ -21,12 +21,13 @@ READ: dict[str, dict[str, tuple[str, ...]]] = {
     "requests": {REQUESTS: ()},
     "serving": {REQUESTS: ()},
     "events": {REQUESTS: ()},
+    "training": {
+        HOW_TOS: ("kubectl",),
+        "tests/integration/training/test_training_page.py": ("recommender-training",),
+    },
 }
-#: Pages with commands that other tests cover.
-OTHERS = {
-    "tutorial": "tests/e2e/test_tutorial.py",
-    "training": "tests/integration/training/test_training_cli.py",
-}
+#: Pages that another test executes as a whole.
+OTHERS = {"tutorial": "tests/e2e/test_tutorial.py"}
 _NO_KUBELET = "no kubelet runs there"
 _IMAGES = "builds and pushes images"
 #: Statements by page and start, and why they are not executed there, with where else they run.
@@ -63,6 +64,12 @@ ELSEWHERE = {
     ("closed-loop", "export GATEWAY_URL="): "is for recommender-simulate; tests/scenario/loop.py",
     ("events", "kafka-topics.sh"):
         "is a tool of Kafka; tests/kafka_server.py creates topics by the client",
+    ("training", "recommender-training fetch-movielens"):
+        "downloads; tests/unit/recommender_training/samples/test_movielens_fetch.py",
+    ("training", "torchrun"): "tests/integration/training/test_distributed_training.py",
+    ("training", "kubectl get trainjobs"):
+        "Trainer's kinds are not there; tests/integration/test_train_jobs.py",
+    ("training", "kubectl logs"): f"{_NO_KUBELET}; tests/scenario/collecting.py reads logs",
 }  # fmt: skip
 
 
