@@ -21,16 +21,19 @@ from tests.integration.page_reader import reading
 from tests.mapped_files import event, write
 from tests.pages.shell import commands
 
-ONE_CORE = '"resources": {"cpu": "1"}'
-LINEAR = f"""--config '{{"algorithm": "LogisticRegression", {ONE_CORE}}}'"""
-TINY = f'{ONE_CORE}, "hyperparameters": {{"epochs": 1, "embeddingDim": 4, "batchSize": 512'
+TINY = (
+    '"resources": {"cpu": "1"}, '
+    '"hyperparameters": {"epochs": 1, "embeddingDim": 4, "batchSize": 512'
+)
 SHORT = '"trials": 1, "folds": 1, "seeds": 1, "space": {"dropout": {}}'
+CONFIG = f"--config '{{{TINY}}}}}'"
 #: What the page asks for, and what takes seconds in its place.
 SMALL = {
-    r"(run .*--work work)": rf"\1 {LINEAR}",
+    r"(run .*--work work)": rf"\1 {CONFIG} --report run.json",
     r'"hyperparameters": {"dropout": 0.3': f'{TINY}, "dropout": 0.3',
     r'"search": {"trials": 30}': f'{TINY}}}, "search": {{{SHORT}}}',
-    r"(--output staging/shop-1)": rf"\1 {LINEAR}",
+    r"(measure .*/DIGEST16)": r"\1 --calls 20",
+    r"(--output staging/shop-1)": rf"\1 {CONFIG}",
 }
 MAPPING = {
     "interactions": {
@@ -98,6 +101,9 @@ def test_page_training(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     with reading(desk, "training", SMALL, ("recommender-training",)) as page:
         said = page.next("run --source")
         assert "worstSegmentAuc" in said
+        assert "s] check:" in said
+        published = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))["path"]
+        assert (tmp_path / "work" / published / "manifest.json").is_file()
         assert "report.html" in said
         assert "measure: Done: recommender p50" in said
         export(tmp_path, 10)
