@@ -147,7 +147,7 @@ def expected(
         values = [v for v in (float(np.float32(now)), before, each.served) if not math.isnan(v)]
         side.append(bucket(each, values[0] if values else math.nan, NOW))
     events = np.array(session, dtype=np.int64)
-    inputs = own.inputs(ranking.Request(row, events, NOW, blank))
+    inputs = own.inputs(ranking.Request(row, events[-LENGTH:], NOW, blank))
     inputs = dataclasses.replace(
         inputs,
         side=torch.tensor([side] * ITEMS).reshape(ITEMS, len(side)).long(),
@@ -184,7 +184,8 @@ def requests(draw: st.DrawFn, own: Fitted) -> Asked:
         for each in own.data.attributes
         if each.feature.served_as is None and draw(st.booleans())
     }
-    session = sorted(draw(st.sets(st.integers(0, EVENTS - 1), max_size=LENGTH)))
+    # Longer than the models read, but not every item: the models have one left.
+    session = sorted(draw(st.sets(st.integers(0, EVENTS - 1), max_size=ITEMS - 1)))
     return Asked(draw(st.integers(1, USERS) | st.just(STRANGER)), said, session)
 
 

@@ -92,19 +92,9 @@ def said_metrics(artifact: Path) -> Any:
     return json.loads((artifact / "report.json").read_text())["metrics"]
 
 
-def test_run_checks_trains_and_publishes_and_prints_the_metrics(
-    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, answer = run(
-        tmp_path, "run", "--source", source, "--work", tmp_path / "work", "--config", CONFIG
-    )
-    assert code == 0
-    printed = capsys.readouterr()
-    assert "worstSegmentAuc" in printed.out
-    assert "s] check:" in printed.err
-    assert (tmp_path / "work" / answer["path"] / "manifest.json").is_file()
-    artifact = tmp_path / "work" / answer["path"]
-    assert run(tmp_path, "verify", artifact, "--digest", answer["digest"])[0] == 0
+def test_an_artifact_is_verified_exported_and_measured(trained: Any, tmp_path: Path) -> None:
+    artifact = trained.staged
+    assert run(tmp_path, "verify", artifact, "--digest", trained.digest)[0] == 0
     assert run(tmp_path, "export", artifact, "--output", tmp_path / "triton")[0] == 0
     assert (tmp_path / "triton/recommender/1/model.pt").is_file()
     assert run(tmp_path, "export", artifact, "--output", tmp_path / "triton")[0] == 2
