@@ -18,6 +18,7 @@ from recommender_kubectl.objects import (
     Metric,
     Model,
     Outcome,
+    Retraining,
     Rollout,
     Step,
     Version,
@@ -64,10 +65,12 @@ def read_model(body: Json) -> Model:
         clock_lag=_lag(status.get("clock")),
         locked=status.get("locked", False),
         consecutive_rollbacks=status.get("consecutiveRollbacks", 0),
+        asked=_asked(meta.get("annotations") or {}),
         handled=tuple(
             Handled(action=one["action"], token=one["token"], result=one.get("result", ""))
             for one in status.get("handled", ())
         ),
+        retraining=_retraining(status.get("retrain")),
         conditions=tuple(_condition(one) for one in status.get("conditions", ())),
     )
 
@@ -120,6 +123,18 @@ def _rollout(spec: Json) -> Rollout:
         deadline_seconds=analysis.get("deadlineSeconds", 0),
         on_deadline=analysis.get("onDeadline", ""),
     )
+
+
+def _asked(annotations: Json) -> dict[str, str]:
+    """Read the requests as the operator reads their tokens."""
+    found = {action: str(annotations.get(annotation(action), "")) for action in ACTIONS}
+    return {action: token.strip()[:253] for action, token in found.items() if token.strip()}
+
+
+def _retraining(body: Json | None) -> Retraining | None:
+    at = _time((body or {}).get("requestedAt"))
+    version = (body or {}).get("version", "")
+    return Retraining(version=version, at=at) if version and at is not None else None
 
 
 def _outcome(body: Json | None) -> Outcome | None:

@@ -27,7 +27,7 @@ def test_every_field_that_is_read_exists_in_the_definitions() -> None:
     source = pathlib.Path(str(fields.__file__)).read_text(encoding="utf-8")
     read = set(re.findall(r"""(?:\.get\(|\[)"(\w+)\"""", source))
     defined = {"metadata", "namespace", "name", "resourceVersion", "generation"}
-    defined |= {"spec", "status", "creationTimestamp"}
+    defined |= {"spec", "status", "creationTimestamp", "annotations"}
     for definition in crd.render_all().values():
         defined |= set(_properties(definition))
     assert len(read) > 60
