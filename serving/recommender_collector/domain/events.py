@@ -248,7 +248,7 @@ def _explored_of(value: object) -> Explored:
 
 def _segments_of(value: object) -> tuple[tuple[str, str], ...]:
     try:
-        return segments_of(dict(value))  # type: ignore[call-overload, no-any-return]
+        return segments_of(dict(value))  # type: ignore[call-overload]
     except (ValueError, TypeError):
         raise Unreadable("the segments of predictions are wrong") from None
 

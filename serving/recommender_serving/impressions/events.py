@@ -105,18 +105,21 @@ def shown(
     probabilities = answer.probabilities[:MOST_PROBABILITIES] if is_whole else ()
     if not taken and assignment is None and member is None:
         return None
-    context = {
-        name: known
-        for name, value in request.features.items()
-        if features[name].place is Place.CONTEXT
-        and (known := _known(value, features[name])) is not None
-    }
-    session = _label(request.session_id)
+    context, session = _context(request, features), _label(request.session_id)
     return Shown(
         user, taken, at, answer.source.value, _label(id_), session, context, assignment, mark,
         probabilities, pool if pool and takes_draw(items, pool) else (), member,
         _label_segments(request, features, divided) if probabilities else (),
     )  # fmt: skip
+
+
+def _context(request: RecommendRequest, features: Features) -> dict[str, Value | bool]:
+    return {
+        name: known
+        for name, value in request.features.items()
+        if features[name].place is Place.CONTEXT
+        and (known := _known(value, features[name])) is not None
+    }
 
 
 def _label_segments(

@@ -56,7 +56,7 @@ def test_the_wait_for_the_operator_has_an_end() -> None:
 
 
 def test_a_handled_request_is_waited_for_until_its_version_is_there() -> None:
-    taken_up = {"handled": [handled("retrain")], "retrain": retrain("movies-new")}
+    taken_up: dict[str, Any] = {"handled": [handled("retrain")], "retrain": retrain("movies-new")}
     found = look(model(**taken_up), asked=ASKED)
     assert found.end is None
     assert "movies-new is about to start" in found.line

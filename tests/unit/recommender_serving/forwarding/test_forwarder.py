@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -94,16 +93,6 @@ async def test_a_request_says_its_experiment_and_who_forwards_it(tmp_path: Path)
         assert expected.items() <= headers.items()
         assert of.counted() == {"answered": 2}
         assert of.version.value("transformer_forward_extra_seconds_count") == 1
-
-
-async def test_the_candidate_is_told_the_bands_that_divide_the_users(tmp_path: Path) -> None:
-    divided = dataclasses.replace(trial(), bands={"age": (18.0, 25.5), "income": (1e5,)})
-    async with asking(tmp_path) as of:
-        for each in (trial(), divided):
-            await of.forwarder.post(Errand(CANDIDATE, each), "/v1", {}, b"{}", lambda it: it)
-        plain, banded = (headers for headers, _ in of.site.requests)
-    assert "x-recommender-bands" not in plain
-    assert banded["x-recommender-bands"] == "age=18,25.5;income=100000"
 
 
 async def test_the_candidate_is_told_a_deadline_before_this_version_gives_up(

@@ -47,7 +47,8 @@ def said(found: Shown, origin: Origin = ORIGIN) -> dict[str, str] | None:
 def test_a_number_is_said_by_its_band_and_a_text_as_it_came() -> None:
     found = impression(spend=20.5, plan="a plan that the version does not know")
     assert said(found) == {
-        "spend": "-10.5 to 100", "plan": "a plan that the version does not know", "hour": "unknown",
+        "spend": "-10.5 to 100", "plan": "a plan that the version does not know",
+        "hour": "unknown",
     }  # fmt: skip
 
 

@@ -221,14 +221,6 @@ def test_predictions_are_reported_only_if_that_is_asked_for() -> None:
         serve(RECOMMENDER_PREDICTIONS="yes")
 
 
-def test_up_to_three_features_divide_the_predictions() -> None:
-    assert serve().label_segments == serve(RECOMMENDER_LABEL_SEGMENTS="").label_segments == ()
-    assert serve(RECOMMENDER_LABEL_SEGMENTS="age,gender").label_segments == ("age", "gender")
-    for wrong in ("Age", "a,", "a,b,c,d", "a b"):
-        with pytest.raises(SettingsError, match="RECOMMENDER_LABEL_SEGMENTS"):
-            serve(RECOMMENDER_LABEL_SEGMENTS=wrong)
-
-
 @pytest.mark.parametrize("share", ["all", "-0.1", "1.1", "nan"])
 def test_a_share_of_impressions_out_of_range_is_refused(share: str) -> None:
     with pytest.raises(SettingsError, match="RECOMMENDER_IMPRESSIONS"):
