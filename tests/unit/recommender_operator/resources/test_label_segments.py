@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recommender_collector.domain.declaration import Mapping as Declared
@@ -45,6 +45,15 @@ def mapping(context: list[dict[str, Any]], users: list[dict[str, Any]]) -> dict[
     return {**MAPPING, "interactions": interactions, "users": of_users, "label": LABEL}
 
 
+def fair(name: str, kind: str) -> dict[str, Any]:
+    return {"name": name, "kind": kind, "fairness": True}
+
+
+@example(
+    [fair(f"c{n}", kind) for n, kind in enumerate(["Numeric"] * 3 + ["Boolean"])],
+    [fair("u", "Numeric")],
+)
+@example([fair("c", "Numeric")], [fair(f"u{n}", "Categorical") for n in range(3)])
 @given(features("c", served=True), features("u", served=False))
 def test_impressions_say_what_the_collector_cannot_see_in_their_context(
     context: list[dict[str, Any]], users: list[dict[str, Any]]
