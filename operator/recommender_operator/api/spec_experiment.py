@@ -83,9 +83,10 @@ class ExperimentSegments(ApiModel):
     feature: str = Field(
         max_length=40,
         pattern=r"^[a-z][a-z0-9_]{0,39}$",
-        description="Name of a Categorical or Boolean feature of users or of the context, such as "
-        "device. A user belongs to the segment of the value in the user's first request, or to "
-        "unknown if that request has no value.",
+        description="Name of a feature of users or of the context, such as device. A user belongs "
+        "to the segment of the value in the user's first request, or to unknown if that request "
+        "has no value. Numbers and times divide users by the bands of the version that receives "
+        "the requests, at most nine: those of its edges, or some of them joined.",
     )
     largest_loss: float | None = Field(
         default=None,

@@ -156,8 +156,9 @@ class Feature(ApiModel):
     )
     fairness: bool = Field(
         default=False,
-        description="Whether the evaluation reports errors by value (users, interactions) or "
-        "exposure by value (items; not of a Timestamp). The first such feature of the users is "
+        description="Whether the evaluation reports errors by value (users, interactions), by "
+        "which labels of served requests are watched too, or exposure by value (items; not of a "
+        "Timestamp). The first such feature of the users is "
         "their segment unless one is mapped, if it has edges or at most 20 values.",
     )
     cold_start: bool = Field(

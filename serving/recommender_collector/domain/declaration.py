@@ -50,6 +50,10 @@ class ContextKind(enum.StrEnum):
     TIMESTAMP = "Timestamp"
 
 
+_NAMED = frozenset({ContextKind.CATEGORICAL, ContextKind.BOOLEAN})
+_BANDED = frozenset({ContextKind.NUMERIC, ContextKind.TIMESTAMP})
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
@@ -73,6 +77,19 @@ class ContextFeature(_Part):
     cold_start: bool = False
     fairness: bool = False
     served_as: str | None = None
+
+
+class UserFeature(_Part):
+    """A declared feature of users."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    fairness: bool = False
+
+
+class Users(_Part):
+    """The features of users."""
+
+    features: tuple[UserFeature, ...] = ()
 
 
 class EventValue(_Part):
@@ -138,6 +155,7 @@ class Mapping(_Part):
     """The mapping of the source."""
 
     interactions: Interactions
+    users: Users | None = None
     ids: Ids = Ids()
     label: Label | None = None
 
@@ -210,19 +228,26 @@ class Model(_Section):
 
     @property
     def segments(self) -> tuple[str, ...]:
-        """The features that divide predictions: of the context, with `fairness`, and named values.
+        """Those of `told_segments` whose value is in the context of an event: named ones."""
+        return tuple(self._fair(_NAMED)[:MAX_SEGMENTS])
 
-        The bands of numbers are the version's; the collector does not know them. Requests do not
-        have a value that the version sets (`servedAs`).
+    @property
+    def told_segments(self) -> tuple[str, ...]:
+        """The features with `fairness` that divide predictions, the first three.
+
+        Named values of the context come first. The others are numbers of the context and features
+        of users: only impressions of a transformer that knows bands and requests say these
+        (`labelSegments`). Requests do not have a value that the version sets (`servedAs`).
         """
-        kinds = (ContextKind.CATEGORICAL, ContextKind.BOOLEAN)
-        features = self.mapping.interactions.features
-        found = [
-            each.name
-            for each in features
-            if each.fairness and each.kind in kinds and each.served_as is None
-        ]
+        users = self.mapping.users.features if self.mapping.users is not None else ()
+        found = [*self._fair(_NAMED), *self._fair(_BANDED)]
+        found += [each.name for each in users if each.fairness]
         return tuple(found[:MAX_SEGMENTS])
+
+    def _fair(self, kinds: frozenset[ContextKind]) -> list[str]:
+        features = self.mapping.interactions.features
+        fair = (each for each in features if each.fairness and each.served_as is None)
+        return [each.name for each in fair if each.kind in kinds]
 
     @property
     def outcome(self) -> Outcome | None:

@@ -87,6 +87,8 @@ class Event(NamedTuple):
     explored: Explored | None = None  # by what answered the request
     #: The group of its user in the measure of a holdout, which is counted as an experiment.
     holdout: Exposure | None = None
+    #: What the request said of declared features, by which its predictions are divided.
+    label_segments: tuple[tuple[str, str], ...] | None = None
 
     @property
     def exposures(self) -> tuple[Exposure, ...]:
@@ -100,8 +102,8 @@ class Event(NamedTuple):
 
 #: Fields of the lines of each release so far. A line has the later ones if the event has any of
 #: them, so that a writer of an earlier release reads the others. The latest ones are one each.
-_FIRST_FIELDS = len(Event._fields) - 6
-_SECOND_FIELDS = len(Event._fields) - 4
+_FIRST_FIELDS = len(Event._fields) - 7
+_SECOND_FIELDS = len(Event._fields) - 5
 _NONE = (None,) * (len(Event._fields) - _SECOND_FIELDS)
 _PLAIN = len(Exposure._fields) - 1  # fields of an exposure without segments
 
@@ -145,7 +147,7 @@ def _later(event: Event) -> list[Any]:
     """Return the later fields of a line, up to the last one that the event has."""
     explored = None if event.explored is None else tuple(event.explored)
     exposure, holdout = _exposed(event.exposure), _exposed(event.holdout)
-    values = [exposure, event.probabilities, explored, holdout]
+    values = [exposure, event.probabilities, explored, holdout, event.label_segments]
     while values[-1] is None:
         values.pop()
     return values
@@ -211,7 +213,7 @@ def _later_of(values: list[Any]) -> list[Any]:
 
     The last one is never absent, as then the line would have ended before it.
     """
-    readers = (_exposure_of, _probabilities_of, _explored_of, _exposure_of)
+    readers = (_exposure_of, _probabilities_of, _explored_of, _exposure_of, _segments_of)
     *former, last = zip(values, readers, strict=False)
     found = [None if value is None else read(value) for value, read in former]
     value, read = last
@@ -242,6 +244,13 @@ def _explored_of(value: object) -> Explored:
         if type(place) is int and isinstance(pool, list) and all(isinstance(i, Id) for i in pool):
             return Explored(place, tuple(pool))
     raise Unreadable("what was explored is wrong")
+
+
+def _segments_of(value: object) -> tuple[tuple[str, str], ...]:
+    try:
+        return segments_of(dict(value))  # type: ignore[call-overload]
+    except (ValueError, TypeError):
+        raise Unreadable("the segments of predictions are wrong") from None
 
 
 def part_of_impression(

@@ -190,9 +190,10 @@ def versions() -> list[Json]:
     ])  # fmt: skip
 
 
-def read_model(spec: Json | None = None, **status: Any) -> Model:
-    """Return the model with other fields in its spec or its status."""
+def read_model(spec: Json | None = None, annotations: Json | None = None, **status: Any) -> Model:
+    """Return the model with annotations, and with other fields in its spec or its status."""
     body = copy.deepcopy(MODEL)
+    body["metadata"]["annotations"] = annotations or {}
     body["spec"].update(spec or {})
     body["status"].update(status)
     return fields.read_model(body)

@@ -100,7 +100,11 @@ def test_numbers_of_another_time_withdraw_one_that_harms_and_say_nothing_else(
     world.watch(5)
     assert withdrawn_on_the_route(world) == {cold}
     assert arm(world, COLD).withdrawn == "clicks are worse"
+    at = arm(world, COLD).withdrawn_at
+    assert at is not None
     world.watch(120)
+    assert arm(world, COLD).withdrawn_at == at, "the time is that of the withdrawal"
+    assert arm(world, WARM).withdrawn_at is None
     assert (arm(world, WARM).users, arm(world, WARM).withdrawn) == (700, "")
     assert experiment(world).verdict == "Error"
     assert reasons(world).count("ArmWithdrawn") == 1

@@ -67,6 +67,12 @@ events = st.builds(
         st.floats(1e-9, 1e12),
         st.just(()),
     ),
+    label_segments=st.none()
+    | st.dictionaries(
+        st.from_regex("[a-z][a-z0-9_]{0,39}", fullmatch=True),
+        st.text("aäz 日", min_size=1, max_size=64),
+        max_size=3,
+    ).map(lambda found: tuple(sorted(found.items()))),
 )
 
 
