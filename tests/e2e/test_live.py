@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -135,6 +136,21 @@ def rehearsed(
     return candidate, report, live.version(candidate)["status"]["experiment"]
 
 
+@contextlib.contextmanager
+def guests(live: World) -> Iterator[None]:
+    """Let users come while a version is trained, before any experiment.
+
+    The measure of the holdout needs a hundred: the collector has room for few experiments, and
+    one with fewer users makes room for the next.
+    """
+    users = collecting.Users(live, seconds=20, rate=25, users=1000, user_prefix="guest-")
+    try:
+        yield
+        users.report()
+    finally:
+        users.stop()
+
+
 def sources(live: World) -> dict[str, str]:
     """Return what answers each visitor."""
     return {user: live.answer({"user_id": user})["source"] for user in VISITORS}
@@ -151,7 +167,8 @@ def test_given_an_experiment_when_users_dislike_a_version_then_it_is_rolled_back
     live: World,
 ) -> None:
     first = str(live.champion)
-    disliked, report, found = rehearsed(live, 31, appeal=0.4)
+    with guests(live):
+        disliked, report, found = rehearsed(live, 31, appeal=0.4)
     assert live.decision(disliked)["outcome"] == "RolledBack", live.describe()
     assert live.decision(disliked)["reason"] == "ExperimentLost", live.decision(disliked)
     assert found["mixed"] == 0, "no user has seen both versions"
