@@ -122,7 +122,9 @@ class View:
         It depends only on the observed state, so a look that is repeated after a crash returns
         the same number.
         """
-        numbers = [self.status.sequence]
+        # A restored model has no sequence, but may have a retraining of before.
+        retrain = self.status.retrain
+        numbers = [self.status.sequence, retrain.sequence if retrain is not None else 0]
         for version in self.versions.values():
             status, decision = version.status, version.status.decision
             numbers += [status.promotion, status.rollout, status.data_read]

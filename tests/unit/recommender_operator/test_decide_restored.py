@@ -11,6 +11,7 @@ from recommender_operator.api.status import HandledAction, RecommenderModelStatu
 from recommender_operator.api.version_requests import MAX_HANDLED, KeptRequests
 from recommender_operator.observed import Observed, VersionObject
 from recommender_operator.phases.duties import remembering
+from recommender_operator.phases.view import View
 from tests.unit.recommender_operator.request_results import results
 from tests.unit.recommender_operator.resources import builder_inputs
 from tests.unit.recommender_operator.simulation.cluster import START
@@ -157,3 +158,14 @@ def test_a_model_with_a_status_does_not_read_copies() -> None:
 
 def test_a_model_without_versions_stays_as_it_is() -> None:
     assert restored() == restored(None) == RecommenderModelStatus()
+
+
+def test_a_number_after_a_restore_is_higher_than_that_of_the_restored_retraining() -> None:
+    kept = KeptRequests(retrain=retraining(50))
+    observed = Observed(model=builder_inputs.model(), versions=(keeping("movies-1", kept),))
+    restored_ = remembering.restored(
+        dataclasses.replace(
+            observed, model=dataclasses.replace(observed.model, status=RecommenderModelStatus())
+        )
+    )
+    assert View(restored_, START).next_number() == 51
