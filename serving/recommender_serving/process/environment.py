@@ -194,7 +194,7 @@ def label_segments(environ: Mapping[str, str]) -> tuple[str, ...]:
     if text and not _SEGMENTS.fullmatch(text):
         raise SettingsError(
             f"RECOMMENDER_LABEL_SEGMENTS is {text[:100]!r}: give up to three names of features "
-            "with commas between them, such as age,gender, or an empty text"
+            "with commas between them, such as device,tier, or an empty text"
         )
     return tuple(filter(None, text.split(",")))
 
