@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import signal
 import sys
 import threading
 import time
@@ -204,11 +203,5 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if failed(outcomes) else 0
 
 
-def end_when_terminated() -> None:
-    """End the running commands on SIGTERM too: they have sessions of their own."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-
-
 if __name__ == "__main__":
-    end_when_terminated()
     sys.exit(main(sys.argv[1:]))
