@@ -78,7 +78,8 @@ def test_kinds_fields_and_limits_are_those_of_the_collector() -> None:
     assert [each.value for each in Kind] == [each.value for each in collected.Kind]
     names = {each.name for each in dataclasses.fields(UserEvent)}
     # Only the serving path knows experiments and holdouts, and what was predicted and drawn.
-    served = {"probabilities", "explored", "holdout", *collected.Exposure._fields}
+    predicted = {"probabilities", "labelSegments"}
+    served = predicted | {"explored", "holdout", *collected.Exposure._fields}
     assert names | {"item", *served} == set(FIELDS)
     assert (MOST_EVENTS, MOST_BYTES) == (collector.MAX_EVENTS, MAX_BODY)
 
