@@ -1,26 +1,33 @@
-"""Runs the parts of the tests in sequence, and prints a table of results and durations.
+"""Runs the parts of the tests, and prints a table of results and durations.
 
-`python -m tests.run` runs all parts, `python -m tests.run lint unit` the named ones. A failed part
-does not stop the others. Only the standard library is used, so that a broken environment shows as
-a failed part and not as a traceback of this file.
+`python -m tests.run` runs all parts, `python -m tests.run lint unit` the named ones. Parts run in
+sequence, but some use the cores that another part leaves idle; their output follows its output. A
+failed part does not stop the others. Only the standard library is used, so that a broken
+environment shows as a failed part and not as a traceback of this file.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
-import enum
-import os
 import signal
-import subprocess
 import sys
 import threading
 import time
-import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+
+from tests import run_commands
+from tests.run_results import (
+    Outcome,
+    Part,
+    Result,
+    counted,
+    failed,
+    failures_of,
+    read_junit,
+    table,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ".venv/bin"
@@ -32,57 +39,6 @@ NO_TESTS_COLLECTED = 5
 #: Time limit of all parts together: builds from scratch need half of it, and the caller's limit is
 #: 90 minutes.
 TOTAL_SECONDS = 75 * 60.0
-#: Time for a part to end after SIGTERM, in seconds.
-GRACE_SECONDS = 20.0
-#: Time to wait for the rest of the output of a finished command, in seconds.
-DRAIN_SECONDS = 2.0
-#: Characters of a failed test's message that the summary repeats.
-MESSAGE_LENGTH = 600
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Part:
-    """Commands that pass or fail together, with a time limit."""
-
-    name: str
-    commands: tuple[tuple[str, ...], ...]
-    limit_seconds: float
-    #: Folder or file of a pytest part. The command that names it gets `--junitxml`.
-    folder: str | None = None
-
-
-class Result(enum.StrEnum):
-    PASSED = "passed"
-    FAILED = "FAILED"
-    TIMED_OUT = "TIMED OUT"
-    #: There are no test files: neither passed nor failed.
-    ABSENT = "absent"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Counts:
-    passed: int = 0
-    failed: int = 0
-    skipped: int = 0
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            passed=self.passed + other.passed,
-            failed=self.failed + other.failed,
-            skipped=self.skipped + other.skipped,
-        )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Outcome:
-    part: Part
-    result: Result
-    seconds: float
-    #: None if the part is not a pytest part, or wrote no report.
-    counts: Counts | None = None
-    note: str = ""
-    #: What went wrong, by failed test.
-    failures: tuple[str, ...] = ()
 
 
 def pytest_part(
@@ -91,11 +47,18 @@ def pytest_part(
     *options: str,
     path: str = "",
     before: tuple[tuple[str, ...], ...] = (),
+    beside: str | None = None,
 ) -> Part:
     """Return the part that runs all tests of a folder or file, with any marks."""
     tests = path or f"tests/{name}"
     command = (f"{BIN}/python", "-m", "pytest", tests, "--color=no", "--durations=25", *options)
-    return Part(name=name, commands=(*before, command), limit_seconds=limit_seconds, folder=tests)
+    return Part(
+        name=name,
+        commands=(*before, command),
+        limit_seconds=limit_seconds,
+        folder=tests,
+        beside=beside,
+    )
 
 
 #: Removes the API server of the integration tests, which start it.
@@ -111,9 +74,9 @@ PARTS = (
         commands=((f"{BIN}/ruff", "check", "."), (f"{BIN}/ruff", "format", "--check", ".")),
         limit_seconds=120,
     ),
-    Part(name="types", commands=((f"{BIN}/mypy",),), limit_seconds=600),
     Part(name="contracts", commands=((f"{BIN}/lint-imports",),), limit_seconds=120),
-    pytest_part("unit", 1200, "-n", "2", "--dist", "worksteal"),
+    Part(name="types", commands=((f"{BIN}/mypy",),), limit_seconds=1200, beside="integration"),
+    pytest_part("unit", 2400, "-n", "2", "--dist", "worksteal", beside="integration"),
     pytest_part(
         "integration", 2400, "-n", "3", "--dist", "loadscope",
         # Its audit log shows which rights are used: on a new server, Leases are created too.
@@ -129,43 +92,15 @@ PARTS = (
 )  # fmt: skip
 
 
-def read_junit(report: Path) -> ET.Element | None:
-    """Return a JUnit report; None if it is missing or invalid."""
-    try:
-        return ET.parse(report).getroot()
-    except (OSError, ET.ParseError):
-        return None
-
-
-def counted(report: ET.Element) -> Counts:
-    """Return the counts of a JUnit report."""
-    counts = Counts()
-    for suite in report.iter("testsuite"):
-        tests, failed, skipped = (
-            sum(int(suite.get(key, "0")) for key in keys)
-            for keys in (("tests",), ("failures", "errors"), ("skipped",))
-        )
-        counts += Counts(passed=tests - failed - skipped, failed=failed, skipped=skipped)
-    return counts
-
-
-def failures_of(report: ET.Element) -> tuple[str, ...]:
-    """Return the name and the start of the message of each failed test of a JUnit report."""
-    found = []
-    for case in report.iter("testcase"):
-        for problem in (*case.findall("failure"), *case.findall("error")):
-            name = f"{case.get('classname', '')}::{case.get('name', '')}"
-            message = (problem.get("message") or problem.text or "").strip()
-            found.append(f"{problem.tag.upper()} {name}\n  {message[:MESSAGE_LENGTH]}")
-    return tuple(found)
-
-
 def has_test_files(path: Path) -> bool:
     return path.is_file() or any(path.rglob("test_*.py"))
 
 
-def run_part(part: Part, root: Path, reports: Path) -> Outcome:
-    """Run a part's commands up to the first failure; print their output and write it to a log."""
+def run_part(part: Part, root: Path, reports: Path, *, aside: bool = False) -> Outcome:
+    """Run a part's commands up to the first failure; print their output and write it to a log.
+
+    `aside`: with a low priority, and only to the log.
+    """
     if part.folder is not None and not has_test_files(root / part.folder):
         return Outcome(part=part, result=Result.ABSENT, seconds=0, note="no test files")
     reports.mkdir(parents=True, exist_ok=True)
@@ -178,7 +113,7 @@ def run_part(part: Part, root: Path, reports: Path) -> Outcome:
             reported = part.folder is not None and part.folder in command
             arguments = [*command, f"--junitxml={junit}"] if reported else list(command)
             left = part.limit_seconds - (time.monotonic() - began)
-            status = stream(arguments, root, log, left)
+            status = run_commands.stream(arguments, root, log, left, aside=aside)
             result, note = judge(part, status)
             if result is not Result.PASSED:
                 break
@@ -206,104 +141,48 @@ def judge(part: Part, status: int | None) -> tuple[Result, str]:
     return Result.FAILED, f"exit status {status}"
 
 
-def stream(command: Sequence[str], root: Path, log: IO[bytes], limit: float) -> int | None:
-    """Run a command, copy its output, and return its status, or None after `limit` seconds.
+def run_beside(part: Part, others: Sequence[Part], root: Path, reports: Path) -> list[Outcome]:
+    """Run a part, and beside it others in sequence, whose output follows; return all outcomes."""
+    found: list[Outcome] = []
+    ended = threading.Event()
 
-    A thread copies the output: a process that a test leaves behind keeps the pipe open, and this
-    process must not wait for it.
-    """
-    if limit <= 0:
-        return None
-    print(f"$ {' '.join(command)}", flush=True)
+    def work() -> None:
+        for other in others:
+            if ended.is_set():
+                return
+            found.append(run_part(other, root, reports, aside=True))
+
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
     try:
-        process = subprocess.Popen(
-            command,
-            cwd=root,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except OSError as error:
-        print(f"{command[0]}: {error.strerror}", flush=True)
-        return 127
-    assert process.stdout is not None
-    copier = threading.Thread(target=_copy, args=(process.stdout, log), daemon=True)
-    copier.start()
-    try:
-        status: int | None = process.wait(timeout=limit)
-    except subprocess.TimeoutExpired:
-        stop(process)
-        status = None
+        own = run_part(part, root, reports)
+        worker.join()
     except BaseException:
-        stop(process)
+        ended.set()
+        run_commands.stop_aside()
         raise
-    copier.join(timeout=DRAIN_SECONDS)
-    return status
+    for outcome in found:
+        print(f"\n=== {outcome.part.name}, beside {part.name}", flush=True)
+        log = reports / f"{outcome.part.name}.log"
+        print(log.read_text(encoding="utf-8", errors="replace") if log.exists() else "")
+    return [*found, own]
 
 
-def environment() -> dict[str, str]:
-    """Return the environment of the commands."""
-    own = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    # Later processes reuse the compiled files, which saves half of a worker's start time.
-    own.pop("PYTHONDONTWRITEBYTECODE", None)
-    return own
-
-
-def _copy(source: IO[bytes], log: IO[bytes]) -> None:
-    # The log may be closed before the last process with the pipe ends.
-    with source, contextlib.suppress(ValueError, OSError):
-        while chunk := os.read(source.fileno(), 65536):
-            sys.stdout.buffer.write(chunk)
-            sys.stdout.buffer.flush()
-            log.write(chunk)
-            log.flush()
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a command and its processes: with SIGTERM first, so that fixtures clean up."""
-    for sign in (signal.SIGINT, signal.SIGTERM):
-        _signal_group(process, sign)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=GRACE_SECONDS)
-            break
-    # The rest of the process group, also if the command itself has ended.
-    _signal_group(process, signal.SIGKILL)
-    process.wait()
-
-
-def _signal_group(process: subprocess.Popen[bytes], sign: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, sign)
-
-
-def table(outcomes: Sequence[Outcome]) -> str:
-    """Return the table of results and, in the last line, the sums over the pytest parts."""
-    lines = [
-        f"{'part':<12} {'result':<10} {'seconds':>8} {'passed':>7} {'failed':>7} {'skipped':>8}"
-    ]
-    total = Counts()
-    for outcome in outcomes:
-        counts = outcome.counts
-        total += counts or Counts()
-        cells = (counts.passed, counts.failed, counts.skipped) if counts else ("", "", "")
-        line = f"{outcome.part.name:<12} {outcome.result:<10} {outcome.seconds:>8.1f}"
-        line += f" {cells[0]:>7} {cells[1]:>7} {cells[2]:>8}  {outcome.note}"
-        lines.append(line.rstrip())
-    seconds = sum(outcome.seconds for outcome in outcomes)
-    lines += [f"{'all':<12} {'':<10} {seconds:>8.1f}", ""]
-    lines.append(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
-    return "\n".join(lines)
-
-
-def failed(outcomes: Sequence[Outcome]) -> bool:
-    """Return whether the run failed, including failures in reports."""
-    return any(
-        outcome.result in (Result.FAILED, Result.TIMED_OUT)
-        or (outcome.counts is not None and outcome.counts.failed > 0)
-        for outcome in outcomes
-    )
+def run_all(parts: Sequence[Part], deadline: float) -> list[Outcome]:
+    """Run parts until a deadline of the monotonic clock; return their outcomes in this order."""
+    names = [part.name for part in parts]
+    found: list[Outcome] = []
+    for part in parts:
+        if part.beside in names:
+            continue
+        left = max(deadline - time.monotonic(), 0)
+        own, *others = (
+            dataclasses.replace(each, limit_seconds=min(each.limit_seconds, left))
+            for each in (part, *(other for other in parts if other.beside == part.name))
+        )
+        print(f"\n=== {part.name}", flush=True)
+        found += run_beside(own, others, ROOT, ROOT / REPORTS)
+    return sorted(found, key=lambda outcome: names.index(outcome.part.name))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -315,22 +194,21 @@ def main(arguments: Sequence[str]) -> int:
     unknown = sorted(set(wanted) - set(names))
     if unknown:
         parser.error(f"no part {', '.join(unknown)}: the parts are {', '.join(names)}")
-    outcomes = []
-    deadline = time.monotonic() + TOTAL_SECONDS
-    for part in PARTS:
-        if part.name in wanted:
-            print(f"\n=== {part.name}", flush=True)
-            limit = min(part.limit_seconds, max(deadline - time.monotonic(), 0))
-            bounded = dataclasses.replace(part, limit_seconds=limit)
-            outcomes.append(run_part(bounded, ROOT, ROOT / REPORTS))
-    summary = "\n".join(
-        [*(failure for outcome in outcomes for failure in outcome.failures), table(outcomes)]
-    )
+    began = time.monotonic()
+    outcomes = run_all([part for part in PARTS if part.name in wanted], began + TOTAL_SECONDS)
+    times = table(outcomes, time.monotonic() - began)
+    summary = "\n".join([*(failure for each in outcomes for failure in each.failures), times])
     (ROOT / SUMMARY).parent.mkdir(parents=True, exist_ok=True)
     (ROOT / SUMMARY).write_text(f"{summary}\n", encoding="utf-8")
     print(f"\n{summary}", flush=True)
     return 1 if failed(outcomes) else 0
 
 
+def end_when_terminated() -> None:
+    """End the running commands on SIGTERM too: they have sessions of their own."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
 if __name__ == "__main__":
+    end_when_terminated()
     sys.exit(main(sys.argv[1:]))

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from recommender_kubectl import progress
 from recommender_kubectl.objects import Model, Version
 from recommender_kubectl.views.status import progress_line
+
+#: Seconds in which the operator takes up a request. It looks at a changed model within a second;
+#: another leader needs about 15 s.
+TAKEN_UP = 60.0
+#: Time in which the version of a retraining is there. Later it may have been deleted again.
+_MADE = datetime.timedelta(seconds=60)
+#: Requests that are answered in the look that sees them. A rollback is, once it is complete.
+_AT_ONCE = ("retrain", "retry", "promote", "abort")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,12 +33,29 @@ class Glance:
     seconds_left: float | None
     #: What a log should show: version, stage, weight and verdict of the step.
     milestone: tuple[object, ...]
+    #: Action and token of a request that the operator has yet to take up.
+    asked: tuple[str, str] | None = None
 
 
 def look(
-    model: Model, versions: Sequence[Version], followed: str | None, now: datetime.datetime
+    model: Model,
+    versions: Sequence[Version],
+    followed: str | None,
+    now: datetime.datetime,
+    *,
+    waited: float = 0.0,
+    asked: tuple[str, str] | None = None,
 ) -> Glance:
-    """Follow the candidate; after one that was superseded, the next one."""
+    """Follow the candidate; after one that was superseded, the next one.
+
+    Args:
+        model: as read now, like its versions.
+        versions: of the model.
+        followed: the version of the last look.
+        now: by the wall clock.
+        waited: seconds since the first look.
+        asked: the request that the last look waited for.
+    """
     named = {version.name: version for version in versions}
     before = named.get(followed or "")
     if before is not None and before.decision is not None and before.stage != "Superseded":
@@ -42,7 +67,42 @@ def look(
         return _on_its_way(model, candidate, versions, now)
     if model.observed_generation < model.generation:
         return _glance(None, f"{model.name}: the operator has not acted on the spec yet")
-    return _settled(model)
+    return _requested(model, named, now, waited, asked) or _settled(model)
+
+
+def _requested(
+    model: Model,
+    versions: Mapping[str, Version],
+    now: datetime.datetime,
+    waited: float,
+    asked: tuple[str, str] | None,
+) -> Glance | None:
+    """Return what a request waits for; None if the model's state is the answer to it.
+
+    The status is that of before until the operator has looked at the annotation, and a retraining
+    has its version one look later.
+    """
+    known = {(one.action, one.token): one for one in model.handled}
+    refused = known.get(asked) if asked is not None else None
+    if refused is not None and refused.refused:
+        return _glance(None, f"{refused.action} of {model.name}: {refused.result}", end=1)
+    waiting = next(
+        (a for a in _AT_ONCE if a in model.asked and (a, model.asked[a]) not in known), ""
+    )
+    if waiting and waited < TAKEN_UP:
+        request = (waiting, model.asked[waiting])
+        line = f"{model.name}: the operator has not taken up {waiting} yet"
+        return dataclasses.replace(_glance(None, line), asked=request)
+    if waiting:
+        line = (
+            f"{model.name}: the operator has not taken up {waiting} within {TAKEN_UP:.0f} s; the "
+            "request stands: check that the operator runs and watches this namespace"
+        )
+        return _glance(None, line, end=1)
+    made = model.retraining
+    if made is not None and made.version not in versions and now - made.at < _MADE:
+        return _glance(None, f"{model.name}: {made.version} is about to start")
+    return None
 
 
 def _on_its_way(

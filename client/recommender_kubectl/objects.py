@@ -150,6 +150,14 @@ class Handled:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Retraining:
+    """The last retraining that the operator started."""
+
+    version: str
+    at: datetime.datetime
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Outcome:
     """The decision on the last version that has one."""
 
@@ -202,7 +210,11 @@ class Model:
     clock_lag: datetime.timedelta
     locked: bool
     consecutive_rollbacks: int
+    #: Tokens of the requests by annotation, by the name of their action.
+    asked: Mapping[str, str]
     handled: tuple[Handled, ...]
+    #: None if there was none, or one of a release that does not name its version.
+    retraining: Retraining | None
     conditions: tuple[Condition, ...]
 
     def condition(self, kind: str) -> Condition | None:

@@ -22,14 +22,17 @@ def watch(cluster: Cluster, console: Console, given: argparse.Namespace) -> int:
     Raises:
         ClusterError: the time is up.
     """
-    end = time.monotonic() + given.timeout if given.timeout is not None else None
+    began = time.monotonic()
+    end = began + given.timeout if given.timeout is not None else None
     followed: str | None = None
+    asked: tuple[str, str] | None = None
     shown: Sequence[object] = ()
     while True:
         now = datetime.datetime.now(datetime.UTC)
         model, versions = cluster.model(given.model), cluster.versions(given.model)
-        seen = following.look(model, versions, followed, now)
-        followed = seen.followed
+        waited = time.monotonic() - began
+        seen = following.look(model, versions, followed, now, waited=waited, asked=asked)
+        followed, asked = seen.followed, seen.asked
         if seen.milestone != shown or seen.end is not None:
             shown = seen.milestone
             _print(console, seen)

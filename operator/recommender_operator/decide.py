@@ -21,6 +21,7 @@ from recommender_operator.phases.duties import (
     holdout,
     ledger,
     monitor,
+    remembering,
     rollback,
     services,
     snapshots,
@@ -51,7 +52,7 @@ def decide(observed: Observed, now: datetime.datetime) -> Decision:
         observed: the observed state of the cluster.
         now: the time of the observation, with a time zone.
     """
-    turn = Turn(observed, now)
+    turn = Turn(remembering.restored(observed), now)
     if observed.model.deleting:
         delete.step(turn)
         return turn.finish()
@@ -75,6 +76,7 @@ def decide(observed: Observed, now: datetime.datetime) -> Decision:
             services.step,
             workers.step,
             history.step,
+            remembering.step,
         ):
             step(turn)
     acceptance.step(turn)

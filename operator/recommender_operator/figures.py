@@ -14,9 +14,10 @@ from typing import NamedTuple
 from recommender_operator.actions import Decision, DeleteVersion, UpdateVersion
 from recommender_operator.api.status import DriftStatus
 from recommender_operator.api.status_holdout import HoldoutStatus
-from recommender_operator.api.version import TERMINAL, GateResult, MetricVerdict
-from recommender_operator.api.version_experiment import ExperimentStatus
+from recommender_operator.api.version import TERMINAL, GateResult, MetricVerdict, VersionStage
+from recommender_operator.api.version_experiment import ExperimentStatus, MetricComparison
 from recommender_operator.observed import Observed, VersionObject
+from recommender_operator.phases import routing
 
 #: Maximum number of versions of a model with figures: the champion and the newest others.
 MAX_VERSIONS = 4
@@ -24,6 +25,9 @@ MAX_VERSIONS = 4
 VERSION = ("version",)
 METRIC = (*VERSION, "metric")
 COMPARED = (*METRIC, "role")
+#: `version` is the candidate of the experiment, `arm` a further version of it.
+ARM = (*VERSION, "arm")
+ARM_COMPARED = (*ARM, "metric", "role")
 #: Name without prefix, to help text and labels in addition to namespace and model.
 FAMILIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "champion": ("Always 1; the label names the champion.", VERSION),
@@ -58,6 +62,20 @@ FAMILIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "experiment_lower": ("Lower end of the interval of the difference.", COMPARED),
     "experiment_upper": ("Upper end of the interval of the difference.", COMPARED),
     "experiment_limit": ("Smallest effect, or largest loss, of the plan.", COMPARED),
+    "experiment_arm_users": ("Measured users of a further version.", ARM),
+    "experiment_arm_disagreements": (
+        "Answers of another version to users of a further version.", ARM),
+    "experiment_arm_withdrawn": ("1 if a further version takes no part, or no longer does.", ARM),
+    "experiment_arm_result": ("Always 1; the label has the result of a further version.",
+                              (*ARM, "result")),
+    "experiment_arm_value": ("Value of a metric over the users of a further version.",
+                             ARM_COMPARED),
+    "experiment_arm_champion_value": ("Value that a further version is compared with.",
+                                      ARM_COMPARED),
+    "experiment_arm_difference": ("Relative difference of a further version.", ARM_COMPARED),
+    "experiment_arm_lower": ("Lower end of the interval of the difference.", ARM_COMPARED),
+    "experiment_arm_upper": ("Upper end of the interval of the difference.", ARM_COMPARED),
+    "experiment_arm_limit": ("Smallest effect, or largest loss, of the plan.", ARM_COMPARED),
     "holdout_users": ("Measured users of the holdout.", ()),
     "holdout_other_users": ("Measured users outside of the holdout.", ()),
     "holdout_value": ("Value of a metric over the holdout.", ("metric",)),
@@ -106,10 +124,12 @@ def of(observed: Observed, decision: Decision) -> tuple[Figure, ...]:
     ]
     if status.holdout is not None:
         found += _holdout(status.holdout)
-    for version in _shown(_after(observed.versions, decision), status.champion):
+    versions = _after(observed.versions, decision)
+    for version in _shown(versions, status.champion):
         found += _version(version)
         if version.name == status.champion:
             found.append(Figure("champion", (version.name,), 1))
+    found += _shares(versions)
     return tuple({(figure.family, figure.labels): figure for figure in found}.values())
 
 
@@ -136,6 +156,22 @@ def _shown(versions: Iterable[VersionObject], champion: str | None) -> list[Vers
     return sorted(versions, key=rank, reverse=True)[:MAX_VERSIONS]
 
 
+def _shares(versions: Iterable[VersionObject]) -> Iterator[Figure]:
+    """Yield the percent of the further versions, and of the version that passes it on to them."""
+    weights = {version.name: version.status.weight for version in versions}
+    for version in versions:
+        experiment, canary = version.status.experiment, version.status.stage is VersionStage.CANARY
+        phase = routing.running(experiment) if canary else None
+        if phase is None:
+            continue
+        shares = routing.shares_of_further(experiment)
+        for name, percent in shares.items():
+            yield Figure("wanted_weight_percent", (name,), percent)
+        if phase.stable in weights and shares:
+            left = max(0, weights[phase.stable] - sum(shares.values()))
+            yield Figure("wanted_weight_percent", (phase.stable,), left)
+
+
 def _version(version: VersionObject) -> Iterator[Figure]:
     status, name = version.status, version.name
     yield Figure("version_stage", (name, status.stage.value), 1)
@@ -155,11 +191,16 @@ def _version(version: VersionObject) -> Iterator[Figure]:
         yield Figure("step_started_timestamp_seconds", (name,), started)
         for metric in last.metrics:
             yield from _metric(name, metric)
-    if status.experiment is not None and status.experiment.verdict:
+    if status.experiment is not None:
         yield from _experiment(name, status.experiment)
 
 
 def _experiment(version: str, seen: ExperimentStatus) -> Iterator[Figure]:
+    for arm in seen.arms:
+        # Known before the first numbers: a version that cannot serve is left out at once.
+        yield Figure("experiment_arm_withdrawn", (version, arm.version), bool(arm.withdrawn))
+    if not seen.verdict:
+        return
     yield Figure("experiment_verdict", (version, seen.verdict), 1)
     values = {
         "experiment_users": seen.users,
@@ -169,16 +210,29 @@ def _experiment(version: str, seen: ExperimentStatus) -> Iterator[Figure]:
         "experiment_sample_ratio_p": seen.sample_ratio_p,
     }
     yield from _known(values, (version,))
-    for each in seen.metrics:
-        compared = {
-            "experiment_value": each.candidate,
-            "experiment_champion_value": each.champion,
-            "experiment_difference": each.difference,
-            "experiment_lower": each.low,
-            "experiment_upper": each.high,
-            "experiment_limit": each.limit,
+    yield from _compared("experiment", (version,), seen.metrics)
+    for arm in seen.arms:
+        labels = (version, arm.version)
+        yield Figure("experiment_arm_users", labels, arm.users)
+        yield Figure("experiment_arm_disagreements", labels, arm.disagreed)
+        if arm.result:
+            yield Figure("experiment_arm_result", (*labels, arm.result), 1)
+        yield from _compared("experiment_arm", labels, arm.metrics)
+
+
+def _compared(
+    family: str, labels: tuple[str, ...], metrics: Iterable[MetricComparison]
+) -> Iterator[Figure]:
+    for each in metrics:
+        values = {
+            f"{family}_value": each.candidate,
+            f"{family}_champion_value": each.champion,
+            f"{family}_difference": each.difference,
+            f"{family}_lower": each.low,
+            f"{family}_upper": each.high,
+            f"{family}_limit": each.limit,
         }
-        yield from _known(compared, (version, each.metric, each.role))
+        yield from _known(values, (*labels, each.metric, each.role))
 
 
 def _metric(version: str, metric: MetricVerdict) -> Iterator[Figure]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -18,7 +19,13 @@ from tests.scenario.world import JOBS_SECONDS, World, merged
 pytestmark = pytest.mark.e2e
 
 #: Simulated users differ from those of the data, and their drift would hold a promotion.
-LIVE = merged(SPEC, {"serving": {"impressions": 1}, "drift": {"enabled": False}})
+LIVE = merged(
+    SPEC,
+    {
+        "serving": {"impressions": 1, "holdout": {"percent": 10, "answers": "Popularity"}},
+        "drift": {"enabled": False},
+    },
+)
 PARTS = ("store", "writer", "collector")
 
 
@@ -80,7 +87,7 @@ def test_given_collected_events_when_parts_are_killed_then_no_event_is_lost_and_
 
 #: Decided in minutes instead of weeks. The ramp has tests of its own.
 EXPERIMENT: dict[str, Any] = {
-    "rollout": {"steps": [{"weight": 50}, {"weight": 100}]},
+    "rollout": {"steps": [{"weight": 100}]},
     "experiment": {
         "weight": 50,
         "primary": [{"metric": "ClickThroughRate", "smallestEffect": 0.3}],
@@ -89,50 +96,107 @@ EXPERIMENT: dict[str, Any] = {
         "maxDays": 0.02,
     },
 }
+#: The weight of each version beside the champion if there are two.
+THIRD = 33
+#: A tenth of them is in the holdout, whatever version serves.
+VISITORS = [f"visitor-{number}" for number in range(60)]
 
 
-def rehearsed(live: World, seed: int, appeal: float) -> tuple[str, dict[str, Any], dict[str, Any]]:
+def rehearsed(
+    live: World, seed: int, appeal: float, arms: Mapping[str, float] | None = None
+) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """Roll out a version while users like its answers so many times as much.
 
-    Return its name, what the users did, and its experiment.
+    `arms`: former versions that are compared too, and how much users like those. Return the
+    version's name, what the users did, and its experiment.
     """
-    candidate = live.new_version_after(
-        lambda: live.apply({**EXPERIMENT, "training": {"seed": seed}})
-    )
+    changes = merged(EXPERIMENT, {"training": {"seed": seed}})
+    if arms:
+        compared = {"weight": THIRD, "arms": [{"version": name} for name in arms]}
+        changes = merged(changes, {"experiment": compared})
+    weight = changes["experiment"]["weight"]
+    candidate = live.new_version_after(lambda: live.apply(changes))
     live.until(
         "its users",
-        lambda: live.version(candidate).get("status", {}).get("weight") == 50,
+        lambda: live.version(candidate).get("status", {}).get("weight") == weight,
         JOBS_SECONDS,
     )
+    liked = {candidate: appeal, **(arms or {})}
     users = collecting.Users(
-        live, seconds=600, rate=25, users=1500, click_rate=0.2, appeal=f"{candidate}={appeal}",
-        seed=seed, user_prefix=f"user-{seed}-",
+        live, seconds=600, rate=25, users=1500, click_rate=0.2, seed=seed,
+        appeal=tuple(f"{name}={factor}" for name, factor in liked.items()),
+        user_prefix=f"user-{seed}-",
     )  # fmt: skip
     try:
         live.until_decided(candidate)
         report = users.end()
     finally:
         users.stop()
+    assert report["failed"] == 0, report
     return candidate, report, live.version(candidate)["status"]["experiment"]
 
 
-def test_given_an_experiment_when_users_like_a_version_more_then_it_is_promoted_else_rolled_back(
+@contextlib.contextmanager
+def guests(live: World) -> Iterator[None]:
+    """Let users come while a version is trained, before any experiment.
+
+    The measure of the holdout needs a hundred: the collector has room for few experiments, and
+    one with fewer users makes room for the next.
+    """
+    users = collecting.Users(live, seconds=20, rate=25, users=1000, user_prefix="guest-")
+    try:
+        yield
+        users.report()
+    finally:
+        users.stop()
+
+
+def sources(live: World) -> dict[str, str]:
+    """Return what answers each visitor."""
+    return {user: live.answer({"user_id": user})["source"] for user in VISITORS}
+
+
+def measured(live: World) -> bool:
+    """Return whether the status says what the recommender gains over the holdout's list."""
+    found = live.status.get("holdout") or {}
+    gains = {each["metric"]: each for each in found.get("gains", [])}
+    return found.get("users", 0) > 0 and "difference" in gains.get("ClickThroughRate", {})
+
+
+def test_given_an_experiment_when_users_dislike_a_version_then_it_is_rolled_back_else_promoted(
     live: World,
 ) -> None:
-    liked, report, found = rehearsed(live, 23, appeal=1.6)
-    assert live.decision(liked)["outcome"] == "Promoted", live.describe()
-    assert found["verdict"] == "Promote", found
-    assert found["mixed"] == 0, "no user has seen both versions"
-    (clicks,) = (each for each in found["metrics"] if each["role"] == "Primary")
-    assert clicks["low"] > 0, found
-    # Each user stays with a version, and both have about half of them.
-    counts = [arm["users"] for arm in report["versions"].values()]
-    assert len(counts) == 2, report
-    assert report["failed"] == 0, report
-
-    disliked, report, found = rehearsed(live, 31, appeal=0.4)
+    first = str(live.champion)
+    with guests(live):
+        disliked, report, found = rehearsed(live, 31, appeal=0.4)
     assert live.decision(disliked)["outcome"] == "RolledBack", live.describe()
     assert live.decision(disliked)["reason"] == "ExperimentLost", live.decision(disliked)
-    assert found["mixed"] == 0, found
-    assert live.champion == liked
-    assert report["failed"] == 0, report
+    assert found["mixed"] == 0, "no user has seen both versions"
+    assert live.champion == first
+    # Each user stays with a version, and users of the holdout see neither's model.
+    assert set(report["versions"]) == {first, disliked}, report
+    assert "popularity" not in report["versions"][disliked]["sources"], report
+    listed = report["versions"][first]["sources"]["popularity"]
+    assert 0.03 < listed / report["answers"] < 0.2, "a tenth of the users is in the holdout"
+    before = sources(live)
+    assert set(before.values()) == {"model", "popularity"}, before
+
+    liked, report, found = rehearsed(live, 23, appeal=1.8, arms={disliked: 0.4})
+    assert live.decision(liked)["outcome"] == "Promoted", live.describe()
+    assert (found["verdict"], found["mixed"]) == ("Promote", 0), found
+    (clicks,) = (each for each in found["metrics"] if each["role"] == "Primary")
+    assert clicks["low"] > 0, found
+    # A former version had users of its own, until it alone was withdrawn.
+    assert set(report["versions"]) == {first, liked, disliked}, report
+    (arm,) = found["arms"]
+    assert arm["version"] == disliked, found
+    assert arm["users"] >= 100, found
+    assert "ClickThroughRate" in arm["withdrawn"], found
+    withdrawn = [event["message"] for event in live.events("ArmWithdrawn")]
+    assert any(disliked in message and liked in message for message in withdrawn), withdrawn
+    live.until(
+        "no deployment of it", lambda: disliked not in live.objects()["InferenceService"], 60
+    )
+
+    assert sources(live) == before, "the holdout has the same users, whatever version serves"
+    live.until("what the recommender gains over the holdout's list", lambda: measured(live), 90)

@@ -13,7 +13,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import yaml
@@ -23,7 +24,7 @@ from tests import chart
 from tests.cluster import api
 from tests.integration import operator_api_rig as rig
 from tests.integration.model_objects import set_status
-from tests.pages import howtos
+from tests.integration.page_reader import Reader, reading
 
 Json = dict[str, Any]
 #: For one block or condition; most take a second.
@@ -109,12 +110,17 @@ class World:
         assert done == code, f"{words}: {said.getvalue()}"
         return said.getvalue()
 
-    @contextlib.contextmanager
-    def reading(self, page: str, names: Mapping[str, str] | None = None) -> Iterator[Reader]:
-        """Read a page to its end; `names` are patterns of the page's own placeholders."""
-        reader = Reader(self, page, names or {})
-        yield reader
-        assert reader.left == []
+    def python(self, text: str, where: str = "") -> str:
+        raise AssertionError(f"{where}: no how-to page has Python yet")
+
+    def reading(
+        self, page: str, names: Mapping[str, str] | None = None, *programs: str
+    ) -> AbstractContextManager[Reader]:
+        """Read a page to its end, or its commands of some programs.
+
+        `names` are patterns of the page's own placeholders.
+        """
+        return reading(self, page, names, programs)
 
     def filled(self, text: str) -> str:
         """Return a text with the reader's values."""
@@ -244,20 +250,3 @@ class World:
         found = rig.kubectl("-n", self.team, "get", "pods", "-l", wanted, "-o", "json")
         ips = [one["status"].get("podIP") for one in json.loads(found)["items"]]
         return f"http://{ips[0]}:8080" if ips else ""
-
-
-class Reader:
-    """Types the blocks of a page, one after another."""
-
-    def __init__(self, world: World, page: str, names: Mapping[str, str]) -> None:
-        self._world, self._names = world, names
-        self.left = howtos.scripts(page)
-
-    def next(self, expected: str) -> str:
-        """Type the next block, which contains this text, and return what it prints."""
-        script = self.left.pop(0)
-        text = "\n".join(script.statements)
-        assert expected in text, f"{script.where} is not about {expected!r}"
-        for pattern, value in self._names.items():
-            text = re.sub(pattern, value, text)
-        return self._world.type(self._world.filled(text), script.where)

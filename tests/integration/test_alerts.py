@@ -17,6 +17,7 @@ pytestmark = pytest.mark.integration
 OWN = 'namespace="recommender-system", service="recommender-operator-metrics"'
 MODEL = 'namespace="shop", model="movies"'
 CANARY = f'{MODEL}, version="movies-b", stage="Canary"'
+ARM = f'{MODEL}, version="movies-b", arm="movies-c"'
 VERDICT = f'{MODEL}, version="movies-b", verdict="Error"'
 WON = f'{MODEL}, version="movies-b", verdict="Promote"'
 UNDECIDED = f'{MODEL}, version="movies-b", verdict="Inconclusive"'
@@ -90,6 +91,19 @@ CASES: dict[str, tuple[str, list[dict[str, str]], str, bool]] = {
     "each acts on its own": (
         "RecommenderModelsOfAnotherRelease",
         [series("recommender_operator_foreign_models", f'{OWN}, pod="1"', "0x80")], "16m", False),
+    "a further version is withdrawn": (
+        "RecommenderExperimentArmWithdrawn",
+        [series("recommender_operator_experiment_arm_withdrawn", ARM, "0x8 1x40"),
+         series("recommender_operator_version_stage", CANARY, "1x50")], "3m", True),
+    "all further versions take part": (
+        "RecommenderExperimentArmWithdrawn",
+        [series("recommender_operator_experiment_arm_withdrawn", ARM, "0x50"),
+         series("recommender_operator_version_stage", CANARY, "1x50")], "3m", False),
+    "one was withdrawn from an experiment that has ended": (
+        "RecommenderExperimentArmWithdrawn",
+        [series("recommender_operator_experiment_arm_withdrawn", ARM, "1x50"),
+         series("recommender_operator_version_stage",
+                CANARY.replace("Canary", "Promoted"), "1x50")], "3m", False),
     "a receiver is not told": (
         "RecommenderNotificationsFailed",
         [series("recommender_operator_notifications_total",

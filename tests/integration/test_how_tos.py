@@ -39,7 +39,8 @@ def test_after_the_installation_a_model_serves_in_the_watched_namespace(world: W
 
 def test_every_how_to_has_a_test() -> None:
     tests = {name for name in globals() if name.startswith("test_how_to_")}
-    pages = {page.replace("-", "_") for page in howtos.PAGES if page != "install"}
+    read = [page for page, tests in howtos.READ.items() if howtos.HOW_TOS in tests]
+    pages = {page.replace("-", "_") for page in (*howtos.PAGES, *read) if page != "install"}
     assert tests == {f"test_how_to_{page}" for page in pages}
 
 
@@ -207,6 +208,25 @@ def test_how_to_own_columns(world: World) -> None:
 def test_how_to_notifications(world: World) -> None:
     with world.reading("notifications") as page:
         page.next("create secret generic receivers")
+
+
+def test_how_to_training(world: World) -> None:
+    """The data of a model: snapshots, and a training on the past."""
+
+    def taken() -> dict[str, object]:
+        return world.status("hourly").get("snapshots") or {}
+
+    hourly = {"spec": {"data": {"snapshots": {"every": "Hourly"}}}}
+    world.type("sed 's/name: movies/name: hourly/' movies.yaml | kubectl create -f -")
+    world.type(f"kubectl patch recommendermodel hourly --type=merge -p '{json.dumps(hourly)}'")
+    world.until("a snapshot", lambda: taken().get("dataVersion"))
+    with world.reading("training", {r"\bshop\b": "hourly"}, "kubectl") as page:
+        assert "i4.u1.t0-" in page.next("--for=condition=SnapshotTaken")
+    assert world.get("recommendermodel", "hourly")["spec"]["data"]["asOf"]
+    # Another page counts what there is.
+    rig.kubectl("-n", world.team, "delete", "recommendermodel", "hourly", "--timeout=60s")
+    own = ("-l", "recommender.dev/model=hourly")
+    rig.kubectl("-n", world.team, "delete", "modelversions,jobs", *own)
 
 
 def test_each_verb_of_the_plugin_does_what_its_table_says(world: World) -> None:

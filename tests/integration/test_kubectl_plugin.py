@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import datetime
 import json
 import os
 import pathlib
@@ -166,6 +168,40 @@ def test_a_watch_ends_with_the_decision(
     first, last = capsys.readouterr().out.strip().splitlines()
     assert "step 2 of 3" in first
     assert "AnalysisFailed: successRate 0.91" in last
+
+
+def test_a_watch_right_after_a_retrain_follows_the_version_that_it_makes(
+    world: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settled = [samples.condition("UpToDate", "True", "Settled", "serves")]
+    set_status(world, {"candidate": None, "stage": "Serving", "conditions": settled})
+    assert run(world, "retrain", "movies") == 0
+    (token,) = asked(world).values()
+    new = copy.deepcopy(samples.versions()[-1])
+    new["metadata"]["name"] = "movies-3d3d3d3d"
+
+    def take_up() -> None:
+        now = datetime.datetime.now(datetime.UTC).isoformat()
+        entry = {"action": "retrain", "token": token, "at": now, "result": "a retraining starts"}
+        made = {"token": "t", "reason": "r", "requestedAt": now, "version": "movies-3d3d3d3d"}
+        set_status(world, {"handled": [entry], "retrain": made})
+
+    def create() -> None:
+        put_version(world, new)
+        set_status(world, {"candidate": "movies-3d3d3d3d"})
+
+    def promote() -> None:
+        ended = samples.decision("Promoted", "AnalysisPassed", "better", 0)
+        status = {"stage": "Promoted", "decision": ended}
+        set_status(world, status, "movies-3d3d3d3d", "modelversions")
+
+    looks = iter((take_up, create, promote))
+    monkeypatch.setattr(watching, "time", instead_of_sleep(lambda _: next(looks)()))
+    assert run(world, "watch", "movies") == 0
+    asks, starts, _, ends = capsys.readouterr().out.strip().splitlines()[-4:]
+    assert "has not taken up retrain yet" in asks
+    assert "movies-3d3d3d3d is about to start" in starts
+    assert "movies-3d3d3d3d Promoted" in ends
 
 
 def test_a_watch_ends_when_the_time_is_up(world: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,14 +13,21 @@ PAGES = (
     "install", "rollback", "upgrade", "backup", "troubleshooting", "gpu-nodes", "console",
     "security", "operations", "closed-loop", "own-columns", "notifications",
 )  # fmt: skip
-#: Pages with commands that other tests cover.
-OTHERS = {
-    "tutorial": "tests/e2e/test_tutorial.py",
-    "events": "tests/integration/collector/test_collector.py",
-    "requests": "tests/unit/pages/test_blocks.py",
-    "serving": "tests/unit/pages/test_blocks.py",
-    "training": "tests/integration/training/test_training_cli.py",
+HOW_TOS = "tests/integration/test_how_tos.py"
+REQUESTS = "tests/integration/test_request_pages.py"
+#: Pages whose commands and Python other tests execute too: the programs that each one types. None
+#: are all, with the Python.
+READ: dict[str, dict[str, tuple[str, ...]]] = {
+    "requests": {REQUESTS: ()},
+    "serving": {REQUESTS: ()},
+    "events": {REQUESTS: ()},
+    "training": {
+        HOW_TOS: ("kubectl",),
+        "tests/integration/training/test_training_page.py": ("recommender-training",),
+    },
 }
+#: Pages that another test executes as a whole.
+OTHERS = {"tutorial": "tests/e2e/test_tutorial.py"}
 _NO_KUBELET = "no kubelet runs there"
 _IMAGES = "builds and pushes images"
 #: Statements by page and start, and why they are not executed there, with where else they run.
@@ -55,6 +62,14 @@ ELSEWHERE = {
     ("closed-loop", "recommender-simulate"): "needs pods that answer; tests/scenario/loop.py",
     ("closed-loop", "sleep 30"): "waits for the writer, which does not run; tests/demo",
     ("closed-loop", "export GATEWAY_URL="): "is for recommender-simulate; tests/scenario/loop.py",
+    ("events", "kafka-topics.sh"):
+        "is a tool of Kafka; tests/kafka_server.py creates topics by the client",
+    ("training", "recommender-training fetch-movielens"):
+        "downloads; tests/unit/recommender_training/samples/test_movielens_fetch.py",
+    ("training", "torchrun"): "tests/integration/training/test_distributed_training.py",
+    ("training", "kubectl get trainjobs"):
+        "Trainer's kinds are not there; tests/integration/test_train_jobs.py",
+    ("training", "kubectl logs"): f"{_NO_KUBELET}; tests/scenario/collecting.py reads logs",
 }  # fmt: skip
 
 
@@ -64,6 +79,7 @@ class Script:
 
     where: str
     statements: tuple[str, ...]
+    language: str = "sh"
 
 
 def pages_with_commands() -> set[str]:
@@ -71,16 +87,26 @@ def pages_with_commands() -> set[str]:
     return {name for block in blocks.of("sh") if (name := _name(block.page))}
 
 
-def scripts(page: str) -> list[Script]:
-    """Return what is executed of each block of a page; blocks of which nothing is are omitted."""
-    shown = [block for block in blocks.of("sh") if _name(block.page) == page]
+def scripts(page: str, *programs: str) -> list[Script]:
+    """Return what is executed of each block of a page; blocks of which nothing is are omitted.
+
+    With `programs` it is only what these start, without the Python.
+    """
+    shown = [block for block in blocks.of("sh", "python") if _name(block.page) == page]
     found = [
-        Script(
-            str(block), tuple(each for each in statements(block.text) if not _named(page, each))
-        )
+        Script(str(block), tuple(_executed(page, block, programs)), block.language)
         for block in shown
     ]
     return [script for script in found if script.statements]
+
+
+def _executed(page: str, block: blocks.Block, programs: tuple[str, ...]) -> Iterator[str]:
+    if block.language == "python":
+        yield from () if programs else (block.text,)
+        return
+    for each in statements(block.text):
+        if not _named(page, each) and (not programs or each.split()[0] in programs):
+            yield each
 
 
 def unused() -> list[tuple[str, str]]:
@@ -104,5 +130,6 @@ def _name(page: str) -> str:
 
 def named_tests() -> Iterator[str]:
     """Yield the paths that the lists name."""
-    for reason in (*ELSEWHERE.values(), *OTHERS.values()):
+    tests = (name for each in READ.values() for name in each)
+    for reason in (*ELSEWHERE.values(), *OTHERS.values(), *tests):
         yield from (word.rstrip(";,") for word in reason.split() if word.startswith("tests/"))

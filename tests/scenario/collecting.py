@@ -10,7 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -102,16 +102,24 @@ def until_routed(world: World, seconds: float = 60) -> None:
     world.until(f"the collector at the Gateway, as {HOST}", passed_on, seconds)
 
 
+def flags(given: Mapping[str, object]) -> list[str]:
+    """Return the words of flags; one with several values is repeated."""
+    return [
+        word
+        for name, value in given.items()
+        for each in (value if isinstance(value, tuple) else (value,))
+        for word in (f"--{name.replace('_', '-')}", str(each))
+    ]
+
+
 class Simulated:
     """Simulated users who send events: the command as a person would start it."""
 
-    def __init__(self, world: World, *words: str, **flags: object) -> None:
+    def __init__(self, world: World, *words: str, **given: object) -> None:
         command = [
             *URGENT, sys.executable, "-m", "recommender_simulate", *words,
-            "--events", world.gateway, "--events-host", HOST, "-o", "json",
+            "--events", world.gateway, "--events-host", HOST, "-o", "json", *flags(given),
         ]  # fmt: skip
-        for name, value in flags.items():
-            command += [f"--{name.replace('_', '-')}", str(value)]
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )

@@ -36,10 +36,10 @@ PREFIX = "loop-"
 SHOP = {"users": 600, "items": 100, "tastes": 1, "click_rate": 0.1}
 #: How long users act, and how often a second. At the end of each part of the data, the rows of the
 #: attribution window have no label, so the first events must not be too few seconds. The second
-#: model has three times as many lists to learn from, so that its gain is beyond the luck of a fit,
-#: and enough explored places for an estimate.
+#: model has nearly four times as many lists to learn from, so that its gain is beyond the luck of
+#: a fit, and enough explored places for an estimate: a fifth of the newest tenth of all answers.
 RANDOM_LISTS = {"seconds": 40, "rate": 90}
-FIRST_ANSWERS = {"seconds": 90, "rate": 75}
+FIRST_ANSWERS = {"seconds": 130, "rate": 75}
 DURING_THE_ROLLOUT = {"seconds": 900, "rate": 30}
 #: What this cluster has, and its two cores, which users and trainings share.
 HERE: Manifest = {
@@ -168,7 +168,7 @@ def next_model(loop: Loop) -> StoryResult:
     """Users act on the answers; a snapshot retrains, and the next model's lists are better."""
     world = loop.world
     first = world.champion or ""
-    loop.note(_ended(loop.users_of_answers(FIRST_ANSWERS), seconds=240))
+    loop.note(_ended(loop.users_of_answers(FIRST_ANSWERS), seconds=280))
     _until_written(loop, first)
     with loop.meanwhile(DURING_THE_ROLLOUT):
         second = _retrained(loop)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
+import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests import run
-from tests.run import Counts, Outcome, Part, Result
+from tests import run, run_commands
+from tests.run_results import Counts, Part, Result
 
 PASSING = "def test_good():\n    pass\n"
 MIXED = """\
@@ -42,10 +45,6 @@ def pytest_of(root: Path, content: str | None) -> Part:
     environment = "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1"
     command = ("env", environment, sys.executable, "-m", "pytest", "-q", "inner")
     return Part(name="inner", commands=(command,), limit_seconds=60, folder="inner")
-
-
-def outcome(result: Result, counts: Counts | None = None, name: str = "part") -> Outcome:
-    return Outcome(part=shell("true", name=name), result=result, seconds=1.5, counts=counts)
 
 
 def test_a_part_passes_when_all_its_commands_do(tmp_path: Path) -> None:
@@ -97,14 +96,18 @@ def test_python_may_keep_what_it_compiled(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_part_out_of_time_is_ended_with_all_it_started(
     script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "GRACE_SECONDS", 0.3)
+    monkeypatch.setattr(run_commands, "GRACE_SECONDS", 0.3)
     part = shell(f"sleep 600 & echo $! > child; {script}", limit=1)
     done = run.run_part(part, tmp_path, tmp_path / "out")
     assert done.result is Result.TIMED_OUT
     child = int((tmp_path / "child").read_text(encoding="utf-8"))
-    deadline = time.monotonic() + 10
-    while running(child):
-        assert time.monotonic() < deadline, "the child outlived the part"
+    until(lambda: not running(child))
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
@@ -120,7 +123,7 @@ def running(pid: int) -> bool:
 def test_a_process_left_behind_does_not_keep_the_runner_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "DRAIN_SECONDS", 0.1)
+    monkeypatch.setattr(run_commands, "DRAIN_SECONDS", 0.1)
     part = shell("setsid sleep 60 & echo $! > child")
     try:
         assert run.run_part(part, tmp_path, tmp_path / "out").seconds < 30
@@ -169,32 +172,6 @@ def test_test_files_without_a_test_fail(tmp_path: Path) -> None:
     assert (done.result, done.note) == (Result.FAILED, "test files without a test")
 
 
-def test_the_table_ends_with_the_sums_over_the_parts() -> None:
-    shown = run.table(
-        [
-            outcome(Result.PASSED, name="lint"),
-            outcome(Result.PASSED, Counts(passed=5, skipped=1), name="unit"),
-            outcome(Result.FAILED, Counts(passed=2, failed=3), name="e2e"),
-        ]
-    )
-    assert shown.splitlines()[-1] == "7 passed, 3 failed, 1 skipped"
-    for word in ("lint", "unit", "e2e", "FAILED", "1.5", "4.5"):
-        assert word in shown
-
-
-@pytest.mark.parametrize(
-    ("outcomes", "expected"),
-    [
-        ([outcome(Result.PASSED), outcome(Result.ABSENT)], False),
-        ([outcome(Result.PASSED), outcome(Result.FAILED)], True),
-        ([outcome(Result.TIMED_OUT), outcome(Result.PASSED)], True),
-        ([outcome(Result.PASSED, Counts(passed=1, failed=1))], True),
-    ],
-)
-def test_one_failed_part_fails_the_run(outcomes: list[Outcome], expected: bool) -> None:
-    assert run.failed(outcomes) is expected
-
-
 def test_parts_behind_a_failing_one_still_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -204,6 +181,77 @@ def test_parts_behind_a_failing_one_still_run(
     assert run.main([]) == 1
     assert (tmp_path / "ran").exists()
     assert capsys.readouterr().out.endswith("0 passed, 0 failed, 0 skipped\n")
+
+
+def test_parts_beside_another_run_meanwhile_in_sequence_and_are_shown_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    wait = "for _ in $(seq 300); do [[ -e $0 ]] && exit 0; sleep 0.1; done; exit 1"
+    parts = (
+        dataclasses.replace(shell("echo one; touch one", name="first"), beside="host"),
+        dataclasses.replace(shell("test -e one && echo two > two", name="second"), beside="host"),
+        Part(
+            name="host", commands=(("bash", "-c", f"{wait}; echo host", "two"),), limit_seconds=60
+        ),
+    )
+    monkeypatch.setattr(run, "PARTS", parts)
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    assert run.main([]) == 0
+    screen = capfd.readouterr().out
+    assert screen.index("=== host") < screen.index("=== first, beside host\n$ bash")
+    rows = [line.split()[0] for line in screen.splitlines() if " passed  " in line]
+    assert rows == ["part", "first", "second", "host"]
+
+
+def test_a_part_beside_another_has_a_low_priority_and_alone_the_usual_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = dataclasses.replace(shell("nice > nice", name="own"), beside="host")
+    monkeypatch.setattr(run, "PARTS", (part, shell("true", name="host")))
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    usual = os.nice(0)
+    for wanted, expected in (([], min(19, usual + run_commands.NICENESS)), (["own"], usual)):
+        assert run.main(wanted) == 0
+        assert int((tmp_path / "nice").read_text(encoding="utf-8")) == expected
+
+
+def test_an_interrupt_ends_the_parts_beside_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_commands, "GRACE_SECONDS", 0.3)
+    part = dataclasses.replace(
+        shell("echo $$ > child; sleep 600"), beside="host", limit_seconds=900
+    )
+    judge = run.judge
+
+    def interrupted(of: Part, status: int | None) -> tuple[Result, str]:
+        if of.name == "host":
+            raise KeyboardInterrupt
+        return judge(of, status)
+
+    monkeypatch.setattr(run, "judge", interrupted)
+    host = shell("until [[ -s child ]]; do sleep 0.05; done", name="host")
+    with pytest.raises(KeyboardInterrupt):
+        run.run_beside(host, [part], tmp_path, tmp_path / "out")
+    child = int((tmp_path / "child").read_text(encoding="utf-8"))
+    until(lambda: not running(child))
+
+
+def test_a_terminated_run_ends_its_commands(tmp_path: Path) -> None:
+    script = (
+        "import pathlib; from tests import run; run.ROOT = pathlib.Path.cwd();"
+        "command = ('bash', '-c', 'echo $$ > child; sleep 600');"
+        "run.PARTS = (run.Part(name='one', commands=(command,), limit_seconds=900),);"
+        "run.end_when_terminated(); run.main([])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(run.ROOT)}
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment) as process:
+        until(lambda: (tmp_path / "child").exists() and (tmp_path / "child").stat().st_size > 0)
+        process.terminate()
+        assert process.wait(timeout=60) == 128 + signal.SIGTERM
+    child = int((tmp_path / "child").read_text(encoding="utf-8"))
+    until(lambda: not running(child))
 
 
 def test_no_part_outlives_the_time_of_all_of_them(
@@ -241,7 +289,7 @@ def test_an_unknown_part_is_refused_with_the_known_ones(
 ) -> None:
     with pytest.raises(SystemExit):
         run.main(["units"])
-    assert "no part units: the parts are lint, types, contracts, unit" in capsys.readouterr().err
+    assert "no part units: the parts are lint, contracts, types, unit" in capsys.readouterr().err
 
 
 def test_every_folder_with_tests_is_a_part() -> None:

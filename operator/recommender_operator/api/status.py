@@ -156,6 +156,11 @@ class RetrainStatus(ApiModel):
         description="Digest of the data and training sections that it retrains; if they change, "
         "the retraining is void.",
     )
+    version: str = Field(
+        default="",
+        max_length=253,
+        description="Name of the version that it makes; empty if an earlier release started it.",
+    )
     recalibration: Recalibration | None = Field(
         default=None,
         description="New calibration of the champion, instead of a training.",

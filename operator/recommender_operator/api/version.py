@@ -16,6 +16,7 @@ from recommender_operator.api.recalibration import Recalibration
 from recommender_operator.api.spec import DataSpec, TrainingSpec
 from recommender_operator.api.version_experiment import ExperimentStatus
 from recommender_operator.api.version_previous import PreviousComparison
+from recommender_operator.api.version_requests import KeptRequests
 
 
 class VersionStage(enum.StrEnum):
@@ -396,6 +397,11 @@ class ModelVersionStatus(ApiModel):
         default=None,
         description="Fresh deployment of the champion beside it, if rollout.freshChampion asked "
         "for one.",
+    )
+    requests: KeptRequests | None = Field(
+        default=None,
+        description="Requests to the model that were handled while it was the champion: a model "
+        "that is restored from a backup has no status of its own.",
     )
     decision: VersionDecision | None = Field(default=None, description="Outcome and its reason.")
     failure: str | None = Field(

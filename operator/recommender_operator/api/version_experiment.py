@@ -86,6 +86,9 @@ class ArmStatus(ApiModel):
         description="Why it takes no part, or no longer does; empty otherwise. Its users see the "
         "champion, but count as its own until the share changes.",
     )
+    withdrawn_at: datetime.datetime | None = Field(
+        default=None, description="When it was withdrawn; absent if it was not."
+    )
     result: str = Field(
         default="",
         max_length=32,

@@ -27,6 +27,7 @@ _TITLES = {
     FactKind.FAILED: "failed",
     FactKind.EXPERIMENT_DECIDED: "has a decided experiment",
     FactKind.EXPERIMENT_BLOCKED: "has an experiment without a verdict",
+    FactKind.ARM_WITHDRAWN: "has an experiment with one version less",
     FactKind.DRIFTED: "have drifted",
     FactKind.WAITING: "waits for a person",
 }

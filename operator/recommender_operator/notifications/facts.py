@@ -36,6 +36,8 @@ class FactKind(enum.StrEnum):
     EXPERIMENT_DECIDED = "ExperimentDecided"
     #: No verdict of the experiment counts, or its users cannot be read.
     EXPERIMENT_BLOCKED = "ExperimentBlocked"
+    #: A further version of an experiment takes no part, or no longer does.
+    ARM_WITHDRAWN = "ArmWithdrawn"
     DRIFTED = "Drifted"
     #: Nothing continues without a person.
     WAITING = "Waiting"
@@ -98,6 +100,8 @@ def _of_version(
             at=decision.at,
         )
     seen = version.status.experiment
+    if seen is not None:
+        yield from _of_arms(model, version, seen, now)
     if seen is not None and seen.judged_at is not None:
         running = version.status.stage is VersionStage.CANARY
         # A status of an earlier release has no time by the wall clock.
@@ -143,6 +147,25 @@ def _of_experiment(
             lasting=True,
             verbs=("promote", "abort"),
         )
+
+
+def _of_arms(
+    model: ModelObject, version: VersionObject, seen: ExperimentStatus, now: datetime.datetime
+) -> Iterator[Fact]:
+    """Return the further versions that were withdrawn lately."""
+    for arm in seen.arms:
+        at = arm.withdrawn_at
+        # Without a time it was withdrawn under an earlier release.
+        if arm.withdrawn and at is not None and now - at < RECENT:
+            yield _fact(
+                model,
+                version,
+                f"arm/{version.uid}/{seen.id}/{arm.version}",
+                FactKind.ARM_WITHDRAWN,
+                reason=Reason.ARM_WITHDRAWN,
+                message=f"{arm.version} is no arm of the experiment any more: {arm.withdrawn}",
+                at=at,
+            )
 
 
 def _verdict(seen: ExperimentStatus) -> FactKind | None:

@@ -74,14 +74,31 @@ def fresh_weight(share: int, *, by_users: bool, elsewhere: int = 0) -> int:
 
 
 def arms(weights: Mapping[str, int], found: Routing) -> dict[str, int]:
-    """Return the percent of the requests by deployment: the fresh champion has its own."""
+    """Return the percent of the requests that each deployment answers.
+
+    Further versions of an experiment and a fresh champion answer a part of what the route sends to
+    the champion, or to its standby.
+    """
+    shares = _with_further(weights, found)
     champion = fresh.version_of(found.fresh)
-    if not found.fresh or champion not in weights:
-        return dict(weights)
+    if not found.fresh or champion not in shares:
+        return shares
     part = found.fresh_weight
     if found.experiment:
-        part = round(part * (weights[champion] - elsewhere(found)) / 100)
-    return {**weights, champion: weights[champion] - part, found.fresh: part}
+        part = round(part * shares[champion] / 100)
+    return {**shares, champion: shares[champion] - part, found.fresh: part}
+
+
+def _with_further(weights: Mapping[str, int], found: Routing) -> dict[str, int]:
+    """Return the weights with those of further versions, which its receiver passes on."""
+    users = assignment.parse(found.experiment)
+    own = [each.version for each in users.further if not each.withdrawn] if users else []
+    receivers = weights.keys() - {users.candidate if users else ""}
+    if users is None or not own or users.candidate not in weights or len(receivers) != 1:
+        return dict(weights)
+    (receiver,) = receivers
+    left = weights[receiver] - users.elsewhere
+    return {**weights, receiver: left, **dict.fromkeys(own, users.percent)}
 
 
 def elsewhere(found: Routing) -> int:
@@ -105,6 +122,15 @@ def further(candidate: VersionObject | None) -> tuple[str, ...]:
     if widest > experiment.plan.weight:
         return ()
     return tuple(arm.version for arm in experiment.arms if not arm.withdrawn)
+
+
+def shares_of_further(experiment: ExperimentStatus | None) -> dict[str, int]:
+    """Return the percent of the users by further version, in the phase that lasts."""
+    phase = running(experiment)
+    if experiment is None or phase is None:
+        return {}
+    withdrawn = {arm.version for arm in experiment.arms if arm.withdrawn}
+    return {name: phase.weight for name in phase.arms if name not in withdrawn}
 
 
 def running(experiment: ExperimentStatus | None) -> ExperimentPhase | None:

@@ -33,12 +33,11 @@ from recommender_operator.api.version import (
     VersionDecision,
     VersionStage,
 )
+from recommender_operator.api.version_requests import newest_requests
 from recommender_operator.observed import Observed, VersionObject
 from recommender_operator.phases import accounts, clock, hosts, storage, words
 from recommender_operator.phases.view import ROLLING_OUT, View, ended_steps
 
-#: Maximum number of handled requests in the status, including the newest of each action.
-MAX_HANDLED = 20
 #: Maximum length of an Event's message in Kubernetes, in characters.
 MAX_EVENT = 1024
 #: Maximum time until the next look while something is in progress; watches trigger earlier ones.
@@ -252,10 +251,7 @@ class Turn(View):
         """Record the result of a request, so that it is handled once."""
         entry = HandledAction(action=action, token=token, at=self.now, result=result[:1024])
         known = [*self.status.handled, entry]
-        newest = {h.action: h for h in known}
-        while len(known) > MAX_HANDLED:
-            known.remove(next(h for h in known if newest[h.action] is not h))
-        self.set_status(handled=tuple(known))
+        self.set_status(handled=newest_requests(known))
 
     # --- the end
 

@@ -23,6 +23,7 @@ from recommender_operator.observed import ModelObject, VersionObject
 from recommender_operator.resources import (
     autoscaling,
     disruption,
+    experiment_contracts,
     labels,
     scheduling,
     security,
@@ -60,13 +61,8 @@ MODEL_WAIT_SECONDS = 20
 SCRATCH = "512Mi"
 #: Number of this layout: a release that changes it deploys running versions again.
 LAYOUT = 2
-#: Number of the contract of experiments between route and transformer. Transformers of a release
-#: before it ignore the header of an experiment, which would then have no users; so a release that
-#: changes it deploys running versions again, but only of models with an experiment.
-EXPERIMENTS = "2"
-#: Contracts that an experiment of two versions needs; the second has withdrawn ones.
-_KNOW_TWO = ("1", EXPERIMENTS)
-#: The same for copies. A candidate of an earlier release would count them as requests of users.
+#: Number of the contract of copies, like that of experiments. A candidate of an earlier release
+#: would count them as requests of users.
 SHADOWS = "1"
 
 
@@ -106,7 +102,7 @@ def _standard_metadata(model: ModelObject, version: VersionObject, name: str) ->
             DEPLOYMENT_MODE: "Standard",
             autoscaling.CLASS: autoscaling.class_of(model.spec.serving),
             labels.SERVING_DIGEST: serving_digest(model.spec.serving),
-            labels.EXPERIMENTS: EXPERIMENTS,
+            labels.EXPERIMENTS: experiment_contracts.NEWEST,
             labels.SHADOWS: SHADOWS,
         },
         "ownerReferences": labels.owned_by_version(version),
@@ -228,10 +224,10 @@ def knative(
 def is_current(annotations: Mapping[str, str] | None, spec: RecommenderModelSpec) -> bool:
     """Return whether a service in Gateway mode has the settings of the model."""
     known = annotations or {}
-    if spec.experiment is not None:
-        needed = (EXPERIMENTS,) if spec.experiment.arms else _KNOW_TWO
-        if known.get(labels.EXPERIMENTS) not in needed:
-            return False
+    if spec.experiment is not None and known.get(
+        labels.EXPERIMENTS
+    ) not in experiment_contracts.of(spec):
+        return False
     if spec.rollout.shadow is not None and known.get(labels.SHADOWS) != SHADOWS:
         return False
     return known.get(labels.SERVING_DIGEST) == serving_digest(spec.serving)

@@ -8,7 +8,7 @@ import json
 
 from recommender_operator.api.spec_serving import ServingSpec
 from recommender_operator.observed import ModelObject, VersionObject
-from recommender_operator.resources import holdout
+from recommender_operator.resources import holdout, label_segments
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
 
@@ -90,6 +90,8 @@ def _collector(model: ModelObject, options: Options) -> dict[str, str]:
         given["RECOMMENDER_IMPRESSIONS"] = f"{serving.impressions:g}"
         if _predicts(model):
             given["RECOMMENDER_PREDICTIONS"] = "true"
+            if divided := label_segments.names(model.spec.data.source.mapping):
+                given["RECOMMENDER_LABEL_SEGMENTS"] = ",".join(divided)
         if serving.exploration is not None:
             given["RECOMMENDER_EXPLORATION"] = json.dumps(serving.exploration.model_dump())
         given |= holdout.variable(model)

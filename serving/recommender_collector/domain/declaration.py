@@ -45,9 +45,19 @@ class ContextKind(enum.StrEnum):
     """Kinds of a context feature, as in the mapping."""
 
     CATEGORICAL = "Categorical"
+    MULTI_CATEGORICAL = "MultiCategorical"
     BOOLEAN = "Boolean"
     NUMERIC = "Numeric"
     TIMESTAMP = "Timestamp"
+    EMBEDDING = "Embedding"
+
+
+_NAMED = frozenset({ContextKind.CATEGORICAL, ContextKind.BOOLEAN})
+_BANDED = frozenset({ContextKind.NUMERIC, ContextKind.TIMESTAMP})
+
+
+_NAMED = frozenset({ContextKind.CATEGORICAL, ContextKind.BOOLEAN})
+_BANDED = frozenset({ContextKind.NUMERIC, ContextKind.TIMESTAMP})
 
 
 class _Section(BaseModel):
@@ -70,9 +80,26 @@ class ContextFeature(_Part):
     column: Column | None = None
     minimum: float | None = None
     maximum: float | None = None
+    max_per_row: int = 16
+    length: int = 1
     cold_start: bool = False
     fairness: bool = False
+    segments: bool = False
     served_as: str | None = None
+
+
+class UserFeature(_Part):
+    """A declared feature of users."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    fairness: bool = False
+    segments: bool = False
+
+
+class Users(_Part):
+    """The features of users."""
+
+    features: tuple[UserFeature, ...] = ()
 
 
 class EventValue(_Part):
@@ -138,6 +165,7 @@ class Mapping(_Part):
     """The mapping of the source."""
 
     interactions: Interactions
+    users: Users | None = None
     ids: Ids = Ids()
     label: Label | None = None
 
@@ -210,19 +238,37 @@ class Model(_Section):
 
     @property
     def segments(self) -> tuple[str, ...]:
-        """The features that divide predictions: of the context, with `fairness`, and named values.
+        """Those of `told_segments` whose value is in the context of an event: named ones."""
+        named = self._dividing(_NAMED)
+        return tuple(each for each in self.told_segments if each in {one.name for one in named})
 
-        The bands of numbers are the version's; the collector does not know them. Requests do not
-        have a value that the version sets (`servedAs`).
+    @property
+    def told_segments(self) -> tuple[str, ...]:
+        """The first three features that divide predictions: with `segments`, then `fairness`.
+
+        Of each, named values of the context come first. The others are numbers of the context and features
+        of users: only impressions of a transformer that knows bands and requests say these
+        (`labelSegments`). Requests do not have a value that the version sets (`servedAs`).
         """
-        kinds = (ContextKind.CATEGORICAL, ContextKind.BOOLEAN)
-        features = self.mapping.interactions.features
-        found = [
-            each.name
-            for each in features
-            if each.fairness and each.kind in kinds and each.served_as is None
+        named, banded = self._dividing(_NAMED), self._dividing(_BANDED)
+        users = self.mapping.users.features if self.mapping.users is not None else ()
+        dividing = [each for each in users if each.segments or each.fairness]
+        found = [(each.segments, each.name) for each in (*named, *banded, *dividing)]
+        found.sort(key=lambda each: not each[0])
+        return tuple(name for _, name in found[:MAX_SEGMENTS])
+
+    def _dividing(self, kinds: frozenset[ContextKind]) -> list[ContextFeature]:
+        """The features of the context of these kinds that divide; requests lack `servedAs`."""
+        return [
+            each
+            for each in self.mapping.interactions.features
+            if (each.segments or each.fairness) and each.served_as is None and each.kind in kinds
         ]
-        return tuple(found[:MAX_SEGMENTS])
+
+    def _fair(self, kinds: frozenset[ContextKind]) -> list[str]:
+        features = self.mapping.interactions.features
+        fair = (each for each in features if each.fairness and each.served_as is None)
+        return [each.name for each in fair if each.kind in kinds]
 
     @property
     def outcome(self) -> Outcome | None:

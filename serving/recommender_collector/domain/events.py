@@ -25,6 +25,10 @@ DIGEST_BYTES = 14
 _BLAKE2B = hashlib.blake2b(digest_size=DIGEST_BYTES)  # a copy takes less than a new one
 
 Id = int | str
+#: A value of a declared feature of the context: of a MultiCategorical and an Embedding a list.
+ContextValue = str | float | bool | list[str] | list[float]
+#: The features of a context by their declared names.
+Context = dict[str, ContextValue]
 
 
 class Kind(enum.StrEnum):
@@ -78,7 +82,7 @@ class Event(NamedTuple):
     request: str | None = None  # id of the request whose answer was shown
     session: str | None = None
     query: str | None = None  # words of a search
-    context: dict[str, str | float | bool] | None = None  # by declared name
+    context: Context | None = None  # by declared name
     version: str | None = None  # that answered the request
     path: str | None = None  # one of Path
     exposure: Exposure | None = None
@@ -87,6 +91,8 @@ class Event(NamedTuple):
     explored: Explored | None = None  # by what answered the request
     #: The group of its user in the measure of a holdout, which is counted as an experiment.
     holdout: Exposure | None = None
+    #: What the request said of declared features, by which its predictions are divided.
+    label_segments: tuple[tuple[str, str], ...] | None = None
 
     @property
     def exposures(self) -> tuple[Exposure, ...]:
@@ -100,8 +106,8 @@ class Event(NamedTuple):
 
 #: Fields of the lines of each release so far. A line has the later ones if the event has any of
 #: them, so that a writer of an earlier release reads the others. The latest ones are one each.
-_FIRST_FIELDS = len(Event._fields) - 6
-_SECOND_FIELDS = len(Event._fields) - 4
+_FIRST_FIELDS = len(Event._fields) - 7
+_SECOND_FIELDS = len(Event._fields) - 5
 _NONE = (None,) * (len(Event._fields) - _SECOND_FIELDS)
 _PLAIN = len(Exposure._fields) - 1  # fields of an exposure without segments
 
@@ -145,7 +151,7 @@ def _later(event: Event) -> list[Any]:
     """Return the later fields of a line, up to the last one that the event has."""
     explored = None if event.explored is None else tuple(event.explored)
     exposure, holdout = _exposed(event.exposure), _exposed(event.holdout)
-    values = [exposure, event.probabilities, explored, holdout]
+    values = [exposure, event.probabilities, explored, holdout, event.label_segments]
     while values[-1] is None:
         values.pop()
     return values
@@ -192,6 +198,12 @@ def entry_of(line: bytes) -> Event | Erasure:
     return Event(id_, known, user, tuple(items), time, *rest)
 
 
+def _is_context_value(value: object) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(each, str | int | float) for each in value)
+    return isinstance(value, str | int | float)
+
+
 def _check(value: object, *others: object) -> None:
     """Refuse what another program wrote into a log that it may write to."""
     request, session, query, context, *answered = others
@@ -200,8 +212,7 @@ def _check(value: object, *others: object) -> None:
     if not all(isinstance(each, str | None) for each in (request, session, query, *answered)):
         raise Unreadable("request, session, query, version or path is no text")
     if context is not None and not (
-        isinstance(context, dict)
-        and all(isinstance(each, str | int | float) for each in context.values())
+        isinstance(context, dict) and all(map(_is_context_value, context.values()))
     ):
         raise Unreadable("the context is wrong")
 
@@ -211,7 +222,7 @@ def _later_of(values: list[Any]) -> list[Any]:
 
     The last one is never absent, as then the line would have ended before it.
     """
-    readers = (_exposure_of, _probabilities_of, _explored_of, _exposure_of)
+    readers = (_exposure_of, _probabilities_of, _explored_of, _exposure_of, _segments_of)
     *former, last = zip(values, readers, strict=False)
     found = [None if value is None else read(value) for value, read in former]
     value, read = last
@@ -242,6 +253,13 @@ def _explored_of(value: object) -> Explored:
         if type(place) is int and isinstance(pool, list) and all(isinstance(i, Id) for i in pool):
             return Explored(place, tuple(pool))
     raise Unreadable("what was explored is wrong")
+
+
+def _segments_of(value: object) -> tuple[tuple[str, str], ...]:
+    try:
+        return segments_of(dict(value))  # type: ignore[call-overload]
+    except (ValueError, TypeError):
+        raise Unreadable("the segments of predictions are wrong") from None
 
 
 def part_of_impression(

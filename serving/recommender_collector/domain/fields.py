@@ -12,12 +12,13 @@ from typing import Any
 
 from recommender_collector.domain.checks import MAX_ID, MAX_VALUE, InvalidEvent, is_text
 from recommender_collector.domain.declaration import ContextFeature, ContextKind, Model
-from recommender_collector.domain.events import Id, Kind, Path
+from recommender_collector.domain.events import Context, ContextValue, Id, Kind, Path
 from recommender_serving.domain.ids import IdKind, fault
 
 MAX_EVENT_ID = 256
 MAX_QUERY = 256
 MAX_CATEGORY = 64
+MAX_NUMBER = 1e30  # of an Embedding
 MAX_ITEMS = 500  # of an impression
 MAX_INTEGER = 10**18 - 1  # ingestion refuses larger ids
 MAX_DWELL = 86_400.0
@@ -153,9 +154,7 @@ def query_of(value: object, kind: Kind) -> str | None:
     raise InvalidEvent("query", value, f"a search needs its words, 1 to {MAX_QUERY} characters")
 
 
-def context_of(
-    value: object, features: Mapping[str, ContextFeature]
-) -> dict[str, str | float | bool] | None:
+def context_of(value: object, features: Mapping[str, ContextFeature]) -> Context | None:
     """Return the features of the context that are given; None if there are none.
 
     Raises:
@@ -163,7 +162,7 @@ def context_of(
     """
     if not isinstance(value, dict):
         raise InvalidEvent("context", value, "give an object of the declared features")
-    found: dict[str, str | float | bool] = {}
+    found: Context = {}
     for name, given in value.items():
         feature = features.get(name)
         if feature is None:
@@ -188,11 +187,21 @@ def path_of(value: object) -> Path:
     return found
 
 
-def _feature(value: object, feature: ContextFeature) -> str | float | bool:
+def _feature(value: object, feature: ContextFeature) -> ContextValue:
     field = f"context.{feature.name}"
-    if feature.kind is ContextKind.CATEGORICAL:
-        if isinstance(value, str) and 0 < len(value) <= MAX_CATEGORY and is_text(value):
+    if feature.kind is ContextKind.MULTI_CATEGORICAL:
+        most = feature.max_per_row
+        if isinstance(value, list) and len(value) <= most and all(map(_is_category, value)):
             return value
+        texts = f"texts of 1 to {MAX_CATEGORY} characters"
+        raise InvalidEvent(field, value, f"give a list of at most {most} {texts}")
+    if feature.kind is ContextKind.EMBEDDING:
+        if isinstance(value, list) and len(value) == feature.length and all(map(_is_one, value)):
+            return value
+        raise InvalidEvent(field, value, f"give a list of {feature.length} finite numbers")
+    if feature.kind is ContextKind.CATEGORICAL:
+        if _is_category(value):
+            return value  # type: ignore[return-value]
         raise InvalidEvent(field, value, f"give a text of 1 to {MAX_CATEGORY} characters")
     if feature.kind is ContextKind.BOOLEAN:
         if isinstance(value, bool):
@@ -203,3 +212,12 @@ def _feature(value: object, feature: ContextFeature) -> str | float | bool:
     if type(value) in (int, float) and low <= value <= high:  # type: ignore[operator]
         return value  # type: ignore[return-value]
     raise InvalidEvent(field, value, f"give a number from {low:g} to {high:g}")
+
+
+def _is_category(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAX_CATEGORY and is_text(value)
+
+
+def _is_one(value: object) -> bool:
+    """Return whether a value is a number that an Embedding may have."""
+    return type(value) in (int, float) and -MAX_NUMBER <= value <= MAX_NUMBER  # type: ignore[operator]

@@ -31,13 +31,15 @@ class Rule(NamedTuple):
     """When a prediction came true: an event of a kind with its item, within the window after it.
 
     `late` is how long after its time an event is read at most; both in milliseconds. `segments`
-    are the features by whose values predictions count too.
+    are the features by whose values predictions count too, and `told` those of an impression that
+    says more than its context does.
     """
 
     kinds: frozenset[Kind]
     window: int
     late: int
     segments: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, model: Model) -> Rule | None:
@@ -46,7 +48,8 @@ class Rule(NamedTuple):
         if label is None:
             return None
         late = model.max_age_seconds + SLACK_SECONDS
-        return cls(label.kinds, label.window_seconds * 1000, late * 1000, model.segments)
+        window = label.window_seconds * 1000
+        return cls(label.kinds, window, late * 1000, model.segments, model.told_segments)
 
     @property
     def name(self) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from recommender_collector.domain import holdouts
+from recommender_collector.domain import holdouts, label_segments
 from recommender_collector.domain.declaration import ContextKind, Model, TimeUnit
 from recommender_collector.domain.events import Event, Id, Kind
 
@@ -60,6 +60,8 @@ def archived(event: Event) -> bytes:
         fields["explored"] = event.explored._asdict()
     if event.holdout is not None:
         fields[holdouts.FIELD] = holdouts.archived(event.holdout)
+    if (divided := fields.pop("label_segments")) is not None:
+        fields[label_segments.FIELD] = dict(divided)
     fields["time"] = _time(event.time, TimeUnit.ISO8601)
     return orjson.dumps({name: value for name, value in fields.items() if value not in (None, ())})
 

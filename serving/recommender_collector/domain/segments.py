@@ -1,4 +1,4 @@
-"""The segments in which predictions count: values of features of their requests' context: pure.
+"""The segments in which predictions count: what their requests said of features: pure.
 
 A version keeps the first three features to arrive, and the first ten values of each; all others
 are one segment. So their number is bounded whatever is sent. A value keeps its place, so a
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from recommender_collector.domain.checks import MAX_SEGMENT, MAX_SEGMENTS, is_feature
+from recommender_collector.domain.events import ContextValue
 from recommender_collector.domain.experiments import OTHER
 
 #: Values by feature, both in the order of their arrival.
@@ -24,20 +25,21 @@ CODES = _BASE**MAX_SEGMENTS
 
 
 def code_of(
-    known: Values, names: Sequence[str], context: Mapping[str, str | float | bool] | None
+    known: Values, names: Sequence[str], given: Mapping[str, ContextValue] | None
 ) -> tuple[int, bool]:
     """Return where a request counts, and whether that gave a place to something new.
 
     Args:
         known: those of the version, which are changed.
         names: the features that divide the requests.
+        given: what the request says of its features.
     """
     code, is_new = 0, False
     for name in names:
         if name not in known and len(known) >= MAX_SEGMENTS:
             continue
         values = known.setdefault(name, [])
-        value = _text((context or {}).get(name))
+        value = _text((given or {}).get(name))
         if value not in values and len(values) < OTHER:
             values.append(value)
             is_new = True
@@ -86,7 +88,7 @@ def is_known(value: object) -> bool:
     )
 
 
-def _text(value: str | float | bool | None) -> str:
+def _text(value: ContextValue | None) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return value if isinstance(value, str) and 0 < len(value) <= MAX_SEGMENT else UNKNOWN

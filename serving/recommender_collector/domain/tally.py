@@ -154,7 +154,10 @@ class Tally:
     def _code(self, version: str, event: Event) -> int:
         """Return the code of the segments of an impression."""
         known = self._index.versions[version].segments
-        code, is_new = code_of(known, self._rule.segments, event.context)
+        names, values = self._rule.segments, event.context
+        if event.label_segments is not None:
+            names, values = self._rule.told, {**(values or {}), **dict(event.label_segments)}
+        code, is_new = code_of(known, names, values)
         if is_new:
             self.changes.index = self._index
         return code

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from recommender_collector.domain.declaration import ContextKind, Model
 from recommender_collector.domain.effects import number
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import ContextValue, Event, Kind
 from recommender_serving.store.layout import ALL, segment_of, worth
 
 #: Kinds that make an item popular, if they are interactions of the model. What was merely shown
@@ -66,5 +66,5 @@ def total(worths: list[float]) -> float:
     return top + math.log2(math.fsum(2.0 ** (each - top) for each in worths))
 
 
-def _text(value: str | float | bool) -> str:
+def _text(value: ContextValue) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -14,7 +14,12 @@ from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.composing import Composer, unlimited
 from recommender_serving.answering.exploring import may_explore, pool_of
 from recommender_serving.answering.popularity import list_of
-from recommender_serving.answering.selecting import depth_of, rest_of_candidates, select
+from recommender_serving.answering.selecting import (
+    depth_of,
+    rest_of_candidates,
+    select,
+    with_whole_session,
+)
 from recommender_serving.answering.trending import Trending
 from recommender_serving.artifact.popularity import Listed, Popularity
 from recommender_serving.artifact.vocabulary import Items, Vocabulary
@@ -92,6 +97,7 @@ class Chain:
         it leaves less time than its timeout, and that does not answer in it, has not failed.
         """
         items = self._vocabulary.items
+        request = with_whole_session(request, self._vocabulary.history_length)
         further = self._pool - 1 if self._pool and may_explore(request) else 0
         depth = depth_of(request, self._vocabulary, self._composer.limits, further)
         tensors = build(request, self._vocabulary, depth)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterable
 
 from recommender_serving.answering.composing import Composer, Pair
 from recommender_serving.artifact.vocabulary import ItemFeature, Items, Vocabulary
 from recommender_serving.domain.selection import Rules
-from recommender_serving.domain.types import RecommendRequest
+from recommender_serving.domain.types import Past, RecommendRequest
 
 #: Items that a restricted request asks of a model. The graphs of catalogues of up to 2,000 items
 #: score every item, so that such a request sees all of them; those of larger ones score their
@@ -29,6 +30,18 @@ def depth_of(
     if limited or request.selection.restricts:
         return most
     return min(most, request.top_n + len(request.past.items) + further)
+
+
+def with_whole_session(request: RecommendRequest, length: int) -> RecommendRequest:
+    """Return the request with the older items of its session among those that its user knows.
+
+    The models read the last `length` events of a session, and leave out the items of these alone.
+    """
+    older = request.session[:-length]
+    if not older:
+        return request
+    known = request.past.known.union(event.item for event in older)
+    return dataclasses.replace(request, past=Past(known, request.past.unwanted))
 
 
 def select(

@@ -13,7 +13,8 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from recommender_serving.domain.features import Value
+from recommender_serving.domain.bands import Bands, value_of
+from recommender_serving.domain.features import Feature, Features, Value
 from recommender_serving.domain.types import NOBODY, SMOKE_USER, RecommendRequest
 
 BUCKETS = 10_000
@@ -27,7 +28,8 @@ _HEADER = re.compile(
 )
 _ARM = re.compile(r"([a-z0-9-]{1,80}):([0-9]{1,5})-([0-9]{1,5})")
 _SEGMENTS = re.compile(r"[a-z][a-z0-9_]{0,39}(?:,[a-z][a-z0-9_]{0,39}){0,2}")
-#: The segment of users of whom a request does not say the feature, or not as a text.
+#: The segment of users of whom a request does not say the feature, or not as a text or a number
+#: that has bands.
 UNKNOWN = "unknown"
 MAX_SEGMENT = 64  # characters of a value
 _VERSION = re.compile(r"-[0-9a-f]{8}")
@@ -73,16 +75,30 @@ class Experiment:
         arm = self.candidate_of(user) or receiver
         return Assignment(self.id, self.phase, self.cap, arm)
 
-    def segments_of(self, request: RecommendRequest) -> tuple[tuple[str, str], ...]:
+    def segments_of(
+        self, request: RecommendRequest, features: Features, bands: Bands
+    ) -> tuple[tuple[str, str], ...]:
         """Return what a request says of the features that divide the users.
 
-        As it came: versions may know other categories, and the same user must be in the same
+        A text is as it came, and a number is in one of `bands`, those of the receiver: versions
+        may know other categories and have other bands, and the same user must be in the same
         segment whichever version answers.
         """
-        return tuple((name, _segment(request.features.get(name))) for name in self.segments)
+        given, now = request.features, request.timestamp
+        return tuple(
+            (name, _banded(features.get(name), given.get(name), bands.get(name, ()), now))
+            for name in self.segments
+        )
 
 
-def _segment(value: Value | None) -> str:
+def _banded(
+    feature: Feature | None, value: Value | None, edges: tuple[float, ...], now: int
+) -> str:
+    return value_of(feature, value, edges, now) or segment(value)
+
+
+def segment(value: Value | None) -> str:
+    """Return the segment of a text; UNKNOWN of anything else."""
     is_text = isinstance(value, str) and 0 < len(value) <= MAX_SEGMENT and value.isprintable()
     return value if is_text else UNKNOWN  # type: ignore[return-value]
 

@@ -13,6 +13,8 @@ EXPERIMENT_HEADER = "x-recommender-experiment"
 FORWARDED_HEADER = "x-recommender-forwarded"
 #: Of a forwarded part of a v1 call: the places of its instances in the call.
 PLACES_HEADER = "x-recommender-places"
+#: Of a forwarded request: the bands of the receiver for numbers that divide the users.
+BANDS_HEADER = "x-recommender-bands"
 #: Of a forwarded request: 32 hex digits of its own, by which any answer to it is reported once.
 CALL_HEADER = "x-recommender-call"
 #: Set by the route before the first step of a rollout: the candidate, and how many of 10,000

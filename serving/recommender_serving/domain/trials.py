@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from recommender_serving.domain import bands
+from recommender_serving.domain.bands import Bands
 from recommender_serving.domain.experiments import (
     Assignment,
     Experiment,
@@ -14,7 +16,9 @@ from recommender_serving.domain.experiments import (
     parse,
     user_of,
 )
+from recommender_serving.domain.features import Features
 from recommender_serving.domain.headers import (
+    BANDS_HEADER,
     CALL_HEADER,
     EXPERIMENT_HEADER,
     FORWARDED_HEADER,
@@ -39,6 +43,8 @@ class Trial:
     forwarded: bool  # by another version: never forwarded again
     places: tuple[int, ...] = ()  # of the instances in the call of the client; none: all
     call: str | None = None  # the digits of a forwarded one
+    features: Features = field(default_factory=dict)  # of this version
+    bands: Bands = field(default_factory=dict)  # of the receiver, for numbers that divide users
 
     def assignment(self, request: RecommendRequest) -> Assignment | None:
         """Return what a request is counted as; None if it is in no experiment."""
@@ -46,7 +52,7 @@ class Trial:
         if user is None:
             return None
         assignment = self.experiment.assignment(user, self.receiver)
-        segments = self.experiment.segments_of(request)
+        segments = self.experiment.segments_of(request, self.features, self.bands)
         return assignment._replace(segments=segments) if segments else assignment
 
     def away(self, assignment: Assignment | None) -> str | None:
@@ -57,12 +63,24 @@ class Trial:
 
 
 class Trials:
-    """Reads the headers of calls to one version; `ignored` counts those that do not parse."""
+    """Reads the headers of calls to one version; `ignored` counts those that do not parse.
 
-    def __init__(self, model: str, version: str, ignored: Callable[[], None]) -> None:
+    `features` are those of the version.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        version: str,
+        ignored: Callable[[], None],
+        features: Features | None = None,
+    ) -> None:
         self._model = model
         self._version = version
+        self._features: Features = features or {}
         self._parsed = Parsed(lambda text: parse(text, model), ignored)
+        self._bands = Parsed(bands.parse, ignored)
+        self._own: tuple[tuple[str, ...], Bands] = ((), {})
 
     def of(self, headers: Mapping[str, str]) -> Trial | None:
         """Return the experiment of a call; None outside of experiments."""
@@ -76,8 +94,31 @@ class Trials:
         receiver = by if by is not None and is_version(by, self._model) else self._version
         places = _places(headers.get(PLACES_HEADER)) if by is not None else ()
         call = headers.get(CALL_HEADER, "") if by is not None else ""
-        known = call if _CALL.fullmatch(call) else None
-        return Trial(experiment, text, self._version, receiver, by is not None, places, known)
+        return Trial(
+            experiment,
+            text,
+            self._version,
+            receiver,
+            forwarded=by is not None,
+            places=places,
+            call=call if _CALL.fullmatch(call) else None,
+            features=self._features,
+            bands=self._bands_of(experiment, headers, forwarded=by is not None),
+        )
+
+    def _bands_of(
+        self, experiment: Experiment, headers: Mapping[str, str], *, forwarded: bool
+    ) -> Bands:
+        """Return the bands of the receiver; none if it is of a release that does not say them."""
+        if not experiment.segments:
+            return {}
+        if forwarded:
+            text = headers.get(BANDS_HEADER)
+            return (self._bands.of(text) if text else None) or {}
+        if self._own[0] != experiment.segments:
+            found = bands.of_features(self._features, experiment.segments)
+            self._own = experiment.segments, found
+        return self._own[1]
 
 
 def _places(text: str | None) -> tuple[int, ...]:

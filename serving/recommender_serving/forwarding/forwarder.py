@@ -15,7 +15,9 @@ import grpc
 
 from recommender_serving.answering.budget import share
 from recommender_serving.answering.waves import WAVE
+from recommender_serving.domain import bands
 from recommender_serving.domain.headers import (
+    BANDS_HEADER,
     CALL_HEADER,
     DEADLINE_HEADER,
     EXPERIMENT_HEADER,
@@ -135,7 +137,7 @@ class Forwarder:
 
     def _metadata(self, errand: Errand, seconds: float) -> Metadata:
         """Return the headers of every forwarded request; this version waits so many seconds."""
-        places = errand.places
+        places, edges = errand.places, bands.header_of(errand.trial.bands)
         told = int(1000 * (seconds - min(WAY_BACK, seconds / 4)))
         return (
             (EXPERIMENT_HEADER, errand.trial.header),
@@ -143,6 +145,7 @@ class Forwarder:
             (CALL_HEADER, errand.call),
             (DEADLINE_HEADER, str(min(max(1, told), MAX_DEADLINE_MS))),
             *(((PLACES_HEADER, ",".join(map(str, places))),) if places else ()),
+            *(((BANDS_HEADER, edges),) if edges else ()),
             *(client_trace() if self._tracing is None else self._tracing.metadata()),
         )
 

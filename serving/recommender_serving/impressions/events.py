@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from recommender_serving.domain.experiments import Assignment
+from recommender_serving.domain.bands import edges_of, value_of
+from recommender_serving.domain.experiments import Assignment, segment
 from recommender_serving.domain.features import (
     MAX_NUMBER,
     Feature,
@@ -59,6 +60,8 @@ class Shown(NamedTuple):
     probabilities: Sequence[float] = ()
     pool: Sequence[int | str] = ()  # that the last item was drawn from, if the answer explored
     member: Member | None = None  # of the holdout, or of those whom it is compared with
+    #: Features that divide the predictions, and what the request says of each.
+    label_segments: tuple[tuple[str, str], ...] = ()
 
 
 class Origin(NamedTuple):
@@ -68,6 +71,7 @@ class Origin(NamedTuple):
     version: str
     source: str
     predicts: bool = False  # impressions have the probabilities of their items
+    divided: tuple[str, ...] = ()  # features by whose values the collector divides these
 
 
 def shown(
@@ -81,8 +85,11 @@ def shown(
     mark: Mark | None = None,
     pool: Sequence[int] | Sequence[str] = (),
     member: Member | None = None,
+    divided: Sequence[str] = (),
 ) -> Shown | None:
     """Return the impression of an answer; None without an item, or a user whom the log knows.
+
+    `divided` are the features by whose values the predictions are compared with labels.
 
     In an experiment, or for the measure of a holdout, an answer without items counts too: a
     version must not look better because it gives users nothing who would not have clicked.
@@ -98,17 +105,36 @@ def shown(
     probabilities = answer.probabilities[:MOST_PROBABILITIES] if is_whole else ()
     if not taken and assignment is None and member is None:
         return None
-    context = {
+    context, session = _context(request, features), _label(request.session_id)
+    return Shown(
+        user, taken, at, answer.source.value, _label(id_), session, context, assignment, mark,
+        probabilities, pool if pool and takes_draw(items, pool) else (), member,
+        _label_segments(request, features, divided) if probabilities else (),
+    )  # fmt: skip
+
+
+def _context(request: RecommendRequest, features: Features) -> dict[str, Value | bool]:
+    return {
         name: known
         for name, value in request.features.items()
         if features[name].place is Place.CONTEXT
         and (known := _known(value, features[name])) is not None
     }
-    session = _label(request.session_id)
-    return Shown(
-        user, taken, at, answer.source.value, _label(id_), session, context, assignment, mark,
-        probabilities, pool if pool and takes_draw(items, pool) else (), member,
-    )  # fmt: skip
+
+
+def _label_segments(
+    request: RecommendRequest, features: Features, divided: Sequence[str]
+) -> tuple[tuple[str, str], ...]:
+    """Return what a request says of features of the version: a text, or the band of a number.
+
+    The bands are those of the version: its predictions are compared with its own first ones.
+    """
+    given, now = request.features, request.timestamp
+    return tuple(
+        (name, value_of(of, given.get(name), edges_of(of), now) or segment(given.get(name)))
+        for name in divided
+        if (of := features.get(name)) is not None
+    )
 
 
 def takes_draw(items: Sequence[int] | Sequence[str], pool: Sequence[int] | Sequence[str]) -> bool:
@@ -128,13 +154,23 @@ def _is_item(item: int | str) -> bool:
 
 def _known(value: Value, feature: Feature) -> Value | bool | None:
     """Return a value as the collector takes it; None for one that it refuses."""
+    if isinstance(value, tuple):
+        fits = all(_fits(each) for each in value)
+        return value if fits else None
     if feature.kind is Kind.BOOLEAN:
         return value == "true"
     if isinstance(value, str):
-        return value if len(value) <= MOST_CATEGORY and value.isprintable() else None
+        return value if _fits(value) else None
     low = -MOST_NUMBER if feature.low == -MAX_NUMBER else feature.low
     high = MOST_NUMBER if feature.high == MAX_NUMBER else feature.high
     return value if low <= value <= high else None
+
+
+def _fits(value: str | float) -> bool:
+    """Return whether the collector takes a category, or a number of an Embedding."""
+    if isinstance(value, str):
+        return len(value) <= MOST_CATEGORY and value.isprintable()
+    return -MAX_NUMBER <= value <= MAX_NUMBER
 
 
 def _label(text: str | None) -> str | None:
@@ -199,6 +235,7 @@ def _cloud_event(number: int, of: Shown, origin: Origin) -> Mapping[str, Any]:
         "session": of.session, "context": of.context or None, "version": origin.version,
         "path": of.path, "probabilities": _probabilities(of, origin),
         "explored": _explored(of), "holdout": _grouped(of),
+        "labelSegments": dict(of.label_segments) or None if origin.predicts else None,
         **(_assigned(of.assignment) if of.assignment else {}),
     }  # fmt: skip
     source, id_ = of.mark or (origin.source, number)

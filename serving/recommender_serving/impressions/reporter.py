@@ -93,8 +93,9 @@ class Impressions:
         if not sampled(id_, self._share):
             return
         found = shown(
-            request, answer, items, id_, at, self._features, assignment, mark, pool, member
-        )
+            request, answer, items, id_, at, self._features, assignment, mark, pool, member,
+            self._origin.divided,
+        )  # fmt: skip
         if found is None:
             return
         items_then = self._items + len(found.items)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from recommender_serving.answering.cache import Bounds
@@ -19,7 +20,9 @@ from recommender_serving.store.layout import HIDDEN, Hide
 MAX_TIMEOUT_MS = 60_000
 _PEER = r"((?:[A-Za-z0-9._-]|\{version\})+:[0-9]{1,5})"
 _PEERS = re.compile(f"{_PEER},{_PEER}")
+_SEGMENTS = re.compile(r"[a-z][a-z0-9_]{0,39}(?:,[a-z][a-z0-9_]{0,39}){0,2}")
 DEFAULT_TRACE_RATIO = 0.01
+Read = TypeVar("Read")
 
 
 class SettingsError(Exception):
@@ -149,13 +152,7 @@ def cache(environ: Mapping[str, str]) -> Bounds | None:
 
 def list_limits(environ: Mapping[str, str]) -> ListLimits:
     """Return the limits of lists."""
-    text = environ.get("RECOMMENDER_LIST_LIMITS")
-    if not text:
-        return UNLIMITED
-    try:
-        return parse_list_limits(text)
-    except ValueError as error:
-        raise SettingsError(f"RECOMMENDER_LIST_LIMITS is invalid: {error}") from None
+    return _json(environ, "RECOMMENDER_LIST_LIMITS", parse_list_limits) or UNLIMITED
 
 
 def exploration(environ: Mapping[str, str]) -> Exploration | None:
@@ -164,13 +161,7 @@ def exploration(environ: Mapping[str, str]) -> Exploration | None:
     Raises:
         SettingsError: it is no such JSON.
     """
-    text = environ.get("RECOMMENDER_EXPLORATION")
-    if not text:
-        return None
-    try:
-        return parse_exploration(text)
-    except ValueError as error:
-        raise SettingsError(f"RECOMMENDER_EXPLORATION is invalid: {error}") from None
+    return _json(environ, "RECOMMENDER_EXPLORATION", parse_exploration)
 
 
 def holdout(environ: Mapping[str, str]) -> Holdout | None:
@@ -179,13 +170,33 @@ def holdout(environ: Mapping[str, str]) -> Holdout | None:
     Raises:
         SettingsError: it is no such JSON.
     """
-    text = environ.get("RECOMMENDER_HOLDOUT")
+    return _json(environ, "RECOMMENDER_HOLDOUT", parse_holdout)
+
+
+def _json(environ: Mapping[str, str], variable: str, parse: Callable[[str], Read]) -> Read | None:
+    """Return what `parse` makes of a variable; None if it is empty or not set."""
+    text = environ.get(variable)
     if not text:
         return None
     try:
-        return parse_holdout(text)
+        return parse(text)
     except ValueError as error:
-        raise SettingsError(f"RECOMMENDER_HOLDOUT is invalid: {error}") from None
+        raise SettingsError(f"{variable} is invalid: {error}") from None
+
+
+def label_segments(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the features by whose values impressions divide their predictions.
+
+    Raises:
+        SettingsError: they are not up to three names of features.
+    """
+    text = environ.get("RECOMMENDER_LABEL_SEGMENTS", "")
+    if text and not _SEGMENTS.fullmatch(text):
+        raise SettingsError(
+            f"RECOMMENDER_LABEL_SEGMENTS is {text[:100]!r}: give up to three names of features "
+            "with commas between them, such as age,gender, or an empty text"
+        )
+    return tuple(filter(None, text.split(",")))
 
 
 def choice(

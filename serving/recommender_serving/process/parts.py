@@ -255,7 +255,9 @@ def build_impressions(
         return None
     # Numbers of a process start at 0, so it needs a source of its own.
     source = f"{settings.version}/{uuid.uuid4().hex}"
-    origin = Origin(settings.model, settings.version, source, settings.predictions)
+    origin = Origin(
+        settings.model, settings.version, source, settings.predictions, settings.label_segments
+    )
     return Impressions(
         partial(collector.post, settings.collector, CONTENT_TYPE),
         origin,

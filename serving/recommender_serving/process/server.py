@@ -166,7 +166,7 @@ def _service(
         texts=artifact.item_texts,
         calls=CallLog(UserNames(settings.user_salt), tracing=tracing),
         impressions=outgoing.impressions,
-        trials=Trials(model, version, metrics.experiments.ignored),
+        trials=Trials(model, version, metrics.experiments.ignored, artifact.vocabulary.features),
         forwarder=outgoing.forwarder,
         explorer=build_explorer(settings, metrics),
         shadows=Shadows(model, version, metrics.shadow.ignored, random.randrange),

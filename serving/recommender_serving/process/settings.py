@@ -43,6 +43,8 @@ environment of serve (a flag wins):
   RECOMMENDER_COLLECTOR_URL   collector that gets impressions, http://HOST:PORT (default: none)
   RECOMMENDER_IMPRESSIONS     share of the answers that it gets, 0 to 1 (default: 0)
   RECOMMENDER_PREDICTIONS     whether they have probabilities: true, false (default: false)
+  RECOMMENDER_LABEL_SEGMENTS  up to three features, with commas, by whose values the collector
+                          compares predictions with labels (default: none)
   RECOMMENDER_EXPLORATION     serving.exploration of the resource, as JSON; only answers that are
                           reported explore (default: none)
   RECOMMENDER_HOLDOUT     users whom the model does not answer, as JSON; nobody is, unless all
@@ -84,6 +86,7 @@ class ServeSettings:
     collector: str | None = None  # base URL of the collector; None gets no impressions
     impressions: float = 0.0  # share of the answers that it gets
     predictions: bool = False  # impressions have the probabilities of their items
+    label_segments: tuple[str, ...] = ()  # features that divide these predictions
     exploration: Exploration | None = None  # of answers that are reported; None: no answer
     holdout: Holdout | None = None  # users whom the model does not answer; None: nobody
     trace_endpoint: str | None = None  # base URL of the OTLP receiver; None exports no traces
@@ -274,6 +277,7 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         collector=environment.collector(environ),
         impressions=environment.impressions(environ),
         predictions=environment.predictions(environ),
+        label_segments=environment.label_segments(environ),
         exploration=environment.exploration(environ),
         holdout=environment.holdout(environ),
         log_level=environment.choice(environ, "RECOMMENDER_LOG_LEVEL", LEVELS, "INFO"),

@@ -30,7 +30,9 @@ LABEL = {
     "attribution": {"impressions": ["impression"], "hours": 2},
 }
 DEVICE = {"name": "device", "kind": "Categorical", "fairness": True}
-MODEL = model({**mapping(features=[DEVICE]), "label": LABEL})
+AGE = {"name": "age", "kind": "Numeric", "fairness": True}
+USERS = {"files": "users/*", "id": "user_id", "features": [AGE]}
+MODEL = model({**mapping(features=[DEVICE]), "users": USERS, "label": LABEL})
 SHOP = "shop-0a1b2c3d"
 SUMS = "{shop}:outcomes"
 #: A rule by which days close at once, to read what is counted now.
@@ -118,6 +120,23 @@ async def test_two_writers_count_each_event_once_in_any_order(desk: Desk) -> Non
     assert await desk.sums() == (2, 4, 1)
     value = desk.registry.get_sample_value
     assert value("recommender_writer_predictions_total", {"model": "shop", "counts": "true"}) == 2
+
+
+async def test_predictions_are_told_by_bands_of_what_requests_say_of_users(desk: Desk) -> None:
+    at = now() - 60_000
+    young = impression("ada", at)._replace(
+        context={"device": "phone"}, label_segments=(("age", "<18"),)
+    )
+    of_earlier_release = impression("bob", at)._replace(context={"device": "tv"})
+    await desk.put(young, of_earlier_release, purchase("ada", at + 1000))
+    await desk.writer.step(0.01)
+    found = {
+        (each["feature"], each["value"]): (each["users"], each["sums"]["labels"])
+        for each in await desk.segments()
+    }
+    assert found == {
+        ("device", "phone"): (1, 1), ("device", "tv"): (1, 0), ("age", "<18"): (1, 1),
+    }  # fmt: skip
 
 
 async def test_predictions_are_told_by_segment(desk: Desk) -> None:

@@ -96,8 +96,9 @@ def test_run_checks_trains_and_publishes_and_prints_the_metrics(
     source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, answer = run(
-        tmp_path, "run", "--source", source, "--work", tmp_path / "work", "--config", CONFIG
-    )
+        tmp_path, "run", "--source", source, "--format", "MovieLens100K",
+        "--work", tmp_path / "work", "--config", CONFIG,
+    )  # fmt: skip
     assert code == 0
     printed = capsys.readouterr()
     assert "worstSegmentAuc" in printed.out
@@ -123,7 +124,10 @@ def test_evaluate_uses_the_validation_window(trained: Any, tmp_path: Path) -> No
 
 
 def test_invalid_input_exits_with_two_and_a_remedy(tmp_path: Path) -> None:
-    code, answer = run(tmp_path, "check", "--source", tmp_path / "no", "--lake", tmp_path / "lake")
+    code, answer = run(
+        tmp_path, "check", "--source", tmp_path / "no", "--format", "MovieLens100K",
+        "--lake", tmp_path / "lake",
+    )  # fmt: skip
     assert (code, answer["ok"], answer["reason"]) == (2, False, "DataMissing")
     assert str(tmp_path / "no") in answer["message"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.pages import howtos
+from tests.pages import blocks, howtos
 from tests.pages.blocks import ROOT
 from tests.pages.statements import statements
 
@@ -32,11 +32,33 @@ def test_a_statement_that_is_not_complete_is_an_error(text: str) -> None:
 
 
 def test_each_page_with_commands_is_executed_or_names_the_test_that_covers_it() -> None:
-    assert howtos.pages_with_commands() == {*howtos.PAGES, *howtos.OTHERS}
+    named = [*howtos.PAGES, *howtos.READ, *howtos.OTHERS]
+    assert howtos.pages_with_commands() == {*named}
+    assert len({*named}) == len(named)
 
 
 def test_each_page_has_commands_that_are_executed() -> None:
     assert [page for page in howtos.PAGES if not howtos.scripts(page)] == []
+    read = [(page, each) for page, tests in howtos.READ.items() for each in tests.values()]
+    assert [page for page, programs in read if not howtos.scripts(page, *programs)] == []
+
+
+@pytest.mark.parametrize("page", howtos.READ)
+def test_each_command_of_a_page_that_tests_share_is_typed_by_one_of_them(page: str) -> None:
+    every = [text for script in howtos.scripts(page) for text in script.statements]
+    shared = [
+        text
+        for programs in howtos.READ[page].values()
+        for script in howtos.scripts(page, *programs)
+        for text in script.statements
+    ]
+    assert sorted(shared) == sorted(every)
+
+
+def test_each_snippet_of_python_runs() -> None:
+    with_python = {block.page for block in blocks.of("python")}
+    whole = {page for page, tests in howtos.READ.items() if () in tests.values()}
+    assert with_python <= {f"docs/{page}.md" for page in whole}
 
 
 def test_the_list_has_no_command_that_no_page_has() -> None:

@@ -119,7 +119,7 @@ MODEL: Json = {
         "name": "movies", "namespace": "team-a", "resourceVersion": "4711", "generation": 3,
     },
     "spec": {
-        "data": {"source": {"claimName": "raw"}},
+        "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}},
         "storage": {"claimName": "store"},
         "rollout": {
             "steps": [{"weight": 10}, {"weight": 50}, {"weight": 100}],
@@ -152,7 +152,7 @@ def version(name: str, minutes: float, **status: Any) -> Json:
         "metadata": {"name": name, "namespace": "team-a", "creationTimestamp": at(minutes)},
         "spec": {
             "model": "movies", "specHash": "0" * 16, "trigger": "Spec",
-            "data": {"source": {"claimName": "raw", "path": "ml-100k"}},
+            "data": {"source": {"claimName": "raw", "path": "ml-100k", "format": "MovieLens100K"}},
             "training": {"algorithm": "DeepRanker", "hyperparameters": {"epochs": 10}},
         },
         "status": {
@@ -190,9 +190,10 @@ def versions() -> list[Json]:
     ])  # fmt: skip
 
 
-def read_model(spec: Json | None = None, **status: Any) -> Model:
-    """Return the model with other fields in its spec or its status."""
+def read_model(spec: Json | None = None, annotations: Json | None = None, **status: Any) -> Model:
+    """Return the model with annotations, and with other fields in its spec or its status."""
     body = copy.deepcopy(MODEL)
+    body["metadata"]["annotations"] = annotations or {}
     body["spec"].update(spec or {})
     body["status"].update(status)
     return fields.read_model(body)

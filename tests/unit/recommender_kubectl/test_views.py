@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from recommender_kubectl import fields, text
+from recommender_kubectl import experiment_fields, fields, text
 from recommender_kubectl.console import plain
 from recommender_kubectl.text import Style
 from recommender_kubectl.views import diff, history, status, why
@@ -24,10 +24,11 @@ PIPE = Style()
 
 
 def test_every_field_that_is_read_exists_in_the_definitions() -> None:
-    source = pathlib.Path(str(fields.__file__)).read_text(encoding="utf-8")
+    sources = (pathlib.Path(str(module.__file__)) for module in (fields, experiment_fields))
+    source = "".join(each.read_text(encoding="utf-8") for each in sources)
     read = set(re.findall(r"""(?:\.get\(|\[)"(\w+)\"""", source))
     defined = {"metadata", "namespace", "name", "resourceVersion", "generation"}
-    defined |= {"spec", "status", "creationTimestamp"}
+    defined |= {"spec", "status", "creationTimestamp", "annotations"}
     for definition in crd.render_all().values():
         defined |= set(_properties(definition))
     assert len(read) > 60

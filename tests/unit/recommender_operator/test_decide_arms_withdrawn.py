@@ -1,4 +1,4 @@
-"""A further version of an experiment that is withdrawn: in which order, and for good."""
+"""A further version of an experiment that is withdrawn: in which order, and for how long."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from tests.unit.recommender_operator.arm_worlds import (
     tells,
 )
 from tests.unit.recommender_operator.experiment_worlds import (
+    PLAN,
     Judge,
     experiment,
     reasons,
@@ -100,7 +101,11 @@ def test_numbers_of_another_time_withdraw_one_that_harms_and_say_nothing_else(
     world.watch(5)
     assert withdrawn_on_the_route(world) == {cold}
     assert arm(world, COLD).withdrawn == "clicks are worse"
+    at = arm(world, COLD).withdrawn_at
+    assert at is not None
     world.watch(120)
+    assert arm(world, COLD).withdrawn_at == at, "the time is that of the withdrawal"
+    assert arm(world, WARM).withdrawn_at is None
     assert (arm(world, WARM).users, arm(world, WARM).withdrawn) == (700, "")
     assert experiment(world).verdict == "Error"
     assert reasons(world).count("ArmWithdrawn") == 1
@@ -163,3 +168,18 @@ def test_numbers_of_a_withdrawn_one_change_nothing(judge: Judge) -> None:
         Finding(verdict="Error", message="", harmed={before.version: "it harms again"}),
     ):
         assert note(turn, name_of(world, 2), found).arms[0] == before
+
+
+def test_one_that_its_users_rolled_back_can_be_compared_again(judge: Judge) -> None:
+    world = champions()
+    world.edit(experiment=PLAN, training={"seed": 5})
+    judge.kind = Kind.ROLL_BACK
+    until(world, lambda: world.stages().get(5) == "RolledBack")
+    world.settle()
+    assert name_of(world, 5) not in world.services
+    judge.kind = Kind.KEEP_RUNNING
+    measuring(world, arms=[{"version": name_of(world, 5)}])
+    assert name_of(world, 5) in world.services
+    seen = users(world)
+    assert seen is not None
+    assert [(each.version, each.first) for each in seen.further] == [(name_of(world, 5), 20)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import itertools
 from typing import Any
 
 import orjson
@@ -80,6 +81,24 @@ def test_the_collector_is_read_into_the_status_once_an_hour() -> None:
     assert status(look(world, answer(world, 2000, 8000))) == first
     world.now += datetime.timedelta(minutes=1)
     assert status(look(world, answer(world, 2000, 8000))).users == 2000
+
+
+def test_a_new_measure_is_read_after_a_minute_and_then_ever_less_often_up_to_an_hour() -> None:
+    world = world_of()
+    # The first read finds nobody; the measure began when it was first seen.
+    decision, start = look(world, answer(world, 0, 0)), world.now
+    read = {status(decision).observed_at}
+    while world.now - start < datetime.timedelta(hours=12):
+        assert decision.requeue_after is not None
+        world.now += decision.requeue_after
+        decision = look(world, answer(world, 0, 0))
+        read.add(status(decision).observed_at)
+    times = sorted(each for each in read if each is not None)
+    gaps = [(later - sooner).total_seconds() for sooner, later in itertools.pairwise(times)]
+    assert gaps[:3] == [60] * 3
+    assert gaps == sorted(gaps)
+    assert gaps[-1] == 3600
+    assert sum(each - start < datetime.timedelta(hours=4) for each in times) < 25
 
 
 @pytest.mark.parametrize(

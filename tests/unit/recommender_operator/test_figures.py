@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,13 +9,12 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from recommender_operator import figures
-from recommender_operator.actions import Decision, DeleteVersion, UpdateVersion
+from recommender_operator.actions import DeleteVersion, UpdateVersion
 from recommender_operator.adapters.kubernetes.port import MODELS, VERSIONS
-from recommender_operator.api.spec import ExperimentMetric, ExperimentSpec, PrimaryMetric
+from recommender_operator.api.spec_experiment import MAX_FURTHER
 from recommender_operator.api.status import (
     DriftStatus,
     FeatureEffect,
-    RecommenderModelStatus,
 )
 from recommender_operator.api.status_labels import LabelDriftStatus, LabelSegment
 from recommender_operator.api.version import (
@@ -30,18 +25,23 @@ from recommender_operator.api.version import (
     StepRecord,
     VersionStage,
 )
-from recommender_operator.api.version_experiment import ExperimentStatus, MetricComparison
 from recommender_operator.metrics import Metrics
-from recommender_operator.observed import Observed, VersionObject
+from recommender_operator.observed import Observed
 from tests.fakes.kube import NOW
 from tests.fakes.objects import add_model
+from tests.unit.recommender_operator.figure_samples import (
+    EXPERIMENTS,
+    NAMES,
+    NUMBERS,
+    decided,
+    shown,
+    version,
+)
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
 from tests.unit.recommender_operator.resources import builder_inputs
 from tests.unit.recommender_operator.started_worlds import in_canary
 from tests.unit.recommender_operator.world import World
 
-NAMES = [f"movies-{number:08x}" for number in range(12)]
-NUMBERS = st.none() | st.floats(-1e6, 1e6)
 METRICS = st.lists(
     st.builds(
         MetricVerdict,
@@ -52,33 +52,6 @@ METRICS = st.lists(
     ),
     max_size=20,
 )  # fmt: skip
-PLAN = ExperimentSpec(
-    primary=(PrimaryMetric(metric=ExperimentMetric.CONVERSION_RATE, smallest_effect=0.1),)
-)
-EXPERIMENTS = st.builds(
-    ExperimentStatus,
-    id=st.just("00c0ffee"),
-    plan=st.just(PLAN),
-    phases=st.just(()),
-    verdict=st.sampled_from(["", "KeepRunning", "Promote"]),
-    users=st.integers(0, 1000),
-    planned_users=st.none() | st.integers(0, 1000),
-    sample_ratio_p=NUMBERS,
-    metrics=st.lists(
-        st.builds(
-            MetricComparison,
-            metric=st.sampled_from(ExperimentMetric),
-            role=st.sampled_from(["Primary", "Guardrail"]),
-            champion=NUMBERS,
-            candidate=NUMBERS,
-            difference=NUMBERS,
-            low=NUMBERS,
-            high=NUMBERS,
-            limit=NUMBERS,
-        ),
-        max_size=10,
-    ).map(tuple),
-)
 STATUSES = st.builds(
     ModelVersionStatus,
     experiment=st.none() | EXPERIMENTS,
@@ -100,27 +73,12 @@ STATUSES = st.builds(
 )  # fmt: skip
 
 
-def version(name: str, status: ModelVersionStatus) -> VersionObject:
-    return dataclasses.replace(builder_inputs.version(name), status=status)
-
-
-def decided(*actions: Any, **status: Any) -> Decision:
-    return Decision(actions=actions, status=RecommenderModelStatus(**status))
-
-
-def shown(
-    versions: Sequence[VersionObject], *actions: Any, **status: Any
-) -> dict[tuple[str, tuple[str, ...]], float]:
-    observed = Observed(model=builder_inputs.model(), versions=tuple(versions))
-    found = figures.of(observed, decided(*actions, **status))
-    return {(figure.family, figure.labels): figure.value for figure in found}
-
-
 def most() -> int:
     """Return the maximum number of series of a model."""
     per_metric = 20 * sum("analysis_" in name for name in figures.FAMILIES)
     per_gate = 20 * sum("gate_" in name for name in figures.FAMILIES)
     per_compared = 10 * sum("experiment_" in name for name in figures.FAMILIES)
+    per_compared += (MAX_FURTHER - 1) * 10 * sum("_arm_" in name for name in figures.FAMILIES)
     of_features = 2 * 20
     return figures.MAX_VERSIONS * (per_metric + per_gate + per_compared + 10) + of_features + 10
 
@@ -237,39 +195,6 @@ def test_during_a_rollout_each_metric_has_value_interval_limit_and_verdict() -> 
     needed = {f"analysis_{part}" for part in ("value", "lower", "limit", "samples", "verdict")}
     for metric, families in by_metric.items():
         assert needed <= families, metric
-
-
-def test_an_experiment_has_its_numbers_once_it_was_judged() -> None:
-    clicks = MetricComparison(
-        metric="ClickThroughRate", role="Primary", champion=0.04, candidate=0.05, difference=0.25,
-        low=0.1, high=None, limit=0.05,
-    )  # fmt: skip
-    experiment = ExperimentStatus(
-        id="00c0ffee", plan=PLAN, verdict="Promote", users=10, planned_users=20, mixed=1,
-        disagreed=2, sample_ratio_p=0.4, metrics=(clicks,),
-    )  # fmt: skip
-    found = shown([version(NAMES[0], ModelVersionStatus(experiment=experiment))])
-    found = {key: value for key, value in found.items() if key[0].startswith("experiment_")}
-    of_metric = (NAMES[0], "ClickThroughRate", "Primary")
-    assert found == {
-        ("experiment_verdict", (NAMES[0], "Promote")): 1,
-        ("experiment_users", (NAMES[0],)): 10,
-        ("experiment_planned_users", (NAMES[0],)): 20,
-        ("experiment_mixed_users", (NAMES[0],)): 1,
-        ("experiment_disagreements", (NAMES[0],)): 2,
-        ("experiment_sample_ratio_p", (NAMES[0],)): 0.4,
-        ("experiment_value", of_metric): 0.05,
-        ("experiment_champion_value", of_metric): 0.04,
-        ("experiment_difference", of_metric): 0.25,
-        ("experiment_lower", of_metric): 0.1,
-        ("experiment_limit", of_metric): 0.05,
-    }
-    begun = experiment.model_copy(update={"verdict": ""})
-    assert not [
-        key
-        for key in shown([version(NAMES[0], ModelVersionStatus(experiment=begun))])
-        if key[0].startswith("experiment_")
-    ]
 
 
 async def test_a_look_sets_the_series_of_its_model_and_its_deletion_removes_them() -> None:

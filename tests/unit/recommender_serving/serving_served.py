@@ -51,7 +51,12 @@ class Served:
             now,
             artifact.item_texts,
             impressions,
-            trials=Trials("movies", self.parts.version, self.parts.metrics.experiments.ignored),
+            trials=Trials(
+                "movies",
+                self.parts.version,
+                self.parts.metrics.experiments.ignored,
+                artifact.vocabulary.features,
+            ),
             forwarder=forwarder,
             explorer=explorer,
             shadows=Shadows(

@@ -11,6 +11,8 @@ import yaml
 
 from recommender_collector.domain.declaration import Declaration
 from recommender_operator.api.spec import RecommenderModelSpec
+from recommender_training.data.training_window import TRAIN_SHARE, VALIDATION_SHARE
+from recommender_training.evaluation.off_policy import MIN_EFFECTIVE_ROWS
 from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests.pages import charts, models
@@ -99,6 +101,20 @@ def test_a_gate_on_explored_places_allows_what_chance_does_to_equal_versions() -
     gates = read("samples", "closed-loop.yaml")["spec"]["evaluation"]["gates"]
     (least,) = (gate["min"] for gate in gates if gate["metric"] == loop_figures.GAIN)
     assert least <= -0.04, "half of the interval of 600 places"
+
+
+def test_the_users_of_the_first_model_leave_enough_explored_places_for_an_estimate() -> None:
+    exploration = applied()["serving"]["exploration"]
+    answers = sum(
+        each["seconds"] * each["rate"] for each in (loop.RANDOM_LISTS, loop.FIRST_ANSWERS)
+    )
+    places = answers * (1 - TRAIN_SHARE - VALIDATION_SHARE) * exploration["share"]
+    # An item of the pool was drawn where a version would have chosen it, by chance.
+    chosen, chance = places / exploration["pool"], places**0.5 / exploration["pool"]
+    assert chosen - 4 * chance >= MIN_EFFECTIVE_ROWS
+    page = (install.ROOT / "docs" / "closed-loop.md").read_text(encoding="utf-8")
+    for course in (loop.RANDOM_LISTS, loop.FIRST_ANSWERS):
+        assert f"--seconds {course['seconds']} --rate {course['rate']}" in page
 
 
 def test_each_run_has_a_model_of_its_own() -> None:

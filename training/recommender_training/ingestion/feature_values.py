@@ -25,11 +25,15 @@ _TRUE = ("true", "t", "yes", "y", "1", "1.0")
 _FALSE = ("false", "f", "no", "n", "0", "0.0")
 
 
-def read(frame: pl.DataFrame, features: Iterable[Feature]) -> pl.DataFrame:
+def read(
+    frame: pl.DataFrame, features: Iterable[Feature], *, of_requests: bool = True
+) -> pl.DataFrame:
     """Add the value of each feature (see `columns`), and a reason to rows with a bad one.
 
-    Reasons name the feature: `BadFeature:price`, `TextTooLong:brand`. The text columns have no
-    whitespace at their ends, and null for an empty text.
+    Reasons name the feature: `BadFeature:price`, `TextTooLong:brand`, `TooManyCategories:tags`.
+    The text columns have no whitespace at their ends, and null for an empty text. Features of
+    users and context (`of_requests`) have at most `maxPerRow` categories, as a request has room
+    for so many; items have any number.
     """
     for feature in features:
         raw = pl.col(f"raw_{field_of(feature)}")
@@ -39,6 +43,10 @@ def read(frame: pl.DataFrame, features: Iterable[Feature]) -> pl.DataFrame:
         if feature.kind in _LIMITS:
             too_long = _LIMITS[feature.kind](pl.col(_value_of(feature)))
             frame = flag(frame, too_long.fill_null(value=False), f"TextTooLong:{feature.name}")
+        if of_requests and feature.kind is Kind.MULTI_CATEGORICAL:
+            spaces = pl.col(_value_of(feature)).str.count_matches(" ", literal=True)
+            too_many = (spaces >= feature.most).fill_null(value=False)
+            frame = flag(frame, too_many, f"TooManyCategories:{feature.name}")
         if feature.kind is not Kind.MULTI_CATEGORICAL:  # of which a text may have no category
             is_bad = text.is_not_null() & pl.col(_value_of(feature)).is_null()
             frame = flag(frame, is_bad, f"BadFeature:{feature.name}")

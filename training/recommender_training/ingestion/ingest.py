@@ -64,7 +64,7 @@ def record(
     source: Path,
     lake_path: Path,
     *,
-    kind: Format = Format.MOVIELENS_100K,
+    kind: Format,
     mapping: Mapping | None = None,
     max_quarantined_share: float = 0.01,
     by: By = By.SNAPSHOT,
@@ -81,10 +81,7 @@ def record(
     with lake.locked(lake_path):
         snapshots.read(lake_path)  # a damaged record must fail before the ingestion
         started = clock.seconds() if now is None else now
-        if mapping is None:
-            read = _movielens(source, lake_path, max_quarantined_share, started)
-        else:
-            read = mapped.ingest(source, lake_path, kind, mapping, max_quarantined_share, started)
+        read = _read(source, lake_path, kind, mapping, max_quarantined_share, started)
         if not read.data_version:
             raise _nothing_usable()
         snapshot = Snapshot(
@@ -101,11 +98,26 @@ def record(
     return Recorded(read, snapshot, kept)
 
 
+def _read(
+    source: Path,
+    lake_path: Path,
+    kind: Format,
+    mapping: Mapping | None,
+    max_quarantined_share: float,
+    now: int,
+) -> mapped.Ingested:
+    if kind is Format.MOVIELENS_100K:
+        return _movielens(source, lake_path, max_quarantined_share, now)
+    if mapping is None:
+        raise InputError("InvalidMapping", f"the format {kind} needs a mapping: give one")
+    return mapped.ingest(source, lake_path, kind, mapping, max_quarantined_share, now)
+
+
 def check(
     source: Path,
     lake_path: Path,
     *,
-    kind: Format = Format.MOVIELENS_100K,
+    kind: Format,
     mapping: Mapping | None = None,
     window_days: int | None = None,
     min_rows: int = 1,

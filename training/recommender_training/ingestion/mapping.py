@@ -24,7 +24,7 @@ _READER = "2"
 #: Settings of features that say how models use the values, not what the values are.
 _OF_MODELS = {
     "max_categories", "hash_buckets", "edges", "bands", "transform", "fairness", "cold_start",
-    "served_as",
+    "served_as", "calendar", "time_zone", "segments",
 }  # fmt: skip
 
 Column = Annotated[str, Field(min_length=1, max_length=64)]
@@ -248,6 +248,9 @@ class Mapping(Section):
         table = self.tables()[name].model_dump(
             mode="json", exclude={"files": True, "features": {"__all__": _OF_MODELS}}
         )
+        for feature in table["features"]:
+            if feature["max_per_row"] is None:
+                del feature["max_per_row"]  # as before features had it
         if name == "items" and self.items is not None and not self.items.has_history:
             del table["valid_from"], table["valid_from_unit"]  # as before items had them
         layout = (self.csv or CsvLayout()).model_dump() if kind is Format.CSV else None

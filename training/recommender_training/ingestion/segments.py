@@ -1,4 +1,6 @@
-"""The default segment of users: the band or category of the first feature with `fairness`.
+"""The default segment of users: the band or category of the first feature with `segments`.
+
+Where none is declared, of the first one with `fairness`.
 
 The segment names a folder of the interactions, so it must have few values.
 """
@@ -10,6 +12,7 @@ import polars as pl
 from recommender_training.config.declaration import Declaration, Feature, Kind
 from recommender_training.data import bands
 from recommender_training.data.bands import UNKNOWN
+from recommender_training.data.local_calendar import LocalCalendar
 
 #: Most categories of a default segment; with more, all users are in one.
 MAX_VALUES = 20
@@ -21,7 +24,8 @@ def fill(users: pl.DataFrame, present: pl.DataFrame, declaration: Declaration) -
     `users` are the rows to write and `present` those of the lake, both with the columns of the
     table of users; together they decide whether a feature has few categories.
     """
-    feature = next((each for each in declaration.users if each.fairness), None)
+    ordered = sorted(declaration.users, key=lambda each: not each.segments)
+    feature = next((each for each in ordered if each.segments or each.fairness), None)
     default = pl.lit(UNKNOWN)
     if feature is not None:
         default = _of(feature, pl.concat([users[feature.name], present[feature.name]]))
@@ -30,8 +34,12 @@ def fill(users: pl.DataFrame, present: pl.DataFrame, declaration: Declaration) -
 
 def _of(feature: Feature, values: pl.Series) -> pl.Expr:
     column = pl.col(feature.name)
-    if feature.kind is Kind.TIMESTAMP:  # its bands change with time
+    if feature.ages:  # its bands change with time
         return pl.lit(UNKNOWN)
+    calendar = LocalCalendar.of(feature)
+    if calendar is not None:
+        values = calendar.named(values)
+        column = column.map_batches(calendar.named, return_dtype=pl.String)
     if feature.kind is Kind.NUMERIC:
         if not feature.edges:
             return pl.lit(UNKNOWN)

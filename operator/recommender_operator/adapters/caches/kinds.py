@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import heapq
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
@@ -11,6 +12,7 @@ from typing import Protocol
 from recommender_operator.adapters.caches.informer import Informer, Observer, Rhythm
 from recommender_operator.adapters.caches.slim import slim, wanted_of_model
 from recommender_operator.adapters.caches.store import Place, Store, label_of, name_of
+from recommender_operator.adapters.caches.urgency import urgency_of
 from recommender_operator.adapters.caches.watching import Scope, Source
 from recommender_operator.adapters.kubernetes.port import (
     AUTOSCALERS,
@@ -121,11 +123,9 @@ class Caches:
         self._informers = {}
 
     def models(self) -> list[Place]:
-        """Return namespace and name of the models in the caches."""
-        places: set[Place] = set()
-        for informer in self._informers.get(MODELS, {}).values():
-            places |= informer.store.models()
-        return sorted(places)
+        """Return namespace and name of the models in the caches, the most urgent first."""
+        stores = [informer.store for informer in self._informers.get(MODELS, {}).values()]
+        return [place for _, place in heapq.merge(*(store.by_urgency() for store in stores))]
 
     def ended(self) -> bool:
         """Return whether a watch has ended unexpectedly."""
@@ -153,6 +153,7 @@ class Caches:
             slim=functools.partial(slim, resource),
             meaning=wanted_of_model if is_model else None,
             model_of=name_of if is_model else label_of,
+            urgency=urgency_of if is_model else lambda _: 0,
         )
         observer = Observer(
             changed=self._wake,

@@ -36,6 +36,7 @@ class Entry:
     model: str
     deleting: bool
     meaning: int
+    urgency: int
     packed: bytes
 
 
@@ -69,13 +70,16 @@ class Store:
         slim: Callable[[Object], Object] = lambda thing: thing,
         meaning: Callable[[Object], Object] | None = None,
         model_of: Callable[[Object], str] = label_of,
+        urgency: Callable[[Object], int] = lambda _: 0,
     ) -> None:
         """`slim` removes unused fields. A change of `meaning` triggers a look; if it is None,
-        every change does. `model_of` returns the model of an object.
+        every change does. `model_of` returns the model of an object. A new leader looks first at
+        the models whose objects have the lowest `urgency`.
         """
         self._slim = slim
         self._meaning = meaning
         self.model_of = model_of
+        self._urgency = urgency
         self._entries: dict[Place, Entry] = {}
         self._by_model: dict[Place, dict[Place, None]] = {}
         self._hidden: dict[str, int] = {}
@@ -100,6 +104,11 @@ class Store:
     def models(self) -> frozenset[Place]:
         """Return the namespace and the model of all objects."""
         return frozenset(self._by_model)
+
+    def by_urgency(self) -> list[tuple[int, Place]]:
+        """Return the urgency, and the namespace and the model, of all objects, in order."""
+        entries = self._entries.items()
+        return sorted((e.urgency, (place[0], e.model)) for place, e in entries if e.model)
 
     def select(self, namespace: str | None, wanted: Mapping[str, str]) -> list[Object]:
         """Return copies of the objects with all labels, by namespace and name."""
@@ -128,6 +137,7 @@ class Store:
             model=self.model_of(thing),
             deleting=bool(thing["metadata"].get("deletionTimestamp")),
             meaning=version if self._meaning is None else hash(text_of(self._meaning(kept))),
+            urgency=self._urgency(kept),
             packed=zlib.compress(text_of(kept), FASTEST),
         )
 

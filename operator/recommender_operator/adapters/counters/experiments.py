@@ -20,7 +20,7 @@ TIMEOUT = aiohttp.ClientTimeout(total=5, connect=2)
 #: Time for which an answer is used again, also an error, in seconds: looks are more frequent than
 #: anything changes, and a slow collector must not delay each of them.
 FRESH = 20.0
-#: The same for what changes slowly: outcomes, and the measure of a holdout.
+#: The same for what changes slowly: outcomes.
 SETTLED = 300.0
 #: Maximum number of answers that are kept.
 KEPT = 1000
@@ -112,8 +112,8 @@ class CollectorReader:
         return await self._read(model, f"outcomes/{model.name}/{version}", SETTLED)
 
     async def measure(self, model: ModelObject, measure: str) -> CollectorReading:
-        """Return the collector's answer, or one that is at most SETTLED seconds old."""
-        return await self._read(model, f"experiments/{model.name}/{measure}", SETTLED)
+        """Return the collector's answer, or one that is at most FRESH seconds old."""
+        return await self._read(model, f"experiments/{model.name}/{measure}", FRESH)
 
     async def _read(self, model: ModelObject, path: str, fresh: float) -> CollectorReading:
         if model.namespace != self._namespace:

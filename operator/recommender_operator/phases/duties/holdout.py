@@ -1,6 +1,7 @@
 """What the recommender gains over its fallbacks, in the status of the model.
 
-It is read and written once an hour: it changes slowly, and each write costs the API server.
+It is read and written once an hour: it changes slowly, and each write costs the API server. A new
+measure is read more often, so that whoever sets a holdout soon sees that it works.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from recommender_operator.phases.turn import Turn
 from recommender_operator.resources import holdout
 
 EVERY = datetime.timedelta(hours=1)
+#: The least time between two reads, and the part of the age of a measure that is one: two dozen
+#: reads in the first four hours, and then one an hour.
+SOONEST, PART = datetime.timedelta(minutes=1), 4
 #: The same if the collector did not say anything of use.
 AGAIN = datetime.timedelta(minutes=5)
 MAX_MESSAGE = 1024
@@ -32,8 +36,13 @@ def after(before: HoldoutStatus | None, id_: str, now: datetime.datetime) -> dat
     """Return the time until a measure is to be read; zero if it is now."""
     if before is None or before.id != id_ or before.observed_at is None:
         return _NOW
-    passed = now - before.observed_at
-    return EVERY - passed if _NOW <= passed < EVERY else _NOW  # not so after a jump of the clock
+    passed, every = now - before.observed_at, _between(before.observed_at - before.since)
+    return every - passed if _NOW <= passed < every else _NOW  # not so after a jump of the clock
+
+
+def _between(age: datetime.timedelta) -> datetime.timedelta:
+    """Return the time between two reads of a measure of this age."""
+    return min(EVERY, max(SOONEST, age / PART))
 
 
 def step(turn: Turn) -> None:
@@ -48,8 +57,9 @@ def step(turn: Turn) -> None:
     if wait := after(before, id_, turn.now):
         turn.requeue(wait)
         return
-    turn.requeue(AGAIN)
-    turn.set_status(holdout=_read(turn, before))
+    found = _read(turn, before)
+    turn.requeue(min(AGAIN, after(found, id_, turn.now) or AGAIN))
+    turn.set_status(holdout=found)
 
 
 def _read(turn: Turn, before: HoldoutStatus) -> HoldoutStatus:

@@ -14,6 +14,7 @@ from recommender_operator.api.status import RetrainStatus
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases import causes
 from recommender_operator.phases.turn import Turn
+from recommender_operator.resources import names
 
 _NOW = datetime.timedelta(seconds=1)
 
@@ -59,6 +60,7 @@ def start(turn: Turn, cause: str, reason: str, recalibration: Recalibration | No
         requested_at=turn.now,
         sequence=turn.next_number(),
         spec_hash=turn.base_hash,
+        version=names.desired_version(turn.model.name, turn.spec, token),
         recalibration=recalibration,
     )
     turn.set_status(retrain=retrain)

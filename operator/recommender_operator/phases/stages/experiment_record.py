@@ -69,7 +69,7 @@ def note(turn: Turn, name: str, found: Finding) -> ExperimentStatus:
             "seasonality": (
                 weekdays(found.days) if found.final else seasonality(before.plan.min_days)
             ),
-            **_numbers(before, found),
+            **_numbers(before, found, turn.now),
         }
     )
     gone = [arm for arm in after.arms if arm.version in withdrawn(after) - withdrawn(before)]
@@ -105,13 +105,15 @@ def _tell(turn: Turn, name: str, record: ExperimentStatus) -> None:
             turn.warn(Reason.EXPERIMENT_ERROR, message, version=name)
 
 
-def _numbers(before: ExperimentStatus, found: Finding) -> dict[str, object]:
+def _numbers(
+    before: ExperimentStatus, found: Finding, now: datetime.datetime
+) -> dict[str, object]:
     """Return the numbers of a decision; those before stay if there is none."""
     plan, seen = before.plan, found.decision
     if seen is None:
         return {
             "arms": tuple(
-                _harmed(plan, arm, found.harmed.get(arm.version, "")) for arm in before.arms
+                _harmed(plan, arm, found.harmed.get(arm.version, ""), now) for arm in before.arms
             )
         }
     own = {arm.version: arm for arm in seen.further}
@@ -124,7 +126,7 @@ def _numbers(before: ExperimentStatus, found: Finding) -> dict[str, object]:
         ),
         "sample_ratio_p": _finite(seen.sample_ratio_p),
         "metrics": _metrics(plan, seen.comparisons, seen.guardrails),
-        "arms": tuple(_arm(plan, arm, own.get(arm.version)) for arm in before.arms),
+        "arms": tuple(_arm(plan, arm, own.get(arm.version), now) for arm in before.arms),
         "novelty": tuple(map(_lasting, seen.novelty)),
         **_by_segment(plan, seen.by_segment),
     }
@@ -139,11 +141,13 @@ def _metrics(
     )
 
 
-def _arm(plan: ExperimentSpec, record: ArmStatus, seen: Arm | None) -> ArmStatus:
+def _arm(
+    plan: ExperimentSpec, record: ArmStatus, seen: Arm | None, now: datetime.datetime
+) -> ArmStatus:
     """Return the record of a further version; that of a withdrawn one stays as it was."""
     if seen is None or record.withdrawn:
         return record
-    return _harmed(plan, record, seen.harmed).model_copy(
+    return _harmed(plan, record, seen.harmed, now).model_copy(
         update={
             "result": _result(seen),
             "users": seen.users,
@@ -153,11 +157,13 @@ def _arm(plan: ExperimentSpec, record: ArmStatus, seen: Arm | None) -> ArmStatus
     )
 
 
-def _harmed(plan: ExperimentSpec, record: ArmStatus, why: str) -> ArmStatus:
+def _harmed(
+    plan: ExperimentSpec, record: ArmStatus, why: str, now: datetime.datetime
+) -> ArmStatus:
     """Withdraw a further version if it harms."""
     if not why or record.withdrawn or plan.mode is not ExperimentMode.DECIDE:
         return record
-    return record.model_copy(update={"withdrawn": why[: further_versions.MAX_REASON]})
+    return further_versions.withdrawn(record, why, now)
 
 
 def _result(seen: Arm) -> str:

@@ -27,8 +27,7 @@ def begin(turn: Turn, candidate: VersionObject, plan: ExperimentSpec) -> tuple[A
     found = []
     for arm in plan.arms:
         if (why := _obstacle(turn, arm.version, candidate)) is not None:
-            warn(turn, candidate.name, arm.version, why)
-            found.append(ArmStatus(version=arm.version, withdrawn=why))
+            found.append(_left_out(turn, candidate.name, ArmStatus(version=arm.version), why))
         else:
             found.append(ArmStatus(version=arm.version, unready_since=turn.time))
     return tuple(found)
@@ -89,7 +88,12 @@ def _followed(turn: Turn, candidate: str, arm: ArmStatus, *, frozen: bool) -> Ar
 
 def _left_out(turn: Turn, candidate: str, arm: ArmStatus, why: str) -> ArmStatus:
     warn(turn, candidate, arm.version, why)
-    return arm.model_copy(update={"unready_since": None, "withdrawn": why[:MAX_REASON]})
+    return withdrawn(arm, why, turn.now).model_copy(update={"unready_since": None})
+
+
+def withdrawn(arm: ArmStatus, why: str, at: datetime.datetime) -> ArmStatus:
+    """Return the record of a version that takes no part any more; `at` is the wall clock's."""
+    return arm.model_copy(update={"withdrawn": why[:MAX_REASON], "withdrawn_at": at})
 
 
 def delay(turn: Turn, version: VersionObject) -> bool:

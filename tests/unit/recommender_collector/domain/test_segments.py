@@ -188,6 +188,24 @@ def test_sums_with_a_part_of_a_segment_are_damaged() -> None:
         Outcomes.decode(text.rsplit(" ", 1)[0])
 
 
+def test_features_for_segments_come_before_those_for_fairness() -> None:
+    features = [
+        {"name": "device", "kind": "Categorical", "fairness": True},
+        {"name": "city", "kind": "Categorical", "segments": True, "servedAs": "home"},
+        {"name": "hour", "kind": "Numeric", "segments": True},
+        {"name": "app", "kind": "Boolean", "fairness": True},
+        {"name": "page", "kind": "Categorical", "segments": True},
+        {"name": "shop", "kind": "Categorical"},
+        {"name": "member", "kind": "Boolean", "segments": True, "fairness": True},
+    ]
+    interactions = MAPPING["interactions"] | {"features": features}
+    assert model({**MAPPING, "interactions": interactions}).segments == (
+        "page",
+        "member",
+        "device",
+    )
+
+
 def test_the_features_are_those_of_the_context_with_fairness_and_named_values() -> None:
     features = [
         {"name": "device", "kind": "Categorical", "fairness": True},

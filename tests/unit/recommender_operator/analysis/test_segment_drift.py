@@ -22,7 +22,7 @@ from recommender_operator.analysis.segment_drift import (
 )
 from recommender_operator.api.spec import DriftSpec
 from tests.unit.recommender_operator.analysis.label_worlds import VERSION, Shop, body
-from tests.unit.recommender_operator.analysis.segment_worlds import Devices
+from tests.unit.recommender_operator.analysis.segment_worlds import Crossed, Devices
 
 SPEC = DriftSpec()
 PHONE, TABLET, FEW = Shop(users=4500), Shop(users=400), Shop(users=75)
@@ -88,6 +88,30 @@ def test_users_who_do_the_same_each_day_make_hardly_any_false_alarm_in_many_segm
         seen = judge(spec, read_days(found, VERSION), read_segments(found))
         failed += any(each.failed for each in seen)
     assert failed <= 8  # 3 are expected; 26 without a correction, more with shorter intervals
+
+
+#: Each user is in three of these segments.
+ALL = {
+    "device": [f"d{n}" for n in range(4)],
+    "age": ["<18", *(f"{low}-{low + 9}" for low in range(18, 88, 10)), "88+"],
+    "gender": ["F", "M"],
+}
+
+
+def test_bands_and_features_of_users_who_do_the_same_each_day_make_hardly_any_false_alarm() -> (
+    None
+):
+    """Thirty tests of a window; the same users are in a segment of each feature."""
+    shops = Crossed(ALL, Shop(users=10))
+    spec = SPEC.model_copy(update={"alpha": 0.2, "effect_floor": 0.0})
+    failed = 0
+    for seed in range(30):
+        rng = np.random.default_rng(1000 + seed)
+        found = body([day for _ in range(2) for day in shops.daily(rng)])
+        seen = judge(spec, read_days(found, VERSION), read_segments(found))
+        assert len(seen) == sum(map(len, ALL.values()))
+        failed += any(each.failed for each in seen)
+    assert failed <= 8  # at most 3 are expected
 
 
 def test_a_segment_with_too_few_users_is_not_tested() -> None:

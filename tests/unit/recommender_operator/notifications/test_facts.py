@@ -18,7 +18,7 @@ from recommender_operator.api.spec_experiment import (
     PrimaryMetric,
 )
 from recommender_operator.api.version import VersionStage
-from recommender_operator.api.version_experiment import ExperimentStatus
+from recommender_operator.api.version_experiment import ArmStatus, ExperimentStatus
 from recommender_operator.notifications import facts
 from recommender_operator.notifications.facts import GRACE, RECENT, Fact, FactKind
 from recommender_operator.observed import VersionObject
@@ -252,3 +252,42 @@ def test_facts_do_not_depend_on_when_they_are_found(
     first: set[Fact] = set(facts.of_model(model(), versions, NOW))
     assert set(later) <= first
     assert len({fact.id for fact in first}) == len(first)
+
+
+def left_out(at: datetime.datetime | None, why: str = "its users click less") -> VersionObject:
+    arms = (
+        ArmStatus(version="movies-0badbad0", withdrawn=why, withdrawn_at=at),
+        ArmStatus(version="movies-600d600d"),
+    )
+    return rolling_out(tried("KeepRunning").model_copy(update={"arms": arms}))
+
+
+def test_a_further_version_that_is_withdrawn_is_sent_with_the_reason() -> None:
+    (found,) = facts.of_model(model(), [left_out(AT)], NOW)
+    assert (found.kind, found.version, found.reason, found.at, found.lasting) == (
+        FactKind.ARM_WITHDRAWN,
+        VERSION,
+        Reason.ARM_WITHDRAWN,
+        AT,
+        False,
+    )
+    assert "movies-0badbad0" in found.message
+    assert "its users click less" in found.message
+    (again,) = facts.of_model(model(), [left_out(AT + SECOND)], NOW)
+    assert again.id == found.id, "one message for each version and experiment"
+
+
+@pytest.mark.parametrize("at", [None, NOW - RECENT])
+def test_a_withdrawal_long_ago_or_of_an_earlier_release_is_no_news(
+    at: datetime.datetime | None,
+) -> None:
+    assert facts.of_model(model(), [left_out(at)], NOW) == ()
+
+
+def test_a_withdrawal_before_the_first_numbers_is_sent() -> None:
+    seen = left_out(AT)
+    experiment = seen.status.experiment
+    assert experiment is not None
+    begun = experiment.model_copy(update={"judged_at": None, "verdict": ""})
+    (found,) = facts.of_model(model(), [rolling_out(begun)], NOW)
+    assert found.kind is FactKind.ARM_WITHDRAWN

@@ -142,11 +142,12 @@ def test_users_spread_evenly_and_the_salt_mixes_them_anew() -> None:
 def test_users_are_divided_by_what_their_request_says() -> None:
     found = parse(HEADER + ";segments=device,age,is_member", "movies")
     said = {"device": "a phone that no version knows", "is_member": "true", "age": 41.0}
-    told = dict(found.segments_of(request(features=said)))
+    told = dict(found.segments_of(request(features=said), {}, {}))
     assert told == {"device": said["device"], "age": UNKNOWN, "is_member": "true"}
     for odd in ("", "x" * 65, "a\n"):
-        assert dict(found.segments_of(request(features={"device": odd})))["device"] == UNKNOWN
-    assert not parse(HEADER, "movies").segments_of(request(features=said))
+        told = dict(found.segments_of(request(features={"device": odd}), {}, {}))
+        assert told["device"] == UNKNOWN
+    assert not parse(HEADER, "movies").segments_of(request(features=said), {}, {})
 
 
 def test_a_request_is_assigned_by_its_user_else_by_its_session() -> None:

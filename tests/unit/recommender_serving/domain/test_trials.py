@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_serving.domain.bands import header_of
+from recommender_serving.domain.features import Feature, Features, Kind, Place
 from recommender_serving.domain.trials import Trial, Trials
 from recommender_serving.domain.types import NOBODY
 from tests.unit.recommender_serving.serving_samples import request
@@ -22,9 +24,9 @@ from tests.unit.recommender_serving.serving_versions import (
 class Reader:
     """Headers as a version reads them, and how many it ignored."""
 
-    def __init__(self, version: str = RECEIVER) -> None:
+    def __init__(self, version: str = RECEIVER, features: Features | None = None) -> None:
         self.ignored = 0
-        self._trials = Trials("movies", version, self._count)
+        self._trials = Trials("movies", version, self._count, features)
 
     def _count(self) -> None:
         self.ignored += 1
@@ -152,3 +154,62 @@ def test_whatever_the_places_are_they_are_places(text: str) -> None:
 def test_a_client_cannot_give_places() -> None:
     assert Reader().seen(x_recommender_places="3").places == ()
     assert set(HEADERS) == {"x-recommender-experiment"}
+
+
+DIVIDED = f"{EXPERIMENT};segments=age,device"
+
+
+def of_age(*edges: float) -> Features:
+    """The features of a version with these bands."""
+    return {
+        "age": Feature("age", Place.USER, Kind.NUMERIC, edges=edges),
+        "device": Feature("device", Place.CONTEXT, Kind.CATEGORICAL, {"phone": 0}),
+    }
+
+
+def segments(trial: Trial | None, **features: str | float) -> dict[str, str]:
+    assert trial is not None
+    assert trial.experiment.segments
+    found = trial.assignment(request(user_id=THEIRS[0], features=features))
+    assert found is not None
+    return dict(found.segments)
+
+
+def test_a_number_divides_the_users_by_the_bands_of_the_receiver_whichever_version_answers() -> (
+    None
+):
+    receiver = Reader(RECEIVER, of_age(18.0, 25.0))(x_recommender_experiment=DIVIDED)
+    assert segments(receiver, age=20.0, device="tv") == {"age": "18-24", "device": "tv"}
+    assert receiver is not None
+    candidate = Reader(CANDIDATE, of_age(21.0))
+    found = candidate(
+        x_recommender_experiment=DIVIDED,
+        x_recommender_forwarded=RECEIVER,
+        x_recommender_bands=header_of(receiver.bands),
+    )
+    assert segments(found, age=20.0) == {"age": "18-24", "device": "unknown"}
+    assert candidate.ignored == 0
+
+
+@pytest.mark.parametrize("header", [None, "", "age=25,18"])
+def test_without_the_bands_of_the_receiver_a_number_is_unknown(header: str | None) -> None:
+    of = Reader(CANDIDATE, of_age(18.0))
+    given_ = {} if header is None else {"x_recommender_bands": header}
+    found = of(x_recommender_experiment=DIVIDED, x_recommender_forwarded=RECEIVER, **given_)
+    assert segments(found, age=20.0) == {"age": "unknown", "device": "unknown"}
+    assert of.ignored == bool(header)
+
+
+def test_a_client_cannot_set_bands() -> None:
+    found = Reader(RECEIVER, of_age(18.0))(
+        x_recommender_experiment=DIVIDED, x_recommender_bands="age=50"
+    )
+    assert segments(found, age=20.0)["age"] == "18+"
+
+
+def test_the_next_phase_may_have_other_features() -> None:
+    of = Reader(RECEIVER, of_age(18.0))
+    assert segments(of(x_recommender_experiment=f"{EXPERIMENT};segments=device"), age=3.0) == {
+        "device": "unknown"
+    }
+    assert segments(of(x_recommender_experiment=DIVIDED), age=3.0)["age"] == "<18"

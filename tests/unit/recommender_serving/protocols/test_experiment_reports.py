@@ -18,6 +18,7 @@ from tests.unit.recommender_serving.serving_versions import (
     HEADERS,
     INFER,
     OURS,
+    PREDICT,
     RECEIVER,
     THEIRS,
     Desk,
@@ -87,6 +88,18 @@ async def test_whichever_version_answers_reports_the_segments_of_its_user(tmp_pa
             await version.desk.reported()
             (event,) = version.desk.events
             assert event["data"]["segments"] == {"device": "unknown"}
+
+
+async def test_a_number_is_reported_by_the_band_of_the_receiver(tmp_path: Path) -> None:
+    headers = {"x-recommender-experiment": f"{EXPERIMENT};segments=age"}
+    users = (OURS[0], THEIRS[0])
+    body = {"instances": [{"user_id": user, "user": {"age": 20}} for user in users]}
+    async with pair(tmp_path) as both:
+        await both.receiver.served.http.post(PREDICT, json=body, headers=headers)
+        for version in (both.receiver, both.candidate):
+            await version.desk.reported()
+            (event,) = version.desk.events
+            assert event["data"]["segments"] == {"age": "18-49"}
 
 
 async def test_over_grpc_both_versions_give_the_same_identity(tmp_path: Path) -> None:

@@ -38,20 +38,37 @@ def sessions(random: Random, users: int = 300) -> Sessions:
     )
 
 
-def found(now: Sessions, before: Sessions) -> list[Finding]:
-    """What warns, of two windows of sessions."""
+def found(now: Sessions, before: Sessions, *declared: list[dict[str, str]]) -> list[Finding]:
+    """What warns, of two windows of sessions, with the features of users that each declares."""
+    users = declared or ([], [])
     entry = [
         {
+            "declaration": {"users": features},
             "active": {"users": 0},  # no rows, so no share of positives
             "shares": {},
             "sessions": profile.histograms(each),
         }
-        for each in (now, before)
+        for each, features in zip((now, before), users, strict=True)
     ]
     findings = Findings(Levels())
     tests = list(shift.session_tests(Checks(), entry[0], now, entry[1]))
     shift.conclude(findings, Checks(), tests)
     return [each for each in findings.all if each.level != "pass"]
+
+
+def test_a_feature_that_is_no_longer_declared_or_read_otherwise_is_not_compared() -> None:
+    random = np.random.default_rng(3)
+    before, now = sessions(random), sessions(random)
+    before = dataclasses.replace(before, columns={**before.columns, "plan": before.columns["age"]})
+    shifted: list[reference.Value] = [hour % 24 for hour in range(len(now))]
+    now = dataclasses.replace(
+        now,
+        columns={**now.columns, "age": shifted},
+        categories={**now.categories, "age": [f"{hour:02}" for hour in range(24)]},
+    )
+    was = [{"name": "age", "kind": "Timestamp"}, {"name": "plan", "kind": "Numeric"}]
+    is_ = [{"name": "age", "kind": "Timestamp", "calendar": "HourOfDay"}]
+    assert found(now, before, is_, was) == []
 
 
 def test_two_windows_of_one_population_seldom_differ() -> None:

@@ -313,3 +313,21 @@ async def test_an_object_without_the_label_is_not_cached_without_a_watch() -> No
         assert len(world.of(HTTP_ROUTES).store) == 0
         assert await world.kube.create(HTTP_ROUTES, child("marked")) is not None
         assert len(world.of(HTTP_ROUTES).store) == 1
+
+
+async def test_the_models_that_somebody_waits_for_come_first() -> None:
+    world = World()
+    rests = {"observedGeneration": 1}
+    for name, found in (
+        ("a-rests", rests),
+        ("b-moves", {**rests, "candidate": "b-moves-v2"}),
+        ("c-changed", {"observedGeneration": 0}),
+        ("d-rests", rests),
+    ):
+        world.server.put(
+            MODELS,
+            {"metadata": {"name": name, "namespace": "team", "generation": 1}, "status": found},
+        )
+    async with world.running():
+        order = [name for _, name in world.caches.models()]
+    assert order == ["c-changed", "b-moves", "a-rests", "d-rests"]

@@ -17,6 +17,7 @@ from recommender_operator.adapters.counters.experiments import (
     parse,
 )
 from recommender_operator.observed import CollectorReading
+from recommender_operator.phases.duties.holdout import SOONEST
 from tests.unit.recommender_operator.adapters.podserver import (
     Handler,
     answering,
@@ -90,14 +91,27 @@ async def test_outcomes_are_read_from_the_path_of_model_and_version_once_in_a_wh
         assert await reader.outcomes(model(), "movies-0a1b2c3d") == first
         now = SETTLED
         await reader.outcomes(model(), "movies-0a1b2c3d")
-        await reader.measure(model(), ID)
-        now += SETTLED - 1
-        await reader.measure(model(), ID)
     assert first.body == {"version": "movies-0a1b2c3d", "days": []}
-    assert seen == [
-        *["GET /v1/outcomes/movies/movies-0a1b2c3d"] * 2,
-        f"GET /v1/experiments/movies/{ID}",
-    ]
+    assert seen == ["GET /v1/outcomes/movies/movies-0a1b2c3d"] * 2
+
+
+async def test_a_measure_that_is_read_again_a_minute_later_is_a_new_answer() -> None:
+    seen: list[str] = []
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        seen.append(f"{request.method} {request.path}")
+        return web.json_response({"experiment": ID, "number": len(seen)})
+
+    now = 0.0
+    async with serving(handler) as port, aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{port}"
+        reader = CollectorReader(session, url, model().namespace, lambda: now)
+        first = await reader.measure(model(), ID)
+        now = FRESH - 1
+        assert await reader.measure(model(), ID) == first
+        now = SOONEST.total_seconds()
+        assert (await reader.measure(model(), ID)).body["number"] == 2
+    assert seen == [f"GET /v1/experiments/movies/{ID}"] * 2
 
 
 @pytest.mark.parametrize("status", [302, 400, 404, 500, 503])

@@ -47,16 +47,23 @@ async def test_the_measure_of_a_holdout_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "id_", "asked"), [(59, None, False), (60, None, True), (1, "00000000", True)]
+    ("days", "minutes", "id_", "asked"),
+    [
+        (1, 59, None, False),
+        (1, 60, None, True),
+        (1, 1, "00000000", True),
+        (0, 1, None, True),  # a new one
+    ],
 )
-async def test_a_measure_is_read_when_its_numbers_are_an_hour_old(
-    minutes: int, id_: str | None, asked: bool
+async def test_a_measure_is_read_when_its_numbers_are_an_hour_old_or_it_is_new(
+    days: int, minutes: int, id_: str | None, asked: bool
 ) -> None:
     users, held = Users(), model(serving=HELD)
     own = id_ or holdout.measure(held)
     assert own is not None
     now = datetime.datetime(2026, 11, 28, tzinfo=datetime.UTC)
-    seen = HoldoutStatus(id=own, since=now, observed_at=now - datetime.timedelta(minutes=minutes))
+    read = now - datetime.timedelta(minutes=minutes)
+    seen = HoldoutStatus(id=own, since=read - datetime.timedelta(days=days), observed_at=read)
     held = dataclasses.replace(held, status=held.status.model_copy(update={"holdout": seen}))
     found = await told.of(users, held, (), now)
     assert bool(users.asked) is (found[2] is not None) is asked

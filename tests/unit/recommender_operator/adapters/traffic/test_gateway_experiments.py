@@ -11,12 +11,13 @@ from recommender_operator.resources import labels
 from tests.fakes.kube import FakeKube
 from tests.unit.recommender_operator.experiment_worlds import PLAN
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
+from tests.unit.recommender_operator.resources.built_manifests import MAPPING
 
 NAME = "movies-0123abcd"
 MEASURED: dict[str, object] = {"serving": {"impressions": 1}, "experiment": PLAN}
 SHADOWED: dict[str, object] = {"serving": {"impressions": 1}, "rollout": {"shadow": {}}}
 PLAIN: dict[str, object] = {"serving": {"impressions": 1}}
-CURRENT = {labels.EXPERIMENTS: "2", labels.SHADOWS: "1"}
+CURRENT = {labels.EXPERIMENTS: "3", labels.SHADOWS: "1"}
 BOTH = pytest.mark.parametrize(
     ("contract", "sections"), [(labels.EXPERIMENTS, MEASURED), (labels.SHADOWS, SHADOWED)]
 )
@@ -85,5 +86,32 @@ async def test_a_transformer_that_knows_no_withdrawn_versions_is_replaced_for_fu
     site.age("1")
     assert not await site.ensured(MEASURED), "it knows the experiments of two versions"
     assert await site.ensured(several)
-    assert site.known() == "2"
+    assert site.known() == "3"
     assert not await site.ensured(several)
+    site.age("2")
+    assert not await site.ensured(several)
+
+
+async def test_a_transformer_that_knows_no_bands_is_replaced_if_numbers_divide_the_users() -> None:
+    users = {
+        "files": "users/*",
+        "id": "user_id",
+        "features": [{"name": "age", "kind": "Numeric"}, {"name": "plan", "kind": "Categorical"}],
+    }
+    source = {
+        "claimName": "raw", "path": "shop", "format": "CSV",
+        "mapping": {**MAPPING, "users": users},
+    }  # fmt: skip
+
+    def divided_by(feature: str) -> dict[str, object]:
+        experiment = PLAN | {"segments": [{"feature": feature}]}
+        return {**MEASURED, "experiment": experiment, "data": {"source": source}}
+
+    site = Site(labels.EXPERIMENTS)
+    await site.ensured(PLAIN)
+    site.age("2")
+    assert not await site.ensured(divided_by("plan"))
+    assert not await site.ensured(divided_by("device"))
+    assert await site.ensured(divided_by("age"))
+    assert site.known() == "3"
+    assert not await site.ensured(divided_by("age"))

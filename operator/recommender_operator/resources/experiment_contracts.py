@@ -1,0 +1,35 @@
+"""The contracts of experiments between route and transformer, and those that a model needs.
+
+Transformers of a release before a contract ignore what it adds: an experiment would have no users,
+or all users of a feature would be unknown. So a release that changes it deploys running versions
+again, but only of models whose experiment needs it.
+"""
+
+from __future__ import annotations
+
+from recommender_operator.api.spec import RecommenderModelSpec
+from recommender_operator.api.spec_features import Kind
+
+NEWEST = "3"
+#: The first has two versions, the second also withdrawn ones, the third also bands of numbers.
+_ALL = ("1", "2", NEWEST)
+
+
+def of(spec: RecommenderModelSpec) -> tuple[str, ...]:
+    """Return the contracts with which a transformer can take part in the experiment of a spec."""
+    if spec.experiment is None:
+        return _ALL
+    if _numbers(spec).intersection(each.feature for each in spec.experiment.segments):
+        return _ALL[2:]
+    return _ALL[1:] if spec.experiment.arms else _ALL
+
+
+def _numbers(spec: RecommenderModelSpec) -> set[str]:
+    """Return the declared features of users and of the context whose values fall into bands."""
+    mapping = spec.data.source.mapping
+    if mapping is None:
+        return set()
+    declared = [*(mapping.interactions.features or ())]
+    if mapping.users is not None:
+        declared += mapping.users.features or ()
+    return {each.name for each in declared if each.kind in (Kind.NUMERIC, Kind.TIMESTAMP)}

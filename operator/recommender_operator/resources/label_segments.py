@@ -1,0 +1,33 @@
+"""Which features a transformer reports so that labels are watched by their values."""
+
+from __future__ import annotations
+
+from recommender_operator.api.spec_features import Feature, Kind
+from recommender_operator.api.spec_mapping import DataMapping
+
+#: Features that divide the predictions of a version; the collector knows the same number.
+MOST = 3
+_NAMED = (Kind.CATEGORICAL, Kind.BOOLEAN)
+
+
+def names(mapping: DataMapping | None) -> tuple[str, ...]:
+    """Return the features that impressions must say beside their context.
+
+    The first three count of the features with `segments`, then of those with `fairness`: of each,
+    named values of the context, which every impression has, then numbers of the context, then
+    features of users. Numbers are reported by their bands, which only the version knows.
+    """
+    if mapping is None:
+        return ()
+    context = [each for each in mapping.interactions.features or () if _divides(each)]
+    named = [each for each in context if each.kind in _NAMED]
+    banded = [each for each in context if each.kind not in _NAMED]
+    users = mapping.users.features or () if mapping.users is not None else ()
+    found = [*named, *banded, *(each for each in users if each.segments or each.fairness)]
+    found.sort(key=lambda each: not each.segments)
+    return tuple(each.name for each in found[:MOST] if each not in named)
+
+
+def _divides(feature: Feature) -> bool:
+    """Return whether a feature of the context does; requests lack one with `servedAs`."""
+    return (feature.segments or feature.fairness) and feature.served_as is None
