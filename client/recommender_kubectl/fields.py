@@ -1,4 +1,5 @@
-"""The API as this tool uses it: names of kinds, annotations and fields are here and nowhere else.
+"""The API as this tool uses it: names of kinds, annotations and fields are here and nowhere else
+(those of experiments in `experiment_fields.py`).
 
 A release of the operator may add fields, and an object may have no status yet: whatever is absent
 reads as empty.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 
-from recommender_kubectl.experiments import Arm, Comparison, Experiment, Novelty, Phase, Segment
+from recommender_kubectl.experiment_fields import read_experiment, read_interleaving, read_time
 from recommender_kubectl.objects import (
     Condition,
     Decision,
@@ -60,7 +61,7 @@ def read_model(body: Json) -> Model:
         verdict=status.get("verdict"),
         last_outcome=_outcome(status.get("lastOutcome")),
         url=status.get("url"),
-        route_pending_since=_time(status.get("routePendingSince")),
+        route_pending_since=read_time(status.get("routePendingSince")),
         clock_lag=_lag(status.get("clock")),
         locked=status.get("locked", False),
         consecutive_rollbacks=status.get("consecutiveRollbacks", 0),
@@ -78,14 +79,14 @@ def read_version(body: Json) -> Version:
     lineage, smoke = status.get("lineage") or {}, status.get("smoke") or {}
     return Version(
         name=meta["name"],
-        created_at=_time(meta.get("creationTimestamp")),
+        created_at=read_time(meta.get("creationTimestamp")),
         trigger=spec.get("trigger", "Spec"),
         data=spec.get("data", {}),
         training=spec.get("training", {}),
         stage=status.get("stage", "Pending"),
-        stage_since=_time(status.get("stageSince")),
+        stage_since=read_time(status.get("stageSince")),
         weight=status.get("weight", 0),
-        promoted_at=_time(status.get("promotedAt")),
+        promoted_at=read_time(status.get("promotedAt")),
         data_version=lineage.get("dataVersion"),
         data_rows=lineage.get("dataRows"),
         code_version=lineage.get("codeVersion") or None,
@@ -97,7 +98,8 @@ def read_version(body: Json) -> Version:
         smoke_passed=smoke.get("passed"),
         smoke_message=smoke.get("message", ""),
         steps=tuple(_step(one) for one in status.get("steps", ())),
-        experiment=_experiment(status.get("experiment"), ended=bool(status.get("decision"))),
+        experiment=read_experiment(status.get("experiment"), ended=bool(status.get("decision"))),
+        interleaving=read_interleaving(status.get("interleaving")),
         decision=_decision(status.get("decision")),
         failure=status.get("failure") or "",
         published=bool(status.get("artifact")),
@@ -139,7 +141,7 @@ def _condition(body: Json) -> Condition:
         status=body["status"],
         reason=body.get("reason", ""),
         message=body.get("message", ""),
-        since=_time(body.get("lastTransitionTime")),
+        since=read_time(body.get("lastTransitionTime")),
     )
 
 
@@ -150,7 +152,7 @@ def _decision(body: Json | None) -> Decision | None:
         outcome=body["outcome"],
         reason=body.get("reason", ""),
         message=body.get("message", ""),
-        at=_time(body.get("at")),
+        at=read_time(body.get("at")),
     )
 
 
@@ -170,7 +172,7 @@ def _step(body: Json) -> Step:
     return Step(
         weight=body["weight"],
         started_at=datetime.datetime.fromisoformat(body["startedAt"]),
-        ended_at=_time(body.get("endedAt")),
+        ended_at=read_time(body.get("endedAt")),
         verdict=body.get("verdict", ""),
         metrics=tuple(_metric(one) for one in body.get("metrics", ())),
         fresh_champion=body.get("freshChampion", False),
@@ -191,102 +193,8 @@ def _metric(body: Json) -> Metric:
     )
 
 
-def _experiment(body: Json | None, *, ended: bool) -> Experiment | None:
-    if not body:
-        return None
-    plan = body.get("plan", {})
-    return Experiment(
-        id=body["id"],
-        weight=plan.get("weight", 0),
-        goal=plan.get("goal", ""),
-        mode=plan.get("mode", ""),
-        min_days=plan.get("minDays", 0),
-        max_days=plan.get("maxDays", 0),
-        verdict=body.get("verdict", ""),
-        message=body.get("message", ""),
-        over=ended or body.get("final", False),
-        phases=tuple(
-            Phase(
-                weight=one["weight"], since=_time(one.get("since")), until=_time(one.get("until"))
-            )
-            for one in body.get("phases", ())
-        ),
-        users=body.get("users", 0),
-        planned_users=body.get("plannedUsers"),
-        mixed=body.get("mixed", 0),
-        disagreed=body.get("disagreed", 0),
-        sample_ratio_p=body.get("sampleRatioP"),
-        metrics=tuple(_comparison(one) for one in body.get("metrics", ())),
-        arms=tuple(_arm(one) for one in body.get("arms", ())),
-        novelty=tuple(_novelty(one) for one in body.get("novelty", ())),
-        segments=tuple(_segment(one) for one in body.get("segments", ())),
-        interactions=tuple(one.get("message", "") for one in body.get("interactions", ())),
-        seasonality=body.get("seasonality", ""),
-    )
-
-
-def _arm(body: Json) -> Arm:
-    return Arm(
-        version=body["version"],
-        withdrawn=body.get("withdrawn", ""),
-        result=body.get("result", ""),
-        users=body.get("users", 0),
-        disagreed=body.get("disagreed", 0),
-        metrics=tuple(_comparison(one) for one in body.get("metrics", ())),
-    )
-
-
-def _segment(body: Json) -> Segment:
-    return Segment(
-        feature=body["feature"],
-        value=body.get("value") or "",
-        name=body["metric"],
-        champion=body.get("champion"),
-        candidate=body.get("candidate"),
-        difference=body.get("difference"),
-        low=body.get("low"),
-        high=body.get("high"),
-        p_value=body.get("pValue"),
-        champion_users=body.get("championUsers", 0),
-        candidate_users=body.get("candidateUsers", 0),
-        note=body.get("note", ""),
-    )
-
-
-def _novelty(body: Json) -> Novelty:
-    return Novelty(
-        name=body["metric"],
-        first_day=body.get("firstDay"),
-        later=body.get("later"),
-        change=body.get("change"),
-        low=body.get("low"),
-        high=body.get("high"),
-        p_value=body.get("pValue"),
-        message=body.get("message", ""),
-    )
-
-
-def _comparison(body: Json) -> Comparison:
-    return Comparison(
-        name=body["metric"],
-        role=body.get("role", ""),
-        champion=body.get("champion"),
-        candidate=body.get("candidate"),
-        difference=body.get("difference"),
-        low=body.get("low"),
-        high=body.get("high"),
-        limit=body.get("limit"),
-        champion_users=body.get("championUsers", 0),
-        candidate_users=body.get("candidateUsers", 0),
-    )
-
-
 def _lag(clock: Json | None) -> datetime.timedelta:
     if not clock:
         return datetime.timedelta()
     seen, time = (datetime.datetime.fromisoformat(clock[key]) for key in ("observedAt", "time"))
     return seen - time
-
-
-def _time(text: str | None) -> datetime.datetime | None:
-    return datetime.datetime.fromisoformat(text) if text else None

@@ -20,7 +20,7 @@ from recommender_operator.api.version import (
     StepRecord,
     VersionStage,
 )
-from recommender_operator.observed import Observed, Routing, ServiceState, VersionObject
+from recommender_operator.observed import PLAIN, Observed, Routing, ServiceState, VersionObject
 from recommender_operator.phases import recalibrations, routing
 from recommender_operator.resources import fresh, names
 
@@ -203,8 +203,8 @@ class View:
         """
         weights, candidate = self.desired_weights, self.candidate
         found = routing.of(self.spec.rollout, candidate, weights)
-        if found.shadow and candidate is not None and not self._may_get_copies(candidate):
-            return dataclasses.replace(found, shadow="")
+        if (found.shadow or found.interleaving) and not self._may_be_asked(candidate):
+            return PLAIN
         others = weights.keys() - {candidate.name if candidate is not None else ""}
         if found.experiment and not any(self._answers(name) for name in others):
             found = dataclasses.replace(found, experiment="")
@@ -239,17 +239,21 @@ class View:
         service = self.service(fresh.deployment(record.version))
         return service is not None and service.ready_pods > 0
 
-    def _may_get_copies(self, candidate: VersionObject) -> bool:
-        """Return whether a candidate in its shadow phase, or about to begin it, gets copies.
+    def _may_be_asked(self, candidate: VersionObject | None) -> bool:
+        """Return whether a candidate gets copies or its lists are mixed, before its first step.
 
-        A service of an earlier release would count them as requests of users. What holds a rollout
-        holds the start of the phase, but does not interrupt it.
+        A service of an earlier release would count both as requests of users. What holds a rollout
+        holds the start of the phase, but does not interrupt it; but lists are not mixed with those
+        of a standby, which is not compared.
         """
-        service = self.service(candidate.name)
-        if service is None or not service.ready or service.outdated:
+        service = self.service(candidate.name) if candidate is not None else None
+        if candidate is None or service is None or not service.ready or service.outdated:
             return False
-        waits = self.spec.paused or self.held or self.standby is not None
-        return bool(candidate.status.steps) or not waits
+        mixed = candidate.status.interleaving
+        if mixed is not None and self.standby is not None:
+            return False
+        begun = bool(candidate.status.steps) if mixed is None else mixed.runs
+        return begun or not (self.spec.paused or self.held or self.standby is not None)
 
     def _answers(self, version: str) -> bool:
         service = self.service(version)
@@ -294,6 +298,7 @@ def fresh_rollout(status: ModelVersionStatus) -> dict[str, object]:
         "stage": stage,
         "steps": (),
         "experiment": None,
+        "interleaving": None,
         "smoke": None,
         "weight": 0,
         "decision": None,

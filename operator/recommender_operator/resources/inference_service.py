@@ -67,7 +67,8 @@ EXPERIMENTS = "2"
 #: Contracts that an experiment of two versions needs; the second has withdrawn ones.
 _KNOW_TWO = ("1", EXPERIMENTS)
 #: The same for copies. A candidate of an earlier release would count them as requests of users.
-SHADOWS = "1"
+#: The second contract has mixed lists too.
+SHADOWS = "2"
 
 
 def standard(
@@ -232,7 +233,10 @@ def is_current(annotations: Mapping[str, str] | None, spec: RecommenderModelSpec
         needed = (EXPERIMENTS,) if spec.experiment.arms else _KNOW_TWO
         if known.get(labels.EXPERIMENTS) not in needed:
             return False
-    if spec.rollout.shadow is not None and known.get(labels.SHADOWS) != SHADOWS:
+    shadows = known.get(labels.SHADOWS)
+    if spec.rollout.shadow is not None and shadows not in ("1", SHADOWS):
+        return False
+    if spec.rollout.interleaving is not None and shadows != SHADOWS:
         return False
     return known.get(labels.SERVING_DIGEST) == serving_digest(spec.serving)
 

@@ -12,7 +12,7 @@ import orjson
 from recommender_collector.domain.checks import MAX_SEGMENTS, is_arm, is_feature
 from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.formats import FORMAT, Damaged, check
-from recommender_collector.domain.moments import DAYS, Moments
+from recommender_collector.domain.moments import DAYS, INTERLEAVED, Moments
 from recommender_collector.domain.participants import Participant, Segments
 from recommender_collector.domain.stays import Act
 
@@ -95,14 +95,19 @@ class Experiment:
         """
         return bool(self.arms) and self.arms[0] in GROUPS
 
+    @property
+    def is_interleaving(self) -> bool:
+        """Whether its users see lists of two versions; a part of the users, too."""
+        return bool(self.arms) and self.arms[0] == INTERLEAVED
+
     def enter(self, arm: str) -> bool:
-        """Add an arm if it is new; False: no room, or a group among versions, or the reverse.
+        """Add an arm if it is new; False: no room, or it is one of another kind of measure.
 
         Else a made-up impression could make a measure unreadable, or one of an experiment.
         """
         if arm in self.arms:
             return True
-        is_foreign = bool(self.arms) and self.is_measure is not (arm in GROUPS)
+        is_foreign = bool(self.arms) and _kind(self.arms[0]) != _kind(arm)
         if is_foreign or len(self.arms) >= MOST_ARMS:
             return False
         self.arms.append(arm)
@@ -166,6 +171,11 @@ class Experiment:
         check(is_valid, "its entry has other values")
         check(all(map(_is_list, segments.items())), "its segments have other values")
         return found
+
+
+def _kind(arm: str) -> int:
+    """Return a number for arms that are versions, groups of a holdout, or an interleaving."""
+    return (arm in GROUPS) + 2 * (arm == INTERLEAVED)
 
 
 def part_of(feature: str, place: int) -> str:

@@ -30,6 +30,8 @@ from recommender_collector.domain.fields import (
 )
 from recommender_collector.domain.holdouts import FIELD as HOLDOUT
 from recommender_collector.domain.holdouts import group_of
+from recommender_collector.domain.interleavings import FIELD as INTERLEAVED
+from recommender_collector.domain.interleavings import interleaved_of
 from recommender_collector.domain.probabilities import FIELD as PROBABILITIES
 from recommender_collector.domain.probabilities import probabilities_of
 from recommender_collector.domain.pseudonyms import HEX_DIGITS, is_pseudonym
@@ -37,7 +39,7 @@ from recommender_collector.domain.pseudonyms import HEX_DIGITS, is_pseudonym
 FIELDS = (
     "id", "kind", "model", "user", "item", "items", "time", "value", "request", "session",
     "query", "context", "version", "path", "hashed", *EXPOSURE_FIELDS, PROBABILITIES, EXPLORED,
-    HOLDOUT,
+    HOLDOUT, INTERLEAVED,
 )  # fmt: skip
 _FIELDS = frozenset(FIELDS)
 
@@ -102,6 +104,7 @@ def event_of(raw: object, rules: Rules, now: float) -> Event:
         probabilities_of(get(PROBABILITIES), kind, len(items), rules.model),
         explored_of(get(EXPLORED), kind, items, partial(id_of, kind=ids.item)),
         group_of(get(HOLDOUT), kind),
+        interleaved_of(get(INTERLEAVED), kind, len(items)),
     )
 
 

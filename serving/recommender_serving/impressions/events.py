@@ -43,6 +43,14 @@ class Mark(NamedTuple):
     number: int
 
 
+class Mixed(NamedTuple):
+    """Which version gave each item of a list: A the one that answered, B the candidate."""
+
+    id: str  # of the interleaving
+    candidate: str
+    teams: str  # a letter for each item; - for an item of neither
+
+
 class Shown(NamedTuple):
     """One answer; less than an event, because many may wait."""
 
@@ -59,6 +67,7 @@ class Shown(NamedTuple):
     probabilities: Sequence[float] = ()
     pool: Sequence[int | str] = ()  # that the last item was drawn from, if the answer explored
     member: Member | None = None  # of the holdout, or of those whom it is compared with
+    mixed: Mixed | None = None
 
 
 class Origin(NamedTuple):
@@ -81,6 +90,7 @@ def shown(
     mark: Mark | None = None,
     pool: Sequence[int] | Sequence[str] = (),
     member: Member | None = None,
+    mixed: Mixed | None = None,
 ) -> Shown | None:
     """Return the impression of an answer; None without an item, or a user whom the log knows.
 
@@ -93,8 +103,8 @@ def shown(
     if user is None:
         return None
     taken = [item for item in items if _is_item(item)][:MOST_ITEMS]
-    # Without its item a probability would be that of another one.
-    is_whole = taken[:MOST_PROBABILITIES] == list(items[:MOST_PROBABILITIES])
+    # Without its item, or of two models, a probability would be that of another one.
+    is_whole = mixed is None and taken[:MOST_PROBABILITIES] == list(items[:MOST_PROBABILITIES])
     probabilities = answer.probabilities[:MOST_PROBABILITIES] if is_whole else ()
     if not taken and assignment is None and member is None:
         return None
@@ -104,11 +114,20 @@ def shown(
         if features[name].place is Place.CONTEXT
         and (known := _known(value, features[name])) is not None
     }
-    session = _label(request.session_id)
     return Shown(
-        user, taken, at, answer.source.value, _label(id_), session, context, assignment, mark,
-        probabilities, pool if pool and takes_draw(items, pool) else (), member,
+        user, taken, at, answer.source.value, _label(id_), _label(request.session_id), context,
+        assignment, mark, probabilities, pool if pool and takes_draw(items, pool) else (), member,
+        _taken_of(mixed, items),
     )  # fmt: skip
+
+
+def _taken_of(mixed: Mixed | None, items: Sequence[int] | Sequence[str]) -> Mixed | None:
+    """Return which version gave each of the items that the collector takes."""
+    if mixed is None:
+        return None
+    every: list[int | str] = [*items]
+    kept = [team for item, team in zip(every, mixed.teams, strict=True) if _is_item(item)]
+    return mixed._replace(teams="".join(kept[:MOST_ITEMS]))
 
 
 def takes_draw(items: Sequence[int] | Sequence[str], pool: Sequence[int] | Sequence[str]) -> bool:
@@ -199,6 +218,7 @@ def _cloud_event(number: int, of: Shown, origin: Origin) -> Mapping[str, Any]:
         "session": of.session, "context": of.context or None, "version": origin.version,
         "path": of.path, "probabilities": _probabilities(of, origin),
         "explored": _explored(of), "holdout": _grouped(of),
+        "interleaved": of.mixed._asdict() if of.mixed else None,
         **(_assigned(of.assignment) if of.assignment else {}),
     }  # fmt: skip
     source, id_ = of.mark or (origin.source, number)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from recommender_kubectl import fields, text
+from recommender_kubectl import experiment_fields, fields, text
 from recommender_kubectl.console import plain
 from recommender_kubectl.text import Style
 from recommender_kubectl.views import diff, history, status, why
@@ -24,7 +24,8 @@ PIPE = Style()
 
 
 def test_every_field_that_is_read_exists_in_the_definitions() -> None:
-    source = pathlib.Path(str(fields.__file__)).read_text(encoding="utf-8")
+    sources = [pathlib.Path(str(one.__file__)) for one in (fields, experiment_fields)]
+    source = "".join(path.read_text(encoding="utf-8") for path in sources)
     read = set(re.findall(r"""(?:\.get\(|\[)"(\w+)\"""", source))
     defined = {"metadata", "namespace", "name", "resourceVersion", "generation"}
     defined |= {"spec", "status", "creationTimestamp"}

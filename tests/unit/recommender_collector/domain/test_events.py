@@ -15,6 +15,7 @@ from recommender_collector.domain.events import (
     Event,
     Explored,
     Exposure,
+    Interleaved,
     Kind,
     Path,
     Unreadable,
@@ -66,6 +67,13 @@ events = st.builds(
         st.sampled_from(["holdout", "others"]),
         st.floats(1e-9, 1e12),
         st.just(()),
+    ),
+    interleaved=st.none()
+    | st.builds(
+        Interleaved,
+        st.from_regex("[0-9a-f]{8}", fullmatch=True),
+        st.from_regex("[a-z0-9-]{1,80}", fullmatch=True),
+        st.from_regex("[AB-]{0,9}", fullmatch=True),
     ),
 )
 

@@ -1,0 +1,115 @@
+"""Of one user: the lists that mixed items of two versions, and which version's items were clicked.
+
+A click counts for the version that gave the item in the latest such list at or before it, at most
+a window earlier; an item of a list counts once. Events arrive late and in any order, so all is
+kept until nothing that counts can arrive any more. Pure; times are in milliseconds since 1970.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from recommender_collector.domain.effects import number
+from recommender_collector.domain.events import Event, Id, Kind
+from recommender_collector.domain.moments import INTERLEAVED, SCALE, Share
+
+#: Of one user, that may still change; what is older is settled early.
+MOST_LISTS, MOST_CLICKS = 30, 200
+MOST_PLACES = 20  # of a list; what stands below gets few clicks
+OWN, THEIRS = "A", "B"
+
+
+class Mixed(NamedTuple):
+    """A list: when it was shown, the numbers of its items, and a letter for each."""
+
+    time: int
+    items: tuple[int, ...]
+    teams: str
+
+
+@dataclass(slots=True)
+class Picks:
+    """What one user was shown and clicked in an interleaving."""
+
+    lists: list[Mixed] = field(default_factory=list)  # sorted
+    clicks: list[tuple[int, int]] = field(default_factory=list)  # time and item, sorted
+    counted: list[int] = field(default_factory=lambda: [0, 0])  # in settled lists, by version
+
+    def show(self, at: int, items: Sequence[Id], teams: str) -> None:
+        """Add a list."""
+        shown = tuple(map(number, items[:MOST_PLACES]))
+        insort(self.lists, Mixed(at, shown, teams[:MOST_PLACES]))
+
+    def take(self, event: Event) -> bool:
+        """Add what a user did, and return whether it counts: a click does."""
+        is_click = event.kind is Kind.CLICK and bool(event.items)
+        if is_click:
+            insort(self.clicks, (event.time, number(event.items[0])))
+        return is_click
+
+    def settle(self, horizon: int, window: int) -> None:
+        """Turn into numbers what no event after the horizon can change."""
+        done = max(0, len(self.lists) - MOST_LISTS)
+        while done < len(self.lists) and self.lists[done].time + window < horizon:
+            done += 1
+        for place, team in self._picked(window):
+            if place < done:
+                self.counted[team == THEIRS] += 1
+        del self.lists[:done]
+        # A click that may count for an open list is no older than it.
+        old = max(0, len(self.clicks) - MOST_CLICKS)
+        while old < len(self.clicks) and self.clicks[old][0] + window < horizon:
+            old += 1
+        del self.clicks[:old]
+
+    def share(self, window: int) -> Share:
+        """Return what the user adds to the moments: each user counts once.
+
+        The preference is the difference of the clicks over their sum, in thousandths.
+        """
+        own, theirs = self.counted
+        for _, team in self._picked(window):
+            own, theirs = own + (team == OWN), theirs + (team == THEIRS)
+        total = own + theirs
+        ahead = round(SCALE * (theirs - own) / total) if total else 0
+        vector = (max(0, ahead), max(0, -ahead), int(total > 0))
+        return Share(INTERLEAVED, False, vector, ())
+
+    def _picked(self, window: int) -> Iterator[tuple[int, str]]:
+        """Yield each clicked item that belongs to a version: the place of its list, the letter."""
+        seen: set[tuple[int, int]] = set()
+        for at, item in self.clicks:
+            for place in reversed(range(len(self.lists))):
+                each = self.lists[place]
+                if each.time > at or item not in each.items:
+                    continue
+                team = each.teams[each.items.index(item)]
+                counts = at - each.time <= window and team in (OWN, THEIRS)
+                if counts and (place, item) not in seen:
+                    seen.add((place, item))
+                    yield place, team
+                break
+
+    def encoded(self, base: int) -> list[Any]:
+        """Return all as plain values, with times relative to a base."""
+        lists = [(time - base, items, teams) for time, items, teams in self.lists]
+        clicks = [number for at, item in self.clicks for number in (at - base, item)]
+        return [lists, clicks, self.counted]
+
+    @classmethod
+    def decoded(cls, values: Any, base: int) -> Picks:
+        """Return the picks of such values.
+
+        Raises:
+            ValueError, TypeError: they are none.
+        """
+        lists, clicks, counted = values
+        own, theirs = map(int, counted)
+        found = [Mixed(int(time) + base, tuple(items), teams) for time, items, teams in lists]
+        if any(len(each.items) != len(each.teams) for each in found):
+            raise ValueError("a list without a letter for each item")
+        pairs = zip(*[iter(clicks)] * 2, strict=True)
+        return cls(found, [(int(at) + base, int(item)) for at, item in pairs], [own, theirs])
