@@ -61,6 +61,8 @@ class Snapshot:
     observed: Observed
     #: Pods that answer requests, by version, without foreign pods that have the same labels.
     pods: Mapping[str, Sequence[Object]]
+    #: These and the pods of Triton, by version: what writes of services and scalers go by.
+    serving: Mapping[str, Sequence[Object]] = dataclasses.field(default_factory=dict)
     #: The observed objects, which are the preconditions of writes.
     seen: Seen = dataclasses.field(default_factory=Seen)
     #: Orphaned versions of this model, to be adopted.
@@ -159,6 +161,7 @@ class Observer:
         return Snapshot(
             observed=observed,
             pods=answering,
+            serving=serving,
             seen=seen,
             orphans=orphans,
             foreign=(*others, *view.foreign, *kept.foreign),
