@@ -79,8 +79,8 @@ def _requested(
 ) -> Glance | None:
     """Return what a request waits for; None if the model's state is the answer to it.
 
-    The status is that of before until the operator has looked at the annotation, and a retraining
-    has its version one look later.
+    The status stays old until the operator has looked at the annotation, and a retraining has its
+    version one look later.
     """
     known = {(one.action, one.token): one for one in model.handled}
     refused = known.get(asked) if asked is not None else None

@@ -122,7 +122,7 @@ class View:
         It depends only on the observed state, so a look that is repeated after a crash returns
         the same number.
         """
-        # A restored model has no sequence, but may have a retraining of before.
+        # A restored model has no sequence, but it may have an earlier retraining.
         retrain = self.status.retrain
         numbers = [self.status.sequence, retrain.sequence if retrain is not None else 0]
         for version in self.versions.values():

@@ -1,4 +1,4 @@
-"""What `watch` makes of a look right after a request, while the status is that of before."""
+"""What `watch` makes of a look right after a request, while the status is still old."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Another version is told by which bands the receiver divides the users."""
+"""The receiver forwards the bands by which it divides the users."""
 
 from __future__ import annotations
 
