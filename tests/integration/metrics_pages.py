@@ -27,7 +27,11 @@ from recommender_operator.api.version import (
     Standby,
     StepRecord,
 )
-from recommender_operator.api.version_experiment import ExperimentStatus, MetricComparison
+from recommender_operator.api.version_experiment import (
+    ArmStatus,
+    ExperimentStatus,
+    MetricComparison,
+)
 from recommender_operator.metrics import Metrics
 from recommender_operator.observed import Observed
 from tests.fakes.kube import NOW
@@ -125,7 +129,7 @@ def _holdout() -> HoldoutStatus:
 
 
 def _experiment() -> ExperimentStatus:
-    """Return the record of an experiment with every number."""
+    """Return the record of an experiment, and of a further version, with every number."""
     plan = ExperimentSpec.model_validate(
         {"primary": [{"metric": "ClickThroughRate", "smallestEffect": 0.1}]}
     )
@@ -133,9 +137,12 @@ def _experiment() -> ExperimentStatus:
         metric="ClickThroughRate", role="Primary", champion=0.1, candidate=0.12, difference=0.2,
         low=0.1, high=0.3, p_value=0.01, limit=0.1, champion_users=500, candidate_users=500,
     )  # fmt: skip
+    further = ArmStatus(
+        version="news-c", result="Passed", users=500, disagreed=1, metrics=(compared,)
+    )
     return ExperimentStatus(
         id="00c0ffee", plan=plan, verdict="KeepRunning", users=1000, planned_users=2000, mixed=1,
-        disagreed=2, sample_ratio_p=0.5, metrics=(compared,),
+        disagreed=2, sample_ratio_p=0.5, metrics=(compared,), arms=(further,),
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import pytest
 from tests import dashboards
 from tests.chart import ROOT, manifests, template
 from tests.exported import families, series
+from tests.integration import metrics_pages
 
 FILES = ROOT / "manifests" / "monitoring" / "dashboards"
 NAMES = [f"recommender-{name}.json" for name in ("events", "operator", "rollouts", "serving")]
@@ -108,6 +109,13 @@ def test_dashboards_show_only_metrics_that_exist() -> None:
 def test_every_metric_is_on_a_dashboard() -> None:
     shown = {re.sub(r"_(total|bucket|sum|count)$", "", name) for name in used()} | used()
     assert set(families()) - shown == NOT_SHOWN
+
+
+def test_the_page_that_prometheus_scrapes_in_tests_has_every_metric_of_the_operator() -> None:
+    registry, work = metrics_pages.operator().page
+    work()
+    numbers = {sample.name for family in registry.collect() for sample in family.samples}
+    assert {name for name in used() if name.startswith("recommender_operator_")} <= numbers
 
 
 def test_the_dashboards_without_helm_are_those_of_the_chart(
