@@ -124,7 +124,8 @@ def fitted(data: Dataset, groups: tuple[FeatureGroup, ...] = ()) -> Fitted:
     torch.manual_seed(0)
     frozen = Constants(centre=3.0, prior=0.5, groups=groups)
     inputs, rows = table.build(data, LENGTH, frozen), np.arange(len(data.events))
-    size = ranker.RankerSize(data.users.count, attributes.sizes(data), 8, 0.0, 0.0)
+    spans = attributes.spans(data)
+    size = ranker.RankerSize(data.users.count, attributes.sizes(data), 8, 0.0, 0.0, spans)
     deep = ranker.create(data, inputs, torch.from_numpy(rows), size=size).eval()
     for each in (*deep.side, deep.of_content):
         torch.nn.init.normal_(each.get_parameter("weight"))
@@ -165,6 +166,12 @@ def bucket(attribute: Attribute, value: float, now: int) -> int:
     return bisect.bisect_right(edges, value) + 1
 
 
+#: Timestamps that are categories, some of zones with another offset in summer and with half hours.
+CALENDARS: list[dict[str, Any]] = [
+    {"calendar": "HourOfDay", "timeZone": "America/New_York"},
+    {"calendar": "DayOfWeek"},
+    {"calendar": "Month", "timeZone": "Asia/Kolkata"},
+]
 SETTINGS: Mapping[str, list[dict[str, Any]]] = {
     "Categorical": [{}, {"maxCategories": 2}, {"hashBuckets": 3}],
     "MultiCategorical": [
@@ -180,16 +187,14 @@ SETTINGS: Mapping[str, list[dict[str, Any]]] = {
         {"edges": [0.1]},
         {"minimum": -30, "maximum": 30, "edges": [-9, 0, 9.5]},
     ],
-    "Timestamp": [{}],
+    "Timestamp": [{}, *CALENDARS],
     "Embedding": [{"length": 2}],
 }
 AGES: list[tuple[str, dict[str, Any]]] = [
     ("Timestamp", {"bands": 3}), ("Timestamp", {"edges": [0.1, 20]}),
 ]  # fmt: skip
 ALL_KINDS = st.sampled_from([(kind, each) for kind in SETTINGS for each in SETTINGS[kind]])
-OF_REQUEST = ALL_KINDS.filter(
-    lambda each: each[0] in ("Categorical", "Boolean", "Numeric", "Timestamp")
-) | st.sampled_from(AGES)
+OF_REQUEST = ALL_KINDS | st.sampled_from(AGES) | st.just(("MultiCategorical", {"maxPerRow": 2}))
 
 
 @st.composite

@@ -25,7 +25,17 @@ def build(
     items: Sequence[Mapping[str, Any]],
     declared: Declaration = MOVIES,
 ) -> Dataset:
-    """The data set of these events. `users` and `items` have their ids, as `id`, and any of the
+    """The data set of these events (`tables`)."""
+    return dataset.build(tables(events, users, items, declared))
+
+
+def tables(
+    events: Iterable[Event],
+    users: Sequence[Mapping[str, Any]],
+    items: Sequence[Mapping[str, Any]],
+    declared: Declaration = MOVIES,
+) -> Tables:
+    """The tables of these events. `users` and `items` have their ids, as `id`, and any of the
     declared features; a user may have a `segment`.
     """
     columns = schema.tables(declared)
@@ -42,4 +52,4 @@ def build(
         )
         for name, found in (("interactions", rows), ("users", of_users), ("items", of_items))
     }
-    return dataset.build(Tables(**frames, declaration=declared))
+    return Tables(**frames, declaration=declared)

@@ -19,6 +19,7 @@ from recommender_training.export import latency
 from recommender_training.features.prepared import Prepared, prepare
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.ingestion import ingest
+from recommender_training.ingestion.mapping import Format
 from recommender_training.pipeline import training, variants
 from recommender_training.samples import synthetic
 from recommender_training.trainer.fit_models import fit_models
@@ -108,7 +109,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def trained(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     work = tmp_path_factory.mktemp("work")
-    checked = ingest.check(source, work / "lake")
+    checked = ingest.check(source, work / "lake", kind=Format.MOVIELENS_100K)
     config = parse_config(CONFIG)
     result = training.train(
         training.TrainingRun(work / "lake", checked.data_version, config, work / "staged")

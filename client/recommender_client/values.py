@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 #: An id of a user or an item: whole numbers, or strings if the model's `mapping.ids` is Text.
 Id = int | str
-#: A value of a declared feature.
-Value = str | float | bool
+#: A value of a declared feature: a list of strings for a MultiCategorical, one of numbers for an
+#: Embedding.
+Value = str | float | bool | Sequence[str] | Sequence[float]

@@ -26,6 +26,7 @@ import numpy.typing as npt
 import polars as pl
 
 from recommender_training.artifact import reference
+from recommender_training.artifact.reference import Value
 from recommender_training.data import schema
 from recommender_training.data_checks import profile, sample, shift
 from recommender_training.data_checks.finding import Findings
@@ -151,7 +152,7 @@ INJECTIONS: dict[str, tuple[str, Injection]] = {
 def injected(sessions: Sessions, name: str, rng: np.random.Generator) -> Sessions:
     feature, edit = INJECTIONS[name]
     values = edit(np.array(sessions.columns[feature], dtype=np.float64), rng)
-    listed = [None if np.isnan(value) else float(value) for value in values]
+    listed: list[Value] = [None if np.isnan(value) else float(value) for value in values]
     return dataclasses.replace(sessions, columns={**sessions.columns, feature: listed})
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from recommender_training.artifact.reference import FeatureReader, edges_of
+from recommender_training.artifact.reference import FeatureReader, Value, edges_of
 from recommender_training.artifact.vocabulary import content
 from recommender_training.data import item_columns
 from recommender_training.data.coding import Coding
@@ -113,7 +113,8 @@ def _movielens(folder: Path, seed: int) -> Sessions:
     )
 
 
-def _number(value: float | None) -> float:
+def _number(value: Value) -> float:
+    assert not isinstance(value, tuple)
     return np.nan if value is None else float(value)
 
 

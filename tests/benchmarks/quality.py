@@ -37,6 +37,7 @@ from recommender_training.evaluation.evaluate import report
 from recommender_training.features import popularity
 from recommender_training.features.prepared import prepare_split
 from recommender_training.ingestion import ingest
+from recommender_training.ingestion.mapping import Format
 from recommender_training.samples import movielens
 from recommender_training.statistics import bootstrap
 from recommender_training.trainer.fit_models import fit_models, refit
@@ -62,7 +63,7 @@ class Task:
 def load(folder: Path) -> Dataset:
     """MovieLens 100K through the lake, as every run reads it."""
     movielens.fetch(folder / "source")
-    checked = ingest.check(folder / "source", folder / "lake")
+    checked = ingest.check(folder / "source", folder / "lake", kind=Format.MOVIELENS_100K)
     return read_data(folder / "lake", checked.data_version, None)[1]
 
 

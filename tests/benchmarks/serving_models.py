@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from recommender_training.ingestion.mapping import Format
 from tests.benchmarks import stream_training
 from tests.cluster.settings import cache_folder
 
@@ -55,7 +56,7 @@ def _movielens(folder: Path) -> None:
     from recommender_training.samples import movielens
 
     movielens.fetch(folder / "raw")
-    checked = ingest.check(folder / "raw", folder / "lake")
+    checked = ingest.check(folder / "raw", folder / "lake", kind=Format.MOVIELENS_100K)
     (folder / "version").write_text(checked.data_version)
     stream_training.whole(folder)
 

@@ -16,6 +16,7 @@ from recommender_training.config.training import TrainingConfig
 from recommender_training.data.load import load as read_data
 from recommender_training.features.prepared import Prepared, prepare
 from recommender_training.ingestion import ingest
+from recommender_training.ingestion.mapping import Format
 from recommender_training.samples import movielens
 from tests.benchmarks.models import fields
 from tests.benchmarks.models.fields import EVENT_FIELDS, FieldInputs
@@ -58,7 +59,7 @@ def make(folder: Path, newest: int | None = None) -> Task:
     """Ingest and feature MovieLens, and leave the task below `folder` for the processes."""
     source, lake = folder / "raw", folder / "lake"
     movielens.fetch(source)
-    checked = ingest.check(source, lake)
+    checked = ingest.check(source, lake, kind=Format.MOVIELENS_100K)
     _, data = read_data(lake, checked.data_version, None)
     prepared = prepare(data, TrainingConfig())
     task = Task(prepared, fields.build(prepared.kept, data), newest)

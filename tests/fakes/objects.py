@@ -12,7 +12,10 @@ from tests.fakes.kube import NOW, FakeKube
 
 def model(name: str = "movies", *, spec: Object | None = None, **metadata: Any) -> Object:
     """Return a RecommenderModel as the API server would, once it has the finalizer."""
-    base: Object = {"data": {"source": {"claimName": "raw"}}, "storage": {"claimName": "store"}}
+    base: Object = {
+        "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}},
+        "storage": {"claimName": "store"},
+    }
     return {
         "apiVersion": "recommender.dev/v1alpha1",
         "kind": "RecommenderModel",

@@ -86,7 +86,7 @@ def make_namespace(name: str) -> None:
 
 def manifest(namespace: str, name: str = "movies", **spec: object) -> Object:
     base: dict[str, object] = {
-        "data": {"source": {"claimName": "raw"}},
+        "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}},
         "storage": {"claimName": "store"},
     }
     return {

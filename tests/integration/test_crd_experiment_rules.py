@@ -139,3 +139,20 @@ def test_a_fresh_champion_is_refused_where_no_route_has_a_third_arm(server: Serv
     made["spec"]["rollout"] = {"freshChampion": True}
     created = server.create(made, dry_run="All", field_validation="Strict")
     assert created["spec"]["rollout"]["freshChampion"]
+
+
+def test_a_list_does_not_divide_users(server: Server) -> None:
+    made = sample("csv-events")
+    plain, tags = ({"name": "device", "kind": "Categorical"},
+                   {"name": "tags", "kind": "MultiCategorical"})  # fmt: skip
+    made["spec"]["data"]["source"]["mapping"]["interactions"]["features"] = [plain, tags]
+    made["spec"]["serving"] = {"impressions": 1}
+    plan: Json = {"primary": [CLICKS], "segments": [{"feature": "device"}]}
+    made["spec"]["experiment"] = plan
+    assert server.create(made, dry_run="All")
+    plan["segments"].append({"feature": "tags"})
+    told = refusal(lambda: server.create(made, dry_run="All"))
+    assert (
+        "experiment.segments must not name a MultiCategorical, an Embedding or a Timestamp with"
+        in told
+    )

@@ -127,6 +127,16 @@ def test_an_invalid_mapping_is_rejected_with_its_field(
     assert message in refusal(lambda: server.create(body, dry_run="All"))
 
 
+@pytest.mark.parametrize("mapping", [{}, {"mapping": {"interactions": EVENTS}}])
+def test_a_source_without_a_format_is_rejected_with_the_choices(
+    server: Server, mapping: Json
+) -> None:
+    source = {"claimName": "raw-data", "path": "shop"} | mapping
+    message = refusal(lambda: server.create(changed("data.source", source), dry_run="All"))
+    assert "data.source.format is required: set Parquet, CSV, JSONLines or Delta with" in message
+    assert "or MovieLens100K" in message
+
+
 TYPED: Json = UNVALUED | {
     "eventType": "e",
     "eventTypes": [{"type": "view", "value": 2}, {"type": "buy", "value": 5}],
@@ -214,18 +224,25 @@ KINDS: dict[str, Json] = {
 def test_features_of_each_kind_are_accepted(server: Server) -> None:
     items = [{"name": f"a_{kind.lower()}", "kind": kind, **more} for kind, more in KINDS.items()]
     users: list[Json] = [{"name": "age", "kind": "Numeric", "bands": 4, "coldStart": True},
-             {"name": "signed_up", "kind": "Timestamp", "edges": [30, 365]}]  # fmt: skip
+             {"name": "signed_up", "kind": "Timestamp", "edges": [30, 365], "segments": True},
+             {"name": "interests", "kind": "MultiCategorical", "maxPerRow": 64},
+             {"name": "birthday", "kind": "Timestamp", "calendar": "Month", "coldStart": True,
+              "timeZone": "America/Argentina/Buenos_Aires"}]  # fmt: skip
     context: list[Json] = [{"name": "position", "kind": "Numeric", "minimum": 1, "servedAs": "1"},
                {"name": "logged_in", "kind": "Boolean", "servedAs": "true"}]  # fmt: skip
+    items.append({"name": "season", "kind": "Timestamp", "calendar": "Month", "fairness": True})
     items.append({"name": "words", "kind": "MultiCategorical", "hashBuckets": 100})
     context.append({"name": "query", "kind": "Categorical", "hashBuckets": 100_000})
+    context.append({"name": "words_of_query", "kind": "Embedding", "length": 384})
     body = changed("data.source", declared(items=items, users=users, interactions=context))
     body["metadata"]["name"] = "declared"
     created = server.create(body, dry_run="All", field_validation="Strict")
     mapping = created["spec"]["data"]["source"]["mapping"]
     assert mapping["users"]["features"] == [
-        users[0] | {"fairness": False},
+        users[0] | {"fairness": False, "segments": False},
         users[1] | {"fairness": False, "coldStart": False},
+        users[2] | {"fairness": False, "segments": False, "coldStart": False},
+        users[3] | {"fairness": False, "segments": False},
     ]
     assert RecommenderModelSpec.model_validate(created["spec"]) == (
         RecommenderModelSpec.model_validate(body["spec"])
@@ -246,7 +263,10 @@ def test_the_maximum_number_of_features_is_accepted(server: Server) -> None:
 
 NUMBER: Json = {"name": "price", "kind": "Numeric"}
 TIME: Json = {"name": "a", "kind": "Timestamp"}
+HOUR: Json = TIME | {"calendar": "HourOfDay"}
 TEXT: Json = {"name": "brand", "kind": "Categorical"}
+SEVERAL: Json = {"name": "tags", "kind": "MultiCategorical"}
+VECTORS: list[Json] = [{"name": f"v{n}", "kind": "Embedding", "length": 1024} for n in range(4)]
 
 
 @pytest.mark.parametrize(
@@ -260,16 +280,28 @@ TEXT: Json = {"name": "brand", "kind": "Categorical"}
         ({"users": [TEXT | {"name": "segment"}]}, "is taken by a field"),
         ({"users": [TEXT | {"name": "Brand"}]}, "features[0].name"),
         ({"users": [TEXT | {"kind": "Colour"}]}, "Unsupported value"),
-        (
-            {"users": [TEXT | {"kind": "MultiCategorical"}]},
-            "Categorical, Boolean, Numeric or Timestamp",
-        ),
+        ({"users": [SEVERAL | {"fairness": True}]}, "requires one category a row"),
+        ({"interactions": [SEVERAL | {"coldStart": True}]}, "requires one value"),
+        ({"users": [SEVERAL | {"maxPerRow": 65}]}, "maxPerRow"),
+        ({"users": [TEXT | {"maxPerRow": 2}]}, "maxPerRow in mapping.users.features requires"),
+        ({"items": [SEVERAL | {"maxPerRow": 2}]}, "maxPerRow is not a setting of mapping.items"),
+        ({"interactions": [SEVERAL | {"servedAs": "a"}]}, "is one value"),
+        ({"interactions": [*VECTORS, SEVERAL]}, "must sum to at most 4096"),
         ({"interactions": [TIME | {"edges": [0, 1]}]}, "must be above 0 for a Timestamp"),
         (
             {"interactions": [TIME | {"servedAs": "1"}]},
             "servedAs in mapping.interactions.features",
         ),
-        ({"users": [TIME | {"coldStart": True}]}, "values that time does not change"),
+        ({"users": [TIME | {"coldStart": True}]}, "one value that time does not change"),
+        ({"users": [HOUR | {"bands": 3}]}, "calendar in mapping.users.features excludes edges"),
+        ({"items": [HOUR | {"edges": [1]}]}, "calendar in mapping.items.features excludes edges"),
+        (
+            {"users": [HOUR | {"unit": "Year"}]},
+            "mapping.users.features excludes the unit Year",
+        ),
+        ({"users": [TIME | {"timeZone": "UTC"}]}, "timeZone in mapping.users.features requires"),
+        ({"users": [HOUR | {"timeZone": "+02:00"}]}, "features[0].timeZone"),
+        ({"users": [NUMBER | {"calendar": "Month"}]}, "calendar in mapping.users.features requir"),
         ({"items": [TIME | {"bands": 3}]}, "only the age of users and interactions has bands"),
         (
             {"items": [{"name": "a", "kind": "Embedding", "length": 2, "fairness": True}]},
@@ -283,7 +315,16 @@ TEXT: Json = {"name": "brand", "kind": "Categorical"}
         ),
         (
             {"users": [TEXT | {"hashBuckets": 9, "coldStart": True}]},
-            "hashBuckets in mapping.users.features excludes fairness and coldStart",
+            "hashBuckets in mapping.users.features excludes fairness, segments and coldStart",
+        ),
+        (
+            {"users": [TEXT | {"hashBuckets": 9, "segments": True}]},
+            "hashBuckets in mapping.users.features excludes fairness, segments and coldStart",
+        ),
+        ({"items": [TEXT | {"segments": True}]}, "segments is not a setting of mapping.items"),
+        (
+            {"items": [TEXT | {"kind": "MultiCategorical", "segments": True}]},
+            "segments in mapping.items.features requires one category or band",
         ),
         ({"items": [TEXT | {"length": 3}]}, "length in mapping.items.features requires kind"),
         ({"items": [TEXT | {"edges": [1]}]}, "edges in mapping.items.features requires kind"),

@@ -123,7 +123,7 @@ def test_a_sample_is_accepted_and_gets_the_defaults_of_the_models(
         (
             "data",
             {
-                "source": {"claimName": "raw"},
+                "source": {"claimName": "raw", "format": "MovieLens100K"},
                 "version": "i3.u1.t0-0123456789abcdef",
                 "asOf": "2026-11-01T06:00:00Z",
             },
@@ -139,7 +139,7 @@ def test_a_sample_is_accepted_and_gets_the_defaults_of_the_models(
         ("storage.claimName", "a/b", "storage.claimName must be the name"),
         (
             "data.source",
-            {"claimName": "artifacts", "path": "lake/movies"},
+            {"claimName": "artifacts", "path": "lake/movies", "format": "MovieLens100K"},
             "data.source.path must not be in a folder of the operator",
         ),
         ("training.hyperparameters", {"learningRate": 0}, "should be greater than 0"),

@@ -45,9 +45,13 @@ NONSENSE: list[tuple[dict[str, Any], str, str]] = [
     ({"rollout": {"steps": []}}, "spec.rollout.steps", "1"),
     ({"rollout": {"traffic": "Magic"}}, "spec.rollout.traffic", "Gateway"),
     ({"data": {"source": {}}}, "spec.data.source.claimName", "Required"),
-    ({"data": {"source": {"claimName": "r", "path": "/etc"}}}, "spec.data.source.path", "match"),
     (
-        {"data": {"source": {"claimName": "r", "path": "a/../../b"}}},
+        {"data": {"source": {"claimName": "r", "path": "/etc", "format": "MovieLens100K"}}},
+        "spec.data.source.path",
+        "match",
+    ),
+    (
+        {"data": {"source": {"claimName": "r", "path": "a/../../b", "format": "MovieLens100K"}}},
         "spec.data.source.path",
         "no segment that starts with '.'",
     ),

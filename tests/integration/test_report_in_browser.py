@@ -51,7 +51,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a trained artifact, written by the command that users run."""
     raw, work = tmp_path_factory.mktemp("raw"), tmp_path_factory.mktemp("work")
     synthetic.generate(raw, synthetic.Size(users=120, items=60, interactions=3000), seed=5)
-    status = main.main(["run", "--source", str(raw), "--work", str(work), "--config", CONFIG])
+    source = ["--source", str(raw), "--format", "MovieLens100K"]
+    status = main.main(["run", *source, "--work", str(work), "--config", CONFIG])
     assert status == 0
     found = list(work.rglob("artifacts/**/report.html"))
     assert len(found) == 1

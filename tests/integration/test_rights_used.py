@@ -209,7 +209,7 @@ async def test_a_route_with_only_unfit_versions_is_deleted(life: Life) -> None:
 async def test_a_snapshot_of_a_deleted_model_is_stopped(life: Life) -> None:
     spec: dict[str, Any] = {
         "deletionPolicy": "Delete",
-        "data": {"source": {"claimName": "raw"}, "snapshots": {}},
+        "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}, "snapshots": {}},
     }
     held = rig.manifest(life.namespace, **spec)
     held["metadata"]["finalizers"] = [FINALIZER]

@@ -36,7 +36,7 @@ _Loader.yaml_implicit_resolvers = {
 KIND = "RecommenderModel"
 #: The least that a model needs.
 LEAST: Json = {
-    "data": {"source": {"claimName": "raw-data"}},
+    "data": {"source": {"claimName": "raw-data", "format": "MovieLens100K"}},
     "storage": {"claimName": "artifacts"},
 }
 _INTERACTIONS: Json = {

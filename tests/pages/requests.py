@@ -16,6 +16,7 @@ from google.protobuf import json_format
 from recommender_collector.domain.batches import InvalidBatch, check
 from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.validation import Rules
+from recommender_operator.api.spec_features import PER_ROW
 from recommender_serving.domain.ids import IdKind, IdKinds
 from recommender_serving.inference import inference_pb2 as pb
 from recommender_serving.protocols import v2_json, v2_proto
@@ -110,7 +111,7 @@ def limits_of(page: str) -> Limits:
 def limits_by(mapping: models.Json) -> Limits:
     """Return what requests may say to a model with these declared features."""
     columns = [
-        declared(each["name"], place, each["kind"], **_SETTINGS[each["kind"]])
+        declared(each["name"], place, each["kind"], **_SETTINGS[each["kind"]], **_own(each))
         for table, place in (("users", "user"), ("interactions", "context"))
         for each in mapping.get(table, {}).get("features", ())
         if each["kind"] in _SETTINGS and "servedAs" not in each
@@ -122,7 +123,17 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     "Categorical": {"categories": ["one"]},
     "Boolean": {"categories": ["false", "true"]},
     "Numeric": {"edges": []},
+    "MultiCategorical": {"categories": ["one"]},
+    "Embedding": {},
 }
+
+
+def _own(feature: models.Json) -> models.Json:
+    """Return what the vocabulary has of the declaration of a list."""
+    if feature["kind"] == "MultiCategorical":
+        between = {"separator": feature["separator"]} if "separator" in feature else {}
+        return {"maxPerRow": feature.get("maxPerRow", PER_ROW)} | between
+    return {"length": feature["length"]} if feature["kind"] == "Embedding" else {}
 
 
 def _shop() -> models.Json:

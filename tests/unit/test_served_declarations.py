@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 import json
 import math
 import tempfile
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pytest
 import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -57,6 +59,8 @@ SAID = {
     Kind.BOOLEAN: st.booleans(),
     Kind.NUMERIC: st.sampled_from([-30, -9, 0, 0.1, 1, 9.5, 30]) | st.floats(-30, 30, width=32),
     Kind.TIMESTAMP: st.integers(-30, 3).map(lambda millions: millions * 1_000_000),
+    Kind.MULTI_CATEGORICAL: st.lists(st.sampled_from(["a", "d", "c", "never seen"]), max_size=2),
+    Kind.EMBEDDING: st.lists(st.floats(-60, 60, width=32), min_size=2, max_size=2),
 }
 #: Missing or unknown, out of limits both ways, what a float of 32 bits cannot hold, and in
 #: between.
@@ -120,37 +124,66 @@ async def answers(own: Fitted, graph: torch.nn.Module, body: Any) -> list[dict[s
     return told
 
 
-def coded(attribute: Attribute, value: Any) -> float:
+def coded(attribute: Attribute, value: Any) -> list[float]:
     """What the tables of the training would have of a value."""
     if isinstance(value, bool):
         value = "true" if value else "false"
-    return (
-        math.nan
-        if value is None
-        else float(attribute.codes(pl.DataFrame({attribute.name: [value]}))[0])
-    )
+    if isinstance(value, list):
+        between = attribute.feature.separator
+        texts = [text for each in value for text in str(each).split(between or "\0")]
+        value = " ".join("-".join(text.split()) for text in texts) or None
+    frame = pl.DataFrame({attribute.name: [value]})
+    found: list[float] = attribute.columns(frame)[0].tolist()
+    return [math.nan] * attribute.width if value is None else found
+
+
+def read(attribute: Attribute, now: list[float], before: list[float]) -> list[float]:
+    """The columns that count: of the request, of the table of users, or for serving."""
+    for values in (now, before, [attribute.served] * attribute.width):
+        lacks = any if attribute.length else all
+        if not lacks(map(math.isnan, values)):
+            return [float(np.float32(value)) for value in values]
+    return [math.nan] * attribute.width
+
+
+def side_of(attribute: Attribute, values: list[float]) -> tuple[list[int], list[float]]:
+    """The buckets of the lanes, and the numbers of an Embedding."""
+    if attribute.length:
+        most = float(np.float32(1e30))
+        if not all(-most <= value <= most for value in values):
+            return [0], [0.0] * attribute.length
+        return [-1], [min(max(value / attribute.scale, -10.0), 10.0) for value in values]
+    if attribute.feature.kind is Kind.MULTI_CATEGORICAL:
+        named = [bucket(attribute, value, NOW) for value in values]
+        known = [each for each in named if each > 0] or [0]
+        return [*known, *[-1] * (attribute.lanes - len(known))], []
+    return [bucket(attribute, values[0], NOW)], []
 
 
 def expected(
-    own: Fitted, model: str, user: int, said: list[float], session: list[int]
+    own: Fitted, model: str, user: int, said: list[list[float]], session: list[int]
 ) -> dict[int, float]:
     """The log-odds of every item that the session has not, in eager mode.
 
-    `said` are the numbers of the features of user and context; NaN for what is not said.
+    `said` are the columns of the features of user and context; NaN for what is not said.
     """
     data, known = own.data, user != STRANGER
     blank = np.full(data.context_width, np.nan, dtype=np.float32)
     row = user - 1 if known else 0
-    stored = data.users.side[row].tolist() if known else [math.nan] * data.users.side.shape[1]
-    side = []
-    for each, now, before in zip(data.attributes, said, [*stored, *blank.tolist()], strict=True):
-        values = [v for v in (float(np.float32(now)), before, each.served) if not math.isnan(v)]
-        side.append(bucket(each, values[0] if values else math.nan, NOW))
+    of_user = data.users.side[row] if known else np.full_like(data.users.side[0], np.nan)
+    stored, start = np.concatenate([of_user, blank]).tolist(), 0
+    side: list[int] = []
+    vector: list[float] = []
+    for each, now in zip(data.attributes, said, strict=True):
+        before = stored[start : start + each.width]
+        lanes, numbers = side_of(each, read(each, now, before))
+        side, vector, start = side + lanes, vector + numbers, start + each.width
     events = np.array(session, dtype=np.int64)
     inputs = own.inputs(ranking.Request(row, events[-LENGTH:], NOW, blank))
     inputs = dataclasses.replace(
         inputs,
         side=torch.tensor([side] * ITEMS).reshape(ITEMS, len(side)).long(),
+        vector=torch.tensor([vector] * ITEMS).reshape(ITEMS, len(vector)).float(),
         user=inputs.user if known else torch.zeros_like(inputs.user),
     )
     logits = own.score(model, inputs)
@@ -189,6 +222,13 @@ def requests(draw: st.DrawFn, own: Fitted) -> Asked:
     return Asked(draw(st.integers(1, USERS) | st.just(STRANGER)), said, session)
 
 
+def _any_of(attribute: Attribute) -> st.SearchStrategy[float]:
+    """Any number of a column; most of those of an Embedding are valid, for few to lack one."""
+    if attribute.length:
+        return st.sampled_from([0.0, 1.0, 0.1, -31.0, 9.5, 1e30] * 3) | NUMBERS
+    return NUMBERS if attribute.banded else st.sampled_from([math.nan, 0.0, 1.0])
+
+
 #: A fit and two compilations an example: a failing one is not made smaller.
 @settings(COSTLY, phases=[Phase.explicit, Phase.generate])
 @given(declared=declarations(), seed=st.integers(0, 999), drawn=st.data())
@@ -199,7 +239,7 @@ def test_graphs_and_the_transformer_answer_any_request_of_any_declaration_as_the
     users = st.integers(1, USERS)
     numbers = [
         [
-            drawn.draw(NUMBERS if each.banded else st.sampled_from([math.nan, 0.0, 1.0]))
+            drawn.draw(st.lists(_any_of(each), min_size=each.width, max_size=each.width))
             for each in own.data.attributes
         ]
         for _ in range(3)
@@ -210,7 +250,7 @@ def test_graphs_and_the_transformer_answer_any_request_of_any_declaration_as_the
         graph = own.graph(model)
         for said in numbers:
             user = drawn.draw(users)
-            ids, scores = answered(graph, user, said)
+            ids, scores = answered(graph, user, list(itertools.chain.from_iterable(said)))
             wanted = expected(own, model, user, said, [])
             agree(wanted, ids[0].tolist(), scores[0].tolist())
         for asked, told in zip(every, asyncio.run(answers(own, graph, body)), strict=True):
@@ -219,3 +259,38 @@ def test_graphs_and_the_transformer_answer_any_request_of_any_declaration_as_the
             wanted = expected(own, model, asked.user, said, asked.session)
             agree(wanted, told["items"], told["scores"])
             in_order(own, wanted, told["items"])
+
+
+LISTS = {
+    "users": [
+        {"name": "likes", "kind": "MultiCategorical", "separator": " ", "maxPerRow": 4},
+        {"name": "look", "kind": "Embedding", "length": 2},
+    ],
+    "context": [
+        {"name": "words", "kind": "MultiCategorical", "separator": " ", "hashBuckets": 4},
+        {"name": "query", "kind": "Embedding", "length": 2},
+        {"name": "device", "kind": "Categorical"},
+    ],
+}
+SAYINGS: list[dict[str, Any]] = [
+    {"likes": ["d", "never seen", "a", "d"], "look": [-7.5, 2], "words": ["x", "y z"],
+     "query": [1e3, -1e30]},
+    {"query": [20, 1.5], "device": "b"},
+    {"likes": ["never seen"], "words": []},
+    {"look": [0, 0]},
+    {},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("user", [3, STRANGER])
+def test_lists_of_a_request_are_read_by_the_transformer_as_by_the_models(
+    model: str, user: int
+) -> None:
+    own = fitted(data_of(Declaration.model_validate(LISTS), seed=5))
+    every = [Asked(user, said, [2, 40]) for said in SAYINGS]
+    body = {"instances": [each.instance(own) for each in every]}
+    for asked, told in zip(every, asyncio.run(answers(own, own.graph(model), body)), strict=True):
+        said = [coded(each, asked.said.get(each.name)) for each in own.data.attributes]
+        assert told["source"] == "model"
+        agree(expected(own, model, user, said, asked.session), told["items"], told["scores"])

@@ -12,6 +12,8 @@ from recommender_operator.analysis.tails import chi_square_tail
 NULL, UNKNOWN = "null", "unknown"
 #: The score of the first item: not a feature, but counted like one.
 SCORE = "top_score"
+#: A number that every session has once, so its bins sum to the number of sessions.
+EVERY_SESSION = "session_length"
 #: Minimum expected count of a cell in either sample; smaller cells are pooled (Cochran's rule).
 SPARSE = 5.0
 #: Independent sessions that any sample of as many sessions is worth at least. A user who alone
@@ -23,6 +25,17 @@ LEAST_WORTH = 50.0
 def values(bins: Mapping[str, int]) -> dict[str, int]:
     """Return the counts without the bins of nulls and unknown values."""
     return {bin_: n for bin_, n in bins.items() if bin_ not in (NULL, UNKNOWN)}
+
+
+def sessions(counts: Mapping[str, Mapping[str, int]], feature: str) -> int:
+    """Return of how many sessions these are the counts of a feature.
+
+    A session is in one bin, but of a MultiCategorical in the bin of each of its categories. So it
+    would count as often, beside a session without a value, which counts once.
+    """
+    own = sum(counts.get(feature, {}).values())
+    every = sum(counts.get(EVERY_SESSION, {}).values())
+    return min(own, every) if every else own
 
 
 def effective(bins: Mapping[str, int], design_effect: float) -> dict[str, float]:

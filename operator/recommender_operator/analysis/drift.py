@@ -152,11 +152,12 @@ class _Side:
     """Counts of a feature, and the design effect of its missing values at this many sessions."""
 
     bins: Bins
+    sessions: int
     design_effect: float
 
     def missing(self, kind: str) -> tuple[int, int]:
         """Return the number of sessions without a value, and of all sessions."""
-        return self.bins.get(kind, 0), sum(self.bins.values())
+        return min(self.bins.get(kind, 0), self.sessions), self.sessions
 
     def independent(self, kind: str) -> tuple[int, int]:
         """Return the same of as many independent sessions as these are worth."""
@@ -166,13 +167,13 @@ class _Side:
         return min(hits, trials), trials
 
     def excess_per_session(self) -> float:
-        sessions = sum(self.bins.values())
-        return distributions.excess_per_session(self.design_effect, sessions)
+        return distributions.excess_per_session(self.design_effect, self.sessions)
 
 
 def _trained(window: WindowStats, feature: str) -> _Side:
     effect = window.missing_design_effects.get(feature, 1.0)
-    return _Side(window.reference.get(feature, {}), max(1.0, effect))
+    sessions = distributions.sessions(window.reference, feature)
+    return _Side(window.reference.get(feature, {}), sessions, max(1.0, effect))
 
 
 def _larger(one: _Side, other: _Side) -> _Side:
@@ -184,10 +185,10 @@ def _larger(one: _Side, other: _Side) -> _Side:
 
 
 def _served(window: WindowStats, feature: str, reference: _Side) -> _Side:
-    seen = window.features[feature]
-    sizes = sum(reference.bins.values()), sum(seen.values())
-    effect = reference.design_effect
-    return _Side(seen, distributions.design_effect_at(effect, *sizes, window.user_share))
+    sessions = distributions.sessions(window.features, feature)
+    sizes = reference.sessions, sessions
+    effect = distributions.design_effect_at(reference.design_effect, *sizes, window.user_share)
+    return _Side(window.features[feature], sessions, effect)
 
 
 def _missing_more(

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from recommender_operator.analysis import sequential
+from recommender_operator.analysis import distributions, sequential
 from recommender_operator.analysis.distributions import NULL, SCORE, UNKNOWN
 from recommender_operator.analysis.metrics import METRIC_ALPHA, Share
 from recommender_operator.analysis.outcome import Verdict
-from recommender_operator.analysis.window import Bins, WindowStats
+from recommender_operator.analysis.window import WindowStats
 from recommender_operator.api.version import MetricVerdict
 
 NAME = "missingFeatureShare"
@@ -95,13 +95,14 @@ def _compared(candidate: WindowStats, stable: WindowStats) -> list[_Compared]:
     pairs = [
         _Compared(
             feature=name,
-            candidate=_missing(candidate.features[name]),
-            stable=_missing(stable.features[name]),
+            candidate=_missing(candidate, name),
+            stable=_missing(stable, name),
         )
         for name in features
     ]
     return [pair for pair in pairs if pair.candidate.trials and pair.stable.trials]
 
 
-def _missing(bins: Bins) -> Share:
-    return Share(hits=bins.get(NULL, 0) + bins.get(UNKNOWN, 0), trials=sum(bins.values()))
+def _missing(window: WindowStats, feature: str) -> Share:
+    bins, trials = window.features[feature], distributions.sessions(window.features, feature)
+    return Share(hits=min(bins.get(NULL, 0) + bins.get(UNKNOWN, 0), trials), trials=trials)

@@ -7,6 +7,7 @@ is no break either.
 
 from __future__ import annotations
 
+from recommender_operator.analysis import distributions
 from recommender_operator.analysis.distributions import NULL, SCORE
 from recommender_operator.analysis.outcome import Verdict
 from recommender_operator.analysis.reactions import Cause
@@ -75,7 +76,9 @@ def noted(
 
 def _rise(window: WindowStats, name: str) -> float:
     seen, reference = window.features.get(name, {}), window.reference[name]
-    here, there = sum(seen.values()), sum(reference.values())
+    here, there = (
+        distributions.sessions(counts, name) for counts in (window.features, window.reference)
+    )
     if not here or not there:
         return 0.0
     return seen.get(NULL, 0) / here - reference.get(NULL, 0) / there

@@ -56,7 +56,7 @@ def recommender_model() -> Json:
         _column("URL", ".status.url", priority=1),
         _column("Reason", '.status.conditions[?(@.type=="Progressing")].reason', priority=1),
     ]
-    return _definition(
+    definition = _definition(
         kind="RecommenderModel",
         plural="recommendermodels",
         short="recm",
@@ -66,6 +66,11 @@ def recommender_model() -> Json:
         columns=columns,
         cel=rules.RECOMMENDER_MODEL,
     )
+    # A rule requires the format: its message names the choices, `Required value` does not.
+    (served,) = definition["spec"]["versions"]
+    spec = served["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    spec["properties"]["data"]["properties"]["source"]["required"].remove("format")
+    return definition
 
 
 def version() -> Json:

@@ -69,17 +69,22 @@ _DATA: Rules = {
     ),
     "source": (
         (
+            "has(self.format)",
+            "data.source.format is required: set Parquet, CSV, JSONLines or Delta with "
+            "data.source.mapping, or MovieLens100K for the files of that data set",
+        ),
+        (
             "!has(self.format) || self.format == 'MovieLens100K' || has(self.mapping)",
             "data.source.format CSV, JSONLines, Parquet and Delta require data.source.mapping, "
             "which maps the columns",
         ),
         (
-            "!has(self.mapping) || has(self.format) && self.format != 'MovieLens100K'",
+            "!has(self.mapping) || !has(self.format) || self.format != 'MovieLens100K'",
             "data.source.mapping requires data.source.format CSV, JSONLines, Parquet or Delta: "
             "the columns of MovieLens100K are fixed",
         ),
         (
-            "!has(self.mapping) || has(self.format) && self.format == 'CSV' || !("
+            "!has(self.mapping) || !has(self.format) || self.format == 'CSV' || !("
             "has(self.mapping.csv) || has(self.mapping.interactions.columns) || "
             "has(self.mapping.users) && has(self.mapping.users.columns) || "
             "has(self.mapping.items) && has(self.mapping.items.columns))",

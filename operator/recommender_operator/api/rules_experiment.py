@@ -32,7 +32,26 @@ _BASELINE = (
 )
 _KNATIVE = "has(self.rollout) && has(self.rollout.traffic) && self.rollout.traffic == 'Knative'"
 
+_MAPPING = "self.data.source.mapping"
+
+
+def _no_segments(table: str) -> str:
+    """Return whether the feature `s` is one of a table that has neither names nor bands."""
+    features = f"{_MAPPING}.{table}.features"
+    there = f"has({_MAPPING}.{table}) && has({features})"
+    kinds = "(f.kind in ['MultiCategorical', 'Embedding'] || has(f.calendar))"
+    return f"{there} && {features}.exists(f, f.name == s.feature && {kinds})"
+
+
+_UNDIVIDED = f"({_no_segments('users')} || {_no_segments('interactions')})"
 SPEC = (
+    (
+        f"!has(self.experiment) || !has(self.experiment.segments) || !has({_MAPPING}) || "
+        f"self.experiment.segments.all(s, !{_UNDIVIDED})",
+        "experiment.segments must not name a MultiCategorical, an Embedding or a Timestamp with "
+        "calendar of data.source.mapping, which do not put a user in the same segment for all "
+        "versions: remove it, or name another feature",
+    ),
     (
         f"!has(self.experiment) || !({_KNATIVE})",
         "experiment requires rollout.traffic Gateway: Knative splits requests, not users, so one "

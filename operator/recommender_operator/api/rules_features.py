@@ -8,10 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from recommender_operator.api import rules_label
-from recommender_operator.api.spec_features import ONLY, RESERVED, SINGLE, Kind
+from recommender_operator.api.spec_features import MOST_LISTED, ONLY, PER_ROW, RESERVED, Kind
 
 Pairs = tuple[tuple[str, str], ...]
 _TABLES = ("users", "items", "interactions")
+#: For the default of maxPerRow, see `rules.py`.
+_LISTED = (
+    (
+        "self.map(f, has(f.length) ? f.length : f.kind != 'MultiCategorical' ? 0 : "
+        f"has(f.maxPerRow) ? f.maxPerRow : {PER_ROW}).sum() <= {MOST_LISTED}",
+        "maxPerRow of MultiCategorical and length of Embedding in mapping.interactions.features "
+        f"must sum to at most {MOST_LISTED}, which an event has room for: remove a feature, or "
+        "shorten it",
+    ),
+)
 _NUMBER = r"^[+-]?([0-9]{1,20}([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,3})?$"
 
 
@@ -27,6 +37,7 @@ def rules() -> dict[str, Pairs]:
                 "self.all(f, self.exists_one(g, g.name == f.name))",
                 f"{where} must not have a name twice: rename a feature, and set its column",
             ),
+            *(_LISTED if table == "interactions" else ()),
         )
         found[f"{path}[]"] = (*_of_each(where), *_of_table(table, where))
     return found
@@ -50,9 +61,9 @@ def _of_each(where: str) -> Iterator[tuple[str, str]]:
     )
     yield (
         "!has(self.hashBuckets) || !(has(self.fairness) && self.fairness) && "
-        "!(has(self.coldStart) && self.coldStart)",
-        f"hashBuckets in {where} excludes fairness and coldStart, which need categories: buckets "
-        "mix them",
+        "!(has(self.segments) && self.segments) && !(has(self.coldStart) && self.coldStart)",
+        f"hashBuckets in {where} excludes fairness, segments and coldStart, which need "
+        "categories: buckets mix them",
     )
     yield (
         "self.kind != 'Embedding' || has(self.length)",
@@ -89,9 +100,28 @@ def _of_each(where: str) -> Iterator[tuple[str, str]]:
         f"fairness in {where} requires categories or bands, which Embedding does not have",
     )
     yield (
-        "!(self.kind in ['Timestamp', 'Embedding']) || !has(self.coldStart) || !self.coldStart",
-        f"coldStart in {where} requires values that time does not change, which Timestamp and "
+        "!(self.kind in ['MultiCategorical', 'Embedding']) || !has(self.segments) || "
+        "!self.segments",
+        f"segments in {where} requires one category or band, which MultiCategorical and "
         "Embedding do not have",
+    )
+    yield (
+        "!(self.kind in ['MultiCategorical', 'Embedding'] || self.kind == 'Timestamp' && "
+        "!has(self.calendar)) || !has(self.coldStart) || !self.coldStart",
+        f"coldStart in {where} requires one value that time does not change, which "
+        "MultiCategorical, Embedding and Timestamp without calendar do not have",
+    )
+    yield (
+        "!has(self.calendar) || !has(self.edges) && !has(self.bands)",
+        f"calendar in {where} excludes edges and bands, which are settings of the age",
+    )
+    yield (
+        "!has(self.calendar) || !has(self.unit) || self.unit != 'Year'",
+        f"calendar in {where} excludes the unit Year, which has no hours, weekdays or months",
+    )
+    yield (
+        "!has(self.timeZone) || has(self.calendar)",
+        f"timeZone in {where} requires calendar: an age is the same in every time zone",
     )
 
 
@@ -99,31 +129,31 @@ def _of_table(table: str, where: str) -> Iterator[tuple[str, str]]:
     """Yield the rules of a feature of one table."""
     if table != "items":
         yield (
-            f"self.kind in {_listed(SINGLE)}",
-            f"kind in {where} must be {', '.join(SINGLE[:-1])} or {SINGLE[-1]}: only items have "
-            "the other kinds",
+            "self.kind != 'MultiCategorical' || !has(self.fairness) || !self.fairness",
+            f"fairness in {where} requires one category a row, which a MultiCategorical does not "
+            "have",
         )
     else:
-        yield (
-            "self.kind != 'Timestamp' || !has(self.edges) && !has(self.bands) && "
-            "!(has(self.fairness) && self.fairness)",
-            f"edges, bands and fairness of a Timestamp are not settings of {where}: only the age "
-            "of users and interactions has bands",
-        )
-        yield (
-            "!has(self.coldStart) || !self.coldStart",
-            f"coldStart is not a setting of {where}: popularity lists depend on users",
-        )
+        yield from _of_items(where)
     if table != "interactions":
         yield (
             "!has(self.servedAs)",
             f"servedAs is not a setting of {where}: only the context of an event is unknown at "
             "serving",
         )
-        return
+    else:
+        yield from _served(where)
+
+
+def _served(where: str) -> Iterator[tuple[str, str]]:
+    """Yield the rules of the value of a feature at serving."""
     yield (
         "!has(self.servedAs) || self.kind != 'Timestamp'",
-        f"servedAs in {where} is not a setting of a Timestamp, which ages with each request",
+        f"servedAs in {where} is not a setting of a Timestamp: no time fits every request",
+    )
+    yield (
+        "!has(self.servedAs) || !(self.kind in ['MultiCategorical', 'Embedding'])",
+        f"servedAs in {where} is one value, which MultiCategorical and Embedding do not have",
     )
     yield (
         "!has(self.servedAs) || self.kind != 'Boolean' || self.servedAs in ['false', 'true']",
@@ -134,6 +164,28 @@ def _of_table(table: str, where: str) -> Iterator[tuple[str, str]]:
         "(!has(self.minimum) || double(self.servedAs) >= self.minimum) && "
         "(!has(self.maximum) || double(self.servedAs) <= self.maximum)",
         f"servedAs in {where} must be a number from minimum to maximum for a Numeric",
+    )
+
+
+def _of_items(where: str) -> Iterator[tuple[str, str]]:
+    """Yield the rules of a feature of items."""
+    yield (
+        "self.kind != 'Timestamp' || has(self.calendar) || !has(self.edges) && "
+        "!has(self.bands) && !(has(self.fairness) && self.fairness)",
+        f"edges, bands and fairness of a Timestamp are not settings of {where}: only the age "
+        "of users and interactions has bands",
+    )
+    yield (
+        "!has(self.coldStart) || !self.coldStart",
+        f"coldStart is not a setting of {where}: popularity lists depend on users",
+    )
+    yield (
+        "!has(self.segments) || !self.segments",
+        f"segments is not a setting of {where}: experiments and labels divide users",
+    )
+    yield (
+        "!has(self.maxPerRow)",
+        f"maxPerRow is not a setting of {where}: items may have any number of categories",
     )
 
 

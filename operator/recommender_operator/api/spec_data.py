@@ -35,8 +35,8 @@ class DataSource(ApiModel):
         max_length=512,
     )
     format: DataFormat = Field(
-        default=DataFormat.MOVIELENS_100K,
-        description="Format of the raw files; every format but MovieLens100K needs a mapping. "
+        description="Required: the format of the raw files. All need a mapping but MovieLens100K, "
+        "the sample. "
         "With Delta, `files` in the mapping names folders of Delta tables, for example those of "
         "an event collector; each check reads the data files that are new in the latest version.",
     )

@@ -83,10 +83,11 @@ class ExperimentSegments(ApiModel):
     feature: str = Field(
         max_length=40,
         pattern=r"^[a-z][a-z0-9_]{0,39}$",
-        description="Name of a feature of users or of the context, such as device. A user belongs "
-        "to the segment of the value in the user's first request, or to unknown if that request "
-        "has no value. Numbers and times divide users by the bands of the version that receives "
-        "the requests, at most nine: those of its edges, or some of them joined.",
+        description="Name of a feature of users or of the context, such as device, but of no "
+        "MultiCategorical or Embedding. A user belongs to the segment of the value in the user's "
+        "first request, or to unknown if that request has no value. Numbers and times divide "
+        "users by the bands of the version that receives the requests, at most nine: those of its "
+        "edges, or some of them joined.",
     )
     largest_loss: float | None = Field(
         default=None,
@@ -140,8 +141,10 @@ class ExperimentSpec(ApiModel):
     segments: tuple[ExperimentSegments, ...] = Field(
         default=(),
         max_length=MAX_SEGMENTS,
-        description="Features by which the primary metrics are also reported. The first ten "
-        "values of each feature have a segment each, and all other values share one.",
+        description="Features by which the primary metrics are also reported. Without any, "
+        "the first three of the mapping that have segments and are Categorical or Boolean, those "
+        "of interactions before those of users. The first ten values of each "
+        "feature have a segment each, and all other values share one.",
     )
     alpha: float = Field(
         default=0.05,

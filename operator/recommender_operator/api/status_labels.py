@@ -10,7 +10,7 @@ from recommender_operator.api.base import ApiModel
 
 
 class LabelSegment(ApiModel):
-    feature: str = Field(max_length=64, description="Feature with fairness.")
+    feature: str = Field(max_length=64, description="Feature with segments or fairness.")
     value: str | None = Field(
         default=None, max_length=64, description="Its value; absent: all but the first ten."
     )
@@ -52,5 +52,5 @@ class LabelDriftStatus(ApiModel):
         default=(),
         max_length=33,
         description="Segments with enough users in the last window: values, or bands, of features "
-        "with fairness.",
+        "with segments or fairness.",
     )

@@ -8,25 +8,28 @@ from recommender_operator.api.spec_mapping import DataMapping
 #: Features that divide the predictions of a version; the collector knows the same number.
 MOST = 3
 _NAMED = (Kind.CATEGORICAL, Kind.BOOLEAN)
+_LISTS = (Kind.MULTI_CATEGORICAL, Kind.EMBEDDING)
 
 
 def names(mapping: DataMapping | None) -> tuple[str, ...]:
     """Return the features that impressions must say beside their context.
 
-    Of the features with `fairness` the first three count: named values of the context, which every
-    impression has, then numbers of the context, then features of users. Numbers are reported by
-    their bands, which only the version knows.
+    The first three count of the features with `segments`, then of those with `fairness`: of each,
+    named values of the context, which every impression has, then numbers of the context, then
+    features of users. Numbers are reported by their bands, which only the version knows.
     """
     if mapping is None:
         return ()
     context = [each for each in mapping.interactions.features or () if _divides(each)]
-    named = [each.name for each in context if each.kind in _NAMED]
-    banded = [each.name for each in context if each.kind not in _NAMED]
+    named = [each for each in context if each.kind in _NAMED]
+    banded = [each for each in context if each.kind not in _NAMED]
     users = mapping.users.features or () if mapping.users is not None else ()
-    found = [*named, *banded, *(each.name for each in users if each.fairness)]
-    return tuple(name for name in found[:MOST] if name not in named)
+    found = [*named, *banded, *filter(_divides, users)]
+    found.sort(key=lambda each: not each.segments)
+    return tuple(each.name for each in found[:MOST] if each not in named)
 
 
 def _divides(feature: Feature) -> bool:
-    """Return whether a feature of the context does; requests lack one with `servedAs`."""
-    return feature.fairness and feature.served_as is None
+    """Return whether a feature does; requests lack one with `servedAs`, and a list is no value."""
+    is_set = (feature.segments or feature.fairness) and feature.served_as is None
+    return is_set and feature.kind not in _LISTS

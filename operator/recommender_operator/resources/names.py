@@ -10,6 +10,8 @@ import hashlib
 import json
 
 from recommender_operator.api.spec import DataSpec, RecommenderModelSpec, TrainingSpec
+from recommender_operator.api.spec_data import DataFormat
+from recommender_operator.api.spec_features import PER_ROW
 from recommender_operator.observed import JobKind
 
 HASH_DIGITS = 8
@@ -22,6 +24,8 @@ MAX_GROUP_NAME = 47
 GROUP_DIGITS = 10
 #: Hex digits of an incarnation; `<model>-<8>-remove-<6>` must fit a DNS label (63).
 INCARNATION_DIGITS = 6
+#: The format of a source that named none, before it was required.
+_FORMER_DEFAULT = DataFormat.MOVIELENS_100K
 
 
 def spec_hash(data: DataSpec, training: TrainingSpec, token: str = "") -> str:
@@ -31,12 +35,21 @@ def spec_hash(data: DataSpec, training: TrainingSpec, token: str = "") -> str:
     Nor does where its pods run (training.scheduling).
 
     Values at their defaults are excluded, so that a release of the operator that adds an optional
-    field does not rename, and thereby retrain, all versions.
+    field does not rename, and thereby retrain, all versions. For the same reason a format that was
+    the default before it was required is left out. So is a `maxPerRow` that says what its absence
+    says.
     """
+    source = data.model_dump(
+        mode="json", by_alias=True, exclude_defaults=True, exclude={"snapshots"}
+    )
+    if data.source.format is _FORMER_DEFAULT:
+        del source["source"]["format"]
+    for table in source["source"].get("mapping", {}).values():
+        for feature in table.get("features", ()) if isinstance(table, dict) else ():
+            if feature.get("maxPerRow") == PER_ROW:
+                del feature["maxPerRow"]
     content = {
-        "data": data.model_dump(
-            mode="json", by_alias=True, exclude_defaults=True, exclude={"snapshots"}
-        ),
+        "data": source,
         "training": training.model_dump(
             mode="json", by_alias=True, exclude_defaults=True, exclude={"scheduling"}
         ),

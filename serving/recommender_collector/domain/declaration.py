@@ -11,15 +11,24 @@ import re
 from typing import Annotated, Any, NamedTuple, Self
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, ValidationError, model_validator
 
 from recommender_collector.domain.checks import MAX_SEGMENTS
+from recommender_collector.domain.declared_features import (
+    BANDED,
+    LISTS,
+    NAMED,
+    Column,
+    ContextFeature,
+    ContextKind,
+    Part,
+    Section,
+    Users,
+)
 from recommender_collector.domain.events import Kind
 from recommender_serving.domain.ids import IdKind
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$")]
-Column = Annotated[str, Field(min_length=1, max_length=64)]
 Value = Annotated[float, Field(allow_inf_nan=False)]
 DAY = 86_400
 #: Longest window of a label whose outcomes are counted: users are kept so long.
@@ -41,65 +50,14 @@ class TimeUnit(enum.StrEnum):
     ISO8601 = "ISO8601"
 
 
-class ContextKind(enum.StrEnum):
-    """Kinds of a context feature, as in the mapping."""
-
-    CATEGORICAL = "Categorical"
-    BOOLEAN = "Boolean"
-    NUMERIC = "Numeric"
-    TIMESTAMP = "Timestamp"
-
-
-_NAMED = frozenset({ContextKind.CATEGORICAL, ContextKind.BOOLEAN})
-_BANDED = frozenset({ContextKind.NUMERIC, ContextKind.TIMESTAMP})
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
-    )
-
-
-class _Part(_Section):
-    """A part of the mapping; what does not concern events is ignored."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
-class ContextFeature(_Part):
-    """A declared feature of the context of an event."""
-
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
-    kind: ContextKind
-    column: Column | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-    cold_start: bool = False
-    fairness: bool = False
-    served_as: str | None = None
-
-
-class UserFeature(_Part):
-    """A declared feature of users."""
-
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
-    fairness: bool = False
-
-
-class Users(_Part):
-    """The features of users."""
-
-    features: tuple[UserFeature, ...] = ()
-
-
-class EventValue(_Part):
+class EventValue(Part):
     """A type of interactions, and its value if all have the same."""
 
     type: str = Field(min_length=1, max_length=64)
     value: Value | None = None
 
 
-class Interactions(_Part):
+class Interactions(Part):
     """Columns of the interactions."""
 
     user: Column
@@ -124,34 +82,34 @@ class Interactions(_Part):
         return None
 
 
-class Ids(_Part):
+class Ids(Part):
     """Kinds of user and item ids."""
 
     user: IdKind = IdKind.INTEGER
     item: IdKind = IdKind.INTEGER
 
 
-class PositiveType(_Part):
+class PositiveType(Part):
     """A type of events that is positive."""
 
     type: str
 
 
-class Attribution(_Part):
+class Attribution(Part):
     """Delayed labels: the rows are impressions, and positive if an event follows within hours."""
 
     impressions: tuple[str, ...]
     hours: float = Field(gt=0, allow_inf_nan=False)
 
 
-class Label(_Part):
+class Label(Part):
     """The declared label."""
 
     positive_types: tuple[PositiveType, ...] | None = None
     attribution: Attribution | None = None
 
 
-class Mapping(_Part):
+class Mapping(Part):
     """The mapping of the source."""
 
     interactions: Interactions
@@ -167,7 +125,7 @@ class Outcome(NamedTuple):
     window_seconds: int
 
 
-class Model(_Section):
+class Model(Section):
     """Events of one RecommenderModel."""
 
     mapping: Mapping
@@ -229,25 +187,35 @@ class Model(_Section):
     @property
     def segments(self) -> tuple[str, ...]:
         """Those of `told_segments` whose value is in the context of an event: named ones."""
-        return tuple(self._fair(_NAMED)[:MAX_SEGMENTS])
+        named = self._dividing(NAMED)
+        return tuple(each for each in self.told_segments if each in {one.name for one in named})
 
     @property
     def told_segments(self) -> tuple[str, ...]:
-        """The features with `fairness` that divide predictions, the first three.
+        """The first three features that divide predictions: with `segments`, then `fairness`.
 
-        Named values of the context come first. The others are numbers of the context and features
-        of users: only impressions of a transformer that knows bands and requests say these
-        (`labelSegments`). Requests do not have a value that the version sets (`servedAs`).
+        Of each, named values of the context come first. The others are numbers of the context and
+        features of users: only impressions of a transformer that knows bands and requests say
+        these (`labelSegments`). Requests do not have a value that the version sets (`servedAs`).
         """
+        named, banded = self._dividing(NAMED), self._dividing(BANDED)
         users = self.mapping.users.features if self.mapping.users is not None else ()
-        found = [*self._fair(_NAMED), *self._fair(_BANDED)]
-        found += [each.name for each in users if each.fairness]
-        return tuple(found[:MAX_SEGMENTS])
+        found = [(each.segments, each.name) for each in (*named, *banded)]
+        found += [
+            (each.segments, each.name)
+            for each in users
+            if (each.segments or each.fairness) and each.kind not in LISTS
+        ]
+        found.sort(key=lambda each: not each[0])
+        return tuple(name for _, name in found[:MAX_SEGMENTS])
 
-    def _fair(self, kinds: frozenset[ContextKind]) -> list[str]:
-        features = self.mapping.interactions.features
-        fair = (each for each in features if each.fairness and each.served_as is None)
-        return [each.name for each in fair if each.kind in kinds]
+    def _dividing(self, kinds: frozenset[ContextKind]) -> list[ContextFeature]:
+        """The features of the context of these kinds that divide; requests lack `servedAs`."""
+        return [
+            each
+            for each in self.mapping.interactions.features
+            if (each.segments or each.fairness) and each.served_as is None and each.kind in kinds
+        ]
 
     @property
     def outcome(self) -> Outcome | None:
@@ -266,7 +234,7 @@ class Model(_Section):
         return Outcome(frozenset(map(Kind, types)), round(label.attribution.hours * 3600))
 
 
-class Declaration(_Section):
+class Declaration(Section):
     """The models whose events are collected."""
 
     models: dict[Name, Model] = Field(min_length=1, max_length=100)

@@ -25,6 +25,10 @@ DIGEST_BYTES = 14
 _BLAKE2B = hashlib.blake2b(digest_size=DIGEST_BYTES)  # a copy takes less than a new one
 
 Id = int | str
+#: A value of a declared feature of the context: of a MultiCategorical and an Embedding a list.
+ContextValue = str | float | bool | list[str] | list[float]
+#: The features of a context by their declared names.
+Context = dict[str, ContextValue]
 
 
 class Kind(enum.StrEnum):
@@ -78,7 +82,7 @@ class Event(NamedTuple):
     request: str | None = None  # id of the request whose answer was shown
     session: str | None = None
     query: str | None = None  # words of a search
-    context: dict[str, str | float | bool] | None = None  # by declared name
+    context: Context | None = None  # by declared name
     version: str | None = None  # that answered the request
     path: str | None = None  # one of Path
     exposure: Exposure | None = None
@@ -194,6 +198,12 @@ def entry_of(line: bytes) -> Event | Erasure:
     return Event(id_, known, user, tuple(items), time, *rest)
 
 
+def _is_context_value(value: object) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(each, str | int | float) for each in value)
+    return isinstance(value, str | int | float)
+
+
 def _check(value: object, *others: object) -> None:
     """Refuse what another program wrote into a log that it may write to."""
     request, session, query, context, *answered = others
@@ -202,8 +212,7 @@ def _check(value: object, *others: object) -> None:
     if not all(isinstance(each, str | None) for each in (request, session, query, *answered)):
         raise Unreadable("request, session, query, version or path is no text")
     if context is not None and not (
-        isinstance(context, dict)
-        and all(isinstance(each, str | int | float) for each in context.values())
+        isinstance(context, dict) and all(map(_is_context_value, context.values()))
     ):
         raise Unreadable("the context is wrong")
 

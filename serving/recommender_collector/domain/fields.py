@@ -11,13 +11,16 @@ from datetime import datetime
 from typing import Any
 
 from recommender_collector.domain.checks import MAX_ID, MAX_VALUE, InvalidEvent, is_text
-from recommender_collector.domain.declaration import ContextFeature, ContextKind, Model
-from recommender_collector.domain.events import Id, Kind, Path
+from recommender_collector.domain.declaration import Model
+from recommender_collector.domain.declared_features import ContextFeature, ContextKind
+from recommender_collector.domain.events import Context, ContextValue, Id, Kind, Path
+from recommender_serving.domain.categories import BadCategoriesError, categories_of
 from recommender_serving.domain.ids import IdKind, fault
 
 MAX_EVENT_ID = 256
 MAX_QUERY = 256
 MAX_CATEGORY = 64
+MAX_NUMBER = 1e30  # of an Embedding
 MAX_ITEMS = 500  # of an impression
 MAX_INTEGER = 10**18 - 1  # ingestion refuses larger ids
 MAX_DWELL = 86_400.0
@@ -153,9 +156,7 @@ def query_of(value: object, kind: Kind) -> str | None:
     raise InvalidEvent("query", value, f"a search needs its words, 1 to {MAX_QUERY} characters")
 
 
-def context_of(
-    value: object, features: Mapping[str, ContextFeature]
-) -> dict[str, str | float | bool] | None:
+def context_of(value: object, features: Mapping[str, ContextFeature]) -> Context | None:
     """Return the features of the context that are given; None if there are none.
 
     Raises:
@@ -163,7 +164,7 @@ def context_of(
     """
     if not isinstance(value, dict):
         raise InvalidEvent("context", value, "give an object of the declared features")
-    found: dict[str, str | float | bool] = {}
+    found: Context = {}
     for name, given in value.items():
         feature = features.get(name)
         if feature is None:
@@ -171,8 +172,8 @@ def context_of(
             raise InvalidEvent(
                 f"context.{name[:60]}", given, f"the declared features of the context are: {known}"
             )
-        if given is not None:
-            found[name] = _feature(given, feature)
+        if given is not None and (read := _feature(given, feature)) != []:
+            found[name] = read
     return found or None
 
 
@@ -188,11 +189,17 @@ def path_of(value: object) -> Path:
     return found
 
 
-def _feature(value: object, feature: ContextFeature) -> str | float | bool:
+def _feature(value: object, feature: ContextFeature) -> ContextValue:
     field = f"context.{feature.name}"
-    if feature.kind is ContextKind.CATEGORICAL:
-        if isinstance(value, str) and 0 < len(value) <= MAX_CATEGORY and is_text(value):
+    if feature.kind is ContextKind.MULTI_CATEGORICAL:
+        return _categories(field, value, feature)
+    if feature.kind is ContextKind.EMBEDDING:
+        if isinstance(value, list) and len(value) == feature.length and all(map(_is_one, value)):
             return value
+        raise InvalidEvent(field, value, f"give a list of {feature.length} finite numbers")
+    if feature.kind is ContextKind.CATEGORICAL:
+        if _is_category(value):
+            return value  # type: ignore[return-value]
         raise InvalidEvent(field, value, f"give a text of 1 to {MAX_CATEGORY} characters")
     if feature.kind is ContextKind.BOOLEAN:
         if isinstance(value, bool):
@@ -203,3 +210,30 @@ def _feature(value: object, feature: ContextFeature) -> str | float | bool:
     if type(value) in (int, float) and low <= value <= high:  # type: ignore[operator]
         return value  # type: ignore[return-value]
     raise InvalidEvent(field, value, f"give a number from {low:g} to {high:g}")
+
+
+def _categories(field: str, value: object, feature: ContextFeature) -> list[str]:
+    """Return the categories of a list as requests and files have them, each once."""
+    if not isinstance(value, list):
+        texts = f"texts of 1 to {MAX_CATEGORY} characters"
+        raise InvalidEvent(field, value, f"give a list of at most {feature.max_per_row} {texts}")
+    try:
+        found = categories_of(value, feature.separator, feature.max_per_row)
+    except BadCategoriesError as error:
+        where, given = field, value
+        if error.place is not None:
+            where, given = f"{field}[{error.place}]", value[error.place]
+        raise InvalidEvent(where, given, str(error)) from None
+    for place, entry in enumerate(value):
+        if not is_text(entry):
+            raise InvalidEvent(f"{field}[{place}]", entry, "give printable characters")
+    return list(found)
+
+
+def _is_category(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAX_CATEGORY and is_text(value)
+
+
+def _is_one(value: object) -> bool:
+    """Return whether a value is a number that an Embedding may have."""
+    return type(value) in (int, float) and -MAX_NUMBER <= value <= MAX_NUMBER  # type: ignore[operator]

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import orjson
 
 from recommender_collector.domain import holdouts, label_segments
-from recommender_collector.domain.declaration import ContextKind, Model, TimeUnit
+from recommender_collector.domain.declaration import Model, TimeUnit
+from recommender_collector.domain.declared_features import ContextKind
 from recommender_collector.domain.events import Event, Id, Kind
 
 

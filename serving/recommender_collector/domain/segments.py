@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from recommender_collector.domain.checks import MAX_SEGMENT, MAX_SEGMENTS, is_feature
+from recommender_collector.domain.events import ContextValue
 from recommender_collector.domain.experiments import OTHER
 
 #: Values by feature, both in the order of their arrival.
@@ -24,7 +25,7 @@ CODES = _BASE**MAX_SEGMENTS
 
 
 def code_of(
-    known: Values, names: Sequence[str], given: Mapping[str, str | float | bool] | None
+    known: Values, names: Sequence[str], given: Mapping[str, ContextValue] | None
 ) -> tuple[int, bool]:
     """Return where a request counts, and whether that gave a place to something new.
 
@@ -87,7 +88,7 @@ def is_known(value: object) -> bool:
     )
 
 
-def _text(value: str | float | bool | None) -> str:
+def _text(value: ContextValue | None) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return value if isinstance(value, str) and 0 < len(value) <= MAX_SEGMENT else UNKNOWN

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from recommender_collector.domain.declaration import ContextKind, Model
+from recommender_collector.domain.declaration import Model
+from recommender_collector.domain.declared_features import ContextKind
 from recommender_collector.domain.effects import number
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import ContextValue, Event, Kind
 from recommender_serving.store.layout import ALL, segment_of, worth
 
 #: Kinds that make an item popular, if they are interactions of the model. What was merely shown
@@ -25,10 +26,19 @@ class Gain(NamedTuple):
 
 
 class Trends:
-    """The gains of one model's events, by the values of the context features with `coldStart`."""
+    """The gains of one model's events, by the values of the context features with `coldStart`.
+
+    Of those without a calendar.
+    """
 
     def __init__(self, model: Model) -> None:
-        features = [each for each in model.mapping.interactions.features if each.cold_start]
+        # The rules of time zones are the version's too. Where a category of a calendar is all
+        # that the collector lacks, events count by the other features.
+        features = [
+            each
+            for each in model.mapping.interactions.features
+            if each.cold_start and each.calendar is None
+        ]
         named = (ContextKind.CATEGORICAL, ContextKind.BOOLEAN)
         # The bands of numbers are the version's; the collector does not know them.
         self._names = (
@@ -66,5 +76,5 @@ def total(worths: list[float]) -> float:
     return top + math.log2(math.fsum(2.0 ** (each - top) for each in worths))
 
 
-def _text(value: str | float | bool) -> str:
+def _text(value: ContextValue) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -12,7 +12,8 @@ from functools import partial
 from typing import Any
 
 from recommender_collector.domain.checks import InvalidEvent, label
-from recommender_collector.domain.declaration import ContextFeature, Model
+from recommender_collector.domain.declaration import Model
+from recommender_collector.domain.declared_features import ContextFeature
 from recommender_collector.domain.events import Event, Id, Kind
 from recommender_collector.domain.explorations import FIELD as EXPLORED
 from recommender_collector.domain.explorations import explored_of

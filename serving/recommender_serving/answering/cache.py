@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import collections
 import dataclasses
-import itertools
 import sys
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterator
@@ -227,7 +226,9 @@ def size_of(request: RecommendRequest, answer: Answer) -> int:
 
 def _texts(request: RecommendRequest) -> Iterator[object]:
     """Yield the names and values of rules and features, whose sizes differ most."""
-    yield from itertools.chain.from_iterable(request.features.items())
+    for name, value in request.features.items():
+        yield name
+        yield from value if isinstance(value, tuple) else (value,)
     for rules in (request.selection.allow, request.selection.deny):
         for name, values in rules.items():
             yield name

@@ -57,7 +57,10 @@ class Trending:
         self._reader = reader
         self._known = known
         features = () if segments is None else segments.features
-        self._features = [each for each in features if each.place is Place.CONTEXT]
+        # without calendars, whose categories the collector does not know
+        self._features = [
+            each for each in features if each.place is Place.CONTEXT and each.calendar is None
+        ]
         self._clock = clock
         self._trends = Trends()
         self._until = clock()

@@ -8,18 +8,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from recommender_serving.artifact.vocabulary_file import (
+    BooleanColumn,
     CategoricalColumn,
     Column,
+    EmbeddingColumn,
     ItemColumn,
+    MultiCategoricalColumn,
     NumericColumn,
     TimestampColumn,
     VocabularyFile,
 )
 from recommender_serving.domain.features import MAX_NUMBER, Feature, Features, Kind
 from recommender_serving.domain.hash_buckets import HashedIndex
+from recommender_serving.domain.local_calendar import LocalCalendar
 from recommender_serving.domain.rows import ABSENT, Rows
 
 NUMERIC, CATEGORICAL = "numeric", "categorical"  # kinds of reference.json
+_WITH_CATEGORIES = (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL, Kind.BOOLEAN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,9 @@ class Vocabulary:
     def drift_kinds(self) -> Mapping[str, str]:
         """Return the kind of each drift feature, by its name."""
         declared = {
-            name: CATEGORICAL if feature.kind in (Kind.CATEGORICAL, Kind.BOOLEAN) else NUMERIC
+            name: CATEGORICAL
+            if feature.kind in _WITH_CATEGORIES or feature.calendar is not None
+            else NUMERIC
             for name, feature in self.features.items()
             if feature.served_as is None
         }
@@ -111,12 +118,16 @@ def build_vocabulary(file: VocabularyFile) -> Vocabulary:
 def _feature(column: Column) -> Feature:
     kind = Kind(column.kind)
     if isinstance(column, TimestampColumn):
-        return Feature(column.name, column.of, kind, edges=tuple(column.edges))
+        edges, calendar = tuple(column.edges or ()), _calendar(column)
+        return Feature(column.name, column.of, kind, edges=edges, calendar=calendar)
+    if isinstance(column, EmbeddingColumn):
+        return Feature(column.name, column.of, kind, width=column.length)
+    if isinstance(column, MultiCategoricalColumn):
+        width, separator = column.max_per_row, column.separator
+        index = _index(column)
+        return Feature(column.name, column.of, kind, index, width=width, separator=separator)
     if not isinstance(column, NumericColumn):
-        index: Mapping[str, int] = {name: i for i, name in enumerate(column.categories)}
-        if isinstance(column, CategoricalColumn) and column.hash_buckets is not None:
-            index = HashedIndex(column.categories)
-        return Feature(column.name, column.of, kind, index, served_as=column.served_as)
+        return Feature(column.name, column.of, kind, _index(column), served_as=column.served_as)
     return Feature(
         column.name,
         column.of,
@@ -126,6 +137,20 @@ def _feature(column: Column) -> Feature:
         high=MAX_NUMBER if column.maximum is None else column.maximum,
         served_as=None if column.served_as is None else float(column.served_as),
     )
+
+
+def _index(
+    column: CategoricalColumn | MultiCategoricalColumn | BooleanColumn,
+) -> Mapping[str, int]:
+    if not isinstance(column, BooleanColumn) and column.hash_buckets is not None:
+        return HashedIndex(column.categories)
+    return {name: i for i, name in enumerate(column.categories)}
+
+
+def _calendar(column: TimestampColumn) -> LocalCalendar | None:
+    if column.calendar is None or column.zone is None:
+        return None
+    return LocalCalendar(column.calendar, tuple(column.zone.since), tuple(column.zone.offsets))
 
 
 def _item_feature(column: ItemColumn) -> ItemFeature:

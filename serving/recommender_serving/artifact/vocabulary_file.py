@@ -22,8 +22,14 @@ from recommender_serving.artifact.file_schemas import (
     check_unique,
 )
 from recommender_serving.domain.features import MAX_NUMBER, Place
+from recommender_serving.domain.local_calendar import DAY, NAMES, Calendar
 
 MAX_EDGES = 1000
+#: Most categories of a row of a MultiCategorical, and most numbers of an Embedding.
+MAX_PER_ROW, MAX_LENGTH = 64, 1024
+MAX_SEPARATOR = 8  # characters
+#: Changes of the offset of a time zone (there are about two a year), and the largest offset.
+MAX_CHANGES, MAX_OFFSET = 2000, 2 * DAY
 BOOLEANS = ["false", "true"]
 #: Names that fields of requests and drift features have.
 RESERVED = frozenset(
@@ -46,6 +52,12 @@ class _Declared(File):
     )
 
 
+def _check_categories(name: str, categories: list[str], buckets: int | None) -> None:
+    check_unique(categories, f"{name}: the category")
+    if buckets not in (None, len(categories)):
+        raise ValueError(f"{name} has {len(categories)} categories for {buckets} hashBuckets")
+
+
 class CategoricalColumn(_Declared):
     """A feature with known categories; a category is its index."""
 
@@ -55,13 +67,34 @@ class CategoricalColumn(_Declared):
 
     @pydantic.model_validator(mode="after")
     def _each_category_once(self) -> Self:
-        check_unique(self.categories, f"{self.name}: the category")
-        if self.hash_buckets not in (None, len(self.categories)):
-            raise ValueError(
-                f"{self.name} has {len(self.categories)} categories for "
-                f"{self.hash_buckets} hashBuckets"
-            )
+        _check_categories(self.name, self.categories, self.hash_buckets)
         return self
+
+
+class MultiCategoricalColumn(File):
+    """A feature with several known categories, each by its index: so many columns at most."""
+
+    name: Name
+    of: Annotated[Place, Field(strict=False)]
+    kind: Literal["MultiCategorical"]
+    categories: Categories
+    hash_buckets: Annotated[int, Field(ge=2)] | None = Field(default=None, alias="hashBuckets")
+    max_per_row: int = Field(alias="maxPerRow", ge=1, le=MAX_PER_ROW)
+    separator: Annotated[str, Field(min_length=1, max_length=MAX_SEPARATOR)] | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _each_category_once(self) -> Self:
+        _check_categories(self.name, self.categories, self.hash_buckets)
+        return self
+
+
+class EmbeddingColumn(File):
+    """A list of numbers, each in a column."""
+
+    name: Name
+    of: Annotated[Place, Field(strict=False)]
+    kind: Literal["Embedding"]
+    length: int = Field(ge=1, le=MAX_LENGTH)
 
 
 class BooleanColumn(_Declared):
@@ -98,16 +131,50 @@ class NumericColumn(_Declared):
         return self
 
 
+class Zone(File):
+    """The offsets of a time zone from UTC, in seconds, and the times since which they hold."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    since: list[Int64] = Field(max_length=MAX_CHANGES)
+    offsets: list[Annotated[int, Field(ge=-MAX_OFFSET, le=MAX_OFFSET)]]
+
+    @pydantic.model_validator(mode="after")
+    def _one_offset_more(self) -> Self:
+        if len(self.offsets) != len(self.since) + 1:
+            raise ValueError(
+                f"{len(self.since)} changes and {len(self.offsets)} offsets of a zone"
+            )
+        if any(a >= b for a, b in itertools.pairwise(self.since)):
+            raise ValueError("the changes of a zone do not increase")
+        return self
+
+
 class TimestampColumn(File):
-    """A time; `edges` separate the bands of its age in days."""
+    """A time: `edges` separate the bands of its age in days, or a calendar has its categories."""
 
     name: Name
     of: Annotated[Place, Field(strict=False)]
     kind: Literal["Timestamp"]
-    edges: list[Annotated[Number, Field(gt=0)]] = Field(max_length=MAX_EDGES)
+    edges: list[Annotated[Number, Field(gt=0)]] | None = Field(default=None, max_length=MAX_EDGES)
+    calendar: Annotated[Calendar, Field(strict=False)] | None = None
+    zone: Zone | None = None
+    categories: list[str] | None = None
 
     @pydantic.model_validator(mode="after")
-    def _edges_increase(self) -> Self:
+    def _is_age_or_calendar(self) -> Self:
+        if self.calendar is None:
+            return self._is_age()
+        if self.zone is None or self.edges is not None:
+            raise ValueError(f"{self.name}: a calendar needs its zone, and has no edges")
+        if self.categories != list(NAMES[self.calendar]):
+            raise ValueError(f"{self.name}: the categories are not those of {self.calendar}")
+        return self
+
+    def _is_age(self) -> Self:
+        if self.edges is None or self.zone is not None or self.categories is not None:
+            raise ValueError(
+                f"{self.name}: without calendar there are edges, and no zone or names"
+            )
         if any(a >= b for a, b in itertools.pairwise(self.edges)):
             raise ValueError(f"the edges of {self.name} do not increase")
         return self
@@ -121,7 +188,12 @@ def _is_number(text: str) -> bool:
 
 
 Column = Annotated[
-    CategoricalColumn | BooleanColumn | NumericColumn | TimestampColumn,
+    CategoricalColumn
+    | MultiCategoricalColumn
+    | BooleanColumn
+    | NumericColumn
+    | TimestampColumn
+    | EmbeddingColumn,
     Field(discriminator="kind"),
 ]
 

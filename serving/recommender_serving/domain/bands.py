@@ -8,7 +8,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 
-from recommender_serving.domain.features import Feature, Kind, Value
+from recommender_serving.domain.features import Feature, Kind, Value, age
 
 #: Most bands of a feature. The collector keeps ten values of each, one of them for `unknown`.
 MOST_BANDS = 9
@@ -68,11 +68,14 @@ def value_of(
 ) -> str | None:
     """Return the band of the value of a request at the time `now`; None if it is in none.
 
-    `edges` may be those of another version.
+    `edges` may be those of another version, which may read the age of a time whose calendar this
+    one reads.
     """
-    if feature is None or value is None or not edges or feature.kind not in _NUMBERS:
+    if feature is None or value is None or feature.kind not in _NUMBERS or not edges:
         return None
-    number = float(feature.at(value, now))
+    if not isinstance(value, int | float):
+        return None
+    number = age(value, now) if feature.kind is Kind.TIMESTAMP else float(value)
     return name_of(number, edges) if math.isfinite(number) else None
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import enum
 import math
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from recommender_serving.domain.hash_buckets import HashedIndex
+from recommender_serving.domain.local_calendar import LocalCalendar
 
 UNKNOWN = -1  # group of a value that is absent, or of a category that the version does not know
 MAX_NUMBER = 1e30  # fits single precision, which the models compute in
@@ -16,8 +17,8 @@ MAX_NUMBER = 1e30  # fits single precision, which the models compute in
 SECONDS_A_DAY = 86_400
 
 #: A category, or a number; a time is in seconds since 1970. The categories of a Boolean are
-#: "false" and "true".
-Value = str | float
+#: "false" and "true". A MultiCategorical has several categories, an Embedding several numbers.
+Value = str | float | tuple[str, ...] | tuple[float, ...]
 
 
 class Place(enum.StrEnum):
@@ -31,9 +32,15 @@ class Kind(enum.StrEnum):
     """What the values of a feature are."""
 
     CATEGORICAL = "Categorical"
+    MULTI_CATEGORICAL = "MultiCategorical"
     BOOLEAN = "Boolean"
     NUMERIC = "Numeric"
     TIMESTAMP = "Timestamp"
+    EMBEDDING = "Embedding"
+
+
+#: Kinds whose value is a list.
+LISTS = frozenset({Kind.MULTI_CATEGORICAL, Kind.EMBEDDING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,10 @@ class Feature:
     edges: tuple[float, ...] = ()  # first number, or age in days, of each band but the lowest
     low: float = -MAX_NUMBER
     high: float = MAX_NUMBER
-    served_as: Value | None = None  # set by the version, never by a request
+    calendar: LocalCalendar | None = None  # of a time that is a category and has no age
+    served_as: str | float | None = None  # set by the version, never by a request
+    width: int = 1  # of a MultiCategorical the most categories, of an Embedding all numbers
+    separator: str | None = None  # of a MultiCategorical: between categories, in an entry too
 
     @property
     def path(self) -> str:
@@ -56,45 +66,76 @@ class Feature:
 
     @property
     def groups(self) -> int:
-        """The number of categories or bands; 0 of a time, whose band changes with the request."""
-        if self.kind is Kind.TIMESTAMP:
+        """The number of categories or bands; 0 of an age, whose band changes with the request, and
+        of lists.
+        """
+        if self.calendar is not None:
+            return len(self.calendar.names)
+        if self.kind is Kind.TIMESTAMP or self.kind in LISTS:
             return 0
         return len(self.edges) + 1 if self.kind is Kind.NUMERIC else len(self.index)
 
-    def code(self, value: Value | None) -> float:
-        """Return the number or the category's index for the models; NaN if absent or unknown.
+    def codes(self, value: Value | None) -> Sequence[float]:
+        """Return the columns that the models read: `width` of them; NaN if absent or unknown.
 
-        A time is in days since 1970; the models subtract it from the time of the request.
+        They are the number, the index of the category, those of all known categories in order, or
+        the numbers of an Embedding. A time is in days since 1970; the models subtract it from the
+        time of the request. With a calendar it is the index of a category.
         """
         if value is None:
-            return math.nan
+            return (math.nan,) * self.width
+        if isinstance(value, tuple):
+            known = value if self.kind is Kind.EMBEDDING else sorted(self._known(value))
+            return [*map(float, known), *(math.nan,) * (self.width - len(known))]
+        if self.calendar is not None:
+            return (float(self.calendar.code(int(value))),)
         if self.kind is Kind.NUMERIC:
-            return float(value)
+            return (float(value),)
         if self.kind is Kind.TIMESTAMP:
-            return float(value) / SECONDS_A_DAY
-        return self.index.get(str(value), math.nan)
+            return (float(value) / SECONDS_A_DAY,)
+        return (self.index.get(str(value), math.nan),)
+
+    def _known(self, names: Iterable[str | float]) -> set[int]:
+        """Return the indices of those categories that the models know."""
+        found = (self.index.get(str(name)) for name in names)
+        return {code for code in found if code is not None}
 
     def group(self, value: Value | None) -> int:
         """Return the index of the category or of the band; -1 if absent or unknown."""
-        if value is None:
+        if value is None or isinstance(value, tuple):
             return UNKNOWN
+        if self.calendar is not None:
+            return self.calendar.code(int(value))
         if self.kind is Kind.NUMERIC:
             return bisect_right(self.edges, float(value))
         return self.index.get(str(value), UNKNOWN)
 
-    def knows(self, value: Value) -> bool:
-        """Return whether the models know the value."""
-        return self.kind in (Kind.NUMERIC, Kind.TIMESTAMP) or value in self.index
+    def seen(self, value: Value, now: int) -> Sequence[str | float | None]:
+        """Return what drift counts of a value at a request of the time `now`; None is unknown.
 
-    def at(self, value: Value, now: int) -> Value:
-        """Return the value at a request of the time `now`: the age in days of a time, and the name
-        of the bucket of a hashed category.
+        It is the value itself, the age in days of a time or the name of its category, the name of
+        the bucket of a hashed category, each category of several, or the length of an Embedding.
         """
+        if isinstance(value, tuple):
+            if self.kind is Kind.EMBEDDING:
+                return (math.hypot(*map(float, value)),)
+            names = (self._name(str(each)) for each in value)
+            return list(dict.fromkeys(names))
+        if self.calendar is not None:
+            return (self.calendar.name(int(value)),)
+        if self.kind is Kind.TIMESTAMP:
+            return (age(float(value), now),)
+        return (value if self.kind is Kind.NUMERIC else self._name(str(value)),)
+
+    def _name(self, category: str) -> str | None:
         if isinstance(self.index, HashedIndex):
-            return self.index.name(str(value))
-        if self.kind is not Kind.TIMESTAMP:
-            return value
-        return max(0.0, (now - float(value)) / SECONDS_A_DAY)
+            return self.index.name(category)
+        return category if category in self.index else None
+
+
+def age(time: float, now: int) -> float:
+    """Return the age in days of a time at the time `now`, both in seconds since 1970."""
+    return max(0.0, (now - time) / SECONDS_A_DAY)
 
 
 #: The declared features by name, in the order of the models' input.

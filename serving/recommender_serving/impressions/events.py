@@ -6,6 +6,7 @@ docs/events.md describes their fields; tests let the collector read them.
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -35,6 +36,7 @@ MOST_CATEGORY = 64  # characters
 MOST_PROBABILITIES = 20  # of an impression: those of its first items
 MOST_NUMBER = 1e15  # of a feature without a bound of its own
 _HASHES = 2**64
+_PLACE = 8  # bytes of an entry of a tuple, beside its value
 
 
 class Mark(NamedTuple):
@@ -122,16 +124,31 @@ def _context(request: RecommendRequest, features: Features) -> dict[str, Value |
     }
 
 
+def listed_bytes(of: Shown) -> int:
+    """Return the memory of the lists of a context: each request has its own."""
+    return sum(
+        _PLACE * len(value) + sum(map(sys.getsizeof, value))
+        for value in of.context.values()
+        if isinstance(value, tuple)
+    )
+
+
+def _segment_of(feature: Feature, value: Value | None, now: int) -> str:
+    if feature.calendar is not None and isinstance(value, int | float):
+        return feature.calendar.name(int(value))
+    return value_of(feature, value, edges_of(feature), now) or segment(value)
+
+
 def _label_segments(
     request: RecommendRequest, features: Features, divided: Sequence[str]
 ) -> tuple[tuple[str, str], ...]:
-    """Return what a request says of features of the version: a text, or the band of a number.
+    """Return what a request says of features of the version: a text, a band or a category.
 
     The bands are those of the version: its predictions are compared with its own first ones.
     """
     given, now = request.features, request.timestamp
     return tuple(
-        (name, value_of(of, given.get(name), edges_of(of), now) or segment(given.get(name)))
+        (name, _segment_of(of, given.get(name), now))
         for name in divided
         if (of := features.get(name)) is not None
     )
@@ -154,13 +171,23 @@ def _is_item(item: int | str) -> bool:
 
 def _known(value: Value, feature: Feature) -> Value | bool | None:
     """Return a value as the collector takes it; None for one that it refuses."""
+    if isinstance(value, tuple):
+        fits = all(_fits(each) for each in value)
+        return value if fits else None
     if feature.kind is Kind.BOOLEAN:
         return value == "true"
     if isinstance(value, str):
-        return value if len(value) <= MOST_CATEGORY and value.isprintable() else None
+        return value if _fits(value) else None
     low = -MOST_NUMBER if feature.low == -MAX_NUMBER else feature.low
     high = MOST_NUMBER if feature.high == MAX_NUMBER else feature.high
     return value if low <= value <= high else None
+
+
+def _fits(value: str | float) -> bool:
+    """Return whether the collector takes a category, or a number of an Embedding."""
+    if isinstance(value, str):
+        return len(value) <= MOST_CATEGORY and value.isprintable()
+    return -MAX_NUMBER <= value <= MAX_NUMBER
 
 
 def _label(text: str | None) -> str | None:

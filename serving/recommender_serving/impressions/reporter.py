@@ -20,6 +20,7 @@ from recommender_serving.impressions.events import (
     Origin,
     Shown,
     bodies,
+    listed_bytes,
     sampled,
     shown,
     takes_draw,
@@ -36,6 +37,7 @@ class Bounds:
 
     impressions: int = 10_000  # that wait
     items: int = 500_000  # of them, together: a text of an item is shared, so 8 bytes each
+    listed: int = 32 << 20  # bytes of the lists of their contexts, together
     batch: int = 200  # impressions
     body: int = 900_000  # bytes; the collector takes 1 MiB
     gather_seconds: float = 1.0  # from the first impression to its request
@@ -66,7 +68,7 @@ class Impressions:
         self._counted = counted
         self._bounds = bounds or Bounds()
         self._waiting: deque[tuple[int, Shown]] = deque()
-        self._items = 0
+        self._items = self._listed = 0
         self._numbers = itertools.count()
         self._some = asyncio.Event()
         self._closing = asyncio.Event()
@@ -99,10 +101,16 @@ class Impressions:
         if found is None:
             return
         items_then = self._items + len(found.items)
-        if len(self._waiting) >= self._bounds.impressions or items_then > self._bounds.items:
+        listed_then = self._listed + listed_bytes(found)
+        bounds = self._bounds
+        if (
+            len(self._waiting) >= bounds.impressions
+            or items_then > bounds.items
+            or listed_then > bounds.listed
+        ):
             self._counted(Reported.DROPPED, 1)
             return
-        self._items = items_then
+        self._items, self._listed = items_then, listed_then
         self._waiting.append((next(self._numbers), found))
         self._some.set()
 
@@ -138,6 +146,7 @@ class Impressions:
         count = min(self._bounds.batch, len(self._waiting))
         taken = [self._waiting.popleft() for _ in range(count)]
         self._items -= sum(len(each.items) for _, each in taken)
+        self._listed -= sum(listed_bytes(each) for _, each in taken)
         return taken
 
     async def _send(self, taken: Sequence[tuple[int, Shown]]) -> bool:

@@ -26,8 +26,8 @@ class Missing(enum.StrEnum):
     UNKNOWN = UNKNOWN
 
 
-#: The values of one session by drift feature.
-Row = dict[str, Value | Missing]
+#: The values of one session by drift feature: one each, but of a MultiCategorical all.
+Row = dict[str, Sequence[str | float | Missing]]
 
 
 class Bins:
@@ -57,16 +57,16 @@ class Bins:
         return {feature.name: feature.missing_design_effect for feature in self._features}
 
     def place(self, request: RecommendRequest, answer: Answer) -> Iterator[tuple[str, str]]:
-        """Yield one (feature, bin) per feature."""
+        """Yield one (feature, bin) per feature, of a MultiCategorical one per category."""
         row = row_of(request, answer, self._vocabulary)
         for feature in self._features:
-            value = row[feature.name]
-            if isinstance(value, Missing):
-                yield feature.name, value.value
-            elif isinstance(feature, NumericFeature):
-                yield feature.name, str(bisect_right(feature.edges, float(value)))
-            else:
-                yield feature.name, self._index[feature.name].get(str(value), OTHER)
+            for value in row[feature.name]:
+                if isinstance(value, Missing):
+                    yield feature.name, value.value
+                elif isinstance(feature, NumericFeature):
+                    yield feature.name, str(bisect_right(feature.edges, float(value)))
+                else:
+                    yield feature.name, self._index[feature.name].get(str(value), OTHER)
 
 
 def row_of(request: RecommendRequest, answer: Answer, vocabulary: Vocabulary) -> Row:
@@ -82,10 +82,10 @@ def row_of(request: RecommendRequest, answer: Answer, vocabulary: Vocabulary) ->
         for name, feature in vocabulary.features.items()
         if feature.served_as is None
     }
-    row["session_length"] = float(len(session))
-    row["mean_value"] = sum(known) / len(known) if known else Missing.NULL
+    row["session_length"] = (float(len(session)),)
+    row["mean_value"] = (sum(known) / len(known) if known else Missing.NULL,)
     by_model = answer.source is Source.MODEL
-    row["top_score"] = answer.scores[0] if by_model else Missing.NULL
+    row["top_score"] = (answer.scores[0] if by_model else Missing.NULL,)
     return row | _last(_newest(session), vocabulary)
 
 
@@ -99,18 +99,18 @@ def _newest(session: Sequence[SessionEvent]) -> int | None:
     return max(session, key=lambda event: (event.timestamp, event.item)).item
 
 
-def _seen(value: Value | None, feature: Feature, now: int) -> Value | Missing:
+def _seen(value: Value | None, feature: Feature, now: int) -> Sequence[str | float | Missing]:
     """Return the value as the models see it at the time of the request."""
     if value is None:
-        return Missing.NULL
-    return feature.at(value, now) if feature.knows(value) else Missing.UNKNOWN
+        return (Missing.NULL,)
+    return [Missing.UNKNOWN if each is None else each for each in feature.seen(value, now)]
 
 
 def _last(item: int | None, vocabulary: Vocabulary) -> Row:
     """Return the features of the newest item of the session."""
     if item is None:
-        return {last_name(each.name): Missing.NULL for each in vocabulary.items.features}
+        return {last_name(each.name): (Missing.NULL,) for each in vocabulary.items.features}
     return {
-        last_name(name): Missing.UNKNOWN if category is None else category
+        last_name(name): (Missing.UNKNOWN if category is None else category,)
         for name, category in vocabulary.items.first_categories(item).items()
     }

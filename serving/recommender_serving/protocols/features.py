@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from recommender_serving.domain.features import MAX_NUMBER, Feature, Features, Kind, Place, Value
+from recommender_serving.domain.categories import BadCategoriesError, categories_of
+from recommender_serving.domain.features import (
+    MAX_NUMBER,
+    Feature,
+    Features,
+    Kind,
+    Place,
+    Value,
+)
 from recommender_serving.protocols.names import fixed, no_features, refuse_feature, short_list
 from recommender_serving.protocols.validation import MAX_CATEGORY, Problems, number_text
 
@@ -43,6 +51,10 @@ def value_of(path: str, raw: object, feature: Feature, problems: Problems) -> Va
     if feature.served_as is not None:
         problems.add(path, raw, fixed(feature))
         return None
+    if feature.kind is Kind.MULTI_CATEGORICAL:
+        return _categories(path, raw, feature, problems)
+    if feature.kind is Kind.EMBEDDING:
+        return _numbers(path, raw, feature, problems)
     if feature.kind is Kind.CATEGORICAL:
         return problems.text(path, raw, MAX_CATEGORY)
     if feature.kind is Kind.NUMERIC:
@@ -53,6 +65,42 @@ def value_of(path: str, raw: object, feature: Feature, problems: Problems) -> Va
         problems.add(path, raw, "give true or false")
         return None
     return "true" if raw else "false"
+
+
+def _categories(
+    path: str, raw: object, feature: Feature, problems: Problems
+) -> tuple[str, ...] | None:
+    """Return the categories of a list as the tables have them; None without any."""
+    if not isinstance(raw, Sequence) or isinstance(raw, str | bytes):
+        problems.add(path, raw, f"give a list of at most {feature.width} strings")
+        return None
+    try:
+        return categories_of(raw, feature.separator, feature.width) or None
+    except BadCategoriesError as error:
+        place = error.place
+        where, value = (path, raw) if place is None else (f"{path}[{place}]", raw[place])
+        problems.add(where, value, str(error))
+        return None
+
+
+def _numbers(
+    path: str, raw: object, feature: Feature, problems: Problems
+) -> tuple[float, ...] | None:
+    """Return the numbers of an Embedding; None if there is another count of them, or a bad one."""
+    length = feature.width
+    remedy = f"give a list of {length} finite numbers"
+    if not isinstance(raw, Sequence) or isinstance(raw, str | bytes) or len(raw) != length:
+        problems.add(path, raw, remedy)
+        return None
+    found: list[float] = []
+    for index, each in enumerate(raw):
+        number = problems.number(f"{path}[{index}]", each, -MAX_NUMBER, MAX_NUMBER, remedy)
+        if number is None:
+            if each is None:
+                problems.add(f"{path}[{index}]", each, remedy)
+            return None
+        found.append(number)
+    return tuple(found)
 
 
 def _range(feature: Feature) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from recommender_serving.artifact.loader import Artifact
-from recommender_serving.domain.features import Features, Kind
+from recommender_serving.domain.features import LISTS, Features, Kind
 from recommender_serving.domain.ids import INTEGERS, IdKind, IdKinds
 
 #: Rules on the features of items; in the v2 protocol each feature has its own input.
@@ -31,9 +31,11 @@ DATATYPES = {
 #: Datatypes of a feature in the v2 protocol; the first describes it.
 OF_KIND = {
     Kind.CATEGORICAL: ("BYTES",),
+    Kind.MULTI_CATEGORICAL: ("BYTES",),
     Kind.BOOLEAN: ("BOOL",),
     Kind.NUMERIC: ("FP64", "FP32", "INT64", "INT32"),
     Kind.TIMESTAMP: ("INT64",),
+    Kind.EMBEDDING: ("FP32", "FP64"),
 }
 
 
@@ -84,6 +86,15 @@ def rule_tensors(limits: Limits) -> tuple[str, ...]:
 
 
 def lists(limits: Limits) -> frozenset[str]:
-    """Return the inputs with any number of values; a declared feature has one."""
+    """Return the inputs with several values; most declared features have one."""
     own = {*SESSION_TENSORS, *ITEM_TENSORS, *rule_tensors(limits)}
-    return frozenset(own - set(limits.features))
+    several = {each.name for each in limits.features.values() if each.kind in LISTS}
+    return frozenset(own - set(limits.features) | several)
+
+
+def sizes(limits: Limits) -> Mapping[str, int]:
+    """Return how many values an input has, by its name; -1 is any number."""
+    many = lists(limits)
+    found = {name: -1 if name in many else 1 for name in datatypes(limits)}
+    embeddings = (each for each in limits.features.values() if each.kind is Kind.EMBEDDING)
+    return found | {each.name: each.width for each in embeddings}

@@ -92,8 +92,16 @@ def _feature(feature: Feature) -> Schema:
         return _whole(validation.EARLIEST_PAST, validation.LATEST_TIMESTAMP)
     if feature.kind is Kind.BOOLEAN:
         return {"type": "boolean"}
+    if feature.kind is Kind.EMBEDDING:
+        number = {"type": "number", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER}
+        return _list(number, feature.width, feature.width)
     text: Schema = {"type": "string", "minLength": 1, "maxLength": validation.MAX_CATEGORY}
-    return text | {"examples": list(feature.index)[:5]}
+    text |= {"examples": list(feature.index)[:5]}
+    if feature.kind is not Kind.MULTI_CATEGORICAL:
+        return text
+    between = f"; {feature.separator!r} separates them in a string too" * bool(feature.separator)
+    told = {"description": f"Categories, of which repeated ones count once{between}."}
+    return _list(text, 0, feature.width) | told
 
 
 def _prediction(limits: Limits) -> Schema:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from recommender_serving.domain.ids import IdKind, IdKinds
 from recommender_serving.protocols.calls import OUTPUTS
-from recommender_serving.protocols.limits import Limits, datatypes, lists
+from recommender_serving.protocols.limits import Limits, datatypes, sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +20,8 @@ class Tensor:
 
 def inputs(limits: Limits) -> list[Tensor]:
     """Describe the inputs."""
-    many = lists(limits)
-    return [
-        Tensor(name, kinds[0], (-1 if name in many else 1,))
-        for name, kinds in datatypes(limits).items()
-    ]
+    count = sizes(limits)
+    return [Tensor(name, kinds[0], (count[name],)) for name, kinds in datatypes(limits).items()]
 
 
 def outputs(kinds: IdKinds) -> list[Tensor]:

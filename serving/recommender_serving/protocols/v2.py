@@ -36,10 +36,11 @@ def parse_v2(tensors: Iterable[NamedTensor], limits: Limits, now: int) -> Recomm
     problems.report()  # do not validate values of a wrong shape or type
     many = lists(limits)
     scalars = {name: values[0] for name, values in by_name.items() if name not in many}
+    given = {**by_name, **scalars}
     features = {
         name: value
         for name, feature in limits.features.items()
-        if (value := value_of(name, scalars.get(name), feature, problems)) is not None
+        if (value := value_of(name, given.get(name), feature, problems)) is not None
     }
     session = _session(by_name, limits, problems)
     wishes = _wishes(by_name, limits)

@@ -38,7 +38,9 @@ def build(request: RecommendRequest, vocabulary: Vocabulary, top_n: int | None =
     gap = vocabulary.history_length - len(session) if session else 1
     # A column, even without features: Triton takes no tensor without elements.
     features = [
-        feature.code(request.features.get(name)) for name, feature in vocabulary.features.items()
+        code
+        for name, feature in vocabulary.features.items()
+        for code in feature.codes(request.features.get(name))
     ] or [math.nan]
     return (
         _int64("user_id", (request.user_id,)),

@@ -28,7 +28,8 @@ class Desk:
 
     def check(self, *arguments: object) -> tuple[int, dict[str, Any]]:
         path = self.folder / "report.json"
-        command = ["check", "--source", self.raw, "--lake", self.lake, "--report", path]
+        source = ["--source", self.raw, "--format", "MovieLens100K"]
+        command = ["check", *source, "--lake", self.lake, "--report", path]
         code = main.main([*map(str, [*command, "--min-rows", 100, *arguments])])
         assert len(path.read_bytes()) <= 4096
         return code, json.loads(path.read_text())

@@ -16,6 +16,7 @@ from recommender_training.data import dataset, load, splits, version_content
 from recommender_training.data.sessions import sample_requests
 from recommender_training.data_checks import parts, profile, sample
 from recommender_training.ingestion import ingest
+from recommender_training.ingestion.mapping import Format
 from tests.training_fixtures import Trained
 
 
@@ -71,7 +72,7 @@ def test_the_histograms_equal_reference_json(
 
 def test_a_profile_made_later_has_the_same_bytes(source: Path, tmp_path: Path) -> None:
     """An older version is read by time travel, regardless of later rows."""
-    checked = ingest.check(source, tmp_path / "lake")
+    checked = ingest.check(source, tmp_path / "lake", kind=Format.MOVIELENS_100K)
     first = profile.build(tmp_path / "lake", checked.data_version, None).profile
     late = tmp_path / "late"
     late.mkdir()
@@ -79,7 +80,10 @@ def test_a_profile_made_later_has_the_same_bytes(source: Path, tmp_path: Path) -
         (late / path.name).write_bytes(path.read_bytes())
     header = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
     (late / "late.inter").write_text(header + "1\t2\t4\t899000000\n")
-    assert ingest.check(late, tmp_path / "lake").data_version != checked.data_version
+    assert (
+        ingest.check(late, tmp_path / "lake", kind=Format.MOVIELENS_100K).data_version
+        != checked.data_version
+    )
     again = profile.build(tmp_path / "lake", checked.data_version, None).profile
     assert canonical_json(again) == canonical_json(first)
 

@@ -18,6 +18,7 @@ from recommender_training.data import load
 from recommender_training.data_checks import run
 from recommender_training.data_checks.policy import Checks
 from recommender_training.ingestion import ingest
+from recommender_training.ingestion.mapping import Format
 from recommender_training.pipeline import training
 from tests.mapped_files import NOW, START
 
@@ -35,7 +36,7 @@ def lake(source: Path, folder: Path, edit: Edit) -> str:
         (raw / path.name).write_bytes(path.read_bytes())
     rows = pl.read_csv(raw / "synthetic.inter", separator="\t").head(1200)
     edit(rows).write_csv(raw / "synthetic.inter", separator="\t", quote_style="never")
-    return ingest.check(raw, folder / "lake").data_version
+    return ingest.check(raw, folder / "lake", kind=Format.MOVIELENS_100K).data_version
 
 
 def one_user(rows: pl.DataFrame) -> pl.DataFrame:
@@ -108,7 +109,7 @@ def test_a_catalogue_of_one_item_is_trained_and_served(source: Path, tmp_path: P
         if path.suffix != ".user":
             rows = rows.filter(pl.col(ITEM) == 7) if path.suffix == ".item" else one_item(rows)
         rows.write_csv(tmp_path / path.name, separator="\t", quote_style="never")
-    checked = ingest.check(tmp_path, tmp_path / "lake")
+    checked = ingest.check(tmp_path, tmp_path / "lake", kind=Format.MOVIELENS_100K)
     result = training.train(
         training.TrainingRun(
             tmp_path / "lake", checked.data_version, parse_config(CONFIG), tmp_path / "staged"
@@ -169,7 +170,7 @@ def test_milliseconds_future_times_and_duplicates_never_reach_a_training(
     header = (raw / "synthetic.inter").read_text().splitlines()[0]
     rows = [f"1\t2\t4\t{START}", f"1\t2\t4\t{time}"]
     (raw / "late.inter").write_text("\n".join([header, *rows, ""]))
-    checked = ingest.check(raw, tmp_path / "lake", now=NOW)
+    checked = ingest.check(raw, tmp_path / "lake", now=NOW, kind=Format.MOVIELENS_100K)
     assert checked.quarantined_rows == 1
     quarantine = pl.scan_delta(str(tmp_path / "lake" / "quarantine")).collect()
     assert quarantine["reason"].to_list() == [reason]

@@ -19,6 +19,7 @@ from recommender_training.artifact import reference, vocabulary
 from recommender_training.data import dataset, version_content
 from recommender_training.data.sessions import sample_requests
 from recommender_training.ingestion import ingest, raw
+from recommender_training.ingestion.mapping import Format
 from recommender_training.samples import demo, movielens, synthetic
 
 WINDOW = 200
@@ -130,10 +131,18 @@ def test_traffic_comes_from_users_that_training_never_saw(world: World) -> None:
 
 
 def test_the_window_holds_only_the_shifted_population(world: World, tmp_path: Path) -> None:
-    first = ingest.check(world.folder / "initial", tmp_path / "lake", window_days=demo.WINDOW_DAYS)
+    first = ingest.check(
+        world.folder / "initial",
+        tmp_path / "lake",
+        window_days=demo.WINDOW_DAYS,
+        kind=Format.MOVIELENS_100K,
+    )
     assert first.rows == raw.read_source(world.folder / "initial").interactions.height
     second = ingest.check(
-        world.folder / "shifted", tmp_path / "lake", window_days=demo.WINDOW_DAYS
+        world.folder / "shifted",
+        tmp_path / "lake",
+        window_days=demo.WINDOW_DAYS,
+        kind=Format.MOVIELENS_100K,
     )
     assert second.rows == second.new_rows > 1000
     assert second.quarantined_rows == 0

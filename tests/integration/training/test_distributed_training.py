@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from recommender_training.ingestion import ingest
+from recommender_training.ingestion.mapping import Format
 from recommender_training.samples import synthetic
 
 pytestmark = pytest.mark.integration
@@ -106,7 +107,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     synthetic.generate(
         root / "raw", synthetic.Size(users=120, items=60, interactions=3000), seed=5
     )
-    checked = ingest.check(root / "raw", root / "lake")
+    checked = ingest.check(root / "raw", root / "lake", kind=Format.MOVIELENS_100K)
     return Place(root / "lake", checked.data_version, root)
 
 

@@ -20,6 +20,7 @@ from recommender_training.data.dataset import Dataset
 from recommender_training.export import parity, torch_export, torchscript
 from recommender_training.export.probes import probe
 from recommender_training.ingestion import ingest
+from recommender_training.ingestion.mapping import Format
 from recommender_training.pipeline import training
 from recommender_training.samples import synthetic
 from tests.hostile_programs import ATTACKS, rewritten
@@ -38,7 +39,7 @@ def version(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     raw = work / "raw"
     raw.mkdir()
     synthetic.generate(raw, synthetic.Size(users=120, items=60, interactions=3000), seed=5)
-    return work / "lake", ingest.check(raw, work / "lake").data_version
+    return work / "lake", ingest.check(raw, work / "lake", kind=Format.MOVIELENS_100K).data_version
 
 
 @pytest.fixture(scope="module")

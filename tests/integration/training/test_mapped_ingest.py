@@ -121,16 +121,16 @@ def test_one_lake_accepts_movielens_and_mapped_files(
 ) -> None:
     source, path = folders
     synthetic.generate(tmp_path / "ml", synthetic.Size(20, 10, 100), seed=1)
-    before = ingest.check(tmp_path / "ml", path)
+    before = ingest.check(tmp_path / "ml", path, kind=Format.MOVIELENS_100K)
     write(source / "events/a.csv", ROWS)
     both = check(source, path, declare())
     assert (both.rows, both.new_rows) == (before.rows + 3, 3)
-    again = ingest.check(tmp_path / "ml", path)
+    again = ingest.check(tmp_path / "ml", path, kind=Format.MOVIELENS_100K)
     assert (again.rows, again.new_rows) == (both.rows, 0)
     (tmp_path / "ml" / "late.inter").write_text(
         "user_id:token\titem_id:token\trating:float\ttimestamp:float\n1\t2\t4\t899000000\n"
     )
-    last = ingest.check(tmp_path / "ml", path)
+    last = ingest.check(tmp_path / "ml", path, kind=Format.MOVIELENS_100K)
     assert version_content.read(path, last.data_version).interactions.height == both.rows + 1
     assert version_content.read(path, before.data_version).interactions.height == before.rows
 
@@ -156,7 +156,7 @@ def test_movielens_by_mapping_gives_the_same_tables(tmp_path: Path) -> None:
                "features": of(Place.ITEMS)},
         csv={"delimiter": "\t", "quote": "\x01"},
     )  # fmt: skip
-    own = ingest.check(source, tmp_path / "own")
+    own = ingest.check(source, tmp_path / "own", kind=Format.MOVIELENS_100K)
     mapped = check(source, tmp_path / "mapped", mapping)
     one = version_content.read(tmp_path / "own", own.data_version)
     other = version_content.read(tmp_path / "mapped", mapped.data_version)

@@ -16,6 +16,7 @@ from recommender_training.config.export import ExportSettings
 from recommender_training.export import parity
 from recommender_training.fitted import paging
 from recommender_training.ingestion import ingest
+from recommender_training.ingestion.mapping import Format
 from recommender_training.models import item_pages
 from recommender_training.pipeline import training
 
@@ -29,7 +30,9 @@ def with_new_items(source: pathlib.Path, folder: pathlib.Path) -> tuple[pathlib.
     with (folder / "raw" / "synthetic.item").open("a", encoding="utf-8") as table:
         for item in range(1000, 1000 + NEW):
             table.write(f"{item}\tFilm {item}\t1998\t{('Drama', 'Comedy')[item % 2]}\n")
-    return folder / "lake", ingest.check(folder / "raw", folder / "lake").data_version
+    return folder / "lake", ingest.check(
+        folder / "raw", folder / "lake", kind=Format.MOVIELENS_100K
+    ).data_version
 
 
 def test_a_training_with_pages_is_the_same_twice_and_its_report_names_them(

@@ -113,10 +113,13 @@ def test_a_failed_ingestion_is_not_recorded(desk: Desk, command: str) -> None:
     assert desk.versions() == []
 
 
+MOVIES = ("--format", "MovieLens100K")
+
+
 def test_a_snapshot_of_movielens_files_equals_that_of_a_check(source: Path, desk: Desk) -> None:
-    code, answer = desk.run("snapshot", "--source", source)
+    code, answer = desk.run("snapshot", "--source", source, *MOVIES)
     assert (code, answer["quarantinedRows"]) == (0, 0)
-    code, checked = desk.run("check", "--source", source, "--min-rows", 1)
+    code, checked = desk.run("check", "--source", source, *MOVIES, "--min-rows", 1)
     assert (checked["dataVersion"], checked["rows"]) == (answer["dataVersion"], answer["rows"])
 
 

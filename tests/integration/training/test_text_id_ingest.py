@@ -170,7 +170,7 @@ def test_a_lake_holds_one_kind_of_ids(tmp_path: Path) -> None:
     assert "ids.user of the mapping is Integer" in error.message
     synthetic.generate(tmp_path / "ml", synthetic.Size(20, 10, 100), seed=1)
     with pytest.raises(InputError, match="have ids of kind Text"):
-        ingest.check(tmp_path / "ml", other)
+        ingest.check(tmp_path / "ml", other, kind=Format.MOVIELENS_100K)
 
 
 def test_declaring_integer_ids_reads_no_file_again(tmp_path: Path) -> None:

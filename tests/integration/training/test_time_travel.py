@@ -39,7 +39,7 @@ class Shop:
 
     def check(self, *arguments: object) -> tuple[int, dict[str, Any]]:
         """A check of the source, or of what is named."""
-        of = arguments or ("--source", self.raw)
+        of = arguments or ("--source", self.raw, "--format", "MovieLens100K")
         return self.run("check", *of, "--min-rows", 100, "--window-days", 3000)
 
     def train(self, data_version: str) -> str:
@@ -87,7 +87,8 @@ def test_as_of_an_old_snapshot_rows_profile_findings_and_artifact_are_those_of_t
     for number, (name, first) in enumerate((("new", newest + 60), ("late", oldest + 30))):
         shop.now += HOUR
         shop.grow(name, first)
-        code, answer = shop.run("snapshot", "--source", shop.raw, "--keep-snapshots", 3)
+        source = ("--source", shop.raw, "--format", "MovieLens100K")
+        code, answer = shop.run("snapshot", *source, "--keep-snapshots", 3)
         assert (code, answer["newRows"]) == (0, 60), answer
         assert answer["rows"] == 600 + 60 * (number + 1)
     lake_files.write_trained(shop.lake, str(answer["dataVersion"]))

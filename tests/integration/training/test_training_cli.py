@@ -92,9 +92,20 @@ def said_metrics(artifact: Path) -> Any:
     return json.loads((artifact / "report.json").read_text())["metrics"]
 
 
-def test_an_artifact_is_verified_exported_and_measured(trained: Any, tmp_path: Path) -> None:
-    artifact = trained.staged
-    assert run(tmp_path, "verify", artifact, "--digest", trained.digest)[0] == 0
+def test_run_checks_trains_and_publishes_and_prints_the_metrics(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, answer = run(
+        tmp_path, "run", "--source", source, "--format", "MovieLens100K",
+        "--work", tmp_path / "work", "--config", CONFIG,
+    )  # fmt: skip
+    assert code == 0
+    printed = capsys.readouterr()
+    assert "worstSegmentAuc" in printed.out
+    assert "s] check:" in printed.err
+    assert (tmp_path / "work" / answer["path"] / "manifest.json").is_file()
+    artifact = tmp_path / "work" / answer["path"]
+    assert run(tmp_path, "verify", artifact, "--digest", answer["digest"])[0] == 0
     assert run(tmp_path, "export", artifact, "--output", tmp_path / "triton")[0] == 0
     assert (tmp_path / "triton/recommender/1/model.pt").is_file()
     assert run(tmp_path, "export", artifact, "--output", tmp_path / "triton")[0] == 2
@@ -113,7 +124,10 @@ def test_evaluate_uses_the_validation_window(trained: Any, tmp_path: Path) -> No
 
 
 def test_invalid_input_exits_with_two_and_a_remedy(tmp_path: Path) -> None:
-    code, answer = run(tmp_path, "check", "--source", tmp_path / "no", "--lake", tmp_path / "lake")
+    code, answer = run(
+        tmp_path, "check", "--source", tmp_path / "no", "--format", "MovieLens100K",
+        "--lake", tmp_path / "lake",
+    )  # fmt: skip
     assert (code, answer["ok"], answer["reason"]) == (2, False, "DataMissing")
     assert str(tmp_path / "no") in answer["message"]
 

@@ -119,7 +119,7 @@ MODEL: Json = {
         "name": "movies", "namespace": "team-a", "resourceVersion": "4711", "generation": 3,
     },
     "spec": {
-        "data": {"source": {"claimName": "raw"}},
+        "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}},
         "storage": {"claimName": "store"},
         "rollout": {
             "steps": [{"weight": 10}, {"weight": 50}, {"weight": 100}],
@@ -152,7 +152,7 @@ def version(name: str, minutes: float, **status: Any) -> Json:
         "metadata": {"name": name, "namespace": "team-a", "creationTimestamp": at(minutes)},
         "spec": {
             "model": "movies", "specHash": "0" * 16, "trigger": "Spec",
-            "data": {"source": {"claimName": "raw", "path": "ml-100k"}},
+            "data": {"source": {"claimName": "raw", "path": "ml-100k", "format": "MovieLens100K"}},
             "training": {"algorithm": "DeepRanker", "hyperparameters": {"epochs": 10}},
         },
         "status": {

@@ -10,7 +10,7 @@ from tests.unit.recommender_operator.simulation.cluster import spec
 from tests.unit.recommender_operator.world import World
 
 HOUR = datetime.timedelta(hours=1)
-SOURCE = {"source": {"claimName": "raw"}}
+SOURCE = {"source": {"claimName": "raw", "format": "MovieLens100K"}}
 VERSION = "i3.u1.t0-0123456789abcdef"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -50,6 +51,48 @@ def test_the_features_that_divide_the_users_are_in_the_header_and_in_the_plan(
     assert found is not None
     assert found.segments == ("device", "age")
     assert judge.asked[-1][0].segments == {"device": 0.1, "age": None}
+
+
+EVENTS: dict[str, Any] = {
+    "files": "events/*.csv", "user": "u", "item": "i", "timestamp": "t", "value": "v",
+    "features": [
+        {"name": "device", "kind": "Categorical", "segments": True},
+        {"name": "page", "kind": "Categorical", "fairness": True},
+        {"name": "slot", "kind": "Categorical", "segments": True, "servedAs": "1"},
+        {"name": "app", "kind": "Boolean", "segments": True},
+    ],
+}  # fmt: skip
+CUSTOMERS: dict[str, Any] = {
+    "files": "users.csv", "id": "id",
+    "features": [
+        {"name": "age", "kind": "Numeric", "segments": True},
+        {"name": "tier", "kind": "Categorical", "segments": True},
+        {"name": "club", "kind": "Boolean", "segments": True},
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ({}, {"device": None, "app": None, "tier": None}),
+        ({"segments": [{"feature": "page", "largestLoss": 0.1}]}, {"page": 0.1}),
+        ({"segments": []}, {"device": None, "app": None, "tier": None}),
+    ],
+)
+def test_where_the_plan_has_no_segments_they_are_the_features_that_declare_this_use(
+    judge: Judge, named: dict[str, Any], expected: dict[str, float | None]
+) -> None:
+    """Three at most, of the context first: no bands, no value that the version sets, and none for
+    fairness alone.
+    """
+    mapping = {"interactions": EVENTS, "users": CUSTOMERS}
+    source = {"claimName": "raw", "format": "CSV", "mapping": mapping}
+    world = measuring(experiment=PLAN | named, data={"source": source})
+    assert judge.asked[-1][0].segments == expected
+    found = users(world)
+    assert found is not None
+    assert found.segments == tuple(expected)
 
 
 def test_a_ramp_only_widens_and_each_width_is_a_phase(judge: Judge) -> None:

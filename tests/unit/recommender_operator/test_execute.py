@@ -41,7 +41,9 @@ from tests.unit.recommender_operator.operator_rig import Rig
 from tests.unit.recommender_operator.resources import builder_inputs
 
 NAME = "movies-0123abcd"
-MODEL = builder_inputs.model(data={"source": {"claimName": "raw"}, "snapshots": {}})
+MODEL = builder_inputs.model(
+    data={"source": {"claimName": "raw", "format": "MovieLens100K"}, "snapshots": {}}
+)
 PUBLISHED = ModelVersionStatus(
     stage=VersionStage.DEPLOYING,
     stage_since=NOW,

@@ -36,7 +36,10 @@ class World:
     time: float = 0.0
 
     def __post_init__(self) -> None:
-        spec = {"data": {"source": {"claimName": "raw"}}, "storage": {"claimName": "store"}}
+        spec = {
+            "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}},
+            "storage": {"claimName": "store"},
+        }
         metadata = {"name": "movies", "namespace": "team", "labels": {}}
         kind = {"apiVersion": "recommender.dev/v1alpha1", "kind": "RecommenderModel"}
         self.kube.put(MODELS, {**kind, "metadata": metadata, "spec": spec})

@@ -1,11 +1,7 @@
-"""Strategies of declarations, their artifacts and requests, and what the contract says of them.
-
-The expectations are computed from the files' contents, not with the code under test.
-"""
+"""Strategies of declarations, their artifacts and requests."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 import string
 from typing import Any
@@ -13,6 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from recommender_serving.protocols.calls import NamedTensor
+from tests.unit.recommender_serving.serving_calendars import CALENDARS
 from tests.unit.recommender_serving.serving_samples import (
     VOCABULARY,
     categorical,
@@ -21,7 +18,7 @@ from tests.unit.recommender_serving.serving_samples import (
 )
 
 Content = dict[str, Any]
-KINDS = ("Categorical", "Boolean", "Numeric", "Timestamp")
+KINDS = ("Categorical", "MultiCategorical", "Boolean", "Numeric", "Timestamp", "Embedding")
 #: Seconds of the years 1 to 2100.
 TIMES = (-62_135_596_800, 4_102_444_800)
 POPULAR: Content = {"items": [0, 1], "scores": [1.0, 0.5]}
@@ -37,17 +34,23 @@ def columns(draw: st.DrawFn, name: str, kinds: tuple[str, ...]) -> Content:
     """A declared feature, as vocabulary.json has it."""
     of = draw(st.sampled_from(["user", "context"]))
     kind = draw(st.sampled_from(kinds))
-    if kind == "Categorical":
+    if kind == "Embedding":
+        return declared(name, of, kind, length=draw(st.integers(1, 3)))
+    if kind in ("Categorical", "MultiCategorical"):
         settings: Content = {"categories": draw(categories)}
         if draw(st.sampled_from([False, False, True])):
             count = draw(st.integers(2, 5))
             buckets = [f"#{number}" for number in range(count)]
             settings = {"categories": buckets, "hashBuckets": count}
+        if kind == "MultiCategorical":
+            return declared(name, of, kind, maxPerRow=draw(st.integers(1, 3)), **settings)
         default = texts
     elif kind == "Boolean":
         settings = {"categories": ["false", "true"]}
         default = st.sampled_from(["false", "true"])
     elif kind == "Timestamp":
+        if draw(st.booleans()):
+            return declared(name, of, kind, **draw(st.sampled_from(CALENDARS)))
         edges = st.lists(st.floats(1e-3, 1e6), max_size=4)
         return declared(name, of, kind, edges=sorted(set(draw(edges))))
     else:
@@ -91,7 +94,9 @@ def references(draw: st.DrawFn, vocabulary: Content) -> Content:
     for each in vocabulary["features"]:
         if "servedAs" in each:
             continue
-        if each["kind"] in ("Numeric", "Timestamp"):
+        if each["kind"] == "Embedding":
+            features.append(numeric(each["name"], [1.0], [1, 1]))
+        elif "edges" in each:
             features.append(numeric(each["name"], each["edges"], [1] * (len(each["edges"]) + 1)))
         else:
             features.append(draw(listed(each["name"], each["categories"])))
@@ -112,7 +117,7 @@ def listed(draw: st.DrawFn, name: str, known: list[str]) -> Content:
 @st.composite
 def popularities(draw: st.DrawFn, vocabulary: Content) -> Content:
     """The list of all users, and lists by some of the features."""
-    grouped = [each for each in vocabulary["features"] if each["kind"] != "Timestamp"]
+    grouped = [each for each in vocabulary["features"] if group_count(each)]
     if not grouped:
         return POPULAR
     of = draw(st.lists(st.sampled_from(grouped), min_size=1, max_size=2))
@@ -133,9 +138,10 @@ def popularities(draw: st.DrawFn, vocabulary: Content) -> Content:
 
 
 def group_count(feature: Content) -> int:
-    return (
-        len(feature["edges"]) + 1 if feature["kind"] == "Numeric" else len(feature["categories"])
-    )
+    """The categories or bands; none of an age, whose band changes with the request, or a list."""
+    if feature["kind"] == "Numeric":
+        return len(feature["edges"]) + 1
+    return 0 if feature["kind"] == "MultiCategorical" else len(feature.get("categories", []))
 
 
 @st.composite
@@ -146,6 +152,13 @@ def values(draw: st.DrawFn, feature: Content) -> Any:
     if feature["kind"] == "Categorical":
         known = feature["categories"]
         return draw(st.sampled_from(known) | texts if known else texts)
+    if feature["kind"] == "MultiCategorical":
+        known = feature["categories"]
+        each = st.sampled_from(known) | texts if known else texts
+        return draw(st.lists(each, max_size=feature["maxPerRow"]))
+    if feature["kind"] == "Embedding":
+        length = feature["length"]
+        return draw(st.lists(st.floats(-1e30, 1e30), min_size=length, max_size=length))
     if feature["kind"] == "Timestamp":
         return draw(st.integers(-(10**9), 2_000) | st.integers(*TIMES))
     low, high = bounds(feature)
@@ -181,6 +194,7 @@ def tensors_of(instance: Content, vocabulary: Content) -> list[NamedTensor]:
     """The same request by the v2 protocol."""
     datatypes = {
         "Categorical": "BYTES", "Boolean": "BOOL", "Numeric": "FP64", "Timestamp": "INT64",
+        "MultiCategorical": "BYTES", "Embedding": "FP64",
     }  # fmt: skip
     items = [event["item"] for event in instance["session"]]
     inputs = [
@@ -191,87 +205,11 @@ def tensors_of(instance: Content, vocabulary: Content) -> list[NamedTensor]:
     for each in vocabulary["features"]:
         value = given(each, instance)
         if value is not None:
-            inputs.append(NamedTensor(each["name"], datatypes[each["kind"]], [1], [value]))
+            many = value if isinstance(value, list) else [value]
+            inputs.append(NamedTensor(each["name"], datatypes[each["kind"]], [len(many)], many))
     return inputs
 
 
 def given(feature: Content, instance: Content) -> Any:
     """The value of a feature in an instance; None if it is left out."""
     return instance[feature["of"]].get(feature["name"])
-
-
-def code(feature: Content, value: Any) -> float:
-    """What the models get of a value."""
-    if value is None:
-        return math.nan
-    if feature["kind"] == "Numeric":
-        return float(value)
-    if feature["kind"] == "Timestamp":
-        return float(value) / 86_400
-    word = str(value).lower() if isinstance(value, bool) else value
-    known = feature["categories"]
-    if "hashBuckets" in feature and word not in known:
-        digest = hashlib.blake2b(word.encode(), digest_size=8).digest()
-        return float(int.from_bytes(digest, "big") % feature["hashBuckets"])
-    return known.index(word) if word in known else math.nan
-
-
-def group(feature: Content, value: Any) -> int:
-    """The group of a value in the segments of popularity.json."""
-    if value is not None and feature["kind"] == "Numeric":
-        return sum(edge <= float(value) for edge in feature["edges"])
-    number = code(feature, value)
-    return -1 if math.isnan(number) else int(number)
-
-
-def popular_items(instance: Content, artifact: dict[str, Content]) -> list[int]:
-    """The items of the popularity list of an instance."""
-    segments = artifact["popularity"].get("segments")
-    if segments is None:
-        return list(POPULAR["items"])
-    users = dict(zip(segments["users"]["ids"], segments["users"]["values"], strict=True))
-    features = {each["name"]: each for each in artifact["vocabulary"]["features"]}
-    groups = []
-    for i, name in enumerate(segments["features"]):
-        of_user = users[instance["user_id"]][i] if instance["user_id"] in users else -1
-        options = (
-            group(features[name], given(features[name], instance)),
-            of_user,
-            group(features[name], features[name].get("servedAs")),
-        )
-        groups.append(next((option for option in options if option != -1), -1))
-    found = [each["items"] for each in segments["lists"] if each["values"] == groups]
-    return list(found[0]) if found and -1 not in groups else list(POPULAR["items"])
-
-
-def bin_of(drift: Content, instance: Content, vocabulary: Content) -> str:
-    """The bin of a request in a drift feature of reference.json, answered by popularity."""
-    columns = {each["name"]: each for each in vocabulary["features"]}
-    items = [event["item"] for event in instance["session"]]
-    name = drift["name"]
-    if name == "top_score":
-        return "null"
-    if name == "session_length":
-        length = min(len(items), vocabulary["historyLength"])
-        return str(sum(edge <= length for edge in drift["edges"]))
-    if name in columns:
-        value = given(columns[name], instance)
-        if value is None:
-            return "null"
-        if columns[name]["kind"] == "Timestamp":
-            value = max(0.0, (instance["timestamp"] - value) / 86_400)
-        if drift["kind"] == "numeric":
-            return str(sum(edge <= value for edge in drift["edges"]))
-        known, number = columns[name]["categories"], code(columns[name], value)
-    elif not items:
-        return "null"
-    else:
-        catalogue = vocabulary["items"]
-        (of_items,) = (each for each in catalogue["features"] if f"last_{each['name']}" == name)
-        row = {item: row for row, item in enumerate(catalogue["ids"])}.get(items[-1])
-        known = of_items["categories"]
-        number = math.nan if row is None else of_items["primary"][row]
-    if math.isnan(number) or number < 0:
-        return "unknown"
-    word = known[int(number)]
-    return str(drift["categories"].index(word)) if word in drift["categories"] else "other"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import struct
 import tempfile
 from pathlib import Path
@@ -24,6 +25,7 @@ from recommender_serving.protocols.v1 import parse_v1
 from recommender_serving.protocols.v2 import parse_v2
 from recommender_serving.triton.inputs import build
 from tests.unit.recommender_serving import serving_declarations as declarations
+from tests.unit.recommender_serving import serving_expectations as expected_of
 from tests.unit.recommender_serving.serving_declarations import Content
 from tests.unit.recommender_serving.serving_samples import (
     SHOP,
@@ -55,21 +57,23 @@ def test_every_valid_request_is_read_as_the_artifact_says(data: st.DataObject) -
 
     (sent,) = (each for each in build(request, artifact.vocabulary) if each.name == "features")
     expected = [
-        declarations.code(each, declarations.given(each, instance))
+        code
         for each in vocabulary["features"]
+        for code in expected_of.codes(each, declarations.given(each, instance))
     ] or [math.nan]
     assert (sent.datatype, sent.shape) == ("FP32", (1, len(expected)))
     assert sent.data == struct.pack(f"<{len(expected)}f", *expected)
 
     listed = list_of(request, artifact.popularity)
-    assert [item for item, _ in listed] == declarations.popular_items(instance, contents)
+    assert [item for item, _ in listed] == expected_of.popular_items(instance, contents)
 
     items, scores = zip(*popular(listed, request, artifact.vocabulary.items), strict=True)
     answer = Answer(items, scores, Source.POPULARITY)
     placed = list(Bins(artifact).place(request, answer))
     assert placed == [
-        (each["name"], declarations.bin_of(each, instance, vocabulary))
+        (each["name"], place)
         for each in contents["reference"]["features"]
+        for place in expected_of.bins_of(each, instance, vocabulary)
     ]
 
 
@@ -77,14 +81,19 @@ def test_every_valid_request_is_read_as_the_artifact_says(data: st.DataObject) -
 def test_the_metadata_lists_what_requests_may_give(contents: dict[str, Content]) -> None:
     datatypes = {
         "Categorical": "BYTES", "Boolean": "BOOL", "Numeric": "FP64", "Timestamp": "INT64",
+        "MultiCategorical": "BYTES", "Embedding": "FP32",
     }  # fmt: skip
-    told = {each.name: each.datatype for each in inputs(limits_of(loaded(contents)))}
+    told = {each.name: (each.datatype, each.shape) for each in inputs(limits_of(loaded(contents)))}
     for each in contents["vocabulary"]["features"]:
-        expected = None if "servedAs" in each else datatypes[each["kind"]]
+        kind = each["kind"]
+        count = -1 if kind == "MultiCategorical" else each.get("length", 1)
+        expected = None if "servedAs" in each else (datatypes[kind], (count,))
         assert told.get(each["name"]) == expected
 
 
-OF_NO_KIND = st.lists(st.integers(), max_size=2) | st.dictionaries(st.text(max_size=2), st.none())
+OF_NO_KIND = st.lists(st.integers(), min_size=1, max_size=2) | st.dictionaries(
+    st.text(max_size=2), st.none()
+)
 HOSTILE: dict[str, st.SearchStrategy[Any]] = {
     "Categorical": st.just("") | st.text(min_size=65, max_size=70) | st.integers() | st.floats(),
     "Boolean": st.integers() | st.floats() | st.text(max_size=5),
@@ -92,6 +101,15 @@ HOSTILE: dict[str, st.SearchStrategy[Any]] = {
     | st.floats()
     | st.just("2026-01-01")
     | st.sampled_from([declarations.TIMES[0] - 1, declarations.TIMES[1] + 1, 1_764_000_000_000]),
+    "MultiCategorical": st.integers()
+    | st.text(max_size=5)
+    | st.integers(4, 70).map(lambda count: [f"a{place}" for place in range(count)])
+    | st.just(["a", None])
+    | st.lists(st.just("") | st.text(min_size=65, max_size=70), min_size=1, max_size=1),
+    "Embedding": st.floats()
+    | st.text(max_size=5)
+    | st.lists(st.floats(-1, 1), min_size=4, max_size=5)
+    | st.lists(st.sampled_from([math.nan, math.inf, None, 1e31]), min_size=1, max_size=3),
     "Numeric": st.booleans()
     | st.text(max_size=5)
     | st.sampled_from([math.nan, math.inf, -math.inf, 1e31, 10**400, -(10**400)]),
@@ -101,6 +119,8 @@ HOSTILE: dict[str, st.SearchStrategy[Any]] = {
 def bad_values(feature: Content) -> st.SearchStrategy[Any]:
     if "servedAs" in feature:
         return declarations.values(feature)
+    if feature["kind"] == "Embedding":  # a list of whole numbers may be one
+        return HOSTILE["Embedding"] | st.just([])
     if feature["kind"] != "Numeric":
         return HOSTILE[feature["kind"]] | OF_NO_KIND
     low, high = declarations.bounds(feature)
@@ -125,8 +145,8 @@ def test_a_hostile_value_is_always_refused_by_name(kind: str, data: st.DataObjec
     instance = data.draw(declarations.instances(contents["vocabulary"]))
     feature = data.draw(st.sampled_from(contents["vocabulary"]["features"]))
     instance[feature["of"]][feature["name"]] = data.draw(bad_values(feature))
-    expected = f"instances[0].{feature['of']}.{feature['name']}: got "
-    assert expected in refused(instance, contents)
+    where = re.escape(f"instances[0].{feature['of']}.{feature['name']}")
+    assert re.search(rf"{where}(\[\d+])?: got ", refused(instance, contents))
 
 
 @given(st.data(), declarations.artifacts().filter(has_features))

@@ -6,6 +6,7 @@ counts and counters of several pods can be added.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from recommender_training.common.arrays import Ints
 from recommender_training.config.declaration import Kind
 from recommender_training.data import hash_buckets
 from recommender_training.data.coding import SECONDS_A_DAY
+from recommender_training.data.local_calendar import LocalCalendar
 from recommender_training.data.sessions import Request
 from recommender_training.statistics.design_effect import design_effect
 
@@ -34,8 +36,10 @@ MAX_SCORES, LEAST_ASKED = 10_000_000_000, 10_000
 #: Code of an unknown category.
 UNKNOWN = -1
 
-#: Value of a feature: a number, the index of a category (-1 unknown) or None.
-Value = float | int | None
+#: What counts in one bin: a number, the index of a category (-1 unknown) or None.
+One = float | int | None
+#: Value of a feature; of a MultiCategorical the indices of its categories.
+Value = One | tuple[int, ...]
 
 
 class FeatureReader:
@@ -56,6 +60,8 @@ class FeatureReader:
             name: hash_buckets.index(categories, hashed=name in hashed)
             for name, categories in self.categories.items()
         }
+        found = {each["name"]: LocalCalendar.read(each) for each in self._of_requests}
+        self._calendars = {name: each for name, each in found.items() if each is not None}
         #: Features of a request, in order.
         self.names = (
             *(each["name"] for each in self._of_requests),
@@ -84,14 +90,37 @@ class FeatureReader:
 
     def _stated(self, feature: Mapping[str, Any], request: Request) -> Value:
         value = request.get(feature["of"], {}).get(feature["name"])
-        if value is None:
+        if value is None or value == []:
             return None
         if feature["kind"] == Kind.NUMERIC:
             return float(value)
+        if feature["name"] in self._calendars:
+            return self._calendars[feature["name"]].code(value)
         if feature["kind"] == Kind.TIMESTAMP:
             return max(0.0, float(request["timestamp"] - value) / SECONDS_A_DAY)
+        if feature["kind"] == Kind.EMBEDDING:
+            return math.hypot(*value)
+        index = self._index[feature["name"]]
+        if feature["kind"] == Kind.MULTI_CATEGORICAL:
+            return tuple(sorted({index.get(name, UNKNOWN) for name in value}))
         name = str(value).lower() if feature["kind"] == Kind.BOOLEAN else value
-        return self._index[feature["name"]].get(name, UNKNOWN)
+        return index.get(name, UNKNOWN)
+
+
+def one_by_one(
+    users: Sequence[int], values: Sequence[Value]
+) -> tuple[Sequence[int], Sequence[One]]:
+    """Return users and values with each category of a session for itself.
+
+    So a session counts in the bin of each of its categories. The design effect, whose clusters
+    are users, allows for it. Without a known category it counts once as null or unknown, and the
+    shares of these are of sessions (`missing_design_effect`).
+    """
+    pairs: list[tuple[int, One]] = []
+    for user, value in zip(users, values, strict=True):
+        own: tuple[One, ...] = value if isinstance(value, tuple) else (value,)
+        pairs += [(user, each) for each in own]
+    return [user for user, _ in pairs], [value for _, value in pairs]
 
 
 def _newest(session: Sequence[Mapping[str, Any]]) -> Any:
@@ -115,7 +144,7 @@ def edges_of(values: Sequence[float]) -> list[float]:
     return [float(edge) for edge in rounded if edge > array.min()]
 
 
-def numeric_feature(name: str, values: Sequence[Value]) -> dict[str, Any]:
+def numeric_feature(name: str, values: Sequence[One]) -> dict[str, Any]:
     """Return the reference of a numeric feature."""
     known = [float(value) for value in values if value is not None]
     edges = edges_of(known)
@@ -142,7 +171,7 @@ def most_categories(numbers: int, categorical: int) -> int:
 def categorical_feature(
     name: str,
     categories: Sequence[str],
-    values: Sequence[Value],
+    values: Sequence[One],
     most: int = MAX_CATEGORIES,
 ) -> dict[str, Any]:
     """Return the reference of a categorical feature: its `most` most frequent categories."""
@@ -165,7 +194,7 @@ def categorical_feature(
 
 def feature(
     name: str,
-    values: Sequence[Value],
+    values: Sequence[One],
     categories: Mapping[str, Any],
     most: int = MAX_CATEGORIES,
 ) -> dict[str, Any]:
@@ -179,7 +208,7 @@ def feature(
 
 
 def feature_design_effect(
-    feature: dict[str, Any], users: Sequence[int], values: Sequence[Value]
+    feature: dict[str, Any], users: Sequence[int], values: Sequence[One]
 ) -> float:
     """Return the design effect of the binned values, with users as clusters."""
     known = [
@@ -203,15 +232,20 @@ def missing_design_effect(
     """Return the larger design effect of the share of nulls and of that of unknown values.
 
     An attribute that a user lacks is missing in all of the user's sessions. Each share is one of
-    two bins, as in its test: three bins would add the spread of their effects.
+    two bins, as in its test: three bins would add the spread of their effects. It is a share of
+    sessions, so one with several categories counts once: as unknown if one of them is.
     """
     user_N = np.array(users, dtype=np.int64)
     kinds = [None, UNKNOWN] if feature["kind"] == "categorical" else [None]
     effects = (
-        design_effect(user_N, np.array([value == kind for value in values], dtype=np.int64))
+        design_effect(user_N, np.array([_has(value, kind) for value in values], dtype=np.int64))
         for kind in kinds
     )
     return round(max(effects), 4)
+
+
+def _has(value: Value, kind: One) -> bool:
+    return kind in value if isinstance(value, tuple) else value == kind
 
 
 def asked(sessions: int, items: int, seed: int) -> Ints:
@@ -241,12 +275,14 @@ def reference(
     columns[TOP_SCORE] = list(top_scores)
     of_categories = len(reader.categories)
     most = most_categories(len(columns) - of_categories, of_categories)
-    features = [feature(name, values, reader.categories, most) for name, values in columns.items()]
     users = [int(request["user_id"]) for request in requests]
     answered = users if places is None else [users[place] for place in places.tolist()]
-    for each in features:
-        name = each["name"]
-        of = answered if name == TOP_SCORE else users
-        each["designEffect"] = feature_design_effect(each, of, columns[name])
-        each["missingDesignEffect"] = missing_design_effect(each, of, columns[name])
+    features = []
+    for name, column in columns.items():
+        own = answered if name == TOP_SCORE else users
+        of, values = one_by_one(own, column)
+        each = feature(name, values, reader.categories, most)
+        each["designEffect"] = feature_design_effect(each, of, values)
+        each["missingDesignEffect"] = missing_design_effect(each, own, column)
+        features.append(each)
     return {"schema": SCHEMA, "sessions": len(rows), "features": features}

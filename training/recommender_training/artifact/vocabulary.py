@@ -69,19 +69,32 @@ def _further(block: Block, items: Items) -> dict[str, list[int]]:
 
 
 def _feature(attribute: Attribute) -> dict[str, Any]:
-    """Return a column of the tensor `features`."""
+    """Return a column of the tensor `features`, or several: as many as `maxPerRow` or `length`."""
     own = attribute.feature
     place = "user" if attribute.place is Place.USERS else "context"
     entry: dict[str, Any] = {"name": own.name, "of": place, "kind": own.kind.value}
     if attribute.timed:
         entry |= {"edges": list(attribute.edges)}
+    elif own.length is not None:
+        entry["length"] = own.length
     elif attribute.banded:
         entry |= {"minimum": own.minimum, "maximum": own.maximum, "edges": list(attribute.edges)}
     else:
         entry["categories"] = list(attribute.categories)
+    if own.kind is Kind.MULTI_CATEGORICAL:
+        entry["maxPerRow"] = own.most
+        if own.separator is not None:
+            entry["separator"] = own.separator
+    if attribute.calendar is not None:
+        entry |= {"calendar": attribute.calendar.part.value, "zone": attribute.calendar.rules()}
     if own.hash_buckets is not None:
         entry["hashBuckets"] = own.hash_buckets
     return entry if own.served_as is None else {**entry, "servedAs": own.served_as}
+
+
+def width(feature: Mapping[str, Any]) -> int:
+    """Return how many columns of the tensor `features` a feature of vocabulary.json has."""
+    return int(feature.get("length") or feature.get("maxPerRow") or 1)
 
 
 def item_ids(texts: Sequence[str]) -> dict[str, Any]:
@@ -110,7 +123,7 @@ def broken(content: dict[str, Any], seed: int, feature: str | None = None) -> di
             **{key: value for key, value in each.items() if key != "hashBuckets"},
             "categories": [f"broken-{name}" for name in each["categories"]],
         }
-        if each["kind"] == Kind.CATEGORICAL and breaks(each)
+        if each["kind"] in (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL) and breaks(each)
         else each
         for each in content["features"]
     ]

@@ -35,7 +35,7 @@ def add(verbs: Verbs) -> None:
         metavar="TIME",
         help="check the newest snapshot up to this time, such as 2026-11-25T00:00:00Z",
     )
-    options.raw_format(check)
+    options.raw_format(check, source)
     check.require(source, "--format", "--mapping", "--max-quarantined-share")
     options.check_limits(check)
     options.lake(check)

@@ -11,9 +11,10 @@ from recommender_training.cli.options import Parser
 
 _EXAMPLES = """examples:
   recommender-training fetch-movielens ml-100k
-  recommender-training run --source ml-100k --work build/run
+  recommender-training run --source ml-100k --format MovieLens100K --work build/run
   recommender-training report build/run
-  recommender-training check --source ml-100k --lake lake/demo --min-rows 1000
+  recommender-training check --source ml-100k --format MovieLens100K --lake lake/demo \\
+      --min-rows 1000
   recommender-training init export --output mapping.json
   recommender-training check --source export --format CSV --lake lake/shop --mapping '{
       "interactions": {"files": "events/*.csv", "user": "customer", "item": "sku",

@@ -18,6 +18,7 @@ class Parser(argparse.ArgumentParser):
     """A parser with options that require another option."""
 
     _dependent: Facts[argparse.Action, tuple[argparse.Action, object]] = {}
+    _needed: tuple[argparse.Action, argparse.Action] | None = None
 
     def require(self, required: argparse.Action, *options: str) -> None:
         """Refuse these options without `required`; with it, they keep their defaults."""
@@ -29,6 +30,10 @@ class Parser(argparse.ArgumentParser):
         for action in self._dependent:
             action.default = None
 
+    def need(self, given: argparse.Action, action: argparse.Action) -> None:
+        """Require an option with choices if `given` is there; the error names the choices."""
+        self._needed = (given, action)
+
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
         """Parse as argparse does, then check the dependent options."""
         found, rest = super().parse_known_args(args, namespace)
@@ -39,7 +44,17 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"argument {names}: not allowed without {required.option_strings[0]}")
             if not given:
                 setattr(found, action.dest, default)
+        if self._needed is not None:
+            self._refuse_without(found, *self._needed)
         return found, rest
+
+    def _refuse_without(
+        self, found: argparse.Namespace, given: argparse.Action, action: argparse.Action
+    ) -> None:
+        if getattr(found, given.dest) is not None and getattr(found, action.dest) is None:
+            names = (action.option_strings[0], given.option_strings[0])
+            choices = ", ".join(action.choices or ())
+            self.error(f"argument {names[0]}: required with {names[1]} (choose from {choices})")
 
 
 #: The subparsers that commands are added to.
@@ -77,10 +92,12 @@ def share(text: str) -> float:
     return value
 
 
-def raw_data(command: argparse.ArgumentParser) -> None:
+def raw_data(command: Parser) -> None:
     """Add the folder and the format of the raw data."""
-    command.add_argument("--source", type=Path, required=True, help="folder of the raw files")
-    raw_format(command)
+    source = command.add_argument(
+        "--source", type=Path, required=True, help="folder of the raw files"
+    )
+    raw_format(command, source)
 
 
 def check_limits(command: argparse.ArgumentParser) -> None:
@@ -112,14 +129,12 @@ def check_limits(command: argparse.ArgumentParser) -> None:
     )
 
 
-def raw_format(command: argparse.ArgumentParser) -> None:
-    """Add the format of the raw data."""
-    command.add_argument(
-        "--format",
-        choices=_FORMATS,
-        default="MovieLens100K",
-        help="layout of the raw files (default: MovieLens100K)",
+def raw_format(command: Parser, source: argparse.Action) -> None:
+    """Add the format of the raw data, which `source` needs."""
+    layout = command.add_argument(
+        "--format", choices=_FORMATS, help="format of the raw files; required with --source"
     )
+    command.need(source, layout)
     command.add_argument(
         "--mapping",
         action="append",

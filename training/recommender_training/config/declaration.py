@@ -17,6 +17,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from recommender_training.common.section import Section
+from recommender_training.config import places
+from recommender_training.config.calendar import Calendar, TimeZone, fault
 from recommender_training.config.label import Label
 
 #: A name is a column of the tables, a field of requests and a label of metrics.
@@ -32,6 +34,9 @@ RESERVED = frozenset(
 )  # fmt: skip
 #: Most features of a table.
 MAX_FEATURES = 50
+#: Most categories of a MultiCategorical of users or context without maxPerRow, in a row or
+#: request, and with it.
+PER_ROW, MOST_PER_ROW = 16, 64
 #: Bands of a number without declared edges: its quantiles, so that each has about equal shares.
 BANDS = 16
 
@@ -74,23 +79,22 @@ class Place(enum.StrEnum):
     CONTEXT = "context"
 
 
-#: Kinds that each place may declare.
-KINDS = {
-    Place.USERS: (Kind.CATEGORICAL, Kind.BOOLEAN, Kind.NUMERIC, Kind.TIMESTAMP),
-    Place.CONTEXT: (Kind.CATEGORICAL, Kind.BOOLEAN, Kind.NUMERIC, Kind.TIMESTAMP),
-    Place.ITEMS: tuple(Kind),
-}
+#: Kinds without one value that a group or the version could have.
+WITHOUT_ONE_VALUE = (Kind.MULTI_CATEGORICAL, Kind.EMBEDDING)
 #: Settings that only some kinds have.
 _ONLY = {
     "max_categories": (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL),
     "hash_buckets": (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL),
     "separator": (Kind.MULTI_CATEGORICAL,),
+    "max_per_row": (Kind.MULTI_CATEGORICAL,),
     "edges": (Kind.NUMERIC, Kind.TIMESTAMP),
     "bands": (Kind.NUMERIC, Kind.TIMESTAMP),
     "transform": (Kind.NUMERIC,),
     "minimum": (Kind.NUMERIC,),
     "maximum": (Kind.NUMERIC,),
     "unit": (Kind.TIMESTAMP,),
+    "calendar": (Kind.TIMESTAMP,),
+    "time_zone": (Kind.TIMESTAMP,),
     "length": (Kind.EMBEDDING,),
 }
 
@@ -110,6 +114,8 @@ class Feature(Section):
     #: Between two categories of a MultiCategorical; without one, a text is one category and only
     #: lists have several.
     separator: str | None = Field(default=None, min_length=1, max_length=8)
+    #: Of users and context: most categories of a row or request (PER_ROW if absent).
+    max_per_row: int | None = Field(default=None, ge=1, le=MOST_PER_ROW)
     #: First value of each band but the lowest, of a number or of the days since a Timestamp;
     #: quantiles if absent.
     edges: tuple[Number, ...] = Field(default=(), max_length=100)
@@ -121,9 +127,15 @@ class Feature(Section):
     maximum: Number | None = None
     #: Seconds if absent.
     unit: TimeOf | None = None
+    #: Of a Timestamp: the categories that models read instead of its age.
+    calendar: Calendar | None = None
+    #: Whose calendar; UTC if absent.
+    time_zone: TimeZone | None = None
     length: int | None = Field(default=None, ge=1, le=1024)
     #: Of users and context: the evaluation reports errors by value. Of items: exposure.
     fairness: bool = False
+    #: Of users and context: experiments and labels are also judged by value.
+    segments: bool = False
     #: Of users and context: popularity lists and rates by value.
     cold_start: bool = False
     #: Of the context: the value at serving, where the true one is not known.
@@ -140,13 +152,18 @@ class Feature(Section):
         if self.kind is Kind.EMBEDDING and self.length is None:
             raise ValueError("an Embedding needs its length: set length")
         self._bands_are_consistent()
+        banded = {"edges": self.edges, "bands": self.bands}
+        if problem := fault(self.calendar, self.time_zone, self.unit, banded):
+            raise ValueError(problem)
         if self.hash_buckets is not None:
             self._buckets_are_no_groups()
         if self.fairness and self.kind is Kind.EMBEDDING:
             raise ValueError("fairness needs categories or bands, not Embedding: remove it")
-        if self.cold_start and self.kind in (Kind.TIMESTAMP, Kind.EMBEDDING):
+        if self.segments and self.kind in WITHOUT_ONE_VALUE:
+            raise ValueError(f"segments needs one category or band, not {self.kind}: remove it")
+        if self.cold_start and (self.ages or self.kind in WITHOUT_ONE_VALUE):
             raise ValueError(
-                f"coldStart needs values that time does not change, not {self.kind}: remove it"
+                f"coldStart needs one value that time does not change, not {self.kind}: remove it"
             )
         if self.served_as is not None:
             self._served_value_is_one(self.served_as)
@@ -155,7 +172,8 @@ class Feature(Section):
     def _buckets_are_no_groups(self) -> None:
         if self.max_categories is not None:
             raise ValueError("hashBuckets and maxCategories exclude each other: remove one")
-        for name, given in (("fairness", self.fairness), ("coldStart", self.cold_start)):
+        uses = {"fairness": self.fairness, "segments": self.segments, "coldStart": self.cold_start}
+        for name, given in uses.items():
             if given:
                 raise ValueError(
                     f"{name} needs categories, and hashBuckets={self.hash_buckets} mixes them in "
@@ -176,7 +194,9 @@ class Feature(Section):
 
     def _served_value_is_one(self, value: str) -> None:
         if self.kind is Kind.TIMESTAMP:
-            raise ValueError(f"servedAs={value!r}: a Timestamp ages with each request: remove it")
+            raise ValueError(f"servedAs={value!r}: no time fits every request: remove it")
+        if self.kind in WITHOUT_ONE_VALUE:
+            raise ValueError(f"servedAs={value!r} is one value, not {self.kind}: remove it")
         if self.kind is Kind.BOOLEAN and value not in ("false", "true"):
             raise ValueError(f"servedAs={value!r}: a Boolean is true or false")
         if self.kind is not Kind.NUMERIC:
@@ -192,6 +212,16 @@ class Feature(Section):
     def source(self) -> str:
         """The column of the raw file."""
         return self.column or self.name
+
+    @property
+    def most(self) -> int:
+        """Most categories of a row or request, of a MultiCategorical of users or context."""
+        return self.max_per_row or PER_ROW
+
+    @property
+    def ages(self) -> bool:
+        """Whether models read its age, which grows with the time of the request."""
+        return self.kind is Kind.TIMESTAMP and self.calendar is None
 
     @property
     def lowest(self) -> float:
@@ -232,17 +262,17 @@ class Declaration(Section):
                 if feature.name in names:
                     problems.append(f"{where}: two features have this name: rename one")
                 names.add(feature.name)
-                if feature.kind not in KINDS[place]:
-                    allowed = ", ".join(KINDS[place])
-                    problems.append(f"{where}: kind={feature.kind}: use one of {allowed}")
                 if feature.served_as is not None and place is not Place.CONTEXT:
                     problems.append(f"{where}: servedAs is a setting of the context: remove it")
-                if place is Place.ITEMS and feature.kind is Kind.TIMESTAMP:
-                    problems += _only_of_requests(where, feature)
-                if feature.cold_start and place is Place.ITEMS:
-                    problems.append(f"{where}: coldStart is a setting of users: remove it")
+                if place is Place.ITEMS and feature.ages:
+                    problems += places.only_of_requests(where, feature)
+                if place is Place.ITEMS:
+                    problems += places.only_of_users(where, feature)
+                elif feature.fairness and feature.kind is Kind.MULTI_CATEGORICAL:
+                    problems.append(f"{where}: fairness needs one category a row: remove it")
                 if place is not Place.ITEMS and feature.name in last:
                     problems.append(f"{where}: the drift of the items uses this name: rename it")
+        problems += places.too_many_listed(self.context)
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -253,21 +283,18 @@ class Declaration(Section):
         return found
 
     def text(self) -> str:
-        """The declaration as JSON, the same text for the same declaration."""
+        """The declaration as JSON, the same text for the same declaration.
+
+        A `maxPerRow` that is its default is left out, as if it was not stated.
+        """
         content = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        for place in Place:
+            for each in content.get(place.value, ()):
+                if each.get("maxPerRow") == PER_ROW:
+                    del each["maxPerRow"]
         return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def parse(cls, text: str) -> Declaration:
         """Read the JSON of `text`. Raises ValueError."""
         return cls.model_validate(json.loads(text))
-
-
-def _only_of_requests(where: str, feature: Feature) -> list[str]:
-    """The settings of a Timestamp that the items, whose bands are fixed, do not have."""
-    given = {"edges": feature.edges, "bands": feature.bands, "fairness": feature.fairness}
-    return [
-        f"{where}: {name} of a Timestamp is a setting of users and context: remove it"
-        for name, value in given.items()
-        if value
-    ]

@@ -39,7 +39,7 @@ class CodedRows:
 
     def _of_users(self, feature: Feature) -> pl.LazyFrame:
         """Users, or for a time, which ages, their interactions."""
-        if feature.kind is not Kind.TIMESTAMP:
+        if not feature.ages:
             return self.users.lazy()
         events = self.interactions.select("user_id", "timestamp")
         times = [each for each in (row_times.COLUMN,) if each in self.users.columns]

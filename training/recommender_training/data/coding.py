@@ -1,11 +1,13 @@
-"""Declared features as numbers: a column a feature of requests, a block of columns one of items.
+"""Declared features as numbers: columns of a feature of requests, a block of columns one of items.
 
 What a request says of its user and context is a row of floats: the index of a category, or the
-number itself; NaN is missing or unknown. What is known of items is zero or one by category, and
-for a number also where it lies among its bands (`data.item_columns`). Numbers fall into bands,
-whose edges are the declared ones or the quantiles of the data. A time is in days since 1970, as
-single precision holds it to two minutes; `features.graph` makes an age of it, which falls into
-bands as a number does.
+number itself; NaN is missing or unknown. A MultiCategorical has `maxPerRow` such columns, an
+Embedding one for each of its numbers (`data.value_columns`). What is known of items is zero or
+one by category, and for a number also where it lies among its bands (`data.item_columns`).
+Numbers fall into bands, whose edges are the declared ones or the quantiles of the data. A time is
+in days since 1970, as single precision holds it to two minutes; `features.graph` makes an age of
+it, which falls into bands as a number does. Of a time with a declared calendar the category is
+coded here, exactly.
 """
 
 from __future__ import annotations
@@ -13,36 +15,40 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import polars as pl
 
 from recommender_training.common.arrays import Floats
+from recommender_training.config.calendar import NAMES
 from recommender_training.config.declaration import (
-    BANDS,
     Declaration,
     Feature,
     Kind,
     Place,
-    Transform,
 )
-from recommender_training.data import bands, hash_buckets
+from recommender_training.data import bands, hash_buckets, learned, value_columns
 from recommender_training.data.coded_rows import CodedRows
+from recommender_training.data.learned import SECONDS_A_DAY as SECONDS_A_DAY
+from recommender_training.data.local_calendar import LocalCalendar
 
 #: Categories of a feature that declares no maxCategories: the most frequent ones.
 MAX_CATEGORIES = 1000
 BOOLEANS = ("false", "true")
-SECONDS_A_DAY = 86_400
+#: Largest number of an Embedding on either side of 0, as ingestion has it.
+_LARGEST = 1e30
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """One declared feature of users or context, a column of what a request says."""
+    """One declared feature of users or context: a column of what a request says, or several."""
 
     feature: Feature
     place: Place
-    categories: tuple[str, ...]  # names of the categories, or of the bands of a number
+    categories: tuple[str, ...]  # names of the categories, bands or numbers of an Embedding
     edges: tuple[float, ...] = ()  # of a number: the first value of each band but the lowest
+    scale: float = 1.0  # of an Embedding: the mean length of those that were known in training
 
     @property
     def name(self) -> str:
@@ -52,16 +58,36 @@ class Attribute:
     @property
     def banded(self) -> bool:
         """Whether a value is a number or a time that falls into bands, no index of a category."""
-        return self.feature.kind in (Kind.NUMERIC, Kind.TIMESTAMP)
+        return self.feature.kind is Kind.NUMERIC or self.timed
 
     @property
     def timed(self) -> bool:
         """Whether a value is a time, of which the age in days falls into bands."""
-        return self.feature.kind is Kind.TIMESTAMP
+        return self.feature.ages
+
+    @property
+    def calendar(self) -> LocalCalendar | None:
+        """What makes a category of a time, if one is declared."""
+        return LocalCalendar.of(self.feature)
+
+    @property
+    def length(self) -> int:
+        """How many numbers an Embedding has; 0 of any other kind."""
+        return self.feature.length or 0
+
+    @property
+    def lanes(self) -> int:
+        """How many buckets a request names; of an Embedding one, which says that it is unknown."""
+        return self.feature.most if self.feature.kind is Kind.MULTI_CATEGORICAL else 1
+
+    @property
+    def width(self) -> int:
+        """How many columns a request has for it."""
+        return self.length or self.lanes
 
     @property
     def buckets(self) -> int:
-        """Number of categories or bands, and one for unknown values."""
+        """Number of categories, bands or numbers of an Embedding, and one for unknown values."""
         return len(self.categories) + 1
 
     @property
@@ -69,6 +95,8 @@ class Attribute:
         """Smallest and largest known value; of a time, those of its age."""
         if self.banded:
             return self.feature.lowest, self.feature.highest
+        if self.length:
+            return -_LARGEST, _LARGEST
         return 0.0, len(self.categories) - 1.0
 
     @property
@@ -79,25 +107,52 @@ class Attribute:
         return float(self.codes(pl.DataFrame({self.name: [self.feature.served_as]}))[0])
 
     def stated(self, values: Floats) -> pl.Series:
-        """[N] the values as a table has them; null where unknown."""
+        """[N] the values [N] or [N, W] as a table has them; null where unknown.
+
+        Of a category of a calendar, some time that has it.
+        """
+        values = values.reshape(len(values), self.width)
+        if self.length:
+            return pl.Series(self.name, value_columns.numbers_of(values), dtype=pl.String)
+        if self.feature.kind is Kind.MULTI_CATEGORICAL:
+            names = value_columns.names_of(values, self.categories)
+            return pl.Series(self.name, names, dtype=pl.String)
+        values = values.reshape(-1)
+        if self.calendar is not None:
+            times = [*self.calendar.examples().tolist(), None]
+            places = np.where(np.isnan(values), len(times) - 1, values).astype(np.int64)
+            found = [times[place] for place in places.tolist()]
+            return pl.Series(self.name, found, dtype=pl.Int64)
         if self.timed:
             seconds = pl.Series(self.name, values.astype(np.float64) * SECONDS_A_DAY)
             return seconds.fill_nan(None).round().cast(pl.Int64)
         if self.banded:
             return pl.Series(self.name, values, dtype=pl.Float64).fill_nan(None)
-        names = [*self.categories, None]
+        known = [*self.categories, None]
         places = np.where(np.isnan(values), len(self.categories), values).astype(np.int64)
-        return pl.Series(self.name, [names[place] for place in places.tolist()], dtype=pl.String)
+        return pl.Series(self.name, [known[place] for place in places.tolist()], dtype=pl.String)
+
+    def columns(self, frame: pl.DataFrame) -> Floats:
+        """[N, W] values of this feature in `frame`."""
+        column, hashed = frame[self.name], self.feature.hash_buckets is not None
+        if self.length:
+            return value_columns.vectors(column, self.length)
+        if self.feature.kind is Kind.MULTI_CATEGORICAL:
+            return value_columns.listed(column, self.categories, self.lanes, hashed=hashed)
+        return self.codes(frame)[:, None]
 
     def codes(self, frame: pl.DataFrame) -> Floats:
-        """[N] values of the column of this feature in `frame`."""
+        """[N] values of this feature, which has one column, in `frame`."""
         column = frame[self.name]
+        if self.calendar is not None:
+            return self.calendar.values(column)
         if self.timed:
             column = column.cast(pl.Float64) / SECONDS_A_DAY
         if self.banded:
             values = column.cast(pl.Float32, strict=False)
             return np.asarray(values.fill_null(math.nan).to_numpy(), dtype=np.float32)
-        return _indices(column, self.categories, hashed=self.feature.hash_buckets is not None)
+        hashed = self.feature.hash_buckets is not None
+        return value_columns.indices(column, self.categories, hashed=hashed)
 
 
 @dataclass(frozen=True)
@@ -131,7 +186,7 @@ class Coding:
 
     attributes: tuple[Attribute, ...]  # of users first, then of context
     blocks: tuple[Block, ...]
-    times: tuple[Feature, ...]  # Timestamps of items
+    times: tuple[Feature, ...]  # Timestamps of items whose age is read
     embeddings: tuple[Feature, ...]  # of items
 
     @classmethod
@@ -152,21 +207,24 @@ class Coding:
         both = (rows.until(until), rows)
         places = ((Place.USERS, declared.users), (Place.CONTEXT, declared.context))
         attributes = [
-            Attribute(each, place, *_known(each, place, *both))
+            Attribute(
+                each,
+                place,
+                *_known(each, place, *both),
+                value_columns.scale(each, *(known.of(each, place) for known in both)),
+            )
             for place, features in places
             for each in features
         ]
         blocks: list[Block] = []
         for feature in declared.items:
-            if feature.kind in (Kind.TIMESTAMP, Kind.EMBEDDING):
+            if feature.ages or feature.kind is Kind.EMBEDDING:
                 continue
             categories, edges = _known(feature, Place.ITEMS, *both)
             start = blocks[-1].columns.stop if blocks else 0
             blocks.append(Block(feature, categories, start, edges))
-        times, embeddings = (
-            tuple(each for each in declared.items if each.kind is kind)
-            for kind in (Kind.TIMESTAMP, Kind.EMBEDDING)
-        )
+        times = tuple(each for each in declared.items if each.ages)
+        embeddings = tuple(each for each in declared.items if each.kind is Kind.EMBEDDING)
         return cls(tuple(attributes), tuple(blocks), times, embeddings)
 
     def of_place(self, place: Place) -> tuple[Attribute, ...]:
@@ -175,10 +233,15 @@ class Coding:
 
 
 def values(attributes: Sequence[Attribute], frame: pl.DataFrame) -> Floats:
-    """[N, K] values of the rows of `frame`."""
+    """[N, F] values of the rows of `frame`, the columns of the first attribute first."""
     if not attributes:
         return np.zeros((frame.height, 0), dtype=np.float32)
-    return np.stack([each.codes(frame) for each in attributes], axis=1)
+    return np.concatenate([each.columns(frame) for each in attributes], axis=1)
+
+
+def starts(attributes: Sequence[Attribute]) -> list[int]:
+    """The first column of each attribute, and where the last one ends."""
+    return [0, *accumulate(each.width for each in attributes)]
 
 
 def _known(
@@ -193,66 +256,20 @@ def _known(
     """
     if feature.kind is Kind.BOOLEAN:
         return BOOLEANS, ()
+    if feature.kind is Kind.EMBEDDING:
+        return tuple(map(str, range(feature.length or 0))), ()
+    if feature.calendar is not None:
+        return NAMES[feature.calendar], ()
     if feature.kind in (Kind.NUMERIC, Kind.TIMESTAMP):
-        edges = feature.edges or _learned(feature, place, past, every)
+        edges = feature.edges or learned.edges(feature, place, past, every)
         minimum = 0.0 if feature.kind is Kind.TIMESTAMP else feature.minimum
         return bands.names(edges, minimum), edges
     if feature.hash_buckets is not None:
         return hash_buckets.names(feature.hash_buckets), ()
     most = feature.max_categories or MAX_CATEGORIES
-    kept = _most_frequent(feature, past.of(feature, place), most)
+    kept = learned.most_frequent(feature, past.of(feature, place), most)
     if len(kept) < most and past is not every:
         # So many more hold those that are kept already, and what there is room for.
-        others = _most_frequent(feature, every.of(feature, place), most + len(kept))
+        others = learned.most_frequent(feature, every.of(feature, place), most + len(kept))
         kept = list(dict.fromkeys([*kept, *others]))[:most]
     return tuple(sorted(kept)), ()
-
-
-def _most_frequent(feature: Feature, rows: pl.LazyFrame, most: int) -> list[str]:
-    """The categories with the most rows, of equal ones the first by name."""
-    column = pl.col(feature.name).drop_nulls()
-    if feature.kind is Kind.MULTI_CATEGORICAL:
-        column = column.str.split(" ").explode(empty_as_null=True)
-    counts = rows.select(column.alias("name")).group_by("name").len()
-    ordered = counts.sort(pl.col("len"), "name", descending=[True, False])
-    names: list[str] = ordered.head(most).collect(engine="streaming")["name"].to_list()
-    return names
-
-
-def _learned(
-    feature: Feature, place: Place, past: CodedRows, every: CodedRows
-) -> tuple[float, ...]:
-    """The edges of at most `bands` bands of the values of the past, or of all if it has none."""
-    found = _numbers(feature, past.of(feature, place))
-    if len(found) == 0 and past is not every:
-        found = _numbers(feature, every.of(feature, place))
-    learn = bands.logarithmic if feature.transform is Transform.LOG else bands.quantiles
-    return learn(found, feature.bands or BANDS)
-
-
-def _numbers(feature: Feature, rows: pl.LazyFrame) -> Floats:
-    """[N] the values that bands are learned from; of a time, the ages in days."""
-    number = pl.col(feature.name)
-    if feature.kind is Kind.TIMESTAMP:
-        number = ((pl.col("timestamp") - number) / SECONDS_A_DAY).clip(lower_bound=0.0)
-    known = rows.select(number.drop_nulls().cast(pl.Float32).alias("value"))
-    values: Floats = known.collect(engine="streaming")["value"].to_numpy()
-    return values
-
-
-def _indices(column: pl.Series, categories: tuple[str, ...], *, hashed: bool) -> Floats:
-    """[N] index of each category, or its bucket; NaN for others."""
-    if not categories:
-        return np.full(len(column), math.nan, dtype=np.float32)
-    column = column.cast(pl.String)
-    present = column.drop_nulls().unique().to_list() if hashed else list(categories)
-    if not present:
-        return np.full(len(column), math.nan, dtype=np.float32)
-    index = hash_buckets.index(categories, hashed=hashed)
-    found = column.replace_strict(
-        present,
-        [index[name] for name in present],
-        default=None,
-        return_dtype=pl.Float32,
-    )
-    return np.asarray(found.fill_null(math.nan).to_numpy(), dtype=np.float32)

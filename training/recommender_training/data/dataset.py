@@ -1,6 +1,7 @@
 """The columnar data set: sorted arrays of events with indices into sorted users and items.
 
-Legend of shapes: N events, U users, A attributes of users, C attributes of context, K = A + C.
+Legend of shapes: N events, U users, A columns of the declared features of users, C of those of the
+context, F = A + C (`coding.Attribute.width` of each).
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Users:
 @dataclass(frozen=True)
 class Events:
     """Interactions, sorted by time, user and item; `build` makes them 20 bytes each, and 4 for
-    each feature of the context. A declared label takes 7 more."""
+    each column of the context. A declared label takes 7 more."""
 
     user: Places  # [N] row in Users
     item: Places  # [N] row in Items
@@ -122,7 +123,7 @@ class Dataset:
     events: Events
     users: Users
     items: Items
-    attributes: tuple[Attribute, ...] = ()  # [K] of users first, then of context
+    attributes: tuple[Attribute, ...] = ()  # of users first, then of context
     label: Label | None = None
     explored: Explored | None = None  # None: no place of an answer was explored
 
@@ -135,21 +136,26 @@ class Dataset:
 
     @property
     def context_width(self) -> int:
-        """C, the number of declared features of the context."""
-        return len(self.attributes) - int(self.users.side.shape[1])
+        """C, the number of columns of the declared features of the context."""
+        return self.width - int(self.users.side.shape[1])
+
+    @property
+    def width(self) -> int:
+        """F, the number of columns of the declared features of requests."""
+        return coding.starts(self.attributes)[-1]
 
     def until(self, time: int) -> Dataset:
         """Return the same with the events strictly earlier than `time`."""
         return replace(self, events=self.events.take(self.events.time < time))
 
     def side(self, users: Places, times: Ints, context: Floats) -> Floats:
-        """Return [R, K] what is known of the users at these rows, at `times` [R] in seconds, and
+        """Return [R, F] what is known of the users at these rows, at `times` [R] in seconds, and
         of the context [R, C].
         """
         return np.concatenate([self.users.at(users, times), context], axis=1)
 
     def side_of_users(self, users: Places, times: Ints | None = None) -> Floats:
-        """Return [R, K] what is known of the users at these rows, at `times` [R] or in the end;
+        """Return [R, F] what is known of the users at these rows, at `times` [R] or in the end;
         the context is unknown.
         """
         known = self.users.side[users] if times is None else self.users.at(users, times)
@@ -157,7 +163,7 @@ class Dataset:
         return np.concatenate([known, context], axis=1)
 
     def side_of_events(self, rows: Places) -> Floats:
-        """Return [R, K] what is known at the events at these rows."""
+        """Return [R, F] what is known at the events at these rows."""
         events = self.events
         return self.side(events.user[rows], events.time[rows], events.context_of(rows))
 
@@ -173,10 +179,9 @@ class Dataset:
 
     def as_served(self, context: Floats) -> Floats:
         """Return [R, C] the context as it is at serving, where some features are fixed."""
-        fixed = np.array(
-            [each.served for each in self.attributes if each.place is Place.CONTEXT],
-            dtype=np.float32,
-        )
+        own = (each for each in self.attributes if each.place is Place.CONTEXT)
+        served = [each.served for each in own for _ in range(each.width)]
+        fixed = np.array(served, dtype=np.float32)
         return np.where(np.isnan(fixed), context, fixed) if len(fixed) else context
 
 
@@ -212,7 +217,7 @@ def assemble(
     user, item = np.empty(rows, dtype=np.int32), np.empty(rows, dtype=np.int32)
     value, time = np.empty(rows, dtype=np.float32), np.empty(rows, dtype=np.int64)
     of_context = coded.of_place(Place.CONTEXT)
-    context = np.empty((rows, len(of_context)), dtype=np.float32)
+    context = np.empty((rows, coding.starts(of_context)[-1]), dtype=np.float32)
     said: dict[str, list[pl.Series]] = {name: [] for name in labels.COLUMNS}
     end = 0
     for part in parts:

@@ -18,6 +18,7 @@ from recommender_training.common.arrays import Doubles, Floats, Ints
 from recommender_training.config.declaration import Feature, Kind
 from recommender_training.data import bands, hash_buckets
 from recommender_training.data.coding import Block
+from recommender_training.data.local_calendar import LocalCalendar
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,8 @@ def _names(block: Block, column: pl.Series) -> Iterable[Sequence[str]]:
             [block.categories[place]] if is_known else []
             for place, is_known in zip(at, known, strict=True)
         ]
-    texts = column.to_list()
+    calendar = LocalCalendar.of(block.feature)
+    texts = (column if calendar is None else calendar.named(column)).to_list()
     if block.feature.kind is Kind.MULTI_CATEGORICAL:
         return [text.split(" ") if text else [] for text in texts]
     return [[text] if text is not None else [] for text in texts]

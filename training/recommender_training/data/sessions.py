@@ -112,10 +112,19 @@ def _draw(user: Ints, time: Ints, seed: int) -> tuple[Ints, Ints, Ints]:
 
 def _stated(row: Mapping[str, Any], features: Sequence[Feature]) -> dict[str, Any]:
     """Return the known values of a row as a request has them."""
-    known = {each.name: row.get(each.name) for each in features}
-    booleans = {each.name for each in features if each.kind is Kind.BOOLEAN}
     return {
-        name: value == "true" if name in booleans else value
-        for name, value in known.items()
-        if value is not None
+        each.name: _as_said(row[each.name], each.kind)
+        for each in features
+        if row.get(each.name) is not None
     }
+
+
+def _as_said(value: Any, kind: Kind) -> Any:
+    """Return a value of a table as a request has it."""
+    if kind is Kind.BOOLEAN:
+        return value == "true"
+    if kind is Kind.MULTI_CATEGORICAL:
+        return value.split(" ")
+    if kind is Kind.EMBEDDING:
+        return [float(number) for number in value.split(" ")]
+    return value

@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from recommender_training.config.declaration import Declaration, Feature, Kind, Place
+from recommender_training.data.local_calendar import LocalCalendar
 
 #: Most categories of a column in a profile; the most frequent ones.
 MAX_CATEGORIES = 200
@@ -38,7 +39,7 @@ def numbers_of(table: str, declaration: Declaration) -> dict[str, Round]:
     for feature in declaration.of(PLACES[table]):
         if feature.kind is Kind.NUMERIC:
             found[feature.name] = lambda value: value.round_sig_figs(_DIGITS)
-        elif feature.kind is Kind.TIMESTAMP:
+        elif feature.ages:
             found[feature.name] = lambda value: (value / _DAY).floor() * _DAY
     return found
 
@@ -49,7 +50,11 @@ def categories_of(table: str, declaration: Declaration) -> dict[str, Feature | N
     if table == "interactions":
         found = {"event_type": None, "segment": None}
     kinds = (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL, Kind.BOOLEAN)
-    declared = (each for each in declaration.of(PLACES[table]) if each.kind in kinds)
+    declared = (
+        each
+        for each in declaration.of(PLACES[table])
+        if each.kind in kinds or each.calendar is not None
+    )
     return found | {feature.name: feature for feature in declared}
 
 
@@ -99,6 +104,9 @@ class Table:
         feature = self._features[column]
         if feature is not None and feature.kind is Kind.MULTI_CATEGORICAL:
             value = value.str.split(" ").explode(empty_as_null=True)
+        calendar = None if feature is None else LocalCalendar.of(feature)
+        if calendar is not None:
+            value = value.map_batches(calendar.named, return_dtype=pl.String)
         return value.str.slice(0, _MAX_NAME)
 
     def _categories(self, column: str) -> dict[str, Any]:

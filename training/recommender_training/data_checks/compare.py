@@ -10,6 +10,7 @@ from typing import Any
 from recommender_training.data_checks.finding import Findings
 from recommender_training.data_checks.policy import Checks
 from recommender_training.data_checks.profile import Profile
+from recommender_training.data_checks.read_otherwise import read_otherwise
 from recommender_training.data_checks.shift import Comparison
 from recommender_training.ingestion.quarantine_limits import Quarantined
 
@@ -23,12 +24,13 @@ _UPSTREAM = "check the export; if the change is intended, set data.checks.levels
 
 def check(findings: Findings, checks: Checks, now: Profile, before: Profile) -> None:
     """Add the findings that need no statistical test."""
+    left_out = read_otherwise(now, before)
     for table in _TABLES:
         current, reference = now["tables"][table], before["tables"][table]
         _schema(findings, table, current["columns"], reference["columns"])
         _lost(findings, table, current, reference)
         _ranges(findings, table, current, reference)
-        _categories(findings, table, current, reference)
+        _categories(findings, table, current, reference, left_out)
     sizes = {
         "rows": [int(each["tables"]["interactions"]["rows"]) for each in (now, before)],
         "user_id": [int(each["active"]["users"]) for each in (now, before)],
@@ -119,11 +121,15 @@ def _span(types: dict[str, str], column: str, low: float, high: float) -> str:
 
 
 def _categories(
-    findings: Findings, table: str, here: dict[str, Any], there: dict[str, Any]
+    findings: Findings,
+    table: str,
+    here: dict[str, Any],
+    there: dict[str, Any],
+    left_out: frozenset[str],
 ) -> None:
     for column, was in sorted(there["categories"].items()):
         is_ = here["categories"].get(column)
-        if is_ is None or not was["counts"] or not is_["counts"]:
+        if is_ is None or column in left_out or not was["counts"] or not is_["counts"]:
             continue
         rows = sum(was["counts"].values()) + was["others"]
         least = LOST_CATEGORY * rows

@@ -244,9 +244,10 @@ def histograms(seen: Sessions) -> dict[str, Any]:
     """Return the session features as in reference.json, with shares of missing values."""
     users = seen.user_S.tolist()
     features = []
-    for name, values in seen.columns.items():
+    for name, column in seen.columns.items():
+        of, values = reference.one_by_one(users, column)
         feature = reference.feature(name, values, seen.categories)
-        feature["designEffect"] = reference.feature_design_effect(feature, users, values)
+        feature["designEffect"] = reference.feature_design_effect(feature, of, values)
         feature["missing"] = missing(seen, name)
         features.append(feature)
     return {
@@ -261,7 +262,8 @@ def missing(seen: Sessions, name: str) -> dict[str, float]:
     """Return the share of sessions without a known value, with its standard error over users."""
     if len(seen) == 0:
         return {"value": 0.0, "error": 0.0}
-    unknown = (None, reference.UNKNOWN) if name in seen.categories else (None,)
+    codes = (None, reference.UNKNOWN, (reference.UNKNOWN,))
+    unknown = codes if name in seen.categories else (None,)
     missing_S = np.array([value in unknown for value in seen.columns[name]], dtype=np.float64)
     _, place_S = np.unique(seen.user_S, return_inverse=True)
     rows_U = np.bincount(place_S).astype(np.float64)

@@ -17,7 +17,7 @@ from recommender_training.artifact.reference import Value
 from recommender_training.artifact.vocabulary import content
 from recommender_training.common.arrays import Ints
 from recommender_training.config.declaration import Declaration, Place
-from recommender_training.data import item_columns, row_times
+from recommender_training.data import coding, item_columns, row_times
 from recommender_training.data.coding import Coding
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.labels import is_act
@@ -73,10 +73,13 @@ def of_users(data: Dataset) -> pl.DataFrame:
     acts = True if events.labels is None else events.labels.acts
     columns = (ids[events.user], data.items.ids[events.item], events.value, events.time)
     context = [each for each in data.attributes if each.place is Place.CONTEXT]
-    stated = events.context_of(np.arange(len(events)))
+    stated, starts = events.context_of(np.arange(len(events))), coding.starts(context)
     return pl.DataFrame(dict(zip(COLUMNS, columns, strict=True))).with_columns(
         pl.Series(ACT, np.broadcast_to(acts, len(events))),
-        *(each.stated(stated[:, place]) for place, each in enumerate(context)),
+        *(
+            each.stated(stated[:, start : start + each.width])
+            for each, start in zip(context, starts, strict=False)
+        ),
     )
 
 

@@ -19,6 +19,7 @@ from recommender_training.common.arrays import Ints
 from recommender_training.data_checks.finding import Findings
 from recommender_training.data_checks.policy import Checks
 from recommender_training.data_checks.profile import Profile
+from recommender_training.data_checks.read_otherwise import read_otherwise
 from recommender_training.data_checks.sample import Sessions
 from recommender_training.statistics import two_samples
 from recommender_training.statistics.design_effect import design_effect
@@ -80,8 +81,11 @@ def session_tests(
     if min(int(now["sessions"]["users"]), int(was["users"])) < MIN_USERS:
         return
     missing = {each["name"]: each["missing"] for each in now["sessions"]["features"]}
+    left_out = read_otherwise(now, before)
     for feature in was["features"]:
         name = str(feature["name"])
+        if name in left_out:
+            continue
         yield Comparison.of_shares(
             "nulls", f"sessions.{name}", _share(missing[name]), _share(feature["missing"]),
             floor=checks.max_null_increase, noun="missing", only_more=True,
@@ -134,7 +138,7 @@ def place(feature: dict[str, Any], seen: Sessions) -> tuple[Ints, Ints, list[str
     """
     name, numeric = str(feature["name"]), feature["kind"] == "numeric"
     unknown = (None,) if numeric else (None, reference.UNKNOWN)
-    pairs = zip(seen.user_S.tolist(), seen.columns[name], strict=True)
+    pairs = zip(*reference.one_by_one(seen.user_S.tolist(), seen.columns[name]), strict=True)
     known = [(user, value) for user, value in pairs if value is not None and value not in unknown]
     if numeric:
         edges = [float(edge) for edge in feature["edges"]]

@@ -21,6 +21,7 @@ from recommender_training.export.request import places_of
 from recommender_training.features import attributes, extras, groups
 from recommender_training.features.assembly import Constants
 from recommender_training.features.item_content import item_tags
+from recommender_training.features.request_columns import Layout
 from recommender_training.features.state import State
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.mitigation.exposure import Bonus
@@ -51,16 +52,11 @@ def shared_state(
     if bonus is not None:
         of_items = bonus.of_items(groups.membership(bonus.by, data.items, counts))
     standing = _standing(known, of_items)
-    own, tags = data.attributes, item_tags(data.items)
+    tags = item_tags(data.items)
     return {
         "user_ids": torch.from_numpy(data.users.ids),
         "user_side": torch.from_numpy(data.side_of_users(np.arange(data.users.count))),
-        "side_limits": attributes.limits(own),
-        "side_served": attributes.served(own),
-        "side_edges": attributes.edges(own),
-        "side_banded": attributes.banded(own),
-        "side_timed": attributes.timed(own),
-        "side_offsets": torch.from_numpy(attributes.offsets(attributes.sizes(data))),
+        **_side(data),
         "item_ids": torch.from_numpy(data.items.ids),
         "times": torch.from_numpy(data.items.times),
         "tags": tags.places,
@@ -78,6 +74,22 @@ def shared_state(
         **towers.state(known.sources, len(standing)),
         **item_pages.state(known.sources, standing, counts),
         **new_items.state(known.sources, data, counts),
+    }
+
+
+def _side(data: Dataset) -> dict[str, Tensor]:
+    """How the declared features of user and context are read."""
+    own = data.attributes
+    columns, lanes = attributes.of_columns(own), attributes.of_lanes(own)
+    offsets = attributes.offsets(attributes.sizes(data))
+    return {
+        "side_limits": attributes.limits(columns),
+        "side_served": attributes.served(columns),
+        "side_timed": attributes.timed(columns),
+        "side_edges": attributes.edges(lanes),
+        "side_banded": attributes.banded(lanes),
+        "side_offsets": torch.from_numpy(np.repeat(offsets, [each.lanes for each in own])),
+        **Layout.of(own).state(),
     }
 
 
@@ -166,12 +178,14 @@ def _extra_state(known: Knowledge) -> dict[str, Tensor]:
     """[A, I] demographic and [I, W] rolling numbers; empty where the ranker reads none."""
     groups, tables = known.constants.groups, known.state.extras
     state = {name: torch.zeros(0) for name in ("by_bucket", "rolling")}
-    state |= {name: torch.zeros(0, dtype=torch.int64) for name in ("rated", "rated_offsets")}
+    of_rated = ("rated", "rated_lanes", "rated_offsets")
+    state |= {name: torch.zeros(0, dtype=torch.int64) for name in of_rated}
     if FeatureGroup.DEMOGRAPHIC_RATES in groups and tables is not None:
         prior = known.constants.prior
         first = extras.first_columns(known.data)
         state["by_bucket"] = extras.demographic_table(known.state.counts, tables, prior, first)
         state["rated"] = torch.tensor(attributes.rated(known.data), dtype=torch.int64)
+        state["rated_lanes"] = torch.tensor(attributes.rated_lanes(known.data), dtype=torch.int64)
         state["rated_offsets"] = torch.from_numpy(first)
     if FeatureGroup.ROLLING_POPULARITY in groups and tables is not None:
         state["rolling"] = extras.rolling_table(tables)

@@ -15,6 +15,7 @@ from recommender_training.export import compression
 from recommender_training.export.ranker import RankerServing
 from recommender_training.features import graph
 from recommender_training.features.item_content import ItemTags
+from recommender_training.features.request_columns import add_side
 
 
 class Int8Ranker(RankerServing):
@@ -32,11 +33,11 @@ class Int8Ranker(RankerServing):
         weights = self.retrieval[at].to(torch.float32)
         return torch.matmul(event.unsqueeze(1), weights).squeeze(1)
 
-    def user_vector(self, user: Tensor, side: Tensor) -> Tensor:
+    def user_vector(self, user: Tensor, side: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """[B, D] vectors of the users."""
         row = self.user_row(user)
         known = self.user_vectors[row].to(torch.float32) * self.user_scale[row].unsqueeze(1)
-        return graph.add_rows(known, self.side_vectors, side)
+        return add_side(known, self.side_vectors, side, self.side_number_rows)
 
 
 class PrunedRanker(RankerServing):

@@ -15,9 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recommender_training.artifact.vocabulary import width
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
+from recommender_training.config.declaration import Feature
 from recommender_training.config.training import FeatureGroup
+from recommender_training.data import coding
 from recommender_training.data.dataset import Dataset
+from recommender_training.data.local_calendar import LocalCalendar
 from recommender_training.evaluation import ranking
 from recommender_training.evaluation.answers import Window
 from recommender_training.evaluation.ranking import Shortlist
@@ -135,30 +139,57 @@ class ExportedGraph:
         return self._rescaled.undone(result)
 
     def _side(self, data: Dataset, side: Floats) -> Floats:
-        """[R, max(K', 1)] values [R, K] as its own vocabulary has them, as the transformer sends
+        """[R, max(F', 1)] values [R, F] as its own vocabulary has them, as the transformer sends
         them. A feature that the data does not have, or has as another kind, is unknown.
         """
         wanted = self._vocabulary["features"]
-        found = np.full((len(side), max(len(wanted), 1)), np.nan, dtype=np.float32)
+        starts = coding.starts(data.attributes)
         places = {each.name: place for place, each in enumerate(data.attributes)}
-        for column, feature in enumerate(wanted):
+        span = int(data.events.time[0]), int(data.events.time[-1])
+        found = [np.zeros((len(side), 0), dtype=np.float32)]
+        for feature in wanted:
             place = places.get(feature["name"])
-            if place is None or data.attributes[place].feature.kind.value != feature["kind"]:
+            unknown = np.full((len(side), width(feature)), np.nan, dtype=np.float32)
+            if place is None or not _is_alike(data.attributes[place].feature, feature, span):
+                found.append(unknown)
                 continue
-            own = data.attributes[place]
-            if own.feature.hash_buckets != feature.get("hashBuckets"):
-                continue  # their buckets hold other categories
-            if own.banded:
-                found[:, column] = side[:, place]
-            else:
-                found[:, column] = _translated(
-                    side[:, place], own.categories, feature["categories"]
-                )
-        return found
+            own, start = data.attributes[place], starts[place]
+            values = side[:, start : start + own.width]
+            if not own.banded and not own.length:
+                values = _translated(values, own.categories, feature["categories"])
+                values = np.sort(values, axis=1)  # those that it does not know are last
+            both = min(values.shape[1], unknown.shape[1])
+            unknown[:, :both] = values[:, :both]
+            found.append(unknown)
+        return np.concatenate(found, 1) if wanted else np.full((len(side), 1), np.nan, np.float32)
+
+
+def _is_alike(own: Feature, feature: Mapping[str, Any], span: tuple[int, int]) -> bool:
+    """Whether values of a feature of the data are such of one of a vocabulary.
+
+    `span` are the first and the last second of the data's events.
+    """
+    return (
+        own.kind.value == feature["kind"]
+        and own.length == feature.get("length")
+        # else their buckets hold other categories
+        and own.hash_buckets == feature.get("hashBuckets")
+        # else it is an age, or a category of another part or time zone
+        and _reads_alike(LocalCalendar.of(own), LocalCalendar.read(feature), span)
+    )
+
+
+def _reads_alike(
+    own: LocalCalendar | None, known: LocalCalendar | None, span: tuple[int, int]
+) -> bool:
+    if own is None or known is None:
+        return own is known
+    # Not their whole rules: a newer time zone database may correct or foresee other years.
+    return own.agrees(known, *span)
 
 
 def _translated(codes: Floats, present: Sequence[str], known: Sequence[str]) -> Floats:
-    """[R] index in `known` of the categories `present`, by their codes; NaN where it has none."""
+    """[R, W] index in `known` of the categories `present`, by their codes; NaN for none."""
     index = {name: code for code, name in enumerate(known)}
     table = np.array([*(index.get(name, np.nan) for name in present), np.nan], dtype=np.float32)
     places = np.where(np.isnan(codes), len(present), codes).astype(np.int64)

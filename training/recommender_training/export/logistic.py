@@ -11,6 +11,7 @@ from recommender_training.features.graph import (
     locate,
     session_numbers,
 )
+from recommender_training.features.request_columns import summed
 
 
 class LogisticServing(Serving):
@@ -36,7 +37,7 @@ class LogisticServing(Serving):
         _, side = self.read_user(user_id, features, timestamp)
         seen, _ = read_session(self.item_ids, session_items, session_timestamps, timestamp)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
-        weights = self.cross[side].sum(1)
+        weights = summed(self.cross, side)
         if self.candidates == 0:
             order = self.first_stage(session, seen, side, timestamp)
             crossed = torch.matmul(weights, self.crossed_tags.t())
@@ -91,7 +92,7 @@ class LogisticServing(Serving):
         known, at = place >= 0, place.clamp(min=0)
         times = self.times[at].masked_fill(~known.unsqueeze(2), float("nan"))
         few = self.crossed_tags[at] * known.unsqueeze(2)
-        crossed = torch.matmul(few, self.cross[side].sum(1).unsqueeze(2)).squeeze(2)
+        crossed = torch.matmul(few, summed(self.cross, side).unsqueeze(2)).squeeze(2)
         return self.logits(
             side,
             session,
@@ -104,7 +105,7 @@ class LogisticServing(Serving):
 
     def logits(
         self,
-        side: Tensor,
+        side: tuple[Tensor, Tensor, Tensor],
         session: tuple[Tensor, Tensor, Tensor, Tensor],
         timestamp: Tensor,
         per_item: Tensor,
@@ -123,4 +124,4 @@ class LogisticServing(Serving):
         weight = self.numbers
         logit = torch.matmul(per_item, weight[:cut]) + torch.matmul(pair, weight[end:])
         logit = logit + torch.matmul(session_part, weight[cut:end]).unsqueeze(1)
-        return self.calibrated(logit + self.side[side].sum(1, keepdim=True) + of_item)
+        return self.calibrated(logit + summed(self.side.unsqueeze(1), side) + of_item)

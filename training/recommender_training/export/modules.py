@@ -12,7 +12,8 @@ candidates, the best of the first stage, or every item of a small catalogue. The
 answer is the sum of both.
 
 Legend of shapes: B batch, L session, I items, C candidates, D embedding, H hidden, W categories of
-an item, M times of items, K declared features of user and context, T taste numbers, P places of
+an item, M times of items, F columns, K lanes and V numbers of the declared features of user and
+context (`features.request_columns`), T taste numbers, P places of
 the scan: column 0 is the unknown item, then come the items, then room up to a multiple of SCAN.
 """
 
@@ -32,6 +33,7 @@ from recommender_training.export.request import (
     retrieve,
     shortlist,
 )
+from recommender_training.features import request_columns
 from recommender_training.features.graph import (
     aged,
     item_numbers,
@@ -54,6 +56,15 @@ class Serving(NewItemServing):
     side_banded: Tensor
     side_timed: Tensor
     side_offsets: Tensor
+    side_owner: Tensor
+    side_embedded: Tensor
+    side_lanes: Tensor
+    side_lane_owner: Tensor
+    side_lane_first: Tensor
+    side_lane_embedded: Tensor
+    side_numbers: Tensor
+    side_number_scale: Tensor
+    side_number_rows: Tensor
     item_ids: Tensor
     times: Tensor
     tags: Tensor
@@ -77,6 +88,8 @@ class Serving(NewItemServing):
     ) -> None:
         """`candidates` are those of a request that the model scores; 0 for every item."""
         super().__init__()
+        #: Whether every declared feature of user and context has one column, which names a row.
+        self.is_plain = request_columns.is_plain(state["side_lane_first"], state["side_embedded"])
         self.candidates = candidates
         self.history_length = history_length
         self.tag_ends = [0, *tags.ends]  # TorchScript cannot tell the type of an empty list
@@ -93,23 +106,47 @@ class Serving(NewItemServing):
 
     def read_user(
         self, user_id: Tensor, features: Tensor, timestamp: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """[B] rows of the users (-1 unknown) and [B, K] rows of what is known of the request.
+    ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+        """[B] rows of the users (-1 unknown) and what is known of the request.
 
-        The rows are those of a table of the buckets of all attributes. A value that the request
-        leaves out (NaN) is read from the table of known users, else it is the one declared for
-        serving; a value outside its limits is unknown. Of a time the age at the request counts.
+        That is [B, K] rows of a table of the buckets of all attributes, [B, K] what each counts,
+        and [B, V] the numbers of embeddings; the latter two are empty where every row counts one.
+        A value that the request leaves out (NaN) is read from the table of known users, else it is
+        the one declared for serving; a value outside its limits is unknown. Of a time the age at
+        the request counts.
         """
         row = locate(self.user_ids, user_id[:, 0])
         given = features[:, : self.side_served.size(0)]
+        missing = torch.isnan(given)
+        if not self.is_plain:
+            given = request_columns.whole(given, self.side_owner, self.side_embedded)
+            missing = ~request_columns.said(given, self.side_owner)
         stored = self.user_side[row.clamp(min=0)]
-        use_stored = torch.isnan(given) & (row >= 0).unsqueeze(1)
-        side = torch.where(use_stored, stored, given)
+        side = torch.where(missing & (row >= 0).unsqueeze(1), stored, given)
         side = torch.where(torch.isnan(side), self.side_served, side)
         side = aged(side, self.side_timed, timestamp[:, 0])
         inside = (side >= self.side_limits[0]) & (side <= self.side_limits[1])
         side = side.masked_fill(~inside, float("nan"))
-        return row, side_buckets(side, self.side_edges, self.side_banded) + self.side_offsets
+        return row, self.lanes_of(side)
+
+    def lanes_of(self, side: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The rows, what they count and the numbers of values [B, F] (`read_user`)."""
+        if self.is_plain:
+            none = side[:, :0]
+            rows = side_buckets(side, self.side_edges, self.side_banded) + self.side_offsets
+            return rows, none, none
+        side = request_columns.whole(side, self.side_owner, self.side_embedded)
+        values = side[:, self.side_lanes]
+        lanes = request_columns.named(
+            side_buckets(values, self.side_edges, self.side_banded),
+            torch.isnan(values),
+            self.side_lane_owner,
+            self.side_lane_first,
+            self.side_lane_embedded,
+        )
+        numbers = request_columns.scaled(side[:, self.side_numbers], self.side_number_scale)
+        rows = lanes.clamp(min=0) + self.side_offsets
+        return rows, request_columns.shares(lanes, self.side_lane_owner), numbers
 
     def last_events(
         self, items: Tensor, times: Tensor, values: Tensor, timestamp: Tensor
@@ -166,22 +203,25 @@ class Serving(NewItemServing):
         self,
         session: tuple[Tensor, Tensor, Tensor, Tensor],
         seen: Tensor,
-        side: Tensor,
+        side: tuple[Tensor, Tensor, Tensor],
         timestamp: Tensor,
     ) -> Tensor:
         """[B, P] what every item is ordered by before the response; -inf for those `seen` [B, L].
 
-        `side` is [B, K] (`read_user`).
+        `side` is what `read_user` reads.
         """
         return self.ordered(self.asked(session, side, timestamp), session, seen)
 
     def asked(
-        self, session: tuple[Tensor, Tensor, Tensor, Tensor], side: Tensor, timestamp: Tensor
+        self,
+        session: tuple[Tensor, Tensor, Tensor, Tensor],
+        side: tuple[Tensor, Tensor, Tensor],
+        timestamp: Tensor,
     ) -> Tensor:
         """[B, D] vectors of the requests; [B, 0] without towers."""
         if self.by_towers:
             return self.request_vectors(session, side, timestamp)
-        return torch.zeros(side.size(0), 0)
+        return torch.zeros(side[0].size(0), 0)
 
     def ordered(
         self, request: Tensor, session: tuple[Tensor, Tensor, Tensor, Tensor], seen: Tensor
@@ -236,7 +276,7 @@ class Serving(NewItemServing):
         self,
         session: tuple[Tensor, Tensor, Tensor, Tensor],
         seen: Tensor,
-        side: Tensor,
+        side: tuple[Tensor, Tensor, Tensor],
         timestamp: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """[B, C] rows of the candidates, and [B, C] what they are ordered by (`first_stage`)."""

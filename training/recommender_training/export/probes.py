@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from recommender_training.common.arrays import Floats, Ints
+from recommender_training.data import coding
 from recommender_training.data.coding import SECONDS_A_DAY
 from recommender_training.data.dataset import Dataset
+from recommender_training.features import attributes
 
 #: Batch, session length and items wanted; the largest batch is Triton's.
 _SHAPES = ((1, 1, 10), (1, 20, 1), (2, 3, 5), (7, 20, 10), (2, 90, 50), (64, 20, 10))
@@ -59,16 +61,20 @@ def probe(
 
 
 def _features(random: np.random.Generator, data: Dataset, batch: int) -> Floats:
-    """[B, max(K, 1)] values around those that are known."""
-    found = np.full((batch, max(len(data.attributes), 1)), np.nan)
-    for place, each in enumerate(data.attributes):
+    """[B, max(F, 1)] values around those that are known."""
+    found = np.full((batch, max(data.width, 1)), np.nan)
+    for place, each in enumerate(attributes.of_columns(data.attributes)):
         low, high = (each.edges[0], each.edges[-1]) if each.edges else (0.0, float(each.buckets))
         found[:, place] = random.uniform(low - 1, high + 1, batch)
         if each.timed:
             found[:, place] = _NOW / SECONDS_A_DAY - found[:, place]
-        if not each.banded:
+        if not each.banded and not each.length:
             found[:, place] = np.floor(found[:, place])
-    found[random.random(found.shape) < 0.3] = np.nan
+    left_out = random.random(found.shape) < 0.3
+    for start, each in zip(coding.starts(data.attributes), data.attributes, strict=False):
+        if each.length:  # whole, or all of it
+            left_out[:, start : start + each.length] = left_out[:, start : start + 1]
+    found[left_out] = np.nan
     return found.astype(np.float32)
 
 

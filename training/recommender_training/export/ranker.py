@@ -11,7 +11,6 @@ from recommender_training.config.training import FeatureGroup
 from recommender_training.export.modules import Serving
 from recommender_training.export.request import read_session
 from recommender_training.features.graph import (
-    add_rows,
     calendar_numbers,
     centred,
     item_numbers,
@@ -24,6 +23,7 @@ from recommender_training.features.graph import (
     value_level,
 )
 from recommender_training.features.item_content import ItemTags
+from recommender_training.features.request_columns import add_side
 
 
 class RankerServing(Serving):
@@ -58,6 +58,7 @@ class RankerServing(Serving):
     wide_match: Tensor
     by_bucket: Tensor
     rated: Tensor
+    rated_lanes: Tensor
     rated_offsets: Tensor
     rolling: Tensor
     groups: list[str]
@@ -177,11 +178,14 @@ class RankerServing(Serving):
             self.session_taste(session), self.taste_bias[rows], self.taste_factors[rows]
         )
 
-    def rated_columns(self, side: Tensor) -> Tensor:
+    def rated_columns(self, side: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """[B, R] rows of `by_bucket` for the buckets of each request."""
-        return side[:, self.rated] - self.side_offsets[self.rated] + self.rated_offsets
+        at = self.rated_lanes
+        return side[0][:, at] - self.side_offsets[at] + self.rated_offsets
 
-    def catalogue_extras(self, taste: Tensor, side: Tensor, timestamp: Tensor) -> Tensor:
+    def catalogue_extras(
+        self, taste: Tensor, side: tuple[Tensor, Tensor, Tensor], timestamp: Tensor
+    ) -> Tensor:
         """[B, I, T + E] the taste numbers and, behind them, those of the feature groups.
 
         Windows and rates are those of the export: their time stands still, as that of the counts.
@@ -193,7 +197,13 @@ class RankerServing(Serving):
             parts.append(self.rolling.unsqueeze(0).expand(taste.size(0), -1, -1))
         return self.with_calendar(parts, timestamp)
 
-    def extras_of(self, taste: Tensor, side: Tensor, timestamp: Tensor, rows: Tensor) -> Tensor:
+    def extras_of(
+        self,
+        taste: Tensor,
+        side: tuple[Tensor, Tensor, Tensor],
+        timestamp: Tensor,
+        rows: Tensor,
+    ) -> Tensor:
         """[B, C, T + E] the same of the items at `rows` [B, C]."""
         parts = [taste]
         if self.reads_demographics:
@@ -216,9 +226,10 @@ class RankerServing(Serving):
             return self.user_rows[user + 1].to(torch.int64)
         return user + 1
 
-    def user_vector(self, user: Tensor, side: Tensor) -> Tensor:
+    def user_vector(self, user: Tensor, side: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """[B, D] vectors of the users."""
-        return add_rows(self.user_vectors[self.user_row(user)], self.side_vectors, side)
+        known = self.user_vectors[self.user_row(user)]
+        return add_side(known, self.side_vectors, side, self.side_number_rows)
 
     def logits(
         self,

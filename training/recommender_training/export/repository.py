@@ -53,7 +53,7 @@ def write(
     def written(
         name: str, module: nn.Module, eager: ranking.Scorer, listed: parity.Lists
     ) -> nn.Module:
-        loaded = _save(root, name, module, len(prepared.data.attributes))
+        loaded = _save(root, name, module, prepared.data.width)
         check = parity.check if listed.left is None else parity.check_variant
         found = check(loaded, eager, known, requests, listed)
         differences[name] = parity.widened(found, loaded, module, known)

@@ -9,9 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from recommender_training.artifact.vocabulary import width
 from recommender_training.config.declaration import Kind
 from recommender_training.data import hash_buckets
 from recommender_training.data.coding import SECONDS_A_DAY
+from recommender_training.data.local_calendar import LocalCalendar
 from recommender_training.data.sessions import Request
 
 PADDING = -1
@@ -25,15 +27,17 @@ def to_tensors(
     """The seven inputs for a batch, sessions padded at the left to the longest one."""
     length = int(vocabulary["historyLength"])
     sessions = [request.get("session", [])[-length:] for request in requests]
-    width = max(1, *(len(session) for session in sessions))
+    longest = max(1, *(len(session) for session in sessions))
 
     def column(name: str, absent: float) -> list[list[float]]:
         return [
-            [absent] * (width - len(session)) + [event.get(name, absent) for event in session]
+            [absent] * (longest - len(session)) + [event.get(name, absent) for event in session]
             for session in sessions
         ]
 
-    codes = [(each["of"], each["name"], _code(each)) for each in vocabulary["features"]]
+    codes = [
+        (each["of"], each["name"], width(each), _codes(each)) for each in vocabulary["features"]
+    ]
     wanted = [[top_n or request.get("top_n", 10)] for request in requests]
     return (
         torch.tensor([[request["user_id"]] for request in requests]),
@@ -46,23 +50,34 @@ def to_tensors(
     )
 
 
-#: What a value of a feature is in a graph; NaN where it is unknown.
-_Code = Callable[[Any], float]
+#: What a value of a feature is in a graph: its columns; NaN where one is unknown.
+_Codes = Callable[[Any], list[float]]
 
 
-def _features(request: Request, codes: Sequence[tuple[str, str, _Code]]) -> list[float]:
+def _features(request: Request, codes: Sequence[tuple[str, str, int, _Codes]]) -> list[float]:
     """The declared features of a request as the graph reads them; NaN where one is unknown."""
-    stated = [(request.get(place, {}).get(name), code) for place, name, code in codes]
-    return [math.nan if value is None else code(value) for value, code in stated] or [math.nan]
+    found: list[float] = []
+    for place, name, columns, of in codes:
+        value = request.get(place, {}).get(name)
+        known = [] if value is None else of(value)
+        found += [*known, *[math.nan] * (columns - len(known))]
+    return found or [math.nan]
 
 
-def _code(feature: Mapping[str, Any]) -> _Code:
+def _codes(feature: Mapping[str, Any]) -> _Codes:
+    if feature["kind"] == Kind.EMBEDDING:
+        return lambda numbers: [float(number) for number in numbers]
+    calendar = LocalCalendar.read(feature)
+    if calendar is not None:
+        return lambda seconds: [float(calendar.code(seconds))]
     if feature["kind"] == Kind.TIMESTAMP:
-        return lambda seconds: seconds / SECONDS_A_DAY
-    if feature["kind"] != Kind.CATEGORICAL:  # a number, or a Boolean, whose index is 0 or 1
-        return float
+        return lambda seconds: [seconds / SECONDS_A_DAY]
+    if "categories" not in feature or feature["kind"] == Kind.BOOLEAN:
+        return lambda value: [float(value)]  # a number, or a Boolean, whose index is 0 or 1
     index = hash_buckets.index(feature["categories"], hashed="hashBuckets" in feature)
-    return lambda name: float(index.get(name, math.nan))
+    if feature["kind"] == Kind.MULTI_CATEGORICAL:
+        return lambda names: sorted({float(index[name]) for name in names if name in index})
+    return lambda name: [float(index.get(name, math.nan))]
 
 
 def top_scores(

@@ -9,7 +9,8 @@ from torch.nn import functional
 
 from recommender_training.export.buffers import alone
 from recommender_training.export.item_pages import PagedServing
-from recommender_training.features.graph import add_rows, newer_events, recency_bucket, value_level
+from recommender_training.features.graph import newer_events, recency_bucket, value_level
+from recommender_training.features.request_columns import add_side
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models.two_tower import TwoTower
 
@@ -17,6 +18,7 @@ from recommender_training.models.two_tower import TwoTower
 class TowerServing(PagedServing):
     """What the towers add to the order of a list; a model without them has empty buffers."""
 
+    side_number_rows: Tensor  # of `Serving`
     tower_level: Tensor
     tower_level_bias: Tensor
     tower_recency: Tensor
@@ -29,9 +31,12 @@ class TowerServing(PagedServing):
     tower_down_bias: Tensor
 
     def request_vectors(
-        self, session: tuple[Tensor, Tensor, Tensor, Tensor], side: Tensor, timestamp: Tensor
+        self,
+        session: tuple[Tensor, Tensor, Tensor, Tensor],
+        side: tuple[Tensor, Tensor, Tensor],
+        timestamp: Tensor,
     ) -> Tensor:
-        """[B, D] vectors of the requests; `side` [B, K] as `Serving.read_user` has it.
+        """[B, D] vectors of the requests; `side` as `Serving.read_user` has it.
 
         Their product with `tower_items` [D, P] is the weighted lift of every item, but for what
         does not depend on the request. Column by column, a scan reads memory as it lies; with
@@ -48,7 +53,7 @@ class TowerServing(PagedServing):
         weights = torch.softmax(torch.cat([null, logits], 1), 1)[:, 1:]
         pooled = torch.matmul(weights.unsqueeze(1), keys).squeeze(1)
         none = torch.zeros(pooled.size(0), self.tower_side.size(1))
-        by_side = add_rows(none, self.tower_side, side)
+        by_side = add_side(none, self.tower_side, side, self.side_number_rows)
         hidden = torch.relu(torch.matmul(pooled, self.tower_up) + self.tower_up_bias + by_side)
         request = torch.matmul(pooled, self.tower_out)
         return request + torch.matmul(hidden, self.tower_down) + self.tower_down_bias
@@ -58,7 +63,8 @@ def state(sources: RetrievalModels, places: int) -> dict[str, Tensor]:
     """Buffers of the towers; the weight of their lift is folded into the last layer."""
     towers = sources.towers
     if towers is None:
-        return {name: torch.zeros(0) for name in ("tower_items", *TowerServing.__annotations__)}
+        own = (name for name in TowerServing.__annotations__ if name.startswith("tower_"))
+        return {name: torch.zeros(0) for name in ("tower_items", *own)}
     with torch.no_grad():
         found = _state(towers.eval(), sources.lift_weight, places)
     return {name: alone(value) for name, value in found.items()}

@@ -7,8 +7,8 @@ are those of `features.graph`, which the exported graphs hold as well, and the n
 columns those of `features.declared`.
 
 Legend of shapes: R requests, C candidates of each, N = R * C inputs, L history length, I items,
-G categories of items, F numbers, T taste numbers, E numbers of the feature groups, K attributes of
-the request, A of them context.
+G categories of items, F numbers, T taste numbers, E numbers of the feature groups, K lanes of
+the declared features of user and context, V numbers of their embeddings, A columns of the context.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Inputs:
     """What both models read, one row a candidate."""
 
     user: Tensor  # [N] row + 1; 0 unknown
-    side: Tensor  # [N, K] buckets of the declared features of user and context; 0 unknown
+    side: Tensor  # [N, K] buckets of the declared features of user and context; 0 unknown, -1 none
+    vector: Tensor  # [N, V] embeddings of user and context, scaled; 0 where one is unknown
     target: Tensor  # [N] row of the item + 1
     session: Tensor  # [N, L] row of the item + 1; 0 padding or unknown
     present: Tensor  # [N, L]
@@ -149,6 +150,7 @@ def assemble(
     return Inputs(
         user=of_request(torch.from_numpy(requests.user) + 1),
         side=of_request(attributes.buckets(data, side, requests.time)),
+        vector=of_request(attributes.vectors(data, side)),
         target=torch.from_numpy(candidates.item).flatten() + 1,
         session=of_request(sessions.item + 1),
         present=of_request(sessions.present),

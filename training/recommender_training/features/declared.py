@@ -16,7 +16,7 @@ from recommender_training.config.training import FeatureGroup
 #: Windows of RollingPopularity in days, each closed on the left: [t - days, t).
 WINDOW_DAYS = (1, 7, 30)
 
-_INDEX, _FLOAT = "index", "float"
+_INDEX, _FLOAT, _SHARES = "index", "float", "index or shares"
 _BOTH = ("ranker", "regression")
 _RANKER = ("ranker",)
 _ORDER = ("order of both",)
@@ -49,8 +49,18 @@ def _rolling(days: int) -> Feature:
 FEATURES = (
     Feature("user", "id", _INDEX, "user id; some are hidden in training", "0", _RANKER),
     Feature("item", "id", _INDEX, "item id; some are hidden in training", "0"),
-    Feature("USER", "side", _INDEX, "each declared user feature: request, else users table", "0"),
-    Feature("CONTEXT", "side", _INDEX, "each declared context feature: request", "servedAs, or 0"),
+    Feature("USER", "side", _SHARES, "each declared user feature: request, else users table", "0"),
+    Feature(
+        "CONTEXT", "side", _SHARES, "each declared context feature: request", "servedAs, or 0"
+    ),
+    Feature(
+        "VECTOR",
+        "side",
+        "floats",
+        "each declared embedding of users and context, found as those are",
+        "zeros",
+        _RANKER,
+    ),
     Feature(
         "ITEM",
         "content",

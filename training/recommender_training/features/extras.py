@@ -73,7 +73,7 @@ def buckets(data: Dataset, user: Places, times: Ints | None = None) -> Ints:
     """
     no_time = np.zeros(len(user), dtype=np.int64)  # what is rated has no age
     found = attributes.buckets(data, data.side_of_users(user, times), no_time)[
-        :, list(attributes.rated(data))
+        :, attributes.rated_lanes(data)
     ].numpy()
     return np.asarray(found + first_columns(data))
 

@@ -61,7 +61,7 @@ def items(
     frame = _complete(frame, ("title",), {"raw_id": ids})
     frame = ids.read(frame, "raw_id", "item_id")
     frame, history = _with_history(frame, table, now)
-    frame = feature_values.read(frame, table.features)
+    frame = feature_values.read(frame, table.features, of_requests=False)
     return _parts(
         ids.settle(frame, "raw_id", "item_id"),
         pl.col("item_id"),

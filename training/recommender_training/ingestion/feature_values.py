@@ -25,11 +25,16 @@ _TRUE = ("true", "t", "yes", "y", "1", "1.0")
 _FALSE = ("false", "f", "no", "n", "0", "0.0")
 
 
-def read(frame: pl.DataFrame, features: Iterable[Feature]) -> pl.DataFrame:
+def read(
+    frame: pl.DataFrame, features: Iterable[Feature], *, of_requests: bool = True
+) -> pl.DataFrame:
     """Add the value of each feature (see `columns`), and a reason to rows with a bad one.
 
-    Reasons name the feature: `BadFeature:price`, `TextTooLong:brand`. The text columns have no
-    whitespace at their ends, and null for an empty text.
+    Reasons name the feature: `BadFeature:price`, `TextTooLong:brand`, `TooManyCategories:tags`,
+    `NullInList:tags`. The text columns have no whitespace at their ends, and null for an empty
+    text. Features of users and context (`of_requests`) have at most `maxPerRow` categories, as a
+    request has room for so many, and no nulls among them, as a request must not; items have any
+    number, and their nulls are left out.
     """
     for feature in features:
         raw = pl.col(f"raw_{field_of(feature)}")
@@ -39,6 +44,13 @@ def read(frame: pl.DataFrame, features: Iterable[Feature]) -> pl.DataFrame:
         if feature.kind in _LIMITS:
             too_long = _LIMITS[feature.kind](pl.col(_value_of(feature)))
             frame = flag(frame, too_long.fill_null(value=False), f"TextTooLong:{feature.name}")
+        if of_requests and feature.kind is Kind.MULTI_CATEGORICAL:
+            spaces = pl.col(_value_of(feature)).str.count_matches(" ", literal=True)
+            too_many = (spaces >= feature.most).fill_null(value=False)
+            frame = flag(frame, too_many, f"TooManyCategories:{feature.name}")
+            entries = text.str.split(raw_columns.LIST_SEPARATOR)
+            has_null = entries.list.contains(raw_columns.NULL_ENTRY).fill_null(value=False)
+            frame = flag(frame, has_null, f"NullInList:{feature.name}")
         if feature.kind is not Kind.MULTI_CATEGORICAL:  # of which a text may have no category
             is_bad = text.is_not_null() & pl.col(_value_of(feature)).is_null()
             frame = flag(frame, is_bad, f"BadFeature:{feature.name}")
@@ -71,14 +83,17 @@ def boolean(text: pl.Expr, feature: Feature) -> pl.Expr:  # noqa: ARG001
 
 
 def multi_categorical(text: pl.Expr, feature: Feature) -> pl.Expr:
-    """Return categories separated by one space, each once; whitespace inside becomes `-`."""
+    """Return categories separated by one space, each once; whitespace inside becomes `-`.
+
+    The separator separates within an entry of a list too. Nulls of a list are left out.
+    """
     one = raw_columns.LIST_SEPARATOR
     if feature.separator is not None:
         text = text.str.replace_all(feature.separator, one, literal=True)
     words = text.str.split(one).list.eval(
         pl.element().str.strip_chars().str.replace_all(r"\s+", "-")
     )
-    kept = words.list.eval(pl.element().filter(pl.element().str.len_bytes() > 0))
+    kept = words.list.eval(pl.element().filter(~pl.element().is_in(["", raw_columns.NULL_ENTRY])))
     joined = kept.list.unique(maintain_order=True).list.join(" ")
     return pl.when(joined.str.len_bytes() > 0).then(joined)
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from recommender_training.config.declaration import MOST_PER_ROW, PER_ROW
 from recommender_training.ingestion.feature_values import MAX_TEXT
 
 #: Names of columns with a time.
@@ -95,6 +96,28 @@ def most_frequent(settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings with `maxCategories` in place of `hashBuckets`."""
     left = {name: value for name, value in settings.items() if name != "hashBuckets"}
     return left | {"maxCategories": _MANY}
+
+
+def of_requests(
+    settings: dict[str, Any], warn: str, values: Sequence[Any]
+) -> tuple[dict[str, Any], str]:
+    """Return the same of a feature of users or interactions, which has a limit of categories."""
+    if settings.get("kind") != "MultiCategorical":
+        return settings, warn
+    between = settings.get("separator")
+    most = max(
+        (
+            len(value) if isinstance(value, list) else len(str(value).split(between))
+            for value in values
+            if value is not None and (between or isinstance(value, list))
+        ),
+        default=1,
+    )
+    if most > MOST_PER_ROW:
+        return {}, f"up to {most} categories in a row, more than {MOST_PER_ROW}: left out"
+    if most <= PER_ROW:
+        return settings, warn
+    return settings | {"maxPerRow": most}, f"up to {most} categories in the first rows"
 
 
 def since(columns: Mapping[str, Sequence[Any]], key: str) -> tuple[str | None, str]:

@@ -64,7 +64,7 @@ def record(
     source: Path,
     lake_path: Path,
     *,
-    kind: Format = Format.MOVIELENS_100K,
+    kind: Format,
     mapping: Mapping | None = None,
     max_quarantined_share: float = 0.01,
     by: By = By.SNAPSHOT,
@@ -74,17 +74,15 @@ def record(
     """Ingest what is new in `source` and record the new data version of the lake.
 
     Keeps the newest `keep` snapshots (None: all). The same files again change nothing and give the
-    same version. All formats except MovieLens100K need a mapping. `now` is in seconds since 1970;
-    later events are quarantined. Raises InputError with the reasons of docs/contracts.md.
+    same version. All formats but MovieLens100K need a mapping, and it takes none. `now` is in
+    seconds since 1970; later events are quarantined. Raises InputError with the reasons of
+    docs/contracts.md.
     """
     say(f"{by}: reading {source}")
     with lake.locked(lake_path):
         snapshots.read(lake_path)  # a damaged record must fail before the ingestion
         started = clock.seconds() if now is None else now
-        if mapping is None:
-            read = _movielens(source, lake_path, max_quarantined_share, started)
-        else:
-            read = mapped.ingest(source, lake_path, kind, mapping, max_quarantined_share, started)
+        read = _read(source, lake_path, kind, mapping, max_quarantined_share, started)
         if not read.data_version:
             raise _nothing_usable()
         snapshot = Snapshot(
@@ -101,11 +99,32 @@ def record(
     return Recorded(read, snapshot, kept)
 
 
+def _read(
+    source: Path,
+    lake_path: Path,
+    kind: Format,
+    mapping: Mapping | None,
+    max_quarantined_share: float,
+    now: int,
+) -> mapped.Ingested:
+    if kind is Format.MOVIELENS_100K:
+        if mapping is not None:
+            raise InputError(
+                "InvalidMapping",
+                f"the format {kind} takes no mapping, because its columns are fixed: remove it, "
+                "or give the format of the files that it maps",
+            )
+        return _movielens(source, lake_path, max_quarantined_share, now)
+    if mapping is None:
+        raise InputError("InvalidMapping", f"the format {kind} needs a mapping: give one")
+    return mapped.ingest(source, lake_path, kind, mapping, max_quarantined_share, now)
+
+
 def check(
     source: Path,
     lake_path: Path,
     *,
-    kind: Format = Format.MOVIELENS_100K,
+    kind: Format,
     mapping: Mapping | None = None,
     window_days: int | None = None,
     min_rows: int = 1,

@@ -14,7 +14,13 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from recommender_training.common.section import Section
-from recommender_training.config.declaration import Declaration, Feature, Features, Kind
+from recommender_training.config.declaration import (
+    PER_ROW,
+    Declaration,
+    Feature,
+    Features,
+    Kind,
+)
 from recommender_training.config.label import Label
 from recommender_training.data import schema
 from recommender_training.ingestion.ids import IdKind
@@ -24,7 +30,7 @@ _READER = "2"
 #: Settings of features that say how models use the values, not what the values are.
 _OF_MODELS = {
     "max_categories", "hash_buckets", "edges", "bands", "transform", "fairness", "cold_start",
-    "served_as",
+    "served_as", "calendar", "time_zone", "segments",
 }  # fmt: skip
 
 Column = Annotated[str, Field(min_length=1, max_length=64)]
@@ -248,6 +254,9 @@ class Mapping(Section):
         table = self.tables()[name].model_dump(
             mode="json", exclude={"files": True, "features": {"__all__": _OF_MODELS}}
         )
+        for feature in table["features"]:
+            if feature["max_per_row"] in (None, PER_ROW):
+                del feature["max_per_row"]  # as before features had it, and as without it
         if name == "items" and self.items is not None and not self.items.has_history:
             del table["valid_from"], table["valid_from_unit"]  # as before items had them
         layout = (self.csv or CsvLayout()).model_dump() if kind is Format.CSV else None

@@ -92,9 +92,10 @@ def _units(table: Table) -> dict[str, TimeOf]:
 
 
 def _list(column: str) -> pl.Expr:
-    """Write a list as one text; a null entry is an empty one."""
+    """Write a list as one text."""
     entries = pl.col(column).cast(pl.List(pl.String))
-    return entries.list.eval(pl.element().fill_null("")).list.join(raw_columns.LIST_SEPARATOR)
+    told = entries.list.eval(pl.element().fill_null(raw_columns.NULL_ENTRY))
+    return told.list.join(raw_columns.LIST_SEPARATOR)
 
 
 def _text(path: Path, field: str, column: str, kind: pl.DataType, unit: TimeOf | None) -> pl.Expr:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.declaration import KINDS, RESERVED, Place
+from recommender_training.config.declaration import RESERVED
 from recommender_training.data import schema
 from recommender_training.ingestion import guess, guess_label, leaks
 from recommender_training.ingestion.look import Seen
@@ -228,9 +228,8 @@ def _features(
         if column in taken:
             continue
         settings, warn = guess.kind(column, [value for value in values if value is not None])
-        single = settings.get("kind") in KINDS[Place.USERS]
-        if settings and table != "items" and not single:
-            settings, warn = {}, f"{settings['kind']} is a kind of items only: left out"
+        if table != "items":
+            settings, warn = guess.of_requests(settings, warn, values)
         if table == "items" and "hashBuckets" in settings:  # all items share one limit
             settings, warn = guess.most_frequent(settings), "many categories"
         leak = leaks.warning(values, outcome.positive, outcome.column) if outcome else ""

@@ -40,6 +40,10 @@ REMEDIES: Mapping[str, str] = {
     "unit, minimum, maximum, length and missing in the features of the mapping",
     "TextTooLong": "texts have at most 64 characters: map another column, or set the separator of "
     "a MultiCategorical feature",
+    "TooManyCategories": "a row of users or interactions has more categories than maxPerRow of a "
+    "MultiCategorical feature allows: raise maxPerRow (64 at most), or export the main ones",
+    "NullInList": "a list of a MultiCategorical feature of users or interactions has a null: "
+    "leave it out of the export, or write null in place of the list",
     "ConflictingRow": "two rows of one file have the same id and validFrom but different values: "
     "export one row per change, with the time of the change",
     "DuplicateEvent": "export one row per event, that is per user, item, time and type",

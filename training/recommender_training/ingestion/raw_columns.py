@@ -11,6 +11,8 @@ from recommender_training.common.errors import InputError
 
 #: Separates the entries of a list column of JSON or Parquet.
 LIST_SEPARATOR = "\x1f"
+#: Stands for a null among them.
+NULL_ENTRY = "\x1e"
 #: Required fields. Rows of JSON lines may omit all others if they are null.
 REQUIRED = {
     "interactions": ("user", "item", "timestamp"),

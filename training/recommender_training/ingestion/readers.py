@@ -195,7 +195,9 @@ def _joined(entries: list[Any]) -> object:
     texts = [_truth(entry) if isinstance(entry, bool) else entry for entry in entries]
     if any(text is not None and not isinstance(text, str) for text in texts):
         return entries
-    return raw_columns.LIST_SEPARATOR.join(text or "" for text in texts)
+    return raw_columns.LIST_SEPARATOR.join(
+        raw_columns.NULL_ENTRY if text is None else text for text in texts
+    )
 
 
 def _truth(value: bool) -> str:

@@ -10,6 +10,7 @@ import polars as pl
 from recommender_training.config.declaration import Declaration, Feature, Kind
 from recommender_training.data import bands
 from recommender_training.data.bands import UNKNOWN
+from recommender_training.data.local_calendar import LocalCalendar
 
 #: Most categories of a default segment; with more, all users are in one.
 MAX_VALUES = 20
@@ -30,8 +31,12 @@ def fill(users: pl.DataFrame, present: pl.DataFrame, declaration: Declaration) -
 
 def _of(feature: Feature, values: pl.Series) -> pl.Expr:
     column = pl.col(feature.name)
-    if feature.kind is Kind.TIMESTAMP:  # its bands change with time
+    if feature.ages:  # its bands change with time
         return pl.lit(UNKNOWN)
+    calendar = LocalCalendar.of(feature)
+    if calendar is not None:
+        values = calendar.named(values)
+        column = column.map_batches(calendar.named, return_dtype=pl.String)
     if feature.kind is Kind.NUMERIC:
         if not feature.edges:
             return pl.lit(UNKNOWN)

@@ -3,7 +3,7 @@
 Fitted with scikit-learn. Its terms: the standardised numbers of `features.graph`, the item, what
 the request says of its user and context, the item's categories, and the features of both sides
 that have few values crossed with one another. Nothing depends on the user's id, so that it serves
-new users as well as known ones. It reads no embedding.
+new users as well as known ones. It reads no embedding, but whether one of the request is missing.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from torch import Tensor
 from recommender_training.common.arrays import Bools, Floats, Ints
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.items import Items
-from recommender_training.features import attributes
+from recommender_training.features import attributes, request_columns
 from recommender_training.features.assembly import Inputs
+from recommender_training.features.request_columns import Layout
 from recommender_training.features.table import Source, columns
 
 #: Inverse strength of the L2 penalty, chosen on the validation window of MovieLens 100K.
@@ -83,20 +84,29 @@ def crossed_side(data: Dataset) -> Ints:
     starts = attributes.offsets(sizes)
     few = [
         np.arange(start, start + size)
-        for start, size in zip(starts, sizes, strict=True)
-        if size <= MAX_CROSSED
+        for start, size, own in zip(starts, sizes, data.attributes, strict=True)
+        if size <= MAX_CROSSED and not own.length
     ]
     return np.concatenate([np.zeros(0, dtype=np.int64), *few])
 
 
 def side_hot(side: Tensor, data: Dataset) -> sp.csr_matrix:
-    """[N, P] one-hot attributes of the request, from their buckets [N, K]."""
+    """[N, P] one-hot attributes of the request, from the buckets of their lanes [N, K].
+
+    The categories of a MultiCategorical have equal shares that sum to one.
+    """
     sizes = attributes.sizes(data)
-    places = side.numpy() + attributes.offsets(sizes)
-    count, each = places.shape
+    lanes = np.repeat(attributes.offsets(sizes), [each.lanes for each in data.attributes])
+    buckets, owner = side.numpy(), Layout.of(data.attributes).lane_owner
+    count, each = buckets.shape
     pointer = np.arange(count + 1) * each
-    ones = np.ones(each * count, dtype=np.float32)
-    return sp.csr_matrix((ones, places.ravel(), pointer), shape=(count, sum(sizes)))
+    share = np.ones(each * count, dtype=np.float32)
+    if each > len(sizes) or (buckets < 0).any():
+        share = request_columns.shares(side, owner).numpy().ravel()
+    places = np.maximum(buckets, 0) + lanes
+    found = sp.csr_matrix((share, places.ravel(), pointer), shape=(count, sum(sizes)))
+    found.eliminate_zeros()
+    return found
 
 
 def fit(

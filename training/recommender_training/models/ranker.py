@@ -26,6 +26,7 @@ from recommender_training.features.graph import (
 )
 from recommender_training.features.item_content import Content, content
 from recommender_training.features.table import Source, columns
+from recommender_training.models import request_side
 from recommender_training.models.id_lookup import IdLookup
 from recommender_training.models.item_vectors import (
     ItemContent,
@@ -36,6 +37,7 @@ from recommender_training.models.item_vectors import (
 )
 from recommender_training.models.lookup import embedding, lookup
 from recommender_training.models.noise import RowNoise
+from recommender_training.models.request_side import Spans
 from recommender_training.statistics.calibration import logit_of
 
 HIDDEN, HIDDEN_2 = 64, 32
@@ -60,6 +62,7 @@ class RankerSize:
     embedding_dim: int
     dropout: float
     user_dropout: float
+    spans: Spans = ()  # lanes and numbers of each of these features
 
 
 class Ranker(nn.Module):
@@ -182,17 +185,17 @@ class Ranker(nn.Module):
         hidden = self.drop.uniform(user.shape[0], user.device) < self.size.user_dropout
         return torch.where(hidden, torch.zeros_like(user), user)
 
-    def user_vectors(self, user: Tensor, side: Tensor, read: Tensor | None = None) -> Tensor:
+    def user_vectors(self, batch: Inputs, read: Tensor | None = None) -> Tensor:
         """[B, D] vectors of the users; `read` [B, 1, D] are the rows of their ids.
 
         Without them some ids are hidden in training.
         """
         if read is None:
-            known: Tensor = self.user(self.user_rows(self.hidden_users(user)))
+            known: Tensor = self.user(self.user_rows(self.hidden_users(batch.user)))
         else:
             known = read[:, 0]
-        for place, table in enumerate(self.side):
-            known = known + table(side[:, place])
+        for own in request_side.parts(self.side, self.size.spans, batch.side, batch.vector):
+            known = known + request_side.read(*own)
         return known
 
     def attend(self, target: Tensor, batch: Inputs, session: Tensor) -> tuple[Tensor, Tensor]:
@@ -252,7 +255,7 @@ class Ranker(nn.Module):
         """[B] logits. `read` has of some tables the rows that `rows_of` named, [B, ., D]."""
         read = read or {}
         target, session = self.item_parts(batch, read.get(ITEM_TABLE))
-        user = self.user_vectors(batch.user, batch.side, read.get(USER_TABLE))
+        user = self.user_vectors(batch, read.get(USER_TABLE))
         pooled, attended = self.attend(target, batch, session)
         numbers = (
             torch.cat([batch.numbers, batch.taste, batch.extra], 1) - self.mean

@@ -43,6 +43,7 @@ from recommender_training.features.graph import (
     newer_events,
 )
 from recommender_training.features.item_content import Content, content
+from recommender_training.models import request_side
 from recommender_training.models.id_lookup import IdLookup
 from recommender_training.models.item_vectors import (
     ItemContent,
@@ -53,6 +54,7 @@ from recommender_training.models.item_vectors import (
 )
 from recommender_training.models.lookup import embedding, lookup
 from recommender_training.models.pairs import Batch
+from recommender_training.models.request_side import Spans
 
 #: The tables of items.
 ITEM_TABLE, BIAS_TABLE = "item.weight", "bias"
@@ -73,6 +75,7 @@ class TowerSize:
     loss: RetrievalLoss
     #: When an evaluation sees the whole catalogue, in seconds since 1970.
     items_at: int = END
+    spans: Spans = ()  # lanes and numbers of each declared feature of user and context
 
 
 class TwoTower(nn.Module):
@@ -141,8 +144,8 @@ class TwoTower(nn.Module):
         weights = torch.softmax(logits, 1)[:, 1:]
         pooled = torch.bmm(weights.unsqueeze(1), keys).squeeze(1)
         known = torch.zeros_like(pooled)
-        for place, table in enumerate(self.side):
-            known = known + lookup(table.get_parameter("weight"), inputs.side[:, place])
+        for own in request_side.parts(self.side, self.size.spans, inputs.side, inputs.vector):
+            known = known + request_side.read(*own)
         hidden = self.drop(torch.relu(self.up(pooled) + self.by_side(known)))
         return torch.as_tensor(self.out(pooled) + self.down(hidden))
 

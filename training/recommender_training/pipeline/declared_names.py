@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.declaration import Kind, Place
+from recommender_training.config.declaration import WITHOUT_ONE_VALUE, Kind, Place
 from recommender_training.config.mitigation import POPULARITY, SEGMENT
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset
+
+#: Kinds of features of requests that the fault BrokenFeatures breaks.
+_BROKEN = (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL)
 
 
 def check(config: TrainingConfig, data: Dataset) -> None:
@@ -25,8 +28,14 @@ def check(config: TrainingConfig, data: Dataset) -> None:
 
 def _named(config: TrainingConfig, data: Dataset) -> Iterator[tuple[str, str, list[str]]]:
     """Yield each setting that names a feature, its value, and the values that it may have."""
-    of_users = (each for each in data.attributes if each.place is Place.USERS)
-    users = [each.name for each in of_users if not each.timed]  # an age changes with the request
+    # an age changes with the request, and users of several categories are in no group
+    users = [
+        each.name
+        for each in data.attributes
+        if each.place is Place.USERS
+        and not each.timed
+        and each.feature.kind not in WITHOUT_ONE_VALUE
+    ]
     items = [block.name for block in data.items.blocks]
     if config.reweighting is not None:
         yield "mitigation.reweighting.by", config.reweighting.by, [SEGMENT, *users]
@@ -35,5 +44,5 @@ def _named(config: TrainingConfig, data: Dataset) -> Iterator[tuple[str, str, li
     injected = config.fault_injection
     if injected is not None and injected.feature is not None:
         categorical = (each.feature for each in data.attributes)
-        named = [each.name for each in categorical if each.kind is Kind.CATEGORICAL]
+        named = [each.name for each in categorical if each.kind in _BROKEN]
         yield "faultInjection.feature", injected.feature, [*named, *items]

@@ -15,7 +15,7 @@ from typing import Any
 
 from scipy.special import expit, logit
 
-from recommender_training.artifact import manifest, reference, triton
+from recommender_training.artifact import manifest, reference, triton, vocabulary
 from recommender_training.artifact.staging import staged
 from recommender_training.common.durable_files import canonical_json, write_bytes
 from recommender_training.common.errors import InputError
@@ -61,7 +61,8 @@ def _staged(
 ) -> Recalibrated:
     """Raises KeyError for an artifact of an early release, whose files lack something."""
     by = Rescaling(made.slope, made.shift)
-    features = len(json.loads((artifact / "vocabulary.json").read_text())["features"])
+    known = json.loads((artifact / "vocabulary.json").read_text())["features"]
+    features = sum(map(vocabulary.width, known))
     source = triton.model_path(artifact)
     say(f"rescale: {artifact} with slope {by.slope:.4f} and shift {by.shift:+.4f}")
     with staged(output) as partial:

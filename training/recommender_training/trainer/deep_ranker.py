@@ -90,6 +90,7 @@ def new_ranker(prepared: Prepared, config: TrainingConfig) -> ranker.Ranker:
     size = ranker.RankerSize(
         users=data.users.count,
         side=attributes.sizes(data),
+        spans=attributes.spans(data),
         embedding_dim=settings.embedding_dim,
         dropout=settings.dropout,
         user_dropout=settings.user_dropout,

@@ -98,6 +98,7 @@ def _create(
 ) -> two_tower.TwoTower:
     size = two_tower.TowerSize(
         side=attributes.sizes(data),
+        spans=attributes.spans(data),
         width=settings.embedding_dim,
         history_length=settings.history_length,
         dropout=settings.dropout,

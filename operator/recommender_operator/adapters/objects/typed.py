@@ -75,7 +75,7 @@ def _parsed(model: type[M], raw: Object, part: str) -> M:
 def bare_model(raw: Object) -> ModelObject:
     """Return a model for Events about an object whose spec is invalid."""
     readable = {
-        "data": {"source": {"claimName": "unknown"}},
+        "data": {"source": {"claimName": "unknown", "format": "MovieLens100K"}},
         "storage": {"claimName": "unknown"},
     }
     return model_object({**raw, "spec": readable, "status": {}})

@@ -11,7 +11,13 @@ from __future__ import annotations
 import datetime
 import hashlib
 
-from recommender_operator.api.spec import TrafficMode
+from recommender_operator.api.spec import RecommenderModelSpec, TrafficMode
+from recommender_operator.api.spec_experiment import (
+    MAX_SEGMENTS,
+    ExperimentSegments,
+    ExperimentSpec,
+)
+from recommender_operator.api.spec_features import Kind
 from recommender_operator.api.version import VersionStage
 from recommender_operator.api.version_experiment import (
     LAST_PHASE,
@@ -37,13 +43,33 @@ def begin(turn: Turn, version: VersionObject, rollout: int) -> ExperimentStatus 
     follows from the rollout: it is the same again after a crash, and no rollout has the users of
     another.
     """
-    plan = turn.spec.experiment
+    plan = _planned(turn.spec)
     gateway = turn.spec.rollout.traffic is TrafficMode.GATEWAY
     if plan is None or turn.champion is None or not gateway or version.spec.recalibration:
         return None
     digest = hashlib.sha256(f"{version.uid}/{rollout}".encode()).hexdigest()
     arms = further_versions.begin(turn, version, plan)
     return ExperimentStatus(id=digest[:_ID_DIGITS], plan=plan, arms=arms)
+
+
+def _planned(spec: RecommenderModelSpec) -> ExperimentSpec | None:
+    """Return the plan; where it names no segments, with the features that declare this use.
+
+    Those of the context come first: every request has them, while clients may leave out what they
+    know of a user. Only named values count, and no value that the version sets, because requests
+    do not have it.
+    """
+    plan, mapping = spec.experiment, spec.data.source.mapping
+    if plan is None or plan.segments or mapping is None:
+        return plan
+    users = (mapping.users.features if mapping.users is not None else None) or ()
+    named = [
+        each.name
+        for each in (*(mapping.interactions.features or ()), *users)
+        if each.segments and each.kind in (Kind.CATEGORICAL, Kind.BOOLEAN) and not each.served_as
+    ]
+    found = tuple(ExperimentSegments(feature=name) for name in named[:MAX_SEGMENTS])
+    return plan.model_copy(update={"segments": found})
 
 
 def step(turn: Turn) -> None:

@@ -26,7 +26,15 @@ from recommender_collector.domain.events import (
 labels = st.text(string.printable[:94], min_size=1, max_size=20)
 ids = st.one_of(st.integers(0, 10**18 - 1), labels)
 contexts = st.dictionaries(
-    labels, st.one_of(st.text(max_size=5), st.booleans(), st.floats(-1e9, 1e9)), max_size=3
+    labels,
+    st.one_of(
+        st.text(max_size=5),
+        st.booleans(),
+        st.floats(-1e9, 1e9),
+        st.lists(st.text(max_size=5), max_size=2),
+        st.lists(st.floats(-1e9, 1e9), max_size=2),
+    ),
+    max_size=3,
 )
 events = st.builds(
     Event,
@@ -173,7 +181,7 @@ def test_a_line_with_what_is_no_exploration_is_unreadable(wrong: object) -> None
     ("place", "wrong"),
     [(1, 7), (4, [None]), (4, [["tea"]]), (5, -1), (5, 10**17), (6, "4"), (6, True), (6, [1])]
     + [(place, 1) for place in (7, 8, 9, 10, 11, 12)]
-    + [(10, {"page": None}), (10, {"page": [1]})],
+    + [(10, {"page": None}), (10, {"page": [None]}), (10, {"page": [[1]]})],
 )
 def test_an_event_of_another_program_with_wrong_fields_is_unreadable(
     place: int, wrong: object

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_collector.domain.events import Erasure, Event
+from recommender_collector.domain.events import Context, Erasure, Event
 from recommender_collector.domain.formats import Damaged
 from recommender_collector.domain.outcomes import Outcomes
 from recommender_collector.domain.predictions import Person, Rule
@@ -31,7 +31,7 @@ VALUES = st.one_of(st.none(), st.booleans(), st.floats(), st.text("abcdefghijklm
 
 
 def on(device: str | bool | None, user: str, time: int = START) -> Event:
-    context: dict[str, str | float | bool] | None = None
+    context: Context | None = None
     if device is not None:
         context = {"device": device}
     return impression(user, time)._replace(context=context)
@@ -186,6 +186,22 @@ def test_sums_with_a_part_of_a_segment_are_damaged() -> None:
     assert Outcomes.decode(text).parts
     with pytest.raises(Damaged):
         Outcomes.decode(text.rsplit(" ", 1)[0])
+
+
+def test_features_for_segments_come_before_those_for_fairness() -> None:
+    features = [
+        {"name": "device", "kind": "Categorical", "fairness": True},
+        {"name": "city", "kind": "Categorical", "segments": True, "servedAs": "home"},
+        {"name": "hour", "kind": "Numeric", "segments": True},
+        {"name": "app", "kind": "Boolean", "fairness": True},
+        {"name": "page", "kind": "Categorical", "segments": True},
+        {"name": "shop", "kind": "Categorical"},
+        {"name": "member", "kind": "Boolean", "segments": True, "fairness": True},
+    ]
+    interactions = MAPPING["interactions"] | {"features": features}
+    made = model({**MAPPING, "interactions": interactions})
+    assert made.told_segments == ("page", "member", "hour")
+    assert made.segments == ("page", "member"), "the band of a number is not in the context"
 
 
 def test_the_features_are_those_of_the_context_with_fairness_and_named_values() -> None:

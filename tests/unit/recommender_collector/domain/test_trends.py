@@ -62,6 +62,14 @@ def test_a_segment_is_all_values_of_the_features_for_cold_start() -> None:
     assert {gain.segment for gain in both.gains([half, CLICK])} == {ALL}
 
 
+def test_a_calendar_leaves_the_segments_of_the_other_features() -> None:
+    opened = {"name": "opened", "kind": "Timestamp", "calendar": "HourOfDay", "coldStart": True}
+    click = CLICK._replace(context={"device": "phone", "opened": AT // 1000})
+    names = {gain.segment for gain in of(DEVICE, opened).gains([click])}
+    assert names == {ALL, segment_of({"device": "phone"})}
+    assert {gain.segment for gain in of(opened).gains([click])} == {ALL}
+
+
 def test_bands_of_numbers_make_no_segments() -> None:
     hour = {"name": "hour", "kind": "Numeric", "coldStart": True}
     event = CLICK._replace(context={"device": "phone", "hour": 5})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import Any
 
 import pytest
@@ -13,7 +14,14 @@ from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.events import Event, Kind, Path, entry_of, line_of
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.domain.validation import FIELDS, Rules, event_of
-from tests.unit.recommender_collector.collector_samples import MAPPING, NOW, click, model, rules
+from tests.unit.recommender_collector.collector_samples import (
+    MAPPING,
+    NOW,
+    click,
+    mapping,
+    model,
+    rules,
+)
 
 NUMBERS = {**MAPPING, "ids": {"user": "Integer", "item": "Integer"}}
 
@@ -46,6 +54,48 @@ def test_a_click_becomes_an_event() -> None:
 def test_every_kind_of_event_is_accepted(raw: dict[str, Any]) -> None:
     event = event_of({"id": "e1", "user": "ada", **raw}, rules(), NOW)
     assert event.kind == raw["kind"]
+
+
+SEVERAL = rules(
+    mapping(
+        features=[
+            {"name": "words", "kind": "MultiCategorical", "separator": " ", "maxPerRow": 2},
+            {"name": "query", "kind": "Embedding", "length": 2},
+        ]
+    )
+)
+
+
+def test_a_context_may_have_lists_of_categories_and_of_numbers() -> None:
+    said = {"words": ["red", "shoes"], "query": [0.5, -2]}
+    event = event_of(click(context=said), SEVERAL, NOW)
+    assert event.context == said
+    assert entry_of(line_of(event)) == event
+    assert event_of(click(context={"words": []}), SEVERAL, NOW).context is None
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ({"words": "red"}, "give a list of at most 2 texts of 1 to 64 characters"),
+        ({"words": ["a", "b", "c"]}, "give a list of at most 2 different categories"),
+        ({"words": ["a b c"]}, "give a list of at most 2 different categories"),
+        ({"words": ["a", ""]}, "give a string of 1 to 64 characters"),
+        ({"words": ["a", None]}, "a list has no nulls: leave the entry out"),
+        ({"words": ["a", "b\n"]}, "give printable characters"),
+        ({"query": [1.0]}, "give a list of 2 finite numbers"),
+        ({"query": [1.0, True]}, "give a list of 2 finite numbers"),
+        ({"query": [1.0, math.nan]}, "give a list of 2 finite numbers"),
+        ({"query": [1.0, 1e31]}, "give a list of 2 finite numbers"),
+    ],
+)
+def test_a_list_that_training_would_quarantine_is_refused_by_name(
+    said: dict[str, Any], remedy: str
+) -> None:
+    (name,) = said
+    with pytest.raises(InvalidEvent, match=remedy) as error:
+        event_of(click(context=said), SEVERAL, NOW)
+    assert f"context.{name}" in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -86,14 +86,17 @@ def test_defaults_of_the_schema_are_those_of_the_models() -> None:
                 filled[name] = fill(filled[name], child)
         return filled
 
-    requested = {"data": {"source": {"claimName": "raw"}}, "storage": {"claimName": "store"}}
+    requested = {
+        "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}},
+        "storage": {"claimName": "store"},
+    }
     filled = fill(requested, schema_of(crd.recommender_model())["properties"]["spec"])
     assert filled == RecommenderModelSpec.model_validate(requested).dump()
 
 
 def test_a_partial_value_keeps_the_other_defaults() -> None:
     requested = {
-        "data": {"source": {"claimName": "raw"}},
+        "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}},
         "storage": {"claimName": "store"},
         "training": {"resources": {"cpu": "2"}},
     }

@@ -31,7 +31,7 @@ LABELLED = {
         ({}, "movies-0a1b2c3d"),
         ({"drift": {"enabled": False}}, None),
         ({"serving": {"impressions": 0}}, None),
-        ({"data": {"source": {"claimName": "raw"}}}, None),
+        ({"data": {"source": {"claimName": "raw", "format": "MovieLens100K"}}}, None),
     ],
     ids=["attributed", "no monitor", "no impressions", "ratings"],
 )

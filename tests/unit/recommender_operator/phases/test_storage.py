@@ -78,7 +78,10 @@ def test_a_missing_source_stops_only_what_reads_it() -> None:
 
 
 def test_an_earlier_data_version_needs_no_source() -> None:
-    pinned = {"source": {"claimName": "raw"}, "version": "i3.u1.t0-0123456789abcdef"}
+    pinned = {
+        "source": {"claimName": "raw", "format": "MovieLens100K"},
+        "version": "i3.u1.t0-0123456789abcdef",
+    }
     assert world(raw=None, data=pinned).checked().problem is None
 
 
@@ -101,13 +104,21 @@ def test_losing_a_claim_while_a_version_serves_stops_no_requests() -> None:
 def test_raw_data_in_the_claim_of_the_store_stay_out_of_the_operators_folders(
     path: str, reason: Reason | None
 ) -> None:
-    problem = world(data={"source": {"claimName": "store", "path": path}}).checked().problem
+    problem = (
+        world(data={"source": {"claimName": "store", "path": path, "format": "MovieLens100K"}})
+        .checked()
+        .problem
+    )
     assert (problem and problem[0]) == reason
 
 
 @pytest.mark.parametrize("path", ["a/../b", "a//b", "a/", "a/./b"])
 def test_an_invalid_path_starts_no_job(path: str) -> None:
-    problem = world(data={"source": {"claimName": "raw", "path": path}}).checked().problem
+    problem = (
+        world(data={"source": {"claimName": "raw", "path": path, "format": "MovieLens100K"}})
+        .checked()
+        .problem
+    )
     assert problem is not None
     assert "data.source.path" in problem[1]
 

@@ -44,7 +44,10 @@ RECALIBRATION = Recalibration(
 
 def model(**sections: object) -> ModelObject:
     spec = {
-        "data": {"source": {"claimName": "raw", "path": "ml-100k"}, "window": {"days": 90}},
+        "data": {
+            "source": {"claimName": "raw", "path": "ml-100k", "format": "MovieLens100K"},
+            "window": {"days": 90},
+        },
         "storage": {"claimName": "store"},
         "serving": {"replicas": 2},
     }

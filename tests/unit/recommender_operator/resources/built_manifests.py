@@ -34,7 +34,10 @@ def job(kind: JobKind) -> labels.Manifest:
 
 
 def scheduled(**data: object) -> ModelObject:
-    return model(data={"source": {"claimName": "raw"}, "snapshots": {"keep": 48}} | data)
+    return model(
+        data={"source": {"claimName": "raw", "format": "MovieLens100K"}, "snapshots": {"keep": 48}}
+        | data
+    )
 
 
 def command_of(manifest: labels.Manifest) -> list[str]:

@@ -49,7 +49,7 @@ def test_the_check_of_mapped_files_is_as_expected(golden: Golden) -> None:
 
 def test_the_check_gets_non_default_settings_and_the_data_to_compare_with() -> None:
     checks = {"maxVolumeDrop": 0.2, "alpha": 0.01, "levels": {"shift": "Block", "lost": "Block"}}
-    data = {"source": {"claimName": "raw"}, "checks": checks}
+    data = {"source": {"claimName": "raw", "format": "MovieLens100K"}, "checks": checks}
     spec = version().spec.model_copy(update={"data": model(data=data).spec.data})
     reported = dataclasses.replace(version(), spec=spec)
     inputs = {"against": "i3.u1.t0-00ff"}

@@ -66,6 +66,13 @@ def test_impressions_say_what_the_collector_cannot_see_in_their_context(
     assert len(declared.told_segments) <= label_segments.MOST
 
 
+def test_no_list_divides_predictions() -> None:
+    lists = [fair("tags", "MultiCategorical"), fair("vector", "Embedding") | {"length": 2}]
+    given_ = mapping(lists, [each | {"name": f"u_{each['name']}"} for each in lists])
+    assert label_segments.names(DataMapping.model_validate(given_)) == ()
+    assert Model(mapping=Declared.model_validate(given_)).told_segments == ()
+
+
 def test_without_a_mapping_there_are_none() -> None:
     assert label_segments.names(None) == ()
     assert label_segments.names(DataMapping.model_validate({**MAPPING})) == ()

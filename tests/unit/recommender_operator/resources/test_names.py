@@ -16,7 +16,7 @@ from recommender_operator.observed import JobKind
 from recommender_operator.resources import names
 
 LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
-DATA = DataSpec.model_validate({"source": {"claimName": "raw"}})
+DATA = DataSpec.model_validate({"source": {"claimName": "raw", "format": "MovieLens100K"}})
 
 
 def test_the_digest_of_a_known_spec_never_changes() -> None:
@@ -42,7 +42,10 @@ def test_an_optional_field_of_a_later_release_makes_no_new_version() -> None:
     ("data", "digest"),
     [
         (
-            {"source": {"claimName": "raw", "path": "ml-100k"}, "window": {"days": 90}},
+            {
+                "source": {"claimName": "raw", "path": "ml-100k", "format": "MovieLens100K"},
+                "window": {"days": 90},
+            },
             "50e7448c962fbcc19425030ba5d0b8785c7e27cea662bc71b9bf5cc3924c7fcd",
         ),
         (
@@ -67,16 +70,23 @@ def test_the_checks_of_the_data_at_their_defaults_make_no_new_version() -> None:
     """As the API server sets them, and as a manifest may spell them out."""
     same: tuple[dict[str, object], ...] = ({}, {"levels": {}}, DataChecks().dump())
     for checks in same:
-        spec = DataSpec.model_validate({"source": {"claimName": "raw"}, "checks": checks})
+        spec = DataSpec.model_validate(
+            {"source": {"claimName": "raw", "format": "MovieLens100K"}, "checks": checks}
+        )
         assert names.spec_hash(spec, TrainingSpec()) == names.spec_hash(DATA, TrainingSpec())
-    other = {"source": {"claimName": "raw"}, "checks": {"levels": {"shift": "Block"}}}
+    other = {
+        "source": {"claimName": "raw", "format": "MovieLens100K"},
+        "checks": {"levels": {"shift": "Block"}},
+    }
     spec = DataSpec.model_validate(other)
     assert names.spec_hash(spec, TrainingSpec()) != names.spec_hash(DATA, TrainingSpec())
 
 
 def test_a_schedule_of_snapshots_makes_no_version_and_a_pin_to_the_past_does() -> None:
     def digest(**fields: object) -> str:
-        data = DataSpec.model_validate({"source": {"claimName": "raw"}} | fields)
+        data = DataSpec.model_validate(
+            {"source": {"claimName": "raw", "format": "MovieLens100K"}} | fields
+        )
         return names.spec_hash(data, TrainingSpec())
 
     plain = names.spec_hash(DATA, TrainingSpec())
@@ -122,7 +132,9 @@ def test_a_search_makes_a_version_and_its_defaults_written_out_the_same() -> Non
 
 
 def test_data_training_and_token_each_make_another_version() -> None:
-    other_data = DataSpec.model_validate({"source": {"claimName": "other"}})
+    other_data = DataSpec.model_validate(
+        {"source": {"claimName": "other", "format": "MovieLens100K"}}
+    )
     other_training = TrainingSpec(seed=18)
     digests = {
         names.spec_hash(DATA, TrainingSpec()),
@@ -134,7 +146,10 @@ def test_data_training_and_token_each_make_another_version() -> None:
 
 
 def test_fields_outside_data_and_training_make_no_new_version() -> None:
-    base = {"data": {"source": {"claimName": "raw"}}, "storage": {"claimName": "store"}}
+    base = {
+        "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}},
+        "storage": {"claimName": "store"},
+    }
     one = RecommenderModelSpec.model_validate(base)
     two = RecommenderModelSpec.model_validate(base | {"serving": {"replicas": 9}, "paused": True})
     assert names.desired_version("movies", one) == names.desired_version("movies", two)
@@ -159,3 +174,20 @@ def test_a_removal_is_named_by_the_very_object_and_fits_a_label() -> None:
     assert name != names.removal_name(longest, 12345, "uid-2")
     assert name != names.removal_name(longest, 12346, "uid-1")
     assert name == names.removal_name(longest, 12345, "uid-1")
+
+
+def test_the_default_of_max_per_row_names_no_new_version_where_it_is_stated() -> None:
+    def digest(table: str, **settings: Any) -> str:
+        tags = {"name": "tags", "kind": "MultiCategorical", **settings}
+        mapping: dict[str, Any] = {
+            "interactions": {"files": "e/*", "user": "u", "item": "i", "timestamp": "t",
+                             "value": "v"},
+            "users": {"files": "u/*", "id": "id"},
+        }  # fmt: skip
+        mapping[table]["features"] = [tags]
+        source = {"claimName": "raw", "format": "CSV", "mapping": mapping}
+        return names.spec_hash(DataSpec.model_validate({"source": source}), TrainingSpec())
+
+    for table in ("interactions", "users"):
+        assert digest(table, maxPerRow=16) == digest(table)
+        assert digest(table, maxPerRow=15) != digest(table)

@@ -38,7 +38,7 @@ MARKS = {"podLabels": {"team": "web"}, "podAnnotations": {"example.com/cost": "a
 
 def placed(**more: object) -> ModelObject:
     section = {"scheduling": {**POOL, **MARKS, **more}}
-    data = {"source": {"claimName": "raw"}, "snapshots": {"keep": 48}}
+    data = {"source": {"claimName": "raw", "format": "MovieLens100K"}, "snapshots": {"keep": 48}}
     return model(training=section, serving={"replicas": 2, **section}, data=data)
 
 
@@ -97,7 +97,7 @@ def test_labels_of_the_operator_take_precedence() -> None:
 
 
 def test_where_pods_run_makes_no_other_version_but_replaces_served_pods() -> None:
-    data = DataSpec.model_validate({"source": {"claimName": "raw"}})
+    data = DataSpec.model_validate({"source": {"claimName": "raw", "format": "MovieLens100K"}})
     training = TrainingSpec.model_validate({"scheduling": POOL})
     assert names.spec_hash(data, training) == names.spec_hash(data, TrainingSpec())
     serving = ServingSpec.model_validate({"scheduling": POOL})

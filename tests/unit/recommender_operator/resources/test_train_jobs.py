@@ -73,7 +73,7 @@ def test_only_training_pods_request_a_gpu() -> None:
     other = {"staged_path": "staging/movies/x-1", "digest": DIGEST, "paths": "artifacts/movies/00"}
     other |= {"source_path": "artifacts/movies/00", "source_digest": DIGEST}
     owner, alone = (
-        model(data={"source": {"claimName": "raw"}, "snapshots": {}}),
+        model(data={"source": {"claimName": "raw", "format": "MovieLens100K"}, "snapshots": {}}),
         group(1, **wanted),
     )
     spec = alone.spec.model_copy(update={"recalibration": RECALIBRATION})

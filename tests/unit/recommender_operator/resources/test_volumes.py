@@ -41,7 +41,10 @@ def of(data: dict[str, Any]) -> tuple[ModelObject, VersionObject]:
 
 
 def pod(kind: JobKind, inputs: dict[str, str], data: dict[str, Any] | None = None) -> Any:
-    owner, made = of(data or {"source": {"claimName": "raw"}, "snapshots": {"keep": 2}})
+    owner, made = of(
+        data
+        or {"source": {"claimName": "raw", "format": "MovieLens100K"}, "snapshots": {"keep": 2}}
+    )
     subject = None if kind is JobKind.SNAPSHOT else made
     return jobs.job(owner, subject, kind, 1, inputs, OPTIONS)["spec"]["template"]["spec"]
 
@@ -134,7 +137,11 @@ def test_raw_data_are_read_only_whatever_claim_they_are_in() -> None:
     assert mounted(apart, "data") == {"/data": True}
     claims = {v["name"]: v.get("persistentVolumeClaim") for v in apart["volumes"]}
     assert claims["data"] == {"claimName": "raw", "readOnly": True}
-    shared = pod(JobKind.CHECK, {}, {"source": {"claimName": "store", "path": "raw/films"}})
+    shared = pod(
+        JobKind.CHECK,
+        {},
+        {"source": {"claimName": "store", "path": "raw/films", "format": "MovieLens100K"}},
+    )
     assert mounted(shared) == {"/store/lake/movies": False, "/data/raw/films": True}
     named = [v["persistentVolumeClaim"]["claimName"] for v in shared["volumes"][:1]]
     assert named == ["store"]
@@ -143,13 +150,19 @@ def test_raw_data_are_read_only_whatever_claim_they_are_in() -> None:
 
 def test_raw_data_in_the_folders_of_the_operator_are_never_mounted() -> None:
     with pytest.raises(ValueError, match="folder of the operator"):
-        pod(JobKind.CHECK, {}, {"source": {"claimName": "store", "path": "lake/news"}})
+        pod(
+            JobKind.CHECK,
+            {},
+            {"source": {"claimName": "store", "path": "lake/news", "format": "MovieLens100K"}},
+        )
 
 
 @pytest.mark.parametrize("kind", list(JobKind))
 def test_the_group_of_a_volume_changes_only_if_its_owner_allows_it(kind: JobKind) -> None:
     inputs = TRAIN | SOURCE | STAGED | REMOVED
-    owner, made = of({"source": {"claimName": "raw"}, "snapshots": {"keep": 2}})
+    owner, made = of(
+        {"source": {"claimName": "raw", "format": "MovieLens100K"}, "snapshots": {"keep": 2}}
+    )
     subject = None if kind is JobKind.SNAPSHOT else made
 
     def context(*, given: bool) -> dict[str, Any]:
@@ -165,7 +178,7 @@ def test_the_group_of_a_volume_changes_only_if_its_owner_allows_it(kind: JobKind
 
 def test_a_group_of_workers_mounts_what_one_worker_does() -> None:
     alone = pod(JobKind.TRAIN, TRAIN)
-    owner, made = of({"source": {"claimName": "raw"}})
+    owner, made = of({"source": {"claimName": "raw", "format": "MovieLens100K"}})
     runtime = train_jobs.training_runtime(owner, made, 1, TRAIN, OPTIONS, fs_group=True)
     (node,) = runtime["spec"]["template"]["spec"]["replicatedJobs"]
     worker = node["template"]["spec"]["template"]["spec"]
@@ -237,7 +250,7 @@ def test_a_folder_that_cannot_be_created_fails_the_job_with_the_remedy(
     (JobKind.CHECK, ["main", "prepare"]), (JobKind.PUBLISH, ["main"]),
 ])  # fmt: skip
 def test_a_read_only_store_is_not_tried_again(kind: JobKind, names: list[str]) -> None:
-    owner, made = of({"source": {"claimName": "raw"}})
+    owner, made = of({"source": {"claimName": "raw", "format": "MovieLens100K"}})
     policy = jobs.job(owner, made, kind, 1, STAGED, OPTIONS)["spec"]["podFailurePolicy"]
     codes = [rule["onExitCodes"] for rule in policy["rules"] if "onExitCodes" in rule]
     assert [code["containerName"] for code in codes] == names

@@ -37,7 +37,7 @@ JobKey = tuple[JobKind, str, int]
 def spec(**sections: object) -> RecommenderModelSpec:
     """Return a spec with short times; drift is off unless asked for."""
     base: dict[str, object] = {
-        "data": {"source": {"claimName": "raw"}},
+        "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}},
         "storage": {"claimName": "store"},
         "analysis": {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300},
         "drift": {"enabled": False},

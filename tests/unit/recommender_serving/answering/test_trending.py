@@ -18,24 +18,27 @@ from recommender_serving.domain.types import Source
 from recommender_serving.store.layout import segment_of
 from recommender_serving.store.reader import StoreError
 from recommender_serving.store.trends import Trends
+from tests.unit.recommender_serving.serving_calendars import CALENDARS
 from tests.unit.recommender_serving.serving_fakes import Parts, failing
 from tests.unit.recommender_serving.serving_samples import POPULARITY, SHOP, request, vocabulary_of
 
 OVERALL: Listed = tuple(zip(POPULARITY["items"], POPULARITY["scores"], strict=True))
+OPENED = {"name": "opened", "of": "context", "kind": "Timestamp", **CALENDARS[0]}
 PHONE = segment_of({"device": "phone", "logged_in": "true"})
 CONTEXT = {"device": "phone", "logged_in": "true"}
 
 
-def segments() -> Segments:
+def segments(*further: dict[str, Any]) -> Segments:
     content = POPULARITY | {
         "segments": {
-            "features": ["plan", "device", "logged_in"],
+            "features": ["plan", "device", "logged_in", *(each["name"] for each in further)],
             "lists": [],
             "users": {"ids": [], "values": []},
         }
     }
+    words = SHOP | {"features": [*SHOP["features"], *further]}
     built = build_popularity(
-        PopularityFile.model_validate(content), vocabulary_of(SHOP).features
+        PopularityFile.model_validate(content), vocabulary_of(words).features
     ).segments
     assert built is not None
     return built
@@ -124,6 +127,13 @@ async def test_a_request_of_a_segment_gets_what_is_popular_there() -> None:
     assert await desk.first(features={"device": "phone"}) == 12
     assert await desk.first(features=CONTEXT | {"device": "desktop"}) == 12
     assert await desk.first() == 12
+
+
+async def test_a_calendar_leaves_the_segment_of_the_other_features() -> None:
+    desk = Desk(Trends({12: 3e3}, {PHONE: {11: 1e5}}), segments(OPENED))
+    await desk.trending.refresh()
+    assert await desk.first(features=CONTEXT | {"opened": 5.0}) == 11
+    assert await desk.first(features=CONTEXT) == 11
 
 
 async def test_lists_that_are_kept_are_bounded() -> None:

@@ -47,6 +47,11 @@ def test_the_declaration_of_a_shop_loads(tmp_path: Path) -> None:
 
 
 NUMBER = samples.declared("size", "user", "Numeric", minimum=1.0, maximum=2.0, edges=[])
+VECTOR = {"name": "vector", "of": "user", "kind": "Embedding", "length": 3}
+TAGS = {
+    "name": "tags", "of": "context", "kind": "MultiCategorical", "categories": ["a", "b"],
+    "maxPerRow": 4,
+}  # fmt: skip
 FURTHER = "items.features.0.further"
 BAD = [
     ("vocabulary", "schema", "recommender.dev/vocabulary/v1", "schema"),
@@ -54,7 +59,17 @@ BAD = [
     ("vocabulary", "historyLength", "20", "historyLength"),
     ("vocabulary", "maxTopN", 0, "maxTopN"),
     ("vocabulary", "features", None, "features"),
-    ("vocabulary", "features.0.kind", "Embedding", "'Categorical', 'Boolean', 'Numeric'"),
+    ("vocabulary", "features.0.kind", "Colour", "'Categorical', 'MultiCategorical', 'Boolean'"),
+    ("vocabulary", "features.0", VECTOR | {"length": 0}, "features.0.Embedding.length"),
+    ("vocabulary", "features.0", VECTOR | {"length": 1025}, "features.0.Embedding.length"),
+    (
+        "vocabulary",
+        "features.0",
+        TAGS | {"maxPerRow": 65},
+        "features.0.MultiCategorical.maxPerRow",
+    ),
+    ("vocabulary", "features.0", TAGS | {"hashBuckets": 3}, "tags has 2 categories for 3 hash"),
+    ("vocabulary", "features.0", TAGS | {"categories": ["a", "a"]}, "tags: the category a is"),
     ("vocabulary", "features.0.of", "item", "features.0.Numeric.of"),
     ("vocabulary", "features.0.name", "Age", "features.0.Numeric.name"),
     ("vocabulary", "features.0.name", "user_id", "user_id has the name of a field"),

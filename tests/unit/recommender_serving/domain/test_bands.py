@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from bisect import bisect_right
 
@@ -14,6 +15,7 @@ from recommender_serving.domain import bands
 from recommender_serving.domain.bands import MOST_BANDS, MOST_FEATURES
 from recommender_serving.domain.experiments import MAX_SEGMENT
 from recommender_serving.domain.features import MAX_NUMBER, Feature, Kind, Place
+from recommender_serving.domain.local_calendar import Calendar, LocalCalendar
 from recommender_training.data import bands as training
 
 NUMBERS = st.floats(-MAX_NUMBER, MAX_NUMBER, allow_nan=False)
@@ -101,6 +103,17 @@ def test_a_time_is_in_the_band_of_its_age_at_the_request() -> None:
     ages = [10, 30, 100, -5]
     found = [bands.value_of(signup, (1000 - age) * DAY, (30.0, 90.0), 1000 * DAY) for age in ages]
     assert found == ["<30", "30-89", "90+", "<30"]
+
+
+def test_a_version_with_a_calendar_puts_a_time_in_the_band_of_a_receiver_that_reads_its_age() -> (
+    None
+):
+    calendar = LocalCalendar(Calendar.MONTH, (), (0,))
+    signup = dataclasses.replace(feature((), Kind.TIMESTAMP), calendar=calendar)
+    assert bands.value_of(signup, 900 * DAY, (30.0, 90.0), 1000 * DAY) == "90+"
+    # The other way round, the receiver sends no edges, and both say unknown.
+    assert bands.of_features({"age": signup}, ["age"]) == {}
+    assert bands.value_of(signup, 900 * DAY, (), 1000 * DAY) is None
 
 
 def test_what_is_no_number_or_has_no_bands_is_in_none() -> None:

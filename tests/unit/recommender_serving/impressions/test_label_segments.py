@@ -8,6 +8,8 @@ from typing import Any
 from recommender_collector.domain.batches import check
 from recommender_collector.domain.cloud_events import unwrap
 from recommender_collector.domain.events import Event, entry_of
+from recommender_serving.domain.features import Feature, Kind, Place
+from recommender_serving.domain.local_calendar import Calendar, LocalCalendar
 from recommender_serving.domain.types import Answer, Source
 from recommender_serving.impressions.events import Origin, Shown, bodies, shown
 from tests.unit.recommender_collector.collector_samples import MAPPING, rules
@@ -54,6 +56,15 @@ def test_a_number_is_said_by_its_band_and_a_text_as_it_came() -> None:
 
 def test_a_feature_without_a_value_or_without_bands_is_unknown() -> None:
     assert said(impression(hour=3.0)) == dict.fromkeys(NAMES, "unknown")
+
+
+def test_a_time_with_a_calendar_has_its_category_as_the_label_segment() -> None:
+    month = LocalCalendar(Calendar.MONTH, (), (0,))
+    signup = Feature("joined", Place.USER, Kind.TIMESTAMP, calendar=month)
+    asked = request(features={"joined": 40.0 * 86_400})
+    found = shown(asked, ANSWER, ["tea"], "r-1", AT, {"joined": signup}, divided=("joined",))
+    assert found is not None
+    assert said(found) == {"joined": "February"}
 
 
 def test_a_feature_of_a_later_spec_that_the_version_lacks_is_left_out() -> None:

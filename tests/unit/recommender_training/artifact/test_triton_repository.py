@@ -43,9 +43,9 @@ def test_the_saved_graph_has_these_arguments(name: str, trained: Any) -> None:
 
 def test_docs_contracts_lists_the_same_tensors() -> None:
     text = (ROOT / "docs" / "contracts.md").read_text()
-    line = r"^\| `(\w+)` \| (INT64|FP32) \| \[(-?\d+|max\(K, 1\))\] \|"
+    line = r"^\| `(\w+)` \| (INT64|FP32) \| \[(-?\d+|max\(F, 1\))\] \|"
     rows = re.findall(line, text, re.MULTILINE)
-    widths = {"max(K, 1)": 3}
+    widths = {"max(F, 1)": 3}
     found = [(name, f"TYPE_{kind}", widths.get(width) or int(width)) for name, kind, width in rows]
     assert found == list(triton.inputs(3))
 

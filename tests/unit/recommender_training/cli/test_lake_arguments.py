@@ -47,17 +47,24 @@ def test_a_check_of_a_past_version_accepts_all_other_options() -> None:
 
 
 @pytest.mark.parametrize("command", ["check", "snapshot", "run"])
-def test_the_source_options_have_defaults(command: str) -> None:
+def test_the_source_options_have_defaults_but_the_format(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No data set is that of a user: a source without a format is refused with the choices."""
     where = ["--work", "work"] if command == "run" else LAKE
-    parsed = main.parser().parse_args([command, "--source", "raw", *where])
-    assert (parsed.format, parsed.mapping, parsed.max_quarantined_share) == (
-        "MovieLens100K", None, 0.01,
-    )  # fmt: skip
+    parsed = main.parser().parse_args([command, "--source", "raw", "--format", "CSV", *where])
+    assert (parsed.format, parsed.mapping, parsed.max_quarantined_share) == ("CSV", None, 0.01)
     assert parsed.source == Path("raw")
+    with pytest.raises(SystemExit):
+        main.parser().parse_args([command, "--source", "raw", *where])
+    assert (
+        "argument --format: required with --source (choose from MovieLens100K, CSV, JSONLines, "
+        "Parquet, Delta)"
+    ) in capsys.readouterr().err
 
 
 def test_a_snapshot_keeps_thirty_snapshots_and_the_versions_of_keep() -> None:
-    command = ["snapshot", "--source", "raw", *LAKE]
+    command = ["snapshot", "--source", "raw", "--format", "Delta", *LAKE]
     parsed = main.parser().parse_args(command)
     assert (parsed.keep_snapshots, parsed.keep, parsed.artifacts) == (30, [], None)
     assert parsed.retention_hours == 168

@@ -315,10 +315,10 @@ TIME = {"name": "it", "kind": "Timestamp"}
 @pytest.mark.parametrize(
     ("declared", "words"),
     [
-        ({"users": [TIME | {"coldStart": True}]}, "coldStart needs values that time does not"),
+        ({"users": [TIME | {"coldStart": True}]}, "coldStart needs one value that time does not"),
         ({"users": [TIME | {"edges": [0, 3]}]}, "edges must be above minimum"),
         ({"users": [TIME | {"minimum": 1}]}, "minimum is a setting of Numeric, not of Timestamp"),
-        ({"context": [TIME | {"servedAs": "3"}]}, "servedAs='3': a Timestamp ages"),
+        ({"context": [TIME | {"servedAs": "3"}]}, "servedAs='3': no time fits"),
         (
             {"items": [TIME | {"edges": [3]}]},
             "items.it: edges of a Timestamp is a setting of users",

@@ -69,10 +69,9 @@ def test_every_text_has_the_same_code_in_all_places(values: list[Any], count: in
             assert np.isnan(code)
             continue
         assert code == hash_buckets.bucket(value, count) or value in own.categories
-        assert served.code(value) == code
+        assert list(served.codes(value)) == [code]
         assert served.group(value) == code
-        assert served.knows(value)
-        assert served.at(value, 1) == own.categories[int(code)]
+        assert list(served.seen(value, 1)) == [own.categories[int(code)]]
         assert reader.read({**request, "user": {"who": value}})["who"] == code
         sent = {"user_id": 0, "session": [], "user": {"who": value}, "timestamp": 1}
         assert float(tensors.to_tensors([sent], words, top_n=1)[1][0, 0]) == code
@@ -132,4 +131,4 @@ def test_a_vocabulary_with_another_number_of_buckets_is_refused() -> None:
 def test_the_fault_of_broken_features_breaks_a_hashed_one() -> None:
     words = vocabulary.broken(vocabulary.vocabulary(data(["a"], 5), 5), 0, "who")
     served = serving.build_vocabulary(VocabularyFile.model_validate(words)).features["who"]
-    assert not served.knows("a")
+    assert list(served.seen("a", 1)) == [None]

@@ -73,6 +73,14 @@ def test_a_time_is_counted_by_day() -> None:
     assert (found["least"], found["median"], found["largest"]) == (-86_400, 0, 86_400)
 
 
+def test_a_time_with_a_calendar_is_counted_by_category() -> None:
+    """So that a clock that is set to another zone shows, which no range of days does."""
+    made = {"name": "made", "kind": "Timestamp", "calendar": "HourOfDay", "timeZone": "Asia/Tokyo"}
+    found = facts("items", made, [0, 3599, None], [3600])
+    assert found["categories"]["made"]["counts"] == {"09": 2, "10": 1}
+    assert "made" not in found["numbers"]
+
+
 def test_a_row_of_two_categories_counts_for_each_and_rare_ones_are_summed() -> None:
     genres = ["Drama", "Drama Comedy", None, *(f"g{n:03}" for n in range(300))]
     feature = {"name": "genre", "kind": "MultiCategorical", "maxCategories": 2}

@@ -18,6 +18,7 @@ from recommender_training.data_checks.policy import Checks, Level, Levels, parse
 from recommender_training.data_checks.profile import Profiled
 from recommender_training.data_checks.run import evaluate
 from recommender_training.ingestion import ingest
+from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.quarantine_limits import Quarantined
 
 Change = Callable[[dict[str, Any]], None]
@@ -26,7 +27,9 @@ Change = Callable[[dict[str, Any]], None]
 @pytest.fixture(scope="module")
 def profiled(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Profiled:
     lake = tmp_path_factory.mktemp("lake")
-    return profile.build(lake, ingest.check(source, lake).data_version, None)
+    return profile.build(
+        lake, ingest.check(source, lake, kind=Format.MOVIELENS_100K).data_version, None
+    )
 
 
 def bad(profiled: Profiled, change: Change, checks: Checks = Checks()) -> list[Finding]:  # noqa: B008

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from recommender_training.artifact import reference
+from recommender_training.artifact.reference import Value
 from recommender_training.data_checks import profile, shift
 from recommender_training.data_checks.finding import Finding, Findings
 from recommender_training.data_checks.policy import Checks, Levels
@@ -38,20 +39,37 @@ def sessions(random: Random, users: int = 300) -> Sessions:
     )
 
 
-def found(now: Sessions, before: Sessions) -> list[Finding]:
-    """What warns, of two windows of sessions."""
+def found(now: Sessions, before: Sessions, *declared: list[dict[str, str]]) -> list[Finding]:
+    """What warns, of two windows of sessions, with the features of users that each declares."""
+    users = declared or ([], [])
     entry = [
         {
+            "declaration": {"users": features},
             "active": {"users": 0},  # no rows, so no share of positives
             "shares": {},
             "sessions": profile.histograms(each),
         }
-        for each in (now, before)
+        for each, features in zip((now, before), users, strict=True)
     ]
     findings = Findings(Levels())
     tests = list(shift.session_tests(Checks(), entry[0], now, entry[1]))
     shift.conclude(findings, Checks(), tests)
     return [each for each in findings.all if each.level != "pass"]
+
+
+def test_a_feature_that_is_no_longer_declared_or_read_otherwise_is_not_compared() -> None:
+    random = np.random.default_rng(3)
+    before, now = sessions(random), sessions(random)
+    before = dataclasses.replace(before, columns={**before.columns, "plan": before.columns["age"]})
+    shifted: list[reference.Value] = [hour % 24 for hour in range(len(now))]
+    now = dataclasses.replace(
+        now,
+        columns={**now.columns, "age": shifted},
+        categories={**now.categories, "age": [f"{hour:02}" for hour in range(24)]},
+    )
+    was = [{"name": "age", "kind": "Timestamp"}, {"name": "plan", "kind": "Numeric"}]
+    is_ = [{"name": "age", "kind": "Timestamp", "calendar": "HourOfDay"}]
+    assert found(now, before, is_, was) == []
 
 
 def test_two_windows_of_one_population_seldom_differ() -> None:
@@ -71,10 +89,15 @@ def test_treating_sessions_as_independent_would_warn_by_chance(
     assert sum(bool(found(*pair)) for pair in pairs) >= 10
 
 
+def code(value: Value) -> int:
+    assert not isinstance(value, tuple)
+    return int(value or 0)
+
+
 def change(of: Sessions, name: str, edit: Callable[[npt.NDArray[np.float64]], object]) -> Sessions:
     values = np.array(of.columns[name], dtype=np.float64)
     edited = np.asarray(edit(values), dtype=np.float64)
-    listed = [None if np.isnan(value) else float(value) for value in edited]
+    listed: list[Value] = [None if np.isnan(value) else float(value) for value in edited]
     return dataclasses.replace(of, columns={**of.columns, name: listed})
 
 
@@ -100,7 +123,7 @@ def test_categories_are_compared_by_name_and_new_ones_count() -> None:
     before = sessions(np.random.default_rng(5))
     swapped = dataclasses.replace(
         before,
-        columns={**before.columns, "gender": [1 - int(v or 0) for v in before.columns["gender"]]},
+        columns={**before.columns, "gender": [1 - code(v) for v in before.columns["gender"]]},
         categories={"gender": ["M", "F"]},
     )
     assert found(swapped, before) == []

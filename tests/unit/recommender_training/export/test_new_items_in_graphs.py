@@ -125,7 +125,7 @@ def asked(graph: RankerServing, known: Knowledge, request: ranking.Request) -> A
     return graph.last_events(items, times, values, now), seen, side, now
 
 
-def by_score(graph: RankerServing, session: Any, seen: Tensor, side: Tensor, now: Tensor) -> Any:
+def by_score(graph: RankerServing, session: Any, seen: Tensor, side: Any, now: Tensor) -> Any:
     """Places and order of the best of all items: candidates before any were kept."""
     request = graph.asked(session, side, now)
     if graph.pages_read == 0:

@@ -63,8 +63,8 @@ def lift(
     now: Tensor,
 ) -> Tensor:
     """[B, I] the order of a graph without item-to-item weights, less popularity."""
-    seen = torch.full_like(session[0], -1)
-    order = graph.first_stage(session, seen, side, now)[:, 1 : graph.item_count + 1]
+    seen, none = torch.full_like(session[0], -1), torch.zeros(len(side), 0)
+    order = graph.first_stage(session, seen, (side, none, none), now)[:, 1 : graph.item_count + 1]
     counts = ItemCounts(*(each.numpy() for each in (graph.events, graph.positives, graph.total)))
     return order - WITHOUT_WEIGHTS * torch.from_numpy(item_weights.popularity_prior(counts))
 

@@ -18,11 +18,15 @@ EVERY_KIND: dict[str, Any] = {
         {"name": "points", "kind": "Numeric", "minimum": -30, "maximum": 30, "edges": [0.1, 7]},
         {"name": "spent", "kind": "Numeric", "bands": 3},
         {"name": "joined", "kind": "Timestamp", "edges": [3, 12.5, 180]},
+        {"name": "likes", "kind": "MultiCategorical", "separator": " ", "maxPerRow": 3},
+        {"name": "taste_vector", "kind": "Embedding", "length": 2},
     ],
     "context": [
         {"name": "device", "kind": "Categorical"},
         {"name": "promoted", "kind": "Boolean"},
         {"name": "opened", "kind": "Timestamp", "bands": 3},
+        {"name": "words", "kind": "MultiCategorical", "separator": " ", "hashBuckets": 5},
+        {"name": "query", "kind": "Embedding", "length": 2},
         {"name": "position", "kind": "Numeric", "edges": [-4, 4], "servedAs": "1"},
     ],
     "items": [

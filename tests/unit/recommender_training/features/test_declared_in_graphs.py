@@ -6,15 +6,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
-from recommender_training.common.arrays import Doubles
+from recommender_training.artifact.vocabulary import vocabulary
+from recommender_training.common.arrays import Doubles, Floats
 from recommender_training.config.declaration import Declaration
 from recommender_training.config.training import FeatureGroup
 from recommender_training.evaluation import ranking
 from recommender_training.export import parity
+from recommender_training.export.exported_graph import ExportedGraph
+from recommender_training.features import attributes
 from recommender_training.features.assembly import Inputs
 from tests.declared_models import (
     EVENTS,
@@ -25,7 +29,6 @@ from tests.declared_models import (
     data_of,
     fitted,
 )
-from tests.unit.recommender_training.features.declared_models import OF_REQUESTS
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -54,8 +57,8 @@ def holds_parity(own: Fitted, model: str) -> None:
 def test_a_request_without_a_value_has_the_answer_of_the_value_at_serving(
     every: Fitted, model: str
 ) -> None:
-    graph, unknown = every.graph(model), [float("nan")] * len(OF_REQUESTS)
-    place = OF_REQUESTS.index("position")
+    graph, unknown = every.graph(model), [float("nan")] * every.data.width
+    _, place = attributes.named(every.data, "position")
 
     def scores(position: float) -> list[float]:
         features = [*unknown[:place], position, *unknown[place + 1 :]]
@@ -64,3 +67,25 @@ def test_a_request_without_a_value_has_the_answer_of_the_value_at_serving(
 
     assert scores(float("nan")) == scores(1.0)
     assert scores(float("nan")) != scores(9.0)
+
+
+def test_a_graph_is_replayed_with_the_columns_of_its_own_vocabulary(every: Fitted) -> None:
+    data, words = every.data, vocabulary(every.data, LENGTH)
+    side = data.side_of_events(np.arange(EVENTS))
+    graph: Any = every.graph("baseline")
+
+    def read(content: dict[str, Any]) -> Floats:
+        return ExportedGraph(graph, content)._side(data, side)
+
+    np.testing.assert_array_equal(read(words), side)
+    likes, start = attributes.named(data, "likes")
+    changed = {"likes": {"categories": ["d", "a"], "maxPerRow": 1}, "query": {"length": 3},
+               "words": {"hashBuckets": 4}}  # fmt: skip
+    features = [each | changed.get(each["name"], {}) for each in words["features"]]
+    found = read({**words, "features": features})
+    index = {likes.categories.index(name): code for code, name in enumerate(["d", "a"])}
+    for row, old in zip(found[:, start], side[:, start : start + 3], strict=True):
+        known = [index[int(code)] for code in old if code == code and int(code) in index]
+        assert row == min(known) if known else np.isnan(row)
+    assert found.shape[1] == side.shape[1] - 2 + 1
+    assert np.isnan(found).sum(1).min() >= 3, "another length is another feature"

@@ -33,11 +33,68 @@ def test_every_declared_feature_of_users_and_context_changes_the_answer(
     every: Fitted, model: str, name: str
 ) -> None:
     inputs = every.inputs(some_request(every.data))
-    place = OF_REQUESTS.index(name)
+    own, lane = attributes.named(every.data, name)[0], lane_of(every.data, name)
     other = inputs.side.clone()
-    other[:, place] = (other[:, place] + 1) % every.data.attributes[place].buckets
+    other[:, lane] = (other[:, lane].clamp(min=0) + 1) % own.buckets
+    if own.length:  # known, or not
+        other[:, lane] = torch.where(inputs.side[:, lane] < 0, 0, -1)
     changed = every.score(model, dataclasses.replace(inputs, side=other))
     assert not np.allclose(changed, every.score(model, inputs))
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("place", range(4))
+def test_the_numbers_of_embeddings_of_requests_change_the_answer_of_the_ranker_alone(
+    every: Fitted, model: str, place: int
+) -> None:
+    inputs = every.inputs(some_request(every.data))
+    vector = inputs.vector.clone()
+    vector[:, place] += 1.0
+    before = every.score(model, inputs)
+    after = every.score(model, dataclasses.replace(inputs, vector=vector))
+    assert np.array_equal(before, after) == (model == "baseline")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_order_of_categories_and_their_number_do_not_weigh(every: Fitted, model: str) -> None:
+    """The mean of two equal categories is the category itself."""
+    inputs, lane = every.inputs(some_request(every.data)), lane_of(every.data, "likes")
+
+    def of(*buckets: int) -> list[float]:
+        side = inputs.side.clone()
+        side[:, lane : lane + 3] = torch.tensor(buckets)
+        found: list[float] = every.score(model, dataclasses.replace(inputs, side=side)).tolist()
+        return found
+
+    assert of(1, 2, -1) == pytest.approx(of(-1, 2, 1), abs=1e-5)
+    assert of(1, 1, -1) == pytest.approx(of(1, -1, -1), abs=1e-5)
+    assert of(1, 2, -1) != pytest.approx(of(1, -1, -1), abs=1e-3)
+
+
+def test_towers_read_the_categories_and_embeddings_of_requests(every: Fitted) -> None:
+    data = every.data
+    size = two_tower.TowerSize(
+        attributes.sizes(data), 4, LENGTH, 0.0, RetrievalLoss.SAMPLED_SOFTMAX,
+        spans=attributes.spans(data),
+    )  # fmt: skip
+    torch.manual_seed(0)
+    towers = two_tower.create(data, data.events.item.astype(np.int64), size).eval()
+    for table in towers.side:
+        torch.nn.init.normal_(table.get_parameter("weight"))
+    inputs = every.inputs(some_request(data))
+    side, vector = inputs.side.clone(), inputs.vector.clone()
+    lane = lane_of(data, "likes")
+    side[:, lane : lane + 3] = torch.tensor([1, 3, -1])
+    vector[:, 0] += 1.0
+    before = towers.lift(inputs)
+    for changed in ({"side": side}, {"vector": vector}):
+        assert not torch.allclose(before, towers.lift(dataclasses.replace(inputs, **changed)))
+
+
+def lane_of(data: Dataset, name: str) -> int:
+    """The first lane of a feature."""
+    names = [each.name for each in attributes.of_lanes(data.attributes)]
+    return names.index(name)
 
 
 def without(data: Dataset, name: str) -> Dataset:
@@ -169,6 +226,7 @@ def test_the_regression_crosses_only_features_of_few_values(
 ) -> None:
     data = every.data
     sizes = {each.name: each.buckets for each in data.attributes}
+    embeddings = {each.name for each in data.attributes if each.length}
     widths = {each.name: len(each.categories) for each in data.items.blocks}
     assert len({*sizes.values()}) > 1 < len({*widths.values()})
     most = 3
@@ -181,4 +239,4 @@ def test_the_regression_crosses_only_features_of_few_values(
     starts = dict(zip(sizes, attributes.offsets(tuple(sizes.values())), strict=True))
     for name, size in sizes.items():
         rows = few.cross[starts[name] : starts[name] + size]
-        assert rows.any() == (size <= most), name
+        assert rows.any() == (size <= most and name not in embeddings), name

@@ -163,7 +163,6 @@ def as_parquet(path: Path, columns: list[Column], rows: Rows) -> None:
 
 WRITERS = {Format.CSV: as_csv, Format.JSON_LINES: as_json, Format.PARQUET: as_parquet}
 TABLES = {"users": "user_id", "items": "item_id", "interactions": "user_id"}
-SINGLE = (Kind.CATEGORICAL, Kind.BOOLEAN, Kind.NUMERIC)
 
 
 @st.composite
@@ -171,7 +170,7 @@ def data(draw: st.DrawFn) -> Data:
     count = draw(st.integers(2, 6))
     columns = {
         table: [
-            column(draw, f"{table[:2]}_{place}", tuple(Kind) if table == "items" else SINGLE)
+            column(draw, f"{table[:2]}_{place}", tuple(Kind))
             for place in range(draw(st.integers(0, 4)))
         ]
         for table in TABLES

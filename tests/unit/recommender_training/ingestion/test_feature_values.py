@@ -16,11 +16,16 @@ from recommender_training.ingestion import feature_values
 
 
 def found(text: str | None, kind: str, **settings: Any) -> Any:
-    """The value, or the reason as a list."""
+    """The value of a feature of users, or the reason as a list."""
+    return found_of(text, kind, settings, of_requests=True)
+
+
+def found_of(text: str | None, kind: str, settings: dict[str, Any], *, of_requests: bool) -> Any:
+    """The value of a feature of users or of items, or the reason as a list."""
     feature = Feature.model_validate({"name": "thing", "kind": kind, **settings})
     texts = {"raw_features.thing": [text], "reason": [None]}
     frame = pl.DataFrame(texts, schema={"raw_features.thing": pl.String, "reason": pl.String})
-    frame = feature_values.read(frame, [feature])
+    frame = feature_values.read(frame, [feature], of_requests=of_requests)
     values = frame.select(feature_values.columns([feature]))
     assert values.schema == {"thing": schema.TYPES[feature.kind]}
     reason = frame["reason"].item()
@@ -64,6 +69,37 @@ def test_categories_are_separated_by_one_space_and_unique(
 ) -> None:
     settings = {} if separator is None else {"separator": separator}
     assert found(text, "MultiCategorical", **settings) == value
+
+
+@pytest.mark.parametrize("text", ["a\x1f\x1e", "\x1e\x1fa", "\x1e"])
+def test_a_null_in_a_list_is_refused_of_requests_and_left_out_of_items(text: str) -> None:
+    assert found(text, "MultiCategorical") == ["NullInList:thing"]
+    of_items = found_of(text, "MultiCategorical", {}, of_requests=False)
+    assert of_items == ("a" if "a" in text else None)
+    assert found(text, "Embedding", length=text.count("\x1f") + 1) == BAD
+
+
+MANY = ["TooManyCategories:thing"]
+
+
+@pytest.mark.parametrize(
+    ("count", "settings", "value"),
+    [
+        (16, {}, None),
+        (17, {}, MANY),
+        (2, {"maxPerRow": 2}, None),
+        (3, {"maxPerRow": 2}, MANY),
+        (64, {"maxPerRow": 64}, None),
+    ],
+)
+def test_a_row_of_users_or_events_has_as_many_categories_as_a_request_may(
+    count: int, settings: dict[str, Any], value: Any
+) -> None:
+    words = [f"w{place}" for place in range(count)]
+    text, settings = "|".join([*words, words[0]]), {"separator": "|", **settings}
+    assert found(text, "MultiCategorical", **settings) == (value or " ".join(words))
+    of_items = found_of(text, "MultiCategorical", settings, of_requests=False)
+    assert of_items == " ".join(words)
 
 
 @pytest.mark.parametrize(

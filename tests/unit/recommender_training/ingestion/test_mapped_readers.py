@@ -292,8 +292,8 @@ def test_a_list_is_read_only_for_kinds_that_have_several_values(tmp_path: Path) 
         {"id": 4, "brand": ["x"]},
     ]
     assert listed(write(tmp_path / "a.jsonl", rows), Format.JSON_LINES) == [
-        (None, "a b\x1f\x1fc", "1\x1f2.5", "x"),
-        (None, "", "\x1f1", "true"),
+        (None, "a b\x1f\x1e\x1fc", "1\x1f2.5", "x"),
+        (None, "", "\x1e\x1f1", "true"),
         ("WrongType", None, None, None),
         ("WrongType", None, None, None),
     ]
@@ -313,8 +313,8 @@ def test_typed_lists_of_parquet_are_the_text_of_the_other_formats(
     )
     frame.write_parquet(tmp_path / "a.parquet")
     assert listed(tmp_path / "a.parquet", Format.PARQUET) == [
-        (None, "a b\x1f\x1fc", "0.1\x1f-2.0", "x"),
-        (None, None, "NaN\x1f", None),
+        (None, "a b\x1f\x1e\x1fc", "0.1\x1f-2.0", "x"),
+        (None, None, "NaN\x1f\x1e", None),
     ]
 
 

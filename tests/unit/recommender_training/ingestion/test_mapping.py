@@ -188,15 +188,17 @@ def test_a_schema_hash_ignores_how_models_use_a_feature() -> None:
 
     buckets = {"kind": "Categorical", "hashBuckets": 9}
     assert hashed(kind="Categorical") == hashed(**buckets)
-    used = hashed(fairness=True, coldStart=True, servedAs="1", edges=[1, 2])
+    used = hashed(fairness=True, segments=True, coldStart=True, servedAs="1", edges=[1, 2])
     assert used == hashed(bands=4) == hashed(transform="Log") == hashed()
+    time = hashed(kind="Timestamp")
+    assert time == hashed(kind="Timestamp", calendar="Month", timeZone="Asia/Tokyo")
     assert len({hashed(), hashed(maximum=5), hashed(missing=["-"]), hashed(column="p")}) == 4
 
 
 def test_the_declaration_of_a_mapping_has_the_features_of_all_tables() -> None:
     found = declare(**FULL).declaration
     assert [each.name for each in found.users] == ["age"]
-    assert [each.name for each in found.items] == ["brand", "made", "seen", "price"]
+    assert [each.name for each in found.items] == ["brand", "made", "opened", "seen", "price"]
     assert [each.name for each in found.context] == ["place"]
 
 
@@ -205,6 +207,7 @@ CATEGORY = {"name": "brand", "kind": "MultiCategorical", "column": "b", "missing
 NUMBER = {"name": "place", "kind": "Numeric", "minimum": 0, "maximum": 9, "edges": [1.5, 3],
           "fairness": True, "coldStart": True, "servedAs": "1"}  # fmt: skip
 OTHERS = [{"name": "made", "kind": "Timestamp", "unit": "Year"},
+          {"name": "opened", "kind": "Timestamp", "calendar": "Month", "timeZone": "Asia/Tokyo"},
           {"name": "seen", "kind": "Embedding", "length": 8},
           {"name": "price", "kind": "Numeric", "bands": 4, "transform": "Log"}]  # fmt: skip
 FULL: dict[str, Any] = {
@@ -289,7 +292,7 @@ def test_features_have_the_settings_limits_and_names_of_the_operator() -> None:
     assert declaration.MAX_FEATURES == spec_features.MAX_FEATURES
     only = {to_camel(name): kinds for name, kinds in declaration._ONLY.items()}
     assert only == dict[str, Any](spec_features.ONLY)
-    assert [*declaration.KINDS[declaration.Place.USERS]] == [*map(str, spec_features.SINGLE)]
+    assert declaration.MOST_PER_ROW == spec_features.MAX_PER_ROW
 
 
 def _limits(node: Any) -> dict[str, Any]:
@@ -307,3 +310,13 @@ def _limits(node: Any) -> dict[str, Any]:
 def _fields(kind: Any) -> set[str]:
     options = [option for option in get_args(kind) if option is not type(None)]
     return set((options[0] if options else kind).model_fields)
+
+
+def test_the_default_of_max_per_row_changes_no_hash_where_it_is_stated() -> None:
+    def hashed(**settings: Any) -> tuple[str, str]:
+        feature = {"name": "tags", "kind": "MultiCategorical", **settings}
+        mapping = declare(interactions=INTERACTIONS | {"features": [feature]})
+        return mapping.schema_hash("interactions", Format.CSV), mapping.declaration.text()
+
+    assert hashed(maxPerRow=16) == hashed()
+    assert not {*hashed(maxPerRow=15)} & {*hashed()}

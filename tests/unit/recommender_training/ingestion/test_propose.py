@@ -61,7 +61,9 @@ def test_tables_roles_and_kinds_follow_names_and_values(source: Path) -> None:
     )  # fmt: skip
     assert events["eventTypes"] == [{"type": "view", "value": 2}]
     assert found.mapping["ids"] == {"user": "Text", "item": "Integer"}
-    assert kinds(found, "interactions") == {"device": "Categorical", "position": "Numeric"}
+    assert kinds(found, "interactions") == {
+        "device": "Categorical", "position": "Numeric", "tags_seen": "MultiCategorical",
+    }  # fmt: skip
     assert kinds(found, "users") == {
         "age": "Numeric", "newsletter": "Boolean", "home_town": "Categorical",
         "user_segment": "Categorical", "signed_up": "Timestamp",
@@ -78,7 +80,7 @@ def test_each_column_is_listed_and_doubts_are_warnings(source: Path) -> None:
     assert len(lines) == len(EVENTS[0]) + len(PEOPLE[0]) + len(THINGS[0])
     for table, column, words in (
         ("interactions", "event", "set the value of each type"),
-        ("interactions", "tags_seen", "a kind of items only"),
+        ("interactions", "tags_seen", "is it known before the outcome?"),
         ("items", "text", "more than 64 characters"),
         ("items", "id", "looks like an id"),
     ):

@@ -59,6 +59,25 @@ def test_without_categories_or_edges_all_users_are_in_one_segment(
     assert filled(features, rows) == ["unknown"] * 2
 
 
+def test_a_feature_for_segments_alone_is_only_observed() -> None:
+    features: list[dict[str, Any]] = [
+        {"name": "a", "kind": "Categorical", "segments": True},
+        {"name": "b", "kind": "Categorical", "fairness": True},
+    ]
+    assert filled(features, [{"a": "x", "b": "y"}, {"a": "x"}]) == ["y", "unknown"]
+    assert filled(features[:1], [{"a": "x"}]) == ["unknown"]
+
+
+def test_a_time_with_a_calendar_is_a_segment_if_it_has_few_categories() -> None:
+    joined = {"name": "joined", "kind": "Timestamp", "fairness": True}
+    rows: list[dict[str, Any]] = [{"joined": 0}, {"joined": 86_400}, {"joined": None}]
+    weekday = joined | {"calendar": "DayOfWeek"}
+    assert filled([weekday], rows) == ["Thursday", "Friday", "unknown"]
+    hours: list[dict[str, Any]] = [{"joined": 3600 * hour} for hour in range(24)]
+    assert set(filled([joined | {"calendar": "HourOfDay"}], hours)) == {"unknown"}
+    assert filled([joined], rows) == ["unknown"] * 3
+
+
 def test_only_the_first_fair_feature_counts() -> None:
     features: list[dict[str, Any]] = [
         {"name": "a", "kind": "Categorical"},

@@ -20,6 +20,9 @@ DECLARED = Declaration.model_validate(
             {"name": "tier", "kind": "Categorical"},
             {"name": "points", "kind": "Numeric"},
             {"name": "joined", "kind": "Timestamp"},
+            {"name": "birth", "kind": "Timestamp", "calendar": "Month"},
+            {"name": "likes", "kind": "MultiCategorical"},
+            {"name": "vector", "kind": "Embedding", "length": 2},
         ],
         "items": [{"name": "brand", "kind": "Categorical"}, {"name": "made", "kind": "Timestamp"}],
         "context": [{"name": "device", "kind": "Categorical"}],
@@ -54,6 +57,7 @@ def broken(feature: str) -> dict[str, Any]:
         reweighted("Segment"),
         reweighted("tier"),
         reweighted("points"),
+        reweighted("birth"),
         exposed("Popularity"),
         exposed("brand"),
         broken("tier"),
@@ -70,10 +74,13 @@ def test_names_that_the_data_declares_are_accepted(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (reweighted("tear"), "reweighting.by=tear: .*; use Segment, tier or points"),
+        (reweighted("tear"), "reweighting.by=tear: .*; use Segment, tier, points or birth"),
         (reweighted("device"), "reweighting.by=device"),  # a group of users does not change
+        (reweighted("joined"), "reweighting.by=joined"),  # an age does
+        (reweighted("likes"), "reweighting.by=likes"),
+        (reweighted("vector"), "reweighting.by=vector"),
         (exposed("made"), "exposure.by=made: .*; use Popularity or brand"),
-        (broken("points"), "faultInjection.feature=points: .*; use tier, device or brand"),
+        (broken("points"), "faultInjection.feature=points: .*; use tier, likes, device or brand"),
     ],
 )
 def test_other_names_are_refused_with_those_there_are(

@@ -1,0 +1,113 @@
+"""The rules of features with several values, evaluated as CEL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import celpy
+import celpy.adapter
+import pytest
+from celpy import celtypes
+
+from recommender_collector.api.bodies import MAX_BODY
+from recommender_operator.api import rules_experiment, rules_features
+from recommender_operator.api.spec_features import MOST_LISTED
+from recommender_training.config import places
+
+(NO_LISTS,) = [
+    rule
+    for rule, text in rules_experiment.SPEC
+    if "must not name a MultiCategorical, an Embedding" in text
+]
+(ROOM,) = [
+    rule
+    for rule, text in rules_features.rules()["interactions.features"]
+    if "must sum to at most" in text
+]
+
+
+def total(numbers: Any) -> Any:
+    """The function `sum` of Kubernetes, which the Python one lacks."""
+    return celtypes.IntType(sum(numbers))
+
+
+def evaluated(rule: str, value: Any) -> Any:
+    environment = celpy.Environment()
+    found = environment.program(environment.compile(rule), functions={"sum": total})
+    return found.evaluate({"self": celpy.adapter.json_to_cel(value)})
+
+
+def spec(segments: list[str], **tables: list[dict[str, Any]]) -> dict[str, Any]:
+    mapping: dict[str, Any] = {"interactions": {}} | {
+        table: {"features": features} for table, features in tables.items()
+    }
+    return {
+        "data": {"source": {"mapping": mapping}},
+        "experiment": {"segments": [{"feature": name} for name in segments]},
+    }
+
+
+DEVICE = {"name": "device", "kind": "Categorical"}
+
+
+@pytest.mark.parametrize("kind", ["MultiCategorical", "Embedding"])
+@pytest.mark.parametrize("table", ["users", "interactions"])
+def test_an_experiment_is_not_divided_by_a_list(kind: str, table: str) -> None:
+    body = spec(["device", "tags"], **{table: [DEVICE, {"name": "tags", "kind": kind}]})
+    assert not evaluated(NO_LISTS, body)
+
+
+def test_an_experiment_is_not_divided_by_what_versions_may_read_with_different_calendars() -> None:
+    joined = {"name": "joined", "kind": "Timestamp"}
+    assert evaluated(NO_LISTS, spec(["joined"], users=[joined]))
+    assert not evaluated(NO_LISTS, spec(["joined"], users=[joined | {"calendar": "Month"}]))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        spec(["device"], users=[DEVICE, {"name": "tags", "kind": "Embedding"}]),
+        spec(["device"], items=[{"name": "device", "kind": "MultiCategorical"}]),
+        spec(["device"]),
+        spec([]),
+        {"data": {"source": {}}, "experiment": {"segments": [{"feature": "age"}]}},
+        {"data": {"source": {"mapping": {"interactions": {}}}}, "experiment": {}},
+        {"data": {"source": {}}},
+    ],
+)
+def test_an_experiment_may_be_divided_by_anything_else(body: dict[str, Any]) -> None:
+    assert evaluated(NO_LISTS, body)
+
+
+def words(count: int, **settings: Any) -> list[dict[str, Any]]:
+    return [{"kind": "MultiCategorical", **settings} for _ in range(count)]
+
+
+def vectors(*lengths: int) -> list[dict[str, Any]]:
+    return [{"kind": "Embedding", "length": length} for length in lengths]
+
+
+@pytest.mark.parametrize(
+    ("features", "fits"),
+    [
+        (vectors(1024, 1024, 1024, 1024), True),
+        (vectors(1024, 1024, 1024, 1024, 1), False),
+        ([*vectors(1024, 1024, 1024, 1008), *words(1)], True),
+        ([*vectors(1024, 1024, 1024, 1009), *words(1)], False),
+        ([*vectors(1024, 1024, 1024), *words(16, maxPerRow=64)], True),
+        ([*vectors(1024, 1024, 1024), *words(17, maxPerRow=64)], False),
+        ([{"kind": "Numeric"}] * 50, True),
+        (words(50, maxPerRow=64), True),
+    ],
+)
+def test_an_event_has_room_for_the_lists_of_a_context(
+    features: list[dict[str, Any]], fits: bool
+) -> None:
+    assert bool(evaluated(ROOM, features)) is fits
+
+
+def test_the_api_the_check_and_the_collector_mean_the_same_room() -> None:
+    assert MOST_LISTED == places.MOST_LISTED
+    categories, numbers = 50 * 64, MOST_LISTED - 50 * 64
+    items = 500 * (256 + 3)
+    assert categories * (64 * 4 + 3) + numbers * 25 + items < MAX_BODY

@@ -1,0 +1,75 @@
+"""The calendar of a Timestamp: which part of the local time its categories are."""
+
+from __future__ import annotations
+
+import difflib
+import enum
+import zoneinfo
+from collections.abc import Mapping
+from typing import Annotated
+
+import polars as pl
+from pydantic import Field
+
+UTC = "UTC"
+#: A name of the time zone database; an offset such as +02:00 is none.
+TimeZone = Annotated[
+    str,
+    Field(min_length=1, max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$"),
+]
+
+
+class Calendar(enum.StrEnum):
+    """The part of the local date and time that models read of a Timestamp, instead of its age."""
+
+    HOUR_OF_DAY = "HourOfDay"
+    DAY_OF_WEEK = "DayOfWeek"
+    MONTH = "Month"
+
+
+#: Categories of each part, in the order of their index.
+NAMES = {
+    Calendar.HOUR_OF_DAY: tuple(f"{hour:02}" for hour in range(24)),
+    Calendar.DAY_OF_WEEK: (
+        "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
+    ),
+    Calendar.MONTH: (
+        "January", "February", "March", "April", "May", "June", "July", "August", "September",
+        "October", "November", "December",
+    ),
+}  # fmt: skip
+
+
+def fault(
+    calendar: Calendar | None,
+    time_zone: str | None,
+    unit: str | None,
+    of_ages: Mapping[str, object],
+) -> str | None:
+    """Return what is wrong with the calendar of a feature, with the remedy; None if nothing is.
+
+    `of_ages` are the settings of an age by name; an empty one is absent.
+    """
+    if calendar is None:
+        if time_zone is None:
+            return None
+        return f"timeZone={time_zone!r} needs calendar: without it no time zone counts"
+    for name, given in of_ages.items():
+        if given:
+            return f"{name} and calendar exclude each other: remove one"
+    if unit == "Year":
+        return f"calendar={calendar}: the unit Year has no hours, weekdays or months: remove one"
+    return None if time_zone is None else _zone_fault(time_zone)
+
+
+def _zone_fault(name: str) -> str | None:
+    try:
+        pl.Series([0]).cast(pl.Datetime("us", UTC)).dt.convert_time_zone(name)
+    except pl.exceptions.ComputeError:
+        near = difflib.get_close_matches(name, sorted(zoneinfo.available_timezones()), 1, 0.5)
+        guess = f"did you mean {near[0]}? " if near else ""
+        return (
+            f"timeZone={name!r}: {guess}give a name of the time zone database, such as "
+            "Europe/Berlin"
+        )
+    return None
