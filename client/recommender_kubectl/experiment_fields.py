@@ -1,11 +1,40 @@
-"""The fields of an experiment in the status of a version; whatever is absent reads as empty."""
+"""The fields of experiments in the status of a version; whatever is absent reads as empty."""
 
 from __future__ import annotations
 
 import datetime
 
-from recommender_kubectl.experiments import Arm, Comparison, Experiment, Novelty, Phase, Segment
+from recommender_kubectl.experiments import (
+    Arm,
+    Comparison,
+    Experiment,
+    Interleaving,
+    Novelty,
+    Phase,
+    Segment,
+)
 from recommender_kubectl.objects import Json
+
+
+def read_interleaving(body: Json | None) -> Interleaving | None:
+    """Read status.interleaving of a version; None without one."""
+    if not body:
+        return None
+    plan = body.get("plan", {})
+    return Interleaving(
+        id=body["id"],
+        percent=plan.get("percent", 0),
+        planned_users=plan.get("users", 0),
+        started_at=read_time(body.get("startedAt")),
+        ended_at=read_time(body.get("endedAt")),
+        verdict=body.get("verdict", ""),
+        message=body.get("message", ""),
+        users=body.get("users", 0),
+        clicked=body.get("clicked", 0),
+        preference=body.get("preference"),
+        low=body.get("low"),
+        high=body.get("high"),
+    )
 
 
 def read_experiment(body: Json | None, *, ended: bool) -> Experiment | None:

@@ -77,6 +77,31 @@ class Arm:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Interleaving:
+    """Which of two versions users prefer, by their clicks in lists that mix the items of both."""
+
+    id: str
+    percent: int
+    #: Users with a click after which a candidate that is not worse passes.
+    planned_users: int
+    started_at: datetime.datetime | None
+    ended_at: datetime.datetime | None
+    verdict: str
+    message: str
+    users: int
+    clicked: int
+    #: From -1 (the champion) to 1 (the candidate).
+    preference: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def runs(self) -> bool:
+        """Whether users get mixed lists."""
+        return self.started_at is not None and self.ended_at is None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
     """The experiment of a rollout, with the plan that it started with."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 
-from recommender_kubectl.experiment_fields import read_experiment, read_time
+from recommender_kubectl.experiment_fields import read_experiment, read_interleaving, read_time
 from recommender_kubectl.objects import (
     Condition,
     Decision,
@@ -102,6 +102,7 @@ def read_version(body: Json) -> Version:
         smoke_message=smoke.get("message", ""),
         steps=tuple(_step(one) for one in status.get("steps", ())),
         experiment=read_experiment(status.get("experiment"), ended=bool(status.get("decision"))),
+        interleaving=read_interleaving(status.get("interleaving")),
         decision=_decision(status.get("decision")),
         failure=status.get("failure") or "",
         published=bool(status.get("artifact")),

@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
-from recommender_kubectl.experiments import Experiment
+from recommender_kubectl.experiments import Experiment, Interleaving
 
 Json = Mapping[str, Any]
 
@@ -112,6 +112,7 @@ class Version:
     decision: Decision | None
     failure: str
     published: bool
+    interleaving: Interleaving | None = None
 
     @property
     def gates_held(self) -> bool:
@@ -122,6 +123,13 @@ class Version:
     def step(self) -> Step | None:
         """The step in progress."""
         return self.steps[-1] if self.steps and self.steps[-1].ended_at is None else None
+
+    @property
+    def mixed(self) -> Interleaving | None:
+        """The interleaving in progress."""
+        own = self.interleaving
+        runs = own is not None and own.runs and self.stage == "Canary" and not self.weight
+        return own if runs else None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

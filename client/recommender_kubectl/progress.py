@@ -47,11 +47,10 @@ def of_version(
     ahead = [weight for weight in weights if weight > passed]
     done = len(weights) - len(ahead)
     current = version.step
+    if note := _before_users(version):
+        return Progress(step=0, steps=len(weights), share=0.0, seconds_left=None, note=note)
     if current is None:
         return _between(version, others, weights, ahead, rollout, now)
-    if current.is_shadow:
-        note = f"shadow phase: {current.samples} copies of requests answered"
-        return Progress(step=0, steps=len(weights), share=0.0, seconds_left=None, note=note)
     elapsed = max(0.0, (now - model.clock_lag - current.started_at).total_seconds())
     if _experiment_ahead(version, passed):
         return Progress(
@@ -76,6 +75,16 @@ def of_version(
         seconds_left=left + sum(later),
         note=note,
     )
+
+
+def _before_users(version: Version) -> str:
+    """Return how far a phase before the first step is; empty if there is none in progress."""
+    mixed, current = version.mixed, version.step
+    if mixed is not None:
+        return f"mixed lists: {mixed.clicked} of {mixed.planned_users} users with a click"
+    if current is not None and current.is_shadow:
+        return f"shadow phase: {current.samples} copies of requests answered"
+    return ""
 
 
 def _weights(rollout: Rollout, version: Version) -> tuple[int, ...]:

@@ -13,7 +13,9 @@ NOTHING = "<none>"
 GOOD, BAD, WAITING, DIM, BOLD = "32", "31", "33", "2", "1"
 _PAINT = re.compile(r"\x1b\[[0-9;]*m")
 _TONES = {
-    **dict.fromkeys(("Pass", "Promote", "Promoted", "Serving", "Succeeded"), GOOD),
+    **dict.fromkeys(
+        ("Pass", "Promote", "Promoted", "Serving", "Succeeded", "Preferred", "NotWorse"), GOOD
+    ),
     **dict.fromkeys(
         (
             "Fail",
@@ -25,10 +27,13 @@ _TONES = {
             "Rejected",
             "RolledBack",
             "Locked",
+            "Worse",
         ),
         BAD,
     ),
-    **dict.fromkeys(("Inconclusive", "KeepRunning", "Paused", "Canary", "Unknown"), WAITING),
+    **dict.fromkeys(
+        ("Inconclusive", "KeepRunning", "Paused", "Canary", "Unknown", "Undecided"), WAITING
+    ),
     "Superseded": DIM,
 }
 

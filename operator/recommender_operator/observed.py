@@ -118,6 +118,8 @@ class Routing:
     tested: str = ""
     #: Header that names the candidate that gets copies of requests; empty if none does.
     shadow: str = ""
+    #: Header that says whose lists are mixed with those of the candidate; empty if nobody's are.
+    interleaving: str = ""
     #: The champion's fresh deployment, and its percent of what the route sends to the champion and
     #: the candidate; it is part of the champion's weight. Empty if there is none.
     fresh: str = ""
@@ -246,7 +248,7 @@ class Observed:
     sample_errors: Mapping[str, str] = dataclasses.field(default_factory=dict)
     baselines: Mapping[str, Baseline] = dataclasses.field(default_factory=dict)
     platform: Platform = Platform()
-    #: None if no experiment was read.
+    #: What users did in the experiment of the rollout, or in the interleaving before it.
     experiment: CollectorReading | None = None
     #: What became of the champion's predictions; None if nothing is compared with labels.
     outcomes: CollectorReading | None = None

@@ -128,6 +128,37 @@ def test_a_shadow_phase_is_refused_where_no_route_can_ask_for_copies(server: Ser
     assert created["spec"]["rollout"]["shadow"] == expected
 
 
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"rollout": {"traffic": "Knative", "interleaving": {}}}, "rollout.traffic Gateway"),
+        ({"serving": {"impressions": 0.5}}, "requires serving.impressions 1"),
+        ({"serving": None}, "requires serving.impressions 1"),
+        (
+            {"serving": {
+                "impressions": 1, "diversity": [{"feature": "genre", "maxPerCategory": 2}]}},
+            "cannot keep serving.diversity",
+        ),
+    ],
+)  # fmt: skip
+def test_mixed_lists_are_refused_where_they_cannot_be_counted_or_kept_within_limits(
+    server: Server, sections: dict[str, Any], message: str
+) -> None:
+    made = sample("minimal")
+    made["spec"] |= {"rollout": {"interleaving": {}}, "serving": {"impressions": 1}} | sections
+    if made["spec"]["serving"] is None:
+        del made["spec"]["serving"]
+    assert message in refusal(lambda: server.create(made, dry_run="All"))
+
+
+def test_mixed_lists_have_defaults(server: Server) -> None:
+    made = sample("minimal")
+    made["spec"] |= {"rollout": {"interleaving": {}}, "serving": {"impressions": 1}}
+    created = server.create(made, dry_run="All", field_validation="Strict")
+    expected = {"percent": 10, "users": 1000, "alpha": 0.05, "seconds": 259200}
+    assert created["spec"]["rollout"]["interleaving"] == expected
+
+
 def test_a_fresh_champion_is_refused_where_no_route_has_a_third_arm(server: Server) -> None:
     made = sample("minimal")
     made["spec"]["rollout"] = {"traffic": "Knative", "freshChampion": True}

@@ -40,14 +40,26 @@ def scrape(job: str, path: str, target: str, **labels: str) -> dict[str, Any]:
     }
 
 
+def environ_of(model: str, version: str) -> dict[str, str]:
+    """Nobody gets the impressions; but without them no lists are mixed."""
+    return {
+        "RECOMMENDER_MODEL": model,
+        "RECOMMENDER_VERSION": version,
+        "RECOMMENDER_COLLECTOR_URL": "http://127.0.0.1:9",
+        "RECOMMENDER_IMPRESSIONS": "1",
+    }
+
+
 def ask_in_rollout(champion: Running, candidate: str) -> None:
-    """Ask as a user of the candidate, for copies, and with headers that do not parse."""
+    """Ask as a user of the candidate, for copies and mixed lists, and with odd headers."""
     body = json.dumps({"instances": [{"user_id": 1}, {"user_id": BREAKS}]}).encode()
     for name, header in (
         ("experiment", f"id=00c0ffee;phase=0;cap=1;arms={candidate}:0-10000"),
         ("experiment", "id=1"),
         ("shadow", f"{candidate}:10000"),
         ("shadow", "x"),
+        ("interleaving", f"id=00c0ffee;candidate={candidate};users=10000"),
+        ("interleaving", "x"),
     ):
         headers = {"content-type": "application/json", f"x-recommender-{name}": header}
         url = f"{champion.http}/v1/models/recommender:predict"
@@ -93,7 +105,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         triton = stack.enter_context(run_triton(folder / "artifact" / "repository"))
         running: list[Running] = []
         for version in versions:
-            environ = {"RECOMMENDER_MODEL": rollout.model, "RECOMMENDER_VERSION": version}
+            environ = environ_of(rollout.model, version)
             if running:  # the champion forwards to the candidate
                 peer = running[0]
                 environ["RECOMMENDER_PEERS"] = f"{peer.http.removeprefix('http://')},{peer.grpc}"

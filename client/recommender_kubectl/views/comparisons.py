@@ -1,9 +1,9 @@
-"""The metrics of an experiment as a table."""
+"""The metrics of an experiment as a table, and whom users of mixed lists prefer."""
 
 from __future__ import annotations
 
 from recommender_kubectl import text
-from recommender_kubectl.experiments import Arm, Experiment, Segment
+from recommender_kubectl.experiments import Arm, Experiment, Interleaving, Segment
 from recommender_kubectl.text import Style
 
 _HEADER = (
@@ -38,6 +38,30 @@ _SEGMENTS = (
     "USERS",
     "NOTE",
 )
+
+
+def mixed(seen: Interleaving, style: Style) -> list[str]:
+    """Return whom users of mixed lists prefer, as text."""
+    title = style.paint("Mixed lists", text.BOLD) + f" {seen.id}: "
+    said = f" {seen.message}" if seen.message else ""
+    lines = text.wrapped(title + style.word(seen.verdict or "Starting") + said, 0, style)
+    return [*lines, *text.facts(mixed_facts(seen), style)]
+
+
+def mixed_facts(seen: Interleaving) -> list[tuple[str, str]]:
+    """Return users and preference of an interleaving, each with its name."""
+    value = ""
+    if seen.preference is not None:
+        value = f"{seen.preference:+.3f}"
+        if seen.low is not None and seen.high is not None:
+            value += f" ({seen.low:+.3f} to {seen.high:+.3f})"
+        value += "; above 0 for the candidate"
+    clicked = f"{seen.clicked} of {seen.planned_users}, of {seen.users} users of the phase"
+    return [
+        ("Users with a click", clicked),
+        ("Preference", value),
+        ("Plan", f"lists of {seen.percent} % of the users"),
+    ]
 
 
 def table(seen: Experiment, style: Style) -> list[str]:

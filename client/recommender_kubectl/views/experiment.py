@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Sequence
 
 from recommender_kubectl import text
-from recommender_kubectl.experiments import Experiment
+from recommender_kubectl.experiments import Experiment, Interleaving
 from recommender_kubectl.objects import Model, Version
 from recommender_kubectl.text import Style
 from recommender_kubectl.views import comparisons
@@ -31,7 +31,9 @@ class Shown:
     model: str
     version: str
     stage: str
-    experiment: Experiment
+    experiment: Experiment | None
+    #: The mixed lists before its first step.
+    interleaving: Interleaving | None
     #: What happens next, or what to do; empty if the version has ended.
     next: str
 
@@ -42,10 +44,10 @@ def of_version(model: Model, versions: Sequence[Version], name: str | None) -> S
     Raises:
         NoVersionError: there is none.
     """
-    had = [one for one in versions if one.experiment is not None]
+    had = [one for one in versions if one.experiment or one.interleaving]
     newest = sorted(had, key=lambda one: (one.name == model.candidate, _begun(one)))
     found = [one for one in newest if name in (None, one.name)][-1:]
-    if not found or found[0].experiment is None:
+    if not found:
         whose = f"version {name!r}" if name else "a version"
         what = f"{model.name} has no experiment of {whose}"
         raise NoVersionError(f"{what}; spec.experiment starts one with the next rollout")
@@ -55,18 +57,19 @@ def of_version(model: Model, versions: Sequence[Version], name: str | None) -> S
         version=version.name,
         stage=version.stage,
         experiment=seen,
-        next=_next(model, seen) if version.name == model.candidate else "",
+        interleaving=version.interleaving,
+        next=_next(model, seen) if seen is not None and version.name == model.candidate else "",
     )
 
 
 def render(seen: Shown, style: Style, now: datetime.datetime) -> list[str]:
     """Return an experiment as text."""
-    one = seen.experiment
-    verdict = style.word(one.verdict or "Starting")
-    lines = [
-        f"{style.paint(seen.version, text.BOLD)}: {style.word(seen.stage)}, "
-        f"experiment {one.id}: {verdict}"
-    ]
+    one, mixed = seen.experiment, seen.interleaving
+    title = f"{style.paint(seen.version, text.BOLD)}: {style.word(seen.stage)}"
+    before = ["", *comparisons.mixed(mixed, style)] if mixed is not None else []
+    if one is None:
+        return [title, *before]
+    lines = [f"{title}, experiment {one.id}: {style.word(one.verdict or 'Starting')}", *before]
     if one.message:
         lines += ["", *text.wrapped(one.message, 0, style)]
     lines += ["", *text.facts(facts(one, now), style)]
@@ -146,5 +149,6 @@ def _of_candidate(model: Model, seen: Experiment) -> str:
 
 def _begun(version: Version) -> float:
     phases = version.experiment.phases if version.experiment is not None else ()
-    first = phases[0].since if phases else None
+    mixed = version.interleaving
+    first = phases[0].since if phases else mixed.started_at if mixed is not None else None
     return first.timestamp() if first is not None else 0.0

@@ -7,11 +7,15 @@ import datetime
 from collections.abc import Sequence
 
 from recommender_kubectl import text
-from recommender_kubectl.experiments import Experiment
+from recommender_kubectl.experiments import Experiment, Interleaving
 from recommender_kubectl.objects import Decision, Gate, Model, Step, Version
 from recommender_kubectl.text import Style
 from recommender_kubectl.views import comparisons
 
+_MIXED = (
+    "some users get lists that mix its items with the champion's; if their clicks clearly prefer "
+    "the champion it is rolled back at once, else its first step follows"
+)
 _MANUAL = "rollout.promotion is Manual"
 
 
@@ -32,6 +36,7 @@ class Explanation:
     smoke_message: str
     steps: tuple[Step, ...]
     experiment: Experiment | None
+    interleaving: Interleaving | None
     failure: str
     #: What happens next, or what to do.
     next: str
@@ -60,6 +65,7 @@ def of_version(model: Model, versions: Sequence[Version], name: str | None) -> E
         smoke_message=version.smoke_message,
         steps=version.steps,
         experiment=version.experiment,
+        interleaving=version.interleaving,
         failure=version.failure,
         next=_next(model, version),
     )
@@ -82,6 +88,8 @@ def render(
         verdict = style.word("Pass" if seen.smoke_passed else "Fail")
         said = f": {seen.smoke_message}" if seen.smoke_message else ""
         lines += ["", *text.wrapped(f"Smoke inference {verdict}{said}", 0, style)]
+    if seen.interleaving is not None:
+        lines += ["", *comparisons.mixed(seen.interleaving, style)]
     for step in seen.steps if all_steps else seen.steps[-1:]:
         lines += ["", *_step(step, style, now)]
     if seen.experiment is not None:
@@ -179,6 +187,8 @@ def _of_candidate(model: Model, version: Version, verb: str) -> str:
     if analysis and analysis.reason == "HeldAtDeadline":
         return f"the step keeps its weight, with too few requests to decide: {choice}"
     step, rollout = version.step, model.rollout
+    if version.mixed is not None:
+        return _MIXED
     if step is None:
         return f"it is {version.stage}; `kubectl recommender watch {model.name}` follows it"
     if step.is_shadow:

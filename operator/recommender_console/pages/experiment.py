@@ -15,6 +15,7 @@ from recommender_kubectl.objects import Model
 from recommender_kubectl.views import comparisons
 from recommender_kubectl.views import experiment as experiment_view
 
+_MIXED_TONES = {"Preferred": "good", "NotWorse": "good", "Worse": "bad", "Error": "bad"}
 _TONES = {"Promote": "good", "RollBack": "bad", "Futile": "bad", "Blocked": "bad"}
 
 
@@ -42,6 +43,25 @@ def section(seen: SeenVersion, model: Model, now: datetime.datetime) -> Markup |
         _segments(own),
         tag("p", tag("b", "Next: "), shown.next) if shown.next else None,
     )  # fmt: skip
+
+
+def mixed(seen: SeenVersion) -> Markup | None:
+    """Return whom users of mixed lists prefer; nothing if there were none."""
+    own = seen.version.interleaving
+    if own is None:
+        return None
+    verdict = own.verdict or "Starting"
+    reading = Reading(
+        name="Preference in mixed lists", value=own.preference, low=own.low, high=own.high,
+        zero=True,
+    )  # fmt: skip
+    return parts.section(
+        "interleaving",
+        "Mixed lists",
+        tag("p", parts.badge(verdict, _MIXED_TONES.get(verdict, "waiting")), " ", own.message),
+        plot.strip(reading, "candidate") if own.preference is not None else None,
+        parts.facts(comparisons.mixed_facts(own)),
+    )
 
 
 def _arms(own: Experiment) -> Markup | None:

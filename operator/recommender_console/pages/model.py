@@ -47,6 +47,7 @@ def render(sight: Sight, visitor: Visitor, now: datetime.datetime) -> str:
         _serving(status, now),
         _actions(sight, model),
         _current(followed, model, now),
+        experiment.mixed(followed) if followed else None,
         experiment.section(followed, model, now) if followed else None,
         parts.section("drift", "Drift by feature", figures.drift(sight.seen.drift, now)),
         parts.section("conditions", "Conditions", _conditions(model, now)),

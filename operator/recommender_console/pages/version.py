@@ -50,6 +50,7 @@ def render(
         parts.section("lineage", "From data to serving", lineage.render(one, model)),
         parts.section("gates", "Offline gates", gates),
         parts.section("smoke", "Smoke inference", _smoke(version)),
+        experiment.mixed(one),
         experiment.section(one, model, now),
         parts.section("courses", "Metrics by step", figures.courses(one)),
         parts.section("steps", "Steps", join(steps) if steps else None),

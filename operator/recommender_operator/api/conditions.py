@@ -69,6 +69,8 @@ class Reason(enum.StrEnum):
     #: What users did: worse, or no better than the experiment could still find.
     EXPERIMENT_LOST = "ExperimentLost"
     EXPERIMENT_FUTILE = "ExperimentFutile"
+    #: What users clicked in lists that mix those of both versions.
+    INTERLEAVING_LOST = "InterleavingLost"
     CANDIDATE_BROKEN = "CandidateBroken"
     BROKEN_AFTER_PROMOTION = "BrokenAfterPromotion"
     #: Its loss rose, and the version before it is better on the same rows.

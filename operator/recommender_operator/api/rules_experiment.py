@@ -30,6 +30,7 @@ _BASELINE = (
     f"self.all(m, !has(m.baseline) || m.baseline >= {MIN_BASELINE:f})",
     f"experiment.primary: baseline must be at least {MIN_BASELINE:f}",
 )
+_INTERLEAVING = "has(self.rollout) && has(self.rollout.interleaving)"
 _KNATIVE = "has(self.rollout) && has(self.rollout.traffic) && self.rollout.traffic == 'Knative'"
 
 _MAPPING = "self.data.source.mapping"
@@ -63,6 +64,18 @@ SPEC = (
         "self.serving.impressions == 1.0",
         "experiment requires serving.impressions 1: it counts what every user was shown",
     ),
+    (
+        f"!({_INTERLEAVING}) || has(self.serving) && has(self.serving.impressions) && "
+        "self.serving.impressions == 1.0",
+        "rollout.interleaving requires serving.impressions 1: it counts what every user was shown",
+    ),
+    (
+        f"!({_INTERLEAVING}) || !has(self.serving) || !("
+        "has(self.serving.diversity) && size(self.serving.diversity) > 0 || "
+        "has(self.serving.exposure) && size(self.serving.exposure) > 0)",
+        "rollout.interleaving cannot keep serving.diversity and serving.exposure: of two lists "
+        "within these limits a mixed one may not be. Leave out one or the other",
+    ),
 )
 ROLLOUT = (
     (
@@ -73,6 +86,11 @@ ROLLOUT = (
         "!has(self.shadow) || !has(self.traffic) || self.traffic != 'Knative'",
         "rollout.shadow requires rollout.traffic Gateway: only its route can say which candidate "
         "gets copies",
+    ),
+    (
+        "!has(self.interleaving) || !has(self.traffic) || self.traffic != 'Knative'",
+        "rollout.interleaving requires rollout.traffic Gateway: only its route can say whose "
+        "lists are mixed",
     ),
     (
         "!has(self.freshChampion) || !self.freshChampion || !has(self.traffic) || "

@@ -52,6 +52,35 @@ class ShadowSpec(ApiModel):
     )
 
 
+class InterleavingSpec(ApiModel):
+    percent: int = Field(
+        default=10,
+        ge=1,
+        le=20,
+        description="Percent of the users whose lists mix items of champion and candidate.",
+    )
+    users: int = Field(
+        default=1000,
+        ge=100,
+        le=1000000,
+        description="Number of users with a click after which a candidate that is not worse goes "
+        "on to its first step. One that is clearly preferred does so before.",
+    )
+    alpha: float = Field(
+        default=0.05,
+        gt=0,
+        le=0.2,
+        description="Probability, over all looks, that a candidate whom users like as much as the "
+        "champion is rolled back.",
+    )
+    seconds: int = Field(
+        default=259200,
+        ge=60,
+        le=2592000,
+        description="Maximum duration. If it ends without an answer, the first step follows.",
+    )
+
+
 class RolloutSpec(ApiModel):
     traffic: TrafficMode = Field(
         default=TrafficMode.GATEWAY,
@@ -81,6 +110,13 @@ class RolloutSpec(ApiModel):
         description="A phase before the first step in which the candidate answers copies of "
         "users' requests, and its answers are thrown away. A broken limit rolls it back before "
         "any user saw an answer. No phase if absent.",
+    )
+    interleaving: InterleavingSpec | None = Field(
+        default=None,
+        description="A phase before the first step in which some users get lists that mix items "
+        "of champion and candidate, and their clicks say which version they prefer. A candidate "
+        "that is clearly worse is rolled back. It needs the collector and serving.impressions 1. "
+        "No phase if absent.",
     )
     fresh_champion: bool = Field(
         default=False,

@@ -15,6 +15,7 @@ from recommender_operator.api.base import ApiModel
 from recommender_operator.api.recalibration import Recalibration
 from recommender_operator.api.spec import DataSpec, TrainingSpec
 from recommender_operator.api.version_experiment import ExperimentStatus
+from recommender_operator.api.version_interleaving import InterleavingStatus
 from recommender_operator.api.version_previous import PreviousComparison
 from recommender_operator.api.version_requests import KeptRequests
 
@@ -392,6 +393,10 @@ class ModelVersionStatus(ApiModel):
     )
     experiment: ExperimentStatus | None = Field(
         default=None, description="Experiment of its rollout, if spec.experiment asked for one."
+    )
+    interleaving: InterleavingStatus | None = Field(
+        default=None,
+        description="Interleaving before its first step, if rollout.interleaving asked for one.",
     )
     fresh_champion: FreshChampion | None = Field(
         default=None,

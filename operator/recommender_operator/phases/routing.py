@@ -9,7 +9,7 @@ from recommender_operator.api.spec_rollout import RolloutSpec, TrafficMode
 from recommender_operator.api.version import FreshChampion, ModelVersionStatus, VersionStage
 from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
 from recommender_operator.observed import PLAIN, Routing, VersionObject
-from recommender_operator.resources import assignment, fresh, shadowing
+from recommender_operator.resources import assignment, fresh, interleaving, shadowing
 from recommender_operator.resources.assignment import Assignment, Further
 
 
@@ -21,10 +21,8 @@ def of(
     In a shadow phase the candidate has no share, but gets copies.
     """
     share = weights.get(candidate.name, 0) if candidate is not None else 0
-    if candidate is not None and share == 0 and weights and rollout.shadow is not None:
-        if not shadows(rollout, candidate.status):
-            return PLAIN
-        return Routing(shadow=shadowing.header(candidate.name, rollout.shadow.share))
+    if candidate is not None and share == 0 and weights:
+        return _before_users(rollout, candidate)
     if candidate is None or not 0 < share < 100 or rollout.traffic is not TrafficMode.GATEWAY:
         return PLAIN
     tester = rollout.test_header or ""
@@ -33,6 +31,33 @@ def of(
         tester=tester,
         tested=candidate.name if tester else "",
     )
+
+
+def _before_users(rollout: RolloutSpec, candidate: VersionObject) -> Routing:
+    """Return what a route does for a candidate without a share: copies, or mixed lists."""
+    name, status = candidate.name, candidate.status
+    if rollout.shadow is not None and shadows(rollout, status):
+        return Routing(shadow=shadowing.header(name, rollout.shadow.share))
+    record = status.interleaving
+    if record is not None and record.ended_at is None and interleaves(rollout, candidate):
+        percent = record.plan.percent
+        return Routing(interleaving=interleaving.header(record.id, name, percent))
+    return PLAIN
+
+
+def interleaves(rollout: RolloutSpec, version: VersionObject) -> bool:
+    """Return whether a version is in its interleaving, or may begin one.
+
+    A recalibrated version has the lists of the champion, so nobody would prefer it.
+    """
+    status = version.status
+    if rollout.interleaving is None or rollout.traffic is not TrafficMode.GATEWAY:
+        return False
+    if status.stage is not VersionStage.CANARY or status.approved_at or status.weight > 0:
+        return False
+    begins = all(step.is_shadow and step.ended_at is not None for step in status.steps)
+    over = status.interleaving is not None and status.interleaving.ended_at is not None
+    return begins and not over and not version.spec.recalibration
 
 
 def shadows(rollout: RolloutSpec, status: ModelVersionStatus) -> bool:
@@ -169,6 +194,15 @@ def undecided(versions: Iterable[VersionObject]) -> ExperimentStatus | None:
         found = version.status.experiment
         if version.status.stage is VersionStage.CANARY and found and found.phases:
             return None if found.final else found
+    return None
+
+
+def interleaved(versions: Iterable[VersionObject]) -> str | None:
+    """Return the id of the interleaving in which users take part; None if there is none."""
+    for version in versions:
+        found = version.status.interleaving
+        if version.status.stage is VersionStage.CANARY and found is not None and found.runs:
+            return found.id
     return None
 
 

@@ -36,7 +36,7 @@ from recommender_operator.api.version import (
 from recommender_operator.api.version_requests import newest_requests
 from recommender_operator.observed import Observed, VersionObject
 from recommender_operator.phases import accounts, clock, hosts, storage, words
-from recommender_operator.phases.view import ROLLING_OUT, View, ended_steps
+from recommender_operator.phases.view import ROLLING_OUT, View, ended_phases
 
 #: Maximum length of an Event's message in Kubernetes, in characters.
 MAX_EVENT = 1024
@@ -145,7 +145,7 @@ class Turn(View):
             stage=stage,
             stage_since=self.time,
             decision=decision,
-            steps=ended_steps(self.versions[name].status, self.time),
+            **ended_phases(self.versions[name].status, self.time),
             weight=100 if promoted else 0,
             unready_since=None,
             **({"promoted_at": self.now, "promotion": number} if promoted else {}),

@@ -17,10 +17,9 @@ from recommender_operator.api.version import (
     TERMINAL,
     Interruptions,
     ModelVersionStatus,
-    StepRecord,
     VersionStage,
 )
-from recommender_operator.observed import Observed, Routing, ServiceState, VersionObject
+from recommender_operator.observed import PLAIN, Observed, Routing, ServiceState, VersionObject
 from recommender_operator.phases import recalibrations, routing
 from recommender_operator.resources import fresh, names
 
@@ -205,8 +204,8 @@ class View:
         """
         weights, candidate = self.desired_weights, self.candidate
         found = routing.of(self.spec.rollout, candidate, weights)
-        if found.shadow and candidate is not None and not self._may_get_copies(candidate):
-            return dataclasses.replace(found, shadow="")
+        if (found.shadow or found.interleaving) and not self._may_be_asked(candidate):
+            return PLAIN
         others = weights.keys() - {candidate.name if candidate is not None else ""}
         if found.experiment and not any(self._answers(name) for name in others):
             found = dataclasses.replace(found, experiment="")
@@ -241,17 +240,29 @@ class View:
         service = self.service(fresh.deployment(record.version))
         return service is not None and service.ready_pods > 0
 
-    def _may_get_copies(self, candidate: VersionObject) -> bool:
-        """Return whether a candidate in its shadow phase, or about to begin it, gets copies.
+    def _may_be_asked(self, candidate: VersionObject | None) -> bool:
+        """Return whether a candidate gets copies or its lists are mixed, before its first step.
 
-        A service of an earlier release would count them as requests of users. What holds a rollout
-        holds the start of the phase, but does not interrupt it.
+        A service of an earlier release would count both as requests of users, and a champion of
+        one mixes nothing. What holds a rollout holds the start of the phase, but does not
+        interrupt it; but lists are not mixed with those of a standby, which is not compared.
         """
-        service = self.service(candidate.name)
-        if service is None or not service.ready or service.outdated:
+        service = self.service(candidate.name) if candidate is not None else None
+        if candidate is None or service is None or not service.ready or service.outdated:
             return False
-        waits = self.spec.paused or self.held or self.standby is not None
-        return bool(candidate.status.steps) or not waits
+        mixed = candidate.status.interleaving
+        if mixed is not None and self.standby is not None:
+            return False
+        begun = bool(candidate.status.steps) if mixed is None else mixed.runs
+        if begun:
+            return True
+        if mixed is not None and not self._mixes(self.champion):
+            return False
+        return not (self.spec.paused or self.held or self.standby is not None)
+
+    def _mixes(self, champion: VersionObject | None) -> bool:
+        service = self.service(champion.name) if champion is not None else None
+        return service is not None and not service.outdated
 
     def _answers(self, version: str) -> bool:
         service = self.service(version)
@@ -268,14 +279,15 @@ class View:
         )
 
 
-def ended_steps(
-    status: ModelVersionStatus, at: datetime.datetime | None
-) -> tuple[StepRecord, ...]:
-    """Return the steps of a version that ends, none of which is in progress any more."""
-    steps = status.steps
-    if not steps or steps[-1].ended_at is not None:
-        return steps
-    return (*steps[:-1], steps[-1].model_copy(update={"ended_at": at}))
+def ended_phases(status: ModelVersionStatus, at: datetime.datetime) -> dict[str, object]:
+    """Return steps and interleaving of a version that ends, none of them in progress any more."""
+    ended: dict[str, object] = {}
+    steps, mixed = status.steps, status.interleaving
+    if steps and steps[-1].ended_at is None:
+        ended["steps"] = (*steps[:-1], steps[-1].model_copy(update={"ended_at": at}))
+    if mixed is not None and mixed.ended_at is None:
+        ended["interleaving"] = mixed.model_copy(update={"ended_at": at})
+    return ended
 
 
 def fresh_rollout(status: ModelVersionStatus) -> dict[str, object]:
@@ -296,6 +308,7 @@ def fresh_rollout(status: ModelVersionStatus) -> dict[str, object]:
         "stage": stage,
         "steps": (),
         "experiment": None,
+        "interleaving": None,
         "smoke": None,
         "weight": 0,
         "decision": None,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from recommender_operator.api import host_names
 from recommender_operator.observed import PLAIN, ModelObject, Routing
-from recommender_operator.resources import assignment, fresh, labels, shadowing
+from recommender_operator.resources import assignment, fresh, interleaving, labels, shadowing
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
 
@@ -20,11 +20,17 @@ HTTP_PATHS = ("/docs", "/openapi.json")
 #: Service of the open inference protocol, the only one of the transformer.
 GRPC_PREFIX = "/inference.GRPCInferenceService"
 #: Number of this layout: a release that changes it writes existing routes again.
-LAYOUT = "4"
+LAYOUT = "5"
 #: Header of testers, whose requests the candidate answers (`rollout.testHeader`).
 TEST_HEADER = "x-recommender-test"
 #: Headers that no client may set.
-_OURS = (assignment.HEADER, assignment.FORWARDED, shadowing.HEADER, shadowing.COPY)
+_OURS = (
+    assignment.HEADER,
+    assignment.FORWARDED,
+    shadowing.HEADER,
+    shadowing.COPY,
+    interleaving.HEADER,
+)
 
 
 def service_name(version: str) -> str:
@@ -115,7 +121,11 @@ def _rules(receivers: Mapping[str, int], values: Mapping[str, str], tester: str)
 
 def _set_by(routing: Routing) -> dict[str, str]:
     """Return the headers that the route sets, by name."""
-    values = {assignment.HEADER: routing.experiment, shadowing.HEADER: routing.shadow}
+    values = {
+        assignment.HEADER: routing.experiment,
+        shadowing.HEADER: routing.shadow,
+        interleaving.HEADER: routing.interleaving,
+    }
     return {name: value for name, value in values.items() if value}
 
 
@@ -204,6 +214,7 @@ def routing_of(route: Manifest) -> Routing:
         tester=tester,
         tested=tested,
         shadow=_set_in(rules[-1], shadowing.HEADER),
+        interleaving=_set_in(rules[-1], interleaving.HEADER),
         fresh=beside,
         fresh_weight=receivers.get(beside, 0),
     )

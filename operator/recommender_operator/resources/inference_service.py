@@ -62,8 +62,8 @@ SCRATCH = "512Mi"
 #: Number of this layout: a release that changes it deploys running versions again.
 LAYOUT = 2
 #: Number of the contract of copies, like that of experiments. A candidate of an earlier release
-#: would count them as requests of users.
-SHADOWS = "1"
+#: would count them as requests of users. The second contract has mixed lists too.
+SHADOWS = "2"
 
 
 def standard(
@@ -228,7 +228,10 @@ def is_current(annotations: Mapping[str, str] | None, spec: RecommenderModelSpec
         labels.EXPERIMENTS
     ) not in experiment_contracts.of(spec):
         return False
-    if spec.rollout.shadow is not None and known.get(labels.SHADOWS) != SHADOWS:
+    shadows = known.get(labels.SHADOWS)
+    if spec.rollout.shadow is not None and shadows not in ("1", SHADOWS):
+        return False
+    if spec.rollout.interleaving is not None and shadows != SHADOWS:
         return False
     return known.get(labels.SERVING_DIGEST) == serving_digest(spec.serving)
 

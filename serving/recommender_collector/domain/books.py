@@ -91,7 +91,7 @@ class Books:
                 for exposure in entry.exposures:
                     self._expose(user, entry, exposure)
             elif (act := act_of(entry)) is not None:
-                self._act(user, act)
+                self._act(user, act, entry)
 
     def _erase(self, user: int) -> None:
         for name in self._roster.counting():
@@ -127,6 +127,8 @@ class Books:
             fallback=event.path not in (None, Path.MODEL),
             disagreed=event.disagrees(exposure),
         )
+        if experiment.is_interleaving:
+            participant.mix(name, event)
         self.changes.participants[name, user] = participant
         since = self.changes.since.get((name, phase), event.time)
         self.changes.since[name, phase] = min(since, event.time)
@@ -173,13 +175,16 @@ class Books:
         for found in (self._known.participants, self._former, self._first):
             remove(found, name)
 
-    def _act(self, user: int, act: Act) -> None:
+    def _act(self, user: int, act: Act, event: Event) -> None:
         waits = held = False
         for name in self._open:
             found = self._all[name]
             participant = self._touch(name, user)
-            if participant is None:  # most users are in no group of a holdout's measure
-                waits = waits or not found.is_measure
+            if participant is None:  # most users are in no holdout's measure or interleaving
+                waits = waits or not found.gets_users
+            elif participant.picks is not None:
+                if participant.picks.take(event):
+                    self.changes.participants[name, user] = participant
             else:
                 held = held or found.holds(participant)
                 participant.act(act)
@@ -199,6 +204,8 @@ class Books:
 
     def _shares(self, name: str, of: Participant) -> dict[int, Share]:
         own = self._all[name]
+        if of.picks is not None:
+            return dict.fromkeys(of.stays, of.picks.share(self._spans.window))
         parts = own.places(of.segments)
         return of.shares(self._spans.window, own.arms, parts, measured=own.is_measure)
 
@@ -267,8 +274,10 @@ class Books:
             shares: dict[int, Share] = {}
             if participant is not None:
                 if (times := interactions.get(user)) is not None:
-                    self._count_before(name, user, participant, times)
-                participant.settle(horizon, self._spans.window)
+                    same = self._first.get((name, user)) == participant.first
+                    participant.count_before(times, same=same)
+                dropped = participant.settle(horizon, self._spans.window)
+                changes.ignored.update({Ignored.CLICKS: dropped} if dropped else {})
                 shares = self._shares(name, participant)
             of = partial(self._of, moments, name)
             move(self._former[name, user], shares, of)
@@ -278,19 +287,6 @@ class Books:
             if key[0] not in changes.dropped:
                 changes.since[key] = min(changes.since[key], since[key])
         return changes
-
-    def _count_before(
-        self, name: str, user: int, participant: Participant, times: Collection[int]
-    ) -> None:
-        """Count the interactions before the first exposure.
-
-        The store keeps the newest ones alone. What a user does later pushes out what was before,
-        and must not change the covariate, so only an earlier first exposure lowers it.
-        """
-        found = sum(map(participant.first.__gt__, times))
-        if self._first.get((name, user)) == participant.first:
-            found = max(found, participant.before)
-        participant.before = found
 
     def _of(self, known: ByCell, name: str, phase: int, cell: str, size: int) -> Moments:
         key = (name, phase, cell)

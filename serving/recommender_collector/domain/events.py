@@ -17,6 +17,7 @@ from recommender_collector.domain.checks import (
     is_probability,
     segments_of,
 )
+from recommender_collector.domain.moments import INTERLEAVED
 
 FORMAT = 1
 LATEST = 253_402_300_799_999  # the last moment of the year 9999
@@ -70,6 +71,14 @@ class Explored(NamedTuple):
     pool: tuple[Id, ...]  # best first; one of them is the item at the place
 
 
+class Interleaved(NamedTuple):
+    """Which version gave each item of an impression whose list mixes those of two."""
+
+    id: str  # of the interleaving, 8 hex digits
+    candidate: str
+    teams: str  # a letter for each item: A the version that answered, B the candidate, - neither
+
+
 class Event(NamedTuple):
     """One valid event."""
 
@@ -93,11 +102,17 @@ class Event(NamedTuple):
     holdout: Exposure | None = None
     #: What the request said of declared features, by which its predictions are divided.
     label_segments: tuple[tuple[str, str], ...] | None = None
+    interleaved: Interleaved | None = None
 
     @property
     def exposures(self) -> tuple[Exposure, ...]:
-        """The experiment and the measure of a holdout that the event is in."""
-        return tuple(each for each in (self.exposure, self.holdout) if each is not None)
+        """The experiment, the measure of a holdout and the interleaving that the event is in."""
+        mixed = None if self.interleaved is None else self._mixed(self.interleaved)
+        return tuple(each for each in (self.exposure, self.holdout, mixed) if each is not None)
+
+    @staticmethod
+    def _mixed(of: Interleaved) -> Exposure:
+        return Exposure(of.id, 0, INTERLEAVED, 1.0)
 
     def disagrees(self, exposure: Exposure) -> bool:
         """Return whether a version answered that is not the user's; groups are no versions."""
@@ -106,8 +121,8 @@ class Event(NamedTuple):
 
 #: Fields of the lines of each release so far. A line has the later ones if the event has any of
 #: them, so that a writer of an earlier release reads the others. The latest ones are one each.
-_FIRST_FIELDS = len(Event._fields) - 7
-_SECOND_FIELDS = len(Event._fields) - 5
+_FIRST_FIELDS = len(Event._fields) - 8
+_SECOND_FIELDS = len(Event._fields) - 6
 _NONE = (None,) * (len(Event._fields) - _SECOND_FIELDS)
 _PLAIN = len(Exposure._fields) - 1  # fields of an exposure without segments
 
@@ -151,7 +166,10 @@ def _later(event: Event) -> list[Any]:
     """Return the later fields of a line, up to the last one that the event has."""
     explored = None if event.explored is None else tuple(event.explored)
     exposure, holdout = _exposed(event.exposure), _exposed(event.holdout)
-    values = [exposure, event.probabilities, explored, holdout, event.label_segments]
+    interleaved = None if event.interleaved is None else tuple(event.interleaved)
+    values = [
+        exposure, event.probabilities, explored, holdout, event.label_segments, interleaved,
+    ]  # fmt: skip
     while values[-1] is None:
         values.pop()
     return values
@@ -222,7 +240,9 @@ def _later_of(values: list[Any]) -> list[Any]:
 
     The last one is never absent, as then the line would have ended before it.
     """
-    readers = (_exposure_of, _probabilities_of, _explored_of, _exposure_of, _segments_of)
+    readers = (
+        _exposure_of, _probabilities_of, _explored_of, _exposure_of, _segments_of, _interleaved_of,
+    )  # fmt: skip
     *former, last = zip(values, readers, strict=False)
     found = [None if value is None else read(value) for value, read in former]
     value, read = last
@@ -260,6 +280,14 @@ def _segments_of(value: object) -> tuple[tuple[str, str], ...]:
         return segments_of(dict(value))  # type: ignore[call-overload]
     except (ValueError, TypeError):
         raise Unreadable("the segments of predictions are wrong") from None
+
+
+def _interleaved_of(value: object) -> Interleaved:
+    if isinstance(value, list) and len(value) == len(Interleaved._fields):
+        id_, candidate, teams = value
+        if is_experiment(id_) and is_arm(candidate) and isinstance(teams, str):
+            return Interleaved(id_, candidate, teams)
+    raise Unreadable("the interleaving is wrong")
 
 
 def part_of_impression(

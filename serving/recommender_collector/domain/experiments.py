@@ -12,7 +12,7 @@ import orjson
 from recommender_collector.domain.checks import MAX_SEGMENTS, is_arm, is_feature
 from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.formats import FORMAT, Damaged, check
-from recommender_collector.domain.moments import DAYS, Moments
+from recommender_collector.domain.moments import DAYS, INTERLEAVED, Moments
 from recommender_collector.domain.participants import Participant, Segments
 from recommender_collector.domain.stays import Act
 
@@ -41,6 +41,7 @@ class Ignored(enum.StrEnum):
     MEMORY = "memory"
     CLOSED = "closed"
     DAMAGED = "damaged"
+    CLICKS = "clicks"  # of mixed lists: more than are kept of a user
 
 
 class State(enum.StrEnum):
@@ -95,14 +96,24 @@ class Experiment:
         """
         return bool(self.arms) and self.arms[0] in GROUPS
 
+    @property
+    def gets_users(self) -> bool:
+        """Whether it is there to get more users; an experiment goes on with those that it has."""
+        return self.is_measure or self.is_interleaving
+
+    @property
+    def is_interleaving(self) -> bool:
+        """Whether its users see lists of two versions; a part of the users, too."""
+        return bool(self.arms) and self.arms[0] == INTERLEAVED
+
     def enter(self, arm: str) -> bool:
-        """Add an arm if it is new; False: no room, or a group among versions, or the reverse.
+        """Add an arm if it is new; False: no room, or it is one of another kind of measure.
 
         Else a made-up impression could make a measure unreadable, or one of an experiment.
         """
         if arm in self.arms:
             return True
-        is_foreign = bool(self.arms) and self.is_measure is not (arm in GROUPS)
+        is_foreign = bool(self.arms) and _kind(self.arms[0]) != _kind(arm)
         if is_foreign or len(self.arms) >= MOST_ARMS:
             return False
         self.arms.append(arm)
@@ -168,6 +179,11 @@ class Experiment:
         return found
 
 
+def _kind(arm: str) -> int:
+    """Return a number for arms that are versions, groups of a holdout, or an interleaving."""
+    return (arm in GROUPS) + 2 * (arm == INTERLEAVED)
+
+
 def part_of(feature: str, place: int) -> str:
     """Return the name of the cell of a segment, without the arm and a space."""
     return f"{feature} {place}"
@@ -184,11 +200,11 @@ class Known:
 
     participants: dict[tuple[str, int], Participant] = field(default_factory=dict)
     full: bool = False  # the store has no memory for more users
-    tight: bool = False  # nor for more users of a measure
+    tight: bool = False  # nor for more users of a measure or an interleaving
 
     def refuses(self, arm: str) -> bool:
         """Return whether there is no memory for a new user of an arm."""
-        return self.full or (self.tight and arm in GROUPS)
+        return self.full or (self.tight and _kind(arm) > 0)
 
 
 @dataclass(slots=True)

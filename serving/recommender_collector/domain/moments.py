@@ -22,8 +22,14 @@ OF_DAYS = (
     "answers", "clicks", "converted", "dislikes", "dwell", "fallbacks", "purchases", "revenue",
     "sessions",
 )  # fmt: skip
+#: Of a user who saw lists of two versions: how far clicks preferred the candidate's items, or the
+#: other ones, and whether there were any.
+PREFERENCES = ("ahead", "behind", "clicked")
+#: The only arm of an interleaving.
+INTERLEAVED = "interleaved"
 DAY_COMPONENTS = tuple(f"{part}.{name}" for part in ("first", "later") for name in OF_DAYS)
 SCALE = 1000
+_IN_THOUSANDTHS = ("dwell", "revenue", "ahead", "behind")
 #: In the name of the cell with the moments of `DAY_COMPONENTS`, behind the arm and a space.
 DAYS = "days"
 Vector = tuple[int, ...]
@@ -40,14 +46,14 @@ class Layout:
     def __init__(self, names: tuple[str, ...]) -> None:
         size = len(names)
         self.names = names
-        self.scales = [SCALE if each.endswith(("dwell", "revenue")) else 1 for each in names]
+        self.scales = [SCALE if each.endswith(_IN_THOUSANDTHS) else 1 for each in names]
         self.pairs = [(i, j) for i in range(size) for j in range(i, size)]
         place = {pair: place for place, pair in enumerate(self.pairs)}
         #: Place of the product of two components, of which the first is not the later one.
         self.places = [[place.get((i, j), -1) for j in range(size)] for i in range(size)]
 
 
-_LAYOUTS = {len(names): Layout(names) for names in (COMPONENTS, DAY_COMPONENTS)}
+_LAYOUTS = {len(names): Layout(names) for names in (COMPONENTS, DAY_COMPONENTS, PREFERENCES)}
 _SIZE = len(COMPONENTS)
 
 
@@ -147,7 +153,7 @@ def move(
         before, after = former.get(phase), shares.get(phase)
         for share, sign in ((before, -1), (after, 1)):
             if share is not None and before != after:
-                of(phase, share.arm, _SIZE).add(share, sign)
+                of(phase, share.arm, len(share.vector)).add(share, sign)
                 for cell, vector in share.cells:
                     of(phase, cell, len(vector)).count(vector, sign)
                 for arm, count in share.disagreed:

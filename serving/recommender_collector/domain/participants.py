@@ -10,13 +10,15 @@ Times are in milliseconds since 1970; money and seconds in thousandths.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import orjson
 
+from recommender_collector.domain.events import Event
 from recommender_collector.domain.formats import FORMAT, Damaged, check
 from recommender_collector.domain.moments import Share
+from recommender_collector.domain.picks import Picks
 from recommender_collector.domain.stays import MOST_OPEN, Act, Stay, acts_of, flat
 
 #: Features and values, sorted by feature.
@@ -34,6 +36,7 @@ class Participant:
     #: what a request says later may be an effect of the version.
     segments: Segments = ()
     marked: int | None = None  # time of that exposure
+    picks: Picks | None = None  # in an interleaving
 
     @property
     def first(self) -> int:
@@ -60,8 +63,27 @@ class Participant:
         """Add an act."""
         insort(self.acts, act)
 
-    def settle(self, horizon: int, window: int) -> None:
-        """Turn into numbers what no event after the horizon can change."""
+    def mix(self, interleaving: str, event: Event) -> None:
+        """Take an impression of an interleaving."""
+        self.picks = self.picks or Picks()
+        if event.interleaved is not None and event.interleaved.id == interleaving:
+            self.picks.show(event.time, event.items, event.interleaved.teams)
+
+    def count_before(self, times: Collection[int], *, same: bool) -> None:
+        """Count the interactions before the first exposure; `same`: it is where it was.
+
+        The store keeps the newest ones alone. What a user does later pushes out what was before,
+        and must not change the covariate, so only an earlier first exposure lowers it.
+        """
+        found = sum(map(self.first.__gt__, times))
+        self.before = max(found, self.before) if same else found
+
+    def settle(self, horizon: int, window: int) -> int:
+        """Turn into numbers what no event after the horizon can change.
+
+        Returns the number of clicks in an interleaving that are dropped.
+        """
+        dropped = 0 if self.picks is None else self.picks.settle(horizon, window)
         done = max(0, len(self.acts) - MOST_OPEN)
         while done < len(self.acts) and self.acts[done].time <= horizon:
             done += 1
@@ -72,6 +94,7 @@ class Participant:
         del self.acts[:done]
         for stay in self.stays.values():
             stay.settle(horizon - window)
+        return dropped
 
     def shares(
         self,
@@ -127,8 +150,10 @@ class Participant:
             for stay in self.stays.values()
         ]  # fmt: skip
         marked = (base if self.marked is None else self.marked) - base
-        segments = (marked, self.segments)
-        return orjson.dumps((FORMAT, base, self.before, stays, flat(self.acts, base), segments))
+        rest: list[object] = [(marked, self.segments)]
+        if self.picks is not None:
+            rest.append(self.picks.encoded(base))
+        return orjson.dumps((FORMAT, base, self.before, stays, flat(self.acts, base), *rest))
 
     @classmethod
     def decode(cls, text: bytes) -> Participant:
@@ -141,7 +166,7 @@ class Participant:
             version, base, before, stays, acts, *rest = orjson.loads(text)
             # An earlier release kept no segments: the user counts in none, because what a later
             # exposure says may be an effect of the version.
-            ((marked, segments),) = rest or [(0, ())]
+            (marked, segments), *picks = rest or [(0, ())]
             found = {
                 phase: Stay(
                     phase, first + base, last + base, cap, answers, fallbacks,
@@ -154,6 +179,9 @@ class Participant:
             }  # fmt: skip
             said = tuple((str(feature), str(value)) for feature, value in segments)
             own = cls(found, acts_of(acts, base), before, said, marked + base)
+            if picks:
+                (values,) = picks
+                own.picks = Picks.decoded(values, base)
         except (ValueError, TypeError) as error:
             raise Damaged(f"a user: {type(error).__name__}") from None
         check(version == FORMAT, f"a user has format {str(version)[:20]}")

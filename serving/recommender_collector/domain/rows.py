@@ -59,6 +59,8 @@ def archived(event: Event) -> bytes:
     del fields["exposure"]
     if event.explored is not None:
         fields["explored"] = event.explored._asdict()
+    if event.interleaved is not None:
+        fields["interleaved"] = event.interleaved._asdict()
     if event.holdout is not None:
         fields[holdouts.FIELD] = holdouts.archived(event.holdout)
     if (divided := fields.pop("label_segments")) is not None:

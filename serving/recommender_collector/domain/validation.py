@@ -31,6 +31,8 @@ from recommender_collector.domain.fields import (
 )
 from recommender_collector.domain.holdouts import FIELD as HOLDOUT
 from recommender_collector.domain.holdouts import group_of
+from recommender_collector.domain.interleavings import FIELD as INTERLEAVED
+from recommender_collector.domain.interleavings import interleaved_of
 from recommender_collector.domain.label_segments import FIELD as LABEL_SEGMENTS
 from recommender_collector.domain.label_segments import label_segments_of
 from recommender_collector.domain.probabilities import FIELD as PROBABILITIES
@@ -40,7 +42,7 @@ from recommender_collector.domain.pseudonyms import HEX_DIGITS, is_pseudonym
 FIELDS = (
     "id", "kind", "model", "user", "item", "items", "time", "value", "request", "session",
     "query", "context", "version", "path", "hashed", *EXPOSURE_FIELDS, PROBABILITIES, EXPLORED,
-    HOLDOUT, LABEL_SEGMENTS,
+    HOLDOUT, LABEL_SEGMENTS, INTERLEAVED,
 )  # fmt: skip
 _FIELDS = frozenset(FIELDS)
 
@@ -106,6 +108,7 @@ def event_of(raw: object, rules: Rules, now: float) -> Event:
         explored_of(get(EXPLORED), kind, items, partial(id_of, kind=ids.item)),
         group_of(get(HOLDOUT), kind),
         label_segments_of(get(LABEL_SEGMENTS), kind, rules.model),
+        interleaved_of(get(INTERLEAVED), kind, len(items)),
     )
 
 

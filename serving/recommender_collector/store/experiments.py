@@ -198,8 +198,7 @@ class ExperimentStore:
         if entry.state in (State.BROKEN, State.DAMAGED):
             raise Damaged("what the store had of it could not be read, and no longer counts", name)
         ignored = not entry.counts
-        if entry.is_measure and not ignored:
-            # An experiment goes on with the users that it has; a measure is there to get them.
+        if entry.gets_users and not ignored:
             memory = await self._redis.info("memory")
             ignored = entry.users >= MOST_USERS or _is_above(memory, FULL_OF_MEASURES)
         return Account(watermark / 1000, *moments_of(name, found), ignored, entry.segments)

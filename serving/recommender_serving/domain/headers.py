@@ -22,6 +22,9 @@ CALL_HEADER = "x-recommender-call"
 SHADOW_HEADER = "x-recommender-shadow"
 #: Of a copy: the version that answered the user. Nobody sees its answer.
 COPY_HEADER = "x-recommender-copy"
+#: Set by the route while lists are interleaved: an id, the candidate, and how many of 10,000
+#: buckets of users get such lists.
+INTERLEAVING_HEADER = "x-recommender-interleaving"
 #: Of the answer to a forwarded request: the milliseconds that it took (`answer;dur=1.25`).
 TIMING_HEADER = "server-timing"
 

@@ -80,6 +80,13 @@ class Forwarded(StrEnum):
     BUSY = "busy"  # not asked: too many bytes in flight, or too little time left
 
 
+class Interleaved(StrEnum):
+    """What a user got whose lists are interleaved."""
+
+    MIXED = "mixed"
+    ALONE = "alone"  # of this version: one of the models gave no list in time
+
+
 class Limit(StrEnum):
     """A limit of lists, which the resource sets."""
 

@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import grpc
 
@@ -19,6 +19,7 @@ from recommender_serving.domain import bands
 from recommender_serving.domain.headers import (
     BANDS_HEADER,
     CALL_HEADER,
+    COPY_HEADER,
     DEADLINE_HEADER,
     EXPERIMENT_HEADER,
     FORWARDED_HEADER,
@@ -57,14 +58,37 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """What is forwarded: so many instances for a version, by a time of the event loop."""
+    """What is forwarded: so many instances for a version, by a time of the event loop.
+
+    Outside of an experiment the answer is for `asker` alone: the version that gets a copy
+    neither reports it nor counts it as one to a user.
+    """
 
     version: str
-    trial: Trial
+    trial: Trial | None
     deadline: float | None = None
     instances: int = 1
     places: tuple[int, ...] = ()  # of the instances, if there are others
     call: str = field(default_factory=lambda: uuid.uuid4().hex)
+    asker: str = ""
+
+    @property
+    def metadata(self) -> Metadata:
+        """The headers that say why the other version is asked."""
+        if self.trial is None:
+            return ((COPY_HEADER, self.asker),)
+        return (
+            (EXPERIMENT_HEADER, self.trial.header),
+            (FORWARDED_HEADER, self.trial.own),
+            (CALL_HEADER, self.call),
+        )
+
+
+class Counts(Protocol):
+    """Counts what became of instances, and the time that an answer took beyond the version's."""
+
+    def forwarded(self, outcome: Forwarded, instances: int) -> None: ...
+    def added(self, seconds: float) -> None: ...
 
 
 class Forwarder:
@@ -77,10 +101,14 @@ class Forwarder:
         timeouts: tuple[float, float],
         tracing: Tracing | None = None,
         clock: Callable[[], float] = time.perf_counter,
+        counts: Counts | None = None,
     ) -> None:
-        """`timeouts` are those of model and baseline, which the versions of a model share."""
+        """`timeouts` are those of model and baseline, which the versions of a model share.
+
+        `counts` are those of experiments if they are not given.
+        """
         self._peers = peers
-        self._counts = metrics.experiments
+        self._counts: Counts = counts or metrics.experiments
         self._waited = noting(metrics.waited, Call.waited)
         self._timeouts = timeouts
         self._tracing = tracing
@@ -131,18 +159,21 @@ class Forwarder:
 
         return await self._sent(errand, message.ByteSize(), call)
 
+    def left(self, instances: int) -> None:
+        """Count instances whose answer nobody waited for."""
+        self._counts.forwarded(Forwarded.TIMEOUT, instances)
+
     async def close(self) -> None:
         """Close the connections."""
         await self._peers.close()
 
     def _metadata(self, errand: Errand, seconds: float) -> Metadata:
         """Return the headers of every forwarded request; this version waits so many seconds."""
-        places, edges = errand.places, bands.header_of(errand.trial.bands)
+        places = errand.places
+        edges = "" if errand.trial is None else bands.header_of(errand.trial.bands)
         told = int(1000 * (seconds - min(WAY_BACK, seconds / 4)))
         return (
-            (EXPERIMENT_HEADER, errand.trial.header),
-            (FORWARDED_HEADER, errand.trial.own),
-            (CALL_HEADER, errand.call),
+            *errand.metadata,
             (DEADLINE_HEADER, str(min(max(1, told), MAX_DEADLINE_MS))),
             *(((PLACES_HEADER, ",".join(map(str, places))),) if places else ()),
             *(((BANDS_HEADER, edges),) if edges else ()),

@@ -46,6 +46,18 @@ class Mark(NamedTuple):
     number: int
 
 
+class Mixed(NamedTuple):
+    """Which version gave each item of a list to a user of an interleaving.
+
+    A is the version that answered, B the candidate; - for an item of neither, and for each of a
+    list that was not mixed.
+    """
+
+    id: str  # of the interleaving
+    candidate: str
+    teams: str  # a letter for each item
+
+
 class Shown(NamedTuple):
     """One answer; less than an event, because many may wait."""
 
@@ -64,6 +76,7 @@ class Shown(NamedTuple):
     member: Member | None = None  # of the holdout, or of those whom it is compared with
     #: Features that divide the predictions, and what the request says of each.
     label_segments: tuple[tuple[str, str], ...] = ()
+    mixed: Mixed | None = None
 
 
 class Origin(NamedTuple):
@@ -88,6 +101,7 @@ def shown(
     pool: Sequence[int] | Sequence[str] = (),
     member: Member | None = None,
     divided: Sequence[str] = (),
+    mixed: Mixed | None = None,
 ) -> Shown | None:
     """Return the impression of an answer; None without an item, or a user whom the log knows.
 
@@ -112,6 +126,7 @@ def shown(
         user, taken, at, answer.source.value, _label(id_), session, context, assignment, mark,
         probabilities, pool if pool and takes_draw(items, pool) else (), member,
         _label_segments(request, features, divided) if probabilities else (),
+        _taken_of(mixed, items),
     )  # fmt: skip
 
 
@@ -152,6 +167,15 @@ def _label_segments(
         for name in divided
         if (of := features.get(name)) is not None
     )
+
+
+def _taken_of(mixed: Mixed | None, items: Sequence[int] | Sequence[str]) -> Mixed | None:
+    """Return which version gave each of the items that the collector takes."""
+    if mixed is None:
+        return None
+    every: list[int | str] = [*items]
+    kept = [team for item, team in zip(every, mixed.teams, strict=True) if _is_item(item)]
+    return mixed._replace(teams="".join(kept[:MOST_ITEMS]))
 
 
 def takes_draw(items: Sequence[int] | Sequence[str], pool: Sequence[int] | Sequence[str]) -> bool:
@@ -253,6 +277,7 @@ def _cloud_event(number: int, of: Shown, origin: Origin) -> Mapping[str, Any]:
         "path": of.path, "probabilities": _probabilities(of, origin),
         "explored": _explored(of), "holdout": _grouped(of),
         "labelSegments": dict(of.label_segments) or None if origin.predicts else None,
+        "interleaved": of.mixed._asdict() if of.mixed else None,
         **(_assigned(of.assignment) if of.assignment else {}),
     }  # fmt: skip
     source, id_ = of.mark or (origin.source, number)

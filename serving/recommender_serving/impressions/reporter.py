@@ -17,6 +17,7 @@ from recommender_serving.domain.users import user_of
 from recommender_serving.impressions.collector import CollectorBusy, CollectorRefuses, Receipt
 from recommender_serving.impressions.events import (
     Mark,
+    Mixed,
     Origin,
     Shown,
     bodies,
@@ -85,18 +86,19 @@ class Impressions:
         mark: Mark | None = None,
         pool: Sequence[int] | Sequence[str] = (),
         member: Member | None = None,
+        mixed: Mixed | None = None,
     ) -> None:
         """Report an answer later, if its request is in the sampled share.
 
         Of the answers with one mark, whoever reports them, the collector counts one. `pool` are
         the items that the last one was drawn from, if the answer explored. `member` is what its
-        user is counted as, if there is a holdout.
+        user is counted as, if there is a holdout. `mixed`: its user is in an interleaving.
         """
         if not sampled(id_, self._share):
             return
         found = shown(
             request, answer, items, id_, at, self._features, assignment, mark, pool, member,
-            self._origin.divided,
+            self._origin.divided, mixed,
         )  # fmt: skip
         if found is None:
             return

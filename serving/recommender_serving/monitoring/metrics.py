@@ -20,6 +20,7 @@ from recommender_serving.domain.types import (
 )
 from recommender_serving.monitoring.experiment_metrics import ExperimentMetrics
 from recommender_serving.monitoring.holdout_metrics import HoldoutMetrics
+from recommender_serving.monitoring.interleaving_metrics import InterleavingMetrics
 from recommender_serving.monitoring.series import Series
 from recommender_serving.monitoring.shadow_metrics import ShadowMetrics
 
@@ -41,6 +42,7 @@ class Metrics:
         series = Series(registry, model, version)
         self.experiments = ExperimentMetrics(series)
         self.holdout = HoldoutMetrics(series)
+        self.interleaving = InterleavingMetrics(series)
         self.shadow = ShadowMetrics(series, BUCKETS)
         self._read_by_the_operator(series)
         self._reference(series, reference)

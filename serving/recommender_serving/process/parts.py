@@ -241,6 +241,25 @@ def build_forwarder(
     )
 
 
+def build_rivals(
+    settings: ServeSettings, metrics: Metrics, tracing: Tracing | None
+) -> Forwarder | None:
+    """Build what asks a candidate for its lists; None where nobody could measure them.
+
+    Of two lists within the limits a mixed one may not be. A fallback is of no use, so the
+    candidate has the time of a model alone.
+    """
+    if settings.collector is None or settings.impressions < 1 or settings.list_limits:
+        return None
+    return Forwarder(
+        Peers(settings.peers, settings.max_in_flight),
+        metrics,
+        (settings.timeout, 0.0),
+        tracing,
+        counts=metrics.interleaving,
+    )
+
+
 def build_copies(settings: ServeSettings, metrics: Metrics) -> Copies:
     """Build what sends copies to a candidate."""
     peers = Peers(settings.peers, MOST)

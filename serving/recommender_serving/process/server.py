@@ -19,6 +19,7 @@ from prometheus_client import REGISTRY, disable_created_metrics
 from recommender_serving.answering.recommender import Recommender
 from recommender_serving.answering.trending import Trending
 from recommender_serving.artifact.loader import Artifact, load
+from recommender_serving.domain.interleavings import Interleavings
 from recommender_serving.domain.shadows import Shadows
 from recommender_serving.domain.trials import Trials
 from recommender_serving.forwarding.copies import Copies
@@ -33,6 +34,7 @@ from recommender_serving.process.parts import (
     build_forwarder,
     build_impressions,
     build_recommender,
+    build_rivals,
     build_tracing,
     build_trending,
 )
@@ -107,6 +109,7 @@ class _Outgoing:
     impressions: Impressions | None
     forwarder: Forwarder
     copies: Copies
+    rivals: Forwarder | None
 
 
 async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
@@ -121,6 +124,7 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
         build_impressions(settings, artifact, metrics),
         build_forwarder(settings, metrics, tracing),
         build_copies(settings, metrics),
+        build_rivals(settings, metrics, tracing),
     )
     service = _service(settings, artifact, recommender, readiness, outgoing, tracing)
     http = _http_server(settings, artifact, service, metrics)
@@ -136,6 +140,8 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
             await opening
         await outgoing.forwarder.close()
         await outgoing.copies.close()
+        if outgoing.rivals is not None:
+            await outgoing.rivals.close()
         await triton.close()
         await _export(tracing)
 
@@ -172,6 +178,8 @@ def _service(
         shadows=Shadows(model, version, metrics.shadow.ignored, random.randrange),
         copies=outgoing.copies,
         holdout=settings.holds,
+        interleavings=Interleavings(model, version, metrics.interleaving.ignored),
+        rivals=outgoing.rivals,
     )
 
 

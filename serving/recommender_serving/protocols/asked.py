@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from recommender_serving.domain.experiments import Assignment
 from recommender_serving.domain.holdouts import Holdout, Member
+from recommender_serving.domain.interleavings import Interleaving
 from recommender_serving.domain.trials import Trial
 from recommender_serving.domain.types import RecommendRequest
 from recommender_serving.forwarding.copies import Copy
@@ -20,6 +21,7 @@ class Given(NamedTuple):
 
     `copy` is set if a candidate gets a copy of the call, `is_copy` if the call is one itself.
     `holdout` says which users the model does not answer; None of a call that has none of them.
+    `interleaving` says which users get lists mixed with those of a candidate.
     """
 
     id: str
@@ -28,6 +30,7 @@ class Given(NamedTuple):
     copy: Copy | None = None
     is_copy: bool = False
     holdout: Holdout | None = None
+    interleaving: Interleaving | None = None
 
 
 class Asked(NamedTuple):
@@ -40,14 +43,32 @@ class Asked(NamedTuple):
     mark: Mark | None = None  # of its report, if another version may report an answer too
     is_copy: bool = False  # nobody sees the answer
     member: Member | None = None  # of the holdout, or of those whom it is compared with
+    interleaving: Interleaving | None = None  # that its user is in
+
+    @property
+    def mixes(self) -> bool:
+        """Whether its list is to be mixed with the candidate's.
+
+        The items of `candidate_items` are the caller's choice, which tells nothing of the
+        versions.
+        """
+        return self.interleaving is not None and not self.request.selection.candidates
 
 
 def asked_of(requests: Sequence[RecommendRequest], given: Given) -> list[Asked]:
     """Return the instances of a call."""
     asked = _assigned(requests, given)
-    if given.holdout is None:
+    if given.holdout is not None:
+        asked = [_grouped(each, given.holdout.member(each.request)) for each in asked]
+    if given.interleaving is None or given.trial is not None:
         return asked
-    return [_grouped(each, given.holdout.member(each.request)) for each in asked]
+    return [_interleaved(each, given.interleaving) for each in asked]
+
+
+def _interleaved(asked: Asked, interleaving: Interleaving) -> Asked:
+    """Return an instance with its interleaving; the model does not answer the holdout."""
+    is_in = not asked.request.held and interleaving.includes(asked.request)
+    return asked._replace(interleaving=interleaving) if is_in else asked
 
 
 def _grouped(asked: Asked, member: Member | None) -> Asked:

@@ -9,7 +9,7 @@ from functools import partial
 from recommender_serving.inference import inference_pb2 as pb
 from recommender_serving.protocols import v2_json
 from recommender_serving.protocols.asked import Given
-from recommender_serving.protocols.routing import INFER, JSON, PREDICT, RAW, id_header
+from recommender_serving.protocols.passing import INFER, JSON, PREDICT, RAW, id_header
 from recommender_serving.protocols.service import Service
 
 

@@ -132,7 +132,7 @@ class Servicer:
         start = time.perf_counter()
         self._service.check_model(request.model_name, request.model_version)
         if request.model_version:  # a client that names a version wants no other
-            given = given._replace(trial=None, copy=None)
+            given = given._replace(trial=None, copy=None, interleaving=None)
         response = await routing.infer_grpc(self._service, request, given)
         copying.after_grpc(self._service, given, request)
         if given.trial is not None and given.trial.forwarded:

@@ -34,6 +34,7 @@ from recommender_serving.protocols import (
     docs_page,
     errors,
     openapi,
+    passing,
     pod_routes,
     routing,
     v2_json,
@@ -136,9 +137,9 @@ class Rest:
         copying.after_v2(self._service, given, length)
         headers = _headers(reply.id, reply.version, reply.source, given, start)
         if reply.size is None:
-            return Response(reply.content, media_type=routing.JSON, headers=headers)
+            return Response(reply.content, media_type=passing.JSON, headers=headers)
         headers[v2_json.LENGTH_HEADER] = str(reply.size)
-        return Response(reply.content, media_type=routing.RAW, headers=headers)
+        return Response(reply.content, media_type=passing.RAW, headers=headers)
 
     def _given(self, request: Request, id_: str) -> Given:
         version = request.path_params.get("version", "")

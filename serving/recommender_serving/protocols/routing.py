@@ -6,27 +6,29 @@ Without an answer of the other version, this one answers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-
-import orjson
 
 from recommender_serving.domain.headers import ID_HEADER, SOURCE_HEADER, VERSION_HEADER
 from recommender_serving.forwarding.forwarder import Errand
 from recommender_serving.forwarding.http_peer import Response
 from recommender_serving.inference import inference_pb2 as pb
 from recommender_serving.monitoring import calls
-from recommender_serving.protocols import v2_json, v2_proto
+from recommender_serving.protocols import rivals, v2_json, v2_proto
 from recommender_serving.protocols.asked import Asked, Given, by_version, marked, merged
-from recommender_serving.protocols.calls import InferCall, request_id
+from recommender_serving.protocols.calls import InferCall
+from recommender_serving.protocols.passing import (
+    INFER,
+    JSON,
+    PREDICT,
+    RAW,
+    id_header,
+    part_of,
+    predictions_of,
+)
 from recommender_serving.protocols.service import Service
-
-#: Names of this version; another model has another route.
-PREDICT = "/v1/models/{}:predict"
-INFER = "/v2/models/{}/infer"
-JSON, RAW = "application/json", "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,11 @@ async def predict(service: Service, body: object, given: Given) -> list[dict[str
     """
     asked = service.ask_v1(body, given)
     places = by_version(asked)
-    bodies = {version: _part(body, places[version]) for version in places if version is not None}
+    bodies = {version: part_of(body, places[version]) for version in places if version is not None}
+    lists = rivals.of_v1(service, asked, given, body)
     del body  # the models may take a while
     if not bodies:
-        return await service.predictions(asked, given.deadline)
+        return await service.predictions(asked, given.deadline, lists)
 
     async def part(version: str | None, at: Sequence[int]) -> list[dict[str, Any]]:
         own: Sequence[Asked] = [asked[place] for place in at]
@@ -91,7 +94,8 @@ async def infer_rest(service: Service, body: bytes, length: str | None, given: G
             _note([asked])
             return found
     del body  # the models may take a while
-    reply = await service.reply(call, asked, given.deadline)
+    lists = rivals.of_v2(service, asked, given, call)
+    reply = await service.reply(call, asked, given.deadline, lists)
     return Replied(*v2_json.encode(reply), reply.id, reply.version, reply.source)
 
 
@@ -113,7 +117,8 @@ async def infer_grpc(
         if found is not None:
             _note([asked])
             return found
-    return v2_proto.encode(await service.reply(call, asked, given.deadline))
+    lists = rivals.of_v2(service, asked, given, call)
+    return v2_proto.encode(await service.reply(call, asked, given.deadline, lists))
 
 
 def _asked_v2(service: Service, call: InferCall, given: Given) -> Asked:
@@ -130,6 +135,7 @@ def _errand(given: Given, version: str, instances: int = 1, places: Sequence[int
 
 def _marked(asked: Sequence[Asked], errand: Errand) -> list[Asked]:
     """Mark what this version reports if it answers in place of the other one."""
+    assert errand.trial is not None
     return marked(asked, errand.trial.own, errand.call, errand.places)
 
 
@@ -141,43 +147,14 @@ def _note(answered: Sequence[Asked]) -> None:
             current.asked(each.request.user_id)
 
 
-def _part(body: object, places: Sequence[int]) -> bytes:
-    """Return the body with these instances of a valid body."""
-    assert isinstance(body, Mapping)
-    return orjson.dumps({"instances": [body["instances"][place] for place in places]})
-
-
 async def _posted_v1(
     service: Service, errand: Errand, id_: str, body: bytes
 ) -> list[dict[str, Any]] | None:
     if service.forwarder is None:
         return None
     headers = {"content-type": JSON} | id_header(id_)
-    path, read = PREDICT.format(service.name), partial(_predictions_of, errand.instances)
+    path, read = PREDICT.format(service.name), partial(predictions_of, errand.instances)
     return await service.forwarder.post(errand, path, headers, body, read)
-
-
-def id_header(id_: str) -> dict[str, str]:
-    """Return the header, unless the id of a body has characters that no header can have."""
-    return {ID_HEADER: id_} if request_id(id_) == id_ else {}
-
-
-def _predictions_of(count: int, response: Response) -> list[dict[str, Any]]:
-    """Return the predictions of an answer.
-
-    Raises:
-        ValueError: it has none, or not so many.
-    """
-    found = orjson.loads(response.body)
-    predictions = found.get("predictions") if isinstance(found, dict) else None
-    if (
-        not isinstance(predictions, list)
-        or len(predictions) != count
-        or not all(isinstance(each, dict) and "version" in each and "source" in each
-                   for each in predictions)
-    ):  # fmt: skip
-        raise ValueError("no predictions")
-    return predictions
 
 
 def _reply_of(response: Response) -> Replied:

@@ -10,9 +10,10 @@ from typing import Any
 from recommender_serving.answering.exploring import Explorer
 from recommender_serving.answering.recommender import Recommender
 from recommender_serving.domain.holdouts import Holdout
+from recommender_serving.domain.interleavings import Interleavings
 from recommender_serving.domain.shadows import Shadows
 from recommender_serving.domain.trials import Trial, Trials
-from recommender_serving.domain.types import Answer
+from recommender_serving.domain.types import Answer, Interleaved
 from recommender_serving.forwarding.copies import Copies, Copy
 from recommender_serving.forwarding.forwarder import Forwarder
 from recommender_serving.impressions.reporter import Impressions
@@ -21,6 +22,7 @@ from recommender_serving.protocols.call_log import CallLog
 from recommender_serving.protocols.calls import ARM, InferCall, InferReply, OutputTensor
 from recommender_serving.protocols.errors import NotReady, UnknownModel
 from recommender_serving.protocols.limits import Limits
+from recommender_serving.protocols.lists import Listed, Lists, Ranked, alone, beside, mixed
 from recommender_serving.protocols.readiness import Readiness
 from recommender_serving.protocols.v1 import parse_v1
 from recommender_serving.protocols.v2 import parse_v2
@@ -51,6 +53,8 @@ class Service:
         shadows: Shadows | None = None,
         copies: Copies | None = None,
         holdout: Holdout | None = None,
+        interleavings: Interleavings | None = None,
+        rivals: Forwarder | None = None,
     ) -> None:
         """Create a service.
 
@@ -59,8 +63,11 @@ class Service:
         and `forwarder` asks the other versions; without it this version answers all. `explorer`
         draws the last items of some answers that `impressions` reports. `shadows` reads of which
         calls `copies` sends copies to a candidate. `holdout` says which users the model does not
-        answer.
+        answer. `interleavings` reads of which calls lists are mixed, and `rivals` asks the
+        candidate for its lists; without it, or without `impressions`, none are.
         """
+        self.rivals = None if impressions is None else rivals
+        self._interleavings = interleavings
         self._holdout = holdout
         self.copies = copies
         self._shadows = shadows
@@ -104,6 +111,8 @@ class Service:
             return Given(id_, deadline, is_copy=True)
         holdout = None if version else self._holdout
         given = Given(id_, deadline, self.trial(headers, version), holdout=holdout)
+        if self._interleavings is not None and self.rivals is not None and not version:
+            given = given._replace(interleaving=self._interleavings.of(headers))
         if self._shadows is None or self.copies is None or version:
             return given
         candidate = self._shadows.drawn(headers)
@@ -143,20 +152,28 @@ class Service:
         return asked_of([request], given._replace(id=call.id))[0]
 
     async def predictions(
-        self, asked: Sequence[Asked], deadline: float | None = None
+        self, asked: Sequence[Asked], deadline: float | None = None, lists: Lists | None = None
     ) -> list[dict[str, Any]]:
-        """Return the predictions of v1, by the time `deadline` of the event loop."""
-        answers = await self._answers(asked, deadline)
+        """Return the predictions of v1, by the time `deadline` of the event loop.
+
+        `lists` returns those of the candidate, if some are mixed.
+        """
+        answers = await self._answers(asked, deadline, lists)
         return list(map(self._prediction, asked, answers))
 
     async def reply(
-        self, call: InferCall, asked: Asked, deadline: float | None = None
+        self,
+        call: InferCall,
+        asked: Asked,
+        deadline: float | None = None,
+        lists: Lists | None = None,
     ) -> InferReply:
-        """Answer a v2 call, by the time `deadline` of the event loop."""
-        (answer,) = await self._answers([asked], deadline)
+        """Answer a v2 call, by the time `deadline` of the event loop; `lists` as above."""
+        (listed,) = await self._answers([asked], deadline, lists)
+        answer = listed.answer
         values: dict[str, tuple[str, Sequence[object]]] = {
-            "item_ids": ("INT64" if self._texts is None else "BYTES", self._ids(answer.items)),
-            "scores": ("FP32", answer.scores),
+            "item_ids": ("INT64" if self._texts is None else "BYTES", listed.items),
+            "scores": ("FP32", listed.scores),
             "source": ("BYTES", [answer.source.value]),
             "version": ("BYTES", [self.version]),
             "score_kind": ("BYTES", [answer.score_kind.value]),
@@ -170,27 +187,44 @@ class Service:
         ]
         return InferReply(call.id, self.name, self.version, outputs, answer.source.value)
 
-    async def _answers(self, asked: Sequence[Asked], deadline: float | None) -> list[Answer]:
+    async def _answers(
+        self, asked: Sequence[Asked], deadline: float | None, lists: Lists | None
+    ) -> list[Listed]:
         """Answer as this version, and report what it answered to whom.
 
         A copy was already answered by another version: nobody sees this answer.
         """
-        shadow = self._recommender.shadow
+        shadow, requests = self._recommender.shadow, [each.request for each in asked]
         if shadow is not None and any(each.is_copy for each in asked):
-            return await shadow.recommend([each.request for each in asked], deadline)
-        found = await self._recommender.recommend([each.request for each in asked], deadline)
-        answers = list(map(self._explored, asked, found))
-        for each, answer in zip(asked, answers, strict=True):
+            return list(map(self._own, await shadow.recommend(requests, deadline)))
+        own = self._recommender.recommend(requests, deadline)
+        found, theirs = await beside(own, lists, deadline)
+        listed = list(map(self._listed, asked, found, theirs or [None] * len(asked)))
+        for each, one in zip(asked, listed, strict=True):
             if each.assignment is not None and each.assignment.arm != self.version:
                 self._recommender.metrics.experiments.disagreed()
             if self._impressions is not None:
-                items, at = self._ids(answer.items), self._now()
-                pool = self._pool(answer) if answer.explored else ()
+                pool = self._pool(one.answer) if one.answer.explored else ()
                 self._impressions.add(
-                    each.request, answer, items, each.id, at, each.assignment, each.mark, pool,
-                    each.member,
+                    each.request, one.answer, one.items, each.id, self._now(), each.assignment,
+                    each.mark, pool, each.member, one.mixed,
                 )  # fmt: skip
-        return answers
+        return listed
+
+    def _listed(self, asked: Asked, answer: Answer, theirs: Ranked) -> Listed:
+        """Return the list of an answer: mixed with the candidate's, or one that may explore."""
+        own = self._own(answer)
+        found = mixed(asked, own, theirs)
+        if asked.mixes:
+            outcome = Interleaved.ALONE if found is None else Interleaved.MIXED
+            self._recommender.metrics.interleaving.answered(outcome)
+        if found is not None:
+            return found
+        explored = self._explored(asked, answer)
+        return alone(asked, own if explored is answer else self._own(explored))
+
+    def _own(self, answer: Answer) -> Listed:
+        return Listed(answer, self._ids(answer.items), answer.scores)
 
     def _explored(self, asked: Asked, answer: Answer) -> Answer:
         """Return the answer, or one that explores.
@@ -207,17 +241,23 @@ class Service:
             return answer
         return self._explorer.drawn(answer)
 
-    def _prediction(self, asked: Asked, answer: Answer) -> dict[str, Any]:
+    def _prediction(self, asked: Asked, listed: Listed) -> dict[str, Any]:
+        answer = listed.answer
         arm = {} if asked.assignment is None else {ARM: asked.assignment.arm}
         return {
-            "items": self._ids(answer.items),
-            "scores": answer.scores,
+            "items": listed.items,
+            "scores": listed.scores,
             "score_kind": answer.score_kind.value,
             "source": answer.source.value,
             "version": self.version,
             "request_id": asked.id,
             **arm,
         }
+
+    @property
+    def item_type(self) -> type:
+        """The type of the ids of items as clients know them."""
+        return int if self._texts is None else str
 
     def _pool(self, answer: Answer) -> Sequence[int] | Sequence[str]:
         return self._ids([item for item, _ in answer.pool])

@@ -50,6 +50,26 @@ def decode(request: pb.ModelInferRequest) -> InferCall:
     return InferCall(request.id or request_id(None), tensors, wanted_of(asked, raw))
 
 
+def message_of(call: InferCall, model: str) -> pb.ModelInferRequest | None:
+    """Return a message with the inputs of a valid call, which asks for all outputs as typed ones.
+
+    None if the message has no place for a value.
+    """
+    message = pb.ModelInferRequest(model_name=model, id=call.id)
+    try:
+        for tensor in call.tensors:
+            added = message.inputs.add(
+                name=tensor.name, datatype=tensor.datatype, shape=tensor.shape
+            )
+            values = tensor.values
+            if tensor.datatype == "BYTES":
+                values = [v if isinstance(v, bytes) else str(v).encode() for v in values]
+            getattr(added.contents, FIELDS[tensor.datatype]).extend(values)
+    except (KeyError, TypeError, ValueError):
+        return None
+    return message
+
+
 def encode(reply: InferReply) -> pb.ModelInferResponse:
     """Return the message of a reply."""
     response = pb.ModelInferResponse(

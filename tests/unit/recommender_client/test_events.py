@@ -77,9 +77,10 @@ def test_the_collector_reads_what_an_event_says(event: UserEvent, kept: collecte
 def test_kinds_fields_and_limits_are_those_of_the_collector() -> None:
     assert [each.value for each in Kind] == [each.value for each in collected.Kind]
     names = {each.name for each in dataclasses.fields(UserEvent)}
-    # Only the serving path knows experiments and holdouts, and what was predicted and drawn.
+    # Only the serving path knows experiments, holdouts and mixed lists, and what was predicted
+    # and drawn.
     predicted = {"probabilities", "labelSegments"}
-    served = predicted | {"explored", "holdout", *collected.Exposure._fields}
+    served = predicted | {"explored", "holdout", "interleaved", *collected.Exposure._fields}
     assert names | {"item", *served} == set(FIELDS)
     assert (MOST_EVENTS, MOST_BYTES) == (collector.MAX_EVENTS, MAX_BODY)
 

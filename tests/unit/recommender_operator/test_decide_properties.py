@@ -210,13 +210,19 @@ class AnyCluster(RuleBasedStateMachine):
     @rule(
         steps=st.sampled_from([(100,), (10, 100), (1, 20, 50, 100)]),
         shadow=st.sampled_from([None, {}, {"share": 1, "seconds": 20}]),
+        interleaving=st.sampled_from([None, {}, {"users": 100, "seconds": 60}]),
         fresh=st.booleans(),
     )
     def edit_rollout(
-        self, steps: tuple[int, ...], shadow: dict[str, object] | None, fresh: bool
+        self,
+        steps: tuple[int, ...],
+        shadow: dict[str, object] | None,
+        interleaving: dict[str, object] | None,
+        fresh: bool,
     ) -> None:
         weights = [{"weight": w} for w in steps]
         rollout = {"steps": weights, "shadow": shadow, "freshChampion": fresh}
+        rollout["interleaving"] = interleaving
         self.world.edit(rollout=rollout)
 
     @rule(plan=st.sampled_from([None, PLAN, PLAN | {"weight": 20}, PLAN | {"mode": "Observe"}]))

@@ -10,6 +10,7 @@ import httpx
 
 from recommender_serving.answering.exploring import Explorer
 from recommender_serving.domain.holdouts import Holdout
+from recommender_serving.domain.interleavings import Interleavings
 from recommender_serving.domain.shadows import Shadows
 from recommender_serving.domain.trials import Trials
 from recommender_serving.forwarding.copies import Copies
@@ -37,6 +38,7 @@ class Served:
         explorer: Explorer | None = None,
         copies: Copies | None = None,
         holdout: Holdout | None = None,
+        rivals: Forwarder | None = None,
     ) -> None:
         self.parts = parts or Parts(folder, giving(GOOD), giving(PLAIN))
         self.triton_ready = True
@@ -67,6 +69,10 @@ class Served:
             ),
             copies=copies,
             holdout=holdout,
+            interleavings=Interleavings(
+                "movies", self.parts.version, self.parts.metrics.interleaving.ignored
+            ),
+            rivals=rivals,
         )
         self.bodies = Bodies()
         self.app = rest_server.build_app(
@@ -100,9 +106,10 @@ class Served:
         explorer: Explorer | None = None,
         copies: Copies | None = None,
         holdout: Holdout | None = None,
+        rivals: Forwarder | None = None,
     ) -> Served:
         """Ready, as after a warm-up."""
-        served = cls(folder, parts, impressions, now, forwarder, explorer, copies, holdout)
+        served = cls(folder, parts, impressions, now, forwarder, explorer, copies, holdout, rivals)
 
         async def nothing() -> None:
             return None

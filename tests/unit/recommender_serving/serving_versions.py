@@ -115,12 +115,13 @@ async def opened(
     explorer: Explorer | None = None,
     copies: Copies | None = None,
     holdout: Holdout | None = None,
+    rivals: Forwarder | None = None,
 ) -> AsyncIterator[Version]:
     """A version that is ready."""
     desk = Desk(parts)
     served = await Served.opened(
         Path(), parts, desk.impressions, forwarder=forwarder, explorer=explorer, copies=copies,
-        holdout=holdout,
+        holdout=holdout, rivals=rivals,
     )  # fmt: skip
     async with served.http:
         yield Version(served, desk, forwarder)
@@ -128,6 +129,8 @@ async def opened(
         await forwarder.close()
     if copies is not None:
         await copies.close()
+    if rivals is not None:
+        await rivals.close()
 
 
 class Pair:

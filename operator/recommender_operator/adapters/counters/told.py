@@ -7,6 +7,7 @@ import datetime
 from collections.abc import Iterable
 
 from recommender_operator.adapters.counters.experiments import UsersReader
+from recommender_operator.api.version_experiment import ExperimentStatus
 from recommender_operator.observed import CollectorReading, ModelObject, VersionObject
 from recommender_operator.phases import outcomes_of, routing
 from recommender_operator.phases.duties import holdout as due
@@ -21,23 +22,33 @@ async def of(
     versions: Iterable[VersionObject],
     now: datetime.datetime | None = None,
 ) -> Told:
-    """Return what users did in the experiment that runs, with the champion's answers, and in the
-    measure of the holdout.
+    """Return what users did in the experiment that runs, or in the interleaving before it, with
+    the champion's answers, and in the measure of the holdout.
 
     None for what there is none of, and for a measure whose numbers are new enough at `now`. All
     are asked at once: a collector that does not answer delays a look only once.
     """
+    versions = tuple(versions)
     found = None if model.deleting else routing.undecided(versions)
+    mixed = None if model.deleting or found is not None else routing.interleaved(versions)
     champion = outcomes_of.compared(model)
     measure = None if model.deleting else holdout.measure(model)
     if measure is not None and now is not None and due.after(model.status.holdout, measure, now):
         measure = None
     experiment, outcomes, held = await asyncio.gather(
-        _nothing() if found is None else users.read(model, found.id, routing.detailed(found)),
+        _rollout(users, model, found, mixed),
         _nothing() if champion is None else users.outcomes(model, champion),
         _nothing() if measure is None else users.measure(model, measure),
     )
     return experiment, outcomes, held
+
+
+async def _rollout(
+    users: UsersReader, model: ModelObject, found: ExperimentStatus | None, mixed: str | None
+) -> CollectorReading | None:
+    if found is not None:
+        return await users.read(model, found.id, routing.detailed(found))
+    return None if mixed is None else await users.read(model, mixed)
 
 
 async def _nothing() -> None:

@@ -101,10 +101,11 @@ def _gates(turn: Turn, subject: VersionObject) -> None:
 
 
 def _analysis(turn: Turn, subject: VersionObject) -> None:
-    """Set AnalysisPassed, unless a step is in progress (`canary.py` sets it then)."""
+    """Set AnalysisPassed, unless a step or mixed lists are in progress, which set it."""
     kind = ConditionType.ANALYSIS_PASSED
-    status = subject.status
-    if status.stage is VersionStage.CANARY and steps.current(status) is not None:
+    status, mixed = subject.status, subject.status.interleaving
+    in_progress = steps.current(status) is not None or (mixed is not None and mixed.runs)
+    if status.stage is VersionStage.CANARY and in_progress:
         return
     decision = status.decision
     compared = any(not step.is_shadow for step in status.steps)
@@ -114,7 +115,11 @@ def _analysis(turn: Turn, subject: VersionObject) -> None:
     elif status.stage is VersionStage.PROMOTED and decision is not None:
         message = f"{subject.name} was not compared with another version: {decision.message}"
         turn.condition(kind, "Unknown", Reason.NOT_ANALYSED, message)
-    elif status.stage is VersionStage.ROLLED_BACK and decision is not None and status.steps:
+    elif (
+        status.stage is VersionStage.ROLLED_BACK
+        and decision is not None
+        and (status.steps or mixed)
+    ):
         message = f"{subject.name}: {decision.message}. {RETRY}"
         turn.condition(kind, "False", decision.reason, message)
     else:

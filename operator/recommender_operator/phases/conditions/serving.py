@@ -125,6 +125,9 @@ def _where(turn: Turn, candidate: VersionObject) -> str:
     if shadow is not None and turn.desired_routing.shadow:
         share = f"a share of {shadow.share:.4g} of the requests"
         text = f"{candidate.name} answers copies of {share} (shadow phase)"
+    mixed = candidate.status.interleaving
+    if mixed is not None and turn.desired_routing.interleaving:
+        text = f"{mixed.plan.percent} % of the users get lists with items of {candidate.name}"
     text += _beside(turn)
     text += further_versions.described(candidate.status.experiment, candidate.status.weight)
     if not turn.route_agrees:

@@ -20,6 +20,7 @@ from recommender_operator.phases.stages import (
     experiment,
     fresh_champion,
     further_versions,
+    interleaving,
     readiness,
     shadow,
     step_window,
@@ -58,12 +59,21 @@ def step(turn: Turn) -> None:
     record = steps.current(version.status)
     if record is not None and record.is_shadow:
         if shadow.look(turn, version, record, frozen=frozen or held):
-            _next(turn, turn.versions[version.name])
+            _first(turn, turn.versions[version.name])
     elif record is not None:
         _look(turn, version, record, frozen=frozen or held)
+    elif interleaving.runs(version):
+        if interleaving.look(turn, version, frozen=frozen or held):
+            _next(turn, turn.versions[version.name])
     elif frozen or (held and version.status.weight == 0):
         return
     elif not shadow.begin(turn, version):
+        _first(turn, version)
+
+
+def _first(turn: Turn, version: VersionObject) -> None:
+    """Begin what comes after the shadow phase: mixed lists, or the next step."""
+    if not interleaving.begin(turn, version):
         _next(turn, version)
 
 

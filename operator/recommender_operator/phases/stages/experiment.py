@@ -121,7 +121,7 @@ def _decide(
         return experiment_record.Finding(verdict=ERROR, message=error)
     try:
         phases = moments.read_phases(reading.body, experiment, champion.name, version.name)
-        lag = _lag(turn, moments.watermark(reading.body))
+        lag = lag_of(turn, moments.watermark(reading.body))
     except (ValueError, ArithmeticError) as problem:
         error = f"the collector's answer is not valid: {problem}"
         return experiment_record.Finding(verdict=ERROR, message=error)
@@ -161,7 +161,7 @@ def _found(
     )
 
 
-def _lag(turn: Turn, watermark: float) -> str:
+def lag_of(turn: Turn, watermark: float) -> str:
     """Return why the answer is not about now; empty if it is."""
     lag = turn.now.timestamp() - watermark
     limit = MAX_LAG.total_seconds()

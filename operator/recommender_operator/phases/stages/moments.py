@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
+from recommender_operator.experiments.interleaving import COMPONENTS as PREFERENCES
 from recommender_operator.experiments.moments import (
     COMPONENTS,
     DAYS,
@@ -233,6 +234,20 @@ def read_phase(
         arms={name: arm.moments for name, arm in arms.items()},
         mixed=sum(arm.mixed for arm in arms.values()),
     )
+
+
+def read_preference(body: Mapping[str, Any], id_: str, arm: str) -> Moments | None:
+    """Return the moments of the only arm of an interleaving; None before its first impression.
+
+    Raises:
+        ValueError: the answer is not one about it; the text names the field.
+    """
+    if body.get("experiment") != id_:
+        raise ValueError("experiment: not the requested id")
+    entry = _only(body)
+    entries = _list(entry, "arms", "phases.") if entry else []
+    found = [each for each in entries if _object(each, "phases.arms").get("arm") == arm]
+    return _moments(found[0], "phases.arms", PREFERENCES) if found else None
 
 
 def since(body: Mapping[str, Any]) -> float | None:

@@ -45,7 +45,7 @@ ODD = [
     "\ud800", [], [5], {"a": 1},
 ]  # fmt: skip
 OTHER = {"experiment": "0a1b2c3d", "probabilities": [0.5], "explored": {}, "holdout": {},
-         "sesion": "s"}  # fmt: skip
+         "interleaved": {}, "sesion": "s"}  # fmt: skip
 
 
 def test_every_field_that_is_checked_by_columns_is_tried_here() -> None:

@@ -15,6 +15,7 @@ from recommender_collector.domain.events import (
     Event,
     Explored,
     Exposure,
+    Interleaved,
     Kind,
     Path,
     Unreadable,
@@ -81,6 +82,13 @@ events = st.builds(
         st.text("aäz 日", min_size=1, max_size=64),
         max_size=3,
     ).map(lambda found: tuple(sorted(found.items()))),
+    interleaved=st.none()
+    | st.builds(
+        Interleaved,
+        st.from_regex("[0-9a-f]{8}", fullmatch=True),
+        st.from_regex("[a-z0-9-]{1,80}", fullmatch=True),
+        st.from_regex("[AB-]{0,9}", fullmatch=True),
+    ),
 )
 
 

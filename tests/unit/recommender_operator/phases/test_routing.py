@@ -6,13 +6,14 @@ import datetime
 import pytest
 
 from recommender_operator.api.spec_experiment import ExperimentSpec
-from recommender_operator.api.spec_rollout import RolloutSpec
+from recommender_operator.api.spec_rollout import InterleavingSpec, RolloutSpec, TrafficMode
 from recommender_operator.api.version import StepRecord, VersionStage
 from recommender_operator.api.version_experiment import (
     ArmStatus,
     ExperimentPhase,
     ExperimentStatus,
 )
+from recommender_operator.api.version_interleaving import InterleavingStatus
 from recommender_operator.observed import PLAIN, Routing, VersionObject
 from recommender_operator.phases.routing import arms, of, shares_of_further, user_shares
 from tests.unit.recommender_operator.experiment_worlds import PLAN
@@ -138,3 +139,41 @@ def test_no_other_candidate_gets_copies(
 
 def test_without_the_phase_nobody_gets_copies() -> None:
     assert of(RolloutSpec(), candidate(), {"stable": 100}) == PLAIN
+
+
+MIXED = RolloutSpec.model_validate({"interleaving": {"percent": 5}})
+RECORD = InterleavingStatus(id="5c0ffee5", plan=InterleavingSpec(percent=5))
+
+
+@pytest.mark.parametrize("steps", [(), (step(0, START),)])
+def test_some_users_get_mixed_lists_before_the_first_step(steps: tuple[StepRecord, ...]) -> None:
+    found = of(MIXED, candidate(steps=steps, interleaving=RECORD), {"stable": 100})
+    header = f"id=5c0ffee5;candidate={candidate().name};users=500"
+    assert found == Routing(interleaving=header)
+
+
+@pytest.mark.parametrize(
+    ("rollout", "status"),
+    [
+        (MIXED, {}),  # not begun
+        (MIXED, {"steps": (step(0),)}),  # copies come first
+        (MIXED, {"steps": (step(0, START), step(10, START))}),  # withdrawn
+        (MIXED, {"interleaving": RECORD.model_copy(update={"ended_at": START})}),
+        (MIXED, {"stage": VersionStage.SMOKE_TESTING}),
+        (MIXED, {"approved_at": START}),
+        (RolloutSpec(), {}),
+        (MIXED.model_copy(update={"traffic": TrafficMode.KNATIVE}), {}),
+    ],
+)
+def test_lists_are_mixed_at_no_other_time_and_not_without_a_route(
+    rollout: RolloutSpec, status: dict[str, object]
+) -> None:
+    given = status if status == {} and rollout == MIXED else {"interleaving": RECORD} | status
+    assert of(rollout, candidate(**given), {"stable": 100}) == PLAIN
+
+
+def test_a_recalibrated_version_has_no_mixed_lists() -> None:
+    found = candidate(interleaving=RECORD)
+    spec = found.spec.model_copy(update={"recalibration": object()})
+    again = dataclasses.replace(found, spec=spec)
+    assert of(MIXED, again, {"stable": 100}) == PLAIN

@@ -6,6 +6,7 @@ An action that breaks a promise of the operator fails the test.
 from __future__ import annotations
 
 import dataclasses
+import re
 
 from recommender_operator import actions as a
 from recommender_operator.api.version import TERMINAL, ModelVersionStatus, Smoke
@@ -162,6 +163,7 @@ def _set_traffic(cluster: Cluster, action: a.SetTraffic) -> None:
             _check_pause(cluster, version, weight)
     _check_users(cluster, action)
     _check_copies(cluster, action)
+    _check_mixed(cluster, action)
     _check_fresh(cluster, action)
     cluster.route, cluster.route_host, cluster.route_outdated = dict(weights), action.host, False
     cluster.routing = action.routing
@@ -180,6 +182,20 @@ def _check_copies(cluster: Cluster, action: a.SetTraffic) -> None:
         assert not service.outdated, f"{version} would count copies as requests of users"
         begun = bool(cluster.versions[version].status.steps)
         assert begun or not cluster.spec.paused, f"{version} gets copies before a paused phase"
+
+
+def _check_mixed(cluster: Cluster, action: a.SetTraffic) -> None:
+    """Only lists of a candidate that is fit, and has no users of its own, are mixed."""
+    if action.routing.interleaving:
+        (version,) = re.findall(r"candidate=([a-z0-9-]+);", action.routing.interleaving)
+        assert version in cluster.unfinished(), f"{version} is no candidate"
+        assert action.weights == {cluster.champion(): 100}, f"{action.weights} beside mixed lists"
+        assert not action.routing.shadow
+        assert not action.routing.experiment
+        _check_fit(cluster, version)
+        service = cluster.services.get(version)
+        assert service is not None, f"lists of {version} without a service"
+        assert not service.outdated, f"{version} would count its lists as answers to users"
 
 
 def _check_fresh(cluster: Cluster, action: a.SetTraffic) -> None:

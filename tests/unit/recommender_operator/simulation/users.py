@@ -32,6 +32,20 @@ def arm(name: str, users: int, clicks: float, *, mixed: int = 0) -> dict[str, An
     }  # fmt: skip
 
 
+def mixed_arm(users: int, clicked: int, prefers: float) -> dict[str, Any]:
+    """Return the moments of users of mixed lists: each click is all on one version's items."""
+    ahead = float(round(clicked * prefers))
+    behind, both = clicked - ahead, float(clicked)
+    products = {
+        "ahead*ahead": ahead, "ahead*behind": 0.0, "ahead*clicked": ahead,
+        "behind*behind": behind, "behind*clicked": behind, "clicked*clicked": both,
+    }  # fmt: skip
+    return {
+        "arm": "interleaved", "users": users, "mixed": 0, "disagreed": 0,
+        "sums": {"ahead": ahead, "behind": behind, "clicked": both}, "products": products,
+    }  # fmt: skip
+
+
 @dataclasses.dataclass
 class Users:
     """A constant number of new users per hour, some of whom click."""
@@ -48,6 +62,8 @@ class Users:
     odd: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     #: Share of the candidate's users that reach it.
     reached: float = 1.0
+    #: Share of the users of mixed lists whose clicks prefer the candidate.
+    prefers: float = 0.5
 
     def reading(
         self, versions: Iterable[VersionObject], now: datetime.datetime
@@ -56,7 +72,7 @@ class Users:
         known = list(versions)
         found = routing.undecided(known)
         if found is None:
-            return None
+            return self._mixed(known, now)
         if self.error:
             return CollectorReading(error=self.error)
         (candidate,) = [v.name for v in known if v.status.experiment is found]
@@ -75,6 +91,27 @@ class Users:
             ]
             since = phase.since.timestamp()
             phases.append({"phase": phase.number, "since": since, "arms": arms})
+        return self._told(found.id, now, phases)
+
+    def _mixed(
+        self, versions: Iterable[VersionObject], now: datetime.datetime
+    ) -> CollectorReading | None:
+        id_ = routing.interleaved(versions)
+        if id_ is None:
+            return None
+        if self.error:
+            return CollectorReading(error=self.error)
+        records = [v.status.interleaving for v in versions if v.status.interleaving]
+        record = next(each for each in records if each.id == id_)
+        since = record.started_at or now
+        users = int(self.per_hour * (now - since).total_seconds() / 3600)
+        arms = [mixed_arm(users, users // 2, self.prefers)] if users else []
+        phase = {"phase": 0, "since": since.timestamp(), "arms": arms}
+        return self._told(id_, now, [phase] if users else [])
+
+    def _told(
+        self, id_: str, now: datetime.datetime, phases: list[dict[str, Any]]
+    ) -> CollectorReading:
         watermark = (now - self.lag).timestamp()
-        body = {"experiment": found.id, "watermark": watermark, "phases": phases}
+        body = {"experiment": id_, "watermark": watermark, "phases": phases}
         return CollectorReading(body=body | dict(self.odd))

@@ -10,11 +10,15 @@ from typing import Any
 import pytest
 
 from recommender_operator.adapters.counters import told
+from recommender_operator.api.spec_rollout import InterleavingSpec
 from recommender_operator.api.status_holdout import HoldoutStatus
+from recommender_operator.api.version import VersionStage
+from recommender_operator.api.version_interleaving import InterleavingStatus
 from recommender_operator.observed import CollectorReading, ModelObject
 from recommender_operator.resources import holdout
-from tests.unit.recommender_operator.resources.builder_inputs import model
+from tests.unit.recommender_operator.resources.builder_inputs import model, version
 
+START = datetime.datetime(2026, 11, 28, tzinfo=datetime.UTC)
 HELD = {"impressions": 1, "holdout": {"percent": 5}}
 
 
@@ -67,6 +71,27 @@ async def test_a_measure_is_read_when_its_numbers_are_an_hour_old_or_it_is_new(
     held = dataclasses.replace(held, status=held.status.model_copy(update={"holdout": seen}))
     found = await told.of(users, held, (), now)
     assert bool(users.asked) is (found[2] is not None) is asked
+
+
+@pytest.mark.parametrize(
+    ("values", "is_read"),
+    [
+        ({"started_at": START}, True),
+        ({}, False),  # the route does not say it yet
+        ({"started_at": START, "ended_at": START}, False),
+    ],
+)
+async def test_the_mixed_lists_before_the_first_step_are_read(
+    values: dict[str, Any], is_read: bool
+) -> None:
+    record = InterleavingStatus(id="5c0ffee5", plan=InterleavingSpec(), **values)
+    candidate = version()
+    given = {"stage": VersionStage.CANARY, "interleaving": record}
+    status = candidate.status.model_copy(update=given)
+    users = Users()
+    found = await told.of(users, model(), [dataclasses.replace(candidate, status=status)])
+    assert users.asked == ([("5c0ffee5", None)] if is_read else [])
+    assert (found[0] is not None) is is_read
 
 
 async def test_a_collector_that_does_not_answer_delays_a_look_once(

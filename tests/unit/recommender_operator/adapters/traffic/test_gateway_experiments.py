@@ -17,9 +17,11 @@ NAME = "movies-0123abcd"
 MEASURED: dict[str, object] = {"serving": {"impressions": 1}, "experiment": PLAN}
 SHADOWED: dict[str, object] = {"serving": {"impressions": 1}, "rollout": {"shadow": {}}}
 PLAIN: dict[str, object] = {"serving": {"impressions": 1}}
-CURRENT = {labels.EXPERIMENTS: "3", labels.SHADOWS: "1"}
+MIXED: dict[str, object] = {"serving": {"impressions": 1}, "rollout": {"interleaving": {}}}
+CURRENT = {labels.EXPERIMENTS: "3", labels.SHADOWS: "2"}
 BOTH = pytest.mark.parametrize(
-    ("contract", "sections"), [(labels.EXPERIMENTS, MEASURED), (labels.SHADOWS, SHADOWED)]
+    ("contract", "sections"),
+    [(labels.EXPERIMENTS, MEASURED), (labels.SHADOWS, SHADOWED), (labels.SHADOWS, MIXED)],
 )
 
 
@@ -115,3 +117,14 @@ async def test_a_transformer_that_knows_no_bands_is_replaced_if_numbers_divide_t
     assert await site.ensured(divided_by("age"))
     assert site.known() == "3"
     assert not await site.ensured(divided_by("age"))
+
+
+@pytest.mark.parametrize(("sections", "restarts"), [(SHADOWED, False), (MIXED, True)])
+async def test_a_transformer_that_knows_copies_alone_is_replaced_for_mixed_lists_alone(
+    sections: dict[str, object], restarts: bool
+) -> None:
+    site = Site(labels.SHADOWS)
+    await site.ensured(PLAIN)
+    site.age("1")
+    assert await site.ensured(sections) is restarts
+    assert site.known() == ("2" if restarts else "1")

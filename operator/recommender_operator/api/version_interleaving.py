@@ -1,0 +1,55 @@
+"""The record of the interleaving of a rollout in the status of its candidate."""
+
+from __future__ import annotations
+
+import datetime
+
+from pydantic import Field
+
+from recommender_operator.api.base import ApiModel
+from recommender_operator.api.spec_rollout import InterleavingSpec
+
+
+class InterleavingStatus(ApiModel):
+    id: str = Field(max_length=8, description="Its id, by which the collector counts it.")
+    plan: InterleavingSpec = Field(description="rollout.interleaving when it began.")
+    started_at: datetime.datetime | None = Field(
+        default=None, description="When the route reported it; absent before."
+    )
+    ended_at: datetime.datetime | None = Field(default=None, description="End of the phase.")
+    verdict: str = Field(
+        default="",
+        max_length=32,
+        description="Preferred, NotWorse, Worse, KeepRunning, Undecided or Error.",
+    )
+    message: str = Field(default="", max_length=1024, description="Its numbers in words.")
+    users: int = Field(
+        default=0, ge=0, description="Users of the phase who were shown a list, mixed or not."
+    )
+    clicked: int = Field(
+        default=0,
+        ge=0,
+        description="Users of them who clicked an item that one of the versions gave.",
+    )
+    preference: float | None = Field(
+        default=None,
+        description="Mean over these users of the clicks on the candidate's items less those on "
+        "the champion's, over their sum: -1 to 1.",
+    )
+    low: float | None = Field(
+        default=None, description="Lower end of its interval, which holds over all looks."
+    )
+    high: float | None = Field(default=None, description="Upper end of its interval.")
+    judged_at: datetime.datetime | None = Field(
+        default=None, description="When the numbers were written."
+    )
+    answered_at: datetime.datetime | None = Field(
+        default=None,
+        description="When the collector last had numbers. Without any for 15 minutes the phase "
+        "ends.",
+    )
+
+    @property
+    def runs(self) -> bool:
+        """Whether users see mixed lists."""
+        return self.started_at is not None and self.ended_at is None

@@ -1,0 +1,202 @@
+"""The interleaving before the first step: some users get lists that mix those of two versions.
+
+Their clicks say which version they prefer. A candidate that is clearly worse is rolled back before
+any user is its own; one that is preferred, or not worse after enough users, goes on to its steps.
+So does one about which nothing is known in time, or of which the collector tells nothing for a
+while: it is a first look, and no verdict.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+
+from recommender_operator.api.conditions import ConditionType, Reason
+from recommender_operator.api.version_interleaving import InterleavingStatus
+from recommender_operator.experiments.interleaving import Outcome, Preference, preference
+from recommender_operator.observed import VersionObject
+from recommender_operator.phases import routing
+from recommender_operator.phases.stages import moments, steps
+from recommender_operator.phases.stages.experiment import ERROR, lag_of
+from recommender_operator.phases.turn import Turn
+
+#: The arm by which the collector counts all users of an interleaving.
+ARM = "interleaved"
+#: Minimum time between two writes of the numbers, unless the verdict changes.
+EVERY = datetime.timedelta(seconds=60)
+#: A phase without any number for so long ends: it would only delay the rollout.
+GRACE = datetime.timedelta(minutes=15)
+#: The verdict at the end of its time.
+UNDECIDED = "Undecided"
+MAX_MESSAGE = 1024
+_ROUTE = datetime.timedelta(seconds=1)
+_REWRITTEN = datetime.timedelta(seconds=5)
+_ID_DIGITS = 8
+_NO_ROOM = (
+    "the collector has no room for it, so nobody is counted: it keeps four experiments of a model"
+)
+_PASSES = (Outcome.PREFERRED, Outcome.NOT_WORSE)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Finding:
+    verdict: str
+    message: str
+    seen: Preference | None = None
+
+    @property
+    def is_mute(self) -> bool:
+        """Whether it has no number by which the phase could ever be decided."""
+        return self.verdict == ERROR or self.seen is None
+
+
+def begin(turn: Turn, version: VersionObject) -> bool:
+    """Begin once the data plane reports the route; return False if there is nothing to begin.
+
+    The plan is that of the start, so that nobody can change it once there are results.
+    """
+    wanted = turn.spec.rollout.interleaving
+    if wanted is None or not routing.interleaves(turn.spec.rollout, version):
+        return False
+    record = version.status.interleaving
+    if record is None:
+        digest = hashlib.sha256(f"{version.uid}/{version.status.rollout}/mixed".encode())
+        record = InterleavingStatus(id=digest.hexdigest()[:_ID_DIGITS], plan=wanted)
+        turn.change(version.name, interleaving=record)
+        turn.requeue(_ROUTE)
+    elif not turn.desired_routing.interleaving:  # a service of an earlier release comes anew
+        turn.requeue(_REWRITTEN)
+    elif not turn.route_agrees:
+        turn.requeue(_ROUTE)
+    else:
+        _change(turn, version.name, record, started_at=turn.time)
+        message = (
+            f"{record.plan.percent} % of the users get lists that mix items of {version.name} and "
+            "the champion"
+        )
+        turn.info(Reason.ROLLING_OUT, message, version=version.name)
+        turn.due(turn.time, datetime.timedelta(seconds=record.plan.seconds), steps.interval(turn))
+        turn.requeue(steps.interval(turn))
+    return True
+
+
+def runs(version: VersionObject) -> bool:
+    """Return whether users of a candidate get mixed lists."""
+    record = version.status.interleaving
+    return record is not None and record.runs
+
+
+def look(turn: Turn, version: VersionObject, *, frozen: bool) -> bool:
+    """Judge what users clicked; return whether it is over and the steps follow."""
+    turn.requeue(steps.interval(turn))
+    record = version.status.interleaving
+    assert record is not None, "it runs"
+    if not routing.interleaves(turn.spec.rollout, version):
+        if not frozen:
+            _change(turn, version.name, record, ended_at=turn.time)
+        return not frozen
+    found = _judged(turn, record)
+    # Time stands still while frozen.
+    late = "" if frozen or found.verdict in _PASSES else _late(turn, record, found)
+    ends = bool(late) or (not frozen and found.verdict in _PASSES)
+    if late and found.verdict != Outcome.WORSE:
+        words = f"{late}: {found.message}"
+        found = dataclasses.replace(found, verdict=UNDECIDED, message=words)
+    is_over = ends or found.verdict == Outcome.WORSE
+    is_written = _note(turn, version.name, record, found, is_over=is_over)
+    if found.verdict == Outcome.WORSE:
+        message = f"users prefer the champion in mixed lists: {found.message}"
+        steps.roll_back(turn, version, Reason.INTERLEAVING_LOST, message)
+        return False
+    if is_written:
+        reason = Reason.EXPERIMENT_ERROR if found.verdict == ERROR else Reason.MEASURING
+        message = f"mixed lists: {found.verdict}: {found.message}"
+        turn.condition(ConditionType.ANALYSIS_PASSED, "Unknown", reason, message)
+    if is_over:
+        reason = Reason.PASSED if found.verdict in _PASSES else Reason.INCONCLUSIVE
+        message = f"{version.name} goes on to its steps: {found.verdict} in mixed lists: "
+        turn.info(reason, message + found.message, version=version.name)
+    return is_over
+
+
+def _late(turn: Turn, record: InterleavingStatus, found: _Finding) -> str:
+    """Return why the phase ends without an answer; empty if it goes on."""
+    since, every = record.started_at or turn.time, steps.interval(turn)
+    if turn.due(since, datetime.timedelta(seconds=record.plan.seconds), every):
+        return f"no answer within {record.plan.seconds} s"
+    if found.is_mute and turn.due(record.answered_at or since, GRACE, every):
+        return f"no number for {GRACE.total_seconds():.0f} s"
+    return ""
+
+
+def _judged(turn: Turn, record: InterleavingStatus) -> _Finding:
+    """Return what the collector's answer says, or why it says nothing."""
+    reading = turn.observed.experiment
+    if reading is None or reading.error:
+        error = "its users were not read yet" if reading is None else reading.error
+        return _Finding(verdict=ERROR, message=error)
+    try:
+        counted = moments.read_preference(reading.body, record.id, ARM)
+        lag = lag_of(turn, moments.watermark(reading.body))
+        if counted is None:
+            is_full = bool(reading.body.get("ignored"))
+            nobody = _Finding(verdict=Outcome.KEEP_RUNNING, message="no user was counted yet")
+            return _Finding(verdict=ERROR, message=_NO_ROOM) if is_full else nobody
+        plan = record.plan
+        seen = preference(counted, alpha=plan.alpha, enough=plan.users)
+    except (ValueError, ArithmeticError) as problem:
+        error = f"the collector's answer is not valid: {problem}"
+        return _Finding(verdict=ERROR, message=error)
+    if lag and seen.outcome is not Outcome.WORSE:
+        # Older events can prove a loss, but the newest ones are missing for anything else.
+        return _Finding(verdict=ERROR, message=lag, seen=seen)
+    return _Finding(verdict=seen.outcome, message=_words(seen, plan.users), seen=seen)
+
+
+def _words(seen: Preference, enough: int) -> str:
+    text = f"{seen.clicked} users with a click, of {enough}"
+    if seen.value is None:
+        return text
+    text += f"; preference {seen.value:+.3f}"
+    if seen.low is None or seen.high is None:
+        return f"{text}, too few users for an interval"
+    return f"{text} ({seen.low:+.3f} to {seen.high:+.3f}; above 0 for the candidate)"
+
+
+def _note(
+    turn: Turn, name: str, record: InterleavingStatus, found: _Finding, *, is_over: bool
+) -> bool:
+    """Record a finding, at most once per EVERY unless the verdict changes; return whether it is.
+
+    The numbers before stay if there are none.
+    """
+    same = found.verdict == record.verdict and not is_over
+    # By the wall clock: model time stands still while a rollout is paused.
+    if same and record.judged_at is not None and abs(turn.now - record.judged_at) < EVERY:
+        return False
+    seen, values = found.seen, {}
+    if seen is not None:
+        values = {
+            "users": seen.users,
+            "clicked": seen.clicked,
+            "preference": seen.value,
+            "low": seen.low,
+            "high": seen.high,
+        }
+    _change(
+        turn,
+        name,
+        record,
+        verdict=str(found.verdict),
+        message=found.message[:MAX_MESSAGE],
+        judged_at=turn.now,
+        answered_at=record.answered_at if found.is_mute else turn.time,
+        ended_at=turn.time if is_over else None,
+        **values,
+    )
+    return True
+
+
+def _change(turn: Turn, name: str, record: InterleavingStatus, **values: object) -> None:
+    turn.change(name, interleaving=record.model_copy(update=values))

@@ -1,0 +1,16 @@
+"""The header of an interleaving between route and transformers (`docs/contracts.md`).
+
+The transformer that answers a request mixes its list with that of the candidate.
+"""
+
+from __future__ import annotations
+
+#: Set by the route in the phase, and removed otherwise, so that no client can set it.
+HEADER = "x-recommender-interleaving"
+#: Buckets of one percent of the users.
+_PER_PERCENT = 100
+
+
+def header(id_: str, candidate: str, percent: int) -> str:
+    """Return the value of the header for a percent of the users."""
+    return f"id={id_};candidate={candidate};users={percent * _PER_PERCENT}"

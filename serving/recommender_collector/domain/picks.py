@@ -1,0 +1,131 @@
+"""Of one user: the lists that mixed items of two versions, and which version's items were clicked.
+
+A click counts for the version that gave the item in the latest such list at or before it, at most
+a window earlier; an item of a list counts once. A list of one version alone belongs to nobody, and
+after it no earlier list counts: else clicks on its items would count for the version that gave
+them before, or only clicks on those of the other one.
+ Events arrive late and in any order, so all is
+kept until nothing that counts can arrive any more. Pure; times are in milliseconds since 1970.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from recommender_collector.domain.effects import number
+from recommender_collector.domain.events import Event, Id, Kind
+from recommender_collector.domain.moments import INTERLEAVED, SCALE, Share
+
+#: Of one user, that may still change; what is older is settled early.
+MOST_LISTS, MOST_CLICKS = 30, 200
+MOST_PLACES = 20  # of a list; what stands below gets few clicks
+#: An item of a user is known by so many bits of its number: a text id has 63, twice the memory.
+#: Of the 600 items of a user, two are alike in one user of 20,000.
+_BITS = 32
+OWN, THEIRS = "A", "B"
+
+
+class Mixed(NamedTuple):
+    """A list: when it was shown, its items, and a letter for each."""
+
+    time: int
+    items: tuple[int, ...]  # the lowest bits of their numbers; none of a list of nobody
+    teams: str
+
+
+def _short(id_: Id) -> int:
+    return number(id_) & ((1 << _BITS) - 1)
+
+
+@dataclass(slots=True)
+class Picks:
+    """What one user was shown and clicked in an interleaving."""
+
+    lists: list[Mixed] = field(default_factory=list)  # sorted
+    clicks: list[tuple[int, int]] = field(default_factory=list)  # time and item, sorted
+    counted: list[int] = field(default_factory=lambda: [0, 0])  # in settled lists, by version
+
+    def show(self, at: int, items: Sequence[Id], teams: str) -> None:
+        """Add a list."""
+        most = MOST_PLACES if OWN in teams or THEIRS in teams else 0
+        insort(self.lists, Mixed(at, tuple(map(_short, items[:most])), teams[:most]))
+
+    def take(self, event: Event) -> bool:
+        """Add what a user did, and return whether it counts: a click does."""
+        is_click = event.kind is Kind.CLICK and bool(event.items)
+        if is_click:
+            insort(self.clicks, (event.time, _short(event.items[0])))
+        return is_click
+
+    def settle(self, horizon: int, window: int) -> int:
+        """Turn into numbers what no event after the horizon can change.
+
+        Returns the number of clicks that are dropped although they may count, as more than are
+        kept of a user.
+        """
+        done = max(0, len(self.lists) - MOST_LISTS)
+        while done < len(self.lists) and self.lists[done].time + window < horizon:
+            done += 1
+        for place, team in self._picked(window):
+            if place < done:
+                self.counted[team == THEIRS] += 1
+        del self.lists[:done]
+        # A click that may count for an open list is no older than it.
+        old = bisect_left(self.clicks, (horizon - window, -1))
+        dropped = max(0, len(self.clicks) - MOST_CLICKS - old)
+        del self.clicks[: old + dropped]
+        return dropped
+
+    def share(self, window: int) -> Share:
+        """Return what the user adds to the moments: each user counts once.
+
+        The preference is the difference of the clicks over their sum, in thousandths.
+        """
+        own, theirs = self.counted
+        for _, team in self._picked(window):
+            own, theirs = own + (team == OWN), theirs + (team == THEIRS)
+        total = own + theirs
+        ahead = round(SCALE * (theirs - own) / total) if total else 0
+        vector = (max(0, ahead), max(0, -ahead), int(total > 0))
+        return Share(INTERLEAVED, False, vector, ())
+
+    def _picked(self, window: int) -> Iterator[tuple[int, str]]:
+        """Yield each clicked item that belongs to a version: the place of its list, the letter."""
+        seen: set[tuple[int, int]] = set()
+        for at, item in self.clicks:
+            for place in reversed(range(len(self.lists))):
+                each = self.lists[place]
+                if each.time > at or (each.items and item not in each.items):
+                    continue
+                if not each.items:
+                    break
+                team = each.teams[each.items.index(item)]
+                counts = at - each.time <= window and team in (OWN, THEIRS)
+                if counts and (place, item) not in seen:
+                    seen.add((place, item))
+                    yield place, team
+                break
+
+    def encoded(self, base: int) -> list[Any]:
+        """Return all as plain values, with times relative to a base."""
+        lists = [(time - base, items, teams) for time, items, teams in self.lists]
+        clicks = [number for at, item in self.clicks for number in (at - base, item)]
+        return [lists, clicks, self.counted]
+
+    @classmethod
+    def decoded(cls, values: Any, base: int) -> Picks:
+        """Return the picks of such values.
+
+        Raises:
+            ValueError, TypeError: they are none.
+        """
+        lists, clicks, counted = values
+        own, theirs = map(int, counted)
+        found = [Mixed(int(time) + base, tuple(items), teams) for time, items, teams in lists]
+        if any(len(each.items) != len(each.teams) for each in found):
+            raise ValueError("a list without a letter for each item")
+        pairs = zip(*[iter(clicks)] * 2, strict=True)
+        return cls(found, [(int(at) + base, int(item)) for at, item in pairs], [own, theirs])

@@ -1,0 +1,101 @@
+"""What a user gets of the candidate's lists, and how long a user waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+import pytest
+
+from recommender_serving.domain.interleavings import Interleaving
+from recommender_serving.domain.types import Answer, Source
+from recommender_serving.impressions.events import Mixed
+from recommender_serving.protocols import lists
+from recommender_serving.protocols.asked import Asked
+from recommender_serving.protocols.lists import (
+    PATIENCE,
+    Listed,
+    Ranked,
+    alone,
+    beside,
+    mixed,
+    patience,
+)
+from tests.unit.recommender_serving.serving_samples import request
+
+MODEL = Answer((1, 2), (0.5, 0.25), Source.MODEL)
+FALLBACK = Answer((1, 2), (0.5, 0.25), Source.BASELINE)
+THEIRS: list[Ranked] = [[(21, 0.5)]]
+
+
+async def own(answer: Answer, after: asyncio.Event | None = None) -> Sequence[Answer]:
+    if after is not None:
+        await after.wait()
+    return [answer]
+
+
+async def never() -> Sequence[Ranked]:
+    await asyncio.Event().wait()
+    raise AssertionError("unreachable")
+
+
+async def soon(done: asyncio.Event | None = None) -> Sequence[Ranked]:
+    if done is not None:
+        done.set()
+    return THEIRS
+
+
+async def broken() -> Sequence[Ranked]:
+    raise KeyError("a bug")
+
+
+def asked() -> Asked:
+    interleaving = Interleaving("0a1b2c3d", "movies-11111111", 10_000)
+    return Asked(request(user_id=7), "r1", interleaving=interleaving)
+
+
+def test_a_mixed_list_says_no_probabilities_and_one_of_nobody_those_of_its_version() -> None:
+    own_list = Listed(MODEL, (1, 2), (0.5, 0.25))
+    found = mixed(asked(), own_list, THEIRS[0])
+    assert found is not None
+    assert (found.answer.probabilities, found.answer.source) == ((), Source.MODEL)
+    of_nobody = alone(asked(), own_list)
+    assert of_nobody.answer.probabilities == (0.5, 0.25)
+    assert of_nobody.mixed == Mixed("0a1b2c3d", "movies-11111111", "--")
+    assert alone(Asked(request(user_id=7), "r1"), own_list) is own_list
+
+
+async def test_the_patience_is_fixed_and_at_most_a_third_of_the_time_left() -> None:
+    now = asyncio.get_running_loop().time()
+    assert patience(None) == patience(now + 3600) == PATIENCE == 0.05
+    assert 0 <= patience(now + 0.09) <= 0.03
+    assert patience(now - 1) == 0
+
+
+async def test_lists_that_are_there_with_the_own_answer_are_taken() -> None:
+    done = asyncio.Event()
+    assert await beside(own(MODEL, done), soon(done), None) == ([MODEL], THEIRS)
+    assert await beside(own(MODEL), None, None) == ([MODEL], None)
+
+
+async def test_nobody_waits_longer_for_lists_that_do_not_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lists, "PATIENCE", 0.001)
+    async with asyncio.timeout(20):
+        assert await beside(own(MODEL), never(), None) == ([MODEL], None)
+
+
+async def test_nobody_waits_at_all_if_the_own_answer_is_a_fallback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lists, "PATIENCE", 3600.0)
+    async with asyncio.timeout(20):
+        assert await beside(own(FALLBACK), never(), None) == ([FALLBACK], None)
+
+
+async def test_lists_that_cannot_be_read_fail_no_user(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        assert await beside(own(MODEL), broken(), None) == ([MODEL], None)
+    assert "cannot be read" in caplog.text
