@@ -17,7 +17,7 @@ check: setup ## Run everything that needs no cluster: lint, types, contracts, un
 	$(RUN) lint types contracts unit
 
 ##@ Parts of the tests
-.PHONY: lint types contracts unit explore drift integration e2e
+.PHONY: lint types contracts unit explore drift integration e2e keda
 lint: setup ## Check style and format
 	$(RUN) lint
 
@@ -41,6 +41,9 @@ integration: setup ## Run the integration tests; they start a real API server
 
 e2e: setup ## Run the end-to-end tests; they start the local cluster
 	$(RUN) e2e rights
+
+keda: setup ## Run the tests with a real KEDA, which they build first; not part of `make test`
+	$(RUN) keda
 
 ##@ The demo
 .PHONY: demo-url demo-down

@@ -1,8 +1,9 @@
 """Runs the parts of the tests in sequence, and prints a table of results and durations.
 
-`python -m tests.run` runs all parts, `python -m tests.run lint unit` the named ones. A failed part
-does not stop the others. Only the standard library is used, so that a broken environment shows as
-a failed part and not as a traceback of this file.
+`python -m tests.run` runs all parts, `python -m tests.run lint unit` the named ones. What is too
+costly for every run is run only if it is named; the table of a full run says that it was not. A
+failed part does not stop the others. Only the standard library is used, so that a broken
+environment shows as a failed part and not as a traceback of this file.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ class Part:
     limit_seconds: float
     #: Folder or file of a pytest part. The command that names it gets `--junitxml`.
     folder: str | None = None
+    #: Run only if it is named.
+    on_demand: bool = False
 
 
 class Result(enum.StrEnum):
@@ -57,6 +60,8 @@ class Result(enum.StrEnum):
     TIMED_OUT = "TIMED OUT"
     #: There are no test files: neither passed nor failed.
     ABSENT = "absent"
+    #: It is run only if it is named, and was not.
+    NOT_ASKED = "not asked"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,11 +96,18 @@ def pytest_part(
     *options: str,
     path: str = "",
     before: tuple[tuple[str, ...], ...] = (),
+    on_demand: bool = False,
 ) -> Part:
     """Return the part that runs all tests of a folder or file, with any marks."""
     tests = path or f"tests/{name}"
     command = (f"{BIN}/python", "-m", "pytest", tests, "--color=no", "--durations=25", *options)
-    return Part(name=name, commands=(*before, command), limit_seconds=limit_seconds, folder=tests)
+    return Part(
+        name=name,
+        commands=(*before, command),
+        limit_seconds=limit_seconds,
+        folder=tests,
+        on_demand=on_demand,
+    )
 
 
 #: Removes the API server of the integration tests, which start it.
@@ -126,6 +138,8 @@ PARTS = (
         before=(WITHOUT_APISERVER,),
     ),
     pytest_part("rights", 900, path=RIGHTS),
+    # KEDA's build alone takes longer than any part above.
+    pytest_part("keda", 4200, "-v", on_demand=True),
 )  # fmt: skip
 
 
@@ -193,6 +207,12 @@ def run_part(part: Part, root: Path, reports: Path) -> Outcome:
         note=note,
         failures=() if report is None else failures_of(report),
     )
+
+
+def left_out(part: Part) -> Outcome:
+    """Return the outcome of a part that a full run leaves out, so that the table names it."""
+    note = f"not part of a full run: make {part.name}"
+    return Outcome(part=part, result=Result.NOT_ASKED, seconds=0, note=note)
 
 
 def judge(part: Part, status: int | None) -> tuple[Result, str]:
@@ -309,9 +329,11 @@ def failed(outcomes: Sequence[Outcome]) -> bool:
 def main(arguments: Sequence[str]) -> int:
     """Run the named parts, or all; return the exit status."""
     names = [part.name for part in PARTS]
+    usual = [part.name for part in PARTS if not part.on_demand]
     parser = argparse.ArgumentParser(prog="tests.run", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(names)}")
-    wanted = parser.parse_args(arguments).parts or names
+    asked = parser.parse_args(arguments).parts
+    wanted = asked or usual
     unknown = sorted(set(wanted) - set(names))
     if unknown:
         parser.error(f"no part {', '.join(unknown)}: the parts are {', '.join(names)}")
@@ -323,6 +345,8 @@ def main(arguments: Sequence[str]) -> int:
             limit = min(part.limit_seconds, max(deadline - time.monotonic(), 0))
             bounded = dataclasses.replace(part, limit_seconds=limit)
             outcomes.append(run_part(bounded, ROOT, ROOT / REPORTS))
+        elif not asked:
+            outcomes.append(left_out(part))
     summary = "\n".join(
         [*(failure for outcome in outcomes for failure in outcome.failures), table(outcomes)]
     )

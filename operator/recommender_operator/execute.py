@@ -101,7 +101,7 @@ class _Run:
         self._wrote = wrote
         self._model = snapshot.observed.model
         self._versions = {version.name: version for version in snapshot.observed.versions}
-        self._pods = snapshot.pods
+        self._pods = snapshot.serving
         store = snapshot.observed.claims.get(self._model.spec.storage.claim_name)
         self._store_is_given = store is not None and store.labelled
         self._seen = snapshot.seen

@@ -61,6 +61,9 @@ class Snapshot:
     observed: Observed
     #: Pods that answer requests, by version, without foreign pods that have the same labels.
     pods: Mapping[str, Sequence[Object]]
+    #: These and the pods that run only Triton, by version: what the traffic port reads, so that a
+    #: write is based on what was observed.
+    serving: Mapping[str, Sequence[Object]]
     #: The observed objects, which are the preconditions of writes.
     seen: Seen = dataclasses.field(default_factory=Seen)
     #: Orphaned versions of this model, to be adopted.
@@ -159,6 +162,7 @@ class Observer:
         return Snapshot(
             observed=observed,
             pods=answering,
+            serving=serving,
             seen=seen,
             orphans=orphans,
             foreign=(*others, *view.foreign, *kept.foreign),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tests.cluster import settings
 from tests.cluster.binaries import Binaries
@@ -166,20 +166,25 @@ def admin_kubeconfig(layout: Layout) -> None:
     )
 
 
-def controller_manager(layout: Layout, binaries: Binaries) -> Part:
-    """kube-controller-manager."""
+def controller_manager(
+    layout: Layout,
+    binaries: Binaries,
+    port: int = settings.CONTROLLER_MANAGER_PORT,
+    controllers: Sequence[str] = ("*",),
+) -> Part:
+    """kube-controller-manager with the named controllers, by default all."""
     authority = Authority(layout.pki)
     kubeconfig = authority.kubeconfig(
         layout.state / "controller-manager.kubeconfig",
         layout.api_url,
         "system:kube-controller-manager",
     )
-    port = settings.CONTROLLER_MANAGER_PORT
     return Part(
         "kube-controller-manager",
         [
             str(binaries.path("kube-controller-manager")),
             *_common(str(kubeconfig), port),
+            f"--controllers={','.join(controllers)}",
             "--use-service-account-credentials",
             f"--service-account-private-key-file={authority.service_account_key}",
             f"--root-ca-file={authority.certificate}",

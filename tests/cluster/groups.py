@@ -132,6 +132,34 @@ TRAINER = Group(
 
 METRICS = Group("metrics", (("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),))
 
+_KEDA_MODULE = "github.com/kedacore/keda/v2"
+#: Beside an API server alone, and only when asked for: its build takes longer than Kubernetes'.
+KEDA = Group(
+    "keda",
+    (
+        ("keda-operator", f"{_KEDA_MODULE}/cmd/operator"),
+        ("keda-adapter", f"{_KEDA_MODULE}/cmd/adapter"),
+        ("keda-webhooks", f"{_KEDA_MODULE}/cmd/webhooks"),
+    ),
+    (
+        Source("crds", _KEDA_MODULE, kustomization="config/crd"),
+        Source(
+            "system",
+            _KEDA_MODULE,
+            (
+                "config/general/namespace.yaml",
+                "config/service_account/service_account.yaml",
+                "config/rbac/role.yaml",
+                "config/rbac/role_binding.yaml",
+                "config/metrics-server/role.yaml",
+                "config/metrics-server/role_binding.yaml",
+            ),
+        ),
+        Source("api", _KEDA_MODULE, ("config/metrics-server/api_service.yaml",)),
+        Source("webhooks", _KEDA_MODULE, ("config/webhooks/validation_webhooks.yaml",)),
+    ),
+)
+
 # No part of a cluster.
 KREW = Group("krew", (("krew", "sigs.k8s.io/krew/cmd/krew"),))
 

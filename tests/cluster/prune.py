@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.cluster import binaries, node, processes, settings
 from tests.cluster.errors import ClusterError
-from tests.cluster.groups import EVERYTHING, KREW, cluster_groups
+from tests.cluster.groups import EVERYTHING, KEDA, KREW, cluster_groups
 from tests.cluster.progress import say
 from tests.cluster.versions import PACKAGES
 
@@ -21,7 +21,7 @@ def prune(with_images: bool) -> None:
     """Delete old binaries and the Go build cache, and on request the image store."""
     layout = settings.cluster_layout()
     root = layout.cache / "bin"
-    used = {binaries.group_folder(group) for group in (*cluster_groups(EVERYTHING), KREW)}
+    used = {binaries.group_folder(group) for group in (*cluster_groups(EVERYTHING), KEDA, KREW)}
     used |= {root / "packages" / package.sha256[:16] for package in PACKAGES}
     for folder in stale(set(root.glob("*/*")), used):
         say(f"deleting {folder}")

@@ -51,6 +51,8 @@ JOBSET_HEALTH_PORT = 19082
 TRAINER_WEBHOOK_PORT = 19445
 TRAINER_HEALTH_PORT = 19083
 METRICS_PORT = 19446
+API_PORT = 17443
+"""The API server of the integration tests; RECOMMENDER_PORT_OFFSET is added."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,6 @@ def apiserver_layout() -> Layout:
     return Layout(
         state.with_name(state.name + "-apiserver"),
         cache_folder(),
-        api_port=17443 + offset,
+        api_port=API_PORT + offset,
         etcd_port=17379 + offset,
     )

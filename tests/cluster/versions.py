@@ -18,6 +18,7 @@ JOBSET = "0.10.1"
 TRAINER = "2.1.0"
 """Kubeflow Trainer v2."""
 METRICS_SERVER = "0.8.0"
+KEDA = "2.21.0"
 TRAEFIK = "3.7.15"
 HELM = "4.1.4"
 KREW = "0.4.3"
@@ -49,6 +50,7 @@ MODULES = (
     Module("gateway", "sigs.k8s.io/gateway-api", GATEWAY_API),
     Module("metrics", "sigs.k8s.io/metrics-server", METRICS_SERVER),
     Module("krew", "sigs.k8s.io/krew", KREW),
+    Module("keda", "github.com/kedacore/keda/v2", KEDA),
 )
 
 

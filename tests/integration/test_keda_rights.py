@@ -1,4 +1,4 @@
-"""The rights on ScaledObjects and their policy, with a real API server and a stub of the CRD."""
+"""The rights on ScaledObjects and their policy, with a real API server and KEDA's own CRD."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import yaml
 from recommender_operator.adapters.kubernetes.port import SCALED_OBJECTS, Object
 from recommender_operator.resources import labels
 from recommender_operator.resources.labels import Component
-from tests.cluster import api
+from tests.cluster import api, keda
 from tests.integration import operator_account as account
 from tests.integration import operator_api_rig as rig
 from tests.integration.policy_rig import STRANGER
@@ -23,33 +23,6 @@ from tests.unit.recommender_operator.resources.test_scaled_objects import SERVER
 from tests.unit.test_chart_keda import HOSTILE, Change
 
 pytestmark = pytest.mark.integration
-
-NAME = "scaledobjects.keda.sh"
-#: Any object is valid: the policy is tested, not KEDA's schema.
-CRD = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": NAME},
-    "spec": {
-        "group": "keda.sh",
-        "scope": "Namespaced",
-        "names": {"kind": "ScaledObject", "plural": "scaledobjects", "singular": "scaledobject"},
-        "versions": [
-            {
-                "name": "v1alpha1",
-                "served": True,
-                "storage": True,
-                "subresources": {"status": {}},
-                "schema": {
-                    "openAPIV3Schema": {
-                        "type": "object",
-                        "x-kubernetes-preserve-unknown-fields": True,
-                    }
-                },
-            }
-        ],
-    },
-}
 
 
 @pytest.fixture(scope="module")
@@ -60,16 +33,18 @@ def space() -> str:
 @pytest.fixture(scope="module")
 def requests(tmp_path_factory: pytest.TempPathFactory, space: str) -> Iterator[Requests]:
     """The API server for the account of a release that scales by KEDA."""
-    rig.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump(CRD))
-    api.kubectl_for(rig.kubeconfig()).wait_served((NAME,))
+    crd = keda.definition(keda.SCALED_OBJECTS)
+    rig.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump(crd))
+    api.kubectl_for(rig.kubeconfig()).wait_served((keda.SCALED_OBJECTS,))
     found = Requests(account.with_keda(SERVER).config(tmp_path_factory.mktemp("keda")))
     _until_policed(found, space)
     yield found
-    rig.kubectl("delete", "crd", NAME, "--ignore-not-found", "--timeout=60s")
+    rig.kubectl("delete", "crd", keda.SCALED_OBJECTS, "--ignore-not-found", "--timeout=60s")
 
 
 def _until_policed(requests: Requests, space: str) -> None:
-    foreign = {**own(space), "spec": {}}
+    foreign = own(space)
+    foreign["metadata"]["ownerReferences"] = []
     end = time.monotonic() + account.EFFECTIVE_SECONDS
     while time.monotonic() < end:
         path = f"{SCALED_OBJECTS.path(space)}?dryRun=All"
@@ -93,7 +68,8 @@ def test_the_operator_may_do_what_it_does_with_its_own_ones(
     collection = SCALED_OBJECTS.path(space)
     one = SCALED_OBJECTS.path(space, manifest["metadata"]["name"])
     for _ in range(2):
-        path = f"{one}?fieldManager={labels.MANAGER}&force=true"
+        # Strict: KEDA knows each field.
+        path = f"{one}?fieldManager={labels.MANAGER}&force=true&fieldValidation=Strict"
         assert requests.shown("PATCH", path, manifest, APPLY) == ""
     for path in (one, collection, f"{collection}?watch=true&timeoutSeconds=1"):
         assert requests.send("GET", path)[0] == 200, path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -204,6 +205,23 @@ def test_parts_behind_a_failing_one_still_run(
     assert run.main([]) == 1
     assert (tmp_path / "ran").exists()
     assert capsys.readouterr().out.endswith("0 passed, 0 failed, 0 skipped\n")
+
+
+def test_a_part_on_demand_is_named_by_a_full_run_and_run_only_if_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    costly = dataclasses.replace(shell("touch ran", name="costly"), on_demand=True)
+    monkeypatch.setattr(run, "PARTS", (shell("true", name="usual"), costly))
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    assert run.main([]) == 0
+    (line,) = re.findall(r"^costly .*$", capsys.readouterr().out, re.MULTILINE)
+    assert line.split()[1:3] == ["not", "asked"]
+    assert line.endswith("make costly")
+    assert not (tmp_path / "ran").exists()
+    assert run.main(["usual"]) == 0
+    assert "costly" not in capsys.readouterr().out
+    assert run.main(["costly"]) == 0
+    assert (tmp_path / "ran").exists()
 
 
 def test_no_part_outlives_the_time_of_all_of_them(

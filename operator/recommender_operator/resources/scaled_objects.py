@@ -20,6 +20,8 @@ KIND = "ScaledObject"
 #: Maximum length of the name, which is the value of a label.
 MAX_NAME = 63
 NAME_DIGITS = 8
+#: Reason of the condition Ready where some triggers do not work, and others do.
+PARTIAL = "PartialTriggerError"
 
 
 def wanted(serving: ServingSpec) -> bool:
@@ -80,9 +82,13 @@ def condition(stored: Manifest, kind: str) -> Manifest:
 
 
 def not_ready(stored: Manifest) -> str:
-    """Return why KEDA does not scale by a ScaledObject as it says; empty if it does."""
+    """Return why KEDA does not scale by a ScaledObject as it says; empty if it does.
+
+    Unknown is the state of a new one, and of one of whose triggers only some work.
+    """
     found = condition(stored, "Ready")
-    if found.get("status") != "False":
+    status, reason = found.get("status"), found.get("reason")
+    if status != "False" and (status, reason) != ("Unknown", PARTIAL):
         return ""
     return str(found.get("message") or found.get("reason") or "it is not ready")
 

@@ -21,6 +21,7 @@ from recommender_operator.fills import Fills
 from recommender_operator.metrics import Metrics
 from recommender_operator.observe import Observer
 from recommender_operator.reconcile import Decide, Key, Reconciler
+from recommender_operator.resources.options import Options
 from tests.fakes.answers import FakeSamples, FakeSmoke
 from tests.fakes.kube import NOW, FakeKube
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS
@@ -38,6 +39,7 @@ class Rig:
         key: Key = KEY,
         knative: bool = False,
         users: UsersReader | None = None,
+        options: Options = OPTIONS,
     ) -> None:
         #: An API server in memory, unless the test brings a real one.
         self.kube = FakeKube()
@@ -48,17 +50,18 @@ class Rig:
         self.smoke = FakeSmoke()
         self.metrics = Metrics()
         self.time = NOW
-        self.fills: Fills[Key] = Fills(clock=lambda: self.time.timestamp())
+        clock: Callable[[], float] = lambda: self.time.timestamp()  # noqa: E731
+        self.fills: Fills[Key] = Fills(clock=clock)
         self.traffic: Traffic = (
-            KnativeTraffic(port, OPTIONS) if knative else GatewayTraffic(port, OPTIONS)
+            KnativeTraffic(port, options) if knative else GatewayTraffic(port, options, clock)
         )
         baselines = BaselineStore(port)
         self.observer = Observer(
             port,
             traffic_of=lambda _: self.traffic,
             samples_of=lambda _: provider,
-            platform=PlatformReader(port, OPTIONS, clock=lambda: self.time.timestamp()),
-            hosts=HostReader(port, OPTIONS, clock=lambda: self.time.timestamp()),
+            platform=PlatformReader(port, options, clock=clock),
+            hosts=HostReader(port, options, clock=clock),
             baselines=baselines,
             users=users,
         )
@@ -66,7 +69,7 @@ class Rig:
         self.executor = Executor(
             port,
             traffic_of=lambda _: self.traffic,
-            options=OPTIONS,
+            options=options,
             metrics=self.metrics,
             baselines=baselines,
         )

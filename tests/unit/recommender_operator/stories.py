@@ -15,11 +15,13 @@ from recommender_operator.adapters.kubernetes.port import (
 )
 from recommender_operator.adapters.objects.typed import version_object
 from recommender_operator.observed import CollectorReading, ModelObject
+from recommender_operator.resources.options import Options
 from tests.fakes.kserve import FakeKServe
 from tests.fakes.kube import FakeKube
 from tests.fakes.objects import add_model
 from tests.scripted import GrowingSamples, ScriptedCluster
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
+from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS
 from tests.unit.recommender_operator.simulation.users import Users
 
 MODES = ("Gateway", "Knative")
@@ -82,6 +84,25 @@ class FakeCollector:
         raise AssertionError("there is no holdout")
 
 
+def _spec(
+    mode: str,
+    experiment: Mapping[str, Any] | None,
+    rollout: Mapping[str, Any] | None,
+    autoscaling: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Return the spec of a model with short steps."""
+    serving: dict[str, Any] = {"impressions": 1} if experiment else {}
+    if autoscaling:
+        serving |= {"replicas": 1, "autoscaling": autoscaling}
+    return {
+        "rollout": {"traffic": mode, **(rollout or {})},
+        "analysis": {"stepSeconds": 20, "intervalSeconds": 5, "minRequests": 100},
+        "drift": {"enabled": False},
+        **({"experiment": experiment} if experiment else {}),
+        **({"serving": serving} if serving else {}),
+    }
+
+
 class Story:
     """A model, the operator, and a simulated cluster."""
 
@@ -93,8 +114,11 @@ class Story:
         jump: tuple[int, datetime.timedelta] | None = None,
         experiment: Mapping[str, Any] | None = None,
         rollout: Mapping[str, Any] | None = None,
+        autoscaling: Mapping[str, Any] | None = None,
+        options: Options = OPTIONS,
     ) -> None:
         """`jump`: the number of a look, and the error of the clock from then on."""
+        self.options = options
         self.collector = FakeCollector(lambda: self.rig)
         self.mode = mode
         self.looks = 0
@@ -108,18 +132,8 @@ class Story:
         self.rig = self._born(kube)
         self.cluster = ScriptedCluster(self.rig.kube)
         self.kserve = FakeKServe(self.rig.kube)
-        add_model(
-            self.rig.kube,
-            finalizers=[],
-            spec={
-                "rollout": {"traffic": mode, **(rollout or {})},
-                "analysis": {"stepSeconds": 20, "intervalSeconds": 5, "minRequests": 100},
-                "drift": {"enabled": False},
-                **(
-                    {"experiment": experiment, "serving": {"impressions": 1}} if experiment else {}
-                ),
-            },
-        )
+        spec = _spec(mode, experiment, rollout, autoscaling)
+        add_model(self.rig.kube, finalizers=[], spec=spec)
 
     def _born(self, kube: FakeKube) -> Rig:
         knative = self.mode == "Knative"
@@ -128,6 +142,7 @@ class Story:
             samples=self.samples,
             knative=knative,
             users=self.collector,
+            options=self.options,
         )
         rig.kube = kube
         return rig

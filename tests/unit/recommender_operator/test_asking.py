@@ -34,7 +34,7 @@ def snapshot(rig: Rig, *pods: Any, spec: ModelVersionSpec | None = None) -> Snap
     stored = rig.kube.put(VERSIONS, thing)
     service = ServiceState(version=NAME, uid="uid-of-the-service", ready=True)
     observed = Observed(model=MODEL, versions=(version_object(stored),), services={NAME: service})
-    return Snapshot(observed=observed, pods={NAME: list(pods)})
+    return Snapshot(observed=observed, pods={NAME: list(pods)}, serving={NAME: list(pods)})
 
 
 async def answers(rig: Rig, shot: Snapshot, *actions: do.Action) -> Snapshot | None:

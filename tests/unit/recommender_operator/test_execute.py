@@ -63,7 +63,7 @@ def snapshot(
     thing["status"] = status.dump()
     stored = rig.kube.put(VERSIONS, thing)
     observed = Observed(model=MODEL, versions=(version_object(stored),))
-    return Snapshot(observed=observed, pods=pods or {})
+    return Snapshot(observed=observed, pods=pods or {}, serving=pods or {})
 
 
 async def run(rig: Rig, shot: Snapshot, *actions: do.Action) -> None:
@@ -293,7 +293,7 @@ async def test_a_status_that_another_operator_has_written_since_is_not_overwritt
 
 def as_seen_by_another(shot: Snapshot) -> Snapshot:
     """Return the same observation as another operator makes it."""
-    return Snapshot(observed=shot.observed, pods=shot.pods)
+    return Snapshot(observed=shot.observed, pods=shot.pods, serving=shot.serving)
 
 
 @pytest.mark.parametrize("labelled", [True, False])

@@ -45,15 +45,23 @@ def is_ready(pod: Object) -> bool:
     return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 
 
+def has_ended(pod: Object) -> bool:
+    """Return whether a pod has terminated, such as an evicted one."""
+    return pod.get("status", {}).get("phase") in {"Failed", "Succeeded"}
+
+
+def stays(pod: Object) -> bool:
+    """Return whether a pod runs or will, so that its Deployment makes none in its place."""
+    return not pod["metadata"].get("deletionTimestamp") and not has_ended(pod)
+
+
 def pod_ref(pod: Object) -> PodRef:
     """Return name and address of a pod; without an address if it has terminated.
 
     A terminated pod keeps its IP in the status, but does not answer: a request to it would delay
     the look that withdraws its traffic.
     """
-    status = pod.get("status", {})
-    ended = status.get("phase") in {"Failed", "Succeeded"}
-    ip = "" if ended else str(status.get("podIP") or "")
+    ip = "" if has_ended(pod) else str(pod.get("status", {}).get("podIP") or "")
     return PodRef(name=pod["metadata"]["name"], ip=ip, ready=is_ready(pod))
 
 

@@ -88,7 +88,7 @@ class Scaled:
             # KEDA makes no autoscaler of an object in deletion; one that it made goes on.
             return Step.NOTHING if by_other else self._by_autoscaler()
         if self.by_keda and not self.refused:
-            return self._by_keda(stored)
+            return self._by_keda(stored, by_other=by_other)
         if stored is not None:
             # If a change is refused, it goes on as it is.
             return Step.NOTHING if self.refused and not self.stalled else Step.DELETE_SCALED_OBJECT
@@ -112,11 +112,11 @@ class Scaled:
         reported = "" if stored is None else redaction.head(scaled_objects.not_ready(stored))
         return f"KEDA reports of ScaledObject {namespace}/{name}: {reported}" if reported else ""
 
-    def _by_keda(self, stored: Object | None) -> Step:
+    def _by_keda(self, stored: Object | None, *, by_other: bool) -> Step:
         if stored is None and self._pods() < self._minimum():
             # A Deployment starts with one pod; whatever KEDA does then, it has enough. KEDA also
             # refuses an object whose Deployment does not exist.
-            return self._by_autoscaler()
+            return Step.WAIT if by_other else self._by_autoscaler()
         if self._own_autoscaler() is not None:
             return Step.DELETE_AUTOSCALER
         if stored is not None and scaled_objects.is_current(stored, self.scaled_object()):
@@ -124,8 +124,12 @@ class Scaled:
         return Step.APPLY_SCALED_OBJECT
 
     def _pods(self) -> int:
+        """Return the number of the component's pods that stay, ready or not."""
         pods = self.subject.pods.get(self.version, ())
-        return sum(podstates.label(pod, labels.COMPONENT) == self.component for pod in pods)
+        return sum(
+            podstates.label(pod, labels.COMPONENT) == self.component and podstates.stays(pod)
+            for pod in pods
+        )
 
     def _minimum(self) -> int:
         return autoscaling.minimum(self.subject.model.spec.serving, self.component)

@@ -179,3 +179,28 @@ def test_the_engine_replaces_no_pods() -> None:
     before = {"maxReplicas": 6, "targetCPUUtilizationPercentage": 70}
     serving = ServingSpec.model_validate({"autoscaling": before})
     assert autoscaling.of_knative(serving) == {**before, "scaleDownStabilizationSeconds": 300}
+
+
+@pytest.mark.parametrize(
+    ("condition", "shown"),
+    [
+        ({"status": "True", "message": "is defined correctly"}, ""),
+        ({"status": "Unknown"}, ""),
+        ({"status": "False", "message": "error parsing start schedule"}, "error parsing start"),
+        ({"status": "False", "reason": "ScaledObjectCheckFailed"}, "ScaledObjectCheckFailed"),
+        (
+            {
+                "status": "Unknown",
+                "reason": "PartialTriggerError",
+                "message": "Some triggers defined in ScaledObject are not working correctly",
+            },
+            "Some triggers",
+        ),
+    ],
+)
+def test_triggers_that_do_not_work_are_told_and_a_new_object_is_not(
+    condition: dict[str, str], shown: str
+) -> None:
+    stored = {"status": {"conditions": [{"type": "Ready", **condition}]}}
+    assert scaled_objects.not_ready(stored)[: len(shown)] == shown
+    assert bool(scaled_objects.not_ready(stored)) == bool(shown)

@@ -81,3 +81,13 @@ def test_a_terminated_pod_has_no_address(phase: str) -> None:
     evicted = pod("movies-1-a", "movies-1", ready=False, phase=phase, reason="Evicted")
     assert pods.pod_ref(evicted).ip == ""
     assert pods.pod_ref(pod("movies-1-b", "movies-1", ready=False)).ip == "10.0.0.1"
+
+
+def test_a_pod_stays_ready_or_not_until_it_ends_or_is_deleted() -> None:
+    for phase in ("Pending", "Running"):
+        assert pods.stays(pod("p", "v", ready=False, phase=phase))
+    for phase in ("Failed", "Succeeded"):
+        assert not pods.stays(pod("p", "v", phase=phase))
+    leaving = pod("p", "v", phase="Running")
+    leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert not pods.stays(leaving)

@@ -16,6 +16,7 @@ from recommender_operator.adapters.traffic.gateway import GatewayTraffic
 from recommender_operator.adapters.traffic.port import Subject
 from recommender_operator.resources import autoscaling, scaled_objects
 from recommender_operator.resources.labels import Component
+from tests.fakes.keda import make_autoscaler
 from tests.fakes.kube import FakeKube
 from tests.fakes.objects import pod
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
@@ -98,13 +99,7 @@ class Keda:
     def make_autoscalers(self, *names: str) -> None:
         """Make KEDA's own autoscalers."""
         for name in names or self.scaled_objects():
-            made = self.kube.find(SCALED_OBJECTS, name)["metadata"]
-            owner = {
-                "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": name,
-                "uid": made["uid"], "controller": True,
-            }  # fmt: skip
-            metadata = {"name": name, "namespace": "team", "labels": made["labels"]}
-            self.kube.put(AUTOSCALERS, {"metadata": {**metadata, "ownerReferences": [owner]}})
+            make_autoscaler(self.kube, name)
 
     async def collect_garbage(self) -> None:
         for name in set(self.kube.names(AUTOSCALERS)) - set(AUTOSCALER_NAMES):

@@ -57,6 +57,50 @@ async def test_an_autoscaler_starts_the_pods_of_a_version_before_keda_scales_the
     assert (keda.autoscalers(), keda.scaled_objects()) == ([], SCALED_NAMES)
 
 
+@pytest.mark.parametrize(
+    "gone",
+    [
+        {"metadata": {"deletionTimestamp": "2026-01-01T12:00:00Z"}},
+        {"status": {"phase": "Failed", "reason": "Evicted"}},
+        {"status": {"phase": "Succeeded"}},
+    ],
+    ids=["leaving", "evicted", "ended"],
+)
+async def test_pods_in_whose_place_others_come_do_not_count(gone: dict[str, Object]) -> None:
+    keda = Keda()
+    pods = tuple(
+        {**pod, **{part: {**pod[part], **content} for part, content in gone.items()}}
+        if pod["metadata"]["name"].endswith("-0")
+        else pod
+        for pod in PODS
+    )
+    for _ in range(3):
+        await keda.look(BY_KEDA, pods=pods)
+    assert (keda.autoscalers(), keda.scaled_objects()) == (AUTOSCALER_NAMES, [])
+
+
+async def test_pods_that_do_not_answer_yet_count() -> None:
+    keda = Keda()
+    unready = tuple({**pod, "status": {"phase": "Pending"}} for pod in PODS)
+    for _ in range(3):
+        await keda.look(BY_KEDA, pods=unready)
+    assert (keda.autoscalers(), keda.scaled_objects()) == ([], SCALED_NAMES)
+
+
+async def test_while_kedas_autoscaler_outlives_its_scaled_object_no_other_comes() -> None:
+    keda = Keda()
+    await keda.settle(BY_KEDA)
+    keda.make_autoscalers()
+    for name in SCALED_NAMES:
+        uid = keda.kube.find(SCALED_OBJECTS, name)["metadata"]["uid"]
+        await keda.kube.delete(SCALED_OBJECTS, "team", name, uid=uid)
+    assert await keda.look(BY_KEDA, pods=()), "it waits"
+    assert (keda.autoscalers(), keda.scaled_objects()) == ([], [])
+    await keda.collect_garbage()
+    await keda.look(BY_KEDA, pods=())
+    assert keda.autoscalers() == AUTOSCALER_NAMES
+
+
 async def test_pods_that_are_missing_for_a_while_take_nothing_from_keda() -> None:
     keda = Keda()
     await keda.settle(BY_KEDA)
