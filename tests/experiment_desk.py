@@ -9,8 +9,9 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from recommender_collector.api.experiments import shown
-from recommender_collector.domain.events import Erasure, Event, Line, digest, line_of
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.experiments import Spans
+from recommender_collector.domain.lines import Line, digest, line_of
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.metrics import WriterMetrics
 from recommender_collector.store.experiments import ExperimentStore

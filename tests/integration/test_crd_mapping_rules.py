@@ -213,7 +213,7 @@ def declared(**tables: list[Json]) -> Json:
 
 KINDS: dict[str, Json] = {
     "Categorical": {"maxCategories": 10, "fairness": True, "missing": ["-1", "N/A"]},
-    "MultiCategorical": {"separator": "|", "maxCategories": 10},
+    "MultiCategorical": {"separator": " - ", "maxCategories": 10},
     "Boolean": {"column": "x"},
     "Numeric": {"minimum": 0, "maximum": 9, "edges": [1, 2.5, 9], "fairness": True},
     "Timestamp": {"unit": "Year"},
@@ -330,6 +330,10 @@ VECTORS: list[Json] = [{"name": f"v{n}", "kind": "Embedding", "length": 1024} fo
         ({"items": [TEXT | {"edges": [1]}]}, "edges in mapping.items.features requires kind"),
         ({"items": [TEXT | {"unit": "Year"}]}, "unit in mapping.items.features requires kind"),
         ({"items": [NUMBER | {"separator": "|"}]}, "requires kind MultiCategorical"),
+        (
+            {"users": [SEVERAL | {"separator": " - "}]},
+            "separator in mapping.users.features must not contain '-'",
+        ),
         ({"items": [NUMBER | {"maxCategories": 3}]}, "Categorical or MultiCategorical"),
         ({"items": [NUMBER | {"edges": [1], "bands": 3}]}, "mutually exclusive"),
         ({"items": [NUMBER | {"edges": [1], "transform": "Log"}]}, "edges and transform in"),

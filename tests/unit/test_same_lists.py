@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import polars as pl
@@ -11,11 +12,12 @@ from hypothesis import strategies as st
 
 from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.validation import event_of
+from recommender_serving.domain.categories import longest_entry
 from recommender_serving.domain.features import Feature as Served
 from recommender_serving.domain.features import Kind, Place
 from recommender_serving.protocols.features import value_of
 from recommender_serving.protocols.validation import Problems
-from recommender_training.config.declaration import Feature
+from recommender_training.config.declaration import Declaration, Feature
 from recommender_training.ingestion import feature_values, readers
 from tests.unit.recommender_collector.collector_samples import mapping, rules
 
@@ -64,9 +66,17 @@ def of_event(entries: list[Any], separator: str | None) -> list[str] | str:
     return [str(each) for each in (found.context or {}).get("tags", ())]  # type: ignore[union-attr]
 
 
-ENTRIES = st.lists(st.text("ab| :\u3000é\x1f", min_size=1, max_size=6), max_size=6)
+#: At most three long pieces: a request has room for as many categories in an entry.
+LONG = st.lists(st.sampled_from(["x" * 63, "y" * 64, "z" * 65, "|", " ", "::"]), max_size=3)
+ENTRIES = st.lists(
+    st.text("ab|- :\u3000é\x1f", max_size=6) | LONG.map("".join), max_size=6
+)  # fmt: skip
 
 
+@example(["garden|" * 20 + "music"], "|")
+@example(["x" * 64 + " "], None)
+@example(["x" * 65], "|")
+@example(["a", ""], None)
 @example(["red|blue", "red", "light  green"], "|")
 @example(["a|b", "c|d"], "|")
 @example(["a", "a", "a", "a", "b"], None)
@@ -78,13 +88,43 @@ def test_a_list_means_the_same_in_files_requests_and_events(
 ) -> None:
     filed, asked, sent = (of(entries, separator) for of in (of_file, of_request, of_event))
     if isinstance(filed, str):
-        assert filed == "TooManyCategories:tags"
-        assert f"give a list of at most {MOST} different categories" in asked
+        assert filed in ("TooManyCategories:tags", "TextTooLong:tags")
+        too_many, too_long = f"at most {MOST} different categories", "categories of 1 to 64"
+        assert too_many in asked or (filed == "TextTooLong:tags" and too_long in asked)
         assert isinstance(sent, str)
         return
     assert asked == filed
     if all(entry.isprintable() for entry in entries):  # of which the collector keeps no other
         assert sent == filed
+
+
+@example(["light green"], "|")
+@given(ENTRIES, st.sampled_from([None, "|", " ", "::"]))
+def test_categories_that_are_read_again_stay_as_they_are(
+    entries: list[str], separator: str | None
+) -> None:
+    for of in (of_file, of_request, of_event):
+        if isinstance(once := of(entries, separator), list):
+            assert of(once, separator) == once, of.__name__
+
+
+@pytest.mark.parametrize("separator", ["-", "--", " - "])
+@pytest.mark.parametrize("place", ["users", "context"])
+def test_no_separator_of_requests_is_what_whitespace_becomes(place: str, separator: str) -> None:
+    tags = {"name": "tags", "kind": "MultiCategorical", "separator": separator}
+    told = re.escape(f"{place}.tags: separator={separator!r} contains '-'")
+    with pytest.raises(ValueError, match=told):
+        Declaration.model_validate({place: [tags]})
+    Declaration.model_validate({"items": [tags]})
+
+
+@pytest.mark.parametrize("separator", [None, "|", "::"])
+def test_an_entry_is_no_longer_than_all_categories_together(separator: str | None) -> None:
+    longest = longest_entry(separator, MOST)
+    for of in (of_request, of_event):
+        assert of([" " * longest], separator) == [], of.__name__
+        told = f"give a string of at most {longest} characters"
+        assert told in of([" " * (longest + 1)], separator), of.__name__
 
 
 def test_a_separator_within_an_entry_of_a_list_separates_everywhere() -> None:

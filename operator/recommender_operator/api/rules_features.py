@@ -133,6 +133,11 @@ def _of_table(table: str, where: str) -> Iterator[tuple[str, str]]:
             f"fairness in {where} requires one category a row, which a MultiCategorical does not "
             "have",
         )
+        yield (
+            "!has(self.separator) || !self.separator.contains('-')",
+            f"separator in {where} must not contain '-', which whitespace in a category becomes: "
+            "write lists, or another separator such as '|'",
+        )
     else:
         yield from _of_items(where)
     if table != "interactions":

@@ -126,7 +126,8 @@ class Feature(ApiModel):
         max_length=8,
         description="Of MultiCategorical: the text between two categories, such as '|', also "
         "within an entry of a list. A list of JSON or Parquet needs none. Without one, a text is "
-        "one category.",
+        "one category. Of users and interactions it has no '-', which whitespace in a category "
+        "becomes.",
     )
     max_per_row: int | None = Field(
         default=None,

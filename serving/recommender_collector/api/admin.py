@@ -19,7 +19,8 @@ from recommender_collector.api.experiments import Reports
 from recommender_collector.api.outcomes import OutcomeReports
 from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.effects import number
-from recommender_collector.domain.events import Erasure, line_of
+from recommender_collector.domain.events import Erasure
+from recommender_collector.domain.lines import line_of
 from recommender_collector.domain.validation import Rules, user_of
 from recommender_collector.log.port import Appends, LogBusy, LogUnavailable
 from recommender_collector.metrics import CollectorMetrics

@@ -12,8 +12,9 @@ from typing import Any
 
 from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.columns import Alike, columns_of, lines_of
-from recommender_collector.domain.events import Kind, Line, digest, line_of
+from recommender_collector.domain.events import Kind
 from recommender_collector.domain.fields import KINDS
+from recommender_collector.domain.lines import Line, digest, line_of
 from recommender_collector.domain.validation import Rules, event_of
 
 MAX_EVENTS = 1000

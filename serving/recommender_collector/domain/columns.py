@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from recommender_collector.domain.checks import MAX_ID, InvalidEvent, label
-from recommender_collector.domain.events import FORMAT, Id, Kind, Line, digest
+from recommender_collector.domain.events import Id, Kind
 from recommender_collector.domain.fields import (
     MAX_EVENT_ID,
     MAX_INTEGER,
@@ -28,6 +28,7 @@ from recommender_collector.domain.fields import (
     time_of,
     value_of,
 )
+from recommender_collector.domain.lines import FORMAT, Line, digest
 from recommender_collector.domain.validation import Rules, user_of
 from recommender_serving.domain.ids import IdKind
 

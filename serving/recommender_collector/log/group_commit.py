@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from recommender_collector.domain.events import Line
+from recommender_collector.domain.lines import Line
 from recommender_collector.log.port import Appends, LogBusy, LogUnavailable
 
 MAX_WAITING = 20_000  # events of a model; the budget of bodies bounds their bytes

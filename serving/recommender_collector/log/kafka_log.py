@@ -15,7 +15,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource
 
-from recommender_collector.domain.events import Line
+from recommender_collector.domain.lines import Line
 from recommender_collector.log.durability import NotDurable
 from recommender_collector.log.kafka_durability import REMEDY, fault
 from recommender_collector.log.kafka_settings import KafkaSettings

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from recommender_collector.domain.events import Line
+from recommender_collector.domain.lines import Line
 
 START = "0-0"  # before the first record
 

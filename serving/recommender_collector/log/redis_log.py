@@ -18,7 +18,7 @@ from redis.exceptions import (
 )
 from redis.typing import EncodableT
 
-from recommender_collector.domain.events import DIGEST_BYTES, Line
+from recommender_collector.domain.lines import DIGEST_BYTES, Line
 from recommender_collector.log.held_connection import HeldConnection
 from recommender_collector.log.port import Backlog, LogBusy, LogUnavailable, Record
 from recommender_collector.log.scripts import APPEND, APPEND_SHA1

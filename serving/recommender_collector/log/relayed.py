@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 from redis.asyncio import Redis
 
-from recommender_collector.domain.events import Line
+from recommender_collector.domain.lines import Line
 from recommender_collector.log.port import LogBusy, LogUnavailable
 from recommender_collector.log.redis_log import (
     FULL,

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import orjson
 
-from recommender_collector.domain.events import Line, digest
+from recommender_collector.domain.lines import Line, digest
 
 MOST_MESSAGES = 1000  # of a read; the script that appends them takes as many
 

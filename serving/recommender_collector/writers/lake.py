@@ -12,7 +12,8 @@ import orjson
 
 from recommender_collector.domain import rows
 from recommender_collector.domain.declaration import Model
-from recommender_collector.domain.events import Erasure, Event, Id, Unreadable, entry_of
+from recommender_collector.domain.events import Erasure, Event, Id
+from recommender_collector.domain.lines import Unreadable, entry_of
 from recommender_collector.log.port import START, EventLog
 from recommender_collector.metrics import Target, WriterMetrics
 from recommender_collector.writers import batches

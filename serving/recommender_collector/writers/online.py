@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 
 from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.effects import Effect, effects, number
-from recommender_collector.domain.events import Erasure, Event, Unreadable, entry_of
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.experiments import Experiment
+from recommender_collector.domain.lines import Unreadable, entry_of
 from recommender_collector.domain.trends import Trends
 from recommender_collector.log.port import EventLog, Record
 from recommender_collector.metrics import Target, WriterMetrics

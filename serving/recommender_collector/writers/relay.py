@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from recommender_collector.domain.events import Line
+from recommender_collector.domain.lines import Line
 from recommender_collector.log.port import START, LogUnavailable
 from recommender_collector.log.relayed import partition_of
 from recommender_collector.log.topic import Bounds, Message, Topic, line_of

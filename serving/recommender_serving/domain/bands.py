@@ -8,7 +8,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 
-from recommender_serving.domain.features import Feature, Kind, Value, age
+from recommender_serving.domain.features import Feature, Kind, Value, days_since
 
 #: Most bands of a feature. The collector keeps ten values of each, one of them for `unknown`.
 MOST_BANDS = 9
@@ -75,7 +75,7 @@ def value_of(
         return None
     if not isinstance(value, int | float):
         return None
-    number = age(value, now) if feature.kind is Kind.TIMESTAMP else float(value)
+    number = days_since(value, now) if feature.kind is Kind.TIMESTAMP else float(value)
     return name_of(number, edges) if math.isfinite(number) else None
 
 

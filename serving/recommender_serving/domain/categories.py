@@ -1,7 +1,9 @@
 """The categories of a list, as ingestion reads them from files: pure.
 
 A separator separates within an entry too, whitespace in a category is one `-`, and repeated
-categories count once. A list has no nulls: one that says nothing is a mistake of its writer.
+categories count once. An entry may have no category, such as an empty one. A list has no nulls:
+one that says nothing is a mistake of its writer. No separator has a `-`, so that categories that
+are read again, from an impression or an event, stay as they are.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-LONGEST = 64  # characters of an entry
+LONGEST = 64  # characters of a category
 #: What separates the entries of a list in ingestion.
 _ENTRIES = "\x1f"
 #: Whitespace as ingestion knows it: without the separators of ASCII, which `str.split` adds.
@@ -24,25 +26,33 @@ class BadCategoriesError(ValueError):
         self.place = place
 
 
+def longest_entry(separator: str | None, most: int) -> int:
+    """Return the most characters of an entry of a request or event, of all its categories."""
+    return most * (LONGEST + len(separator or _ENTRIES))
+
+
 def categories_of(entries: Sequence[object], separator: str | None, most: int) -> tuple[str, ...]:
     """Return the categories of a list in the order in which they come first.
 
     Entries are texts, or bytes of UTF-8.
 
     Raises:
-        BadCategoriesError: an entry is no text of 1 to 64 characters, or there are more than
-            `most` different categories.
+        BadCategoriesError: an entry is no text or longer than `longest_entry`, a category has
+            more than 64 characters, or there are more than `most` different ones.
     """
+    longest = longest_entry(separator, most)
     found: dict[str, None] = {}
     for place, entry in enumerate(entries):
-        for category in _separated(_text(place, entry), separator):
+        for category in _separated(_text(place, entry, longest), separator):
+            if len(category) > LONGEST:
+                raise BadCategoriesError(place, f"give categories of 1 to {LONGEST} characters")
             found[category] = None
         if len(found) > most:
             raise BadCategoriesError(None, f"give a list of at most {most} different categories")
     return tuple(found)
 
 
-def _text(place: int, entry: object) -> str:
+def _text(place: int, entry: object, longest: int) -> str:
     if entry is None:
         raise BadCategoriesError(place, "a list has no nulls: leave the entry out")
     if isinstance(entry, bytes):
@@ -50,9 +60,9 @@ def _text(place: int, entry: object) -> str:
             entry = entry.decode()
         except UnicodeDecodeError:
             raise BadCategoriesError(place, "give UTF-8") from None
-    if isinstance(entry, str) and 1 <= len(entry) <= LONGEST:
+    if isinstance(entry, str) and len(entry) <= longest:
         return entry
-    raise BadCategoriesError(place, f"give a string of 1 to {LONGEST} characters")
+    raise BadCategoriesError(place, f"give a string of at most {longest} characters")
 
 
 def _separated(entry: str, separator: str | None) -> Iterator[str]:

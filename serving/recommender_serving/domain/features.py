@@ -124,7 +124,7 @@ class Feature:
         if self.calendar is not None:
             return (self.calendar.name(int(value)),)
         if self.kind is Kind.TIMESTAMP:
-            return (age(float(value), now),)
+            return (days_since(float(value), now),)
         return (value if self.kind is Kind.NUMERIC else self._name(str(value)),)
 
     def _name(self, category: str) -> str | None:
@@ -133,8 +133,8 @@ class Feature:
         return category if category in self.index else None
 
 
-def age(time: float, now: int) -> float:
-    """Return the age in days of a time at the time `now`, both in seconds since 1970."""
+def days_since(time: float, now: int) -> float:
+    """Return the days from a time to `now`, both in seconds since 1970; 0 of a later time."""
     return max(0.0, (now - time) / SECONDS_A_DAY)
 
 

@@ -37,6 +37,7 @@ MOST_PROBABILITIES = 20  # of an impression: those of its first items
 MOST_NUMBER = 1e15  # of a feature without a bound of its own
 _HASHES = 2**64
 _PLACE = 8  # bytes of an entry of a tuple, beside its value
+_NUMBER = sys.getsizeof(0.0)  # bytes
 
 
 class Mark(NamedTuple):
@@ -140,12 +141,17 @@ def _context(request: RecommendRequest, features: Features) -> dict[str, Value |
 
 
 def listed_bytes(of: Shown) -> int:
-    """Return the memory of the lists of a context: each request has its own."""
-    return sum(
-        _PLACE * len(value) + sum(map(sys.getsizeof, value))
-        for value in of.context.values()
-        if isinstance(value, tuple)
-    )
+    """Return the memory of the lists of a context in bytes: each request has its own.
+
+    Numbers are not looked at one by one: the event loop waits for this.
+    """
+    return sum(_bytes(value) for value in of.context.values() if isinstance(value, tuple))
+
+
+def _bytes(values: tuple[str, ...] | tuple[float, ...]) -> int:
+    if values and isinstance(values[0], str):
+        return _PLACE * len(values) + sum(map(sys.getsizeof, values))
+    return (_PLACE + _NUMBER) * len(values)
 
 
 def _segment_of(feature: Feature, value: Value | None, now: int) -> str:

@@ -38,7 +38,8 @@ class Bounds:
 
     impressions: int = 10_000  # that wait
     items: int = 500_000  # of them, together: a text of an item is shared, so 8 bytes each
-    listed: int = 32 << 20  # bytes of the lists of their contexts, together
+    #: Bytes of the lists of their contexts, together, and of those that are on their way.
+    listed: int = 32 << 20
     batch: int = 200  # impressions
     body: int = 900_000  # bytes; the collector takes 1 MiB
     gather_seconds: float = 1.0  # from the first impression to its request
@@ -68,7 +69,7 @@ class Impressions:
         self._features = features
         self._counted = counted
         self._bounds = bounds or Bounds()
-        self._waiting: deque[tuple[int, Shown]] = deque()
+        self._waiting: deque[tuple[int, Shown, int]] = deque()  # number, and bytes of its lists
         self._items = self._listed = 0
         self._numbers = itertools.count()
         self._some = asyncio.Event()
@@ -103,17 +104,17 @@ class Impressions:
         if found is None:
             return
         items_then = self._items + len(found.items)
-        listed_then = self._listed + listed_bytes(found)
+        listed = listed_bytes(found)
         bounds = self._bounds
         if (
             len(self._waiting) >= bounds.impressions
             or items_then > bounds.items
-            or listed_then > bounds.listed
+            or self._listed + listed > bounds.listed
         ):
             self._counted(Reported.DROPPED, 1)
             return
-        self._items, self._listed = items_then, listed_then
-        self._waiting.append((next(self._numbers), found))
+        self._items, self._listed = items_then, self._listed + listed
+        self._waiting.append((next(self._numbers), found, listed))
         self._some.set()
 
     def reports_draw(
@@ -134,7 +135,9 @@ class Impressions:
             await _until(self._closing, self._bounds.gather_seconds)
             works = True
             while self._waiting and (works or not self._closing.is_set()):
-                works = await self._send(self._take())
+                taken, listed = self._take()
+                works = await self._send(taken)
+                self._listed -= listed
             if self._closing.is_set():
                 self._counted(Reported.DROPPED, len(self._waiting))
                 return
@@ -144,12 +147,13 @@ class Impressions:
         """Make `run` send what waits and return; at the first failure without the rest."""
         self._closing.set()
 
-    def _take(self) -> list[tuple[int, Shown]]:
+    def _take(self) -> tuple[list[tuple[int, Shown]], int]:
+        """Return the next impressions, and the bytes of their lists, which still count."""
         count = min(self._bounds.batch, len(self._waiting))
         taken = [self._waiting.popleft() for _ in range(count)]
-        self._items -= sum(len(each.items) for _, each in taken)
-        self._listed -= sum(listed_bytes(each) for _, each in taken)
-        return taken
+        self._items -= sum(len(each.items) for _, each, _ in taken)
+        found = [(number, each) for number, each, _ in taken]
+        return found, sum(listed for *_, listed in taken)
 
     async def _send(self, taken: Sequence[tuple[int, Shown]]) -> bool:
         """Send impressions, and count what became of each; return whether all were answered."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from recommender_serving.domain.categories import LONGEST, longest_entry
 from recommender_serving.domain.features import MAX_NUMBER, Feature, Kind, Place
 from recommender_serving.domain.ids import MAX_BYTES, IdKind
 from recommender_serving.domain.types import ScoreKind, Source
@@ -99,9 +100,12 @@ def _feature(feature: Feature) -> Schema:
     text |= {"examples": list(feature.index)[:5]}
     if feature.kind is not Kind.MULTI_CATEGORICAL:
         return text
+    if feature.separator is not None:
+        text["maxLength"] = longest_entry(feature.separator, feature.width)
     between = f"; {feature.separator!r} separates them in a string too" * bool(feature.separator)
-    told = {"description": f"Categories, of which repeated ones count once{between}."}
-    return _list(text, 0, feature.width) | told
+    told = {"description": f"Categories of at most {LONGEST} characters, of which repeated ones "
+            f"count once{between}."}  # fmt: skip
+    return _list(text | {"minLength": 0}, 0, feature.width) | told
 
 
 def _prediction(limits: Limits) -> Schema:

@@ -11,7 +11,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
-from recommender_collector.domain.events import Erasure, Event, Kind, Line, digest, line_of
+from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.lines import Line, digest, line_of
 from recommender_collector.log.durability import NotDurable
 from recommender_collector.log.kafka_log import KafkaLog
 from recommender_collector.log.kafka_settings import KafkaSettings

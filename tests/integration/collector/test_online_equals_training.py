@@ -22,7 +22,8 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from recommender_collector.domain.declaration import Model, parse
-from recommender_collector.domain.events import Event, Kind, Line, digest, line_of
+from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.lines import Line, digest, line_of
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.metrics import WriterMetrics
 from recommender_collector.store.experiments import ExperimentStore

@@ -6,7 +6,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
-from recommender_collector.domain.events import Erasure, Event, Kind, Line, digest, line_of
+from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.lines import Line, digest, line_of
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.metrics import WriterMetrics
 from recommender_collector.store.experiments import ExperimentStore

@@ -12,7 +12,8 @@ from redis.asyncio import Redis
 
 from recommender_collector.api.outcomes import shown
 from recommender_collector.domain.effects import number
-from recommender_collector.domain.events import Erasure, Event, Kind, Line, digest, line_of
+from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.lines import Line, digest, line_of
 from recommender_collector.domain.predictions import DAY_MILLISECONDS, Rule
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.metrics import WriterMetrics

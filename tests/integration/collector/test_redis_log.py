@@ -7,7 +7,8 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 
-from recommender_collector.domain.events import Erasure, Line, digest, line_of
+from recommender_collector.domain.events import Erasure
+from recommender_collector.domain.lines import Line, digest, line_of
 from recommender_collector.log import durability
 from recommender_collector.log.durability import NotDurable
 from recommender_collector.log.port import START, LogBusy, LogUnavailable

@@ -7,8 +7,9 @@ import pytest
 from redis.asyncio import Redis
 
 from recommender_collector.domain.declaration import parse
-from recommender_collector.domain.events import Event, Kind, Line, digest, line_of
+from recommender_collector.domain.events import Event, Kind
 from recommender_collector.domain.experiments import Spans
+from recommender_collector.domain.lines import Line, digest, line_of
 from recommender_collector.domain.predictions import Rule
 from recommender_collector.log.port import START, LogUnavailable
 from recommender_collector.log.redis_log import RedisLog, offset_key

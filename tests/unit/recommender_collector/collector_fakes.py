@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recommender_collector.domain.events import Line
+from recommender_collector.domain.lines import Line
 from recommender_collector.log.port import Record
 
 

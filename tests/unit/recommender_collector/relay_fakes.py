@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
-from recommender_collector.domain.events import Line
+from recommender_collector.domain.lines import Line
 from recommender_collector.log.port import LogBusy, LogUnavailable
 from recommender_collector.log.topic import MOST_MESSAGES, Bounds, Message
 

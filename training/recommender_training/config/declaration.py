@@ -268,8 +268,8 @@ class Declaration(Section):
                     problems += places.only_of_requests(where, feature)
                 if place is Place.ITEMS:
                     problems += places.only_of_users(where, feature)
-                elif feature.fairness and feature.kind is Kind.MULTI_CATEGORICAL:
-                    problems.append(f"{where}: fairness needs one category a row: remove it")
+                else:
+                    problems += places.only_of_items(where, feature)
                 if place is not Place.ITEMS and feature.name in last:
                     problems.append(f"{where}: the drift of the items uses this name: rename it")
         problems += places.too_many_listed(self.context)

@@ -29,6 +29,19 @@ def only_of_users(where: str, feature: Feature) -> list[str]:
     ]
 
 
+def only_of_items(where: str, feature: Feature) -> list[str]:
+    """The settings of a MultiCategorical that items have, and users or the context have not."""
+    problems = []
+    if feature.fairness and feature.kind == "MultiCategorical":
+        problems.append(f"{where}: fairness needs one category a row: remove it")
+    if "-" in (feature.separator or ""):  # categories, read again from events, would be others
+        problems.append(
+            f"{where}: separator={feature.separator!r} contains '-', which whitespace in a "
+            "category becomes: write lists, or another separator such as '|'"
+        )
+    return problems
+
+
 def only_of_requests(where: str, feature: Feature) -> list[str]:
     """The settings of a Timestamp that the items, whose bands are fixed, do not have."""
     given = {"edges": feature.edges, "bands": feature.bands, "fairness": feature.fairness}

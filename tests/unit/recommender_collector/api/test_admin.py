@@ -7,7 +7,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from recommender_collector.api.admin import Erasures, admin_app, probes
-from recommender_collector.domain.events import Erasure, entry_of
+from recommender_collector.domain.events import Erasure
+from recommender_collector.domain.lines import entry_of
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.domain.validation import Rules
 from recommender_collector.log.port import LogUnavailable

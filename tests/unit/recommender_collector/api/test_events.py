@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry
 
 from recommender_collector.api.bodies import MAX_BODY, Bodies
 from recommender_collector.api.events import Events, public_app
-from recommender_collector.domain.events import Event, entry_of
+from recommender_collector.domain.events import Event
+from recommender_collector.domain.lines import entry_of
 from recommender_collector.log.group_commit import GroupCommit
 from recommender_collector.log.port import LogBusy, LogUnavailable
 from recommender_collector.metrics import CollectorMetrics

@@ -10,7 +10,8 @@ import pytest
 
 from recommender_collector.domain.batches import FEW, MAX_EVENTS, Batch, InvalidBatch, check
 from recommender_collector.domain.cloud_events import unwrap
-from recommender_collector.domain.events import Event, entry_of
+from recommender_collector.domain.events import Event
+from recommender_collector.domain.lines import entry_of
 from tests.unit.recommender_collector.collector_samples import NOW, click, rules
 
 ONE = {"shop": rules()}

@@ -15,7 +15,8 @@ from recommender_collector.domain.batches import FEW, Batch, check
 from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.cloud_events import unwrap
 from recommender_collector.domain.columns import FIELDS, Alike, lines_of
-from recommender_collector.domain.events import Kind, Path, digest, line_of
+from recommender_collector.domain.events import Kind, Path
+from recommender_collector.domain.lines import digest, line_of
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.domain.validation import Rules, event_of
 from tests.unit.recommender_collector.collector_samples import MAPPING, NOW, click, model, rules

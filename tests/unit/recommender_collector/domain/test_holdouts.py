@@ -12,15 +12,9 @@ from hypothesis import strategies as st
 from recommender_collector.domain.books import Books
 from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.effects import number
-from recommender_collector.domain.events import (
-    Erasure,
-    Event,
-    Exposure,
-    Kind,
-    entry_of,
-    line_of,
-)
+from recommender_collector.domain.events import Erasure, Event, Exposure, Kind
 from recommender_collector.domain.experiments import Changes, Ignored, Known, Spans
+from recommender_collector.domain.lines import entry_of, line_of
 from recommender_collector.domain.moments import COMPONENTS, DAY_COMPONENTS, Moments
 from recommender_collector.domain.participants import Participant
 from recommender_collector.domain.rows import archived

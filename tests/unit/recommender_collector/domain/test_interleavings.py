@@ -9,16 +9,9 @@ import pytest
 
 from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.effects import number
-from recommender_collector.domain.events import (
-    Erasure,
-    Event,
-    Exposure,
-    Interleaved,
-    Kind,
-    entry_of,
-    line_of,
-)
+from recommender_collector.domain.events import Erasure, Event, Exposure, Interleaved, Kind
 from recommender_collector.domain.experiments import Ignored
+from recommender_collector.domain.lines import entry_of, line_of
 from recommender_collector.domain.moments import INTERLEAVED, Moments
 from recommender_collector.domain.participants import Participant
 from recommender_collector.domain.picks import MOST_CLICKS

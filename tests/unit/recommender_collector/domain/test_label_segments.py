@@ -8,7 +8,8 @@ import orjson
 import pytest
 
 from recommender_collector.domain.checks import InvalidEvent
-from recommender_collector.domain.events import Event, entry_of, line_of
+from recommender_collector.domain.events import Event
+from recommender_collector.domain.lines import entry_of, line_of
 from recommender_collector.domain.predictions import Rule
 from recommender_collector.domain.rows import archived
 from recommender_collector.domain.validation import Rules, event_of

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_collector.domain.checks import InvalidEvent
-from recommender_collector.domain.events import Event, Kind, Path, entry_of, line_of
+from recommender_collector.domain.events import Event, Kind, Path
+from recommender_collector.domain.lines import entry_of, line_of
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.domain.validation import FIELDS, Rules, event_of
 from tests.unit.recommender_collector.collector_samples import (
@@ -80,7 +81,8 @@ def test_a_context_may_have_lists_of_categories_and_of_numbers() -> None:
         ({"words": "red"}, "give a list of at most 2 texts of 1 to 64 characters"),
         ({"words": ["a", "b", "c"]}, "give a list of at most 2 different categories"),
         ({"words": ["a b c"]}, "give a list of at most 2 different categories"),
-        ({"words": ["a", ""]}, "give a string of 1 to 64 characters"),
+        ({"words": ["a", "b" * 65]}, "give categories of 1 to 64 characters"),
+        ({"words": ["a", "b" * 131]}, "give a string of at most 130 characters"),
         ({"words": ["a", None]}, "a list has no nulls: leave the entry out"),
         ({"words": ["a", "b\n"]}, "give printable characters"),
         ({"query": [1.0]}, "give a list of 2 finite numbers"),

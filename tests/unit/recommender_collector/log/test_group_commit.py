@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from recommender_collector.domain.events import Line, digest
+from recommender_collector.domain.lines import Line, digest
 from recommender_collector.log.group_commit import GroupCommit
 from recommender_collector.log.port import LogBusy, LogUnavailable
 from tests.unit.recommender_collector.collector_fakes import MemoryLog

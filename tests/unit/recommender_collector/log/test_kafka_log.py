@@ -12,7 +12,7 @@ pytest.importorskip("confluent_kafka")
 
 from confluent_kafka import KafkaError
 
-from recommender_collector.domain.events import Line, digest
+from recommender_collector.domain.lines import Line, digest
 from recommender_collector.log import kafka_log
 from recommender_collector.log.kafka_log import KafkaLog
 from recommender_collector.log.kafka_settings import KafkaSettings

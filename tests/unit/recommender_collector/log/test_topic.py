@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_collector.domain.events import Erasure, Event, Kind, digest, line_of
+from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.lines import digest, line_of
 from recommender_collector.log import topic
 from recommender_collector.log.topic import Message, partition_key
 

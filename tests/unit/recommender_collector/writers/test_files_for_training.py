@@ -11,7 +11,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from recommender_collector.domain.declaration import Model, parse
-from recommender_collector.domain.events import Event, Kind, line_of
+from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.lines import line_of
 from recommender_collector.domain.validation import Rules, event_of
 from recommender_collector.metrics import WriterMetrics
 from recommender_collector.writers.batches import Batches

@@ -9,7 +9,8 @@ import orjson
 import pytest
 from prometheus_client import CollectorRegistry
 
-from recommender_collector.domain.events import Erasure, Event, Kind, line_of
+from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.lines import line_of
 from recommender_collector.metrics import WriterMetrics
 from recommender_collector.writers.batches import Batches
 from recommender_collector.writers.lake import LakeWriter, Pace

@@ -106,6 +106,22 @@ def test_an_event_has_room_for_the_lists_of_a_context(
     assert bool(evaluated(ROOM, features)) is fits
 
 
+@pytest.mark.parametrize("table", ["users", "interactions"])
+def test_no_separator_of_requests_is_what_whitespace_becomes(table: str) -> None:
+    ((rule, text),) = separators(table)
+    assert text.startswith(f"separator in mapping.{table}.features must not contain '-'")
+    for separator, is_kept in {"-": False, " - ": False, "|": True, " ": True}.items():
+        assert bool(evaluated(rule, {"separator": separator})) is is_kept, separator
+    assert evaluated(rule, {"name": "tags"})
+    assert not separators("items"), "these are read from files alone"
+
+
+def separators(table: str) -> list[tuple[str, str]]:
+    """The rules of what a separator contains."""
+    found = rules_features.rules()[f"{table}.features[]"]
+    return [(rule, text) for rule, text in found if "must not contain '-'" in text]
+
+
 def test_the_api_the_check_and_the_collector_mean_the_same_room() -> None:
     assert MOST_LISTED == places.MOST_LISTED
     categories, numbers = 50 * 64, MOST_LISTED - 50 * 64

@@ -8,7 +8,8 @@ import pytest
 
 from recommender_collector.domain import cloud_events
 from recommender_collector.domain.batches import check
-from recommender_collector.domain.events import Event, Exposure, entry_of
+from recommender_collector.domain.events import Event, Exposure
+from recommender_collector.domain.lines import entry_of
 from recommender_serving.domain.experiments import Assignment
 from recommender_serving.domain.holdouts import HELD, OTHERS, Member
 from recommender_serving.domain.types import Answer, Source

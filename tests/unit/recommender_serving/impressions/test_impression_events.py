@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from recommender_collector.domain import checks, cloud_events, fields
 from recommender_collector.domain.batches import Batch, check
-from recommender_collector.domain.events import Event, Exposure, Kind, entry_of
+from recommender_collector.domain.events import Event, Exposure, Kind
+from recommender_collector.domain.lines import entry_of
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.domain.validation import Rules
 from recommender_serving.domain.experiments import Assignment

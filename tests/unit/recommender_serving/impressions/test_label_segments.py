@@ -7,7 +7,8 @@ from typing import Any
 
 from recommender_collector.domain.batches import check
 from recommender_collector.domain.cloud_events import unwrap
-from recommender_collector.domain.events import Event, entry_of
+from recommender_collector.domain.events import Event
+from recommender_collector.domain.lines import entry_of
 from recommender_serving.domain.features import Feature, Kind, Place
 from recommender_serving.domain.local_calendar import Calendar, LocalCalendar
 from recommender_serving.domain.types import Answer, Source

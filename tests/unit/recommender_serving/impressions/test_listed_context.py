@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sys
+import threading
 from collections import Counter
+from typing import NoReturn
+
+import pytest
 
 from recommender_collector.api.bodies import MAX_BODY
 from recommender_serving.domain.features import Feature, Kind, Place, Value
 from recommender_serving.domain.types import Reported
+from recommender_serving.impressions import reporter
 from recommender_serving.impressions.collector import Receipt
-from recommender_serving.impressions.events import Origin, bodies, listed_bytes, shown
+from recommender_serving.impressions.events import Origin, Shown, bodies, listed_bytes, shown
 from recommender_serving.impressions.reporter import Bounds, Impressions
 from tests.unit.recommender_collector.collector_samples import mapping, rules
 from tests.unit.recommender_serving.impressions.test_impression_events import ANSWER, AT, read
@@ -69,6 +76,62 @@ async def test_the_lists_that_wait_are_bounded_in_memory() -> None:
     assert (sum(got), counts[Reported.DURABLE]) == (3, 3)
     own.add(request(user_text="ada", features=said), ANSWER, ["tea"], "r-6", AT)
     assert counts[Reported.DROPPED] == 2, "there is room again"
+
+
+async def test_the_lists_on_their_way_count_until_they_are_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    features = {"query": Feature("query", Place.CONTEXT, Kind.EMBEDDING, width=10)}
+    asked = request(user_text="ada", features={"query": (0.5,) * 10})
+    counts: Counter[Reported] = Counter()
+    sent, answered = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def count(outcome: Reported, number: int) -> None:
+        counts[outcome] += number
+
+    def post(body: bytes) -> Receipt:
+        loop.call_soon_threadsafe(sent.set)
+        answered.wait(60)
+        return Receipt(len(json.loads(body)), 0)
+
+    measured: list[Shown] = []
+
+    def measure(of: Shown) -> int:
+        measured.append(of)
+        return listed_bytes(of)
+
+    monkeypatch.setattr(reporter, "listed_bytes", measure)
+    bounds = Bounds(listed=2 * 320, gather_seconds=0)
+    own = Impressions(post, Origin("shop", "shop-1", "s"), 1.0, features, count, bounds)
+    for number in range(2):
+        own.add(asked, ANSWER, ["tea"], f"r-{number}", AT)
+    running = asyncio.create_task(own.run())
+    try:
+        await asyncio.wait_for(sent.wait(), 60)
+        own.add(asked, ANSWER, ["tea"], "r-3", AT)
+    finally:
+        answered.set()
+        own.close()
+        await running
+    assert (counts[Reported.DROPPED], counts[Reported.DURABLE]) == (1, 2)
+    assert len(measured) == 3, "each once, when it is added"
+
+
+def test_the_memory_of_a_vector_follows_from_its_length() -> None:
+    class Vector(tuple[float, ...]):
+        __slots__ = ()
+
+        def __iter__(self) -> NoReturn:
+            raise AssertionError("the event loop waits for this")
+
+    features = {"query": Feature("query", Place.CONTEXT, Kind.EMBEDDING, width=1024)}
+    numbers: tuple[float, ...] = tuple(n / 3 for n in range(1024))
+    asked = request(user_text="ada", features={"query": numbers})
+    found = shown(asked, ANSWER, ["tea"], "r-1", AT, features)
+    assert found is not None
+    exact = sys.getsizeof(numbers) - sys.getsizeof(()) + sum(map(sys.getsizeof, numbers))
+    assert listed_bytes(found._replace(context={"query": Vector(numbers)})) == exact
 
 
 def test_the_collector_takes_the_largest_impression_that_a_declaration_allows() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from recommender_collector.domain import cloud_events
 from recommender_collector.domain.batches import check
-from recommender_collector.domain.events import Event, Interleaved, entry_of
+from recommender_collector.domain.events import Event, Interleaved
+from recommender_collector.domain.lines import entry_of
 from recommender_serving.domain.types import Answer, Source
 from recommender_serving.impressions.events import MOST_ITEMS, Mixed, Origin, bodies, shown
 from tests.unit.recommender_collector.collector_samples import rules

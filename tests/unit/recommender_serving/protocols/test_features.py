@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
 import pytest
 
+from recommender_serving.domain.features import Feature, Kind, Place
 from recommender_serving.protocols.errors import InvalidRequest
+from recommender_serving.protocols.openapi_schemas import schemas
 from tests.unit.recommender_serving.serving_parsing import LIMITS, SHOP_LIMITS, v1
 
 
@@ -16,6 +19,27 @@ def refused(limits: Any = SHOP_LIMITS, **instance: Any) -> str:
     with pytest.raises(InvalidRequest) as error:
         v1(limits, **({"user_id": 1} | instance))
     return str(error.value)
+
+
+@pytest.mark.parametrize(("separator", "longest"), [(None, 64), ("::", 3 * 66)])
+def test_a_string_of_a_list_that_fits_its_schema_is_accepted(
+    separator: str | None, longest: int
+) -> None:
+    tags = Feature(
+        "tags", Place.CONTEXT, Kind.MULTI_CATEGORICAL, {"a": 0}, width=3, separator=separator
+    )
+    limits = dataclasses.replace(SHOP_LIMITS, features={"tags": tags})
+    schema = schemas(limits)["Instance"]["properties"]["context"]["properties"]["tags"]["items"]
+    assert (schema["minLength"], schema["maxLength"]) == (0, longest)
+    whole = (separator or "").join("abc"[place] * 64 for place in range(3))[:longest]
+    request = v1(limits, user_id=1, context={"tags": [whole, ""]})
+    assert request.features["tags"] == tuple(whole.split(separator))
+    if separator:
+        told = refused(limits, context={"tags": [whole + separator * 2]})
+        assert f"give a string of at most {longest} characters" in told
+        told = refused(limits, context={"tags": ["a", "b" * 65]})
+        assert "context.tags[1]" in told
+        assert "give categories of 1 to 64 characters" in told
 
 
 def test_features_keep_their_values_and_null_is_left_out() -> None:

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_collector.domain.events import (
-    DIGEST_BYTES,
     Erasure,
     Event,
     Explored,
@@ -18,11 +17,8 @@ from recommender_collector.domain.events import (
     Interleaved,
     Kind,
     Path,
-    Unreadable,
-    digest,
-    entry_of,
-    line_of,
 )
+from recommender_collector.domain.lines import DIGEST_BYTES, Unreadable, digest, entry_of, line_of
 
 labels = st.text(string.printable[:94], min_size=1, max_size=20)
 ids = st.one_of(st.integers(0, 10**18 - 1), labels)

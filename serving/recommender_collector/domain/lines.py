@@ -1,0 +1,196 @@
+"""The form of events in the log, a line each: pure."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, NamedTuple
+
+import orjson
+
+from recommender_collector.domain.checks import (
+    is_arm,
+    is_cap,
+    is_experiment,
+    is_phase,
+    is_probability,
+    segments_of,
+)
+from recommender_collector.domain.events import (
+    Erasure,
+    Event,
+    Explored,
+    Exposure,
+    Id,
+    Interleaved,
+    Kind,
+)
+
+FORMAT = 1
+LATEST = 253_402_300_799_999  # the last moment of the year 9999
+#: Bytes of a digest. With the two bytes that Redis adds, a digest fills an allocation of 16.
+DIGEST_BYTES = 14
+_BLAKE2B = hashlib.blake2b(digest_size=DIGEST_BYTES)  # a copy takes less than a new one
+
+#: Fields of the lines of each release so far. A line has the later ones if the event has any of
+#: them, so that a writer of an earlier release reads the others. The latest ones are one each.
+_FIRST_FIELDS = len(Event._fields) - 8
+_SECOND_FIELDS = len(Event._fields) - 6
+_NONE = (None,) * (len(Event._fields) - _SECOND_FIELDS)
+_PLAIN = len(Exposure._fields) - 1  # fields of an exposure without segments
+
+
+class Line(NamedTuple):
+    """An event to append: the digest of its id, and its line."""
+
+    digest: bytes
+    line: bytes
+
+
+class Unreadable(ValueError):  # noqa: N818 - it is the line that is unreadable
+    """A line of the log is neither an event nor an erasure."""
+
+
+def digest(id_: str) -> bytes:
+    """Return the 14 bytes of BLAKE2b (RFC 7693) that stand for an event's id."""
+    hashing = _BLAKE2B.copy()
+    hashing.update(id_.encode())
+    return hashing.digest()
+
+
+def line_of(entry: Event | Erasure) -> bytes:
+    """Return an entry as one line of JSON, without the line break."""
+    if isinstance(entry, Erasure):
+        return orjson.dumps((FORMAT, "erase", entry.user))
+    if entry[_SECOND_FIELDS:] != _NONE:
+        return orjson.dumps((FORMAT, *entry[:_SECOND_FIELDS], *_later(entry)))
+    if entry.version is None and entry.path is None:
+        return orjson.dumps((FORMAT, *entry[:_FIRST_FIELDS]))
+    return orjson.dumps((FORMAT, *entry[:_SECOND_FIELDS]))
+
+
+def _later(event: Event) -> list[Any]:
+    """Return the later fields of a line, up to the last one that the event has."""
+    explored = None if event.explored is None else tuple(event.explored)
+    exposure, holdout = _exposed(event.exposure), _exposed(event.holdout)
+    interleaved = None if event.interleaved is None else tuple(event.interleaved)
+    values = [
+        exposure, event.probabilities, explored, holdout, event.label_segments, interleaved,
+    ]  # fmt: skip
+    while values[-1] is None:
+        values.pop()
+    return values
+
+
+def _exposed(exposure: Exposure | None) -> tuple[Any, ...] | None:
+    if exposure is None:
+        return None
+    return tuple(exposure if exposure.segments else exposure[:_PLAIN])
+
+
+def entry_of(line: bytes) -> Event | Erasure:
+    """Return the entry of a line.
+
+    Raises:
+        Unreadable: the line does not have this format; the message says why.
+    """
+    try:
+        row: Any = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise Unreadable(f"not JSON: {error}") from None
+    if not isinstance(row, list) or not row or row[0] != FORMAT:
+        raise Unreadable(f"not a list that starts with the format {FORMAT}")
+    if len(row) == 3 and row[1] == "erase" and isinstance(row[2], Id):
+        return Erasure(row[2])
+    fields = len(row) - 1
+    if fields not in (_FIRST_FIELDS, *range(_SECOND_FIELDS, len(Event._fields) + 1)):
+        raise Unreadable(f"{len(row)} fields in place of {1 + len(Event._fields)}")
+    _, id_, kind, user, items, time, *rest = row
+    try:
+        known = Kind(kind)
+    except ValueError:
+        raise Unreadable(f"unknown kind {str(kind)[:40]!r}") from None
+    if not (isinstance(id_, str) and isinstance(user, Id) and isinstance(time, int)):
+        raise Unreadable("id, user or time has the wrong type")
+    if not (isinstance(items, list) and all(isinstance(each, Id) for each in items)):
+        raise Unreadable("the items are no ids")
+    if not 0 <= time <= LATEST:
+        raise Unreadable("the time is not in milliseconds since 1970")
+    _check(*rest[: _SECOND_FIELDS - 5])
+    later = fields - _SECOND_FIELDS
+    if later > 0:
+        rest[-later:] = _later_of(rest[-later:])
+    return Event(id_, known, user, tuple(items), time, *rest)
+
+
+def _is_context_value(value: object) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(each, str | int | float) for each in value)
+    return isinstance(value, str | int | float)
+
+
+def _check(value: object, *others: object) -> None:
+    """Refuse what another program wrote into a log that it may write to."""
+    request, session, query, context, *answered = others
+    if not (value is None or type(value) in (int, float)):
+        raise Unreadable("the value is no number")
+    if not all(isinstance(each, str | None) for each in (request, session, query, *answered)):
+        raise Unreadable("request, session, query, version or path is no text")
+    if context is not None and not (
+        isinstance(context, dict) and all(map(_is_context_value, context.values()))
+    ):
+        raise Unreadable("the context is wrong")
+
+
+def _later_of(values: list[Any]) -> list[Any]:
+    """Return the exposure and, of a line that has them, the fields after it.
+
+    The last one is never absent, as then the line would have ended before it.
+    """
+    readers = (
+        _exposure_of, _probabilities_of, _explored_of, _exposure_of, _segments_of, _interleaved_of,
+    )  # fmt: skip
+    *former, last = zip(values, readers, strict=False)
+    found = [None if value is None else read(value) for value, read in former]
+    value, read = last
+    return [*found, read(value)]
+
+
+def _exposure_of(value: object) -> Exposure:
+    if isinstance(value, list) and len(value) in (_PLAIN, _PLAIN + 1):
+        experiment, phase, arm, cap, *rest = value
+        try:
+            segments = segments_of(dict(rest[0])) if rest else ()
+        except (ValueError, TypeError):
+            raise Unreadable("the segments of an experiment are wrong") from None
+        if is_experiment(experiment) and is_phase(phase) and is_arm(arm) and is_cap(cap):
+            return Exposure(experiment, phase, arm, cap, segments)
+    raise Unreadable("the part of an experiment is wrong")
+
+
+def _probabilities_of(value: object) -> tuple[float, ...]:
+    if isinstance(value, list) and all(map(is_probability, value)):
+        return tuple(map(float, value))
+    raise Unreadable("the probabilities are wrong")
+
+
+def _explored_of(value: object) -> Explored:
+    if isinstance(value, list) and len(value) == 2:
+        place, pool = value
+        if type(place) is int and isinstance(pool, list) and all(isinstance(i, Id) for i in pool):
+            return Explored(place, tuple(pool))
+    raise Unreadable("what was explored is wrong")
+
+
+def _segments_of(value: object) -> tuple[tuple[str, str], ...]:
+    try:
+        return segments_of(dict(value))  # type: ignore[call-overload]
+    except (ValueError, TypeError):
+        raise Unreadable("the segments of predictions are wrong") from None
+
+
+def _interleaved_of(value: object) -> Interleaved:
+    if isinstance(value, list) and len(value) == len(Interleaved._fields):
+        id_, candidate, teams = value
+        if is_experiment(id_) and is_arm(candidate) and isinstance(teams, str):
+            return Interleaved(id_, candidate, teams)
+    raise Unreadable("the interleaving is wrong")
