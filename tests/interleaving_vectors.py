@@ -18,7 +18,13 @@ def _section() -> str:
 
 def header() -> str:
     """The header of the page."""
-    (found,) = _HEADER.findall(_section())
+    found, _ = _HEADER.findall(_section())
+    return str(found)
+
+
+def header_alone() -> str:
+    """The header of the page while no list is mixed."""
+    _, found = _HEADER.findall(_section())
     return str(found)
 
 

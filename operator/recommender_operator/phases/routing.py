@@ -66,7 +66,8 @@ def shadows(rollout: RolloutSpec, status: ModelVersionStatus) -> bool:
         return False
     if status.stage is not VersionStage.CANARY or status.approved_at is not None:
         return False
-    if status.weight > 0:  # the phase was added to the spec when users were on their way
+    # The phase was added to the spec when mixed lists had begun, or users were on their way.
+    if status.interleaving is not None or status.weight > 0:
         return False
     return not status.steps or (status.steps[-1].is_shadow and status.steps[-1].ended_at is None)
 

@@ -19,8 +19,8 @@ from recommender_operator.api.version import (
     ModelVersionStatus,
     VersionStage,
 )
-from recommender_operator.observed import PLAIN, Observed, Routing, ServiceState, VersionObject
-from recommender_operator.phases import recalibrations, routing
+from recommender_operator.observed import Observed, Routing, ServiceState, VersionObject
+from recommender_operator.phases import before_users, recalibrations, routing
 from recommender_operator.resources import fresh, names
 
 #: Stages in which a version is served before it is promoted.
@@ -204,8 +204,8 @@ class View:
         """
         weights, candidate = self.desired_weights, self.candidate
         found = routing.of(self.spec.rollout, candidate, weights)
-        if (found.shadow or found.interleaving) and not self._may_be_asked(candidate):
-            return PLAIN
+        if found.shadow or found.interleaving:
+            found = before_users.routing_of(self, found)
         others = weights.keys() - {candidate.name if candidate is not None else ""}
         if found.experiment and not any(self._answers(name) for name in others):
             found = dataclasses.replace(found, experiment="")
@@ -239,30 +239,6 @@ class View:
             return False
         service = self.service(fresh.deployment(record.version))
         return service is not None and service.ready_pods > 0
-
-    def _may_be_asked(self, candidate: VersionObject | None) -> bool:
-        """Return whether a candidate gets copies or its lists are mixed, before its first step.
-
-        A service of an earlier release would count both as requests of users, and a champion of
-        one mixes nothing. What holds a rollout holds the start of the phase, but does not
-        interrupt it; but lists are not mixed with those of a standby, which is not compared.
-        """
-        service = self.service(candidate.name) if candidate is not None else None
-        if candidate is None or service is None or not service.ready or service.outdated:
-            return False
-        mixed = candidate.status.interleaving
-        if mixed is not None and self.standby is not None:
-            return False
-        begun = bool(candidate.status.steps) if mixed is None else mixed.runs
-        if begun:
-            return True
-        if mixed is not None and not self._mixes(self.champion):
-            return False
-        return not (self.spec.paused or self.held or self.standby is not None)
-
-    def _mixes(self, champion: VersionObject | None) -> bool:
-        service = self.service(champion.name) if champion is not None else None
-        return service is not None and not service.outdated
 
     def _answers(self, version: str) -> bool:
         service = self.service(version)

@@ -4,8 +4,9 @@ A click counts for the version that gave the item in the latest such list at or 
 a window earlier; an item of a list counts once. A list of one version alone belongs to nobody, and
 after it no earlier list counts: else clicks on its items would count for the version that gave
 them before, or only clicks on those of the other one.
- Events arrive late and in any order, so all is
-kept until nothing that counts can arrive any more. Pure; times are in milliseconds since 1970.
+
+Events arrive late and in any order, so all is kept until nothing that counts can arrive any more.
+Pure; times are in milliseconds since 1970.
 """
 
 from __future__ import annotations
@@ -47,9 +48,12 @@ class Picks:
     lists: list[Mixed] = field(default_factory=list)  # sorted
     clicks: list[tuple[int, int]] = field(default_factory=list)  # time and item, sorted
     counted: list[int] = field(default_factory=lambda: [0, 0])  # in settled lists, by version
+    closed: int | None = None  # time of the latest settled list
 
     def show(self, at: int, items: Sequence[Id], teams: str) -> None:
-        """Add a list."""
+        """Add a list, if it is later than the settled ones: its clicks may belong to those."""
+        if self.closed is not None and at <= self.closed:
+            return
         most = MOST_PLACES if OWN in teams or THEIRS in teams else 0
         insort(self.lists, Mixed(at, tuple(map(_short, items[:most])), teams[:most]))
 
@@ -69,15 +73,45 @@ class Picks:
         done = max(0, len(self.lists) - MOST_LISTS)
         while done < len(self.lists) and self.lists[done].time + window < horizon:
             done += 1
+        if done:
+            self._close(done, window)
+        # A click that may count for an open list is no older than it.
+        del self.clicks[: bisect_left(self.clicks, (horizon - window, -1))]
+        dropped = max(0, len(self.clicks) - MOST_CLICKS)
+        if dropped:
+            self._drop(dropped)
+        return dropped
+
+    def _close(self, done: int, window: int) -> None:
+        """Settle so many of the oldest lists, and the clicks that belong to them."""
         for place, team in self._picked(window):
             if place < done:
                 self.counted[team == THEIRS] += 1
+        # A list that arrives late must not count them again.
+        self.clicks = [
+            (at, item)
+            for at, item in self.clicks
+            if not 0 <= (place := self._place(at, item)) < done
+            or at - self.lists[place].time > window
+        ]
+        self.closed = self.lists[done - 1].time
         del self.lists[:done]
-        # A click that may count for an open list is no older than it.
-        old = bisect_left(self.clicks, (horizon - window, -1))
-        dropped = max(0, len(self.clicks) - MOST_CLICKS - old)
-        del self.clicks[: old + dropped]
-        return dropped
+
+    def _drop(self, most: int) -> None:
+        """Drop so many clicks: the oldest, but before any other those that repeat an earlier one.
+
+        A repeated click counts only if a list arrives late that was shown between the two.
+        """
+        seen: set[tuple[int, int]] = set()
+        kept: list[tuple[int, int]] = []
+        for at, item in self.clicks:
+            belongs = self._place(at, item), item
+            if most and belongs in seen:
+                most -= 1
+                continue
+            seen.add(belongs)
+            kept.append((at, item))
+        self.clicks = kept[most:]
 
     def share(self, window: int) -> Share:
         """Return what the user adds to the moments: each user counts once.
@@ -96,24 +130,29 @@ class Picks:
         """Yield each clicked item that belongs to a version: the place of its list, the letter."""
         seen: set[tuple[int, int]] = set()
         for at, item in self.clicks:
-            for place in reversed(range(len(self.lists))):
-                each = self.lists[place]
-                if each.time > at or (each.items and item not in each.items):
-                    continue
-                if not each.items:
-                    break
-                team = each.teams[each.items.index(item)]
-                counts = at - each.time <= window and team in (OWN, THEIRS)
-                if counts and (place, item) not in seen:
-                    seen.add((place, item))
-                    yield place, team
-                break
+            place = self._place(at, item)
+            if place < 0 or not self.lists[place].items or (place, item) in seen:
+                continue
+            seen.add((place, item))
+            time, items, teams = self.lists[place]
+            team = teams[items.index(item)]
+            if at - time <= window and team in (OWN, THEIRS):
+                yield place, team
+
+    def _place(self, at: int, item: int) -> int:
+        """Return the place of the list that a click belongs to, or one of nobody; -1 if none."""
+        for place in reversed(range(len(self.lists))):
+            time, items, _ = self.lists[place]
+            if time <= at and (not items or item in items):
+                return place
+        return -1
 
     def encoded(self, base: int) -> list[Any]:
         """Return all as plain values, with times relative to a base."""
         lists = [(time - base, items, teams) for time, items, teams in self.lists]
         clicks = [number for at, item in self.clicks for number in (at - base, item)]
-        return [lists, clicks, self.counted]
+        closed = [] if self.closed is None else [self.closed - base]
+        return [lists, clicks, self.counted, *closed]
 
     @classmethod
     def decoded(cls, values: Any, base: int) -> Picks:
@@ -122,10 +161,16 @@ class Picks:
         Raises:
             ValueError, TypeError: they are none.
         """
-        lists, clicks, counted = values
+        lists, clicks, counted, *rest = values
+        (closed,) = rest or (None,)
         own, theirs = map(int, counted)
         found = [Mixed(int(time) + base, tuple(items), teams) for time, items, teams in lists]
         if any(len(each.items) != len(each.teams) for each in found):
             raise ValueError("a list without a letter for each item")
         pairs = zip(*[iter(clicks)] * 2, strict=True)
-        return cls(found, [(int(at) + base, int(item)) for at, item in pairs], [own, theirs])
+        return cls(
+            found,
+            [(int(at) + base, int(item)) for at, item in pairs],
+            [own, theirs],
+            None if closed is None else int(closed) + base,
+        )

@@ -20,7 +20,7 @@ from recommender_serving.domain.parsed import Parsed
 from recommender_serving.domain.types import RecommendRequest
 from recommender_serving.domain.users import user_of
 
-_HEADER = re.compile(r"id=([0-9a-f]{8});candidate=([a-z0-9-]{1,80});users=([0-9]{1,5})")
+_HEADER = re.compile(r"id=([0-9a-f]{8});candidate=([a-z0-9-]{1,80});users=([0-9]{1,5})(;alone=1)?")
 
 
 class Interleaving(NamedTuple):
@@ -29,6 +29,7 @@ class Interleaving(NamedTuple):
     id: str  # 8 hex digits, also the salt of buckets and coins
     candidate: str
     users: int  # buckets, from 0
+    alone: bool = False  # no list is mixed: all are reported as lists of nobody
 
     def includes(self, request: RecommendRequest) -> bool:
         """Return whether the user of a request gets such lists.
@@ -47,9 +48,9 @@ def parse(text: str, model: str) -> Interleaving:
     """
     found = _HEADER.fullmatch(text)
     if found is None or not is_version(found[2], model):
-        form = f"id=...;candidate=<version of {model}>;users=<buckets>"
+        form = f"id=...;candidate=<version of {model}>;users=<buckets>[;alone=1]"
         raise ValueError(f"it is not {form}: {text[:100]!r}")
-    read = Interleaving(found[1], found[2], int(found[3]))
+    read = Interleaving(found[1], found[2], int(found[3]), found[4] is not None)
     if not 1 <= read.users <= BUCKETS:
         raise ValueError(f"{text[:100]!r}: give 1 to {BUCKETS} buckets")
     return read

@@ -67,6 +67,7 @@ class Waited(StrEnum):
     MODEL = "model"  # retrieval and ranking, which are one graph
     BASELINE = "baseline"
     FORWARD = "forward"  # the other version of an experiment
+    INTERLEAVE = "interleave"  # the candidate's lists, once the own answer is there
 
 
 class Forwarded(StrEnum):

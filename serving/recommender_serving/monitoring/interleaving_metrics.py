@@ -32,7 +32,7 @@ class InterleavingMetrics:
         self._asked[outcome].inc(instances)
 
     def added(self, seconds: float) -> None:
-        """Count nothing: the own answer is made meanwhile."""
+        """Count nothing: what a user waits for beyond the own answer is timed as a stage."""
 
     def answered(self, outcome: Interleaved) -> None:
         """Count an answer to a user whose lists are interleaved."""

@@ -52,7 +52,8 @@ class Asked(NamedTuple):
         The items of `candidate_items` are the caller's choice, which tells nothing of the
         versions.
         """
-        return self.interleaving is not None and not self.request.selection.candidates
+        found = self.interleaving
+        return found is not None and not found.alone and not self.request.selection.candidates
 
 
 def asked_of(requests: Sequence[RecommendRequest], given: Given) -> list[Asked]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
 from recommender_serving.answering.budget import LATER
 from recommender_serving.domain.team_draft import NEITHER, Scored, team_draft
-from recommender_serving.domain.types import Answer, Source
+from recommender_serving.domain.types import Answer, Source, Waited
 from recommender_serving.domain.users import user_of
 from recommender_serving.impressions.events import Mixed
 from recommender_serving.protocols.asked import Asked
@@ -34,21 +34,26 @@ class Listed(NamedTuple):
 
 
 async def beside(
-    own: Coroutine[Any, Any, Sequence[Answer]], lists: Lists | None, deadline: float | None
+    own: Coroutine[Any, Any, Sequence[Answer]],
+    lists: Lists | None,
+    deadline: float | None,
+    asked: Sequence[Asked],
+    waited: Callable[[Waited, float], None],
 ) -> tuple[Sequence[Answer], Sequence[Ranked] | None]:
     """Return the own answers, and the candidate's lists if they are asked for and come in time.
 
-    Once the own answers are there, a user waits for the lists at most `PATIENCE`, or a share of
-    the time until the deadline, a time of the event loop; and not at all for what cannot be mixed,
-    because the own answers are fallbacks.
+    Once the own answers to what was `asked` are there, a user waits for the lists at most
+    `PATIENCE`, or a share of the time until the deadline, a time of the event loop; and not at all
+    if the own answers of all instances that mix are fallbacks. `waited` gets the seconds of each
+    such wait, also if the lists were there.
     """
     if lists is None:
         return await own, None
     asking = asyncio.create_task(lists)
     try:
         found = await own
-        if any(each.source is Source.MODEL for each in found):
-            await asyncio.wait([asking], timeout=patience(deadline))
+        if any(map(_mixable, asked, found)):
+            await _timed(asking, patience(deadline), waited)
         return found, _result(asking)
     finally:
         asking.cancel()
@@ -62,13 +67,29 @@ def patience(deadline: float | None) -> float:
     return max(0.0, min(PATIENCE, left * LATER))
 
 
+async def _timed(
+    asking: asyncio.Task[Sequence[Ranked]], seconds: float, waited: Callable[[Waited, float], None]
+) -> None:
+    now = asyncio.get_running_loop().time
+    start = now()
+    try:
+        await asyncio.wait([asking], timeout=seconds)
+    finally:  # the client may leave meanwhile
+        waited(Waited.INTERLEAVE, now() - start)
+
+
 def _result(asking: asyncio.Task[Sequence[Ranked]]) -> Sequence[Ranked] | None:
-    if not asking.done():
+    if not asking.done() or asking.cancelled():  # a request outlives a call that was cancelled
         return None
     if (error := asking.exception()) is not None:  # a bug; but the user gets an answer
         logger.error("the candidate's lists cannot be read", exc_info=error)
         return None
     return asking.result()
+
+
+def _mixable(asked: Asked, own: Answer) -> bool:
+    """Return whether the own answer can be mixed: that of a model, to a user of mixed lists."""
+    return asked.mixes and own.source is Source.MODEL
 
 
 def mixed(asked: Asked, own: Listed, theirs: Ranked) -> Listed | None:
@@ -77,9 +98,7 @@ def mixed(asked: Asked, own: Listed, theirs: Ranked) -> Listed | None:
     Coins depend on the request, its user and the interleaving: an equal one gets equal coins.
     """
     interleaving = asked.interleaving
-    if interleaving is None or not asked.mixes or theirs is None:
-        return None
-    if own.answer.source is not Source.MODEL:
+    if interleaving is None or theirs is None or not _mixable(asked, own.answer):
         return None
     salt = f"{interleaving.id}:{asked.id}:{user_of(asked.request)}"
     items: list[int | str] = [*own.items]

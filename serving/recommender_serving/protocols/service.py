@@ -17,6 +17,7 @@ from recommender_serving.domain.types import Answer, Interleaved
 from recommender_serving.forwarding.copies import Copies, Copy
 from recommender_serving.forwarding.forwarder import Forwarder
 from recommender_serving.impressions.reporter import Impressions
+from recommender_serving.monitoring.calls import Call, noting
 from recommender_serving.protocols.asked import Asked, Given, asked_of
 from recommender_serving.protocols.call_log import CallLog
 from recommender_serving.protocols.calls import ARM, InferCall, InferReply, OutputTensor
@@ -79,6 +80,7 @@ class Service:
         self.limits = limits
         self.readiness = readiness
         self._recommender = recommender
+        self._waited = noting(recommender.metrics.waited, Call.waited)
         self._now = now
         self._texts = texts
         self._impressions = impressions
@@ -198,7 +200,7 @@ class Service:
         if shadow is not None and any(each.is_copy for each in asked):
             return list(map(self._own, await shadow.recommend(requests, deadline)))
         own = self._recommender.recommend(requests, deadline)
-        found, theirs = await beside(own, lists, deadline)
+        found, theirs = await beside(own, lists, deadline, asked, self._waited)
         listed = list(map(self._listed, asked, found, theirs or [None] * len(asked)))
         for each, one in zip(asked, listed, strict=True):
             if each.assignment is not None and each.assignment.arm != self.version:

@@ -18,7 +18,6 @@ from tests.unit.recommender_operator.mixed_worlds import (
     record,
 )  # fmt: skip
 from tests.unit.recommender_operator.simulation.cluster import spec
-from tests.unit.recommender_operator.started_worlds import rolled_out_second
 from tests.unit.recommender_operator.world import World
 
 
@@ -176,30 +175,6 @@ def test_the_phase_begins_only_once_services_of_an_earlier_release_came_anew(
     world.watch(30)
     assert world.routing.interleaving
     assert record(world).runs
-
-
-def test_lists_are_not_mixed_with_those_of_a_standby() -> None:
-    world = rolled_out_second()
-    world.edit(rollout=ROLLOUT, serving=SERVING)
-    champion = world.services[world.status.champion or ""]
-    world.seed(3)
-    until(world, lambda: bool(world.routing.interleaving) and record(world, 3).runs)
-    champion.turn(ready=False)
-    world.watch(120)
-    assert world.routing.interleaving == ""
-    assert record(world, 3).ended_at is None
-    champion.turn(ready=True)
-    world.watch(HOUR, 60)
-    assert record(world, 3).id in world.routing.interleaving
-
-
-def test_a_candidate_of_an_earlier_release_is_asked_only_once_it_is_deployed_again() -> None:
-    world = mixing()
-    world.services[candidate(world)].outdated = True
-    world.reconcile()
-    assert world.routing == PLAIN
-    world.watch(30)
-    assert world.routing.interleaving
 
 
 def test_the_first_version_has_no_mixed_lists() -> None:

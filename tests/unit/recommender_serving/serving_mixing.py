@@ -51,6 +51,12 @@ class Mixing(Pair):
         name = "interleaved_answers"
         return self.counted(name, "mixed"), self.counted(name, "alone")
 
+    @property
+    def waits(self) -> float | None:
+        """How often a user waited for the candidate's list, or would have."""
+        name = "transformer_stage_duration_seconds_count"
+        return self.receiver.value(name, stage="interleave")
+
 
 @contextlib.asynccontextmanager
 async def mixing(

@@ -7,11 +7,12 @@ import datetime
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases import routing
+from recommender_operator.phases import before_users, routing
 from recommender_operator.phases.conditions import summary
 from recommender_operator.phases.conditions.summary import ConditionValue
 from recommender_operator.phases.stages import further_versions
 from recommender_operator.phases.turn import Turn
+from recommender_operator.resources import interleaving
 
 #: Time for the data plane to apply a split, which usually takes about a second.
 ROUTE_GRACE = datetime.timedelta(seconds=15)
@@ -125,15 +126,30 @@ def _where(turn: Turn, candidate: VersionObject) -> str:
     if shadow is not None and turn.desired_routing.shadow:
         share = f"a share of {shadow.share:.4g} of the requests"
         text = f"{candidate.name} answers copies of {share} (shadow phase)"
-    mixed = candidate.status.interleaving
-    if mixed is not None and turn.desired_routing.interleaving:
-        text = f"{mixed.plan.percent} % of the users get lists with items of {candidate.name}"
+    text = _mixed(turn, candidate, text)
     text += _beside(turn)
     text += further_versions.described(candidate.status.experiment, candidate.status.weight)
     if not turn.route_agrees:
         why = turn.observed.traffic.message
         return f"{text} once the data plane reports it" + (f" ({why})" if why else "")
     return text + (f"; {analysis.reason}" if analysis is not None else "")
+
+
+def _mixed(turn: Turn, candidate: VersionObject, text: str) -> str:
+    """Return the text about mixed lists in place of `text`; `text` if nothing is to be said."""
+    record, header = candidate.status.interleaving, turn.desired_routing.interleaving
+    if record is None or record.ended_at is not None:
+        return text
+    if interleaving.is_alone(header):
+        return (
+            f"no list is mixed with items of {candidate.name} until champion and candidate are "
+            "ready with the settings of this release"
+        )
+    if header:
+        return f"{record.plan.percent} % of the users get lists with items of {candidate.name}"
+    if not (awaited := before_users.awaited(turn)):
+        return text
+    return f"{text}; mixed lists wait for the service of {awaited} with this release's settings"
 
 
 def _beside(turn: Turn) -> str:

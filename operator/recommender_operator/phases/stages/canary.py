@@ -74,7 +74,7 @@ def step(turn: Turn) -> None:
 def _first(turn: Turn, version: VersionObject) -> None:
     """Begin what comes after the shadow phase: mixed lists, or the next step."""
     if not interleaving.begin(turn, version):
-        _next(turn, version)
+        _next(turn, turn.versions[version.name])
 
 
 def _take_all(turn: Turn, version: VersionObject) -> None:

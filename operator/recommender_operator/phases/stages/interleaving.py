@@ -16,7 +16,7 @@ from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.version_interleaving import InterleavingStatus
 from recommender_operator.experiments.interleaving import Outcome, Preference, preference
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases import routing
+from recommender_operator.phases import before_users, routing
 from recommender_operator.phases.stages import moments, steps
 from recommender_operator.phases.stages.experiment import ERROR, lag_of
 from recommender_operator.phases.turn import Turn
@@ -62,11 +62,12 @@ def begin(turn: Turn, version: VersionObject) -> bool:
     record = version.status.interleaving
     if record is None:
         digest = hashlib.sha256(f"{version.uid}/{version.status.rollout}/mixed".encode())
-        record = InterleavingStatus(id=digest.hexdigest()[:_ID_DIGITS], plan=wanted)
+        id_ = digest.hexdigest()[:_ID_DIGITS]
+        record = InterleavingStatus(id=id_, plan=wanted, waiting_since=turn.time)
         turn.change(version.name, interleaving=record)
         turn.requeue(_ROUTE)
     elif not turn.desired_routing.interleaving:  # a service of an earlier release comes anew
-        turn.requeue(_REWRITTEN)
+        return _awaits(turn, version, record)
     elif not turn.route_agrees:
         turn.requeue(_ROUTE)
     else:
@@ -78,6 +79,25 @@ def begin(turn: Turn, version: VersionObject) -> bool:
         turn.info(Reason.ROLLING_OUT, message, version=version.name)
         turn.due(turn.time, datetime.timedelta(seconds=record.plan.seconds), steps.interval(turn))
         turn.requeue(steps.interval(turn))
+    return True
+
+
+def _awaits(turn: Turn, version: VersionObject, record: InterleavingStatus) -> bool:
+    """Wait for a service; return False once it took so long that the steps follow.
+
+    It may never come, for example while a policy of the cluster refuses it.
+    """
+    since = record.waiting_since or turn.time
+    if turn.due(since, GRACE, _REWRITTEN):
+        message = (
+            f"the service of {before_users.awaited(turn)} did not come with the settings of this "
+            f"release within {GRACE.total_seconds():.0f} s"
+        )
+        _give_up(turn, version, record, message)
+        return False
+    if record.waiting_since is None:
+        _change(turn, version.name, record, waiting_since=since)
+    turn.requeue(_REWRITTEN)
     return True
 
 
@@ -96,6 +116,11 @@ def look(turn: Turn, version: VersionObject, *, frozen: bool) -> bool:
         if not frozen:
             _change(turn, version.name, record, ended_at=turn.time)
         return not frozen
+    if before_users.standby_tells_nothing(turn):
+        # Also in a pause: from now on clicks could count for a version that did not give the item.
+        message = "a standby answers without the settings of this release, and may report no lists"
+        _give_up(turn, version, record, message)
+        return False
     found = _judged(turn, record)
     # Time stands still while frozen.
     late = "" if frozen or found.verdict in _PASSES else _late(turn, record, found)
@@ -114,10 +139,21 @@ def look(turn: Turn, version: VersionObject, *, frozen: bool) -> bool:
         message = f"mixed lists: {found.verdict}: {found.message}"
         turn.condition(ConditionType.ANALYSIS_PASSED, "Unknown", reason, message)
     if is_over:
-        reason = Reason.PASSED if found.verdict in _PASSES else Reason.INCONCLUSIVE
-        message = f"{version.name} goes on to its steps: {found.verdict} in mixed lists: "
-        turn.info(reason, message + found.message, version=version.name)
+        _tell_end(turn, version, found)
     return is_over
+
+
+def _give_up(turn: Turn, version: VersionObject, record: InterleavingStatus, message: str) -> None:
+    """End the phase without an answer."""
+    found = _Finding(verdict=UNDECIDED, message=message)
+    _note(turn, version.name, record, found, is_over=True)
+    _tell_end(turn, version, found)
+
+
+def _tell_end(turn: Turn, version: VersionObject, found: _Finding) -> None:
+    reason = Reason.PASSED if found.verdict in _PASSES else Reason.INCONCLUSIVE
+    message = f"{version.name} goes on to its steps: {found.verdict} in mixed lists: "
+    turn.info(reason, message + found.message, version=version.name)
 
 
 def _late(turn: Turn, record: InterleavingStatus, found: _Finding) -> str:

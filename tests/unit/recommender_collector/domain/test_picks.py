@@ -126,12 +126,74 @@ def test_what_is_kept_of_a_user_is_bounded() -> None:
         found.show(at, ids, "AB" * 250)
     for at in range(1000):
         found.take(Event(f"c{at}", Kind.CLICK, 7, (ids[at % 500],), at // 10))
-    assert found.settle(0, WINDOW) == 1000 - MOST_CLICKS
+    in_settled_lists = 20
+    assert found.settle(0, WINDOW) == 1000 - in_settled_lists - MOST_CLICKS
     assert found.settle(0, WINDOW) == 0
     assert len(found.lists) == MOST_LISTS
     assert {len(each.items) for each in found.lists} == {MOST_PLACES}
     assert len(found.clicks) == MOST_CLICKS
     assert len(orjson.dumps(found.encoded(-(10**9)))) < 13_000
+
+
+def test_a_list_that_arrives_after_more_than_are_kept_counts_no_click_again() -> None:
+    for late in (-5, 0, 10, 45):
+        found = picks_of((0, (1, 2), "AB"), (50, 1), (51, 1))
+        for at in range(20, 20 + MOST_LISTS):
+            found.show(at, (8, 9), "AB")
+        found.settle(-1000, WINDOW)
+        assert (found.counted, len(found.lists)) == ([1, 0], MOST_LISTS)
+        found = Picks.decoded(orjson.loads(orjson.dumps(found.encoded(7))), 7)
+        found.show(late, (1, 2), "BA")
+        assert found.share(WINDOW).vector == (0, 1000, 1)
+        found.settle(-1000, WINDOW)
+        found.settle(1000, WINDOW)
+        assert found.counted == [1, 0]
+
+
+def test_a_list_that_arrives_after_a_later_one_has_gone_gets_none_of_its_clicks() -> None:
+    """Neither clicks on a list of nobody, nor those that arrive once their list has gone."""
+    for teams in ("--", "AB"):
+        found = picks_of((0, (1, 2), teams))
+        for at in range(20, 20 + MOST_LISTS):
+            found.show(at, (8, 9), "AB")
+        found.settle(-1000, WINDOW)
+        found = Picks.decoded(orjson.loads(orjson.dumps(found.encoded(7))), 7)
+        for late in (-5, 0):
+            found.show(late, (1, 2), "BA")
+        assert found.take(click(19, 1))
+        assert found.share(WINDOW).vector == (0, 0, 0)
+        assert len(found.lists) == MOST_LISTS
+
+
+def test_a_click_too_late_for_a_settled_list_counts_for_one_that_arrives_late() -> None:
+    found = picks_of((0, (1, 2), "AB"), (110, 1))
+    found.settle(100, WINDOW)
+    assert found.lists == []
+    found.show(105, (1, 2), "BA")
+    assert found.share(WINDOW).vector == (1000, 0, 1)
+
+
+def test_what_was_stored_before_a_list_was_settled_can_be_read() -> None:
+    found = picks_of((0, (1, 2), "AB"), (5, 1))
+    assert len(found.encoded(0)) == 3
+    assert Picks.decoded(orjson.loads(orjson.dumps(found.encoded(0))), 0) == found
+
+
+def test_clicks_that_repeat_are_dropped_before_those_that_count() -> None:
+    found = picks_of((0, (1, 2, 3, 4), "ABAB"), (10, 1), (11, 3), (12, 4))
+    for at in range(100, 100 + MOST_CLICKS):
+        found.take(click(at, 2))
+    assert found.settle(-1000, 1000) == 3
+    assert len(found.clicks) == MOST_CLICKS
+    assert found.share(1000).vector == (0, 0, 1)
+    assert found.clicks[:3] == [(10, 1), (11, 3), (12, 4)]
+    assert found.clicks[3:] == [(100, 2), *((at, 2) for at in range(104, 100 + MOST_CLICKS))]
+
+
+def test_without_repeated_clicks_the_oldest_are_dropped() -> None:
+    found = picks_of(*((at, at) for at in range(MOST_CLICKS)), (0, 0), (MOST_CLICKS, 500))
+    assert found.settle(-1000, 1000) == 2
+    assert [at for at, _ in found.clicks] == list(range(1, MOST_CLICKS + 1))
 
 
 def test_clicks_that_cannot_count_any_more_are_not_said_to_be_dropped() -> None:
@@ -156,7 +218,16 @@ def test_items_with_text_ids_are_told_apart() -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [None, [], [[], []], [[[0, [1], "AB"]], [], [0, 0]], [[], [1], [0, 0]], [[], [], [0]]],
+    [
+        None,
+        [],
+        [[], []],
+        [[[0, [1], "AB"]], [], [0, 0]],
+        [[], [1], [0, 0]],
+        [[], [], [0]],
+        [[], [], [0, 0], "x"],
+        [[], [], [0, 0], 1, 2],
+    ],
 )
 def test_damaged_values_are_refused(values: object) -> None:
     with pytest.raises((ValueError, TypeError)):

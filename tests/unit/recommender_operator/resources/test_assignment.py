@@ -16,7 +16,7 @@ from recommender_serving.domain import experiments as served
 from recommender_serving.domain import headers
 from recommender_serving.domain import interleavings as mixed
 from recommender_serving.domain.shadows import Shadow, parse
-from tests.interleaving_vectors import header
+from tests.interleaving_vectors import header, header_alone
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model
 
 STABLE, CANDIDATE = "movies-0123abcd", "movies-4567cdef"
@@ -266,8 +266,19 @@ def test_a_route_of_mixed_lists_names_the_candidate_and_sends_it_nothing(percent
     assert read == mixed.Interleaving("0a1b2c3d", CANDIDATE, percent * 100)
 
 
+def test_a_header_says_that_all_lists_of_the_same_users_are_of_nobody() -> None:
+    usual = interleaving.header("0a1b2c3d", CANDIDATE, 5)
+    header = interleaving.alone(usual)
+    assert (interleaving.is_alone(usual), interleaving.is_alone(header)) == (False, True)
+    assert mixed.parse(header, "movies") == mixed.parse(usual, "movies")._replace(alone=True)
+    routing = Routing(interleaving=header)
+    made = http_route.http_route(model(), {STABLE: 100}, OPTIONS, routing=routing)
+    assert http_route.routing_of(made) == routing
+
+
 def test_the_header_of_mixed_lists_is_that_of_the_contract() -> None:
     assert interleaving.header("0a1b2c3d", "movies-11111111", 10) == header()
+    assert interleaving.alone(header()) == header_alone()
 
 
 @pytest.mark.parametrize(

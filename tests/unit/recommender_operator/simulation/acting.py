@@ -12,7 +12,7 @@ from recommender_operator import actions as a
 from recommender_operator.api.version import TERMINAL, ModelVersionStatus, Smoke
 from recommender_operator.observed import PLAIN, Baseline, JobKind, JobState, VersionObject
 from recommender_operator.phases import hosts
-from recommender_operator.resources import assignment, fresh, names
+from recommender_operator.resources import assignment, fresh, interleaving, names
 from recommender_operator.resources.assignment import Assignment
 from tests.unit.recommender_operator.simulation.cluster import Cluster, Service
 from tests.unit.recommender_operator.simulation.observing import observe
@@ -189,9 +189,15 @@ def _check_mixed(cluster: Cluster, action: a.SetTraffic) -> None:
     if action.routing.interleaving:
         (version,) = re.findall(r"candidate=([a-z0-9-]+);", action.routing.interleaving)
         assert version in cluster.unfinished(), f"{version} is no candidate"
-        assert action.weights == {cluster.champion(): 100}, f"{action.weights} beside mixed lists"
         assert not action.routing.shadow
         assert not action.routing.experiment
+        if interleaving.is_alone(action.routing.interleaving):
+            record = cluster.versions[version].status.interleaving
+            assert record is not None, "lists of nobody without a phase"
+            assert record.runs, "lists of nobody before the phase"
+            assert version not in action.weights, f"{version} has users beside mixed lists"
+            return
+        assert action.weights == {cluster.champion(): 100}, f"{action.weights} beside mixed lists"
         _check_fit(cluster, version)
         service = cluster.services.get(version)
         assert service is not None, f"lists of {version} without a service"

@@ -93,7 +93,7 @@ def test_each_stage_has_its_series_from_the_start() -> None:
         )
         for stage in Waited
     }
-    assert found == {"store": 1, "model": 0, "baseline": 0, "forward": 0}
+    assert found == {"store": 1, "model": 0, "baseline": 0, "forward": 0, "interleave": 0}
 
 
 async def test_answers_are_timed_by_what_answered_and_falls_counted_by_model(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from recommender_serving.domain.experiments import bucket
 from recommender_serving.domain.interleavings import Interleaving, Interleavings, parse
 from recommender_serving.domain.types import NOBODY, SMOKE_USER, RecommendRequest
-from tests.interleaving_vectors import header
+from tests.interleaving_vectors import header, header_alone
 
 OWN, CANDIDATE = "movies-00000000", "movies-11111111"
 HEADER = header()
@@ -36,6 +36,7 @@ def request(user: int, **fields: object) -> RecommendRequest:
 
 def test_a_header_is_read_as_it_is_written() -> None:
     assert Reader()(interleaving=HEADER) == FOUND
+    assert Reader()(interleaving=header_alone()) == FOUND._replace(alone=True)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_a_candidate_does_not_ask_itself() -> None:
         "", "id=0a1b2c3d", HEADER + ";", HEADER.replace("0a1b2c3d", "0A1B2C3D"),
         HEADER.replace("movies-1", "shop-1"), HEADER.replace("=1000", "=0"),
         HEADER.replace("=1000", "=10001"), HEADER.replace("=1000", "=-1"),
-        HEADER.replace("=1000", "=\u0661"),
+        HEADER.replace("=1000", "=\u0661"), f"{HEADER};alone=0", f"{HEADER};alone=1;",
     ],
 )  # fmt: skip
 def test_a_header_that_is_none_is_ignored_and_counted(text: str) -> None:

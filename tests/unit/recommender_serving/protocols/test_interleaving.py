@@ -55,7 +55,7 @@ async def test_users_of_the_share_get_mixed_lists_over_each_protocol(tmp_path: P
         assert sorted(found["scores"]) == pytest.approx([0.3, 0.9])
         answer = outputs(await infer(both, three, HALF))
         assert answer["item_ids"] in MIXES
-        assert both.answers == (3, 0)
+        assert (both.answers, both.waits) == ((3, 0), 3)
         assert both.counted("interleaving_asked", "answered") == 3
         shown = {each["user"]: each for each in await both.receiver.desk.reported()}
     for user, items in ((one, mixed["items"]), (two, found["item_ids"])):

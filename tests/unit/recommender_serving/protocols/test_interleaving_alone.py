@@ -27,6 +27,7 @@ from tests.unit.recommender_serving.serving_mixing import (
     ALONE,
     HALF,
     OF_NOBODY,
+    OTHERS,
     THEIRS,
     mixing,
 )  # fmt: skip
@@ -64,6 +65,7 @@ async def test_without_lists_of_both_models_a_user_gets_the_own_answer(
         assert answer.status_code == 200
         assert found["items"] == (ALONE if found["source"] == "model" else [21, 22])
         assert both.answers == (0, 1)
+        assert both.waits == (1 if found["source"] == "model" else 0)
         asked = [both.counted("interleaving_asked", outcome) for outcome in Forwarded]
         assert sum(each or 0 for each in asked) <= 1
         (shown,) = await both.receiver.desk.reported()
@@ -75,6 +77,19 @@ async def test_a_request_with_candidate_items_gets_a_list_of_nobody(tmp_path: Pa
         await predict(both, THEIRS[0], headers=HALF, candidate_items=[1, 2])
         (shown,) = await both.receiver.desk.reported()
         assert shown["interleaved"] == OF_NOBODY
+        assert both.answers == (0, 0)
+        assert both.counted("interleaving_asked", "answered") == 0
+
+
+async def test_a_route_can_say_that_all_lists_are_of_nobody(tmp_path: Path) -> None:
+    alone = {name: f"{header};alone=1" for name, header in HALF.items()}
+    async with mixing(tmp_path) as both:
+        answer = await predict(both, THEIRS[0], headers=alone)
+        assert answer.json()["predictions"][0]["items"] == ALONE
+        await predict(both, OTHERS[0], headers=alone)
+        shown, other = await both.receiver.desk.reported()
+        assert shown["interleaved"] == OF_NOBODY
+        assert "interleaved" not in other
         assert both.answers == (0, 0)
         assert both.counted("interleaving_asked", "answered") == 0
 

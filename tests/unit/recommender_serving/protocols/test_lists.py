@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import pytest
 
 from recommender_serving.domain.interleavings import Interleaving
-from recommender_serving.domain.types import Answer, Source
+from recommender_serving.domain.selection import Selection
+from recommender_serving.domain.types import Answer, Source, Waited
 from recommender_serving.impressions.events import Mixed
 from recommender_serving.protocols import lists
 from recommender_serving.protocols.asked import Asked
@@ -55,6 +56,14 @@ def asked() -> Asked:
     return Asked(request(user_id=7), "r1", interleaving=interleaving)
 
 
+class Waits(list[float]):
+    """The seconds of each wait."""
+
+    def __call__(self, stage: Waited, seconds: float) -> None:
+        assert stage is Waited.INTERLEAVE
+        self.append(seconds)
+
+
 def test_a_mixed_list_says_no_probabilities_and_one_of_nobody_those_of_its_version() -> None:
     own_list = Listed(MODEL, (1, 2), (0.5, 0.25))
     found = mixed(asked(), own_list, THEIRS[0])
@@ -75,8 +84,9 @@ async def test_the_patience_is_fixed_and_at_most_a_third_of_the_time_left() -> N
 
 async def test_lists_that_are_there_with_the_own_answer_are_taken() -> None:
     done = asyncio.Event()
-    assert await beside(own(MODEL, done), soon(done), None) == ([MODEL], THEIRS)
-    assert await beside(own(MODEL), None, None) == ([MODEL], None)
+    found = await beside(own(MODEL, done), soon(done), None, [asked()], Waits())
+    assert found == ([MODEL], THEIRS)
+    assert await beside(own(MODEL), None, None, [asked()], Waits()) == ([MODEL], None)
 
 
 async def test_nobody_waits_longer_for_lists_that_do_not_come(
@@ -84,7 +94,8 @@ async def test_nobody_waits_longer_for_lists_that_do_not_come(
 ) -> None:
     monkeypatch.setattr(lists, "PATIENCE", 0.001)
     async with asyncio.timeout(20):
-        assert await beside(own(MODEL), never(), None) == ([MODEL], None)
+        found = await beside(own(MODEL), never(), None, [asked()], Waits())
+    assert found == ([MODEL], None)
 
 
 async def test_nobody_waits_at_all_if_the_own_answer_is_a_fallback(
@@ -92,10 +103,71 @@ async def test_nobody_waits_at_all_if_the_own_answer_is_a_fallback(
 ) -> None:
     monkeypatch.setattr(lists, "PATIENCE", 3600.0)
     async with asyncio.timeout(20):
-        assert await beside(own(FALLBACK), never(), None) == ([FALLBACK], None)
+        found = await beside(own(FALLBACK), never(), None, [asked()], waits := Waits())
+    assert (found, waits) == (([FALLBACK], None), [])
+
+
+async def test_a_batch_does_not_wait_for_an_answer_that_is_not_mixed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The model answers another user, whose list is not mixed, or a request with its own items."""
+    monkeypatch.setattr(lists, "PATIENCE", 3600.0)
+
+    async def both() -> Sequence[Answer]:
+        return [FALLBACK, MODEL, MODEL]
+
+    own_items = asked()._replace(
+        request=request(user_id=7, selection=Selection(candidates=(1, 2)))
+    )
+    batch = [asked(), Asked(request(user_id=8), "r2"), own_items]
+    async with asyncio.timeout(20):
+        found = await beside(both(), never(), None, batch, waits := Waits())
+    assert (found, waits) == (([FALLBACK, MODEL, MODEL], None), [])
+
+
+async def test_the_time_that_a_user_waits_is_counted_whatever_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done, waits = asyncio.Event(), Waits()
+    await beside(own(MODEL, done), soon(done), None, [asked()], waits)
+    assert len(waits) == 1
+    monkeypatch.setattr(lists, "PATIENCE", 0.03)
+    await beside(own(MODEL), never(), None, [asked()], waits)
+    assert len(waits) == 2
+    assert waits[1] > 0.02
+    await beside(own(MODEL), None, None, [asked()], waits)
+    assert len(waits) == 2, "the candidate was not asked"
+
+
+async def test_the_time_until_a_client_leaves_is_counted_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waiting, waits = asyncio.Event(), Waits()
+
+    def patient(_: float | None) -> float:
+        waiting.set()
+        return 3600.0
+
+    monkeypatch.setattr(lists, "patience", patient)
+    call = asyncio.create_task(beside(own(MODEL), never(), None, [asked()], waits))
+    async with asyncio.timeout(20):
+        await waiting.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+    assert len(waits) == 1
+
+
+async def test_a_cancelled_call_of_the_candidate_cancels_no_request() -> None:
+    async def cancelled() -> Sequence[Ranked]:
+        raise asyncio.CancelledError
+
+    found = await beside(own(MODEL), cancelled(), None, [asked()], Waits())
+    assert found == ([MODEL], None)
 
 
 async def test_lists_that_cannot_be_read_fail_no_user(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
-        assert await beside(own(MODEL), broken(), None) == ([MODEL], None)
+        found = await beside(own(MODEL), broken(), None, [asked()], Waits())
+    assert found == ([MODEL], None)
     assert "cannot be read" in caplog.text

@@ -1,0 +1,65 @@
+"""When a candidate without users is asked: for answers to copies, or for lists to mix."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from recommender_operator.observed import PLAIN, Routing, VersionObject
+from recommender_operator.resources import interleaving
+
+if TYPE_CHECKING:
+    from recommender_operator.phases.view import View
+
+
+def routing_of(view: View, found: Routing) -> Routing:
+    """Return the routing before the first step, as the services allow it.
+
+    A service of an earlier release would count copies and its lists as requests of users, and a
+    champion of one mixes nothing. What holds a rollout holds the start of a phase, but does not
+    interrupt it. Lists are not mixed with those of a standby, which is not compared.
+
+    Once lists are mixed, the header stays. Without it, lists would not be reported as those of
+    nobody, and clicks on their items would count for the version that gave these items before,
+    which is mostly the champion.
+    """
+    candidate = view.candidate
+    mixed = candidate.status.interleaving if candidate is not None else None
+    is_current = _is_ready(view, candidate) and _is_current(view, candidate)
+    if found.interleaving and mixed is not None and mixed.runs:
+        if is_current and view.standby is None:
+            return found
+        return dataclasses.replace(found, interleaving=interleaving.alone(found.interleaving))
+    if not is_current:
+        return PLAIN
+    if found.shadow and candidate is not None and candidate.status.steps:
+        return found
+    if found.interleaving and not _is_current(view, view.champion):
+        return PLAIN
+    waits = view.spec.paused or view.held or view.standby is not None
+    return PLAIN if waits else found
+
+
+def awaited(view: View) -> str:
+    """Return the version without whose service no lists can be mixed; empty if it is there."""
+    candidate, champion = view.candidate, view.champion
+    if candidate is not None and not (_is_ready(view, candidate) and _is_current(view, candidate)):
+        return candidate.name
+    return champion.name if champion is not None and not _is_current(view, champion) else ""
+
+
+def standby_tells_nothing(view: View) -> bool:
+    """Return whether a standby answers that may not report its lists as those of nobody.
+
+    A rollout does not deploy it again, so it may have the settings of an earlier release.
+    """
+    return view.standby is not None and not _is_current(view, view.standby)
+
+
+def _is_ready(view: View, version: VersionObject | None) -> bool:
+    return version is not None and view.is_ready(version.name)
+
+
+def _is_current(view: View, version: VersionObject | None) -> bool:
+    service = view.service(version.name) if version is not None else None
+    return service is not None and not service.outdated
