@@ -116,7 +116,7 @@ class UsersMapping(ApiModel):
     segment: Column | None = Field(
         default=None,
         description="Column with the segment. If absent, the band or category of the first "
-        "feature with segments, or else with fairness.",
+        "feature with fairness.",
     )
     valid_from: Column | None = Field(
         default=None,
