@@ -268,10 +268,9 @@ def test_a_route_of_mixed_lists_names_the_candidate_and_sends_it_nothing(percent
 
 def test_a_header_says_that_all_lists_of_the_same_users_are_of_nobody() -> None:
     usual = interleaving.header("0a1b2c3d", CANDIDATE, 5)
-    header = interleaving.alone(usual)
+    routing = Routing(interleaving=(header := interleaving.alone(usual)))
     assert (interleaving.is_alone(usual), interleaving.is_alone(header)) == (False, True)
     assert mixed.parse(header, "movies") == mixed.parse(usual, "movies")._replace(alone=True)
-    routing = Routing(interleaving=header)
     made = http_route.http_route(model(), {STABLE: 100}, OPTIONS, routing=routing)
     assert http_route.routing_of(made) == routing
 
