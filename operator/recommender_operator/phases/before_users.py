@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from recommender_operator.observed import PLAIN, Routing, VersionObject
+from recommender_operator.api.spec import RecommenderModelSpec
+from recommender_operator.observed import PLAIN, Routing, ServiceState, VersionObject
 from recommender_operator.resources import interleaving
 
-if TYPE_CHECKING:
-    from recommender_operator.phases.view import View
+
+class Seen(Protocol):
+    """What is read of a model, its versions and their services."""
+
+    @property
+    def spec(self) -> RecommenderModelSpec: ...
+
+    @property
+    def held(self) -> bool: ...
+
+    @property
+    def candidate(self) -> VersionObject | None: ...
+
+    @property
+    def champion(self) -> VersionObject | None: ...
+
+    @property
+    def standby(self) -> VersionObject | None: ...
+
+    def service(self, version: str) -> ServiceState | None: ...
+
+    def is_ready(self, version: str) -> bool: ...
 
 
-def routing_of(view: View, found: Routing) -> Routing:
+def routing_of(seen: Seen, found: Routing) -> Routing:
     """Return the routing before the first step, as the services allow it.
 
     A service of an earlier release would count copies and its lists as requests of users, and a
@@ -23,43 +44,43 @@ def routing_of(view: View, found: Routing) -> Routing:
     nobody, and clicks on their items would count for the version that gave these items before,
     which is mostly the champion.
     """
-    candidate = view.candidate
+    candidate = seen.candidate
     mixed = candidate.status.interleaving if candidate is not None else None
-    is_current = _is_ready(view, candidate) and _is_current(view, candidate)
+    is_current = _is_ready(seen, candidate) and _is_current(seen, candidate)
     if found.interleaving and mixed is not None and mixed.runs:
-        if is_current and view.standby is None:
+        if is_current and seen.standby is None:
             return found
         return dataclasses.replace(found, interleaving=interleaving.alone(found.interleaving))
     if not is_current:
         return PLAIN
     if found.shadow and candidate is not None and candidate.status.steps:
         return found
-    if found.interleaving and not _is_current(view, view.champion):
+    if found.interleaving and not _is_current(seen, seen.champion):
         return PLAIN
-    waits = view.spec.paused or view.held or view.standby is not None
+    waits = seen.spec.paused or seen.held or seen.standby is not None
     return PLAIN if waits else found
 
 
-def awaited(view: View) -> str:
+def awaited(seen: Seen) -> str:
     """Return the version without whose service no lists can be mixed; empty if it is there."""
-    candidate, champion = view.candidate, view.champion
-    if candidate is not None and not (_is_ready(view, candidate) and _is_current(view, candidate)):
+    candidate, champion = seen.candidate, seen.champion
+    if candidate is not None and not (_is_ready(seen, candidate) and _is_current(seen, candidate)):
         return candidate.name
-    return champion.name if champion is not None and not _is_current(view, champion) else ""
+    return champion.name if champion is not None and not _is_current(seen, champion) else ""
 
 
-def standby_tells_nothing(view: View) -> bool:
+def standby_tells_nothing(seen: Seen) -> bool:
     """Return whether a standby answers that may not report its lists as those of nobody.
 
     A rollout does not deploy it again, so it may have the settings of an earlier release.
     """
-    return view.standby is not None and not _is_current(view, view.standby)
+    return seen.standby is not None and not _is_current(seen, seen.standby)
 
 
-def _is_ready(view: View, version: VersionObject | None) -> bool:
-    return version is not None and view.is_ready(version.name)
+def _is_ready(seen: Seen, version: VersionObject | None) -> bool:
+    return version is not None and seen.is_ready(version.name)
 
 
-def _is_current(view: View, version: VersionObject | None) -> bool:
-    service = view.service(version.name) if version is not None else None
+def _is_current(seen: Seen, version: VersionObject | None) -> bool:
+    service = seen.service(version.name) if version is not None else None
     return service is not None and not service.outdated

@@ -105,7 +105,7 @@ HOSTILE: dict[str, st.SearchStrategy[Any]] = {
     | st.text(max_size=5)
     | st.integers(4, 70).map(lambda count: [f"a{place}" for place in range(count)])
     | st.just(["a", None])
-    | st.lists(st.just("") | st.text(min_size=65, max_size=70), min_size=1, max_size=1),
+    | st.lists(st.text("ab", min_size=65, max_size=70), min_size=1, max_size=1),
     "Embedding": st.floats()
     | st.text(max_size=5)
     | st.lists(st.floats(-1, 1), min_size=4, max_size=5)
