@@ -13,8 +13,7 @@ from recommender_operator.api.spec_rollout import InterleavingSpec
 class InterleavingStatus(ApiModel):
     id: str = Field(max_length=8, description="Its id, by which the collector counts it.")
     plan: InterleavingSpec = Field(description="rollout.interleaving when it began.")
-    waiting_since: datetime.datetime | None = Field(
-        default=None,
+    waiting_since: datetime.datetime = Field(
         description="Since when it waits to begin. Without a service that it needs for 15 minutes "
         "it does not begin.",
     )

@@ -1,4 +1,4 @@
-"""KEDA runs on the host: what the API server is told of it, and where its parts listen."""
+"""KEDA runs on the host: its registration with the API server, and where its parts listen."""
 
 from __future__ import annotations
 

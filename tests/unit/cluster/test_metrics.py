@@ -1,4 +1,4 @@
-"""metrics-server: what the API server is told of it."""
+"""metrics-server: its registration with the API server."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def _where(turn: Turn, candidate: VersionObject) -> str:
 
 
 def _mixed(turn: Turn, candidate: VersionObject, text: str) -> str:
-    """Return the text about mixed lists in place of `text`; `text` if nothing is to be said."""
+    """Return `text`, replaced or extended by the state of the mixed lists of a rollout."""
     record, header = candidate.status.interleaving, turn.desired_routing.interleaving
     if record is None or record.ended_at is not None:
         return text

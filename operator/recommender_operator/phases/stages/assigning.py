@@ -47,9 +47,14 @@ def begin(turn: Turn, version: VersionObject, rollout: int) -> ExperimentStatus 
     gateway = turn.spec.rollout.traffic is TrafficMode.GATEWAY
     if plan is None or turn.champion is None or not gateway or version.spec.recalibration:
         return None
-    digest = hashlib.sha256(f"{version.uid}/{rollout}".encode()).hexdigest()
     arms = further_versions.begin(turn, version, plan)
-    return ExperimentStatus(id=digest[:_ID_DIGITS], plan=plan, arms=arms)
+    return ExperimentStatus(id=id_of(version.uid, rollout), plan=plan, arms=arms)
+
+
+def id_of(*parts: object) -> str:
+    """Return the id by which the collector counts the users of what these parts name."""
+    text = "/".join(map(str, parts))
+    return hashlib.sha256(text.encode()).hexdigest()[:_ID_DIGITS]
 
 
 def _planned(spec: RecommenderModelSpec) -> ExperimentSpec | None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import hashlib
 
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.version_interleaving import InterleavingStatus
@@ -18,6 +17,7 @@ from recommender_operator.experiments.interleaving import Outcome, Preference, p
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases import before_users, routing
 from recommender_operator.phases.stages import moments, steps
+from recommender_operator.phases.stages.assigning import id_of
 from recommender_operator.phases.stages.experiment import ERROR, lag_of
 from recommender_operator.phases.turn import Turn
 
@@ -32,7 +32,6 @@ UNDECIDED = "Undecided"
 MAX_MESSAGE = 1024
 _ROUTE = datetime.timedelta(seconds=1)
 _REWRITTEN = datetime.timedelta(seconds=5)
-_ID_DIGITS = 8
 _NO_ROOM = (
     "the collector has no room for it, so nobody is counted: it keeps four experiments of a model"
 )
@@ -61,8 +60,7 @@ def begin(turn: Turn, version: VersionObject) -> bool:
         return False
     record = version.status.interleaving
     if record is None:
-        digest = hashlib.sha256(f"{version.uid}/{version.status.rollout}/mixed".encode())
-        id_ = digest.hexdigest()[:_ID_DIGITS]
+        id_ = id_of(version.uid, version.status.rollout, "mixed")
         record = InterleavingStatus(id=id_, plan=wanted, waiting_since=turn.time)
         turn.change(version.name, interleaving=record)
         turn.requeue(_ROUTE)
@@ -87,16 +85,13 @@ def _awaits(turn: Turn, version: VersionObject, record: InterleavingStatus) -> b
 
     It may never come, for example while a policy of the cluster refuses it.
     """
-    since = record.waiting_since or turn.time
-    if turn.due(since, GRACE, _REWRITTEN):
+    if turn.due(record.waiting_since, GRACE, _REWRITTEN):
         message = (
             f"the service of {before_users.awaited(turn)} did not come with the settings of this "
             f"release within {GRACE.total_seconds():.0f} s"
         )
         _give_up(turn, version, record, message)
         return False
-    if record.waiting_since is None:
-        _change(turn, version.name, record, waiting_since=since)
     turn.requeue(_REWRITTEN)
     return True
 

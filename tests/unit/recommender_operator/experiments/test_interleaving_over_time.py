@@ -29,8 +29,8 @@ def ranking(draw: random.Random) -> list[Scored]:
 def over_time(draw: random.Random, *, alone: float, reports: bool = True) -> np.ndarray:
     """What a user adds to the moments after each day.
 
-    A user likes few items, and clicks them also hours later and in an earlier list. A part of the
-    lists is of the champion alone. `reports`: the collector is told of these.
+    A user likes few items, and clicks them also hours later and in an earlier list. The share
+    `alone` of the lists is the champion's only; with `reports`, the collector gets them too.
     """
     picks, found = Picks(), []
     own, theirs = ranking(draw), ranking(draw)

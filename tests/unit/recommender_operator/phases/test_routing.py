@@ -16,6 +16,7 @@ from recommender_operator.api.version_experiment import (
 from recommender_operator.api.version_interleaving import InterleavingStatus
 from recommender_operator.observed import PLAIN, Routing, VersionObject
 from recommender_operator.phases.routing import arms, of, shares_of_further, user_shares
+from tests.fakes.kube import NOW
 from tests.unit.recommender_operator.experiment_worlds import PLAN
 from tests.unit.recommender_operator.resources.builder_inputs import version
 
@@ -142,7 +143,7 @@ def test_without_the_phase_nobody_gets_copies() -> None:
 
 
 MIXED = RolloutSpec.model_validate({"interleaving": {"percent": 5}})
-RECORD = InterleavingStatus(id="5c0ffee5", plan=InterleavingSpec(percent=5))
+RECORD = InterleavingStatus(id="5c0ffee5", plan=InterleavingSpec(percent=5), waiting_since=NOW)
 
 
 @pytest.mark.parametrize("steps", [(), (step(0, START),)])

@@ -16,6 +16,7 @@ from recommender_operator.api.version import VersionStage
 from recommender_operator.api.version_interleaving import InterleavingStatus
 from recommender_operator.observed import CollectorReading, ModelObject
 from recommender_operator.resources import holdout
+from tests.fakes.kube import NOW
 from tests.unit.recommender_operator.resources.builder_inputs import model, version
 
 START = datetime.datetime(2026, 11, 28, tzinfo=datetime.UTC)
@@ -84,7 +85,9 @@ async def test_a_measure_is_read_when_its_numbers_are_an_hour_old_or_it_is_new(
 async def test_the_mixed_lists_before_the_first_step_are_read(
     values: dict[str, Any], is_read: bool
 ) -> None:
-    record = InterleavingStatus(id="5c0ffee5", plan=InterleavingSpec(), **values)
+    record = InterleavingStatus(
+        id="5c0ffee5", plan=InterleavingSpec(), waiting_since=NOW, **values
+    )
     candidate = version()
     given = {"stage": VersionStage.CANARY, "interleaving": record}
     status = candidate.status.model_copy(update=given)
