@@ -18,6 +18,7 @@ PIPE = Style()
 MIXED = {
     "id": "5c0ffee5",
     "plan": {"percent": 10, "users": 1000, "alpha": 0.05, "seconds": 259200},
+    "waitingSince": samples.at(91),
     "startedAt": samples.at(90),
     "verdict": "KeepRunning",
     "message": "812 users with a click, of 1000",
