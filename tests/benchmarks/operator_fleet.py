@@ -77,14 +77,24 @@ class Fleet:
         self._spaces = [f"fleet-{run}-{i}" for i in range(NAMESPACES)]
         self.places = [(self._spaces[i % NAMESPACES], f"model-{i:05d}") for i in range(count)]
         source, changed = ApiSource(transport), Observer(changed=self._changed)
-        everywhere = Scope(MODELS, None, "")
-        self._models = Informer(source, everywhere, Store(model_of=name_of))
+        # A read from the store decompresses and parses: once a change, not once a poll of all.
+        self._statuses: dict[tuple[str, str], Object] = {}
+        self._models = Informer(
+            source,
+            Scope(MODELS, None, ""),
+            Store(model_of=name_of),
+            observer=Observer(changed=self._keep_status),
+        )
         self._versions, self._routed = (
             Informer(source, Scope(kind, None, marks.MODEL), Store(), observer=changed)
             for kind in (VERSIONS, HTTP_ROUTES)
         )
         self.routes = Routes(self._versions.store, self._routed.store)
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _keep_status(self, namespace: str, model: str) -> None:
+        thing = self._models.store.get((namespace, model)) or {}
+        self._statuses[namespace, model] = thing.get("status") or {}
 
     def _changed(self, namespace: str, model: str) -> None:
         self.routes.changed(namespace, model)
@@ -140,8 +150,7 @@ class Fleet:
         await asyncio.gather(*(bounded(place) for place in places))
 
     def statuses(self, places: list[tuple[str, str]]) -> list[Object]:
-        found = (self._models.store.get(place) or {} for place in places)
-        return [thing.get("status") or {} for thing in found]
+        return [self._statuses.get(place) or {} for place in places]
 
     def champions(self) -> dict[tuple[str, str], str]:
         pairs = zip(self.places, self.statuses(self.places), strict=True)
