@@ -201,7 +201,7 @@ def test_a_rollback_to_a_version_ends_the_phase_and_its_record_says_why(
 def test_a_rollback_during_the_phase_survives_a_crash_after_any_write() -> None:
     for crash in range(6):
         world = mixing()
-        champion = world.champion()
+        champion = world.stable()
         world.annotations["rollback-to"] = champion
         world.reconcile(crash_after=crash)
         world.settle()
