@@ -54,6 +54,13 @@ def _run(command: list[str], folder: str) -> None:
     subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=300)
 
 
+def promtool(*arguments: str) -> None:
+    """Run Prometheus' own tool, which must succeed."""
+    command = [str(binary().with_name("promtool")), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @contextlib.contextmanager
 def running(folder: Path, scrape_configs: list[dict[str, object]]) -> Iterator[str]:
     """Run a server that scrapes every second; yields its address. `folder` holds data and log."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 import yaml
 
 from tests.chart import of_kind
-from tests.integration import prometheus_server
+from tests.integration.prometheus_server import promtool
 
 pytestmark = pytest.mark.integration
 
@@ -31,12 +30,6 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("alerts") / "rules.yaml"
     path.write_text(yaml.safe_dump(found["spec"]), encoding="utf-8")
     return path
-
-
-def promtool(*arguments: str) -> None:
-    command = [str(prometheus_server.binary().with_name("promtool")), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_prometheus_accepts_the_rules(rules: Path) -> None:

@@ -9,6 +9,10 @@ from pydantic import Field
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec_rollout import InterleavingSpec
 
+#: The verdict of a phase that ends without an answer.
+UNDECIDED = "Undecided"
+MAX_MESSAGE = 1024
+
 
 class InterleavingStatus(ApiModel):
     id: str = Field(max_length=8, description="Its id, by which the collector counts it.")
@@ -20,13 +24,22 @@ class InterleavingStatus(ApiModel):
     started_at: datetime.datetime | None = Field(
         default=None, description="When the route reported it; absent before."
     )
+    unmixed_since: datetime.datetime | None = Field(
+        default=None,
+        description="Since when no list is mixed because the candidate is not ready with the "
+        "settings of this release; absent while it is. After 15 minutes the phase ends.",
+    )
     ended_at: datetime.datetime | None = Field(default=None, description="End of the phase.")
     verdict: str = Field(
         default="",
         max_length=32,
         description="Preferred, NotWorse, Worse, KeepRunning, Undecided or Error.",
     )
-    message: str = Field(default="", max_length=1024, description="Its numbers in words.")
+    message: str = Field(
+        default="",
+        max_length=MAX_MESSAGE,
+        description="Its numbers in words, and why it ended without an answer.",
+    )
     users: int = Field(
         default=0, ge=0, description="Users of the phase who were shown a list, mixed or not."
     )
@@ -57,3 +70,9 @@ class InterleavingStatus(ApiModel):
     def runs(self) -> bool:
         """Whether users see mixed lists."""
         return self.started_at is not None and self.ended_at is None
+
+    def ended(self, at: datetime.datetime, why: str) -> InterleavingStatus:
+        """Return the record of a phase that something else than its numbers ends."""
+        message = f"{why}: {self.message}" if self.message else why
+        values = {"ended_at": at, "verdict": UNDECIDED, "message": message[:MAX_MESSAGE]}
+        return self.model_copy(update=values)

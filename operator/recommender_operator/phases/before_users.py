@@ -46,7 +46,7 @@ def routing_of(seen: Seen, found: Routing) -> Routing:
     """
     candidate = seen.candidate
     mixed = candidate.status.interleaving if candidate is not None else None
-    is_current = _is_ready(seen, candidate) and _is_current(seen, candidate)
+    is_current = answers_lists(seen)
     if found.interleaving and mixed is not None and mixed.runs:
         if is_current and seen.standby is None:
             return found
@@ -61,10 +61,15 @@ def routing_of(seen: Seen, found: Routing) -> Routing:
     return PLAIN if waits else found
 
 
+def answers_lists(seen: Seen) -> bool:
+    """Return whether the candidate is ready, and reports its lists as those that nobody sees."""
+    return _is_ready(seen, seen.candidate) and _is_current(seen, seen.candidate)
+
+
 def awaited(seen: Seen) -> str:
     """Return the version without whose service no lists can be mixed; empty if it is there."""
     candidate, champion = seen.candidate, seen.champion
-    if candidate is not None and not (_is_ready(seen, candidate) and _is_current(seen, candidate)):
+    if candidate is not None and not answers_lists(seen):
         return candidate.name
     return champion.name if champion is not None and not _is_current(seen, champion) else ""
 

@@ -145,7 +145,7 @@ class Turn(View):
             stage=stage,
             stage_since=self.time,
             decision=decision,
-            **ended_phases(self.versions[name].status, self.time),
+            **ended_phases(self.versions[name].status, self.time, message),
             weight=100 if promoted else 0,
             unready_since=None,
             **({"promoted_at": self.now, "promotion": number} if promoted else {}),

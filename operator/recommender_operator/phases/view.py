@@ -255,14 +255,14 @@ class View:
         )
 
 
-def ended_phases(status: ModelVersionStatus, at: datetime.datetime) -> dict[str, object]:
+def ended_phases(status: ModelVersionStatus, at: datetime.datetime, why: str) -> dict[str, object]:
     """Return steps and interleaving of a version that ends, none of them in progress any more."""
     ended: dict[str, object] = {}
     steps, mixed = status.steps, status.interleaving
     if steps and steps[-1].ended_at is None:
         ended["steps"] = (*steps[:-1], steps[-1].model_copy(update={"ended_at": at}))
     if mixed is not None and mixed.ended_at is None:
-        ended["interleaving"] = mixed.model_copy(update={"ended_at": at})
+        ended["interleaving"] = mixed.ended(at, why)
     return ended
 
 

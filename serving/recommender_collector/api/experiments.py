@@ -1,7 +1,8 @@
 """`GET /v1/experiments/<model>/<id>`: moments over the users of each arm, for the operator.
 
 The parameter `details=<phase>` adds what only one phase has: what users did by their days and
-by their segments.
+by their segments. `kind=holdout` says of an id that the collector does not know yet that it is
+that of a holdout's measure, which has another place.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from starlette.responses import Response
 from recommender_collector.api.bodies import Refused
 from recommender_collector.api.events import failure
 from recommender_collector.domain.checks import is_arm, is_experiment, is_phase
-from recommender_collector.domain.experiments import OTHER, Spans, part_of
+from recommender_collector.domain.experiments import HELD, OTHER, Spans, part_of
 from recommender_collector.domain.formats import Damaged
 from recommender_collector.domain.moments import Moments, days_of
 from recommender_collector.store.experiments import Account, ExperimentStore
@@ -38,20 +39,22 @@ class Reports:
         model, name = request.path_params["model"], request.path_params["experiment"]
         try:
             detailed = _phase_of(request.query_params.get("details"))
-            account = await self._account(model, name)
+            is_measure = _is_measure(request.query_params.get("kind"))
+            account = await self._account(model, name, is_measure=is_measure)
         except Refused as refused:
             return failure(refused)
         told = shown(name, account, detailed)
         return Response(orjson.dumps(told), media_type="application/json")
 
-    async def _account(self, model: str, name: str) -> Account:
+    async def _account(self, model: str, name: str, *, is_measure: bool) -> Account:
         if model not in self._models:
             known = ", ".join(sorted(self._models)[:10])
             raise Refused(404, f"model: got {model[:60]!r}; give one of {known}")
         if not is_experiment(name):
             raise Refused(400, f"experiment: got {name[:60]!r}; give 8 lowercase hex digits")
         try:
-            return await self._store.read(model, name, self._models[model])
+            spans = self._models[model]
+            return await self._store.read(model, name, spans, is_measure=is_measure)
         except Damaged as error:
             text = (
                 f"experiment {name}: {error}; abort the rollout, a new one is another experiment "
@@ -102,6 +105,12 @@ def _details(account: Account, arm: str, cells: Mapping[str, Moments]) -> dict[s
         if (found := cells.get(f"{arm} {part_of(feature, place)}")) is not None and found.users
     ]
     return {"days": days.shown_cell(), "segments": segments}
+
+
+def _is_measure(text: str | None) -> bool:
+    if text not in (None, HELD):
+        raise Refused(400, f"kind: got {text[:60]!r}; give {HELD}, or leave it out")
+    return text == HELD
 
 
 def _phase_of(text: str | None) -> int | None:

@@ -13,7 +13,6 @@ from functools import partial
 from recommender_collector.domain.effects import number
 from recommender_collector.domain.events import Erasure, Event, Exposure, Path
 from recommender_collector.domain.experiments import (
-    MOST_EXPERIMENTS,
     MOST_USERS,
     Changes,
     Experiment,
@@ -140,7 +139,7 @@ class Books:
         is_new = (name, user) not in self._known.participants
         if is_new and self._known.refuses(exposure.arm):
             return Ignored.MEMORY
-        if name not in self._all and not self._enter(name):
+        if name not in self._all and not self._enter(name, exposure.arm):
             return Ignored.EXPERIMENTS
         found = self._all[name]
         if not found.counts:
@@ -156,10 +155,10 @@ class Books:
         self.changes.experiments[name] = found
         return None
 
-    def _enter(self, name: str) -> bool:
-        """Add an experiment, in place of another one if there are many; False: no room."""
-        if len(self._all) >= MOST_EXPERIMENTS:
-            other = self._roster.leaving()
+    def _enter(self, name: str, arm: str) -> bool:
+        """Add an experiment, in place of one of its kind if there are many; False: no room."""
+        if rivals := self._roster.rivals(arm):
+            other = self._roster.leaving(rivals)
             if other is None:
                 return False
             self._drop(other)

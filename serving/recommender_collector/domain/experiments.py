@@ -16,7 +16,8 @@ from recommender_collector.domain.moments import DAYS, INTERLEAVED, Moments
 from recommender_collector.domain.participants import Participant, Segments
 from recommender_collector.domain.stays import Act
 
-MOST_EXPERIMENTS = 4  # of a model
+MOST_EXPERIMENTS = 4  # of a model, with its interleavings
+MOST_MEASURES = 2  # of a model's holdouts: that of the setting, and of the one before
 MOST_ARMS = 6  # of an experiment
 HELD = "holdout"
 GROUPS = frozenset({HELD, "others"})  # the arms of the measure of a holdout

@@ -24,6 +24,7 @@ from recommender_collector.domain.events import (
     Interleaved,
     Kind,
 )
+from recommender_collector.domain.interleavings import is_teams
 
 FORMAT = 1
 LATEST = 253_402_300_799_999  # the last moment of the year 9999
@@ -119,7 +120,10 @@ def entry_of(line: bytes) -> Event | Erasure:
     later = fields - _SECOND_FIELDS
     if later > 0:
         rest[-later:] = _later_of(rest[-later:])
-    return Event(id_, known, user, tuple(items), time, *rest)
+    event = Event(id_, known, user, tuple(items), time, *rest)
+    if event.interleaved is not None and not is_teams(event.interleaved.teams, len(items)):
+        raise Unreadable("the interleaving lacks a letter for each item")
+    return event
 
 
 def _is_context_value(value: object) -> bool:

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 from recommender_collector.domain.experiments import (
     CLOSE_SECONDS,
+    GROUPS,
     KEEP_SECONDS,
     MOST_EXPERIMENTS,
+    MOST_MEASURES,
     Changes,
     Experiment,
     Spans,
@@ -68,14 +70,31 @@ class Roster:
         """Return the experiments of which an event without an exposure may still count."""
         return [name for name, each in self.all.items() if _is_open(each, self._at, self._spans)]
 
-    def leaving(self) -> str | None:
-        """Return which experiment makes room for another; None if none does."""
-        return leaving(self.all, self._at, self._spans)
+    def rivals(self, arm: str) -> dict[str, Experiment]:
+        """Return those one of which must make room for another with this first arm."""
+        return rivals(self.all, is_measure=arm in GROUPS)
+
+    def leaving(self, among: Mapping[str, Experiment]) -> str | None:
+        """Return which of some experiments makes room for another; None if none does."""
+        return leaving(among, self._at, self._spans)
 
 
-def has_room(experiments: Mapping[str, Experiment], at: int, spans: Spans) -> bool:
-    """Return whether an exposure of another experiment would count."""
-    return len(experiments) < MOST_EXPERIMENTS or leaving(experiments, at, spans) is not None
+def rivals(experiments: Mapping[str, Experiment], *, is_measure: bool) -> dict[str, Experiment]:
+    """Return those one of which must make room for another of the kind; none while it has room.
+
+    Measures of holdouts and experiments have places of their own: of two that begin at once, the
+    one with fewer users would make room for the other, again and again.
+    """
+    own = {name: each for name, each in experiments.items() if each.is_measure == is_measure}
+    return own if len(own) >= (MOST_MEASURES if is_measure else MOST_EXPERIMENTS) else {}
+
+
+def has_room(
+    experiments: Mapping[str, Experiment], at: int, spans: Spans, *, is_measure: bool = False
+) -> bool:
+    """Return whether an exposure of another experiment, or of another measure, would count."""
+    own = rivals(experiments, is_measure=is_measure)
+    return not own or leaving(own, at, spans) is not None
 
 
 def leaving(experiments: Mapping[str, Experiment], at: int, spans: Spans) -> str | None:

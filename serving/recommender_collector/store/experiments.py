@@ -176,8 +176,12 @@ class ExperimentStore:
                 rest.early[user] = early_acts(model, text)
         return rest
 
-    async def read(self, model: str, name: str, spans: Spans) -> Account:
+    async def read(
+        self, model: str, name: str, spans: Spans, *, is_measure: bool = False
+    ) -> Account:
         """Return the moments of an experiment; those of an unknown one are empty.
+
+        `is_measure`: of an unknown one, whether it is the measure of a holdout.
 
         Raises:
             Damaged: what the store has of it is, or was.
@@ -194,7 +198,8 @@ class ExperimentStore:
         experiments = {each.decode(): experiment_of(text) for each, text in pairs}
         entry = experiments.get(name)
         if entry is None:
-            return Account(watermark / 1000, {}, {}, not has_room(experiments, now, spans))
+            has_place = has_room(experiments, now, spans, is_measure=is_measure)
+            return Account(watermark / 1000, {}, {}, not has_place)
         if entry.state in (State.BROKEN, State.DAMAGED):
             raise Damaged("what the store had of it could not be read, and no longer counts", name)
         ignored = not entry.counts

@@ -2,8 +2,9 @@
 
 A separator separates within an entry too, whitespace in a category is one `-`, and repeated
 categories count once. An entry may have no category, such as an empty one. A list has no nulls:
-one that says nothing is a mistake of its writer. No separator has a `-`, so that categories that
-are read again, from an impression or an event, stay as they are.
+one that says nothing is a mistake of its writer. Ingestion writes a null as U+001E, so a category
+of this character alone is one too. No separator has a `-`, so that categories that are read again,
+from an impression or an event, stay as they are.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from collections.abc import Iterator, Sequence
 LONGEST = 64  # characters of a category
 #: What separates the entries of a list in ingestion.
 _ENTRIES = "\x1f"
+#: Stands for a null among them.
+_NULL = "\x1e"
+_NO_NULLS = "a list has no nulls: leave the entry out"
 #: Whitespace as ingestion knows it: without the separators of ASCII, which `str.split` adds.
 _WHITESPACE = re.compile(r"[^\S\x1c-\x1f]+")
 
@@ -37,13 +41,16 @@ def categories_of(entries: Sequence[object], separator: str | None, most: int) -
     Entries are texts, or bytes of UTF-8.
 
     Raises:
-        BadCategoriesError: an entry is no text or longer than `longest_entry`, a category has
-            more than 64 characters, or there are more than `most` different ones.
+        BadCategoriesError: an entry is null, no text or longer than `longest_entry`, a category
+            has more than 64 characters, or there are more than `most` different ones.
     """
     longest = longest_entry(separator, most)
     found: dict[str, None] = {}
     for place, entry in enumerate(entries):
-        for category in _separated(_text(place, entry, longest), separator):
+        text = _text(place, entry, longest)
+        if _NULL in text and _has_null(text, separator):
+            raise BadCategoriesError(place, _NO_NULLS)
+        for category in _separated(text, separator):
             if len(category) > LONGEST:
                 raise BadCategoriesError(place, f"give categories of 1 to {LONGEST} characters")
             found[category] = None
@@ -54,7 +61,7 @@ def categories_of(entries: Sequence[object], separator: str | None, most: int) -
 
 def _text(place: int, entry: object, longest: int) -> str:
     if entry is None:
-        raise BadCategoriesError(place, "a list has no nulls: leave the entry out")
+        raise BadCategoriesError(place, _NO_NULLS)
     if isinstance(entry, bytes):
         try:
             entry = entry.decode()
@@ -63,6 +70,11 @@ def _text(place: int, entry: object, longest: int) -> str:
     if isinstance(entry, str) and len(entry) <= longest:
         return entry
     raise BadCategoriesError(place, f"give a string of at most {longest} characters")
+
+
+def _has_null(entry: str, separator: str | None) -> bool:
+    """Return whether a part is a null, also of a separator that contains its character."""
+    return any(_NULL in _separated(entry, each) for each in (None, separator))
 
 
 def _separated(entry: str, separator: str | None) -> Iterator[str]:

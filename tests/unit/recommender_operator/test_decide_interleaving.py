@@ -7,6 +7,7 @@ import datetime
 import pytest
 
 from recommender_operator.observed import PLAIN, Routing
+from recommender_operator.phases import routing
 from tests.unit.recommender_operator.experiment_worlds import PLAN, reasons, until
 from tests.unit.recommender_operator.mixed_worlds import (
     HOUR,
@@ -18,6 +19,7 @@ from tests.unit.recommender_operator.mixed_worlds import (
     record,
 )  # fmt: skip
 from tests.unit.recommender_operator.simulation.cluster import spec
+from tests.unit.recommender_operator.started_worlds import rolled_out_second
 from tests.unit.recommender_operator.world import World
 
 
@@ -122,7 +124,9 @@ def test_the_plan_is_that_of_the_start_but_the_phase_can_be_removed() -> None:
     assert record(world).runs
     world.edit(rollout={})
     world.watch(30)
-    assert record(world).ended_at is not None
+    found = record(world)
+    assert (found.runs, found.verdict) == (False, "Undecided")
+    assert "the spec does not ask for mixed lists any more" in found.message
     assert world.routing == PLAIN
     world.settle()
     assert world.stages()[2] == "Promoted"
@@ -151,12 +155,60 @@ def test_an_experiment_begins_when_the_mixed_lists_have_ended() -> None:
 @pytest.mark.parametrize("action", ["promote", "abort"])
 def test_a_person_can_decide_in_the_phase(action: str) -> None:
     world = mixing()
+    world.watch(120, 60)
     world.annotations[action] = "now"
     world.settle()
     assert world.stages()[2] == ("Promoted" if action == "promote" else "RolledBack")
     assert world.routing == PLAIN
-    assert record(world).ended_at is not None
-    assert not record(world).runs
+    found = record(world)
+    assert (found.runs, found.verdict) == (False, "Undecided")
+    reason = {"promote": "a person skipped the remaining steps", "abort": "aborted by annotation"}
+    assert found.message.startswith(reason[action])
+    assert "users with a click, of 1000" in found.message
+
+
+@pytest.mark.parametrize("target", ["champion", "previous"])
+@pytest.mark.parametrize("by", ["annotation", "pin"])
+def test_a_rollback_to_a_version_ends_the_phase_and_its_record_says_why(
+    by: str, target: str
+) -> None:
+    world = rolled_out_second()
+    world.edit(rollout=ROLLOUT, serving=SERVING)
+    world.seed(3)
+    until(world, lambda: bool(world.routing.interleaving) and record(world, 3).runs)
+    world.watch(120, 60)
+    former = world.status.champion
+    wanted = (former if target == "champion" else world.status.previous) or ""
+    if by == "pin":
+        world.edit(rollbackTo=wanted)
+    else:
+        world.annotations["rollback-to"] = wanted
+    world.reconcile()
+    assert (world.route, world.routing) == ({wanted: 100}, PLAIN), "in the same look"
+    assert routing.interleaved(world.versions.values()) is None, "the collector is not asked"
+    found = record(world, 3)
+    assert (found.runs, found.verdict) == (False, "Undecided")
+    assert found.ended_at is not None
+    assert found.message.startswith(f"rollbackTo {wanted} was requested: ")
+    assert "users with a click, of 1000" in found.message
+    assert found.clicked > 0, "the numbers stay"
+    world.settle()
+    assert world.champion() == wanted
+    assert world.stages()[3] == ("Superseded" if by == "pin" else "RolledBack")
+    assert world.routing == PLAIN
+
+
+def test_a_rollback_during_the_phase_survives_a_crash_after_any_write() -> None:
+    for crash in range(6):
+        world = mixing()
+        champion = world.stable()
+        world.annotations["rollback-to"] = champion
+        world.reconcile(crash_after=crash)
+        world.settle()
+        assert (world.champion(), world.routing) == (champion, PLAIN), crash
+        assert world.stages()[2] == "RolledBack"
+        assert not record(world).runs
+        assert record(world).message.startswith("rollbackTo"), crash
 
 
 @pytest.mark.parametrize("is_candidate", [True, False])

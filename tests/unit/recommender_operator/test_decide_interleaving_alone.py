@@ -86,6 +86,72 @@ def test_lists_are_those_of_nobody_while_the_candidate_may_not_be_asked(fault: s
     assert world.routing.interleaving == mixed
 
 
+#: A candidate that is not ready has more time than a phase.
+SLOW = SERVING | {"readyDeadlineSeconds": 7200}
+
+
+@pytest.mark.parametrize("fault", ["outdated", "not ready"])
+def test_a_phase_in_which_no_list_is_mixed_ends_before_the_candidates_deadline(fault: str) -> None:
+    world = mixing(serving=SLOW)
+    name = candidate(world)
+    service = world.services[name]
+    service.turn(ready=fault == "outdated")
+
+    def unanswered(seconds: float) -> None:
+        for _ in range(int(seconds / 10)):
+            service.outdated = fault == "outdated"
+            world.reconcile()
+            world.tick(10)
+
+    unanswered(600)
+    assert record(world).runs
+    assert record(world).unmixed_since is not None
+    unanswered(400)
+    found = record(world)
+    assert (found.runs, found.verdict) == (False, "Undecided")
+    told = f"{name} was not ready with the settings of this release for 900 s"
+    assert told in found.message
+    assert any("goes on to its steps: Undecided" in event.message for event in world.events)
+    assert world.routing == PLAIN
+    assert world.stages()[2] == "Canary"
+    service.outdated = False
+    service.turn(ready=True)
+    world.watch(60)
+    assert world.weights_of(2)[0] == 10
+
+
+def test_the_time_without_mixed_lists_begins_anew_when_the_candidate_returns() -> None:
+    world = mixing(serving=SLOW)
+    service = world.services[candidate(world)]
+    for _ in range(3):
+        service.turn(ready=False)
+        world.watch(600, 10)
+        service.turn(ready=True)
+        world.watch(60, 10)
+        assert record(world).runs
+        assert record(world).unmixed_since is None
+
+
+def test_the_time_without_mixed_lists_stands_still_in_a_pause() -> None:
+    world = mixing(serving=SLOW)
+    world.services[candidate(world)].turn(ready=False)
+    world.edit(paused=True)
+    world.watch(HOUR, 60)
+    assert record(world).runs
+
+
+def test_a_standby_that_reports_no_lists_ends_the_phase_beside_a_candidate_not_ready() -> None:
+    world = beside_a_standby()
+    world.edit(serving=SLOW)
+    world.services[candidate(world)].turn(ready=False)
+    world.services[standby_of(world)].outdated = True
+    world.watch(60)
+    found = record(world, 3)
+    assert (found.runs, found.verdict) == (False, "Undecided")
+    assert "a standby answers without the settings of this release" in found.message
+    assert world.routing == PLAIN
+
+
 def refused(world: World, name: str, seconds: float) -> None:
     """Let time pass in which a service cannot be brought to the settings of the release."""
     for _ in range(int(seconds / 10)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -101,11 +102,18 @@ def parts_of(
 
 
 def forwarder_of(
-    parts: Parts, rest: int, rpc: int, *, seconds: float = 30.0, limit: int = 8
+    parts: Parts,
+    rest: int,
+    rpc: int,
+    *,
+    seconds: float = 30.0,
+    limit: int = 8,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Forwarder:
     """What leads to these ports of this machine, whatever the version."""
     addresses = Addresses(f"127.0.0.1:{rest}", f"127.0.0.1:{rpc}")
-    return Forwarder(Peers(addresses, limit), parts.metrics, (seconds / 2, seconds / 2))
+    timeouts = (seconds / 2, seconds / 2)
+    return Forwarder(Peers(addresses, limit), parts.metrics, timeouts, clock=clock)
 
 
 @contextlib.asynccontextmanager

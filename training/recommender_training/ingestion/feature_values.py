@@ -48,9 +48,7 @@ def read(
             spaces = pl.col(_value_of(feature)).str.count_matches(" ", literal=True)
             too_many = (spaces >= feature.most).fill_null(value=False)
             frame = flag(frame, too_many, f"TooManyCategories:{feature.name}")
-            entries = text.str.split(raw_columns.LIST_SEPARATOR)
-            has_null = entries.list.contains(raw_columns.NULL_ENTRY).fill_null(value=False)
-            frame = flag(frame, has_null, f"NullInList:{feature.name}")
+            frame = flag(frame, _has_null(text, feature), f"NullInList:{feature.name}")
         if feature.kind is not Kind.MULTI_CATEGORICAL:  # of which a text may have no category
             is_bad = text.is_not_null() & pl.col(_value_of(feature)).is_null()
             frame = flag(frame, is_bad, f"BadFeature:{feature.name}")
@@ -87,15 +85,35 @@ def multi_categorical(text: pl.Expr, feature: Feature) -> pl.Expr:
 
     The separator separates within an entry of a list too. Nulls of a list are left out.
     """
-    one = raw_columns.LIST_SEPARATOR
-    if feature.separator is not None:
-        text = text.str.replace_all(feature.separator, one, literal=True)
-    words = text.str.split(one).list.eval(
-        pl.element().str.strip_chars().str.replace_all(r"\s+", "-")
+    words = _entries(_separated(text, feature)).list.eval(
+        pl.element().str.replace_all(r"\s+", "-")
     )
     kept = words.list.eval(pl.element().filter(~pl.element().is_in(["", raw_columns.NULL_ENTRY])))
     joined = kept.list.unique(maintain_order=True).list.join(" ")
     return pl.when(joined.str.len_bytes() > 0).then(joined)
+
+
+def _has_null(text: pl.Expr, feature: Feature) -> pl.Expr:
+    """Return whether an entry is null, or a category the text that stands for one.
+
+    Readers write a null as this text, so nothing tells the two apart, and a request with it is
+    rejected too. A separator may contain it, so the entries are looked at before and after.
+    """
+    found = (
+        _entries(each).list.contains(raw_columns.NULL_ENTRY)
+        for each in (text, _separated(text, feature))
+    )
+    return pl.any_horizontal(*found).fill_null(value=False)
+
+
+def _separated(text: pl.Expr, feature: Feature) -> pl.Expr:
+    if feature.separator is None:
+        return text
+    return text.str.replace_all(feature.separator, raw_columns.LIST_SEPARATOR, literal=True)
+
+
+def _entries(text: pl.Expr) -> pl.Expr:
+    return text.str.split(raw_columns.LIST_SEPARATOR).list.eval(pl.element().str.strip_chars())
 
 
 def numeric(text: pl.Expr, feature: Feature) -> pl.Expr:

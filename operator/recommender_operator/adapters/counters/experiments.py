@@ -113,7 +113,7 @@ class CollectorReader:
 
     async def measure(self, model: ModelObject, measure: str) -> CollectorReading:
         """Return the collector's answer, or one that is at most FRESH seconds old."""
-        return await self._read(model, f"experiments/{model.name}/{measure}", FRESH)
+        return await self._read(model, f"experiments/{model.name}/{measure}?kind=holdout", FRESH)
 
     async def _read(self, model: ModelObject, path: str, fresh: float) -> CollectorReading:
         if model.namespace != self._namespace:

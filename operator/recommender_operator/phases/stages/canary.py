@@ -37,13 +37,16 @@ _UNROUTED = datetime.timedelta(seconds=30)
 def step(turn: Turn) -> None:
     """Canary: evaluate the candidate, and change its weight."""
     version = turn.candidate
-    if version is None or not readiness.holds(turn, version):
+    if version is None:
+        return
+    frozen = turn.spec.paused or turn.held
+    interleaving.check(turn, version, frozen=frozen)
+    if not readiness.holds(turn, turn.versions[version.name]):
         return
     if turn.hosting.host is None:
         # No requests are routed (phases/hosts.py), so there is nothing to evaluate.
         turn.requeue(_UNROUTED)
         return
-    frozen = turn.spec.paused or turn.held
     waits = frozen or turn.standby is not None
     if fresh_champion.step(turn, version, frozen=waits):
         return

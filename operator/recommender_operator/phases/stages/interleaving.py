@@ -12,7 +12,11 @@ import dataclasses
 import datetime
 
 from recommender_operator.api.conditions import ConditionType, Reason
-from recommender_operator.api.version_interleaving import InterleavingStatus
+from recommender_operator.api.version_interleaving import (
+    MAX_MESSAGE,
+    UNDECIDED,
+    InterleavingStatus,
+)
 from recommender_operator.experiments.interleaving import Outcome, Preference, preference
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases import before_users, routing
@@ -25,11 +29,9 @@ from recommender_operator.phases.turn import Turn
 ARM = "interleaved"
 #: Minimum time between two writes of the numbers, unless the verdict changes.
 EVERY = datetime.timedelta(seconds=60)
-#: A phase without any number for so long ends: it would only delay the rollout.
+#: A phase without any number, or without mixed lists, for so long ends: it would only delay the
+#: rollout.
 GRACE = datetime.timedelta(minutes=15)
-#: The verdict at the end of its time.
-UNDECIDED = "Undecided"
-MAX_MESSAGE = 1024
 _ROUTE = datetime.timedelta(seconds=1)
 _REWRITTEN = datetime.timedelta(seconds=5)
 _NO_ROOM = (
@@ -102,6 +104,31 @@ def runs(version: VersionObject) -> bool:
     return record is not None and record.runs
 
 
+def check(turn: Turn, version: VersionObject, *, frozen: bool) -> None:
+    """End a phase whose lists cannot be mixed, whatever else happens in this look.
+
+    A candidate that is not ready is not judged, and its own deadline may be a day.
+    """
+    record = version.status.interleaving
+    if record is None or not record.runs:
+        return
+    if before_users.standby_tells_nothing(turn):
+        # Also in a pause: from now on clicks could count for a version that did not give the item.
+        message = "a standby answers without the settings of this release, and may report no lists"
+        _give_up(turn, version, record, message)
+    elif before_users.answers_lists(turn):
+        _change(turn, version.name, record, unmixed_since=None)
+    elif not frozen:
+        since = record.unmixed_since or turn.time
+        _change(turn, version.name, record, unmixed_since=since)
+        if turn.due(since, GRACE, _REWRITTEN):
+            message = (
+                f"{version.name} was not ready with the settings of this release for "
+                f"{GRACE.total_seconds():.0f} s, so no list was mixed"
+            )
+            _give_up(turn, version, record, message)
+
+
 def look(turn: Turn, version: VersionObject, *, frozen: bool) -> bool:
     """Judge what users clicked; return whether it is over and the steps follow."""
     turn.requeue(steps.interval(turn))
@@ -109,13 +136,9 @@ def look(turn: Turn, version: VersionObject, *, frozen: bool) -> bool:
     assert record is not None, "it runs"
     if not routing.interleaves(turn.spec.rollout, version):
         if not frozen:
-            _change(turn, version.name, record, ended_at=turn.time)
+            ended = record.ended(turn.time, "the spec does not ask for mixed lists any more")
+            turn.change(version.name, interleaving=ended)
         return not frozen
-    if before_users.standby_tells_nothing(turn):
-        # Also in a pause: from now on clicks could count for a version that did not give the item.
-        message = "a standby answers without the settings of this release, and may report no lists"
-        _give_up(turn, version, record, message)
-        return False
     found = _judged(turn, record)
     # Time stands still while frozen.
     late = "" if frozen or found.verdict in _PASSES else _late(turn, record, found)

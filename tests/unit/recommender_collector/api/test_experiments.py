@@ -13,6 +13,7 @@ from recommender_collector.domain.formats import Damaged
 from recommender_collector.domain.moments import Moments, Share
 from recommender_collector.store.experiments import Account
 
+NEW = "eeeeeeee"  # nothing is known of it
 ONE = Share("shop-a", False, (2, 0, 1, 1, 0, 1500, 0, 1, 0, 4500, 1), ())
 
 
@@ -20,7 +21,11 @@ class Store:
     def __init__(self, gone: bool = False) -> None:
         self.gone = gone
 
-    async def read(self, model: str, name: str, spans: Spans) -> Account:
+    async def read(
+        self, model: str, name: str, spans: Spans, *, is_measure: bool = False
+    ) -> Account:
+        if name == NEW:
+            return Account(1795.5, {}, {}, ignored=is_measure)
         if name == "dddddddd":
             raise Damaged("its moments are not numbers", name)
         if self.gone:
@@ -52,12 +57,21 @@ async def test_phases_and_arms_are_in_order_and_numbers_in_their_units() -> None
     assert set(empty["products"].values()) == {0}
 
 
+@pytest.mark.parametrize(("query", "ignored"), [("", False), ("?kind=holdout", True)])
+async def test_whether_there_is_room_for_a_new_one_depends_on_its_kind(
+    query: str, ignored: bool
+) -> None:
+    answer = (await get(f"/v1/experiments/shop/{NEW}{query}")).json()
+    assert answer["ignored"] is ignored
+
+
 @pytest.mark.parametrize(
     ("path", "gone", "status", "said"),
     [
         ("news/0a1b2c3d", False, 404, "give one of shop"),
         ("shop/0A1B2C3D", False, 400, "8 lowercase hex digits"),
         ("shop/0a1b2c3d?details=x", False, 400, "give the number of a phase"),
+        ("shop/0a1b2c3d?kind=shop", False, 400, "kind: got 'shop'; give holdout"),
         ("shop/0a1b2c3d?details=100", False, 400, "give the number of a phase"),
         ("shop/0a1b2c3d", True, 503, "ask again"),
         ("shop/dddddddd", False, 503, "not numbers; abort the rollout"),

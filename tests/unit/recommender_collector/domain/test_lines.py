@@ -33,6 +33,16 @@ contexts = st.dictionaries(
     ),
     max_size=3,
 )
+
+
+def _with_teams(event: Event) -> Event:
+    """Return an event whose interleaving has a letter for each item."""
+    mixed = event.interleaved
+    if mixed is None:
+        return event
+    return event._replace(interleaved=mixed._replace(teams=mixed.teams[: len(event.items)]))
+
+
 events = st.builds(
     Event,
     id=labels,
@@ -83,9 +93,9 @@ events = st.builds(
         Interleaved,
         st.from_regex("[0-9a-f]{8}", fullmatch=True),
         st.from_regex("[a-z0-9-]{1,80}", fullmatch=True),
-        st.from_regex("[AB-]{0,9}", fullmatch=True),
+        st.from_regex("[AB-]{3}", fullmatch=True),
     ),
-)
+).map(_with_teams)
 
 
 @given(events)
@@ -144,6 +154,19 @@ def test_an_erasure_comes_back_from_the_log_as_it_was(user: int | str) -> None:
 def test_a_line_of_another_format_is_unreadable(line: bytes) -> None:
     with pytest.raises(Unreadable):
         entry_of(line)
+
+
+@pytest.mark.parametrize("teams", ["", "A", "ABA", "AX"])
+def test_a_line_whose_interleaving_has_not_a_letter_for_each_item_is_unreadable(
+    teams: str,
+) -> None:
+    """Else the writer would fail at the first click, each time that it reads the line."""
+    mixed = Interleaved("0a1b2c3d", "shop-b", "AB")
+    event = Event("a", Kind.IMPRESSION, "u", ("i", "j"), 1, interleaved=mixed)
+    line = line_of(event)
+    assert entry_of(line) == event
+    with pytest.raises(Unreadable, match="a letter for each item"):
+        entry_of(line.replace(b'"AB"', f'"{teams}"'.encode()))
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from recommender_collector.domain.experiments import (
     KEEP_SECONDS,
     MOST_ARMS,
     MOST_EXPERIMENTS,
+    MOST_MEASURES,
     Ignored,
 )
 from recommender_collector.domain.roster import FEW_USERS, IDLE_MILLISECONDS, has_room
@@ -17,7 +18,7 @@ from tests.experiment_events import act, impression
 from tests.unit.recommender_collector.domain.memory_books import AT, FIRST, SPANS, Memory
 
 NAMES = [f"{index:08x}" for index in range(MOST_EXPERIMENTS)]
-REAL = "ffffffff"
+REAL, MEASURE = "ffffffff", "5c0ffee5"
 
 
 def occupied(users: int) -> Memory:
@@ -65,6 +66,38 @@ def test_of_idle_experiments_one_makes_room_also_beside_a_smaller_one_that_gets_
     memory.apply(later, impression("u0", later, NAMES[0]))
     memory.apply(later, impression("ada", later, REAL))
     assert list(memory.experiments) == [NAMES[0], *NAMES[2:], REAL]
+
+
+def test_a_measure_and_an_experiment_that_begin_at_once_do_not_displace_each_other() -> None:
+    memory = Memory()
+    for index, name in enumerate(NAMES[1:]):
+        memory.apply(AT + index, *(impression(f"u{n}", AT, name) for n in range(FEW_USERS)))
+    for turn in range(3):
+        memory.apply(
+            AT + 9 + turn,
+            impression(f"a{turn}", AT, REAL),
+            impression(f"b{turn}", AT, MEASURE, arm="holdout"),
+        )
+    assert {*memory.experiments} == {*NAMES[1:], REAL, MEASURE}
+    assert (memory.experiments[REAL].users, memory.experiments[MEASURE].users) == (3, 3)
+    assert not memory.ignored
+
+
+def test_measures_make_room_for_each_other_and_for_no_experiment() -> None:
+    memory = occupied(FEW_USERS)
+    measures = [f"eeeeeee{index}" for index in range(MOST_MEASURES)]
+    for index, name in enumerate(measures):
+        memory.apply(AT + 9 + index, impression("ada", AT, name, arm="others"))
+    memory.apply(AT + 19, impression("ada", AT, MEASURE, arm="holdout"))
+    assert list(memory.experiments) == [*NAMES, *measures[1:], MEASURE]
+    memory.apply(AT + 29, impression("ada", AT, REAL))
+    assert memory.ignored == {Ignored.EXPERIMENTS: 1}
+    full = memory.experiments
+    assert not has_room(full, AT + 29, SPANS)
+    assert has_room(full, AT + 29, SPANS, is_measure=True)
+    for name in [*measures[1:], MEASURE]:
+        full[name].users = FEW_USERS
+    assert not has_room(full, AT + 29, SPANS, is_measure=True)
 
 
 def test_experiments_that_replace_each_other_in_one_record_leave_nothing() -> None:

@@ -99,7 +99,7 @@ async def test_a_measure_that_is_read_again_a_minute_later_is_a_new_answer() -> 
     seen: list[str] = []
 
     async def handler(request: web.BaseRequest) -> web.Response:
-        seen.append(f"{request.method} {request.path}")
+        seen.append(f"{request.method} {request.path_qs}")
         return web.json_response({"experiment": ID, "number": len(seen)})
 
     now = 0.0
@@ -111,7 +111,7 @@ async def test_a_measure_that_is_read_again_a_minute_later_is_a_new_answer() -> 
         assert await reader.measure(model(), ID) == first
         now = SOONEST.total_seconds()
         assert (await reader.measure(model(), ID)).body["number"] == 2
-    assert seen == [f"GET /v1/experiments/movies/{ID}"] * 2
+    assert seen == [f"GET /v1/experiments/movies/{ID}?kind=holdout"] * 2
 
 
 @pytest.mark.parametrize("status", [302, 400, 404, 500, 503])
