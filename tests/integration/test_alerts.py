@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.chart import of_kind
-from tests.integration import prometheus_server
+from tests.cluster import prometheus
 
 pytestmark = pytest.mark.integration
 
@@ -34,7 +34,7 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def promtool(*arguments: str) -> None:
-    command = [str(prometheus_server.binary().with_name("promtool")), *arguments]
+    command = [str(prometheus.binary().with_name("promtool")), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
