@@ -7,6 +7,7 @@ kind where Docker is; CLUSTER=existing uses the current context of your kubeconf
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -60,6 +61,13 @@ def parser() -> argparse.ArgumentParser:
         default=False,
         help="install metrics-server, for autoscaling by CPU (default: no)",
     )
+    up.add_argument(
+        "--prometheus",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="run a Prometheus that scrapes the Gateway, for the requests that it loses "
+        "(default: no)",
+    )
     add("status", "Show what is running; exit code 1 unless everything is.", f"{call} status")
     down = add(
         "down", "Stop the cluster, delete its state and volumes, keep caches.", f"{call} down"
@@ -97,7 +105,8 @@ def run(arguments: argparse.Namespace) -> int:
     backend = backends.selected()
     match arguments.command:
         case "up":
-            backend.up(Extras(arguments.knative, arguments.trainer, arguments.metrics))
+            wanted = (getattr(arguments, extra.name) for extra in dataclasses.fields(Extras))
+            backend.up(Extras(*wanted))
         case "down":
             backend.down()
         case "status":

@@ -59,6 +59,11 @@ class Cluster:
         return self.backend.gateway()
 
     @property
+    def prometheus_url(self) -> str:
+        """A Prometheus server with the Gateway's counters, as pods reach it; empty without one."""
+        return self.backend.prometheus()
+
+    @property
     def pulls(self) -> bool:
         """Whether its nodes pull images from a registry; otherwise images are loaded into it."""
         return self.backend.pulls

@@ -11,7 +11,15 @@ import subprocess
 from pathlib import Path
 from typing import Protocol
 
-from tests.cluster import apiserver, imagestore, local, metrics, settings, teardown
+from tests.cluster import (
+    apiserver,
+    imagestore,
+    local,
+    metrics,
+    prometheus,
+    settings,
+    teardown,
+)
 from tests.cluster.downloads import ensure_package_binaries
 from tests.cluster.errors import ClusterError
 from tests.cluster.groups import Extras
@@ -31,6 +39,7 @@ class Backend(Protocol):
     def kubeconfig(self) -> Path: ...
     def url(self) -> str: ...
     def gateway(self) -> tuple[str, str]: ...
+    def prometheus(self) -> str: ...
     def load_image(self, archive: Path, name: str) -> None: ...
     def image_loaded(self, name: str) -> bool: ...
 
@@ -59,6 +68,9 @@ class Local:
     def gateway(self) -> tuple[str, str]:
         return settings.GATEWAY
 
+    def prometheus(self) -> str:
+        return prometheus.url(settings.cluster_layout())
+
     def load_image(self, archive: Path, name: str) -> None:
         imagestore.load(settings.cluster_layout(), archive, name)
 
@@ -71,7 +83,8 @@ class Existing:
 
     Gateway API, a Gateway, KServe and, if needed, Knative, Kubeflow Trainer, JobSet and
     metrics-server must be installed there. GATEWAY_URL is the Gateway's URL, GATEWAY its
-    namespace/name (default: that of the local cluster), IMAGE_REGISTRY the registry for images.
+    namespace/name (default: that of the local cluster), IMAGE_REGISTRY the registry for images,
+    PROMETHEUS_URL a Prometheus server, as pods reach it, that scrapes a Traefik as the Gateway.
     Nothing is started or stopped.
     """
 
@@ -86,6 +99,11 @@ class Existing:
         _command(tool("kubectl"), "get", "crd", *required)
         if extras.metrics:
             _command(tool("kubectl"), "get", "apiservice", metrics.API)
+        if extras.prometheus and not self.prometheus():
+            raise ClusterError(
+                "prometheus",
+                "set PROMETHEUS_URL to the base URL of a Prometheus that scrapes the Gateway",
+            )
 
     def down(self) -> None:
         """Do nothing: an existing cluster does not change."""
@@ -108,6 +126,9 @@ class Existing:
         if not namespace or not name:
             raise ClusterError("GATEWAY", f"{given!r} is not the namespace/name of a Gateway")
         return namespace, name
+
+    def prometheus(self) -> str:
+        return os.environ.get("PROMETHEUS_URL", "").rstrip("/")
 
     def load_image(self, archive: Path, name: str) -> None:
         raise ClusterError(

@@ -174,10 +174,11 @@ class Extras:
     knative: bool = True
     trainer: bool = False
     metrics: bool = False
+    prometheus: bool = False
 
 
 DEFAULT = Extras()
-EVERYTHING = Extras(knative=True, trainer=True, metrics=True)
+EVERYTHING = Extras(knative=True, trainer=True, metrics=True, prometheus=True)
 
 
 def cluster_groups(extras: Extras) -> tuple[Group, ...]:

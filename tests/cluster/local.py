@@ -22,6 +22,7 @@ from tests.cluster import (
     packages,
     preflight,
     processes,
+    prometheus,
     settings,
     teardown,
     trainer,
@@ -84,6 +85,7 @@ def is_up(layout: Layout, extras: Extras) -> bool:
     needed = {*EXECUTABLES}
     needed |= {*trainer.EXECUTABLES} if extras.trainer else set()
     needed |= {metrics.NAME} if extras.metrics else set()
+    needed |= {prometheus.NAME} if extras.prometheus else set()
     if not needed <= {process.executable for process in processes.running(layout.state)}:
         return False
     return controlplane.https_ready(layout, f"{layout.api_url}/readyz")() is None
@@ -98,6 +100,7 @@ def up(wanted: Extras) -> Layout:
             knative=wanted.knative or has_knative(layout),
             trainer=wanted.trainer or trainer.is_installed(layout),
             metrics=wanted.metrics or metrics.is_installed(layout),
+            prometheus=wanted.prometheus or prometheus.is_installed(layout),
         )
         if is_up(layout, extras):
             say("the cluster is up")
@@ -118,6 +121,8 @@ def up(wanted: Extras) -> Layout:
             trainer.install(layout, built)
         if extras.metrics:
             metrics.install(layout, built)
+        if extras.prometheus:
+            prometheus.install(layout)
         layout.ready_stamp.write_text(setup_key(extras))
     say(f"the cluster is up: KUBECONFIG={layout.kubeconfig}  gateway {gateway_url()}")
     return layout
@@ -266,6 +271,7 @@ def status() -> tuple[str, bool]:
             ("knative", has_knative(layout)),
             ("trainer", trainer.is_installed(layout)),
             (metrics.NAME, metrics.is_installed(layout)),
+            (prometheus.NAME, prometheus.is_installed(layout)),
         )
     ]
     lines.append(f"kubeconfig {layout.kubeconfig}\ngateway    {gateway_url()}")

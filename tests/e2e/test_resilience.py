@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 
 import pytest
 
@@ -90,7 +91,7 @@ def test_given_a_champion_when_a_training_runs_out_of_memory_then_it_says_so_and
     assert champion.answer()["version"] == stable
 
 
-def test_given_a_canary_when_its_pod_is_evicted_then_its_traffic_is_withdrawn_and_it_continues(
+def test_given_a_canary_when_it_is_evicted_it_continues_and_when_it_refuses_it_is_rolled_back(
     new_world: NewWorld,
 ) -> None:
     half = {"rollout": {"steps": [{"weight": 50}, {"weight": 100}]}}
@@ -112,13 +113,38 @@ def test_given_a_canary_when_its_pod_is_evicted_then_its_traffic_is_withdrawn_an
     world.apply({**candidate, "analysis": {"stepSeconds": 10}})
     assert world.until_decided(version) == "Promoted", world.describe()
     world.until_settled()
+    comes_back_and_refuses(world, stable)
     assert world.load is not None
     figures = world.load.stop()
-    # Its only pod is evicted before the route can change; no request is lost before or after.
+    # Its only pod is evicted before the route can change. No other request is lost, so none of
+    # those that the version that came back refused: the Gateway repeated them.
     lost = [datetime.datetime.fromtimestamp(at, datetime.UTC) for at in figures["failed_between"]]
     assert back is not None
     print(f"lost {figures['failed']} of {figures['sent']} requests, sent from .. to {lost}")
     assert all(healthy < at < back + RELOAD for at in lost), (healthy, back, figures)
+
+
+def comes_back_and_refuses(world: World, version: str) -> None:
+    """Roll out a former version again, whose pods refuse requests: only the Gateway sees that."""
+    world.apply()  # The first version's configuration: it is trained, published and warm.
+    begun = world.until("the canary", lambda: world.status.get("candidateWeight", 0) > 0, 120)
+    assert world.status["candidate"] == version
+
+    def rolled_back() -> bool:
+        return bool(world.decision(version).get("outcome") == "RolledBack")
+
+    with faults.refused(world.kube.serving_pods(version)):
+        seconds = world.until("its rollback", rolled_back, 60)
+    status = world.version(version)["status"]
+    decision = status["decision"]
+    print(f"{begun:.1f} s to the canary, {seconds:.1f} s to its end: {decision['message']}")
+    assert decision["reason"] == "AnalysisFailed", decision
+    (said,) = re.findall(r"the Gateway lost (\d+) of them", decision["message"])
+    (rate,) = (m for m in status["steps"][-1]["metrics"] if m["metric"] == "successRate")
+    # All failed requests are the Gateway's: the pods counted no error, and were ready.
+    assert rate["value"] == pytest.approx(1 - int(said) / rate["sampleSize"]), rate
+    interrupted = status["interruptions"]
+    assert (interrupted["restarts"], interrupted["withdrawals"]) == (0, 0), interrupted
 
 
 def test_given_a_canary_when_the_model_is_deleted_then_nothing_remains(

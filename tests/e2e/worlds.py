@@ -20,7 +20,7 @@ LONGEST = (
     "test_given_a_champion_when_users_change_then_drift_is_reported_and_a_retraining_promoted",
     "test_given_two_pods_and_a_standby_when_parts_fail_then_every_request_is_answered",
     "test_given_autoscaling_when_requests_or_the_minimum_rise_then_pods_are_added_and_none_is_lost",
-    "test_given_a_canary_when_its_pod_is_evicted_then_its_traffic_is_withdrawn_and_it_continues",
+    "test_given_a_canary_when_it_is_evicted_it_continues_and_when_it_refuses_it_is_rolled_back",
     "test_given_text_ids_and_later_data_when_the_earlier_data_is_pinned_then_it_is_trained_on",
     "test_given_a_shop_when_one_of_its_features_breaks_and_another_drifts_then_each_is_named",
     "test_given_a_canary_when_the_model_is_deleted_then_nothing_remains",

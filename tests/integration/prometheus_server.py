@@ -1,13 +1,10 @@
-"""A real Prometheus for the tests: Debian's binary, unpacked into the cache, never installed."""
+"""A real Prometheus for a test."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import socket
 import subprocess
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -16,42 +13,7 @@ from pathlib import Path
 
 import yaml
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "recommender-operator"
-REMEDY = (
-    "no Prometheus: put the binary `prometheus` on PATH, or let `apt-get download prometheus` "
-    "reach a Debian mirror (`apt-get update` first)"
-)
-
-
-def binary() -> Path:
-    """Return the binary: the one on PATH, else Debian's, fetched once."""
-    found = shutil.which("prometheus")
-    if found:
-        return Path(found)
-    target = CACHE / "prometheus" / "usr" / "bin" / "prometheus"
-    if not target.exists():
-        _unpack(CACHE / "prometheus")
-    return target
-
-
-def _unpack(folder: Path) -> None:
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
-        # As root, apt-get drops its rights for the download where the folder allows it.
-        Path(scratch).chmod(0o777)
-        try:
-            _run(["apt-get", "download", "prometheus"], scratch)
-            package = next(Path(scratch).glob("prometheus_*.deb"))
-            _run(["dpkg-deb", "-x", str(package), "root"], scratch)
-        except (OSError, subprocess.CalledProcessError, StopIteration) as error:
-            shown = getattr(error, "stderr", "") or error
-            raise RuntimeError(f"{REMEDY}; {shown}") from error
-        with contextlib.suppress(OSError):  # Another run fetched it first.
-            (Path(scratch) / "root").rename(folder)
-
-
-def _run(command: list[str], folder: str) -> None:
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=300)
+from tests.cluster.prometheus import binary
 
 
 def promtool(*arguments: str) -> None:

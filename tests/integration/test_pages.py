@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration import prometheus_server
+from tests.cluster import prometheus
 from tests.integration.crd_rig import Server, installed
 from tests.pages import blocks, models
 
@@ -40,7 +40,7 @@ def test_prometheus_parses_the_queries(tmp_path: Path) -> None:
     rules = [{"record": f"shown:{at}", "expr": each.text} for at, each in enumerate(found)]
     file = tmp_path / "rules.json"
     file.write_text(json.dumps({"groups": [{"name": "pages", "rules": rules}]}))
-    promtool = prometheus_server.binary().with_name("promtool")
+    promtool = prometheus.binary().with_name("promtool")
     done = subprocess.run(
         [promtool, "check", "rules", file], capture_output=True, text=True, check=False
     )

@@ -11,15 +11,13 @@ import contextlib
 import dataclasses
 import functools
 import os
-import pathlib
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import kubernetes.client
 
-from tests.cluster import api as cluster_api
-from tests.scenario import faults, stories
+from tests.scenario import faults, kubelet, stories
 from tests.scenario.world import World
 
 #: Requests per second.
@@ -196,22 +194,37 @@ def kill_operator(world: World) -> None:
 
 
 def kill_kubelet(world: World) -> None:
-    """Kill the kubelet, and start it again; its containers continue."""
-    with _kubelet_dead():
+    """Kill the kubelet, and start it again after some seconds; its containers go on."""
+    before = _containers(world)
+    with kubelet.killed():
         let_pass(world)
         let_pass(world)
+    world.until("probes of the new kubelet", lambda: _probed_again(world), SECONDS)
+    assert _containers(world) == before, "the kubelet restarted or replaced containers"
 
 
-@contextlib.contextmanager
-def _kubelet_dead() -> Iterator[None]:
-    for folder in pathlib.Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if (folder / "comm").read_text(encoding="utf-8").strip() == "kubelet":
-                os.kill(int(folder.name), signal.SIGKILL)
-    try:
-        yield
-    finally:
-        cluster_api.ensure_up()
+def _containers(world: World) -> dict[str, set[str]]:
+    """Return the containers of the pods that serve, by pod."""
+    return {
+        pod.metadata.name: {state.container_id for state in pod.status.container_statuses}
+        for pod in _serving(world)
+    }
+
+
+def _probed_again(world: World) -> bool:
+    found = kubelet.found_ready(world.cluster, world.kube.namespace)
+    return {pod.metadata.name for pod in _serving(world)} <= found
+
+
+def _serving(world: World) -> list[Any]:
+    """Return the pods of the champion and of the version that is kept as a standby."""
+    versions = filter(None, (world.champion, world.status.get("previous")))
+    return [
+        pod
+        for version in versions
+        for component in ("transformer", "predictor")
+        for pod in world.kube.serving_pods(version, component=component)
+    ]
 
 
 def exhaust_memory(world: World) -> None:

@@ -9,8 +9,10 @@ import os
 import pathlib
 import signal
 import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from recommender_operator.resources.serving_containers import HTTP_PORT
 from tests.cluster import locks
 from tests.cluster.api import Cluster
 from tests.scenario import install
@@ -124,6 +126,29 @@ def fill_scratch(world: World, version: str) -> str:
         "dd", "if=/dev/zero", "of=/tmp/too-much", "bs=1M", f"count={TOO_MUCH_MIB}",
     )  # fmt: skip
     return name
+
+
+@contextlib.contextmanager
+def refused(pods: Sequence[Any]) -> Iterator[None]:
+    """Refuse the requests of the Gateway to pods, as a policy does that leaves it out.
+
+    It refuses connections from this machine, where the local cluster's Gateway is a process: open
+    ones break. The operator in its pod still reads the pods' counters. The kubelet's probes are
+    refused too, which it bears for READY_FAILURES seconds before the pods are unready.
+    """
+    rules = [
+        (
+            "OUTPUT", "--destination", str(pod.status.pod_ip), "--protocol", "tcp",
+            "--destination-port", str(HTTP_PORT), "--jump", "REJECT",
+            "--reject-with", "tcp-reset",
+        )
+        for pod in pods
+    ]  # fmt: skip
+    with contextlib.ExitStack() as undo:
+        for rule in rules:
+            install.run("iptables", "--wait", "--insert", *rule)
+            undo.callback(install.run, "iptables", "--wait", "--delete", *rule)
+        yield
 
 
 def answering_container(pod: Any) -> str:

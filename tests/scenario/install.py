@@ -12,6 +12,7 @@ import pathlib
 import subprocess
 import sys
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator
 
 from tests.cluster.api import Cluster, tool
@@ -99,6 +100,7 @@ def install_chart(
     values = ["--set", f"gateway.namespace={namespace}", "--set", f"gateway.name={gateway}"]
     values += ["--set", "clusterWide=true"]  # tests create their namespaces later
     values += ["--set-json", f"collector={json.dumps(collector or {'enabled': False})}"]
+    values += counters_of_gateway(cluster.prometheus_url)
     policy = "IfNotPresent" if cluster.pulls else "Never"
     for role, name in images.items():
         repository, tag = name.rsplit(":", 1)
@@ -109,6 +111,17 @@ def install_chart(
         "upgrade", "--install", RELEASE, str(CHART), "--namespace", SYSTEM_NAMESPACE,
         "--create-namespace", "--wait", "--timeout", "5m", *values,
     )  # fmt: skip
+
+
+def counters_of_gateway(prometheus: str) -> list[str]:
+    """Return helm's arguments that let the operator read the Gateway's counters at a server.
+
+    Without a server it reads none, also after an upgrade of a release that did.
+    """
+    values = ["--set", f"gateway.lostRequests.prometheusUrl={prometheus}"]
+    if port := urllib.parse.urlsplit(prometheus).port:
+        values += ["--set", f"networkPolicy.prometheusPorts={{{port}}}"]
+    return values
 
 
 def namespace_with_data(cluster: Cluster, namespace: str, training_image: str, data: Data) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from recommender_serving.forwarding.forwarder import Errand
-from tests.unit.recommender_serving.forwarding.test_forwarder import asking, trial
+from tests.unit.recommender_serving.serving_forwards import asking, trial
 from tests.unit.recommender_serving.serving_versions import CANDIDATE
 
 
