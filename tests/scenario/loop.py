@@ -50,7 +50,7 @@ SHOP: dict[str, float] = {
 #: a fit, and enough explored places for an estimate: a fifth of the newest tenth of all answers.
 RANDOM_LISTS = {"seconds": 40, "rate": 90}
 FIRST_ANSWERS = {"seconds": 130, "rate": 75}
-DURING_THE_ROLLOUT = {"seconds": 900, "rate": 30}
+DURING_THE_ROLLOUT = {"seconds": 900, "rate": 40}
 #: What this cluster has, and its two cores, which users and trainings share.
 HERE: Manifest = {
     "data": {"source": {"claimName": install.DATA_CLAIM}},
