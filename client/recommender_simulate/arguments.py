@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import pathlib
 import re
 import urllib.parse
+from collections.abc import Sequence
+
+from recommender_client.values import Value
 
 PROGRAM = "recommender-simulate"
 _EXAMPLES = """\
@@ -72,7 +76,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--top-n", type=count, default=10, help="items of a request (10)")
     top.add_argument(
         "--context", type=choice, action="append", default=[], metavar="NAME=A,B",
-        help="values of a feature of the context, chosen at random; may be repeated",
+        help="values of a feature of the context, chosen at random; may be repeated. Lists, "
+        "numbers and booleans are given as a JSON array of values: 'words=[[\"red\"], [\"new\"]]'",
     )  # fmt: skip
     top.add_argument(
         "--appeal", type=factor, action="append", default=[], metavar="VERSION=FACTOR",
@@ -154,13 +159,25 @@ def count(text: str) -> int:
     return value
 
 
-def choice(text: str) -> tuple[str, tuple[str, ...]]:
-    """Return a name and its values."""
+def choice(text: str) -> tuple[str, Sequence[Value]]:
+    """Return a name and its values: texts, or those of a list in JSON."""
     name, _, values = text.partition("=")
-    listed = tuple(value for value in values.split(",") if value)
+    listed: Sequence[Value] = [value for value in values.split(",") if value]
+    if values.startswith("["):
+        listed = _parsed(values)
     if not name or not listed:
-        raise argparse.ArgumentTypeError(f"got {text!r}; give NAME=A,B")
+        raise argparse.ArgumentTypeError(f"got {text!r}; give NAME=A,B or NAME=[1, 2]")
     return name, listed
+
+
+def _parsed(text: str) -> Sequence[Value]:
+    """Return the values of a list in JSON; none if it is no such list."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return ()
+    is_plain = all(isinstance(each, str | int | float | list) for each in found)
+    return tuple(found) if is_plain else ()
 
 
 def factor(text: str) -> tuple[str, float]:

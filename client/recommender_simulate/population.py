@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from recommender_client.values import Id
+from recommender_client.values import Id, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Visit:
 
     user: Id
     session: str
-    context: Mapping[str, str]
+    context: Mapping[str, Value]
     due: float  # seconds since the start
     number: int
 
@@ -43,7 +43,7 @@ class Population:
         *,
         activity: float = 0.5,
         session_requests: float = 3.0,
-        context: Mapping[str, Sequence[str]] | None = None,
+        context: Mapping[str, Sequence[Value]] | None = None,
     ) -> None:
         if not users:
             raise ValueError("users: there is none; give at least one")
@@ -72,5 +72,5 @@ class Population:
             self._sessions[user] = number + 1
         return f"{self._run}-{user}-{number}"
 
-    def _chosen(self) -> dict[str, str]:
+    def _chosen(self) -> dict[str, Value]:
         return {name: self._draws.choice(values) for name, values in self._context.items()}

@@ -21,26 +21,36 @@ from typing import Any
 import yaml
 
 from recommender_simulate.catalogue import RANDOM
-from tests.scenario import collecting, install, loop_figures, stories
+from recommender_simulate.population import named
+from recommender_simulate.tastes import Tastes
+from tests.scenario import collecting, install, loop_declared, loop_figures, stories
 from tests.scenario.kube import Manifest
 from tests.scenario.setup import Platform
 from tests.scenario.stories import StoryResult
-from tests.scenario.world import World, merged
+from tests.scenario.world import JOBS_SECONDS, World, merged
 
 #: What a team applies, and its patch for a rehearsal; docs/closed-loop.md has the steps.
 SAMPLE = install.ROOT / "manifests" / "samples" / "closed-loop.yaml"
 REHEARSAL = install.ROOT / "manifests" / "closed-loop" / "rehearsal.yaml"
 PREFIX = "loop-"
 #: The same users in all runs of the simulator. Few items, so that a minute of clicks tells much;
-#: many users, so that none sees an item twice in the second in which a click on it counts.
-SHOP = {"users": 600, "items": 100, "tastes": 1, "click_rate": 0.1}
+#: many users, so that none sees an item twice in the second in which a click on it counts, and so
+#: that a fifth of them are enough for mixed lists: an interval needs a hundred with a click.
+TASTES = Tastes(seed=1, click_rate=0.1)
+USERS, ITEMS = named(900, "sim-"), named(100, "item-")  # the simulator's prefixes
+SHOP: dict[str, float] = {
+    "users": len(USERS),
+    "items": len(ITEMS),
+    "tastes": TASTES.seed,
+    "click_rate": TASTES.click_rate,
+}
 #: How long users act, and how often a second. At the end of each part of the data, the rows of the
 #: attribution window have no label, so the first events must not be too few seconds. The second
 #: model has nearly four times as many lists to learn from, so that its gain is beyond the luck of
 #: a fit, and enough explored places for an estimate: a fifth of the newest tenth of all answers.
 RANDOM_LISTS = {"seconds": 40, "rate": 90}
 FIRST_ANSWERS = {"seconds": 130, "rate": 75}
-DURING_THE_ROLLOUT = {"seconds": 900, "rate": 30}
+DURING_THE_ROLLOUT = {"seconds": 900, "rate": 40}
 #: What this cluster has, and its two cores, which users and trainings share.
 HERE: Manifest = {
     "data": {"source": {"claimName": install.DATA_CLAIM}},
@@ -64,7 +74,9 @@ def spec(name: str) -> Manifest:
         yaml.safe_load(path.read_text(encoding="utf-8"))["spec"] for path in (SAMPLE, REHEARSAL)
     )
     made = merged(merged(sample, patch), HERE)
-    made["data"]["source"]["path"] = f"{collecting.FOLDER}/{name}"
+    source = made["data"]["source"]
+    source["path"] = f"{collecting.FOLDER}/{name}"
+    source["mapping"] = loop_declared.declared(source["mapping"])
     made["data"]["window"] = None  # also not that of the scenarios
     return made
 
@@ -87,8 +99,9 @@ class Loop:
     def users(self, course: Mapping[str, float], *words: str) -> collecting.Simulated:
         """Start the users; they are the same ones each time, and act anew."""
         flags: dict[str, object] = {**SHOP, **course}
+        seed = len(self.reports) + 1
         return collecting.Simulated(
-            self.world, *words, seed=len(self.reports) + 1, memory=self.memory, **flags
+            self.world, *words, *loop_declared.words(), seed=seed, memory=self.memory, **flags
         )
 
     def users_of_answers(self, course: Mapping[str, float]) -> collecting.Simulated:
@@ -143,6 +156,7 @@ def opened(platform: Platform, name: str, folder: pathlib.Path) -> Loop:
         collecting.until_ready(world)
         collecting.route(world)
         collecting.until_routed(world)
+    loop_declared.write_table(world, TASTES, USERS)
     return Loop(world, platform.says, memory)
 
 
@@ -160,18 +174,20 @@ def first_model(loop: Loop) -> StoryResult:
         f"{sent} events in the writer's files", lambda: collecting.written(world) >= sent, 90
     )
     reported = stories.first_version(world)
+    loop_declared.check_read(world, ITEMS[:20])
     reported.name = "first model of a shop"
     return reported
 
 
 def next_model(loop: Loop) -> StoryResult:
-    """Users act on the answers; a snapshot retrains, and the next model's lists are better."""
+    """Users act on answers; the next model passes mixed lists, and its own lists are better."""
     world = loop.world
     first = world.champion or ""
     loop.note(_ended(loop.users_of_answers(FIRST_ANSWERS), seconds=280))
     _until_written(loop, first)
     with loop.meanwhile(DURING_THE_ROLLOUT):
         second = _retrained(loop)
+        mixed = _compared(loop, second)
         outcome = world.until_decided(second)
         assert outcome == "Promoted", world.describe()
         loop.until(
@@ -181,6 +197,7 @@ def next_model(loop: Loop) -> StoryResult:
         )
     reported = stories.result(world, "the loop closes", second)
     reported.numbers |= loop_figures.of(loop.reports, world.version(second))
+    reported.numbers["mixed lists"] |= mixed
     shares = reported.numbers["share of the best lists"]
     reported.message = loop_figures.words(shares, (RANDOM, first, second))
     lost = {name: reported.numbers[name] for name in ("failed requests", "lost events")}
@@ -221,9 +238,37 @@ def _retrained(loop: Loop) -> str:
     return version
 
 
-def _written(world: World, kind: str, version: str = "") -> int:
-    texts = [f'"kind":"{kind}"', *([f'"version":"{version}"'] if version else [])]
-    return collecting.written(world, *texts)
+def _compared(loop: Loop, version: str) -> dict[str, int]:
+    """Wait for the end of the mixed lists of a version; return how many lists were mixed or not.
+
+    Its users prefer it, or enough of them do not like it less.
+    """
+    world = loop.world
+
+    def found() -> dict[str, Any]:
+        record: dict[str, Any] = world.version(version)["status"].get("interleaving") or {}
+        return record
+
+    loop.until(
+        f"users who click in lists of {version} and the champion",
+        lambda: bool(found().get("endedAt") or world.decision(version)),
+        JOBS_SECONDS,
+    )
+    record = found()
+    assert record.get("verdict") in ("Preferred", "NotWorse"), (record, world.describe())
+    loop.says(f"       {loop_figures.mixed_words(record)}")
+    assert record["plan"]["users"] <= record["clicked"] <= record["users"], record
+    assert -1 <= record["low"] <= record["preference"] <= record["high"] <= 1, record
+    by_whom = f'"candidate":"{version}","teams":"'
+    return {
+        "mixed": sum(_written(world, "impression", text=by_whom + each) for each in "AB"),
+        "not mixed": _written(world, "impression", text=by_whom + "-"),
+    }
+
+
+def _written(world: World, kind: str, version: str = "", text: str = "") -> int:
+    texts = [f'"kind":"{kind}"', f'"version":"{version}"' if version else "", text]
+    return collecting.written(world, *filter(None, texts))
 
 
 def _ended(users: collecting.Simulated, seconds: float) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tests.scenario.world import parsed_time
+
 GAIN = "offPolicyGain"
 Json = Mapping[str, Any]
 
@@ -27,6 +29,7 @@ def of(reports: Sequence[Json], version: Json) -> dict[str, Any]:
             report["events"][how] for report in reports for how in ("rejected", "undelivered")
         ),
         "off-policy gain": _gain(version),
+        "mixed lists": _mixed(version),
     }
 
 
@@ -73,6 +76,25 @@ def _gain(version: Json) -> dict[str, Any]:
     return {}
 
 
+def _mixed(version: Json) -> dict[str, Any]:
+    """Return what users preferred in mixed lists, and how long that took; empty without."""
+    found = version.get("status", {}).get("interleaving")
+    if not found:
+        return {}
+    began, ended = (parsed_time(found[name]) for name in ("startedAt", "endedAt"))
+    names = ("verdict", "users", "clicked", "preference", "low", "high")
+    return {name: found[name] for name in names} | {"seconds": (ended - began).total_seconds()}
+
+
+def mixed_words(found: Json) -> str:
+    """Return what users preferred in mixed lists, in one line."""
+    return (
+        f"mixed lists: {found['verdict']}; {found['clicked']} of {found['users']} users clicked, "
+        f"preference for the next model {found['preference']:+.3f} "
+        f"[{found['low']:+.3f}, {found['high']:+.3f}]"
+    )
+
+
 def words(shares: Mapping[str, float], order: Sequence[str]) -> str:
     """Return the shares as text, in an order."""
     return "share of the best lists' clicks: " + ", ".join(
@@ -109,4 +131,9 @@ def table(numbers: Json) -> str:
         )
     elif gain:
         lines.append(f"gain at explored places: no estimate; {gain['message']}")
+    if mixed := numbers["mixed lists"]:
+        lines.append(
+            f"{mixed_words(mixed)}; {mixed['mixed']} lists mixed, {mixed['not mixed']} not, "
+            f"{mixed['seconds']:.0f} s"
+        )
     return "\n".join(lines)

@@ -41,6 +41,9 @@ def test_each_example_of_the_help_is_a_command_line() -> None:
         (*URL, "--users", "0"),
         (*URL, "--click-rate", "1"),
         (*URL, "--context", "device"),
+        (*URL, "--context", "words=[]"),
+        (*URL, "--context", "words=[[1, 2"),
+        (*URL, "--context", "words=[null]"),
         (*URL, "--appeal", "shop"),
         (*URL, "--appeal", "shop=0"),
     ],
@@ -48,6 +51,16 @@ def test_each_example_of_the_help_is_a_command_line() -> None:
 def test_wrong_arguments_are_refused(words: tuple[str, ...]) -> None:
     with pytest.raises(SystemExit, match="2"):
         parser().parse_args(words)
+
+
+def test_values_of_the_context_are_texts_or_those_of_a_list_in_json() -> None:
+    words = ["--context", "device=phone,tv", "--context", 'words=[["red"], ["new", "hat"]]']
+    given = parser().parse_args([*URL, *words, "--context", "opened=[1789401600, 1.5]"])
+    assert {name: list(values) for name, values in given.context} == {
+        "device": ["phone", "tv"],
+        "words": [["red"], ["new", "hat"]],
+        "opened": [1789401600, 1.5],
+    }
 
 
 def summaries() -> Iterator[tuple[Summary, int]]:

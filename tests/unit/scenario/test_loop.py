@@ -11,6 +11,10 @@ import yaml
 
 from recommender_collector.domain.declaration import Declaration
 from recommender_operator.api.spec import RecommenderModelSpec
+from recommender_operator.experiments.estimates import MIN_USERS
+from recommender_simulate.arguments import parser
+from recommender_simulate.population import named
+from recommender_simulate.tastes import Tastes
 from recommender_training.data.training_window import TRAIN_SHARE, VALIDATION_SHARE
 from recommender_training.evaluation.off_policy import MIN_EFFECTIVE_ROWS
 from recommender_training.ingestion.mapping import Format
@@ -117,6 +121,26 @@ def test_the_users_of_the_first_model_leave_enough_explored_places_for_an_estima
         assert f"--seconds {course['seconds']} --rate {course['rate']}" in page
 
 
+def test_mixed_lists_have_enough_users_for_an_interval() -> None:
+    plan = RecommenderModelSpec.model_validate(applied()).rollout.interleaving
+    assert plan is not None
+    assert plan.users >= MIN_USERS
+    share = plan.percent / 100
+    count, chance = len(loop.USERS) * share, (len(loop.USERS) * share * (1 - share)) ** 0.5
+    # A third of them may not click in time.
+    assert count - 4 * chance >= 1.3 * plan.users
+    page = (install.ROOT / "docs" / "closed-loop.md").read_text(encoding="utf-8")
+    shown = f"--items {len(loop.ITEMS)} --users {len(loop.USERS)} --tastes {loop.TASTES.seed}"
+    assert page.count(shown) == 3
+
+
+def test_the_simulator_has_the_users_and_items_of_the_table() -> None:
+    given = parser().parse_args(["--random", *collecting.flags(loop.SHOP)])
+    assert named(given.users, given.user_prefix) == loop.USERS
+    assert named(given.items, given.item_prefix) == loop.ITEMS
+    assert Tastes(given.tastes, given.click_rate, given.spread) == loop.TASTES
+
+
 def test_each_run_has_a_model_of_its_own() -> None:
     first, second = loop.new_name(), loop.new_name()
     assert first != second
@@ -153,6 +177,23 @@ GATE = {
     "metric": "offPolicyGain", "value": 0.02, "low": -0.01, "high": 0.05, "passed": True,
     "threshold": "at least -0.1",
 }  # fmt: skip
+
+
+MIXED = {
+    "verdict": "NotWorse", "users": 150, "clicked": 104, "preference": 0.125, "low": -0.1,
+    "high": 0.35, "startedAt": "2026-11-30T10:00:00Z", "endedAt": "2026-11-30T10:00:41Z",
+}  # fmt: skip
+
+
+def test_the_table_has_what_users_preferred_in_mixed_lists_and_how_long_it_took() -> None:
+    numbers = loop_figures.of(REPORTS, {"status": {"interleaving": copy.deepcopy(MIXED)}})
+    numbers["mixed lists"] |= {"mixed": 240, "not mixed": 3}
+    table = loop_figures.table(numbers)
+    assert (
+        "mixed lists: NotWorse; 104 of 150 users clicked, preference for the next model +0.125 "
+        "[-0.100, +0.350]; 240 lists mixed, 3 not, 41 s"
+    ) in table
+    assert "mixed" not in loop_figures.table(loop_figures.of(REPORTS, {}))
 
 
 def test_the_runs_of_a_version_count_by_their_answers() -> None:
