@@ -19,6 +19,7 @@ _EXAMPLES = """examples:
   recommender-training shop --out build/shop --drift price@20
   recommender-training shop --out build/shop --broken device@24
   recommender-training shop --out build/shop --broken brand@24 --defect WrongCategory
+  recommender-training shop --out build/shop --all-kinds
 
 DIR/raw holds the log of the shop: users, items, impressions with clicks. DIR/truth holds the
 click probability of each impression; a model must not read it."""
@@ -60,6 +61,11 @@ def add(verbs: Verbs) -> None:
         metavar="F",
         help="share of items that are created during the log, up to 0.5 (default: 0.1)",
     )
+    command.add_argument(
+        "--all-kinds",
+        action="store_true",
+        help="users and requests also have lists, vectors and times that matter",
+    )
     _add_changes(command)
     command.add_argument("--seed", type=int, default=17)
     command.add_argument(
@@ -100,7 +106,13 @@ def run(arguments: argparse.Namespace) -> Outcome:
         Drift(*drift) if drift else None,
         Broken(*broken, Defect(arguments.defect)) if broken else None,
     )
-    counts = shop.write(arguments.out, settings, arguments.seed, RawFormat(arguments.format))
+    counts = shop.write(
+        arguments.out,
+        settings,
+        arguments.seed,
+        RawFormat(arguments.format),
+        all_kinds=arguments.all_kinds,
+    )
     return f"{counts['impressions']} impressions at {arguments.out}", dict(counts)
 
 
