@@ -107,7 +107,8 @@ class Shop:
 
         def added(visits: Visits) -> Doubles:
             drawn = shop_kinds.context(random, len(visits.user))
-            return np.sum([*kinds.of_visits(self.world, visits, drawn).values()], axis=0)
+            found: Doubles = sum(kinds.of_visits(self.world, visits, drawn).values(), np.zeros(1))
+            return found
 
         return added
 

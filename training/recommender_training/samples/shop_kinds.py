@@ -196,11 +196,11 @@ def beside(
     return log.hstack(context.columns(rows[0])), truth.hstack(pl.DataFrame(found))
 
 
-def mapping(plain: str, without: str | None = None) -> str:
-    """Return the mapping of the plain shop with these features, but the one `without`."""
+def mapping(plain: str) -> str:
+    """Return the mapping of the plain shop with these features."""
     parts = json.loads(plain)
     for table, features in FEATURES.items():
-        parts[table]["features"] += [each for each in features if each["name"] != without]
+        parts[table]["features"] += features
     return json.dumps(parts, indent=2)
 
 

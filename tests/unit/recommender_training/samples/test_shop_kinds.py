@@ -19,7 +19,7 @@ from recommender_training.data import load
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
-from recommender_training.samples import shop, shop_kinds
+from recommender_training.samples import shop
 from recommender_training.samples.shop_kinds import KINDS
 from tests.unit.recommender_training.samples.shop_logs import LARGE, SEED, SMALL, logged, of_shop
 
@@ -157,17 +157,3 @@ def test_the_mapping_declares_every_kind_and_takes_every_row(tmp_path: Path) -> 
     assert len(data.events) == settings.impressions
     parameters = json.loads((tmp_path / "truth/parameters.json").read_text())
     assert parameters["all_kinds"] is True
-
-
-def test_a_mapping_can_leave_out_one_kind() -> None:
-    whole = json.loads(shop.mapping(all_kinds=True))
-    for kind in KINDS:
-        less = json.loads(shop_kinds.mapping(shop.mapping(), kind))
-        assert declared(whole) - declared(less) == {kind}
-
-
-def declared(mapping: Mapping[str, Any]) -> set[str]:
-    return {
-        each["name"] for table in ("users", "items", "interactions")
-        for each in mapping[table]["features"]
-    }  # fmt: skip
