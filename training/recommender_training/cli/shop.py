@@ -47,6 +47,15 @@ def add(verbs: Verbs) -> None:
             metavar="N",
             help=f"{text} (default: {default})",
         )
+    _add_contents(command)
+    _add_changes(command)
+    command.add_argument("--seed", type=int, default=17)
+    command.add_argument(
+        "--format", choices=[*RawFormat], default=RawFormat.PARQUET, help="(default: Parquet)"
+    )
+
+
+def _add_contents(command: options.Parser) -> None:
     command.add_argument(
         "--positive-rate",
         type=options.share,
@@ -65,11 +74,6 @@ def add(verbs: Verbs) -> None:
         "--all-kinds",
         action="store_true",
         help="users and requests also have lists, vectors and times that matter",
-    )
-    _add_changes(command)
-    command.add_argument("--seed", type=int, default=17)
-    command.add_argument(
-        "--format", choices=[*RawFormat], default=RawFormat.PARQUET, help="(default: Parquet)"
     )
 
 
