@@ -48,7 +48,7 @@ from tests.benchmarks.schema_kinds_lists import Lists
 from tests.benchmarks.schema_kinds_ranker import Fitted, without
 from tests.benchmarks.schema_models import THREADS, ingested
 
-SEEDS = (17, 1)
+SEEDS = (17,)
 #: With the largest share of clicks that a shop allows, for as many clicks in half the impressions.
 IMPRESSIONS, RATE = 100_000, 0.01
 RESAMPLES = 1000
@@ -167,8 +167,8 @@ def run(folder: Path, settings: Settings, seed: int) -> tuple[dict[str, Gain], d
     for kind in KINDS:
         bare = Judged.by(rows, lists, rows.without(kind), lists.logit - lists.parts[kind])
         gains[kind] = Gain(whole.ahead(fitted(without(data, kind))[1]), truth.ahead(bare))
-        point = {name: round(float(gains[kind].ranker[name][0]), 4) for name in METRICS}
-        print(f"seed {seed}, {kind}: {point}", file=sys.stderr, flush=True)
+        so_far = dict(_summaries([gains[kind]]))
+        print(f"seed {seed}, {kind}: {so_far}", file=sys.stderr, flush=True)
     return gains, told
 
 
