@@ -161,8 +161,8 @@ def run(folder: Path, settings: Settings, seed: int) -> tuple[dict[str, Gain], d
     truth = Judged.by(rows, lists, rows.probability, lists.logit)
     told: dict[str, Any] = {"seed": seed, **logged.counts(), "lists": len(lists.user)}
     told["auc_gap"] = gaps(rows.probability, {"ranker": probability})["ranker"]
-    told["ranker"] = {name: round(float(whole.of[name][0]), 4) for name in METRICS}
-    told["truth"] = {name: round(float(truth.of[name][0]), 4) for name in METRICS}
+    told["ranker"] = {name: round(abs(float(whole.of[name][0])), 4) for name in METRICS}
+    told["truth"] = {name: round(abs(float(truth.of[name][0])), 4) for name in METRICS}
     gains = {}
     for kind in KINDS:
         bare = Judged.by(rows, lists, rows.without(kind), lists.logit - lists.parts[kind])
