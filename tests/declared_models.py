@@ -22,7 +22,7 @@ from recommender_training.data.coding import Attribute
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import ranking
 from recommender_training.export import build, torchscript
-from recommender_training.features import attributes, table
+from recommender_training.features import attributes, matches, table
 from recommender_training.features.assembly import Constants, Inputs
 from recommender_training.features.state import State
 from recommender_training.models import logistic, ranker
@@ -125,8 +125,12 @@ def fitted(data: Dataset, groups: tuple[FeatureGroup, ...] = ()) -> Fitted:
     frozen = Constants(centre=3.0, prior=0.5, groups=groups)
     inputs, rows = table.build(data, LENGTH, frozen), np.arange(len(data.events))
     spans = attributes.spans(data)
-    size = ranker.RankerSize(data.users.count, attributes.sizes(data), 8, 0.0, 0.0, spans)
+    size = ranker.RankerSize(
+        data.users.count, attributes.sizes(data), 8, 0.0, 0.0, spans, matches.of(data)
+    )
     deep = ranker.create(data, inputs, torch.from_numpy(rows), size=size).eval()
+    for weight in deep.matches.parameters() if deep.matches is not None else ():
+        torch.nn.init.normal_(weight)
     for each in (*deep.side, deep.of_content):
         torch.nn.init.normal_(each.get_parameter("weight"))
     linear = logistic.fit(inputs, rows, data, data.events.label, penalty=1.0)

@@ -51,7 +51,7 @@ from recommender_training.models import item_pages, item_weights
 from recommender_training.samples import shop
 from recommender_training.samples.shop_settings import Settings
 from recommender_training.samples.shop_world import DAY_MS, START_MS, World
-from tests.benchmarks import schema
+from tests.benchmarks import schema_models
 from tests.benchmarks.machine import machine
 from tests.benchmarks.schema_new_items import (
     TOP_K,
@@ -91,7 +91,7 @@ class Lists:
 def run(folder: Path, settings: Settings, seed: int) -> dict[str, Any]:
     """One shop: figures of each form of the first stage."""
     shop.write(folder, settings, seed)
-    model = schema.train(folder, seed, shop.mapping(), settings.days, Retrieval.BOTH)
+    model = schema_models.train(folder, seed, shop.mapping(), settings.days, Retrieval.BOTH)
     world, known = World.of(settings, seed), knowledge(model)
     asked = truth(model, folder, world, known)
     found = {name: figures(model, each, asked) for name, each in forms(model, known)}
@@ -111,7 +111,7 @@ def run(folder: Path, settings: Settings, seed: int) -> dict[str, Any]:
     }
 
 
-def knowledge(model: schema.Trained) -> Knowledge:
+def knowledge(model: schema_models.Trained) -> Knowledge:
     """What the graph knows at the start of the test days, and the newest table of items."""
     prepared, data = model.prepared, model.prepared.data
     start = int(data.events.time[prepared.split.test[0]])
@@ -123,11 +123,11 @@ def knowledge(model: schema.Trained) -> Knowledge:
     return Knowledge(data, prepared.constants, state, weights, prepared.history_length, sources)
 
 
-def truth(model: schema.Trained, folder: Path, world: World, known: Knowledge) -> Asked:
+def truth(model: schema_models.Trained, folder: Path, world: World, known: Knowledge) -> Asked:
     """The requests at the end of the test days, and the true odds of every item."""
     end = (START_MS + world.settings.days * DAY_MS) // 1000
     requests = requests_at(known.data, model.prepared, end)
-    users, items = schema.places_in_world(folder, known.data)
+    users, items = schema_models.places_in_world(folder, known.data)
     asking = np.array([each.user for each in requests], dtype=np.int64)
     gain = true_odds(world, users[asking], items, end)
     return Asked(requests, gain, known.state.counts.events == 0)
@@ -139,7 +139,7 @@ def without_source(known: Knowledge) -> Knowledge:
     return replace(known, sources=replace(known.sources, plan=plan))
 
 
-def forms(model: schema.Trained, known: Knowledge) -> Iterator[tuple[str, Knowledge]]:
+def forms(model: schema_models.Trained, known: Knowledge) -> Iterator[tuple[str, Knowledge]]:
     """Each form of the first stage, without and with the source of new items."""
     shown = replace(known, sources=replace(known.sources, order_weight=SHOWN_ITEMS))
     for name, form in (("chosen", known), ("shown", shown), ("pages", paged(model, known))):
@@ -147,7 +147,7 @@ def forms(model: schema.Trained, known: Knowledge) -> Iterator[tuple[str, Knowle
         yield f"{name}_with", form
 
 
-def paged(model: schema.Trained, known: Knowledge) -> Knowledge:
+def paged(model: schema_models.Trained, known: Knowledge) -> Knowledge:
     """The same with pages, of which a part is read."""
     sources, end = known.sources, int(known.data.events.time[-1])
     task = ranking.reveal_half(
@@ -167,7 +167,7 @@ def paged(model: schema.Trained, known: Knowledge) -> Knowledge:
     return replace(known, sources=replace(sources, plan=plan, pages=pages))
 
 
-def figures(model: schema.Trained, known: Knowledge, asked: Asked) -> dict[str, float]:
+def figures(model: schema_models.Trained, known: Knowledge, asked: Asked) -> dict[str, float]:
     """Of one form."""
     found = lists_of(model, known, asked)
     best = np.argsort(-asked.of_new, axis=1)[:, :TOP_K]
@@ -198,7 +198,7 @@ def insertions(top: Ints, asked: Asked) -> Iterator[tuple[str, Ints]]:
         yield name, np.c_[top[:, :-1], item]
 
 
-def lists_of(model: schema.Trained, known: Knowledge, asked: Asked) -> Lists:
+def lists_of(model: schema_models.Trained, known: Knowledge, asked: Asked) -> Lists:
     """What the exported graph answers to each request."""
     assert model.bundle.deep is not None
     graph = build.ranker_module(model.bundle.deep, known, model.bundle.deep_calibration)

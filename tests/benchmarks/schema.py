@@ -11,6 +11,8 @@ The package reads the shop's columns as samples/mappings/shop.json declares them
 the lower end of the 95 % interval, users resampled, of its AUC minus that of the same model fitted
 without any declared feature; `new_item_ndcg_ratio` is explained in `schema_new_items.order`.
 
+`kind_gains` has what lists, vectors and times of users and requests are worth (`schema_kinds`).
+
 The last line is one JSON object: medians over the seeds, and the least and the most of each.
 """
 
@@ -24,7 +26,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,25 +35,16 @@ import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recommender_training.common.arrays import Bools, Doubles, Ints
-from recommender_training.config.training import Hyperparameters, Retrieval, TrainingConfig
-from recommender_training.data import load, splits
-from recommender_training.data.dataset import Dataset
-from recommender_training.features.prepared import Prepared, prepare_split
-from recommender_training.fitted.bundle import Bundle, probability
-from recommender_training.ingestion import ids, ingest
-from recommender_training.ingestion.mapping import Format
-from recommender_training.ingestion.mapping_argument import parse_mapping
 from recommender_training.samples import shop
 from recommender_training.samples.shop_settings import Settings
 from recommender_training.samples.shop_world import DAY_MS, START_MS, World
 from recommender_training.statistics import bootstrap, known_truth
-from recommender_training.trainer.fit_models import fit_models
-from tests.benchmarks import schema_form, schema_new_items, schema_peer
+from tests.benchmarks import schema_form, schema_kinds, schema_new_items, schema_peer
 from tests.benchmarks.machine import machine
-from tests.benchmarks.schema_gap import TEST_DAYS, VALIDATION_DAYS, Logged, by_rows, gaps
+from tests.benchmarks.schema_gap import Logged, by_rows, gaps
+from tests.benchmarks.schema_models import THREADS, Trained, answers, places_in_world, train
 
 SEEDS = (17, 1, 2)
-THREADS = 1
 
 
 #: Reported of each seed.
@@ -121,37 +113,6 @@ def _figures(logged: Logged, answers: Mapping[str, Doubles]) -> dict[str, Any]:
     return {**rounded, "calibration_interval": interval}
 
 
-@dataclass(frozen=True)
-class Trained:
-    """The package's models, fitted on the training days alone."""
-
-    prepared: Prepared
-    bundle: Bundle
-
-
-def train(
-    folder: Path, seed: int, mapping: str, days: int, retrieval: Retrieval = Retrieval.WEIGHTS
-) -> Trained:
-    """From ingestion to fitted models, in a lake of its own.
-
-    As the peer's, the fit on the training days is not repeated with the validation days. Towers
-    order lists alone, so by default none are fitted.
-    """
-    with tempfile.TemporaryDirectory(dir=folder) as lake:
-        checked = ingest.check(
-            folder / "raw",
-            Path(lake),
-            kind=Format.PARQUET,
-            mapping=parse_mapping(mapping, Format.PARQUET),
-            max_quarantined_share=0.0,
-        )
-        _, data = load.load(Path(lake), checked.data_version, None)
-    settings = Hyperparameters(retrieval=retrieval)
-    config = TrainingConfig(seed=seed, hyperparameters=settings)
-    prepared = prepare_split(data, split_by_days(data, days), config)
-    return Trained(prepared, fit_models(prepared, config, THREADS))
-
-
 def undeclared(mapping: str) -> str:
     """The mapping without its features."""
     parts = json.loads(mapping)
@@ -161,29 +122,6 @@ def undeclared(mapping: str) -> str:
             for name, part in parts.items()
         }
     )
-
-
-def answers(model: Trained, tested: pl.DataFrame) -> Doubles:
-    """The package's probabilities of these impressions."""
-    data, rows = model.prepared.data, model.prepared.split.test
-    events = data.events
-    known = pl.DataFrame(
-        {
-            "user": data.users.ids[events.user[rows]],
-            "item": data.items.ids[events.item[rows]],
-            "second": events.time[rows],
-            "probability": probability(model.bundle, model.prepared, rows),
-        }
-    )
-    asked = tested.select(
-        _hashed(tested["user_id"]).alias("user"),
-        _hashed(tested["item_id"]).alias("item"),
-        pl.col("time").dt.epoch("s").alias("second"),
-    )
-    found = asked.join(
-        known, on=["user", "item", "second"], how="left", maintain_order="left", validate="1:1"
-    )
-    return found["probability"].to_numpy()
 
 
 def gain_low(label: Bools, more: Doubles, less: Doubles, user: Ints) -> float:
@@ -205,38 +143,6 @@ def new_items(model: Trained, folder: Path, world: World) -> dict[str, float]:
         "new_item_ndcg_ratio": round(found.ratio, 4),
         "new_items": found.items,
     }
-
-
-def places_in_world(folder: Path, data: Dataset) -> tuple[Ints, Ints]:
-    """Rows of the data set's users and items in the shop's world."""
-    raw = folder / "raw"
-    return (
-        _places(raw / "users", "user_id", data.users.ids),
-        _places(raw / "items", "item_id", data.items.ids),
-    )
-
-
-def _places(table: Path, column: str, known: Ints) -> Ints:
-    """Row in the raw table, in the order of the shop's world, of each id of the data set."""
-    hashed = _hashed(pl.read_parquet(table / "*.parquet")[column]).to_numpy()
-    order = np.argsort(hashed)
-    return np.asarray(order[np.searchsorted(hashed[order], known)], dtype=np.int64)
-
-
-def _hashed(texts: pl.Series) -> pl.Series:
-    numbers = {text: ids.hashed(text) for text in texts.unique().to_list()}
-    return texts.replace_strict(numbers, return_dtype=pl.Int64)
-
-
-def split_by_days(data: Dataset, days: int) -> splits.Split:
-    """Whole days: the last ones to test on, those before them to choose with."""
-    starts = [
-        START_MS // 1000 + (days - back) * DAY_MS // 1000
-        for back in (TEST_DAYS + VALIDATION_DAYS, TEST_DAYS)
-    ]
-    rows: Ints = np.arange(len(data.events), dtype=np.int64)
-    train, held, test = np.split(rows, np.searchsorted(data.events.time, starts, side="left"))
-    return splits.Split(train, held, test, *starts)
 
 
 def fit_peer(folder: Path, logged: Logged) -> schema_peer.Peer:
@@ -269,6 +175,7 @@ def main() -> None:
         "least": {name: min(each[name] for each in first) for name in FIGURES},
         "most": {name: max(each[name] for each in first) for name in FIGURES},
         "seeds": told,
+        **schema_kinds.figures(schema_kinds.SEEDS),
         "peak_rss_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
         "seconds": round(time.perf_counter() - began),
         "machine": machine(),

@@ -19,6 +19,7 @@ _EXAMPLES = """examples:
   recommender-training shop --out build/shop --drift price@20
   recommender-training shop --out build/shop --broken device@24
   recommender-training shop --out build/shop --broken brand@24 --defect WrongCategory
+  recommender-training shop --out build/shop --all-kinds
 
 DIR/raw holds the log of the shop: users, items, impressions with clicks. DIR/truth holds the
 click probability of each impression; a model must not read it."""
@@ -46,6 +47,15 @@ def add(verbs: Verbs) -> None:
             metavar="N",
             help=f"{text} (default: {default})",
         )
+    _add_contents(command)
+    _add_changes(command)
+    command.add_argument("--seed", type=int, default=17)
+    command.add_argument(
+        "--format", choices=[*RawFormat], default=RawFormat.PARQUET, help="(default: Parquet)"
+    )
+
+
+def _add_contents(command: options.Parser) -> None:
     command.add_argument(
         "--positive-rate",
         type=options.share,
@@ -60,10 +70,10 @@ def add(verbs: Verbs) -> None:
         metavar="F",
         help="share of items that are created during the log, up to 0.5 (default: 0.1)",
     )
-    _add_changes(command)
-    command.add_argument("--seed", type=int, default=17)
     command.add_argument(
-        "--format", choices=[*RawFormat], default=RawFormat.PARQUET, help="(default: Parquet)"
+        "--all-kinds",
+        action="store_true",
+        help="users and requests also have lists, vectors and times that matter",
     )
 
 
@@ -100,7 +110,13 @@ def run(arguments: argparse.Namespace) -> Outcome:
         Drift(*drift) if drift else None,
         Broken(*broken, Defect(arguments.defect)) if broken else None,
     )
-    counts = shop.write(arguments.out, settings, arguments.seed, RawFormat(arguments.format))
+    counts = shop.write(
+        arguments.out,
+        settings,
+        arguments.seed,
+        RawFormat(arguments.format),
+        all_kinds=arguments.all_kinds,
+    )
     return f"{counts['impressions']} impressions at {arguments.out}", dict(counts)
 
 

@@ -36,6 +36,7 @@ class Items:
     positions: Floats = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
     history: ItemHistory | None = None  # with a declared validFrom
     known_at: int | None = None  # when all requests see the items; None: each at its own time
+    vectors: tuple[tuple[str, int], ...] = ()  # name and length of each of the embeddings
 
     @property
     def count(self) -> int:
@@ -151,4 +152,5 @@ def _rows(frame: pl.DataFrame, coded: Coding) -> Items:
         tuple(each.name for each in coded.times),
         item_columns.embeddings(coded.embeddings, frame),
         item_columns.positions(coded.blocks, frame),
+        vectors=tuple((each.name, each.length or 0) for each in coded.embeddings),
     )

@@ -13,7 +13,7 @@ from torch.nn import functional
 from recommender_training.common.arrays import Floats
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset
-from recommender_training.export import item_pages, new_items, towers
+from recommender_training.export import item_pages, matches, new_items, towers
 from recommender_training.export.buffers import alone
 from recommender_training.export.logistic import LogisticServing
 from recommender_training.export.ranker import RankerServing
@@ -154,6 +154,7 @@ def ranker_module(
             "wide_user": model.wide_user.weight[0],
             "wide_item": model.wide_item.weight[0],
             "wide_match": model.wide_match.weight[0],
+            **matches.state(model),
             **_extra_state(known),
         }
         detached = {name: alone(value) for name, value in state.items()}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from recommender_training.config.training import FeatureGroup
-from recommender_training.export.modules import Serving
+from recommender_training.export.matches import MatchServing
 from recommender_training.export.request import read_session
 from recommender_training.features.graph import (
     calendar_numbers,
@@ -26,7 +26,7 @@ from recommender_training.features.item_content import ItemTags
 from recommender_training.features.request_columns import add_side
 
 
-class RankerServing(Serving):
+class RankerServing(MatchServing):
     """The deep ranker over the candidates of a request, or over the whole catalogue."""
 
     taste_centre: Tensor
@@ -106,6 +106,9 @@ class RankerServing(Serving):
                 self.catalogue_extras(self.catalogue_taste(session), side, timestamp),
                 self.item_vectors[1:],
                 self.queries[1:],
+                self.matched(
+                    side, self.tags, self.tag_shares, torch.arange(1, self.item_count + 1)
+                ),
             )
             return self.every_item(logit, order, top_n)
         rows, first = self.shortlisted(session, seen, side, timestamp)
@@ -119,6 +122,7 @@ class RankerServing(Serving):
             self.extras_of(self.taste_of(session, rows), side, timestamp, rows),
             self.item_vectors[rows + 1],
             self.queries[rows + 1],
+            self.matched(side, self.tags[rows], self.tag_shares[rows], rows + 1),
         )
         return self.of_candidates(logit, rows, first, top_n)
 
@@ -149,16 +153,18 @@ class RankerServing(Serving):
         place = locate(self.item_ids, item_ids)
         known, at = place >= 0, place.clamp(min=0)
         times = self.times[at].masked_fill(~known.unsqueeze(2), float("nan"))
+        tags, shares = self.tags[at], self.tag_shares[at] * known.unsqueeze(2)
         return self.logits(
             self.user_vector(user, side),
             session,
             timestamp,
             item_numbers(events, positives, total, times, timestamp, item_count, self.prior),
-            self.tags[at],
-            self.tag_shares[at] * known.unsqueeze(2),
+            tags,
+            shares,
             taste,
             self.item_vectors[place + 1],
             self.queries[place + 1],
+            self.matched(side, tags, shares, place + 1),
         )
 
     def session_taste(self, session: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
@@ -242,11 +248,12 @@ class RankerServing(Serving):
         taste: Tensor,
         items: Tensor,
         queries: Tensor,
+        matched: Tensor,
     ) -> Tensor:
         """[B, C] calibrated logits of candidates.
 
         `per_item` is [B, C, 2 + 3 M], `taste` [B, C, T + E]; `tags`, `shares`, `items` and
-        `queries` are [C, .] or [B, C, .].
+        `queries` are [C, .] or [B, C, .]. `matched` [B, C] is added to the logits.
         """
         rows, present, values, times = session
         session_part = session_numbers(
@@ -256,7 +263,7 @@ class RankerServing(Serving):
         numbers = torch.cat([model_numbers(per_item, session_part, pair_part), taste], 2)
         pooled, attended = self.attend(rows, present, values, timestamp - times, queries)
         numbers = torch.cat([(numbers - self.mean) / self.scale, attended], 2)
-        return self.calibrated(self.score(user, items, pooled, numbers))
+        return self.calibrated(self.score(user, items, pooled, numbers) + matched)
 
     def attend(
         self, rows: Tensor, present: Tensor, values: Tensor, seconds: Tensor, queries: Tensor

@@ -138,6 +138,15 @@ FEATURES = (
     ),
     Feature("ITEM_share", "pair_numbers", _FLOAT, "their share of the session", "0"),
     Feature(
+        "MATCH",
+        "matches",
+        _FLOAT,
+        "share of the item's categories that the request names, of each two features with "
+        "categories of the same name; product of two embeddings of the same length",
+        "0",
+        _RANKER,
+    ),
+    Feature(
         "taste",
         "taste_numbers",
         _FLOAT,

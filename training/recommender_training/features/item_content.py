@@ -55,6 +55,7 @@ class Content:
     start: int  # G, the column of the first number
     columns: int  # G + E + N, or G + E + N + T
     history: RowTimes | None = None  # of all rows but the last; None: one row an item
+    embedded: int = 0  # E, the first of the numbers
 
     @property
     def count(self) -> int:
@@ -84,7 +85,7 @@ def content(items: Items, *, times: bool = False) -> Content:
         places = torch.cat([places, (band + first).masked_fill(~known, 0)], 1)
         shares = torch.cat([shares, known.float()], 1)
         columns += TIME_BANDS * band.shape[1]
-    return Content(places, shares, numbers, start, columns, history)
+    return Content(places, shares, numbers, start, columns, history, items.embeddings.shape[1])
 
 
 def _scaled(items: Items, history: RowTimes | None) -> Tensor:

@@ -45,6 +45,7 @@ class ItemContent(nn.Module):
         for name in ("places", "shares", "numbers"):
             self.register_buffer(name, getattr(content, name), persistent=False)
         self.start, self.count = content.start, content.count
+        self.embedded = content.embedded
         self.dated = content.history is not None
         if content.history is not None:
             for name in ("moments", "keys", "owner"):
@@ -56,19 +57,28 @@ class ItemContent(nn.Module):
 
         As it was at `times` [R], by default the newest. The unknown item has none.
         """
-        at, known = (rows - 1).clamp(min=0), (rows > 0).unsqueeze(1).to(weights.dtype)
-        if self.dated:
-            at = self._rows_at(at, torch.full_like(at, END) if times is None else times)
+        places, shares, numbers = self.known(rows, times)
         found = weights.new_zeros(len(rows), weights.shape[1])
         if self.places.shape[1]:
-            shares = self.shares.index_select(0, at) * known
-            each = lookup(weights, self.places.index_select(0, at))
+            each = lookup(weights, places)
             found = torch.bmm(shares.unsqueeze(1), each).squeeze(1)
         width = self.numbers.shape[1]
         if width:
-            numbers = self.numbers.index_select(0, at) * known
             found = found + numbers @ weights[self.start : self.start + width]
         return found
+
+    def known(self, rows: Tensor, times: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """[R, P] listed columns of these items, [R, P] their shares, and [R, E] their numbers.
+
+        Shares and numbers of the unknown item are 0.
+        """
+        at, known = (rows - 1).clamp(min=0), (rows > 0).unsqueeze(1).to(self.shares.dtype)
+        if self.dated:
+            at = self._rows_at(at, torch.full_like(at, END) if times is None else times)
+        places, shares, numbers = (
+            each.index_select(0, at) for each in (self.places, self.shares, self.numbers)
+        )
+        return places, shares * known, numbers * known
 
     def of_names(self, named: Tensor, weights: Tensor, times: Tensor) -> Tensor:
         """[B, ., D] content of the items `named` [B, .] by requests at `times` [B]."""

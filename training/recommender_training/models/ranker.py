@@ -11,7 +11,6 @@ can compute the blocks of the user once and those of the items for the whole cat
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +25,7 @@ from recommender_training.features.graph import (
 )
 from recommender_training.features.item_content import Content, content
 from recommender_training.features.table import Source, columns
-from recommender_training.models import request_side
+from recommender_training.models import matches, request_side
 from recommender_training.models.id_lookup import IdLookup
 from recommender_training.models.item_vectors import (
     ItemContent,
@@ -37,7 +36,7 @@ from recommender_training.models.item_vectors import (
 )
 from recommender_training.models.lookup import embedding, lookup
 from recommender_training.models.noise import RowNoise
-from recommender_training.models.request_side import Spans
+from recommender_training.models.ranker_size import RankerSize as RankerSize
 from recommender_training.statistics.calibration import logit_of
 
 HIDDEN, HIDDEN_2 = 64, 32
@@ -51,18 +50,6 @@ ID_VARIANCE, FEATURE_VARIANCE, NETWORK_VARIANCE = 0.003, 0.03, 0.003
 ITEM_TABLE, USER_TABLE = "item.weight", "user.weight"
 #: Newest rows that the numbers are standardised on.
 MAX_STANDARD = 1_000_000
-
-
-@dataclass(frozen=True)
-class RankerSize:
-    """What fixes the shapes of the ranker's weights."""
-
-    users: int
-    side: tuple[int, ...]  # buckets of each declared feature of user and context
-    embedding_dim: int
-    dropout: float
-    user_dropout: float
-    spans: Spans = ()  # lanes and numbers of each of these features
 
 
 class Ranker(nn.Module):
@@ -116,6 +103,7 @@ class Ranker(nn.Module):
             nn.Linear(width, 1, bias=False) for _ in range(3)
         )
         nn.init.ones_(self.wide_match.weight)
+        self.matches = matches.Matches(size.matches) if size.matches else None
         self.drop = RowNoise(size.dropout)
         self.items_alone = False
 
@@ -272,6 +260,8 @@ class Ranker(nn.Module):
         first = self.drop(torch.relu(self.norm(first)))
         second = self.drop(torch.relu(self.norm_2(self.hidden(first))))
         linear = self.wide_user(user) + self.wide_item(target) + self.wide_match(user * target)
+        if self.matches is not None:
+            linear = linear + self.matches(batch, self.content)
         return torch.as_tensor((self.out(second) + self.wide(numbers) + linear).squeeze(1))
 
 
@@ -291,7 +281,10 @@ def create(
     numbers = torch.cat(read, 1).double()
     mean, scale = numbers.mean(0), numbers.std(0)
     scale = torch.where(scale < 1e-6, torch.ones_like(scale), scale)
-    return Ranker(size, content(data.items), mean.float(), scale.float(), tables)
+    model = Ranker(size, content(data.items), mean.float(), scale.float(), tables)
+    if model.matches is not None:
+        model.matches.measure(inputs.take(rows[-matches.MAX_ROWS :]), model.content)
+    return model
 
 
 def _named(batch: Inputs) -> Tensor:

@@ -23,13 +23,16 @@ their creation.
 A drift changes the distribution of users or items in impressions; the formula stays. A broken
 feature is wrong only in the log: users click as before. A table with a broken feature is exported
 a second time in full, with the day of the break as `valid_from`.
+
+With `all_kinds` users and requests also have the lists, vectors and times of `shop_kinds`, whose
+parts are added to the logit.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
@@ -37,7 +40,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from recommender_training.samples import shop_tables, shop_visits
+from recommender_training.common.arrays import Doubles
+from recommender_training.samples import shop_kinds, shop_tables, shop_visits
+from recommender_training.samples.shop_kinds import Context, Kinds
 from recommender_training.samples.shop_settings import (
     OF_IMPRESSIONS,
     OF_ITEMS,
@@ -46,6 +51,7 @@ from recommender_training.samples.shop_settings import (
     RawFormat,
     Settings,
 )
+from recommender_training.samples.shop_visits import Visits
 from recommender_training.samples.shop_world import World
 
 #: Sessions drawn at a time: about 75,000 impressions.
@@ -58,7 +64,9 @@ class Part:
 
     name: str
     log: pl.DataFrame
-    truth: pl.DataFrame  # impression_id, user_id, item_id, time, logit, probability
+    #: impression_id, user_id, item_id, time, logit, probability; `of_` and the name of each of
+    #: `shop_kinds.KINDS`, what it adds to the logit.
+    truth: pl.DataFrame
 
 
 class Shop:
@@ -67,14 +75,18 @@ class Shop:
     Impressions are generated on iteration, CHUNK_SESSIONS at a time.
     """
 
-    def __init__(self, settings: Settings, seed: int) -> None:
+    def __init__(self, settings: Settings, seed: int, *, all_kinds: bool = False) -> None:
         self.settings, self._seed = settings, seed
         self.world = World.of(settings, seed)
-        self.intercept = shop_visits.fit_intercept(self.world, seed)
+        self.kinds = Kinds.of(self.world, seed) if all_kinds else None
+        self.intercept = shop_visits.fit_intercept(self.world, seed, self._added())
 
     def users(self) -> list[pl.DataFrame]:
         """Return the exports of the users table; two if one of its features breaks."""
-        return self._exports(shop_tables.users(self.world), OF_USERS)
+        rows = shop_tables.users(self.world)
+        if self.kinds is not None:
+            rows = rows.hstack(self.kinds.columns())
+        return self._exports(rows, OF_USERS)
 
     def items(self) -> list[pl.DataFrame]:
         """Return the exports of the items table; two if one of its features breaks."""
@@ -86,6 +98,19 @@ class Shop:
         each, more = divmod(pages, self.settings.days)
         for day in range(self.settings.days):
             yield from self._day(day, each + (day < more))
+
+    def _added(self) -> Callable[[Visits], Doubles | float]:
+        """What the features of all kinds add to the logits of visits that are not in the log."""
+        kinds, random = self.kinds, np.random.default_rng([self._seed, 5])
+        if kinds is None:
+            return shop_visits.nothing
+
+        def added(visits: Visits) -> Doubles:
+            drawn = shop_kinds.context(random, len(visits.user))
+            found: Doubles = sum(kinds.of_visits(self.world, visits, drawn).values(), np.zeros(1))
+            return found
+
+        return added
 
     def _exports(self, rows: pl.DataFrame, features: dict[str, bool]) -> list[pl.DataFrame]:
         change = self.settings.broken
@@ -103,30 +128,50 @@ class Shop:
             pages -= int(visits.seen.sum())
             base = shop_visits.base_logits(self.world, visits)
             clicks, bought = (random.random(base.shape) for _ in range(2))
+            more = self._more(visits, day, number)
+            base = base if more is None else base + sum(more[1].values())
             logit, clicked = shop_visits.click(base, visits, self.intercept, clicks)
             name = f"{day:03}-{number:03}"
             log, truth = shop_tables.impressions(self.world, visits, name, clicked, logit, bought)
+            if more is not None:
+                log, truth = shop_kinds.beside(log, truth, visits, *more)
             if change is not None and change.feature in OF_IMPRESSIONS and day >= change.day:
                 log = shop_tables.broken(log, change, self.world)
             yield Part(name, log, truth)
             number += 1
 
+    def _more(
+        self, visits: Visits, day: int, number: int
+    ) -> tuple[Context, dict[str, Doubles]] | None:
+        """The context of all kinds, and the parts [S, V, K] that all kinds add to the logits."""
+        if self.kinds is None:
+            return None
+        random = np.random.default_rng([self._seed, 4, day, number])
+        drawn = shop_kinds.context(random, len(visits.user))
+        return drawn, self.kinds.of_visits(self.world, visits, drawn)
 
-def mapping() -> str:
+
+def mapping(*, all_kinds: bool = False) -> str:
     """Return the mapping of the raw files, with every column that is known when serving."""
     shipped = resources.files("recommender_training") / "samples/mappings/shop.json"
-    return shipped.read_text(encoding="utf-8")
+    text = shipped.read_text(encoding="utf-8")
+    return shop_kinds.mapping(text) if all_kinds else text
 
 
 def write(
-    destination: Path, settings: Settings, seed: int, kind: RawFormat = RawFormat.PARQUET
+    destination: Path,
+    settings: Settings,
+    seed: int,
+    kind: RawFormat = RawFormat.PARQUET,
+    *,
+    all_kinds: bool = False,
 ) -> dict[str, int]:
     """Write `raw/` (users, items, impressions), `mapping.json` and `truth/`; return counts.
 
     `mapping.json` declares the columns of `raw/` (`check --mapping @mapping.json`). `truth/` has
     one Parquet file per file of impressions, and `parameters.json`.
     """
-    shop = Shop(settings, seed)
+    shop = Shop(settings, seed, all_kinds=all_kinds)
     raw, truth = destination / "raw", destination / "truth"
     for name, exports in (("users", shop.users()), ("items", shop.items())):
         for number, rows in enumerate(exports):
@@ -138,8 +183,10 @@ def write(
         part.truth.write_parquet(truth / "impressions" / f"{part.name}.parquet")
         impressions += part.log.height
         clicks += int(part.log["clicked"].sum())
-    (destination / "mapping.json").write_text(mapping(), encoding="utf-8")
+    (destination / "mapping.json").write_text(mapping(all_kinds=all_kinds), encoding="utf-8")
     parameters = {"seed": seed, "settings": asdict(settings), "intercept": shop.intercept}
+    if all_kinds:
+        parameters["all_kinds"] = True
     (truth / "parameters.json").write_text(
         json.dumps(parameters, indent=2) + "\n", encoding="utf-8"
     )

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from scipy.special import expit
 
-from recommender_training.common.arrays import Bools, Doubles, Ints
+from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.samples import shop_world
 from recommender_training.samples.shop_settings import Broken, Defect
 from recommender_training.samples.shop_visits import Visits
@@ -49,8 +49,6 @@ def users(world: World) -> pl.DataFrame:
 def items(world: World) -> pl.DataFrame:
     """Return item_id, price, brand, categories, embedding (lists), created_at, valid_from."""
     found = world.items
-    present = pl.Series("present", found.embedding.any(axis=1))
-    embedding = pl.Series("embedding", found.embedding, dtype=pl.Array(pl.Float32, EMBEDDING))
     titles = np.array(CATEGORIES)
     return pl.DataFrame(
         {
@@ -58,12 +56,27 @@ def items(world: World) -> pl.DataFrame:
             "price": pl.Series(found.price).fill_nan(None),
             "brand": _named(found.brand, _categories(world)["brand"]),
             "categories": [titles[row].tolist() for row in found.categories],
-            "embedding": pl.select(
-                pl.when(present).then(embedding.cast(pl.List(pl.Float32)))
-            ).to_series(),
+            "embedding": vectors(found.embedding),
             "created_at": pl.Series(found.created).cast(TIME),
         }
     ).with_columns(valid_from=pl.col("created_at"))
+
+
+def vectors(numbers: Floats) -> pl.Series:
+    """Return [N] the lists of numbers [N, E]; null for zeros."""
+    present = pl.Series("present", numbers.any(axis=1))
+    lists = pl.Series("lists", numbers, dtype=pl.Array(pl.Float32, EMBEDDING))
+    return pl.select(pl.when(present).then(lists.cast(pl.List(pl.Float32)))).to_series()
+
+
+def shown(visits: Visits) -> tuple[Ints, Ints, Ints]:
+    """Return [N] session, view and slot of each impression, by time."""
+    session, view, place = (
+        index.astype(np.int64) for index in np.nonzero(np.broadcast_to(
+            visits.seen[:, :, None], visits.item.shape))
+    )  # fmt: skip
+    order = np.argsort(visits.time[session, view], kind="stable")
+    return session[order], view[order], place[order]
 
 
 def impressions(
@@ -73,12 +86,7 @@ def impressions(
 
     `bought` is uniform: a click leads to a purchase if it is below PURCHASE_SHARE.
     """
-    session, view, place = (
-        index.astype(np.int64) for index in np.nonzero(np.broadcast_to(
-            visits.seen[:, :, None], visits.item.shape))
-    )  # fmt: skip
-    order = np.argsort(visits.time[session, view], kind="stable")
-    session, view, place = session[order], view[order], place[order]
+    session, view, place = shown(visits)
     item, click = visits.item[session, view, place], clicked[session, view, place]
     price = np.nan_to_num(world.items.price[item])
     paid = np.where(click & (bought[session, view, place] < PURCHASE_SHARE), price, 0.0)

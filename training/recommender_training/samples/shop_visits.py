@@ -5,6 +5,7 @@ Legend of shapes: S sessions, V page views (MAX_VIEWS), K slots of a page.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -135,7 +136,9 @@ def base_logits(world: World, visits: Visits) -> Floats:
     return np.asarray(by_pair + of_view[:, :, None] + of_slot, dtype=np.float32)
 
 
-def click(base: Floats, visits: Visits, intercept: float, drawn: Doubles) -> tuple[Doubles, Bools]:
+def click(
+    base: Floats | Doubles, visits: Visits, intercept: float, drawn: Doubles
+) -> tuple[Doubles, Bools]:
     """Return [S, V, K] logits and clicks; `drawn` is uniform, a click is below the probability."""
     logit = base.astype(np.float64) + intercept
     clicked = np.zeros(base.shape, dtype=np.bool_)
@@ -148,17 +151,27 @@ def click(base: Floats, visits: Visits, intercept: float, drawn: Doubles) -> tup
     return logit, clicked
 
 
-def fit_intercept(world: World, seed: int) -> float:
+def nothing(_visits: Visits) -> float:
+    """Return what a plain shop adds to the logits of visits."""
+    return 0.0
+
+
+def fit_intercept(
+    world: World, seed: int, added: Callable[[Visits], Doubles | float] = nothing
+) -> float:
     """Fit the intercept so that the share of clicks before any drift is `positive_rate`.
 
-    Uses sessions that are not in the log; their mean probability must be that share.
+    Uses sessions that are not in the log; their mean probability must be that share. `added` is
+    what the logits [S, V, K] have beside those of `base_logits`.
     """
     settings, random = world.settings, np.random.default_rng([seed, 2])
     end = settings.days if settings.drift is None else max(1, settings.drift.day)
     days = np.unique(np.linspace(0, end - 1, _PILOT_DAYS).astype(np.int64))
     pilots = [Day(world, int(day)).draw(random, _PILOT_SESSIONS) for day in days]
-    parts = [(base_logits(world, visits), visits, random.random(visits.item.shape))
-             for visits in pilots]  # fmt: skip
+    parts = [
+        (base_logits(world, visits) + added(visits), visits, random.random(visits.item.shape))
+        for visits in pilots
+    ]
 
     def excess(intercept: float) -> float:
         total = rows = 0.0

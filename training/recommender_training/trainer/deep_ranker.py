@@ -11,7 +11,7 @@ from recommender_training.common.arrays import Bools, Floats, Ints
 from recommender_training.common.progress import say
 from recommender_training.config.training import Fault, Hyperparameters, TrainingConfig
 from recommender_training.data.dataset import Dataset
-from recommender_training.features import attributes
+from recommender_training.features import attributes, matches
 from recommender_training.features.prepared import Prepared, held_out
 from recommender_training.models import ranker
 from recommender_training.trainer import fit, id_tables
@@ -94,6 +94,7 @@ def new_ranker(prepared: Prepared, config: TrainingConfig) -> ranker.Ranker:
         embedding_dim=settings.embedding_dim,
         dropout=settings.dropout,
         user_dropout=settings.user_dropout,
+        matches=matches.of(data),
     )
     tables = id_tables.of(data, prepared.split.train, settings)
     train = torch.from_numpy(prepared.split.train)
@@ -161,6 +162,8 @@ def forget(model: ranker.Ranker, share: float) -> None:
         model.out.weight.zero_()
         for wide in (model.wide, model.wide_user, model.wide_item, model.wide_match):
             wide.weight.zero_()
+        for weight in model.matches.parameters() if model.matches is not None else ():
+            weight.zero_()
     model.start_at(share)
 
 

@@ -39,6 +39,14 @@ def test_it_writes_the_raw_files_and_separately_the_truth(tmp_path: Path) -> Non
     }
 
 
+def test_all_kinds_are_in_the_log_and_in_the_mapping(tmp_path: Path) -> None:
+    assert main(["shop", "--out", str(tmp_path), *SIZES, "--all-kinds"]) == 0
+    assert {"basket", "query"} <= {*pl.read_parquet(tmp_path / "raw/impressions/*").columns}
+    declared = json.loads((tmp_path / "mapping.json").read_text())["users"]["features"]
+    assert "interests" in [each["name"] for each in declared]
+    assert json.loads((tmp_path / "truth/parameters.json").read_text())["all_kinds"]
+
+
 @pytest.mark.parametrize("change", [["--drift", "price"], ["--broken", "brand@soon"],
                                     ["--broken", "colour@1"], ["--drift", "price@3"],
                                     ["--positive-rate", "0.5"]])  # fmt: skip

@@ -1,0 +1,125 @@
+"""The package's models of a generated shop, fitted and asked.
+
+From the raw files on, as the operator's Jobs do it, in one process.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from recommender_training.common.arrays import Doubles, Ints
+from recommender_training.config.training import Hyperparameters, Retrieval, TrainingConfig
+from recommender_training.data import load, splits
+from recommender_training.data.dataset import Dataset
+from recommender_training.features.prepared import Prepared, prepare_split
+from recommender_training.fitted.bundle import Bundle, probability
+from recommender_training.ingestion import ids, ingest
+from recommender_training.ingestion.mapping import Format
+from recommender_training.ingestion.mapping_argument import parse_mapping
+from recommender_training.samples.shop_world import DAY_MS, START_MS
+from recommender_training.trainer.fit_models import fit_models
+from tests.benchmarks.schema_gap import TEST_DAYS, VALIDATION_DAYS
+
+THREADS = 1
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The package's models, fitted on the training days alone."""
+
+    prepared: Prepared
+    bundle: Bundle
+
+
+def train(
+    folder: Path, seed: int, mapping: str, days: int, retrieval: Retrieval = Retrieval.WEIGHTS
+) -> Trained:
+    """From ingestion to fitted models.
+
+    As the peer's, the fit on the training days is not repeated with the validation days. Towers
+    order lists alone, so by default none are fitted.
+    """
+    data, settings = ingested(folder, mapping), Hyperparameters(retrieval=retrieval)
+    config = TrainingConfig(seed=seed, hyperparameters=settings)
+    prepared = prepare_split(data, split_by_days(data, days), config)
+    return Trained(prepared, fit_models(prepared, config, THREADS))
+
+
+def ingested(folder: Path, mapping: str) -> Dataset:
+    """The data set of the raw files, by way of a lake of its own."""
+    with tempfile.TemporaryDirectory(dir=folder) as lake:
+        checked = ingest.check(
+            folder / "raw",
+            Path(lake),
+            kind=Format.PARQUET,
+            mapping=parse_mapping(mapping, Format.PARQUET),
+            max_quarantined_share=0.0,
+        )
+        return load.load(Path(lake), checked.data_version, None)[1]
+
+
+def answers(model: Trained, tested: pl.DataFrame) -> Doubles:
+    """The package's probabilities of these impressions."""
+    prepared = model.prepared
+    found = probability(model.bundle, prepared, prepared.split.test)
+    return of_impressions(prepared, found, tested)
+
+
+def of_impressions(prepared: Prepared, probability: Doubles, tested: pl.DataFrame) -> Doubles:
+    """The probabilities of the test rows in the order of these impressions."""
+    data, rows = prepared.data, prepared.split.test
+    events = data.events
+    known = pl.DataFrame(
+        {
+            "user": data.users.ids[events.user[rows]],
+            "item": data.items.ids[events.item[rows]],
+            "second": events.time[rows],
+            "probability": probability,
+        }
+    )
+    asked = tested.select(
+        _hashed(tested["user_id"]).alias("user"),
+        _hashed(tested["item_id"]).alias("item"),
+        pl.col("time").dt.epoch("s").alias("second"),
+    )
+    found = asked.join(
+        known, on=["user", "item", "second"], how="left", maintain_order="left", validate="1:1"
+    )
+    return found["probability"].to_numpy()
+
+
+def places_in_world(folder: Path, data: Dataset) -> tuple[Ints, Ints]:
+    """Rows of the data set's users and items in the shop's world."""
+    raw = folder / "raw"
+    return (
+        _places(raw / "users", "user_id", data.users.ids),
+        _places(raw / "items", "item_id", data.items.ids),
+    )
+
+
+def _places(table: Path, column: str, known: Ints) -> Ints:
+    """Row in the raw table, in the order of the shop's world, of each id of the data set."""
+    hashed = _hashed(pl.read_parquet(table / "*.parquet")[column]).to_numpy()
+    order = np.argsort(hashed)
+    return np.asarray(order[np.searchsorted(hashed[order], known)], dtype=np.int64)
+
+
+def _hashed(texts: pl.Series) -> pl.Series:
+    numbers = {text: ids.hashed(text) for text in texts.unique().to_list()}
+    return texts.replace_strict(numbers, return_dtype=pl.Int64)
+
+
+def split_by_days(data: Dataset, days: int) -> splits.Split:
+    """Whole days: the last ones to test on, those before them to choose with."""
+    starts = [
+        START_MS // 1000 + (days - back) * DAY_MS // 1000
+        for back in (TEST_DAYS + VALIDATION_DAYS, TEST_DAYS)
+    ]
+    rows: Ints = np.arange(len(data.events), dtype=np.int64)
+    train, held, test = np.split(rows, np.searchsorted(data.events.time, starts, side="left"))
+    return splits.Split(train, held, test, *starts)
