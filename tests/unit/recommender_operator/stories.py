@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import datetime
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,6 +15,7 @@ from recommender_operator.adapters.kubernetes.port import (
 from recommender_operator.adapters.objects.typed import version_object
 from recommender_operator.observed import CollectorReading, ModelObject
 from recommender_operator.resources.options import Options
+from tests.fakes.documents import copied
 from tests.fakes.kserve import FakeKServe
 from tests.fakes.kube import FakeKube
 from tests.fakes.objects import add_model
@@ -47,7 +47,7 @@ class MortalKube:
 
     def _deadly(self, call: Any) -> Any:
         async def write(*arguments: Any, **preconditions: Any) -> Any:
-            before = copy.deepcopy(self._kube.objects)
+            before = {place: copied(thing) for place, thing in self._kube.objects.items()}
             answer = await call(*arguments, **preconditions)
             if self._kube.objects != before:
                 self.deaths += 1
