@@ -15,7 +15,6 @@ from recommender_operator.adapters.kubernetes.port import (
 from recommender_operator.adapters.objects.typed import version_object
 from recommender_operator.observed import CollectorReading, ModelObject
 from recommender_operator.resources.options import Options
-from tests.fakes.documents import copied
 from tests.fakes.kserve import FakeKServe
 from tests.fakes.kube import FakeKube
 from tests.fakes.objects import add_model
@@ -47,9 +46,9 @@ class MortalKube:
 
     def _deadly(self, call: Any) -> Any:
         async def write(*arguments: Any, **preconditions: Any) -> Any:
-            before = {place: copied(thing) for place, thing in self._kube.objects.items()}
+            before = self._kube.revisions()
             answer = await call(*arguments, **preconditions)
-            if self._kube.objects != before:
+            if self._kube.revisions() != before:
                 self.deaths += 1
                 raise Died
             return answer
