@@ -36,8 +36,8 @@ def kubeconfig() -> pathlib.Path:
     files = sorted(CRDS.glob("*.yaml"))
     for group in ("gateway", "kserve", "knative"):
         files += api.crd_paths()[group]
-    for file in files:
-        kubectl("apply", "--server-side", "--force-conflicts", "-f", str(file))
+    named = [word for file in files for word in ("-f", str(file))]
+    kubectl("apply", "--server-side", "--force-conflicts", *named)
     # Not `kubectl wait`: it fails on a new CRD, which has no conditions yet.
     kubectl.wait_served(KINDS)
     return path
