@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -52,6 +52,8 @@ class Part:
     folder: str | None = None
     #: Run only if it is named.
     on_demand: bool = False
+    #: Command that starts with the run, and uses what the parts before this one leave idle.
+    prepared_by: tuple[str, ...] = ()
 
 
 class Result(enum.StrEnum):
@@ -97,6 +99,7 @@ def pytest_part(
     path: str = "",
     before: tuple[tuple[str, ...], ...] = (),
     on_demand: bool = False,
+    prepared_by: tuple[str, ...] = (),
 ) -> Part:
     """Return the part that runs all tests of a folder or file, with any marks."""
     tests = path or f"tests/{name}"
@@ -107,6 +110,7 @@ def pytest_part(
         limit_seconds=limit_seconds,
         folder=tests,
         on_demand=on_demand,
+        prepared_by=prepared_by,
     )
 
 
@@ -123,7 +127,11 @@ PARTS = (
         commands=((f"{BIN}/ruff", "check", "."), (f"{BIN}/ruff", "format", "--check", ".")),
         limit_seconds=120,
     ),
-    Part(name="types", commands=((f"{BIN}/mypy",),), limit_seconds=600),
+    Part(
+        name="types",
+        commands=((f"{BIN}/python", "-m", "tests.checked_types"),),
+        limit_seconds=600,
+    ),
     Part(name="contracts", commands=((f"{BIN}/lint-imports",),), limit_seconds=120),
     pytest_part("unit", 1200, "-n", "2", "--dist", "worksteal"),
     pytest_part(
@@ -136,6 +144,8 @@ PARTS = (
         f"--ignore={RIGHTS}",
         # The API server of the integration tests takes 5 % of the cores, also idle.
         before=(WITHOUT_APISERVER,),
+        # A minute after a change of the product.
+        prepared_by=(f"{BIN}/python", "-m", "tests.cluster.images", "build"),
     ),
     pytest_part("rights", 900, path=RIGHTS),
     # KEDA's build alone takes longer than any part above.
@@ -263,6 +273,33 @@ def stream(command: Sequence[str], root: Path, log: IO[bytes], limit: float) -> 
     return status
 
 
+@contextlib.contextmanager
+def prepared(parts: Sequence[Part], root: Path, reports: Path) -> Iterator[None]:
+    """Start what prepares these parts, but for the first, which would wait for it.
+
+    It has the least priority: tests go before it. A part does itself what is not ready in time,
+    and reports what fails.
+    """
+    with contextlib.ExitStack() as stack:
+        for part in parts[1:]:
+            if not part.prepared_by:
+                continue
+            reports.mkdir(parents=True, exist_ok=True)
+            log = stack.enter_context((reports / f"{part.name}-prepared.log").open("wb"))
+            with contextlib.suppress(OSError):
+                process = subprocess.Popen(
+                    ("nice", "-n", "19", *part.prepared_by),
+                    cwd=root,
+                    env=environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+                stack.callback(stop, process)
+        yield
+
+
 def environment() -> dict[str, str]:
     """Return the environment of the commands."""
     own = {**os.environ, "PYTHONUNBUFFERED": "1"}
@@ -339,14 +376,16 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"no part {', '.join(unknown)}: the parts are {', '.join(names)}")
     outcomes = []
     deadline = time.monotonic() + TOTAL_SECONDS
-    for part in PARTS:
-        if part.name in wanted:
-            print(f"\n=== {part.name}", flush=True)
-            limit = min(part.limit_seconds, max(deadline - time.monotonic(), 0))
-            bounded = dataclasses.replace(part, limit_seconds=limit)
-            outcomes.append(run_part(bounded, ROOT, ROOT / REPORTS))
-        elif not asked:
-            outcomes.append(left_out(part))
+    chosen = [part for part in PARTS if part.name in wanted]
+    with prepared(chosen, ROOT, ROOT / REPORTS):
+        for part in PARTS:
+            if part in chosen:
+                print(f"\n=== {part.name}", flush=True)
+                limit = min(part.limit_seconds, max(deadline - time.monotonic(), 0))
+                bounded = dataclasses.replace(part, limit_seconds=limit)
+                outcomes.append(run_part(bounded, ROOT, ROOT / REPORTS))
+            elif not asked:
+                outcomes.append(left_out(part))
     summary = "\n".join(
         [*(failure for outcome in outcomes for failure in outcome.failures), table(outcomes)]
     )

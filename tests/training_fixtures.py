@@ -99,22 +99,35 @@ def _alike(models: Iterable[str], _words: object) -> dict[str, dict[str, float]]
     return {name: {"p50Milliseconds": 1.0, "p99Milliseconds": 1.5} for name in models}
 
 
-@pytest.fixture(scope="session")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("raw")
+@functools.cache
+def _source(base: Path) -> Path:
+    folder = base / "generated"
+    folder.mkdir()
     synthetic.generate(folder, synthetic.Size(users=120, items=60, interactions=3000), seed=5)
     return folder
 
 
-@pytest.fixture(scope="session")
-def trained(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    work = tmp_path_factory.mktemp("work")
-    checked = ingest.check(source, work / "lake", kind=Format.MOVIELENS_100K)
+@functools.cache
+def _trained(base: Path) -> Trained:
+    work = base / "trained"
+    work.mkdir()
+    checked = ingest.check(_source(base), work / "lake", kind=Format.MOVIELENS_100K)
     config = parse_config(CONFIG)
     result = training.train(
         training.TrainingRun(work / "lake", checked.data_version, config, work / "staged")
     )
     return Trained(work / "lake", checked.data_version, config, result)
+
+
+# Each `conftest.py` that takes fixtures from here has its own: what is costly is made once.
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _source(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="session")
+def trained(few_timed_calls: None, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    return _trained(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session")

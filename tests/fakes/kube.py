@@ -66,6 +66,10 @@ class FakeKube:
     def names(self, resource: Resource) -> list[str]:
         return sorted(name for kind, _, name in self.objects if kind == resource)
 
+    def revisions(self) -> dict[Place, str]:
+        """Return the resourceVersion of each object: every change gives it another one."""
+        return {place: o["metadata"]["resourceVersion"] for place, o in self.objects.items()}
+
     def _check(self, verb: str, resource: Resource, name: str) -> None:
         error = self.fault(verb, resource, name)
         if error is not None:
@@ -89,9 +93,9 @@ class FakeKube:
         self.reads.append(("list", resource.plural))
         found = []
         for (kind, place, name), thing in self.objects.items():
-            own = thing["metadata"].get("labels") or {}
             if kind != resource or (namespace is not None and place != namespace):
                 continue
+            own = thing["metadata"].get("labels") or {}
             if all(own.get(key) == value for key, value in labels.items()):
                 found.append((name, thing))
         return [copied(thing) for _, thing in sorted(found, key=lambda item: item[0])]

@@ -84,10 +84,9 @@ class Account:
 
     def config(self, folder: pathlib.Path) -> pathlib.Path:
         """Return a kubeconfig for this account."""
-        token = rig.kubectl("-n", self.namespace, "create", "token", self.name, "--duration=1h")
         config = yaml.safe_load(rig.kubeconfig().read_text(encoding="utf-8"))
         for user in config["users"]:
-            user["user"] = {"token": token.strip()}
+            user["user"] = {"token": _token(self.namespace, self.name)}
         path = folder / f"{self.name}.kubeconfig"
         path.write_text(yaml.safe_dump(config), encoding="utf-8")
         return path
@@ -98,6 +97,12 @@ class Account:
     def _one(self, kind: str) -> chart.Manifest:
         (found,) = self._all(kind)
         return found
+
+
+@cache
+def _token(namespace: str, account: str) -> str:
+    """Return a token of an account; it is valid for longer than all tests take."""
+    return rig.kubectl("-n", namespace, "create", "token", account, "--duration=1h").strip()
 
 
 @cache

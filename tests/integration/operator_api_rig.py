@@ -36,8 +36,8 @@ def kubeconfig() -> pathlib.Path:
     files = sorted(CRDS.glob("*.yaml"))
     for group in ("gateway", "kserve", "knative"):
         files += api.crd_paths()[group]
-    for file in files:
-        kubectl("apply", "--server-side", "--force-conflicts", "-f", str(file))
+    named = [word for file in files for word in ("-f", str(file))]
+    kubectl("apply", "--server-side", "--force-conflicts", *named)
     # Not `kubectl wait`: it fails on a new CRD, which has no conditions yet.
     kubectl.wait_served(KINDS)
     return path
@@ -69,10 +69,10 @@ def new_namespace() -> str:
 
 
 def make_namespace(name: str) -> None:
-    """Create a namespace with the claims that the manifests name."""
-    kubectl("create", "namespace", name)
-    for claim in ("raw", "store"):
-        made = {
+    """Create a namespace with the claims that the manifests name, by one start of kubectl."""
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    claims = [
+        {
             "apiVersion": "v1",
             "kind": "PersistentVolumeClaim",
             "metadata": {"name": claim, "namespace": name},
@@ -81,7 +81,10 @@ def make_namespace(name: str) -> None:
                 "resources": {"requests": {"storage": "1Gi"}},
             },
         }
-        kubectl("create", "-f", "-", stdin=json.dumps(made))
+        for claim in ("raw", "store")
+    ]
+    made = {"apiVersion": "v1", "kind": "List", "items": [space, *claims]}
+    kubectl("create", "-f", "-", stdin=json.dumps(made))
 
 
 def manifest(namespace: str, name: str = "movies", **spec: object) -> Object:

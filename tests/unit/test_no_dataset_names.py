@@ -37,6 +37,8 @@ def named(source: str) -> Iterator[tuple[int, str]]:
 
     Docstrings and comments may, as examples.
     """
+    if not COLUMNS.search(source):  # no part of it has one either
+        return
     docs = set(_docstrings(ast.parse(source)))
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type not in (tokenize.NAME, tokenize.STRING) or token.start in docs:

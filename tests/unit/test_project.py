@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.syntax import statements
+
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = {
     "recommender_operator": ROOT / "operator",
@@ -217,7 +219,7 @@ def test_the_operator_imports_nothing_that_its_image_leaves_out() -> None:
 def imported(room: Path) -> Iterator[str]:
     """Yield the top-level name of everything that a room imports from elsewhere."""
     for path in room.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in statements(path.read_text(encoding="utf-8")):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
                 names = [node.module]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.syntax import statements
+
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("client", "operator", "serving", "tests", "training")
 LINES = {"files": 300, "functions": 40}
@@ -20,7 +22,7 @@ EXCEPTIONS: dict[str, list[str]] = json.loads(
 
 def functions(source: str) -> Iterator[tuple[str, int]]:
     """Name and lines of each function of a module, decorators left out."""
-    for node in ast.walk(ast.parse(source)):
+    for node in statements(source):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
             yield node.name, node.end_lineno - node.lineno + 1

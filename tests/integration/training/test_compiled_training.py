@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -21,6 +22,19 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 COMPILER = "inductor"
+
+
+@pytest.fixture(autouse=True)
+def one_plain_compiler() -> Iterator[None]:
+    """Let inductor write C++ without vector instructions, compiled one after another.
+
+    What it does with the models is the same for every backend. To choose vector instructions, it
+    would build a program for each kind of this processor, and import PyTorch once more to run it.
+    """
+    from torch._inductor import config
+
+    with config.patch({"cpp.vec_isa_ok": False, "compile_threads": 1}):
+        yield
 
 
 class Pairs:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import datetime
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -47,9 +46,9 @@ class MortalKube:
 
     def _deadly(self, call: Any) -> Any:
         async def write(*arguments: Any, **preconditions: Any) -> Any:
-            before = copy.deepcopy(self._kube.objects)
+            before = self._kube.revisions()
             answer = await call(*arguments, **preconditions)
-            if self._kube.objects != before:
+            if self._kube.revisions() != before:
                 self.deaths += 1
                 raise Died
             return answer

@@ -71,10 +71,11 @@ class FreezingKube:
             if not self._freeze.sent:
                 await self._count(resource in {self._freeze.kind or resource} - {EVENTS})
                 return await call(resource, *arguments, **preconditions)
-            before = everything(self._kube)
+            before = self._kube.revisions()
             answer = await call(resource, *arguments, **preconditions)
             # Each successor repeats a write that changes nothing, and must get past it.
-            await self._count(everything(self._kube) != before)
+            changed = self._kube.revisions() != before
+            await self._count(changed and resource != EVENTS)
             return answer
 
         return write

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import datetime
 import itertools
 from typing import Any
@@ -17,6 +16,7 @@ from recommender_operator.adapters.kubernetes.port import (
     KubeError,
     Resource,
 )
+from tests.fakes.documents import copied
 from tests.fakes.kserve import FakeKServe
 from tests.unit.recommender_operator.stories import MODES, Story, end_of_two
 
@@ -67,7 +67,7 @@ class LateKServe(FakeKServe):
     late = 0
 
     def _reconcile(self, service: Any) -> None:
-        before = copy.deepcopy(service.get("status", {}))
+        before = copied(service.get("status", {}))
         super()._reconcile(service)
         now = service["status"]["components"]["predictor"]
         was = before.get("components", {}).get("predictor", {})

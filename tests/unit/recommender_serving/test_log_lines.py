@@ -80,7 +80,7 @@ def test_a_line_is_bounded(formatter: logging.Formatter) -> None:
     long = "\x1b" * 1_000_000
     whole = failed(ValueError(long))
     whole.msg = long
-    whole.fields = {"request_id": long, "users": [long] * 1_000}
+    whole.fields = {"request_id": long, "users": [long] * 3 * log_lines.MAX_VALUES}
     # An escaped character has at most six.
     assert len(formatter.format(whole)) < 6 * (2_048 + 8_192 + 9 * 256) + 1_000
 
