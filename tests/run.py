@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -52,8 +52,6 @@ class Part:
     folder: str | None = None
     #: Run only if it is named.
     on_demand: bool = False
-    #: Command that starts with the run, and uses what the parts before this one leave idle.
-    prepared_by: tuple[str, ...] = ()
 
 
 class Result(enum.StrEnum):
@@ -99,7 +97,6 @@ def pytest_part(
     path: str = "",
     before: tuple[tuple[str, ...], ...] = (),
     on_demand: bool = False,
-    prepared_by: tuple[str, ...] = (),
 ) -> Part:
     """Return the part that runs all tests of a folder or file, with any marks."""
     tests = path or f"tests/{name}"
@@ -110,7 +107,6 @@ def pytest_part(
         limit_seconds=limit_seconds,
         folder=tests,
         on_demand=on_demand,
-        prepared_by=prepared_by,
     )
 
 
@@ -144,8 +140,6 @@ PARTS = (
         f"--ignore={RIGHTS}",
         # The API server of the integration tests takes 5 % of the cores, also idle.
         before=(WITHOUT_APISERVER,),
-        # A minute after a change of the product.
-        prepared_by=(f"{BIN}/python", "-m", "tests.cluster.images", "build"),
     ),
     pytest_part("rights", 900, path=RIGHTS),
     # KEDA's build alone takes longer than any part above.
@@ -273,33 +267,6 @@ def stream(command: Sequence[str], root: Path, log: IO[bytes], limit: float) -> 
     return status
 
 
-@contextlib.contextmanager
-def prepared(parts: Sequence[Part], root: Path, reports: Path) -> Iterator[None]:
-    """Start what prepares these parts, but for the first, which would wait for it.
-
-    It has the least priority: tests go before it. A part does itself what is not ready in time,
-    and reports what fails.
-    """
-    with contextlib.ExitStack() as stack:
-        for part in parts[1:]:
-            if not part.prepared_by:
-                continue
-            reports.mkdir(parents=True, exist_ok=True)
-            log = stack.enter_context((reports / f"{part.name}-prepared.log").open("wb"))
-            with contextlib.suppress(OSError):
-                process = subprocess.Popen(
-                    ("nice", "-n", "19", *part.prepared_by),
-                    cwd=root,
-                    env=environment(),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-                stack.callback(stop, process)
-        yield
-
-
 def environment() -> dict[str, str]:
     """Return the environment of the commands."""
     own = {**os.environ, "PYTHONUNBUFFERED": "1"}
@@ -376,16 +343,14 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"no part {', '.join(unknown)}: the parts are {', '.join(names)}")
     outcomes = []
     deadline = time.monotonic() + TOTAL_SECONDS
-    chosen = [part for part in PARTS if part.name in wanted]
-    with prepared(chosen, ROOT, ROOT / REPORTS):
-        for part in PARTS:
-            if part in chosen:
-                print(f"\n=== {part.name}", flush=True)
-                limit = min(part.limit_seconds, max(deadline - time.monotonic(), 0))
-                bounded = dataclasses.replace(part, limit_seconds=limit)
-                outcomes.append(run_part(bounded, ROOT, ROOT / REPORTS))
-            elif not asked:
-                outcomes.append(left_out(part))
+    for part in PARTS:
+        if part.name in wanted:
+            print(f"\n=== {part.name}", flush=True)
+            limit = min(part.limit_seconds, max(deadline - time.monotonic(), 0))
+            bounded = dataclasses.replace(part, limit_seconds=limit)
+            outcomes.append(run_part(bounded, ROOT, ROOT / REPORTS))
+        elif not asked:
+            outcomes.append(left_out(part))
     summary = "\n".join(
         [*(failure for outcome in outcomes for failure in outcome.failures), table(outcomes)]
     )

@@ -102,10 +102,7 @@ def test_a_part_out_of_time_is_ended_with_all_it_started(
     part = shell(f"sleep 600 & echo $! > child; {script}", limit=1)
     done = run.run_part(part, tmp_path, tmp_path / "out")
     assert done.result is Result.TIMED_OUT
-    until_ended(int((tmp_path / "child").read_text(encoding="utf-8")))
-
-
-def until_ended(child: int) -> None:
+    child = int((tmp_path / "child").read_text(encoding="utf-8"))
     deadline = time.monotonic() + 10
     while running(child):
         assert time.monotonic() < deadline, "the child outlived the part"
@@ -225,33 +222,6 @@ def test_a_part_on_demand_is_named_by_a_full_run_and_run_only_if_asked_for(
     assert "costly" not in capsys.readouterr().out
     assert run.main(["costly"]) == 0
     assert (tmp_path / "ran").exists()
-
-
-def test_what_prepares_a_part_runs_beside_the_parts_before_it_and_ends_with_the_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    waiting = shell("until [ -e child ]; do sleep 0.01; done", name="first")
-    prepare = "cat /proc/$$/stat > stat; sleep 600 & echo $! > child_ && mv child_ child; wait"
-    later = dataclasses.replace(shell("true", name="later"), prepared_by=("bash", "-c", prepare))
-    monkeypatch.setattr(run, "PARTS", (waiting, later))
-    monkeypatch.setattr(run, "ROOT", tmp_path)
-    monkeypatch.setattr(run, "GRACE_SECONDS", 0.3)
-    assert run.main([]) == 0
-    nice = int((tmp_path / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[16])
-    assert nice == 19, "tests go before it"
-    until_ended(int((tmp_path / "child").read_text(encoding="utf-8")))
-    (tmp_path / "child").unlink()
-    assert run.main(["later"]) == 0
-    assert not (tmp_path / "child").exists(), "alone, the part does it itself"
-
-
-def test_a_part_reports_itself_what_its_preparation_could_not_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    later = dataclasses.replace(shell("true", name="later"), prepared_by=("./no-such-tool",))
-    monkeypatch.setattr(run, "PARTS", (shell("true", name="first"), later))
-    monkeypatch.setattr(run, "ROOT", tmp_path)
-    assert run.main([]) == 0
 
 
 def test_no_part_outlives_the_time_of_all_of_them(
