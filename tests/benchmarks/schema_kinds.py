@@ -145,7 +145,7 @@ class Gain:
 
 
 def run(folder: Path, settings: Settings, seed: int) -> tuple[dict[str, Gain], dict[str, Any]]:
-    """The gain of each kind on one shop, and what else is told of it."""
+    """Return the gain of each kind on one shop, and the figures of the shop."""
     shop.write(folder, settings, seed, all_kinds=True)
     logged = Logged.read(folder, settings)
     rows, lists = Rows.read(folder, logged), Lists.of(settings, seed, logged)
@@ -189,7 +189,7 @@ def _summaries(gains: Sequence[Gain]) -> Iterator[tuple[str, dict[str, float | N
 
 
 def figures(seeds: Sequence[int], impressions: int = IMPRESSIONS) -> dict[str, Any]:
-    """`kind_gains`, and what is told of each shop."""
+    """Return `kind_gains`, the figures of each shop, and how long it took."""
     began, found, told = time.perf_counter(), [], []
     for seed in seeds:
         with tempfile.TemporaryDirectory() as folder, threadpool_limits(limits=THREADS):

@@ -93,12 +93,13 @@ def install(layout: Layout) -> None:
 def configuration() -> str:
     """What it scrapes: the page with the counters of Traefik."""
     target = f"127.0.0.1:{settings.TRAEFIK_PORT}"
-    return yaml.safe_dump(
-        {
-            "global": {"scrape_interval": SCRAPE, "scrape_timeout": SCRAPE},
-            "scrape_configs": [{"job_name": "gateway", "static_configs": [{"targets": [target]}]}],
-        }
-    )
+    return scraping([{"job_name": "gateway", "static_configs": [{"targets": [target]}]}])
+
+
+def scraping(scrape_configs: list[dict[str, object]]) -> str:
+    """Return a configuration that scrapes every second."""
+    times = {"scrape_interval": SCRAPE, "scrape_timeout": SCRAPE}
+    return yaml.safe_dump({"global": times, "scrape_configs": scrape_configs})
 
 
 def server(layout: Layout) -> Part:

@@ -11,9 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-
-from tests.cluster.prometheus import binary
+from tests.cluster.prometheus import binary, scraping
 
 
 def promtool(*arguments: str) -> None:
@@ -30,14 +28,7 @@ def running(folder: Path, scrape_configs: list[dict[str, object]]) -> Iterator[s
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     config = folder / "prometheus.yml"
-    config.write_text(
-        yaml.safe_dump(
-            {
-                "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
-                "scrape_configs": scrape_configs,
-            }
-        )
-    )
+    config.write_text(scraping(scrape_configs))
     command = [
         str(binary()),
         f"--config.file={config}",

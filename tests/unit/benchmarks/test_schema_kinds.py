@@ -1,4 +1,4 @@
-"""The gains of lists, vectors and times are judged by the truth of a shop that has them."""
+"""The benchmark of lists, vectors and times measures gains against the true shop."""
 
 from __future__ import annotations
 

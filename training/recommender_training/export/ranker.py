@@ -112,17 +112,18 @@ class RankerServing(MatchServing):
             )
             return self.every_item(logit, order, top_n)
         rows, first = self.shortlisted(session, seen, side, timestamp)
+        tags, shares = self.tags[rows], self.tag_shares[rows]
         logit = self.logits(
             vector,
             session,
             timestamp,
             self.numbers_of(timestamp, rows),
-            self.tags[rows],
-            self.tag_shares[rows],
+            tags,
+            shares,
             self.extras_of(self.taste_of(session, rows), side, timestamp, rows),
             self.item_vectors[rows + 1],
             self.queries[rows + 1],
-            self.matched(side, self.tags[rows], self.tag_shares[rows], rows + 1),
+            self.matched(side, tags, shares, rows + 1),
         )
         return self.of_candidates(logit, rows, first, top_n)
 

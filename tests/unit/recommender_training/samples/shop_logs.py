@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 
+from recommender_training.data import load
+from recommender_training.data.dataset import Dataset
+from recommender_training.ingestion import ingest
+from recommender_training.ingestion.mapping import Format
+from recommender_training.ingestion.mapping_argument import parse_mapping
 from recommender_training.samples import shop
 from recommender_training.samples.shop_settings import Settings
 from recommender_training.samples.shop_world import DAY_MS, START_MS
@@ -21,6 +28,18 @@ def logged(settings: Settings, seed: int = SEED) -> tuple[pl.DataFrame, pl.DataF
 def of_shop(made: shop.Shop) -> tuple[pl.DataFrame, pl.DataFrame]:
     parts = list(made.impressions())
     return pl.concat([part.log for part in parts]), pl.concat([part.truth for part in parts])
+
+
+def ingested(folder: Path) -> Dataset:
+    """The data set of a shop that `shop.write` wrote to a folder, by its own mapping."""
+    checked = ingest.check(
+        folder / "raw",
+        folder / "lake",
+        kind=Format.PARQUET,
+        mapping=parse_mapping(f"@{folder}/mapping.json", Format.PARQUET),
+        max_quarantined_share=0.0,
+    )
+    return load.load(folder / "lake", checked.data_version, None)[1]
 
 
 def day_of(log: pl.DataFrame) -> pl.Series:

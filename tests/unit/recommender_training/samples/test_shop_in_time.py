@@ -10,31 +10,20 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from recommender_training.data import load
 from recommender_training.data.dataset import Dataset
-from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format
-from recommender_training.ingestion.mapping_argument import parse_mapping
 from recommender_training.samples import shop
 from recommender_training.samples.shop_settings import Broken, Settings
 from recommender_training.samples.shop_world import DAY_MS, START_MS
-from tests.unit.recommender_training.samples.shop_logs import SEED, SMALL
+from tests.unit.recommender_training.samples.shop_logs import SEED, SMALL, ingested
 
 #: The last day, which is in the test window: nothing is learned from it.
 DAY = SMALL.days - 1
 BREAKS = (START_MS + DAY * DAY_MS) // 1000
 
 
-def ingested(folder: Path, settings: Settings) -> Dataset:
+def data_of(folder: Path, settings: Settings) -> Dataset:
     shop.write(folder, settings, SEED)
-    checked = ingest.check(
-        folder / "raw",
-        folder / "lake",
-        kind=Format.PARQUET,
-        mapping=parse_mapping(f"@{folder}/mapping.json", Format.PARQUET),
-        max_quarantined_share=0.0,
-    )
-    return load.load(folder / "lake", checked.data_version, None)[1]
+    return ingested(folder)
 
 
 def known(data: Dataset) -> dict[str, npt.NDArray[Any]]:
@@ -52,7 +41,7 @@ def known(data: Dataset) -> dict[str, npt.NDArray[Any]]:
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return ingested(tmp_path_factory.mktemp("plain"), SMALL)
+    return data_of(tmp_path_factory.mktemp("plain"), SMALL)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +51,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def test_a_feature_that_breaks_late_changes_nothing_that_earlier_events_read(
     plain: Dataset, tmp_path: Path, feature: str, part: str
 ) -> None:
-    wrong = ingested(tmp_path, replace(SMALL, broken=Broken(feature, DAY)))
+    wrong = data_of(tmp_path, replace(SMALL, broken=Broken(feature, DAY)))
     before, after = known(plain), known(wrong)
     earlier = plain.events.time < BREAKS
     np.testing.assert_array_equal(plain.events.time, wrong.events.time)

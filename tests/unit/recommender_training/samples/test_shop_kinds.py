@@ -15,13 +15,16 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from recommender_training.data import load
-from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format
-from recommender_training.ingestion.mapping_argument import parse_mapping
 from recommender_training.samples import shop
 from recommender_training.samples.shop_kinds import KINDS
-from tests.unit.recommender_training.samples.shop_logs import LARGE, SEED, SMALL, logged, of_shop
+from tests.unit.recommender_training.samples.shop_logs import (
+    LARGE,
+    SEED,
+    SMALL,
+    ingested,
+    logged,
+    of_shop,
+)
 
 CONTEXT, USERS = ["basket", "query"], ["interests", "profile", "born_on"]
 PARTS = [f"of_{kind}" for kind in KINDS]
@@ -145,14 +148,7 @@ def test_lists_are_of_one_session_and_have_some_nulls(
 def test_the_mapping_declares_every_kind_and_takes_every_row(tmp_path: Path) -> None:
     settings = replace(SMALL, impressions=1200)
     shop.write(tmp_path, settings, SEED, all_kinds=True)
-    checked = ingest.check(
-        tmp_path / "raw",
-        tmp_path / "lake",
-        kind=Format.PARQUET,
-        mapping=parse_mapping(f"@{tmp_path}/mapping.json", Format.PARQUET),
-        max_quarantined_share=0.0,
-    )
-    _, data = load.load(tmp_path / "lake", checked.data_version, None)
+    data = ingested(tmp_path)
     assert {*KINDS} < {each.name for each in data.attributes}
     assert len(data.events) == settings.impressions
     parameters = json.loads((tmp_path / "truth/parameters.json").read_text())
