@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -97,9 +98,12 @@ async def wait_until_durable(check: Callable[[], Awaitable[None]], stop: asyncio
             return True
         except (LogUnavailable, RedisError, OSError) as error:
             logger.warning("the log does not answer (%s): waiting", error)
-        try:
-            async with asyncio.timeout(RETRY_SECONDS):
-                await stop.wait()
-        except TimeoutError:
-            continue
+        await pause(stop, RETRY_SECONDS)
     return False
+
+
+async def pause(stop: asyncio.Event, seconds: float) -> None:
+    """Wait so long, or until `stop` is set."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()

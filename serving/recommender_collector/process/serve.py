@@ -77,10 +77,14 @@ class Watch:
         #: What was wrong with the settings, until a look at them finds nothing.
         self._fault: durability.NotDurable | None = None
 
-    async def run(self) -> None:
-        """Look until cancelled."""
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look until `stop` is set.
+
+        Until cancelled would not do: `asyncio.wait_for`, in which the client of Redis writes,
+        loses a cancellation that arrives as the write ends (CPython issue 86296).
+        """
         looks = 0
-        while True:
+        while not stop.is_set():
             looks += 1
             try:
                 await self._look_at(settings=looks % SETTINGS_EVERY == 0)
@@ -89,7 +93,7 @@ class Watch:
                 if self.ready:
                     logger.warning("unready: %s", error)
                 self.ready = False
-            await asyncio.sleep(LOOK_SECONDS)
+            await parts.pause(stop, LOOK_SECONDS)
 
     async def check(self) -> None:
         """Look whether the log answers, and check its settings.
@@ -174,7 +178,7 @@ async def _serve(settings: ServeSettings) -> None:
         gc.collect()
         gc.freeze()  # imported modules stay alive; full collections would delay requests
         gc.set_threshold(GARBAGE)
-        watching = asyncio.create_task(watch.run())
+        watching = asyncio.create_task(watch.run(stop))
         serving = asyncio.create_task(public.serve([listener]))
         logger.info("events on %d, admin on %d", settings.port, settings.admin_port)
         stopping = asyncio.create_task(stop.wait())
@@ -182,6 +186,7 @@ async def _serve(settings: ServeSettings) -> None:
         await asyncio.wait({serving}, timeout=settings.drain)
         public.should_exit = True
         await serving
+        stop.set()  # the server may have ended by itself
         watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watching

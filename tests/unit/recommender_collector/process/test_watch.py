@@ -1,12 +1,15 @@
-"""A pod whose store may lose events stays unready until a look at the settings finds no fault."""
+"""Looks at the log: unready while its settings are at fault, and over when the process stops."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import Any
 
 import pytest
 
 from recommender_collector.log.durability import NotDurable
+from recommender_collector.log.port import Backlog
 from recommender_collector.process.serve import Watch
 
 
@@ -43,3 +46,24 @@ async def test_a_fault_of_the_settings_stays_until_a_look_at_them_passes(
     await watch._look_at(settings=False)
     await watch._look_at(settings=False)
     assert log.looks == [False, True, True, True, False]
+
+
+async def test_looking_ends_though_a_cancellation_is_lost_in_a_look() -> None:
+    class Losing(Log):
+        async def backlog(self) -> dict[str, Backlog]:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            return {}
+
+    unused: Any = None
+    log: Any = Losing()
+    watch = Watch(log, unused, unused, unused, log)
+    stop = asyncio.Event()
+    looking = asyncio.create_task(watch.run(stop))
+    async with asyncio.timeout(20):
+        while not log.looks:
+            await asyncio.sleep(0)
+        stop.set()
+        looking.cancel()
+        await looking
+    assert len(log.looks) == 1
