@@ -91,7 +91,7 @@ class RedisServer:
         ]  # fmt: skip
         with self._log.open("ab") as out:
             self._process = subprocess.Popen(command, stdout=out, stderr=out, env=environment())
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120  # it reads a file of all events first
         while time.monotonic() < deadline and self._process.poll() is None:
             with (
                 contextlib.suppress(OSError),
