@@ -26,7 +26,7 @@ from recommender_collector.writers.online import OnlineWriter
 from recommender_collector.writers.outcomes import OutcomeCounter
 from recommender_collector.writers.relay import Relay
 from recommender_collector.writers.runner import Runner, Writer
-from recommender_serving.listening import listen
+from recommender_serving.listening.server import listen
 
 logger = logging.getLogger(__name__)
 STALL_SECONDS = 120.0
@@ -88,7 +88,7 @@ async def _write(settings: WriteSettings) -> None:
         return not stop.is_set()
 
     admin = servers.build(admin_app(probes(registry, alive, ready)), GRACE_SECONDS)
-    serving = asyncio.create_task(admin.serve([listen(settings.admin_port, servers.BACKLOG)]))
+    serving = asyncio.create_task(admin.serve([listen(settings.admin_port)]))
     try:
         check = functools.partial(parts.check_store, redis, settings.store)
         if await parts.wait_until_durable(check, stop):
