@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from recommender_collector.api.admin import admin_app, probes
 from recommender_collector.domain.declaration import Declaration
 from recommender_collector.log.redis_log import RedisLog
-from recommender_collector.metrics import Target, WriterMetrics
+from recommender_collector.metrics import WriterMetrics
 from recommender_collector.process import kafka, parts, servers
 from recommender_collector.process.settings import WriteSettings
 from recommender_collector.store.experiments import ExperimentStore
@@ -67,8 +67,7 @@ def _runners(
 async def _write(settings: WriteSettings) -> None:
     declared = parts.declaration(settings)
     registry = CollectorRegistry()
-    targets = tuple(Target) if settings.kafka else (Target.STORE, Target.LAKE)
-    metrics = WriterMetrics(registry, declared.models, targets)
+    metrics = WriterMetrics(registry, declared.models, settings.targets)
     redis = parts.connect(settings.store, len(declared.models))
     runners = _runners(settings, declared, redis, metrics)
     relays: dict[str, Relay] = {}
