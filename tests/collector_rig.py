@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import orjson
 
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisServer, free_port
 
 if TYPE_CHECKING:
     from tests.kafka_server import KafkaServer
@@ -38,12 +37,6 @@ MAPPING: dict[str, Any] = {
     "ids": {"user": "Text", "item": "Text"},
 }
 RETRIED = (429, 503)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 class Process:

@@ -18,8 +18,7 @@ from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.cluster.packages import ensure_packages
-from tests.collector_rig import free_port
-from tests.redis_server import CACHE
+from tests.redis_server import CACHE, free_port
 
 VERSION = "4.1.1"
 POM = f"""\
