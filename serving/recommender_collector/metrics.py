@@ -75,7 +75,7 @@ class CollectorMetrics:
             ("reason",),
             registry=registry,
         )
-        self._refused_connections = {
+        self._refused_connections: dict[types.Refusal, Counter] = {
             reason: connections.labels(reason.value)
             for reason in types.Refusal
             if reason != types.Refusal.BODIES  # a request is refused, not its connection
