@@ -6,6 +6,7 @@ The client is librdkafka, with a thread that serves its callbacks.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections import deque
@@ -79,7 +80,8 @@ class KafkaLog:
 
     def close(self) -> None:
         """Stop, when what waits is durable or has failed."""
-        self._producer.flush(DELIVERY_SECONDS)
+        with contextlib.suppress(KafkaException):  # a fatal error is raised here, too
+            self._producer.flush(DELIVERY_SECONDS)
         self._stopped.set()
         self._thread.join()
 

@@ -95,6 +95,21 @@ async def test_an_append_says_the_fatal_error_and_the_next_one_has_another_clien
         log.close()
 
 
+async def test_a_client_with_a_fatal_error_does_not_hinder_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client = Client()
+
+    def flush(_: float) -> None:
+        raise KafkaException(KafkaError(KafkaError._FATAL))
+
+    monkeypatch.setattr(client, "flush", flush)
+    monkeypatch.setattr(KafkaLog, "_connect", lambda _: client)
+    log = KafkaLog(SETTINGS, ["shop"])
+    log.close()
+    assert not log._thread.is_alive()
+
+
 async def test_a_client_that_says_nothing_is_waited_for_until_the_deadline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
