@@ -36,7 +36,8 @@ class Outcome:
 async def kill_under_load(rig: Rig, *, events: int, kills: int, seed: int = 5) -> Outcome:
     """Send at least `events`, and on until `kills` parts were killed; then count.
 
-    Every part is killed in turn, then in a random order, at random times under load.
+    Every part is killed in turn, then in a random order, at random times under load, from the
+    first events to the last ones.
     """
     sender, experiment = Sender(rig.url), Drawn()
     parts = (*PARTS, "kafka") if rig.kafka else PARTS
@@ -59,6 +60,8 @@ async def kill_under_load(rig: Rig, *, events: int, kills: int, seed: int = 5) -
         while killed.total() < kills:
             await asyncio.sleep(choice.uniform(0.05, 0.4))
             count = killed.total()
+            if number * BATCH < events * count / kills:
+                continue
             name = parts[count] if count < len(parts) else choice.choice(parts)
             await asyncio.to_thread(_kill, rig, name)
             killed[name] += 1

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import orjson
 
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisServer, free_port
 
 if TYPE_CHECKING:
     from tests.kafka_server import KafkaServer
@@ -38,12 +37,6 @@ MAPPING: dict[str, Any] = {
     "ids": {"user": "Text", "item": "Text"},
 }
 RETRIED = (429, 503)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 class Process:
@@ -152,10 +145,11 @@ def running(
     serve_prefix: Sequence[str] = (),
     with_writer: bool = True,
     kafka: KafkaServer | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Iterator[Rig]:
     """Run all three; `settings` are those of the model `shop`.
 
-    With `kafka`, the log is there, in a topic of its own.
+    With `kafka`, the log is there, in a topic of its own. `environ` are further variables.
     """
     model = {"mapping": MAPPING, **(settings or {})}
     (folder / "collector.json").write_bytes(orjson.dumps({"models": {"shop": model}}))
@@ -163,22 +157,22 @@ def running(
     data.mkdir()
     port = free_port()
     redis = RedisServer(data)
-    environ = {}
+    variables = dict(environ or {})
     if kafka is not None:
         kafka.create(f"rig{port}.shop")
-        environ = kafka.environ(f"rig{port}")
+        variables |= kafka.environ(f"rig{port}")
     serve = Process(
         folder,
         "serve",
         *("--port", str(port), "--drain-seconds", "0"),
         prefix=serve_prefix,
-        environ=environ,
+        environ=variables,
     )
     write = Process(
         folder,
         "write",
         *("--files", str(folder / "files"), "--flush-seconds", str(flush)),
-        environ=environ,
+        environ=variables,
     )
     try:
         redis.start()

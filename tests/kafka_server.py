@@ -11,15 +11,15 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.cluster.packages import ensure_packages
-from tests.collector_rig import free_port
-from tests.redis_server import CACHE
+from tests.redis_server import CACHE, free_port
 
 VERSION = "4.1.1"
 POM = f"""\
@@ -36,11 +36,11 @@ POM = f"""\
 #: Small and quick to start; the rest is Kafka's own.
 OPTIONS = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
 PROPERTIES = """\
-process.roles=broker,controller
-node.id=1
+process.roles={roles}
+node.id={node}
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners={listeners}
+advertised.listeners={advertised}
 controller.listener.names=CONTROLLER
 log.dirs={folder}/data
 auto.create.topics.enable=false
@@ -61,7 +61,7 @@ broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=2000
 """
 #: What the tool for formatting would write, without a second start of Java.
-META = "version=1\ncluster.id={cluster}\nnode.id=1\ndirectory.id={directory}\n"
+META = "version=1\ncluster.id={cluster}\nnode.id={node}\ndirectory.id={directory}\n"
 
 
 def jars() -> Path:
@@ -93,19 +93,51 @@ def _fetch(folder: Path) -> None:
             (Path(scratch) / "jars").rename(folder)
 
 
-class KafkaServer:
-    """A broker on a free port of 127.0.0.1 that can be killed and started again."""
+@dataclass(frozen=True)
+class Node:
+    """A node of a cluster. The first one is the controller too."""
 
-    def __init__(self, folder: Path) -> None:
+    number: int = 1
+    controller: int = field(default_factory=free_port)  # port
+    cluster: str = field(default_factory=lambda: _uuid())
+
+    def next(self) -> Node:
+        """Return another node of the cluster."""
+        return replace(self, number=self.number + 1)
+
+
+class KafkaServer:
+    """A broker on a free port of 127.0.0.1 that can be killed and started again.
+
+    `listeners` are further ones by name, with their port; `more` are further properties.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        node: Node | None = None,
+        listeners: Mapping[str, int] | None = None,
+        more: str = "",
+    ) -> None:
+        node = node or Node()
         self.port = free_port()
         self._folder = folder
         self._log = folder / "kafka.log"
         self._process: subprocess.Popen[bytes] | None = None
         data = folder / "data"
         data.mkdir(parents=True)
-        properties = PROPERTIES.format(port=self.port, controller=free_port(), folder=folder)
-        (folder / "server.properties").write_text(properties)
-        meta = META.format(cluster=_uuid(), directory=_uuid())
+        ports = {"PLAINTEXT": self.port, **(listeners or {})}
+        own = {} if node.number > 1 else {"CONTROLLER": node.controller}
+        properties = PROPERTIES.format(
+            roles="broker,controller" if own else "broker",
+            node=node.number,
+            controller=node.controller,
+            listeners=_addresses(ports | own),
+            advertised=_addresses(ports),
+            folder=folder,
+        )
+        (folder / "server.properties").write_text(properties + more)
+        meta = META.format(cluster=node.cluster, node=node.number, directory=_uuid())
         (data / "meta.properties").write_text(meta)
 
     @property
@@ -131,21 +163,30 @@ class KafkaServer:
         deadline = time.monotonic() + 90
         while time.monotonic() < deadline and self._process.poll() is None:
             with contextlib.suppress(KafkaException):
-                if self._admin().list_topics(timeout=1).brokers:
+                if self.admin().list_topics(timeout=1).brokers:
                     return
         raise RuntimeError(f"Kafka does not start; its log ends:\n{self._log.read_text()[-3000:]}")
 
-    def create(self, *topics: str, partitions: int = 3) -> None:
-        """Create topics, with a copy of each partition."""
-        admin = self._admin()
-        made = admin.create_topics([NewTopic(name, partitions, 1) for name in topics])
+    def create(
+        self,
+        *topics: str,
+        partitions: int = 3,
+        copies: int = 1,
+        config: Mapping[str, str] | None = None,
+    ) -> None:
+        """Create topics, with so many copies of each partition."""
+        admin = self.admin()
+        settings = dict(config or {})
+        made = admin.create_topics(
+            [NewTopic(name, partitions, copies, config=settings) for name in topics]
+        )
         for each in made.values():
             each.result(30)
         self._wait_for_leaders(topics)
 
     def remove_before(self, topic: str, partition: int, offset: int) -> None:
         """Remove messages, as the retention does."""
-        admin = self._admin()
+        admin = self.admin()
         found = admin.delete_records([TopicPartition(topic, partition, offset)])
         for each in found.values():
             each.result(30)
@@ -169,7 +210,7 @@ class KafkaServer:
             os.kill(self._process.pid, signal.SIGCONT)
 
     def _wait_for_leaders(self, topics: Sequence[str]) -> None:
-        admin = self._admin()
+        admin = self.admin()
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             found = admin.list_topics(timeout=5).topics
@@ -182,7 +223,8 @@ class KafkaServer:
             time.sleep(0.02)
         raise RuntimeError(f"no leader of {', '.join(topics)}")
 
-    def _admin(self) -> AdminClient:
+    def admin(self) -> AdminClient:
+        """Return a client that may do anything."""
         return AdminClient({"bootstrap.servers": self.brokers, "log_level": 0})
 
     def _end(self, number: signal.Signals) -> None:
@@ -201,6 +243,10 @@ def running(folder: Path) -> Iterator[KafkaServer]:
         yield server
     finally:
         server.stop()
+
+
+def _addresses(ports: Mapping[str, int]) -> str:
+    return ",".join(f"{name}://127.0.0.1:{port}" for name, port in ports.items())
 
 
 def _uuid() -> str:

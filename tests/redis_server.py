@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -62,13 +63,23 @@ def environment() -> dict[str, str]:
     return {**os.environ, "LD_LIBRARY_PATH": ":".join(libraries)} if libraries else {**os.environ}
 
 
+def free_port() -> int:
+    """Return a free port below those of outgoing connections.
+
+    One of theirs could be taken while its server is down, which tests kill and start again.
+    """
+    while True:
+        port = 15_000 + secrets.randbelow(17_000)
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
+
+
 class RedisServer:
     """A server on a free port of 127.0.0.1 that can be killed and started again."""
 
     def __init__(self, folder: Path, *options: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
+        self.port = free_port()
         self._folder = folder
         self._options = options or DURABLE
         self._process: subprocess.Popen[bytes] | None = None
@@ -91,7 +102,7 @@ class RedisServer:
         ]  # fmt: skip
         with self._log.open("ab") as out:
             self._process = subprocess.Popen(command, stdout=out, stderr=out, env=environment())
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120  # it reads a file of all events first
         while time.monotonic() < deadline and self._process.poll() is None:
             with (
                 contextlib.suppress(OSError),

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from recommender_collector.domain.events import Kind
 from recommender_collector.domain.experiments import Ignored
+from recommender_serving.domain import types
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
@@ -68,6 +69,17 @@ class CollectorMetrics:
             registry=registry,
         )
         self._refused = {reason: refused.labels(reason.value) for reason in Refusal}
+        connections = Counter(
+            "recommender_collector_refused_connections_total",
+            "Connections refused or closed, by reason.",
+            ("reason",),
+            registry=registry,
+        )
+        self._refused_connections: dict[types.Refusal, Counter] = {
+            reason: connections.labels(reason.value)
+            for reason in types.Refusal
+            if reason != types.Refusal.BODIES  # a request is refused, not its connection
+        }
         self.append_seconds = Histogram(
             "recommender_collector_append_seconds",
             "Time from valid events to their durable append.",
@@ -103,6 +115,10 @@ class CollectorMetrics:
     def refused(self, reason: Refusal) -> None:
         """Count a refused request."""
         self._refused[reason].inc()
+
+    def refused_connection(self, reason: types.Refusal) -> None:
+        """Count a connection that was refused or closed."""
+        self._refused_connections[reason].inc()
 
     def backlog(self, model: str, records: int) -> None:
         """Set the length of a log."""

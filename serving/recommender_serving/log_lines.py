@@ -42,7 +42,7 @@ class JsonFormatter(logging.Formatter):
             **self._fields,
         }
         for name, value in fields_of(record).items():
-            entry[name] = self._bounded(value)
+            entry[name] = bounded(value, self._secrets)
         if record.exc_info:
             entry["exception"] = self._shown(self.formatException(record.exc_info))[
                 -MAX_EXCEPTION:
@@ -51,17 +51,6 @@ class JsonFormatter(logging.Formatter):
 
     def _shown(self, text: str) -> str:
         return without(text, self._secrets)
-
-    def _bounded(self, value: object) -> object:
-        match value:
-            case bool() | int() | float() | None:
-                return value
-            case Mapping():
-                return {str(key): self._bounded(each) for key, each in value.items()}
-            case list() | tuple():
-                return [self._bounded(each) for each in value[:MAX_VALUES]]
-            case _:
-                return self._shown(str(value))[:MAX_FIELD]
 
 
 class TextFormatter(logging.Formatter):
@@ -78,7 +67,7 @@ class TextFormatter(logging.Formatter):
         at = self.formatTime(record)
         line = f"{at} {record.levelname} {record.name}: {printable(message)}"
         for name, value in fields_of(record).items():
-            shown = without(str(value), self._secrets)[:MAX_FIELD]
+            shown = str(bounded(value, self._secrets))[:MAX_FIELD]
             line += f" {name}={printable(shown)}"
         if not record.exc_info:
             return line
@@ -92,6 +81,19 @@ def fields_of(record: logging.LogRecord) -> dict[str, object]:
     found = dict(fields) if isinstance(fields, Mapping) else {}
     suppressed = getattr(record, "suppressed", 0)
     return found | ({"suppressed": suppressed} if suppressed else {})
+
+
+def bounded(value: object, secrets: Iterable[str]) -> object:
+    """Return a value without these secrets, of which only what is shown becomes text."""
+    match value:
+        case bool() | int() | float() | None:
+            return value
+        case Mapping():
+            return {str(key): bounded(each, secrets) for key, each in value.items()}
+        case list() | tuple():
+            return [bounded(each, secrets) for each in value[:MAX_VALUES]]
+        case _:
+            return without(str(value), secrets)[:MAX_FIELD]
 
 
 def without(text: str, secrets: Iterable[str]) -> str:

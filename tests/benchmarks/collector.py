@@ -6,7 +6,8 @@ events through the collector. The collector has one core for itself; the client 
 Redis share the other. `collector_ratio` is the median over the rounds, in batches of 100. On a
 busy machine `cpu_ratio` says more: the CPU time of an event in Redis alone by that in the
 collector. `python -m tests.benchmarks.collector --only-throughput` leaves out how fresh the store
-is, and the kills; `--kafka` shows these two alone, with the log in a Kafka of one broker.
+is, and the kills; `--only-kills` has these alone; `--kafka` shows both without the throughput,
+with the log in a Kafka of one broker.
 """
 
 from __future__ import annotations
@@ -212,14 +213,16 @@ def main() -> None:
     parser.add_argument("--crash-events", type=int, default=50_000)
     parser.add_argument("--kills", type=int, default=12)
     parser.add_argument("--only-throughput", action="store_true")
+    parser.add_argument("--only-kills", action="store_true")
     parser.add_argument("--kafka", action="store_true")
     args = parser.parse_args()
-    found = {} if args.kafka else throughput(args.rounds, args.events)
+    found = {} if args.kafka or args.only_kills else throughput(args.rounds, args.events)
     fresh: dict[str, float] = {}
     counts: dict[str, Any] = {}
-    if not args.only_throughput:
+    if not (args.only_throughput or args.only_kills):
         fresh = asyncio.run(freshness(args.fresh_events, kafka=args.kafka))
         print(fresh, flush=True)
+    if not args.only_throughput:
         counts = asyncio.run(crashes(args.crash_events, args.kills, kafka=args.kafka))
     print(
         json.dumps(

@@ -46,7 +46,8 @@ from tests.benchmarks.machine import machine
 from tests.benchmarks.schema_gap import Logged, gaps
 from tests.benchmarks.schema_kinds_lists import Lists
 from tests.benchmarks.schema_kinds_ranker import Fitted, without
-from tests.benchmarks.schema_models import THREADS, ingested
+from tests.benchmarks.schema_models import THREADS
+from tests.unit.recommender_training.samples.shop_logs import ingested
 
 SEEDS = (17,)
 #: With the largest share of clicks that a shop allows, for as many clicks in half the impressions.

@@ -5,7 +5,6 @@ From the raw files on, as the operator's Jobs do it, in one process.
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,16 +13,15 @@ import polars as pl
 
 from recommender_training.common.arrays import Doubles, Ints
 from recommender_training.config.training import Hyperparameters, Retrieval, TrainingConfig
-from recommender_training.data import load, splits
+from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset
 from recommender_training.features.prepared import Prepared, prepare_split
 from recommender_training.fitted.bundle import Bundle, probability
-from recommender_training.ingestion import ids, ingest
-from recommender_training.ingestion.mapping import Format
-from recommender_training.ingestion.mapping_argument import parse_mapping
+from recommender_training.ingestion import ids
 from recommender_training.samples.shop_world import DAY_MS, START_MS
 from recommender_training.trainer.fit_models import fit_models
 from tests.benchmarks.schema_gap import TEST_DAYS, VALIDATION_DAYS
+from tests.unit.recommender_training.samples.shop_logs import ingested
 
 THREADS = 1
 
@@ -48,19 +46,6 @@ def train(
     config = TrainingConfig(seed=seed, hyperparameters=settings)
     prepared = prepare_split(data, split_by_days(data, days), config)
     return Trained(prepared, fit_models(prepared, config, THREADS))
-
-
-def ingested(folder: Path, mapping: str) -> Dataset:
-    """The data set of the raw files, by way of a lake of its own."""
-    with tempfile.TemporaryDirectory(dir=folder) as lake:
-        checked = ingest.check(
-            folder / "raw",
-            Path(lake),
-            kind=Format.PARQUET,
-            mapping=parse_mapping(mapping, Format.PARQUET),
-            max_quarantined_share=0.0,
-        )
-        return load.load(Path(lake), checked.data_version, None)[1]
 
 
 def answers(model: Trained, tested: pl.DataFrame) -> Doubles:

@@ -21,6 +21,9 @@ VERDICT = f'{MODEL}, version="movies-b", verdict="Error"'
 WON = f'{MODEL}, version="movies-b", verdict="Promote"'
 UNDECIDED = f'{MODEL}, version="movies-b", verdict="Inconclusive"'
 STANDBY = f'{MODEL}, version="movies-b", standby="movies-a"'
+COLLECTOR = 'namespace="recommender-system"'
+REFUSED = f'{COLLECTOR}, pod="{{pod}}", reason="{{reason}}"'
+WRITER = f'{COLLECTOR}, model="movies", target="{{target}}"'
 ELSEWHERE = 'namespace="other", service="recommender-operator-metrics"'
 
 
@@ -156,6 +159,68 @@ CASES: dict[str, tuple[str, list[dict[str, str]], str, bool]] = {
     "the standby answers": (
         "RecommenderStandbyServes",
         [series("recommender_operator_standby_active", STANDBY, "1x40")], "6m", True),
+    "the collector is gone": (
+        "RecommenderCollectorDown",
+        [series("recommender_collector_store_memory_share", COLLECTOR, "0.1x40")], "21m", True),
+    "the collector was never there": ("RecommenderCollectorDown", [], "21m", False),
+    "one collector of two is gone": (
+        "RecommenderCollectorDown",
+        [series("recommender_collector_store_memory_share", f'{COLLECTOR}, pod="{pod}"', values)
+         for pod, values in (("a", "0.1x40"), ("b", "0.1x120"))], "21m", False),
+    "events are refused": (
+        "RecommenderEventsRefused",
+        [series("recommender_collector_refused_requests_total",
+                REFUSED.format(pod="a", reason="unavailable"), "0+1x120")], "16m", True),
+    "the store was away for a moment": (
+        "RecommenderEventsRefused",
+        [series("recommender_collector_refused_requests_total",
+                REFUSED.format(pod="a", reason="unavailable"), "0x8 9x120")], "12m", False),
+    "clients send what is no event": (
+        "RecommenderEventsRefused",
+        [series("recommender_collector_refused_requests_total",
+                REFUSED.format(pod="a", reason="invalid"), "0+1x120")], "16m", False),
+    "the retention removed messages": (
+        "RecommenderEventsLost",
+        [series("recommender_writer_lost_messages_total", f'{COLLECTOR}, model="movies"',
+                "0x8 7x40")], "5m", True),
+    "no message was lost": (
+        "RecommenderEventsLost",
+        [series("recommender_writer_lost_messages_total", f'{COLLECTOR}, model="movies"',
+                "7x40")], "5m", False),
+    "the writer stands still": (
+        "RecommenderEventsBehind",
+        [series("recommender_writer_last_record_timestamp_seconds",
+                WRITER.format(target="store"), "15x120")], "12m", True),
+    "the writer never wrote": (
+        "RecommenderEventsBehind",
+        [series("recommender_writer_last_record_timestamp_seconds",
+                WRITER.format(target="store"), "0x120")], "12m", True),
+    "the writer follows": (
+        "RecommenderEventsBehind",
+        [series("recommender_writer_last_record_timestamp_seconds",
+                WRITER.format(target="store"), "0+15x120")], "12m", False),
+    "the files wait for their next batch": (
+        "RecommenderEventsBehind",
+        [series("recommender_writer_last_record_timestamp_seconds",
+                WRITER.format(target="lake"), "0x240")], "55m", False),
+    "the files stand still": (
+        "RecommenderEventsBehind",
+        [series("recommender_writer_last_record_timestamp_seconds",
+                WRITER.format(target="lake"), "0x600")], "130m", True),
+    "the store fills": (
+        "RecommenderStoreFills",
+        [series("recommender_collector_store_memory_share", COLLECTOR, "0.75x120")], "16m", True),
+    "the store has room": (
+        "RecommenderStoreFills",
+        [series("recommender_collector_store_memory_share", COLLECTOR, "0.6x120")], "16m", False),
+    "impressions are dropped": (
+        "RecommenderImpressionsLost",
+        [series("transformer_impressions_total", f'{STANDBY}, outcome="{outcome}"', values)
+         for outcome, values in (("durable", "0+20x120"), ("dropped", "0+1x120"))], "22m", True),
+    "impressions are durable": (
+        "RecommenderImpressionsLost",
+        [series("transformer_impressions_total", f'{STANDBY}, outcome="{outcome}"', values)
+         for outcome, values in (("durable", "0+20x120"), ("dropped", "3x120"))], "22m", False),
     "the champion is back": (
         "RecommenderStandbyServes",
         [series("recommender_operator_standby_active", STANDBY, "1x8 0x32")], "6m", False),

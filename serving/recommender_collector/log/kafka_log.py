@@ -6,6 +6,7 @@ The client is librdkafka, with a thread that serves its callbacks.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections import deque
@@ -37,6 +38,8 @@ _WRONG = (
     KafkaError._UNKNOWN_TOPIC,
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
 )
+#: Of an idempotent client that may write to no topic, the brokers say that of the cluster.
+_FORBIDDEN = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED)
 
 
 class KafkaLog:
@@ -50,6 +53,7 @@ class KafkaLog:
         self._settings = settings
         self._topics = {model: settings.topic(model) for model in models}
         self._producer = self._connect()
+        self._fatal: KafkaError | None = None  # of this producer
         self._replaced: deque[Producer] = deque()  # whose messages have not all failed yet
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="kafka", daemon=True)
@@ -76,7 +80,8 @@ class KafkaLog:
 
     def close(self) -> None:
         """Stop, when what waits is durable or has failed."""
-        self._producer.flush(DELIVERY_SECONDS)
+        with contextlib.suppress(KafkaException):  # a fatal error is raised here, too
+            self._producer.flush(DELIVERY_SECONDS)
         self._stopped.set()
         self._thread.join()
 
@@ -104,16 +109,20 @@ class KafkaLog:
         except BufferError:
             raise LogUnavailable("too many events wait for Kafka") from None
         except KafkaException as error:
-            self._replace(producer, error.args[0])
-            raise LogUnavailable(_text(error.args[0])) from None
+            raise self._failed(producer, error.args[0]) from None
         try:
             async with asyncio.timeout(DELIVERY_SECONDS + SLACK_SECONDS):
                 failure = await sent.error
         except TimeoutError:
             raise LogUnavailable("the client of Kafka does not answer") from None
         if failure is not None:
-            self._replace(producer, failure)
-            raise LogUnavailable(_text(failure))
+            raise self._failed(producer, failure)
+
+    def _failed(self, producer: Producer, error: KafkaError) -> LogUnavailable:
+        if producer is self._producer:
+            error = self._fatal or error
+        self._replace(producer, error)
+        return LogUnavailable(_text(error))
 
     def _replace(self, producer: Producer, error: KafkaError) -> None:
         """Connect anew after an error that the client does not get over."""
@@ -122,33 +131,52 @@ class KafkaLog:
             if producer is self._producer:
                 self._replaced.append(producer)
                 self._producer = self._connect()
+                self._fatal = None
 
     def _poll(self) -> None:
         while not self._stopped.is_set():
-            self._producer.poll(POLL_SECONDS)
+            self._serve(self._producer, POLL_SECONDS)
             for _ in range(len(self._replaced)):
                 replaced = self._replaced.popleft()
-                replaced.poll(0)
+                self._serve(replaced, 0)
                 if len(replaced):
                     self._replaced.append(replaced)
+
+    def _serve(self, producer: Producer, seconds: float) -> None:
+        """Serve the callbacks of a client.
+
+        A fatal error is raised here, once; then the messages that wait fail with another one.
+        """
+        try:
+            producer.poll(seconds)
+        except KafkaException as error:
+            if producer is self._producer:
+                self._fatal = error.args[0]
 
     def _check(self, topic: str, settings: bool) -> None:
         try:
             found = self._producer.list_topics(topic, timeout=LOOK_SECONDS).topics[topic]
             if found.error is not None:
                 raise KafkaException(found.error)
-            if settings and not self._settings.durable:
-                replicas = min(len(each.replicas) for each in found.partitions.values())
-                if problem := fault(topic, self._described(topic), replicas):
-                    raise NotDurable(problem)
         except KafkaException as error:
             raise _explained(topic, error.args[0]) from None
+        if settings and not self._settings.durable:
+            replicas = min(len(each.replicas) for each in found.partitions.values())
+            if problem := fault(topic, self._described(topic), replicas):
+                raise NotDurable(problem)
 
     def _described(self, topic: str) -> dict[str, str | None]:
         admin = AdminClient(dict(self._settings.client()))
         resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
         (found,) = admin.describe_configs([resource], request_timeout=LOOK_SECONDS).values()
-        return {name: entry.value for name, entry in found.result().items()}
+        try:
+            return {name: entry.value for name, entry in found.result().items()}
+        except KafkaException as error:
+            if error.args[0].code() in _FORBIDDEN:
+                said = f"topic {topic} does not show its settings"
+                remedy = f"let the collector's user describe them (DescribeConfigs), {REMEDY}"
+                raise NotDurable(f"{said}: {remedy}") from None
+            raise _explained(topic, error.args[0]) from None
 
 
 class _Sent:
@@ -175,13 +203,14 @@ class _Sent:
 def _explained(topic: str, error: KafkaError) -> Exception:
     if error.code() in _WRONG:
         return NotDurable(f"topic {topic}: {error.str()}: create it, and let the collector use it")
-    if error.code() in (KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError._AUTHENTICATION):
-        said = f"topic {topic} does not show its settings"
-        return NotDurable(f"{said}: let the collector describe them, {REMEDY}")
     return LogUnavailable(_text(error))
 
 
 def _text(error: KafkaError) -> str:
+    if error.code() in _FORBIDDEN:
+        return (
+            f"Kafka refuses events ({error.name()}): let the collector's user write to the topic"
+        )
     return f"Kafka does not answer ({error.name()})"
 
 

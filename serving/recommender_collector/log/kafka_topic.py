@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -45,7 +46,8 @@ class KafkaTopic:
         # A broker answers the requests of a connection in turn, and those for messages wait up to
         # half a second for some. Each look would wait for them, once for each partition.
         self._looker = Consumer(options, logger=own)
-        self._admin = AdminClient(dict(settings.client()))
+        self._ask = functools.partial(AdminClient, dict(settings.client()))
+        self._admin = self._ask()
 
     def identity(self) -> str:
         """Return the id of the topic; see `Topic`."""
@@ -53,7 +55,12 @@ class KafkaTopic:
             wanted = self._admin.describe_topics(
                 TopicCollection([self.name]), request_timeout=LOOK_SECONDS
             )
-            found = str(wanted[self.name].result().topic_id)
+            try:
+                found = str(wanted[self.name].result().topic_id)
+            except KafkaException:
+                # It waits for the broker that it took for the controller, also if that is lost.
+                self._admin = self._ask()
+                raise
         return "" if found == NO_ID else found
 
     def bounds(self) -> dict[int, Bounds]:

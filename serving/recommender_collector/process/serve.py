@@ -32,7 +32,7 @@ from recommender_collector.process.settings import ServeSettings, StoreSettings
 from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.outcomes import OutcomeStore
 from recommender_collector.store.users import OnlineStore
-from recommender_serving.listening import listen
+from recommender_serving.listening.server import listen
 
 if TYPE_CHECKING:
     from recommender_collector.log.kafka_log import KafkaLog
@@ -164,14 +164,12 @@ async def _serve(settings: ServeSettings) -> None:
     async def ready() -> bool:
         return watch.ready and not stop.is_set()
 
-    public = servers.build(public_app(events), settings.grace)
+    public = servers.build(public_app(events), settings.grace, metrics.refused_connection)
     routes = probes(registry, lambda: True, ready)
     application = _admin(settings, declared, routes, redis, appends, metrics)
     admin = servers.build(application, settings.grace)
-    admin_serving = asyncio.create_task(
-        admin.serve([listen(settings.admin_port, servers.BACKLOG)])
-    )
-    listener = listen(settings.port, servers.BACKLOG)
+    admin_serving = asyncio.create_task(admin.serve([listen(settings.admin_port)]))
+    listener = listen(settings.port)
     try:
         if not await parts.wait_until_durable(watch.check, stop):
             return

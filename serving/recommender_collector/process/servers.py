@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 
-import uvicorn
 from starlette.types import ASGIApp
 
-from recommender_serving.listening import KEEP_ALIVE_SECONDS, Server
+from recommender_serving.domain.types import Refusal
+from recommender_serving.listening.connections import Connections
+from recommender_serving.listening.server import Server, build_server
 
-BACKLOG = 1024
 MAX_CONNECTIONS = 2000
 
 
-def build(app: ASGIApp, grace: float) -> Server:
-    """Build a server."""
-    return Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            lifespan="off",
-            limit_concurrency=MAX_CONNECTIONS,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=max(1, round(grace)),
-        )
-    )
+def build(
+    app: ASGIApp, grace: float, refused: Callable[[Refusal], None] = lambda _: None
+) -> Server:
+    """Build a server; `refused` gets the reason of each connection that it refuses or closes."""
+    return build_server(app, Connections(MAX_CONNECTIONS, refused=refused), grace)
 
 
 def on_signal() -> asyncio.Event:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from recommender_collector.log import kafka_settings
 from recommender_collector.log.kafka_settings import KafkaSettings
+from recommender_collector.metrics import Target
 from recommender_serving.log_lines import FORMATS, LEVELS
 
 EXAMPLES = """\
@@ -79,6 +80,13 @@ class WriteSettings(Settings):
     files: Path | None
     flush_seconds: float
     files_keep_seconds: float | None
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """What is written; a series of anything else would never move."""
+        lake = () if self.files is None else (Target.LAKE,)
+        relay = () if self.kafka is None else (Target.RELAY,)
+        return (Target.STORE, *lake, *relay)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from recommender_collector.api.admin import admin_app, probes
 from recommender_collector.domain.declaration import Declaration
 from recommender_collector.log.redis_log import RedisLog
-from recommender_collector.metrics import Target, WriterMetrics
+from recommender_collector.metrics import WriterMetrics
 from recommender_collector.process import kafka, parts, servers
 from recommender_collector.process.settings import WriteSettings
 from recommender_collector.store.experiments import ExperimentStore
@@ -26,7 +26,7 @@ from recommender_collector.writers.online import OnlineWriter
 from recommender_collector.writers.outcomes import OutcomeCounter
 from recommender_collector.writers.relay import Relay
 from recommender_collector.writers.runner import Runner, Writer
-from recommender_serving.listening import listen
+from recommender_serving.listening.server import listen
 
 logger = logging.getLogger(__name__)
 STALL_SECONDS = 120.0
@@ -67,8 +67,7 @@ def _runners(
 async def _write(settings: WriteSettings) -> None:
     declared = parts.declaration(settings)
     registry = CollectorRegistry()
-    targets = tuple(Target) if settings.kafka else (Target.STORE, Target.LAKE)
-    metrics = WriterMetrics(registry, declared.models, targets)
+    metrics = WriterMetrics(registry, declared.models, settings.targets)
     redis = parts.connect(settings.store, len(declared.models))
     runners = _runners(settings, declared, redis, metrics)
     relays: dict[str, Relay] = {}
@@ -88,7 +87,7 @@ async def _write(settings: WriteSettings) -> None:
         return not stop.is_set()
 
     admin = servers.build(admin_app(probes(registry, alive, ready)), GRACE_SECONDS)
-    serving = asyncio.create_task(admin.serve([listen(settings.admin_port, servers.BACKLOG)]))
+    serving = asyncio.create_task(admin.serve([listen(settings.admin_port)]))
     try:
         check = functools.partial(parts.check_store, redis, settings.store)
         if await parts.wait_until_durable(check, stop):

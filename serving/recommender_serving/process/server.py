@@ -25,7 +25,8 @@ from recommender_serving.domain.trials import Trials
 from recommender_serving.forwarding.copies import Copies
 from recommender_serving.forwarding.forwarder import Forwarder
 from recommender_serving.impressions.reporter import Impressions
-from recommender_serving.listening import Server, listen
+from recommender_serving.listening.connections import Connections
+from recommender_serving.listening.server import Server, build_server, listen
 from recommender_serving.monitoring.metrics import Metrics
 from recommender_serving.monitoring.tracing import Tracing, client_trace
 from recommender_serving.process.parts import (
@@ -40,10 +41,9 @@ from recommender_serving.process.parts import (
 )
 from recommender_serving.process.settings import ServeSettings
 from recommender_serving.process.warm_up import warm_up
-from recommender_serving.protocols import grpc_server, http_server, rest_server
+from recommender_serving.protocols import grpc_server, rest_server
 from recommender_serving.protocols.bodies import Bodies
 from recommender_serving.protocols.call_log import CallLog, UserNames
-from recommender_serving.protocols.connections import Connections
 from recommender_serving.protocols.limits import limits_of
 from recommender_serving.protocols.readiness import Readiness
 from recommender_serving.protocols.service import Service
@@ -131,7 +131,7 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
     rpc, _ = grpc_server.build_server(service, settings.grpc_port)
     opening = asyncio.create_task(readiness.open(lambda: warm_up(rankers, artifact)))
     try:
-        listener = listen(settings.http_port, http_server.BACKLOG)
+        listener = listen(settings.http_port)
         async with _following(trending), _reporting(outgoing.impressions):
             await _until_signal(settings, readiness, http, listener, rpc)
     finally:
@@ -190,7 +190,7 @@ def _http_server(
     bodies = Bodies(refused=metrics.refused)
     app = rest_server.build_app(service, bodies, REGISTRY, artifact.report)
     connections = Connections(refused=metrics.refused)
-    return http_server.build_server(app, connections, settings.grace)
+    return build_server(app, connections, settings.grace)
 
 
 async def _export(tracing: Tracing | None) -> None:

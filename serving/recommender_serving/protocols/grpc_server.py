@@ -12,6 +12,7 @@ from importlib.metadata import version as version_of
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from recommender_serving.domain.headers import DEADLINE_HEADER, deadline_seconds
 from recommender_serving.forwarding.forwarder import TIMING_PARAMETER
@@ -180,7 +181,7 @@ class Servicer:
         """Return the first message.
 
         Raises:
-            InvalidRequest: there is none.
+            InvalidRequest: there is none, or none of the protocol.
             TooSlow: it is not complete in time.
         """
         try:
@@ -188,6 +189,9 @@ class Servicer:
                 return await anext(requests)
         except StopAsyncIteration:
             raise errors.InvalidRequest("the call has no message: send one") from None
+        except DecodeError:
+            text = "the message cannot be parsed: send one of the open inference protocol (v2)"
+            raise errors.InvalidRequest(text) from None
         except TimeoutError:
             seconds = self._bounds.read_seconds
             raise errors.TooSlow(f"the message is not complete after {seconds:g} s") from None

@@ -22,7 +22,7 @@ from recommender_serving.domain.types import Ranking
 from recommender_serving.impressions.collector import post
 from recommender_serving.impressions.events import CONTENT_TYPE, Origin
 from recommender_serving.impressions.reporter import Bounds, Impressions
-from recommender_serving.protocols.connections import Connections
+from recommender_serving.listening.connections import Connections
 from recommender_serving.store.layout import Set, key
 from tests import collector_rig
 from tests.collector_rig import Rig, until

@@ -17,7 +17,7 @@ from tests.benchmarks.schema_gap import Logged
 from tests.benchmarks.schema_kinds import METRICS, Gain, Judged, Rows, summary
 from tests.benchmarks.schema_kinds_lists import Lists
 from tests.benchmarks.schema_kinds_ranker import without
-from tests.benchmarks.schema_models import ingested
+from tests.unit.recommender_training.samples.shop_logs import ingested
 
 SMALL = Settings(users=120, items=90, impressions=6000, days=10, positive_rate=0.01)
 SEED = 3

@@ -12,7 +12,7 @@ from recommender_console.reports import NoReportError
 from recommender_operator.resources import serving_containers
 from recommender_serving.artifact import published_report
 from recommender_serving.artifact.loader import load
-from recommender_serving.protocols.connections import Connections
+from recommender_serving.listening.connections import Connections
 from recommender_training.artifact import manifest
 from tests.unit.recommender_console.console_fakes import VIEWER, FakeCluster
 from tests.unit.recommender_console.test_reports import PAGE, version

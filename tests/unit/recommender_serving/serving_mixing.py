@@ -11,7 +11,7 @@ from recommender_serving.domain.experiments import bucket
 from recommender_serving.domain.holdouts import Holdout
 from recommender_serving.forwarding.forwarder import Forwarder
 from recommender_serving.forwarding.peers import Addresses, Peers
-from recommender_serving.protocols.connections import Connections
+from recommender_serving.listening.connections import Connections
 from tests.unit.recommender_serving.serving_fakes import (
     GOOD,
     PLAIN,

@@ -8,9 +8,8 @@ import socket
 from collections.abc import AsyncIterator, Callable
 
 from recommender_serving.domain.types import Refusal
-from recommender_serving.listening import Server
-from recommender_serving.protocols import http_server
-from recommender_serving.protocols.connections import Connections
+from recommender_serving.listening.connections import Connections
+from recommender_serving.listening.server import Server, build_server
 from tests.unit.recommender_serving.serving_served import Served
 
 PREDICT = "/v1/models/recommender:predict"
@@ -83,7 +82,7 @@ class Site:
 @contextlib.asynccontextmanager
 async def running(served: Served, connections: Connections) -> AsyncIterator[Site]:
     """The server of the application, on a free port."""
-    server = http_server.build_server(served.app, connections, 1)
+    server = build_server(served.app, connections, 1)
     listener = socket.create_server(("127.0.0.1", 0))
     site = Site(server, listener.getsockname()[1], connections)
     connections.refused = site.refusals.append

@@ -21,7 +21,7 @@ from recommender_serving.forwarding.peers import Addresses, Peers
 from recommender_serving.impressions.collector import Receipt
 from recommender_serving.impressions.events import Origin
 from recommender_serving.impressions.reporter import Bounds, Impressions
-from recommender_serving.protocols.connections import Connections
+from recommender_serving.listening.connections import Connections
 from tests.unit.recommender_serving.serving_fakes import GOOD, PLAIN, FakeRanker, Parts, giving
 from tests.unit.recommender_serving.serving_rpc import Stub, calling
 from tests.unit.recommender_serving.serving_served import Served

@@ -85,6 +85,20 @@ def test_a_line_is_bounded(formatter: logging.Formatter) -> None:
     assert len(formatter.format(whole)) < 6 * (2_048 + 8_192 + 9 * 256) + 1_000
 
 
+@pytest.mark.parametrize("formatter", [JsonFormatter({}), TextFormatter()], ids=["json", "text"])
+def test_of_a_list_only_what_is_shown_becomes_text(formatter: logging.Formatter) -> None:
+    made = []
+
+    class Item:
+        def __str__(self) -> str:
+            made.append(self)
+            return "item"
+
+    line = formatter.format(record("m", items=[Item() for _ in range(1000)]))
+    assert line.count("item") == 1 + log_lines.MAX_VALUES  # with the name of the field
+    assert len(made) == log_lines.MAX_VALUES
+
+
 class Clock:
     def __init__(self) -> None:
         self.now = 100.0

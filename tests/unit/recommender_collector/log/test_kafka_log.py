@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("confluent_kafka")
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 
 from recommender_collector.domain.lines import Line, digest
 from recommender_collector.log import kafka_log
@@ -44,6 +44,20 @@ class Client:
         return len(self._sent)
 
 
+class Broken(Client):
+    """A producer that raises its fatal error once, and then lets messages fail with another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told = False
+
+    def poll(self, seconds: float) -> None:
+        if not self._told:
+            self._told = True
+            raise KafkaException(KafkaError(KafkaError.CLUSTER_AUTHORIZATION_FAILED, "no", True))
+        super().poll(seconds)
+
+
 def _line() -> Line:
     return Line(digest("a"), b'[1,"a","click","ada",["tea"],1]')
 
@@ -65,6 +79,35 @@ async def test_what_waits_in_a_client_that_was_replaced_fails(
         assert not len(first)
     finally:
         log.close()
+
+
+async def test_an_append_says_the_fatal_error_and_the_next_one_has_another_client(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clients = [Broken(), Client(), Client()]
+    monkeypatch.setattr(KafkaLog, "_connect", lambda _: clients.pop(0))
+    log = KafkaLog(SETTINGS, ["shop"])
+    try:
+        for said in ("write to the topic", "_FATAL"):
+            with pytest.raises(LogUnavailable, match=said):
+                await log.append("shop", [_line()])
+    finally:
+        log.close()
+
+
+async def test_a_client_with_a_fatal_error_does_not_hinder_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client = Client()
+
+    def flush(_: float) -> None:
+        raise KafkaException(KafkaError(KafkaError._FATAL))
+
+    monkeypatch.setattr(client, "flush", flush)
+    monkeypatch.setattr(KafkaLog, "_connect", lambda _: client)
+    log = KafkaLog(SETTINGS, ["shop"])
+    log.close()
+    assert not log._thread.is_alive()
 
 
 async def test_a_client_that_says_nothing_is_waited_for_until_the_deadline(

@@ -37,6 +37,25 @@ def test_write_keeps_files_forever_by_default() -> None:
     assert (found.files, found.files_keep_seconds) == (None, 172_800)
 
 
+KAFKA = {"RECOMMENDER_KAFKA_BROKERS": "kafka:9092"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "targets"),
+    [
+        ([], STORE, ["store"]),
+        (["--files", "/data"], STORE, ["store", "lake"]),
+        (["--files", "/data"], STORE | KAFKA, ["store", "lake", "relay"]),
+    ],
+)
+def test_a_writer_has_series_of_what_it_writes_alone(
+    flags: list[str], environ: dict[str, str], targets: list[str]
+) -> None:
+    found = parse(["write", "--declaration", "c.json", *flags], environ)
+    assert isinstance(found, WriteSettings)
+    assert list(found.targets) == targets
+
+
 def test_secrets_come_from_the_environment_and_are_never_shown() -> None:
     secrets = {"RECOMMENDER_STORE_PASSWORD": "pa55", "RECOMMENDER_USER_KEY": "k" * 16}
     found = parse(["serve", "--declaration", "c.json"], {**STORE, **secrets})

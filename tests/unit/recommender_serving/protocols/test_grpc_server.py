@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
+import random
 import struct
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,6 +13,7 @@ import grpc
 import pytest
 
 from recommender_serving.inference import inference_pb2 as pb
+from recommender_serving.protocols import grpc_server
 from tests.unit.recommender_serving.serving_rpc import calling
 from tests.unit.recommender_serving.serving_served import Served
 
@@ -95,6 +99,43 @@ async def test_a_bad_grpc_request_is_an_invalid_argument_and_counts(
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert remedy in (refused.value.details() or "")
     assert (served.count("invalid"), served.count("error")) == (1, 0)
+
+
+def damaged(message: bytes, chance: random.Random) -> bytes:
+    """Return a message with bytes changed, left out, repeated or added."""
+    found = bytearray(message)
+    for _ in range(chance.randint(1, 4)):
+        start, end = sorted(chance.randint(0, len(found)) for _ in range(2))
+        found[start:end] = chance.choice(
+            (b"", found[start:end] * 2, chance.randbytes(end - start), chance.randbytes(8))
+        )
+    return bytes(found)
+
+
+async def test_whatever_bytes_are_sent_a_client_learns_that_its_request_is_wrong(
+    served: Served,
+) -> None:
+    good = infer_request(
+        user_id=("INT64", struct.pack("<q", 5)),
+        top_n=("INT64", struct.pack("<q", 2)),
+        gender=("BYTES", struct.pack("<I", 1) + b"M"),
+    ).SerializeToString()
+    chance, codes = random.Random(11), collections.Counter[grpc.StatusCode]()
+    async with (
+        calling(served.service) as (_, port),
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        infer = channel.unary_unary(f"/{grpc_server.NAME}/ModelInfer")  # without a serializer
+        for _ in range(500):
+            call = infer(damaged(good, chance))
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                await call
+            codes[await call.code()] += 1
+    allowed = {
+        grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND,
+    }  # fmt: skip
+    assert set(codes) == allowed, codes
+    assert served.count("error") == 0
 
 
 async def test_grpc_readiness_of_the_model_follows_triton(served: Served, stub: Any) -> None:

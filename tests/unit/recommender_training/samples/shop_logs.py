@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import polars as pl
@@ -30,16 +31,20 @@ def of_shop(made: shop.Shop) -> tuple[pl.DataFrame, pl.DataFrame]:
     return pl.concat([part.log for part in parts]), pl.concat([part.truth for part in parts])
 
 
-def ingested(folder: Path) -> Dataset:
-    """The data set of a shop that `shop.write` wrote to a folder, by its own mapping."""
-    checked = ingest.check(
-        folder / "raw",
-        folder / "lake",
-        kind=Format.PARQUET,
-        mapping=parse_mapping(f"@{folder}/mapping.json", Format.PARQUET),
-        max_quarantined_share=0.0,
-    )
-    return load.load(folder / "lake", checked.data_version, None)[1]
+def ingested(folder: Path, mapping: str = "") -> Dataset:
+    """The data set of a shop that `shop.write` wrote to a folder, by its own mapping or another.
+
+    It comes by way of a lake of its own.
+    """
+    with tempfile.TemporaryDirectory(dir=folder) as lake:
+        checked = ingest.check(
+            folder / "raw",
+            Path(lake),
+            kind=Format.PARQUET,
+            mapping=parse_mapping(mapping or f"@{folder}/mapping.json", Format.PARQUET),
+            max_quarantined_share=0.0,
+        )
+        return load.load(Path(lake), checked.data_version, None)[1]
 
 
 def day_of(log: pl.DataFrame) -> pl.Series:

@@ -16,7 +16,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from recommender_serving.domain.types import Refusal
-from recommender_serving.protocols.joined_writes import JoinedWrites
+from recommender_serving.listening.joined_writes import JoinedWrites
 
 CLOSE = b"content-length: 0\r\nconnection: close\r\n\r\n"
 SLOW = b"HTTP/1.1 408 Request Timeout\r\n" + CLOSE

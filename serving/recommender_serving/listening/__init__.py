@@ -1,0 +1,1 @@
+"""How a process listens over HTTP, within bounds; transformer and collector share it."""

@@ -1,0 +1,133 @@
+"""A Kafka of several brokers with TLS, SASL and rights: what docs/events.md asks for is enough."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import httpx
+import pytest
+from confluent_kafka.admin import AclOperation, ResourceType
+
+from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.lines import Line, digest, line_of
+from recommender_collector.log.durability import NotDurable
+from recommender_collector.log.kafka_log import KafkaLog
+from recommender_collector.log.kafka_settings import parse
+from recommender_collector.log.kafka_topic import KafkaTopic
+from recommender_collector.log.port import LogUnavailable
+from tests import collector_rig, kafka_cluster
+from tests.collector_rig import Rig, clicks
+from tests.kafka_cluster import KafkaCluster
+
+DURABLE = {"min.insync.replicas": "2"}
+TOPIC = (
+    AclOperation.WRITE, AclOperation.READ, AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS,
+)  # fmt: skip
+GROUP = (AclOperation.DESCRIBE, AclOperation.READ)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
+    with kafka_cluster.running(tmp_path_factory.mktemp("kafka")) as running:
+        yield running
+
+
+def signed_up(
+    cluster: KafkaCluster, prefix: str, topic: Sequence[AclOperation] = TOPIC
+) -> dict[str, str]:
+    """Return the variables of a collector whose user has these rights of its own topic."""
+    name, password = f"{prefix}.shop", secrets.token_hex(8)
+    cluster.nodes[0].create(name, copies=3, config=DURABLE)
+    rights = [(ResourceType.TOPIC, name, topic), (ResourceType.GROUP, f"{name}.writer", GROUP)]
+    cluster.add_user(prefix, password, rights)
+    return cluster.environ(prefix, prefix, password)
+
+
+async def sent(rig: Rig, start: int, count: int) -> None:
+    async with httpx.AsyncClient(timeout=30) as client:
+        answer = await client.post(f"{rig.url}/v1/events", json=clicks(start, count))
+    assert (answer.status_code, answer.json()["accepted"]) == (200, count)
+
+
+async def archived(rig: Rig, count: int) -> None:
+    await asyncio.to_thread(collector_rig.until, lambda: len(rig.archived()) == count)
+
+
+async def test_events_pass_with_the_documented_rights_alone_also_while_a_broker_is_lost(
+    tmp_path: Path, cluster: KafkaCluster
+) -> None:
+    environ = signed_up(cluster, "allowed")
+    with collector_rig.running(tmp_path, environ=environ) as rig:
+        await sent(rig, 0, 20)
+        await archived(rig, 20)
+        lost = cluster.nodes[-1]
+        lost.kill()
+        try:
+            await sent(rig, 20, 20)
+            await archived(rig, 40)
+        finally:
+            lost.start()
+    assert sorted(row["id"] for row in rig.archived()) == sorted(f"e{n}" for n in range(40))
+
+
+def identity(topic: KafkaTopic) -> str:
+    """Return the id of a topic, when a broker tells it."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return topic.identity()
+        except LogUnavailable:
+            if time.monotonic() > deadline:
+                raise
+
+
+async def test_no_client_waits_for_a_broker_that_is_lost(cluster: KafkaCluster) -> None:
+    settings = parse(signed_up(cluster, "asked"))
+    assert settings is not None
+    # Each takes a broker of its own choice for the controller: some take the one that is lost.
+    topics = [KafkaTopic(settings, "shop") for _ in range(12)]
+    known = await asyncio.gather(*(asyncio.to_thread(identity, each) for each in topics))
+    lost = cluster.nodes[-1]
+    lost.kill()
+    try:
+        found = await asyncio.gather(*(asyncio.to_thread(identity, each) for each in topics))
+    finally:
+        lost.start()
+    assert found == known
+    for each in topics:
+        each.close()
+
+
+def log_without(cluster: KafkaCluster, missing: AclOperation) -> KafkaLog:
+    left = [each for each in TOPIC if each != missing]
+    settings = parse(signed_up(cluster, f"no-{missing.name.lower()}", left))
+    assert settings is not None
+    return KafkaLog(settings, ["shop"])
+
+
+async def test_a_collector_that_may_not_see_the_settings_says_so(cluster: KafkaCluster) -> None:
+    log = log_without(cluster, AclOperation.DESCRIBE_CONFIGS)
+    with pytest.raises(NotDurable, match="DescribeConfigs"):
+        await log.check(settings=True)
+    log.close()
+
+
+async def test_a_collector_that_may_not_write_says_so_and_goes_on_when_it_may(
+    cluster: KafkaCluster,
+) -> None:
+    log = log_without(cluster, AclOperation.WRITE)
+    click = Event("a", Kind.CLICK, "ada", ("tea",), 1000)
+    with pytest.raises(LogUnavailable, match="write to the topic"):
+        await log.append("shop", [Line(digest("a"), line_of(click))])
+    cluster.allow("no-write", [(ResourceType.TOPIC, "no-write.shop", [AclOperation.WRITE])])
+    async with asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(LogUnavailable):
+                await log.append("shop", [Line(digest("a"), line_of(click))])
+                break
+    log.close()

@@ -1,0 +1,112 @@
+"""Three brokers of Kafka that clients reach over TLS, with SCRAM and rights of their own.
+
+Their other listener, in plain text, is that of the administrator.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    ResourcePatternType,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
+
+from tests.cluster.pki import Authority
+from tests.kafka_server import KafkaServer, Node
+from tests.redis_server import free_port
+
+LISTENER = "SASL_SSL"
+PROPERTIES = """\
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
+sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=\
+org.apache.kafka.common.security.scram.ScramLoginModule required;
+ssl.keystore.type=PEM
+ssl.keystore.location={keystore}
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+"""
+Rights = Sequence[tuple[ResourceType, str, Sequence[AclOperation]]]
+
+
+class KafkaCluster:
+    """The brokers, and what their administrator does."""
+
+    def __init__(self, folder: Path, brokers: int = 3) -> None:
+        authority = Authority(folder / "pki")
+        authority.prepare()
+        self.ca = authority.certificate
+        certificate, key = authority.issue("broker", "broker", hosts=["127.0.0.1"])
+        keystore = folder / "broker.pem"
+        keystore.write_text(_pkcs8(key) + certificate.read_text())
+        node, self.nodes = Node(), []
+        self._ports = [free_port() for _ in range(brokers)]
+        for port in self._ports:
+            more = PROPERTIES.format(keystore=keystore)
+            place = folder / str(node.number)
+            self.nodes.append(KafkaServer(place, node, {LISTENER: port}, more))
+            node = node.next()
+
+    def environ(self, prefix: str, user: str, password: str) -> dict[str, str]:
+        """Variables of a collector; it checks whether the topics are durable."""
+        return {
+            "RECOMMENDER_KAFKA_BROKERS": ",".join(f"127.0.0.1:{port}" for port in self._ports),
+            "RECOMMENDER_KAFKA_TOPIC": prefix,
+            "RECOMMENDER_KAFKA_PROTOCOL": LISTENER,
+            "RECOMMENDER_KAFKA_MECHANISM": "SCRAM-SHA-512",
+            "RECOMMENDER_KAFKA_USER": user,
+            "RECOMMENDER_KAFKA_PASSWORD": password,
+            "RECOMMENDER_KAFKA_CA": str(self.ca),
+        }
+
+    def add_user(self, name: str, password: str, rights: Rights) -> None:
+        """Create a user with these rights alone."""
+        admin = self.nodes[0].admin()
+        scram = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
+        change = UserScramCredentialUpsertion(name, scram, password.encode())
+        for each in admin.alter_user_scram_credentials([change]).values():
+            each.result(30)
+        self.allow(name, rights)
+
+    def allow(self, name: str, rights: Rights) -> None:
+        """Give a user further rights."""
+        bindings = [
+            AclBinding(
+                kind, resource, ResourcePatternType.LITERAL, f"User:{name}", "*", operation,
+                AclPermissionType.ALLOW,
+            )
+            for kind, resource, operations in rights
+            for operation in operations
+        ]  # fmt: skip
+        admin = self.nodes[0].admin()
+        for each in admin.create_acls(bindings).values():
+            each.result(30)
+
+
+def _pkcs8(key: Path) -> str:
+    """Return a private key in the one form that Kafka reads."""
+    command = ["openssl", "pkcs8", "-topk8", "-nocrypt", "-in", str(key)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[KafkaCluster]:
+    """Run brokers whose data and logs are in `folder`."""
+    cluster = KafkaCluster(folder)
+    try:
+        for each in cluster.nodes:
+            each.start()
+        yield cluster
+    finally:
+        for each in cluster.nodes:
+            each.stop()
