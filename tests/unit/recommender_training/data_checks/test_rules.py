@@ -201,7 +201,7 @@ def test_quarantined_rows_are_compared_by_their_share(
 @pytest.mark.parametrize(
     ("text", "named"),
     [("{", "not JSON"), ('{"levels": {"shift": "Maybe"}}', "data.checks.levels.shift='Maybe'"),
-     ('{"maxVolumeDrop": 2}', "data.checks.maxVolumeDrop='2'"), ('{"drop": 1}', "checks.drop")],
+     ('{"maxVolumeDrop": 2}', "data.checks.maxVolumeDrop=2"), ('{"drop": 1}', "checks.drop")],
 )  # fmt: skip
 def test_a_wrong_section_is_refused_with_field_and_value(text: str, named: str) -> None:
     with pytest.raises(InputError) as caught:
