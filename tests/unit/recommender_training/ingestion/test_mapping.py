@@ -37,7 +37,10 @@ def refusal(kind: Format, text: str | None) -> str:
     [
         ({"interactions": {"user": "u"}}, "interactions.item: required"),
         ({"interactions": {**INTERACTIONS, "user": ""}}, "interactions.user=''"),
-        ({"interactions": {**INTERACTIONS, "usr": "u"}}, "interactions.usr='u': unknown field; did"),
+        (
+            {"interactions": {**INTERACTIONS, "usr": "u"}},
+            "interactions.usr='u': unknown field; did",
+        ),
         ({"interactions": {**INTERACTIONS, "files": "../x"}}, "stay inside the source"),
         ({"interactions": {**INTERACTIONS, "files": "/etc/*"}}, "interactions.files="),
         ({"interactions": {**INTERACTIONS, "files": "a**"}}, "must be a whole path segment"),
