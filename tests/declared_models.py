@@ -28,6 +28,7 @@ from recommender_training.features.state import State
 from recommender_training.models import logistic, ranker
 from recommender_training.models.logistic import LogisticModel
 from recommender_training.models.ranker import Ranker
+from recommender_training.models.ranker_size import RankerSize
 from recommender_training.statistics.calibration import Calibration
 from tests import small_data
 
@@ -125,7 +126,7 @@ def fitted(data: Dataset, groups: tuple[FeatureGroup, ...] = ()) -> Fitted:
     frozen = Constants(centre=3.0, prior=0.5, groups=groups)
     inputs, rows = table.build(data, LENGTH, frozen), np.arange(len(data.events))
     spans = attributes.spans(data)
-    size = ranker.RankerSize(
+    size = RankerSize(
         data.users.count, attributes.sizes(data), 8, 0.0, 0.0, spans, matches.of(data)
     )
     deep = ranker.create(data, inputs, torch.from_numpy(rows), size=size).eval()

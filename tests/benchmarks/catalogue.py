@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,11 @@ from tests.benchmarks.machine import machine
 SIZES = (1_700, 50_000, 200_000, 1_000_000, 2_000_000)
 #: From so many items on both ways are measured.
 BOTH_WAYS = 1_000_000
+#: Reported of each size.
+BY_SIZE = (
+    "p50_ms", "p99_ms", "memory_mb", "artifact_mb", "candidate_recall", "candidates",
+    "least_recall", "index_s", "scan_ms", "index",
+)  # fmt: skip
 TRAINED_ITEMS, TRAINED_EVENTS, ASKED, TOP = 50_000, 200_000, 200, 10
 
 
@@ -109,6 +115,17 @@ def _last_line(module: str, *arguments: str) -> dict[str, Any]:
     return told
 
 
+def summary(found: Mapping[str, dict[str, Any]], trained: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures by size, the bound of the largest exact catalogue, and those of the training."""
+    largest = found[max((n for n in found if n.isdigit()), key=int)]
+    return {
+        **{name: {n: each[name] for n, each in found.items()} for name in BY_SIZE},
+        "bound_ratio": largest["bound_ratio"],
+        "ratio": largest["bound_ratio"],
+        **trained,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
@@ -121,16 +138,10 @@ def main() -> None:
         asked = ["--calls", str(arguments.calls), "--threads", str(arguments.threads)]
         found = sizes(Path(folder), sorted(arguments.sizes), asked)
         trained = {} if arguments.no_training else training(Path(folder))
-    names = ["p50_ms", "p99_ms", "memory_mb", "artifact_mb", "candidate_recall", "candidates"]
-    names += ["least_recall", "index_s", "scan_ms", "index"]
-    largest = found[str(max(arguments.sizes))]
     result = {
         "benchmark": "catalogue",
         "compared": "the scan of the largest catalogue with reading its memory once",
-        **{name: {n: each[name] for n, each in found.items()} for name in names},
-        "bound_ratio": largest["bound_ratio"],
-        "ratio": largest["bound_ratio"],
-        **trained,
+        **summary(found, trained),
         "machine": machine(),
         "versions": {"torch": torch.__version__, "numpy": np.__version__},
         "seconds": round(time.perf_counter() - began),

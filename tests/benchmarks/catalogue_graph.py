@@ -38,7 +38,8 @@ from recommender_training.features.state import State
 from recommender_training.fitted import paging
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models import item_weights, two_tower
-from recommender_training.models.ranker import Ranker, RankerSize
+from recommender_training.models.ranker import Ranker
+from recommender_training.models.ranker_size import RankerSize
 from recommender_training.statistics.calibration import Calibration
 from recommender_training.trainer import retrieval
 

@@ -145,8 +145,10 @@ class Gain:
     truth: Mapping[str, Doubles]
 
 
-def run(folder: Path, settings: Settings, seed: int) -> tuple[dict[str, Gain], dict[str, Any]]:
-    """Return the gain of each kind on one shop, and the figures of the shop."""
+def run(
+    folder: Path, settings: Settings, seed: int, kinds: Sequence[str] = KINDS
+) -> tuple[dict[str, Gain], dict[str, Any]]:
+    """Return the gain of each of the `kinds` on one shop, and the figures of the shop."""
     shop.write(folder, settings, seed, all_kinds=True)
     logged = Logged.read(folder, settings)
     rows, lists = Rows.read(folder, logged), Lists.of(settings, seed, logged)
@@ -165,7 +167,7 @@ def run(folder: Path, settings: Settings, seed: int) -> tuple[dict[str, Gain], d
     told["ranker"] = {name: round(abs(float(whole.of[name][0])), 4) for name in METRICS}
     told["truth"] = {name: round(abs(float(truth.of[name][0])), 4) for name in METRICS}
     gains = {}
-    for kind in KINDS:
+    for kind in kinds:
         bare = Judged.by(rows, lists, rows.without(kind), lists.logit - lists.parts[kind])
         gains[kind] = Gain(whole.ahead(fitted(without(data, kind))[1]), truth.ahead(bare))
         so_far = dict(_summaries([gains[kind]]))
@@ -175,7 +177,7 @@ def run(folder: Path, settings: Settings, seed: int) -> tuple[dict[str, Gain], d
 
 def summary(found: Sequence[Mapping[str, Gain]]) -> dict[str, Any]:
     """Of each kind and metric: the mean gain over the shops, its interval, and the truth's."""
-    return {kind: dict(_summaries([each[kind] for each in found])) for kind in KINDS}
+    return {kind: dict(_summaries([each[kind] for each in found])) for kind in found[0]}
 
 
 def _summaries(gains: Sequence[Gain]) -> Iterator[tuple[str, dict[str, float | None]]]:
@@ -189,13 +191,15 @@ def _summaries(gains: Sequence[Gain]) -> Iterator[tuple[str, dict[str, float | N
         yield name, told
 
 
-def figures(seeds: Sequence[int], impressions: int = IMPRESSIONS) -> dict[str, Any]:
-    """Return `kind_gains`, the figures of each shop, and how long it took."""
+def figures(
+    seeds: Sequence[int], impressions: int = IMPRESSIONS, kinds: Sequence[str] = KINDS
+) -> dict[str, Any]:
+    """Return `kind_gains` of these kinds, the figures of each shop, and how long it took."""
     began, found, told = time.perf_counter(), [], []
     for seed in seeds:
         with tempfile.TemporaryDirectory() as folder, threadpool_limits(limits=THREADS):
             settings = Settings(impressions=impressions, positive_rate=RATE)
-            gains, of_shop = run(Path(folder), settings, seed)
+            gains, of_shop = run(Path(folder), settings, seed, kinds)
         found.append(gains)
         told.append(of_shop)
     seconds = round(time.perf_counter() - began)
@@ -206,11 +210,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--impressions", type=int, default=IMPRESSIONS)
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
+    parser.add_argument("--kinds", choices=KINDS, nargs="+", default=KINDS)
     arguments = parser.parse_args()
     result = {
         "benchmark": "schema-kinds",
         "compared": "the same ranker fitted without the feature; the truth without its part",
-        **figures(arguments.seeds, arguments.impressions),
+        **figures(arguments.seeds, arguments.impressions, arguments.kinds),
         "machine": machine(),
         "versions": {"torch": torch.__version__, "numpy": np.__version__},
     }

@@ -27,6 +27,7 @@ from recommender_training.features import attributes, table, taste
 from recommender_training.features.prepared import held_out
 from recommender_training.ingestion import raw
 from recommender_training.models import logistic, ranker
+from recommender_training.models.ranker_size import RankerSize
 from recommender_training.trainer import deep_ranker, fit, runtime, training_rows
 
 GENRES, BATCH, STEPS = 6, 2048, 20
@@ -90,7 +91,7 @@ def measure(data: Dataset) -> None:
     labels = training_rows.training_labels(data, split, config)
     fit.seed_everything(1, 1)
     train = torch.from_numpy(split.train)
-    size = ranker.RankerSize(
+    size = RankerSize(
         data.users.count,
         attributes.sizes(data),
         settings.embedding_dim,

@@ -24,6 +24,7 @@ from torch.nn import functional
 from recommender_training.config.training import Hyperparameters, Precision
 from recommender_training.features import attributes
 from recommender_training.models import ranker
+from recommender_training.models.ranker_size import RankerSize
 from recommender_training.statistics import calibration
 from recommender_training.trainer import fit
 from tests.benchmarks import training_data
@@ -60,7 +61,7 @@ def build(asked: dict[str, Any], task: Task) -> tuple[nn.Module, fit.Rows]:
     if asked["model"] == "DIN":
         return DIN([sizes[name] for name in fields.ITEM_FIELDS], *shape), task.inputs
     defaults, users = Hyperparameters(), data.users
-    size = ranker.RankerSize(
+    size = RankerSize(
         users=users.count,
         side=attributes.sizes(data),
         embedding_dim=defaults.embedding_dim,

@@ -11,7 +11,8 @@ import torch
 from recommender_training.config.training import Hyperparameters, Precision
 from recommender_training.features import attributes
 from recommender_training.features.prepared import Prepared
-from recommender_training.models.ranker import RankerSize, create
+from recommender_training.models.ranker import create
+from recommender_training.models.ranker_size import RankerSize
 from recommender_training.trainer import fit
 from recommender_training.trainer.runtime import Runtime
 

@@ -20,7 +20,7 @@ from recommender_training.data_checks.policy import Checks
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format
 from recommender_training.pipeline import training
-from tests.mapped_files import NOW, START
+from tests.mapped_files import INTERACTIONS, NOW, START, check, declare, event, write
 
 CONFIG = '{"seed": 3, "hyperparameters": {"epochs": 1, "embeddingDim": 4, "batchSize": 256}}'
 USER, ITEM, RATING, TIME = ("user_id:token", "item_id:token", "rating:float", "timestamp:float")
@@ -100,6 +100,33 @@ def test_train_accepts_data_that_the_check_ignores(
     assert all(math.isfinite(value) for value in result.metrics.values())
     assert {"auc", "logLoss", "ndcgAt10"} <= result.metrics.keys()
     assert ("aucLow" in result.metrics) == (edit is not one_user)
+
+
+def test_features_without_any_value_are_reported_trained_and_exported(tmp_path: Path) -> None:
+    """Of each table and of numbers, categories and vectors."""
+    tier, device = ({"name": name, "kind": "Categorical"} for name in ("tier", "device"))
+    price = {"name": "price", "kind": "Numeric"}
+    vector = {"name": "vector", "kind": "Embedding", "length": 3}
+    mapping = declare(
+        users={"files": "users.csv", "id": "id", "features": [tier]},
+        items={"files": "items.csv", "id": "id", "features": [price, vector]},
+        interactions=INTERACTIONS | {"features": [device]},
+    )
+    rows = [
+        event(n * 7 % 40, n * 11 % 30, START - n * 60, n % 3 * 2 + 1, device=None)
+        for n in range(1200)
+    ]
+    write(tmp_path / "raw/events/a.csv", rows)
+    write(tmp_path / "raw/users.csv", [{"id": n, "tier": None} for n in range(40)])
+    write(tmp_path / "raw/items.csv", [{"id": n, "price": "", "vector": ""} for n in range(30)])
+    version = check(tmp_path / "raw", tmp_path / "lake", mapping).data_version
+    found = run.run(tmp_path / "lake", version, Checks())
+    named = {each.name for each in found.warned if each.check == "features"}
+    assert named == {"users.tier", "items.price", "items.vector", "interactions.device"}
+    result = training.train(
+        training.TrainingRun(tmp_path / "lake", version, parse_config(CONFIG), tmp_path / "staged")
+    )
+    assert all(math.isfinite(value) for value in result.metrics.values())
 
 
 def test_a_catalogue_of_one_item_is_trained_and_served(source: Path, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from recommender_training.features.state import State
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import item_weights, ranker
+from recommender_training.models.ranker_size import RankerSize
 from recommender_training.pipeline import training
 from recommender_training.pipeline.champion import Champion
 from recommender_training.statistics import calibration
@@ -218,7 +219,7 @@ def test_the_exported_file_carries_the_bonus_of_each_item(
 def fitted(prepared: Prepared, target: torch.Tensor, weight: torch.Tensor | None) -> Floats:
     fit.seed_everything(1, 1)
     data, rows = prepared.data, torch.from_numpy(prepared.split.train)
-    size = ranker.RankerSize(data.users.count, attributes.sizes(data), 4, 0.1, 0.5)
+    size = RankerSize(data.users.count, attributes.sizes(data), 4, 0.1, 0.5)
     model = ranker.create(data, prepared.inputs, rows, size=size)
     settings = Hyperparameters(batch_size=512)
     fit.fit_for(model, fit.Examples.whole(prepared.inputs, rows, target, weight), settings, 1)

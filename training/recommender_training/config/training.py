@@ -12,7 +12,7 @@ import json
 from pydantic import Field, ValidationError
 
 from recommender_training.common.errors import InputError
-from recommender_training.common.section import Section
+from recommender_training.common.section import Section, problems
 from recommender_training.config import lists, search_space
 from recommender_training.config.declaration import NAME
 from recommender_training.config.export import ExportSettings
@@ -196,11 +196,8 @@ def parse_config(text: str) -> TrainingConfig:
     try:
         config = TrainingConfig.model_validate(known)
     except ValidationError as error:
-        parts = [
-            f"{'.'.join(map(str, issue['loc']))}={issue.get('input')!r}: {issue['msg']}"
-            for issue in error.errors()
-        ]
-        raise InputError("InvalidConfig", "--config: " + "; ".join(parts)) from error
+        found = problems(error, TrainingConfig)
+        raise InputError("InvalidConfig", f"--config: {found}") from error
     check_search(config)
     _check_variants(config)
     return config

@@ -1,7 +1,8 @@
 """Check that the data fits the declaration of its features.
 
 A feature without any value teaches nothing, and its requests would have an effect that no one has
-measured. Categories beyond `maxCategories` are unknown to the models, which may be intended.
+measured. Categories beyond `maxCategories` are unknown to the models, which may be intended. If
+events name other ids than the table of users or items, all features are null where they are read.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from recommender_training.data_checks.finding import Findings
 from recommender_training.data_checks.profile import Profile
 
 CHECK = "features"
+#: Least share of the users or items of the events of which a feature has a value.
+DESCRIBED_SHARE = 0.05
 
 
 def check(findings: Findings, profile: Profile) -> None:
@@ -34,6 +37,34 @@ def check(findings: Findings, profile: Profile) -> None:
         )
         if feature.max_categories is not None:
             _limit(findings, table, feature, facts["categories"][feature.name])
+    for table, one in (("users", "user"), ("items", "item")):
+        if _has_values(profile, table):
+            _joined(findings, profile, table, one)
+
+
+def _has_values(profile: Profile, table: str) -> bool:
+    """Whether any declared feature of a table has a value; profiles of earlier releases do not
+    tell how many ids they describe.
+    """
+    facts = profile["tables"].get(table, {})
+    return "described" in profile and any(
+        float(facts["columns"][feature.name]["nulls"]) < 1
+        for name, feature in _features(profile)
+        if name == table
+    )
+
+
+def _joined(findings: Findings, profile: Profile, table: str, one: str) -> None:
+    described, active = (int(profile[key][table]) for key in ("described", "active"))
+    findings.add(
+        CHECK,
+        f"{table}.{one}_id",
+        holds=described >= DESCRIBED_SHARE * active,
+        value=f"{described} of the {active} {table} of the interactions have a value of a feature",
+        expected=f"at least {DESCRIBED_SHARE:.0%} of them",
+        remedy=f"most features of {table} are null where models read them: check that "
+        f"mapping.{table}.id and mapping.interactions.{one} name the same ids",
+    )
 
 
 def _limit(findings: Findings, table: str, feature: Feature, facts: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ import json
 from pydantic import Field, ValidationError
 
 from recommender_training.common.errors import InputError
-from recommender_training.common.section import Section
+from recommender_training.common.section import Section, problems
 
 
 class Level(enum.StrEnum):
@@ -62,11 +62,7 @@ def parse_checks(text: str) -> Checks:
     try:
         return Checks.model_validate(json.loads(text))
     except ValidationError as error:
-        parts = [
-            f"data.checks.{'.'.join(map(str, issue['loc']))}={str(issue.get('input'))[:80]!r}: "
-            f"{issue['msg']}"
-            for issue in error.errors()
-        ]
-        raise InputError("InvalidConfig", "; ".join(parts)) from error
+        found = problems(error, Checks, under="data.checks")
+        raise InputError("InvalidConfig", found) from error
     except ValueError as error:
         raise InputError("InvalidConfig", f"--checks is not JSON ({error})") from error

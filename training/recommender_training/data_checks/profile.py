@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -21,7 +21,7 @@ import polars as pl
 
 from recommender_training.artifact import reference
 from recommender_training.common.errors import InputError
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.declaration import Declaration, Feature
 from recommender_training.config.label import Label
 from recommender_training.data import row_times, splits, training_window, version_content
 from recommender_training.data.labels import LABELLED, Labelling, is_positive
@@ -89,6 +89,10 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
             },
         },
         "active": {"users": users.height, "items": len(seen.items)},
+        "described": {
+            "users": _described(tables["users"], users["user_id"], declared.users),
+            "items": _described(tables["items"], seen.items, declared.items),
+        },
         "labels": _labels(users, labelling),
         "cold": _cold(users),
         "shares": _shares(users),
@@ -102,6 +106,15 @@ def _facts(table: columns.Table, rows: pl.LazyFrame, key: str) -> dict[str, Any]
     found = rows.collect()
     table.add(row_times.newest(found, key) if row_times.COLUMN in found.columns else found)
     return table.facts()
+
+
+def _described(rows: pl.LazyFrame, active: pl.Series, features: Sequence[Feature]) -> int:
+    """Count the users or items of a window of which any declared feature has a value."""
+    if not features:
+        return 0
+    known = pl.any_horizontal(pl.col(each.name).is_not_null() for each in features)
+    ids = rows.filter(known).select(active.name).unique().collect()
+    return ids.join(active.to_frame(), on=active.name, how="semi").height
 
 
 @dataclass

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from recommender_training.common.errors import InputError
+from recommender_training.common.section import problems
 from recommender_training.ingestion.mapping import Format, Mapping
 
 
@@ -33,11 +34,7 @@ def parse_mapping(text: str | None, kind: Format) -> Mapping | None:
             text = Path(text[1:]).read_text(encoding="utf-8")
         mapping = Mapping.model_validate(json.loads(text))
     except ValidationError as error:
-        parts = [
-            f"{'.'.join(map(str, issue['loc']))}={str(issue.get('input'))[:80]!r}: {issue['msg']}"
-            for issue in error.errors()
-        ]
-        raise InputError("InvalidMapping", "--mapping: " + "; ".join(parts)) from error
+        raise InputError("InvalidMapping", f"--mapping: {problems(error, Mapping)}") from error
     except (OSError, ValueError) as error:
         raise InputError("InvalidMapping", f"--mapping is not JSON: {error}") from error
     only_csv = [name for name, table in mapping.tables().items() if table.columns]

@@ -98,7 +98,10 @@ def check(
     InputError: NoRowsInWindow, TooManyQuarantinedRows.
     """
     if counts[0].good + counts[0].bad == 0:
-        raise InputError("NoRowsInWindow", f"the {files} files have no row below their headers")
+        raise InputError(
+            "NoRowsInWindow",
+            f"the {files} files have no row below their headers: export the interactions again",
+        )
     worst = max(counts, key=lambda count: count.share)
     if worst.share <= max_share:
         return

@@ -36,7 +36,7 @@ from recommender_training.models.item_vectors import (
 )
 from recommender_training.models.lookup import embedding, lookup
 from recommender_training.models.noise import RowNoise
-from recommender_training.models.ranker_size import RankerSize as RankerSize
+from recommender_training.models.ranker_size import RankerSize
 from recommender_training.statistics.calibration import logit_of
 
 HIDDEN, HIDDEN_2 = 64, 32

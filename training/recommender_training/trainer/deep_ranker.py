@@ -14,6 +14,7 @@ from recommender_training.data.dataset import Dataset
 from recommender_training.features import attributes, matches
 from recommender_training.features.prepared import Prepared, held_out
 from recommender_training.models import ranker
+from recommender_training.models.ranker_size import RankerSize
 from recommender_training.trainer import fit, id_tables
 from recommender_training.trainer.augmentation import Augmentation
 from recommender_training.trainer.context import DEFAULT_CONTEXT, FitContext
@@ -87,7 +88,7 @@ def fit_ranker(
 def new_ranker(prepared: Prepared, config: TrainingConfig) -> ranker.Ranker:
     """A ranker with fresh weights, for the training window."""
     data, settings = prepared.data, config.hyperparameters
-    size = ranker.RankerSize(
+    size = RankerSize(
         users=data.users.count,
         side=attributes.sizes(data),
         spans=attributes.spans(data),
@@ -102,7 +103,7 @@ def new_ranker(prepared: Prepared, config: TrainingConfig) -> ranker.Ranker:
 
 
 def refit_deep(
-    size: ranker.RankerSize,
+    size: RankerSize,
     log: fit.FitLog,
     prepared: Prepared,
     config: TrainingConfig,

@@ -38,9 +38,9 @@ def parsed(section: dict[str, Any], interactions: dict[str, Any] = VIEW_AND_BUY)
     ("section", "message"),
     [
         ({"minimumValue": 3, **BUY}, "minimumValue and positiveTypes exclude each other"),
-        ({"minimumValue": 6}, "label.minimumValue='6': Input should be less than or equal to 5"),
+        ({"minimumValue": 6}, "label.minimumValue=6: Input should be less than or equal to 5"),
         ({"positiveTypes": [{"type": "buy"}] * 2}, "positiveTypes has a duplicate"),
-        ({"positiveTypes": [{"type": "buy", "weight": 0}]}, "label.positiveTypes.0.weight='0'"),
+        ({"positiveTypes": [{"type": "buy", "weight": 0}]}, "label.positiveTypes.0.weight=0"),
         ({"positiveTypes": [{"type": "gift"}]}, "'gift' is not in interactions.eventTypes"),
         (SHOWN, "attribution needs positiveTypes"),
         (
@@ -55,13 +55,13 @@ def parsed(section: dict[str, Any], interactions: dict[str, Any] = VIEW_AND_BUY)
             BUY | {"attribution": {"impressions": ["view", "view"], "hours": 1}},
             "attribution.impressions has a duplicate",
         ),
-        (BUY | {"attribution": {"impressions": ["view"], "hours": 0}}, "attribution.hours='0'"),
+        (BUY | {"attribution": {"impressions": ["view"], "hours": 0}}, "attribution.hours=0"),
         (BUY | {"attribution": {"impressions": [], "hours": 1}}, "attribution.impressions='[]'"),
         (BUY | SHOWN | DRAWN | RATE, "negatives and attribution exclude each other"),
         (DRAWN, "negatives needs positiveRate"),
-        ({"negatives": {"perPositive": 0}, **RATE}, "label.negatives.perPositive='0'"),
-        ({"positiveRate": 1}, "label.positiveRate='1'"),
-        ({"positive": ["buy"]}, ": Extra inputs are not permitted"),
+        ({"negatives": {"perPositive": 0}, **RATE}, "label.negatives.perPositive=0"),
+        ({"positiveRate": 1}, "label.positiveRate=1"),
+        ({"positive": ["buy"]}, "; did you mean positiveRate? the fields are minimumValue, "),
     ],
 )
 def test_an_invalid_label_is_refused_with_its_field(section: dict[str, Any], message: str) -> None:

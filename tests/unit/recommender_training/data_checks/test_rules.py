@@ -20,6 +20,8 @@ from recommender_training.data_checks.run import evaluate
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.quarantine_limits import Quarantined
+from tests import mapped_files
+from tests.mapped_files import START, declare, event, write
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -86,6 +88,8 @@ CASES = [
     (put("labels", "train", value={"rows": 300, "positive": 0}), "labels",
      "interactions.value[train]", "block"),
     (put("cold", "known", value=0), "cold", "interactions.user_id[validation]", "warn"),
+    (put("described", "items", value=1), "features", "items.item_id", "warn"),
+    (put("described", "users", value=0), "features", "users.user_id", "warn"),
     (undeclare("users", "gender"), "schema", "users.gender", "block"),
     (put(*USERS, "columns", "age", "type", value="String"), "schema", "users.age", "block"),
     (put(*USERS, "columns", "age", "nulls", value=1.0), "lost", "users.age", "block"),
@@ -201,7 +205,7 @@ def test_quarantined_rows_are_compared_by_their_share(
 @pytest.mark.parametrize(
     ("text", "named"),
     [("{", "not JSON"), ('{"levels": {"shift": "Maybe"}}', "data.checks.levels.shift='Maybe'"),
-     ('{"maxVolumeDrop": 2}', "data.checks.maxVolumeDrop='2'"), ('{"drop": 1}', "checks.drop")],
+     ('{"maxVolumeDrop": 2}', "data.checks.maxVolumeDrop=2"), ('{"drop": 1}', "checks.drop")],
 )  # fmt: skip
 def test_a_wrong_section_is_refused_with_field_and_value(text: str, named: str) -> None:
     with pytest.raises(InputError) as caught:
@@ -227,3 +231,26 @@ def test_the_worst_of_a_hundred_findings_fit_the_report() -> None:
     assert kept[0]["level"] == "block"
     assert entry["more"] == 100 - len(kept)
     assert (entry["level"], entry["warned"], entry["blocked"]) == ("block", 50, 50)
+
+
+@pytest.mark.parametrize(("first", "level"), [(40, "pass"), (1000, "warn")])
+def test_a_table_of_other_ids_than_those_of_the_events_is_reported(
+    tmp_path: Path, first: int, level: str
+) -> None:
+    """Half of the table has no event in the one case, and the whole table in the other."""
+    source, path = tmp_path / "source", tmp_path / "lake"
+    events = [event(n % 9, n % 60, START + n) for n in range(300)]
+    write(source / "events/a.csv", events)
+    write(source / "items.csv", [{"id": first + n, "kind": "book"} for n in range(40)])
+    kind = {"name": "kind", "kind": "Categorical"}
+    mapping = declare(items={"files": "items.csv", "id": "id", "features": [kind]})
+    version = mapped_files.check(source, path, mapping).data_version
+    profiled = profile.build(path, version, None)
+    found = {each.name: each for each in evaluate(Checks(), profiled, None)}
+    assert found["items.kind"].level == "pass", "the table itself has values"
+    assert found["items.item_id"].level == level
+    if level == "warn":
+        assert found["items.item_id"].value.startswith("0 of the 60 items of the interactions")
+        for words in ("mapping.items.id", "mapping.interactions.item "):
+            assert words in found["items.item_id"].remedy
+    assert "users.user_id" not in found, "there is no table of users"

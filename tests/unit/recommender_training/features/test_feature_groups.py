@@ -36,7 +36,8 @@ from recommender_training.features.prepared import Prepared
 from recommender_training.features.state import State
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.models import item_weights
-from recommender_training.models.ranker import Ranker, RankerSize
+from recommender_training.models.ranker import Ranker
+from recommender_training.models.ranker_size import RankerSize
 from recommender_training.pipeline.champion import Champion
 from recommender_training.statistics.calibration import Calibration
 from tests import small_data

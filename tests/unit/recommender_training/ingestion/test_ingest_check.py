@@ -131,7 +131,9 @@ def test_too_few_rows_are_counted(raw_folder: Path, tmp_path: Path) -> None:
 
 def test_headers_without_rows_are_an_empty_window(raw_folder: Path, tmp_path: Path) -> None:
     (raw_folder / "synthetic.inter").write_text(HEADER)
-    assert failure(raw_folder, tmp_path).reason == "NoRowsInWindow"
+    error = failure(raw_folder, tmp_path)
+    assert error.reason == "NoRowsInWindow"
+    assert "*.inter files have no row below their headers: export" in error.message
 
 
 def test_only_bad_rows_give_an_empty_window_if_the_share_allows_it(

@@ -35,9 +35,12 @@ def refusal(kind: Format, text: str | None) -> str:
 @pytest.mark.parametrize(
     ("sections", "section"),
     [
-        ({"interactions": {"user": "u"}}, "interactions.item="),
+        ({"interactions": {"user": "u"}}, "interactions.item: required"),
         ({"interactions": {**INTERACTIONS, "user": ""}}, "interactions.user=''"),
-        ({"interactions": {**INTERACTIONS, "usr": "u"}}, "interactions.usr="),
+        (
+            {"interactions": {**INTERACTIONS, "usr": "u"}},
+            "interactions.usr='u': unknown field; did",
+        ),
         ({"interactions": {**INTERACTIONS, "files": "../x"}}, "stay inside the source"),
         ({"interactions": {**INTERACTIONS, "files": "/etc/*"}}, "interactions.files="),
         ({"interactions": {**INTERACTIONS, "files": "a**"}}, "must be a whole path segment"),
@@ -70,18 +73,18 @@ def refusal(kind: Format, text: str | None) -> str:
         ),
         (
             {"users": {"files": "u", "id": "id", "features": [{"name": "age"}]}},
-            "users.features.0.kind=",
+            "users.features.0.kind: required",
         ),
         (
             {
                 "interactions": {**INTERACTIONS, "features": [{"name": "a", "kind": "Numeric"}]},
                 "items": {"files": "i", "id": "i", "features": [{"name": "a", "kind": "Boolean"}]},
             },
-            "context.a: two features have this name: rename one",
+            "--mapping: context.a: two features have this name: rename one",
         ),
         (
             {"users": {"files": "u", "id": "id", "age": "age"}},
-            "users.age='age': Extra inputs are not permitted",
+            "users.age='age': unknown field; the fields are files, columns, ",
         ),
         (
             {"users": {"files": "u", "id": "id", "validFromUnit": "Seconds"}},

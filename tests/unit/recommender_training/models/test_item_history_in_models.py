@@ -17,6 +17,7 @@ from recommender_training.features import table
 from recommender_training.features.assembly import Constants, Inputs
 from recommender_training.models import logistic, ranker, two_tower
 from recommender_training.models.pairs import Batch
+from recommender_training.models.ranker_size import RankerSize
 from tests import small_data
 
 DECLARED = Declaration.model_validate(
@@ -107,7 +108,7 @@ def test_a_softmax_sees_what_was_liked_at_the_time_of_the_rest_of_the_catalogue(
 
 def test_the_ranker_sees_items_at_the_time_of_the_request(data: Dataset, inputs: Inputs) -> None:
     torch.manual_seed(2)
-    size = ranker.RankerSize(2, (), 4, 0.0, 0.0)
+    size = RankerSize(2, (), 4, 0.0, 0.0)
     model = ranker.create(data, inputs, torch.arange(len(inputs)), size=size).eval()
     parts = [model.item_parts(inputs, None)]
     named = torch.cat([inputs.target.unsqueeze(1), inputs.session], 1)

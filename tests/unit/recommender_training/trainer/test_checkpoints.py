@@ -26,7 +26,8 @@ from recommender_training.config.training import (
 from recommender_training.distributed.group import ONE_PROCESS
 from recommender_training.features import attributes
 from recommender_training.features.prepared import Prepared
-from recommender_training.models.ranker import Ranker, RankerSize, create
+from recommender_training.models.ranker import Ranker, create
+from recommender_training.models.ranker_size import RankerSize
 from recommender_training.trainer import checkpoints, context, fit
 from recommender_training.trainer.checkpoints import Checkpoints, Slot
 from recommender_training.trainer.initial_weights import WarmStart

@@ -14,7 +14,8 @@ from recommender_training.distributed.group import ONE_PROCESS, Group, share
 from recommender_training.features import attributes
 from recommender_training.features.prepared import Prepared
 from recommender_training.models.noise import RowNoise
-from recommender_training.models.ranker import RankerSize, create
+from recommender_training.models.ranker import create
+from recommender_training.models.ranker_size import RankerSize
 from recommender_training.trainer.batches import Batches
 from recommender_training.trainer.sync_batch_norm import SyncedBatchNorm
 

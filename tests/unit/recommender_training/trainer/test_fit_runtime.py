@@ -20,7 +20,8 @@ from recommender_training.config.training import (
 from recommender_training.features import attributes
 from recommender_training.features.prepared import Prepared
 from recommender_training.models.pairs import pairs
-from recommender_training.models.ranker import Ranker, RankerSize, create
+from recommender_training.models.ranker import Ranker, create
+from recommender_training.models.ranker_size import RankerSize
 from recommender_training.models.two_tower import TwoTower
 from recommender_training.trainer import fit, retrieval, runtime
 from recommender_training.trainer.runtime import Runtime
