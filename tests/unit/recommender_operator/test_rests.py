@@ -13,6 +13,7 @@ from recommender_operator.actions import Decision, Event
 from recommender_operator.adapters.kubernetes.port import (
     BASELINES,
     CLAIMS,
+    EVENTS,
     GRPC_ROUTES,
     HTTP_ROUTES,
     JOBS,
@@ -30,7 +31,7 @@ from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS
 from tests.unit.recommender_operator.stories import MODES, Story
 
 #: Kinds that the operator reads without a cache, which no trace shows.
-UNCACHED = {CLAIMS, GRPC_ROUTES}
+UNCACHED = {CLAIMS, EVENTS, GRPC_ROUTES}
 WAIT = 60.0
 
 
