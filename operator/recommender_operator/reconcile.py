@@ -255,13 +255,12 @@ class Reconciler:
         decision: Decision,
         now: datetime.datetime,
     ) -> tuple[Decision, bool]:
-        """Carry the actions out, then write the status.
+        """Carry the actions out, write the status, and return the decision as it is recorded.
 
-        Return the decision as it is recorded, and whether the status is written and not left to
-        the next look. A look that ends in between owes the Events of what it has written.
+        Also return whether the status is written, and not left to the next look. A look that ends
+        in between owes the Events of what it has written.
         """
-        model = snapshot.observed.model
-        written: set[str] = set()
+        model, written = snapshot.observed.model, set[str]()
         try:
             in_the_way = await self._executor.execute(snapshot, decision, written.add)
             foreign = (*snapshot.foreign, *in_the_way)
@@ -281,9 +280,9 @@ class Reconciler:
         if window is None or not all(isinstance(do, SaveBaseline) for do in decision.actions):
             return
         pods = [podstates.pod_ref(pod) for pod in snapshot.pods.get(window.version, ())]
-        samples = self._samples_of(snapshot.observed.model)
         window = dataclasses.replace(window, rest=min(window.rest, self._longest_wait))
-        self._fills.watch(key, key.namespace, window, samples, pods)
+        provider = self._samples_of(snapshot.observed.model)
+        self._fills.watch(key, key.namespace, window, provider, pods)
 
     async def _report_failure(self, raw: Object, error: Exception) -> None:
         """Post an Event that a look failed, for `kubectl describe`."""
