@@ -276,6 +276,8 @@ async def run(folder: pathlib.Path) -> int:
 
 def main() -> int:
     argparse.ArgumentParser(prog="tests.freeze", description=__doc__.splitlines()[0]).parse_args()
+    # Whatever ends this script, no stopped process stays.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory() as folder:
         return asyncio.run(run(pathlib.Path(folder)))
 
