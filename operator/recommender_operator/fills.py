@@ -2,7 +2,8 @@
 
 The champion's window is checked every quarter of a minute, and is usually not full. Such a check
 reads no API objects, unless something requires a whole look: a change of any object of the model,
-a pod that does not answer or has restarted, a deadline, or the maximum pause between looks.
+a pod that does not answer or has restarted, or a deadline. After the maximum pause between looks
+it is checked whether the model is still at rest (`rests.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from recommender_operator.adapters.counters.port import SampleError, SampleProvi
 from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.analysis import filling
 from recommender_operator.analysis.filling import Filling
+from recommender_operator.rests import Rests
 from recommender_operator.schedule import K
 
 
@@ -38,10 +40,13 @@ class Fills(Generic[K]):
         self,
         clock: Callable[[], float] = time.monotonic,
         read: Callable[[], None] = lambda: None,
+        *,
+        rests: Rests[K],
     ) -> None:
-        """`read` is called for each reduced look."""
+        """`read` is called for each reading."""
         self._clock = clock
         self._read = read
+        self.rests = rests
         self._watched: dict[K, _Watched] = {}
         #: Models with a look in progress, and no change since its start.
         self._unchanged: set[K] = set()
@@ -50,16 +55,19 @@ class Fills(Generic[K]):
         """Require a whole look after a change."""
         self._watched.pop(key, None)
         self._unchanged.discard(key)
+        self.rests.cause(key)
 
     def clear(self) -> None:
         """Forget all windows."""
         self._watched.clear()
         self._unchanged.clear()
+        self.rests.clear()
 
     def start_look(self, key: K) -> None:
         """Start a whole look."""
         self._watched.pop(key, None)
         self._unchanged.add(key)
+        self.rests.start_look(key)
 
     def watch(
         self,
@@ -86,8 +94,14 @@ class Fills(Generic[K]):
     async def pause(self, key: K) -> float | None:
         """Return the seconds until the next reading; None if a whole look is needed."""
         watched = self._watched.get(key)
-        if watched is None or self._clock() >= watched.whole_look:
-            return None
+        if watched is None:
+            return await self.rests.pause(key)
+        if self._clock() >= watched.whole_look:
+            longer = await self.rests.pause(key)
+            if longer is None or self._watched.get(key) is not watched:
+                return None
+            watched = dataclasses.replace(watched, whole_look=self._clock() + longer)
+            self._watched[key] = watched
         window = watched.filling
         try:
             sample = await watched.provider.sample(

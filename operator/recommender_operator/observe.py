@@ -26,29 +26,23 @@ from recommender_operator.adapters.kubernetes.port import (
 )
 from recommender_operator.adapters.objects import groups, owned
 from recommender_operator.adapters.objects.baselines import BaselineStore
-from recommender_operator.adapters.objects.claims import ClaimReader
 from recommender_operator.adapters.objects.jobs import JobReader, phase_of
 from recommender_operator.adapters.objects.owners import OwnerReader
-from recommender_operator.adapters.objects.platform import PlatformReader
 from recommender_operator.adapters.objects.seen import Seen
 from recommender_operator.adapters.objects.typed import model_object, version_object
 from recommender_operator.adapters.pods import states as podstates
 from recommender_operator.adapters.pods.port import PodRef
-from recommender_operator.adapters.traffic.hosts import HostReader
 from recommender_operator.adapters.traffic.port import Subject, Traffic, TrafficView
-from recommender_operator.api.spec import TrafficMode
 from recommender_operator.observed import (
     ModelObject,
     Observed,
-    Platform,
-    Rival,
     Sample,
     TrafficState,
     VersionObject,
 )
-from recommender_operator.phases import hosts
 from recommender_operator.resources import fresh, labels, ownership
 from recommender_operator.resources.ownership import Foreign
+from recommender_operator.unwatched import Unwatched
 
 #: Maximum number of remembered Jobs without a report whose pods were read again.
 REMEMBERED_JOBS = 10_000
@@ -70,6 +64,8 @@ class Snapshot:
     orphans: tuple[str, ...] = ()
     #: Foreign objects and versions with the names or labels of the model's own.
     foreign: tuple[Foreign, ...] = ()
+    #: Whether pods have the model's labels whose owner is not known, or not yet.
+    strangers: bool = False
 
 
 class Observer:
@@ -81,9 +77,8 @@ class Observer:
         *,
         traffic_of: Callable[[ModelObject], Traffic],
         samples_of: Callable[[ModelObject], SampleProvider],
-        platform: PlatformReader,
+        unwatched: Unwatched,
         baselines: BaselineStore,
-        hosts: HostReader,
         users: UsersReader | None = None,
         direct: Kube | None = None,
     ) -> None:
@@ -94,9 +89,7 @@ class Observer:
         self._looked_for: collections.OrderedDict[str, None] = collections.OrderedDict()
         self._traffic_of = traffic_of
         self._samples_of = samples_of
-        self._platform = platform
-        self._hosts = hosts
-        self._claims = ClaimReader(kube)
+        self.unwatched = unwatched
         self._jobs = JobReader(kube)
         self._owners = OwnerReader(kube)
         self._baselines = baselines
@@ -116,7 +109,7 @@ class Observer:
             self._kube.list(JOBS, model.namespace, marks),
             self._kube.list(PODS, model.namespace, {labels.MODEL: model.name}),
             self._baselines.read(model.namespace, model.name),
-            self._platform.of(model.spec),
+            self.unwatched.platform(model.spec),
         )
         own, orphans, others = _sorted_out(model, found)
         seen.read(VERSIONS, found)
@@ -126,21 +119,20 @@ class Observer:
         uids = {model.uid} | {version.uid for version in versions}
         jobs += await self._groups(model, versions)
         own_jobs = owned.controlled_by(jobs, uids)
-        of_jobs, serving = await self._owned_pods(model, versions, own_jobs, all_pods)
+        of_jobs, serving, strangers = await self._owned_pods(model, versions, own_jobs, all_pods)
         view = TrafficView(services={}, traffic=TrafficState())
         if not platform.missing:
             named = {version.name: version for version in versions}
             subject = Subject(model=model, versions=named, pods=serving, seen=seen)
             view = await self._traffic_of(model).observe(subject)
         answering = {name: podstates.answering(pods) for name, pods in serving.items()}
-        claim_names = {model.spec.storage.claim_name, model.spec.data.source.claim_name}
         job_states, kept, (samples, errors), users, rivals, claims = await asyncio.gather(
             self._jobs.read(own_jobs, of_jobs),
             self._baselines.unpacked(model, stored, uids),
             self._sample(model, versions, view, answering),
             told.of(self._users, model, versions, now),
-            self._rivals(model, versions, view, platform),
-            self._claims.read(model.namespace, claim_names),
+            self.unwatched.rivals(model, versions, view.traffic.host, platform),
+            self.unwatched.claims(model),
         )
         observed = Observed(
             model=model,
@@ -166,6 +158,7 @@ class Observer:
             seen=seen,
             orphans=orphans,
             foreign=(*others, *view.foreign, *kept.foreign),
+            strangers=strangers,
         )
 
     async def _owned_pods(
@@ -174,8 +167,10 @@ class Observer:
         versions: Sequence[VersionObject],
         jobs: Sequence[Object],
         found: Sequence[Object],
-    ) -> tuple[dict[str, list[Object]], dict[str, list[Object]]]:
+    ) -> tuple[dict[str, list[Object]], dict[str, list[Object]], bool]:
         """Return the model's pods among those found: by uid of their Job, and by version.
+
+        Also return whether there are pods without a known owner.
 
         They are read again from the API server if a Job has finished whose report is missing.
         """
@@ -187,7 +182,8 @@ class Observer:
             found = await self._direct.list(PODS, model.namespace, {labels.MODEL: model.name})
             owners = await self._owners.owners(model.namespace, found, known)
             of_jobs = owned.pods_of_jobs(found, owners, jobs)
-        return of_jobs, owned.serving_pods(found, owners, model.uid, versions)
+        serving = owned.serving_pods(found, owners, model.uid, versions)
+        return of_jobs, serving, len(owners) < len(found)
 
     def _lacks_a_report(
         self, jobs: Iterable[Object], pods: Mapping[str, Sequence[Object]]
@@ -217,23 +213,6 @@ class Observer:
         marks = labels.of_model(model.name)
         found = await self._kube.list(TRAIN_JOBS, model.namespace, marks)
         return [{**group, "kind": "TrainJob"} for group in found]
-
-    async def _rivals(
-        self,
-        model: ModelObject,
-        versions: Iterable[VersionObject],
-        view: TrafficView,
-        platform: Platform,
-    ) -> tuple[Rival, ...]:
-        """Return other routes with the desired or current host of the model."""
-        if platform.missing or model.deleting:
-            return ()
-        if model.spec.rollout.traffic is not TrafficMode.GATEWAY:
-            return ()
-        wanted, held = hosts.wanted(model, platform.domain), view.traffic.host
-        to_write = wanted != held and hosts.is_routed(versions)
-        relevant = {host for host in (wanted, held) if host}
-        return await self._hosts.rivals(model, relevant, to_write=to_write)
 
     async def _sample(
         self,

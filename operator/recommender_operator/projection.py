@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Hashable
 
-from recommender_operator.actions import Decision
+from recommender_operator.actions import Decision, SaveBaseline
 from recommender_operator.adapters.kubernetes.port import MODELS, Object
 from recommender_operator.adapters.objects.owned_writes import OwnedObjects
 from recommender_operator.observed import ModelObject
@@ -66,7 +66,11 @@ class Projection:
         now: datetime.datetime,
     ) -> bool:
         """Return whether the next look, which follows at once, may write the status instead."""
-        if not decision.actions or not raw.get("status") or model.deleting:
+        if not raw.get("status") or model.deleting:
+            return False
+        # After any other action a look follows at once. The start of a window causes none, and
+        # while all models wait for their first look by a new leader, the next one comes last.
+        if all(isinstance(action, SaveBaseline) for action in decision.actions):
             return False
         # A Warning is posted if a reason differs from the stored one.
         if any(event.type == "Warning" for event in decision.events):

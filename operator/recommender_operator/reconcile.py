@@ -26,7 +26,6 @@ from recommender_operator.adapters.objects.owned_writes import OwnedObjects
 from recommender_operator.adapters.objects.typed import ObservationError, bare_model, model_object
 from recommender_operator.adapters.pods import states as podstates
 from recommender_operator.adapters.traffic.port import TrafficError
-from recommender_operator.analysis.filling import Filling
 from recommender_operator.api.conditions import ConditionType, find
 from recommender_operator.asking import SmokeAsker
 from recommender_operator.execute import Executor
@@ -50,7 +49,8 @@ REPEATED_CONFLICT_PAUSE = (0.5, 1.5)
 TRAFFIC_GRACE, TRAFFIC_PAUSE = 60.0, 2.0
 
 Decide = Callable[[Observed, datetime.datetime], Decision]
-Notify = Callable[[ModelObject, Sequence[VersionObject]], None]
+#: Returns whether there is something to tell, which later looks repeat.
+Notify = Callable[[ModelObject, Sequence[VersionObject]], bool]
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -97,7 +97,7 @@ class Reconciler:
         fills: Fills[Key],
         admit: Admit = admit_all,
         seen: Callable[[Key, Object | None], None] = lambda _key, _raw: None,
-        notify: Notify = lambda _model, _versions: None,
+        notify: Notify = lambda _model, _versions: False,
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         """`longest_wait` is the maximum time between two looks, in seconds.
@@ -210,10 +210,11 @@ class Reconciler:
         self._metrics.forget(key.namespace, key.name)
         self._projection.forget(key)
         self._lagging.pop(key, None)
+        self._fills.cause(key)
 
     async def _act(self, key: Key, raw: Object) -> float | None:
         snapshot = await self._observer.observe(raw, self._now())
-        self._notify(snapshot.observed.model, snapshot.observed.versions)
+        told = self._notify(snapshot.observed.model, snapshot.observed.versions)
         now = self._now()
         decision = self._decide(snapshot.observed, now)
         if (answered := await self._asker.answers(snapshot, decision)) is not None:
@@ -240,9 +241,8 @@ class Reconciler:
             # The event of its deletion may be lost, and no look follows.
             self._forget(key)
             return None
-        waits = all(isinstance(action, SaveBaseline) for action in decision.actions)
-        if decision.filling is not None and waits and written:
-            self._watch(key, snapshot, decision.filling)
+        if written:
+            self._reduce(key, snapshot, decision, told=told)
         after = decision.requeue_after
         wait = self._longest_wait if after is None else after.total_seconds()
         return min(wait, self._longest_wait if written else SOON)
@@ -255,13 +255,12 @@ class Reconciler:
         decision: Decision,
         now: datetime.datetime,
     ) -> tuple[Decision, bool]:
-        """Carry the actions out, then write the status.
+        """Carry the actions out, write the status, and return the decision as it is recorded.
 
-        Return the decision as it is recorded, and whether the status is written and not left to
-        the next look. A look that ends in between owes the Events of what it has written.
+        Also return whether the status is written, and not left to the next look. A look that ends
+        in between owes the Events of what it has written.
         """
-        model = snapshot.observed.model
-        written: set[str] = set()
+        model, written = snapshot.observed.model, set[str]()
         try:
             in_the_way = await self._executor.execute(snapshot, decision, written.add)
             foreign = (*snapshot.foreign, *in_the_way)
@@ -272,13 +271,18 @@ class Reconciler:
             raise
         return decision, projected
 
-    def _watch(self, key: Key, snapshot: Snapshot, window: Filling) -> None:
-        """Let the next looks read only the counters, until the window is full."""
-        model = snapshot.observed.model
+    def _reduce(self, key: Key, snapshot: Snapshot, decision: Decision, *, told: bool) -> None:
+        """Let the next looks read only what may have changed, and the counters of a window."""
+        if not told:
+            again = self._observer.unwatched.again(snapshot.observed)
+            self._fills.rests.end_look(key, snapshot, decision, again)
+        window = decision.filling
+        if window is None or not all(isinstance(do, SaveBaseline) for do in decision.actions):
+            return
         pods = [podstates.pod_ref(pod) for pod in snapshot.pods.get(window.version, ())]
-        rest = min(window.rest, self._longest_wait)
-        window = dataclasses.replace(window, rest=rest)
-        self._fills.watch(key, model.namespace, window, self._samples_of(model), pods)
+        window = dataclasses.replace(window, rest=min(window.rest, self._longest_wait))
+        provider = self._samples_of(snapshot.observed.model)
+        self._fills.watch(key, key.namespace, window, provider, pods)
 
     async def _report_failure(self, raw: Object, error: Exception) -> None:
         """Post an Event that a look failed, for `kubectl describe`."""

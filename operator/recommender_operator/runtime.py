@@ -25,6 +25,7 @@ from recommender_operator.adapters.kubernetes.transport import LogIn, Transport,
 from recommender_operator.adapters.notifications.notifier import Notifier
 from recommender_operator.adapters.notifications.post import HttpPoster
 from recommender_operator.adapters.objects.baselines import BaselineStore
+from recommender_operator.adapters.objects.claims import ClaimReader
 from recommender_operator.adapters.objects.platform import PlatformReader
 from recommender_operator.adapters.pods.smoke import HttpSmokeTester
 from recommender_operator.adapters.traffic.gateway import GatewayTraffic
@@ -43,9 +44,11 @@ from recommender_operator.metrics import Metrics
 from recommender_operator.observe import Observer
 from recommender_operator.observed import ModelObject
 from recommender_operator.reconcile import Key, Reconciler
+from recommender_operator.rests import Rests
 from recommender_operator.retrainings import Retrainings
 from recommender_operator.schedule import spread
 from recommender_operator.settings import Settings
+from recommender_operator.unwatched import Unwatched
 from recommender_operator.workqueue import Observer as QueueObserver
 from recommender_operator.workqueue import WorkQueue
 
@@ -99,7 +102,14 @@ class Runtime:
             kinds=KINDS_WITH_KEDA if settings.keda else KINDS,
         )
         self._sessions: list[aiohttp.ClientSession] = []
-        self._fills: Fills[Key] = Fills(read=self.metrics.window_readings.inc)
+        rests: Rests[Key] = Rests(
+            trace=lambda key: self._caches.trace(key.namespace, key.name),
+            longest_wait=float(settings.requeue_seconds),
+            now=now,
+            checked=self._rested,
+        )
+        self._fills: Fills[Key] = Fills(read=self.metrics.window_readings.inc, rests=rests)
+        self._retrainings: Retrainings | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stack = contextlib.ExitStack()
         self._reconciler: Reconciler | None = None
@@ -236,6 +246,11 @@ class Runtime:
         else:
             self.health.read(key, int(raw["metadata"].get("generation") or 0))
 
+    def _rested(self, key: Key) -> None:
+        self.metrics.rest_checks.inc()
+        if self._retrainings is not None:
+            self._retrainings.rests(key.namespace, key.name, self._now())
+
     def _assemble(self, kube: Kube, notifier: Notifier) -> Reconciler:
         options = self._settings.options
         traffics: dict[TrafficMode, Traffic] = {
@@ -249,14 +264,23 @@ class Runtime:
         smoke = self._opened(HttpSmokeTester.session())
         baselines = BaselineStore(kube)
         samples_of = self._provider()
+        self._retrainings = Retrainings(
+            decide,
+            self._settings.retrainings_at_once,
+            self._settings.retrainings_per_day,
+            float(self._settings.requeue_seconds),
+        )
         return Reconciler(
             kube,
             observer=Observer(
                 kube,
                 traffic_of=traffic_of,
                 samples_of=samples_of,
-                platform=PlatformReader(kube, options),
-                hosts=HostReader(kube, options, self._settings.watch_namespaces),
+                unwatched=Unwatched(
+                    claims=ClaimReader(kube),
+                    platform=PlatformReader(kube, options),
+                    hosts=HostReader(kube, options, self._settings.watch_namespaces),
+                ),
                 baselines=baselines,
                 users=self._users(),
                 direct=self._kube,
@@ -269,12 +293,7 @@ class Runtime:
                 metrics=self.metrics,
                 baselines=baselines,
             ),
-            decide=Retrainings(
-                decide,
-                self._settings.retrainings_at_once,
-                self._settings.retrainings_per_day,
-                float(self._settings.requeue_seconds),
-            ),
+            decide=self._retrainings,
             metrics=self.metrics,
             now=self._now,
             longest_wait=float(self._settings.requeue_seconds),

@@ -25,13 +25,15 @@ _REQUESTS = re.compile(
     r"recommender_operator_api_request_duration_seconds_count\{(?P<labels>[^}]*)\} (?P<value>\S+)"
 )
 _LOOKS = re.compile(r"recommender_operator_reconcile_duration_seconds_count (\S+)")
+_CHECKS = re.compile(r"recommender_operator_rest_checks_total (\S+)")
 
 
 @dataclasses.dataclass(frozen=True)
 class Figures:
     """At a moment `at` in seconds: CPU seconds, memory, looks, and requests since the start.
 
-    Reads are those of looks; lists and watches of caches do not count.
+    Checks are looks at models at rest that were not needed. Reads are those of looks and checks;
+    lists and watches of caches do not count.
     """
 
     at: float
@@ -39,6 +41,7 @@ class Figures:
     rss_mib: float
     peak_mib: float
     looks: int
+    checks: int
     reads: int
     writes: int
     #: Number of requests by verb and resource.
@@ -106,13 +109,14 @@ class Operator:
         for found in _REQUESTS.finditer(page):
             labels = dict(re.findall(r'(\w+)="([^"]*)"', found["labels"]))
             requests[f"{labels['verb']} {labels['resource']}"] += int(float(found["value"]))
-        looks = _LOOKS.search(page)
+        looks, checks = _LOOKS.search(page), _CHECKS.search(page)
         return Figures(
             at=time.monotonic(),
             cpu=cpu_seconds(self.pid),
             rss_mib=_kib(status, "VmRSS") / 1024,
             peak_mib=_kib(status, "VmHWM") / 1024,
             looks=int(float(looks[1])) if looks else 0,
+            checks=int(float(checks[1])) if checks else 0,
             reads=_sum(requests, "GET"),
             writes=_sum(requests, "POST", "PATCH", "DELETE"),
             requests=requests,

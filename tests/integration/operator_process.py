@@ -33,6 +33,8 @@ def free_port() -> int:
 class Process:
     """`recommender-operator run`, which can be killed and started again."""
 
+    command: tuple[str, ...] = (sys.executable, "-m", "recommender_operator", "run")
+
     def __init__(
         self,
         config: pathlib.Path,
@@ -67,10 +69,9 @@ class Process:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "recommender_operator", "run"]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, env=self._environment, stdout=log, stderr=log
+                self.command, env=self._environment, stdout=log, stderr=log
             )
 
     def send(self, what: signal.Signals) -> None:

@@ -9,6 +9,7 @@ from recommender_operator.adapters.counters.experiments import UsersReader
 from recommender_operator.adapters.counters.port import SampleProvider
 from recommender_operator.adapters.kubernetes.port import Kube
 from recommender_operator.adapters.objects.baselines import BaselineStore
+from recommender_operator.adapters.objects.claims import ClaimReader
 from recommender_operator.adapters.objects.platform import PlatformReader
 from recommender_operator.adapters.traffic.gateway import GatewayTraffic
 from recommender_operator.adapters.traffic.hosts import HostReader
@@ -22,6 +23,8 @@ from recommender_operator.metrics import Metrics
 from recommender_operator.observe import Observer
 from recommender_operator.reconcile import Decide, Key, Reconciler
 from recommender_operator.resources.options import Options
+from recommender_operator.rests import Rests, Trace
+from recommender_operator.unwatched import Unwatched
 from tests.fakes.answers import FakeSamples, FakeSmoke
 from tests.fakes.kube import NOW, FakeKube
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS
@@ -40,7 +43,9 @@ class Rig:
         knative: bool = False,
         users: UsersReader | None = None,
         options: Options = OPTIONS,
+        trace: Callable[[Key], Trace] = lambda _: None,
     ) -> None:
+        """Without a `trace` no model rests: each look is a whole one."""
         #: An API server in memory, unless the test brings a real one.
         self.kube = FakeKube()
         self.samples = FakeSamples()
@@ -51,7 +56,9 @@ class Rig:
         self.metrics = Metrics()
         self.time = NOW
         clock: Callable[[], float] = lambda: self.time.timestamp()  # noqa: E731
-        self.fills: Fills[Key] = Fills(clock=clock)
+        now: Callable[[], datetime.datetime] = lambda: self.time  # noqa: E731
+        rests: Rests[Key] = Rests(trace=trace, longest_wait=60.0, now=now, clock=clock)
+        self.fills: Fills[Key] = Fills(clock=clock, rests=rests)
         self.traffic: Traffic = (
             KnativeTraffic(port, options) if knative else GatewayTraffic(port, options, clock)
         )
@@ -60,12 +67,14 @@ class Rig:
             port,
             traffic_of=lambda _: self.traffic,
             samples_of=lambda _: provider,
-            platform=PlatformReader(port, options, clock=clock),
-            hosts=HostReader(port, options, clock=clock),
+            unwatched=Unwatched(
+                claims=ClaimReader(port, clock=clock),
+                platform=PlatformReader(port, options, clock=clock),
+                hosts=HostReader(port, options, clock=clock),
+            ),
             baselines=baselines,
             users=users,
         )
-        now: Callable[[], datetime.datetime] = lambda: self.time  # noqa: E731
         self.executor = Executor(
             port,
             traffic_of=lambda _: self.traffic,

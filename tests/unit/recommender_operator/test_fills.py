@@ -15,6 +15,8 @@ from recommender_operator.analysis.filling import Filling
 from recommender_operator.analysis.window import SESSIONS
 from recommender_operator.fills import Fills
 from recommender_operator.observed import Sample
+from recommender_operator.rests import Rests
+from tests.fakes.kube import NOW
 
 PODS = (PodRef(name="p", ip="10.0.0.1", ready=True),)
 WINDOW = Filling(
@@ -31,7 +33,11 @@ class World:
 
     def __post_init__(self) -> None:
         self.requested: list[tuple[str, str, tuple[str, ...]]] = []
-        self.fills: Fills[str] = Fills(clock=lambda: self.time, read=self._count)
+        self.fills: Fills[str] = Fills(
+            clock=lambda: self.time,
+            read=self._count,
+            rests=Rests(trace=lambda _: None, longest_wait=300, now=lambda: NOW),
+        )
         self.meanwhile: Any = lambda: None
 
     def _count(self) -> None:

@@ -51,6 +51,13 @@ async def test_a_look_that_acted_leaves_its_progress_to_the_next_one() -> None:
     assert world.stage == "Training"
 
 
+async def test_a_look_that_only_started_a_window_answers_at_once() -> None:
+    """Its next look may be behind those at all other models."""
+    world = World()
+    assert await world.look(actions=(do.SaveBaseline(key="k", taken_at=NOW, samples={}),))
+    assert world.stage == "Training"
+
+
 async def test_a_status_is_behind_for_no_longer_than_its_bound() -> None:
     world = World()
     assert not await world.look()

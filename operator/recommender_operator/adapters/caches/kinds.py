@@ -32,6 +32,9 @@ from recommender_operator.adapters.kubernetes.port import (
 )
 from recommender_operator.resources import labels
 
+#: The resourceVersions of a model's objects.
+Trace = tuple[int, ...]
+
 logger = logging.getLogger(__name__)
 
 #: Kinds of children, which have the model's label.
@@ -135,6 +138,17 @@ class Caches:
         """Return the informer of a kind in a namespace; None if there is none."""
         kept = self._informers.get(resource, {})
         return kept.get(None) or kept.get(namespace)
+
+    def trace(self, namespace: str, model: str) -> Trace | None:
+        """Return what changes with any cached object of a model; None if a cache is stale."""
+        found: list[int] = []
+        for resource in self._kinds:
+            informer = self.of(resource, namespace)
+            if informer is None or not informer.current:
+                return None
+            # Between two kinds, because an object may go as another one appears.
+            found += (*informer.store.trace(namespace, model), len(found))
+        return tuple(found)
 
     def serves(self, resource: Resource) -> bool | None:
         """Return whether the API server serves a kind; None if no cache knows."""

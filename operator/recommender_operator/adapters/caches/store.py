@@ -121,6 +121,11 @@ class Store:
                 found.append(thing)
         return found
 
+    def trace(self, namespace: str, model: str) -> list[int]:
+        """Return the resourceVersions of a model's objects, without hidden ones."""
+        entries = (self.find(place) for place in self._by_model.get((namespace, model), ()))
+        return sorted(entry.version for entry in entries if entry is not None)
+
     def _places(self, namespace: str | None, model: str | None) -> Iterable[Place]:
         if namespace is not None and model is not None:
             return self._by_model.get((namespace, model), ())

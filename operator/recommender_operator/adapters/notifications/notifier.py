@@ -23,13 +23,17 @@ class Notifier:
         self._memory = Memory()
         self._now, self._count = tools.now, tools.count
 
-    def look(self, model: ModelObject, versions: Sequence[VersionObject]) -> None:
-        """Take up what there is to send about a model. No error in it fails a look."""
+    def look(self, model: ModelObject, versions: Sequence[VersionObject]) -> bool:
+        """Take up what there is to send about a model. No error in it fails a look.
+
+        Return whether there is anything, which later looks take up again if it was not sent.
+        """
         if not self._couriers:
-            return
+            return False
         try:
             now = self._now()
-            for fact in facts.of_model(model, versions, now):
+            found = facts.of_model(model, versions, now)
+            for fact in found:
                 for courier in self._couriers:
                     self._offer(courier, Job(model=model, fact=fact, at=now))
         except Exception as error:
@@ -37,6 +41,8 @@ class Notifier:
             logger.exception("notifications of %s/%s: %s", model.namespace, model.name, name)
             for courier in self._couriers:
                 self._count(courier.receiver.name, Result.ERROR)
+            return True
+        return bool(found)
 
     def _offer(self, courier: Courier, job: Job) -> None:
         receiver, fact = courier.receiver, job.fact

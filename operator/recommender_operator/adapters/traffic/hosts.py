@@ -11,11 +11,12 @@ import dataclasses
 import datetime
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Protocol
 
 from recommender_operator.adapters.kubernetes.port import GRPC_ROUTES, HTTP_ROUTES, Kube, Object
 from recommender_operator.adapters.traffic.port import created_at
 from recommender_operator.api import host_names
-from recommender_operator.observed import ModelObject, Rival
+from recommender_operator.observed import Rival
 from recommender_operator.resources.options import Options
 
 #: Lifetimes of the index, in seconds: for a route that keeps its host, and before a route gets a
@@ -23,6 +24,20 @@ from recommender_operator.resources.options import Options
 FRESH, FRESH_TO_WRITE = 60.0, 5.0
 GATEWAY_GROUP = "gateway.networking.k8s.io"
 _FIRST = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+
+
+class Named(Protocol):
+    """A model, or what is kept of it."""
+
+    @property
+    def namespace(self) -> str:
+        """Its namespace."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +76,7 @@ class HostReader:
         self._index = _Index({}, ())
 
     async def rivals(
-        self, model: ModelObject, hosts: Collection[str], *, to_write: bool
+        self, model: Named, hosts: Collection[str], *, to_write: bool
     ) -> tuple[Rival, ...]:
         """Return the Gateway's other routes with one of the hosts, in a stable order.
 
@@ -134,7 +149,7 @@ def _indexed(rivals: Iterable[Rival]) -> _Index:
     return _Index(exact, wild)
 
 
-def _is_own(rival: Rival, model: ModelObject) -> bool:
+def _is_own(rival: Rival, model: Named) -> bool:
     return (rival.kind, rival.namespace, rival.name) == ("HTTPRoute", model.namespace, model.name)
 
 
