@@ -63,7 +63,7 @@ async def kill_under_load(rig: Rig, *, events: int, kills: int, seed: int = 5) -
             await asyncio.to_thread(_kill, rig, name)
             killed[name] += 1
 
-    async with httpx.AsyncClient(timeout=10) as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         await sender.send(client, experiment.opening())
         if rig.kafka:  # others' events are in other partitions, and may be read before it
             await phases(rig, client)

@@ -83,7 +83,7 @@ class Drawn:
         rules, now = Rules(MODEL), time.time()
         log = [event_of(each, rules, now) for each in (*self.sent, *others)]
         wanted = present(answer(expected(log, ID, MODEL.attribution_seconds * 1000, MODEL.values)))
-        async with httpx.AsyncClient(timeout=10) as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             found = present(await phases(rig, client))
         return sum(each not in _arms(found) for each in _arms(wanted)) + abs(
             len(_arms(found)) - len(_arms(wanted))

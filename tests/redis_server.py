@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.ports import free_port
+
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "recommender-operator"
 PACKAGES = (
     "redis-server", "redis-tools", "libhiredis0.14", "libjemalloc2", "liblua5.1-0", "liblzf1",
@@ -66,9 +68,7 @@ class RedisServer:
     """A server on a free port of 127.0.0.1 that can be killed and started again."""
 
     def __init__(self, folder: Path, *options: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
+        self.port = free_port()
         self._folder = folder
         self._options = options or DURABLE
         self._process: subprocess.Popen[bytes] | None = None
@@ -91,11 +91,11 @@ class RedisServer:
         ]  # fmt: skip
         with self._log.open("ab") as out:
             self._process = subprocess.Popen(command, stdout=out, stderr=out, env=environment())
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline and self._process.poll() is None:
             with (
                 contextlib.suppress(OSError),
-                socket.create_connection(("127.0.0.1", self.port), 1) as connection,
+                socket.create_connection(("127.0.0.1", self.port), 10) as connection,
             ):
                 connection.sendall(b"PING\r\n")
                 if connection.recv(16).startswith((b"+PONG", b"-NOAUTH")):
@@ -126,7 +126,7 @@ class RedisServer:
             return
         process.send_signal(number)
         try:
-            process.wait(10)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
