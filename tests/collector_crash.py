@@ -16,6 +16,8 @@ from recommender_serving.store.layout import Set, key
 from tests.collector_experiment import Drawn, phases
 from tests.collector_rig import Rig, Sender, clicks
 
+#: Seconds: what was killed waits before it tries again, and the machine is busy with others.
+PATIENCE = 120
 PARTS = ("redis", "serve", "write")
 BATCH = 40  # clicks, all of one user, so that the store's bound of a user is not reached
 
@@ -110,9 +112,9 @@ def _batch(number: int) -> list[dict[str, object]]:
 
 
 async def _settled(rig: Rig, sent: int) -> None:
-    """Wait until the files hold as many events as were sent, or do not grow for ten seconds."""
+    """Wait until the files hold as many events as were sent, or do not grow for so long."""
     last, still = -1, 0
-    while still < 20 and last < sent:
+    while still < 2 * PATIENCE and last < sent:
         count = len(await asyncio.to_thread(rig.archived))
         still, last = (still + 1, last) if count == last else (0, count)
         await asyncio.sleep(0.5)
@@ -124,7 +126,7 @@ async def _stored(rig: Rig, users: int, sent: int) -> Counter[object]:
     wanted = {hashed(f"i{n}") for n in range(sent)}  # the users of the experiment have others, too
     found: Counter[object] = Counter()
     try:
-        for _ in range(100):
+        for _ in range(10 * PATIENCE):
             found = Counter(await _items(client, range(users)))
             if wanted <= found.keys():
                 break

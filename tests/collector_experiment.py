@@ -23,7 +23,7 @@ async def phases(rig: Rig, client: httpx.AsyncClient, name: str = ID) -> list[di
     """What the collector answers when the writer has applied all that is acknowledged."""
     url = f"http://127.0.0.1:{rig.serve.admin}/v1/experiments/shop/{name}"
     asked = time.time()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while True:
             found = (await client.get(url)).raise_for_status().json()
             if found["watermark"] > asked:
