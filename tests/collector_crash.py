@@ -16,6 +16,8 @@ from recommender_serving.store.layout import Set, key
 from tests.collector_experiment import Drawn, phases
 from tests.collector_rig import Rig, Sender, clicks
 
+#: Seconds: what was killed waits before it tries again, and the machine is busy with others.
+PATIENCE = 120
 PARTS = ("redis", "serve", "write")
 BATCH = 40  # clicks, all of one user, so that the store's bound of a user is not reached
 
@@ -66,7 +68,7 @@ async def kill_under_load(rig: Rig, *, events: int, kills: int, seed: int = 5) -
             await asyncio.to_thread(_kill, rig, name)
             killed[name] += 1
 
-    async with httpx.AsyncClient(timeout=10) as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         await sender.send(client, experiment.opening())
         if rig.kafka:  # others' events are in other partitions, and may be read before it
             await phases(rig, client)
@@ -113,9 +115,9 @@ def _batch(number: int) -> list[dict[str, object]]:
 
 
 async def _settled(rig: Rig, sent: int) -> None:
-    """Wait until the files hold as many events as were sent, or do not grow for ten seconds."""
+    """Wait until the files hold as many events as were sent, or do not grow for so long."""
     last, still = -1, 0
-    while still < 20 and last < sent:
+    while still < 2 * PATIENCE and last < sent:
         count = len(await asyncio.to_thread(rig.archived))
         still, last = (still + 1, last) if count == last else (0, count)
         await asyncio.sleep(0.5)
@@ -127,7 +129,7 @@ async def _stored(rig: Rig, users: int, sent: int) -> Counter[object]:
     wanted = {hashed(f"i{n}") for n in range(sent)}  # the users of the experiment have others, too
     found: Counter[object] = Counter()
     try:
-        for _ in range(100):
+        for _ in range(10 * PATIENCE):
             found = Counter(await _items(client, range(users)))
             if wanted <= found.keys():
                 break

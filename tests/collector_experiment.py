@@ -23,7 +23,7 @@ async def phases(rig: Rig, client: httpx.AsyncClient, name: str = ID) -> list[di
     """What the collector answers when the writer has applied all that is acknowledged."""
     url = f"http://127.0.0.1:{rig.serve.admin}/v1/experiments/shop/{name}"
     asked = time.time()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while True:
             found = (await client.get(url)).raise_for_status().json()
             if found["watermark"] > asked:
@@ -83,7 +83,7 @@ class Drawn:
         rules, now = Rules(MODEL), time.time()
         log = [event_of(each, rules, now) for each in (*self.sent, *others)]
         wanted = present(answer(expected(log, ID, MODEL.attribution_seconds * 1000, MODEL.values)))
-        async with httpx.AsyncClient(timeout=10) as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             found = present(await phases(rig, client))
         return sum(each not in _arms(found) for each in _arms(wanted)) + abs(
             len(_arms(found)) - len(_arms(wanted))

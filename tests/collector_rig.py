@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import orjson
 
-from tests.redis_server import RedisServer, free_port
+from tests import warm
+from tests.ports import free_port
+from tests.redis_server import RedisServer
 
 if TYPE_CHECKING:
     from tests.kafka_server import KafkaServer
@@ -37,10 +39,16 @@ MAPPING: dict[str, Any] = {
     "ids": {"user": "Text", "item": "Text"},
 }
 RETRIED = (429, 503)
+PACKAGE = "recommender_collector"
+#: For a process to start or to end, on a machine that is busy with others.
+SECONDS = 120.0
 
 
 class Process:
-    """A command of the collector that can be killed and started again."""
+    """A command of the collector that can be killed and started again.
+
+    With a `prefix`, which is put before the command, or if `fresh`, its interpreter is its own.
+    """
 
     def __init__(
         self,
@@ -49,6 +57,7 @@ class Process:
         *arguments: str,
         prefix: Sequence[str] = (),
         environ: Mapping[str, str] | None = None,
+        fresh: bool = False,
     ) -> None:
         self._environ = {**os.environ, **(environ or {})}
         self.admin = free_port()
@@ -56,7 +65,8 @@ class Process:
         self._name = name
         self._prefix = prefix
         self._arguments = arguments
-        self._process: subprocess.Popen[bytes] | None = None
+        self._fresh = fresh or bool(prefix)
+        self._process: subprocess.Popen[bytes] | warm.Warm | None = None
 
     @property
     def pid(self) -> int:
@@ -65,23 +75,22 @@ class Process:
 
     def start(self, store: str) -> None:
         """Start it and wait until it is ready."""
-        command = [
-            *self._prefix, sys.executable, "-m", "recommender_collector", self._name,
-            "--declaration", str(self._folder / "collector.json"),
+        arguments = [
+            self._name, "--declaration", str(self._folder / "collector.json"),
             "--admin-port", str(self.admin), *self._arguments,
         ]  # fmt: skip
+        environ = {**self._environ, "RECOMMENDER_STORE_URL": store}
         log = self._folder / f"{self._name}.log"
         with log.open("ab") as out:
-            self._process = subprocess.Popen(
-                command,
-                stdout=out,
-                stderr=out,
-                env={**self._environ, "RECOMMENDER_STORE_URL": store},
-            )
-        deadline = time.monotonic() + 60
+            if self._fresh:
+                command = [*self._prefix, sys.executable, "-m", PACKAGE, *arguments]
+                self._process = subprocess.Popen(command, stdout=out, stderr=out, env=environ)
+            else:
+                self._process = warm.start(PACKAGE, arguments, out, environ)
+        deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             with contextlib.suppress(OSError, urllib.error.URLError):
-                urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/readyz", timeout=1).close()
+                urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/readyz", timeout=10).close()
                 return
             time.sleep(0.05)
         raise RuntimeError(f"{self._name} is not ready; its log ends:\n{log.read_text()[-2000:]}")
@@ -98,7 +107,7 @@ class Process:
             return None
         process.send_signal(number)
         try:
-            return process.wait(20)
+            return process.wait(SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             return process.wait()
@@ -146,10 +155,12 @@ def running(
     with_writer: bool = True,
     kafka: KafkaServer | None = None,
     environ: Mapping[str, str] | None = None,
+    fresh: bool = False,
 ) -> Iterator[Rig]:
     """Run all three; `settings` are those of the model `shop`.
 
-    With `kafka`, the log is there, in a topic of its own. `environ` are further variables.
+    With `kafka`, the log is there, in a topic of its own. `environ` are further variables. If
+    `fresh`, each process has an interpreter of its own, as where CPU time and memory are measured.
     """
     model = {"mapping": MAPPING, **(settings or {})}
     (folder / "collector.json").write_bytes(orjson.dumps({"models": {"shop": model}}))
@@ -167,12 +178,14 @@ def running(
         *("--port", str(port), "--drain-seconds", "0"),
         prefix=serve_prefix,
         environ=variables,
+        fresh=fresh,
     )
     write = Process(
         folder,
         "write",
         *("--files", str(folder / "files"), "--flush-seconds", str(flush)),
         environ=variables,
+        fresh=fresh,
     )
     try:
         redis.start()
@@ -228,7 +241,7 @@ class Sender:
             return
 
 
-def until(condition: Any, seconds: float = 60, every: float = 0.05) -> None:
+def until(condition: Any, seconds: float = SECONDS, every: float = 0.05) -> None:
     """Wait until the condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():

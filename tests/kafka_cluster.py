@@ -23,7 +23,7 @@ from confluent_kafka.admin import (
 
 from tests.cluster.pki import Authority
 from tests.kafka_server import KafkaServer, Node
-from tests.redis_server import free_port
+from tests.ports import free_port
 
 LISTENER = "SASL_SSL"
 PROPERTIES = """\

@@ -19,7 +19,8 @@ from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.cluster.packages import ensure_packages
-from tests.redis_server import CACHE, free_port
+from tests.ports import free_port
+from tests.redis_server import CACHE
 
 VERSION = "4.1.1"
 POM = f"""\
@@ -231,7 +232,7 @@ class KafkaServer:
         process, self._process = self._process, None
         if process is not None:
             process.send_signal(number)
-            process.wait(20)
+            process.wait(60)
 
 
 @contextlib.contextmanager

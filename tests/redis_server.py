@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -13,6 +12,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from tests.ports import free_port
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "recommender-operator"
 PACKAGES = (
@@ -63,18 +64,6 @@ def environment() -> dict[str, str]:
     return {**os.environ, "LD_LIBRARY_PATH": ":".join(libraries)} if libraries else {**os.environ}
 
 
-def free_port() -> int:
-    """Return a free port below those of outgoing connections.
-
-    One of theirs could be taken while its server is down, which tests kill and start again.
-    """
-    while True:
-        port = 15_000 + secrets.randbelow(17_000)
-        with socket.socket() as free, contextlib.suppress(OSError):
-            free.bind(("127.0.0.1", port))
-            return port
-
-
 class RedisServer:
     """A server on a free port of 127.0.0.1 that can be killed and started again."""
 
@@ -106,7 +95,7 @@ class RedisServer:
         while time.monotonic() < deadline and self._process.poll() is None:
             with (
                 contextlib.suppress(OSError),
-                socket.create_connection(("127.0.0.1", self.port), 1) as connection,
+                socket.create_connection(("127.0.0.1", self.port), 10) as connection,
             ):
                 connection.sendall(b"PING\r\n")
                 if connection.recv(16).startswith((b"+PONG", b"-NOAUTH")):
@@ -137,7 +126,7 @@ class RedisServer:
             return
         process.send_signal(number)
         try:
-            process.wait(10)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -132,12 +131,13 @@ class Simulation:
         return self.summary
 
     async def _send_requests(self, visits: Iterator[Visit]) -> None:
-        started = time.monotonic()
+        clock = asyncio.get_running_loop().time
+        started = clock()
         flying: set[asyncio.Task[None]] = set()
         for visit in visits:
             if visit.due > self._course.seconds:
                 break
-            await _until(self._stopped, max(0.0, started + visit.due - time.monotonic()))
+            await _until(self._stopped, max(0.0, started + visit.due - clock()))
             if self._stopped.is_set():
                 break
             if len(flying) >= MOST_WAITING:
@@ -184,11 +184,11 @@ class Simulation:
 
     async def _send_events(self, done: asyncio.Event) -> None:
         """Send what waits until the end, and then what still waits, for a while."""
-        until = math.inf
+        clock, until = asyncio.get_running_loop().time, math.inf
         while not (done.is_set() and not self._waiting):
             if done.is_set() and until == math.inf:
-                until = time.monotonic() + self._course.patience
-            if time.monotonic() >= until:
+                until = clock() + self._course.patience
+            if clock() >= until:
                 self.summary.undelivered += len(self._waiting)
                 return
             if not self._waiting:

@@ -131,6 +131,7 @@ def throughput(rounds: int, events: int) -> dict[str, Any]:
             Path(scratch),
             serve_prefix=("taskset", "-c", str(COLLECTOR_CORE)),
             with_writer=False,
+            fresh=True,
         ) as rig,
     ):
         for name, size, connections in SIZES:
@@ -169,7 +170,7 @@ def _parts(*, kafka: bool) -> Iterator[Rig]:
             from tests import kafka_server
 
             broker = stack.enter_context(kafka_server.running(Path(scratch) / "kafka"))
-        yield stack.enter_context(collector_rig.running(Path(scratch), kafka=broker))
+        yield stack.enter_context(collector_rig.running(Path(scratch), kafka=broker, fresh=True))
 
 
 async def freshness(events: int, *, kafka: bool) -> dict[str, float]:

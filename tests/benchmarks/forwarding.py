@@ -38,9 +38,9 @@ from tests.benchmarks.transformer_overhead import (
     stub,
     v2_body,
 )
-from tests.cluster.triton import free_ports
 from tests.integration.toy_models import INPUTS
 from tests.integration.transformer_rig import VERSION, Running, run_transformer
+from tests.ports import free_ports
 from tests.unit.recommender_serving.serving_samples import write_files
 
 CANDIDATE = "movies-11111111"

@@ -162,7 +162,7 @@ def main() -> None:
         (folder / "collector").mkdir()
         with (
             run_triton(folder / "artifact" / "repository") as triton,
-            collector_rig.running(folder / "collector", settings=INTEGER_IDS) as rig,
+            collector_rig.running(folder / "collector", settings=INTEGER_IDS, fresh=True) as rig,
             run_transformer(
                 folder / "artifact",
                 triton.grpc_url,

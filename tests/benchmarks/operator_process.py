@@ -17,7 +17,7 @@ import urllib.request
 
 from tests.cluster import processes
 from tests.cluster.settings import apiserver_layout
-from tests.integration.operator_process import free_port
+from tests.ports import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TICKS = os.sysconf("SC_CLK_TCK")

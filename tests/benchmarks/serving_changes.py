@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.benchmarks.serving_sides import Rig, run_load
-from tests.cluster.triton import TritonServer, free_ports
+from tests.cluster.triton import TritonServer
 from tests.integration.transformer_rig import Running, run_transformer, until
+from tests.ports import free_ports
 
 #: Seconds of load before the new version starts, and after it has taken over.
 BEFORE, AFTER = 5.0, 5.0

@@ -25,8 +25,9 @@ from tests.benchmarks import serving_requests as words
 from tests.benchmarks.peers import serving_envs
 from tests.benchmarks.serving_load import write_requests
 from tests.benchmarks.serving_models import SESSION, Requests
-from tests.cluster.triton import TritonServer, free_ports, run_triton
+from tests.cluster.triton import TritonServer, run_triton
 from tests.integration.transformer_rig import run_transformer, until
+from tests.ports import free_ports
 
 NAME = "bench"  # of the resource, in the store
 DRAWN = 2000

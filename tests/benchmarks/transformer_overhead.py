@@ -34,7 +34,7 @@ import numpy as np
 import tritonclient.grpc
 
 from tests.benchmarks.machine import machine
-from tests.cluster.triton import free_ports, run_triton
+from tests.cluster.triton import run_triton
 from tests.integration.toy_models import INPUTS
 from tests.integration.transformer_rig import (
     Running,
@@ -42,6 +42,7 @@ from tests.integration.transformer_rig import (
     until,
     write_artifact,
 )
+from tests.ports import free_ports
 from tests.unit.recommender_serving.serving_samples import write_files
 
 PREDICT = "/v1/models/recommender:predict"

@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -30,6 +29,7 @@ from tests.cluster.errors import ClusterError
 from tests.cluster.progress import step
 from tests.cluster.settings import cache_folder
 from tests.cluster.uv import find_uv
+from tests.ports import free_ports
 
 SOURCE = Path(__file__).resolve().parents[2] / "serving" / "triton"
 REQUIREMENTS = SOURCE / "requirements.txt"
@@ -258,15 +258,6 @@ def group_members(group: int) -> list[str]:
             if int(of_group) == group and state not in "ZX":
                 found.append(head.partition("(")[2])
     return sorted(found)
-
-
-def free_ports(count: int) -> list[int]:
-    """Distinct free TCP ports of the loopback address."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
 
 
 def main() -> int:

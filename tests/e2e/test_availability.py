@@ -37,7 +37,7 @@ def test_given_two_pods_and_a_standby_when_parts_fail_then_every_request_is_answ
     steps = world.version(promoted)["status"]["steps"]
     fresh = [step["weight"] for step in steps if step.get("freshChampion")]
     assert fresh == [10, 50], steps
-    world.until("no fresh champion", lambda: not fresh_services(world), 60)
+    world.until("no fresh champion", lambda: not fresh_services(world), 180)
     effects = {}
     for name in STORY:
         effects[name] = availability.measured(world, FAULTS[name])

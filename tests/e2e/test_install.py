@@ -25,7 +25,7 @@ def test_given_a_spec_with_missing_data_when_applied_then_describe_shows_what_to
     version = world.new_version_after(world.apply)
     assert world.until_decided(version) in {"Failed", "Rejected"}
     # The model's status follows that of its version.
-    world.until("a message", lambda: "nowhere" in world.condition("Ready").get("message", ""), 60)
+    world.until("a message", lambda: "nowhere" in world.condition("Ready").get("message", ""), 180)
     assert "nowhere" in world.describe()
     world.apply({"data": {"source": {"path": "raw"}}})
     world.until("the version of the corrected spec", lambda: bool(world.champion), 300)

@@ -51,15 +51,15 @@ def test_given_collected_events_when_parts_are_killed_then_no_event_is_lost_and_
 ) -> None:
     prefix = "killed-"
     users = collecting.Users(
-        live, seconds=60, rate=15, users=300, click_rate=0.2, user_prefix=prefix
+        live, seconds=600, rate=15, users=300, click_rate=0.2, user_prefix=prefix
     )
     try:
-        live.until("the first events", lambda: bool(collecting.archived(live, prefix)), 60)
+        live.until("the first events", lambda: bool(collecting.archived(live, prefix)), 120)
         for part in PARTS:
             collecting.kill(live, part)
             collecting.until_ready(live)
         assert users.act, "all parts were killed while users acted"
-        report = users.report()
+        report = users.end()
     finally:
         users.stop()
     (arm,) = report["versions"].values()
@@ -71,7 +71,7 @@ def test_given_collected_events_when_parts_are_killed_then_no_event_is_lost_and_
         assert kinds["impression"] <= arm["answers"], "one for each answer"
         return collections.Counter({kind: kinds[kind] for kind in acts})
 
-    live.until("every acknowledged event in the files", lambda: found() == acts, 60)
+    live.until("every acknowledged event in the files", lambda: found() == acts, 120)
 
     # An item that the user has clicked on does not come back.
     user = "u-live"
@@ -81,7 +81,7 @@ def test_given_collected_events_when_parts_are_killed_then_no_event_is_lost_and_
     live.until(
         "an answer without the item",
         lambda: shown[0] not in live.answer({"user_id": user, "top_n": 5})["items"],
-        30,
+        120,
     )
 
 
@@ -199,4 +199,4 @@ def test_given_an_experiment_when_users_dislike_a_version_then_it_is_rolled_back
     )
 
     assert sources(live) == before, "the holdout has the same users, whatever version serves"
-    live.until("what the recommender gains over the holdout's list", lambda: measured(live), 90)
+    live.until("what the recommender gains over the holdout's list", lambda: measured(live), 180)

@@ -17,7 +17,7 @@ def test_given_no_model_when_one_is_applied_then_its_first_version_receives_all_
 ) -> None:
     # The fixture has its decision, because another story may have rolled back to it.
     assert next(split for split in champion.route_splits if split) == {champion.first: 100}
-    champion.until("its answers", lambda: champion.requests_of(champion.first) > 0, 30)
+    champion.until("its answers", lambda: champion.requests_of(champion.first) > 0, 120)
 
 
 def test_given_a_champion_when_a_better_version_comes_then_it_is_promoted_step_by_step(

@@ -66,7 +66,7 @@ def test_given_two_workers_when_the_spec_changes_then_their_pods_are_deleted(
     version = world.new_version_after(world.apply)
     world.until("both workers", lambda: len(faults.workers(world, version)) == 2, 300)
     other = world.new_version_after(lambda: world.apply({"training": {"seed": 61, "workers": 1}}))
-    world.until("no worker", lambda: not faults.workers(world, version), 60)
+    world.until("no worker", lambda: not faults.workers(world, version), 180)
 
     def trains() -> bool:
         return bool(world.version(other).get("status", {}).get("stage") == "Training")

@@ -7,13 +7,17 @@ import os
 import shutil
 from collections.abc import Iterator
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.cluster.packages import ensure_packages
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 #: The pages under test are local; the browser must not request anything else either.
 QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-quic")
+#: Milliseconds that a test waits for what a page should show, on a machine that is busy with
+#: others; Playwright's own 5 s are few there.
+PATIENCE = 120_000
+expect.set_options(timeout=PATIENCE)
 
 
 def executable() -> str:

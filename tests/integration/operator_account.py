@@ -29,7 +29,7 @@ RIGHTS = frozenset(
     }
 )
 #: Seconds until the API server enforces a policy.
-EFFECTIVE_SECONDS = 30.0
+EFFECTIVE_SECONDS = 120.0
 
 
 def _image(role: str, name: str) -> dict[str, str]:

@@ -7,7 +7,6 @@ import contextlib
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -19,15 +18,10 @@ from recommender_operator.adapters.kubernetes.client import OfficialKube
 from recommender_operator.adapters.kubernetes.port import MODELS
 from recommender_operator.settings import variable
 from tests.integration import operator_account as account
+from tests.ports import free_port
 
 #: On a busy machine a process takes many seconds to start.
 SECONDS = 300.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Process:
@@ -78,7 +72,7 @@ class Process:
         assert self._process is not None
         self._process.send_signal(what)
 
-    def wait(self, seconds: float = 30) -> int:
+    def wait(self, seconds: float = SECONDS) -> int:
         """Wait until the process ends, and return its exit code."""
         assert self._process is not None
         code = self._process.wait(timeout=seconds)

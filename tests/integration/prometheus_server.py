@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import subprocess
 import time
 import urllib.error
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.cluster.prometheus import binary, scraping
+from tests.ports import free_port
 
 
 def promtool(*arguments: str) -> None:
@@ -24,9 +24,7 @@ def promtool(*arguments: str) -> None:
 @contextlib.contextmanager
 def running(folder: Path, scrape_configs: list[dict[str, object]]) -> Iterator[str]:
     """Run a server that scrapes every second; yields its address. `folder` holds data and log."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     config = folder / "prometheus.yml"
     config.write_text(scraping(scrape_configs))
     command = [
@@ -43,18 +41,18 @@ def running(folder: Path, scrape_configs: list[dict[str, object]]) -> Iterator[s
         finally:
             process.terminate()
             try:
-                process.wait(10)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break
         try:
-            urllib.request.urlopen(url, timeout=2).close()
+            urllib.request.urlopen(url, timeout=60).close()
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
         else:

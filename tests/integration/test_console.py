@@ -7,7 +7,6 @@ import json
 import os
 import pathlib
 import re
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -21,6 +20,7 @@ import yaml
 
 from tests.integration import console_rig, model_objects
 from tests.integration import operator_api_rig as rig
+from tests.ports import free_port
 from tests.unit.recommender_console.samples import CANDIDATE, CHAMPION, OLD
 
 pytestmark = pytest.mark.integration
@@ -238,9 +238,7 @@ def test_the_process_serves_until_a_signal(tmp_path: pathlib.Path) -> None:
     cluster = config["clusters"][0]["cluster"]
     authority = tmp_path / "ca.crt"
     authority.write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     given = {
         "RECOMMENDER_CONSOLE_PORT": str(port),
         "RECOMMENDER_CONSOLE_API_SERVER": cluster["server"],
@@ -254,4 +252,4 @@ def test_the_process_serves_until_a_signal(tmp_path: pathlib.Path) -> None:
         assert first["message"] == f"the console listens on port {port}"
         assert Person(f"http://127.0.0.1:{port}", "x").get("/healthz").text == "ok\n"
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0

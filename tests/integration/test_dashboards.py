@@ -136,7 +136,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def ask(url: str, path: str, **parameters: str) -> Any:
     """Return the data of an answer, which must be a success."""
     query = urllib.parse.urlencode(parameters, doseq=True)
-    with urllib.request.urlopen(f"{url}/api/v1/{path}?{query}", timeout=10) as response:
+    with urllib.request.urlopen(f"{url}/api/v1/{path}?{query}", timeout=60) as response:
         return json.load(response)["data"]
 
 

@@ -22,6 +22,8 @@ pytestmark = pytest.mark.integration
 
 #: How often a leader is stopped in one test.
 STOPS = 4
+#: Seconds that the chart promises for its Lease of 10 s, which is longer than the one here.
+FAILOVER = 15
 
 
 async def test_another_replica_takes_over_after_a_kill_and_after_a_graceful_shutdown(
@@ -38,8 +40,7 @@ async def test_another_replica_takes_over_after_a_kill_and_after_a_graceful_shut
         killed = time.monotonic()
         first.end(signal.SIGKILL)
         assert await both.leader(other_than=first.name) is second
-        # The Lease, one retry of the standby, and a margin for a busy machine.
-        assert time.monotonic() - killed < LEASE * 1.5 + 5
+        assert time.monotonic() - killed < FAILOVER
 
         await both.deployed(second)
         first.start()
@@ -47,7 +48,7 @@ async def test_another_replica_takes_over_after_a_kill_and_after_a_graceful_shut
         ended = time.monotonic()
         second.send(signal.SIGTERM)
         assert await both.leader(other_than=second.name) is first
-        assert time.monotonic() - ended < 10
+        assert time.monotonic() - ended < FAILOVER
         assert second.wait() == OK
         assert "the lease is released" in second.text
     for version in await kube.list(VERSIONS, namespace, {}):
@@ -74,7 +75,7 @@ async def test_a_leader_that_is_stopped_after_a_write_and_resumed_later_changes_
             assert successor is both.other(leader)
             settled = await both.settled(successor)
             leader.send(signal.SIGCONT)
-            assert leader.wait(30) == LOST_LEASE
+            assert leader.wait() == LOST_LEASE
             assert f"the lease is held by {successor.name}_" in leader.text
             changed = dict(set((await both.versions()).items()) - set(settled.items()))
             # An Event that was on its way when the leader was stopped may still arrive.

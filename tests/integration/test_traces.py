@@ -72,10 +72,10 @@ def ask(running: Running, user: int, header: str | None) -> None:
     headers = {"x-request-id": "page-7", **({"traceparent": header} if header else {})}
     body = json.dumps({"instances": [{"user_id": user}]}).encode()
     call = urllib.request.Request(running.http + PREDICT, body, headers)
-    urllib.request.urlopen(call, timeout=10).close()
+    urllib.request.urlopen(call, timeout=60).close()
 
 
-def spans_of(receiver: Receiver, trace: int, *names: str, seconds: float = 30) -> Spans:
+def spans_of(receiver: Receiver, trace: int, *names: str, seconds: float = 60) -> Spans:
     """Return the spans of a trace by name, as soon as these have arrived.
 
     Raises:
@@ -155,7 +155,7 @@ def test_grpc_has_traces_too(running: Running, receiver: Receiver) -> None:
         )
         found = spans_into_triton(
             receiver,
-            lambda header: infer(message, metadata=(("traceparent", header),), timeout=10),
+            lambda header: infer(message, metadata=(("traceparent", header),), timeout=60),
         )
     assert found["recommend"].attributes["recommender.protocol"] == "grpc"
     assert found["InferRequest"].parent == found["model"].id

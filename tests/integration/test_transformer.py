@@ -15,7 +15,7 @@ import pytest
 import tritonclient.grpc
 from tritonclient.utils import InferenceServerException
 
-from tests.cluster.triton import TritonServer, free_ports, run_triton
+from tests.cluster.triton import TritonServer, run_triton
 from tests.integration.toy_models import BREAKS, EMPTY, MISSHAPEN, NOT_FINITE, SLOW
 from tests.integration.transformer_calls import (
     PREDICT,
@@ -32,6 +32,7 @@ from tests.integration.transformer_rig import (
     until,
     write_artifact,
 )
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.integration
 
@@ -292,7 +293,7 @@ def test_sigterm_under_load_loses_no_request(
             until(lambda: running.get("/v2/health/ready")[0] == 503, "unready")
             traffic.reach("model")
         assert traffic.failures == []
-        assert running.process.wait(30) == 0
+        assert running.process.wait(120) == 0
 
 
 def test_sigterm_waits_for_a_request_in_flight(
@@ -311,7 +312,7 @@ def test_sigterm_waits_for_a_request_in_flight(
         grpc.start()
         until(lambda: in_flight(running) == 2, "in flight")
         running.process.send_signal(signal.SIGTERM)
-        assert running.process.wait(60) == 0
+        assert running.process.wait(120) == 0
         rest.join(60)
         grpc.join(60)
         assert answers == ["model", "model"]

@@ -16,7 +16,7 @@ import pytest
 import tritonclient.grpc
 
 from recommender_serving.domain.experiments import bucket
-from tests.cluster.triton import TritonServer, free_ports, run_triton
+from tests.cluster.triton import TritonServer, run_triton
 from tests.integration.transformer_calls import PREDICT
 from tests.integration.transformer_rig import (
     VERSION,
@@ -25,6 +25,7 @@ from tests.integration.transformer_rig import (
     until,
     write_artifact,
 )
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.integration
 
@@ -195,7 +196,7 @@ def test_no_request_fails_when_the_candidate_is_killed_under_load_and_comes_back
         with site.candidate() as candidate, Users(receiver) as users:
             users.told(CANDIDATE, THEIRS)
             candidate.process.send_signal(signal.SIGKILL)
-            candidate.process.wait(30)
+            candidate.process.wait(120)
             users.told(VERSION, THEIRS)
             with site.candidate():
                 users.told(CANDIDATE, THEIRS)

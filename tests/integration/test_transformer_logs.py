@@ -31,7 +31,7 @@ def test_a_fallback_is_one_line_of_json_with_its_request_and_without_its_user(
         headers = {"x-request-id": "page-7", "traceparent": f"00-{'4b' * 16}-{'0f' * 8}-01"}
         for _ in range(50):
             call = urllib.request.Request(running.http + PREDICT, body, headers)
-            urllib.request.urlopen(call, timeout=10).close()
+            urllib.request.urlopen(call, timeout=60).close()
     lines = [json.loads(line) for line in running.log.read_text().splitlines()]
     found = [line for line in lines if line["message"] == "fallback answered"]
     # A burst, and at most one each second.

@@ -23,7 +23,7 @@ def in_thread(serving: Callable[[], AbstractAsyncContextManager[int]]) -> Iterat
     thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
     thread.start()
     try:
-        assert ready.wait(20), "the server did not start"
+        assert ready.wait(120), "the server did not start"
         yield f"http://127.0.0.1:{port[0]}"
     finally:
         loop.call_soon_threadsafe(stop.set)

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from recommender_serving.domain.ids import hashed
-from tests.cluster.triton import free_ports
 from tests.integration import toy_models
+from tests.ports import free_ports
 from tests.unit.recommender_serving.serving_samples import (
     TEXT_KINDS,
     TEXTS,
@@ -62,7 +62,7 @@ class Running:
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of a GET."""
         try:
-            with urllib.request.urlopen(self.http + path, timeout=10) as response:
+            with urllib.request.urlopen(self.http + path, timeout=60) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -74,7 +74,7 @@ class Running:
             self.http + path, data=data, headers={"content-type": "application/json"}
         )
         try:
-            with urllib.request.urlopen(call, timeout=10) as response:
+            with urllib.request.urlopen(call, timeout=60) as response:
                 return response.status, json.loads(response.read())
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())
@@ -101,7 +101,7 @@ class Running:
                 return float(value)
         raise AssertionError(f"no series {name} {labels}")
 
-    def stop(self, seconds: float = 30) -> int:
+    def stop(self, seconds: float = 120) -> int:
         """Stop the process with SIGTERM; returns its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(seconds)
@@ -156,7 +156,7 @@ def until(
     condition: Callable[[], bool],
     what: str,
     process: subprocess.Popen[bytes] | None = None,
-    seconds: float = 60,
+    seconds: float = 120,
 ) -> None:
     """Wait for a condition; fail if it does not become true or the process ends."""
     deadline = time.monotonic() + seconds

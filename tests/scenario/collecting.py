@@ -78,7 +78,7 @@ def route(world: World) -> None:
     world.cluster.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
 
 
-def until_routed(world: World, seconds: float = 60) -> None:
+def until_routed(world: World, seconds: float = 180) -> None:
     """Wait until the Gateway passes events on: the collector alone refuses an empty list.
 
     Until then it answers itself, and a client gives up after a 404.

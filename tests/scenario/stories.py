@@ -144,7 +144,7 @@ def faulty_version(world: World, seed: int = FAULTY_SEED) -> StoryResult:
     reported = result(world, "faulty version", version)
     if world.route:
         route = world.route
-        world.until("the route without it", lambda: route.zero_since(version) is not None, 10)
+        world.until("the route without it", lambda: route.zero_since(version) is not None, 60)
         zero = route.zero_since(version)
         assert zero is not None
         decided = parsed_time(world.decision(version)["at"])
@@ -175,11 +175,11 @@ def roll_back_to_previous(world: World) -> StoryResult:
     previous = world.status["previous"]
     started = time.monotonic()
     world.roll_back_to(previous)
-    world.until("the previous version as champion", lambda: world.champion == previous, 60)
+    world.until("the previous version as champion", lambda: world.champion == previous, 180)
     decided = time.monotonic() - started
-    world.until("its answers", lambda: world.answer()["version"] == previous, 60)
+    world.until("its answers", lambda: world.answer()["version"] == previous, 180)
     seconds = time.monotonic() - started
-    world.until_settled(60)
+    world.until_settled(180)
     assert world.champion == previous
     reported = result(world, "rollbackTo", previous)
     reported.decision, reported.reason = "RolledBackTo", "RollbackToRequested"

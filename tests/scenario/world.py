@@ -143,7 +143,7 @@ class World:
             what, condition, self.kube.changes, seconds=seconds, explain=self.describe
         )
 
-    def new_version_after(self, change: Callable[[], None], seconds: float = 60.0) -> str:
+    def new_version_after(self, change: Callable[[], None], seconds: float = 180.0) -> str:
         """Return the name of the version that the change creates."""
         before = set(self.kube.versions(self.name))
         change()
@@ -171,7 +171,7 @@ class World:
 
         self.until("a champion with all requests and no candidate", settled, seconds)
 
-    def until_routed(self, seconds: float = 30.0) -> None:
+    def until_routed(self, seconds: float = 120.0) -> None:
         """Wait until the Gateway applies a new route, which it does soon after it accepts it."""
 
         def routed() -> bool:

@@ -103,7 +103,7 @@ def test_a_part_out_of_time_is_ended_with_all_it_started(
     done = run.run_part(part, tmp_path, tmp_path / "out")
     assert done.result is Result.TIMED_OUT
     child = int((tmp_path / "child").read_text(encoding="utf-8"))
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while running(child):
         assert time.monotonic() < deadline, "the child outlived the part"
         time.sleep(0.01)

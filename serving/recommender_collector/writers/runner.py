@@ -62,7 +62,14 @@ class Runner:
         self._last = {writer.target: self._clock() for writer in self._writers}
         async with asyncio.TaskGroup() as group:
             for writer in self._writers:
-                group.create_task(self._keep(writer, stop))
+                group.create_task(self._ended(writer, stop))
+
+    async def _ended(self, writer: Writer, stop: asyncio.Event) -> None:
+        """Keep a writer; a bug ends the others, whose client of Redis may lose a cancellation."""
+        try:
+            await self._keep(writer, stop)
+        finally:
+            stop.set()
 
     async def _keep(self, writer: Writer, stop: asyncio.Event) -> None:
         failures = 0

@@ -25,9 +25,9 @@ async def test_nothing_acknowledged_is_lost_or_counted_twice(tmp_path: Path) -> 
 
 
 async def test_a_stopped_collector_answers_what_it_took_and_exits_with_0(tmp_path: Path) -> None:
-    with collector_rig.running(tmp_path) as rig:
+    with collector_rig.running(tmp_path, fresh=True) as rig:
         sender = Sender(rig.url)
-        async with httpx.AsyncClient(timeout=10) as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             await sender.send(client, clicks(0, 10))
         assert await asyncio.to_thread(rig.serve.stop) == 0
         assert await asyncio.to_thread(rig.write.stop) == 0
@@ -37,7 +37,7 @@ async def test_a_stopped_collector_answers_what_it_took_and_exits_with_0(tmp_pat
 async def test_the_collector_is_ready_while_the_store_answers(tmp_path: Path, status: str) -> None:
     def ready() -> bool:
         url = f"http://127.0.0.1:{rig.serve.admin}/readyz"
-        return httpx.get(url, timeout=10).status_code == 200
+        return httpx.get(url, timeout=60).status_code == 200
 
     with collector_rig.running(tmp_path, with_writer=False) as rig:
         rig.redis.kill()
@@ -49,7 +49,7 @@ async def test_the_collector_is_ready_while_the_store_answers(tmp_path: Path, st
 
 async def test_an_erased_user_is_nowhere(tmp_path: Path) -> None:
     with collector_rig.running(tmp_path) as rig:
-        async with httpx.AsyncClient(timeout=10) as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             await Sender(rig.url).send(client, clicks(0, 200, users=2))
             await asyncio.to_thread(until, lambda: len(rig.archived()) == 200)
             erase = f"http://127.0.0.1:{rig.serve.admin}/v1/models/shop/users/u1"

@@ -165,7 +165,7 @@ async def test_the_collector_answers_what_the_page_shows(tmp_path: Path) -> None
     example = json.loads(text)
     at = time.time() - 3600
     with collector_rig.running(tmp_path) as rig:
-        async with httpx.AsyncClient(timeout=10) as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             sent = await client.post(f"{rig.url}/v1/events", json=events_of_the_page(at))
             assert (sent.status_code, sent.json()["repeated"]) == (200, 1)
             found = await phases(rig, client)
@@ -187,7 +187,7 @@ async def test_hashed_users_are_in_the_moments_under_their_hash(
     at = time.time() - 10
     ada, click = events_of_the_page(at)[0], events_of_the_page(at)[2]
     with collector_rig.running(tmp_path, settings={"hashUsers": True}) as rig:
-        async with httpx.AsyncClient(timeout=10) as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             # The serving path reports the hash, the shop the id.
             batch = [{**ada, "user": name, "hashed": True}, click]
             assert (await client.post(f"{rig.url}/v1/events", json=batch)).status_code == 200
@@ -205,7 +205,7 @@ async def test_a_store_that_is_gone_is_said_so(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{rig.serve.admin}/v1/experiments/shop/{FIRST}"
 
         def status() -> int:
-            return httpx.get(url, timeout=10).status_code
+            return httpx.get(url, timeout=60).status_code
 
         await asyncio.to_thread(until, lambda: status() == 503)
         rig.redis.start()

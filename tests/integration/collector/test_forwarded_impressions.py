@@ -38,7 +38,7 @@ async def test_a_late_answer_and_the_one_in_its_place_count_once(
     with collector_rig.running(tmp_path) as rig:
         assert report(rig.url, CANDIDATE, ["tea"], mark) == Receipt(1, 0)
         assert report(rig.url, RECEIVER, ["cup"], mark) == Receipt(1, 0)
-        async with httpx.AsyncClient(timeout=10) as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             ((arm,),) = [each["arms"] for each in await phases(rig, client)]
     assert (arm["arm"], arm["users"], arm["sums"]["answers"]) == (CANDIDATE, 1, answers)
 
@@ -46,7 +46,7 @@ async def test_a_late_answer_and_the_one_in_its_place_count_once(
 async def test_an_answer_without_items_counts(tmp_path: Path) -> None:
     with collector_rig.running(tmp_path) as rig:
         assert report(rig.url, CANDIDATE, [], None) == Receipt(1, 0)
-        async with httpx.AsyncClient(timeout=10) as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             ((arm,),) = [each["arms"] for each in await phases(rig, client)]
         collector_rig.until(lambda: len(rig.archived()) == 1)
     assert (arm["users"], arm["sums"]["answers"]) == (1, 1)

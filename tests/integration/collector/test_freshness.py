@@ -28,11 +28,11 @@ async def test_an_event_is_in_the_session_of_the_next_request(tmp_path: Path) ->
     with collector_rig.running(tmp_path) as rig:
         users = UserReader(rig.redis.url, "shop")
         history = History(users, lambda _: None, 20, budget=5)
-        async with httpx.AsyncClient(timeout=10) as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             for number in range(3):
                 event = {**clicks(number, 1, users=1)[0], "time": time.time()}
                 await Sender(rig.url).send(client, [event])
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(60):
                     while True:
                         session = (await history.complete(_request("u0"))).session
                         if len(session) == number + 1:

@@ -21,7 +21,7 @@ from tests.redis_server import RedisServer
 
 @pytest.fixture
 async def client(server: RedisServer) -> AsyncIterator[Redis]:
-    made: Redis = Redis.from_url(server.url, socket_timeout=10)
+    made: Redis = Redis.from_url(server.url, socket_timeout=60)
     yield made
     await made.aclose()
 
@@ -89,7 +89,7 @@ async def test_a_command_that_is_cancelled_leaves_its_reply_to_nobody(
         written = asyncio.Event()
         _tell(held, written)
         cancelled = asyncio.create_task(held.call("ECHO", "first"))
-        await asyncio.wait_for(written.wait(), 10)
+        await asyncio.wait_for(written.wait(), 60)
         cancelled.cancel()
         with pytest.raises(asyncio.CancelledError):
             await cancelled
@@ -145,6 +145,6 @@ async def test_the_client_closes_it_with_its_other_connections(
     await held.call("CLIENT SETNAME", "held")
     assert "held" in {each["name"] for each in await redis.client_list()}
     await client.aclose()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while "held" in {each["name"] for each in await redis.client_list()}:
             await asyncio.sleep(0.01)

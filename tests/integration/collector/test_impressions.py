@@ -139,7 +139,7 @@ async def test_what_was_shown_is_known_to_the_next_request(tmp_path: Path) -> No
             answer = await client.recommend(Query(user_id="ada", top_n=3))
         redis: Redis = Redis.from_url(rig.redis.url)
         seen: list[bytes] = []
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(seen) < 3:
                 seen = await redis.zrange(key("shop", hashed("ada"), Set.SEEN), 0, -1)
         await redis.aclose()

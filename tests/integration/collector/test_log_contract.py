@@ -174,7 +174,7 @@ async def test_what_kafka_does_not_acknowledge_is_sent_again_and_counts_once(
 
 async def _messages(desk: Desk) -> int:
     """Return their number, once a broker that hung leads its partitions again."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return sum(each.high for each in desk.topics["shop"].bounds().values())

@@ -18,10 +18,11 @@ from recommender_operator.experiments.interleaving import preference
 from recommender_operator.phases.stages.moments import read_preference
 from recommender_serving.domain.experiments import bucket
 from tests import collector_rig
-from tests.cluster.triton import free_ports, run_triton
+from tests.cluster.triton import run_triton
 from tests.collector_rig import MAPPING, Rig, until
 from tests.integration.transformer_calls import PREDICT
 from tests.integration.transformer_rig import Running, run_transformer, write_artifact
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.integration
 
@@ -78,7 +79,7 @@ def ask(running: Running, user: int, number: int) -> list[int]:
 
 def told(rig: Rig) -> Any:
     url = f"http://127.0.0.1:{rig.serve.admin}/v1/experiments/shop/{ID}"
-    with urllib.request.urlopen(url, timeout=10) as response:
+    with urllib.request.urlopen(url, timeout=60) as response:
         return read_preference(json.load(response), ID, "interleaved")
 
 
@@ -128,7 +129,7 @@ def test_clicks_on_mixed_lists_become_the_preference_that_the_operator_reads(
             assert asked >= len(voters)
             assert candidate.metric("recommender_requests_total", outcome="ok") == 0
             candidate.process.kill()
-            candidate.process.wait(30)
+            candidate.process.wait(120)
             late = counted(own, "alone")
             assert len(ask(own, gone, next(numbers))) == 10
             assert counted(own, "alone") == late + 1

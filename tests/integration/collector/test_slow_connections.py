@@ -58,7 +58,7 @@ async def test_a_connection_that_takes_longer_than_a_look_serves_later_looks(
     async with distant(server.port) as url:
         users = UserReader(url, "shop")
         history = History(users, lambda outcome: counts.update([outcome]), 20, budget=BUDGET)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             assert await history.complete(REQUEST) is REQUEST, "no answer waits for it"
             while not (await history.complete(REQUEST)).session:
                 await asyncio.sleep(0)
@@ -83,7 +83,7 @@ async def test_a_store_that_hangs_has_a_bounded_number_of_reads_and_is_read_agai
             await users.read(7)
     finally:
         os.kill(server.pid, signal.SIGCONT)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             with contextlib.suppress(StoreError):
                 assert [event.item for event in (await users.read(7)).recent] == [5]

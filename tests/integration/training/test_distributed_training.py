@@ -1,6 +1,8 @@
 """Training by torchrun and gloo: the model of one process, also when a process is killed.
 
-No API server: processes of this machine alone.
+No API server: processes of this machine alone. Where nothing is killed or restarted, processes are
+forked from one that has imported PyTorch, and have what torchrun gives them: an environment and a
+store to meet at.
 """
 
 from __future__ import annotations
@@ -18,14 +20,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch.distributed as dist
 
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format
 from recommender_training.samples import synthetic
+from tests import warm
 
 pytestmark = pytest.mark.integration
 
 BIN = Path(sys.executable).parent
+PACKAGE = "recommender_training"
 SETTINGS = {"epochs": 20, "patience": 20, "embeddingDim": 8, "batchSize": 251}
 CONFIG = {"seed": 3, "hyperparameters": SETTINGS}
 #: Of the metrics of several processes from those of one; docs/training.md has measured ones.
@@ -51,20 +56,15 @@ class Place:
     version: str
     root: Path
 
-    def command(
-        self,
-        name: str,
-        *,
-        torchrun: list[str] | None,
-        checkpoints: str = "",
-        more: Sequence[str] = (),
-    ) -> list[str]:
-        launcher = [str(BIN / "torchrun"), *torchrun, "--no-python"] if torchrun else []
+    def command(self, name: str, torchrun: list[str]) -> list[str]:
+        launcher = [str(BIN / "torchrun"), *torchrun, "--no-python"]
+        return [*launcher, str(BIN / "recommender-training"), *self.arguments(name)]
+
+    def arguments(self, name: str, *more: str) -> list[str]:
         return [
-            *launcher, str(BIN / "recommender-training"), "train", "--lake", str(self.lake),
+            "train", "--lake", str(self.lake),
             "--data-version", self.version, "--config", json.dumps(CONFIG),
-            "--output", str(self.root / name), "--report", str(self.root / f"{name}.json"),
-            *(["--checkpoints", checkpoints] if checkpoints else []), *more,
+            "--output", str(self.root / name), "--report", str(self.root / f"{name}.json"), *more,
         ]  # fmt: skip
 
     def start(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
@@ -76,21 +76,37 @@ class Place:
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
             )
 
-    def end(self, name: str, process: subprocess.Popen[bytes]) -> Ended:
-        code = process.wait(timeout=LIMIT_SECONDS)
+    def end(self, name: str, *processes: subprocess.Popen[bytes] | warm.Warm) -> Ended:
+        try:
+            codes = [process.wait(timeout=LIMIT_SECONDS) for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+        code = next(filter(None, codes), 0)
         report = self.root / f"{name}.json"
         told = json.loads(report.read_text()) if report.exists() else {}
         return Ended(code, (self.root / f"{name}.log").read_text(), told)
 
-    def train(
-        self,
-        name: str,
-        torchrun: list[str] | None = None,
-        checkpoints: str = "",
-        more: Sequence[str] = (),
-    ) -> Ended:
-        command = self.command(name, torchrun=torchrun, checkpoints=checkpoints, more=more)
-        return self.end(name, self.start(name, command))
+    def train(self, name: str, *more: str) -> Ended:
+        """Train by one process."""
+        return self.end(name, self.fork(name, more, {}))
+
+    def train_by_two(self, name: str, *more: str) -> Ended:
+        """Train by two processes."""
+        store = dist.TCPStore(  # type: ignore[attr-defined]
+            "localhost", 0, is_master=True, wait_for_workers=False
+        )
+        shared = {
+            "MASTER_ADDR": "localhost", "MASTER_PORT": str(store.port), "WORLD_SIZE": "2",
+            "TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "0",
+        }  # fmt: skip
+        return self.end(
+            name, *(self.fork(name, more, {**shared, "RANK": rank}) for rank in ("0", "1"))
+        )
+
+    def fork(self, name: str, more: Sequence[str], environ: dict[str, str]) -> warm.Warm:
+        with (self.root / f"{name}.log").open("ab") as log:
+            return warm.start(PACKAGE, self.arguments(name, *more), log, {**os.environ, **environ})
 
 
 def group(processes: int, restarts: int = 0) -> list[str]:
@@ -118,7 +134,7 @@ def one(place: Place) -> Ended:
 
 @pytest.fixture(scope="module")
 def two(place: Place) -> Ended:
-    return place.train("two", group(2))
+    return place.end("two", place.start("two", place.command("two", group(2))))
 
 
 def assert_near(ended: Ended, other: Ended) -> None:
@@ -144,8 +160,7 @@ def test_two_processes_end_with_the_metrics_of_one_and_one_artifact(
 def test_two_processes_that_update_rows_end_with_the_metrics_of_one(place: Place) -> None:
     settings = {**SETTINGS, "epochs": 4, "embeddingUpdates": "Rows", "retrieval": "Weights"}
     more = ["--config", json.dumps({"seed": 3, "hyperparameters": settings})]
-    alone = place.train("one-rows", more=more)
-    both = place.train("two-rows", group(2), more=more)
+    alone, both = place.train("one-rows", *more), place.train_by_two("two-rows", *more)
     assert (alone.code, both.code) == (0, 0), both.log
     assert "ranker items 61 x 8 by row" in both.log
     assert_near(both, alone)
@@ -161,8 +176,8 @@ def test_two_processes_start_from_the_champion_as_one_does_and_towers_hold_nobod
         "--config", json.dumps(config), "--champion-artifact", str(place.root / "one"),
         "--champion-digest", one.report["digest"],
     ]  # fmt: skip
-    alone = place.train(f"warm-{mode}", more=more)
-    shared = place.train(f"warm-two-{mode}", group(2), more=more)
+    alone = place.train(f"warm-{mode}", *more)
+    shared = place.train_by_two(f"warm-two-{mode}", *more)
     assert (alone.code, shared.code) == (0, 0), shared.log
     assert_near(shared, alone)
     mine, theirs = (
@@ -179,7 +194,7 @@ def test_two_processes_start_from_the_champion_as_one_does_and_towers_hold_nobod
 def test_a_killed_worker_begins_again_at_the_checkpoint_and_the_model_is_the_same(
     place: Place, two: Ended
 ) -> None:
-    process = place.start("killed", place.command("killed", torchrun=group(2, restarts=2)))
+    process = place.start("killed", place.command("killed", group(2, restarts=2)))
     try:
         wait_for_checkpoint(place.root / ".checkpoints", process)
         os.kill(worker(process.pid, rank=1), signal.SIGKILL)
@@ -204,7 +219,7 @@ def test_what_one_process_fails_for_is_in_the_report_of_the_first(place: Place) 
         f'exec {BIN / "recommender-training"} "$@"\n'
     )
     wrapper.chmod(0o755)
-    command = place.command("blamed", torchrun=group(2))
+    command = place.command("blamed", group(2))
     command[command.index(str(BIN / "recommender-training"))] = str(wrapper)
     ended = place.end("blamed", place.start("blamed", command))
     assert ended.code == 1, "torchrun has no other"
@@ -216,15 +231,13 @@ def test_what_one_process_fails_for_is_in_the_report_of_the_first(place: Place) 
 
 def test_a_full_disk_ends_no_fit_and_stages_no_half_artifact(place: Place, one: Ended) -> None:
     with small_disk(place.root / "disk", "12k") as disk:
-        ended = place.train("roomless", checkpoints=str(disk))
+        ended = place.train("roomless", "--checkpoints", str(disk))
         assert ended.code == 0, ended.log
         assert ended.log.count("cannot be written") == 1
         assert "ENOSPC: No space left on device" in ended.log
         assert ended.report["metrics"]["auc"] == one.report["metrics"]["auc"]
     with small_disk(place.root / "disk", "128k") as disk:
-        command = place.command("full", torchrun=None)
-        command[command.index("--output") + 1] = str(disk / "full")
-        ended = place.end("full", place.start("full", command))
+        ended = place.train("full", "--output", str(disk / "full"))
         assert (ended.code, ended.report["reason"]) == (1, "DiskFull"), ended.log
         assert "free space" in ended.report["message"]
         assert {path.name for path in disk.iterdir()} <= {".checkpoints"}

@@ -31,9 +31,9 @@ def test_a_second_holder_waits_and_says_for_what(
     thread = threading.Thread(target=second)
     with locks.held(tmp_path / "lock", "nobody"):
         thread.start()
-        assert waits.wait(timeout=10)
+        assert waits.wait(timeout=60)
         order.append("first")
-    thread.join(timeout=10)
+    thread.join(timeout=60)
     assert order == ["first", "second"]
     assert texts == ["waiting for the first"]
 
@@ -65,5 +65,5 @@ def test_what_another_process_has_built_meanwhile_is_not_built_again(
         for thread in both:
             thread.start()
     for thread in both:
-        thread.join(timeout=30)
+        thread.join(timeout=60)
     assert built == ["part"]

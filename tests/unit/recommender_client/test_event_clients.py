@@ -135,11 +135,11 @@ async def test_what_is_not_acknowledged_comes_back_to_be_sent_again(kind: str) -
 
 @kinds
 async def test_a_wait_beyond_the_deadline_is_not_waited_for(kind: str) -> None:
-    answer, got = collector((429, {"error": "full"}, {"retry-after": "30"}))
+    answer, got = collector((429, {"error": "full"}, {"retry-after": "600"}))
     start = time.monotonic()
     with pytest.raises(Undelivered):
-        await send(kind, answer, deadline=5)
-    assert time.monotonic() - start < 5
+        await send(kind, answer, deadline=60)
+    assert time.monotonic() - start < 60
     assert len(got) == 1
 
 

@@ -45,7 +45,7 @@ async def connected(
 async def ended(reader: asyncio.StreamReader) -> bytes:
     """Return what comes until the server ends the connection."""
     try:
-        return await asyncio.wait_for(reader.read(), 20)
+        return await asyncio.wait_for(reader.read(), 60)
     except ConnectionError:
         return b""
 

@@ -141,7 +141,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for a condition."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.001)
 

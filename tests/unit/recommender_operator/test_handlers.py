@@ -99,8 +99,9 @@ async def test_no_model_waits_for_the_place_of_one_that_has_no_event(
 
     monkeypatch.setattr("kopf._core.reactor.queueing.watching.infinite_watch", events)
     settings = handlers.settings(namespaced=False)
+    assert settings.queueing.idle_timeout < 1, "a place is free soon after the last event"
     resource: Any = "models"
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(60):
         await queueing.watcher(
             namespace=None, settings=settings, resource=resource, processor=process
         )

@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import logging
 import pathlib
-import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, NoReturn
@@ -26,6 +25,7 @@ from recommender_operator.process import Process
 from recommender_operator.reconcile import Key
 from recommender_operator.runtime import FENCED_WAIT, LookTimeoutError, Runtime
 from recommender_operator.settings import Settings
+from tests.ports import free_port
 
 SETTINGS = Settings(training_image="training:1", serving_image="serving:1", namespace="system")
 KEY = Key("team", "movies")
@@ -94,9 +94,7 @@ def test_every_process_is_another_candidate_though_its_pod_is_the_same() -> None
 
 @contextlib.asynccontextmanager
 async def port_of(check: probes.Check) -> AsyncIterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     async with probes.served(port, alive=check, ready=lambda: {"fine": 1.0}):
         yield port
 

@@ -43,7 +43,7 @@ async def test_workers_take_different_keys_at_the_same_time_and_one_key_never_tw
         busy.discard(key)
         finished.put_nowait(key)
 
-    async with asyncio.timeout(10), running(work) as queue:
+    async with asyncio.timeout(60), running(work) as queue:
         for _ in range(2):
             queue.add("a")
             queue.add("b")
@@ -64,7 +64,7 @@ async def test_a_failing_key_holds_up_no_other_and_is_repeated(
                 raise ValueError("broken")
         seen.put_nowait(key)
 
-    async with asyncio.timeout(10), running(work, workers=1) as queue:
+    async with asyncio.timeout(60), running(work, workers=1) as queue:
         queue.add("bad")
         queue.add("good")
         assert await seen.get() == "good"
@@ -83,7 +83,7 @@ async def test_the_work_returns_when_its_key_is_due_again() -> None:
             enough.set()
         return 0.01
 
-    async with asyncio.timeout(10), running(work) as queue:
+    async with asyncio.timeout(60), running(work) as queue:
         queue.add("a")
         await enough.wait()
 
@@ -97,7 +97,7 @@ async def test_a_dropped_key_and_each_wait_are_reported() -> None:
         await release.wait()
 
     reported = Observer(waited=waits.append, dropped=dropped.append)
-    async with asyncio.timeout(10), running(work, limit=1, observer=reported) as queue:
+    async with asyncio.timeout(60), running(work, limit=1, observer=reported) as queue:
         queue.add("a")
         while not waits:
             await asyncio.sleep(0)
@@ -113,7 +113,7 @@ async def test_stopping_the_workers_leaves_no_key_in_work() -> None:
         started.set()
         await asyncio.Event().wait()
 
-    async with asyncio.timeout(10), running(work) as queue:
+    async with asyncio.timeout(60), running(work) as queue:
         queue.add("a")
         await started.wait()
     assert queue.schedule.working == 0
@@ -130,7 +130,7 @@ async def test_a_namespace_of_slow_looks_leaves_a_worker_to_the_others() -> None
     def space(key: str) -> str:
         return key.partition("/")[0]
 
-    async with asyncio.timeout(10), running(work, workers=3, group=space) as queue:
+    async with asyncio.timeout(60), running(work, workers=3, group=space) as queue:
         for number in range(5):
             queue.add(f"noisy/{number}")
         assert {await started.get(), await started.get()} == {"noisy/0", "noisy/1"}
@@ -150,7 +150,7 @@ async def test_workers_that_may_take_nothing_wait_instead_of_spinning() -> None:
         started.set()
         await asyncio.Event().wait()
 
-    async with asyncio.timeout(10), running(work, workers=2, group=lambda _: "one") as queue:
+    async with asyncio.timeout(60), running(work, workers=2, group=lambda _: "one") as queue:
         take = queue.schedule.take
 
         def counted(now: float) -> tuple[str, float] | None:
@@ -175,7 +175,7 @@ async def test_a_key_wakes_one_idle_worker_and_not_all() -> None:
     async def work(key: str) -> None:
         seen.put_nowait(key)
 
-    async with asyncio.timeout(10), running(work, workers=50) as queue:
+    async with asyncio.timeout(60), running(work, workers=50) as queue:
         await asyncio.sleep(0)
         take = queue.schedule.take
 

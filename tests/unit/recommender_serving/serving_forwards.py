@@ -48,12 +48,12 @@ class Asking:
     ) -> Response | None:
         deadline = None if left is None else asyncio.get_running_loop().time() + left
         errand = Errand(CANDIDATE, trial(), deadline, instances)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await self.forwarder.post(errand, "/v1", {}, body, lambda found: found)
 
     async def asked(self, count: int) -> None:
         """Wait until the candidate has read so many requests."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(self.site.requests) < count:
                 await asyncio.sleep(0.001)
 

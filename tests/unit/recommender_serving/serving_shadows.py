@@ -35,7 +35,7 @@ def copies_of(parts: Parts, rest: int, rpc: int, *, seconds: float = 10.0) -> Co
 async def settled(copies: Copies | None) -> None:
     """Wait until no copy is on its way."""
     assert copies is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while copies.in_flight:
             await asyncio.sleep(0.001)
 

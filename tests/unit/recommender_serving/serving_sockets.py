@@ -35,7 +35,7 @@ class Client:
 
     async def response(self) -> tuple[int, bytes]:
         """Status and body of the next response."""
-        head = await asyncio.wait_for(self._reader.readuntil(b"\r\n\r\n"), 10)
+        head = await asyncio.wait_for(self._reader.readuntil(b"\r\n\r\n"), 60)
         fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
         body = await self._reader.readexactly(int(fields[b"content-length"]))
         return int(head.split()[1]), body
@@ -43,7 +43,7 @@ class Client:
     async def closed(self) -> bytes:
         """Wait until the server closes the connection; returns what was still sent."""
         with contextlib.suppress(ConnectionResetError):
-            return await asyncio.wait_for(self._reader.read(), 10)
+            return await asyncio.wait_for(self._reader.read(), 60)
         return b""
 
 
@@ -98,6 +98,6 @@ async def running(served: Served, connections: Connections) -> AsyncIterator[Sit
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for a condition."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.005)

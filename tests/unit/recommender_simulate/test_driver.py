@@ -26,6 +26,7 @@ from recommender_simulate.memory import Memory
 from recommender_simulate.population import Population, named
 from recommender_simulate.summary import Summary
 from recommender_simulate.tastes import Tastes
+from tests import hurried
 
 TRUTH = Truth(Tastes(1, click_rate=0.5), Behaviour(purchase_share=0.5))
 
@@ -71,7 +72,7 @@ def simulated(
     settings = Course(**{"seconds": 0.5, **course})  # type: ignore[arg-type]
     simulation = Simulation(endpoint, collector, truth, settings, seed=1)
     visits = Population(named(5, "u"), 1).visits(200)
-    return asyncio.run(simulation.run(visits))
+    return hurried.run(simulation.run(visits))
 
 
 def test_every_visit_that_is_due_is_a_request_and_every_act_an_event() -> None:
@@ -155,14 +156,14 @@ def test_a_stopped_simulation_ends_at_once_with_its_summary() -> None:
         asyncio.get_running_loop().call_later(0.2, simulation.stop)
         return await simulation.run(Population(named(5, "u"), 1).visits(100))
 
-    assert asyncio.run(stopped()).answers > 0
+    assert hurried.run(stopped()).answers > 0
 
 
 def test_progress_is_told_while_it_runs() -> None:
     lines: list[str] = []
     simulation = Simulation(Endpoint(), None, TRUTH, Course(0.3), seed=1)
     visits = Population(named(5, "u"), 1).visits(100)
-    asyncio.run(simulation.run(visits, lambda summary: lines.append(summary.line()), every=0.05))
+    hurried.run(simulation.run(visits, lambda summary: lines.append(summary.line()), every=0.05))
     assert lines
 
 

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -37,12 +37,13 @@ from recommender_training.pipeline import (
     warm_start,
 )
 from recommender_training.pipeline.champion import Comparison
-from recommender_training.search.choose import Choice, choose
-from recommender_training.search.objective import Source
 from recommender_training.trainer import embedding_plan, memory, precision
 from recommender_training.trainer.context import FitContext, Identity, with_checkpoints
 from recommender_training.trainer.fit_models import fit_models, refit
 from recommender_training.trainer.initial_weights import WarmStart
+
+if TYPE_CHECKING:
+    from recommender_training.search.choose import Choice
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,10 @@ def _read(run: TrainingRun) -> _Ready:
     variants.check(config, data.items.count)
     check_embeddings(data, config)
     if config.search is not None:
+        # Optuna takes a second of CPU to import.
+        from recommender_training.search.choose import choose
+        from recommender_training.search.objective import Source
+
         source = Source(run.lake_path, run.data_version, run.window_days)
         found = choose(source, data, config, run.journals, run.threads)
         config = found.config

@@ -60,7 +60,7 @@ async def test_looking_ends_though_a_cancellation_is_lost_in_a_look() -> None:
     watch = Watch(log, unused, unused, unused, log)
     stop = asyncio.Event()
     looking = asyncio.create_task(watch.run(stop))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not log.looks:
             await asyncio.sleep(0)
         stop.set()

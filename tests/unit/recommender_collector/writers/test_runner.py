@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 from hypothesis import given
@@ -70,6 +71,22 @@ async def test_a_bug_ends_the_process_rather_than_loop() -> None:
     writer = Scripted(Target.STORE, stop, ZeroDivisionError("bug"), "5-0")
     with pytest.raises(ExceptionGroup):
         await Runner(MemoryLog(), "shop", [writer], _metrics()[0]).run(stop)
+
+
+async def test_a_bug_ends_a_writer_that_loses_its_cancellation() -> None:
+    class Losing(Scripted):
+        async def step(self) -> str:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            return await super().step()
+
+    stop = asyncio.Event()
+    buggy = Scripted(Target.STORE, asyncio.Event(), ZeroDivisionError("bug"))
+    losing = Losing(Target.LAKE, asyncio.Event(), "5-0", AssertionError("it went on"))
+    async with asyncio.timeout(60):
+        with pytest.raises(ExceptionGroup) as raised:
+            await Runner(MemoryLog(), "shop", [losing, buggy], _metrics()[0]).run(stop)
+    assert [type(each) for each in raised.value.exceptions] == [ZeroDivisionError]
 
 
 async def test_a_writer_that_hangs_is_seen() -> None:

@@ -68,11 +68,11 @@ def test_holm_is_that_of_the_textbook() -> None:
 
 
 def test_one_window_of_tails_takes_milliseconds() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     for i in range(30):
         tails.chi_square_tail(20.0 + i, 19)
         tails.more_often(25 + i, 500, 100, 5000)
-    assert time.perf_counter() - start < 2, "a window must not hold the operator's loop"
+    assert time.process_time() - start < 2, "a window must not hold the operator's loop"
 
 
 def test_the_ends_are_exact() -> None:

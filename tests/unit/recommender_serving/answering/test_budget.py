@@ -69,11 +69,10 @@ async def test_a_model_is_told_how_long_it_has(tmp_path: Path) -> None:
 
 async def test_a_model_cut_short_is_answered_for_and_not_blamed(tmp_path: Path) -> None:
     breaker = CircuitBreaker(open_after=1)
-    parts = Parts(tmp_path, HangingRanker(), giving(PLAIN), timeout=60, breaker=breaker)
-    start = asyncio.get_running_loop().time()
-    answer = await parts.chain.answer(request(), soon(0.3))
+    parts = Parts(tmp_path, HangingRanker(), giving(PLAIN), timeout=600, breaker=breaker)
+    async with asyncio.timeout(60):
+        answer = await parts.chain.answer(request(), soon(0.3))
     assert (answer.source, answer.cut_short) == (Source.BASELINE, True)
-    assert asyncio.get_running_loop().time() - start < 10
     assert (breaker.tripped, breaker.in_flight) == (False, 0)
     for reason in FallReason:
         assert parts.value("recommender_fallbacks_total", reason=reason) == 0
@@ -98,7 +97,7 @@ async def test_without_time_the_popularity_list_answers_at_once(
 
 
 async def test_the_instances_of_a_call_share_its_deadline(tmp_path: Path) -> None:
-    parts = Parts(tmp_path, HangingRanker(), HangingRanker(), timeout=60)
-    async with asyncio.timeout(20):
+    parts = Parts(tmp_path, HangingRanker(), HangingRanker(), timeout=600)
+    async with asyncio.timeout(60):
         answers = await parts.recommender.recommend([request()] * 40, soon(0.3))
     assert {answer.source for answer in answers} == {Source.POPULARITY}

@@ -41,7 +41,7 @@ def answering(status: int, body: bytes, **headers: str) -> Iterator[tuple[str, l
         thread = threading.Thread(target=server.handle_request)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}", got
-        thread.join(20)
+        thread.join(60)
 
 
 def told(accepted: int, repeated: int, *errors: str) -> bytes:

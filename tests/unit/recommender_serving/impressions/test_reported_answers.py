@@ -51,7 +51,7 @@ class Desk:
 
     async def reported(self) -> list[dict[str, Any]]:
         self.impressions.close()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self.impressions.run()
         return [each["data"] for each in self.events]
 

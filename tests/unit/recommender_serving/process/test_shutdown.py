@@ -26,7 +26,7 @@ class Hanging:
 
     def __call__(self) -> None:
         self.begun.set()
-        self.freed.wait(10)
+        self.freed.wait(60)
         self.ended.set()
 
 
@@ -68,7 +68,7 @@ def test_a_hanging_report_of_impressions_is_left_behind(
     async def run() -> None:
         origin = Origin("shop", "shop-1", "shop-1/0f")
         impressions = Impressions(post, origin, 1.0, {}, lambda *_: None, Bounds(gather_seconds=0))
-        async with server._reporting(impressions), asyncio.timeout(20):
+        async with server._reporting(impressions), asyncio.timeout(60):
             answer = Answer((1,), (0.5,), Source.MODEL)
             impressions.add(request(), answer, answer.items, "r", 5.0)
             while not hanging.begun.is_set():
@@ -92,4 +92,4 @@ def test_a_thread_that_ends_after_its_loop_disturbs_nobody(hanging: Hanging) -> 
 
     asyncio.run(run())
     hanging.freed.set()
-    assert hanging.ended.wait(10)
+    assert hanging.ended.wait(60)

@@ -36,5 +36,5 @@ async def test_a_stuck_model_ends_the_warm_up_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "WARM_UP_SECONDS", 0.01)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await warm_up((HangingRanker(),), sample_artifact(tmp_path))

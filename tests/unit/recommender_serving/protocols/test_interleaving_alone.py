@@ -98,7 +98,7 @@ async def test_a_user_does_not_wait_for_a_slow_candidate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lists, "PATIENCE", 0.001)
-    async with mixing(tmp_path, HangingRanker) as both, asyncio.timeout(20):
+    async with mixing(tmp_path, HangingRanker) as both, asyncio.timeout(60):
         answer = await predict(both, THEIRS[0], headers=HALF)
         assert answer.json()["predictions"][0]["items"] == ALONE
         assert both.answers == (0, 1)

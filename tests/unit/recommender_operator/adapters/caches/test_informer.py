@@ -49,7 +49,7 @@ class World:
         return {found["metadata"]["name"] for found in self.informer.store.select(None, {})}
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not condition():
                 await asyncio.sleep(0)
 

@@ -18,6 +18,7 @@ from recommender_operator.adapters.pods.http import TooLargeError
 from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.analysis import filling
 from recommender_operator.observed import Sample
+from tests import hurried
 from tests.unit.recommender_operator.adapters.podserver import OK, page
 
 
@@ -178,42 +179,28 @@ async def test_the_largest_pages_of_all_samples_count_in_the_bounds_of_all(
     assert (pods.most, pods.most_large) == (10, 6)
 
 
-class Hurried(asyncio.SelectorEventLoop):
-    """A loop whose time passes at once while all tasks sleep."""
-
-    skipped = 0.0
-
-    def time(self) -> float:
-        return super().time() + self.skipped
-
-    def _run_once(self) -> None:
-        loop: Any = super()
-        if not self._ready and self._scheduled:  # type: ignore[attr-defined]
-            due: float = self._scheduled[0].when()  # type: ignore[attr-defined]
-            self.skipped += max(0.0, due - self.time())
-        loop._run_once()
+async def at_once(_read: Any, _body: bytes) -> Any:
+    """What is read of a page, without a thread, which the hurried loop would not wait for."""
+    return {OK: 3.0}
 
 
 @pytest.mark.parametrize("seconds", [0.15, 1.0])
 def test_a_hundred_pods_with_large_pages_are_all_counted(
     monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
-    async def at_once(_read: Any, _body: bytes) -> Any:
-        return {OK: 3.0}
-
     monkeypatch.setattr(pod_scrape, "parsed", at_once)
     pods = Pods(filled(pod_scrape.LARGE + 1), seconds)
-    with asyncio.Runner(loop_factory=Hurried) as runner:
-        sample = runner.run(sampled(monkeypatch, pods, 100))
+    sample = hurried.run(sampled(monkeypatch, pods, 100))
     assert [name for name, counters in sample.items() if not counters] == []
 
 
-async def test_slow_pods_with_large_pages_delay_a_sample_by_a_bounded_time(
+def test_slow_pods_with_large_pages_delay_a_sample_by_a_bounded_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pod_scrape, "LONGEST_WAIT", 0.01)
-    pods = Pods(filled(pod_scrape.LARGE + 1), seconds=0.05)
-    sample = await sampled(monkeypatch, pods, 2 * pod_scrape.LARGE_PAGES)
+    monkeypatch.setattr(pod_scrape, "parsed", at_once)
+    monkeypatch.setattr(pod_scrape, "LONGEST_WAIT", 1)
+    pods = Pods(filled(pod_scrape.LARGE + 1), seconds=5)
+    sample = hurried.run(sampled(monkeypatch, pods, 2 * pod_scrape.LARGE_PAGES))
     counted = sorted(bool(counters) for counters in sample.values())
     assert counted == [False] * pod_scrape.LARGE_PAGES + [True] * pod_scrape.LARGE_PAGES
 

@@ -114,7 +114,7 @@ async def test_a_collector_that_does_not_answer_delays_a_look_once(
     monkeypatch.setattr(
         "recommender_operator.phases.outcomes_of.compared", lambda _: "movies-0a1b2c3d"
     )
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await told.of(Waiting(), model(serving=HELD), ())
 
 
