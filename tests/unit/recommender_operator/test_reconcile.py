@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 
 import pytest
 
@@ -16,6 +17,7 @@ from recommender_operator.adapters.kubernetes.port import (
 from recommender_operator.analysis import filling
 from recommender_operator.analysis.filling import Filling
 from recommender_operator.analysis.window import SESSIONS
+from recommender_operator.observed import ModelObject, VersionObject
 from tests.fakes.objects import add_model
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
 from tests.unit.recommender_operator.reconcile_helpers import always, status_writes
@@ -142,9 +144,12 @@ async def test_each_look_hands_on_what_is_stored_of_the_model_and_its_versions()
     rig = Rig()
     add_model(rig.kube)
     seen: list[tuple[str, list[str]]] = []
-    rig.reconciler._notify = lambda model, versions: seen.append(
-        (model.name, [version.name for version in versions])
-    )
+
+    def notify(model: ModelObject, versions: Sequence[VersionObject]) -> bool:
+        seen.append((model.name, [version.name for version in versions]))
+        return False
+
+    rig.reconciler._notify = notify
     for _ in range(2):
         await rig.reconciler.reconcile(KEY)
     assert seen == [("movies", []), ("movies", rig.kube.names(VERSIONS))]
