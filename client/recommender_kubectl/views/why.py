@@ -185,10 +185,8 @@ def _of_mixed(model: Model, candidate: str, mixed: Interleaving) -> str:
     return _MIXED
 
 
-def _of_candidate(model: Model, version: Version, verb: str) -> str:
-    choice = f"{verb.format('promote')} or {verb.format('abort')} decides"
-    if model.paused:
-        return f"nothing starts while paused: {verb.format('resume')}"
+def _of_analysis(model: Model, version: Version, choice: str) -> str:
+    """Return why a candidate waits for a person; empty if it does not."""
     analysis = model.condition("AnalysisPassed")
     if analysis and analysis.reason == "AwaitingPromotion":
         return f"all steps passed, and {_MANUAL}: {choice}"
@@ -198,6 +196,15 @@ def _of_candidate(model: Model, version: Version, verb: str) -> str:
         return f"the step keeps its weight, and users did not decide in time: {choice}"
     if analysis and analysis.reason == "HeldAtDeadline":
         return f"the step keeps its weight, with too few requests to decide: {choice}"
+    return ""
+
+
+def _of_candidate(model: Model, version: Version, verb: str) -> str:
+    choice = f"{verb.format('promote')} or {verb.format('abort')} decides"
+    if model.paused:
+        return f"nothing starts while paused: {verb.format('resume')}"
+    if waits := _of_analysis(model, version, choice):
+        return waits
     step, rollout = version.step, model.rollout
     if version.mixed is not None:
         return _of_mixed(model, version.name, version.mixed)
