@@ -26,6 +26,7 @@ def read_interleaving(body: Json | None) -> Interleaving | None:
         percent=plan.get("percent", 0),
         planned_users=plan.get("users", 0),
         started_at=read_time(body.get("startedAt")),
+        unmixed_since=read_time(body.get("unmixedSince")),
         ended_at=read_time(body.get("endedAt")),
         verdict=body.get("verdict", ""),
         message=body.get("message", ""),

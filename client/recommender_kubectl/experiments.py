@@ -85,6 +85,8 @@ class Interleaving:
     #: Users with a click after which a candidate that is not worse passes.
     planned_users: int
     started_at: datetime.datetime | None
+    #: Since when the candidate is not ready, so that no list is mixed.
+    unmixed_since: datetime.datetime | None
     ended_at: datetime.datetime | None
     verdict: str
     message: str
@@ -97,7 +99,7 @@ class Interleaving:
 
     @property
     def runs(self) -> bool:
-        """Whether users get mixed lists."""
+        """Whether the phase is in progress, in which users get mixed lists."""
         return self.started_at is not None and self.ended_at is None
 
 

@@ -116,7 +116,7 @@ def _on_its_way(
     weight = model.candidate_weight or 0
     in_shadow = step is not None and step.is_shadow
     gets = "copies of requests (shadow phase)" if in_shadow else f"{weight} % of the requests"
-    if version.mixed is not None:
+    if model.mixes(version):
         gets = "lists mixed with those of the champion"
     what = f"{version.name} {version.stage}{judged}, {gets}{paused}"
     return _glance(

@@ -127,9 +127,18 @@ class Version:
     @property
     def mixed(self) -> Interleaving | None:
         """The interleaving in progress."""
-        own = self.interleaving
-        runs = own is not None and own.runs and self.stage == "Canary" and not self.weight
-        return own if runs else None
+        own = self._interleaving_before_users
+        return own if own is not None and own.runs else None
+
+    @property
+    def awaits_mixed(self) -> bool:
+        """Whether its interleaving has yet to begin."""
+        own = self._interleaving_before_users
+        return own is not None and own.started_at is None and own.ended_at is None
+
+    @property
+    def _interleaving_before_users(self) -> Interleaving | None:
+        return self.interleaving if self.stage == "Canary" and not self.weight else None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -228,3 +237,14 @@ class Model:
     def condition(self, kind: str) -> Condition | None:
         """Return the condition of a type; None if it is not set."""
         return next((one for one in self.conditions if one.type == kind), None)
+
+    @property
+    def standby_answers(self) -> bool:
+        """Whether the previous version answers in place of the champion."""
+        available = self.condition("Available")
+        return available is not None and available.reason == "StandbyServes"
+
+    def mixes(self, version: Version) -> bool:
+        """Return whether users get lists with items of a version now."""
+        own = version.mixed
+        return own is not None and own.unmixed_since is None and not self.standby_answers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -49,7 +50,8 @@ def live(platform: Platform) -> Iterator[World]:
 def test_given_collected_events_when_parts_are_killed_then_no_event_is_lost_and_answers_follow(
     live: World,
 ) -> None:
-    prefix = "killed-"
+    # The files of an earlier run on this cluster stay.
+    prefix = f"killed-{secrets.token_hex(2)}-"
     users = collecting.Users(
         live, seconds=600, rate=15, users=300, click_rate=0.2, user_prefix=prefix
     )

@@ -11,8 +11,9 @@ from typing import Any
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 MODES = ("Gateway", "Knative")
-#: A file whose tests share a model: the only one of the release's own namespace.
+#: Files whose tests share the release's own namespace, and the collector in it.
 LIVE = "test_live.py"
+COLLECTING = (LIVE, "test_outcomes.py")
 #: The longest tests, longest first, so that they do not end last.
 LONGEST = (
     *MODES,
@@ -37,7 +38,7 @@ def own(mode: str) -> str:
 
 def world_of(nodeid: str) -> str:
     """Return the mode of a shared world, or the id of a test with a separate world."""
-    if LIVE in nodeid.partition("::")[0]:
+    if nodeid.partition("::")[0].endswith(COLLECTING):
         return LIVE
     parameters = nodeid.partition("[")[2].rstrip("]").split("-")
     return next((mode for mode in MODES if mode in parameters), nodeid)

@@ -38,6 +38,11 @@ def test_a_world_is_the_mode_of_its_tests_and_any_other_test_has_its_own() -> No
     assert found == ["Gateway", "Knative", "Gateway", "Knative", *TESTS[4:]]
 
 
+def test_files_that_change_the_collector_of_the_release_run_one_after_the_other() -> None:
+    files = [f"tests/e2e/{name}::test_it" for name in worlds.COLLECTING]
+    assert {worlds.world_of(nodeid) for nodeid in files} == {worlds.LIVE}
+
+
 @given(st.permutations(TESTS))
 def test_in_any_random_order_worlds_stay_whole_long_ones_begin_and_one_is_last(
     nodeids: list[str],
@@ -65,7 +70,7 @@ def test_each_shared_world_ends_with_the_last_of_its_tests() -> None:
 def test_the_longest_tests_are_tests_that_there_are() -> None:
     folder = pathlib.Path(worlds.__file__).parent
     text = "".join(path.read_text(encoding="utf-8") for path in folder.glob("test_*.py"))
-    assert (folder / worlds.LIVE).exists()
+    assert all((folder / name).exists() for name in worlds.COLLECTING)
     for name in {*worlds.LONGEST} - {*worlds.MODES, worlds.LIVE}:
         assert f"def {name}(" in text
 

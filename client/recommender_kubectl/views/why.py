@@ -16,6 +16,10 @@ _MIXED = (
     "some users get lists that mix its items with the champion's; if their clicks clearly prefer "
     "the champion it is rolled back at once, else its first step follows"
 )
+_UNMIXED = (
+    "no list is mixed while {}; if that lasts for 15 minutes the phase ends, and its first step "
+    "follows"
+)
 _MANUAL = "rollout.promotion is Manual"
 
 
@@ -173,10 +177,16 @@ def _next(model: Model, version: Version) -> str:
     return f"{serves}; change the spec, or {unlock} tries the version of the spec again"
 
 
-def _of_candidate(model: Model, version: Version, verb: str) -> str:
-    choice = f"{verb.format('promote')} or {verb.format('abort')} decides"
-    if model.paused:
-        return f"nothing starts while paused: {verb.format('resume')}"
+def _of_mixed(model: Model, candidate: str, mixed: Interleaving) -> str:
+    if model.standby_answers:
+        return "no list is mixed while a standby answers in place of the champion"
+    if mixed.unmixed_since is not None:
+        return _UNMIXED.format(f"{candidate} is not ready with the settings of this release")
+    return _MIXED
+
+
+def _of_analysis(model: Model, version: Version, choice: str) -> str:
+    """Return why a candidate waits for a person; empty if it does not."""
     analysis = model.condition("AnalysisPassed")
     if analysis and analysis.reason == "AwaitingPromotion":
         return f"all steps passed, and {_MANUAL}: {choice}"
@@ -186,9 +196,23 @@ def _of_candidate(model: Model, version: Version, verb: str) -> str:
         return f"the step keeps its weight, and users did not decide in time: {choice}"
     if analysis and analysis.reason == "HeldAtDeadline":
         return f"the step keeps its weight, with too few requests to decide: {choice}"
+    return ""
+
+
+def _of_candidate(model: Model, version: Version, verb: str) -> str:
+    choice = f"{verb.format('promote')} or {verb.format('abort')} decides"
+    if model.paused:
+        return f"nothing starts while paused: {verb.format('resume')}"
+    if waits := _of_analysis(model, version, choice):
+        return waits
     step, rollout = version.step, model.rollout
     if version.mixed is not None:
-        return _MIXED
+        return _of_mixed(model, version.name, version.mixed)
+    if version.awaits_mixed:
+        return (
+            "mixed lists begin once the route reports them, and champion and candidate are ready; "
+            "without them its first step follows after 15 minutes"
+        )
     if step is None:
         return f"it is {version.stage}; `kubectl recommender watch {model.name}` follows it"
     if step.is_shadow:

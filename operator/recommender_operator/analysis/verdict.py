@@ -20,7 +20,7 @@ from recommender_operator.api.version import MetricVerdict
 COMPARISONS = frozenset({"latencyMedianMilliseconds", missing.NAME})
 FALLBACK_SHARE = "fallbackShare"
 #: If the candidate has more requests than the stable version by this factor, the stable version
-#: is out of traffic (at weight 100), and only the absolute limits apply.
+#: is out of traffic, and only the absolute limits apply. At weight 100 the caller gives none.
 OUT_OF_TRAFFIC = 200
 
 

@@ -22,11 +22,11 @@ from recommender_collector.domain.moments import INTERLEAVED, SCALE, Share
 
 #: Of one user, that may still change; what is older is settled early.
 MOST_LISTS, MOST_CLICKS = 30, 200
-MOST_PLACES = 20  # of a list; what stands below gets few clicks
+MOST_PLACES = 20  # of a list; what stands below gets few clicks, which count for nobody
 #: An item of a user is known by so many bits of its number: a text id has 63, twice the memory.
 #: Of the 600 items of a user, two are alike in one user of 20,000.
 _BITS = 32
-OWN, THEIRS = "A", "B"
+OWN, THEIRS, NOBODY = "A", "B", "-"
 
 
 class Mixed(NamedTuple):
@@ -54,8 +54,24 @@ class Picks:
         """Add a list, if it is later than the settled ones: its clicks may belong to those."""
         if self.closed is not None and at <= self.closed:
             return
-        most = MOST_PLACES if OWN in teams or THEIRS in teams else 0
-        insort(self.lists, Mixed(at, tuple(map(_short, items[:most])), teams[:most]))
+        if OWN not in teams and THEIRS not in teams:
+            insort(self.lists, Mixed(at, (), ""))
+            return
+        every = tuple(map(_short, items))
+        kept, below = every[:MOST_PLACES], dict.fromkeys(every[MOST_PLACES:])
+        hidden = tuple(each for each in below if each not in kept and self._counts(at, each))
+        letters = teams[:MOST_PLACES] + NOBODY * len(hidden)
+        insort(self.lists, Mixed(at, kept + hidden, letters))
+
+    def _counts(self, at: int, item: int) -> bool:
+        """Return whether a click at a time would count for a version that gave the item before.
+
+        It does not once a later list has the item below the places that are kept.
+        """
+        place = self._place(at, item)
+        if place < 0 or not (items := self.lists[place].items):
+            return False
+        return self.lists[place].teams[items.index(item)] in (OWN, THEIRS)
 
     def take(self, event: Event) -> bool:
         """Add what a user did, and return whether it counts: a click does."""

@@ -81,6 +81,29 @@ def test_the_progress_says_how_many_users_clicked() -> None:
     assert "lists mixed with those of the champion" in line
 
 
+@pytest.mark.parametrize(
+    ("values", "available", "why_not"),
+    [
+        ({"unmixedSince": samples.at(3)}, "Serving", "is not ready with the settings of this"),
+        ({}, "StandbyServes", "a standby answers in place of the champion"),
+        ({"startedAt": None}, "Serving", "mixed lists begin once"),
+    ],
+)
+def test_nobody_is_said_to_get_mixed_lists_while_none_are_mixed(
+    values: dict[str, object], available: str, why_not: str
+) -> None:
+    model = samples.read_model(
+        candidateWeight=0,
+        conditions=[{"type": "Available", "status": "True", "reason": available, "message": ""}],
+    )
+    versions = samples.read_versions(**IN_PHASE | {"interleaving": {**MIXED, **values}})
+    explained = why.of_version(model, versions, None).next
+    assert why_not in explained
+    assert "some users get" not in explained
+    line = following.look(model, versions, None, NOW).line
+    assert "lists mixed with those of the champion" not in line
+
+
 @pytest.mark.parametrize("values", [{"endedAt": samples.at(5)}, {"startedAt": None}])
 def test_a_phase_that_is_over_or_has_not_begun_is_not_in_progress(
     values: dict[str, object],

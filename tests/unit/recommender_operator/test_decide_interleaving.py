@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 
 import pytest
 
@@ -236,15 +237,25 @@ def test_the_first_version_has_no_mixed_lists() -> None:
     assert all(v.status.interleaving is None for v in world.versions.values())
 
 
-def test_numbers_are_written_once_a_minute_and_each_rollout_has_its_own() -> None:
-    world = mixing()
-    first = record(world)
-    seen = set()
-    for _ in range(60):
+def test_numbers_are_new_at_first_and_then_written_once_a_minute() -> None:
+    world = mixing(analysis={"intervalSeconds": 5})
+    seen: list[datetime.datetime] = []
+    for _ in range(180):
         world.reconcile()
         world.tick(5)
-        seen.add(record(world).judged_at)
-    assert 4 <= len(seen) <= 7
+        at = record(world).judged_at
+        if at is not None and at not in seen:
+            seen.append(at)
+    gaps = [(after - before).total_seconds() for before, after in itertools.pairwise(seen)]
+    assert gaps[:3] == [5, 5, 5]
+    assert gaps == sorted(gaps), "ever more rarely"
+    assert gaps[-8:] == [60] * 8
+    assert len(gaps) < 30
+
+
+def test_each_rollout_has_its_own_numbers() -> None:
+    world = mixing()
+    first = record(world)
     world.users.prefers = 0.1
     world.watch(HOUR, 60)
     assert world.stages()[2] == "RolledBack"

@@ -58,6 +58,15 @@ def test_the_champion_gets_a_new_calibration_and_nothing_is_trained() -> None:
     assert abs(wanted.ratio_after - 1) < abs(wanted.ratio - 1)
 
 
+def test_without_a_cooldown_it_starts_once() -> None:
+    world, oracle = drifted()
+    world.edit(drift=DRIFT | {"cooldownSeconds": 0})
+    settle(world, oracle)
+    version, _ = made(world)
+    assert world.champion() == version.name
+    assert [e.reason for e in world.events].count("RecalibrationStarted") == 1
+
+
 def test_what_it_inherits_and_what_its_gates_say() -> None:
     world, oracle = drifted()
     first = world.versions[world.stable()].status

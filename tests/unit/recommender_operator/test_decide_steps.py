@@ -36,6 +36,21 @@ def test_a_step_without_a_verdict_is_rolled_back_if_the_policy_requires_it() -> 
     assert world.condition("UpToDate") == ("False", "InconclusiveAtDeadline")
 
 
+def test_stray_requests_to_the_champion_at_weight_100_keep_no_verdict_from_a_quiet_model() -> None:
+    # The Gateway may send requests of open connections to the champion for a while.
+    deadline = {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300}
+    world = in_canary(
+        analysis=deadline | {"onDeadline": "RollBack"}, rollout={"steps": [{"weight": 100}]}
+    )
+    world.requests_per_second = 1
+    champion = world.status.champion or ""
+    for _ in range(100):
+        world.reconcile()
+        world.tick()
+        world.services[champion].serve(1, {})
+    assert world.stages()[2] == "Promoted"
+
+
 def test_a_passed_step_that_waits_for_a_person_has_a_new_deadline_when_it_no_longer_passes() -> (
     None
 ):

@@ -44,8 +44,12 @@ def frozen(turn: Turn) -> str | None:
 
 
 def is_requested(turn: Turn) -> bool:
-    """Return whether this look has requested a retraining already, which another would replace."""
-    return turn.status.retrain != turn.model.status.retrain
+    """Return whether a retraining is requested that has no version yet: another would replace it.
+
+    Its version is created in the next look, which a cooldown of no seconds does not wait for.
+    """
+    requested_now = turn.status.retrain != turn.model.status.retrain
+    return requested_now or (turn.retrain is not None and turn.desired not in turn.versions)
 
 
 def start(turn: Turn, cause: str, reason: str, recalibration: Recalibration | None = None) -> None:

@@ -27,8 +27,9 @@ from recommender_operator.phases.turn import Turn
 
 #: The arm by which the collector counts all users of an interleaving.
 ARM = "interleaved"
-#: Minimum time between two writes of the numbers, unless the verdict changes.
-EVERY = datetime.timedelta(seconds=60)
+#: Longest time between two writes of the numbers. They are written each time the phase is older by
+#: a quarter, so that those of a short one are not old, and those of a long one are few writes.
+EVERY, PART = datetime.timedelta(seconds=60), 4
 #: A phase without any number, or without mixed lists, for so long ends: it would only delay the
 #: rollout.
 GRACE = datetime.timedelta(minutes=15)
@@ -221,14 +222,17 @@ def _words(seen: Preference, enough: int) -> str:
 def _note(
     turn: Turn, name: str, record: InterleavingStatus, found: _Finding, *, is_over: bool
 ) -> bool:
-    """Record a finding, at most once per EVERY unless the verdict changes; return whether it is.
+    """Record a finding if it is time, or the verdict changes; return whether it is recorded.
 
     The numbers before stay if there are none.
     """
     same = found.verdict == record.verdict and not is_over
     # By the wall clock: model time stands still while a rollout is paused.
-    if same and record.judged_at is not None and abs(turn.now - record.judged_at) < EVERY:
-        return False
+    if same and record.judged_at is not None:
+        age = record.judged_at - (record.started_at or record.judged_at)
+        pause = min(EVERY, max(steps.interval(turn), age / PART))
+        if abs(turn.now - record.judged_at) < pause:
+            return False
     seen, values = found.seen, {}
     if seen is not None:
         values = {

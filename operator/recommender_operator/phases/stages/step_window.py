@@ -85,8 +85,9 @@ def evaluate(turn: Turn, version: VersionObject, record: StepRecord) -> StepVerd
         message = _unkept(baseline) or _why_no_counters(turn, version.name)
         return StepVerdict(verdict=Verdict.ERROR, metrics=(), message=message)
     stable = windows.since_baseline(turn, key, arm, unkept=True) if arm else None
-    if stable is not None and stable.lost and record.weight >= 100:
-        # It receives no requests, so no counters are missing.
+    if record.weight >= 100:
+        # It is out of traffic: no counters are missing, and the few requests that still reach it
+        # are too few to compare with.
         stable = None
     seen = verdicts.evaluate(_limits(turn, record), candidate, _compared(stable, record))
     # All of the candidate's pods answer now, so the next window has all of them.

@@ -14,6 +14,8 @@ from recommender_collector.domain.picks import MOST_CLICKS, MOST_LISTS, MOST_PLA
 WINDOW, LATE = 60, 30
 #: (time, items, teams) of a list, (time, item) of a click.
 List = tuple[int, tuple[int, ...], str]
+#: As many items as are kept of a list.
+LONG = tuple(range(100, 100 + MOST_PLACES))
 ITEMS = st.lists(st.integers(0, 5), min_size=1, max_size=4, unique=True).map(tuple)
 
 
@@ -232,3 +234,19 @@ def test_items_with_text_ids_are_told_apart() -> None:
 def test_damaged_values_are_refused(values: object) -> None:
     with pytest.raises((ValueError, TypeError)):
         Picks.decoded(values, 0)
+
+
+def test_a_click_below_the_places_that_are_kept_counts_for_no_earlier_list() -> None:
+    teams = "AB" * (MOST_PLACES // 2 + 1)
+    for below in ((99, 98), (98, 99)):
+        found = picks_of((1, (99, 97), "BA"), (3, (*LONG, *below), teams), (5, 99), (6, 97))
+        assert found.share(WINDOW).vector == vector(1, 0), "97 is in the earlier list alone"
+        found = Picks.decoded(orjson.loads(orjson.dumps(found.encoded(7))), 7)
+        found.settle(1000, WINDOW)
+        assert found.counted == [1, 0]
+
+
+def test_of_the_items_below_only_those_are_kept_that_would_count_for_an_earlier_list() -> None:
+    teams = "AB" * (MOST_PLACES // 2 + 1)
+    found = picks_of((1, (99,), "B"), *((at, (*LONG, 99, 98), teams) for at in (3, 4, 5)))
+    assert [len(each.items) for each in found.lists] == [1, MOST_PLACES + 1, *[MOST_PLACES] * 2]
