@@ -97,7 +97,7 @@ class Seasons:
             users = {sum(day["users"] for day in each["days"]) for each in told}
             return users == {seasons.people()}
 
-        world.until("the outcomes of all users", counted, 60)
+        world.until("the outcomes of all users", counted, 180)
         since = json.dumps({"status": {"promotedAt": seasons.weeks_ago(now)}})
         world.cluster.kubectl(
             "-n", world.kube.namespace, "patch", "modelversion", version,
