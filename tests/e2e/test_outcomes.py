@@ -152,7 +152,7 @@ def named(usual: Seasons) -> None:
     """A drift of the users of one page alone is reported by its name."""
     world, champion = usual.world, usual.world.champion
     world.apply({"drift": {"enabled": True, "effectFloor": ABOVE_ALL}})
-    world.until("Drifted", lambda: world.condition("Drifted").get("status") == "True", 60)
+    world.until("Drifted", lambda: world.condition("Drifted").get("status") == "True", 180)
     drifted = world.condition("Drifted")
     assert drifted["reason"] == "SegmentDrifted", drifted
     assert f"page={SEARCH}" in drifted["message"], drifted
@@ -201,7 +201,7 @@ def rolled_back(usual: Seasons, previous: str, odd: str) -> None:
     loss, worse_loss, auc, worse_auc = map(float, found.groups())
     assert loss < worse_loss, decided
     assert auc > worse_auc, decided
-    world.until("its answers", lambda: world.answer()["version"] == previous, 30)
+    world.until("its answers", lambda: world.answer()["version"] == previous, 180)
 
 
 def test_given_weeks_of_labels_when_they_drift_then_the_cause_is_named_and_mended(

@@ -57,7 +57,7 @@ def send(world: World, events: Iterable[Mapping[str, Any]]) -> None:
         body = json.dumps(every[start : start + MOST_EVENTS]).encode()
         said: list[str] = []
         try:
-            world.until("events to be taken", functools.partial(_taken, world, body, said), 60)
+            world.until("events to be taken", functools.partial(_taken, world, body, said), 180)
         except TimeoutError as error:
             raise TimeoutError(f"{said[-1]}\n{error}") from None
 
