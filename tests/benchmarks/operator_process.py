@@ -24,8 +24,8 @@ TICKS = os.sysconf("SC_CLK_TCK")
 _REQUESTS = re.compile(
     r"recommender_operator_api_request_duration_seconds_count\{(?P<labels>[^}]*)\} (?P<value>\S+)"
 )
-_LOOKS = re.compile(r"recommender_operator_reconcile_duration_seconds_count (\S+)")
-_CHECKS = re.compile(r"recommender_operator_rest_checks_total (\S+)")
+LOOKS = "recommender_operator_reconcile_duration_seconds_count"
+CHECKS = "recommender_operator_rest_checks_total"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,18 +109,23 @@ class Operator:
         for found in _REQUESTS.finditer(page):
             labels = dict(re.findall(r'(\w+)="([^"]*)"', found["labels"]))
             requests[f"{labels['verb']} {labels['resource']}"] += int(float(found["value"]))
-        looks, checks = _LOOKS.search(page), _CHECKS.search(page)
         return Figures(
             at=time.monotonic(),
             cpu=cpu_seconds(self.pid),
             rss_mib=_kib(status, "VmRSS") / 1024,
             peak_mib=_kib(status, "VmHWM") / 1024,
-            looks=int(float(looks[1])) if looks else 0,
-            checks=int(float(checks[1])) if checks else 0,
+            looks=count_of(page, LOOKS),
+            checks=count_of(page, CHECKS),
             reads=_sum(requests, "GET"),
             writes=_sum(requests, "POST", "PATCH", "DELETE"),
             requests=requests,
         )
+
+
+def count_of(page: str, name: str) -> int:
+    """Return the value of a series without labels; 0 if the page does not have it."""
+    found = re.search(rf"^{name} (\S+)", page, re.MULTILINE)
+    return int(float(found[1])) if found else 0
 
 
 def _sum(requests: collections.Counter[str], *verbs: str) -> int:
