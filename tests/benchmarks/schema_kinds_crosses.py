@@ -42,7 +42,7 @@ from tests.benchmarks.schema_gap import Logged
 from tests.benchmarks.schema_kinds import IMPRESSIONS, RATE, Rows
 from tests.benchmarks.schema_kinds_lists import Lists
 
-#: Of the priors of the weights; a fit is told for each.
+#: Variances of the prior of the weights, with one fit for each.
 VARIANCES = (0.003, FEATURE_VARIANCE, 0.1, 0.3, 1.0)
 DAYS = 7
 

@@ -1,4 +1,4 @@
-"""Outcomes of predictions on a cluster: what a collector is told of them, and what it tells."""
+"""Outcomes of predictions on a cluster: events for a collector, and its answer about a version."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def send(world: World, events: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _taken(world: World, body: bytes, said: list[str]) -> bool:
-    """Send a body of events and return whether all are durable; note what was said if not."""
+    """Send a body of events and return whether all are durable; add the answer to `said`."""
     headers = {"Host": collecting.HOST, "Content-Type": "application/json"}
     request = urllib.request.Request(f"{world.gateway}/v1/events", body, headers)
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -16,6 +15,7 @@ from recommender_collector.domain.validation import Rules
 from recommender_collector.log import durability
 from recommender_collector.log.port import LogUnavailable
 from recommender_collector.process.settings import Settings, SettingsError, StoreSettings
+from recommender_collector.writers.runner import pause
 
 logger = logging.getLogger(__name__)
 CONNECT_SECONDS = 2.0
@@ -100,10 +100,3 @@ async def wait_until_durable(check: Callable[[], Awaitable[None]], stop: asyncio
             logger.warning("the log does not answer (%s): waiting", error)
         await pause(stop, RETRY_SECONDS)
     return False
-
-
-async def pause(stop: asyncio.Event, seconds: float) -> None:
-    """Wait so long, or until `stop` is set."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stop.wait()

@@ -32,6 +32,7 @@ from recommender_collector.process.settings import ServeSettings, StoreSettings
 from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.outcomes import OutcomeStore
 from recommender_collector.store.users import OnlineStore
+from recommender_collector.writers.runner import pause
 from recommender_serving.listening.server import listen
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Watch:
                 if self.ready:
                     logger.warning("unready: %s", error)
                 self.ready = False
-            await parts.pause(stop, LOOK_SECONDS)
+            await pause(stop, LOOK_SECONDS)
 
     async def check(self) -> None:
         """Look whether the log answers, and check its settings.

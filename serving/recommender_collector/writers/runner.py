@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -83,7 +84,7 @@ class Runner:
                 wait = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
                 failures += 1
                 logger.warning("%s: %s: %s; again in %s s", self._name, writer.target, error, wait)
-                await _wait(stop, wait)
+                await pause(stop, wait)
             self._last[writer.target] = self._clock()
 
     async def _trim(self) -> None:
@@ -100,9 +101,8 @@ def order(offset: str) -> tuple[int, int]:
     return int(milliseconds), int(number)
 
 
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    try:
+async def pause(stop: asyncio.Event, seconds: float) -> None:
+    """Wait so long, or until `stop` is set."""
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stop.wait()
-    except TimeoutError:
-        return

@@ -1,4 +1,4 @@
-"""What is wrong with a section is told with its field, its value and the remedy."""
+"""An error of a section names the field, its value and the remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An in-memory API server for lists and watches of one kind, which a test controls."""
+"""In-memory API servers for lists and watches, which a test controls."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from recommender_operator.adapters.caches.watching import Event, EventType, Page, Scope
-from recommender_operator.adapters.kubernetes.port import PODS, KubeError, Object
+from recommender_operator.adapters.kubernetes.port import (
+    PODS,
+    REVISIONS,
+    KubeError,
+    Object,
+    Resource,
+)
+from tests.fakes.kube import FakeKube
 
 SCOPE = Scope(PODS, None, "recommender.dev/model")
 
@@ -78,3 +85,28 @@ class FakeSource:
             if isinstance(event, KubeError):
                 raise event
             yield event
+
+
+class FrozenSource:
+    """Lists the objects of the fake API server; its watches deliver nothing until thawed."""
+
+    def __init__(self, kube: FakeKube) -> None:
+        self._kube = kube
+        self.missing: set[Resource] = {REVISIONS}
+
+    async def page(self, scope: Scope, more: str) -> Page:
+        if scope.resource in self.missing:
+            raise KubeError("no such kind", status=404)
+        items = await self._kube.list(scope.resource, scope.namespace, {})
+        newest = [int(item["metadata"]["resourceVersion"]) for item in items]
+        return Page(items, str(max(newest, default=1)), "")
+
+    async def watch(self, scope: Scope, version: str, seconds: int) -> Any:
+        await asyncio.Event().wait()
+        yield Event("BOOKMARK", {})
+
+
+class Unseen:
+    def watch_caches(self, caches: Any) -> None: ...
+
+    def cache_listed(self, resource: str, why: str) -> None: ...

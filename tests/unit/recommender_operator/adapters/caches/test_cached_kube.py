@@ -12,7 +12,6 @@ import pytest
 from recommender_operator.adapters.caches.cached_kube import ABSENT, CachedKube
 from recommender_operator.adapters.caches.informer import Informer
 from recommender_operator.adapters.caches.kinds import CHILDREN, KINDS, KINDS_WITH_KEDA, Caches
-from recommender_operator.adapters.caches.watching import Event, Page, Scope
 from recommender_operator.adapters.kubernetes.port import (
     BASELINES,
     CLAIMS,
@@ -30,33 +29,9 @@ from recommender_operator.adapters.kubernetes.port import (
 from recommender_operator.resources import labels
 from tests.fakes.kube import FakeKube
 from tests.fakes.objects import add_model
+from tests.unit.recommender_operator.adapters.caches.fake_source import FrozenSource, Unseen
 
 MARKS = labels.of_model("movies")
-
-
-class FrozenSource:
-    """Lists the objects of the fake API server; its watches deliver nothing until thawed."""
-
-    def __init__(self, kube: FakeKube) -> None:
-        self._kube = kube
-        self.missing: set[Resource] = {REVISIONS}
-
-    async def page(self, scope: Scope, more: str) -> Page:
-        if scope.resource in self.missing:
-            raise KubeError("no such kind", status=404)
-        items = await self._kube.list(scope.resource, scope.namespace, {})
-        newest = [int(item["metadata"]["resourceVersion"]) for item in items]
-        return Page(items, str(max(newest, default=1)), "")
-
-    async def watch(self, scope: Scope, version: str, seconds: int) -> Any:
-        await asyncio.Event().wait()
-        yield Event("BOOKMARK", {})
-
-
-class Unseen:
-    def watch_caches(self, caches: Any) -> None: ...
-
-    def cache_listed(self, resource: str, why: str) -> None: ...
 
 
 class World:

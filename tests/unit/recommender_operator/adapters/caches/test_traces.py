@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,32 +9,11 @@ from typing import Any
 import pytest
 
 from recommender_operator.adapters.caches.kinds import KINDS, Caches, Trace
-from recommender_operator.adapters.caches.watching import Event, Page, Scope
 from recommender_operator.adapters.kubernetes.port import MODELS, VERSIONS, Object, Resource
 from recommender_operator.resources import labels
 from tests.fakes.kube import FakeKube
 from tests.fakes.objects import add_model
-
-
-class ListedSource:
-    """Lists the objects of the fake API server; the test itself reports later ones."""
-
-    def __init__(self, kube: FakeKube) -> None:
-        self._kube = kube
-
-    async def page(self, scope: Scope, more: str) -> Page:
-        items = await self._kube.list(scope.resource, scope.namespace, {})
-        return Page(items, "1", "")
-
-    async def watch(self, scope: Scope, version: str, seconds: int) -> Any:
-        await asyncio.Event().wait()
-        yield Event("BOOKMARK", {})
-
-
-class Unseen:
-    def watch_caches(self, caches: Any) -> None: ...
-
-    def cache_listed(self, resource: str, why: str) -> None: ...
+from tests.unit.recommender_operator.adapters.caches.fake_source import FrozenSource, Unseen
 
 
 class World:
@@ -43,7 +21,7 @@ class World:
         self.server = FakeKube()
         add_model(self.server)
         self.caches = Caches(
-            ListedSource(self.server), namespaces=(), wake=lambda *_: None, figures=Unseen()
+            FrozenSource(self.server), namespaces=(), wake=lambda *_: None, figures=Unseen()
         )
 
     @contextlib.asynccontextmanager
