@@ -119,13 +119,16 @@ class Books:
             experiment.users += 1
         participant.mark(event.time, exposure.segments)
         cap = max(1, thousandths(exposure.cap))
-        participant.stay(phase, event.time, cap).expose(
+        stay = participant.stay(phase, event.time, cap)
+        stay.expose(
             event.time,
             experiment.arms.index(exposure.arm),
             cap,
             fallback=event.path not in (None, Path.MODEL),
             disagreed=event.disagrees(exposure),
         )
+        if exposure is event.exposure:
+            stay.watch(event.served, len(event.items), event.of_group)
         if experiment.is_interleaving:
             participant.mix(name, event)
         self.changes.participants[name, user] = participant
