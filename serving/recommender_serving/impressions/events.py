@@ -35,6 +35,7 @@ MOST_LABEL = 128  # characters
 MOST_CATEGORY = 64  # characters
 MOST_PROBABILITIES = 20  # of an impression: those of its first items
 MOST_NUMBER = 1e15  # of a feature without a bound of its own
+MOST_MILLISECONDS = 3_600_000  # of a request
 _HASHES = 2**64
 _PLACE = 8  # bytes of an entry of a tuple, beside its value
 _NUMBER = sys.getsizeof(0.0)  # bytes
@@ -59,13 +60,21 @@ class Mixed(NamedTuple):
     teams: str  # a letter for each item
 
 
+class Served(NamedTuple):
+    """How a request was served, where an experiment watches that."""
+
+    milliseconds: float
+    slower_than: int
+    failed: bool  # the version of its user answered with an error, whatever the user got
+
+
 class Shown(NamedTuple):
-    """One answer; less than an event, because many may wait."""
+    """One answer, or a request that failed; less than an event, because many may wait."""
 
     user: int | str
     items: Sequence[int | str]  # as clients know them
     at: float  # seconds since 1970
-    path: str
+    path: str | None  # None: nothing answered
     request: str | None
     session: str | None
     context: dict[str, Value | bool]
@@ -78,6 +87,8 @@ class Shown(NamedTuple):
     #: Features that divide the predictions, and what the request says of each.
     label_segments: tuple[tuple[str, str], ...] = ()
     mixed: Mixed | None = None
+    served: Served | None = None
+    of_group: int | None = None  # items of the group that the experiment watches
 
 
 class Origin(NamedTuple):
@@ -103,6 +114,8 @@ def shown(
     member: Member | None = None,
     divided: Sequence[str] = (),
     mixed: Mixed | None = None,
+    served: Served | None = None,
+    of_group: int | None = None,
 ) -> Shown | None:
     """Return the impression of an answer; None without an item, or a user whom the log knows.
 
@@ -127,8 +140,27 @@ def shown(
         user, taken, at, answer.source.value, _label(id_), session, context, assignment, mark,
         probabilities, pool if pool and takes_draw(items, pool) else (), member,
         _label_segments(request, features, divided) if probabilities else (),
-        _taken_of(mixed, items),
+        _taken_of(mixed, items), served, of_group if len(taken) == len(items) else None,
     )  # fmt: skip
+
+
+def failed(
+    request: RecommendRequest,
+    id_: str,
+    at: float,
+    features: Features,
+    assignment: Assignment,
+    mark: Mark | None,
+    served: Served,
+) -> Shown | None:
+    """Return the report of a request that nothing answered; None of a user not in the log."""
+    user = user_of(request)
+    if user is None:
+        return None
+    context, session = _context(request, features), _label(request.session_id)
+    return Shown(
+        user, (), at, None, _label(id_), session, context, assignment, mark, served=served
+    )
 
 
 def _context(request: RecommendRequest, features: Features) -> dict[str, Value | bool]:
@@ -275,6 +307,13 @@ def _assigned(assignment: Assignment) -> dict[str, Any]:
     return assignment._asdict() | {"segments": dict(assignment.segments) or None}
 
 
+def _served(of: Served | None) -> dict[str, Any] | None:
+    if of is None:
+        return None
+    took = round(min(max(of.milliseconds, 0.0), MOST_MILLISECONDS), 1)
+    return {"milliseconds": took, "slowerThan": of.slower_than, "failed": of.failed}
+
+
 def _cloud_event(number: int, of: Shown, origin: Origin) -> Mapping[str, Any]:
     at = datetime.fromtimestamp(of.at, UTC).isoformat(timespec="milliseconds")
     data = {
@@ -284,6 +323,7 @@ def _cloud_event(number: int, of: Shown, origin: Origin) -> Mapping[str, Any]:
         "explored": _explored(of), "holdout": _grouped(of),
         "labelSegments": dict(of.label_segments) or None if origin.predicts else None,
         "interleaved": of.mixed._asdict() if of.mixed else None,
+        "served": _served(of.served), "ofGroup": of.of_group,
         **(_assigned(of.assignment) if of.assignment else {}),
     }  # fmt: skip
     source, id_ = of.mark or (origin.source, number)

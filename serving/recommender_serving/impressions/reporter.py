@@ -19,8 +19,10 @@ from recommender_serving.impressions.events import (
     Mark,
     Mixed,
     Origin,
+    Served,
     Shown,
     bodies,
+    failed,
     listed_bytes,
     sampled,
     shown,
@@ -88,19 +90,38 @@ class Impressions:
         pool: Sequence[int] | Sequence[str] = (),
         member: Member | None = None,
         mixed: Mixed | None = None,
+        served: Served | None = None,
+        of_group: int | None = None,
     ) -> None:
         """Report an answer later, if its request is in the sampled share.
 
         Of the answers with one mark, whoever reports them, the collector counts one. `pool` are
         the items that the last one was drawn from, if the answer explored. `member` is what its
         user is counted as, if there is a holdout. `mixed`: its user is in an interleaving.
+        `served` and `of_group` say what the experiment of its user watches.
         """
         if not sampled(id_, self._share):
             return
         found = shown(
             request, answer, items, id_, at, self._features, assignment, mark, pool, member,
-            self._origin.divided, mixed,
+            self._origin.divided, mixed, served, of_group,
         )  # fmt: skip
+        self._add(found)
+
+    def add_failure(
+        self,
+        request: RecommendRequest,
+        id_: str,
+        at: float,
+        assignment: Assignment,
+        mark: Mark | None,
+        served: Served,
+    ) -> None:
+        """Report a request of an experiment that got no answer later, as `add` does."""
+        if sampled(id_, self._share):
+            self._add(failed(request, id_, at, self._features, assignment, mark, served))
+
+    def _add(self, found: Shown | None) -> None:
         if found is None:
             return
         items_then = self._items + len(found.items)

@@ -16,6 +16,7 @@ import grpc
 import uvloop
 from prometheus_client import REGISTRY, disable_created_metrics
 
+from recommender_serving.answering.grouping import Grouping
 from recommender_serving.answering.recommender import Recommender
 from recommender_serving.answering.trending import Trending
 from recommender_serving.artifact.loader import Artifact, load
@@ -180,6 +181,7 @@ def _service(
         holdout=settings.holds,
         interleavings=Interleavings(model, version, metrics.interleaving.ignored),
         rivals=outgoing.rivals,
+        grouping=Grouping(artifact.vocabulary.items),
     )
 
 

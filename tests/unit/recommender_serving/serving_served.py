@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from recommender_serving.answering.exploring import Explorer
+from recommender_serving.answering.grouping import Grouping
 from recommender_serving.domain.holdouts import Holdout
 from recommender_serving.domain.interleavings import Interleavings
 from recommender_serving.domain.shadows import Shadows
@@ -73,6 +74,7 @@ class Served:
                 "movies", self.parts.version, self.parts.metrics.interleaving.ignored
             ),
             rivals=rivals,
+            grouping=Grouping(artifact.vocabulary.items),
         )
         self.bodies = Bodies()
         self.app = rest_server.build_app(
