@@ -23,6 +23,9 @@ def drawn(seed: int, count: int, *, click: float = 0.1, buy: float = 0.1) -> dic
     clicks = rng.binomial(answers, click * rng.beta(2, 2, count) * 2)
     purchases = rng.poisson(buy * activity)
     sessions = 1 + rng.binomial(answers - 1, 0.3)
+    watched = rng.binomial(answers, 0.9)  # others were answered by an earlier release
+    errors = rng.binomial(watched, 0.03 * rng.beta(2, 2, count) * 2)
+    shown = 10 * watched
     values = {
         "answers": answers,
         "before": rng.poisson(5 * activity),
@@ -35,6 +38,11 @@ def drawn(seed: int, count: int, *, click: float = 0.1, buy: float = 0.1) -> dic
         "returned": rng.random(count) < 0.4,
         "revenue": purchases * rng.lognormal(2, 1, count),
         "sessions": sessions,
+        "errors": errors,
+        "grouped": rng.binomial(shown, rng.beta(2, 8, count)),
+        "requests": watched,
+        "shown": shown,
+        "slow": errors + rng.binomial(watched - errors, 0.05 * rng.beta(2, 2, count) * 2),
     }
     return {name: np.asarray(values[name], dtype=np.float64) for name in COMPONENTS}
 

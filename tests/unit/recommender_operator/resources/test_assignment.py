@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from recommender_operator.observed import PLAIN, Routing
 from recommender_operator.resources import assignment, http_route, interleaving, shadowing
-from recommender_operator.resources.assignment import Assignment, Further
+from recommender_operator.resources.assignment import Assignment, Further, Group
 from recommender_serving.domain import experiments as served
 from recommender_serving.domain import headers
 from recommender_serving.domain import interleavings as mixed
@@ -38,6 +38,17 @@ ASSIGNMENTS = st.builds(
     segments=st.lists(
         st.from_regex(r"[a-z][a-z0-9_]{0,39}", fullmatch=True), max_size=3, unique=True
     ).map(tuple),
+    slower_than=st.none() | st.integers(1, 60_000),
+    group=st.none()
+    | st.builds(
+        Group,
+        feature=st.from_regex(r"[a-z][a-z0-9_]{0,39}", fullmatch=True),
+        categories=st.lists(
+            st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=10),
+            min_size=1,
+            max_size=20,
+        ).map(tuple),
+    ),
 )
 OTHERS = ("movies-89abcdef", "movies-00000001", "movies-00000002")
 
@@ -87,6 +98,9 @@ def test_a_header_has_the_form_of_the_contract() -> None:
     assert users.header == f"id=00c0ffee;phase=3;cap=1000;arms={CANDIDATE}:0-5000"
     divided = dataclasses.replace(users, segments=("device", "age"))
     assert divided.header == f"{users.header};segments=device,age"
+    group = Group(feature="genre", categories=("Film-Noir",))
+    watched = dataclasses.replace(users, slower_than=200, group=group)
+    assert watched.header == f"{users.header};requests=200;group=genre:WyJGaWxtLU5vaXIiXQ"
 
 
 @given(ASSIGNMENTS)
@@ -100,11 +114,16 @@ def test_the_transformers_read_the_header(users: Assignment) -> None:
     assert (found.id, found.phase, found.segments) == (users.id, users.phase, users.segments)
     assert found.cap == users.cap
     assert found.arms == ((CANDIDATE, 0, 100 * users.percent),)
+    assert found.watch.slower_than == users.slower_than
+    group = found.watch.group
+    assert (group is None) is (users.group is None)
+    if group is not None and users.group is not None:
+        assert group == (users.group.feature, frozenset(users.group.categories))
 
 
 @given(ASSIGNMENTS)
 def test_a_wider_share_keeps_every_user_of_a_narrower_one(users: Assignment) -> None:
-    plain = vars(users) | {"segments": ()}
+    plain = vars(users) | {"segments": (), "slower_than": None, "group": None}
     ends = [
         int(Assignment(**{**plain, "percent": percent}).header.rpartition("-")[2])
         for percent in range(1, 100)
