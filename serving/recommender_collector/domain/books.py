@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
+from recommender_collector.domain import watched
 from recommender_collector.domain.effects import number
 from recommender_collector.domain.events import Erasure, Event, Exposure, Path
 from recommender_collector.domain.experiments import (
@@ -128,7 +129,7 @@ class Books:
             disagreed=event.disagrees(exposure),
         )
         if exposure is event.exposure:
-            stay.watch(event.served, len(event.items), event.of_group)
+            watched.add(stay.watched, event.served, len(event.items), event.of_group)
         if experiment.is_interleaving:
             participant.mix(name, event)
         self.changes.participants[name, user] = participant

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from recommender_collector.domain import watched
 from recommender_collector.domain.events import Event
 from recommender_collector.domain.formats import FORMAT, Damaged, check
 from recommender_collector.domain.moments import Share
@@ -196,6 +197,6 @@ def _rest(kept: list[list[int]]) -> tuple[list[int], list[int], list[int]]:
 
     An earlier release kept nothing of the day, or of what is watched: of that nobody has any.
     """
-    nothing: list[list[int]] = [[], [], [0] * 5]
-    day, day_totals, watched = [*kept, *nothing[len(kept) :]]
-    return day, day_totals, watched
+    nothing: list[list[int]] = [[], [], watched.nothing()]
+    day, day_totals, known = [*kept, *nothing[len(kept) :]]
+    return day, day_totals, known

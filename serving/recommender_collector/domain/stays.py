@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
-from recommender_collector.domain.events import Event, Kind, Served
+from recommender_collector.domain import watched
+from recommender_collector.domain.events import Event, Kind
 from recommender_collector.domain.moments import SCALE, Share, Vector, days_of
+from recommender_collector.domain.watched import Watched
 
 SESSION_MILLISECONDS = 30 * 60 * 1000  # a pause so long ends a session
 RETURN_MILLISECONDS = DAY_MILLISECONDS = 24 * 3600 * 1000
 #: Most of one user that counts, so that no single one decides.
 MOST = {
     "answers": 1000, "before": 100, "clicks": 1000, "dislikes": 100, "dwell": 36_000 * SCALE,
-    "fallbacks": 1000, "purchases": 100, "requests": 1000, "sessions": 100, "shown": 10_000,
+    "fallbacks": 1000, "purchases": 100, "sessions": 100,
 }  # fmt: skip
 #: The same in the measure of a holdout, which lasts for months and compares clicks per answer.
 MOST_MEASURED = {**MOST, "answers": 10_000, "clicks": 10_000, "fallbacks": 10_000}
@@ -73,9 +75,7 @@ class Stay:
     #: kept the stay, so nobody knows its days.
     day: list[int] = field(default_factory=lambda: [0] * 3)
     day_totals: list[int] = field(default_factory=lambda: [0] * 5)
-    #: Requests of which it is known how they were served, those that failed, and those that were
-    #: slow; items of which it is known whether they are of the group, and those that are.
-    watched: list[int] = field(default_factory=lambda: [0] * 5)
+    watched: Watched = field(default_factory=watched.nothing)
 
     def in_first_day(self, at: int) -> bool:
         """Return whether a time is in the day of the first exposure."""
@@ -97,18 +97,6 @@ class Stay:
         own[0] = min(own[0], at)
         own[1] += disagreed
         self._stretch(at)
-
-    def watch(self, served: Served | None, items: int, of_group: int | None) -> None:
-        """Add how the request of an exposure was served, and what it showed, if it says so."""
-        found = self.watched
-        if served is not None:
-            found[0] += 1
-            found[1] += served.failed
-            # Who gets no answer from the own version does not get it in time either.
-            found[2] += served.failed or served.milliseconds > served.slower_than
-        if of_group is not None:
-            found[3] += items
-            found[4] += of_group
 
     def _stretch(self, at: int) -> None:
         found = self.stretches
@@ -163,7 +151,7 @@ class Stay:
         return (
             len(self.totals) == len(_COUNTS) + 1
             and (len(self.day), len(self.day_totals)) in ((3, len(self.totals)), (0, 0))
-            and len(self.watched) == 5
+            and len(self.watched) == watched.SIZE
             and bool(self.arms)
             and all(type(arm) is int and arm >= 0 for arm in self.arms)
             and all(isinstance(number, int) for number in (self.first, self.cap, *self._sums()))
@@ -190,9 +178,21 @@ class Stay:
         arms = sorted((first, names[arm]) for arm, (first, _) in self.arms.items())
         sessions = self.closed + len(self.stretches)
         did = vector_of(self.answers, self.fallbacks, sessions, totals)
-        requests, errors, slow = _part(self.watched[:3], MOST["requests"])
-        shown, grouped = _part(self.watched[3:], MOST["shown"])
-        vector = (
+        vector = self._with_the_rest(did, before)
+        disagreed = tuple((names[arm], count) for arm, (_, count) in self.arms.items() if count)
+        arm, mixed = arms[0][1], len(arms) > 1
+        if mixed:
+            return Share(arm, mixed, vector, disagreed)
+        cells = tuple((f"{arm} {part}", vector) for part in parts)
+        if self.day:
+            days = self._days(vector_of, sessions, totals, day_totals)
+            cells = ((days_of(arm), days), *cells)
+        return Share(arm, mixed, vector, disagreed, cells)
+
+    def _with_the_rest(self, did: Vector, before: int) -> Vector:
+        """Return what the user did, of `OF_DAYS`, with what is not counted by days."""
+        requests, errors, slow, shown, grouped = watched.counted(self.watched)
+        return (
             did[0],
             min(before, MOST["before"]),
             *did[1:5],
@@ -206,15 +206,6 @@ class Stay:
             shown,
             slow,
         )
-        disagreed = tuple((names[arm], count) for arm, (_, count) in self.arms.items() if count)
-        arm, mixed = arms[0][1], len(arms) > 1
-        if mixed:
-            return Share(arm, mixed, vector, disagreed)
-        cells = tuple((f"{arm} {part}", vector) for part in parts)
-        if self.day:
-            days = self._days(vector_of, sessions, totals, day_totals)
-            cells = ((days_of(arm), days), *cells)
-        return Share(arm, mixed, vector, disagreed, cells)
 
     def _days(
         self,
@@ -268,17 +259,6 @@ class Stay:
             min(totals[_REVENUE], self.cap),
             min(sessions, most["sessions"]),
         )
-
-
-def _part(counts: list[int], most: int) -> list[int]:
-    """Return a count and parts of it, of so many at most: of each the same part, rounded.
-
-    Else the errors of all requests would be divided by the first ones.
-    """
-    total = counts[0]
-    if total <= most:
-        return counts
-    return [(2 * each * most + total) // (2 * total) for each in counts]
 
 
 def _add(totals: list[int], act: Act) -> None:

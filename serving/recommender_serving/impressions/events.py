@@ -6,39 +6,27 @@ docs/events.md describes their fields; tests let the collector read them.
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import orjson
 
-from recommender_serving.domain.bands import edges_of, value_of
-from recommender_serving.domain.experiments import Assignment, segment
-from recommender_serving.domain.features import (
-    MAX_NUMBER,
-    Feature,
-    Features,
-    Kind,
-    Place,
-    Value,
-)
+from recommender_serving.domain.experiments import Assignment
+from recommender_serving.domain.features import Features, Value
 from recommender_serving.domain.holdouts import Member
 from recommender_serving.domain.ids import fault
 from recommender_serving.domain.types import Answer, RecommendRequest
 from recommender_serving.domain.users import MOST_ID, user_of
+from recommender_serving.impressions.contexts import context_of, label_segments_of
 
 TYPE = "dev.recommender.impression"
 CONTENT_TYPE = "application/cloudevents-batch+json"
 MOST_ITEMS = 500  # that the collector takes of an impression
 MOST_LABEL = 128  # characters
-MOST_CATEGORY = 64  # characters
 MOST_PROBABILITIES = 20  # of an impression: those of its first items
-MOST_NUMBER = 1e15  # of a feature without a bound of its own
 MOST_MILLISECONDS = 3_600_000  # of a request
 _HASHES = 2**64
-_PLACE = 8  # bytes of an entry of a tuple, beside its value
-_NUMBER = sys.getsizeof(0.0)  # bytes
 
 
 class Mark(NamedTuple):
@@ -120,7 +108,6 @@ def shown(
     """Return the impression of an answer; None without an item, or a user whom the log knows.
 
     `divided` are the features by whose values the predictions are compared with labels.
-
     In an experiment, or for the measure of a holdout, an answer without items counts too: a
     version must not look better because it gives users nothing who would not have clicked.
 
@@ -135,11 +122,11 @@ def shown(
     probabilities = answer.probabilities[:MOST_PROBABILITIES] if is_whole else ()
     if not taken and assignment is None and member is None:
         return None
-    context, session = _context(request, features), _label(request.session_id)
+    context, session = context_of(request, features), _label(request.session_id)
     return Shown(
         user, taken, at, answer.source.value, _label(id_), session, context, assignment, mark,
         probabilities, pool if pool and takes_draw(items, pool) else (), member,
-        _label_segments(request, features, divided) if probabilities else (),
+        label_segments_of(request, features, divided) if probabilities else (),
         _taken_of(mixed, items), served, of_group if len(taken) == len(items) else None,
     )  # fmt: skip
 
@@ -157,53 +144,9 @@ def failed(
     user = user_of(request)
     if user is None:
         return None
-    context, session = _context(request, features), _label(request.session_id)
+    context, session = context_of(request, features), _label(request.session_id)
     return Shown(
         user, (), at, None, _label(id_), session, context, assignment, mark, served=served
-    )
-
-
-def _context(request: RecommendRequest, features: Features) -> dict[str, Value | bool]:
-    return {
-        name: known
-        for name, value in request.features.items()
-        if features[name].place is Place.CONTEXT
-        and (known := _known(value, features[name])) is not None
-    }
-
-
-def listed_bytes(of: Shown) -> int:
-    """Return the memory of the lists of a context in bytes: each request has its own.
-
-    Numbers are not looked at one by one: the event loop waits for this.
-    """
-    return sum(_bytes(value) for value in of.context.values() if isinstance(value, tuple))
-
-
-def _bytes(values: tuple[str, ...] | tuple[float, ...]) -> int:
-    if values and isinstance(values[0], str):
-        return _PLACE * len(values) + sum(map(sys.getsizeof, values))
-    return (_PLACE + _NUMBER) * len(values)
-
-
-def _segment_of(feature: Feature, value: Value | None, now: int) -> str:
-    if feature.calendar is not None and isinstance(value, int | float):
-        return feature.calendar.name(int(value))
-    return value_of(feature, value, edges_of(feature), now) or segment(value)
-
-
-def _label_segments(
-    request: RecommendRequest, features: Features, divided: Sequence[str]
-) -> tuple[tuple[str, str], ...]:
-    """Return what a request says of features of the version: a text, a band or a category.
-
-    The bands are those of the version: its predictions are compared with its own first ones.
-    """
-    given, now = request.features, request.timestamp
-    return tuple(
-        (name, _segment_of(of, given.get(name), now))
-        for name in divided
-        if (of := features.get(name)) is not None
     )
 
 
@@ -229,27 +172,6 @@ def _is_item(item: int | str) -> bool:
     if isinstance(item, int):
         return 0 <= item <= MOST_ID
     return _label(item) is not None or fault(item) is None
-
-
-def _known(value: Value, feature: Feature) -> Value | bool | None:
-    """Return a value as the collector takes it; None for one that it refuses."""
-    if isinstance(value, tuple):
-        fits = all(_fits(each) for each in value)
-        return value if fits else None
-    if feature.kind is Kind.BOOLEAN:
-        return value == "true"
-    if isinstance(value, str):
-        return value if _fits(value) else None
-    low = -MOST_NUMBER if feature.low == -MAX_NUMBER else feature.low
-    high = MOST_NUMBER if feature.high == MAX_NUMBER else feature.high
-    return value if low <= value <= high else None
-
-
-def _fits(value: str | float) -> bool:
-    """Return whether the collector takes a category, or a number of an Embedding."""
-    if isinstance(value, str):
-        return len(value) <= MOST_CATEGORY and value.isprintable()
-    return -MAX_NUMBER <= value <= MAX_NUMBER
 
 
 def _label(text: str | None) -> str | None:

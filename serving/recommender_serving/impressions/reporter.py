@@ -15,6 +15,7 @@ from recommender_serving.domain.holdouts import Member
 from recommender_serving.domain.types import Answer, RecommendRequest, Reported
 from recommender_serving.domain.users import user_of
 from recommender_serving.impressions.collector import CollectorBusy, CollectorRefuses, Receipt
+from recommender_serving.impressions.contexts import listed_bytes
 from recommender_serving.impressions.events import (
     Mark,
     Mixed,
@@ -23,7 +24,6 @@ from recommender_serving.impressions.events import (
     Shown,
     bodies,
     failed,
-    listed_bytes,
     sampled,
     shown,
     takes_draw,
@@ -125,7 +125,7 @@ class Impressions:
         if found is None:
             return
         items_then = self._items + len(found.items)
-        listed = listed_bytes(found)
+        listed = listed_bytes(found.context)
         bounds = self._bounds
         if (
             len(self._waiting) >= bounds.impressions

@@ -48,6 +48,7 @@ from recommender_serving.protocols.call_log import CallLog, UserNames
 from recommender_serving.protocols.limits import limits_of
 from recommender_serving.protocols.readiness import Readiness
 from recommender_serving.protocols.service import Service
+from recommender_serving.protocols.watching import Watching
 from recommender_serving.threads import in_daemon
 from recommender_serving.triton.client import Triton, TritonRanker
 
@@ -181,7 +182,7 @@ def _service(
         holdout=settings.holds,
         interleavings=Interleavings(model, version, metrics.interleaving.ignored),
         rivals=outgoing.rivals,
-        grouping=Grouping(artifact.vocabulary.items),
+        watching=Watching(Grouping(artifact.vocabulary.items)),
     )
 
 

@@ -53,6 +53,11 @@ class Asked(NamedTuple):
     unserved: bool = False  # that version could not be asked, so nothing is known of it
 
     @property
+    def is_forwarded(self) -> bool:
+        """Whether another version got the request from the route."""
+        return self.trial is not None and self.trial.forwarded
+
+    @property
     def watch(self) -> Watch:
         """What its experiment watches."""
         return UNWATCHED if self.trial is None else self.trial.experiment.watch

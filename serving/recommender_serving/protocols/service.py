@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from recommender_serving.answering.exploring import Explorer
-from recommender_serving.answering.grouping import Grouping
 from recommender_serving.answering.recommender import Recommender
 from recommender_serving.domain.holdouts import Holdout
 from recommender_serving.domain.interleavings import Interleavings
@@ -17,7 +16,6 @@ from recommender_serving.domain.trials import Trial, Trials
 from recommender_serving.domain.types import Answer, Interleaved
 from recommender_serving.forwarding.copies import Copies, Copy
 from recommender_serving.forwarding.forwarder import Forwarder
-from recommender_serving.impressions.events import Served
 from recommender_serving.impressions.reporter import Impressions
 from recommender_serving.monitoring.calls import Call, noting
 from recommender_serving.protocols.asked import Asked, Given, asked_of
@@ -29,6 +27,7 @@ from recommender_serving.protocols.lists import Listed, Lists, Ranked, alone, be
 from recommender_serving.protocols.readiness import Readiness
 from recommender_serving.protocols.v1 import parse_v1
 from recommender_serving.protocols.v2 import parse_v2
+from recommender_serving.protocols.watching import Watching
 
 SERVER = "recommender"
 
@@ -58,8 +57,7 @@ class Service:
         holdout: Holdout | None = None,
         interleavings: Interleavings | None = None,
         rivals: Forwarder | None = None,
-        grouping: Grouping | None = None,
-        clock: Callable[[], float] = time.perf_counter,
+        watching: Watching | None = None,
     ) -> None:
         """Create a service.
 
@@ -69,11 +67,10 @@ class Service:
         draws the last items of some answers that `impressions` reports. `shadows` reads of which
         calls `copies` sends copies to a candidate. `holdout` says which users the model does not
         answer. `interleavings` reads of which calls lists are mixed, and `rivals` asks the
-        candidate for its lists; without it, or without `impressions`, none are. `grouping` counts
-        the items of a group that an experiment watches, and `clock` times the calls.
+        candidate for its lists; without it, or without `impressions`, none are. `watching`
+        measures what an experiment watches beside what users do.
         """
-        self._grouping = grouping
-        self._clock = clock
+        self._watching = watching or Watching()
         self.rivals = None if impressions is None else rivals
         self._interleavings = interleavings
         self._holdout = holdout
@@ -149,7 +146,7 @@ class Service:
         Raises:
             InvalidRequest: the body violates the schema.
         """
-        given = given._replace(since=self._clock())
+        given = self._watching.begun(given)
         return asked_of(parse_v1(body, self.limits, int(self._now())), given)
 
     def ask_v2(self, call: InferCall, given: Given) -> Asked:
@@ -158,7 +155,7 @@ class Service:
         Raises:
             InvalidRequest: an input violates the schema.
         """
-        given = given._replace(id=call.id, since=self._clock())
+        given = self._watching.begun(given)._replace(id=call.id)
         request = parse_v2(call.tensors, self.limits, int(self._now()))
         return asked_of([request], given)[0]
 
@@ -213,7 +210,7 @@ class Service:
             found, theirs = await beside(own, lists, deadline, asked, self._waited)
             listed = list(map(self._listed, asked, found, theirs or [None] * len(asked)))
         except Exception:
-            self._report_failure(asked)
+            self._watching.report_failure(asked, self._impressions, self._now())
             raise
         for each, one in zip(asked, listed, strict=True):
             if each.assignment is not None and each.assignment.arm != self.version:
@@ -222,38 +219,10 @@ class Service:
                 pool = self._pool(one.answer) if one.answer.explored else ()
                 self._impressions.add(
                     each.request, one.answer, one.items, each.id, self._now(), each.assignment,
-                    each.mark, pool, each.member, one.mixed, self._served(each),
-                    self._of_group(each, one.answer),
+                    each.mark, pool, each.member, one.mixed, self._watching.served(each),
+                    self._watching.of_group(each, one.answer),
                 )  # fmt: skip
         return listed
-
-    def _report_failure(self, asked: Sequence[Asked]) -> None:
-        """Report requests that get no answer, where an experiment watches them.
-
-        Of a forwarded one the receiver reports what its user gets, which may be an answer.
-        """
-        for each in asked:
-            served = self._served(each._replace(failed=True))
-            if self._impressions is None or each.assignment is None or served is None:
-                continue
-            if each.trial is not None and not each.trial.forwarded:
-                self._impressions.add_failure(
-                    each.request, each.id, self._now(), each.assignment, each.mark, served
-                )
-
-    def _served(self, asked: Asked) -> Served | None:
-        """Return how a request was served until now; None if nobody watches that."""
-        slower_than = asked.watch.slower_than
-        if slower_than is None or asked.unserved:
-            return None
-        return Served(1000 * (self._clock() - asked.since), slower_than, asked.failed)
-
-    def _of_group(self, asked: Asked, answer: Answer) -> int | None:
-        """Return how many items are of the group that is watched; None if none is, or is known."""
-        group = asked.watch.group
-        if group is None or self._grouping is None:
-            return None
-        return self._grouping.count(answer.items, group)
 
     def _listed(self, asked: Asked, answer: Answer, theirs: Ranked) -> Listed:
         """Return the list of an answer: mixed with the candidate's, or one that may explore."""

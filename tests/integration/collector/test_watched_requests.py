@@ -22,6 +22,7 @@ from recommender_operator.api.spec import ExperimentMetric, ExperimentSpec, Prim
 from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
 from recommender_operator.experiments.estimates import pair
 from recommender_operator.experiments.metrics import Metric
+from recommender_operator.experiments.plan import Phase
 from recommender_operator.phases.stages.moments import read_phases
 from recommender_serving.domain.experiments import bucket
 from tests import collector_rig
@@ -70,9 +71,10 @@ def failing() -> Iterator[int]:
         server.shutdown()
 
 
-async def test_requests_and_groups_reach_the_estimates_of_the_operator(tmp_path: Path) -> None:
-    write_files(tmp_path / "artifact")
-    with collector_rig.running(tmp_path, settings=INTEGERS) as rig, failing() as port:
+async def counted(folder: Path) -> tuple[Phase, dict[int, list[int]]]:
+    """What the operator reads after a request of each user, and the items of the answers."""
+    write_files(folder / "artifact")
+    with collector_rig.running(folder, settings=INTEGERS) as rig, failing() as port:
         environ = {
             "RECOMMENDER_MODEL": "shop",
             "RECOMMENDER_VERSION": RECEIVER,
@@ -80,10 +82,9 @@ async def test_requests_and_groups_reach_the_estimates_of_the_operator(tmp_path:
             "RECOMMENDER_IMPRESSIONS": "1",
             "RECOMMENDER_PEERS": f"127.0.0.1:{port},127.0.0.1:9",
         }
-        flags = ("--model-wait-seconds", "0")
-        log = tmp_path / "transformer.log"
+        flags, log = ("--model-wait-seconds", "0"), folder / "transformer.log"
         with run_transformer(
-            tmp_path / "artifact", "127.0.0.1:9", log, *flags, environ=environ
+            folder / "artifact", "127.0.0.1:9", log, *flags, environ=environ
         ) as transformer:
             url = f"{transformer.http}/v1/models/recommender:predict"
             headers = {"x-recommender-experiment": WATCHED}
@@ -95,6 +96,11 @@ async def test_requests_and_groups_reach_the_estimates_of_the_operator(tmp_path:
             found = await phases(rig, client)
     told: dict[str, Any] = {"experiment": ID, "phases": found}
     (phase,) = read_phases(told, EXPERIMENT, RECEIVER, CANDIDATE)
+    return phase, shown
+
+
+async def test_requests_and_groups_reach_the_estimates_of_the_operator(tmp_path: Path) -> None:
+    phase, shown = await counted(tmp_path)
     champion, candidate = phase.of(RECEIVER), phase.of(CANDIDATE)
     assert (champion.users, candidate.users) == (len(USERS) - len(THEIRS), len(THEIRS))
     assert (champion.sums["requests"], champion.sums["errors"]) == (champion.users, 0)

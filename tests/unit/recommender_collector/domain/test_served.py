@@ -17,6 +17,7 @@ from recommender_collector.domain.moments import COMPONENTS, PLAIN, WATCHED, Mom
 from recommender_collector.domain.participants import Participant
 from recommender_collector.domain.rows import archived
 from recommender_collector.domain.validation import event_of
+from recommender_collector.domain.watched import add
 from tests.experiment_events import MINUTE, impression
 from tests.unit.recommender_collector.collector_samples import NOW, click, rules
 from tests.unit.recommender_collector.domain.memory_books import AT, Memory
@@ -171,7 +172,7 @@ def test_a_user_with_other_numbers_is_damaged() -> None:
     participant = Participant()
     participant.stay(0, AT, 1).expose(AT, 0, 1, fallback=False, disagreed=False)
     participant.mark(AT, ())
-    participant.stays[0].watch(FAILED, 1, 1)
+    add(participant.stays[0].watched, FAILED, 1, 1)
     content = orjson.loads(participant.encode())
     assert Participant.decode(participant.encode()) == participant
     for wrong in ([1, 2], [1, 2, 3, 4, "5"], [1] * 6):
