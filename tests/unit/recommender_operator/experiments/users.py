@@ -23,9 +23,6 @@ def drawn(seed: int, count: int, *, click: float = 0.1, buy: float = 0.1) -> dic
     clicks = rng.binomial(answers, click * rng.beta(2, 2, count) * 2)
     purchases = rng.poisson(buy * activity)
     sessions = 1 + rng.binomial(answers - 1, 0.3)
-    watched = rng.binomial(answers, 0.9)  # others were answered by an earlier release
-    errors = rng.binomial(watched, 0.03 * rng.beta(2, 2, count) * 2)
-    shown = 10 * watched
     values = {
         "answers": answers,
         "before": rng.poisson(5 * activity),
@@ -38,11 +35,16 @@ def drawn(seed: int, count: int, *, click: float = 0.1, buy: float = 0.1) -> dic
         "returned": rng.random(count) < 0.4,
         "revenue": purchases * rng.lognormal(2, 1, count),
         "sessions": sessions,
+    }
+    requests = rng.binomial(answers, 0.9)  # others were answered by an earlier release
+    errors = rng.binomial(requests, 0.03 * rng.beta(2, 2, count) * 2)
+    shown = 10 * requests
+    values |= {
         "errors": errors,
         "grouped": rng.binomial(shown, rng.beta(2, 8, count)),
-        "requests": watched,
+        "requests": requests,
         "shown": shown,
-        "slow": errors + rng.binomial(watched - errors, 0.05 * rng.beta(2, 2, count) * 2),
+        "slow": errors + rng.binomial(requests - errors, 0.05 * rng.beta(2, 2, count) * 2),
     }
     return {name: np.asarray(values[name], dtype=np.float64) for name in COMPONENTS}
 
