@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from recommender_collector.domain.events import Erasure, Event, Exposure, Kind, Path
+from recommender_collector.domain.events import Erasure, Event, Exposure, Kind, Path, Served
 
 EXPERIMENTS = ("0a1b2c3d", "99999999")
 MINUTE = 60_000  # milliseconds
@@ -14,12 +14,14 @@ ACTS = (Kind.CLICK, Kind.CLICK, Kind.PURCHASE, Kind.DWELL, Kind.DISLIKE, Kind.BA
 def impression(
     user: str, time: int, experiment: str = EXPERIMENTS[0], phase: int = 0, arm: str = "shop-a",
     version: str | None = None, path: str | None = "model", cap: float = 10.0,
-    segments: tuple[tuple[str, str], ...] = (),
+    segments: tuple[tuple[str, str], ...] = (), served: Served | None = None,
+    of_group: int | None = None,
 ) -> Event:  # fmt: skip
     """An impression of one item, answered by the assigned version unless another is given."""
     return Event(
         "e", Kind.IMPRESSION, user, ("tea",), time, version=version or arm, path=path,
-        exposure=Exposure(experiment, phase, arm, cap, segments),
+        exposure=Exposure(experiment, phase, arm, cap, segments), served=served,
+        of_group=of_group,
     )  # fmt: skip
 
 
@@ -50,6 +52,10 @@ def drawn(choice: random.Random, start: int, minutes: int, users: int = 4) -> Ev
         path=choice.choice((None, *Path)),
         cap=choice.choice((10.0, 10.0, 3.0)),
         segments=choice.choice(((), (("age", "unknown"), ("device", choice.choice("abc"))))),
+        served=choice.choice(
+            (None, Served(choice.choice((3.5, 400)), 200, choice.random() < 0.3))
+        ),
+        of_group=choice.choice((None, 0, 1)),
     )
 
 

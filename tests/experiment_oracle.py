@@ -121,10 +121,14 @@ def _phase(
     disagreed: dict[str, int] = defaultdict(int)
     for event, exposure in zip(seen, exposures, strict=True):
         disagreed[exposure.arm] += event.version not in (None, exposure.arm)
-    vector = _did(seen, acts, len(starts), cap) | {
-        "returned": int(times[-1] - times[0] >= DAY),
-        "before": before,
-    }
+    vector = (
+        _did(seen, acts, len(starts), cap)
+        | _watched(seen)
+        | {
+            "returned": int(times[-1] - times[0] >= DAY),
+            "before": before,
+        }
+    )
     days: dict[str, int] = {}
     for part, wanted in (("first", True), ("later", False)):
         own, did = (
@@ -152,6 +156,18 @@ def _did(seen: list[Event], acts: list[Event], sessions: int, cap: int) -> dict[
         "dwell": min(36_000_000, dwelt),
         "dislikes": min(100, len(of[Kind.DISLIKE])),
         "fallbacks": min(1000, sum(event.path not in (None, "model") for event in seen)),
+    }
+
+
+def _watched(seen: list[Event]) -> dict[str, int]:
+    served = [event.served for event in seen if event.served is not None]
+    told = [event for event in seen if event.of_group is not None]
+    return {
+        "requests": len(served),
+        "errors": sum(each.failed for each in served),
+        "slow": sum(each.failed or each.milliseconds > each.slower_than for each in served),
+        "shown": sum(len(event.items) for event in told),
+        "grouped": sum(event.of_group or 0 for event in told),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 
 from recommender_kubectl.experiments import (
     Arm,
@@ -14,6 +15,9 @@ from recommender_kubectl.experiments import (
     Segment,
 )
 from recommender_kubectl.objects import Json
+
+#: Metrics of the items of a group.
+_OF_GROUP = {"GroupExposure", "GroupExcess"}
 
 
 def read_interleaving(body: Json | None) -> Interleaving | None:
@@ -72,6 +76,20 @@ def read_experiment(body: Json | None, *, ended: bool) -> Experiment | None:
         segments=tuple(_segment(one) for one in body.get("segments", ())),
         interactions=tuple(one.get("message", "") for one in body.get("interactions", ())),
         seasonality=body.get("seasonality", ""),
+        slower_than=plan.get("slowerThanMilliseconds") if "SlowShare" in _named(plan) else None,
+        item_group=_group(plan) if _OF_GROUP & _named(plan) else "",
+    )
+
+
+def _named(plan: Json) -> set[str]:
+    """Return the metrics of a plan."""
+    return {one["metric"] for part in ("primary", "guardrails") for one in plan.get(part, ())}
+
+
+def _group(plan: Json) -> str:
+    group = plan.get("itemGroup") or {}
+    return (
+        f"{group.get('feature', '')} {' or '.join(map(json.dumps, group.get('categories', ())))}"
     )
 
 

@@ -131,3 +131,7 @@ class Experiment:
     interactions: tuple[str, ...]
     #: What the shortest time means for weekdays; empty if it is whole weeks.
     seasonality: str
+    #: Above so many milliseconds a request is slow; None if no metric is about that.
+    slower_than: int | None = None
+    #: Feature and categories of the items whose share is a metric; empty if none is.
+    item_group: str = ""

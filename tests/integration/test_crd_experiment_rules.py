@@ -16,6 +16,8 @@ REVENUE = {"metric": "RevenuePerUser", "largestLoss": 0.1}
 FALLBACKS = {"metric": "FallbackShare", "largestLoss": 2}
 
 
+EXPOSURE = {"metric": "GroupExposure", "largestLoss": 0.1}
+GROUP: Json = {"itemGroup": {"feature": "genre", "categories": ["Film-Noir", "Documentary"]}}
 OLD, OLDER = {"version": "movies-0a1b2c3d"}, {"version": "movies-4e5f6a7b"}
 DEVICE: Json = {"feature": "device", "largestLoss": 0.1}
 
@@ -43,6 +45,7 @@ def test_one_primary_metric_is_enough_and_gets_the_documented_defaults(server: S
         "arms": [],
         "alpha": 0.05,
         "power": 0.8, "minDays": 7, "maxDays": 28, "revenueCap": 1000, "mode": "Decide",
+        "slowerThanMilliseconds": 200,
     }  # fmt: skip
 
 
@@ -91,6 +94,30 @@ def test_a_full_plan_with_a_testers_header_is_accepted(server: Server) -> None:
         ({"arms": [OLD, OLD], "weight": 10}, "experiment.arms must not contain a version twice"),
         ({"arms": [OLD, OLDER] * 2, "weight": 1}, "must have at most 3 items"),
         ({"arms": [{"version": "movies"}], "weight": 10}, "spec.experiment.arms[0].version"),
+        (
+            {"guardrails": [EXPOSURE]},
+            "the metrics GroupExposure and GroupExcess require experiment.itemGroup",
+        ),
+        (
+            {"primary": [{"metric": "GroupExcess", "smallestEffect": 2}]},
+            "the metrics GroupExposure and GroupExcess require experiment.itemGroup",
+        ),
+        ({"guardrails": [EXPOSURE | {"largestLoss": 2}], **GROUP}, "largestLoss must be from"),
+        (
+            {"itemGroup": {"feature": "genre", "categories": ["a" * 101, "b" * 100]}},
+            "experiment.itemGroup.categories must have at most 200 characters together",
+        ),
+        (
+            {"itemGroup": {"feature": "genre", "categories": []}},
+            "spec.experiment.itemGroup.categories",
+        ),
+        (
+            {"itemGroup": {"feature": "genre", "categories": ["a"] * 21}},
+            "must have at most 20 items",
+        ),
+        ({"itemGroup": {"feature": "Genre", "categories": ["a"]}}, "itemGroup.feature"),
+        ({"slowerThanMilliseconds": 0}, "should be greater than or equal to 1"),
+        ({"slowerThanMilliseconds": 60001}, "should be less than or equal to 60000"),
         ({"minDays": 8, "maxDays": 7}, "experiment.minDays must not be above experiment.maxDays"),
         ({"minDays": 30}, "experiment.minDays must not be above experiment.maxDays"),
         ({"maxDays": 61}, "should be less than or equal to 60"),
@@ -106,6 +133,32 @@ def test_a_plan_that_cannot_be_carried_out_is_refused_with_its_remedy(
     server: Server, changes: Json, message: str
 ) -> None:
     assert message in refusal(lambda: server.create(body(**changes), dry_run="All"))
+
+
+def test_requests_and_a_group_of_items_may_be_watched(server: Server) -> None:
+    limits = {"ErrorRate": 3, "SlowShare": 1.5, "GroupExposure": 0.5, "GroupExcess": 2}
+    plan: Json = {
+        "primary": [CLICKS, {"metric": "ErrorRate", "smallestEffect": 5}],
+        "guardrails": [{"metric": m, "largestLoss": loss} for m, loss in limits.items()],
+        "slowerThanMilliseconds": 80,
+        **GROUP,
+    }
+    created = server.create(body(**plan), dry_run="All", field_validation="Strict")
+    assert created["spec"]["experiment"].items() >= plan.items()
+
+
+def test_the_group_is_one_of_a_declared_feature_with_categories(server: Server) -> None:
+    made = sample("csv-events")
+    declared = made["spec"]["data"]["source"]["mapping"]["items"]["features"]
+    kinds = ("Categorical", "MultiCategorical", "Boolean")
+    name = next(each["name"] for each in declared if each["kind"] in kinds)
+    made["spec"]["serving"] = {"impressions": 1}
+    group: Json = {"feature": name, "categories": ["a"]}
+    made["spec"]["experiment"] = {"primary": [CLICKS], "itemGroup": group}
+    assert server.create(made, dry_run="All")
+    group["feature"] = "colour"
+    told = refusal(lambda: server.create(made, dry_run="All"))
+    assert "experiment.itemGroup.feature must be one of data.source.mapping.items" in told
 
 
 def test_a_header_for_testers_is_refused_where_no_route_can_choose_by_it(server: Server) -> None:

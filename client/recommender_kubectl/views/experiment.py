@@ -101,6 +101,8 @@ def facts(seen: Experiment, now: datetime.datetime) -> list[tuple[str, str]]:
         ("Sample ratio", ratio),
         ("Phases", phases),
         ("Plan", f"{seen.goal}, {seen.weight} % of the users for {_days(seen)}, {seen.mode}"),
+        ("Slow", "" if seen.slower_than is None else f"above {seen.slower_than} ms"),
+        ("Item group", seen.item_group),
         *(
             (
                 "Further version",

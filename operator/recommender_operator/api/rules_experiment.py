@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recommender_operator.api.spec_experiment import MIN_BASELINE, MIN_EFFECT
+from recommender_operator.api.rules_lists import DECLARED, is_declared
+from recommender_operator.api.spec_experiment import (
+    LESS_IS_BETTER,
+    MIN_BASELINE,
+    MIN_EFFECT,
+    OF_GROUP,
+    ExperimentMetric,
+)
+
+#: Maximum number of characters of the categories of a group: they are part of a header.
+MAX_CATEGORIES = 200
+
+
+def _listed(metrics: Sequence[ExperimentMetric]) -> str:
+    return f"[{', '.join(repr(each.value) for each in metrics)}]"
+
 
 #: Metrics that can lose more than all; the others cannot.
-_LESS_IS_BETTER = "['DislikeRate', 'FallbackShare']"
+_LESS_IS_BETTER = _listed(LESS_IS_BETTER)
+_NAMED_LESS = f"{', '.join(LESS_IS_BETTER[:-1])} and {LESS_IS_BETTER[-1]}"
 
 
 def _once(section: str) -> tuple[str, str]:
@@ -22,7 +38,7 @@ def _possible(section: str, field: str) -> tuple[str, str]:
         f"self.all(m, m.{field} >= {MIN_EFFECT} && "
         f"(m.{field} < 1.0 || m.metric in {_LESS_IS_BETTER}))",
         f"experiment.{section}: {field} must be from {MIN_EFFECT} to below 1, which is the whole "
-        "value. Only DislikeRate and FallbackShare can get worse by more",
+        f"value. Only {_NAMED_LESS} can get worse by more",
     )
 
 
@@ -44,6 +60,11 @@ def _no_segments(table: str) -> str:
     return f"{there} && {features}.exists(f, f.name == s.feature && {kinds})"
 
 
+def _of_group(section: str) -> str:
+    """Return whether a metric of a section is one of a group."""
+    return f"has(self.{section}) && self.{section}.exists(m, m.metric in {_listed(OF_GROUP)})"
+
+
 _UNDIVIDED = f"({_no_segments('users')} || {_no_segments('interactions')})"
 SPEC = (
     (
@@ -52,6 +73,11 @@ SPEC = (
         "experiment.segments must not name a MultiCategorical, an Embedding or a Timestamp with "
         "calendar of data.source.mapping, which do not put a user in the same segment for all "
         "versions: remove it, or name another feature",
+    ),
+    (
+        f"!has(self.experiment) || !has(self.experiment.itemGroup) || !has({_MAPPING}) || "
+        f"{is_declared('self.experiment.itemGroup.feature')}",
+        f"experiment.itemGroup.feature must be {DECLARED}",
     ),
     (
         f"!has(self.experiment) || !({_KNATIVE})",
@@ -103,6 +129,16 @@ ROLLOUT = (
 _WEIGHT = "(has(self.weight) ? self.weight : 50)"
 EXPERIMENT = (
     (
+        f"has(self.itemGroup) || !({_of_group('primary')} || {_of_group('guardrails')})",
+        f"the metrics {' and '.join(OF_GROUP)} require experiment.itemGroup: the items whose "
+        "share of what users are shown is compared",
+    ),
+    (
+        "!has(self.itemGroup) || self.itemGroup.categories.map(c, size(c)).sum() <= "
+        f"{MAX_CATEGORIES}",
+        f"experiment.itemGroup.categories must have at most {MAX_CATEGORIES} characters together",
+    ),
+    (
         f"!has(self.arms) || size(self.arms) == 0 || {_WEIGHT} * (size(self.arms) + 1) <= 99",
         "experiment.weight times one more than the number of experiment.arms must be at most 99, "
         "or the champion has no users: set weight to at most 49 with one arm, 33 with two and 24 "
@@ -116,7 +152,7 @@ EXPERIMENT = (
         "!has(self.segments) || self.segments.all(s, !has(s.largestLoss) || s.largestLoss < 1.0)"
         f" || self.primary.all(m, m.metric in {_LESS_IS_BETTER})",
         "experiment.segments: largestLoss must be below 1, which is the whole value, unless "
-        "all primary metrics are DislikeRate or FallbackShare",
+        f"all primary metrics are among {_NAMED_LESS}",
     ),
 )
 

@@ -6,16 +6,29 @@ from __future__ import annotations
 WITH_CATEGORIES = ("Categorical", "MultiCategorical", "Boolean")
 
 
-def _declared(section: str) -> tuple[str, str]:
-    """Return the rule that the mapping declares the features; MovieLens100K has no mapping."""
-    path = "self.data.source.mapping"
+#: The mapping, which MovieLens100K does not have.
+MAPPING = "self.data.source.mapping"
+DECLARED = (
+    "one of data.source.mapping.items.features of kind "
+    f"{', '.join(WITH_CATEGORIES[:-1])} or {WITH_CATEGORIES[-1]}"
+)
+
+
+def is_declared(feature: str) -> str:
+    """Return whether the mapping declares a feature of items with categories."""
     kinds = ", ".join(f"'{kind}'" for kind in WITH_CATEGORIES)
     return (
-        f"!has(self.serving) || !has(self.serving.{section}) || !has({path}) || "
-        f"self.serving.{section}.all(each, has({path}.items) && has({path}.items.features) && "
-        f"{path}.items.features.exists(f, f.name == each.feature && f.kind in [{kinds}]))",
-        f"each feature of serving.{section} must be one of data.source.mapping.items.features of "
-        f"kind {', '.join(WITH_CATEGORIES[:-1])} or {WITH_CATEGORIES[-1]}",
+        f"has({MAPPING}.items) && has({MAPPING}.items.features) && "
+        f"{MAPPING}.items.features.exists(f, f.name == {feature} && f.kind in [{kinds}])"
+    )
+
+
+def _declared(section: str) -> tuple[str, str]:
+    """Return the rule that the mapping declares the features."""
+    return (
+        f"!has(self.serving) || !has(self.serving.{section}) || !has({MAPPING}) || "
+        f"self.serving.{section}.all(each, {is_declared('each.feature')})",
+        f"each feature of serving.{section} must be {DECLARED}",
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import enum
+from typing import Annotated
 
 from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
+from recommender_operator.api.spec_features import NAME
 
 #: Maximum number of primary metrics, and of guardrails.
 MAX_METRICS = 5
@@ -35,6 +37,23 @@ class ExperimentMetric(enum.StrEnum):
     DISLIKE_RATE = "DislikeRate"
     FALLBACK_SHARE = "FallbackShare"
     RETURN_RATE = "ReturnRate"
+    ERROR_RATE = "ErrorRate"
+    SLOW_SHARE = "SlowShare"
+    GROUP_EXPOSURE = "GroupExposure"
+    GROUP_EXCESS = "GroupExcess"
+
+
+#: Metrics of which less is better; only these can get worse by more than the whole value.
+LESS_IS_BETTER = (
+    ExperimentMetric.DISLIKE_RATE,
+    ExperimentMetric.FALLBACK_SHARE,
+    ExperimentMetric.ERROR_RATE,
+    ExperimentMetric.SLOW_SHARE,
+    ExperimentMetric.GROUP_EXCESS,
+)
+#: Metrics of how requests are served, and of the items of a group.
+OF_REQUESTS = (ExperimentMetric.ERROR_RATE, ExperimentMetric.SLOW_SHARE)
+OF_GROUP = (ExperimentMetric.GROUP_EXPOSURE, ExperimentMetric.GROUP_EXCESS)
 
 
 class Goal(enum.StrEnum):
@@ -57,7 +76,8 @@ class PrimaryMetric(ApiModel):
         le=MAX_EFFECT,
         description="Smallest relative difference that matters: 0.05 is 5 % of the champion's "
         "value. The number of users follows from it; with goal NotWorse it is the margin. From "
-        "0.001 to below 1, or to 10 for DislikeRate and FallbackShare.",
+        "0.001 to below 1, or to 10 for metrics of which less is better: DislikeRate, "
+        "FallbackShare, ErrorRate, SlowShare and GroupExcess.",
     )
     baseline: float | None = Field(
         default=None,
@@ -96,6 +116,20 @@ class ExperimentSegments(ApiModel):
         description="Largest relative loss of a segment in a primary metric that allows "
         "promotion: 0.1 is 10 % of the champion's value. No limit if absent. From 0.001 to below "
         "1, or to 10 if less is better in all primary metrics.",
+    )
+
+
+class ItemGroup(ApiModel):
+    feature: str = Field(
+        pattern=NAME,
+        max_length=40,
+        description="Declared feature of the items, with categories.",
+    )
+    categories: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(
+        min_length=1,
+        max_length=20,
+        description="The group: items with one of these categories. Together at most 200 "
+        "characters.",
     )
 
 
@@ -180,9 +214,37 @@ class ExperimentSpec(ApiModel):
         le=1e9,
         description="Maximum revenue of one user that counts, so that one user cannot decide.",
     )
+    slower_than_milliseconds: int = Field(
+        default=200,
+        ge=1,
+        le=60000,
+        description="For SlowShare: a request that takes longer in the transformer is slow.",
+    )
+    item_group: ItemGroup | None = Field(
+        default=None,
+        description="For GroupExposure and GroupExcess, which require it: the items whose share "
+        "of what users are shown is compared.",
+    )
     mode: ExperimentMode = Field(
         default=ExperimentMode.DECIDE,
         description="Decide: the result promotes or rolls back. Observe: it is only reported, and "
         "the candidate keeps the weight until a person promotes or aborts it. The limits of "
         "analysis apply in both.",
     )
+
+    @property
+    def metrics(self) -> frozenset[ExperimentMetric]:
+        """The primary metrics and those of the guardrails."""
+        return frozenset(
+            [each.metric for each in self.primary] + [each.metric for each in self.guardrails]
+        )
+
+    @property
+    def watches_requests(self) -> bool:
+        """Whether the serving path has to report how requests are served."""
+        return not self.metrics.isdisjoint(OF_REQUESTS)
+
+    @property
+    def watched_group(self) -> ItemGroup | None:
+        """The group whose items the serving path has to report; None if no metric is of one."""
+        return None if self.metrics.isdisjoint(OF_GROUP) else self.item_group

@@ -34,4 +34,8 @@ DEFINITIONS = {
     Metric.DISLIKE_RATE: Definition("dislikes", "answers", higher_is_better=False),
     Metric.FALLBACK_SHARE: Definition("fallbacks", "answers", higher_is_better=False),
     Metric.RETURN_RATE: Definition("returned"),
+    Metric.ERROR_RATE: Definition("errors", "requests", higher_is_better=False),
+    Metric.SLOW_SHARE: Definition("slow", "requests", higher_is_better=False),
+    Metric.GROUP_EXPOSURE: Definition("grouped", "shown"),
+    Metric.GROUP_EXCESS: Definition("grouped", "shown", higher_is_better=False),
 }

@@ -12,8 +12,10 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-#: Components of a user's vector, alphabetically; docs/contracts.md has their caps.
-COMPONENTS = (
+#: Components of a user's vector that the collector has only of experiments that watch them.
+WATCHED = ("errors", "grouped", "requests", "shown", "slow")
+#: The others, alphabetically.
+PLAIN = (
     "answers",
     "before",
     "clicks",
@@ -26,11 +28,13 @@ COMPONENTS = (
     "revenue",
     "sessions",
 )
+#: All components, alphabetically; docs/contracts.md has their caps.
+COMPONENTS = tuple(sorted(PLAIN + WATCHED))
 #: Components of the days of a user: what it did on its first day in the phase, and later.
 DAYS = tuple(
     f"{part}.{name}"
     for part in ("first", "later")
-    for name in COMPONENTS
+    for name in PLAIN
     if name not in ("before", "returned")
 )
 #: Relative error that sums of many floats may have.
@@ -121,8 +125,9 @@ class Moments:
 
 #: Keys of the products of all components.
 PRODUCTS = tuple(pairs(COMPONENTS))
+_ZEROS = {"sums": dict.fromkeys(COMPONENTS, 0.0), "products": dict.fromkeys(PRODUCTS, 0.0)}
 #: No users.
-NONE = Moments(users=0, sums=dict.fromkeys(COMPONENTS, 0.0), products=dict.fromkeys(PRODUCTS, 0.0))
+NONE = Moments(users=0, **_ZEROS)
 
 
 def _added(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
@@ -134,13 +139,23 @@ def _added(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str,
 def parse_moments(arm: Mapping[str, Any], components: Sequence[str] = COMPONENTS) -> Moments:
     """Return the moments of one arm, or of another part, of the collector's answer.
 
+    Where nothing is watched, the answer lacks these components, and they are 0.
+
     Raises:
         ValueError: a field is missing, unknown or impossible; the text names it.
     """
-    for field, names in (("sums", components), ("products", pairs(components))):
-        given = arm.get(field)
-        if not isinstance(given, Mapping):
+    for field in ("sums", "products"):
+        if not isinstance(arm.get(field), Mapping):
             raise ValueError(f"{field}: not an object")
+    sums, products = arm["sums"], arm["products"]
+    if components == COMPONENTS and set(WATCHED).isdisjoint(sums):
+        components = PLAIN
+    for field, given, names in (
+        ("sums", sums, components),
+        ("products", products, pairs(components)),
+    ):
         if wrong := set(names) ^ set(given):
             raise ValueError(f"{field}: missing or unknown: {', '.join(sorted(wrong))[:200]}")
-    return Moments(users=arm.get("users"), sums=arm["sums"], products=arm["products"])  # type: ignore[arg-type]
+    if components == PLAIN:
+        sums, products = _ZEROS["sums"] | sums, _ZEROS["products"] | products
+    return Moments(users=arm.get("users"), sums=sums, products=products)  # type: ignore[arg-type]

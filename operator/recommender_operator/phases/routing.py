@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Mapping
 
+from recommender_operator.api.spec_experiment import ItemGroup
 from recommender_operator.api.spec_rollout import RolloutSpec, TrafficMode
 from recommender_operator.api.version import FreshChampion, ModelVersionStatus, VersionStage
 from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
 from recommender_operator.observed import PLAIN, Routing, VersionObject
 from recommender_operator.resources import assignment, fresh, interleaving, shadowing
-from recommender_operator.resources.assignment import Assignment, Further
+from recommender_operator.resources.assignment import Assignment, Further, Group
 
 
 def of(
@@ -220,8 +221,18 @@ def _header(candidate: VersionObject, share: int) -> str:
         percent=share,
         segments=tuple(each.feature for each in experiment.plan.segments),
         further=_further(experiment, phase),
+        slower_than=(
+            experiment.plan.slower_than_milliseconds if experiment.plan.watches_requests else None
+        ),
+        group=_group(experiment.plan.watched_group),
     )
     return users.header
+
+
+def _group(group: ItemGroup | None) -> Group | None:
+    if group is None:
+        return None
+    return Group(feature=group.feature, categories=group.categories)
 
 
 def _further(experiment: ExperimentStatus, phase: ExperimentPhase) -> tuple[Further, ...]:

@@ -6,8 +6,10 @@ if the bucket is one of the candidate's.
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import itertools
+import json
 import re
 from collections.abc import Sequence
 
@@ -23,6 +25,8 @@ _FORM = re.compile(
     r"arms=(?P<arms>[a-z0-9:,-]{1,900})"
     r"(?:;segments=(?P<segments>[a-z0-9_,]{1,200}))?"
     r"(?:;withdrawn=(?P<withdrawn>[a-z0-9,-]{1,600}))?"
+    r"(?:;requests=(?P<requests>\d{1,5}))?"
+    r"(?:;group=(?P<feature>[a-z0-9_]{1,40}):(?P<categories>[A-Za-z0-9_-]{1,1400}))?"
 )
 _ARM = re.compile(r"(?P<version>[a-z0-9-]{1,253}):(?P<first>\d{1,5})-(?P<end>\d{1,5})")
 
@@ -42,6 +46,14 @@ class Further:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Group:
+    """The items with one of these categories of a feature."""
+
+    feature: str
+    categories: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Assignment:
     """A constant share of the users for a candidate: the buckets from 0.
 
@@ -58,6 +70,10 @@ class Assignment:
     #: Features that divide the users.
     segments: tuple[str, ...] = ()
     further: tuple[Further, ...] = ()
+    #: Milliseconds above which a request is slow; None: nothing is reported of requests.
+    slower_than: int | None = None
+    #: The group whose items are counted; None: none are.
+    group: Group | None = None
 
     @property
     def elsewhere(self) -> int:
@@ -76,7 +92,10 @@ class Assignment:
         segments = f";segments={','.join(self.segments)}" if self.segments else ""
         gone = ",".join(each.version for each in self.further if each.withdrawn)
         withdrawn = f";withdrawn={gone}" if gone else ""
-        return f"id={self.id};phase={self.phase};cap={cap};arms={arms}{segments}{withdrawn}"
+        requests = "" if self.slower_than is None else f";requests={self.slower_than}"
+        group = "" if self.group is None else f";group={_coded(self.group)}"
+        users = f"id={self.id};phase={self.phase};cap={cap};arms={arms}{segments}{withdrawn}"
+        return f"{users}{requests}{group}"
 
 
 def parse(header: str) -> Assignment | None:
@@ -87,6 +106,7 @@ def parse(header: str) -> Assignment | None:
     try:
         cap = float(found["cap"])
         ranges = list(map(_range, found["arms"].split(",")))
+        group = _group(found["feature"], found["categories"])
     except ValueError:
         return None
     (candidate, _, percent), *others = ranges
@@ -103,7 +123,30 @@ def parse(header: str) -> Assignment | None:
         further=tuple(
             Further(version=name, first=first, withdrawn=name in gone) for name, first, _ in others
         ),
+        slower_than=int(found["requests"]) if found["requests"] else None,
+        group=group,
     )
+
+
+def _coded(group: Group) -> str:
+    """Return a group for a header, whose categories may have any characters."""
+    text = json.dumps(group.categories, ensure_ascii=False, separators=(",", ":"))
+    coded = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return f"{group.feature}:{coded}"
+
+
+def _group(feature: str | None, coded: str | None) -> Group | None:
+    """Return the group of a header; None if it has none.
+
+    Raises:
+        ValueError: it is no group of this operator.
+    """
+    if feature is None or coded is None:
+        return None
+    found = json.loads(base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4)))
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise ValueError(coded)
+    return Group(feature=feature, categories=tuple(found))
 
 
 def served(header: str) -> frozenset[str]:

@@ -10,15 +10,18 @@ from __future__ import annotations
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.api.spec_features import Kind
 
-NEWEST = "3"
-#: The first has two versions, the second also withdrawn ones, the third also bands of numbers.
-_ALL = ("1", "2", NEWEST)
+NEWEST = "4"
+#: The first has two versions, the second also withdrawn ones, the third also bands of numbers, the
+#: fourth also reports of how requests are served and of the items of a group.
+_ALL = ("1", "2", "3", NEWEST)
 
 
 def of(spec: RecommenderModelSpec) -> tuple[str, ...]:
     """Return the contracts with which a transformer can take part in the experiment of a spec."""
     if spec.experiment is None:
         return _ALL
+    if spec.experiment.watches_requests or spec.experiment.watched_group is not None:
+        return _ALL[3:]
     if _numbers(spec).intersection(each.feature for each in spec.experiment.segments):
         return _ALL[2:]
     return _ALL[1:] if spec.experiment.arms else _ALL

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
+from recommender_collector.domain import watched
 from recommender_collector.domain.effects import number
 from recommender_collector.domain.events import Erasure, Event, Exposure, Path
 from recommender_collector.domain.experiments import (
@@ -119,13 +120,16 @@ class Books:
             experiment.users += 1
         participant.mark(event.time, exposure.segments)
         cap = max(1, thousandths(exposure.cap))
-        participant.stay(phase, event.time, cap).expose(
+        stay = participant.stay(phase, event.time, cap)
+        stay.expose(
             event.time,
             experiment.arms.index(exposure.arm),
             cap,
             fallback=event.path not in (None, Path.MODEL),
             disagreed=event.disagrees(exposure),
         )
+        if exposure is event.exposure:
+            watched.add(stay.watched, event.served, len(event.items), event.of_group)
         if experiment.is_interleaving:
             participant.mix(name, event)
         self.changes.participants[name, user] = participant

@@ -62,6 +62,14 @@ class Interleaved(NamedTuple):
     teams: str  # a letter for each item: A the version that answered, B the candidate, - neither
 
 
+class Served(NamedTuple):
+    """How a request of an experiment was served, as the serving path measured it."""
+
+    milliseconds: float
+    slower_than: int  # milliseconds: what took longer is slow
+    failed: bool  # the version of the user answered with an error, whatever the user got
+
+
 class Event(NamedTuple):
     """One valid event."""
 
@@ -86,6 +94,8 @@ class Event(NamedTuple):
     #: What the request said of declared features, by which its predictions are divided.
     label_segments: tuple[tuple[str, str], ...] | None = None
     interleaved: Interleaved | None = None
+    served: Served | None = None
+    of_group: int | None = None  # items of the group that the experiment watches
 
     @property
     def exposures(self) -> tuple[Exposure, ...]:

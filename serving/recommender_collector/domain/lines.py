@@ -23,8 +23,10 @@ from recommender_collector.domain.events import (
     Id,
     Interleaved,
     Kind,
+    Served,
 )
 from recommender_collector.domain.interleavings import is_teams
+from recommender_collector.domain.served import is_duration, is_threshold
 
 FORMAT = 1
 LATEST = 253_402_300_799_999  # the last moment of the year 9999
@@ -34,8 +36,8 @@ _BLAKE2B = hashlib.blake2b(digest_size=DIGEST_BYTES)  # a copy takes less than a
 
 #: Fields of the lines of each release so far. A line has the later ones if the event has any of
 #: them, so that a writer of an earlier release reads the others. The latest ones are one each.
-_FIRST_FIELDS = len(Event._fields) - 8
-_SECOND_FIELDS = len(Event._fields) - 6
+_FIRST_FIELDS = len(Event._fields) - 10
+_SECOND_FIELDS = len(Event._fields) - 8
 _NONE = (None,) * (len(Event._fields) - _SECOND_FIELDS)
 _PLAIN = len(Exposure._fields) - 1  # fields of an exposure without segments
 
@@ -74,8 +76,10 @@ def _later(event: Event) -> list[Any]:
     explored = None if event.explored is None else tuple(event.explored)
     exposure, holdout = _exposed(event.exposure), _exposed(event.holdout)
     interleaved = None if event.interleaved is None else tuple(event.interleaved)
+    served = None if event.served is None else tuple(event.served)
     values = [
         exposure, event.probabilities, explored, holdout, event.label_segments, interleaved,
+        served, event.of_group,
     ]  # fmt: skip
     while values[-1] is None:
         values.pop()
@@ -123,6 +127,8 @@ def entry_of(line: bytes) -> Event | Erasure:
     event = Event(id_, known, user, tuple(items), time, *rest)
     if event.interleaved is not None and not is_teams(event.interleaved.teams, len(items)):
         raise Unreadable("the interleaving lacks a letter for each item")
+    if event.of_group is not None and event.of_group > len(items):
+        raise Unreadable("more items are of the group than were shown")
     return event
 
 
@@ -152,6 +158,7 @@ def _later_of(values: list[Any]) -> list[Any]:
     """
     readers = (
         _exposure_of, _probabilities_of, _explored_of, _exposure_of, _segments_of, _interleaved_of,
+        _served_of, _of_group_of,
     )  # fmt: skip
     *former, last = zip(values, readers, strict=False)
     found = [None if value is None else read(value) for value, read in former]
@@ -198,3 +205,18 @@ def _interleaved_of(value: object) -> Interleaved:
         if is_experiment(id_) and is_arm(candidate) and isinstance(teams, str):
             return Interleaved(id_, candidate, teams)
     raise Unreadable("the interleaving is wrong")
+
+
+def _served_of(value: object) -> Served:
+    if isinstance(value, list) and len(value) == len(Served._fields):
+        milliseconds, slower_than, failed = value
+        is_valid = is_duration(milliseconds) and is_threshold(slower_than)
+        if is_valid and isinstance(failed, bool):
+            return Served(milliseconds, slower_than, failed)
+    raise Unreadable("how the request was served is wrong")
+
+
+def _of_group_of(value: object) -> int:
+    if type(value) is int and value >= 0:
+        return value
+    raise Unreadable("the number of items of the group is wrong")

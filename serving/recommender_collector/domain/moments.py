@@ -12,11 +12,16 @@ from typing import NamedTuple
 
 from recommender_collector.domain.formats import FORMAT, Damaged, check
 
-#: Parts of the vector of a user, in the order of the alphabet.
-COMPONENTS = (
+#: Parts of the vector of a user that experiments watch only if they are asked to: requests, those
+#: that failed or took long, items that were shown, and those of a group.
+WATCHED = ("errors", "grouped", "requests", "shown", "slow")
+#: The others.
+PLAIN = (
     "answers", "before", "clicks", "converted", "dislikes", "dwell", "fallbacks", "purchases",
     "returned", "revenue", "sessions",
 )  # fmt: skip
+#: All parts, in the order of the alphabet.
+COMPONENTS = tuple(sorted(PLAIN + WATCHED))
 #: Those that are counted for the user's first day in the phase, and for the days after it.
 OF_DAYS = (
     "answers", "clicks", "converted", "dislikes", "dwell", "fallbacks", "purchases", "revenue",
@@ -53,8 +58,17 @@ class Layout:
         self.places = [[place.get((i, j), -1) for j in range(size)] for i in range(size)]
 
 
-_LAYOUTS = {len(names): Layout(names) for names in (COMPONENTS, DAY_COMPONENTS, PREFERENCES)}
-_SIZE = len(COMPONENTS)
+_LAYOUTS = {
+    len(names): Layout(names) for names in (COMPONENTS, PLAIN, DAY_COMPONENTS, PREFERENCES)
+}
+_SIZE, _PLAIN_SIZE = len(COMPONENTS), len(PLAIN)
+#: Where all components have those of PLAIN, and their products.
+_SUMS_OF_PLAIN = [COMPONENTS.index(name) for name in PLAIN]
+_PRODUCTS_OF_PLAIN = [
+    _LAYOUTS[_SIZE].places[_SUMS_OF_PLAIN[i]][_SUMS_OF_PLAIN[j]]
+    for i, j in _LAYOUTS[_PLAIN_SIZE].pairs
+]
+_WATCHED_SUMS = [COMPONENTS.index(name) for name in WATCHED]
 
 
 class Share(NamedTuple):
@@ -101,10 +115,30 @@ class Moments:
             for j in there[at:]:
                 self.products[places[j]] += signed * vector[j]
 
+    def _kept(self) -> Moments:
+        """Return the moments without what is not watched, as earlier releases have them."""
+        if len(self.sums) != _SIZE or any(self.sums[place] for place in _WATCHED_SUMS):
+            return self
+        sums = [self.sums[place] for place in _SUMS_OF_PLAIN]
+        products = [self.products[place] for place in _PRODUCTS_OF_PLAIN]
+        return Moments(self.users, self.mixed, self.disagreed, sums, products)
+
+    def _whole(self) -> Moments:
+        """Return the moments with what is not watched: nobody has any of it."""
+        if len(self.sums) != _PLAIN_SIZE:
+            return self
+        whole = Moments(self.users, self.mixed, self.disagreed)
+        for place, number in zip(_SUMS_OF_PLAIN, self.sums, strict=True):
+            whole.sums[place] = number
+        for place, number in zip(_PRODUCTS_OF_PLAIN, self.products, strict=True):
+            whole.products[place] = number
+        return whole
+
     def encode(self) -> str:
         """Return the numbers as a text, which has no largest number."""
+        own = self._kept()
         return " ".join(
-            map(str, (FORMAT, self.users, self.mixed, self.disagreed, *self.sums, *self.products))
+            map(str, (FORMAT, own.users, own.mixed, own.disagreed, *own.sums, *own.products))
         )
 
     @classmethod
@@ -121,7 +155,7 @@ class Moments:
         check(version == FORMAT, f"its moments have format {version}")
         size = next((n for n, each in _LAYOUTS.items() if len(rest) == n + len(each.pairs)), 0)
         check(size > 0, f"its moments have {len(rest)} sums")
-        return cls(users, mixed, disagreed, rest[:size], rest[size:])
+        return cls(users, mixed, disagreed, rest[:size], rest[size:])._whole()
 
     def shown(self, arm: str) -> dict[str, object]:
         """Return the moments of an arm as the operator reads them, in units and seconds."""
@@ -130,14 +164,15 @@ class Moments:
 
     def shown_cell(self) -> dict[str, object]:
         """Return the moments of another cell as the operator reads them."""
-        layout = _LAYOUTS[len(self.sums)]
+        own = self._kept()
+        layout = _LAYOUTS[len(own.sums)]
         names, scales = layout.names, layout.scales
         products = {
             f"{names[i]}*{names[j]}": _unit(number, scales[i] * scales[j])
-            for (i, j), number in zip(layout.pairs, self.products, strict=True)
+            for (i, j), number in zip(layout.pairs, own.products, strict=True)
         }
-        sums = dict(zip(names, map(_unit, self.sums, scales), strict=True))
-        return {"users": self.users, "sums": sums, "products": products}
+        sums = dict(zip(names, map(_unit, own.sums, scales), strict=True))
+        return {"users": own.users, "sums": sums, "products": products}
 
 
 def move(

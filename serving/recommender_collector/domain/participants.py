@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from recommender_collector.domain import watched
 from recommender_collector.domain.events import Event
 from recommender_collector.domain.formats import FORMAT, Damaged, check
 from recommender_collector.domain.moments import Share
@@ -146,6 +147,7 @@ class Participant:
                 stay.fallbacks, [(arm, own[0] - base, own[1]) for arm, own in stay.arms.items()],
                 stay.closed, [number - base for each in stay.stretches for number in each],
                 stay.totals, stay.day, stay.day_totals,
+                *((stay.watched,) if any(stay.watched) else ()),
             )
             for stay in self.stays.values()
         ]  # fmt: skip
@@ -172,10 +174,10 @@ class Participant:
                     phase, first + base, last + base, cap, answers, fallbacks,
                     {arm: [at + base, disagreed] for arm, at, disagreed in arms}, closed,
                     [[a + base, b + base] for a, b in zip(*[iter(times)] * 2, strict=True)],
-                    totals, *_days(days),
+                    totals, *_rest(later),
                 )
                 for phase, first, last, cap, answers, fallbacks, arms, closed, times, totals,
-                *days in stays
+                *later in stays
             }  # fmt: skip
             said = tuple((str(feature), str(value)) for feature, value in segments)
             own = cls(found, acts_of(acts, base), before, said, marked + base)
@@ -190,7 +192,11 @@ class Participant:
         return own
 
 
-def _days(kept: list[list[int]]) -> tuple[list[int], list[int]]:
-    """Return what a stay has of its first day; an earlier release kept nothing of it."""
-    day, day_totals = kept or ([], [])
-    return day, day_totals
+def _rest(kept: list[list[int]]) -> tuple[list[int], list[int], list[int]]:
+    """Return what a stay has of its first day, and what is watched.
+
+    An earlier release kept nothing of the day, or of what is watched: of that nobody has any.
+    """
+    nothing: list[list[int]] = [[], [], watched.nothing()]
+    day, day_totals, known = [*kept, *nothing[len(kept) :]]
+    return day, day_totals, known

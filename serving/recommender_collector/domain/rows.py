@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from recommender_collector.domain import holdouts, label_segments
+from recommender_collector.domain import holdouts, label_segments, served
 from recommender_collector.domain.declaration import Model, TimeUnit
 from recommender_collector.domain.declared_features import ContextKind
 from recommender_collector.domain.events import Event, Id, Kind
@@ -65,6 +65,9 @@ def archived(event: Event) -> bytes:
         fields[holdouts.FIELD] = holdouts.archived(event.holdout)
     if (divided := fields.pop("label_segments")) is not None:
         fields[label_segments.FIELD] = dict(divided)
+    if event.served is not None:
+        fields[served.FIELD] = served.archived(event.served)
+    fields[served.GROUP_FIELD] = fields.pop("of_group")
     fields["time"] = _time(event.time, TimeUnit.ISO8601)
     return orjson.dumps({name: value for name, value in fields.items() if value not in (None, ())})
 

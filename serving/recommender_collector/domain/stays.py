@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
+from recommender_collector.domain import watched
 from recommender_collector.domain.events import Event, Kind
 from recommender_collector.domain.moments import SCALE, Share, Vector, days_of
+from recommender_collector.domain.watched import Watched
 
 SESSION_MILLISECONDS = 30 * 60 * 1000  # a pause so long ends a session
 RETURN_MILLISECONDS = DAY_MILLISECONDS = 24 * 3600 * 1000
@@ -73,6 +75,7 @@ class Stay:
     #: kept the stay, so nobody knows its days.
     day: list[int] = field(default_factory=lambda: [0] * 3)
     day_totals: list[int] = field(default_factory=lambda: [0] * 5)
+    watched: Watched = field(default_factory=watched.nothing)
 
     def in_first_day(self, at: int) -> bool:
         """Return whether a time is in the day of the first exposure."""
@@ -148,13 +151,14 @@ class Stay:
         return (
             len(self.totals) == len(_COUNTS) + 1
             and (len(self.day), len(self.day_totals)) in ((3, len(self.totals)), (0, 0))
+            and len(self.watched) == watched.SIZE
             and bool(self.arms)
             and all(type(arm) is int and arm >= 0 for arm in self.arms)
             and all(isinstance(number, int) for number in (self.first, self.cap, *self._sums()))
         )
 
     def _sums(self) -> tuple[int, ...]:
-        return (*self.totals, *self.day, *self.day_totals)
+        return (*self.totals, *self.day, *self.day_totals, *self.watched)
 
     def share(
         self,
@@ -174,13 +178,7 @@ class Stay:
         arms = sorted((first, names[arm]) for arm, (first, _) in self.arms.items())
         sessions = self.closed + len(self.stretches)
         did = vector_of(self.answers, self.fallbacks, sessions, totals)
-        vector = (
-            did[0],
-            min(before, MOST["before"]),
-            *did[1:7],
-            int(self.last - self.first >= RETURN_MILLISECONDS),
-            *did[7:],
-        )
+        vector = self._with_the_rest(did, before)
         disagreed = tuple((names[arm], count) for arm, (_, count) in self.arms.items() if count)
         arm, mixed = arms[0][1], len(arms) > 1
         if mixed:
@@ -190,6 +188,24 @@ class Stay:
             days = self._days(vector_of, sessions, totals, day_totals)
             cells = ((days_of(arm), days), *cells)
         return Share(arm, mixed, vector, disagreed, cells)
+
+    def _with_the_rest(self, did: Vector, before: int) -> Vector:
+        """Return what the user did, of `OF_DAYS`, with what is not counted by days."""
+        requests, errors, slow, shown, grouped = watched.counted(self.watched)
+        return (
+            did[0],
+            min(before, MOST["before"]),
+            *did[1:5],
+            errors,
+            did[5],
+            grouped,
+            did[6],
+            requests,
+            int(self.last - self.first >= RETURN_MILLISECONDS),
+            *did[7:],
+            shown,
+            slow,
+        )
 
     def _days(
         self,

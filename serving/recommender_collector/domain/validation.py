@@ -38,11 +38,14 @@ from recommender_collector.domain.label_segments import label_segments_of
 from recommender_collector.domain.probabilities import FIELD as PROBABILITIES
 from recommender_collector.domain.probabilities import probabilities_of
 from recommender_collector.domain.pseudonyms import HEX_DIGITS, is_pseudonym
+from recommender_collector.domain.served import FIELD as SERVED
+from recommender_collector.domain.served import GROUP_FIELD as OF_GROUP
+from recommender_collector.domain.served import of_group_of, served_of
 
 FIELDS = (
     "id", "kind", "model", "user", "item", "items", "time", "value", "request", "session",
     "query", "context", "version", "path", "hashed", *EXPOSURE_FIELDS, PROBABILITIES, EXPLORED,
-    HOLDOUT, LABEL_SEGMENTS, INTERLEAVED,
+    HOLDOUT, LABEL_SEGMENTS, INTERLEAVED, SERVED, OF_GROUP,
 )  # fmt: skip
 _FIELDS = frozenset(FIELDS)
 
@@ -90,6 +93,7 @@ def event_of(raw: object, rules: Rules, now: float) -> Event:
     items = items_of(raw, kind, ids.item)
     request, session, context = get("request"), get("session"), get("context")
     version, path = get("version"), get("path")
+    exposure = exposure_of(raw, kind)
     return Event(
         id_,
         kind,
@@ -103,12 +107,14 @@ def event_of(raw: object, rules: Rules, now: float) -> Event:
         None if context is None else context_of(context, rules.features),
         None if version is None else label("version", version),
         None if path is None else path_of(path),
-        exposure_of(raw, kind),
+        exposure,
         probabilities_of(get(PROBABILITIES), kind, len(items), rules.model),
         explored_of(get(EXPLORED), kind, items, partial(id_of, kind=ids.item)),
         group_of(get(HOLDOUT), kind),
         label_segments_of(get(LABEL_SEGMENTS), kind, rules.model),
         interleaved_of(get(INTERLEAVED), kind, len(items)),
+        served_of(get(SERVED), kind, exposure),
+        of_group_of(get(OF_GROUP), len(items), exposure),
     )
 
 

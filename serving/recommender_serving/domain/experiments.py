@@ -16,15 +16,17 @@ from typing import NamedTuple
 from recommender_serving.domain.bands import Bands, value_of
 from recommender_serving.domain.features import Feature, Features, Value
 from recommender_serving.domain.types import NOBODY, SMOKE_USER, RecommendRequest
+from recommender_serving.domain.watches import UNWATCHED, Watch, watch_of
 
 BUCKETS = 10_000
-MAX_HEADER = 1024  # characters
+MAX_HEADER = 2560  # characters
 MAX_ARMS = 8
 # A cap has up to 17 digits, as the shortest decimal that is exactly a double.
 _HEADER = re.compile(
     r"id=([0-9a-f]{8});phase=([0-9]{1,2})"
     r";cap=([0-9]{1,17}(?:\.[0-9]{1,21})?(?:e[+-]?[0-9]{1,3})?)"
-    r";arms=([^;]+)(?:;segments=([^;]+))?(?:;withdrawn=([^;]+))?"
+    r";arms=([^;]+)(?:;segments=([^;]+))?(?:;withdrawn=([^;]+))?(?:;requests=([^;]+))?"
+    r"(?:;group=([^;]+))?"
 )
 _ARM = re.compile(r"([a-z0-9-]{1,80}):([0-9]{1,5})-([0-9]{1,5})")
 _SEGMENTS = re.compile(r"[a-z][a-z0-9_]{0,39}(?:,[a-z][a-z0-9_]{0,39}){0,2}")
@@ -64,6 +66,7 @@ class Experiment:
     segments: tuple[str, ...] = ()  # features that divide the users
     #: Candidates that answer nobody any more: the receiver does, but their users count as theirs.
     withdrawn: tuple[str, ...] = ()
+    watch: Watch = UNWATCHED
 
     def candidate_of(self, user: str) -> str | None:
         """Return the candidate that a user sees; None for whatever receives the request."""
@@ -135,7 +138,10 @@ def parse(text: str, model: str) -> Experiment:
     """
     found = _HEADER.fullmatch(text) if len(text) <= MAX_HEADER else None
     if found is None:
-        form = "id=...;phase=...;cap=...;arms=...[;segments=...][;withdrawn=...]"
+        form = (
+            "id=...;phase=...;cap=...;arms=...[;segments=...][;withdrawn=...][;requests=...]"
+            "[;group=...]"
+        )
         raise ValueError(f"it is not {form}: {text[:100]!r}")
     cap = float(found[3])
     if not (math.isfinite(cap) and cap > 0):
@@ -152,7 +158,8 @@ def parse(text: str, model: str) -> Experiment:
     withdrawn = tuple(found[6].split(",")) if found[6] else ()
     if not {arm.version for arm in arms}.issuperset(withdrawn):
         raise ValueError(f"{found[6][:100]!r} withdraws what is no candidate")
-    return Experiment(found[1], int(found[2]), cap, arms, segments, withdrawn)
+    watch = watch_of(found[7], found[8])
+    return Experiment(found[1], int(found[2]), cap, arms, segments, withdrawn, watch)
 
 
 def _arm(text: str, model: str) -> Arm:

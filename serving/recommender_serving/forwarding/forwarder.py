@@ -43,6 +43,7 @@ TIMING_PARAMETER = "microseconds"
 MARGIN = 0.05  # seconds for the forward, beyond the timeouts of the models
 WAY_BACK = 0.01  # seconds by which the deadline of the other version is shorter: for the way back
 BUDGET = 32 * 2**20  # bytes of bodies on their way
+INTERNAL = 500  # status of an answer to a request that failed
 REFUSALS = frozenset(
     {
         grpc.StatusCode.INVALID_ARGUMENT,
@@ -56,9 +57,12 @@ Found = TypeVar("Found")
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Errand:
     """What is forwarded: so many instances for a version, by a time of the event loop.
+
+    The forwarder sets the rest: `outcome`, and `failed` if the version answered with an error of
+    its own, one that it would give a client too.
 
     Outside of an experiment the answer is for `asker` alone: the version that gets a copy
     neither reports it nor counts it as one to a user.
@@ -71,6 +75,13 @@ class Errand:
     places: tuple[int, ...] = ()  # of the instances, if there are others
     call: str = field(default_factory=lambda: uuid.uuid4().hex)
     asker: str = ""
+    outcome: Forwarded | None = None
+    failed: bool = False
+
+    @property
+    def unserved(self) -> bool:
+        """Whether the version had no chance to answer, so that this says nothing of it."""
+        return not self.failed and self.outcome not in (Forwarded.ANSWERED, Forwarded.TIMEOUT)
 
     @property
     def metadata(self) -> Metadata:
@@ -131,6 +142,7 @@ class Forwarder:
         async def call(peer: Peer, seconds: float) -> tuple[Found, float | None]:
             own = dict(self._metadata(errand, seconds))
             response = await peer.rest.post(path, {**headers, **own}, body)
+            errand.failed = response.status == INTERNAL
             if response.status != 200:
                 kind = PeerRefusesError if 400 <= response.status < 500 else PeerError
                 raise kind(f"status {response.status}")
@@ -148,6 +160,7 @@ class Forwarder:
             except grpc.aio.AioRpcError as error:
                 if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                     raise TimeoutError from error
+                errand.failed = error.code() is grpc.StatusCode.INTERNAL
                 kind = PeerRefusesError if error.code() in REFUSALS else PeerError
                 raise kind(error.code().name) from error
             _check(response.model_version, errand.version)
@@ -200,6 +213,7 @@ class Forwarder:
                 outcome, found = await self._tried(peer, seconds, full, call)
             finally:
                 self._held -= size
+        errand.outcome = outcome
         self._counts.forwarded(outcome, errand.instances)
         current = calls.current()
         if current is not None:

@@ -6,38 +6,27 @@ docs/events.md describes their fields; tests let the collector read them.
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import orjson
 
-from recommender_serving.domain.bands import edges_of, value_of
-from recommender_serving.domain.experiments import Assignment, segment
-from recommender_serving.domain.features import (
-    MAX_NUMBER,
-    Feature,
-    Features,
-    Kind,
-    Place,
-    Value,
-)
+from recommender_serving.domain.experiments import Assignment
+from recommender_serving.domain.features import Features, Value
 from recommender_serving.domain.holdouts import Member
 from recommender_serving.domain.ids import fault
 from recommender_serving.domain.types import Answer, RecommendRequest
 from recommender_serving.domain.users import MOST_ID, user_of
+from recommender_serving.impressions.contexts import context_of, label_segments_of
 
 TYPE = "dev.recommender.impression"
 CONTENT_TYPE = "application/cloudevents-batch+json"
 MOST_ITEMS = 500  # that the collector takes of an impression
 MOST_LABEL = 128  # characters
-MOST_CATEGORY = 64  # characters
 MOST_PROBABILITIES = 20  # of an impression: those of its first items
-MOST_NUMBER = 1e15  # of a feature without a bound of its own
+MOST_MILLISECONDS = 3_600_000  # of a request
 _HASHES = 2**64
-_PLACE = 8  # bytes of an entry of a tuple, beside its value
-_NUMBER = sys.getsizeof(0.0)  # bytes
 
 
 class Mark(NamedTuple):
@@ -59,13 +48,21 @@ class Mixed(NamedTuple):
     teams: str  # a letter for each item
 
 
+class Served(NamedTuple):
+    """How a request was served, where an experiment watches that."""
+
+    milliseconds: float
+    slower_than: int
+    failed: bool  # the version of its user answered with an error, whatever the user got
+
+
 class Shown(NamedTuple):
-    """One answer; less than an event, because many may wait."""
+    """One answer, or a request that failed; less than an event, because many may wait."""
 
     user: int | str
     items: Sequence[int | str]  # as clients know them
     at: float  # seconds since 1970
-    path: str
+    path: str | None  # None: nothing answered
     request: str | None
     session: str | None
     context: dict[str, Value | bool]
@@ -78,6 +75,8 @@ class Shown(NamedTuple):
     #: Features that divide the predictions, and what the request says of each.
     label_segments: tuple[tuple[str, str], ...] = ()
     mixed: Mixed | None = None
+    served: Served | None = None
+    of_group: int | None = None  # items of the group that the experiment watches
 
 
 class Origin(NamedTuple):
@@ -103,11 +102,12 @@ def shown(
     member: Member | None = None,
     divided: Sequence[str] = (),
     mixed: Mixed | None = None,
+    served: Served | None = None,
+    of_group: int | None = None,
 ) -> Shown | None:
     """Return the impression of an answer; None without an item, or a user whom the log knows.
 
     `divided` are the features by whose values the predictions are compared with labels.
-
     In an experiment, or for the measure of a holdout, an answer without items counts too: a
     version must not look better because it gives users nothing who would not have clicked.
 
@@ -122,56 +122,31 @@ def shown(
     probabilities = answer.probabilities[:MOST_PROBABILITIES] if is_whole else ()
     if not taken and assignment is None and member is None:
         return None
-    context, session = _context(request, features), _label(request.session_id)
+    context, session = context_of(request, features), _label(request.session_id)
     return Shown(
         user, taken, at, answer.source.value, _label(id_), session, context, assignment, mark,
         probabilities, pool if pool and takes_draw(items, pool) else (), member,
-        _label_segments(request, features, divided) if probabilities else (),
-        _taken_of(mixed, items),
+        label_segments_of(request, features, divided) if probabilities else (),
+        _taken_of(mixed, items), served, of_group if len(taken) == len(items) else None,
     )  # fmt: skip
 
 
-def _context(request: RecommendRequest, features: Features) -> dict[str, Value | bool]:
-    return {
-        name: known
-        for name, value in request.features.items()
-        if features[name].place is Place.CONTEXT
-        and (known := _known(value, features[name])) is not None
-    }
-
-
-def listed_bytes(of: Shown) -> int:
-    """Return the memory of the lists of a context in bytes: each request has its own.
-
-    Numbers are not looked at one by one: the event loop waits for this.
-    """
-    return sum(_bytes(value) for value in of.context.values() if isinstance(value, tuple))
-
-
-def _bytes(values: tuple[str, ...] | tuple[float, ...]) -> int:
-    if values and isinstance(values[0], str):
-        return _PLACE * len(values) + sum(map(sys.getsizeof, values))
-    return (_PLACE + _NUMBER) * len(values)
-
-
-def _segment_of(feature: Feature, value: Value | None, now: int) -> str:
-    if feature.calendar is not None and isinstance(value, int | float):
-        return feature.calendar.name(int(value))
-    return value_of(feature, value, edges_of(feature), now) or segment(value)
-
-
-def _label_segments(
-    request: RecommendRequest, features: Features, divided: Sequence[str]
-) -> tuple[tuple[str, str], ...]:
-    """Return what a request says of features of the version: a text, a band or a category.
-
-    The bands are those of the version: its predictions are compared with its own first ones.
-    """
-    given, now = request.features, request.timestamp
-    return tuple(
-        (name, _segment_of(of, given.get(name), now))
-        for name in divided
-        if (of := features.get(name)) is not None
+def failed(
+    request: RecommendRequest,
+    id_: str,
+    at: float,
+    features: Features,
+    assignment: Assignment,
+    mark: Mark | None,
+    served: Served,
+) -> Shown | None:
+    """Return the report of a request that nothing answered; None of a user not in the log."""
+    user = user_of(request)
+    if user is None:
+        return None
+    context, session = context_of(request, features), _label(request.session_id)
+    return Shown(
+        user, (), at, None, _label(id_), session, context, assignment, mark, served=served
     )
 
 
@@ -197,27 +172,6 @@ def _is_item(item: int | str) -> bool:
     if isinstance(item, int):
         return 0 <= item <= MOST_ID
     return _label(item) is not None or fault(item) is None
-
-
-def _known(value: Value, feature: Feature) -> Value | bool | None:
-    """Return a value as the collector takes it; None for one that it refuses."""
-    if isinstance(value, tuple):
-        fits = all(_fits(each) for each in value)
-        return value if fits else None
-    if feature.kind is Kind.BOOLEAN:
-        return value == "true"
-    if isinstance(value, str):
-        return value if _fits(value) else None
-    low = -MOST_NUMBER if feature.low == -MAX_NUMBER else feature.low
-    high = MOST_NUMBER if feature.high == MAX_NUMBER else feature.high
-    return value if low <= value <= high else None
-
-
-def _fits(value: str | float) -> bool:
-    """Return whether the collector takes a category, or a number of an Embedding."""
-    if isinstance(value, str):
-        return len(value) <= MOST_CATEGORY and value.isprintable()
-    return -MAX_NUMBER <= value <= MAX_NUMBER
 
 
 def _label(text: str | None) -> str | None:
@@ -275,6 +229,13 @@ def _assigned(assignment: Assignment) -> dict[str, Any]:
     return assignment._asdict() | {"segments": dict(assignment.segments) or None}
 
 
+def _served(of: Served | None) -> dict[str, Any] | None:
+    if of is None:
+        return None
+    took = round(min(max(of.milliseconds, 0.0), MOST_MILLISECONDS), 1)
+    return {"milliseconds": took, "slowerThan": of.slower_than, "failed": of.failed}
+
+
 def _cloud_event(number: int, of: Shown, origin: Origin) -> Mapping[str, Any]:
     at = datetime.fromtimestamp(of.at, UTC).isoformat(timespec="milliseconds")
     data = {
@@ -284,6 +245,7 @@ def _cloud_event(number: int, of: Shown, origin: Origin) -> Mapping[str, Any]:
         "explored": _explored(of), "holdout": _grouped(of),
         "labelSegments": dict(of.label_segments) or None if origin.predicts else None,
         "interleaved": of.mixed._asdict() if of.mixed else None,
+        "served": _served(of.served), "ofGroup": of.of_group,
         **(_assigned(of.assignment) if of.assignment else {}),
     }  # fmt: skip
     source, id_ = of.mark or (origin.source, number)

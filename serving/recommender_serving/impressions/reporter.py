@@ -15,13 +15,15 @@ from recommender_serving.domain.holdouts import Member
 from recommender_serving.domain.types import Answer, RecommendRequest, Reported
 from recommender_serving.domain.users import user_of
 from recommender_serving.impressions.collector import CollectorBusy, CollectorRefuses, Receipt
+from recommender_serving.impressions.contexts import listed_bytes
 from recommender_serving.impressions.events import (
     Mark,
     Mixed,
     Origin,
+    Served,
     Shown,
     bodies,
-    listed_bytes,
+    failed,
     sampled,
     shown,
     takes_draw,
@@ -88,23 +90,42 @@ class Impressions:
         pool: Sequence[int] | Sequence[str] = (),
         member: Member | None = None,
         mixed: Mixed | None = None,
+        served: Served | None = None,
+        of_group: int | None = None,
     ) -> None:
         """Report an answer later, if its request is in the sampled share.
 
         Of the answers with one mark, whoever reports them, the collector counts one. `pool` are
         the items that the last one was drawn from, if the answer explored. `member` is what its
         user is counted as, if there is a holdout. `mixed`: its user is in an interleaving.
+        `served` and `of_group` say what the experiment of its user watches.
         """
         if not sampled(id_, self._share):
             return
         found = shown(
             request, answer, items, id_, at, self._features, assignment, mark, pool, member,
-            self._origin.divided, mixed,
+            self._origin.divided, mixed, served, of_group,
         )  # fmt: skip
+        self._add(found)
+
+    def add_failure(
+        self,
+        request: RecommendRequest,
+        id_: str,
+        at: float,
+        assignment: Assignment,
+        mark: Mark | None,
+        served: Served,
+    ) -> None:
+        """Report a request of an experiment that got no answer later, as `add` does."""
+        if sampled(id_, self._share):
+            self._add(failed(request, id_, at, self._features, assignment, mark, served))
+
+    def _add(self, found: Shown | None) -> None:
         if found is None:
             return
         items_then = self._items + len(found.items)
-        listed = listed_bytes(found)
+        listed = listed_bytes(found.context)
         bounds = self._bounds
         if (
             len(self._waiting) >= bounds.impressions

@@ -16,6 +16,7 @@ import grpc
 import uvloop
 from prometheus_client import REGISTRY, disable_created_metrics
 
+from recommender_serving.answering.grouping import Grouping
 from recommender_serving.answering.recommender import Recommender
 from recommender_serving.answering.trending import Trending
 from recommender_serving.artifact.loader import Artifact, load
@@ -47,6 +48,7 @@ from recommender_serving.protocols.call_log import CallLog, UserNames
 from recommender_serving.protocols.limits import limits_of
 from recommender_serving.protocols.readiness import Readiness
 from recommender_serving.protocols.service import Service
+from recommender_serving.protocols.watching import Watching
 from recommender_serving.threads import in_daemon
 from recommender_serving.triton.client import Triton, TritonRanker
 
@@ -180,6 +182,7 @@ def _service(
         holdout=settings.holds,
         interleavings=Interleavings(model, version, metrics.interleaving.ignored),
         rivals=outgoing.rivals,
+        watching=Watching(Grouping(artifact.vocabulary.items)),
     )
 
 

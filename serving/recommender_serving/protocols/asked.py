@@ -11,6 +11,7 @@ from recommender_serving.domain.holdouts import Holdout, Member
 from recommender_serving.domain.interleavings import Interleaving
 from recommender_serving.domain.trials import Trial
 from recommender_serving.domain.types import RecommendRequest
+from recommender_serving.domain.watches import UNWATCHED, Watch
 from recommender_serving.forwarding.copies import Copy
 from recommender_serving.impressions.events import Mark
 from recommender_serving.protocols.calls import ids_of
@@ -21,7 +22,8 @@ class Given(NamedTuple):
 
     `copy` is set if a candidate gets a copy of the call, `is_copy` if the call is one itself.
     `holdout` says which users the model does not answer; None of a call that has none of them.
-    `interleaving` says which users get lists mixed with those of a candidate.
+    `interleaving` says which users get lists mixed with those of a candidate. `since` is when the
+    call had been read, by the clock of the service.
     """
 
     id: str
@@ -31,6 +33,7 @@ class Given(NamedTuple):
     is_copy: bool = False
     holdout: Holdout | None = None
     interleaving: Interleaving | None = None
+    since: float = 0.0
 
 
 class Asked(NamedTuple):
@@ -44,6 +47,20 @@ class Asked(NamedTuple):
     is_copy: bool = False  # nobody sees the answer
     member: Member | None = None  # of the holdout, or of those whom it is compared with
     interleaving: Interleaving | None = None  # that its user is in
+    trial: Trial | None = None  # if its user is in an experiment
+    since: float = 0.0  # when the call had been read
+    failed: bool = False  # the version of its user has answered with an error
+    unserved: bool = False  # that version could not be asked, so nothing is known of it
+
+    @property
+    def is_forwarded(self) -> bool:
+        """Whether another version got the request from the route."""
+        return self.trial is not None and self.trial.forwarded
+
+    @property
+    def watch(self) -> Watch:
+        """What its experiment watches."""
+        return UNWATCHED if self.trial is None else self.trial.experiment.watch
 
     @property
     def mixes(self) -> bool:
@@ -77,7 +94,7 @@ def _grouped(asked: Asked, member: Member | None) -> Asked:
     if member is None or not member.is_held:
         return asked._replace(member=member)
     request = dataclasses.replace(asked.request, held=True)
-    return asked._replace(request=request, member=member, assignment=None, away=None)
+    return asked._replace(request=request, member=member, assignment=None, away=None, trial=None)
 
 
 def _assigned(requests: Sequence[RecommendRequest], given: Given) -> list[Asked]:
@@ -89,7 +106,14 @@ def _assigned(requests: Sequence[RecommendRequest], given: Given) -> list[Asked]
         return [Asked(request, id_, is_copy=given.is_copy) for request, id_ in each_of]
     assignments = map(trial.assignment, requests)
     asked = [
-        Asked(request, id_, assignment, trial.away(assignment))
+        Asked(
+            request,
+            id_,
+            assignment,
+            trial.away(assignment),
+            trial=trial if assignment is not None else None,
+            since=given.since,
+        )
         for request, id_, assignment in zip(requests, ids, assignments, strict=True)
     ]
     return asked if trial.call is None else marked(asked, trial.receiver, trial.call, trial.places)

@@ -64,6 +64,7 @@ async def predict(service: Service, body: object, given: Given) -> list[dict[str
             errand = _errand(given, version, len(own), at if len(asked) > 1 else ())
             own = _marked(own, errand)
             found = await _posted_v1(service, errand, given.id, bodies.pop(version))
+            own = _in_place(own, errand)
         if found is not None:
             _note(own)
         return found or await service.predictions(own, given.deadline)
@@ -93,6 +94,7 @@ async def infer_rest(service: Service, body: bytes, length: str | None, given: G
         if found is not None:
             _note([asked])
             return found
+        (asked,) = _in_place([asked], errand)
     del body  # the models may take a while
     lists = rivals.of_v2(service, asked, given, call)
     reply = await service.reply(call, asked, given.deadline, lists)
@@ -117,6 +119,7 @@ async def infer_grpc(
         if found is not None:
             _note([asked])
             return found
+        (asked,) = _in_place([asked], errand)
     lists = rivals.of_v2(service, asked, given, call)
     return v2_proto.encode(await service.reply(call, asked, given.deadline, lists))
 
@@ -137,6 +140,11 @@ def _marked(asked: Sequence[Asked], errand: Errand) -> list[Asked]:
     """Mark what this version reports if it answers in place of the other one."""
     assert errand.trial is not None
     return marked(asked, errand.trial.own, errand.call, errand.places)
+
+
+def _in_place(asked: Sequence[Asked], errand: Errand) -> list[Asked]:
+    """Note of instances that this version answers why the other one did not."""
+    return [each._replace(failed=errand.failed, unserved=errand.unserved) for each in asked]
 
 
 def _note(answered: Sequence[Asked]) -> None:

@@ -27,6 +27,7 @@ from recommender_serving.protocols.lists import Listed, Lists, Ranked, alone, be
 from recommender_serving.protocols.readiness import Readiness
 from recommender_serving.protocols.v1 import parse_v1
 from recommender_serving.protocols.v2 import parse_v2
+from recommender_serving.protocols.watching import Watching
 
 SERVER = "recommender"
 
@@ -56,6 +57,7 @@ class Service:
         holdout: Holdout | None = None,
         interleavings: Interleavings | None = None,
         rivals: Forwarder | None = None,
+        watching: Watching | None = None,
     ) -> None:
         """Create a service.
 
@@ -65,8 +67,10 @@ class Service:
         draws the last items of some answers that `impressions` reports. `shadows` reads of which
         calls `copies` sends copies to a candidate. `holdout` says which users the model does not
         answer. `interleavings` reads of which calls lists are mixed, and `rivals` asks the
-        candidate for its lists; without it, or without `impressions`, none are.
+        candidate for its lists; without it, or without `impressions`, none are. `watching`
+        measures what an experiment watches beside what users do.
         """
+        self._watching = watching or Watching()
         self.rivals = None if impressions is None else rivals
         self._interleavings = interleavings
         self._holdout = holdout
@@ -142,6 +146,7 @@ class Service:
         Raises:
             InvalidRequest: the body violates the schema.
         """
+        given = self._watching.begun(given)
         return asked_of(parse_v1(body, self.limits, int(self._now())), given)
 
     def ask_v2(self, call: InferCall, given: Given) -> Asked:
@@ -150,8 +155,9 @@ class Service:
         Raises:
             InvalidRequest: an input violates the schema.
         """
+        given = self._watching.begun(given)._replace(id=call.id)
         request = parse_v2(call.tensors, self.limits, int(self._now()))
-        return asked_of([request], given._replace(id=call.id))[0]
+        return asked_of([request], given)[0]
 
     async def predictions(
         self, asked: Sequence[Asked], deadline: float | None = None, lists: Lists | None = None
@@ -200,8 +206,12 @@ class Service:
         if shadow is not None and any(each.is_copy for each in asked):
             return list(map(self._own, await shadow.recommend(requests, deadline)))
         own = self._recommender.recommend(requests, deadline)
-        found, theirs = await beside(own, lists, deadline, asked, self._waited)
-        listed = list(map(self._listed, asked, found, theirs or [None] * len(asked)))
+        try:
+            found, theirs = await beside(own, lists, deadline, asked, self._waited)
+            listed = list(map(self._listed, asked, found, theirs or [None] * len(asked)))
+        except Exception:
+            self._watching.report_failure(asked, self._impressions, self._now())
+            raise
         for each, one in zip(asked, listed, strict=True):
             if each.assignment is not None and each.assignment.arm != self.version:
                 self._recommender.metrics.experiments.disagreed()
@@ -209,7 +219,8 @@ class Service:
                 pool = self._pool(one.answer) if one.answer.explored else ()
                 self._impressions.add(
                     each.request, one.answer, one.items, each.id, self._now(), each.assignment,
-                    each.mark, pool, each.member, one.mixed,
+                    each.mark, pool, each.member, one.mixed, self._watching.served(each),
+                    self._watching.of_group(each, one.answer),
                 )  # fmt: skip
         return listed
 

@@ -30,6 +30,31 @@ def test_an_experiment_is_a_table_with_users_plan_and_what_follows(expected: Exp
     expected("experiment", experiment.render(seen, PIPE, NOW))
 
 
+def test_a_metric_of_requests_or_of_a_group_is_shown_with_what_it_is_about() -> None:
+    plan = EXPERIMENT["plan"] | {
+        "slowerThanMilliseconds": 80,
+        "itemGroup": {"feature": "genre", "categories": ["Film-Noir", "Drama"]},
+    }
+
+    def lines(*metrics: str) -> str:
+        guardrails = [{"metric": metric, "largestLoss": 0.1} for metric in metrics]
+        own = EXPERIMENT | {"plan": plan | {"guardrails": guardrails}}
+        versions = samples.read_versions(experiment=own)
+        seen = experiment.of_version(samples.read_model(), versions, None)
+        return "\n".join(experiment.render(seen, PIPE, NOW))
+
+    slow, group = "above 80 ms", 'genre "Film-Noir" or "Drama"'
+    for metrics, expected in (
+        ((), (False, False)),
+        (("ErrorRate",), (False, False)),
+        (("SlowShare",), (True, False)),
+        (("GroupExposure",), (False, True)),
+        (("GroupExcess", "SlowShare"), (True, True)),
+    ):
+        shown = lines(*metrics)
+        assert (slow in shown, group in shown) == expected
+
+
 def test_an_experiment_as_json_has_all_numbers() -> None:
     versions = samples.read_versions(experiment=EXPERIMENT)
     seen = experiment.of_version(samples.read_model(), versions, CANDIDATE)

@@ -9,8 +9,10 @@ import pytest
 
 from recommender_operator.api.version import VersionStage
 from recommender_operator.experiments.decision import Kind
+from recommender_operator.experiments.metrics import Metric
 from recommender_operator.observed import PLAIN
 from recommender_operator.phases.stages import experiment_record
+from recommender_operator.resources.assignment import Group
 from tests.unit.recommender_operator.experiment_worlds import (
     HARMED,
     PLAN,
@@ -51,6 +53,36 @@ def test_the_features_that_divide_the_users_are_in_the_header_and_in_the_plan(
     assert found is not None
     assert found.segments == ("device", "age")
     assert judge.asked[-1][0].segments == {"device": 0.1, "age": None}
+
+
+GENRES: dict[str, Any] = {"itemGroup": {"feature": "genre", "categories": ["Film-Noir", "Drama"]}}
+
+
+@pytest.mark.parametrize(
+    ("metric", "slower_than", "group"),
+    [
+        ("ErrorRate", 80, None),
+        ("SlowShare", 80, None),
+        ("GroupExposure", None, Group(feature="genre", categories=("Film-Noir", "Drama"))),
+        ("GroupExcess", None, Group(feature="genre", categories=("Film-Noir", "Drama"))),
+        ("FallbackShare", None, None),
+    ],
+)
+@pytest.mark.parametrize("section", ["primary", "guardrails"])
+def test_the_header_asks_for_what_the_metrics_of_the_plan_need(
+    judge: Judge, section: str, metric: str, slower_than: int | None, group: Group | None
+) -> None:
+    limit = {"primary": "smallestEffect", "guardrails": "largestLoss"}[section]
+    metrics = {section: [{"metric": metric, limit: 0.5}]}
+    world = measuring(experiment=PLAN | GENRES | metrics | {"slowerThanMilliseconds": 80})
+    found = users(world)
+    assert found is not None
+    assert (found.slower_than, found.group) == (slower_than, group)
+    assert Metric(metric) in {
+        each.metric
+        for part in ("primary", "guardrails")
+        for each in getattr(judge.asked[-1][0], part)
+    }
 
 
 EVENTS: dict[str, Any] = {

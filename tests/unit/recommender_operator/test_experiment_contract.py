@@ -23,7 +23,7 @@ from recommender_operator.api.version_experiment import (
 from recommender_operator.experiments.moments import COMPONENTS as READ
 from recommender_operator.experiments.moments import DAYS
 from recommender_operator.phases.stages import moments
-from recommender_operator.resources.assignment import Assignment, Further
+from recommender_operator.resources.assignment import Assignment, Further, Group
 from recommender_serving.domain import experiments as served
 from recommender_serving.forwarding.peers import MOST_PEERS
 from tests.fakes.kube import NOW
@@ -113,6 +113,9 @@ def test_transformers_and_collector_have_room_for_the_longest_header() -> None:
             Further(version=name, first=24 * place, withdrawn=True)
             for place, name in enumerate(versions[1:], start=1)
         ),
+        slower_than=60_000,
+        # As many characters as the API takes, each of as many bytes as there are.
+        group=Group(feature="d" * 40, categories=("\N{SHOPPING TROLLEY}" * 10,) * 20),
     )  # fmt: skip
     assert len(served.parse(users.header, model).arms) == len(versions) <= MOST_PEERS
     assert len(versions) + 2 <= MOST_ARMS, "with the champion and a standby in its place"

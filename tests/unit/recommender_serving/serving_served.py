@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from recommender_serving.answering.exploring import Explorer
+from recommender_serving.answering.grouping import Grouping
 from recommender_serving.domain.holdouts import Holdout
 from recommender_serving.domain.interleavings import Interleavings
 from recommender_serving.domain.shadows import Shadows
@@ -21,6 +22,7 @@ from recommender_serving.protocols.bodies import Bodies
 from recommender_serving.protocols.limits import limits_of
 from recommender_serving.protocols.readiness import Readiness
 from recommender_serving.protocols.service import Service
+from recommender_serving.protocols.watching import Watching
 from tests.unit.recommender_serving.serving_fakes import GOOD, PLAIN, Parts, giving
 from tests.unit.recommender_serving.serving_samples import NOW
 
@@ -73,6 +75,7 @@ class Served:
                 "movies", self.parts.version, self.parts.metrics.interleaving.ignored
             ),
             rivals=rivals,
+            watching=Watching(Grouping(artifact.vocabulary.items)),
         )
         self.bodies = Bodies()
         self.app = rest_server.build_app(

@@ -10,11 +10,15 @@ from recommender_collector.api.admin import admin_app
 from recommender_collector.api.experiments import Reports
 from recommender_collector.domain.experiments import Spans
 from recommender_collector.domain.formats import Damaged
-from recommender_collector.domain.moments import Moments, Share
+from recommender_collector.domain.moments import COMPONENTS, Moments, Share
 from recommender_collector.store.experiments import Account
 
 NEW = "eeeeeeee"  # nothing is known of it
-ONE = Share("shop-a", False, (2, 0, 1, 1, 0, 1500, 0, 1, 0, 4500, 1), ())
+DID = {
+    "answers": 2, "clicks": 1, "converted": 1, "dwell": 1500, "purchases": 1, "revenue": 4500,
+    "sessions": 1,
+}  # fmt: skip
+ONE = Share("shop-a", False, tuple(DID.get(name, 0) for name in COMPONENTS), ())
 
 
 class Store:

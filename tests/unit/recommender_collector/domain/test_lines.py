@@ -17,6 +17,7 @@ from recommender_collector.domain.events import (
     Interleaved,
     Kind,
     Path,
+    Served,
 )
 from recommender_collector.domain.lines import DIGEST_BYTES, Unreadable, digest, entry_of, line_of
 
@@ -35,8 +36,10 @@ contexts = st.dictionaries(
 )
 
 
-def _with_teams(event: Event) -> Event:
-    """Return an event whose interleaving has a letter for each item."""
+def _fitting(event: Event) -> Event:
+    """Return an event whose parts fit its number of items."""
+    if event.of_group is not None:
+        event = event._replace(of_group=min(event.of_group, len(event.items)))
     mixed = event.interleaved
     if mixed is None:
         return event
@@ -95,7 +98,9 @@ events = st.builds(
         st.from_regex("[a-z0-9-]{1,80}", fullmatch=True),
         st.from_regex("[AB-]{3}", fullmatch=True),
     ),
-).map(_with_teams)
+    served=st.none() | st.builds(Served, st.floats(0, 1e6), st.integers(1, 60_000), st.booleans()),
+    of_group=st.none() | st.integers(0, 3),
+).map(_fitting)
 
 
 @given(events)

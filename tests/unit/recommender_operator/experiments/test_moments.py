@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from recommender_operator.experiments.moments import (
     COMPONENTS,
     NONE,
+    PLAIN,
     PRODUCTS,
+    WATCHED,
     Moments,
+    pairs,
     parse_moments,
     product_key,
 )
@@ -32,7 +35,7 @@ def test_an_arm_of_the_collectors_answer_becomes_its_moments() -> None:
     given_ = arm(1, 50)
     assert parse_moments({"arm": "shop-1", "mixed": 0, **answer(given_)}) == given_
     assert parse_moments(answer(NONE)) == NONE
-    assert len(PRODUCTS) == 66
+    assert len(PRODUCTS) == 136
     assert product_key("clicks", "answers") == "answers*clicks"
 
 
@@ -60,6 +63,27 @@ def test_a_component_that_is_missing_or_unknown_is_refused(field: str) -> None:
     for bad in (more, fewer, none):
         with pytest.raises(ValueError, match=field):
             parse_moments(bad)
+
+
+def test_an_answer_about_an_experiment_that_watches_nothing_has_zeros() -> None:
+    whole = arm(1, 50)
+    plain: dict[str, Any] = {
+        "users": whole.users,
+        "sums": {name: whole.sums[name] for name in PLAIN},
+        "products": {key: whole.products[key] for key in pairs(PLAIN)},
+    }
+    found = parse_moments(plain)
+    assert found.sums == dict.fromkeys(COMPONENTS, 0.0) | plain["sums"]
+    assert found.products == dict.fromkeys(PRODUCTS, 0.0) | plain["products"]
+    assert found.merged(whole).users == 100
+
+
+@pytest.mark.parametrize("name", WATCHED)
+def test_one_watched_component_without_the_others_is_refused(name: str) -> None:
+    bad = answer(arm(1, 50))
+    del bad["sums"][name]
+    with pytest.raises(ValueError, match=f"missing or unknown: {name}"):
+        parse_moments(bad)
 
 
 def test_sums_that_no_users_can_have_are_refused() -> None:

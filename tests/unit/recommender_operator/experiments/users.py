@@ -36,6 +36,16 @@ def drawn(seed: int, count: int, *, click: float = 0.1, buy: float = 0.1) -> dic
         "revenue": purchases * rng.lognormal(2, 1, count),
         "sessions": sessions,
     }
+    requests = rng.binomial(answers, 0.9)  # others were answered by an earlier release
+    errors = rng.binomial(requests, 0.03 * rng.beta(2, 2, count) * 2)
+    shown = 10 * requests
+    values |= {
+        "errors": errors,
+        "grouped": rng.binomial(shown, rng.beta(2, 8, count)),
+        "requests": requests,
+        "shown": shown,
+        "slow": errors + rng.binomial(requests - errors, 0.05 * rng.beta(2, 2, count) * 2),
+    }
     return {name: np.asarray(values[name], dtype=np.float64) for name in COMPONENTS}
 
 

@@ -10,24 +10,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recommender_operator.observed import PLAIN, Routing
-from recommender_operator.resources import assignment, http_route, interleaving, shadowing
-from recommender_operator.resources.assignment import Assignment, Further
+from recommender_operator.resources import assignment, http_route, shadowing
+from recommender_operator.resources.assignment import Assignment, Further, Group
 from recommender_serving.domain import experiments as served
-from recommender_serving.domain import headers
-from recommender_serving.domain import interleavings as mixed
-from recommender_serving.domain.shadows import Shadow, parse
-from tests.interleaving_vectors import header, header_alone
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model
+from tests.unit.recommender_operator.resources.route_headers import OURS
 
 STABLE, CANDIDATE = "movies-0123abcd", "movies-4567cdef"
-#: Headers that the route sets or removes on each request.
-OURS = {
-    headers.EXPERIMENT_HEADER,
-    headers.FORWARDED_HEADER,
-    headers.SHADOW_HEADER,
-    headers.COPY_HEADER,
-    headers.INTERLEAVING_HEADER,
-}
 ASSIGNMENTS = st.builds(
     Assignment,
     id=st.from_regex(r"[0-9a-f]{8}", fullmatch=True),
@@ -38,6 +27,17 @@ ASSIGNMENTS = st.builds(
     segments=st.lists(
         st.from_regex(r"[a-z][a-z0-9_]{0,39}", fullmatch=True), max_size=3, unique=True
     ).map(tuple),
+    slower_than=st.none() | st.integers(1, 60_000),
+    group=st.none()
+    | st.builds(
+        Group,
+        feature=st.from_regex(r"[a-z][a-z0-9_]{0,39}", fullmatch=True),
+        categories=st.lists(
+            st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=10),
+            min_size=1,
+            max_size=20,
+        ).map(tuple),
+    ),
 )
 OTHERS = ("movies-89abcdef", "movies-00000001", "movies-00000002")
 
@@ -87,6 +87,9 @@ def test_a_header_has_the_form_of_the_contract() -> None:
     assert users.header == f"id=00c0ffee;phase=3;cap=1000;arms={CANDIDATE}:0-5000"
     divided = dataclasses.replace(users, segments=("device", "age"))
     assert divided.header == f"{users.header};segments=device,age"
+    group = Group(feature="genre", categories=("Film-Noir",))
+    watched = dataclasses.replace(users, slower_than=200, group=group)
+    assert watched.header == f"{users.header};requests=200;group=genre:WyJGaWxtLU5vaXIiXQ"
 
 
 @given(ASSIGNMENTS)
@@ -100,11 +103,16 @@ def test_the_transformers_read_the_header(users: Assignment) -> None:
     assert (found.id, found.phase, found.segments) == (users.id, users.phase, users.segments)
     assert found.cap == users.cap
     assert found.arms == ((CANDIDATE, 0, 100 * users.percent),)
+    assert found.watch.slower_than == users.slower_than
+    group = found.watch.group
+    assert (group is None) is (users.group is None)
+    if group is not None and users.group is not None:
+        assert group == (users.group.feature, frozenset(users.group.categories))
 
 
 @given(ASSIGNMENTS)
 def test_a_wider_share_keeps_every_user_of_a_narrower_one(users: Assignment) -> None:
-    plain = vars(users) | {"segments": ()}
+    plain = vars(users) | {"segments": (), "slower_than": None, "group": None}
     ends = [
         int(Assignment(**{**plain, "percent": percent}).header.rpartition("-")[2])
         for percent in range(1, 100)
@@ -233,51 +241,6 @@ def test_no_client_can_put_itself_into_an_experiment(experiment: str, tester: st
         written = {each["name"] for each in modifier.get("set", [])} | set(modifier["remove"])
         assert written == OURS
         assert {assignment.FORWARDED, shadowing.COPY} <= set(modifier["remove"])
-
-
-@pytest.mark.parametrize("share", [0.0001, 0.1, 1.0])
-def test_a_route_of_a_shadow_phase_names_the_candidate_and_sends_it_nothing(share: float) -> None:
-    header = shadowing.header(CANDIDATE, share)
-    routing = Routing(shadow=header)
-    made = http_route.http_route(model(), {STABLE: 100}, OPTIONS, routing=routing)
-    for rule in made["spec"]["rules"]:
-        assert [b["name"] for b in rule["backendRefs"]] == [f"{STABLE}-transformer"]
-        (modifier,) = [f["requestHeaderModifier"] for f in rule["filters"]]
-        assert modifier["set"] == [{"name": "x-recommender-shadow", "value": header}]
-        assert set(modifier["remove"]) == OURS - {shadowing.HEADER}
-    assert http_route.weights_of(made) == {STABLE: 100}
-    assert http_route.routing_of(made) == routing
-    assert parse(header, "movies") == Shadow(CANDIDATE, round(share * 10_000))
-
-
-@pytest.mark.parametrize("percent", [1, 20])
-def test_a_route_of_mixed_lists_names_the_candidate_and_sends_it_nothing(percent: int) -> None:
-    header = interleaving.header("0a1b2c3d", CANDIDATE, percent)
-    routing = Routing(interleaving=header)
-    made = http_route.http_route(model(), {STABLE: 100}, OPTIONS, routing=routing)
-    for rule in made["spec"]["rules"]:
-        assert [b["name"] for b in rule["backendRefs"]] == [f"{STABLE}-transformer"]
-        (modifier,) = [f["requestHeaderModifier"] for f in rule["filters"]]
-        assert modifier["set"] == [{"name": "x-recommender-interleaving", "value": header}]
-        assert set(modifier["remove"]) == OURS - {interleaving.HEADER}
-    assert http_route.weights_of(made) == {STABLE: 100}
-    assert http_route.routing_of(made) == routing
-    read = mixed.parse(header, "movies")
-    assert read == mixed.Interleaving("0a1b2c3d", CANDIDATE, percent * 100)
-
-
-def test_a_header_says_that_all_lists_of_the_same_users_are_of_nobody() -> None:
-    usual = interleaving.header("0a1b2c3d", CANDIDATE, 5)
-    routing = Routing(interleaving=(header := interleaving.alone(usual)))
-    assert (interleaving.is_alone(usual), interleaving.is_alone(header)) == (False, True)
-    assert mixed.parse(header, "movies") == mixed.parse(usual, "movies")._replace(alone=True)
-    made = http_route.http_route(model(), {STABLE: 100}, OPTIONS, routing=routing)
-    assert http_route.routing_of(made) == routing
-
-
-def test_the_header_of_mixed_lists_is_that_of_the_contract() -> None:
-    assert interleaving.header("0a1b2c3d", "movies-11111111", 10) == header()
-    assert interleaving.alone(header()) == header_alone()
 
 
 @pytest.mark.parametrize(

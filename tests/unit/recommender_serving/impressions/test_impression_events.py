@@ -22,7 +22,7 @@ from recommender_serving.domain.features import MAX_NUMBER, Feature, Place, Valu
 from recommender_serving.domain.features import Kind as FeatureKind
 from recommender_serving.domain.types import NOBODY, Answer, Source
 from recommender_serving.domain.users import MOST_ID
-from recommender_serving.impressions import events
+from recommender_serving.impressions import contexts, events
 from recommender_serving.impressions.events import Mark, Origin, Shown, bodies, sampled, shown
 from tests.unit.recommender_collector.collector_samples import mapping, model, rules
 from tests.unit.recommender_serving.serving_samples import SHOP, request, vocabulary_of
@@ -158,7 +158,7 @@ def test_an_impression_has_at_most_as_many_items_as_the_collector_takes() -> Non
     found = shown(request(), ANSWER, items, "r", AT, FEATURES)
     assert found is not None
     assert found.items == items[: fields.MAX_ITEMS]
-    assert (MOST_ID, events.MOST_LABEL, events.MOST_CATEGORY) == (
+    assert (MOST_ID, events.MOST_LABEL, contexts.MOST_CATEGORY) == (
         fields.MAX_INTEGER, checks.MAX_ID, fields.MAX_CATEGORY,
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ import json
 import sys
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from typing import NoReturn
 
 import pytest
@@ -16,7 +17,8 @@ from recommender_serving.domain.features import Feature, Kind, Place, Value
 from recommender_serving.domain.types import Reported
 from recommender_serving.impressions import reporter
 from recommender_serving.impressions.collector import Receipt
-from recommender_serving.impressions.events import Origin, Shown, bodies, listed_bytes, shown
+from recommender_serving.impressions.contexts import listed_bytes
+from recommender_serving.impressions.events import Origin, bodies, shown
 from recommender_serving.impressions.reporter import Bounds, Impressions
 from tests.unit.recommender_collector.collector_samples import mapping, rules
 from tests.unit.recommender_serving.impressions.test_impression_events import ANSWER, AT, read
@@ -57,7 +59,7 @@ async def test_the_lists_that_wait_are_bounded_in_memory() -> None:
 
     found = shown(request(user_text="ada", features=said), ANSWER, ["tea"], "r-1", AT, features)
     assert found is not None
-    each = listed_bytes(found)
+    each = listed_bytes(found.context)
     assert 40_000 < each < 60_000
     got: list[int] = []
 
@@ -95,9 +97,9 @@ async def test_the_lists_on_their_way_count_until_they_are_answered(
         answered.wait(60)
         return Receipt(len(json.loads(body)), 0)
 
-    measured: list[Shown] = []
+    measured: list[Mapping[str, Value | bool]] = []
 
-    def measure(of: Shown) -> int:
+    def measure(of: Mapping[str, Value | bool]) -> int:
         measured.append(of)
         return listed_bytes(of)
 
@@ -125,13 +127,9 @@ def test_the_memory_of_a_vector_follows_from_its_length() -> None:
         def __iter__(self) -> NoReturn:
             raise AssertionError("the event loop waits for this")
 
-    features = {"query": Feature("query", Place.CONTEXT, Kind.EMBEDDING, width=1024)}
     numbers: tuple[float, ...] = tuple(n / 3 for n in range(1024))
-    asked = request(user_text="ada", features={"query": numbers})
-    found = shown(asked, ANSWER, ["tea"], "r-1", AT, features)
-    assert found is not None
     exact = sys.getsizeof(numbers) - sys.getsizeof(()) + sum(map(sys.getsizeof, numbers))
-    assert listed_bytes(found._replace(context={"query": Vector(numbers)})) == exact
+    assert listed_bytes({"query": Vector(numbers)}) == exact
 
 
 def test_the_collector_takes_the_largest_impression_that_a_declaration_allows() -> None:

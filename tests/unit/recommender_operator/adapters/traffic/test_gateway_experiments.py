@@ -18,7 +18,7 @@ MEASURED: dict[str, object] = {"serving": {"impressions": 1}, "experiment": PLAN
 SHADOWED: dict[str, object] = {"serving": {"impressions": 1}, "rollout": {"shadow": {}}}
 PLAIN: dict[str, object] = {"serving": {"impressions": 1}}
 MIXED: dict[str, object] = {"serving": {"impressions": 1}, "rollout": {"interleaving": {}}}
-CURRENT = {labels.EXPERIMENTS: "3", labels.SHADOWS: "2"}
+CURRENT = {labels.EXPERIMENTS: "4", labels.SHADOWS: "2"}
 BOTH = pytest.mark.parametrize(
     ("contract", "sections"),
     [(labels.EXPERIMENTS, MEASURED), (labels.SHADOWS, SHADOWED), (labels.SHADOWS, MIXED)],
@@ -88,7 +88,7 @@ async def test_a_transformer_that_knows_no_withdrawn_versions_is_replaced_for_fu
     site.age("1")
     assert not await site.ensured(MEASURED), "it knows the experiments of two versions"
     assert await site.ensured(several)
-    assert site.known() == "3"
+    assert site.known() == "4"
     assert not await site.ensured(several)
     site.age("2")
     assert not await site.ensured(several)
@@ -115,8 +115,33 @@ async def test_a_transformer_that_knows_no_bands_is_replaced_if_numbers_divide_t
     assert not await site.ensured(divided_by("plan"))
     assert not await site.ensured(divided_by("device"))
     assert await site.ensured(divided_by("age"))
-    assert site.known() == "3"
+    assert site.known() == "4"
     assert not await site.ensured(divided_by("age"))
+
+
+GROUP = {"itemGroup": {"feature": "genre", "categories": ["Film-Noir"]}}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"guardrails": [{"metric": "ErrorRate", "largestLoss": 0.5}]},
+        {"guardrails": [{"metric": "SlowShare", "largestLoss": 0.5}]},
+        {"guardrails": [{"metric": "GroupExposure", "largestLoss": 0.5}], **GROUP},
+        {"primary": [{"metric": "GroupExcess", "smallestEffect": 0.5}], **GROUP},
+    ],
+)
+async def test_a_transformer_that_reports_nothing_of_requests_is_replaced_if_they_are_watched(
+    more: dict[str, object],
+) -> None:
+    site = Site(labels.EXPERIMENTS)
+    await site.ensured(PLAIN)
+    site.age("3")
+    assert not await site.ensured(MEASURED)
+    assert not await site.ensured(MEASURED | {"experiment": PLAN | GROUP}), "without its metric"
+    assert await site.ensured(MEASURED | {"experiment": PLAN | more})
+    assert site.known() == "4"
+    assert not await site.ensured(MEASURED | {"experiment": PLAN | more})
 
 
 @pytest.mark.parametrize(("sections", "restarts"), [(SHADOWED, False), (MIXED, True)])

@@ -1,0 +1,60 @@
+"""The headers of a route before the candidate has users: copies and mixed lists."""
+
+from __future__ import annotations
+
+import pytest
+
+from recommender_operator.observed import Routing
+from recommender_operator.resources import http_route, interleaving, shadowing
+from recommender_serving.domain import interleavings as mixed
+from recommender_serving.domain.shadows import Shadow, parse
+from tests.interleaving_vectors import header, header_alone
+from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model
+from tests.unit.recommender_operator.resources.route_headers import OURS
+
+STABLE, CANDIDATE = "movies-0123abcd", "movies-4567cdef"
+
+
+@pytest.mark.parametrize("share", [0.0001, 0.1, 1.0])
+def test_a_route_of_a_shadow_phase_names_the_candidate_and_sends_it_nothing(share: float) -> None:
+    header = shadowing.header(CANDIDATE, share)
+    routing = Routing(shadow=header)
+    made = http_route.http_route(model(), {STABLE: 100}, OPTIONS, routing=routing)
+    for rule in made["spec"]["rules"]:
+        assert [b["name"] for b in rule["backendRefs"]] == [f"{STABLE}-transformer"]
+        (modifier,) = [f["requestHeaderModifier"] for f in rule["filters"]]
+        assert modifier["set"] == [{"name": "x-recommender-shadow", "value": header}]
+        assert set(modifier["remove"]) == OURS - {shadowing.HEADER}
+    assert http_route.weights_of(made) == {STABLE: 100}
+    assert http_route.routing_of(made) == routing
+    assert parse(header, "movies") == Shadow(CANDIDATE, round(share * 10_000))
+
+
+@pytest.mark.parametrize("percent", [1, 20])
+def test_a_route_of_mixed_lists_names_the_candidate_and_sends_it_nothing(percent: int) -> None:
+    header = interleaving.header("0a1b2c3d", CANDIDATE, percent)
+    routing = Routing(interleaving=header)
+    made = http_route.http_route(model(), {STABLE: 100}, OPTIONS, routing=routing)
+    for rule in made["spec"]["rules"]:
+        assert [b["name"] for b in rule["backendRefs"]] == [f"{STABLE}-transformer"]
+        (modifier,) = [f["requestHeaderModifier"] for f in rule["filters"]]
+        assert modifier["set"] == [{"name": "x-recommender-interleaving", "value": header}]
+        assert set(modifier["remove"]) == OURS - {interleaving.HEADER}
+    assert http_route.weights_of(made) == {STABLE: 100}
+    assert http_route.routing_of(made) == routing
+    read = mixed.parse(header, "movies")
+    assert read == mixed.Interleaving("0a1b2c3d", CANDIDATE, percent * 100)
+
+
+def test_a_header_says_that_all_lists_of_the_same_users_are_of_nobody() -> None:
+    usual = interleaving.header("0a1b2c3d", CANDIDATE, 5)
+    routing = Routing(interleaving=(header := interleaving.alone(usual)))
+    assert (interleaving.is_alone(usual), interleaving.is_alone(header)) == (False, True)
+    assert mixed.parse(header, "movies") == mixed.parse(usual, "movies")._replace(alone=True)
+    made = http_route.http_route(model(), {STABLE: 100}, OPTIONS, routing=routing)
+    assert http_route.routing_of(made) == routing
+
+
+def test_the_header_of_mixed_lists_is_that_of_the_contract() -> None:
+    assert interleaving.header("0a1b2c3d", "movies-11111111", 10) == header()
+    assert interleaving.alone(header()) == header_alone()
