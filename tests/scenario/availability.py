@@ -17,7 +17,7 @@ from typing import Any
 
 import kubernetes.client
 
-from tests.scenario import faults, kubelet, stories
+from tests.scenario import collector_faults, faults, kubelet, stories
 from tests.scenario.world import World
 
 #: Requests per second.
@@ -247,10 +247,13 @@ def roll_back(world: World) -> None:
 
 
 #: By name in the figures. No request fails; while Tritons are lost, fallbacks may answer.
+#: `store` and `collector` need a model that uses them.
 FAULTS: dict[str, Callable[[World], None]] = {
     "triton": kill_triton,
     "every_triton": kill_every_triton,
     "transformer": kill_transformer,
+    "store": collector_faults.kill_store,
+    "collector": collector_faults.kill_collector,
     "pod": lose_pods,
     "drain": drain,
     "operator": kill_operator,

@@ -225,8 +225,20 @@ def kill(world: World, part: str) -> None:
     """Kill the pods of a part of the collector without notice."""
     world.cluster.kubectl(
         "-n", world.kube.namespace, "delete", "pod", "--grace-period=0", "--force",
-        "-l", f"app.kubernetes.io/name=recommender-collector,app.kubernetes.io/component={part}",
+        "-l", _labels(part),
     )  # fmt: skip
+
+
+def pods(world: World, part: str) -> list[str]:
+    """Return the names of the pods of a part of the collector."""
+    listed = world.cluster.kubectl(
+        "-n", world.kube.namespace, "get", "pods", "-o", "name", "-l", _labels(part)
+    )
+    return listed.split()
+
+
+def _labels(part: str) -> str:
+    return f"app.kubernetes.io/name=recommender-collector,app.kubernetes.io/component={part}"
 
 
 def until_ready(world: World) -> None:
