@@ -190,12 +190,20 @@ def archived(world: World, users: str) -> collections.Counter[str]:
 
 def written(world: World, *texts: str) -> int:
     """Return the number of events in the files whose lines have all these texts."""
+    return int(_lines(world, texts, "wc -l"))
+
+
+def events(world: World, *texts: str) -> list[dict[str, Any]]:
+    """Return these events."""
+    return [json.loads(line) for line in _lines(world, texts, "cat").splitlines()]
+
+
+def _lines(world: World, texts: Sequence[str], last: str) -> str:
     having = "".join(f" | grep -F {shlex.quote(text)}" for text in texts)
-    counted = world.cluster.kubectl(
+    return world.cluster.kubectl(
         "-n", world.kube.namespace, "exec", install.LOADER, "--", "sh", "-c",
-        f"cat /data/{FOLDER}/{world.name}/0*/events.jsonl 2>/dev/null{having} | wc -l",
+        f"cat /data/{FOLDER}/{world.name}/0*/events.jsonl 2>/dev/null{having} | {last}",
     )  # fmt: skip
-    return int(counted)
 
 
 def forget(world: World, prefix: str) -> None:
