@@ -81,7 +81,7 @@ def effects(world: World, names: list[str]) -> dict[str, Effect]:
     return found
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -93,20 +93,24 @@ def main() -> None:
         "--faults", nargs="+", choices=sorted(FAULTS), default=list(FAULTS), metavar="FAULT",
         help=f"the faults to cause, in this order (default: {' '.join(FAULTS)})",
     )  # fmt: skip
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    given = arguments()
     platform = make_platform(
         cache_folder() / install.DATA_FOLDER, says, extras=Extras(),
         collector=collecting.values(COLLECTED),
     )  # fmt: skip
     # Only models of the release's namespace use its store and its collector.
     world = platform.world(
-        install.SYSTEM_NAMESPACE, SPEC | {"rollout": {"traffic": arguments.traffic}}
+        install.SYSTEM_NAMESPACE, SPEC | {"rollout": {"traffic": given.traffic}}
     )
     world.remove()
     collecting.until_ready(world)
-    world.route = TrafficWatch(world.kube, world.name, arguments.traffic)
+    world.route = TrafficWatch(world.kube, world.name, given.traffic)
     try:
-        found = effects(world, arguments.faults)
+        found = effects(world, given.faults)
     finally:
         total = world.load.stop() if world.load is not None else {}
         world.route.stop()
@@ -114,7 +118,7 @@ def main() -> None:
         world.kube.changes.stop()
     line = {
         "benchmark": "availability",
-        "traffic": arguments.traffic,
+        "traffic": given.traffic,
         "rate": availability.RATE,
         "requests": {name: effect.requests for name, effect in found.items()},
         "failed": {name: effect.failed for name, effect in found.items()},
