@@ -237,12 +237,13 @@ def kill(world: World, part: str) -> None:
     )  # fmt: skip
 
 
-def pods(world: World, part: str) -> list[str]:
-    """Return the names of the pods of a part of the collector."""
+def pods(world: World, part: str) -> set[str]:
+    """Return the uids of the pods of a part of the collector: the store's keep their names."""
     listed = world.cluster.kubectl(
-        "-n", world.kube.namespace, "get", "pods", "-o", "name", "-l", _labels(part)
-    )
-    return listed.split()
+        "-n", world.kube.namespace, "get", "pods", "-l", _labels(part),
+        "-o", "jsonpath={.items[*].metadata.uid}",
+    )  # fmt: skip
+    return set(listed.split())
 
 
 def _labels(part: str) -> str:

@@ -1,14 +1,12 @@
 """Faults of what a model uses beside its own pods: the online store and the collector.
 
-Both are over when the model uses the part again. A model that never used it would lose nothing, so
+Both are over when other pods are ready and the model uses the part again. A model that never used it would lose nothing, so
 its own counters must show that it does, before the fault and after it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import urllib.request
-from collections.abc import Iterator
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -19,35 +17,30 @@ from tests.scenario.world import World
 SECONDS = 180.0
 #: Counters of a transformer: reads of users in the store, and impressions for the collector.
 READS, IMPRESSIONS = "recommender_history_lookups_total", "transformer_impressions_total"
-ANSWERED, MISSED, TAKEN = ("found", "nothing"), ("timeout", "error"), ("durable",)
+ANSWERED, TAKEN = ("found", "nothing"), ("durable",)
 
 
 def kill_store(world: World) -> None:
     """Kill the online store: requests are answered without what it knows of the user."""
-    with _used(world, READS, ANSWERED):
-        collecting.kill(world, "store")
-        _until_more(world, READS, MISSED)
-        collecting.until_ready(world)
+    _kill(world, "store", READS, ANSWERED)
 
 
 def kill_collector(world: World) -> None:
     """Kill every pod of the collector: impressions wait in the transformers for a new one."""
-    with _used(world, IMPRESSIONS, TAKEN):
-        former = set(collecting.pods(world, "collector"))
-        collecting.kill(world, "collector")
-        world.until(
-            "new pods of the collector",
-            lambda: not former & set(collecting.pods(world, "collector")),
-            SECONDS,
-        )
-        collecting.until_ready(world)
+    _kill(world, "collector", IMPRESSIONS, TAKEN)
 
 
-@contextlib.contextmanager
-def _used(world: World, counter: str, outcomes: tuple[str, ...]) -> Iterator[None]:
-    """Wait until the champion uses a part, before the fault and after it."""
+def _kill(world: World, part: str, counter: str, outcomes: tuple[str, ...]) -> None:
     _until_more(world, counter, outcomes)
-    yield
+    former = collecting.pods(world, part)
+    collecting.kill(world, part)
+
+    def replaced() -> bool:
+        found = collecting.pods(world, part)
+        return bool(found) and not former & found
+
+    world.until(f"other pods of the {part}", replaced, SECONDS)
+    collecting.until_ready(world)
     _until_more(world, counter, outcomes)
 
 
