@@ -1,7 +1,7 @@
 """Faults of what a model uses beside its own pods: the online store and the collector.
 
-Both are over when other pods are ready and the model uses the part again. A model that never used it would lose nothing, so
-its own counters must show that it does, before the fault and after it.
+Both are over when other pods are ready and the model uses the part again. A model that never used
+it would lose nothing, so its own counters must show that it does, before the fault and after it.
 """
 
 from __future__ import annotations
