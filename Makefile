@@ -43,7 +43,7 @@ e2e: setup ## Run the end-to-end tests; they start the local cluster
 	$(RUN) e2e rights
 
 keda: setup ## Run the tests with a real KEDA, which they build first; not part of `make test`
-	$(RUN) keda
+	$(RUN) keda keda_cluster
 
 freeze: setup ## Stop an operator after every write of a lifecycle and resume it; not part of `make test`
 	$(PY) -m tests.freeze

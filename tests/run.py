@@ -144,6 +144,7 @@ PARTS = (
     pytest_part("rights", 900, path=RIGHTS),
     # KEDA's build alone takes longer than any part above.
     pytest_part("keda", 4200, "-v", on_demand=True),
+    pytest_part("keda_cluster", 2400, "-v", on_demand=True, before=(WITHOUT_APISERVER,)),
 )  # fmt: skip
 
 

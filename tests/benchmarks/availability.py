@@ -1,12 +1,16 @@
 """Requests that fail while parts of a served model are killed, evicted or replaced.
 
-A model with two pods of each component and a standby, on the local cluster, under constant load
-(open loop, Poisson arrivals). Each fault ends when the champion has all its pods again; a request
-fails if it gets no items within ten seconds. The faults, of `tests/scenario/availability.py`:
+A model with two pods of each component (in Knative mode two pods with both) and a standby (which
+Knative mode lacks), on the local cluster, under constant load (open loop, Poisson arrivals). It
+reads users from the online store and reports its answers to the collector. Each fault ends when
+the champion has all its pods again; a request fails if it gets no items within 15 seconds. The
+faults, of `tests/scenario/availability.py`:
 
     triton        one Triton of the champion is killed
     every_triton  all its Tritons are killed at once: the standby takes over
     transformer   one transformer is killed
+    store         the online store is killed
+    collector     every pod of the collector is killed
     pod           a pod of each component is deleted without notice
     drain         every pod of the champion is evicted, as the budgets permit
     operator      all pods of the operator are killed
@@ -22,15 +26,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import secrets
 import sys
 
 from tests.benchmarks.machine import machine
 from tests.cluster.groups import Extras
 from tests.cluster.settings import cache_folder
-from tests.scenario import availability, install, stories
+from tests.scenario import availability, collecting, install, stories
 from tests.scenario.availability import FAULTS, Effect
-from tests.scenario.setup import make_platform
+from tests.scenario.setup import NAME, make_platform
 from tests.scenario.traffic import TrafficWatch
 from tests.scenario.world import World
 
@@ -39,10 +42,26 @@ SPEC = {
     "training": {"hyperparameters": {"retrieval": "Weights"}},
     "serving": {
         "replicas": 2,
+        "impressions": 1,
         "resources": {"cpu": "100m", "memory": "1Gi"},
         "transformerResources": {"cpu": "100m", "memory": "384Mi"},
     },
     "analysis": {"stepSeconds": 10},
+}
+#: What the collector knows of the model: the columns of its files, although nobody clicks here.
+COLLECTED: collecting.Values = {
+    NAME: {
+        "mapping": {
+            "interactions": {
+                "files": "*.inter",
+                "user": "user_id:token",
+                "item": "item_id:token",
+                "timestamp": "timestamp:float",
+                "value": "rating:float",
+            }
+        },
+        "interactions": {"click": 5},
+    }
 }
 
 
@@ -62,7 +81,7 @@ def effects(world: World, names: list[str]) -> dict[str, Effect]:
     return found
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -74,22 +93,32 @@ def main() -> None:
         "--faults", nargs="+", choices=sorted(FAULTS), default=list(FAULTS), metavar="FAULT",
         help=f"the faults to cause, in this order (default: {' '.join(FAULTS)})",
     )  # fmt: skip
-    arguments = parser.parse_args()
-    platform = make_platform(cache_folder() / install.DATA_FOLDER, says, extras=Extras())
-    namespace = f"recommender-bench-{secrets.token_hex(3)}"
-    world = platform.world(namespace, SPEC | {"rollout": {"traffic": arguments.traffic}})
-    world.route = TrafficWatch(world.kube, world.name, arguments.traffic)
+    return parser.parse_args()
+
+
+def main() -> None:
+    given = arguments()
+    platform = make_platform(
+        cache_folder() / install.DATA_FOLDER, says, extras=Extras(),
+        collector=collecting.values(COLLECTED),
+    )  # fmt: skip
+    # Only models of the release's namespace use its store and its collector.
+    world = platform.world(
+        install.SYSTEM_NAMESPACE, SPEC | {"rollout": {"traffic": given.traffic}}
+    )
+    world.remove()
+    collecting.until_ready(world)
+    world.route = TrafficWatch(world.kube, world.name, given.traffic)
     try:
-        found = effects(world, arguments.faults)
+        found = effects(world, given.faults)
     finally:
         total = world.load.stop() if world.load is not None else {}
         world.route.stop()
         world.remove()
         world.kube.changes.stop()
-        platform.remove(namespace)
     line = {
         "benchmark": "availability",
-        "traffic": arguments.traffic,
+        "traffic": given.traffic,
         "rate": availability.RATE,
         "requests": {name: effect.requests for name, effect in found.items()},
         "failed": {name: effect.failed for name, effect in found.items()},

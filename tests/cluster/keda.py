@@ -1,7 +1,8 @@
-"""KEDA and the controllers that it needs, as host processes beside an API server alone.
+"""KEDA as host processes, beside an API server alone or beside the whole cluster.
 
-KEDA's own manifests give it its rights: each process is the account of KEDA's pods. Nothing runs
-containers: pods exist as objects, and whoever uses this plays their kubelet.
+KEDA's own manifests give it its rights: each process is the account of KEDA's pods. Beside an API
+server alone it comes with the controllers that it needs, and nothing runs containers: pods exist
+as objects, and whoever uses this plays their kubelet.
 """
 
 from __future__ import annotations
@@ -41,8 +42,9 @@ CONTROLLERS = (
     "replicaset-controller",
     "garbage-collector-controller",
 )
-#: Added to the port of the API server.
-FIRST_PORT = 1000
+#: Added to the port of the API server. Beside the whole cluster these are no ports of its parts,
+#: nor of an API server alone, whose port others may move by hundreds.
+FIRST_PORT = 2500
 PORTS = (
     "controllers",
     "health",
@@ -64,25 +66,53 @@ def up() -> Path:
     kubeconfig = apiserver.up_alone()
     layout = settings.apiserver_layout()
     with processes.locked(layout):
-        preflight.check(binaries.is_cold((KEDA,)), with_node=False)
-        built = binaries.ensure((ETCD, KUBERNETES, KEDA))
-        kubectl = Kubectl(built.path("kubectl"), kubeconfig)
-        kubectl.apply_files(built.manifests(KEDA, "crds"))
-        kubectl.wait_served((SCALED_OBJECTS,))
-        kubectl.apply_files(built.manifests(KEDA, "system"))
-        parts = (_controllers(layout, built), *_parts(layout, built))
-        for part in parts:
-            processes.start(layout, part)
-        for part in parts:
-            processes.wait_ready(layout, part)
-        authority = Authority(layout.pki).certificate.read_bytes()
-        documents = objects.read([built.manifest(KEDA, "api"), built.manifest(KEDA, "webhooks")])
-        kubectl.apply(objects.dump(rewrite(documents, layout, authority)))
-        with step("KEDA's metrics served"):
-            kubectl(
-                "wait", "--for=condition=Available", f"apiservice/{METRICS_API}", "--timeout=90s"
-            )
+        _start(layout, alone=True)
     return kubeconfig
+
+
+def join() -> None:
+    """Start KEDA beside the whole cluster, which runs."""
+    layout = settings.cluster_layout()
+    with processes.locked(layout):
+        _start(layout, alone=False)
+
+
+def leave() -> None:
+    """Stop KEDA beside the whole cluster, which keeps its CRDs.
+
+    An API without a server would keep namespaces from being deleted.
+    """
+    layout = settings.cluster_layout()
+    with processes.locked(layout):
+        built = binaries.ensure((KEDA,), compiled=())
+        kubectl = Kubectl(built.path("kubectl"), layout.kubeconfig)
+        registered = objects.read([built.manifest(KEDA, "api"), built.manifest(KEDA, "webhooks")])
+        for each in registered:
+            name = f"{each['kind'].lower()}/{each['metadata']['name']}"
+            kubectl("delete", name, "--ignore-not-found")
+        mine = {name for name, _ in KEDA.commands}
+        found = processes.running(layout.state)
+        processes.stop([process for process in found if process.executable in mine])
+
+
+def _start(layout: Layout, *, alone: bool) -> None:
+    preflight.check(binaries.is_cold((KEDA,)), with_node=False)
+    built = binaries.ensure((ETCD, KUBERNETES, KEDA))
+    kubectl = Kubectl(built.path("kubectl"), layout.kubeconfig)
+    kubectl.apply_files(built.manifests(KEDA, "crds"))
+    kubectl.wait_served((SCALED_OBJECTS,))
+    kubectl.apply_files(built.manifests(KEDA, "system"))
+    controllers = (_controllers(layout, built),) if alone else ()
+    parts = (*controllers, *_parts(layout, built))
+    for part in parts:
+        processes.start(layout, part)
+    for part in parts:
+        processes.wait_ready(layout, part)
+    authority = Authority(layout.pki).certificate.read_bytes()
+    documents = objects.read([built.manifest(KEDA, "api"), built.manifest(KEDA, "webhooks")])
+    kubectl.apply(objects.dump(rewrite(documents, layout, authority)))
+    with step("KEDA's metrics served"):
+        kubectl("wait", "--for=condition=Available", f"apiservice/{METRICS_API}", "--timeout=90s")
 
 
 def definition(name: str) -> Manifest:

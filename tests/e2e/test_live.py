@@ -13,7 +13,7 @@ import pytest
 from recommender_client import EventClient, events
 from tests.e2e.conftest import SMALL
 from tests.e2e.test_shop import DATA, SPEC
-from tests.scenario import collecting, install, shop, stories
+from tests.scenario import collecting, install, mixed_lists, shop, stories
 from tests.scenario.setup import Platform
 from tests.scenario.world import JOBS_SECONDS, World, merged
 
@@ -98,8 +98,6 @@ EXPERIMENT: dict[str, Any] = {
         "maxDays": 0.02,
     },
 }
-#: The weight of each version beside the champion if there are two.
-THIRD = 33
 #: A tenth of them is in the holdout, whatever version serves.
 VISITORS = [f"visitor-{number}" for number in range(60)]
 
@@ -114,7 +112,10 @@ def rehearsed(
     """
     changes = merged(EXPERIMENT, {"training": {"seed": seed}})
     if arms:
-        compared = {"weight": THIRD, "arms": [{"version": name} for name in arms]}
+        # All versions have as many users as the champion.
+        compared = {
+            "weight": 100 // (2 + len(arms)), "arms": [{"version": name} for name in arms]
+        }  # fmt: skip
         changes = merged(changes, {"experiment": compared})
     weight = changes["experiment"]["weight"]
     candidate = live.new_version_after(lambda: live.apply(changes))
@@ -153,6 +154,39 @@ def guests(live: World) -> Iterator[None]:
         users.stop()
 
 
+@pytest.fixture(scope="module")
+def outvoted(live: World) -> str:
+    """A version whose items users of mixed lists liked less, so that it was rolled back."""
+    first = live.champion
+    changes = {"training": {"seed": 53}, "rollout": {"interleaving": mixed_lists.SPEC}}
+    with guests(live):
+        candidate = live.new_version_after(lambda: live.apply(changes))
+        live.until(
+            "mixed lists", lambda: bool(mixed(live, candidate).get("startedAt")), JOBS_SECONDS
+        )
+    mixed_lists.preferring(live, candidate, f"voter-{secrets.token_hex(2)}-")
+    assert live.until_decided(candidate) == "RolledBack", live.describe()
+    assert live.champion == first
+    return candidate
+
+
+def mixed(live: World, version: str) -> dict[str, Any]:
+    """Return what the status of a version tells of its mixed lists."""
+    found: dict[str, Any] = live.version(version).get("status", {}).get("interleaving") or {}
+    return found
+
+
+def test_given_mixed_lists_when_users_click_on_the_champions_items_then_it_stays(
+    live: World, outvoted: str
+) -> None:
+    found = mixed(live, outvoted)
+    assert live.decision(outvoted)["reason"] == "InterleavingLost", live.decision(outvoted)
+    assert found["verdict"] == "Worse", found
+    assert found["users"] >= found["clicked"] >= 100, found
+    assert -1 <= found["low"] < found["preference"] < found["high"] < 0, found
+    assert not live.version(outvoted)["status"].get("steps"), "no user was its own"
+
+
 def sources(live: World) -> dict[str, str]:
     """Return what answers each visitor."""
     return {user: live.answer({"user_id": user})["source"] for user in VISITORS}
@@ -166,11 +200,10 @@ def measured(live: World) -> bool:
 
 
 def test_given_an_experiment_when_users_dislike_a_version_then_it_is_rolled_back_else_promoted(
-    live: World,
+    live: World, outvoted: str
 ) -> None:
     first = str(live.champion)
-    with guests(live):
-        disliked, report, found = rehearsed(live, 31, appeal=0.4)
+    disliked, report, found = rehearsed(live, 31, appeal=0.4)
     assert live.decision(disliked)["outcome"] == "RolledBack", live.describe()
     assert live.decision(disliked)["reason"] == "ExperimentLost", live.decision(disliked)
     assert found["mixed"] == 0, "no user has seen both versions"
@@ -183,21 +216,25 @@ def test_given_an_experiment_when_users_dislike_a_version_then_it_is_rolled_back
     before = sources(live)
     assert set(before.values()) == {"model", "popularity"}, before
 
-    liked, report, found = rehearsed(live, 23, appeal=1.8, arms={disliked: 0.4})
+    arms = {disliked: 0.4, outvoted: 1.3}
+    liked, report, found = rehearsed(live, 23, appeal=1.8, arms=arms)
     assert live.decision(liked)["outcome"] == "Promoted", live.describe()
     assert (found["verdict"], found["mixed"]) == ("Promote", 0), found
     (clicks,) = (each for each in found["metrics"] if each["role"] == "Primary")
     assert clicks["low"] > 0, found
-    # A former version had users of its own, until it alone was withdrawn.
-    assert set(report["versions"]) == {first, liked, disliked}, report
-    (arm,) = found["arms"]
-    assert arm["version"] == disliked, found
-    assert arm["users"] >= 100, found
-    assert "ClickThroughRate" in arm["withdrawn"], found
+    # Two former versions had users of their own. One was withdrawn, and that one alone.
+    assert set(report["versions"]) == {first, liked, *arms}, report
+    compared = {arm["version"]: arm for arm in found["arms"]}
+    assert all(arm["users"] >= 100 for arm in compared.values()), found
+    assert "ClickThroughRate" in compared[disliked]["withdrawn"], found
+    assert not compared[outvoted].get("withdrawn"), found
+    assert compared[outvoted]["result"] in ("Passed", "Undecided"), found
     withdrawn = [event["message"] for event in live.events("ArmWithdrawn")]
     assert any(disliked in message and liked in message for message in withdrawn), withdrawn
     live.until(
-        "no deployment of it", lambda: disliked not in live.objects()["InferenceService"], 60
+        "no deployment of them",
+        lambda: not {*arms} & {*live.objects()["InferenceService"]},
+        60,
     )
 
     assert sources(live) == before, "the holdout has the same users, whatever version serves"

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from recommender_operator.adapters.kubernetes.port import INFERENCE_SERVICES, REVISIONS, Object
+from recommender_operator.adapters.kubernetes.port import (
+    BUDGETS,
+    INFERENCE_SERVICES,
+    REVISIONS,
+    Object,
+)
 from recommender_operator.resources import labels as marks
 from tests.fakes.documents import copied
 from tests.fakes.kube import FakeKube
@@ -35,7 +40,8 @@ class FakeKServe:
         if service is None:
             self._template = None
             self._ready = ""
-            for key in [k for k in self.kube.objects if k[0] == REVISIONS]:
+            # What it owns is deleted with it.
+            for key in [k for k in self.kube.objects if k[0] in (REVISIONS, BUDGETS)]:
                 del self.kube.objects[key]
             return
         before = copied(service)

@@ -17,7 +17,7 @@ from typing import Any
 
 import kubernetes.client
 
-from tests.scenario import faults, kubelet, stories
+from tests.scenario import collector_faults, faults, kubelet, stories
 from tests.scenario.world import World
 
 #: Requests per second.
@@ -25,6 +25,7 @@ RATE = 40.0
 SECONDS = 180.0
 #: Seconds of load before a fault and after it, so that its effect on later requests counts too.
 CALM = 3.0
+COMPONENTS = ("transformer", "predictor")
 TOO_MANY_REQUESTS = 429
 NOT_FOUND = 404
 
@@ -88,7 +89,7 @@ def whole(world: World) -> bool:
     return available.get("reason") == "Serving" and all(
         len(ready_pods(world, champion, component)) == replicas
         and len(world.kube.serving_pods(champion, component=component)) == replicas
-        for component in ("transformer", "predictor")
+        for component in COMPONENTS
     )
 
 
@@ -155,22 +156,26 @@ def kill_every_triton(world: World) -> None:
 
 
 def lose_pods(world: World) -> None:
-    """Delete a pod of each component without notice, like the loss of their node."""
-    for component in ("transformer", "predictor"):
-        pod = _champions_pod(world, component)
-        world.cluster.kubectl(
-            "-n", world.kube.namespace, "delete", "pod", pod.metadata.name,
-            "--force", "--grace-period=0",
-        )  # fmt: skip
+    """Delete a pod of each component without notice, like the loss of their node.
+
+    In Knative mode that is one pod.
+    """
+    names = {_champions_pod(world, component).metadata.name for component in COMPONENTS}
+    world.cluster.kubectl(
+        "-n", world.kube.namespace, "delete", "pod", *names, "--force", "--grace-period=0"
+    )
 
 
 def drain(world: World) -> None:
     """Evict every pod of the champion, as the drain of its nodes does, as the budgets permit."""
     champion = world.champion or ""
-    for component in ("transformer", "predictor"):
-        for pod in ready_pods(world, champion, component):
-            evict = functools.partial(_evict, world, pod.metadata.name)
-            world.until(f"the eviction of {pod.metadata.name}", evict, SECONDS)
+    names = dict.fromkeys(
+        pod.metadata.name
+        for component in COMPONENTS
+        for pod in ready_pods(world, champion, component)
+    )
+    for name in names:
+        world.until(f"the eviction of {name}", functools.partial(_evict, world, name), SECONDS)
 
 
 def _evict(world: World, pod: str) -> bool:
@@ -222,7 +227,7 @@ def _serving(world: World) -> list[Any]:
     return [
         pod
         for version in versions
-        for component in ("transformer", "predictor")
+        for component in COMPONENTS
         for pod in world.kube.serving_pods(version, component=component)
     ]
 
@@ -247,10 +252,13 @@ def roll_back(world: World) -> None:
 
 
 #: By name in the figures. No request fails; while Tritons are lost, fallbacks may answer.
+#: `store` and `collector` need a model that uses them.
 FAULTS: dict[str, Callable[[World], None]] = {
     "triton": kill_triton,
     "every_triton": kill_every_triton,
     "transformer": kill_transformer,
+    "store": collector_faults.kill_store,
+    "collector": collector_faults.kill_collector,
     "pod": lose_pods,
     "drain": drain,
     "operator": kill_operator,

@@ -190,12 +190,20 @@ def archived(world: World, users: str) -> collections.Counter[str]:
 
 def written(world: World, *texts: str) -> int:
     """Return the number of events in the files whose lines have all these texts."""
+    return int(_lines(world, texts, "wc -l"))
+
+
+def events(world: World, *texts: str) -> list[dict[str, Any]]:
+    """Return these events."""
+    return [json.loads(line) for line in _lines(world, texts, "cat").splitlines()]
+
+
+def _lines(world: World, texts: Sequence[str], last: str) -> str:
     having = "".join(f" | grep -F {shlex.quote(text)}" for text in texts)
-    counted = world.cluster.kubectl(
+    return world.cluster.kubectl(
         "-n", world.kube.namespace, "exec", install.LOADER, "--", "sh", "-c",
-        f"cat /data/{FOLDER}/{world.name}/0*/events.jsonl 2>/dev/null{having} | wc -l",
+        f"cat /data/{FOLDER}/{world.name}/0*/events.jsonl 2>/dev/null{having} | {last}",
     )  # fmt: skip
-    return int(counted)
 
 
 def forget(world: World, prefix: str) -> None:
@@ -225,8 +233,21 @@ def kill(world: World, part: str) -> None:
     """Kill the pods of a part of the collector without notice."""
     world.cluster.kubectl(
         "-n", world.kube.namespace, "delete", "pod", "--grace-period=0", "--force",
-        "-l", f"app.kubernetes.io/name=recommender-collector,app.kubernetes.io/component={part}",
+        "-l", _labels(part),
     )  # fmt: skip
+
+
+def pods(world: World, part: str) -> set[str]:
+    """Return the uids of the pods of a part of the collector: the store's keep their names."""
+    listed = world.cluster.kubectl(
+        "-n", world.kube.namespace, "get", "pods", "-l", _labels(part),
+        "-o", "jsonpath={.items[*].metadata.uid}",
+    )  # fmt: skip
+    return set(listed.split())
+
+
+def _labels(part: str) -> str:
+    return f"app.kubernetes.io/name=recommender-collector,app.kubernetes.io/component={part}"
 
 
 def until_ready(world: World) -> None:

@@ -87,7 +87,10 @@ def make_data(folder: pathlib.Path) -> Data:
 
 
 def install_chart(
-    cluster: Cluster, images: dict[str, str], collector: dict[str, object] | None = None
+    cluster: Cluster,
+    images: dict[str, str],
+    collector: dict[str, object] | None = None,
+    asked_by_keda: str = "",
 ) -> None:
     """Install or upgrade the operator from the chart.
 
@@ -95,12 +98,15 @@ def install_chart(
         cluster: where to.
         images: role (operator, training, serving, triton, store) to full image name with tag.
         collector: the chart's values of that name; without them no collector is installed.
+        asked_by_keda: the Prometheus server that KEDA asks; without one, KEDA is not used.
     """
     namespace, gateway = cluster.gateway
     values = ["--set", f"gateway.namespace={namespace}", "--set", f"gateway.name={gateway}"]
     values += ["--set", "clusterWide=true"]  # tests create their namespaces later
     values += ["--set-json", f"collector={json.dumps(collector or {'enabled': False})}"]
     values += counters_of_gateway(cluster.prometheus_url)
+    if asked_by_keda:
+        values += ["--set", "keda.enabled=true", "--set", f"keda.prometheusUrl={asked_by_keda}"]
     policy = "IfNotPresent" if cluster.pulls else "Never"
     for role, name in images.items():
         repository, tag = name.rsplit(":", 1)

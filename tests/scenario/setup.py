@@ -111,8 +111,12 @@ def make_platform(
     *,
     extras: Extras,
     collector: collecting.Values | None = None,
+    asked_by_keda: str = "",
 ) -> Platform:
-    """Set everything up: cluster, images, data, chart; with values, also the collector."""
+    """Set everything up: cluster, images, data, chart; with values, also the collector.
+
+    `asked_by_keda` is the Prometheus server of a KEDA that joined the cluster.
+    """
     with install.timed(says, "cluster"):
         cluster = cluster_api.ensure_up(extras)
     with install.timed(says, "images"):
@@ -125,7 +129,7 @@ def make_platform(
             install.namespace_with_data(
                 cluster, install.SYSTEM_NAMESPACE, images["training"], data
             )
-        install.install_chart(cluster, images, collector)
+        install.install_chart(cluster, images, collector, asked_by_keda)
     return Platform(cluster=cluster, images=images, data=data, says=says)
 
 

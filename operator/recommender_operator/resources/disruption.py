@@ -7,6 +7,8 @@ from recommender_operator.resources.labels import Component, Manifest
 
 #: Preferred, not required: a cluster with one node or zone runs all pods there.
 TOPOLOGIES = ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
+#: Label that Knative gives to the pods of a revision, and to no others.
+REVISION = "serving.knative.dev/revision"
 
 
 def spread(marks: dict[str, str]) -> list[Manifest]:
@@ -43,19 +45,39 @@ def budget(model: str, version: str, component: Component, service: Manifest) ->
     A pod that is not ready may always be evicted: it answers no requests, and must not block a
     drain. `service` is the InferenceService as stored, which owns the budget.
     """
-    metadata = service["metadata"]
+    return _budget(
+        f"{version}-{component}",
+        labels.of_version(model, version),
+        {"matchLabels": labels.of_component(model, version, component)},
+        service,
+    )
+
+
+def knative_budget(model: str, service: Manifest) -> Manifest:
+    """Return the PodDisruptionBudget of a model in Knative mode, whose versions share a service.
+
+    It counts the pods of all its revisions together: one budget for each would outlive its
+    revision, because the service stays.
+    """
+    marks = labels.of_model(model)
+    revisions = {"key": REVISION, "operator": "Exists"}
+    selector = {"matchLabels": marks, "matchExpressions": [revisions]}
+    return _budget(f"{model}-{Component.PREDICTOR}", marks, selector, service)
+
+
+def _budget(name: str, marks: dict[str, str], selector: Manifest, service: Manifest) -> Manifest:
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
         "metadata": {
-            "name": f"{version}-{component}",
-            "namespace": metadata["namespace"],
-            "labels": labels.of_version(model, version),
+            "name": name,
+            "namespace": service["metadata"]["namespace"],
+            "labels": marks,
             "ownerReferences": labels.owned_by_service(service),
         },
         "spec": {
             "maxUnavailable": 1,
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
-            "selector": {"matchLabels": labels.of_component(model, version, component)},
+            "selector": selector,
         },
     }

@@ -49,6 +49,12 @@ def owned_by(thing: Manifest, uids: Collection[str]) -> bool:
     return controller is not None and controller.get("uid") in uids
 
 
+def is_the_same(stored: Manifest, wanted: Manifest) -> bool:
+    """Return whether a stored object has the owner and the spec of one that was made now."""
+    owner = wanted["metadata"]["ownerReferences"][0]["uid"]
+    return owned_by(stored, {owner}) and bool(stored["spec"] == wanted["spec"])
+
+
 def foreign(kind: str, thing: Manifest) -> Foreign:
     """Return the description of an object that does not belong to the model."""
     metadata, controller = thing["metadata"], controller_of(thing)

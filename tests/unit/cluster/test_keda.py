@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
-from tests.cluster import groups, keda
+from tests.cluster import groups, keda, settings
 from tests.cluster.settings import Layout
 
 LAYOUT = Layout(Path("/state"), Path("/cache"), api_port=17443, etcd_port=17379)
@@ -49,6 +49,13 @@ def test_every_part_of_every_api_server_listens_at_a_port_of_its_own() -> None:
     beside = Layout(Path("/other"), Path("/cache"), api_port=17943, etcd_port=17879)
     ports = [keda.port(layout, of) for layout in (LAYOUT, beside) for of in keda.PORTS]
     assert len({*ports, LAYOUT.api_port, beside.api_port}) == 2 * len(keda.PORTS) + 2
+
+
+def test_beside_the_whole_cluster_it_takes_no_port_of_its_parts() -> None:
+    cluster = settings.cluster_layout()
+    taken = {value for name, value in vars(settings).items() if name.endswith("_PORT")}
+    taken |= {cluster.api_port, cluster.etcd_port}
+    assert not taken & {keda.port(cluster, of) for of in keda.PORTS}
 
 
 def test_no_cluster_and_no_api_server_of_other_tests_builds_it() -> None:

@@ -41,7 +41,13 @@ from recommender_operator.resources import (
 )
 from recommender_operator.resources.labels import Component
 from recommender_operator.resources.options import Options
-from recommender_operator.resources.ownership import Foreign, controller_of, foreign, owned_by
+from recommender_operator.resources.ownership import (
+    Foreign,
+    controller_of,
+    foreign,
+    is_the_same,
+    owned_by,
+)
 
 
 class GatewayTraffic:
@@ -136,7 +142,7 @@ class GatewayTraffic:
         """Apply the NetworkPolicy if it is missing or was made from other settings."""
         policy = isolation.policy(subject.model.name, version, service, self._options)
         seen = subject.seen.get(NETWORK_POLICIES, policy["metadata"]["name"])
-        if seen is None or not _is_the_same(seen, policy):
+        if seen is None or not is_the_same(seen, policy):
             await self._objects.apply(NETWORK_POLICIES, policy, claim)
 
     async def _limit_disruption(
@@ -146,7 +152,7 @@ class GatewayTraffic:
         for component in Component:
             budget = disruption.budget(subject.model.name, version, component, service)
             seen = subject.seen.get(BUDGETS, budget["metadata"]["name"])
-            if seen is None or not _is_the_same(seen, budget):
+            if seen is None or not is_the_same(seen, budget):
                 await self._objects.apply(BUDGETS, budget, claim)
 
     async def split(
@@ -241,11 +247,6 @@ def _condition(service: Object, pods: Sequence[Object], serving: ServingSpec) ->
         if sum(map(podstates.is_ready, own)) < least:
             return {**ready_condition(service), "status": "False"}
     return {"status": "True"}
-
-
-def _is_the_same(stored: Object, wanted: Object) -> bool:
-    owner = wanted["metadata"]["ownerReferences"][0]["uid"]
-    return owned_by(stored, {owner}) and bool(stored["spec"] == wanted["spec"])
 
 
 def route_state(route: Object | None) -> TrafficState:

@@ -19,13 +19,16 @@ KServe 0.20 in Knative mode behaves as follows (from its `ksvc_reconciler.go`, a
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 from recommender_operator.adapters.kubernetes.port import (
+    BUDGETS,
     INFERENCE_SERVICES,
     KINDS,
     REVISIONS,
     Kube,
+    Object,
 )
 from recommender_operator.adapters.objects.owned_writes import ForeignObjectError, OwnedObjects
 from recommender_operator.adapters.traffic import refused_accounts
@@ -44,9 +47,9 @@ from recommender_operator.adapters.traffic.port import (
 from recommender_operator.api.base import GROUP
 from recommender_operator.api.version import TERMINAL
 from recommender_operator.observed import PLAIN, Routing, ServiceState, TrafficState
-from recommender_operator.resources import inference_service, labels
+from recommender_operator.resources import disruption, inference_service, labels
 from recommender_operator.resources.options import Options
-from recommender_operator.resources.ownership import foreign, owned_by
+from recommender_operator.resources.ownership import foreign, is_the_same, owned_by
 
 #: Annotation with the version that the stable version replaces as the latest.
 RETIRING = f"{GROUP}/retiring"
@@ -89,7 +92,10 @@ class KnativeTraffic:
             return TrafficView(services={}, traffic=nothing, foreign=(error.foreign,))
         if view is None:
             return TrafficView(services={}, traffic=TrafficState())
-        digest = inference_service.serving_digest(subject.model.spec.serving, knative=True)
+        name = disruption.knative_budget(model.name, view.service)["metadata"]["name"]
+        budget = await self._kube.get(BUDGETS, model.namespace, name)
+        subject.seen.read(BUDGETS, [budget] if budget is not None else [])
+        outdated = not (_is_current(subject, view) and _is_limited(subject, view.service))
         services: dict[str, ServiceState] = {}
         for version, revision in served(view).items():
             on_top = version == view.top
@@ -98,7 +104,7 @@ class KnativeTraffic:
                 owner=revision or view.service,
                 condition=condition_of(view, revision),
                 pods=subject.pods.get(version, ()),
-                outdated=on_top and view.annotations.get(labels.SERVING_DIGEST) != digest,
+                outdated=on_top and outdated,
             )
         retiring = view.annotations.get(RETIRING)
         if retiring and retiring not in services:
@@ -118,14 +124,19 @@ class KnativeTraffic:
         optional: bool = False,  # noqa: ARG002 (this mode has no experiments)
     ) -> None:
         view = await self._view(subject)
+        service = view.service if view is not None else None
         if view is None or not view.rolled_out:
-            await self._put(subject, version, None)
-        elif view.top == version:
+            service = await self._put(subject, version, None)
+        elif view.top == version and not _is_current(subject, view):
             # The settings are outdated: apply them, but keep the share.
             retiring = view.annotations.get(RETIRING, "")
-            await self._put(subject, version, view.percent, retiring)
-        elif view.top == view.rolled_out or _gives_way(subject, view.top, version):
-            await self._put(subject, version, 0)
+            service = await self._put(subject, version, view.percent, retiring)
+        elif view.top != version and (
+            view.top == view.rolled_out or _gives_way(subject, view, version)
+        ):
+            service = await self._put(subject, version, 0)
+        if service is not None:
+            await self._limit_disruption(subject, service)
 
     async def release(self, subject: Subject, version: str) -> None:
         view = await self._view(subject)
@@ -185,7 +196,7 @@ class KnativeTraffic:
 
     async def _put(
         self, subject: Subject, version: str, percent: int | None, retiring: str = ""
-    ) -> None:
+    ) -> Object:
         if version not in subject.versions:
             raise TrafficError(f"there is no ModelVersion {version!r}")
         manifest = inference_service.knative(
@@ -196,12 +207,44 @@ class KnativeTraffic:
         namespace, name = subject.model.namespace, subject.model.name
         stored = await self._objects.read(INFERENCE_SERVICES, namespace, name, subject.claim)
         refused_accounts.keep_stored(manifest, stored, subject.model, self._options)
-        await self._objects.apply(INFERENCE_SERVICES, manifest, subject.claim)
+        return await self._objects.apply(INFERENCE_SERVICES, manifest, subject.claim)
+
+    async def _limit_disruption(self, subject: Subject, service: Object) -> None:
+        """Apply the budget, unless it is there; the service owns it, so it ends with it."""
+        if _is_limited(subject, service):
+            return
+        owners = {*subject.claim.owners, service["metadata"]["uid"]}
+        claim = dataclasses.replace(subject.claim, owners=owners)
+        budget = disruption.knative_budget(subject.model.name, service)
+        await self._objects.apply(BUDGETS, budget, claim)
 
 
-def _gives_way(subject: Subject, top: str, version: str) -> bool:
-    """Return whether a version may become the latest; only a candidate replaces a candidate."""
-    return not _on_its_way(subject, top) or _on_its_way(subject, version)
+def _is_current(subject: Subject, view: View) -> bool:
+    """Return whether the latest template has the settings of the model."""
+    digest = inference_service.serving_digest(subject.model.spec.serving, knative=True)
+    return view.annotations.get(labels.SERVING_DIGEST) == digest
+
+
+def _is_limited(subject: Subject, service: Object) -> bool:
+    """Return whether the budget of a model's pods is as it should be, as far as was seen."""
+    wanted = disruption.knative_budget(subject.model.name, service)
+    seen = subject.seen.get(BUDGETS, wanted["metadata"]["name"])
+    return seen is not None and is_the_same(seen, wanted)
+
+
+def _gives_way(subject: Subject, view: View, version: str) -> bool:
+    """Return whether a version may become the latest in place of one that is not rolled out.
+
+    A candidate may. A version that is kept warm replaces neither a candidate nor the champion: a
+    champion that was restored is rolled out once it is ready, or once KServe has read that it has
+    all requests. If the two replaced each other, none would ever be ready.
+    """
+    champion = subject.model.status.champion
+    if _on_its_way(subject, version):
+        return True
+    if _on_its_way(subject, view.top):
+        return False
+    return version == champion or not (view.top == champion or view.percent is None)
 
 
 def _on_its_way(subject: Subject, version: str) -> bool:

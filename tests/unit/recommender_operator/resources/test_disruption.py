@@ -21,3 +21,18 @@ def test_a_disruption_budget_is_as_expected(golden: Golden) -> None:
     stored["metadata"]["uid"] = "uid-service"
     component = labels.Component.TRANSFORMER
     golden("disruption_budget", disruption.budget("movies", "movies-0123abcd", component, stored))
+
+
+def test_in_knative_mode_one_pod_of_all_revisions_may_be_evicted_and_none_of_a_job_counts() -> (
+    None
+):
+    stored = standard()
+    stored["metadata"]["uid"] = "uid-service"
+    budget = disruption.knative_budget("movies", stored)
+    spec, metadata = budget["spec"], budget["metadata"]
+    assert (metadata["name"], spec["maxUnavailable"]) == ("movies-predictor", 1)
+    assert spec["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+    assert spec["selector"]["matchLabels"] == labels.of_model("movies")
+    (revisions,) = spec["selector"]["matchExpressions"]
+    assert revisions == {"key": "serving.knative.dev/revision", "operator": "Exists"}
+    assert metadata["ownerReferences"] == labels.owned_by_service(stored)

@@ -9,11 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_operator.adapters.kubernetes.port import INFERENCE_SERVICES, ConflictError, Object
+from recommender_operator.adapters.kubernetes.port import (
+    BUDGETS,
+    INFERENCE_SERVICES,
+    ConflictError,
+    Object,
+)
 from recommender_operator.adapters.objects.owned_writes import ForeignObjectError
 from recommender_operator.adapters.traffic.knative import KnativeTraffic
 from recommender_operator.adapters.traffic.port import Subject, TrafficError, TrafficView
 from recommender_operator.api.version import VersionStage
+from recommender_operator.resources.ownership import controller_of
 from tests.fakes.documents import copied
 from tests.fakes.kserve import FakeKServe
 from tests.fakes.kube import FakeKube
@@ -67,6 +73,16 @@ class Rig:
         await self.ensure(V1)
         self.stages[V1] = DONE
         await self.split(v1=100)
+        return self
+
+    async def with_three(self) -> Rig:
+        """The third version has all requests, and the second is kept warm."""
+        await self.with_champion()
+        for name, weights in ((V2, {"v2": 100}), (V3, {"v3": 100})):
+            await self.ensure(name)
+            self.stages[name] = DONE
+            await self.split(**weights)
+        await self.ensure(V2)
         return self
 
 
@@ -191,6 +207,35 @@ async def test_a_version_kept_warm_gives_way_to_a_candidate_and_not_the_other_wa
     assert view.traffic.weights == {V2: 100}
 
 
+async def test_a_version_kept_warm_waits_until_kserve_has_rolled_out_a_restored_champion() -> None:
+    rig = await Rig().with_three()
+    # One look: the route first, then what is kept warm.
+    await rig.traffic.split(rig.subject, {V2: 100})
+    await rig.traffic.ensure(rig.subject, V1)
+    rig.kserve.settle()
+    view = await rig.view()
+    assert view.traffic.weights == {V2: 100}
+    assert view.services[V2].ready
+    assert set((await rig.ensure(V1)).services) == {V1, V2}
+
+
+async def test_a_restored_champion_that_is_not_ready_and_a_warm_version_do_not_alternate() -> None:
+    rig = await Rig().with_three()
+    await rig.ensure(V1)
+    rig.kserve.broken = {V1, V2}
+    status = rig.model.status.model_copy(update={"champion": V2})
+    rig.model = dataclasses.replace(rig.model, status=status)
+    await rig.ensure(V2)
+    rig.kube.writes.clear()
+    for _ in range(3):
+        await rig.ensure(V1)
+        await rig.ensure(V2)
+    assert [write for write in rig.kube.writes if write[1] == INFERENCE_SERVICES.plural] == []
+    rig.kserve.broken.clear()
+    rig.kserve.settle()
+    assert (await rig.split(v2=100)).traffic.weights == {V2: 100}
+
+
 async def test_only_the_latest_and_the_rolled_out_version_can_be_split() -> None:
     rig = await Rig().with_champion()
     with pytest.raises(TrafficError, match="movies-3"):
@@ -208,9 +253,25 @@ async def test_changed_settings_keep_the_share() -> None:
     assert not view.services[V2].outdated
 
 
+async def test_a_model_of_an_earlier_release_gets_the_budget_and_no_pod_restarts() -> None:
+    rig = await Rig().with_champion()
+    place = (BUDGETS, "team", "movies-predictor")
+    del rig.kube.objects[place]
+    assert (await rig.view()).services[V1].outdated
+    rig.kube.writes.clear()
+    view = await rig.ensure(V1)
+    assert rig.kube.writes == [("apply", "poddisruptionbudgets", "movies-predictor")]
+    assert not view.services[V1].outdated
+    service = rig.kube.objects[INFERENCE_SERVICES, "team", "movies"]
+    owner = controller_of(rig.kube.objects[place])
+    assert owner is not None
+    assert owner["uid"] == service["metadata"]["uid"]
+
+
 async def test_a_withdrawn_or_deleted_model_leaves_nothing() -> None:
     rig = await Rig().with_champion()
     await rig.traffic.withdraw(rig.subject)
+    rig.kserve.settle()
     assert (await rig.view()).services == {}
     await rig.with_champion()
     rig.model = dataclasses.replace(rig.model, deleting=True)
