@@ -3,17 +3,20 @@
 A generated shop whose items are three tenths created during the log. Models are fitted on the days
 before the test days, and the graph is exported with what was known when these began; then it is
 asked for a list by users of the test days, at their end. So it knows the columns of the items that
-were created meanwhile, and no event of them. New are the items without an event.
+were created meanwhile, and no event of them. New are the items without an event that were created
+during the log: in a large catalogue many older ones were never shown either (`never_shown`).
+`compared` of the items without an event are compared for a place (`fitted.new_items`).
 
-Each form of the first stage is asked twice, without and with candidates kept for new items: as
-where users chose the labelled items by themselves, as where these were shown to them (ADR 0065),
-and with pages of items. The gain of an item is its true odds of a click, so that no chance of a
-click decides.
+Each form of the first stage (`--forms`) is asked twice, without and with candidates kept for new
+items: as where users chose the labelled items by themselves, as where these were shown to them
+(ADR 0065), and with pages of items. The gain of an item is its true odds of a click, so that no
+chance of a click decides.
 
 - `share_candidates`, `share_top`: of new items among the candidates and the ten of a list.
 - `reached`: share of the ten new items with the largest true odds that are candidates.
 - `ndcg_new`: NDCG@10 where the gain of all other items is 0: held-out requests whose answer is a
   new item, in the full catalogue. `ndcg_all`: where all items have their gain.
+- `request_ms`: CPU time of an answer, median, one thread.
 - `random`: lists of random items. `one_random`, `one_best`: the list without the new source, whose
   last place has a random new item, or the one with the largest true odds.
 
@@ -26,7 +29,8 @@ import argparse
 import json
 import resource
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +39,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from recommender_training.common.arrays import Bools, Doubles, Ints
+from recommender_training.common.arrays import Bools, Ints
 from recommender_training.config.lists import ItemIndex
 from recommender_training.config.training import Retrieval
 from recommender_training.evaluation import ranking
@@ -45,6 +49,7 @@ from recommender_training.export.ranker import RankerServing
 from recommender_training.export.request import read_session
 from recommender_training.features import assembly
 from recommender_training.features.state import State
+from recommender_training.fitted import new_items
 from recommender_training.fitted.paging import Sample
 from recommender_training.fitted.retrieval import SHOWN_ITEMS
 from recommender_training.models import item_pages, item_weights
@@ -52,16 +57,13 @@ from recommender_training.samples import shop
 from recommender_training.samples.shop_settings import Settings
 from recommender_training.samples.shop_world import DAY_MS, START_MS, World
 from tests.benchmarks import schema_models
+from tests.benchmarks.catalogue_worth import Asking, Worth, ndcg_of_chance
 from tests.benchmarks.machine import machine
-from tests.benchmarks.schema_new_items import (
-    TOP_K,
-    ndcg_of,
-    ndcg_of_chance,
-    requests_at,
-    true_odds,
-)
+from tests.benchmarks.schema_new_items import MAX_USERS, TOP_K, requests_at
 
 THREADS = 1
+#: As where users chose the labelled items, as where these were shown, and with pages of items.
+FORMS = ("chosen", "shown", "pages")
 #: A page in so many is read: enough to see what pages leave out.
 READ_ONE_IN = 8
 
@@ -71,13 +73,10 @@ class Asked:
     """The requests, and the truth about them."""
 
     requests: list[ranking.Request]
-    gain: Doubles  # [R, I]
+    asking: Asking
     new: Bools  # [I]
-
-    @property
-    def of_new(self) -> Doubles:
-        """[R, I] the gain of new items alone."""
-        return self.gain * self.new
+    of_new: Worth
+    of_all: Worth
 
 
 @dataclass(frozen=True)
@@ -86,28 +85,38 @@ class Lists:
 
     candidates: Ints  # [R, C]
     top: Ints  # [R, K]
+    milliseconds: float  # CPU time of an answer, median
 
 
-def run(folder: Path, settings: Settings, seed: int) -> dict[str, Any]:
-    """One shop: figures of each form of the first stage."""
+def run(
+    folder: Path, settings: Settings, seed: int, requests: int, names: Sequence[str]
+) -> dict[str, Any]:
+    """One shop: figures of the forms of the first stage with these names."""
+    began = time.process_time()
     shop.write(folder, settings, seed)
     model = schema_models.train(folder, seed, shop.mapping(), settings.days, Retrieval.BOTH)
+    fitted = time.process_time()
     world, known = World.of(settings, seed), knowledge(model)
-    asked = truth(model, folder, world, known)
-    found = {name: figures(model, each, asked) for name, each in forms(model, known)}
+    asked = truth(model, folder, world, known, requests)
+    found = {name: figures(model, each, asked) for name, each in forms(model, known, names)}
     plain = lists_of(model, without_source(known), asked)
+    events = known.state.counts.events
     return {
         "seed": seed,
         "items": known.data.items.count,
         "new_items": int(asked.new.sum()),
+        "never_shown": int((events == 0).sum() - asked.new.sum()),
+        "compared": len(new_items.of(known.sources, events, known.data).rows),
         "requests": len(asked.requests),
-        "mean_events": round(float(known.state.counts.events.mean()), 1),
+        "mean_events": round(float(events.mean()), 1),
         "random": {
             "ndcg_new": round(float(ndcg_of_chance(asked.of_new).mean()), 4),
-            "ndcg_all": round(float(ndcg_of_chance(asked.gain).mean()), 4),
+            "ndcg_all": round(float(ndcg_of_chance(asked.of_all).mean()), 4),
         },
         **{name: scored(top, asked) for name, top in insertions(plain.top, asked)},
         **found,
+        "fit_cpu_s": round(fitted - began),
+        "asked_cpu_s": round(time.process_time() - fitted),
     }
 
 
@@ -123,14 +132,17 @@ def knowledge(model: schema_models.Trained) -> Knowledge:
     return Knowledge(data, prepared.constants, state, weights, prepared.history_length, sources)
 
 
-def truth(model: schema_models.Trained, folder: Path, world: World, known: Knowledge) -> Asked:
-    """The requests at the end of the test days, and the true odds of every item."""
+def truth(
+    model: schema_models.Trained, folder: Path, world: World, known: Knowledge, most: int
+) -> Asked:
+    """At most so many requests at the end of the test days, and what lists are worth to them."""
     end = (START_MS + world.settings.days * DAY_MS) // 1000
-    requests = requests_at(known.data, model.prepared, end)
+    requests = requests_at(known.data, model.prepared, end, most)
     users, items = schema_models.places_in_world(folder, known.data)
     asking = np.array([each.user for each in requests], dtype=np.int64)
-    gain = true_odds(world, users[asking], items, end)
-    return Asked(requests, gain, known.state.counts.events == 0)
+    new = (known.state.counts.events == 0) & (world.items.created[items] >= START_MS)
+    asked = Asking(world, users[asking], items, end)
+    return Asked(requests, asked, new, *asked.worth(new, np.ones_like(new)))
 
 
 def without_source(known: Knowledge) -> Knowledge:
@@ -139,12 +151,21 @@ def without_source(known: Knowledge) -> Knowledge:
     return replace(known, sources=replace(known.sources, plan=plan))
 
 
-def forms(model: schema_models.Trained, known: Knowledge) -> Iterator[tuple[str, Knowledge]]:
+def forms(
+    model: schema_models.Trained, known: Knowledge, names: Sequence[str]
+) -> Iterator[tuple[str, Knowledge]]:
     """Each form of the first stage, without and with the source of new items."""
-    shown = replace(known, sources=replace(known.sources, order_weight=SHOWN_ITEMS))
-    for name, form in (("chosen", known), ("shown", shown), ("pages", paged(model, known))):
+    for name in names:
+        form = form_of(name, model, known)
         yield f"{name}_without", without_source(form)
         yield f"{name}_with", form
+
+
+def form_of(name: str, model: schema_models.Trained, known: Knowledge) -> Knowledge:
+    """The form of the first stage of this name, one of FORMS."""
+    if name == "shown":
+        return replace(known, sources=replace(known.sources, order_weight=SHOWN_ITEMS))
+    return paged(model, known) if name == "pages" else known
 
 
 def paged(model: schema_models.Trained, known: Knowledge) -> Knowledge:
@@ -170,21 +191,22 @@ def paged(model: schema_models.Trained, known: Knowledge) -> Knowledge:
 def figures(model: schema_models.Trained, known: Knowledge, asked: Asked) -> dict[str, float]:
     """Of one form."""
     found = lists_of(model, known, asked)
-    best = np.argsort(-asked.of_new, axis=1)[:, :TOP_K]
-    reached = [np.isin(a, b).mean() for a, b in zip(best, found.candidates, strict=True)]
+    best = zip(asked.of_new.best, found.candidates, strict=True)
+    reached = [np.isin(wanted, candidates).mean() for wanted, candidates in best]
     return {
         "share_candidates": round(float(asked.new[found.candidates].mean()), 4),
         "share_top": round(float(asked.new[found.top].mean()), 4),
         "reached": round(float(np.mean(reached)), 4),
         **scored(found.top, asked),
+        "request_ms": round(found.milliseconds, 2),
     }
 
 
 def scored(top: Ints, asked: Asked) -> dict[str, float]:
     """NDCG of lists [R, K]."""
     return {
-        "ndcg_new": round(float(ndcg_of(top, asked.of_new).mean()), 4),
-        "ndcg_all": round(float(ndcg_of(top, asked.gain).mean()), 4),
+        "ndcg_new": round(float(asked.asking.ndcg(top, asked.of_new).mean()), 4),
+        "ndcg_all": round(float(asked.asking.ndcg(top, asked.of_all).mean()), 4),
     }
 
 
@@ -193,7 +215,7 @@ def insertions(top: Ints, asked: Asked) -> Iterator[tuple[str, Ints]]:
     random, new = np.random.default_rng(0), np.flatnonzero(asked.new)
     for name, item in (
         ("one_random", random.choice(new, len(top))),
-        ("one_best", asked.of_new.argmax(1)),
+        ("one_best", asked.of_new.best[:, 0]),
     ):
         yield name, np.c_[top[:, :-1], item]
 
@@ -202,14 +224,16 @@ def lists_of(model: schema_models.Trained, known: Knowledge, asked: Asked) -> Li
     """What the exported graph answers to each request."""
     assert model.bundle.deep is not None
     graph = build.ranker_module(model.bundle.deep, known, model.bundle.deep_calibration)
-    ids, candidates, top = known.data.items.ids, [], []
+    ids, candidates, top, seconds = known.data.items.ids, [], [], []
     for request in asked.requests:
         tensors = parity._request(known, request)
         with torch.inference_mode():
             candidates.append(candidates_of(graph, tensors))
+            began = time.process_time()
             served, _ = graph(*tensors, torch.tensor([[TOP_K]]))
+            seconds.append(time.process_time() - began)
         top.append(np.searchsorted(ids, served[0].numpy()))
-    return Lists(np.array(candidates), np.array(top))
+    return Lists(np.array(candidates), np.array(top), 1000 * float(np.median(seconds)))
 
 
 def candidates_of(graph: RankerServing, tensors: tuple[torch.Tensor, ...]) -> Ints:
@@ -224,17 +248,29 @@ def candidates_of(graph: RankerServing, tensors: tuple[torch.Tensor, ...]) -> In
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=120_000)
+    parser.add_argument("--items", type=int, default=5_000)
+    parser.add_argument("--users", type=int, default=5_000)
+    parser.add_argument(
+        "--new-share", type=float, default=0.3, help="of the items, created during the log"
+    )
+    parser.add_argument("--requests", type=int, default=MAX_USERS)
+    parser.add_argument("--forms", nargs="+", choices=FORMS, default=FORMS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[17])
-    arguments = parser.parse_args()
+    asked = parser.parse_args()
     settings = Settings(
-        users=5_000, impressions=arguments.rows, positive_rate=0.01, new_item_share=0.3
+        users=asked.users,
+        items=asked.items,
+        impressions=asked.rows,
+        positive_rate=0.01,
+        new_item_share=asked.new_share,
     )
     told = []
-    for seed in arguments.seeds:
+    for seed in asked.seeds:
         with tempfile.TemporaryDirectory() as folder, threadpool_limits(limits=THREADS):
-            told.append(run(Path(folder), settings, seed))
+            told.append(run(Path(folder), settings, seed, asked.requests, asked.forms))
     result = {
         "benchmark": "catalogue_new_items",
+        "settings": vars(asked),
         "seeds": told,
         "peak_rss_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
         "machine": machine(),

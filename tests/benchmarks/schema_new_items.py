@@ -79,12 +79,14 @@ def order(
     )
 
 
-def requests_at(data: Dataset, prepared: Prepared, end: int) -> list[ranking.Request]:
+def requests_at(
+    data: Dataset, prepared: Prepared, end: int, most: int = MAX_USERS
+) -> list[ranking.Request]:
     """A request at `end` of each user drawn, with what was before the window."""
     rows, length = prepared.split.test, prepared.history_length
     users = np.unique(data.events.user[rows])
-    if len(users) > MAX_USERS:
-        users = np.sort(np.random.default_rng(0).choice(users, MAX_USERS, replace=False))
+    if len(users) > most:
+        users = np.sort(np.random.default_rng(0).choice(users, most, replace=False))
     context = data.as_served(np.full((1, data.context_width), np.nan, dtype=np.float32))[0]
     earlier = np.flatnonzero(data.events.time < data.events.time[rows[0]])
     of_users = [earlier[data.events.user[earlier] == user][-length:] for user in users]
@@ -96,7 +98,12 @@ def requests_at(data: Dataset, prepared: Prepared, end: int) -> list[ranking.Req
 
 def true_odds(world: World, user: Ints, item: Ints, end: int) -> Doubles:
     """[R, C] odds of a click up to a factor for each request."""
-    logit = world.logits(user[:, None], item[None, :]).astype(np.float64)
+    return odds_of(world, user[:, None], item[None, :], end)
+
+
+def odds_of(world: World, user: Ints, item: Ints, end: int) -> Doubles:
+    """[...] the same for users and items that broadcast."""
+    logit = world.logits(user, item).astype(np.float64)
     age = np.maximum(end * 1000 - world.items.created[item], 0) / DAY_MS
     found: Doubles = np.exp(logit + FRESH_ITEM * np.exp(-age / FRESH_ITEM_DAYS))
     return found
@@ -123,22 +130,17 @@ def ndcg(scores: Doubles, gain: Doubles) -> Doubles:
 def ndcg_of(top: Ints, gain: Doubles) -> Doubles:
     """[R] NDCG of the lists `top` [R, K] of columns of `gain` [R, C]."""
     k = top.shape[1]
-    found: Doubles = np.take_along_axis(gain, top, 1) @ _discounts(k) / _ideal(gain, k)
+    found: Doubles = np.take_along_axis(gain, top, 1) @ metrics.discounts(k) / _ideal(gain, k)
     return found
 
 
 def ndcg_of_chance(gain: Doubles) -> Doubles:
     """[R] expected NDCG of a random order."""
     k = min(TOP_K, gain.shape[1])
-    found: Doubles = gain.mean(1) * _discounts(k).sum() / _ideal(gain, k)
+    found: Doubles = gain.mean(1) * metrics.discounts(k).sum() / _ideal(gain, k)
     return found
 
 
 def _ideal(gain: Doubles, k: int) -> Doubles:
-    best: Doubles = -np.sort(-gain, axis=1)[:, :k] @ _discounts(k)
+    best: Doubles = -np.sort(-gain, axis=1)[:, :k] @ metrics.discounts(k)
     return best
-
-
-def _discounts(k: int) -> Doubles:
-    found: Doubles = 1.0 / np.log2(np.arange(2, k + 2))
-    return found

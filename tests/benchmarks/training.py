@@ -78,7 +78,7 @@ def one(side: str, repeat: int, asked: dict[str, Any], peer: Path, scratch: Path
         check=False,
         env=os.environ
         | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
-        | (training_precision.AVX2 if asked["onlyAvx2"] else {}),
+        | environment(asked),
         cwd=None if not of_peer else scratch,  # RecBole writes logs to the current folder
     )
     if done.returncode != 0:
@@ -88,6 +88,27 @@ def one(side: str, repeat: int, asked: dict[str, Any], peer: Path, scratch: Path
     seconds = time.monotonic() - began
     say(f"repeat {repeat + 1}: {side} {np.median(paces(side, result)):,.0f}/s ({seconds:.0f} s)")
     return result
+
+
+def environment(asked: dict[str, Any]) -> dict[str, str]:
+    """The environment of all sides."""
+    return training_precision.AVX2 if asked["onlyAvx2"] else {}
+
+
+def restricted(asked: dict[str, Any]) -> str | None:
+    """The newest instructions of all sides, where the benchmark restricts them."""
+    return "AVX2" if asked["onlyAvx2"] else None
+
+
+def multiplied(asked: dict[str, Any], peer: Path) -> dict[str, Any]:
+    """The products of both Pythons, which are as the benchmark takes them to be."""
+    found = {}
+    for side, python in (("ours", sys.executable), ("recbole", str(peer))):
+        found[side] = training_precision.products(python, environment(asked))
+        training_precision.verify(
+            side, found[side], asked["bfloat16Native"], only_avx2=asked["onlyAvx2"]
+        )
+    return found
 
 
 def paces(side: str, result: Result) -> list[float]:
@@ -207,7 +228,7 @@ def summary(results: dict[str, list[Result]], asked: dict[str, Any]) -> dict[str
         "torch": {side: str(results[side][0]["torch"]) for side in SIDES},
         "settings": asked,
         "load": round(os.getloadavg()[0], 1),
-        "machine": machine(),
+        "machine": machine(restricted(asked)),
     }
 
 
@@ -245,6 +266,7 @@ def main() -> None:
         "onlyAvx2": args.only_avx2, "bfloat16Native": native,
         "threads": args.threads, "clock": args.clock,
     }  # fmt: skip
+    asked["products"] = multiplied(asked, peer)
     results: dict[str, list[Result]] = {side: [] for side in SIDES}
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
@@ -261,7 +283,7 @@ def main() -> None:
                     results[side].append(one(side, repeat, named, peer, folder))
     if set(args.sides) != set(SIDES):
         told = {side: pace(side, each) for side, each in results.items() if each}
-        print(json.dumps(told | {"settings": asked, "machine": machine()}))
+        print(json.dumps(told | {"settings": asked, "machine": machine(restricted(asked))}))
         return
     report = summary(results, asked | {"epochs": epochs, "rows": args.rows})
     report["seconds"] = round(time.monotonic() - began, 1)

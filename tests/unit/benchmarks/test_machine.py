@@ -18,6 +18,7 @@ PARTS = {
     "catalogue_graph.py", "operator_cluster.py", "serving_load.py", "serving_models.py",
     "training_arrays.py", "training_sides.py", "transformer_stub.py",
 }  # fmt: skip
+CALLED = re.compile(r"\bmachine\(")
 PROCESSOR = re.compile(r"Xeon|EPYC|Core|Neoverse|Graviton|[Pp]rocessor")
 #: Rows whose processor nobody wrote down. The number may only shrink.
 UNNAMED = 61
@@ -38,11 +39,18 @@ def test_the_machine_of_a_benchmark_is_its_processor_with_what_it_does_natively(
     assert machine() == named(processor.here(), os.cpu_count() or 1)
 
 
+def test_a_restricted_benchmark_says_so_beside_what_the_processor_has() -> None:
+    xeon = processor.parse("model name: Xeon\nflags: avx2 avx512f\n")
+    assert "AVX2 AVX-512 (restricted to AVX2), Python" in named(xeon, 2, "AVX2")
+    assert "(restricted to AVX2)" in machine("AVX2")
+    assert "restricted" not in machine()
+
+
 @pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.name)
 def test_a_benchmark_names_its_machine(path: Path) -> None:
     text = path.read_text()
     if '__name__ == "__main__"' in text:
-        assert ("machine()" in text) != (path.name in PARTS)
+        assert bool(CALLED.search(text)) != (path.name in PARTS)
 
 
 def test_figures_name_the_processor() -> None:

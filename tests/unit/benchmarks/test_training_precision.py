@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from recommender_training.common.processor import parse
-from tests.benchmarks.training_precision import chosen, native, targets
+from tests.benchmarks.training_precision import chosen, native, targets, verify
 
 XEON = parse("model name: Xeon\nflags: avx2 avx512f avx512_bf16 amx_tile\n")
 CORE = parse("model name: Core\nflags: avx2 avx512f\n")
@@ -38,3 +38,28 @@ def test_without_bfloat16_less_is_asked_of_the_peers_ratio_and_the_same_of_the_l
     assert (here["deepfm_ratio"], elsewhere["deepfm_ratio"]) == (3.0, 1.5)
     assert (here["din_ratio"], elsewhere["din_ratio"]) == (2.5, 1.8)
     assert here["bare_ratio"] == elsewhere["bare_ratio"]
+
+
+def measured(kernels: str, float32: float, bfloat16: float) -> dict[str, object]:
+    return {"kernels": kernels, "float32_gflops": float32, "bfloat16_gflops": bfloat16}
+
+
+def test_products_as_expected_are_verified() -> None:
+    verify("ours", measured("AVX512", 100.0, 800.0), True, only_avx2=False)
+    verify("ours", measured("AVX2", 60.0, 2.0), False, only_avx2=True)
+    verify("ours", measured("AVX2", 60.0, 2.0), False, only_avx2=False)
+
+
+@pytest.mark.parametrize(
+    ("found", "has", "only"),
+    [
+        (measured("AVX512", 60.0, 2.0), False, True),  # PyTorch's own kernels are not restricted
+        (measured("AVX2", 60.0, 800.0), False, True),  # oneDNN is not
+        (measured("AVX512", 100.0, 90.0), True, False),  # BFloat16 would be chosen, and is slower
+    ],
+)
+def test_a_side_that_multiplies_otherwise_is_refused_by_name(
+    found: dict[str, object], has: bool, only: bool
+) -> None:
+    with pytest.raises(RuntimeError, match="recbole: "):
+        verify("recbole", found, has, only_avx2=only)
