@@ -111,15 +111,19 @@ def make_platform(
     *,
     extras: Extras,
     collector: collecting.Values | None = None,
+    items: int | None = None,
 ) -> Platform:
-    """Set everything up: cluster, images, data, chart; with values, also the collector."""
+    """Set everything up: cluster, images, data, chart; with values, also the collector.
+
+    With a number of `items`, the data have only the most popular ones.
+    """
     with install.timed(says, "cluster"):
         cluster = cluster_api.ensure_up(extras)
     with install.timed(says, "images"):
         printed = install.run(sys.executable, "-m", "tests.cluster.images", "load", "--json")
         images: dict[str, str] = json.loads(printed.strip().splitlines()[-1])
     with install.timed(says, "MovieLens data"):
-        data = install.make_data(cache)
+        data = install.make_data(cache, items)
     with install.timed(says, "chart"):
         if collector:
             install.namespace_with_data(
