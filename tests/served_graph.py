@@ -10,6 +10,7 @@ import torch
 
 from recommender_serving.domain.types import Ranking
 from recommender_serving.triton.inputs import Tensors
+from recommender_training.export import torchscript
 from tests.unit.recommender_serving.serving_fakes import FakeRanker
 
 
@@ -21,7 +22,7 @@ class Graph(FakeRanker):
         self._model = model
 
     async def rank(self, tensors: Tensors, top_n: int, timeout: float) -> Ranking:
-        with torch.inference_mode():
+        with torchscript.as_served():
             items, scores = self._model(*map(read, tensors))
         return Ranking(tuple(items[0].tolist()), tuple(scores[0].tolist()))
 

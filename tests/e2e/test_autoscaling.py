@@ -24,8 +24,8 @@ SCALED_SECONDS = 240.0
 
 
 def scaled(least: int) -> dict[str, Any]:
-    # Triton takes about 6 ms of a core for a request: a quarter of its share before the spike.
-    resources = {"cpu": "200m", "memory": "1Gi"}
+    # Triton takes about 4 ms of a core for a request: a quarter of its share before the spike.
+    resources = {"cpu": "150m", "memory": "1Gi"}
     autoscaling = {
         "maxReplicas": 3,
         "targetCPUUtilizationPercentage": 75,

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.e2e
 #: Long enough that a worker can be killed between two checkpoints.
 TRAINING = {
     "workers": 2,
-    "hyperparameters": {"epochs": 6, "patience": 6, "batchSize": 256},
+    "hyperparameters": {"epochs": 8, "patience": 8, "batchSize": 256},
     "resources": {"cpu": "100m", "memory": "2Gi"},
 }
 

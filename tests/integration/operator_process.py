@@ -8,7 +8,6 @@ import os
 import pathlib
 import signal
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,9 +16,11 @@ from typing import Any
 from recommender_operator.adapters.kubernetes.client import OfficialKube
 from recommender_operator.adapters.kubernetes.port import MODELS
 from recommender_operator.settings import variable
+from tests import warm
 from tests.integration import operator_account as account
 from tests.ports import free_port
 
+PACKAGE = "recommender_operator"
 #: On a busy machine a process takes many seconds to start.
 SECONDS = 300.0
 
@@ -27,7 +28,8 @@ SECONDS = 300.0
 class Process:
     """`recommender-operator run`, which can be killed and started again."""
 
-    command: tuple[str, ...] = (sys.executable, "-m", "recommender_operator", "run")
+    #: What starts it in an interpreter of its own; without, it is forked (`tests.warm`).
+    command: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -60,13 +62,16 @@ class Process:
             "RECOMMENDER_LEASE_SECONDS": "4",
             **{variable(field): str(value) for field, value in settings.items()},
         }
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | warm.Warm | None = None
 
     def start(self) -> None:
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self.command, env=self._environment, stdout=log, stderr=log
-            )
+            if self.command:
+                self._process = subprocess.Popen(
+                    self.command, env=self._environment, stdout=log, stderr=log
+                )
+            else:
+                self._process = warm.start(PACKAGE, ["run"], log, self._environment)
 
     def send(self, what: signal.Signals) -> None:
         assert self._process is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 import re
 import signal
+import sys
 
 import pytest
 
@@ -18,7 +19,7 @@ from recommender_operator.adapters.kubernetes.port import (
 from recommender_operator.observed import JobKind
 from tests.integration import operator_account as account
 from tests.integration import operator_api_rig as rig
-from tests.integration.operator_process import Process, delete_model, status_of, until
+from tests.integration.operator_process import PACKAGE, Process, delete_model, status_of, until
 from tests.scripted import ScriptedCluster
 
 pytestmark = pytest.mark.integration
@@ -125,6 +126,7 @@ async def test_a_request_by_annotation_wakes_the_operator_and_is_recorded(
 
 def test_the_command_reports_that_there_is_no_cluster(tmp_path: pathlib.Path) -> None:
     process = Process(tmp_path / "nothing", tmp_path, "")
+    process.command = (sys.executable, "-m", PACKAGE, "run")
     process.start()
     assert process.wait() == 3
     assert "set KUBECONFIG" in process.text

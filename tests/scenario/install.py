@@ -5,6 +5,7 @@ Each step is idempotent.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import json
@@ -74,16 +75,34 @@ def run(*command: str, stdin: str | None = None, seconds: float = 3600) -> str:
     return done.stdout
 
 
-def make_data(folder: pathlib.Path) -> Data:
-    """Fetch MovieLens 100K and split it into training data and replayed users."""
+def make_data(folder: pathlib.Path, items: int | None = None) -> Data:
+    """Fetch MovieLens 100K and split it into training data and replayed users.
+
+    With a number of `items`, only the most popular ones and their events are in it.
+    """
     data = Data(folder)
     if not data.shifted_traffic.exists():
         raw = folder / "movielens"
         training = [sys.executable, "-m", "recommender_training"]
         run(*training, "fetch-movielens", str(raw))
+        if items is not None:
+            keep_popular(raw, items)
         run(*training, "demo-data", "--movielens", str(raw), "--output", str(folder),
             "--seed", str(SEED))  # fmt: skip
     return data
+
+
+def keep_popular(raw: pathlib.Path, items: int) -> None:
+    """Leave out of the raw files all but the most popular items."""
+    (events,), (titles,) = raw.glob("*.inter"), raw.glob("*.item")
+    head, *rows = events.read_text(encoding="utf-8").splitlines()
+    item_of = [row.split("\t")[1] for row in rows]
+    kept = {item for item, _ in collections.Counter(item_of).most_common(items)}
+    left = [row for row, item in zip(rows, item_of, strict=True) if item in kept]
+    events.write_text("\n".join([head, *left, ""]), encoding="utf-8")
+    head, *rows = titles.read_text(encoding="utf-8").splitlines()
+    left = [row for row in rows if row.split("\t")[0] in kept]
+    titles.write_text("\n".join([head, *left, ""]), encoding="utf-8")
 
 
 def install_chart(

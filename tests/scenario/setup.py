@@ -112,10 +112,12 @@ def make_platform(
     extras: Extras,
     collector: collecting.Values | None = None,
     asked_by_keda: str = "",
+    items: int | None = None,
 ) -> Platform:
     """Set everything up: cluster, images, data, chart; with values, also the collector.
 
-    `asked_by_keda` is the Prometheus server of a KEDA that joined the cluster.
+    `asked_by_keda` is the Prometheus server of a KEDA that joined the cluster. With a number of
+    `items`, the data have only the most popular ones.
     """
     with install.timed(says, "cluster"):
         cluster = cluster_api.ensure_up(extras)
@@ -123,7 +125,7 @@ def make_platform(
         printed = install.run(sys.executable, "-m", "tests.cluster.images", "load", "--json")
         images: dict[str, str] = json.loads(printed.strip().splitlines()[-1])
     with install.timed(says, "MovieLens data"):
-        data = install.make_data(cache)
+        data = install.make_data(cache, items)
     with install.timed(says, "chart"):
         if collector:
             install.namespace_with_data(

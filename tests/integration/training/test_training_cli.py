@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,15 @@ from recommender_training.artifact import manifest
 from recommender_training.cli import dispatch, main
 from recommender_training.pipeline import training
 
+DEEP = '{"seed": 3, "hyperparameters": {"epochs": 1, "embeddingDim": 4, "retrieval": "Weights"}}'
+#: Which of these a command imports. PyTorch's compiler takes as long to import as a small fit.
+IMPORTS = """
+import sys
+from recommender_training.cli import main
+ended = main.main(sys.argv[1:])
+heavy = {"torch", "torch._dynamo", "torch._inductor", "sympy", "optuna"}
+print(ended, *sorted(heavy & {*sys.modules}))
+"""
 CONFIG = '{"algorithm": "LogisticRegression", "seed": 3, "resources": {"cpu": "1"}}'
 
 
@@ -112,6 +123,18 @@ def test_run_checks_trains_and_publishes_and_prints_the_metrics(
     code, answer = run(tmp_path, "measure", artifact, "--calls", 20)
     assert code == 0
     assert 0 < answer["recommender"]["p50Milliseconds"] <= answer["recommender"]["p99Milliseconds"]
+
+
+def test_a_training_does_not_import_the_compiler(trained: Any, tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [
+            sys.executable, "-c", IMPORTS, "train", "--lake", str(trained.lake),
+            "--data-version", trained.data_version, "--config", DEEP,
+            "--output", str(tmp_path / "staged"),
+        ],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert ended.stdout.split() == ["0", "torch"], ended.stderr
 
 
 def test_evaluate_uses_the_validation_window(trained: Any, tmp_path: Path) -> None:

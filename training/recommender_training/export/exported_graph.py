@@ -25,6 +25,7 @@ from recommender_training.data.local_calendar import LocalCalendar
 from recommender_training.evaluation import ranking
 from recommender_training.evaluation.answers import Window
 from recommender_training.evaluation.ranking import Shortlist
+from recommender_training.export import torchscript
 from recommender_training.export.rescaling import Rescaling
 from recommender_training.features import attributes, declared, extras
 from recommender_training.features.assembly import Candidates, Requests
@@ -120,7 +121,7 @@ class ExportedGraph:
         sessions, counts = requests.sessions(data.events), candidates.counts
         items = np.where(requests.session < 0, -1, data.items.ids[sessions.item.numpy()])
         side = data.side(requests.user, requests.time, requests.context)
-        with torch.inference_mode():
+        with torchscript.as_served():
             logits: Tensor = self._model.judge(
                 torch.from_numpy(data.users.ids[requests.user][:, None]),
                 torch.from_numpy(self._side(data, side)),

@@ -130,8 +130,7 @@ def _single_calls(
         length = min(number % (longest + 1), len(ids))
         items = random.choice(ids, length, replace=False).tolist()
         inputs = to_tensors([_request(number, items)], vocabulary)
-        # Not optimised, as in config.pbtxt: times do not depend on which shapes came before.
-        with torch.inference_mode(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+        with torchscript.as_served():
             start = clock()
             model(*inputs)
             seconds = clock() - start

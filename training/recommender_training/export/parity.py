@@ -14,6 +14,7 @@ from recommender_training.common.arrays import Doubles, Floats, Ints
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import ranking
 from recommender_training.evaluation.first_stage import FirstStage
+from recommender_training.export import torchscript
 from recommender_training.export.build import Knowledge
 from recommender_training.export.probes import probes
 from recommender_training.export.scored import scored
@@ -130,7 +131,7 @@ def between(one: nn.Module, other: nn.Module, batches: Iterable[tuple[Tensor, ..
     """
     worst = 0.0
     for inputs in batches:
-        with torch.inference_mode():
+        with torchscript.as_served():
             (ids, scores), (their_ids, their_scores) = one(*inputs), other(*inputs)
         if not torch.equal(ids, their_ids):
             raise ParityError(f"two forms of a graph answer other items to {len(ids)} requests")
@@ -245,7 +246,7 @@ def _features(data: Dataset, request: ranking.Request) -> Tensor:
 def _answer(
     module: nn.Module, tensors: tuple[Tensor, ...]
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    with torch.inference_mode():
+    with torchscript.as_served():
         ids, scores = module(*tensors, torch.tensor([[_TOP_N]]))
     return ids[0].numpy(), scores[0].numpy()
 
@@ -259,7 +260,7 @@ def _replayed(
 ) -> np.ndarray[Any, Any]:
     """[C] logits of the items at `rows`, from the same counts and numbers as `inputs` have."""
     items, counts = known.data.items, known.state.counts.take(rows)
-    with torch.inference_mode():
+    with torchscript.as_served():
         logits: Tensor = module.judge(  # type: ignore[operator]
             *tensors,
             torch.from_numpy(items.ids[rows][None, :]),

@@ -104,8 +104,9 @@ def choose(logit: Tensor, order: Tensor, top_n: Tensor) -> Tensor:
     wanted = torch.minimum(top_n.max().clamp(min=1), left)
     if is_scripting():
         count = int(wanted)
-    else:  # torch.export cannot know the number, but has to know its limits
+    else:
         count = wanted.item()  # type: ignore[assignment]
-        torch._check(count >= 0)  # type: ignore[no-untyped-call]
-        torch._check(count <= columns)  # type: ignore[no-untyped-call]
+        if torch.compiler.is_exporting():  # it cannot know the number, but has to know its limits
+            torch._check(count >= 0)  # type: ignore[no-untyped-call]
+            torch._check(count <= columns)  # type: ignore[no-untyped-call]
     return torch.topk(rank, count, 1).indices

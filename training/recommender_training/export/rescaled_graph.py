@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from recommender_training.common.arrays import Doubles
 from recommender_training.common.errors import InputError
+from recommender_training.export import torchscript
 from recommender_training.export.rescaling import Rescaling
 
 #: What the order of the first stage is linear in. Graphs of earlier releases lack some, or have
@@ -71,8 +72,7 @@ def check(before: nn.Module, after: nn.Module, by: Rescaling, features: int) -> 
     """
     reordered = 0
     for request in _requests(before, features):
-        # As it serves: the optimiser would compile each graph for seconds, to answer for one.
-        with torch.inference_mode(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+        with torchscript.as_served():
             (items, scores), (others, found) = before(*request), after(*request)
         if items.shape != others.shape:
             raise _failed("lists have another length")

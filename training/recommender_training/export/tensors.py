@@ -15,6 +15,7 @@ from recommender_training.data import hash_buckets
 from recommender_training.data.coding import SECONDS_A_DAY
 from recommender_training.data.local_calendar import LocalCalendar
 from recommender_training.data.sessions import Request
+from recommender_training.export import torchscript
 
 PADDING = -1
 #: Requests in a batch, and scores of items that a batch holds at most.
@@ -86,7 +87,7 @@ def top_scores(
     """Score of the first item that the model answers to each request; null for no item."""
     scores: list[float | None] = []
     for batch in _batches(requests, len(vocabulary["items"]["ids"])):
-        with torch.inference_mode():
+        with torchscript.as_served():
             _, answer = module(*to_tensors(batch, vocabulary, top_n=1))
         first: list[float] = answer[:, 0].tolist() if answer.shape[1] else []
         scores += first or [None] * len(batch)

@@ -9,6 +9,7 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -114,6 +115,17 @@ def _rewrite(source: Path | io.BytesIO, target: IO[bytes]) -> None:
             entry.file_size = old.getinfo(name).file_size  # tells whether it needs ZIP64
             with old.open(name) as one, new.open(entry, "w") as other:
                 shutil.copyfileobj(one, other, _CHUNK)
+
+
+@contextmanager
+def as_served() -> Iterator[None]:
+    """Call graphs as config.pbtxt has them called: as they are, and without gradients.
+
+    The executor would compile each method of a graph for each new shape, for seconds, and answers
+    would depend in their last bits on what was asked before.
+    """
+    with torch.inference_mode(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+        yield
 
 
 def load(path: Path) -> torch.jit.ScriptModule:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-#: As those of `torch.optim.AdamW`.
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
+from recommender_training.trainer.adamw import BETA_1, BETA_2, EPSILON
+
 #: Steps in which a momentum makes most of its moves.
 _TAIL = 5
 #: Rows of a table that are caught up at once.

@@ -24,6 +24,7 @@ from recommender_training.distributed.group import ONE_PROCESS, Group
 from recommender_training.fitted.bundle import FitLog
 from recommender_training.fitted.predict import Rows, predict
 from recommender_training.trainer import runtime
+from recommender_training.trainer.adamw import AdamW
 from recommender_training.trainer.augmentation import Augmentation
 from recommender_training.trainer.averaging import Average
 from recommender_training.trainer.batches import Batches
@@ -130,13 +131,7 @@ class Trainer:
         self.inputs, self.target = examples.inputs.to(how.device), examples.target.to(how.device)
         self.weight = None if examples.weight is None else examples.weight.to(how.device)
         self.validation = examples.validation.to(how.device)
-        self._weights = list(model.parameters())
-        self.optimizer = torch.optim.AdamW(
-            self._weights,
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
+        self.optimizer = AdamW(model.parameters(), settings.learning_rate, settings.weight_decay)
         self.batches = Batches(examples.train, settings.batch_size, how.device)
         self.best = copy.deepcopy(model.state_dict())
         steps = options.average * self.batches.per_epoch
@@ -168,8 +163,7 @@ class Trainer:
         loss = self._loss(logits.float(), own, len(rows))
         if self._prior is not None:
             loss = loss + self._prior(self._by_row) / self._rows
-        for weights in self._weights:  # the optimizer's own way takes longer than some layers
-            weights.grad = None
+        self.optimizer.drop_gradients()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self._row_updates.step(step)
@@ -236,7 +230,7 @@ class Trainer:
             {
                 "batches": self.batches.state(),
                 "model": self.model.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
+                "optimizer": self.optimizer.state(),
                 "best": self.best,
                 "average": None if self._average is None else self._average.state(),
                 "rows": self._row_updates.state(),
@@ -252,7 +246,7 @@ class Trainer:
         if state is None:
             return
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.restore(state["optimizer"])
         self.best = state["best"]
         if self._average is not None:
             self._average.restore(state["average"])

@@ -57,7 +57,11 @@ async def log_in() -> Any:
         if os.environ.get("KUBERNETES_SERVICE_HOST") and not os.environ.get("KUBECONFIG"):
             official_config.load_incluster_config(client_configuration=configuration)
         else:
-            await official_config.load_kube_config(client_configuration=configuration)
+            await official_config.load_kube_config(
+                # The client itself reads the variable when it is imported.
+                config_file=os.environ.get("KUBECONFIG"),
+                client_configuration=configuration,
+            )
     except (official_config.ConfigException, OSError) as error:
         raise KubeError(
             f"no access to a cluster: {error}; run inside a pod with a service account, "

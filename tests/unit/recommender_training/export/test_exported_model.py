@@ -40,7 +40,7 @@ def ask(user_id: int = 5, items: tuple[int, ...] = (3, 8, 9), **more: Any) -> Re
 
 
 def answer(model: torch.jit.ScriptModule, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-    with torch.inference_mode():
+    with torchscript.as_served():
         ids, scores = model(*inputs)
     return ids, scores
 

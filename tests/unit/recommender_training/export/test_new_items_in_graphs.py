@@ -222,7 +222,7 @@ def test_no_item_is_served_twice_nor_one_that_was_seen_and_a_batch_answers_as_it
 ) -> None:
     module = graphs.of()
     for inputs in probes(known.data):
-        with torch.inference_mode():
+        with torchscript.as_served():
             ids, scores = module(*inputs)
             for row, told in enumerate(ids.tolist()):
                 assert len(set(told)) == len(told)

@@ -100,7 +100,7 @@ def test_pages_serve_no_item_that_was_seen_none_twice_and_a_batch_as_its_request
 ) -> None:
     module = loaded("recommender", bundle, paged(exact, prepared, READ))
     for inputs in probes(exact.data):
-        with torch.inference_mode():
+        with torchscript.as_served():
             ids, scores = module(*inputs)
             for row, told in enumerate(ids.tolist()):
                 assert len(set(told)) == len(told)

@@ -104,7 +104,7 @@ def test_it_serves_candidates_alone_and_no_item_that_was_seen(
         order = first.scores([request])[0].astype(np.float64)
         order[events.item[request.session]] = -np.inf
         best = np.argsort(-order)[:CANDIDATES]
-        with torch.inference_mode():
+        with torchscript.as_served():
             told, _ = loaded(*parity._request(large, request), torch.tensor([[50]]))
         assert told.shape == (1, CANDIDATES)
         assert set(told[0].tolist()) == set(ids[best].tolist())
@@ -116,7 +116,7 @@ def test_a_batch_has_the_answers_of_its_requests_alone(
 ) -> None:
     loaded = graph(name, bundle, large)
     for inputs in probes(large.data):
-        with torch.inference_mode():
+        with torchscript.as_served():
             ids, scores = loaded(*inputs)
             for row in range(len(ids)):
                 own, alone = loaded(*(each[row : row + 1] for each in inputs))
