@@ -38,6 +38,7 @@ from recommender_training.ingestion import (
     source_files,
 )
 from recommender_training.ingestion.batches import Batch, batch_rows
+from recommender_training.ingestion.erased_users import ErasedUsers
 from recommender_training.ingestion.mapping import Format, Mapping
 from recommender_training.ingestion.quarantine import Quarantine
 from recommender_training.ingestion.source_files import SourceFile
@@ -71,6 +72,7 @@ class _Run:
     ids: id_table.IdReaders
     declaration: Declaration
     columns: dict[str, pl.Schema]  # by table
+    erased: ErasedUsers
     batches: list[Batch] = field(default_factory=list)
     segments: set[str] = field(default_factory=set)
     events: list[SourceFile] = field(default_factory=list)  # of the collector, whole
@@ -93,7 +95,9 @@ def ingest(
     files = source_files.find(source, mapping, kind)
     ids = id_table.open_readers(path, mapping.ids)
     staging = Staging(path / ".staging")
-    run = _Run(path, kind, mapping, now, Quarantine(path), staging, ids, declaration, columns)
+    erased = ErasedUsers.of(path)
+    quarantine = Quarantine(path, erased)
+    run = _Run(path, kind, mapping, now, quarantine, staging, ids, declaration, columns, erased)
     run.events = source_files.of_the_collector(source, files, kind)
     run.staging.begin()
     try:
@@ -214,6 +218,7 @@ def _read(run: _Run, number: int, file: SourceFile, segments: pl.DataFrame) -> N
             run.ids.user,
             run.ids.item,
         )
+        good = run.erased.events(good)
         run.staging.add(number, good)
         run.quarantine.add(bad, "interactions", file, run.hash("interactions"))
         batch.rows += frame.height
@@ -258,7 +263,10 @@ def _write(
     quarantined: quarantine_limits.Quarantined,
 ) -> Ingested:
     """Write new rows; users and items before interactions, so that none lacks its user or item."""
-    id_table.write(run.path, run.ids)
+    incoming = run.staging.distinct("user_id")
+    users = run.erased.users(users, run.path, incoming)
+    run.erased.tell()
+    id_table.write(run.path, run.ids, run.erased, incoming)
     user_version, users = lake.merge(run.path, "users", _with_new_ids(run, "users", users))
     item_version, items = lake.merge(run.path, "items", _with_new_ids(run, "items", items))
     for part in resolved:
@@ -275,7 +283,9 @@ def _write(
     times = rows.select("timestamp").collect(engine="streaming")
     if version is None:
         return Ingested("", times, bad_rows, 0, quarantined)
-    place_version, places = explored.add(run.path, run.events, run.mapping.ids, run.now)
+    place_version, places = explored.add(
+        run.path, run.events, run.mapping.ids, run.now, run.erased
+    )
     digest = version_content.content_digest(
         run.declaration, ordered.by_time(rows), users, items, places
     )
