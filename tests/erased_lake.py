@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from recommender_training.data import erasures, times
-from recommender_training.ingestion import erasure_list, ingest
+from recommender_training.data import erasures, lake, times
+from recommender_training.ingestion import erase, erasure_list, ingest
 from recommender_training.ingestion.ids import hashed
 from recommender_training.ingestion.mapping import Format, Mapping
 from recommender_training.ingestion.mapping_argument import parse_mapping
@@ -22,6 +24,7 @@ NOW = START + 40 * DAY
 #: When the user was erased.
 ERASED = START + 20 * DAY
 USER = "zoe/é,1"
+DIGEST = erasures.digest(hashed(USER))
 OTHERS = ("ada#17", "bob#18", "carl#19")
 ITEMS = ("tea", "cup", "jam", "mug")
 MAPPING: dict[str, Any] = {
@@ -81,6 +84,24 @@ def users_file(source: Path, users: tuple[str, ...]) -> None:
     (source / "users.jsonl").write_text(text, encoding="utf-8")
 
 
+def raw_files(folder: Path) -> Path:
+    """Two batches with the user among others."""
+    for number in (1, 2):
+        batch(folder / "raw", number, (*OTHERS, USER), number)
+    users_file(folder / "raw", (*OTHERS, USER))
+    return folder / "raw"
+
+
+def checked_twice(source: Path, folder: Path) -> Path:
+    """A lake of two checks, the user in every table of it."""
+    later = source / f"{2:012}"
+    later.rename(folder / "later")
+    check(source, folder / "lake")
+    (folder / "later").rename(later)
+    check(source, folder / "lake")
+    return folder / "lake"
+
+
 def listed(source: Path, user: str = USER, at: int = ERASED) -> None:
     """The erasure of a user in the list beside the files, as the writer adds it."""
     folder = source / erasure_list.FOLDER
@@ -118,3 +139,24 @@ def _texts(path: Path) -> Iterator[str]:
     for row in pl.read_parquet(path).iter_rows(named=True):
         for is_ascii in (False, True):
             yield json.dumps(row, ensure_ascii=is_ascii, default=str)
+
+
+def without_user(source: Path) -> None:
+    """Rewrite the raw files as the writer does."""
+    shutil.rmtree(source)
+    for number in (1, 2):
+        batch(source, number, OTHERS, number)
+    users_file(source, OTHERS)
+
+
+def apply(path: Path, at: int = ERASED, **options: Any) -> erase.Erased:
+    with lake.locked(path):
+        return erase.erase(path, {DIGEST: at}, **options)
+
+
+def content(path: Path) -> dict[str, str]:
+    return {
+        str(each.relative_to(path)): hashlib.sha256(each.read_bytes()).hexdigest()
+        for each in sorted(path.rglob("*"))
+        if each.is_file() and each.name != ".lock"
+    }

@@ -40,16 +40,17 @@ _Row = tuple[int, int, int, int, str]
 
 
 def add(
-    path: Path, files: Sequence[SourceFile], ids: Ids, now: int, erased: ErasedUsers
+    path: Path, files: Sequence[SourceFile], ids: Ids, now: int
 ) -> tuple[int | None, pl.DataFrame | None]:
     """Add the explored places of files that the lake does not have yet.
 
     Return the version of the table and its sorted rows, or None for both if there is no table.
-    Rows of `erased` users stay out. `now` is in seconds since 1970. The caller holds the lock of
-    the lake.
+    Rows of erased users stay out. `now` is in seconds since 1970. The caller holds the lock of the
+    lake.
     """
     version, present = lake.current(path, _TABLE, schema.EXPLORED_SCHEMA)
     fresh = _fresh(path, files, _hash(ids))
+    erased = ErasedUsers.of(path)
     quarantine = Quarantine(path, erased)  # of its own: its reasons fail no check
     found, notes = [present], []
     for file in fresh:

@@ -72,7 +72,6 @@ class _Run:
     ids: id_table.IdReaders
     declaration: Declaration
     columns: dict[str, pl.Schema]  # by table
-    erased: ErasedUsers
     batches: list[Batch] = field(default_factory=list)
     segments: set[str] = field(default_factory=set)
     events: list[SourceFile] = field(default_factory=list)  # of the collector, whole
@@ -95,9 +94,8 @@ def ingest(
     files = source_files.find(source, mapping, kind)
     ids = id_table.open_readers(path, mapping.ids)
     staging = Staging(path / ".staging")
-    erased = ErasedUsers.of(path)
-    quarantine = Quarantine(path, erased)
-    run = _Run(path, kind, mapping, now, quarantine, staging, ids, declaration, columns, erased)
+    quarantine = Quarantine(path, ErasedUsers.of(path))
+    run = _Run(path, kind, mapping, now, quarantine, staging, ids, declaration, columns)
     run.events = source_files.of_the_collector(source, files, kind)
     run.staging.begin()
     try:
@@ -210,15 +208,9 @@ def _read(run: _Run, number: int, file: SourceFile, segments: pl.DataFrame) -> N
     frames = readers.read(file.path, run.kind, run.mapping, "interactions", file.given)
     for frame in frames:
         good, bad = convert.interactions(
-            frame,
-            table,
-            run.mapping.partition_by,
-            segments,
-            run.now,
-            run.ids.user,
-            run.ids.item,
+            frame, table, run.mapping.partition_by, segments, run.now, run.ids.user, run.ids.item
         )
-        good = run.erased.events(good)
+        good = run.quarantine.erased.events(good)
         run.staging.add(number, good)
         run.quarantine.add(bad, "interactions", file, run.hash("interactions"))
         batch.rows += frame.height
@@ -263,10 +255,10 @@ def _write(
     quarantined: quarantine_limits.Quarantined,
 ) -> Ingested:
     """Write new rows; users and items before interactions, so that none lacks its user or item."""
-    incoming = run.staging.distinct("user_id")
-    users = run.erased.users(users, run.path, incoming)
-    run.erased.tell()
-    id_table.write(run.path, run.ids, run.erased, incoming)
+    erased, incoming = run.quarantine.erased, run.staging.distinct("user_id")
+    users = erased.users(users, run.path, incoming)
+    erased.tell()
+    id_table.write(run.path, run.ids, erased, incoming)
     user_version, users = lake.merge(run.path, "users", _with_new_ids(run, "users", users))
     item_version, items = lake.merge(run.path, "items", _with_new_ids(run, "items", items))
     for part in resolved:
@@ -283,9 +275,7 @@ def _write(
     times = rows.select("timestamp").collect(engine="streaming")
     if version is None:
         return Ingested("", times, bad_rows, 0, quarantined)
-    place_version, places = explored.add(
-        run.path, run.events, run.mapping.ids, run.now, run.erased
-    )
+    place_version, places = explored.add(run.path, run.events, run.mapping.ids, run.now)
     digest = version_content.content_digest(
         run.declaration, ordered.by_time(rows), users, items, places
     )

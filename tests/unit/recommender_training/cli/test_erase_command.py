@@ -15,8 +15,18 @@ from recommender_training.data import erasures, snapshots
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format
 from recommender_training.samples import synthetic
-from tests.erased_lake import MAPPING, NOW, OTHERS, USER, batch, check, listed, traces, users_file
-from tests.unit.recommender_training.ingestion.test_erase import content
+from tests.erased_lake import (
+    MAPPING,
+    NOW,
+    OTHERS,
+    USER,
+    batch,
+    check,
+    content,
+    listed,
+    traces,
+    users_file,
+)
 
 
 @pytest.fixture

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -16,7 +12,6 @@ from recommender_training.common.errors import InputError
 from recommender_training.data import (
     compaction,
     data_versions,
-    declarations,
     erasures,
     lake,
     load,
@@ -27,61 +22,34 @@ from recommender_training.ingestion import erase, time_travel
 from recommender_training.ingestion.ids import hashed
 from tests.erased_lake import (
     DAY,
+    DIGEST,
     ERASED,
     NOW,
     OTHERS,
     START,
     USER,
+    apply,
     batch,
     check,
+    checked_twice,
+    content,
     listed,
+    raw_files,
     traces,
-    users_file,
+    without_user,
 )
 
-DIGEST = erasures.digest(hashed(USER))
 TABLES = (*erase.TABLES, "items", "batches")
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """Two batches with the user among others."""
-    for number in (1, 2):
-        batch(tmp_path / "raw", number, (*OTHERS, USER), number)
-    users_file(tmp_path / "raw", (*OTHERS, USER))
-    return tmp_path / "raw"
+    return raw_files(tmp_path)
 
 
 @pytest.fixture
 def path(source: Path, tmp_path: Path) -> Path:
-    """A lake of several checks, the user in every table of it."""
-    later = source / f"{2:012}"
-    later.rename(tmp_path / "later")
-    check(source, tmp_path / "lake")
-    (tmp_path / "later").rename(later)
-    check(source, tmp_path / "lake")
-    return tmp_path / "lake"
-
-
-def without_user(source: Path) -> None:
-    """Rewrite the raw files as the writer does."""
-    shutil.rmtree(source)
-    for number in (1, 2):
-        batch(source, number, OTHERS, number)
-    users_file(source, OTHERS)
-
-
-def apply(path: Path, at: int = ERASED, **options: Any) -> erase.Erased:
-    with lake.locked(path):
-        return erase.erase(path, {DIGEST: at}, **options)
-
-
-def content(path: Path) -> dict[str, str]:
-    return {
-        str(each.relative_to(path)): hashlib.sha256(each.read_bytes()).hexdigest()
-        for each in sorted(path.rglob("*"))
-        if each.is_file() and each.name != ".lock"
-    }
+    return checked_twice(source, tmp_path)
 
 
 def rows(path: Path, name: str) -> pl.DataFrame:
@@ -278,79 +246,3 @@ def test_a_wrong_list_stops_a_check(source: Path, path: Path, line: str, problem
     with pytest.raises(InputError, match=problem) as refused:
         check(source, path)
     assert refused.value.reason == "UnreadableData"
-
-
-class Killed(BaseException):
-    """What the process dies of."""
-
-
-#: Whatever changes a file: the erasure may die before and after each.
-STEPS: tuple[tuple[Any, str], ...] = (
-    (erasures, "write"),
-    (erase, "_delete"),
-    (erase, "_settle"),
-    (erase, "_end_history"),
-    (erase, "_record"),
-    (snapshots, "drop"),
-    (snapshots, "add"),
-    (declarations, "write"),
-    (compaction, "vacuum"),
-    (compaction, "remove_unfinished"),
-    (DeltaTable, "create_checkpoint"),
-    (DeltaTable, "cleanup_metadata"),
-    (DeltaTable, "delete"),
-)
-
-
-def dying(patch: pytest.MonkeyPatch, at: int) -> list[int]:
-    """Let the process die at its step `at`; return a list of the steps so far."""
-    steps: list[int] = []
-
-    def dies(call: Callable[..., Any]) -> Callable[..., Any]:
-        def tick() -> None:
-            steps.append(1)
-            if len(steps) == at:
-                raise Killed
-
-        def wrapper(*given: Any, **named: Any) -> Any:
-            tick()
-            result = call(*given, **named)
-            tick()
-            return result
-
-        return wrapper
-
-    for owner, name in STEPS:
-        patch.setattr(owner, name, dies(getattr(owner, name)))
-    return steps
-
-
-def test_an_erasure_that_dies_anywhere_is_ended_by_the_next_command(
-    source: Path, path: Path, tmp_path: Path
-) -> None:
-    expected = tmp_path / "expected"
-    shutil.copytree(path, expected)
-    with pytest.MonkeyPatch.context() as patch:
-        steps = dying(patch, at=-1)
-        apply(expected, name=True)
-    wanted = snapshots.read(expected)[-1].data_version
-    without_user(source)
-    assert len(steps) > 40
-    for at in range(1, len(steps) + 1, len(steps) // 8):
-        copy = tmp_path / "copy"
-        shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(path, copy)
-        with pytest.MonkeyPatch.context() as patch:
-            dying(patch, at)
-            with pytest.raises(Killed):
-                apply(copy, name=True)
-        if at % 2:
-            apply(copy, name=True)
-        else:
-            listed(source)
-            check(source, copy)
-        assert traces(copy) == [], at
-        version = snapshots.read(copy)[-1].data_version
-        assert data_versions.digest_of(version) == data_versions.digest_of(wanted), at
-        version_content.read(copy, version)
-        assert erasures.read(copy).pending is None
