@@ -27,6 +27,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from typing import Any
 
 from tests.benchmarks.machine import machine
 from tests.cluster.groups import Extras
@@ -38,7 +39,7 @@ from tests.scenario.traffic import TrafficWatch
 from tests.scenario.world import World
 
 #: Shorter trainings and smaller pods than the defaults; the number of pods is the default.
-SPEC = {
+SPEC: dict[str, Any] = {
     "training": {"hyperparameters": {"retrieval": "Weights"}},
     "serving": {
         "replicas": 2,

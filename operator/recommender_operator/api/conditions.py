@@ -85,6 +85,7 @@ class Reason(enum.StrEnum):
     INVALID_REPORT = "InvalidReport"
     SOURCE_MISSING = "SourceMissing"
     DATA_VERSION_MISMATCH = "DataVersionMismatch"
+    DATA_VERSION_ERASED = "DataVersionErased"
     DIGEST_MISMATCH = "DigestMismatch"
     # The state of the whole.
     SETTLED = "Settled"

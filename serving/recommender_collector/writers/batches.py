@@ -4,6 +4,7 @@
     <root>/<number>/events.jsonl         all events, whole
     <root>/<number>/quarantine.jsonl     lines of the log that are no events, with the reason
     <root>/<number>/offset.json          the offset that this batch and the former ones reach
+    <root>/_erasures/<offset>.jsonl      users who were erased, as digests, for the lakes
 
 A file without rows is absent. The number of a batch is that of the former one plus 1. The rename
 fails if the folder exists, so of two writers one wins, and the loser reads the log again from the
@@ -24,6 +25,7 @@ import orjson
 
 INTERACTIONS, EVENTS, QUARANTINE = "interactions.jsonl", "events.jsonl", "quarantine.jsonl"
 OFFSET = "offset.json"
+ERASURES = "_erasures"
 DIGITS = 12
 
 
@@ -83,6 +85,22 @@ class Batches:
         finally:
             shutil.rmtree(staged, ignore_errors=True)
         return True
+
+    def list_erasures(self, offset: str, lines: Sequence[bytes]) -> None:
+        """Write the list of the erasures up to an offset, for the readers of these files.
+
+        It is durable when this returns. It is never removed: a lake may read it late.
+        """
+        folder = self._root / ERASURES
+        folder.mkdir(exist_ok=True)
+        part = folder / f".{uuid.uuid4().hex}"
+        try:
+            write(part, b"\n".join(lines) + b"\n")
+            part.replace(folder / f"{offset}.jsonl")
+        finally:
+            part.unlink(missing_ok=True)
+        sync(folder)
+        sync(self._root)
 
     def rewrite(self, name: str, keeps: Callable[[bytes], bool]) -> int:
         """Remove the lines of all files of this name that `keeps` refuses; return their number."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from recommender_collector.domain import rows
+from recommender_collector.domain import erased_users, rows
 from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.events import Erasure, Event, Id
 from recommender_collector.domain.lines import Unreadable, entry_of
@@ -44,7 +44,8 @@ class _Batch:
     offset: str
     events: list[Event] = field(default_factory=list)
     quarantined: list[bytes] = field(default_factory=list)
-    erased: set[Id] = field(default_factory=set)
+    #: Milliseconds of the record of each erasure.
+    erased: dict[Id, int] = field(default_factory=dict)
     size: int = 0
     since: float | None = None
 
@@ -93,7 +94,7 @@ class LakeWriter:
         records = await self._log.read(self._name, batch.offset, RECORDS, wait)
         for record in records:
             for line in record.lines:
-                self._take(line, batch)
+                self._take(line, batch, record.offset)
             batch.offset = record.offset
         now = self._clock()
         if batch.since is None and records:
@@ -117,7 +118,7 @@ class LakeWriter:
             return  # another writer's batch; the next step starts from its offset
         self._through = batch.offset
         self._metrics.wrote(self._name, self.target, len(batch.events), len(batch.quarantined))
-        self._metrics.reached(self._name, self.target, int(batch.offset.partition("-")[0]) / 1000)
+        self._metrics.reached(self._name, self.target, _milliseconds(batch.offset) / 1000)
 
     def _open(self) -> _Batch:
         self._files.sweep(self._clock() - STALE_SECONDS)
@@ -125,7 +126,7 @@ class LakeWriter:
         self._through = offset or START
         return _Batch(number + 1, self._through)
 
-    def _take(self, line: bytes, batch: _Batch) -> None:
+    def _take(self, line: bytes, batch: _Batch, offset: str) -> None:
         batch.size += len(line)
         try:
             entry = entry_of(line)
@@ -134,7 +135,7 @@ class LakeWriter:
             batch.quarantined.append(orjson.dumps({"reason": str(error), "line": text}))
             return
         if isinstance(entry, Erasure):
-            batch.erased.add(entry.user)
+            batch.erased[entry.user] = _milliseconds(offset)
             batch.events = [each for each in batch.events if each.user != entry.user]
         else:
             batch.events.append(entry)
@@ -149,7 +150,7 @@ class LakeWriter:
 
     def _commit(self, batch: _Batch) -> bool:
         if batch.erased:  # before the offset moves, so that a crash repeats it
-            self._erase(batch.erased)
+            self._erase(batch)
         done = self._files.commit(
             batch.number,
             batch.offset,
@@ -172,7 +173,12 @@ class LakeWriter:
                 found.setdefault(key, row)
         return list(found.values())
 
-    def _erase(self, users: set[Id]) -> None:
+    def _erase(self, batch: _Batch) -> None:
+        """Remove the rows of users, once lakes can learn of it: a check may read meanwhile."""
+        users = batch.erased
+        self._files.list_erasures(
+            batch.offset, [erased_users.line_of(user, at) for user, at in users.items()]
+        )
         column = self._model.mapping.interactions.user
         removed = 0
         for name, field_ in ((batches.INTERACTIONS, column), (batches.EVENTS, "user")):
@@ -181,3 +187,8 @@ class LakeWriter:
                 lambda line, of=field_: not rows.is_of(line, of, users),  # type: ignore[misc]
             )
         logger.info("%s: %d users erased, %d rows removed", self._name, len(users), removed)
+
+
+def _milliseconds(offset: str) -> int:
+    """Return the time of a record, by the clock of the store."""
+    return int(offset.partition("-")[0])

@@ -139,6 +139,27 @@ def test_a_failed_data_check_is_repeated_with_increasing_pauses() -> None:
     assert world.stages() == {17: "Promoted"}
 
 
+def test_a_training_whose_data_was_erased_checks_again_and_trains_on_the_rest() -> None:
+    world = promoted_first()
+    world.seed(2)
+    for _ in range(3):
+        world.reconcile()
+        world.fail_job(JobKind.TRAIN, "DataVersionErased", "run `check` for a data version")
+        world.finish_jobs()
+    world.reconcile()
+    assert world.stages() == {17: "Promoted", 2: "Failed"}
+    assert world.condition("Trained") == ("False", "DataVersionErased")
+    assert world.condition("Available") == ("True", "Serving")
+    world.watch(299)
+    assert world.stages()[2] == "Failed"
+    world.tick(1)
+    world.reconcile()
+    assert world.stages()[2] == "CheckingData"
+    world.settle()
+    assert world.stages()[2] == "Promoted"
+    assert world.versions[world.stable()].status.attempt == 1
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -38,9 +38,9 @@ class Command(Protocol):
 
 #: Commands in the order of `--help`; the module of each has its name.
 COMMANDS = (
-    "init", "check", "snapshot", "snapshots", "compact", "train", "evaluate", "search", "run",
-    "rescale", "publish", "remove", "verify", "export", "report", "measure", "fetch-movielens",
-    "synthetic", "shop", "demo-data",
+    "init", "check", "snapshot", "snapshots", "compact", "erase", "train", "evaluate", "search",
+    "run", "rescale", "publish", "remove", "verify", "export", "report", "measure",
+    "fetch-movielens", "synthetic", "shop", "demo-data",
 )  # fmt: skip
 
 

@@ -111,8 +111,8 @@ def compact(
         removed = 0
         for name in _TABLES:
             versions = sorted({found[name] for found in kept if name in found})
-            removed += _vacuum(path / name, versions, retention_hours)
-            removed += _remove_unfinished(path / name)
+            removed += vacuum(path / name, versions, retention_hours)
+            removed += remove_unfinished(path / name)
         before = clock.seconds() - 3600 * retention_hours
         removed += declarations.forget(path, wanted, before)
     return Compacted(partitions, removed)
@@ -131,6 +131,14 @@ def check_retention(hours: int) -> None:
 def kept_by_artifacts(folder: Path) -> set[str]:
     """Return the data versions of the artifacts below `folder`.
 
+    Raises InputError as `versions_of_artifacts` does.
+    """
+    return {*versions_of_artifacts(folder).values()}
+
+
+def versions_of_artifacts(folder: Path) -> dict[str, str]:
+    """Return the data version of each artifact below `folder`, by its name.
+
     Raises InputError `DataMissing` if there is no such folder, and `ArtifactInvalid` for an
     unreadable manifest, so that a wrong path or a damaged file removes no data.
     """
@@ -139,10 +147,10 @@ def kept_by_artifacts(folder: Path) -> set[str]:
             "DataMissing",
             f"{folder} is not a folder of artifacts; give the one whose versions use this lake",
         )
-    found = set()
+    found = {}
     for path in sorted(folder.glob("*/manifest.json")):
         try:
-            found.add(str(json.loads(path.read_text())["dataVersion"]))
+            found[path.parent.name] = str(json.loads(path.read_text())["dataVersion"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 "ArtifactInvalid",
@@ -160,7 +168,7 @@ def _crowded(table: DeltaTable, max_files: int) -> list[tuple[str, str]]:
     return crowded.select(_PARTITION).sort(_PARTITION).rows()
 
 
-def _vacuum(path: Path, versions: list[int], hours: int) -> int:
+def vacuum(path: Path, versions: list[int], hours: int) -> int:
     """Remove files that no kept version needs; return their number.
 
     Delta lists these files, including files removed earlier that its log still names. Its own
@@ -192,7 +200,7 @@ def _readable(path: Path, versions: list[int]) -> list[int]:
     return present
 
 
-def _remove_unfinished(path: Path) -> int:
+def remove_unfinished(path: Path) -> int:
     """Remove unfinished files of killed writers; return their number.
 
     All writers hold the lock of the lake.

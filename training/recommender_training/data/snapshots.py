@@ -9,7 +9,7 @@ record is an error, never an empty record: its versions would be lost.
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -37,6 +37,7 @@ class By(enum.StrEnum):
 
     SNAPSHOT = "snapshot"
     CHECK = "check"
+    ERASE = "erase"
 
 
 def _second(value: object) -> object:
@@ -147,6 +148,19 @@ def trim(path: Path, keep: int) -> Kept:
     if kept.dropped:
         _write(path, kept.snapshots)
     return kept
+
+
+def drop(path: Path, gone: Callable[[str], bool]) -> Kept:
+    """Drop the entries whose data version is `gone`. The caller holds the lock.
+
+    Raises InputError `SnapshotsDamaged`.
+    """
+    present = read(path)
+    kept = [each for each in present if not gone(each.data_version)]
+    dropped = [each for each in present if gone(each.data_version)]
+    if dropped:
+        _write(path, kept)
+    return Kept(kept, dropped)
 
 
 def to_json(snapshots: Sequence[Snapshot]) -> dict[str, object]:

@@ -16,7 +16,7 @@ from deltalake import DeltaTable
 
 from recommender_training.common.errors import InputError
 from recommender_training.config.declaration import Declaration
-from recommender_training.data import data_versions, declarations, schema
+from recommender_training.data import data_versions, declarations, erasures, schema
 from recommender_training.data.lake import select, sort
 
 #: Rows converted to text at a time.
@@ -94,33 +94,35 @@ class Scans:
 def scan(lake: Path, data_version: str) -> Scans:
     """Return the tables of a data version with the columns of its declaration.
 
-    Does not verify the digest. Raises InputError `DataVersionMissing`.
+    Does not verify the digest. Raises InputError: `DataVersionMissing`, `DataVersionErased` if a
+    user was erased from it.
     """
+    erasures.refuse(lake, data_version)
     numbers = data_versions.table_versions(data_version)
     declaration = declarations.read(lake, data_version)
     schemas = {**schema.tables(declaration), "explored": schema.EXPLORED_SCHEMA}
     scans: dict[str, pl.LazyFrame] = {}
     for name, number in numbers.items():
-        with _readable(lake, name, number):
+        with _readable(lake, name, data_version):
             rows = pl.scan_delta(DeltaTable(str(lake / name), version=number))
             scans[name] = select(rows, schemas[name])
     explored = scans.pop("explored", None)
     if explored is None:
         return Scans(scans, declaration)
-    with _readable(lake, "explored", numbers["explored"]):
+    with _readable(lake, "explored", data_version):
         return Scans(scans, declaration, sort("explored", explored.collect()))
 
 
 def read(lake: Path, data_version: str) -> Tables:
     """Return the rows of exactly this data version, and its declaration.
 
-    Raises InputError `DataVersionMissing` if it is missing or its content has changed.
+    Raises InputError: `DataVersionMissing` if it is missing or its content has changed,
+    `DataVersionErased`.
     """
     scans = scan(lake, data_version)
     frames: dict[str, pl.DataFrame] = {}
-    numbers = data_versions.table_versions(data_version)
     for name, rows in scans.tables.items():
-        with _readable(lake, name, numbers[name]):
+        with _readable(lake, name, data_version):
             frames[name] = sort(name, rows.collect())
     tables = Tables(**frames, declaration=scans.declaration, explored=scans.explored)
     if tables.digest() != data_versions.digest_of(data_version):
@@ -130,10 +132,14 @@ def read(lake: Path, data_version: str) -> Tables:
 
 @contextmanager
 def intact(lake: Path, data_version: str) -> Iterator[None]:
-    """Raise InputError `DataVersionMissing` if a file is missing or damaged inside the block."""
+    """Raise InputError `DataVersionMissing` if a file is missing or damaged inside the block.
+
+    If a user has been erased from the version meanwhile, it is `DataVersionErased`.
+    """
     try:
         yield
     except (pl.exceptions.PolarsError, OSError) as error:
+        erasures.refuse(lake, data_version)  # while it was read
         raise InputError(
             "DataVersionMissing",
             f"{data_version} in {lake} cannot be read ({str(error)[:200]}); run `check` again",
@@ -149,10 +155,12 @@ def changed(lake: Path, data_version: str) -> InputError:
 
 
 @contextmanager
-def _readable(lake: Path, name: str, number: int) -> Iterator[None]:
+def _readable(lake: Path, name: str, data_version: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        erasures.refuse(lake, data_version)  # while it was read
+        number = data_versions.table_versions(data_version)[name]
         raise InputError(
             "DataVersionMissing",
             f"version {number} of the table {lake / name} cannot be read ({error}); "

@@ -22,6 +22,7 @@ import polars as pl
 from recommender_training.common.progress import say
 from recommender_training.data import compaction, lake, schema
 from recommender_training.ingestion import ids as text_ids
+from recommender_training.ingestion.erased_users import ErasedUsers
 from recommender_training.ingestion.ids import IdKind
 from recommender_training.ingestion.lines import Lines, bounded
 from recommender_training.ingestion.mapping import Ids
@@ -44,14 +45,17 @@ def add(
     """Add the explored places of files that the lake does not have yet.
 
     Return the version of the table and its sorted rows, or None for both if there is no table.
-    `now` is in seconds since 1970. The caller holds the lock of the lake.
+    Rows of erased users stay out. `now` is in seconds since 1970. The caller holds the lock of the
+    lake.
     """
     version, present = lake.current(path, _TABLE, schema.EXPLORED_SCHEMA)
     fresh = _fresh(path, files, _hash(ids))
-    quarantine = Quarantine(path)  # of its own: its reasons fail no check
+    erased = ErasedUsers.of(path)
+    quarantine = Quarantine(path, erased)  # of its own: its reasons fail no check
     found, notes = [present], []
     for file in fresh:
         good, bad = _read(file, ids, now)
+        good = erased.events(good)
         quarantine.add(bad, _TABLE, file, _hash(ids))
         found.append(good)
         known = good.join(present, on=good.columns, how="semi").height

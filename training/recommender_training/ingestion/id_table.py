@@ -17,6 +17,7 @@ from recommender_training.common.errors import InputError
 from recommender_training.data import lake, schema
 from recommender_training.data.dataset import Dataset
 from recommender_training.ingestion import ids
+from recommender_training.ingestion.erased_users import ErasedUsers
 from recommender_training.ingestion.ids import IdKind, IdReader, IntegerIds
 from recommender_training.ingestion.mapping import INTEGERS, Ids
 from recommender_training.ingestion.text_ids import TextIds
@@ -64,7 +65,7 @@ def open_readers(path: Path, kinds: Ids) -> IdReaders:
 def check_kinds(path: Path, kinds: Ids) -> None:
     """Raise InputError `InvalidMapping` if the lake has ids of another kind."""
     for of in ("user", "item"):
-        present, declared = _kind(path, of), getattr(kinds, of)
+        present, declared = kind_of(path, of), getattr(kinds, of)
         if present is not None and present is not declared:
             raise InputError(
                 "InvalidMapping",
@@ -74,10 +75,17 @@ def check_kinds(path: Path, kinds: Ids) -> None:
             )
 
 
-def write(path: Path, readers: IdReaders) -> None:
-    """Append new texts; call it before writing the tables with their ids."""
+def write(path: Path, readers: IdReaders, erased: ErasedUsers, incoming: pl.DataFrame) -> None:
+    """Append new texts; call it before writing the tables with their ids.
+
+    The texts of `erased` users stay out, unless they are among the `incoming` ones (`user_id`).
+    """
     for of, reader in (("user", readers.user), ("item", readers.item)):
-        if isinstance(reader, TextIds) and (new := reader.new()).height:
+        new = reader.new() if isinstance(reader, TextIds) else None
+        if new is not None and of == "user":
+            named = new.rename({"id": "user_id"})
+            new = erased.users(named, path, incoming).rename({"user_id": "id"})
+        if new is not None and new.height:
             rows = new.select(pl.lit(of).alias("kind"), "id", "text")
             lake.append(path, _TABLE, rows, ["kind"])
 
@@ -87,7 +95,7 @@ def named(path: Path, data: Dataset) -> Named:
 
     Raises InputError `DataVersionMissing` if a text is missing or does not match its id.
     """
-    kinds = Ids(**{of: _kind(path, of) or IdKind.INTEGER for of in ("user", "item")})
+    kinds = Ids(**{of: kind_of(path, of) or IdKind.INTEGER for of in ("user", "item")})
     for of, known in (("user", data.users.ids), ("item", data.items.ids)):
         if getattr(kinds, of) is IdKind.INTEGER and len(known) and known[-1] >= ids.INTEGER_LIMIT:
             raise _lost(path, f"the text of the {of} {known[-1]} is missing")
@@ -110,7 +118,7 @@ def _of(path: Path, of: str) -> pl.LazyFrame:
     return lake.scan(path, _TABLE, schema.IDS_SCHEMA).filter(pl.col("kind") == of)
 
 
-def _kind(path: Path, of: str) -> IdKind | None:
+def kind_of(path: Path, of: str) -> IdKind | None:
     """Return the kind of the ids in the lake, or None if it has none."""
     if _of(path, of).head(1).collect().height:
         return IdKind.TEXT

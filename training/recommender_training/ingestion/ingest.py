@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -23,7 +23,15 @@ from recommender_training.data import (
     version_content,
 )
 from recommender_training.data.snapshots import By, Kept, Snapshot
-from recommender_training.ingestion import id_table, mapped, quarantine_limits, raw
+from recommender_training.ingestion import (
+    erase,
+    erasure_list,
+    id_table,
+    mapped,
+    quarantine_limits,
+    raw,
+)
+from recommender_training.ingestion.erased_users import ErasedUsers
 from recommender_training.ingestion.mapping import INTEGERS, Format, Mapping
 
 
@@ -73,7 +81,8 @@ def record(
 ) -> Recorded:
     """Ingest what is new in `source` and record the new data version of the lake.
 
-    Keeps the newest `keep` snapshots (None: all). The same files again change nothing and give the
+    Erases the users that the source lists as erased first, and keeps their rows out. Keeps the
+    newest `keep` snapshots (None: all). The same files again change nothing and give the
     same version. All formats but MovieLens100K need a mapping, and it takes none. `now` is in
     seconds since 1970; later events are quarantined. Raises InputError with the reasons of
     docs/contracts.md.
@@ -81,6 +90,7 @@ def record(
     say(f"{by}: reading {source}")
     with lake.locked(lake_path):
         snapshots.read(lake_path)  # a damaged record must fail before the ingestion
+        erase.erase(lake_path, erasure_list.read(source))
         started = clock.seconds() if now is None else now
         read = _read(source, lake_path, kind, mapping, max_quarantined_share, started)
         if not read.data_version:
@@ -170,7 +180,7 @@ def check_rows(result: CheckResult, min_rows: int) -> None:
 def _movielens(source: Path, lake_path: Path, max_share: float, now: int) -> mapped.Ingested:
     lake.check_growth(lake_path, raw.declaration())
     id_table.check_kinds(lake_path, INTEGERS)
-    data = raw.read_source(source, now)
+    data = _without_erased(lake_path, raw.read_source(source, now))
     say(f"check: {data.interactions.height} rows, {data.quarantine.height} quarantined")
     _quarantine(lake_path, data.quarantine)
     bad = dict(data.quarantine.group_by("table").len().iter_rows())
@@ -186,6 +196,20 @@ def _movielens(source: Path, lake_path: Path, max_share: float, now: int) -> map
     quarantined = quarantine_limits.quarantined(counts, reasons, counts[0].good + counts[0].bad)
     return mapped.Ingested(
         data_version, interactions, data.quarantine.height, new_rows, quarantined
+    )
+
+
+def _without_erased(path: Path, data: raw.RawData) -> raw.RawData:
+    """Return data without the rows of users who were erased from the lake at `path`."""
+    erased = ErasedUsers.of(path)
+    interactions = erased.events(data.interactions)
+    users = erased.users(data.users, path, interactions)
+    erased.tell()
+    return replace(
+        data,
+        interactions=interactions,
+        users=users,
+        quarantine=erased.quarantined(data.quarantine),
     )
 
 

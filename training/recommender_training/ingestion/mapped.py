@@ -38,6 +38,7 @@ from recommender_training.ingestion import (
     source_files,
 )
 from recommender_training.ingestion.batches import Batch, batch_rows
+from recommender_training.ingestion.erased_users import ErasedUsers
 from recommender_training.ingestion.mapping import Format, Mapping
 from recommender_training.ingestion.quarantine import Quarantine
 from recommender_training.ingestion.source_files import SourceFile
@@ -93,7 +94,8 @@ def ingest(
     files = source_files.find(source, mapping, kind)
     ids = id_table.open_readers(path, mapping.ids)
     staging = Staging(path / ".staging")
-    run = _Run(path, kind, mapping, now, Quarantine(path), staging, ids, declaration, columns)
+    quarantine = Quarantine(path, ErasedUsers.of(path))
+    run = _Run(path, kind, mapping, now, quarantine, staging, ids, declaration, columns)
     run.events = source_files.of_the_collector(source, files, kind)
     run.staging.begin()
     try:
@@ -206,14 +208,9 @@ def _read(run: _Run, number: int, file: SourceFile, segments: pl.DataFrame) -> N
     frames = readers.read(file.path, run.kind, run.mapping, "interactions", file.given)
     for frame in frames:
         good, bad = convert.interactions(
-            frame,
-            table,
-            run.mapping.partition_by,
-            segments,
-            run.now,
-            run.ids.user,
-            run.ids.item,
+            frame, table, run.mapping.partition_by, segments, run.now, run.ids.user, run.ids.item
         )
+        good = run.quarantine.erased.events(good)
         run.staging.add(number, good)
         run.quarantine.add(bad, "interactions", file, run.hash("interactions"))
         batch.rows += frame.height
@@ -258,7 +255,10 @@ def _write(
     quarantined: quarantine_limits.Quarantined,
 ) -> Ingested:
     """Write new rows; users and items before interactions, so that none lacks its user or item."""
-    id_table.write(run.path, run.ids)
+    erased, incoming = run.quarantine.erased, run.staging.distinct("user_id")
+    users = erased.users(users, run.path, incoming)
+    erased.tell()
+    id_table.write(run.path, run.ids, erased, incoming)
     user_version, users = lake.merge(run.path, "users", _with_new_ids(run, "users", users))
     item_version, items = lake.merge(run.path, "items", _with_new_ids(run, "items", items))
     for part in resolved:

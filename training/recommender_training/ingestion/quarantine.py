@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from recommender_training.data import lake, schema
+from recommender_training.ingestion.erased_users import ErasedUsers
 from recommender_training.ingestion.source_files import SourceFile
 
 #: Rows held in memory before a write: some tens of megabytes at most.
@@ -22,12 +23,13 @@ class Quarantine:
     """Collects bad rows, and writes those that the table does not have yet."""
 
     lake_path: Path
+    erased: ErasedUsers = field(default_factory=ErasedUsers)
     reasons: Counter[str] = field(default_factory=Counter)
     first: dict[str, object] | None = None
     _held: list[pl.DataFrame] = field(default_factory=list)
 
     def add(self, bad: pl.DataFrame, table: str, file: SourceFile, schema_hash: str) -> None:
-        """Add bad rows (`line`, `row`, `reason`) of a file."""
+        """Add bad rows (`line`, `row`, `reason`) of a file; those of erased users only count."""
         if bad.height == 0:
             return
         facts = {
@@ -36,10 +38,11 @@ class Quarantine:
             "schema_hash": schema_hash,
             "batch": file.batch,
         }
-        rows = bad.with_columns(pl.lit(value).alias(name) for name, value in facts.items())
+        kept = self.erased.quarantined(bad)
+        rows = kept.with_columns(pl.lit(value).alias(name) for name, value in facts.items())
         self._held.append(rows.select(schema.MAPPED_QUARANTINE_SCHEMA.names()))
         self.reasons.update(dict(bad.group_by("reason").len().iter_rows()))
-        if self.first is None:
+        if self.first is None and rows.height:
             self.first = rows.row(0, named=True)
         if sum(frame.height for frame in self._held) >= _HELD_ROWS:
             self.flush()

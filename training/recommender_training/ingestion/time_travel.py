@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from recommender_training.common.errors import InputError
-from recommender_training.data import load, snapshots, times
+from recommender_training.data import erasures, load, snapshots, times
 from recommender_training.data.snapshots import Snapshot
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.quarantine_limits import Quarantined
@@ -30,10 +30,14 @@ def find(path: Path, as_of: str, now: int) -> Snapshot:
     recorded = snapshots.read(path)
     found = snapshots.as_of(recorded, seconds)
     if found is None:
+        since = erasures.read(path).since
+        ended = ""
+        if since is not None and seconds < since:
+            ended = f" (an erasure on {times.iso_time(since)} ended those before it)"
         raise InputError(
             "NoSnapshot",
-            f"no snapshot of {path} is as old as {as_of}: {snapshots.oldest_in_words(recorded)}; "
-            "give a later time; to keep older versions in future, set data.snapshots",
+            f"no snapshot of {path} is as old as {as_of}: {snapshots.oldest_in_words(recorded)}"
+            f"{ended}; give a later time; to keep older versions in future, set data.snapshots",
         )
     return found
 

@@ -11,7 +11,7 @@ from recommender_operator.observed import VersionObject
 from recommender_operator.phases.turn import IDLE, Turn
 from recommender_operator.phases.view import STAND_IN, fresh_rollout
 
-#: Pause before a failed data check is repeated; it doubles with each attempt.
+#: Pause before a data check is repeated; it doubles with each attempt.
 RECHECK = datetime.timedelta(minutes=5)
 RECHECK_DOUBLINGS = 4
 _NOW = datetime.timedelta(seconds=1)
@@ -84,10 +84,14 @@ def _roll_out_anew(turn: Turn, version: VersionObject) -> None:
 def _recheck(turn: Turn, version: VersionObject) -> None:
     """Repeat a failed data check, because the data may have changed.
 
-    A failed training is not repeated.
+    A failed training is not repeated, unless an erasure of a user took its data away: a check
+    gives it the data without the user.
     """
     decision = version.status.decision
-    if decision is None or decision.stage is not VersionStage.CHECKING_DATA:
+    if decision is None:
+        return
+    lost_data = decision.reason == Reason.DATA_VERSION_ERASED
+    if decision.stage is not VersionStage.CHECKING_DATA and not lost_data:
         return
     since = version.status.stage_since or turn.time
     pause = RECHECK * 2 ** min(version.status.attempt, RECHECK_DOUBLINGS)

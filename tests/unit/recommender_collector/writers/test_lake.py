@@ -9,6 +9,7 @@ import orjson
 import pytest
 from prometheus_client import CollectorRegistry
 
+from recommender_collector.domain import erased_users
 from recommender_collector.domain.events import Erasure, Event, Kind
 from recommender_collector.domain.lines import line_of
 from recommender_collector.metrics import WriterMetrics
@@ -169,6 +170,35 @@ async def test_an_erasure_does_not_wait_for_a_full_batch_and_survives_a_kill(des
             await writer.step()
     assert await writer.step() == "2000-0"
     assert desk.ids() == [[], []]
+
+
+async def test_an_erasure_is_listed_for_the_lakes_before_the_files_are_rewritten(
+    desk: Desk,
+) -> None:
+    desk.put(*events("a"))
+    await desk.writer(events=1).step()
+    desk.put(Erasure("ada"), *events("b", user="eve"), Erasure(7))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Batches, "rewrite", _broken)
+        with pytest.raises(OSError, match="disk"):
+            await desk.writer().step()
+    await desk.writer().step()
+    (listed,) = (desk.root / "_erasures").iterdir()
+    assert listed.name == "2000-0.jsonl"
+    assert [orjson.loads(line) for line in listed.read_bytes().splitlines()] == [
+        {"user": erased_users.digest(user), "time": "1970-01-01T00:00:02.000Z"}
+        for user in ("ada", 7)
+    ]
+    assert desk.ids() == [[], ["b"]]
+
+
+async def test_lists_of_erasures_stay_when_old_batches_go(desk: Desk) -> None:
+    writer = desk.writer(events=1, keep_seconds=-1e10)
+    for entry in (Erasure("ada"), *events("b")):
+        desk.put(entry)
+        await writer.step()
+    assert desk.ids() == [["b"]]
+    assert [each.name for each in (desk.root / "_erasures").iterdir()] == ["1000-0.jsonl"]
 
 
 def _broken(*_: object) -> bool:

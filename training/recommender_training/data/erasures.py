@@ -1,0 +1,154 @@
+"""The record of the users erased from a lake: `<lake>/erasures.json`.
+
+A user is in it as a digest, with the time of the erasure, so that raw files that still have the
+user's earlier rows do not bring them back. An erasure deletes the history of the tables that had
+rows of the user, so the record also has the first version of each table that can still be read.
+It is read and written under the lock of the lake and replaced by a rename. A damaged record is an
+error, never an empty one: erased users would come back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+)
+from pydantic.alias_generators import to_camel
+
+from recommender_training.common.durable_files import canonical_json, fsync_folder, write_bytes
+from recommender_training.common.errors import InputError
+from recommender_training.data import data_versions, times
+
+FILE = "erasures.json"
+SCHEMA: Literal["recommender.dev/erasures/v1"] = "recommender.dev/erasures/v1"
+#: Form of a digest.
+DIGEST = r"^[0-9a-f]{32}$"
+#: A copy takes less time than a new one.
+_BLAKE2B = hashlib.blake2b(digest_size=16, person=b"erased user")
+
+
+def digest(user: int) -> str:
+    """Return the digest of a user, by the id of the tables.
+
+    16 bytes of BLAKE2b (RFC 7693) without a key, personalised with `erased user`, of the id as 8
+    bytes, big-endian. The collector's writer computes the same.
+    """
+    hashing = _BLAKE2B.copy()
+    hashing.update(user.to_bytes(8, "big"))
+    return hashing.hexdigest()
+
+
+def _second(value: object) -> object:
+    return times.parse_time(value) if isinstance(value, str) else value
+
+
+#: Whole seconds since 1970; a text in the file.
+_Second = Annotated[int, Field(ge=0), BeforeValidator(_second), PlainSerializer(times.iso_time)]
+
+
+_Digest = Annotated[str, Field(pattern=DIGEST)]
+_CONFIG = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+
+class Pending(BaseModel):
+    """An erasure that has not ended: its users, by digest, and the tables that had rows of them.
+
+    The next command that writes the lake ends it.
+    """
+
+    model_config = _CONFIG
+
+    users: tuple[_Digest, ...]
+    tables: tuple[str, ...]
+
+
+class Record(BaseModel):
+    """Who was erased, and from which versions of the tables."""
+
+    model_config = _CONFIG
+
+    schema_: Literal["recommender.dev/erasures/v1"] = Field(SCHEMA, alias="schema")
+    #: By digest, the time up to which rows of the user stay out of the lake.
+    users: dict[_Digest, _Second] = {}
+    #: The first version of each table without rows of erased users. Earlier ones are gone.
+    first: dict[str, Annotated[int, Field(ge=0)]] = {}
+    #: When `first` changed last.
+    since: _Second | None = None
+    pending: Pending | None = None
+
+    def newer(self, users: Mapping[str, int]) -> dict[str, int]:
+        """Return those users that are not in the record yet, or with an earlier time."""
+        return {each: time for each, time in users.items() if self.users.get(each, -1) < time}
+
+    def begun(self, users: Mapping[str, int], tables: Iterable[str]) -> Record:
+        """Return the record when an erasure of these users from these tables begins."""
+        listed = tuple(sorted(tables))
+        pending = Pending(users=tuple(sorted(users)), tables=listed) if listed else None
+        return self.model_copy(
+            update={"users": {**self.users, **self.newer(users)}, "pending": pending}
+        )
+
+    def from_now_on(self, first: Mapping[str, int], now: int) -> Record:
+        """Return the record when these are the first versions of tables that can be read."""
+        since = {"since": now} if first else {}
+        return self.model_copy(update={"first": {**self.first, **first}, **since})
+
+    def ended(self) -> Record:
+        """Return the record when the pending erasure has ended."""
+        return self.model_copy(update={"pending": None})
+
+    def refused(self, data_version: str) -> bool:
+        """Return whether a user was erased from a data version."""
+        numbers = data_versions.table_versions(data_version)
+        return any(number < self.first.get(name, 0) for name, number in numbers.items())
+
+
+def read(lake: Path) -> Record:
+    """Return the record of the lake; an empty one if nobody was ever erased.
+
+    Raises InputError `ErasuresDamaged`.
+    """
+    try:
+        content = (lake / FILE).read_bytes()
+    except FileNotFoundError:
+        return Record()
+    try:
+        return Record.model_validate_json(content)
+    except ValidationError as error:
+        issue = error.errors(include_url=False)[0]
+        where = ".".join(map(str, issue["loc"]))
+        raise InputError(
+            "ErasuresDamaged",
+            f"{lake / FILE} cannot be read ({where + ': ' if where else ''}{issue['msg'][:200]}): "
+            "restore it; without it, rows of erased users could come back",
+        ) from error
+
+
+def write(lake: Path, record: Record) -> None:
+    """Replace the record. The caller holds the lock of the lake."""
+    part = lake / f".{FILE}.part"  # one writer at a time; overwrites that of a killed one
+    write_bytes(part, canonical_json(record.model_dump(mode="json", by_alias=True)))
+    part.rename(lake / FILE)
+    fsync_folder(lake)
+
+
+def refuse(lake: Path, data_version: str) -> None:
+    """Raise InputError `DataVersionErased` if a user was erased from a data version."""
+    record = read(lake)
+    if record.refused(data_version):
+        raise InputError(
+            "DataVersionErased",
+            f"{data_version} in {lake} had rows of a user who was erased on "
+            f"{times.iso_time(record.since or 0)}, so its rows were deleted with its history: "
+            "run `check` for a data version without the user, and remove a pin "
+            "(data.version, data.asOf) to this one",
+        )
