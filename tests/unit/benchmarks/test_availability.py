@@ -6,6 +6,7 @@ import re
 
 from tests.benchmarks import availability
 from tests.scenario.availability import FAULTS
+from tests.scenario.setup import NAME
 
 
 def test_help_describes_every_fault_in_the_order_of_a_run() -> None:
@@ -14,5 +15,5 @@ def test_help_describes_every_fault_in_the_order_of_a_run() -> None:
 
 def test_the_model_of_the_benchmark_uses_what_is_killed() -> None:
     """The store serves models that the collector knows, and impressions are off by default."""
-    assert list(availability.COLLECTED) == [availability.NAME]
+    assert list(availability.COLLECTED) == [NAME]
     assert availability.SPEC["serving"]["impressions"] == 1

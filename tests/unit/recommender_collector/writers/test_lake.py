@@ -194,7 +194,8 @@ async def test_an_erasure_is_listed_for_the_lakes_before_the_files_are_rewritten
 
 async def test_lists_of_erasures_stay_when_old_batches_go(desk: Desk) -> None:
     writer = desk.writer(events=1, keep_seconds=-1e10)
-    for entry in (Erasure("ada"), *events("b")):
+    entries: list[Event | Erasure] = [Erasure("ada"), *events("b")]
+    for entry in entries:
         desk.put(entry)
         await writer.step()
     assert desk.ids() == [["b"]]
