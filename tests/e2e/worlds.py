@@ -25,6 +25,7 @@ LONGEST = (
     "test_given_text_ids_and_later_data_when_the_earlier_data_is_pinned_then_it_is_trained_on",
     "test_given_a_shop_when_one_of_its_features_breaks_and_another_drifts_then_each_is_named",
     "test_given_a_canary_when_the_model_is_deleted_then_nothing_remains",
+    "test_given_an_installed_chart_when_the_tutorial_is_followed_then_each_command_succeeds",
     "test_given_two_workers_when_one_is_killed_during_training_then_the_version_receives_traffic",
 )
 #: Reads the audit log of all others.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import io
+import json
 import os
 import pathlib
 import re
@@ -19,6 +20,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from recommender_serving.domain.ids import hashed
+from recommender_training.data import version_content
+from recommender_training.ingestion import ingest
+from recommender_training.ingestion.mapping import Format
+from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests import collector_rig
 from tests.fakes.ranking_triton import ranking_triton
 from tests.integration.page_reader import Reader, reading
@@ -38,6 +43,7 @@ from tests.unit.recommender_serving.serving_samples import (
 PROGRAMS = {
     "recommender-serving": "recommender_serving.__main__",
     "recommender-simulate": "recommender_simulate.__main__",
+    "recommender-training": "recommender_training.__main__",
     "grpcurl": "tests.integration.played_grpcurl",
 }
 ITEMS = range(1, 401)
@@ -81,9 +87,11 @@ class Services:
         digest: str,
     ) -> None:
         self.folder, self.rig = folder, rig
+        self.lake, self.artifacts = folder / "lake", folder / "artifacts"
         self._movies, self._shop, self._digest = movies, shop, digest
         tools = folder / "bin"
-        tools.mkdir()
+        for made in (tools, self.artifacts):
+            made.mkdir()
         for name, module in PROGRAMS.items():
             start = f"import sys\nfrom {module} import main\nsys.exit(main())"
             (tools / name).write_text(f"#!{sys.executable}\n{start}\n", encoding="utf-8")
@@ -132,10 +140,19 @@ class Services:
             r"host:8081": self._movies.grpc,
             r"/artifact\b": str(self.folder / "movies"),
             r"sha256:DIGEST": self._digest,
+            r"\blake/shop\b": str(self.lake),
+            r"\bartifacts/shop\b": str(self.artifacts),
         }
         for pattern, value in known.items():
             text = re.sub(pattern, value, text)
         return text
+
+    def check(self) -> list[int]:
+        """Ingest the files of the collector's writer; return the users of the lake's events."""
+        kind = Format.JSON_LINES
+        mapping = parse_mapping(json.dumps(declared()["mapping"]), kind)
+        done = ingest.check(self.rig.files / "shop", self.lake, kind=kind, mapping=mapping)
+        return version_content.read(self.lake, done.data_version).interactions["user_id"].to_list()
 
 
 def _prints(line: ast.Expr) -> bool:

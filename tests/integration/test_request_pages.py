@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from recommender_serving.domain.ids import hashed
 from tests.collector_rig import until
 from tests.integration.page_services import Services, genre, opened
 from tests.pages import blocks, howtos
@@ -85,6 +86,10 @@ def test_page_events(services: Services) -> None:
         assert page.next("EventClient") == ""
         until(lambda: [each["user"] for each in rig.archived()].count("ada") == 6)
         assert "answers" in page.next("recommender-simulate")
+        assert hashed("ada") in services.check()
         page.next("-X DELETE")
-    until(lambda: "ada" not in {each["user"] for each in rig.archived()})
-    assert rig.archived()
+        until(lambda: "ada" not in {each["user"] for each in rig.archived()})
+        assert rig.archived()
+        page.next("recommender-training erase")
+        left = services.check()
+        assert (hashed("ada") in left, left != []) == (False, True)

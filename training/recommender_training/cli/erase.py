@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import hmac
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from recommender_training.cli import options
@@ -77,21 +78,25 @@ def add(verbs: Verbs) -> None:
 def run(arguments: argparse.Namespace) -> Outcome:
     """Erase users from a lake, or count their rows.
 
-    Raises InputError: DataMissing, InvalidUser, ErasuresDamaged, SnapshotsDamaged,
-    UnreadableData.
+    Raises InputError: DataMissing, InvalidUser, ArtifactInvalid, ErasuresDamaged,
+    SnapshotsDamaged, UnreadableData.
     """
     path: Path = arguments.lake
     if not path.is_dir():
         raise InputError("DataMissing", f"--lake: {path} is not a folder; give that of the tables")
     if not (arguments.user or arguments.users_file or arguments.source):
         raise InputError("InvalidUser", "nobody to erase: give --user, --users-file or --source")
+    # Before anything is erased: an artifact that cannot be read is an error.
+    artifacts = _artifacts(arguments)
     with lake.locked(path):
         users = _users(arguments)
         if arguments.dry_run:
             found = erase.find(path, erasures.read(path).newer(users))
-            return _message(found, "would be erased", _trained(arguments, found))
+            record = erase.as_if_erased(path, erasures.read(path), found)
+            return _message(found, "would be erased", _trained(artifacts, record, found))
         done = erase.erase(path, users, name=True)
-    message, fields = _message(done.found, "erased", _trained(arguments, done.found))
+    trained = _trained(artifacts, erasures.read(path), done.found)
+    message, fields = _message(done.found, "erased", trained)
     fields |= {"filesRemoved": done.files_removed, "snapshotsEnded": len(done.ended)}
     if done.data_version is not None:
         fields["dataVersion"] = done.data_version
@@ -112,15 +117,20 @@ def _message(found: erase.Found, verb: str, trained: list[str]) -> Outcome:
     return message, fields
 
 
-def _trained(arguments: argparse.Namespace, found: erase.Found) -> list[str]:
-    """Return the artifacts whose data version has ended, or would end."""
-    if arguments.artifacts is None or not found.rows:
+def _artifacts(arguments: argparse.Namespace) -> Mapping[str, str]:
+    """Return the data versions of the artifacts, by name."""
+    if arguments.artifacts is None:
+        return {}
+    return compaction.versions_of_artifacts(arguments.artifacts)
+
+
+def _trained(
+    artifacts: Mapping[str, str], record: erasures.Record, found: erase.Found
+) -> list[str]:
+    """Return the artifacts whose data version the record refuses."""
+    if not found.rows:
         return []
-    record = erasures.read(arguments.lake)
-    if arguments.dry_run:
-        record = erase.as_if_erased(arguments.lake, record, found)
-    versions = compaction.versions_of_artifacts(arguments.artifacts)
-    return sorted(name for name, version in versions.items() if record.refused(version))
+    return sorted(name for name, version in artifacts.items() if record.refused(version))
 
 
 def _users(arguments: argparse.Namespace) -> dict[str, int]:

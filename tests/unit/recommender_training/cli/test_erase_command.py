@@ -88,6 +88,17 @@ def test_it_counts_the_artifacts_that_know_the_user(path: Path, tmp_path: Path) 
         assert "such as shop-1: their weights stay as they are" in report["message"]
 
 
+def test_artifacts_that_cannot_be_read_are_an_error_before_anything_is_erased(
+    path: Path, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "artifacts" / "shop-1"
+    damaged.mkdir(parents=True)
+    (damaged / "manifest.json").write_text("{}")
+    words = ["erase", "--lake", str(path), "--user", USER, "--artifacts", str(damaged.parent)]
+    assert main.main(words) != 0
+    assert traces(path, USER)
+
+
 def test_data_checks_compare_with_a_version_that_was_erased(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
