@@ -77,10 +77,11 @@ def test_the_collector_reads_what_an_event_says(event: UserEvent, kept: collecte
 def test_kinds_fields_and_limits_are_those_of_the_collector() -> None:
     assert [each.value for each in Kind] == [each.value for each in collected.Kind]
     names = {each.name for each in dataclasses.fields(UserEvent)}
-    # Only the serving path knows experiments, holdouts and mixed lists, and what was predicted
-    # and drawn.
+    # Only the serving path knows experiments, holdouts and mixed lists, how a request was served,
+    # which items are of a group, and what was predicted and drawn.
     predicted = {"probabilities", "labelSegments"}
-    served = predicted | {"explored", "holdout", "interleaved", *collected.Exposure._fields}
+    requests = {"served", "ofGroup", "holdout", "interleaved", *collected.Exposure._fields}
+    served = predicted | requests | {"explored"}
     assert names | {"item", *served} == set(FIELDS)
     assert (MOST_EVENTS, MOST_BYTES) == (collector.MAX_EVENTS, MAX_BODY)
 
