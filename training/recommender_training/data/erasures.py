@@ -14,19 +14,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationError,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from recommender_training.common.durable_files import canonical_json, fsync_folder, write_bytes
 from recommender_training.common.errors import InputError
-from recommender_training.data import data_versions, times
+from recommender_training.data import data_versions, records, times
 
 FILE = "erasures.json"
 SCHEMA: Literal["recommender.dev/erasures/v1"] = "recommender.dev/erasures/v1"
@@ -45,14 +37,6 @@ def digest(user: int) -> str:
     hashing = _BLAKE2B.copy()
     hashing.update(user.to_bytes(8, "big"))
     return hashing.hexdigest()
-
-
-def _second(value: object) -> object:
-    return times.parse_time(value) if isinstance(value, str) else value
-
-
-#: Whole seconds since 1970; a text in the file.
-_Second = Annotated[int, Field(ge=0), BeforeValidator(_second), PlainSerializer(times.iso_time)]
 
 
 _Digest = Annotated[str, Field(pattern=DIGEST)]
@@ -78,11 +62,11 @@ class Record(BaseModel):
 
     schema_: Literal["recommender.dev/erasures/v1"] = Field(SCHEMA, alias="schema")
     #: By digest, the time up to which rows of the user stay out of the lake.
-    users: dict[_Digest, _Second] = {}
+    users: dict[_Digest, records.Second] = {}
     #: The first version of each table without rows of erased users. Earlier ones are gone.
     first: dict[str, Annotated[int, Field(ge=0)]] = {}
     #: When `first` changed last.
-    since: _Second | None = None
+    since: records.Second | None = None
     pending: Pending | None = None
 
     def newer(self, users: Mapping[str, int]) -> dict[str, int]:
@@ -124,21 +108,16 @@ def read(lake: Path) -> Record:
     try:
         return Record.model_validate_json(content)
     except ValidationError as error:
-        issue = error.errors(include_url=False)[0]
-        where = ".".join(map(str, issue["loc"]))
         raise InputError(
             "ErasuresDamaged",
-            f"{lake / FILE} cannot be read ({where + ': ' if where else ''}{issue['msg'][:200]}): "
-            "restore it; without it, rows of erased users could come back",
+            f"{records.damage(lake / FILE, error)}: restore it; without it, rows of erased users "
+            "could come back",
         ) from error
 
 
 def write(lake: Path, record: Record) -> None:
     """Replace the record. The caller holds the lock of the lake."""
-    part = lake / f".{FILE}.part"  # one writer at a time; overwrites that of a killed one
-    write_bytes(part, canonical_json(record.model_dump(mode="json", by_alias=True)))
-    part.rename(lake / FILE)
-    fsync_folder(lake)
+    records.replace(lake / FILE, record.model_dump(mode="json", by_alias=True))
 
 
 def refuse(lake: Path, data_version: str) -> None:

@@ -12,21 +12,13 @@ import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationError,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from recommender_training.common.durable_files import canonical_json, fsync_folder, write_bytes
 from recommender_training.common.errors import InputError
-from recommender_training.data import data_versions, times
+from recommender_training.data import data_versions, records, times
 
 FILE = "snapshots.json"
 SCHEMA: Literal["recommender.dev/snapshots/v1"] = "recommender.dev/snapshots/v1"
@@ -40,20 +32,12 @@ class By(enum.StrEnum):
     ERASE = "erase"
 
 
-def _second(value: object) -> object:
-    return times.parse_time(value) if isinstance(value, str) else value
-
-
-#: Whole seconds since 1970; a text in the file.
-_Second = Annotated[int, Field(ge=0), BeforeValidator(_second), PlainSerializer(times.iso_time)]
-
-
 class Snapshot(BaseModel):
     """Data version of a lake at a time, with the row counts of its ingestion."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
 
-    taken_at: _Second
+    taken_at: records.Second
     data_version: str = Field(pattern=data_versions.VERSION)
     rows: int = Field(ge=0)  # of the table of interactions
     new_rows: int = Field(ge=0)
@@ -119,13 +103,10 @@ def read(path: Path) -> tuple[Snapshot, ...]:
     try:
         return _Record.model_validate_json(content).snapshots
     except ValidationError as error:
-        issue = error.errors(include_url=False)[0]
-        where = ".".join(map(str, issue["loc"]))
         raise InputError(
             "SnapshotsDamaged",
-            f"{path / FILE} cannot be read ({where + ': ' if where else ''}{issue['msg'][:200]}): "
-            "restore it, or move it away to start a new record; data versions that only the old "
-            "record names are then no longer kept",
+            f"{records.damage(path / FILE, error)}: restore it, or move it away to start a new "
+            "record; data versions that only the old record names are then no longer kept",
         ) from error
 
 
@@ -169,7 +150,4 @@ def to_json(snapshots: Sequence[Snapshot]) -> dict[str, object]:
 
 
 def _write(path: Path, snapshots: Sequence[Snapshot]) -> None:
-    part = path / f".{FILE}.part"  # one writer at a time; overwrites that of a killed one
-    write_bytes(part, canonical_json(to_json(snapshots)))
-    part.rename(path / FILE)
-    fsync_folder(path)
+    records.replace(path / FILE, to_json(snapshots))

@@ -119,7 +119,7 @@ def as_if_erased(path: Path, record: erasures.Record, found: Found) -> erasures.
         for name in found.rows
         if name in data_versions.TABLES and (number := lake.newest(path, name)) is not None
     }
-    return record.model_copy(update={"first": {**record.first, **first}})
+    return record.from_now_on(first, clock.seconds())
 
 
 def _record(path: Path) -> str | None:
