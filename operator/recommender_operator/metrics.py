@@ -19,6 +19,7 @@ from prometheus_client import (
     start_http_server,
 )
 
+from recommender_operator import exposition
 from recommender_operator.figures import Figure
 from recommender_operator.gauges import Cache, CacheGauges, ModelGauges
 from recommender_operator.observed import ModelObject, VersionObject
@@ -42,8 +43,10 @@ class Metrics:
     """All metrics, in a separate registry, so that one process can have several."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        own: dict[str, Any] = {"namespace": "recommender_operator", "registry": self.registry}
+        #: All metrics, and those that are not of single models.
+        self.registry, self._others = CollectorRegistry(), CollectorRegistry()
+        self.registry.register(self._others)
+        own: dict[str, Any] = {"namespace": "recommender_operator", "registry": self._others}
         self.reconcile_seconds = Histogram(
             "reconcile_duration_seconds", "Duration of a reconcile.", buckets=_SECONDS, **own
         )
@@ -134,7 +137,7 @@ class Metrics:
             ["resource", "why"], **own,
         )  # fmt: skip
         self._caches = CacheGauges()
-        self.registry.register(self._caches)
+        self._others.register(self._caches)
 
     def watch_caches(self, caches: Callable[[], Iterable[Cache]]) -> None:
         """Collect the figures of the caches at each scrape."""
@@ -221,8 +224,9 @@ class Metrics:
     def serve(self, port: int, closing: contextlib.ExitStack) -> None:
         """Serve `/metrics` on a port, with the metrics of the process, until `closing` closes."""
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=self.registry)
-        server, thread = start_http_server(port, registry=self.registry)
+            collector(registry=self._others)
+        server, thread = start_http_server(port, registry=self._others)
+        server.set_app(exposition.app(self._others, self._figures))
         closing.callback(thread.join, 5)
         closing.callback(server.server_close)
         closing.callback(server.shutdown)

@@ -29,6 +29,7 @@ import json
 import os
 import pathlib
 import time
+from collections.abc import Callable
 
 from recommender_operator.adapters.caches.informer import Informer, Observer
 from recommender_operator.adapters.caches.store import Store
@@ -78,6 +79,8 @@ class Simulator:
         self, transport: Transport, namespace: str | None = None, *, texts: bool = False
     ) -> None:
         """Without a namespace it acts in all of them. `texts`: ids of items are texts."""
+        #: Whether a version answers with errors.
+        self.fails: Callable[[str], bool] = lambda _version: False
         self._prediction = prediction(texts=texts)
         self._transport = transport
         self._kube = OfficialKube(transport)
@@ -173,24 +176,33 @@ class Simulator:
         await self._update(JOBS, job, statuses.complete(at))
 
     async def _serve(self, key: Key, version: str, service: Object) -> Serving:
-        number = next(ADDRESSES)
-        address = f"127.{NET}.{number // 250}.{number % 250 + 1}"
-        born = time.monotonic()
-        server = await asyncio.get_running_loop().create_server(
-            functools.partial(Answering, key[1], version, born, self._prediction), address, PORT
-        )
+        address, server = await self._listen(key[1], version)
         service = await self._update(INFERENCE_SERVICES, service, statuses.ready("False"))
         pods = {}
         for component in reversed(marks.Component):
             own = marks.of_component(key[1], version, component)
             name = f"{version}-{component}-{uid_of(service)[:5]}"
-            owner = ("serving.kserve.io/v1beta1", "InferenceService", name)
-            made = await self._pod(service, owner, own, CONTAINER)
-            await self._patch_status(made, statuses.started(CONTAINER))
-            await self._patch_status(made, statuses.running(CONTAINER, address))
-            pods[made["metadata"]["name"]] = made["metadata"]["uid"]
+            pods[name] = await self._start(service, name, own, address)
         await self._update(INFERENCE_SERVICES, service, statuses.ready("True"))
         return Serving(pods, server)
+
+    async def _listen(self, model: str, version: str) -> tuple[str, asyncio.AbstractServer]:
+        """Answer for the pods of a version, at an address of their own."""
+        number = next(ADDRESSES)
+        address = f"127.{NET}.{number // 250}.{number % 250 + 1}"
+        answering = functools.partial(
+            Answering, model, version, time.monotonic(), self._prediction,
+            lambda name: self.fails(name),
+        )  # fmt: skip
+        return address, await asyncio.get_running_loop().create_server(answering, address, PORT)
+
+    async def _start(self, service: Object, name: str, own: dict[str, str], address: str) -> str:
+        """Start a pod of a service, and return its uid once it is ready."""
+        owner = ("serving.kserve.io/v1beta1", "InferenceService", name)
+        made = await self._pod(service, owner, own, CONTAINER)
+        await self._patch_status(made, statuses.started(CONTAINER))
+        await self._patch_status(made, statuses.running(CONTAINER, address))
+        return uid_of(made)
 
     async def _pod(
         self,
@@ -239,7 +251,8 @@ class Simulator:
         namespace, name = thing["metadata"]["namespace"], thing["metadata"]["name"]
         path = resource.path(namespace, name, "status")
         for _ in range(TRIES):
-            answer = await self._transport.request("PUT", path, [], _with_status(thing, changes))
+            body = statuses.changed(thing, changes)
+            answer = await self._transport.request("PUT", path, [], body)
             if answer.status == 200:
                 updated: Object = json.loads(answer.data)
                 return updated
@@ -260,12 +273,6 @@ class Simulator:
         answer = await self._transport.request("PATCH", path, [], patch, MERGE)
         if answer.status not in (200, 404, 409):
             print(f"{path}: {answer.status} {answer.data[:200]!r}", flush=True)
-
-
-def _with_status(thing: Object, changes: Object) -> Object:
-    # Controllers drop the managed fields from their caches.
-    metadata = {k: v for k, v in thing["metadata"].items() if k != "managedFields"}
-    return {**thing, "metadata": metadata, "status": {**(thing.get("status") or {}), **changes}}
 
 
 def _obsolete(resource: Resource, thing: Object, found: Object) -> bool:

@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable
 
 #: Requests per second that each pod reports.
 RATE = 30
 BUCKETS = ("0.005", "0.01", "0.05", "0.1", "0.5", "5", "+Inf")
 
 
-def page(model: str, version: str, age: float) -> bytes:
-    """Return the metrics page of a pod after this number of seconds."""
+def page(model: str, version: str, age: float, *, fails: bool) -> bytes:
+    """Return the metrics page of a pod after this number of seconds.
+
+    One that `fails` answers half of its requests with an error.
+    """
     own, served = f'model="{model}",version="{version}"', int(age * RATE)
+    failed = served // 2 if fails else 0
     lines = [
-        f'recommender_requests_total{{{own},outcome="ok"}} {served}',
-        f'recommender_requests_total{{{own},outcome="error"}} 0',
-        f'recommender_answers_total{{{own},source="model"}} {served}',
+        f'recommender_requests_total{{{own},outcome="ok"}} {served - failed}',
+        f'recommender_requests_total{{{own},outcome="error"}} {failed}',
+        f'recommender_answers_total{{{own},source="model"}} {served - failed}',
         f"recommender_sessions_total{{{own}}} {served}",
     ]
     for edge in BUCKETS:
@@ -40,9 +45,13 @@ def prediction(*, texts: bool) -> bytes:
 class Answering(asyncio.Protocol):
     """The two requests of the operator to a pod, over a connection that stays open."""
 
-    def __init__(self, model: str, version: str, born: float, answer: bytes) -> None:
+    def __init__(
+        self, model: str, version: str, born: float, answer: bytes, fails: Callable[[str], bool]
+    ) -> None:
+        """`fails` tells whether the version answers with errors."""
         self._model, self._version, self._born = model, version, born
         self._prediction = answer
+        self._fails = fails
         self._rest = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -66,6 +75,8 @@ class Answering(asyncio.Protocol):
         kind, body = "application/json", self._prediction
         if counters:
             age = time.monotonic() - self._born
-            kind, body = "text/plain; version=0.0.4", page(self._model, self._version, age)
+            fails = self._fails(self._version)
+            kind = "text/plain; version=0.0.4"
+            body = page(self._model, self._version, age, fails=fails)
         head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
         self._out.write(head.encode() + body)

@@ -73,3 +73,10 @@ def accepted(route: Object) -> Object:
         "conditions": conditions,
     }
     return {"parents": [parent]}
+
+
+def changed(thing: Object, changes: Object) -> Object:
+    """Return an object with some fields of its status changed, as a controller updates it."""
+    # Controllers drop the managed fields from their caches.
+    metadata = {k: v for k, v in thing["metadata"].items() if k != "managedFields"}
+    return {**thing, "metadata": metadata, "status": {**(thing.get("status") or {}), **changes}}

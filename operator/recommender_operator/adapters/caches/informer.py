@@ -15,7 +15,8 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
-from recommender_operator.adapters.caches.store import Entry, Place, Store, place_of
+from recommender_operator.adapters.caches.store import Entry, Store, place_of
+from recommender_operator.adapters.caches.unparsed import Place
 from recommender_operator.adapters.caches.watching import Event, Scope, Source
 from recommender_operator.adapters.kubernetes.port import KubeError, Object
 
@@ -209,10 +210,10 @@ class Informer:
             # All pages have the resourceVersion of the first one.
             version = version or page.version
             back = int(version) < self._newest
-            for thing in page.items:
-                # Most objects of a resync are stored already, which saves half of its CPU.
-                kept = None if back else self.store.same(thing)
-                listed[place_of(thing)] = kept or self.store.entry(thing)
+            for each in page.items:
+                # Nearly all objects of a resync are stored already.
+                kept = None if back else self.store.same(each)
+                listed[each.place] = kept or self.store.entry(each.parsed())
             more = page.more
             if not more:
                 break
@@ -280,12 +281,12 @@ class Informer:
             await self._sleep(self._spread(self._rhythm.pause))
 
     def _take(self, event: Event) -> None:
-        thing = event.object
+        reported = event.object
         self._contact = self._clock()
-        self._version = str(thing["metadata"].get("resourceVersion") or self._version)
+        if event.type == "DELETED":
+            if self.store.remove(reported):
+                self._changed(reported.parsed())
+        elif event.type != "BOOKMARK" and not self.store.knows(reported):
+            self.take(reported.parsed())
+        self._version = str(reported.version or self._version)
         self._newest = max(self._newest, int(self._version))
-        if event.type == "BOOKMARK":
-            return
-        fresh = self.store.remove(thing) if event.type == "DELETED" else self.store.put(thing)
-        if fresh:
-            self._changed(thing)

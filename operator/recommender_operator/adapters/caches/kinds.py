@@ -11,7 +11,8 @@ from typing import Protocol
 
 from recommender_operator.adapters.caches.informer import Informer, Observer, Rhythm
 from recommender_operator.adapters.caches.slim import slim, wanted_of_model
-from recommender_operator.adapters.caches.store import Place, Store, label_of, name_of
+from recommender_operator.adapters.caches.store import Store, label_of, name_of
+from recommender_operator.adapters.caches.unparsed import Place
 from recommender_operator.adapters.caches.urgency import urgency_of
 from recommender_operator.adapters.caches.watching import Scope, Source
 from recommender_operator.adapters.kubernetes.port import (

@@ -13,6 +13,7 @@ import dataclasses
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 
+from recommender_operator.adapters.caches.unparsed import Place, Unparsed, as_number
 from recommender_operator.adapters.kubernetes.json_text import parsed, text_of
 from recommender_operator.adapters.kubernetes.port import Object
 from recommender_operator.resources import labels
@@ -22,9 +23,6 @@ REMEMBERED = 10_000
 
 #: The level of zlib: a higher one takes more CPU, and hardly less memory.
 FASTEST = 1
-
-#: Namespace and name of an object.
-Place = tuple[str, str]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,8 +40,7 @@ class Entry:
 
 def version_of(thing: Object) -> int:
     """Return the resourceVersion of an object as a number; 0 if it has none."""
-    text = str(thing["metadata"].get("resourceVersion") or "0")
-    return int(text) if text.isdigit() else 0
+    return as_number(str(thing["metadata"].get("resourceVersion") or ""))
 
 
 def place_of(thing: Object) -> Place:
@@ -146,19 +143,26 @@ class Store:
             packed=zlib.compress(text_of(kept), FASTEST),
         )
 
-    def same(self, thing: Object) -> Entry | None:
+    def same(self, listed: Unparsed) -> Entry | None:
         """Return the stored entry of this very version of an object; None if there is none."""
-        entry = self._entries.get(place_of(thing))
-        if entry is None or entry.version != version_of(thing):
+        entry = self._entries.get(listed.place)
+        if entry is None or entry.version != listed.version:
             return None
-        return entry if entry.uid == thing["metadata"].get("uid") else None
+        return entry if entry.uid == listed.uid else None
+
+    def knows(self, reported: Unparsed) -> bool:
+        """Return whether the stored object is as new.
+
+        Usually it is, because a watch repeats the response of each own write.
+        """
+        entry = self._entries.get(reported.place)
+        return entry is not None and entry.version >= reported.version
 
     def put(self, thing: Object) -> bool:
         """Add an object, unless the stored one is as new."""
         place = place_of(thing)
         before = self._entries.get(place)
         if before is not None and before.version >= version_of(thing):
-            # Usually a watch repeats the response of an own write.
             return False
         return self._take(place, self.entry(thing))
 
@@ -174,15 +178,13 @@ class Store:
         self._set(place, entry)
         return before is None or before.uid != entry.uid or before.meaning != entry.meaning
 
-    def remove(self, thing: Object) -> bool:
+    def remove(self, gone: Unparsed) -> bool:
         """Remove an object that was deleted at its resourceVersion."""
-        place, version = place_of(thing), version_of(thing)
-        uid = str(thing["metadata"].get("uid", ""))
-        self._bury(uid, version)
-        entry = self._entries.get(place)
-        if entry is None or entry.version > version:
+        self._bury(gone.uid, gone.version)
+        entry = self._entries.get(gone.place)
+        if entry is None or entry.version > gone.version:
             return False
-        self._drop(place)
+        self._drop(gone.place)
         return True
 
     def hide(self, place: Place, uid: str) -> bool:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 from collections.abc import AsyncGenerator, Callable
-from typing import Literal, Protocol, cast
+from typing import Literal, Protocol, cast, get_args
 
+import msgspec
+
+from recommender_operator.adapters.caches.unparsed import Unparsed
 from recommender_operator.adapters.kubernetes.json_text import parsed
-from recommender_operator.adapters.kubernetes.port import KubeError, Object, Resource
+from recommender_operator.adapters.kubernetes.port import KubeError, Resource
 from recommender_operator.adapters.kubernetes.transport import Query, Transport, of_status, refusal
 
-#: Maximum number of objects per page: parsing a page blocks the event loop for some milliseconds.
+#: Maximum number of objects per page: the first list parses and packs them all, which blocks the
+#: event loop for some milliseconds per page.
 PAGE = 200
 
 EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
+EVENT_TYPES = frozenset(get_args(EventType))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Scope:
 class Page:
     """A page of a list. `more` is the continue token, empty on the last page."""
 
-    items: list[Object]
+    items: list[Unparsed]
     version: str
     more: str
 
@@ -41,7 +45,7 @@ class Event:
     """An event of a watch; the object of a bookmark has only a resourceVersion."""
 
     type: EventType
-    object: Object
+    object: Unparsed
 
 
 class Source(Protocol):
@@ -84,13 +88,7 @@ class ApiSource:
         self._observe("LIST", scope.resource.plural, answer.status, spent)
         if answer.status != 200:
             raise refusal("GET", path, answer.status, answer.data)
-        content = parsed(answer.data)
-        metadata = content.get("metadata") or {}
-        return Page(
-            items=content.get("items") or [],
-            version=str(metadata.get("resourceVersion") or ""),
-            more=str(metadata.get("continue") or ""),
-        )
+        return _page(path, answer.data)
 
     async def watch(self, scope: Scope, version: str, seconds: int) -> AsyncGenerator[Event, None]:
         path = scope.resource.path(scope.namespace)
@@ -119,19 +117,51 @@ def _selected(scope: Scope) -> Query:
     return [("labelSelector", scope.selector)] if scope.selector else []
 
 
+class _ListMetadata(msgspec.Struct):
+    resourceVersion: str = ""  # noqa: N815 (the name in the API)
+    more: str = msgspec.field(name="continue", default="")
+
+
+class _List(msgspec.Struct):
+    metadata: _ListMetadata
+    items: list[msgspec.Raw] | None = None
+
+
+class _Line(msgspec.Struct):
+    type: str
+    object: msgspec.Raw
+
+
+_LISTS, _LINES = msgspec.json.Decoder(_List), msgspec.json.Decoder(_Line)
+
+
+def _page(path: str, text: bytes) -> Page:
+    """Return a page of a list.
+
+    Raises:
+        KubeError: the text is not a list.
+    """
+    try:
+        found = _LISTS.decode(text)
+        items = [Unparsed(item) for item in found.items or ()]
+    except (ValueError, RecursionError) as error:
+        raise KubeError(f"GET {path}: not a list: {error}: {text[:200]!r}") from error
+    return Page(items, found.metadata.resourceVersion, found.metadata.more)
+
+
 def _event(path: str, line: bytes) -> Event:
     """Return an event.
 
     Raises:
         KubeError: the line is an error of the server, or not an event.
     """
-    content: Object = {}
-    with contextlib.suppress(ValueError):
-        found = parsed(line)
-        content = found if isinstance(found, dict) else {}
-    kind, thing = content.get("type"), content.get("object")
-    if kind == "ERROR" and isinstance(thing, dict):
-        raise of_status(f"watch {path}", thing)
-    if kind not in {"ADDED", "MODIFIED", "DELETED", "BOOKMARK"} or not isinstance(thing, dict):
-        raise KubeError(f"watch {path}: not an event: {line[:200]!r}")
-    return Event(cast("EventType", kind), thing)
+    try:
+        found = _LINES.decode(line)
+        if found.type in EVENT_TYPES:
+            return Event(cast("EventType", found.type), Unparsed(found.object))
+        status = parsed(found.object)
+    except (ValueError, RecursionError):
+        status = None
+    if isinstance(status, dict):
+        raise of_status(f"watch {path}", status)
+    raise KubeError(f"watch {path}: not an event: {line[:200]!r}")

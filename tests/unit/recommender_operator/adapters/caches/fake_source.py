@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
+from recommender_operator.adapters.caches.unparsed import Unparsed
 from recommender_operator.adapters.caches.watching import Event, EventType, Page, Scope
+from recommender_operator.adapters.kubernetes.json_text import text_of
 from recommender_operator.adapters.kubernetes.port import (
     PODS,
     REVISIONS,
@@ -35,6 +37,11 @@ def thing(
     }
 
 
+def unparsed(about: Object) -> Unparsed:
+    """Return an object as the API server sends it."""
+    return Unparsed(text_of(about))
+
+
 class FakeSource:
     """Holds the current objects; a watch delivers only the events that the test releases."""
 
@@ -60,7 +67,7 @@ class FakeSource:
         return {**gone, "metadata": metadata}
 
     def say(self, kind: EventType, about: Object) -> None:
-        self._stream.put_nowait(Event(kind, about))
+        self._stream.put_nowait(Event(kind, unparsed(about)))
 
     def bookmark(self) -> None:
         self.say("BOOKMARK", {"metadata": {"resourceVersion": str(self.version)}})
@@ -75,7 +82,7 @@ class FakeSource:
             raise self.errors.pop(0)
         start = int(more or 0)
         self.lists += start == 0
-        items = list(self.objects.values())
+        items = [unparsed(each) for each in self.objects.values()]
         end = start + self.page_size
         return Page(items[start:end], str(self.version), str(end) if end < len(items) else "")
 
@@ -99,11 +106,11 @@ class FrozenSource:
             raise KubeError("no such kind", status=404)
         items = await self._kube.list(scope.resource, scope.namespace, {})
         newest = [int(item["metadata"]["resourceVersion"]) for item in items]
-        return Page(items, str(max(newest, default=1)), "")
+        return Page([unparsed(item) for item in items], str(max(newest, default=1)), "")
 
     async def watch(self, scope: Scope, version: str, seconds: int) -> Any:
         await asyncio.Event().wait()
-        yield Event("BOOKMARK", {})
+        yield Event("BOOKMARK", unparsed({"metadata": {}}))
 
 
 class Unseen:

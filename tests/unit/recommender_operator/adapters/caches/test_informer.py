@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from recommender_operator.adapters.caches.informer import Informer, Observer, Rhythm
-from recommender_operator.adapters.caches.store import Entry, Store
+from recommender_operator.adapters.caches.store import Store
+from recommender_operator.adapters.caches.unparsed import Unparsed
 from recommender_operator.adapters.caches.watching import Page, Scope
 from recommender_operator.adapters.kubernetes.port import KubeError, Object
 from tests.unit.recommender_operator.adapters.caches.fake_source import SCOPE, FakeSource, thing
@@ -134,25 +135,44 @@ async def test_the_resync_finds_a_deletion_that_the_watch_has_missed() -> None:
         assert world.lists == ["start", "resync"]
 
 
-async def test_the_resync_stores_only_what_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the objects that are parsed."""
+    names: list[str] = []
+    parse = Unparsed.parsed
+
+    def counted(text: Unparsed) -> Object:
+        names.append(text.place[1])
+        return parse(text)
+
+    monkeypatch.setattr(Unparsed, "parsed", counted)
+    return names
+
+
+async def test_the_resync_parses_only_what_has_changed(parsed: list[str]) -> None:
     world = World()
     for name in "abc":
         world.source.put(name)
     async with world.running():
-        stored: list[str] = []
-        entry = world.informer.store.entry
-
-        def counted(about: Object) -> Entry:
-            stored.append(about["metadata"]["name"])
-            return entry(about)
-
-        monkeypatch.setattr(world.informer.store, "entry", counted)
+        assert sorted(parsed) == ["a", "b", "c"]
+        parsed.clear()
         world.source.put("b", model="books")
         world.time += 700
         world.source.end()
         await world.until(lambda: world.lists == ["start", "resync"])
-        assert stored == ["b"]
+        assert parsed == ["b"]
         assert world.names() == set("abc")
+
+
+async def test_an_event_that_repeats_an_own_write_is_not_parsed(parsed: list[str]) -> None:
+    world = World()
+    async with world.running():
+        written = world.source.put("a")
+        world.informer.take(written)
+        world.source.say("ADDED", written)
+        world.source.say("ADDED", world.source.put("b"))
+        await world.until(lambda: "b" in world.names())
+        assert parsed == ["b"]
 
 
 async def test_a_restored_server_may_have_another_object_of_a_version_that_is_stored() -> None:

@@ -10,7 +10,7 @@ from recommender_operator.adapters.caches import store as stores
 from recommender_operator.adapters.caches.slim import slim, wanted_of_model
 from recommender_operator.adapters.caches.store import Store, name_of, place_of
 from recommender_operator.adapters.kubernetes.port import JOBS, MODELS, PODS, Object
-from tests.unit.recommender_operator.adapters.caches.fake_source import thing
+from tests.unit.recommender_operator.adapters.caches.fake_source import thing, unparsed
 
 PLACE = ("team", "a")
 OF_MOVIES = {"recommender.dev/model": "movies"}
@@ -52,7 +52,7 @@ def test_an_object_that_is_already_known_is_not_prepared_again() -> None:
 def test_a_late_answer_brings_nothing_back_that_was_deleted_after_it() -> None:
     store = Store()
     store.put(thing("a", 5))
-    assert store.remove(thing("a", 7))
+    assert store.remove(unparsed(thing("a", 7)))
     assert not store.put(thing("a", 6))
     assert store.get(PLACE) is None
     assert store.put(thing("a", 8, uid="another"))
@@ -62,7 +62,7 @@ def test_a_late_deletion_does_not_take_the_object_that_came_after_it() -> None:
     store = Store()
     store.put(thing("a", 5))
     store.put(thing("a", 8, uid="another"))
-    assert not store.remove(thing("a", 7))
+    assert not store.remove(unparsed(thing("a", 7)))
     assert store.get(PLACE) is not None
 
 
@@ -78,7 +78,7 @@ def test_an_own_deletion_hides_an_object_until_the_watch_says_that_it_waits_for_
     assert store.get(PLACE) is None
     assert store.put(thing("a", 7, deletionTimestamp="2026-01-01T00:00:00Z"))
     assert store.get(PLACE) is not None
-    assert store.remove(thing("a", 8))
+    assert store.remove(unparsed(thing("a", 8)))
     assert len(store) == 0
 
 
@@ -171,7 +171,7 @@ def test_in_any_order_the_newest_event_wins(order: list[int], deleted: int) -> N
     store = Store()
     for version in order:
         if version == deleted:
-            store.remove(thing("a", version))
+            store.remove(unparsed(thing("a", version)))
         else:
             store.put(thing("a", version))
     newest = 8 if deleted != 8 else None
@@ -207,6 +207,6 @@ def test_the_number_of_remembered_deletions_is_limited(
     store = Store()
     for number in range(1, 6):
         store.put(thing(f"a{number}", number))
-        store.remove(thing(f"a{number}", number + 10))
+        store.remove(unparsed(thing(f"a{number}", number + 10)))
     assert len(store._gone) == 2
     assert not store.put(thing("a5", 6))

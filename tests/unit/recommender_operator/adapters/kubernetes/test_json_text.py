@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from recommender_operator.adapters.kubernetes.json_text import parsed, text_of
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+#: JSON has neither NaN nor infinite numbers.
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS,
+    st.none() | st.booleans() | st.integers() | FLOATS | TEXTS,
     lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner),
 )
 

@@ -127,6 +127,9 @@ async def test_a_write_is_not_repeated_after_a_login_during_which_another_one_le
     assert requested == ["/write"]
 
 
+ITEM = {"metadata": {"name": "a", "resourceVersion": "5"}, "spec": {"x": [1]}}
+
+
 async def watched(lines: list[bytes], status: int = 200) -> list[Event]:
     async def handler(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(status=status)
@@ -144,11 +147,11 @@ def line(event: str, **thing: object) -> bytes:
 
 
 async def test_events_come_whole_however_the_network_cuts_them() -> None:
-    text = line("ADDED", data="x" * 3_000_000) + line("BOOKMARK", metadata={})
+    text = line("ADDED", metadata={}, data="x" * 3_000_000) + line("BOOKMARK", metadata={})
     pieces = [text[i : i + 700_001] for i in range(0, len(text), 700_001)]
     events = await watched(pieces)
     assert [event.type for event in events] == ["ADDED", "BOOKMARK"]
-    assert len(events[0].object["data"]) == 3_000_000
+    assert len(events[0].object.parsed()["data"]) == 3_000_000
 
 
 async def test_an_expired_version_is_an_error_of_that_status_wherever_it_is_said() -> None:
@@ -161,10 +164,33 @@ async def test_an_expired_version_is_an_error_of_that_status_wherever_it_is_said
     assert caught.value.status == 410
 
 
-@pytest.mark.parametrize("garbage", [b"<html>\n", b'{"type": "ODD", "object": {}}\n', b"[]\n"])
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"<html>\n",
+        b"[]\n",
+        b'{"type": "ADDED"}\n',
+        b'{"type": "ADDED", "object": {}}\n',
+        b'{"type": "ERROR", "object": "text"}\n',
+        b'{"type": "ADDED", "object": ' + b"[" * 100_000 + b"\n",
+    ],
+)
 async def test_an_invalid_event_is_an_error(garbage: bytes) -> None:
     with pytest.raises(KubeError, match="not an event"):
         await watched([garbage])
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    ["<html>", "[]", "{}", '{"metadata": {}, "items": [7]}', '{"items": [' + "[" * 100_000],
+)
+async def test_what_is_not_a_list_is_an_error(garbage: str) -> None:
+    async def handler(_request: web.Request) -> web.Response:
+        return web.Response(text=garbage)
+
+    async with served(handler) as (transport, _, _):
+        with pytest.raises(KubeError, match="not a list"):
+            await ApiSource(transport).page(SCOPE, "")
 
 
 async def test_a_page_is_requested_with_its_selector_and_token() -> None:
@@ -173,11 +199,12 @@ async def test_a_page_is_requested_with_its_selector_and_token() -> None:
     async def handler(request: web.Request) -> web.Response:
         requested.append(dict(request.query))
         metadata = {"resourceVersion": "7", "continue": "next"}
-        return web.json_response({"items": [{}], "metadata": metadata})
+        return web.json_response({"items": [ITEM], "metadata": metadata})
 
     async with served(handler) as (transport, _, _):
         page = await ApiSource(transport).page(SCOPE, "")
-        assert (page.items, page.version, page.more) == ([{}], "7", "next")
+        assert [item.parsed() for item in page.items] == [ITEM]
+        assert (page.version, page.more) == ("7", "next")
         await ApiSource(transport).page(SCOPE, page.more)
     first = {"labelSelector": "recommender.dev/model", "limit": "200"}
     assert requested == [first, first | {"continue": "next"}]
