@@ -8,6 +8,7 @@ the cap). What they did before goes with their activity.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -83,9 +84,9 @@ def _one(world: World, users: int, effect: float, rng: np.random.Generator) -> F
     return result
 
 
-def moments(products: Floats) -> Moments:
-    """Return the moments of one arm from its sums of products."""
-    names = dict(enumerate(DRAWN, start=1))
+def moments(products: Floats, drawn: Sequence[str] = DRAWN) -> Moments:
+    """Return the moments of one arm from its sums of products of 1 and the components."""
+    names = dict(enumerate(drawn, start=1))
     return Moments(
         users=int(products[0, 0]),
         sums={name: float(products[0, i]) for i, name in names.items()},
