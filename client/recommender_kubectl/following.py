@@ -115,7 +115,11 @@ def _on_its_way(
     paused = ", paused" if model.paused else ""
     weight = model.candidate_weight or 0
     in_shadow = step is not None and step.is_shadow
-    gets = "copies of requests (shadow phase)" if in_shadow else f"{weight} % of the requests"
+    gets = (
+        "copies of requests (shadow phase)"
+        if in_shadow
+        else f"{weight} % of the {version.split(weight)}"
+    )
     if model.mixes(version):
         gets = "lists mixed with those of the champion"
     users = version.experiment.verdict if version.experiment is not None else ""

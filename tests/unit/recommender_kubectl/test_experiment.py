@@ -12,8 +12,9 @@ import pytest
 
 from recommender_kubectl import following, progress
 from recommender_kubectl.console import plain
+from recommender_kubectl.objects import Model
 from recommender_kubectl.text import Style
-from recommender_kubectl.views import experiment, why
+from recommender_kubectl.views import experiment, status, why
 from recommender_operator.api.version_experiment import ExperimentStatus
 from tests.unit.recommender_kubectl import samples
 from tests.unit.recommender_kubectl.samples import CANDIDATE, CHAMPION, EXPERIMENT, NOW
@@ -152,6 +153,20 @@ def test_the_numbers_say_up_to_when_events_are_counted() -> None:
     seen = experiment.of_version(samples.read_model(), samples.read_versions(experiment=own), None)
     (line,) = [each for each in experiment.render(seen, PIPE, NOW) if each.startswith("Events")]
     assert line.split(maxsplit=1)[1] == "counted up to 90 min ago"
+
+
+def test_in_an_experiment_versions_have_users_and_not_requests() -> None:
+    def shown(model: Model, **candidate: Any) -> str:
+        versions = samples.read_versions(**candidate)
+        seen = status.of_model(model, versions, NOW)
+        glance = following.look(model, versions, CANDIDATE, NOW)
+        return "\n".join([*status.render(seen, PIPE, NOW), glance.line])
+
+    model = samples.read_model()
+    assert shown(model, experiment=EXPERIMENT).count("50 % of the users") == 3
+    assert shown(model).count("50 % of the requests") == 3
+    all_of_it = samples.read_model(candidateWeight=100, championWeight=0)
+    assert "100 % of the requests" in shown(all_of_it, experiment=EXPERIMENT)
 
 
 @pytest.mark.parametrize("verdict", ["KeepRunning", "Blocked", "Error"])
