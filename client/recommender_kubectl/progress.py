@@ -107,7 +107,7 @@ def _measuring(
     return Progress(
         step=min(done + 1, len(weights)),
         steps=len(weights),
-        share=(done + inside) / len(weights),
+        share=(done + inside) / len(weights) if weights else 0.0,
         seconds_left=None if left is None else left + later,
         note=note,
     )

@@ -148,6 +148,12 @@ def test_the_time_left_of_an_experiment_is_that_of_its_users_and_of_the_steps_af
     assert "about 2 d, at the rate so far" in "\n".join(experiment.render(seen, PIPE, NOW))
 
 
+def test_an_experiment_without_a_champion_has_no_steps_and_is_shown() -> None:
+    *others, version = samples.read_versions(experiment=EXPERIMENT)
+    seen = progress.of_version(samples.read_model(champion=None), version, others, NOW)
+    assert (seen.steps, seen.share) == (0, 0.0)
+
+
 def test_the_numbers_say_up_to_when_events_are_counted() -> None:
     own = EXPERIMENT | {"verdict": "Error", "message": "down", "countedUntil": samples.at(90)}
     seen = experiment.of_version(samples.read_model(), samples.read_versions(experiment=own), None)
