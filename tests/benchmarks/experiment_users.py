@@ -96,3 +96,17 @@ def moments(products: Floats, drawn: Sequence[str] = DRAWN) -> Moments:
             for j, b in names.items()
         },
     )
+
+
+def buyers(runs: int, users: int, rng: np.random.Generator) -> list[tuple[Moments, Moments]]:
+    """Draw arms of which 5 % buy, for log-normal sums up to the cap; a gain of 10 % in buyers."""
+
+    def arm(share: float) -> Moments:
+        spent = np.minimum(CAP, rng.lognormal(3.0, 1.5, rng.binomial(users, share)))
+        return Moments(
+            users=users,
+            sums={"revenue": float(spent.sum())},
+            products={"revenue*revenue": float(spent @ spent)},
+        )
+
+    return [(arm(0.05), arm(0.055)) for _ in range(runs)]

@@ -25,7 +25,7 @@ from recommender_operator.experiments.moments import Moments
 from recommender_operator.experiments.plan import Goal, Guardrail, Phase, Plan, Primary
 from tests.benchmarks import experiment_logs, experiment_requests
 from tests.benchmarks.experiment_requests import EFFECTS, Requests
-from tests.benchmarks.experiment_users import CAP, DRAWN, Floats, World, experiments, moments
+from tests.benchmarks.experiment_users import DRAWN, Floats, World, buyers, experiments, moments
 from tests.benchmarks.machine import machine
 
 SEED = 20261127
@@ -184,20 +184,6 @@ def always_covered(runs: Floats, truth: float) -> float:
             for low, high in ends_
         )
     return count / len(runs)
-
-
-def buyers(runs: int, users: int, rng: np.random.Generator) -> list[tuple[Moments, Moments]]:
-    """Draw arms of which 5 % buy, for log-normal sums up to the cap; a gain of 10 % in buyers."""
-
-    def arm(share: float) -> Moments:
-        spent = np.minimum(CAP, rng.lognormal(3.0, 1.5, rng.binomial(users, share)))
-        return Moments(
-            users=users,
-            sums={"revenue": float(spent.sum())},
-            products={"revenue*revenue": float(spent @ spent)},
-        )
-
-    return [(arm(0.05), arm(0.055)) for _ in range(runs)]
 
 
 def mismatches(runs: int, lost: float, rng: np.random.Generator) -> tuple[float, float]:

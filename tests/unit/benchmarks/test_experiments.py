@@ -9,7 +9,7 @@ from recommender_operator.experiments.decision import Kind
 from recommender_operator.experiments.estimates import pair
 from recommender_operator.experiments.metrics import DEFINITIONS, Metric
 from tests.benchmarks import experiment_requests, experiments
-from tests.benchmarks.experiment_users import CAP, World, moments
+from tests.benchmarks.experiment_users import CAP, World, buyers, moments
 from tests.benchmarks.experiment_users import experiments as drawn
 
 #: What the JSON line has at least; all of them are shares of experiments, or differences of them.
@@ -90,7 +90,7 @@ def test_a_large_effect_is_promoted_and_a_large_loss_is_harm() -> None:
 
 
 def test_an_interval_that_misses_the_truth_is_counted() -> None:
-    arms = experiments.buyers(5, 20_000, np.random.default_rng(3))
+    arms = buyers(5, 20_000, np.random.default_rng(3))
     metric = Metric.REVENUE_PER_USER
     assert experiments.covered(metric, arms, 0.1, 5.0) == 1.0
     assert experiments.covered(metric, arms, 3.0, 2.0) == 0.0
