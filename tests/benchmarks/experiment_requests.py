@@ -11,6 +11,7 @@ import dataclasses
 import numpy as np
 
 from recommender_operator.experiments.metrics import Metric
+from recommender_operator.experiments.plan import Guardrail, Plan, Primary
 from tests.benchmarks.experiment_users import Floats
 
 #: Components that are drawn, alphabetically.
@@ -21,6 +22,15 @@ MOST_A_DAY = 30.0
 ITEMS = 10
 #: By metric, the smallest relative difference that matters, and its direction.
 EFFECTS = {Metric.ERROR_RATE: 0.6, Metric.SLOW_SHARE: 0.25, Metric.GROUP_EXPOSURE: 0.15}
+
+#: All three lose exactly what they may.
+LOSSES = {Metric.ERROR_RATE: 0.5, Metric.SLOW_SHARE: 0.25, Metric.GROUP_EXPOSURE: 0.15}
+GUARDED = Plan(
+    primary=(Primary(metric=Metric.ERROR_RATE, smallest_effect=0.6),),
+    guardrails=tuple(Guardrail(metric=each, largest_loss=loss) for each, loss in LOSSES.items()),
+    min_days=3.0,
+    max_days=14.0,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from recommender_operator.experiments import sample_ratio
 from recommender_operator.experiments.moments import Moments, product_key
+from recommender_operator.experiments.plan import Phase
 
 #: Most revenue of one user that counts.
 CAP = 1000.0
@@ -110,3 +112,22 @@ def buyers(runs: int, users: int, rng: np.random.Generator) -> list[tuple[Moment
         )
 
     return [(arm(0.05), arm(0.055)) for _ in range(runs)]
+
+
+def mismatches(runs: int, lost: float, rng: np.random.Generator) -> tuple[float, float]:
+    """Return the shares of experiments with an alarm at the last look, and at any of 28 looks.
+
+    `lost`: share of the candidate's users who are never counted.
+    """
+
+    def alarm(champion: int, candidate: int) -> bool:
+        arms = {"a": Moments(champion, {}, {}), "b": Moments(candidate, {}, {})}
+        weights = {"a": 80.0, "b": 20.0}
+        phase = Phase(number=0, weights=weights, champion="a", candidate="b", arms=arms)
+        return bool(sample_ratio.problem(phase))
+
+    daily = rng.binomial(1000, 0.2, size=(runs, 28))
+    here = rng.binomial(daily, 1 - lost).cumsum(axis=1)
+    there = (1000 - daily).cumsum(axis=1)
+    alarms = [list(map(alarm, *run)) for run in zip(there.tolist(), here.tolist(), strict=True)]
+    return sum(run[-1] for run in alarms) / runs, sum(map(any, alarms)) / runs

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from recommender_operator.api.spec_experiment import LESS_IS_BETTER
-from recommender_operator.experiments import estimates, harm, horizon, planning, sample_ratio
+from recommender_operator.experiments import estimates, harm, horizon, planning
 from recommender_operator.experiments.decision import Kind, decide
 from recommender_operator.experiments.horizon import Outcome
 from recommender_operator.experiments.metrics import Metric
@@ -25,7 +25,15 @@ from recommender_operator.experiments.moments import Moments
 from recommender_operator.experiments.plan import Goal, Guardrail, Phase, Plan, Primary
 from tests.benchmarks import experiment_logs, experiment_requests
 from tests.benchmarks.experiment_requests import EFFECTS, Requests
-from tests.benchmarks.experiment_users import DRAWN, Floats, World, buyers, experiments, moments
+from tests.benchmarks.experiment_users import (
+    DRAWN,
+    Floats,
+    World,
+    buyers,
+    experiments,
+    mismatches,
+    moments,
+)
 from tests.benchmarks.machine import machine
 
 SEED = 20261127
@@ -47,13 +55,6 @@ GUARDED = dataclasses.replace(
         Guardrail(metric=CTR, largest_loss=LOSS),
         Guardrail(metric=REVENUE, largest_loss=LOSS),
     ),
-)
-#: All three lose exactly what they may.
-LOSSES = {Metric.ERROR_RATE: 0.5, Metric.SLOW_SHARE: 0.25, Metric.GROUP_EXPOSURE: 0.15}
-GUARDED_REQUESTS = dataclasses.replace(
-    PLAN,
-    primary=(Primary(metric=Metric.ERROR_RATE, smallest_effect=0.6),),
-    guardrails=tuple(Guardrail(metric=each, largest_loss=loss) for each, loss in LOSSES.items()),
 )
 
 
@@ -186,31 +187,15 @@ def always_covered(runs: Floats, truth: float) -> float:
     return count / len(runs)
 
 
-def mismatches(runs: int, lost: float, rng: np.random.Generator) -> tuple[float, float]:
-    """Return the shares of experiments with an alarm at the last look, and at any of 28 looks.
-
-    `lost`: share of the candidate's users who are never counted.
-    """
-
-    def alarm(champion: int, candidate: int) -> bool:
-        arms = {"a": Moments(champion, {}, {}), "b": Moments(candidate, {}, {})}
-        weights = {"a": 80.0, "b": 20.0}
-        phase = Phase(number=0, weights=weights, champion="a", candidate="b", arms=arms)
-        return bool(sample_ratio.problem(phase))
-
-    daily = rng.binomial(1000, 0.2, size=(runs, 28))
-    here = rng.binomial(daily, 1 - lost).cumsum(axis=1)
-    there = (1000 - daily).cumsum(axis=1)
-    alarms = [list(map(alarm, *run)) for run in zip(there.tolist(), here.tolist(), strict=True)]
-    return sum(run[-1] for run in alarms) / runs, sum(map(any, alarms)) / runs
-
-
 def of_requests(runs: int, rng: np.random.Generator) -> dict[str, dict[str, float]]:
     """Return figures of the metrics of requests and groups, by metric."""
     world, long = Requests(), Requests(days=28, arriving=150)
     null = experiment_requests.experiments(world, runs, {}, rng)
     changed = experiment_requests.experiments(world, runs, EFFECTS, rng)
-    gains = {each: loss if each in LESS_IS_BETTER else -loss for each, loss in LOSSES.items()}
+    gains = {
+        each: loss if each in LESS_IS_BETTER else -loss
+        for each, loss in experiment_requests.LOSSES.items()
+    }
     lost = experiment_requests.experiments(long, runs // 2, gains, rng)
     drawn = experiment_requests.DRAWN
     last = [(moments(run[-1, 0], drawn), moments(run[-1, 1], drawn)) for run in changed]
@@ -219,7 +204,7 @@ def of_requests(runs: int, rng: np.random.Generator) -> dict[str, dict[str, floa
         "no effect": {each: tested(each, null, world.share) for each in EFFECTS},
         "smallest effect": {each: tested(each, changed, world.share) for each in EFFECTS},
         "covered": {each: covered(each, last, gain, two_sided) for each, gain in EFFECTS.items()},
-        "harm": {"any": harmed(GUARDED_REQUESTS, lost, drawn)},
+        "harm": {"any": harmed(experiment_requests.GUARDED, lost, drawn)},
     }
 
 

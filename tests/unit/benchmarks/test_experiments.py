@@ -74,7 +74,7 @@ def test_a_large_loss_of_requests_is_found_and_is_harm() -> None:
     worse = experiment_requests.experiments(world, 3, gains, rng)
     alike = experiment_requests.experiments(world, 3, {}, rng)
     assert experiments.tested(Metric.SLOW_SHARE, worse, world.share) == 1.0
-    plan, drawn_ = experiments.GUARDED_REQUESTS, experiment_requests.DRAWN
+    plan, drawn_ = experiment_requests.GUARDED, experiment_requests.DRAWN
     assert experiments.harmed(plan, worse, drawn_) == 1.0
     assert experiments.harmed(plan, alike, drawn_) == 0.0
 
