@@ -40,6 +40,9 @@ def run(words: Sequence[str]) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        console.abandon()
+        return 141
 
 
 def main() -> None:

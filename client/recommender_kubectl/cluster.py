@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import urllib3
+import yaml
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
@@ -19,6 +20,11 @@ from recommender_kubectl.objects import Model, Version
 _TIMEOUT = (5, 15)
 #: Objects in one page of a list.
 _PAGE = 500
+#: What the client raises for a file that is no kubeconfig: it expects a mapping of lists.
+_UNUSABLE = (
+    config.ConfigException, OSError, yaml.YAMLError, UnicodeError, TypeError, AttributeError,
+    KeyError,
+)  # fmt: skip
 
 
 class ClusterError(Exception):
@@ -128,8 +134,9 @@ def opened(target: Target) -> Iterator[Cluster]:
         if target.context is not None:
             known, _ = config.list_kube_config_contexts(target.kubeconfig)
             chosen = next(one for one in known if one["name"] == target.context)
-    except (config.ConfigException, OSError) as error:
-        raise ClusterError(f"no usable kubeconfig (--kubeconfig, --context): {error}") from error
+    except _UNUSABLE as error:
+        said = " ".join(str(error).split())
+        raise ClusterError(f"no usable kubeconfig (--kubeconfig, --context): {said}") from error
     namespace = target.namespace or chosen["context"].get("namespace") or "default"
     connection.configuration.retries = False
     try:

@@ -42,6 +42,12 @@ class Console:
         sys.stdout.write("\r\x1b[2K" + text[: (self.style.width or len(text) + 1) - 1])
         sys.stdout.flush()
 
+    def abandon(self) -> None:
+        """Discard what is still to be printed, because nobody reads it any more."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
     def complain(self, text: str) -> None:
         """Print an error."""
         colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")

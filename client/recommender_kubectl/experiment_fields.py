@@ -67,6 +67,8 @@ def read_experiment(body: Json | None, *, ended: bool) -> Experiment | None:
         ),
         users=body.get("users", 0),
         planned_users=body.get("plannedUsers"),
+        days_left=body.get("daysLeft"),
+        counted_until=read_time(body.get("countedUntil")),
         mixed=body.get("mixed", 0),
         disagreed=body.get("disagreed", 0),
         sample_ratio_p=body.get("sampleRatioP"),

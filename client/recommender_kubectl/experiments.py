@@ -120,6 +120,10 @@ class Experiment:
     phases: tuple[Phase, ...]
     users: int
     planned_users: int | None
+    #: Estimate of the days from `counted_until` on.
+    days_left: float | None
+    #: Time up to which the events of the numbers are counted.
+    counted_until: datetime.datetime | None
     mixed: int
     disagreed: int
     sample_ratio_p: float | None
@@ -135,3 +139,10 @@ class Experiment:
     slower_than: int | None = None
     #: Feature and categories of the items whose share is a metric; empty if none is.
     item_group: str = ""
+
+    def seconds_left(self, now: datetime.datetime) -> float | None:
+        """Return the estimate until it is decided; None if there is none yet."""
+        if self.days_left is None:
+            return None
+        since = (now - self.counted_until).total_seconds() if self.counted_until else 0.0
+        return max(0.0, self.days_left * 86400 - max(0.0, since))

@@ -115,16 +115,29 @@ def _on_its_way(
     paused = ", paused" if model.paused else ""
     weight = model.candidate_weight or 0
     in_shadow = step is not None and step.is_shadow
-    gets = "copies of requests (shadow phase)" if in_shadow else f"{weight} % of the requests"
+    gets = (
+        "copies of requests (shadow phase)"
+        if in_shadow
+        else f"{weight} % of the {version.split(weight)}"
+    )
     if model.mixes(version):
         gets = "lists mixed with those of the champion"
-    what = f"{version.name} {version.stage}{judged}, {gets}{paused}"
+    users = version.experiment.verdict if version.experiment is not None else ""
+    decides = f", experiment {users}" if users else ""
+    what = f"{version.name} {version.stage}{judged}, {gets}{decides}{paused}"
     return _glance(
         version.name,
         f"{what}   {progress_line(seen)}",
         share=seen.share,
         seconds_left=seen.seconds_left,
-        milestone=(version.name, version.stage, weight, step.verdict if step else "", paused),
+        milestone=(
+            version.name,
+            version.stage,
+            weight,
+            step.verdict if step else "",
+            users,
+            paused,
+        ),
     )
 
 

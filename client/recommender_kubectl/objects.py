@@ -114,6 +114,10 @@ class Version:
     published: bool
     interleaving: Interleaving | None = None
 
+    def split(self, weight: int | None) -> str:
+        """Return what a candidate with this weight has a share of: users or requests."""
+        return "requests" if self.experiment is None or weight == 100 else "users"
+
     @property
     def gates_held(self) -> bool:
         """Whether it has gates, and passed all."""

@@ -7,6 +7,7 @@ import datetime
 import statistics
 from collections.abc import Iterable
 
+from recommender_kubectl.experiments import Experiment
 from recommender_kubectl.objects import Model, Rollout, Step, Version
 
 #: Stages in which a version is on its way, in their order.
@@ -52,14 +53,9 @@ def of_version(
     if current is None:
         return _between(version, others, weights, ahead, rollout, now)
     elapsed = max(0.0, (now - model.clock_lag - current.started_at).total_seconds())
-    if _experiment_ahead(version, passed):
-        return Progress(
-            step=min(done + 1, len(weights)),
-            steps=len(weights),
-            share=done / len(weights) if weights else 0.0,
-            seconds_left=None,
-            note=_of_users(version),
-        )
+    users = version.experiment
+    if users is not None and passed < users.weight:
+        return _measuring(users, rollout, weights, ahead, now)
     first, *later = _durations(rollout, current, elapsed, ahead or [current.weight])
     left = max(0.0, first - elapsed)
     inside = elapsed / first if first else 1.0
@@ -93,16 +89,28 @@ def _weights(rollout: Rollout, version: Version) -> tuple[int, ...]:
     return tuple(sorted({*rollout.weights, *((own.weight,) if own is not None else ())}))
 
 
-def _experiment_ahead(version: Version, passed: int) -> bool:
-    """Return whether users have yet to decide, which no step tells the time of."""
-    return version.experiment is not None and passed < version.experiment.weight
-
-
-def _of_users(version: Version) -> str:
-    own = version.experiment
-    if own is None or own.planned_users is None:
-        return "users decide"
-    return f"{own.users} of {own.planned_users} users"
+def _measuring(
+    own: Experiment,
+    rollout: Rollout,
+    weights: tuple[int, ...],
+    ahead: list[int],
+    now: datetime.datetime,
+) -> Progress:
+    """While users have yet to decide: no step tells the time of that, but their number does."""
+    left = own.seconds_left(now)
+    later = sum(weight > own.weight for weight in ahead) * rollout.step_seconds
+    inside, note = 0.0, "users decide"
+    if own.planned_users is not None:
+        inside = min(0.99, own.users / max(1, own.planned_users))
+        note = f"{own.users} of {own.planned_users} users"
+    done = len(weights) - len(ahead)
+    return Progress(
+        step=min(done + 1, len(weights)),
+        steps=len(weights),
+        share=(done + inside) / len(weights) if weights else 0.0,
+        seconds_left=None if left is None else left + later,
+        note=note,
+    )
 
 
 def _between(

@@ -126,7 +126,7 @@ def course(name: str, readings: Sequence[tuple[str, Reading]]) -> Markup | None:
 
 
 def split(shares: Sequence[tuple[str, str, int]]) -> Markup:
-    """Return the requests that each version receives: (class, version, percent)."""
+    """Return the share of each version: (class, version, percent)."""
     x, height, marks = 0.0, 30, []
     for class_, _, percent in shares:
         width = 3.4 * percent
@@ -136,7 +136,7 @@ def split(shares: Sequence[tuple[str, str, int]]) -> Markup:
             middle = x + width / 2
             marks.append(_words(middle, height / 2, label, "middle", f"onshare {class_}"))
         x += width
-    said = ", ".join(f"{name} {percent} % of the requests" for _, name, percent in shares)
+    said = "Split: " + ", ".join(f"{name} {percent} %" for _, name, percent in shares)
     return drawing(said, 340, height, "split", marks)
 
 

@@ -12,17 +12,28 @@ import dataclasses
 import json
 import math
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
-from recommender_operator.experiments import estimates, harm, horizon, planning, sample_ratio
+from recommender_operator.api.spec_experiment import LESS_IS_BETTER
+from recommender_operator.experiments import estimates, harm, horizon, planning
 from recommender_operator.experiments.decision import Kind, decide
 from recommender_operator.experiments.horizon import Outcome
 from recommender_operator.experiments.metrics import Metric
 from recommender_operator.experiments.moments import Moments
 from recommender_operator.experiments.plan import Goal, Guardrail, Phase, Plan, Primary
-from tests.benchmarks import experiment_logs
-from tests.benchmarks.experiment_users import CAP, Floats, World, experiments, moments
+from tests.benchmarks import experiment_logs, experiment_requests
+from tests.benchmarks.experiment_requests import EFFECTS, Requests
+from tests.benchmarks.experiment_users import (
+    DRAWN,
+    Floats,
+    World,
+    buyers,
+    experiments,
+    mismatches,
+    moments,
+)
 from tests.benchmarks.machine import machine
 
 SEED = 20261127
@@ -62,13 +73,13 @@ class Ends:
     peeked: float
 
 
-def phase_of(day: Floats, share: float) -> Phase:
+def phase_of(day: Floats, share: float, drawn: Sequence[str] = DRAWN) -> Phase:
     return Phase(
         number=0,
         weights={"champion": 1 - share, "candidate": share},
         champion="champion",
         candidate="candidate",
-        arms={"champion": moments(day[0]), "candidate": moments(day[1])},
+        arms={"champion": moments(day[0], drawn), "candidate": moments(day[1], drawn)},
     )
 
 
@@ -130,11 +141,22 @@ def family(plan: Plan, runs: Floats) -> float:
     return count / len(runs)
 
 
-def harmed(plan: Plan, runs: Floats) -> float:
+def tested(metric: Metric, runs: Floats, share: float) -> float:
+    """Return the share of experiments on requests whose test at the planned users finds one."""
+    primary = (Primary(metric=metric, smallest_effect=EFFECTS[metric]),)
+    plan = dataclasses.replace(PLAN, primary=primary)
+    count = 0
+    for run in runs:
+        phases = [phase_of(day, share, experiment_requests.DRAWN) for day in run]
+        count += _without_stops(plan, phases)[0] in (Outcome.BETTER, Outcome.WORSE)
+    return count / len(runs)
+
+
+def harmed(plan: Plan, runs: Floats, drawn: Sequence[str] = DRAWN) -> float:
     """Return the share of experiments that a daily look ever calls harmful."""
     count = 0
     for run in runs:
-        looks = (harm.watch(plan, moments(day[0]), moments(day[1])) for day in run)
+        looks = (harm.watch(plan, moments(day[0], drawn), moments(day[1], drawn)) for day in run)
         count += any(each.harmful for look in looks for each in look.values())
     return count / len(runs)
 
@@ -165,37 +187,25 @@ def always_covered(runs: Floats, truth: float) -> float:
     return count / len(runs)
 
 
-def buyers(runs: int, users: int, rng: np.random.Generator) -> list[tuple[Moments, Moments]]:
-    """Draw arms of which 5 % buy, for log-normal sums up to the cap; a gain of 10 % in buyers."""
-
-    def arm(share: float) -> Moments:
-        spent = np.minimum(CAP, rng.lognormal(3.0, 1.5, rng.binomial(users, share)))
-        return Moments(
-            users=users,
-            sums={"revenue": float(spent.sum())},
-            products={"revenue*revenue": float(spent @ spent)},
-        )
-
-    return [(arm(0.05), arm(0.055)) for _ in range(runs)]
-
-
-def mismatches(runs: int, lost: float, rng: np.random.Generator) -> tuple[float, float]:
-    """Return the shares of experiments with an alarm at the last look, and at any of 28 looks.
-
-    `lost`: share of the candidate's users who are never counted.
-    """
-
-    def alarm(champion: int, candidate: int) -> bool:
-        arms = {"a": Moments(champion, {}, {}), "b": Moments(candidate, {}, {})}
-        weights = {"a": 80.0, "b": 20.0}
-        phase = Phase(number=0, weights=weights, champion="a", candidate="b", arms=arms)
-        return bool(sample_ratio.problem(phase))
-
-    daily = rng.binomial(1000, 0.2, size=(runs, 28))
-    here = rng.binomial(daily, 1 - lost).cumsum(axis=1)
-    there = (1000 - daily).cumsum(axis=1)
-    alarms = [list(map(alarm, *run)) for run in zip(there.tolist(), here.tolist(), strict=True)]
-    return sum(run[-1] for run in alarms) / runs, sum(map(any, alarms)) / runs
+def of_requests(runs: int, rng: np.random.Generator) -> dict[str, dict[str, float]]:
+    """Return figures of the metrics of requests and groups, by metric."""
+    world, long = Requests(), Requests(days=28, arriving=150)
+    null = experiment_requests.experiments(world, runs, {}, rng)
+    changed = experiment_requests.experiments(world, runs, EFFECTS, rng)
+    gains = {
+        each: loss if each in LESS_IS_BETTER else -loss
+        for each, loss in experiment_requests.LOSSES.items()
+    }
+    lost = experiment_requests.experiments(long, runs // 2, gains, rng)
+    drawn = experiment_requests.DRAWN
+    last = [(moments(run[-1, 0], drawn), moments(run[-1, 1], drawn)) for run in changed]
+    two_sided = planning.critical(0.05)
+    return {
+        "no effect": {each: tested(each, null, world.share) for each in EFFECTS},
+        "smallest effect": {each: tested(each, changed, world.share) for each in EFFECTS},
+        "covered": {each: covered(each, last, gain, two_sided) for each, gain in EFFECTS.items()},
+        "harm": {"any": harmed(experiment_requests.GUARDED, lost, drawn)},
+    }
 
 
 def figures(runs: int) -> dict[str, object]:
@@ -220,6 +230,9 @@ def figures(runs: int) -> dict[str, object]:
         "guardrails": harmed(GUARDED, worse),
         "guardrails, tenth of the users": harmed(GUARDED, few),
     }
+    requests = of_requests(runs, rng)
+    print("requests and groups", requests, flush=True)
+    peeking["guardrails of requests and groups"] = requests["harm"]["any"]
     print("harm", peeking, flush=True)
     last = [(moments(run[-1, 0]), moments(run[-1, 1])) for run in better]
     alarms, any_alarms = mismatches(5 * runs, 0.0, rng)
@@ -237,6 +250,11 @@ def figures(runs: int) -> dict[str, object]:
         "coverage_ratio": covered(CTR, last, EFFECT, two_sided),
         "coverage_revenue": covered(REVENUE, buyers(2 * runs, 20_000, rng), 0.1, two_sided),
         "coverage_off_policy": max(off_policy.values(), key=lambda share: abs(share - 0.95)),
+        "coverage_error_rate": requests["covered"][Metric.ERROR_RATE],
+        "coverage_slow_share": requests["covered"][Metric.SLOW_SHARE],
+        "coverage_group_exposure": requests["covered"][Metric.GROUP_EXPOSURE],
+        "false_positive_requests": requests["no effect"],
+        "found_requests": requests["smallest effect"],
         "coverage_all_looks": always_covered(better, EFFECT),
         "false_positive_two_primaries": two.fixed,
         "false_positive_five_versions": five,

@@ -93,9 +93,12 @@ def facts(seen: Experiment, now: datetime.datetime) -> list[tuple[str, str]]:
         else f"{phase.weight} %"
         for phase in seen.phases
     )
+    counted = seen.counted_until
     ratio = "" if seen.sample_ratio_p is None else f"p = {text.number(seen.sample_ratio_p)}"
     return [
         ("Users", f"{seen.users}{planned}"),
+        ("Time left", _left(seen, now)),
+        ("Events", f"counted up to {text.ago(counted, now)}" if counted else ""),
         ("Of both versions", str(seen.mixed) if seen.mixed else ""),
         ("Disagreements", str(seen.disagreed) if seen.disagreed else ""),
         ("Sample ratio", ratio),
@@ -114,6 +117,11 @@ def facts(seen: Experiment, now: datetime.datetime) -> list[tuple[str, str]]:
         *(("Segments", message) for message in seen.interactions),
         ("Weekdays", seen.seasonality),
     ]
+
+
+def _left(seen: Experiment, now: datetime.datetime) -> str:
+    left = None if seen.over else seen.seconds_left(now)
+    return "" if left is None else f"about {text.duration(left)}, at the rate so far"
 
 
 def _days(seen: Experiment) -> str:
@@ -145,7 +153,10 @@ def _of_candidate(model: Model, seen: Experiment) -> str:
         return f"experiment.mode is Observe: {person}"
     if seen.verdict == "Inconclusive":
         return "analysis.onDeadline applies; " + person
-    waits = f"it decides once the planned users were measured, within {_days(seen)}"
+    waits = (
+        f"it decides once the planned users were measured, within {_days(seen)}; then "
+        "analysis.onDeadline applies"
+    )
     return _NEXT.get(seen.verdict, waits).format(model=model.name)
 
 

@@ -22,8 +22,10 @@ class Arm:
     """A version that receives requests, or will."""
 
     version: str
-    #: Percent of the requests; None if it is not in the split.
+    #: Percent of the requests or users; None if it is not in the split.
     weight: int | None
+    #: What `weight` is a share of: requests, or users in an experiment.
+    split: str
     stage: str
     promoted_at: datetime.datetime | None
 
@@ -59,13 +61,14 @@ def of_model(model: Model, versions: Sequence[Version], now: datetime.datetime) 
     """Return the status of a model with its versions."""
     named = {version.name: version for version in versions}
     candidate = named.get(model.candidate or "")
+    split = candidate.split(model.candidate_weight) if candidate else "requests"
     others = [version for version in versions if version is not candidate]
     return ModelStatus(
         namespace=model.namespace,
         name=model.name,
         stage=model.stage,
-        champion=_arm(model.champion, model.champion_weight, named),
-        candidate=_arm(model.candidate, model.candidate_weight, named),
+        champion=_arm(model.champion, model.champion_weight, split, named),
+        candidate=_arm(model.candidate, model.candidate_weight, split, named),
         fresh_champion=model.fresh_champion,
         fresh_champion_weight=model.fresh_champion_weight,
         holdout=model.holdout,
@@ -139,13 +142,16 @@ def render_all(seen: Sequence[ModelStatus], style: Style, *, namespaces: bool) -
     return text.table(["NAMESPACE", *header] if namespaces else header, rows, style)
 
 
-def _arm(name: str | None, weight: int | None, named: dict[str, Version]) -> Arm | None:
+def _arm(
+    name: str | None, weight: int | None, split: str, named: dict[str, Version]
+) -> Arm | None:
     if name is None:
         return None
     version = named.get(name)
     return Arm(
         version=name,
         weight=weight,
+        split=split,
         stage=version.stage if version else "",
         promoted_at=version.promoted_at if version else None,
     )
@@ -174,7 +180,7 @@ def _fresh(seen: ModelStatus) -> str:
 
 
 def _share(arm: Arm) -> str:
-    return "" if arm.weight is None else f"{arm.weight} % of the requests"
+    return "" if arm.weight is None else f"{arm.weight} % of the {arm.split}"
 
 
 def _cells(arm: Arm | None) -> tuple[str, str]:

@@ -132,4 +132,4 @@ def problem(title: str, said: str, visitor: Visitor | None) -> str:
 def _arm(name: str | None, weight: int | None) -> Markup | None:
     if name is None:
         return None
-    return tag("span", name if weight is None else f"{name}, {weight} % of the requests")
+    return tag("span", name if weight is None else f"{name}, {weight} %")

@@ -99,7 +99,7 @@ def _arm(
 ) -> Markup | None:
     if arm is None:
         return None
-    share = "" if arm.weight is None else f", {arm.weight} % of the requests"
+    share = "" if arm.weight is None else f", {arm.weight} % of the {arm.split}"
     since: tuple[Child, ...] = ()
     if arm.promoted_at is not None:
         since = (", promoted ", parts.moment(arm.promoted_at, now))

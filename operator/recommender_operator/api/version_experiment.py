@@ -191,7 +191,12 @@ class ExperimentStatus(ApiModel):
     final: bool = Field(default=False, description="Whether it is over: nothing more is read.")
     message: str = Field(default="", max_length=4096, description="Explanation with the numbers.")
     judged_at: datetime.datetime | None = Field(
-        default=None, description="When verdict and numbers were written."
+        default=None, description="When the verdict was written."
+    )
+    counted_until: datetime.datetime | None = Field(
+        default=None,
+        description="Time up to which the collector had counted all events when it gave the "
+        "numbers. After an Error it stays, as they do.",
     )
     verdict_since: datetime.datetime | None = Field(
         default=None, description="Time since which the verdict has not changed."
@@ -203,6 +208,12 @@ class ExperimentStatus(ApiModel):
     users: int = Field(default=0, ge=0, description="Measured users of both versions.")
     planned_users: int | None = Field(
         default=None, ge=0, description="Users of both versions that the plan requires."
+    )
+    days_left: float | None = Field(
+        default=None,
+        ge=0,
+        description="Estimate of the days from countedUntil until plannedUsers and minDays are "
+        "reached, at the rate so far; absent on the first day.",
     )
     mixed: int = Field(default=0, ge=0, description="Users that were assigned to both versions.")
     disagreed: int = Field(

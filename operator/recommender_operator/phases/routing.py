@@ -100,6 +100,11 @@ def fresh_weight(share: int, *, by_users: bool, elsewhere: int = 0) -> int:
     return min(50, max(1, round(100 * share / left)))
 
 
+def split(experiment: ExperimentStatus | None, weight: int) -> str:
+    """Return what the candidate has a share of: users in an experiment, else requests."""
+    return "requests" if experiment is None or weight == 100 else "users"
+
+
 def arms(weights: Mapping[str, int], found: Routing) -> dict[str, int]:
     """Return the percent of the requests that each deployment answers.
 

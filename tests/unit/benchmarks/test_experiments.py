@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from recommender_operator.experiments.decision import Kind
-from recommender_operator.experiments.metrics import Metric
-from tests.benchmarks import experiments
-from tests.benchmarks.experiment_users import CAP, World, moments
+from recommender_operator.experiments.estimates import pair
+from recommender_operator.experiments.metrics import DEFINITIONS, Metric
+from tests.benchmarks import experiment_requests, experiments
+from tests.benchmarks.experiment_users import CAP, World, buyers, moments
 from tests.benchmarks.experiment_users import experiments as drawn
 
 #: What the JSON line has at least; all of them are shares of experiments, or differences of them.
@@ -20,6 +21,9 @@ FIGURES = {
     "coverage_ratio",
     "coverage_revenue",
     "coverage_off_policy",
+    "coverage_error_rate",
+    "coverage_slow_share",
+    "coverage_group_exposure",
 }
 
 
@@ -46,6 +50,35 @@ def test_the_drawn_users_have_the_effect_and_grow_from_day_to_day() -> None:
     assert arms[0][-1].users == pytest.approx(arms[1][-1].users, rel=0.05)
 
 
+def test_the_drawn_requests_have_the_gains_of_each_metric_and_differ_by_user() -> None:
+    world = experiment_requests.Requests(days=3, arriving=60_000)
+    (run,) = experiment_requests.experiments(
+        world, 1, experiment_requests.EFFECTS, np.random.default_rng(4)
+    )
+    arms = [moments(run[-1, arm], experiment_requests.DRAWN) for arm in (0, 1)]
+    for metric, gain in experiment_requests.EFFECTS.items():
+        found = pair(metric, *arms)
+        assert found is not None
+        assert found.candidate / found.champion == pytest.approx(1 + gain, rel=0.04)
+        # More than a binomial number has, so requests of a user are no independent ones.
+        definition = DEFINITIONS[metric]
+        below = arms[0].mean(definition.denominator or "")
+        independent = found.champion * (1 - found.champion) / below
+        assert found.variance_champion > 1.2 * independent
+    assert arms[0].sums["errors"] <= arms[0].sums["slow"] <= arms[0].sums["requests"]
+
+
+def test_a_large_loss_of_requests_is_found_and_is_harm() -> None:
+    world, rng = experiment_requests.Requests(days=6, arriving=2000), np.random.default_rng(5)
+    gains = dict.fromkeys((Metric.ERROR_RATE, Metric.SLOW_SHARE), 1.0)
+    worse = experiment_requests.experiments(world, 3, gains, rng)
+    alike = experiment_requests.experiments(world, 3, {}, rng)
+    assert experiments.tested(Metric.SLOW_SHARE, worse, world.share) == 1.0
+    plan, drawn_ = experiment_requests.GUARDED, experiment_requests.DRAWN
+    assert experiments.harmed(plan, worse, drawn_) == 1.0
+    assert experiments.harmed(plan, alike, drawn_) == 0.0
+
+
 def test_a_large_effect_is_promoted_and_a_large_loss_is_harm() -> None:
     world = World()
     rng = np.random.default_rng(2)
@@ -57,7 +90,7 @@ def test_a_large_effect_is_promoted_and_a_large_loss_is_harm() -> None:
 
 
 def test_an_interval_that_misses_the_truth_is_counted() -> None:
-    arms = experiments.buyers(5, 20_000, np.random.default_rng(3))
+    arms = buyers(5, 20_000, np.random.default_rng(3))
     metric = Metric.REVENUE_PER_USER
     assert experiments.covered(metric, arms, 0.1, 5.0) == 1.0
     assert experiments.covered(metric, arms, 3.0, 2.0) == 0.0

@@ -53,7 +53,7 @@ def test_the_split_is_as_wide_as_the_weights() -> None:
         ("0", "255"),
         ("255", "85"),
     ]
-    assert 'aria-label="a 75 % of the requests, b 25 % of the requests"' in drawn
+    assert 'aria-label="Split: a 75 %, b 25 %"' in drawn
 
 
 @given(st.lists(st.builds(Effect, feature=st.text(), effect=st.floats(0, 1e9),

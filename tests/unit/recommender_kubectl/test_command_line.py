@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
 import pathlib
+from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
@@ -142,6 +145,36 @@ def test_a_kubeconfig_that_cannot_be_used_is_told(
     config = kubeconfig(tmp_path, "http://127.0.0.1:0")
     assert __main__.run(["status", "--kubeconfig", config, *flags]) == 2
     assert "no usable kubeconfig" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "content", [b"a: [1\nb: }", b"\xff\xfe\x00", b"[]", b"", b"contexts: 3", b"just text"]
+)
+def test_a_file_that_is_no_kubeconfig_is_told_in_words(
+    content: bytes, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "config"
+    path.write_bytes(content)
+    assert __main__.run(["status", "--kubeconfig", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: no usable kubeconfig (--kubeconfig, --context)")
+    assert len(said.splitlines()) == 1
+
+
+def test_a_reader_that_has_enough_ends_it_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in `kubectl recommender history movies | head -1`."""
+
+    @contextlib.contextmanager
+    def opened(_target: object) -> Iterator[FakeCluster]:
+        yield FakeCluster()
+
+    monkeypatch.setattr(__main__, "opened", opened)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w", encoding="utf-8") as closed:
+        monkeypatch.setattr("sys.stdout", closed)
+        assert __main__.run(["history", "movies"]) == 141, "as if SIGPIPE had ended it"
+        closed.write("what the interpreter writes at its end fails no more")
 
 
 def completed(*words: str) -> list[str]:

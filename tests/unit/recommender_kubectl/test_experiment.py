@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import json
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
-from recommender_kubectl import progress
+from recommender_kubectl import following, progress
 from recommender_kubectl.console import plain
+from recommender_kubectl.objects import Model
 from recommender_kubectl.text import Style
-from recommender_kubectl.views import experiment, why
+from recommender_kubectl.views import experiment, status, why
 from recommender_operator.api.version_experiment import ExperimentStatus
 from tests.unit.recommender_kubectl import samples
 from tests.unit.recommender_kubectl.samples import CANDIDATE, CHAMPION, EXPERIMENT, NOW
@@ -68,7 +71,7 @@ def test_an_experiment_as_json_has_all_numbers() -> None:
     ("verdict", "word"),
     [
         ("", "once the route assigns them"),
-        ("KeepRunning", "within 7 to 28 days"),
+        ("KeepRunning", "within 7 to 28 days; then analysis.onDeadline applies"),
         ("Promote", "remaining steps"),
         ("Futile", "rolled back"),
         ("Blocked", "`kubectl recommender abort movies`"),
@@ -118,10 +121,66 @@ def test_why_says_that_users_did_not_decide_in_time() -> None:
     assert "users did not decide in time" in seen.next
 
 
+def progress_of(own: dict[str, Any], minutes: float = 0) -> progress.Progress:
+    """The progress so many minutes after NOW."""
+    *others, version = samples.read_versions(experiment=own)
+    now = NOW + datetime.timedelta(minutes=minutes)
+    return progress.of_version(samples.read_model(), version, others, now)
+
+
 def test_the_progress_counts_the_step_of_the_experiment_and_its_users() -> None:
     own = copy.deepcopy(EXPERIMENT)
     own["plan"]["weight"] = 60
-    versions = samples.read_versions(experiment=own)
-    seen = progress.of_version(samples.read_model(), versions[-1], versions, NOW)
+    seen = progress_of(own)
     assert (seen.step, seen.steps, seen.seconds_left) == (2, 4, None)
+    assert seen.share == pytest.approx((1 + 18400 / 52000) / 4)
     assert seen.note == "18400 of 52000 users"
+
+
+def test_the_time_left_of_an_experiment_is_that_of_its_users_and_of_the_steps_after_it() -> None:
+    day, later = 86400, 300
+    own = EXPERIMENT | {"daysLeft": 2.5, "countedUntil": samples.at(0)}
+    assert progress_of(own).seconds_left == pytest.approx(2.5 * day + later)
+    # The estimate is as old as the numbers.
+    assert progress_of(own, 12 * 60).seconds_left == pytest.approx(2 * day + later)
+    assert progress_of(own, 100 * 24 * 60).seconds_left == later
+    seen = experiment.of_version(samples.read_model(), samples.read_versions(experiment=own), None)
+    assert "about 2 d, at the rate so far" in "\n".join(experiment.render(seen, PIPE, NOW))
+
+
+def test_an_experiment_without_a_champion_has_no_steps_and_is_shown() -> None:
+    *others, version = samples.read_versions(experiment=EXPERIMENT)
+    seen = progress.of_version(samples.read_model(champion=None), version, others, NOW)
+    assert (seen.steps, seen.share) == (0, 0.0)
+
+
+def test_the_numbers_say_up_to_when_events_are_counted() -> None:
+    own = EXPERIMENT | {"verdict": "Error", "message": "down", "countedUntil": samples.at(90)}
+    seen = experiment.of_version(samples.read_model(), samples.read_versions(experiment=own), None)
+    (line,) = [each for each in experiment.render(seen, PIPE, NOW) if each.startswith("Events")]
+    assert line.split(maxsplit=1)[1] == "counted up to 90 min ago"
+
+
+def test_in_an_experiment_versions_have_users_and_not_requests() -> None:
+    def shown(model: Model, **candidate: Any) -> str:
+        versions = samples.read_versions(**candidate)
+        seen = status.of_model(model, versions, NOW)
+        glance = following.look(model, versions, CANDIDATE, NOW)
+        return "\n".join([*status.render(seen, PIPE, NOW), glance.line])
+
+    model = samples.read_model()
+    assert shown(model, experiment=EXPERIMENT).count("50 % of the users") == 3
+    assert shown(model).count("50 % of the requests") == 3
+    all_of_it = samples.read_model(candidateWeight=100, championWeight=0)
+    assert "100 % of the requests" in shown(all_of_it, experiment=EXPERIMENT)
+
+
+@pytest.mark.parametrize("verdict", ["KeepRunning", "Blocked", "Error"])
+def test_who_watches_sees_each_verdict_of_the_users(verdict: str) -> None:
+    def look(verdict: str) -> following.Glance:
+        versions = samples.read_versions(experiment=EXPERIMENT | {"verdict": verdict})
+        return following.look(samples.read_model(), versions, CANDIDATE, NOW)
+
+    found = look(verdict)
+    assert f", experiment {verdict}" in found.line
+    assert found.milestone != look("Promote").milestone, "a log has a line for it"

@@ -50,6 +50,7 @@ class Judge:
 
     kind: Kind = Kind.KEEP_RUNNING
     asked: list[tuple[Plan, Sequence[Phase], float]] = dataclasses.field(default_factory=list)
+    days_left: float | None = None
     #: What it says of further versions, as long as they take part.
     further: dict[str, Arm] = dataclasses.field(default_factory=dict)
 
@@ -65,6 +66,7 @@ class Judge:
             sample_ratio_p=0.4,
             users={name: last.of(name).users for name in (last.champion, last.candidate)},
             planned_users={last.champion: 5000, last.candidate: 5000},
+            days_left=self.days_left,
             novelty=(FADES,),
             by_segment=Report(segments=(HARMED,), interactions=(DIFFERS,)),
             further=tuple(self.further[v] for v in last.further if v in self.further),

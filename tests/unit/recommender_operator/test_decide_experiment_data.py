@@ -46,7 +46,37 @@ def test_the_last_numbers_stay_while_the_collector_does_not_answer(judge: Judge)
     world.watch(10)
     assert experiment(world).verdict == "Error"
     assert (experiment(world).users, experiment(world).metrics) == (before.users, before.metrics)
+    assert experiment(world).counted_until == before.counted_until, "they are as old as before"
     assert judge.kind is Kind.KEEP_RUNNING
+
+
+def test_the_record_says_up_to_when_events_are_counted_and_how_long_it_takes(
+    judge: Judge,
+) -> None:
+    judge.days_left = 2.5
+    world = measuring()
+    world.users.lag = datetime.timedelta(seconds=300)
+    world.watch(120)
+    found = experiment(world)
+    assert found.counted_until is not None
+    assert found.written_at is not None
+    late = (found.written_at - found.counted_until).total_seconds()
+    assert late == pytest.approx(300, abs=1)
+    assert found.days_left == 2.5
+
+
+@pytest.mark.parametrize("watermark", [-1e12, 1e12])
+def test_a_loss_with_a_watermark_that_is_no_time_of_now_is_recorded_nevertheless(
+    judge: Judge, watermark: float
+) -> None:
+    world = measuring()
+    world.users.odd = {"watermark": watermark}
+    judge.kind = Kind.ROLL_BACK
+    world.watch(60)
+    found = experiment(world)
+    assert (found.verdict, found.final) == ("RollBack", True)
+    assert found.counted_until is not None
+    assert found.counted_until <= world.now
 
 
 def test_a_ramp_does_not_widen_without_its_guardrails(judge: Judge) -> None:

@@ -24,6 +24,7 @@ from tests.unit.recommender_operator.experiment_worlds import (
     until,
     users,
 )
+from tests.unit.recommender_operator.started_worlds import in_canary
 from tests.unit.recommender_operator.world import World
 
 
@@ -42,6 +43,28 @@ def test_users_are_assigned_by_a_header_from_the_first_step_on(judge: Judge) -> 
     judge.kind = Kind.PROMOTE
     world.settle()
     assert world.routing == PLAIN, "a promoted version needs no header"
+
+
+def test_the_status_says_that_users_are_split_and_not_requests(judge: Judge) -> None:
+    assert judge.kind is Kind.KEEP_RUNNING
+    world = started()
+    world.reconcile()
+    assert f"{candidate(world)} receives 10 % of the users;" in world.message("Progressing")
+
+
+@pytest.mark.parametrize(
+    ("traffic", "words"),
+    [
+        ("Gateway", "receives 10 % of the requests;"),
+        ("Knative", "receives 10 % of the requests, so a user may see both versions: Knative "),
+    ],
+)
+def test_the_status_says_that_requests_are_split_and_that_knative_can_do_no_other(
+    traffic: str, words: str
+) -> None:
+    world = in_canary(rollout={"traffic": traffic})
+    world.reconcile()
+    assert words in world.message("Progressing")
 
 
 def test_the_features_that_divide_the_users_are_in_the_header_and_in_the_plan(

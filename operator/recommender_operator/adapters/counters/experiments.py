@@ -20,7 +20,7 @@ TIMEOUT = aiohttp.ClientTimeout(total=5, connect=2)
 #: Time for which an answer is used again, also an error, in seconds: looks are more frequent than
 #: anything changes, and a slow collector must not delay each of them.
 FRESH = 20.0
-#: The same for what changes slowly: outcomes.
+#: The same for outcomes, unless it is an error: they decide by days that are over.
 SETTLED = 300.0
 #: Maximum number of answers that are kept.
 KEPT = 1000
@@ -127,7 +127,7 @@ class CollectorReader:
         self._kept = {each: old for each, old in self._kept.items() if now < old.until}
         self._kept.pop(path, None)
         # At the end, so that the first one is the oldest.
-        self._kept[path] = _Kept(now + fresh, reading)
+        self._kept[path] = _Kept(now + (FRESH if reading.error else fresh), reading)
         while len(self._kept) > KEPT:
             self._kept.pop(next(iter(self._kept)))
         return reading

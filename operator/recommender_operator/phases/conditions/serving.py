@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 
 from recommender_operator.api.conditions import ConditionType, Reason, find
+from recommender_operator.api.spec import TrafficMode
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases import before_users, routing
@@ -121,7 +122,7 @@ def _where(turn: Turn, candidate: VersionObject) -> str:
     if stage is not VersionStage.CANARY:
         return f"{candidate.name} is at the stage {stage.value}"
     analysis = find(turn.status.conditions, ConditionType.ANALYSIS_PASSED)
-    text = f"{candidate.name} receives {candidate.status.weight} % of the requests"
+    text = _received(turn, candidate)
     shadow = turn.spec.rollout.shadow
     if shadow is not None and turn.desired_routing.shadow:
         share = f"a share of {shadow.share:.4g} of the requests"
@@ -133,6 +134,16 @@ def _where(turn: Turn, candidate: VersionObject) -> str:
         why = turn.observed.traffic.message
         return f"{text} once the data plane reports it" + (f" ({why})" if why else "")
     return text + (f"; {analysis.reason}" if analysis is not None else "")
+
+
+def _received(turn: Turn, candidate: VersionObject) -> str:
+    """Return the candidate's share, of users where they are split and else of requests."""
+    weight = candidate.status.weight
+    what = routing.split(candidate.status.experiment, weight)
+    text = f"{candidate.name} receives {weight} % of the {what}"
+    if turn.spec.rollout.traffic is TrafficMode.KNATIVE and 0 < weight < 100:
+        text += ", so a user may see both versions: Knative cannot split users"
+    return text
 
 
 def _mixed(turn: Turn, candidate: VersionObject, text: str) -> str:

@@ -14,7 +14,7 @@ from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.spec import ConditionStatus, OnDeadline, PromotionGate
 from recommender_operator.api.version import StepRecord, VersionStage
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases import causes
+from recommender_operator.phases import causes, routing
 from recommender_operator.phases.stages import (
     breaks,
     experiment,
@@ -103,7 +103,7 @@ def _next(turn: Turn, version: VersionObject) -> None:
         return
     if version.status.weight != weight:
         turn.change(version.name, weight=weight)
-        what = "requests" if version.status.experiment is None or weight == 100 else "users"
+        what = routing.split(version.status.experiment, weight)
         message = f"{version.name} receives {weight} % of the {what}"
         turn.info(Reason.ROLLING_OUT, message, version=version.name)
         turn.requeue(_ROUTE)

@@ -121,7 +121,8 @@ def _decide(
         return experiment_record.Finding(verdict=ERROR, message=error)
     try:
         phases = moments.read_phases(reading.body, experiment, champion.name, version.name)
-        lag = lag_of(turn, moments.watermark(reading.body))
+        watermark = moments.watermark(reading.body)
+        lag = lag_of(turn, watermark)
     except (ValueError, ArithmeticError) as problem:
         error = f"the collector's answer is not valid: {problem}"
         return experiment_record.Finding(verdict=ERROR, message=error)
@@ -139,9 +140,21 @@ def _decide(
         return experiment_record.Finding(verdict=ERROR, message=error)
     if ignored and decided.kind is not Kind.ROLL_BACK:
         return experiment_record.Finding(
-            verdict=Kind.INCONCLUSIVE, message=_CLOSED, final=True, decision=decided, phases=phases
+            verdict=Kind.INCONCLUSIVE,
+            message=_CLOSED,
+            final=True,
+            decision=decided,
+            phases=phases,
+            counted_until=_counted_until(turn, watermark),
         )
-    return _found(decided, phases, lag, days)
+    found = _found(decided, phases, lag, days)
+    return dataclasses.replace(found, counted_until=_counted_until(turn, watermark))
+
+
+def _counted_until(turn: Turn, watermark: float) -> datetime.datetime:
+    """Return a watermark as a time, at most now: clocks may differ, and an answer may be wrong."""
+    seconds = min(max(0.0, watermark), turn.now.timestamp())
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
 
 
 def _found(

@@ -47,6 +47,8 @@ class Finding:
     final: bool = False
     decision: Decision | None = None
     phases: Sequence[Phase] = ()
+    #: Time up to which the events of the numbers are counted.
+    counted_until: datetime.datetime | None = None
     #: Why further versions are withdrawn by numbers that are too old for anything else.
     harmed: Mapping[str, str] = dataclasses.field(default_factory=dict)
     #: Measured ones.
@@ -118,6 +120,8 @@ def _numbers(
         }
     own = {arm.version: arm for arm in seen.further}
     return {
+        "counted_until": found.counted_until,
+        "days_left": seen.days_left,
         "users": sum(seen.users.values()),
         "planned_users": sum(seen.planned_users.values()) if seen.planned_users else None,
         "mixed": sum(phase.mixed for phase in found.phases),

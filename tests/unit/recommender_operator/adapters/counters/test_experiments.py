@@ -95,6 +95,25 @@ async def test_outcomes_are_read_from_the_path_of_model_and_version_once_in_a_wh
     assert seen == ["GET /v1/outcomes/movies/movies-0a1b2c3d"] * 2
 
 
+async def test_outcomes_that_could_not_be_read_are_asked_for_again_soon() -> None:
+    """Days that are over do not change, but an error does: it must not stay for minutes."""
+    answers = [web.Response(status=503), web.json_response({"days": []})]
+
+    async def handler(_request: web.BaseRequest) -> web.Response:
+        return answers.pop(0)
+
+    now = 0.0
+    async with serving(handler) as port, aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{port}"
+        reader = CollectorReader(session, url, model().namespace, lambda: now)
+        assert (await reader.outcomes(model(), "movies-0a1b2c3d")).error
+        now = FRESH - 1
+        assert (await reader.outcomes(model(), "movies-0a1b2c3d")).error
+        now = FRESH
+        found = await reader.outcomes(model(), "movies-0a1b2c3d")
+    assert (found.error, found.body) == ("", {"days": []})
+
+
 async def test_a_measure_that_is_read_again_a_minute_later_is_a_new_answer() -> None:
     seen: list[str] = []
 
