@@ -20,13 +20,30 @@ from recommender_operator.resources.labels import Manifest
 STORE, DATA = "/store", "/data"
 PREPARE = "prepare"
 _TMP: Manifest = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108
-#: Creates missing folders, and reports the remedy if a folder is not writable.
-_SCRIPT = (
-    'for folder; do mkdir -p -- "$folder" && [ -w "$folder" ] || { echo "StoreNotWritable: '
-    f"user and group {security.USER} cannot write to $folder in the claim of storage.claimName. "
-    f"Label the claim {labels.STORAGE}=true, so that the kubelet gives its volume to the group, "
-    'or make the volume writable for the group" >&2; exit 2; }; done'
-)
+#: File in each folder of a model with its last owner; a removal of an earlier model, which runs
+#: late, removes nothing of a newer one (`recommender_training/artifact/removal.py`).
+OWNER = ".owner"
+#: Creates missing folders, and reports the remedy if a folder is not writable. Marks them if there
+#: is an owner (the first argument), unless the mark is of a newer model. `.owner` is not replaced:
+#: a removal holds its lock.
+_SCRIPT = f"""\
+owner=$1
+shift
+for folder; do
+  mkdir -p -- "$folder" && [ -w "$folder" ] || {{
+    echo "StoreNotWritable: user and group {security.USER} cannot write to $folder in the claim" \\
+      "of storage.claimName. Label the claim {labels.STORAGE}=true, so that the kubelet gives" \\
+      "its volume to the group, or make the volume writable for the group" >&2
+    exit 2
+  }}
+  [ -n "$owner" ] || continue
+  {{
+    flock 9
+    read -r marked < "$folder/{OWNER}" || marked=
+    [ "${{marked%%/*}}" \\> "${{owner%%/*}}" ] || echo "$owner" > "$folder/{OWNER}"
+  }} 9>> "$folder/{OWNER}"
+done
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,16 +126,21 @@ def prepared(model: str, kind: JobKind, inputs: Mapping[str, str]) -> list[str]:
     return []
 
 
-def prepare(container: Manifest, made: list[str]) -> Manifest:
-    """Return the init container that creates folders, with the main container's image."""
+def prepare(container: Manifest, made: list[str], owner: str = "") -> Manifest:
+    """Return the init container that creates folders, with the main container's image.
+
+    With an owner it also marks them.
+    """
     return {
         **{key: container[key] for key in ("image", "imagePullPolicy", "securityContext")},
         "name": PREPARE,
-        "command": ["sh", "-c", _SCRIPT, PREPARE, *(f"{STORE}/{folder}" for folder in made)],
+        "command": [
+            "sh", "-c", _SCRIPT, PREPARE, owner, *(f"{STORE}/{folder}" for folder in made)
+        ],
         "resources": container["resources"],
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [{"name": "store", "mountPath": STORE}, _TMP],
-    }
+    }  # fmt: skip
 
 
 def _own(model: str) -> tuple[str, str, str]:
