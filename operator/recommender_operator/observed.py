@@ -136,6 +136,8 @@ class Scaling:
     """
 
     problems: tuple[str, ...] = ()
+    #: Triggers that do not work, although KEDA scales.
+    failing_triggers: tuple[str, ...] = ()
     waits: bool = False
 
 
