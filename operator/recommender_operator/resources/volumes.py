@@ -24,9 +24,15 @@ _TMP: Manifest = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108
 #: late, removes nothing of a newer one (`recommender_training/artifact/removal.py`).
 OWNER = ".owner"
 #: Creates missing folders, and reports the remedy if a folder is not writable. Marks them if there
-#: is an owner (the first argument), unless the mark is of a newer model. `.owner` is not replaced:
-#: a removal holds its lock.
+#: is an owner (the first argument), unless the mark is of a newer model. A removal holds the lock
+#: of a mark and may remove it, so the lock counts only if the file is still there.
 _SCRIPT = f"""\
+mark() {{
+  flock 9
+  [ "$1" -ef /proc/self/fd/9 ] || return 1
+  read -r marked < "$1" || marked=
+  [ "${{marked%%/*}}" \\> "${{owner%%/*}}" ] || echo "$owner" > "$1"
+}}
 owner=$1
 shift
 for folder; do
@@ -37,11 +43,9 @@ for folder; do
     exit 2
   }}
   [ -n "$owner" ] || continue
-  {{
-    flock 9
-    read -r marked < "$folder/{OWNER}" || marked=
-    [ "${{marked%%/*}}" \\> "${{owner%%/*}}" ] || echo "$owner" > "$folder/{OWNER}"
-  }} 9>> "$folder/{OWNER}"
+  for attempt in 1 2 3; do
+    mark "$folder/{OWNER}" 9>> "$folder/{OWNER}" && break
+  done
 done
 """
 

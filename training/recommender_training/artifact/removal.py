@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import TextIO
 
 from recommender_training.common.durable_files import fsync_folder
 from recommender_training.common.errors import InputError
@@ -30,7 +32,7 @@ def remove(root: Path, paths: list[str], owner: str = "") -> list[str]:
     """Remove files or folders below `root`; return the paths that existed.
 
     A reader sees a folder whole or not at all, also if the removal is killed; the next one deletes
-    what it left. A mount point cannot be removed, so its content is removed, except the mark.
+    what it left. A mount point cannot be removed, so its content is removed.
 
     All paths are checked before the first removal. Raises InputError `UnsafePath` for a path that
     is absolute, outside `root`, `root` itself, or leads through a symbolic link, and
@@ -46,7 +48,8 @@ def remove(root: Path, paths: list[str], owner: str = "") -> list[str]:
         for path, target in targets:
             if target.is_dir() and not target.is_symlink() and target.is_mount():
                 parents.add(target)
-                for child in [each for each in target.iterdir() if each.name != OWNER]:
+                # The mark goes last: without it, a new model begins.
+                for child in sorted(target.iterdir(), key=lambda each: each.name == OWNER):
                     move_away(child)
             elif target.is_symlink() or target.exists():
                 parents.add(target.parent)
@@ -80,13 +83,11 @@ def _owned(folder: Path, owner: str) -> Iterator[None]:
 
     An unmarked folder is of an earlier release.
     """
-    try:
-        handle = (folder / OWNER).open("r+", encoding="utf-8")  # NFS locks no other
-    except (FileNotFoundError, NotADirectoryError):
+    handle = _locked(folder / OWNER)
+    if handle is None:
         yield
         return
     with handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
         marked = handle.readline().strip()
         if owner and marked and marked != owner and _created(marked) >= _created(owner):
             raise InputError(
@@ -95,6 +96,20 @@ def _owned(folder: Path, owner: str) -> Iterator[None]:
                 "owner of this removal: nothing is removed",
             )
         yield
+
+
+def _locked(path: Path) -> TextIO | None:
+    """Open and lock a mark; None if there is none."""
+    while True:
+        try:
+            handle = path.open("r+", encoding="utf-8")  # NFS locks no file that is only read
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle.fileno()), path.stat()):
+                return handle
+        handle.close()  # another removal was first
 
 
 def _created(owner: str) -> str:

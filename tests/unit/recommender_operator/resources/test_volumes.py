@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import fcntl
 import pathlib
 import subprocess
+import time
 from typing import Any
 
 import pytest
@@ -270,6 +273,28 @@ def test_a_removal_reads_the_mark_and_spares_the_newer_model(tmp_path: pathlib.P
     with pytest.raises(InputError, match=LATTER):
         removal.remove(tmp_path, ["lake/movies"], FORMER)
     assert removal.remove(tmp_path, ["lake/movies"], LATTER) == ["lake/movies"]
+
+
+def test_a_mark_that_a_removal_removes_meanwhile_is_made_again(tmp_path: pathlib.Path) -> None:
+    prepared(tmp_path, owner=FORMER)
+    mark = tmp_path / volumes.OWNER
+    with mark.open("r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            latter = pool.submit(prepared, tmp_path, owner=LATTER)
+            while not _waits_for(mark):
+                time.sleep(0.01)
+            mark.unlink()
+            fcntl.flock(held, fcntl.LOCK_UN)
+            assert latter.result().returncode == 0
+    assert mark.read_text() == f"{LATTER}\n"
+
+
+def _waits_for(path: pathlib.Path) -> bool:
+    """Return whether a process waits for the lock of a file."""
+    number = f":{path.stat().st_ino} "
+    lines = pathlib.Path("/proc/locks").read_text().splitlines()
+    return any("->" in line and number in line for line in lines)
 
 
 def test_an_unfinished_mark_is_written_again(tmp_path: pathlib.Path) -> None:

@@ -177,14 +177,50 @@ def test_no_model_takes_over_between_the_look_at_the_mark_and_the_last_rename(
     assert locked == ["aa"]
 
 
-def test_the_mark_outlives_the_content_of_its_folder(
+def test_the_mark_goes_last_with_all_that_a_model_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = artifact(tmp_path)
     mark(tmp_path, FORMER)
     monkeypatch.setattr(Path, "is_mount", lambda each: each == made.parent)
+    moved, move = [], removal.move_away
+
+    def moves(path: Path) -> None:
+        moved.append(path.name)
+        move(path)
+
+    monkeypatch.setattr(removal, "move_away", moves)
     removal.remove(tmp_path, ["artifacts/m"], FORMER)
+    assert moved == ["aa", removal.OWNER]
+    assert list(made.parent.iterdir()) == []
+
+
+def test_the_mark_stays_with_the_rest_of_the_folder(tmp_path: Path) -> None:
+    made = artifact(tmp_path)
+    mark(tmp_path, FORMER)
+    removal.remove(tmp_path, ["artifacts/m/aa"], FORMER)
     assert [child.name for child in made.parent.iterdir()] == [removal.OWNER]
+
+
+def test_the_lock_of_a_mark_that_went_meanwhile_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = artifact(tmp_path)
+    mark(tmp_path, FORMER)
+    lock, replaced = fcntl.flock, []
+
+    def waits(handle: object, kind: int) -> None:
+        lock(handle, kind)
+        if not replaced:
+            # Another removal held it, and a new model has begun since.
+            (made.parent / removal.OWNER).unlink()
+            mark(tmp_path, LATTER)
+            replaced.append(kind)
+
+    monkeypatch.setattr(fcntl, "flock", waits)
+    with pytest.raises(InputError, match=LATTER):
+        removal.remove(tmp_path, ["artifacts/m/aa"], FORMER)
+    assert made.is_dir()
 
 
 def test_two_removals_of_the_same_folder_both_succeed(
