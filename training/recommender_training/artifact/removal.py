@@ -81,15 +81,15 @@ def sweep(folder: Path) -> None:
 def _owned(folder: Path, owner: str) -> Iterator[None]:
     """Hold the mark of a folder, so that no new model begins to use it during the renames.
 
-    An unmarked folder is of an earlier release.
+    An unmarked folder is of an earlier release, or another removal has just emptied it.
     """
-    handle = _locked(folder / OWNER)
-    if handle is None:
+    if not owner or not folder.is_dir():
         yield
         return
-    with handle:
+    with _locked(folder / OWNER) as handle:
+        handle.seek(0)
         marked = handle.readline().strip()
-        if owner and marked and marked != owner and _created(marked) >= _created(owner):
+        if marked and marked != owner and _created(marked) >= _created(owner):
             raise InputError(
                 "NewerOwner",
                 f"{folder} belongs to the model {marked!r}, which is newer than {owner!r}, the "
@@ -98,13 +98,10 @@ def _owned(folder: Path, owner: str) -> Iterator[None]:
         yield
 
 
-def _locked(path: Path) -> TextIO | None:
-    """Open and lock a mark; None if there is none."""
+def _locked(path: Path) -> TextIO:
+    """Open and lock a mark; an empty one if there is none."""
     while True:
-        try:
-            handle = path.open("r+", encoding="utf-8")  # NFS locks no file that is only read
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        handle = path.open("a+", encoding="utf-8")
         fcntl.flock(handle, fcntl.LOCK_EX)
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle.fileno()), path.stat()):

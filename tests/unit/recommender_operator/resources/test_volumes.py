@@ -285,7 +285,11 @@ def test_a_mark_that_a_removal_removes_meanwhile_is_made_again(tmp_path: pathlib
             while not _waits_for(mark):
                 time.sleep(0.01)
             mark.unlink()
-            fcntl.flock(held, fcntl.LOCK_UN)
+            with mark.open("a") as another:
+                fcntl.flock(another, fcntl.LOCK_EX)
+                fcntl.flock(held, fcntl.LOCK_UN)
+                while not _waits_for(mark):
+                    assert not latter.done(), "another removal holds the mark that is there now"
             assert latter.result().returncode == 0
     assert mark.read_text() == f"{LATTER}\n"
 

@@ -177,6 +177,21 @@ def test_no_model_takes_over_between_the_look_at_the_mark_and_the_last_rename(
     assert locked == ["aa"]
 
 
+def test_nor_if_another_removal_has_just_removed_the_mark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = artifact(tmp_path)
+
+    def looked(path: Path) -> None:
+        with (path.parent / removal.OWNER).open("a") as another:
+            fcntl.flock(another, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    monkeypatch.setattr(removal, "move_away", looked)
+    with pytest.raises(BlockingIOError):
+        removal.remove(tmp_path, ["artifacts/m/aa"], FORMER)
+    assert made.exists()
+
+
 def test_the_mark_goes_last_with_all_that_a_model_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
