@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -222,9 +223,10 @@ def test_the_lock_of_a_mark_that_went_meanwhile_does_not_count(
 ) -> None:
     made = artifact(tmp_path)
     mark(tmp_path, FORMER)
-    lock, replaced = fcntl.flock, []
+    lock = fcntl.flock
+    replaced: list[int] = []
 
-    def waits(handle: object, kind: int) -> None:
+    def waits(handle: TextIO, kind: int) -> None:
         lock(handle, kind)
         if not replaced:
             # Another removal held it, and a new model has begun since.
