@@ -96,7 +96,9 @@ class ScriptedCluster:
         for group in await self._list(TRAIN_JOBS):
             if self.trains and not group.get("status", {}).get("conditions"):
                 await self._finish_group(group)
-        for service in await self._list(INFERENCE_SERVICES):
+        services = await self._list(INFERENCE_SERVICES)
+        await self._end_pods({service["metadata"]["uid"] for service in services})
+        for service in services:
             version = service["metadata"]["labels"].get(marks.VERSION)
             if version and not service.get("status", {}).get("conditions"):
                 await self.serve(version, service)
@@ -164,6 +166,16 @@ class ScriptedCluster:
             word = "True" if ready else "False"
             condition = {"type": "Ready", "status": word, "lastTransitionTime": AT}
             await self._status(INFERENCE_SERVICES, service, {"conditions": [condition]})
+
+    async def _end_pods(self, services: set[str]) -> None:
+        """End the pods whose service is gone, as the garbage collection and the kubelet do."""
+        for pod in await self._list(PODS):
+            metadata = pod["metadata"]
+            for owner in metadata.get("ownerReferences", ()):
+                if owner["kind"] == "InferenceService" and owner["uid"] not in services:
+                    await self._kube.delete(
+                        PODS, self._namespace, metadata["name"], uid=metadata["uid"]
+                    )
 
     async def _pod(
         self,

@@ -150,6 +150,7 @@ class Observer:
             holdout=users[2],
             rivals=rivals,
             claims=claims,
+            running_pods=owned.using_files(all_pods) if model.deleting else (),
         )
         return Snapshot(
             observed=observed,

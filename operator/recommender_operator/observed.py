@@ -37,6 +37,8 @@ class ModelObject:
     #: `{"promote": "2026-01-01T10:00"}`.
     annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
     deleting: bool = False
+    created_at: datetime.datetime | None = None
+    deleting_since: datetime.datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -134,6 +136,8 @@ class Scaling:
     """
 
     problems: tuple[str, ...] = ()
+    #: Triggers that do not work, although KEDA scales.
+    failing_triggers: tuple[str, ...] = ()
     waits: bool = False
 
 
@@ -254,6 +258,8 @@ class Observed:
     outcomes: CollectorReading | None = None
     #: What the holdout and the others did; None without a holdout.
     holdout: CollectorReading | None = None
+    #: Pods of a model that is being deleted, but for its removals, which still may use its files.
+    running_pods: tuple[str, ...] = ()
     #: Why no retraining may start by itself, because of other models; empty if one may.
     retrainings_full: str = ""
     #: The claims that the spec names; None if a claim does not exist.

@@ -150,6 +150,7 @@ def is_at_rest(snapshot: Snapshot, decision: Decision) -> bool:
     asks = seen.experiment is not None or seen.outcomes is not None or bool(seen.sample_errors)
     fails = (
         seen.scaling.problems
+        or seen.scaling.failing_triggers
         or seen.scaling.waits
         or seen.traffic.refused
         or any(baseline.error for baseline in seen.baselines.values())

@@ -87,30 +87,55 @@ def test_given_collected_events_when_parts_are_killed_then_no_event_is_lost_and_
     )
 
 
+#: Of how a version serves, and what it shows.
+WATCHED = {"ErrorRate": 1, "SlowShare": 1, "GroupExposure": 0.9}
 #: Decided in minutes instead of weeks. The ramp has tests of its own.
 EXPERIMENT: dict[str, Any] = {
     "rollout": {"steps": [{"weight": 100}]},
     "experiment": {
         "weight": 50,
         "primary": [{"metric": "ClickThroughRate", "smallestEffect": 0.3}],
-        "guardrails": [{"metric": "PurchasesPerUser", "largestLoss": 0.9}],
+        "guardrails": [
+            {"metric": metric, "largestLoss": loss}
+            for metric, loss in {"PurchasesPerUser": 0.9, **WATCHED}.items()
+        ],
+        # Other worlds train meanwhile, which makes some requests slow.
+        "slowerThanMilliseconds": 5000,
+        "itemGroup": {
+            "feature": "category", "categories": ["books", "denim", "kids", "kitchen", "running"]
+        },
         "minDays": 0,
         "maxDays": 0.02,
     },
+}  # fmt: skip
+#: Each answer of its model takes so many milliseconds more, and more than that is slow. The steps
+#: bear it, so that the experiment decides.
+DELAY = 60
+SLOW: dict[str, Any] = {
+    "training": {"faultInjection": {"fault": "Latency", "latencyMilliseconds": DELAY}},
+    "analysis": {"thresholds": {"maxLatencyRatio": 1000}},
+    "experiment": {"slowerThanMilliseconds": DELAY},
 }
 #: A tenth of them is in the holdout, whatever version serves.
 VISITORS = [f"visitor-{number}" for number in range(60)]
 
 
 def rehearsed(
-    live: World, seed: int, appeal: float, arms: Mapping[str, float] | None = None
+    live: World,
+    seed: int,
+    appeal: float,
+    arms: Mapping[str, float] | None = None,
+    *,
+    rate: float = 25,
+    **changed: Any,
 ) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """Roll out a version while users like its answers so many times as much.
 
-    `arms`: former versions that are compared too, and how much users like those. Return the
-    version's name, what the users did, and its experiment.
+    `arms`: former versions that are compared too, and how much users like those. `rate`: requests
+    a second. `changed`: sections of the spec. Return the version's name, what the users did, and
+    its experiment.
     """
-    changes = merged(EXPERIMENT, {"training": {"seed": seed}})
+    changes = merged(merged(EXPERIMENT, {"training": {"seed": seed}}), changed)
     if arms:
         # All versions have as many users as the champion.
         compared = {
@@ -126,7 +151,7 @@ def rehearsed(
     )
     liked = {candidate: appeal, **(arms or {})}
     users = collecting.Users(
-        live, seconds=600, rate=25, users=1500, click_rate=0.2, seed=seed,
+        live, seconds=600, rate=rate, users=1500, click_rate=0.2, seed=seed,
         appeal=tuple(f"{name}={factor}" for name, factor in liked.items()),
         user_prefix=f"user-{seed}-",
     )  # fmt: skip
@@ -199,6 +224,35 @@ def measured(live: World) -> bool:
     return found.get("users", 0) > 0 and "difference" in gains.get("ClickThroughRate", {})
 
 
+def compared(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the estimates of an experiment by metric; each watched one has both values."""
+    metrics = {each["metric"]: each for each in found["metrics"]}
+    for metric in WATCHED:
+        known = metrics[metric]
+        assert min(known["championUsers"], known["candidateUsers"]) >= 100, known
+        assert 0 <= known["champion"] <= 1, known
+        assert 0 <= known["candidate"] <= 1, known
+    assert 0 < metrics["GroupExposure"]["champion"] < 1, metrics["GroupExposure"]
+    return metrics
+
+
+def test_given_an_experiment_when_a_version_is_slow_then_it_is_rolled_back_although_users_like_it(
+    live: World,
+) -> None:
+    first = live.champion
+    slow, _, found = rehearsed(live, 61, appeal=2.5, rate=18, **SLOW)
+    decision = live.decision(slow)
+    assert (decision["outcome"], decision["reason"]) == ("RolledBack", "ExperimentLost"), decision
+    assert "SlowShare" in decision["message"], decision
+    metrics = compared(found)
+    requests, clicks = metrics["SlowShare"], metrics["ClickThroughRate"]
+    print(f"{decision['message']} {requests}")
+    assert requests["candidate"] > 0.95 > 2 * requests["champion"], requests
+    assert clicks["candidate"] > clicks["champion"], clicks
+    assert metrics["ErrorRate"]["candidate"] < 0.05, metrics["ErrorRate"]
+    assert live.champion == first
+
+
 def test_given_an_experiment_when_users_dislike_a_version_then_it_is_rolled_back_else_promoted(
     live: World, outvoted: str
 ) -> None:
@@ -207,6 +261,8 @@ def test_given_an_experiment_when_users_dislike_a_version_then_it_is_rolled_back
     assert live.decision(disliked)["outcome"] == "RolledBack", live.describe()
     assert live.decision(disliked)["reason"] == "ExperimentLost", live.decision(disliked)
     assert found["mixed"] == 0, "no user has seen both versions"
+    assert "ClickThroughRate" in live.decision(disliked)["message"], live.decision(disliked)
+    assert compared(found)["ErrorRate"]["candidate"] < 0.05, found
     assert live.champion == first
     # Each user stays with a version, and users of the holdout see neither's model.
     assert set(report["versions"]) == {first, disliked}, report
@@ -220,15 +276,14 @@ def test_given_an_experiment_when_users_dislike_a_version_then_it_is_rolled_back
     liked, report, found = rehearsed(live, 23, appeal=1.8, arms=arms)
     assert live.decision(liked)["outcome"] == "Promoted", live.describe()
     assert (found["verdict"], found["mixed"]) == ("Promote", 0), found
-    (clicks,) = (each for each in found["metrics"] if each["role"] == "Primary")
-    assert clicks["low"] > 0, found
+    assert compared(found)["ClickThroughRate"]["low"] > 0, found
     # Two former versions had users of their own. One was withdrawn, and that one alone.
     assert set(report["versions"]) == {first, liked, *arms}, report
-    compared = {arm["version"]: arm for arm in found["arms"]}
-    assert all(arm["users"] >= 100 for arm in compared.values()), found
-    assert "ClickThroughRate" in compared[disliked]["withdrawn"], found
-    assert not compared[outvoted].get("withdrawn"), found
-    assert compared[outvoted]["result"] in ("Passed", "Undecided"), found
+    others = {arm["version"]: arm for arm in found["arms"]}
+    assert all(arm["users"] >= 100 for arm in others.values()), found
+    assert "ClickThroughRate" in others[disliked]["withdrawn"], found
+    assert not others[outvoted].get("withdrawn"), found
+    assert others[outvoted]["result"] in ("Passed", "Undecided"), found
     withdrawn = [event["message"] for event in live.events("ArmWithdrawn")]
     assert any(disliked in message and liked in message for message in withdrawn), withdrawn
     live.until(

@@ -166,6 +166,7 @@ class Reason(enum.StrEnum):
     PROMETHEUS_NOT_ALLOWED = "PrometheusNotAllowed"
     SERVICE_ACCOUNT_NOT_ALLOWED = "ServiceAccountNotAllowed"
     KEDA_NOT_AVAILABLE = "KedaNotAvailable"
+    KEDA_TRIGGER_FAILED = "KedaTriggerFailed"
     # Requests.
     NONE = "None"
     DONE = "Done"

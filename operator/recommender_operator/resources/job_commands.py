@@ -30,7 +30,8 @@ def command(
     report = ["--report", REPORT]
     if kind is JobKind.REMOVE:
         paths = [path for path in inputs["paths"].split(",") if path]
-        return [*head, "--root", "/store", *report, *paths]
+        owner = names.owner(model)
+        return [*head, "--root", "/store", *(["--owner", owner] if owner else []), *report, *paths]
     if kind is JobKind.SNAPSHOT:
         return [*head, *_snapshot(model, inputs.get("keep", "")), *report]
     if version is None:

@@ -140,6 +140,7 @@ def _pod(
     mounts, volumes = of_job(model, version, kind, inputs)
     main = _container(command, resources, mounts, options)
     made = prepared(model.name, kind, inputs)
+    owner = "" if kind is JobKind.REMOVE else names.owner(model)
     return {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -153,7 +154,7 @@ def _pod(
             **(_FS_GROUP if fs_group else {}),
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        **({"initContainers": [prepare(main, made)]} if made else {}),
+        **({"initContainers": [prepare(main, made, owner)]} if made else {}),
         "containers": [main],
         "volumes": volumes,
     }

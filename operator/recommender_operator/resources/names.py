@@ -12,7 +12,7 @@ import json
 from recommender_operator.api.spec import DataSpec, RecommenderModelSpec, TrainingSpec
 from recommender_operator.api.spec_data import DataFormat
 from recommender_operator.api.spec_features import PER_ROW
-from recommender_operator.observed import JobKind
+from recommender_operator.observed import JobKind, ModelObject
 
 HASH_DIGITS = 8
 #: Hex digits in the name of a CounterBaseline.
@@ -86,6 +86,16 @@ def removal_name(name: str, attempt: int, uid: str) -> str:
     its own removal.
     """
     return f"{name}-{JobKind.REMOVE.value}-{incarnation(f'{uid}/{attempt}')}"
+
+
+def owner(model: ModelObject) -> str:
+    """Return the mark of a model's folders: `<creation time>/<uid>`; empty without a time.
+
+    Of two marks, the one with the later time is of the newer model.
+    """
+    if model.created_at is None:
+        return ""
+    return f"{model.created_at.strftime('%Y-%m-%dT%H:%M:%SZ')}/{model.uid}"
 
 
 def group_name(version: str, attempt: int) -> str:

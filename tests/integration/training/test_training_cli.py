@@ -74,8 +74,9 @@ def test_check_train_publish_and_remove_meet_the_operators_contract(
     assert len(found["findings"]) > 5
     assert "<h2>Data</h2>" in (artifact / "report.html").read_text()
     code, answer = run(
-        tmp_path, "remove", "--root", tmp_path / "store", "staging/movies/v1-1", published.path
-    )
+        tmp_path, "remove", "--root", tmp_path / "store", "--owner", "2026-12-01T08:00:00Z/uid",
+        "staging/movies/v1-1", published.path,
+    )  # fmt: skip
     assert (code, answer["removed"]) == (0, ["staging/movies/v1-1", published.path])
 
 

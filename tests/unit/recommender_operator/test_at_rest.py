@@ -46,6 +46,7 @@ async def test_a_model_that_serves_and_waits_for_nothing_is_at_rest(mode: str) -
         {"outcomes": CollectorReading()},
         {"sample_errors": {"v": "no pod answered"}},
         {"scaling": Scaling(problems=("KEDA refuses it",))},
+        {"scaling": Scaling(failing_triggers=("some triggers do not work",))},
         {"scaling": Scaling(waits=True)},
         {"baselines": {"k": FAILED}},
     ],

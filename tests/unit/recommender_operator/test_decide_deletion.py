@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
+
 from recommender_operator import actions as a
+from recommender_operator.api.conditions import ConditionType, find
 from recommender_operator.observed import JobKind
 from tests.unit.recommender_operator.simulation.cluster import spec
 from tests.unit.recommender_operator.started_worlds import rolled_out_second
@@ -59,6 +62,35 @@ def test_deleting_with_delete_removes_artifacts_last() -> None:
     assert not world.reconcile().finished
     world.finish_jobs()
     assert world.reconcile().finished
+
+
+def test_nothing_is_removed_while_pods_may_write_files_or_create_their_folders() -> None:
+    world = World(spec=spec(deletionPolicy="Delete"))
+    world.settle()
+    world.deleting, world.deleting_since = True, world.now
+    world.running_pods = ("movies-1-transformer-x", "movies-2-check-0-y")
+    world.reconcile()
+    assert not world.versions
+    assert not world.reconcile().actions
+    assert "waits for the end of movies-1-transformer-x, movies-2-" in _progress(world)
+    world.running_pods = ()
+    assert [type(x) for x in world.reconcile().actions] == [a.StartJob]
+
+
+def test_deleting_waits_no_longer_for_pods_of_a_lost_node() -> None:
+    world = World(spec=spec(deletionPolicy="Delete"))
+    world.settle()
+    world.deleting, world.deleting_since = True, world.now
+    world.running_pods = ("movies-1-transformer-x",)
+    world.reconcile()
+    assert not world.reconcile().actions
+    world.now += datetime.timedelta(minutes=5)
+    assert [type(x) for x in world.reconcile().actions] == [a.StartJob]
+
+
+def _progress(world: World) -> str:
+    found = find(world.status.conditions, ConditionType.PROGRESSING)
+    return found.message if found else ""
 
 
 def test_deleting_ends_even_if_the_removal_keeps_failing() -> None:

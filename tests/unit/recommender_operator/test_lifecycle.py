@@ -156,7 +156,8 @@ async def test_deleting_with_the_artifacts_ends_with_nothing_served(mode: str) -
     thing = story.rig.kube.find(MODELS, "movies")
     thing["spec"]["deletionPolicy"] = "Delete"
     metadata = thing["metadata"]
-    metadata |= {"deletionTimestamp": "2026-01-02", "finalizers": [FINALIZER, "others"]}
+    now = story.rig.time.isoformat()
+    metadata |= {"deletionTimestamp": now, "finalizers": [FINALIZER, "others"]}
     await story.until(
         lambda: story.rig.kube.find(MODELS, "movies")["metadata"]["finalizers"] == ["others"]
     )

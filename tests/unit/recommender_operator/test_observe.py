@@ -244,6 +244,28 @@ async def test_a_model_being_deleted_asks_no_pod() -> None:
     assert rig.samples.requested == []
 
 
+async def test_pods_of_a_model_being_deleted_are_those_that_may_still_use_its_files() -> None:
+    rig = Rig()
+    add_model(rig.kube, deletionTimestamp=NOW.isoformat())
+    names = {"runs": "Running", "waits": "Pending", "done": "Succeeded", "broke": "Failed"}
+    for name, phase in names.items():
+        # The owner is gone already.
+        rig.kube.put(PODS, pod(name, NAME, owners=[], phase=phase))
+    removes = pod("removes", NAME, owners=[])
+    removes["metadata"]["labels"][labels.JOB_KIND] = JobKind.REMOVE.value
+    rig.kube.put(PODS, removes)
+    observed = (await look(rig)).observed
+    assert observed.running_pods == ("runs", "waits")
+    assert observed.model.deleting_since == NOW
+
+
+async def test_a_model_that_stays_lists_no_pods_of_its_files() -> None:
+    rig = Rig()
+    add_model(rig.kube)
+    rig.kube.put(PODS, pod("runs", NAME, owners=[]))
+    assert (await look(rig)).observed.running_pods == ()
+
+
 async def test_a_kind_that_the_platform_lacks_is_not_read() -> None:
     rig = Rig()
     rig.kube.kinds.discard(HTTP_ROUTES)

@@ -1,12 +1,12 @@
-"""Publish and remove artifacts. A version's folder appears complete, with one rename."""
+"""Publish artifacts. A version's folder appears complete, with one rename."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from recommender_training.artifact import manifest
+from recommender_training.artifact import manifest, removal
 from recommender_training.common.durable_files import fsync_folder, fsync_tree
 from recommender_training.common.errors import InputError
 
@@ -26,14 +26,15 @@ def artifact_name(digest: str) -> str:
 def publish(staged: Path, digest: str, store: Path) -> str:
     """Copy a staged artifact into the store; return its path relative to the claim's root.
 
-    A second call succeeds. Raises InputError `ArtifactInvalid` if the staged artifact, or an
-    existing one with its name, is incomplete or changed.
+    A second call succeeds. A folder of its name that is not this artifact is replaced: the kubelet
+    creates an empty one for a pod that starts after a removal, and a removal by an earlier release
+    may have left a part. Raises InputError `ArtifactInvalid` if the staged artifact is incomplete
+    or changed.
     """
     name = artifact_name(digest)
     target = store / name
     path = f"{store.parent.name}/{store.name}/{name}"
-    if target.exists():
-        manifest.verify(target, digest)
+    if _is_complete(target, digest):
         return path
     manifest.verify(staged, digest)
     partial = store / f".publishing-{name}"
@@ -44,12 +45,22 @@ def publish(staged: Path, digest: str, store: Path) -> str:
         shutil.copytree(staged, partial, symlinks=True)
         seal(partial)
         manifest.verify(partial, digest)
+        removal.move_away(target)
         partial.rename(target)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)  # frees space on a full disk
         raise
     fsync_folder(store)
+    removal.sweep(store)
     return path
+
+
+def _is_complete(target: Path, digest: str) -> bool:
+    try:
+        manifest.verify(target, digest)
+    except InputError:
+        return False
+    return True
 
 
 def seal(root: Path) -> None:
@@ -67,51 +78,3 @@ def seal(root: Path) -> None:
                 os.close(handle)
     root.chmod(0o755)
     fsync_tree(root)
-
-
-def remove(root: Path, paths: list[str]) -> list[str]:
-    """Remove files or folders below `root`; return the paths that existed.
-
-    All paths are checked before the first removal. Raises InputError `UnsafePath` for a path that
-    is absolute, outside `root`, `root` itself, or leads through a symbolic link. A mount point
-    cannot be removed, so its content is removed.
-    """
-    targets = [(path, _below(root, path)) for path in paths]
-    removed: list[str] = []
-    for path, target in targets:
-        if target.is_symlink() or target.is_file():
-            target.unlink()
-        elif target.is_dir() and target.is_mount():
-            _empty(target)
-            removed.append(path)
-            continue
-        elif target.is_dir():
-            shutil.rmtree(target)
-        else:
-            continue
-        fsync_folder(target.parent)
-        removed.append(path)
-    return removed
-
-
-def _empty(folder: Path) -> None:
-    for child in folder.iterdir():
-        if child.is_dir() and not child.is_symlink():
-            shutil.rmtree(child)
-        else:
-            child.unlink()
-    fsync_folder(folder)
-
-
-def _below(root: Path, path: str) -> Path:
-    parts = PurePosixPath(path).parts
-    if not parts or path.startswith("/") or ".." in parts:
-        raise InputError(
-            "UnsafePath", f"{path!r} must be relative to {root}, below it and without '..'"
-        )
-    target = root
-    for part in parts[:-1]:
-        target = target / part
-        if target.is_symlink():
-            raise InputError("UnsafePath", f"{path!r} leads through the symbolic link {target}")
-    return target / parts[-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recommender_training.artifact import store
+from recommender_training.artifact import removal
 from recommender_training.cli import options
 from recommender_training.cli.options import Verbs
 from recommender_training.cli.outcome import Outcome
@@ -15,11 +15,15 @@ def add(verbs: Verbs) -> None:
     """Add the command."""
     remove = options.verb(verbs, "remove", "remove files or folders below a root")
     remove.add_argument("--root", type=Path, required=True)
+    remove.add_argument(
+        "--owner", default="", metavar="TIME/UID",
+        help="the model whose files they are; those of a newer model are not removed",
+    )  # fmt: skip
     remove.add_argument("paths", nargs="+", metavar="PATH", help="relative to the root")
     options.report(remove)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
     """Remove files and folders below a root."""
-    removed = store.remove(arguments.root, arguments.paths)
+    removed = removal.remove(arguments.root, arguments.paths, arguments.owner)
     return f"removed {len(removed)} of {len(arguments.paths)} paths", {"removed": removed}

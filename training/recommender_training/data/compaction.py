@@ -151,6 +151,8 @@ def versions_of_artifacts(folder: Path) -> dict[str, str]:
     for path in sorted(folder.glob("*/manifest.json")):
         try:
             found[path.parent.name] = str(json.loads(path.read_text())["dataVersion"])
+        except FileNotFoundError:
+            continue  # a removal runs
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 "ArtifactInvalid",

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from recommender_operator.adapters.kubernetes.port import Object
 from recommender_operator.adapters.pods.states import label
-from recommender_operator.observed import VersionObject
+from recommender_operator.observed import JobKind, VersionObject
 from recommender_operator.resources import fresh, labels, ownership
 
 
@@ -54,6 +54,18 @@ def pods_of_jobs(
         if owner in result:
             result[owner].append(pod)
     return result
+
+
+def using_files(pods: Iterable[Object]) -> tuple[str, ...]:
+    """Return the names of pods that have not ended, but for those of removals."""
+    return tuple(
+        sorted(
+            pod["metadata"]["name"]
+            for pod in pods
+            if label(pod, labels.JOB_KIND) != JobKind.REMOVE
+            and (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+        )
+    )
 
 
 def serving_pods(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import TypeVar
 
 import pydantic
@@ -42,6 +43,8 @@ def model_object(raw: Object) -> ModelObject:
             if key.startswith(PREFIX)
         },
         deleting=bool(metadata.get("deletionTimestamp")),
+        created_at=_time(metadata.get("creationTimestamp")),
+        deleting_since=_time(metadata.get("deletionTimestamp")),
     )
 
 
@@ -58,6 +61,10 @@ def version_object(raw: Object) -> VersionObject:
         spec=_parsed(ModelVersionSpec, raw, "spec"),
         status=_parsed(ModelVersionStatus, raw, "status"),
     )
+
+
+def _time(text: str | None) -> datetime.datetime | None:
+    return datetime.datetime.fromisoformat(text) if text else None
 
 
 def _parsed(model: type[M], raw: Object, part: str) -> M:

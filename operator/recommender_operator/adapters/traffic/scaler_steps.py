@@ -46,6 +46,8 @@ class Scaled:
     refused: bool = False
     #: Whether the ScaledObject has waited too long for KEDA.
     stalled: bool = False
+    #: Whether a trigger has not worked for longer than a new metric takes to arrive.
+    triggers_fail: bool = False
 
     @property
     def place(self) -> tuple[str, str]:
@@ -78,6 +80,18 @@ class Scaled:
             return ""
         return "" if _is_paused(stored) else f"autoscaler of {stored['metadata']['uid']}"
 
+    def lacks_a_trigger(self) -> str:
+        """Return that KEDA scales without one of the triggers, with the uid; empty if it does not.
+
+        The metrics of a new version come with their first scrape.
+        """
+        stored = self.stored()
+        if stored is None or is_deleted(stored) or not scaled_objects.not_ready(stored):
+            return ""
+        if not has_autoscaler_of_keda(self.subject, self.version, self.component):
+            return ""
+        return f"triggers of {stored['metadata']['uid']}"
+
     def step(self) -> Step:
         """Return what is next, so that KEDA, or an autoscaler of the operator, scales it."""
         stored = self.stored()
@@ -109,6 +123,15 @@ class Scaled:
             )
         if self.refusal:
             return f"ScaledObject {namespace}/{name}: {self.refusal}"
+        return "" if self.lacks_a_trigger() else self._reported()
+
+    def failing_trigger(self) -> str:
+        """Return which trigger does not work while KEDA scales; empty if all do."""
+        fails = self.triggers_fail and not self.refusal and self.lacks_a_trigger()
+        return self._reported() if fails else ""
+
+    def _reported(self) -> str:
+        stored, (namespace, name) = self.stored(), self.place
         reported = "" if stored is None else redaction.head(scaled_objects.not_ready(stored))
         return f"KEDA reports of ScaledObject {namespace}/{name}: {reported}" if reported else ""
 

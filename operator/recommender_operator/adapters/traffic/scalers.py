@@ -39,6 +39,9 @@ from recommender_operator.resources.ownership import foreign
 
 #: Time that KEDA has to make an autoscaler, or to finish a deletion, in seconds. It takes one.
 PATIENCE = 60.0
+#: Time that the metrics of a new version may take: Prometheus scrapes the pods, and KEDA asks for
+#: the result, each every 30 s by default, in seconds.
+METRICS_PATIENCE = 120.0
 #: What the API server says if KEDA's webhook does not answer, with the status 500.
 NO_WEBHOOK = "failed calling webhook"
 
@@ -84,8 +87,14 @@ class Scalers:
         ]
         return Scaling(
             problems=tuple(problem for scaled in found if (problem := scaled.problem())),
+            failing_triggers=tuple(
+                fails for scaled in found if (fails := scaled.failing_trigger())
+            ),
             waits=any(
-                scaled.refused or (scaled.waits() and not scaled.stalled) for scaled in found
+                scaled.refused
+                or (scaled.waits() and not scaled.stalled)
+                or (scaled.lacks_a_trigger() and not scaled.triggers_fail)
+                for scaled in found
             ),
         )
 
@@ -155,7 +164,9 @@ class Scalers:
         """Return a component with what is remembered of its ScaledObject."""
         found = Scaled(subject, version, component, service, self._options, by_keda)
         place, wanted, stored = found.place, found.wanted(), found.stored()
-        stalled = self._troubles.lasted(place, found.waits()) >= PATIENCE
+        waits, lacks = found.waits(), found.lacks_a_trigger()
+        lasted = self._troubles.lasted(place, waits or lacks)
+        stalled = bool(waits) and lasted >= PATIENCE
         if found.succeeds():
             self._troubles.forget(place)
         elif stalled and stored is not None and not is_deleted(stored):
@@ -165,6 +176,7 @@ class Scalers:
             refusal=self._troubles.refusal(place, wanted),
             refused=self._troubles.pauses(place, wanted),
             stalled=stalled,
+            triggers_fail=bool(lacks) and lasted >= METRICS_PATIENCE,
         )
 
     def _give_up(self, place: Place, wanted: str, stored: Object) -> None:

@@ -54,18 +54,25 @@ def _refusals(turn: Turn) -> list[tuple[Reason, str]]:
 
 def _failed_scaling(turn: Turn) -> list[tuple[Reason, str]]:
     """Return what is wrong with the ScaledObjects of the model."""
-    problems = turn.observed.scaling.problems
-    if turn.observed.scaling.waits:
+    scaling, found = turn.observed.scaling, []
+    if scaling.waits:
         turn.requeue(SCALING_POLL)
-    if not problems:
-        return []
-    message = "; ".join(problems)
-    if turn.spec.serving.autoscaling is not None:
+    if scaling.problems:
+        message = "; ".join(scaling.problems)
+        if turn.spec.serving.autoscaling is not None:
+            message += (
+                ". Correct the cause, or set serving.autoscaling.engine HPA; "
+                "HorizontalPodAutoscalers scale what KEDA does not"
+            )
+        found.append((Reason.KEDA_NOT_AVAILABLE, message))
+    if scaling.failing_triggers:
+        message = "; ".join(scaling.failing_triggers)
         message += (
-            ". Correct the cause, or set serving.autoscaling.engine HPA; HorizontalPodAutoscalers "
-            "scale what KEDA does not"
+            ". KEDA still scales by its other triggers, and removes no pods. Correct the cause: "
+            "for requests in flight, keda.prometheusUrl must have the transformers' metrics"
         )
-    return [(Reason.KEDA_NOT_AVAILABLE, message)]
+        found.append((Reason.KEDA_TRIGGER_FAILED, message))
+    return found
 
 
 def _refused_scaling(turn: Turn) -> list[tuple[Reason, str]]:

@@ -17,6 +17,8 @@ from recommender_operator.resources import names
 #: Maximum number of removal Jobs; after that the resource is deleted and its folders stay.
 ATTEMPTS = 3
 _POLL = datetime.timedelta(seconds=5)
+#: Maximum time to wait for pods that may still use the files: on a lost node, they never end.
+_PATIENCE = datetime.timedelta(minutes=5)
 
 
 def step(turn: Turn) -> None:
@@ -35,8 +37,23 @@ def step(turn: Turn) -> None:
     writers = snapshots.running(turn)
     for job in writers:
         turn.do(CancelJob(kind=job.kind, version=job.version, attempt=job.attempt))
-    if not turn.observed.services and not turn.versions and not writers:
+    if not turn.observed.services and not turn.versions and not writers and not _in_use(turn):
         _remove_artifacts(turn)
+
+
+def _in_use(turn: Turn) -> bool:
+    """Return whether pods may still write files, or create the folders that they mount.
+
+    A check would write new tables behind the removal, and the kubelet creates the folder of a
+    missing artifact for a container that starts.
+    """
+    since = turn.model.deleting_since
+    pods = turn.observed.running_pods
+    if not pods or since is None or turn.now - since >= _PATIENCE:
+        return False
+    message = f"the removal of tables and artifacts waits for the end of {', '.join(pods)[:1024]}"
+    turn.condition(ConditionType.PROGRESSING, "True", Reason.DELETING, message)
+    return True
 
 
 def _remove_artifacts(turn: Turn) -> None:

@@ -58,6 +58,7 @@ def model(**sections: object) -> ModelObject:
         generation=3,
         spec=RecommenderModelSpec.model_validate(spec | sections),
         status=RecommenderModelStatus(),
+        created_at=datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC),
     )
 
 

@@ -90,6 +90,9 @@ class Cluster:
     generation: int = 1
     annotations: dict[str, str] = dataclasses.field(default_factory=dict)
     deleting: bool = False
+    deleting_since: datetime.datetime | None = None
+    #: Pods of a model that is being deleted.
+    running_pods: tuple[str, ...] = ()
     status: RecommenderModelStatus = dataclasses.field(default_factory=RecommenderModelStatus)
     versions: dict[str, VersionObject] = dataclasses.field(default_factory=dict)
     jobs: dict[JobKey, JobState] = dataclasses.field(default_factory=dict)

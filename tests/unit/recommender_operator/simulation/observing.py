@@ -19,6 +19,7 @@ def observe(cluster: Cluster) -> Observed:
         status=cluster.status,
         annotations=dict(cluster.annotations),
         deleting=cluster.deleting,
+        deleting_since=cluster.deleting_since,
     )
     return Observed(
         model=model,
@@ -54,6 +55,7 @@ def observe(cluster: Cluster) -> Observed:
         scaling=cluster.scaling,
         experiment=cluster.users.reading(cluster.versions.values(), cluster.now),
         outcomes=cluster.outcomes,
+        running_pods=cluster.running_pods,
         retrainings_full=cluster.retrainings_full,
     )
 

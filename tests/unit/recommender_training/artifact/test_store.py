@@ -97,14 +97,48 @@ def test_a_tampered_artifact_is_never_published(
     assert not folder.exists()
 
 
-def test_an_artifact_changed_in_the_store_does_not_count_as_published(
-    trained: Any, staged: Path, tmp_path: Path
+def _half_removed(root: Path) -> None:
+    (root / "manifest.json").unlink()
+    (root / "repository/baseline/1/model.pt").unlink()
+
+
+def _made_by_the_kubelet(root: Path) -> None:
+    """A container whose artifact was removed has started: its `subPath` is made again."""
+    shutil.rmtree(root)
+    root.mkdir()
+
+
+LEFT: list[Callable[[Path], Any]] = [_half_removed, _made_by_the_kubelet, _flip, _link]
+
+
+@pytest.mark.parametrize("leave", LEFT)
+def test_what_is_left_in_the_place_of_an_artifact_is_replaced(
+    trained: Any, staged: Path, tmp_path: Path, leave: Callable[[Path], Any]
 ) -> None:
     folder = tmp_path / "artifacts" / "movies"
+    published = folder / trained.digest[7:23]
     store.publish(staged, trained.digest, folder)
-    _flip(folder / trained.digest[7:23])
-    with pytest.raises(InputError):
+    leave(published)
+    store.publish(staged, trained.digest, folder)
+    manifest.verify(published, trained.digest)
+    hidden = [child.name for child in folder.iterdir() if child.name.startswith(".")]
+    assert hidden == [], "what was replaced is deleted"
+
+
+@pytest.mark.parametrize("leave", LEFT)
+def test_what_is_left_stays_if_nothing_whole_can_replace_it(
+    trained: Any, staged: Path, tmp_path: Path, leave: Callable[[Path], Any]
+) -> None:
+    folder = tmp_path / "artifacts" / "movies"
+    published = folder / trained.digest[7:23]
+    store.publish(staged, trained.digest, folder)
+    leave(published)
+    before = sorted(published.rglob("*"))
+    _flip(staged)
+    with pytest.raises(InputError) as caught:
         store.publish(staged, trained.digest, folder)
+    assert caught.value.reason == "ArtifactInvalid"
+    assert sorted(published.rglob("*")) == before
 
 
 def test_a_manifest_without_a_required_file_is_refused(staged: Path) -> None:
@@ -121,52 +155,3 @@ def test_an_invalid_digest_is_refused(staged: Path, tmp_path: Path) -> None:
         with pytest.raises(InputError) as caught:
             store.publish(staged, digest, tmp_path)
         assert caught.value.reason == "InvalidDigest"
-
-
-def test_remove_removes_only_the_given_paths(tmp_path: Path) -> None:
-    for name in ("artifacts/m/a/x", "artifacts/m/b/x", "lake/m/x"):
-        (tmp_path / name).parent.mkdir(parents=True)
-        (tmp_path / name).write_text("x")
-    assert store.remove(tmp_path, ["artifacts/m/a", "lake/m/x", "gone"]) == [
-        "artifacts/m/a",
-        "lake/m/x",
-    ]
-    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["x"]
-    assert (tmp_path / "artifacts/m/b/x").is_file()
-
-
-def test_remove_empties_a_mount_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mount, kept = tmp_path / "lake" / "m", tmp_path / "kept"
-    (mount / "interactions").mkdir(parents=True)
-    (mount / "file").write_text("x")
-    kept.write_text("x")
-    (mount / "link").symlink_to(tmp_path)
-    monkeypatch.setattr(Path, "is_mount", lambda path: path == mount)
-    assert store.remove(tmp_path, ["lake/m"]) == ["lake/m"]
-    assert list(mount.iterdir()) == []
-    assert kept.is_file()
-
-
-@pytest.mark.parametrize("path", ["", ".", "..", "../other", "a/../../other", "/etc", "link/kept"])
-def test_remove_never_leaves_its_root(tmp_path: Path, path: str) -> None:
-    root, other = tmp_path / "root", tmp_path / "other"
-    (root / "kept").mkdir(parents=True)
-    other.mkdir()
-    (other / "kept").write_text("x")
-    (root / "link").symlink_to(other)
-    with pytest.raises(InputError) as caught:
-        store.remove(root, ["kept", path])
-    assert caught.value.reason == "UnsafePath"
-    assert (other / "kept").is_file()
-    assert (root / "kept").is_dir(), "all paths are checked before the first is removed"
-
-
-def test_remove_removes_a_link_and_not_its_target(tmp_path: Path) -> None:
-    root, other = tmp_path / "root", tmp_path / "other"
-    (root / "inside").mkdir(parents=True)
-    other.mkdir()
-    (other / "kept").write_text("x")
-    (root / "link").symlink_to(other)
-    (root / "inside" / "deep").symlink_to(other)
-    assert store.remove(root, ["link", "inside"]) == ["link", "inside"]
-    assert (other / "kept").is_file()

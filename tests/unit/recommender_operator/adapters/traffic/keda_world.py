@@ -43,6 +43,7 @@ class Keda:
         self.time = 0.0
         #: What the last look reported.
         self.problems: list[str] = []
+        self.failing_triggers: list[str] = []
         self._waits = False
         self.use(options)
 
@@ -65,6 +66,7 @@ class Keda:
         subject = Subject(model=model(**sections), versions={NAME: version()}, pods={NAME: pods})
         view = await self.traffic.observe(subject)
         self.problems, self._waits = list(view.scaling.problems), view.scaling.waits
+        self.failing_triggers = list(view.scaling.failing_triggers)
         outdated = NAME not in view.services or view.services[NAME].outdated
         if outdated:
             await self.traffic.ensure(subject, NAME)

@@ -15,7 +15,7 @@ from recommender_operator.adapters.traffic.scaler_troubles import (
     LONGEST_PAUSE,
     Troubles,
 )
-from recommender_operator.adapters.traffic.scalers import PATIENCE
+from recommender_operator.adapters.traffic.scalers import METRICS_PATIENCE, PATIENCE
 from recommender_operator.resources import autoscaling
 from tests.unit.recommender_operator.adapters.traffic.keda_world import (
     AUTOSCALER_NAMES,
@@ -149,13 +149,37 @@ async def test_what_keda_reports_of_metrics_takes_nothing_from_it_while_it_scale
     await keda.settle(BY_KEDA)
     keda.make_autoscalers()
     keda.report(FIRST, Ready="False")
+    await keda.look(BY_KEDA)
     for _ in range(3):
-        assert not await keda.look(BY_KEDA)
-        assert len(keda.problems) == 1
         keda.time += LONGEST_PAUSE
+        assert not await keda.look(BY_KEDA)
+        assert [FIRST in fails for fails in keda.failing_triggers] == [True]
+        assert not keda.problems, "KEDA is available"
+        assert not keda.waits()
     keda.report(FIRST, Ready="True")
     await keda.look(BY_KEDA)
-    assert not keda.problems
+    assert not keda.failing_triggers
+
+
+async def test_a_metric_that_has_not_arrived_yet_is_not_reported() -> None:
+    keda = Keda()
+    await keda.settle(BY_KEDA)
+    keda.make_autoscalers()
+    for _ in range(2):
+        keda.report(FIRST, Ready="False")
+        await keda.look(BY_KEDA)
+        keda.time += METRICS_PATIENCE - 1
+        await keda.look(BY_KEDA)
+        assert not keda.failing_triggers + keda.problems
+        assert keda.waits(), "a look has to follow, which reports it"
+        # It arrives, and the next loss has its own time.
+        keda.report(FIRST, Ready="True")
+        await keda.look(BY_KEDA)
+    keda.report(FIRST, Ready="False")
+    await keda.look(BY_KEDA)
+    keda.time += METRICS_PATIENCE
+    await keda.look(BY_KEDA)
+    assert len(keda.failing_triggers) == 1
 
 
 async def test_a_scaled_object_that_somebody_paused_stays() -> None:

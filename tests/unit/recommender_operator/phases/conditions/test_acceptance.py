@@ -86,3 +86,16 @@ def test_a_scaled_object_that_does_not_scale_is_reported_with_kedas_message() ->
     assert (accepted.status, accepted.reason) == ("False", Reason.KEDA_NOT_AVAILABLE)
     for remedy in ("failed to parse cron", "engine HPA"):
         assert remedy in accepted.message
+
+
+def test_a_trigger_that_fails_while_keda_scales_has_a_reason_of_its_own() -> None:
+    world = World(spec=spec(serving={"autoscaling": BY_KEDA}), platform=Platform(keda=True))
+    fails = "KEDA reports of ScaledObject team/movies-keda: some triggers do not work"
+    world.scaling = Scaling(failing_triggers=(fails,))
+    world.reconcile()
+    accepted = find(world.status.conditions, ConditionType.ACCEPTED)
+    assert accepted is not None
+    assert (accepted.status, accepted.reason) == ("False", Reason.KEDA_TRIGGER_FAILED)
+    for words in (fails, "removes no pods", "keda.prometheusUrl"):
+        assert words in accepted.message
+    assert "HorizontalPodAutoscalers" not in accepted.message, "none scales"
