@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from confluent_kafka.admin import (
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     ResourcePatternType,
@@ -36,6 +38,7 @@ ssl.keystore.location={keystore}
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS
 """
+Binding = TypeVar("Binding")
 Rights = Sequence[tuple[ResourceType, str, Sequence[AclOperation]]]
 
 
@@ -80,17 +83,26 @@ class KafkaCluster:
 
     def allow(self, name: str, rights: Rights) -> None:
         """Give a user further rights."""
-        bindings = [
-            AclBinding(
-                kind, resource, ResourcePatternType.LITERAL, f"User:{name}", "*", operation,
-                AclPermissionType.ALLOW,
-            )
-            for kind, resource, operations in rights
-            for operation in operations
-        ]  # fmt: skip
         admin = self.nodes[0].admin()
-        for each in admin.create_acls(bindings).values():
+        for each in admin.create_acls(_bindings(AclBinding, name, rights)).values():
             each.result(30)
+
+    def forbid(self, name: str, rights: Rights) -> None:
+        """Take rights from a user."""
+        admin = self.nodes[0].admin()
+        for each in admin.delete_acls(_bindings(AclBindingFilter, name, rights)).values():
+            each.result(30)
+
+
+def _bindings(made: Callable[..., Binding], name: str, rights: Rights) -> list[Binding]:
+    return [
+        made(
+            kind, resource, ResourcePatternType.LITERAL, f"User:{name}", "*", operation,
+            AclPermissionType.ALLOW,
+        )
+        for kind, resource, operations in rights
+        for operation in operations
+    ]  # fmt: skip
 
 
 def _pkcs8(key: Path) -> str:

@@ -13,8 +13,8 @@ from collections import deque
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Producer
-from confluent_kafka.admin import AdminClient, ConfigResource
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicCollection
+from confluent_kafka.admin import AclOperation, AdminClient, ConfigResource
 
 from recommender_collector.domain.lines import Line
 from recommender_collector.log.durability import NotDurable
@@ -38,6 +38,7 @@ _WRONG = (
     KafkaError._UNKNOWN_TOPIC,
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
 )
+ALLOW = "let the collector's user write to the topic (Write)"
 #: Of an idempotent client that may write to no topic, the brokers say that of the cluster.
 _FORBIDDEN = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED)
 
@@ -55,6 +56,7 @@ class KafkaLog:
         self._producer = self._connect()
         self._fatal: KafkaError | None = None  # of this producer
         self._replaced: deque[Producer] = deque()  # whose messages have not all failed yet
+        self._refused = False  # an append was, for a missing right
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="kafka", daemon=True)
         self._thread.start()
@@ -69,14 +71,20 @@ class KafkaLog:
         await self._send(model, [line])
 
     async def check(self, *, settings: bool) -> None:
-        """Look whether the brokers have the topics, and whether their settings are durable.
+        """Look whether the brokers have the topics.
+
+        With `settings`, or after an append was refused, look too whether events may be written to
+        them, and whether they are durable.
 
         Raises:
             LogUnavailable: the brokers do not answer.
-            NotDurable: a topic is missing, or would lose acknowledged events.
+            NotDurable: a topic is missing, takes no events, or would lose acknowledged ones.
         """
+        settings = settings or self._refused
         for topic in self._topics.values():
             await asyncio.to_thread(self._check, topic, settings)
+        if settings:
+            self._refused = False
 
     def close(self) -> None:
         """Stop, when what waits is durable or has failed."""
@@ -121,6 +129,7 @@ class KafkaLog:
     def _failed(self, producer: Producer, error: KafkaError) -> LogUnavailable:
         if producer is self._producer:
             error = self._fatal or error
+        self._refused = self._refused or error.code() in _FORBIDDEN
         self._replace(producer, error)
         return LogUnavailable(_text(error))
 
@@ -160,13 +169,31 @@ class KafkaLog:
                 raise KafkaException(found.error)
         except KafkaException as error:
             raise _explained(topic, error.args[0]) from None
-        if settings and not self._settings.durable:
+        if not settings:
+            return
+        admin = AdminClient(dict(self._settings.client()))
+        self._check_right(admin, topic)
+        if not self._settings.durable:
             replicas = min(len(each.replicas) for each in found.partitions.values())
-            if problem := fault(topic, self._described(topic), replicas):
+            if problem := fault(topic, self._described(admin, topic), replicas):
                 raise NotDurable(problem)
 
-    def _described(self, topic: str) -> dict[str, str | None]:
-        admin = AdminClient(dict(self._settings.client()))
+    def _check_right(self, admin: AdminClient, topic: str) -> None:
+        """Look whether events may be written: without this, only an append would show it."""
+        (found,) = admin.describe_topics(
+            TopicCollection([topic]),
+            include_authorized_operations=True,
+            request_timeout=LOOK_SECONDS,
+        ).values()
+        try:
+            allowed = found.result().authorized_operations
+        except KafkaException as error:
+            raise _explained(topic, error.args[0]) from None
+        # Brokers before 2.3 tell none.
+        if allowed is not None and AclOperation.WRITE not in allowed:
+            raise NotDurable(f"topic {topic}: the collector's user may not write to it: {ALLOW}")
+
+    def _described(self, admin: AdminClient, topic: str) -> dict[str, str | None]:
         resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
         (found,) = admin.describe_configs([resource], request_timeout=LOOK_SECONDS).values()
         try:
@@ -208,9 +235,7 @@ def _explained(topic: str, error: KafkaError) -> Exception:
 
 def _text(error: KafkaError) -> str:
     if error.code() in _FORBIDDEN:
-        return (
-            f"Kafka refuses events ({error.name()}): let the collector's user write to the topic"
-        )
+        return f"Kafka refuses events ({error.name()}): {ALLOW}"
     return f"Kafka does not answer ({error.name()})"
 
 

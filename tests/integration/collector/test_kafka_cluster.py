@@ -122,12 +122,56 @@ async def test_a_collector_that_may_not_write_says_so_and_goes_on_when_it_may(
 ) -> None:
     log = log_without(cluster, AclOperation.WRITE)
     click = Event("a", Kind.CLICK, "ada", ("tea",), 1000)
+    with pytest.raises(NotDurable, match="may not write"):
+        await log.check(settings=True)
+    await log.check(settings=False)  # each second: whether there is a topic
     with pytest.raises(LogUnavailable, match="write to the topic"):
         await log.append("shop", [Line(digest("a"), line_of(click))])
+    with pytest.raises(NotDurable, match="may not write"):
+        await log.check(settings=False)  # after it was refused
     cluster.allow("no-write", [(ResourceType.TOPIC, "no-write.shop", [AclOperation.WRITE])])
     async with asyncio.timeout(30):
         while True:
-            with contextlib.suppress(LogUnavailable):
+            with contextlib.suppress(LogUnavailable, NotDurable):
+                await log.check(settings=False)
                 await log.append("shop", [Line(digest("a"), line_of(click))])
                 break
     log.close()
+
+
+async def test_a_collector_that_may_not_write_does_not_start(
+    tmp_path: Path, cluster: KafkaCluster
+) -> None:
+    environ = signed_up(cluster, "barred", [each for each in TOPIC if each != AclOperation.WRITE])
+    with (
+        pytest.raises(RuntimeError, match=r"topic barred\.shop: .* may not write to it"),
+        collector_rig.running(tmp_path, environ=environ, with_writer=False),
+    ):
+        pass
+
+
+def readiness(rig: Rig) -> str:
+    return httpx.get(f"http://127.0.0.1:{rig.serve.admin}/readyz").text
+
+
+async def test_a_collector_that_may_write_no_longer_is_unready_until_it_may(
+    tmp_path: Path, cluster: KafkaCluster
+) -> None:
+    environ = signed_up(cluster, "changed")
+    right = [(ResourceType.TOPIC, "changed.shop", [AclOperation.WRITE])]
+    with collector_rig.running(tmp_path, environ=environ, with_writer=False) as rig:
+        await sent(rig, 0, 5)
+        cluster.forbid("changed", right)
+        async with httpx.AsyncClient(timeout=30) as client:
+            refused = 200
+            while refused == 200:  # until every broker knows
+                answer = await client.post(f"{rig.url}/v1/events", json=clicks(5, 1))
+                refused = answer.status_code
+        assert refused == 503
+        said = "topic changed.shop: the collector's user may not write to it"
+        await asyncio.to_thread(collector_rig.until, lambda: said in readiness(rig))
+        cluster.allow("changed", right)
+        await asyncio.to_thread(collector_rig.until, lambda: readiness(rig) == "ok\n")
+        await sent(rig, 10, 5)
+    log = (tmp_path / "serve.log").read_text()
+    assert f"unready: {said}" in log
