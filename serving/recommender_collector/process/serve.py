@@ -32,8 +32,8 @@ from recommender_collector.process.settings import ServeSettings, StoreSettings
 from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.outcomes import OutcomeStore
 from recommender_collector.store.users import OnlineStore
-from recommender_collector.writers.runner import pause
 from recommender_serving.listening.server import listen
+from recommender_serving.waiting import pause
 
 if TYPE_CHECKING:
     from recommender_collector.log.kafka_log import KafkaLog
