@@ -78,6 +78,10 @@ def test_the_collector_is_not_installed_unless_asked_for() -> None:
             {**KAFKA, "kafka": {"brokers": "kafka:9092", "protocol": "SASL_SSL"}},
             "set collector.kafka.credentials.secretName",
         ),
+        (
+            {**KAFKA, "kafka": {"brokers": "kafka:9092", "certificate": {"secretName": "mine"}}},
+            "collector.kafka.protocol is PLAINTEXT: set SSL or SASL_SSL",
+        ),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_with_its_name(
@@ -205,8 +209,16 @@ def test_kafka_is_reached_with_the_secrets_of_the_team() -> None:
         assert settings is not None
         assert settings.topic("shop") == "recommender-events.shop"
         assert settings.client()["sasl.password"] == "a-secret"
-        (mount,) = (v for v in given["volumeMounts"] if v["name"] == "kafka-ca")
-        assert Path(settings.ca).parent == Path(mount["mountPath"])
+        pod = named(found, "Deployment", part)["spec"]["template"]["spec"]
+        for name, paths in (
+            ("kafka-ca", {settings.ca}),
+            ("kafka-certificate", {settings.certificate, settings.key}),
+        ):
+            (mount,) = (v for v in given["volumeMounts"] if v["name"] == name)
+            assert "subPath" not in mount  # such a file would never be replaced
+            (volume,) = (v for v in pod["volumes"] if v["name"] == name)
+            places = {each["path"] for each in volume["secret"]["items"]}
+            assert {f"{mount['mountPath']}/{place}" for place in places} == paths
     egress = named(found, "NetworkPolicy", "collector")["spec"]["egress"]
     assert egress[-1] == {"ports": [{"port": 9093}, {"port": 9094}]}
 

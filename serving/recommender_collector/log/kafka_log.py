@@ -19,6 +19,7 @@ from confluent_kafka.admin import AclOperation, AdminClient, ConfigResource
 from recommender_collector.domain.lines import Line
 from recommender_collector.log.durability import NotDurable
 from recommender_collector.log.kafka_durability import REMEDY, fault
+from recommender_collector.log.kafka_renewal import Renewal
 from recommender_collector.log.kafka_settings import KafkaSettings
 from recommender_collector.log.port import LogUnavailable
 from recommender_collector.log.topic import partition_key
@@ -53,6 +54,7 @@ class KafkaLog:
     def __init__(self, settings: KafkaSettings, models: Collection[str]) -> None:
         self._settings = settings
         self._topics = {model: settings.topic(model) for model in models}
+        self._renewal = Renewal(settings, self._connect)
         self._producer = self._connect()
         self._fatal: KafkaError | None = None  # of this producer
         self._replaced: deque[Producer] = deque()  # whose messages have not all failed yet
@@ -80,11 +82,17 @@ class KafkaLog:
             LogUnavailable: the brokers do not answer.
             NotDurable: a topic is missing, takes no events, or would lose acknowledged ones.
         """
-        settings = settings or self._refused
+        if (producer := self._renewal.look()) is not None:
+            self._take(producer)
+        settings = (settings or self._refused) and not self._renewal.fails
         for topic in self._topics.values():
             await asyncio.to_thread(self._check, topic, settings)
         if settings:
             self._refused = False
+
+    def _take(self, producer: Producer) -> None:
+        self._replaced.append(self._producer)
+        self._producer, self._fatal = producer, None
 
     def close(self) -> None:
         """Stop, when what waits is durable or has failed."""
@@ -138,9 +146,8 @@ class KafkaLog:
         if error.fatal() or error.code() == KafkaError._FATAL:
             logger.error("the client of Kafka is started again: %s", _text(error))
             if producer is self._producer:
-                self._replaced.append(producer)
-                self._producer = self._connect()
-                self._fatal = None
+                with contextlib.suppress(KafkaException):  # its files: the renewal says so
+                    self._take(self._connect())
 
     def _poll(self) -> None:
         while not self._stopped.is_set():
@@ -171,7 +178,10 @@ class KafkaLog:
             raise _explained(topic, error.args[0]) from None
         if not settings:
             return
-        admin = AdminClient(dict(self._settings.client()))
+        try:
+            admin = AdminClient(dict(self._settings.client()))
+        except KafkaException as error:
+            raise LogUnavailable(_text(error.args[0])) from None
         self._check_right(admin, topic)
         if not self._settings.durable:
             replicas = min(len(each.replicas) for each in found.partitions.values())
