@@ -104,10 +104,12 @@ class Served:
         chain = self.parts.chain
         answer = chain.answer
 
-        async def answer_or_fail(asked: RecommendRequest, deadline: float | None = None) -> Answer:
-            if asked.user_id in users:
+        async def answer_or_fail(
+            request: RecommendRequest, deadline: float | None = None
+        ) -> Answer:
+            if request.user_id in users:
                 raise ZeroDivisionError("a secret of the inside")
-            return await answer(asked, deadline)
+            return await answer(request, deadline)
 
         chain.answer = answer_or_fail  # type: ignore[method-assign]
 

@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from recommender_serving.domain.holdouts import Holdout
-from recommender_serving.domain.types import Source
 from tests.unit.recommender_serving.serving_asking import (
     OURS_BEST,
     THEIRS_BEST,
@@ -101,23 +99,6 @@ async def test_the_selection_still_holds(tmp_path: Path) -> None:
         assert answer.json()["predictions"][0]["items"] == others
 
 
-async def test_a_user_of_the_holdout_is_answered_despite_a_bug(tmp_path: Path) -> None:
-    holdout = Holdout("5c0ffee5", "holdout-0a1b2c3d", 100, Source.BASELINE, 500.0)
-    async with pair(tmp_path, holdout=holdout) as both:
-        held = both.receiver.served.parts.recommender._held
-        assert held is not None
-
-        async def fail(*_: Any) -> Any:
-            raise ZeroDivisionError
-
-        held._fallbacks.answer = fail  # type: ignore[method-assign]
-        answer = await predict(both, OURS[0])
-        (found,) = answer.json()["predictions"]
-        assert (found["items"], found["source"]) == (popular(both.receiver), "popularity")
-        assert both.receiver.value("transformer_holdout_errors_total") == 1
-        assert both.receiver.value("transformer_holdout_answers_total", source="popularity") == 0
-
-
 async def test_an_answer_that_cannot_be_reported_arrives(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -126,7 +107,7 @@ async def test_an_answer_that_cannot_be_reported_arrives(
         def fail(*_: Any) -> Any:
             raise ZeroDivisionError
 
-        both.receiver.desk.impressions.add = fail  # type: ignore[method-assign]
+        both.receiver.desk.impressions.add = fail  # type: ignore[method-assign, assignment]
         with caplog.at_level(logging.ERROR):
             answer = await predict(both, OURS[0], THEIRS[0])
         assert [each["items"] for each in answer.json()["predictions"]] == [OURS_BEST, THEIRS_BEST]
