@@ -105,15 +105,6 @@ def parse(environ: Mapping[str, str]) -> KafkaSettings | None:
         for name in ("USER", "PASSWORD"):
             if not get(name):
                 raise ValueError(f"{PREFIX}{name} is missing: {protocol} needs it")
-    certificate, key = get("CERTIFICATE"), get("KEY")
-    if bool(certificate) != bool(key):
-        missing = "KEY" if certificate else "CERTIFICATE"
-        raise ValueError(f"{PREFIX}{missing} is missing: give the certificate and its private key")
-    if certificate and not protocol.endswith("SSL"):
-        raise ValueError(
-            f"{PREFIX}CERTIFICATE is {certificate[:100]!r}, but {PREFIX}PROTOCOL is {protocol}: "
-            "give SSL or SASL_SSL"
-        )
     durable = _one_of("DURABLE", get("DURABLE", "false").lower(), ("true", "false"))
     return KafkaSettings(
         brokers,
@@ -124,9 +115,20 @@ def parse(environ: Mapping[str, str]) -> KafkaSettings | None:
         get("USER"),
         get("PASSWORD"),
         get("CA"),
-        certificate,
-        key,
+        *_certificate(get("CERTIFICATE"), get("KEY"), protocol),
     )
+
+
+def _certificate(certificate: str, key: str, protocol: str) -> tuple[str, str]:
+    if bool(certificate) != bool(key):
+        missing = "KEY" if certificate else "CERTIFICATE"
+        raise ValueError(f"{PREFIX}{missing} is missing: give the certificate and its private key")
+    if certificate and not protocol.endswith("SSL"):
+        raise ValueError(
+            f"{PREFIX}CERTIFICATE is {certificate[:100]!r}, but {PREFIX}PROTOCOL is {protocol}: "
+            "give SSL or SASL_SSL"
+        )
+    return certificate, key
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
