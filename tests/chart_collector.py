@@ -47,6 +47,7 @@ KAFKA: dict[str, Any] = {
         "protocol": "SASL_SSL",
         "credentials": {"secretName": "kafka-user"},
         "ca": {"secretName": "kafka-ca", "secretKey": "authorities.pem"},
+        "certificate": {"secretName": "kafka-client", "certificateKey": "user.crt"},
     },
 }
 

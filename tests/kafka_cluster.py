@@ -1,17 +1,20 @@
-"""Three brokers of Kafka that clients reach over TLS, with SCRAM and rights of their own.
+"""Three brokers of Kafka that clients reach over TLS, with rights of their own.
 
-Their other listener, in plain text, is that of the administrator.
+One listener takes SCRAM, one a certificate of the client; that in plain text is the
+administrator's.
 """
 
 from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from confluent_kafka.admin import (
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     ResourcePatternType,
@@ -25,17 +28,21 @@ from tests.cluster.pki import Authority
 from tests.kafka_server import KafkaServer, Node
 from tests.ports import free_port
 
-LISTENER = "SASL_SSL"
+SCRAM, CERTIFIED = "SASL_SSL", "SSL"
 PROPERTIES = """\
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL
+listener.name.ssl.ssl.client.auth=required
 sasl.enabled.mechanisms=SCRAM-SHA-512
 listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=\
 org.apache.kafka.common.security.scram.ScramLoginModule required;
 ssl.keystore.type=PEM
 ssl.keystore.location={keystore}
+ssl.truststore.type=PEM
+ssl.truststore.location={ca}
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS
 """
+Binding = TypeVar("Binding")
 Rights = Sequence[tuple[ResourceType, str, Sequence[AclOperation]]]
 
 
@@ -43,29 +50,44 @@ class KafkaCluster:
     """The brokers, and what their administrator does."""
 
     def __init__(self, folder: Path, brokers: int = 3) -> None:
-        authority = Authority(folder / "pki")
-        authority.prepare()
-        self.ca = authority.certificate
-        certificate, key = authority.issue("broker", "broker", hosts=["127.0.0.1"])
+        self.authority = Authority(folder / "pki")
+        self.authority.prepare()
+        self.ca = self.authority.certificate
+        certificate, key = self.authority.issue("broker", "broker", hosts=["127.0.0.1"])
         keystore = folder / "broker.pem"
         keystore.write_text(_pkcs8(key) + certificate.read_text())
         node, self.nodes = Node(), []
-        self._ports = [free_port() for _ in range(brokers)]
-        for port in self._ports:
-            more = PROPERTIES.format(keystore=keystore)
+        self._ports = [{SCRAM: free_port(), CERTIFIED: free_port()} for _ in range(brokers)]
+        for ports in self._ports:
+            more = PROPERTIES.format(keystore=keystore, ca=self.ca)
             place = folder / str(node.number)
-            self.nodes.append(KafkaServer(place, node, {LISTENER: port}, more))
+            self.nodes.append(KafkaServer(place, node, ports, more))
             node = node.next()
 
     def environ(self, prefix: str, user: str, password: str) -> dict[str, str]:
         """Variables of a collector; it checks whether the topics are durable."""
         return {
-            "RECOMMENDER_KAFKA_BROKERS": ",".join(f"127.0.0.1:{port}" for port in self._ports),
-            "RECOMMENDER_KAFKA_TOPIC": prefix,
-            "RECOMMENDER_KAFKA_PROTOCOL": LISTENER,
+            **self._environ(prefix, SCRAM),
             "RECOMMENDER_KAFKA_MECHANISM": "SCRAM-SHA-512",
             "RECOMMENDER_KAFKA_USER": user,
             "RECOMMENDER_KAFKA_PASSWORD": password,
+        }
+
+    def certified(self, prefix: str, certificate: Path, key: Path) -> dict[str, str]:
+        """Variables of a collector that signs in with a certificate."""
+        return {
+            **self._environ(prefix, CERTIFIED),
+            "RECOMMENDER_KAFKA_CERTIFICATE": str(certificate),
+            "RECOMMENDER_KAFKA_KEY": str(key),
+        }
+
+    def _environ(self, prefix: str, listener: str) -> dict[str, str]:
+        return {
+            "RECOMMENDER_KAFKA_BROKERS": ",".join(
+                f"127.0.0.1:{ports[listener]}" for ports in self._ports
+            ),
+            "RECOMMENDER_KAFKA_TOPIC": prefix,
+            "RECOMMENDER_KAFKA_PROTOCOL": listener,
             "RECOMMENDER_KAFKA_CA": str(self.ca),
         }
 
@@ -80,17 +102,26 @@ class KafkaCluster:
 
     def allow(self, name: str, rights: Rights) -> None:
         """Give a user further rights."""
-        bindings = [
-            AclBinding(
-                kind, resource, ResourcePatternType.LITERAL, f"User:{name}", "*", operation,
-                AclPermissionType.ALLOW,
-            )
-            for kind, resource, operations in rights
-            for operation in operations
-        ]  # fmt: skip
         admin = self.nodes[0].admin()
-        for each in admin.create_acls(bindings).values():
+        for each in admin.create_acls(_bindings(AclBinding, name, rights)).values():
             each.result(30)
+
+    def forbid(self, name: str, rights: Rights) -> None:
+        """Take rights from a user."""
+        admin = self.nodes[0].admin()
+        for each in admin.delete_acls(_bindings(AclBindingFilter, name, rights)).values():
+            each.result(30)
+
+
+def _bindings(made: Callable[..., Binding], name: str, rights: Rights) -> list[Binding]:
+    return [
+        made(
+            kind, resource, ResourcePatternType.LITERAL, f"User:{name}", "*", operation,
+            AclPermissionType.ALLOW,
+        )
+        for kind, resource, operations in rights
+        for operation in operations
+    ]  # fmt: skip
 
 
 def _pkcs8(key: Path) -> str:

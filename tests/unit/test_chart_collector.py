@@ -72,12 +72,6 @@ def test_the_collector_is_not_installed_unless_asked_for() -> None:
         ({**DEFAULTS, "writer": {"files": {"subPath": "../x"}}}, "/writer/files/subPath"),
         ({**DEFAULTS, "stor": {}}, "stor"),
         ({**DEFAULTS, "log": "Pulsar"}, "/collector/log"),
-        ({**DEFAULTS, "log": "Kafka"}, "set collector.kafka.brokers"),
-        ({**KAFKA, "kafka": {"brokers": "kafka"}}, "/collector/kafka/brokers"),
-        (
-            {**KAFKA, "kafka": {"brokers": "kafka:9092", "protocol": "SASL_SSL"}},
-            "set collector.kafka.credentials.secretName",
-        ),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_with_its_name(
@@ -193,22 +187,6 @@ def test_an_external_store_replaces_the_embedded_one() -> None:
     assert {"name": "RECOMMENDER_STORE_URL", "value": "rediss://store.example:6380/0"} in given
     egress = named(found, "NetworkPolicy", "collector")["spec"]["egress"]
     assert egress[1] == {"ports": [{"port": 6380}]}
-
-
-def test_kafka_is_reached_with_the_secrets_of_the_team() -> None:
-    found = manifests(KAFKA, **POLICIES)
-    for part in ("collector", "writer"):
-        given = container(named(found, "Deployment", part))
-        environ = {each["name"]: each.get("value", "a-secret") for each in given["env"]}
-        command = [given["command"][1], *given["args"]]
-        settings = parse(command, environ).kafka
-        assert settings is not None
-        assert settings.topic("shop") == "recommender-events.shop"
-        assert settings.client()["sasl.password"] == "a-secret"
-        (mount,) = (v for v in given["volumeMounts"] if v["name"] == "kafka-ca")
-        assert Path(settings.ca).parent == Path(mount["mountPath"])
-    egress = named(found, "NetworkPolicy", "collector")["spec"]["egress"]
-    assert egress[-1] == {"ports": [{"port": 9093}, {"port": 9094}]}
 
 
 @pytest.mark.parametrize(

@@ -123,31 +123,57 @@ the pods that it creates.
 - name: RECOMMENDER_KAFKA_CA
   value: /etc/recommender-kafka/ca.crt
 {{- end }}
+{{- if .certificate.secretName }}
+{{- if not (hasSuffix "SSL" .protocol) -}}
+{{- fail (printf "collector.kafka.certificate is set, but collector.kafka.protocol is %s: set SSL or SASL_SSL" .protocol) -}}
+{{- end }}
+- name: RECOMMENDER_KAFKA_CERTIFICATE
+  value: /etc/recommender-kafka-client/tls.crt
+- name: RECOMMENDER_KAFKA_KEY
+  value: /etc/recommender-kafka-client/tls.key
+{{- end }}
 {{- end -}}
 
-{{- /* The Secret that is mounted for Kafka, if any. */ -}}
-{{- define "recommender-collector.kafkaCa" -}}
-{{- if eq .Values.collector.log "Kafka" -}}
-{{- .Values.collector.kafka.ca.secretName -}}
-{{- end -}}
-{{- end -}}
-
+{{- /* The Secrets that are mounted for Kafka. */ -}}
 {{- define "recommender-collector.kafkaMount" -}}
-{{- if include "recommender-collector.kafkaCa" . }}
+{{- if eq .Values.collector.log "Kafka" }}
+{{- if .Values.collector.kafka.ca.secretName }}
 - name: kafka-ca
   mountPath: /etc/recommender-kafka
   readOnly: true
 {{- end }}
+{{- if .Values.collector.kafka.certificate.secretName }}
+- name: kafka-certificate
+  mountPath: /etc/recommender-kafka-client
+  readOnly: true
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{- define "recommender-collector.kafkaVolume" -}}
-{{- with include "recommender-collector.kafkaCa" . }}
+{{- if eq .Values.collector.log "Kafka" }}
+{{- with .Values.collector.kafka.ca }}
+{{- if .secretName }}
 - name: kafka-ca
   secret:
-    secretName: {{ . }}
+    secretName: {{ .secretName }}
     items:
-      - key: {{ $.Values.collector.kafka.ca.secretKey }}
+      - key: {{ .secretKey }}
         path: ca.crt
+{{- end }}
+{{- end }}
+{{- with .Values.collector.kafka.certificate }}
+{{- if .secretName }}
+- name: kafka-certificate
+  secret:
+    secretName: {{ .secretName }}
+    items:
+      - key: {{ .certificateKey }}
+        path: tls.crt
+      - key: {{ .privateKey }}
+        path: tls.key
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end -}}
 

@@ -78,16 +78,19 @@ class Erasures:
 
 
 def probes(
-    registry: CollectorRegistry, alive: Callable[[], bool], ready: Callable[[], Awaitable[bool]]
+    registry: CollectorRegistry, alive: Callable[[], bool], unready: Callable[[], Awaitable[str]]
 ) -> list[BaseRoute]:
-    """Return the routes of the probes and of the metrics."""
+    """Return the routes of the probes and of the metrics.
+
+    `unready` says why nothing should come; empty if it may.
+    """
 
     async def healthz(_: Request) -> Response:
         return Response("ok\n" if alive() else "stalled\n", 200 if alive() else 503)
 
     async def readyz(_: Request) -> Response:
-        is_ready = await ready()
-        return Response("ok\n" if is_ready else "not ready\n", 200 if is_ready else 503)
+        why = await unready()
+        return Response(f"not ready: {why}\n" if why else "ok\n", 503 if why else 200)
 
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

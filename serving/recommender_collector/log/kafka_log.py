@@ -13,12 +13,13 @@ from collections import deque
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Producer
-from confluent_kafka.admin import AdminClient, ConfigResource
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicCollection
+from confluent_kafka.admin import AclOperation, AdminClient, ConfigResource
 
 from recommender_collector.domain.lines import Line
 from recommender_collector.log.durability import NotDurable
 from recommender_collector.log.kafka_durability import REMEDY, fault
+from recommender_collector.log.kafka_renewal import Renewal
 from recommender_collector.log.kafka_settings import KafkaSettings
 from recommender_collector.log.port import LogUnavailable
 from recommender_collector.log.topic import partition_key
@@ -38,6 +39,7 @@ _WRONG = (
     KafkaError._UNKNOWN_TOPIC,
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
 )
+ALLOW = "let the collector's user write to the topic (Write)"
 #: Of an idempotent client that may write to no topic, the brokers say that of the cluster.
 _FORBIDDEN = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED)
 
@@ -52,9 +54,11 @@ class KafkaLog:
     def __init__(self, settings: KafkaSettings, models: Collection[str]) -> None:
         self._settings = settings
         self._topics = {model: settings.topic(model) for model in models}
+        self._renewal = Renewal(settings, self._connect)
         self._producer = self._connect()
         self._fatal: KafkaError | None = None  # of this producer
         self._replaced: deque[Producer] = deque()  # whose messages have not all failed yet
+        self._refused = False  # an append was, for a missing right
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="kafka", daemon=True)
         self._thread.start()
@@ -69,14 +73,26 @@ class KafkaLog:
         await self._send(model, [line])
 
     async def check(self, *, settings: bool) -> None:
-        """Look whether the brokers have the topics, and whether their settings are durable.
+        """Look whether the brokers have the topics.
+
+        With `settings`, or after an append was refused, look too whether events may be written to
+        them, and whether they are durable.
 
         Raises:
             LogUnavailable: the brokers do not answer.
-            NotDurable: a topic is missing, or would lose acknowledged events.
+            NotDurable: a topic is missing, takes no events, or would lose acknowledged ones.
         """
+        if (producer := self._renewal.look()) is not None:
+            self._take(producer)
+        settings = (settings or self._refused) and not self._renewal.fails
         for topic in self._topics.values():
             await asyncio.to_thread(self._check, topic, settings)
+        if settings:
+            self._refused = False
+
+    def _take(self, producer: Producer) -> None:
+        self._replaced.append(self._producer)
+        self._producer, self._fatal = producer, None
 
     def close(self) -> None:
         """Stop, when what waits is durable or has failed."""
@@ -121,6 +137,7 @@ class KafkaLog:
     def _failed(self, producer: Producer, error: KafkaError) -> LogUnavailable:
         if producer is self._producer:
             error = self._fatal or error
+        self._refused = self._refused or error.code() in _FORBIDDEN
         self._replace(producer, error)
         return LogUnavailable(_text(error))
 
@@ -129,9 +146,8 @@ class KafkaLog:
         if error.fatal() or error.code() == KafkaError._FATAL:
             logger.error("the client of Kafka is started again: %s", _text(error))
             if producer is self._producer:
-                self._replaced.append(producer)
-                self._producer = self._connect()
-                self._fatal = None
+                with contextlib.suppress(KafkaException):  # its files: the renewal says so
+                    self._take(self._connect())
 
     def _poll(self) -> None:
         while not self._stopped.is_set():
@@ -160,13 +176,34 @@ class KafkaLog:
                 raise KafkaException(found.error)
         except KafkaException as error:
             raise _explained(topic, error.args[0]) from None
-        if settings and not self._settings.durable:
+        if not settings:
+            return
+        try:
+            admin = AdminClient(dict(self._settings.client()))
+        except KafkaException as error:
+            raise LogUnavailable(_text(error.args[0])) from None
+        self._check_right(admin, topic)
+        if not self._settings.durable:
             replicas = min(len(each.replicas) for each in found.partitions.values())
-            if problem := fault(topic, self._described(topic), replicas):
+            if problem := fault(topic, self._described(admin, topic), replicas):
                 raise NotDurable(problem)
 
-    def _described(self, topic: str) -> dict[str, str | None]:
-        admin = AdminClient(dict(self._settings.client()))
+    def _check_right(self, admin: AdminClient, topic: str) -> None:
+        """Look whether events may be written: without this, only an append would show it."""
+        (found,) = admin.describe_topics(
+            TopicCollection([topic]),
+            include_authorized_operations=True,
+            request_timeout=LOOK_SECONDS,
+        ).values()
+        try:
+            allowed = found.result().authorized_operations
+        except KafkaException as error:
+            raise _explained(topic, error.args[0]) from None
+        # Brokers before 2.3 tell none.
+        if allowed is not None and AclOperation.WRITE not in allowed:
+            raise NotDurable(f"topic {topic}: the collector's user may not write to it: {ALLOW}")
+
+    def _described(self, admin: AdminClient, topic: str) -> dict[str, str | None]:
         resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
         (found,) = admin.describe_configs([resource], request_timeout=LOOK_SECONDS).values()
         try:
@@ -208,9 +245,7 @@ def _explained(topic: str, error: KafkaError) -> Exception:
 
 def _text(error: KafkaError) -> str:
     if error.code() in _FORBIDDEN:
-        return (
-            f"Kafka refuses events ({error.name()}): let the collector's user write to the topic"
-        )
+        return f"Kafka refuses events ({error.name()}): {ALLOW}"
     return f"Kafka does not answer ({error.name()})"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ class KafkaSettings:
     user: str = ""
     password: str = field(default="", repr=False)
     ca: str = ""  # file of certificates in PEM; the system's if empty
+    certificate: str = ""  # file of the own one in PEM, if the brokers ask for it
+    key: str = ""  # file of its private key
 
     def topic(self, model: str) -> str:
         """Return the topic of a model."""
@@ -42,9 +45,37 @@ class KafkaSettings:
             found["sasl.mechanism"] = self.mechanism
             found["sasl.username"] = self.user
             found["sasl.password"] = self.password
-        if self.ca:
-            found["ssl.ca.location"] = self.ca
+        for name, path in self._files.items():
+            found[f"ssl.{name}.location"] = path
         return found
+
+    def stamp(self) -> tuple[tuple[int, int, int], ...]:
+        """Return what is another one when a file was replaced: clients read them only once.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        states = map(os.stat, self._files.values())
+        return tuple((each.st_ino, each.st_mtime_ns, each.st_size) for each in states)
+
+    def check_files(self) -> None:
+        """Look whether the files can be read.
+
+        Raises:
+            ValueError: one cannot; the message names the variable.
+        """
+        for name, path in self._files.items():
+            try:
+                with open(path, "rb"):
+                    pass
+            except OSError as error:
+                variable = f"{PREFIX}{name.upper()}"
+                raise ValueError(f"{variable} is {path}: {error.strerror}: give a file") from None
+
+    @property
+    def _files(self) -> dict[str, str]:
+        named = {"ca": self.ca, "certificate": self.certificate, "key": self.key}
+        return {name: path for name, path in named.items() if path}
 
 
 def parse(environ: Mapping[str, str]) -> KafkaSettings | None:
@@ -84,7 +115,20 @@ def parse(environ: Mapping[str, str]) -> KafkaSettings | None:
         get("USER"),
         get("PASSWORD"),
         get("CA"),
+        *_certificate(get("CERTIFICATE"), get("KEY"), protocol),
     )
+
+
+def _certificate(certificate: str, key: str, protocol: str) -> tuple[str, str]:
+    if bool(certificate) != bool(key):
+        missing = "KEY" if certificate else "CERTIFICATE"
+        raise ValueError(f"{PREFIX}{missing} is missing: give the certificate and its private key")
+    if certificate and not protocol.endswith("SSL"):
+        raise ValueError(
+            f"{PREFIX}CERTIFICATE is {certificate[:100]!r}, but {PREFIX}PROTOCOL is {protocol}: "
+            "give SSL or SASL_SSL"
+        )
+    return certificate, key
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:

@@ -17,6 +17,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient
 
+from recommender_collector.log.kafka_renewal import Renewal
 from recommender_collector.log.kafka_settings import KafkaSettings
 from recommender_collector.log.port import LogUnavailable
 from recommender_collector.log.topic import MOST_MESSAGES, Bounds, Message
@@ -32,8 +33,14 @@ class KafkaTopic:
 
     def __init__(self, settings: KafkaSettings, model: str) -> None:
         self.name = settings.topic(model)
+        self._settings = settings
+        self._ask = functools.partial(AdminClient, dict(settings.client()))
+        self._renewal = Renewal(settings, self._connect)
+        self._consumer, self._looker, self._admin = self._connect()
+
+    def _connect(self) -> tuple[Consumer, Consumer, AdminClient]:
         options: dict[str, Any] = {
-            **settings.client(),
+            **self._settings.client(),
             "group.id": f"{self.name}.writer",  # which the client demands
             "enable.auto.commit": False,
             "auto.offset.reset": "error",  # never a step over what was not read
@@ -42,16 +49,14 @@ class KafkaTopic:
             "error_cb": _tell,
         }
         own = logging.getLogger("recommender_collector.kafka")
-        self._consumer = Consumer(options, logger=own)
         # A broker answers the requests of a connection in turn, and those for messages wait up to
         # half a second for some. Each look would wait for them, once for each partition.
-        self._looker = Consumer(options, logger=own)
-        self._ask = functools.partial(AdminClient, dict(settings.client()))
-        self._admin = self._ask()
+        return Consumer(options, logger=own), Consumer(options, logger=own), self._ask()
 
     def identity(self) -> str:
         """Return the id of the topic; see `Topic`."""
         with _translated():
+            self._renew()
             wanted = self._admin.describe_topics(
                 TopicCollection([self.name]), request_timeout=LOOK_SECONDS
             )
@@ -91,6 +96,19 @@ class KafkaTopic:
                 if each.error() is not None:
                     raise KafkaException(each.error())
             return [_message(each) for each in found]
+
+    def _renew(self) -> None:
+        """Take new clients if the certificates are other ones.
+
+        Raises:
+            LogUnavailable: the clients are new, and have to be told where to start.
+        """
+        found = self._renewal.look()
+        if found is None:
+            return
+        self.close()
+        self._consumer, self._looker, self._admin = found
+        raise LogUnavailable("new certificates for Kafka: new clients read the topic")
 
     def close(self) -> None:
         """Leave the brokers."""

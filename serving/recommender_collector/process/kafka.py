@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from redis.asyncio import Redis
@@ -26,13 +27,14 @@ def log(settings: KafkaSettings, ages: Mapping[str, int]) -> KafkaLog:
     """Return the end of the log at which events arrive.
 
     Raises:
-        SettingsError: the client is not installed.
+        SettingsError: the client is not installed, or refuses the settings.
     """
     try:
         from recommender_collector.log.kafka_log import KafkaLog
     except ImportError:
         raise SettingsError(MISSING) from None
-    return KafkaLog(settings, ages)
+    with _refused(settings):
+        return KafkaLog(settings, ages)
 
 
 def relays(
@@ -41,11 +43,32 @@ def relays(
     """Return the relay of each model.
 
     Raises:
-        SettingsError: the client is not installed.
+        SettingsError: the client is not installed, or refuses the settings.
     """
     try:
         from recommender_collector.log.kafka_topic import KafkaTopic
     except ImportError:
         raise SettingsError(MISSING) from None
     relayed = Relayed(redis, ages)
-    return {name: Relay(KafkaTopic(settings, name), relayed, name, metrics) for name in ages}
+    with _refused(settings):
+        topics = {name: KafkaTopic(settings, name) for name in ages}
+    return {name: Relay(topic, relayed, name, metrics) for name, topic in topics.items()}
+
+
+@contextlib.contextmanager
+def _refused(settings: KafkaSettings) -> Iterator[None]:
+    """Say which settings the client refuses.
+
+    Raises:
+        SettingsError: a file cannot be read, or is none of certificates.
+    """
+    from confluent_kafka import KafkaException
+
+    try:
+        settings.check_files()
+        yield
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    except KafkaException as error:
+        text = f"the client of Kafka refuses its settings: {error.args[0].str()}"
+        raise SettingsError(f"{text}: see RECOMMENDER_KAFKA_CA, _CERTIFICATE and _KEY") from None

@@ -15,7 +15,7 @@ from recommender_collector.domain.validation import Rules
 from recommender_collector.log import durability
 from recommender_collector.log.port import LogUnavailable
 from recommender_collector.process.settings import Settings, SettingsError, StoreSettings
-from recommender_collector.writers.runner import pause
+from recommender_serving.waiting import pause
 
 logger = logging.getLogger(__name__)
 CONNECT_SECONDS = 2.0

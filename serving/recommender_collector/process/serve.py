@@ -32,14 +32,15 @@ from recommender_collector.process.settings import ServeSettings, StoreSettings
 from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.outcomes import OutcomeStore
 from recommender_collector.store.users import OnlineStore
-from recommender_collector.writers.runner import pause
 from recommender_serving.listening.server import listen
+from recommender_serving.waiting import pause
 
 if TYPE_CHECKING:
     from recommender_collector.log.kafka_log import KafkaLog
 
 logger = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
+FAULTS = (LogUnavailable, RedisError, OSError, durability.NotDurable)
 SETTINGS_EVERY = 30  # looks between two checks of the store's settings
 #: New objects until garbage is searched for cycles. With Python's default of 700, searches take a
 #: tenth of the CPU time of an event. A request leaves no cycle, also one that is refused. If
@@ -74,7 +75,8 @@ class Watch:
         self._metrics = metrics
         self._redis = redis
         self._kafka_log = kafka_log
-        self.ready = False
+        #: Why no event could become durable; empty if it would.
+        self.problem = "the log has not answered yet"
         #: What was wrong with the settings, until a look at them finds nothing.
         self._fault: durability.NotDurable | None = None
 
@@ -89,11 +91,11 @@ class Watch:
             looks += 1
             try:
                 await self._look_at(settings=looks % SETTINGS_EVERY == 0)
-                self.ready = True
-            except (LogUnavailable, RedisError, OSError, durability.NotDurable) as error:
-                if self.ready:
+                self.problem = ""
+            except FAULTS as error:
+                if not self.problem:
                     logger.warning("unready: %s", error)
-                self.ready = False
+                self.problem = _said(error)
             await pause(stop, LOOK_SECONDS)
 
     async def check(self) -> None:
@@ -102,10 +104,14 @@ class Watch:
         Raises:
             NotDurable, LogUnavailable, RedisError, OSError: see there.
         """
-        if self._kafka_log is not None:
-            await self._kafka_log.check(settings=True)
-        else:
-            await parts.check_store(self._redis, self._store)
+        try:
+            if self._kafka_log is not None:
+                await self._kafka_log.check(settings=True)
+            else:
+                await parts.check_store(self._redis, self._store)
+        except FAULTS as error:
+            self.problem = _said(error)
+            raise
 
     async def _look_at(self, *, settings: bool) -> None:
         try:
@@ -129,6 +135,11 @@ class Watch:
         for model, backlog in (await self._log.backlog()).items():
             self._metrics.backlog(model, backlog.records)
             self._metrics.memory.set(backlog.memory)
+
+
+def _said(error: Exception) -> str:
+    """Return what a fault says; a time-out says nothing."""
+    return str(error) or type(error).__name__
 
 
 def _admin(
@@ -162,11 +173,11 @@ async def _serve(settings: ServeSettings) -> None:
     watch = Watch(log, settings.store, metrics, redis, kafka_log)
     stop = servers.on_signal()
 
-    async def ready() -> bool:
-        return watch.ready and not stop.is_set()
+    async def unready() -> str:
+        return servers.STOPS if stop.is_set() else watch.problem
 
     public = servers.build(public_app(events), settings.grace, metrics.refused_connection)
-    routes = probes(registry, lambda: True, ready)
+    routes = probes(registry, lambda: True, unready)
     application = _admin(settings, declared, routes, redis, appends, metrics)
     admin = servers.build(application, settings.grace)
     admin_serving = asyncio.create_task(admin.serve([listen(settings.admin_port)]))

@@ -13,6 +13,8 @@ from recommender_serving.listening.connections import Connections
 from recommender_serving.listening.server import Server, build_server
 
 MAX_CONNECTIONS = 2000
+#: Why a process that ends is not ready.
+STOPS = "it stops"
 
 
 def build(

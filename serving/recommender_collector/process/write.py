@@ -83,10 +83,10 @@ async def _write(settings: WriteSettings) -> None:
         # A restart would not bring back a store that it waits for.
         return waiting or all(each.idle_seconds < STALL_SECONDS for each in runners)
 
-    async def ready() -> bool:
-        return not stop.is_set()
+    async def unready() -> str:
+        return servers.STOPS if stop.is_set() else ""
 
-    admin = servers.build(admin_app(probes(registry, alive, ready)), GRACE_SECONDS)
+    admin = servers.build(admin_app(probes(registry, alive, unready)), GRACE_SECONDS)
     serving = asyncio.create_task(admin.serve([listen(settings.admin_port)]))
     try:
         check = functools.partial(parts.check_store, redis, settings.store)

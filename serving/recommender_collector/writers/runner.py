@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from redis.exceptions import RedisError
 from recommender_collector.log.port import START, EventLog, LogBusy, LogUnavailable
 from recommender_collector.metrics import Target, WriterMetrics
 from recommender_collector.writers.batches import BatchesDamaged
+from recommender_serving.waiting import pause
 
 logger = logging.getLogger(__name__)
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -99,10 +99,3 @@ def order(offset: str) -> tuple[int, int]:
     """Return a key that sorts offsets."""
     milliseconds, _, number = offset.partition("-")
     return int(milliseconds), int(number)
-
-
-async def pause(stop: asyncio.Event, seconds: float) -> None:
-    """Wait so long, or until `stop` is set."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stop.wait()

@@ -91,7 +91,7 @@ class Chain:
         self._pool = pool
 
     async def answer(self, request: RecommendRequest, deadline: float | None = None) -> Answer:
-        """Answer from the first stage with a usable ranking; never fails.
+        """Answer from the first stage with a usable ranking; no failure of a model is one of this.
 
         `deadline` is the time of the event loop at which the client stops to wait. A model that
         it leaves less time than its timeout, and that does not answer in it, has not failed.
@@ -123,6 +123,16 @@ class Chain:
             listed = self._trending.list_of(request, listed)
         best = popular(listed, request, items, self._composer)
         return self._answer(best, request, Source.POPULARITY, cut_short)
+
+    def instead(self, request: RecommendRequest) -> Answer:
+        """Return what a request gets whose answer a bug prevents: the popularity list.
+
+        The selection of the request, its user's past and the limits of lists still hold.
+        """
+        listed = list_of(request, self._popularity)
+        best = popular(listed, request, self._vocabulary.items, self._composer)
+        answer = self._answer(best, request, Source.POPULARITY, cut_short=False)
+        return dataclasses.replace(answer, failed=True)
 
     def _seconds(self, index: int, deadline: float | None) -> float:
         """Return the time of a stage."""

@@ -8,19 +8,21 @@ failures of the baseline and the limits of lists count them too.
 
 from __future__ import annotations
 
-from recommender_serving.answering.cache import Answers
+import logging
+
+from recommender_serving.answering.fallback import Chain
 from recommender_serving.answering.history import History
 from recommender_serving.domain.types import Answer, RecommendRequest
 from recommender_serving.monitoring import calls
 from recommender_serving.monitoring.metrics import Metrics
 
+logger = logging.getLogger(__name__)
+
 
 class Held:
     """Answers and counts requests of the holdout."""
 
-    def __init__(
-        self, fallbacks: Answers, metrics: Metrics, history: History | None = None
-    ) -> None:
+    def __init__(self, fallbacks: Chain, metrics: Metrics, history: History | None = None) -> None:
         self._fallbacks = fallbacks
         self._metrics = metrics
         self._history = history
@@ -35,12 +37,16 @@ class Held:
             if self._history is not None:
                 request = await self._history.complete(request)
             answer = await self._fallbacks.answer(request, deadline)
-        except Exception:
+        except Exception as bug:
+            logger.exception("a bug: the popularity list answers")
+            if call is not None:
+                call.met(bug)
             self._metrics.holdout.failed()
-            raise
+            answer = self._fallbacks.instead(request)
+        else:
+            self._metrics.holdout.answered(answer.source)
         finally:
             self._metrics.ended()
-        self._metrics.holdout.answered(answer.source)
         if call is not None:
             call.answered(answer.source)
         return answer

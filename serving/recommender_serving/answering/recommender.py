@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -16,6 +17,8 @@ from recommender_serving.monitoring import calls
 from recommender_serving.monitoring.drift_features import Bins
 from recommender_serving.monitoring.metrics import Metrics
 from recommender_serving.monitoring.session_memory import SessionMemory
+
+logger = logging.getLogger(__name__)
 
 
 class Recommender:
@@ -55,7 +58,10 @@ class Recommender:
     async def recommend(
         self, requests: Sequence[RecommendRequest], deadline: float | None = None
     ) -> list[Answer]:
-        """Answer every request, in order, by the time `deadline` of the event loop."""
+        """Answer every request, in order, by the time `deadline` of the event loop.
+
+        A bug that one of them meets takes no other along: see `Answer.failed`.
+        """
         return await in_waves(partial(self._one, deadline), requests)
 
     async def _one(self, deadline: float | None, request: RecommendRequest) -> Answer:
@@ -73,12 +79,17 @@ class Recommender:
             # Seeds are no session, and a selection changes the best score.
             if request.selection.usual and self._sessions.first_seen(request.session_id):
                 self._metrics.session(self._bins.place(request, answer))
-        except Exception:
+        except Exception as bug:
+            logger.exception("a bug: the popularity list answers")
+            if call is not None:
+                call.met(bug)
             self._metrics.failed(self._clock() - start)
-            raise
+            answer = self._chain.instead(request)
+        else:
+            seconds = self._clock() - start
+            self._metrics.answered(answer.source, seconds, asked=found is Found.MISS)
         finally:
             self._metrics.ended()
-        self._metrics.answered(answer.source, self._clock() - start, asked=found is Found.MISS)
         if call is not None:
             call.answered(answer.source)
         return answer

@@ -193,6 +193,7 @@ class Answer:
     #: Items with their scores that may stand at the last place, best first; none if no other may.
     pool: tuple[tuple[int, float], ...] = ()
     explored: bool = False  # the last item was drawn from the pool
+    failed: bool = False  # in place of an answer that a bug prevented
 
     @property
     def probabilities(self) -> tuple[float, ...]:

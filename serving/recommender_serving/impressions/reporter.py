@@ -28,7 +28,7 @@ from recommender_serving.impressions.events import (
     shown,
     takes_draw,
 )
-from recommender_serving.threads import in_daemon
+from recommender_serving.waiting import in_daemon, pause
 
 logger = logging.getLogger(__name__)
 Post = Callable[[bytes], Receipt]
@@ -153,7 +153,7 @@ class Impressions:
         """Send what is added, until `close`; then what still waits, once."""
         while True:
             await _first_of(self._some, self._closing)
-            await _until(self._closing, self._bounds.gather_seconds)
+            await pause(self._closing, self._bounds.gather_seconds)
             works = True
             while self._waiting and (works or not self._closing.is_set()):
                 taken, listed = self._take()
@@ -221,7 +221,7 @@ class Impressions:
                 if self._closing.is_set():
                     raise
                 asked = min(busy.seconds, self._bounds.longest_wait)
-                await _until(self._closing, max(wait, asked))
+                await pause(self._closing, max(wait, asked))
         return await in_daemon(lambda: self._post(body))
 
     def _note(self, problem: str) -> None:
@@ -234,15 +234,6 @@ class Impressions:
 def _dropped(count: int, error: Exception) -> str:
     known = isinstance(error, CollectorBusy | CollectorRefuses)
     return f"{count} impressions are dropped: {error if known else repr(error)}"
-
-
-async def _until(event: asyncio.Event, seconds: float) -> None:
-    """Wait until the event, at most so long."""
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return
 
 
 async def _first_of(*events: asyncio.Event) -> None:

@@ -8,7 +8,12 @@ would hold memory for ever.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import functools
+import itertools
+import sys
+import termios
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +26,8 @@ from recommender_serving.listening.joined_writes import JoinedWrites
 CLOSE = b"content-length: 0\r\nconnection: close\r\n\r\n"
 SLOW = b"HTTP/1.1 408 Request Timeout\r\n" + CLOSE
 LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + CLOSE
+#: Idle connections that are looked at for one to close.
+LOOKS = 16
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n" + CLOSE
 
 
@@ -29,17 +36,23 @@ class Connections:
     """The bounds of all connections, and those that wait for a request, oldest first.
 
     A connection beyond `limit` takes the place of the one that has waited longest. Probes can thus
-    connect however many idle connections there are. If none waits, the new one is refused.
+    connect however many idle connections there are. In a flood, one may have a request that is not
+    read yet, and a client that was just answered is about to send the next one: these keep their
+    places. If no other one waits, the new one is refused: it gets an answer, and is kept a moment
+    longer for it to arrive. As many may be refused at a time.
     """
 
     limit: int = 1024
     header_seconds: float = 10.0  # from the connection, or the first byte, to the end of headers
     header_bytes: int = 32 * 1024
     write_seconds: float = 10.0  # that a client may leave an answer unread
+    idle_seconds: float = 0.5  # that an answered one waits before another may take its place
+    refused_seconds: float = 1.0  # until a refused connection is closed
     pipelined: int = 16  # requests that one connection may send ahead
     refused: Callable[[Refusal], None] = lambda _: None
     count: int = 0
-    waiting: dict[BoundedProtocol, None] = field(default_factory=dict)
+    lingering: int = 0  # that were refused; not in `count`
+    waiting: dict[BoundedProtocol, float] = field(default_factory=dict)  # since when
 
     def protocol(self) -> Callable[..., BoundedProtocol]:
         """Return what makes the protocol of each connection."""
@@ -51,10 +64,12 @@ class Connections:
         if self.count <= self.limit:
             return True
         self.refused(Refusal.CONNECTIONS)
-        oldest = next(iter(self.waiting), None)
-        if oldest is None:
+        oldest = itertools.islice(self.waiting.items(), LOOKS)
+        idle = next((each for each, since in oldest if each.is_idle(since)), None)
+        if idle is None:
+            self.count -= 1
             return False
-        oldest.end(b"")
+        idle.end(b"")
         return True
 
 
@@ -67,6 +82,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._begun = False  # headers that are not complete
         self._header_size = 0  # bytes of them
         self._completed = False  # some headers in this read
+        self._is_refused = False
+        self._was_asked = False
         self._headers_due: asyncio.TimerHandle | None = None
         self._unread_due: asyncio.TimerHandle | None = None
 
@@ -78,11 +95,14 @@ class BoundedProtocol(HttpToolsProtocol):
             self._wait()
             self._start_header_timer()
         else:
-            self.end(FULL)
+            self._refuse()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
-        self._bounds.count -= 1
+        if self._is_refused:
+            self._bounds.lingering -= 1
+        else:
+            self._bounds.count -= 1
         self._bounds.waiting.pop(self, None)
         self._stop_header_timer()
         if self._unread_due is not None:
@@ -91,6 +111,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse; the first byte of a request, whatever it is, starts the time of its headers."""
+        if self._is_refused:
+            return
         if self in self._bounds.waiting and self._headers_due is None:
             self._start_header_timer()
         self._completed = False
@@ -110,7 +132,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Serve the request, or keep it until the one before is answered."""
         self._begun = False
-        self._completed = True
+        self._completed = self._was_asked = True
         self._header_size = 0
         self._bounds.waiting.pop(self, None)
         self._stop_header_timer()
@@ -153,6 +175,30 @@ class BoundedProtocol(HttpToolsProtocol):
             self._unread_due.cancel()
             self._unread_due = None
 
+    def is_idle(self, since: float) -> bool:
+        """Whether another one may take its place, as far as it has waited since this time."""
+        if self._was_asked and self.loop.time() - since < self._bounds.idle_seconds:
+            return False
+        sock = self.transport.get_extra_info("socket")
+        with contextlib.suppress(OSError, ValueError):  # it is closed
+            found = fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(4))
+            return int.from_bytes(found, sys.byteorder) == 0
+        return True
+
+    def _refuse(self) -> None:
+        """Answer 503, and close later: a close with a request unread resets the connection."""
+        self._is_refused = True
+        self._bounds.lingering += 1
+        self.transport.write(FULL)
+        if self._bounds.lingering > self._bounds.limit:
+            self.transport.close()
+            return
+        self.transport.flush()  # type: ignore[attr-defined]
+        self.transport.write_eof()
+        self._headers_due = self.loop.call_later(
+            self._bounds.refused_seconds, self.transport.close
+        )
+
     def end(self, response: bytes) -> None:
         """Close the connection, after a response without a body, if there is one."""
         self._bounds.waiting.pop(self, None)
@@ -162,7 +208,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _wait(self) -> None:
-        self._bounds.waiting[self] = None
+        self._bounds.waiting[self] = self.loop.time()
 
     def _start_header_timer(self) -> None:
         self._headers_due = self.loop.call_later(self._bounds.header_seconds, self._slow)

@@ -25,6 +25,7 @@ class Call:
     falls: set[tuple[Source, FallReason]] = field(default_factory=set)
     slowest: dict[Waited, float] = field(default_factory=dict)  # seconds of a stage
     forwards: set[tuple[str, Forwarded]] = field(default_factory=set)  # by version
+    bugs: set[str] = field(default_factory=set)  # types of errors that nobody foresaw
 
     @property
     def trace_id(self) -> str | None:
@@ -46,6 +47,10 @@ class Call:
     def sent(self, version: str, outcome: Forwarded) -> None:
         """Note what became of a part that another version should answer."""
         self.forwards.add((version, outcome))
+
+    def met(self, bug: Exception) -> None:
+        """Note a bug that an instance met, which was answered all the same."""
+        self.bugs.add(type(bug).__name__)
 
     def waited(self, stage: Waited, seconds: float) -> None:
         """Note the time of one call of a stage."""

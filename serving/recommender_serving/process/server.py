@@ -49,8 +49,8 @@ from recommender_serving.protocols.limits import limits_of
 from recommender_serving.protocols.readiness import Readiness
 from recommender_serving.protocols.service import Service
 from recommender_serving.protocols.watching import Watching
-from recommender_serving.threads import in_daemon
 from recommender_serving.triton.client import Triton, TritonRanker
+from recommender_serving.waiting import in_daemon
 
 logger = logging.getLogger(__name__)
 MODEL_NAME = "recommender"

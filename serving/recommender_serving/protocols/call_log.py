@@ -93,7 +93,7 @@ class CallLog:
             "sources": sorted(call.sources),
             "falls": sorted(f"{source}: {reason}" for source, reason in call.falls),
             "forwards": sorted(f"{version}: {outcome}" for version, outcome in call.forwards),
-            "error": type(error).__name__ if error else None,
+            "error": type(error).__name__ if error else ", ".join(sorted(call.bugs)),
             "seconds": round(seconds, 6),
             "stages": {stage.value: round(took, 6) for stage, took in call.slowest.items()},
         }
@@ -103,6 +103,8 @@ class CallLog:
 def outcome(call: Call, error: BaseException | None) -> tuple[int, str]:
     """Return level and text of a call's line; the texts are constants, which bounds their rate."""
     match error:
+        case None if call.bugs:
+            return logging.ERROR, "answered despite a bug"
         case None if call.falls or call.sources - {Source.MODEL}:
             return logging.WARNING, "fallback answered"
         case None if any(outcome is not Forwarded.ANSWERED for _, outcome in call.forwards):

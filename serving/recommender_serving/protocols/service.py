@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -30,6 +31,7 @@ from recommender_serving.protocols.v2 import parse_v2
 from recommender_serving.protocols.watching import Watching
 
 SERVER = "recommender"
+logger = logging.getLogger(__name__)
 
 
 class Service:
@@ -215,14 +217,23 @@ class Service:
         for each, one in zip(asked, listed, strict=True):
             if each.assignment is not None and each.assignment.arm != self.version:
                 self._recommender.metrics.experiments.disagreed()
-            if self._impressions is not None:
-                pool = self._pool(one.answer) if one.answer.explored else ()
-                self._impressions.add(
-                    each.request, one.answer, one.items, each.id, self._now(), each.assignment,
-                    each.mark, pool, each.member, one.mixed, self._watching.served(each),
-                    self._watching.of_group(each, one.answer),
-                )  # fmt: skip
+            try:
+                self._report(each, one)
+            except Exception:
+                logger.exception("a bug: an answer is not reported")
         return listed
+
+    def _report(self, asked: Asked, one: Listed) -> None:
+        if self._impressions is None:
+            return
+        if one.answer.failed:
+            asked = asked._replace(failed=True)
+        pool = self._pool(one.answer) if one.answer.explored else ()
+        self._impressions.add(
+            asked.request, one.answer, one.items, asked.id, self._now(), asked.assignment,
+            asked.mark, pool, asked.member, one.mixed, self._watching.served(asked),
+            self._watching.of_group(asked, one.answer),
+        )  # fmt: skip
 
     def _listed(self, asked: Asked, answer: Answer, theirs: Ranked) -> Listed:
         """Return the list of an answer: mixed with the candidate's, or one that may explore."""

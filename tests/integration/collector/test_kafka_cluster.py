@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -75,6 +76,92 @@ async def test_events_pass_with_the_documented_rights_alone_also_while_a_broker_
     assert sorted(row["id"] for row in rig.archived()) == sorted(f"e{n}" for n in range(40))
 
 
+class Certificate:
+    """The files of a certificate, which may be replaced."""
+
+    def __init__(self, cluster: KafkaCluster, folder: Path) -> None:
+        self.certificate, self.key = folder / "tls.crt", folder / "tls.key"
+        self._authority = cluster.authority
+
+    def issue(self, user: str) -> None:
+        """Replace both, as a kubelet does: nobody reads half a file."""
+        for made, place in zip(
+            self._authority.issue(user, user), (self.certificate, self.key), strict=True
+        ):
+            copy = place.with_suffix(".new")
+            shutil.copyfile(made, copy)
+            copy.rename(place)
+
+
+async def test_a_collector_signs_in_with_a_certificate_and_uses_a_new_one_without_a_restart(
+    tmp_path: Path, cluster: KafkaCluster
+) -> None:
+    topic = "certified.shop"
+    cluster.nodes[0].create(topic, copies=3, config=DURABLE)
+    rights = [(ResourceType.TOPIC, topic, TOPIC), (ResourceType.GROUP, f"{topic}.writer", GROUP)]
+    files = Certificate(cluster, tmp_path)
+    files.issue("first")
+    cluster.allow("CN=first", rights)
+    environ = cluster.certified("certified", files.certificate, files.key)
+    with collector_rig.running(tmp_path, environ=environ) as rig:
+        await sent(rig, 0, 20)
+        await archived(rig, 20)
+        # Only who has the new certificate may do anything from now on.
+        cluster.allow("CN=second", rights)
+        files.issue("second")
+        cluster.forbid("CN=first", rights)
+        await asyncio.to_thread(collector_rig.until, lambda: accepts(rig, 20))
+        await archived(rig, 21)
+        processes = rig.serve.pid, rig.write.pid
+        # Files that belong to nobody change nothing.
+        shutil.copyfile(cluster.authority.issue("first", "first")[1], files.key)
+        await asyncio.to_thread(
+            collector_rig.until,
+            lambda: all("cannot be used" in log(tmp_path, name) for name in ("serve", "write")),
+        )
+        await sent(rig, 21, 20)
+        await archived(rig, 41)
+        assert (rig.serve.pid, rig.write.pid) == processes
+    assert sorted(row["id"] for row in rig.archived()) == sorted(f"e{n}" for n in range(41))
+
+
+def accepts(rig: Rig, event: int) -> bool:
+    """Whether the collector takes an event."""
+    answer = httpx.post(f"{rig.url}/v1/events", json=clicks(event, 1), timeout=30)
+    return answer.status_code == 200
+
+
+def log(folder: Path, name: str) -> str:
+    return (folder / f"{name}.log").read_text()
+
+
+async def test_the_brokers_take_nobody_without_a_certificate(
+    tmp_path: Path, cluster: KafkaCluster
+) -> None:
+    cluster.nodes[0].create("bare.shop", copies=3, config=DURABLE)
+    environ = cluster.certified("bare", tmp_path / "none", tmp_path / "none")
+    settings = parse(
+        {name: "" if "CERTIFICATE" in name or "_KEY" in name else text
+         for name, text in environ.items()}
+    )  # fmt: skip
+    assert settings is not None
+    bare = KafkaLog(settings, ["shop"])
+    with pytest.raises(LogUnavailable):
+        await bare.check(settings=True)
+    bare.close()
+
+
+async def test_a_certificate_that_cannot_be_read_is_named(
+    tmp_path: Path, cluster: KafkaCluster
+) -> None:
+    environ = cluster.certified("none", tmp_path / "tls.crt", tmp_path / "tls.key")
+    with (
+        pytest.raises(RuntimeError, match=r"RECOMMENDER_KAFKA_CERTIFICATE is .*tls\.crt: No such"),
+        collector_rig.running(tmp_path, environ=environ, with_writer=False),
+    ):
+        pass
+
+
 def identity(topic: KafkaTopic) -> str:
     """Return the id of a topic, when a broker tells it."""
     deadline = time.monotonic() + 30
@@ -122,12 +209,55 @@ async def test_a_collector_that_may_not_write_says_so_and_goes_on_when_it_may(
 ) -> None:
     log = log_without(cluster, AclOperation.WRITE)
     click = Event("a", Kind.CLICK, "ada", ("tea",), 1000)
+    with pytest.raises(NotDurable, match="may not write"):
+        await log.check(settings=True)
+    await log.check(settings=False)  # each second: whether there is a topic
     with pytest.raises(LogUnavailable, match="write to the topic"):
         await log.append("shop", [Line(digest("a"), line_of(click))])
+    with pytest.raises(NotDurable, match="may not write"):
+        await log.check(settings=False)  # after it was refused
     cluster.allow("no-write", [(ResourceType.TOPIC, "no-write.shop", [AclOperation.WRITE])])
     async with asyncio.timeout(30):
         while True:
-            with contextlib.suppress(LogUnavailable):
+            with contextlib.suppress(LogUnavailable, NotDurable):
+                await log.check(settings=False)
                 await log.append("shop", [Line(digest("a"), line_of(click))])
                 break
     log.close()
+
+
+async def test_a_collector_that_may_not_write_does_not_start(
+    tmp_path: Path, cluster: KafkaCluster
+) -> None:
+    environ = signed_up(cluster, "barred", [each for each in TOPIC if each != AclOperation.WRITE])
+    with (
+        pytest.raises(RuntimeError, match=r"topic barred\.shop: .* may not write to it"),
+        collector_rig.running(tmp_path, environ=environ, with_writer=False),
+    ):
+        pass
+
+
+def readiness(rig: Rig) -> str:
+    return httpx.get(f"http://127.0.0.1:{rig.serve.admin}/readyz").text
+
+
+async def test_a_collector_that_may_write_no_longer_is_unready_until_it_may(
+    tmp_path: Path, cluster: KafkaCluster
+) -> None:
+    environ = signed_up(cluster, "changed")
+    right = [(ResourceType.TOPIC, "changed.shop", [AclOperation.WRITE])]
+    with collector_rig.running(tmp_path, environ=environ, with_writer=False) as rig:
+        await sent(rig, 0, 5)
+        cluster.forbid("changed", right)
+        async with httpx.AsyncClient(timeout=30) as client:
+            refused = 200
+            while refused == 200:  # until every broker knows
+                answer = await client.post(f"{rig.url}/v1/events", json=clicks(5, 1))
+                refused = answer.status_code
+        assert refused == 503
+        said = "topic changed.shop: the collector's user may not write to it"
+        await asyncio.to_thread(collector_rig.until, lambda: said in readiness(rig))
+        cluster.allow("changed", right)
+        await asyncio.to_thread(collector_rig.until, lambda: readiness(rig) == "ok\n")
+        await sent(rig, 10, 5)
+    assert f"unready: {said}" in log(tmp_path, "serve")

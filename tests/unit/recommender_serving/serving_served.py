@@ -14,6 +14,7 @@ from recommender_serving.domain.holdouts import Holdout
 from recommender_serving.domain.interleavings import Interleavings
 from recommender_serving.domain.shadows import Shadows
 from recommender_serving.domain.trials import Trials
+from recommender_serving.domain.types import Answer, RecommendRequest
 from recommender_serving.forwarding.copies import Copies
 from recommender_serving.forwarding.forwarder import Forwarder
 from recommender_serving.impressions.reporter import Impressions
@@ -97,6 +98,20 @@ class Served:
             raise ZeroDivisionError("a secret of the inside")
 
         self.parts.recommender.recommend = fail  # type: ignore
+
+    def break_for(self, *users: int) -> None:
+        """A bug that requests of these users meet."""
+        chain = self.parts.chain
+        answer = chain.answer
+
+        async def answer_or_fail(
+            request: RecommendRequest, deadline: float | None = None
+        ) -> Answer:
+            if request.user_id in users:
+                raise ZeroDivisionError("a secret of the inside")
+            return await answer(request, deadline)
+
+        chain.answer = answer_or_fail  # type: ignore[method-assign]
 
     @classmethod
     async def opened(

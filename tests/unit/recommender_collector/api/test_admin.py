@@ -32,16 +32,16 @@ class Users:
 
 
 class Desk:
-    def __init__(self, alive: bool = True, ready: bool = True) -> None:
+    def __init__(self, alive: bool = True, problem: str = "") -> None:
         self.log, self.users, registry = MemoryLog(), Users(), CollectorRegistry()
         models = {"shop": rules(), "news": NUMBERS, "kept": Rules(model(hashUsers=True), KEYED)}
         metrics = CollectorMetrics(registry, models)
 
-        async def is_ready() -> bool:
-            return ready
+        async def unready() -> str:
+            return problem
 
         erasures = Erasures(models, self.log, self.users, metrics)  # type: ignore[arg-type]
-        app = admin_app(probes(registry, lambda: alive, is_ready), erasures)
+        app = admin_app(probes(registry, lambda: alive, unready), erasures)
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://admin"
         )
@@ -100,9 +100,11 @@ async def test_an_erasure_is_not_acknowledged_without_the_store(
 
 @pytest.mark.parametrize("is_good", [True, False])
 async def test_the_probes_say_what_the_process_says(is_good: bool) -> None:
-    desk = Desk(alive=is_good, ready=is_good)
-    for path in ("/healthz", "/readyz"):
-        assert (await desk.client.get(path)).status_code == (200 if is_good else 503)
+    desk = Desk(alive=is_good, problem="" if is_good else "the store hides")
+    for path, said in (("/healthz", "stalled"), ("/readyz", "not ready: the store hides")):
+        answer = await desk.client.get(path)
+        assert answer.status_code == (200 if is_good else 503)
+        assert answer.text.strip() == ("ok" if is_good else said)
 
 
 async def test_every_series_exists_from_the_start() -> None:

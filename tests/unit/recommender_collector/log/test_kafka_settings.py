@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from recommender_collector.log.kafka_durability import fault
-from recommender_collector.log.kafka_settings import PREFIX, parse
+from recommender_collector.log.kafka_settings import PREFIX, KafkaSettings, parse
 
 BROKERS = {"BROKERS": "kafka-0:9092,kafka-1:9093"}
 SIGNED = {
@@ -51,12 +53,39 @@ def test_a_client_signs_in_as_it_is_told_and_shows_no_password() -> None:
         ({"USER": ""}, "USER"),
         ({"PASSWORD": ""}, "PASSWORD"),
         ({"DURABLE": "maybe"}, "DURABLE"),
+        ({"CERTIFICATE": "/tls.crt"}, "KEY"),
+        ({"KEY": "/tls.key"}, "CERTIFICATE"),
+        ({"CERTIFICATE": "/c", "KEY": "/k", "PROTOCOL": "SASL_PLAINTEXT"}, "PROTOCOL"),
     ],
 )
 def test_a_wrong_variable_is_named(changed: dict[str, str], named: str) -> None:
-    with pytest.raises(ValueError, match=PREFIX + named) as caught:
+    with pytest.raises(ValueError, match=f"{PREFIX}{named}") as caught:
         parse(_environ(**{**SIGNED, **changed}))
     assert "pa55" not in str(caught.value)
+
+
+def certified(folder: Path) -> KafkaSettings:
+    paths = {name: str(folder / name) for name in ("CA", "CERTIFICATE", "KEY")}
+    found = parse(_environ(**BROKERS, PROTOCOL="SSL", **paths))
+    assert found is not None
+    return found
+
+
+def test_a_client_shows_its_certificate(tmp_path: Path) -> None:
+    client = certified(tmp_path).client()
+    assert {name: client[f"ssl.{name}.location"] for name in ("ca", "certificate", "key")} == {
+        name: str(tmp_path / name.upper()) for name in ("ca", "certificate", "key")
+    }
+    assert client["security.protocol"] == "SSL"
+
+
+def test_a_file_that_is_not_there_is_named_with_its_variable(tmp_path: Path) -> None:
+    settings = certified(tmp_path)
+    for name in ("CA", "CERTIFICATE", "KEY"):
+        with pytest.raises(ValueError, match=f"{PREFIX}{name} is .*{name}: No such file"):
+            settings.check_files()
+        (tmp_path / name).touch()
+    settings.check_files()
 
 
 def test_a_topic_that_two_brokers_must_have_is_durable() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from recommender_collector.log.durability import NotDurable
 from recommender_collector.log.port import Backlog
+from recommender_collector.process import serve
 from recommender_collector.process.serve import Watch
 
 
@@ -46,6 +47,38 @@ async def test_a_fault_of_the_settings_stays_until_a_look_at_them_passes(
     await watch._look_at(settings=False)
     await watch._look_at(settings=False)
     assert log.looks == [False, True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [(NotDurable("it may not write to it"), "it may not write to it"),
+     (TimeoutError(), "TimeoutError")],
+)  # fmt: skip
+async def test_what_is_wrong_is_said_until_it_is_over(
+    monkeypatch: pytest.MonkeyPatch, fault: Exception, said: str
+) -> None:
+    unused: Any = None
+    watch = Watch(unused, unused, unused, unused, unused)
+    stop = asyncio.Event()
+    assert watch.problem
+    faults: list[Exception | None] = [None, fault, None]
+    seen = []
+
+    async def look(*, settings: bool) -> None:
+        del settings
+        seen.append(watch.problem)
+        found = faults.pop(0)
+        if not faults:
+            stop.set()
+        if found is not None:
+            raise found
+
+    monkeypatch.setattr(watch, "_look", look)
+    monkeypatch.setattr(serve, "LOOK_SECONDS", 0)
+    async with asyncio.timeout(60):
+        await watch.run(stop)
+    assert seen == ["the log has not answered yet", "", said]
+    assert watch.problem == ""
 
 
 async def test_looking_ends_though_a_cancellation_is_lost_in_a_look() -> None:

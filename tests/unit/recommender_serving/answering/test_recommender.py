@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import struct
 from pathlib import Path
 
 import pytest
@@ -118,13 +117,18 @@ async def test_features_count_once_a_session_and_sum_to_the_sessions(tmp_path: P
         assert sum(count(feature["name"], place) or 0 for place in bins_of(feature)) == 4
 
 
-async def test_a_bug_is_counted_as_an_error_of_the_version(tmp_path: Path) -> None:
+async def test_a_bug_is_an_error_of_the_version_and_takes_no_other_request_along(
+    tmp_path: Path,
+) -> None:
     parts = Parts(tmp_path, giving(GOOD), giving(PLAIN))
     broken = request(user_id="not checked")
-    with pytest.raises(struct.error):
-        await parts.recommender.recommend([broken])
+    first, second = await parts.recommender.recommend([broken, request()])
+    assert (first.failed, first.source) == (True, Source.POPULARITY)
+    assert (second.failed, second.source) == (False, Source.MODEL)
     assert parts.value("recommender_requests_total", outcome="error") == 1
-    assert parts.value("recommender_requests_total", outcome="ok") == 0
+    assert parts.value("recommender_requests_total", outcome="ok") == 1
+    assert parts.value("recommender_answers_total", source="popularity") == 0
+    assert parts.value("recommender_request_duration_seconds_count") == 2
 
 
 async def test_answers_keep_the_order_of_the_requests(tmp_path: Path) -> None:

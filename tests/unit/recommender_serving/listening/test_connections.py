@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -25,7 +27,7 @@ NEVER = 60.0
 
 def bounds(**changes: float) -> Connections:
     """Bounds that no test reaches, but for the changes."""
-    usual = {"header_seconds": NEVER, "write_seconds": NEVER}
+    usual = {"header_seconds": NEVER, "write_seconds": NEVER, "idle_seconds": 0.0}
     return Connections(**(usual | changes))  # type: ignore[arg-type]
 
 
@@ -149,6 +151,60 @@ async def test_a_new_connection_is_refused_if_all_are_at_work(served: Served) ->
         for client in at_work:
             await client.send(BODY[5:])
             assert (await client.response())[0] == 200
+
+
+async def test_a_refused_client_reads_its_answer_also_if_it_has_sent_a_request(
+    served: Served,
+) -> None:
+    async with running(served, bounds(limit=1, refused_seconds=NEVER)) as site:
+        first = await site.connect()
+        await first.send(post()[:-10])  # at work
+        await until(lambda: not site.connections.waiting)
+        second = await site.connect()
+        await until(lambda: site.connections.lingering == 1)
+        for _ in range(3):  # would find the connection reset, were it closed
+            await second.send(post())
+            await asyncio.sleep(0)
+        assert (await second.response())[0] == 503
+        assert site.connections.count == 1
+        await first.send(post()[-10:])
+        assert (await first.response())[0] == 200
+
+
+async def test_refused_connections_are_closed_after_a_moment_and_bounded(served: Served) -> None:
+    async with running(served, bounds(limit=1, refused_seconds=SOON)) as site:
+        first = await site.connect()
+        await first.send(post()[:-10])
+        await until(lambda: not site.connections.waiting)
+        refused = [await site.connect() for _ in range(3)]
+        for each in refused:
+            assert (await each.closed()).startswith(b"HTTP/1.1 503 ")
+        await until(lambda: site.connections.lingering == 0)
+        assert site.connections.count == 1
+
+
+async def test_a_client_that_was_just_answered_keeps_its_place(served: Served) -> None:
+    async with running(served, bounds(limit=2, idle_seconds=NEVER)) as site:
+        clients = [await site.connect() for _ in range(2)]
+        for client in clients:
+            await client.send(post())
+            assert (await client.response())[0] == 200
+        late = await site.connect()
+        assert (await late.response())[0] == 503
+        for client in clients:
+            await client.send(post())
+            assert (await client.response())[0] == 200
+
+
+async def test_a_request_that_is_not_read_yet_keeps_its_place(served: Served) -> None:
+    async with running(served, bounds(limit=1)) as site:
+        with socket.create_connection(("127.0.0.1", site.port)) as client:
+            await until(lambda: len(site.connections.waiting) == 1)
+            client.sendall(post())  # without a turn of the event loop, which would read it
+            assert not site.connections.admit()
+            assert site.connections.count == 1
+            await until(lambda: site.answered == 1)
+            assert client.recv(64).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_stalled_bodies_hold_no_more_than_their_budget(served: Served) -> None:

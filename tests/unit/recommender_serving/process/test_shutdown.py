@@ -14,7 +14,7 @@ from recommender_serving.impressions.collector import Receipt
 from recommender_serving.impressions.events import Origin
 from recommender_serving.impressions.reporter import Bounds, Impressions
 from recommender_serving.process import server
-from recommender_serving.threads import in_daemon
+from recommender_serving.waiting import in_daemon
 from tests.unit.recommender_serving.serving_samples import request
 
 

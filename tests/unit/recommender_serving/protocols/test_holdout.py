@@ -168,7 +168,7 @@ async def test_a_baseline_that_fails_leaves_the_popularity_list(tmp_path: Path) 
         assert version.value("recommender_answers_total", source="popularity") == 0
 
 
-async def test_a_failure_for_the_holdout_is_no_error_of_the_version(
+async def test_a_bug_that_the_holdout_meets_is_no_error_of_the_version_and_costs_no_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = Parts(tmp_path / "a", giving(PLAIN), giving(PLAIN), version=RECEIVER)
@@ -182,8 +182,10 @@ async def test_a_failure_for_the_holdout_is_no_error_of_the_version(
     async with opened(parts, holdout=HOLDOUT) as version:
         body = {"instances": [{"user_id": KEPT, "top_n": 2}]}
         answer = await version.served.http.post(PREDICT, json=body)
-        assert answer.status_code == 500
+        (found,) = answer.json()["predictions"]
+        assert found["source"] == "popularity"
         assert version.value("transformer_holdout_errors_total") == 1
+        assert version.value("transformer_holdout_answers_total", source="popularity") == 0
         assert version.value("recommender_requests_total", outcome="error") == 0
         assert version.value("transformer_requests_in_flight") == 0
 

@@ -1,4 +1,4 @@
-"""Threads that the end of the process does not wait for."""
+"""Waits that do not hold up the end of a process."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 Result = TypeVar("Result")
+
+
+async def pause(stop: asyncio.Event, seconds: float) -> None:
+    """Wait so long, or until `stop` is set."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
 
 
 async def in_daemon(call: Callable[[], Result]) -> Result:
