@@ -188,9 +188,7 @@ async def _recovery(operator: Operator, fleet: Fleet) -> dict[str, Any]:
     await fleet.until("answered after a restart", unanswered)
     answered = time.monotonic() - started
     total = len(fleet.places)
-    await fleet.until(
-        "looked at after a restart", lambda: max(0, total - operator.figures().looks)
-    )
+    await fleet.until("looked at after a restart", lambda: max(0, total - operator.looks()))
     return {
         "restart_answer_s": round(answered, 1),
         "restart_recovery_s": round(time.monotonic() - started, 1),

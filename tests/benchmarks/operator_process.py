@@ -102,6 +102,13 @@ class Operator:
         except OSError:
             return ""
 
+    def looks(self) -> int:
+        """Return the number of looks, by a page of that metric alone.
+
+        The whole page of a fleet would take a part of the CPU that the looks need.
+        """
+        return count_of(self._page(self._metrics, f"/metrics?name%5B%5D={LOOKS}"), LOOKS)
+
     def figures(self) -> Figures:
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
         page = self._page(self._metrics, "/metrics")

@@ -48,5 +48,5 @@ def test_deep_values_are_read_and_written(depth: int) -> None:
 
 @pytest.mark.parametrize("text", [b"", b"{", b"no", b"{'a': 1}", b"[1] 2", b"\xff"])
 def test_what_is_not_json_is_refused(text: bytes) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - json's and pydantic's texts differ
+    with pytest.raises(ValueError):  # noqa: PT011 - the text is msgspec's
         parsed(text)
