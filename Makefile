@@ -45,7 +45,7 @@ e2e: setup ## Run the end-to-end tests; they start the local cluster
 keda: setup ## Run the tests with a real KEDA, which they build first; not part of `make test`
 	$(RUN) keda keda_cluster
 
-freeze: setup ## Stop an operator after every write of four lives and resume it; not part of `make test`
+freeze: setup ## Stop an operator after every write of five lives and resume it; not part of `make test`
 	$(PY) -m tests.freeze
 
 ##@ The demo

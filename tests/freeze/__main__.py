@@ -4,7 +4,7 @@ Each leader stops itself (SIGSTOP) right after the first write that changes some
 place of a look. Another process takes over and goes on until it is stopped after its own first
 write. Then the earlier one is resumed: it must end because it has lost the Lease, and nothing
 that the operator writes may have changed. So a life is made by as many leaders as it has writes.
-`lives.py` has the lives: a promotion, a rollback, an experiment, and Knative mode.
+`lives.py` has the lives: a promotion, a deletion, a rollback, an experiment, and Knative mode.
 
 The API server is real, and plays with the simulated cluster of `make bench-operator`. A freeze
 lasts as long as the next leader needs for its write, a multiple of the Lease, and not ten

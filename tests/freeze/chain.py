@@ -210,11 +210,15 @@ class Chain:
             nonlocal since
             if self.leader.has_written:
                 return True
-            if not (await ended() and "leading:" in self.leader.text and idle(self.leader)):
+            if not (await ended() and "leading:" in self.leader.text and await self._rests()):
                 since = time.monotonic()
             return time.monotonic() - since > 2 * QUIET
 
         await until("a write, or the end of the phase", done, self.leader)
+
+    async def _rests(self) -> bool:
+        """Return whether the leader has nothing to do; without a model it never reconciles."""
+        return idle(self.leader) or not await self.kube.list(MODELS, self._namespace, {})
 
     async def phase(self, name: str, ended: Ended) -> None:
         """Let leaders go on until a condition holds and the last one has nothing to write."""

@@ -53,19 +53,25 @@ class World:
 
 
 async def promotion(world: World) -> None:
-    """A first version until it serves, a second one until it is promoted, and the deletion."""
+    """A first version until it serves, and a second one until it is promoted."""
 
     async def promoted() -> bool:
         return await world.serving() and (await world.status()).get("champion") != first
-
-    async def gone() -> bool:
-        return await world.kube.get(MODELS, world.namespace, "movies") is None
 
     await world.make()
     await world.chain.phase("a first version", world.serving)
     first = (await world.status())["champion"]
     await world.change()
     await world.chain.phase("a second version", promoted)
+
+
+async def deletion(world: World) -> None:
+    """The deletion of a model that serves."""
+
+    async def gone() -> bool:
+        return await world.kube.get(MODELS, world.namespace, "movies") is None
+
+    await world.first()
     await delete_model(world.kube, world.namespace)
     await world.chain.phase("the deletion", gone)
 
@@ -112,5 +118,5 @@ async def knative(world: World) -> None:
 
 
 LIVES: Mapping[str, Callable[[World], Awaitable[None]]] = {
-    life.__name__: life for life in (promotion, rollback, experiment, knative)
+    life.__name__: life for life in (promotion, deletion, rollback, experiment, knative)
 }
