@@ -48,7 +48,7 @@ class _Rows:
 
     def residuals(self, logits: Doubles) -> Floats:
         """[N] what each logit should rise by, to first order."""
-        found = self.positive - expit(logits).astype(np.float32)
+        found: Floats = self.positive - expit(logits).astype(np.float32)
         return found if self.weight is None else found * self.weight
 
     def loss(self, logits: Doubles) -> float:
