@@ -15,7 +15,7 @@ from recommender_training.features import attributes, matches
 from recommender_training.features.prepared import Prepared, held_out
 from recommender_training.models import ranker
 from recommender_training.models.ranker_size import RankerSize
-from recommender_training.trainer import fit, id_tables
+from recommender_training.trainer import fit, id_tables, regression_start
 from recommender_training.trainer.augmentation import Augmentation
 from recommender_training.trainer.context import DEFAULT_CONTEXT, FitContext
 from recommender_training.trainer.initial_weights import NEW_ROWS_STEP, WarmStart
@@ -28,6 +28,9 @@ from recommender_training.trainer.training_rows import (
 
 #: Epochs over which the weights of a ranker are averaged (ADR 0031).
 AVERAGED_EPOCHS = 0.5
+#: Standard errors by which the validation loss has to fall below that of the regression that a fit
+#: starts from (ADR 0095).
+START_MARGIN = 2.0
 
 Watch = Callable[[fit.FitLog], None]
 
@@ -63,8 +66,7 @@ def fit_ranker(
     weights = training_weights(data, prepared.split.train, labels, config)
     share = base_rate(labels, prepared.split.train, weights)
     model.start_at(share)
-    if start is not None:
-        start.apply(model, data)
+    prior = _begin(model, prepared, rows, labels, weights, start)
     say(f"train: deep ranker, {sum(p.numel() for p in model.parameters())} weights")
     validation = torch.from_numpy(held_out(prepared.split))
     target = torch.from_numpy(labels.astype(np.float32))
@@ -72,8 +74,9 @@ def fit_ranker(
     options = fit.FitOptions(
         group=context.group,
         slot=context.slot("first"),
-        look_first=start is not None,
-        prior=Prior.of(model, started=start is not None),
+        look_first=bool(prior.centre),
+        margin=START_MARGIN if start is None and prior.centre else 0.0,
+        prior=prior,
         average=AVERAGED_EPOCHS,
         augmentation=Augmentation.of(config.hyperparameters),
     )
@@ -83,6 +86,30 @@ def fit_ranker(
     if config.fault is Fault.LEARNED_NOTHING:
         forget(model, share)
     return model, log
+
+
+def _begin(
+    model: ranker.Ranker,
+    prepared: Prepared,
+    rows: Ints,
+    labels: Bools,
+    weights: Floats | None,
+    start: WarmStart | None,
+) -> Prior:
+    """Give a fresh model the weights that a fit on `rows` starts from; the prior is about them.
+
+    The champion's, or with rare positives those of a regression (`regression_start`). Whether
+    they are rare is the same in a fit to the training window alone and in the one that serves.
+    """
+    if start is not None:
+        start.apply(model, prepared.data)
+        return Prior.of(model)
+    if not regression_start.wanted(labels[prepared.split.train]):
+        return Prior(model)
+    centre = regression_start.apply(
+        model, prepared.data, prepared.inputs, rows, labels, weight=weights
+    )
+    return Prior(model, centre)
 
 
 def new_ranker(prepared: Prepared, config: TrainingConfig) -> ranker.Ranker:
@@ -122,14 +149,13 @@ def refit_deep(
     weights = training_weights(data, rows, labels, config)
     share = base_rate(labels, rows, weights)
     deep.start_at(share)
-    if context.start is not None:
-        context.start.apply(deep, data)
+    prior = _begin(deep, prepared, fitted, labels, weights, context.start)
     target = torch.from_numpy(labels.astype(np.float32))
     examples = fit.Examples.whole(inputs, torch.from_numpy(fitted), target, _tensor(weights))
     options = fit.FitOptions(
         group=context.group,
         slot=context.slot("final"),
-        prior=Prior.of(deep, started=context.start is not None),
+        prior=prior,
         average=AVERAGED_EPOCHS,
         augmentation=Augmentation.of(config.hyperparameters),
     )

@@ -1,9 +1,9 @@
-"""The prior of a ranker's weights in a fit: about zero, or about the weights of a champion."""
+"""The prior of a ranker's weights in a fit: about zero, or about those that it starts from."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -17,15 +17,15 @@ class Prior:
 
     model: Ranker
     #: Means of the weights by name; zeros for those that are not named.
-    centre: Mapping[str, Tensor]
+    centre: Mapping[str, Tensor] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, model: Ranker, *, started: bool) -> Prior:
-        """About zero for fresh weights, about the champion's where the fit `started` from them.
+    def of(cls, model: Ranker) -> Prior:
+        """About the weights that the model has, those of a champion.
 
         A fit on few new events would else shrink what many earlier ones taught.
         """
-        named = model.named_parameters() if started else ()
+        named = model.named_parameters()
         return cls(model, {name: weights.detach().clone() for name, weights in named})
 
     def __call__(self, without: Collection[str] = ()) -> Tensor:

@@ -101,6 +101,9 @@ class FitOptions:
     slot: Slot | None = None
     #: Evaluate the weights before the first step, too: they may not get better if not fresh.
     look_first: bool = False
+    #: By how many standard errors of the difference a look has to be better than those weights to
+    #: take their place; 0 for any difference.
+    margin: float = 0.0
     #: What is done to the sessions of the rows of a step; None for nothing.
     augmentation: Augmentation | None = None
 
@@ -134,6 +137,7 @@ class Trainer:
         self.optimizer = AdamW(model.parameters(), settings.learning_rate, settings.weight_decay)
         self.batches = Batches(examples.train, settings.batch_size, how.device)
         self.best = copy.deepcopy(model.state_dict())
+        self._margin, self._first = options.margin, torch.zeros(0, dtype=torch.float64)
         steps = options.average * self.batches.per_epoch
         self._average = Average(model, steps, self._by_row) if steps else None
         self._start_rows()
@@ -218,9 +222,24 @@ class Trainer:
             raise self._diverged(f"the validation loss is {loss}, not finite,")
         self.log.looks.append((round(epoch, 3), loss))
         say(f"train: epoch {epoch:.1f} validation log loss {loss:.4f}")
-        if loss < self.log.best_loss:
+        if loss < self.log.best_loss and self._beyond_chance(logits, label):
             self.log.best_epoch, self.log.best_loss = epoch, loss
             self.best = copy.deepcopy(self.model.state_dict())
+
+    def _beyond_chance(self, logits: Tensor, label: Tensor) -> bool:
+        """Whether these answers are better than the first ones by the margin, if these lead.
+
+        A look of a few dozen positives would else take what chance alone makes better.
+        """
+        if not self._margin or self.log.best_epoch > 0:
+            return True
+        losses = functional.binary_cross_entropy_with_logits(logits, label, reduction="none")
+        if not len(self._first):
+            self._first = losses
+            return True
+        gain = self._first - losses
+        error = gain.std() / math.sqrt(len(gain))
+        return bool(gain.mean() > self._margin * error)
 
     def keep(self) -> None:
         """Write a checkpoint, where one is wanted: the first process alone does."""
@@ -235,6 +254,7 @@ class Trainer:
                 "average": None if self._average is None else self._average.state(),
                 "rows": self._row_updates.state(),
                 "log": vars(self.log),
+                "first": self._first,
                 "generators": _generators(self.how.device),
             }
         )
@@ -247,7 +267,7 @@ class Trainer:
             return
         self.model.load_state_dict(state["model"])
         self.optimizer.restore(state["optimizer"])
-        self.best = state["best"]
+        self.best, self._first = state["best"], state["first"]
         if self._average is not None:
             self._average.restore(state["average"])
         self._row_updates.load(state["rows"])

@@ -54,7 +54,7 @@ def test_a_prior_shortens_embeddings_and_less_with_more_rows(prepared: Prepared)
         lengths = []
         for with_prior in (True, False):
             model = fresh(prepared)
-            options = fit.FitOptions(prior=Prior.of(model, started=False) if with_prior else None)
+            options = fit.FitOptions(prior=Prior(model) if with_prior else None)
             examples = fit.Examples.whole(prepared.kept, part, prepared.kept.label)
             fit.fit_for(model, examples, settings, 200 * 250 / len(part), options)
             lengths.append(model.of_content.weight.detach().square().mean().item())
@@ -79,7 +79,7 @@ def test_the_prior_of_a_fit_that_starts_from_a_champion_is_about_its_weights(
     prepared: Prepared,
 ) -> None:
     model = fresh(prepared)
-    about_start, about_zero = (Prior.of(model, started=started) for started in (True, False))
+    about_start, about_zero = Prior.of(model), Prior(model)
     assert about_start().item() == 0.0
     assert about_zero().item() > 0.0
     with torch.no_grad():

@@ -59,7 +59,7 @@ def fitted(
             raise KeyboardInterrupt
 
     examples = fit.Examples(prepared.inputs, train, held, prepared.kept.label)
-    prior = Prior.of(model, started=False)
+    prior = Prior(model)
     options = fit.FitOptions(slot=slot, how=how, prior=prior, average=0.5)
     return model, fit.fit(model, examples, SETTINGS, options, watch=watch)
 

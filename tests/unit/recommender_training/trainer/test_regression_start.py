@@ -1,0 +1,113 @@
+"""A ranker's fit starts from a regression on what is declared."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from recommender_training.common.arrays import Bools
+from recommender_training.config.training import Hyperparameters, Retrieval, TrainingConfig
+from recommender_training.features.prepared import Prepared, prepare
+from recommender_training.models.ranker import Ranker
+from recommender_training.samples import shop
+from recommender_training.statistics import effects
+from recommender_training.trainer import deep_ranker, fit, regression_start
+from recommender_training.trainer.declared_effects import Terms, design
+from recommender_training.trainer.deep_ranker import fit_deep, new_ranker
+from tests.unit.recommender_training.samples.shop_logs import SMALL, ingested
+
+ROWS = 6_000
+
+
+def config(**hyperparameters: object) -> TrainingConfig:
+    settings = {"retrieval": Retrieval.WEIGHTS, "epochs": 1, **hyperparameters}
+    return TrainingConfig(seed=3, hyperparameters=Hyperparameters.model_validate(settings))
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "all kinds"])
+def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    folder, every = tmp_path_factory.mktemp("shop"), bool(request.param)
+    shop.write(folder, SMALL, 3, all_kinds=every)
+    return prepare(ingested(folder, shop.mapping(all_kinds=every)), config())
+
+
+def started(prepared: Prepared, width: int) -> Ranker:
+    fit.seed_everything(1, 1)
+    model = new_ranker(prepared, config(embedding_dim=width))
+    data, rows = prepared.data, prepared.split.train[:ROWS]
+    regression_start.apply(model, data, prepared.inputs, rows, data.events.label)
+    return model
+
+
+def test_the_ranker_starts_with_the_answers_of_the_regression(prepared: Prepared) -> None:
+    data, rows = prepared.data, prepared.split.train[:ROWS]
+    model = started(prepared, 128)
+    terms = Terms.of(model, data)
+    columns = design(terms, model, data, prepared.inputs, rows)
+    found = effects.fit(columns, data.events.label[rows], terms.group)
+    assert (found.variances > 0).sum() > 5, "products among them"
+    expected = columns @ found.weights + found.intercept
+    answers = fit.predict(model, prepared.inputs, torch.from_numpy(rows)).numpy()
+    assert answers == pytest.approx(expected, abs=0.2), "the smallest products are left out"
+    assert np.abs(answers - expected).mean() < 0.02
+
+
+def test_a_narrow_ranker_starts_with_nearly_the_same(prepared: Prepared) -> None:
+    rows = torch.from_numpy(prepared.split.train[:ROWS])
+    wide, narrow = (
+        fit.predict(started(prepared, width), prepared.inputs, rows).numpy() for width in (128, 8)
+    )
+    assert np.corrcoef(wide, narrow)[0, 1] > 0.95
+
+
+def test_the_first_look_is_at_these_weights(prepared: Prepared) -> None:
+    _, log = fit_deep(prepared, config(), 1)
+    assert log.looks[0][0] == 0.0
+
+
+def test_only_rare_positives_start_a_fit_from_a_regression() -> None:
+    assert regression_start.wanted(rare(10_000, 200))
+    assert not regression_start.wanted(rare(10_000, 201)), "two percent at most"
+    assert regression_start.wanted(rare(2_000_000, 20_000))
+    assert not regression_start.wanted(rare(2_000_000, 20_001)), "many teach a fit all it needs"
+
+
+def test_with_other_positives_a_fit_starts_from_fresh_weights(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(regression_start, "RARE_SHARE", 0.0)
+    _, log = fit_deep(prepared, config(), 1)
+    assert log.looks[0][0] > 0.0
+
+
+def test_steps_that_are_better_by_chance_alone_leave_the_regression(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deep_ranker, "START_MARGIN", 1_000.0)
+    _, log = fit_deep(prepared, config(), 1)
+    assert log.best_epoch == 0.0
+    assert len(log.looks) > 1
+
+
+def rare(count: int, positives: int) -> Bools:
+    label = np.zeros(count, dtype=np.bool_)
+    label[:positives] = True
+    return np.random.default_rng(2).permutation(label)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_sample_has_all_of_the_rarer_class_and_tells_what_that_shifts(turned: bool) -> None:
+    label = rare(10_000, 40) ^ turned
+    rows, shift = regression_start.sample(np.arange(10_000), label, 1_000)
+    assert len(rows) == len(np.unique(rows)) == 1_000
+    assert (np.diff(rows) > 0).all(), "in order of time"
+    assert (label[rows] ^ turned).sum() == 40
+    logits = [np.log(each.mean() / (1 - each.mean())) for each in (label, label[rows])]
+    assert logits[1] - shift == pytest.approx(logits[0])
+
+
+def test_of_few_rows_all_are_read() -> None:
+    rows, shift = regression_start.sample(np.arange(50), rare(50, 10), 50)
+    assert len(rows) == 50
+    assert shift == 0.0

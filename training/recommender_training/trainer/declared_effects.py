@@ -1,0 +1,198 @@
+"""What both sides declare, and the products of it, as columns of a regression.
+
+Each feature of requests and of items has a column for each of its categories, bands and numbers,
+and so has each product of a feature of requests with one of items. The numbers that the ranker
+reads, and how far both sides agree, are columns too. Ids are not.
+
+Legend of shapes: N rows, K entries of a row, W columns, G groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from recommender_training.common.arrays import Floats, Ints
+from recommender_training.data.dataset import Dataset
+from recommender_training.features.assembly import Inputs
+from recommender_training.features.table import Source
+from recommender_training.models import request_side
+from recommender_training.models.ranker import Ranker
+
+#: Products of two features have so many columns at most, and a row so many entries of them: those
+#: of features with few values come first.
+MOST_COLUMNS, MOST_ENTRIES = 4_096, 400
+_ROWS = 16_384
+
+
+class Entries(NamedTuple):
+    """What rows have of one feature: the columns [N, K] of it, and the numbers [N, K] in them."""
+
+    count: int
+    columns: Ints
+    numbers: Floats
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The groups of columns: the numbers, each feature, and the products of two."""
+
+    numbers: int
+    requests: tuple[int, ...]  # columns of each feature of requests
+    items: tuple[int, ...]  # and of items
+    products: tuple[tuple[int, int], ...]  # places of the features of both
+    entries: int  # of a row
+
+    @classmethod
+    def of(cls, model: Ranker, data: Dataset) -> Terms:
+        """Those of a ranker on this data set."""
+        requests = [(each.buckets, each.lanes + each.length) for each in data.attributes]
+        items = _item_sizes(data)
+        sizes = sorted(
+            (mine * theirs, place, other, own * entries)
+            for place, (mine, own) in enumerate(requests)
+            for other, (theirs, entries) in enumerate(items)
+        )
+        products, total = [], 0
+        for columns, place, other, entries in sizes:
+            if columns <= MOST_COLUMNS and total + entries <= MOST_ENTRIES:
+                products.append((place, other))
+                total += entries
+        numbers = len(model.mean) + len(model.size.matches)
+        total += numbers + sum(own for _, own in (*requests, *items))
+        return cls(
+            numbers,
+            tuple(count for count, _ in requests),
+            tuple(count for count, _ in items),
+            tuple(products),
+            total,
+        )
+
+    @property
+    def sizes(self) -> list[int]:
+        """[G] columns of each group."""
+        of_products = (self.requests[mine] * self.items[other] for mine, other in self.products)
+        return [self.numbers, *self.requests, *self.items, *of_products]
+
+    @property
+    def group(self) -> Ints:
+        """[W] the group of each column."""
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)
+
+    def divide(self, weights: Floats) -> tuple[Floats, list[Floats], list[Floats], Floats]:
+        """Those [W] of the numbers, of each feature of requests and of items, and of products as
+        one matrix [all of requests, all of items].
+        """
+        parts = np.split(weights, np.cumsum(self.sizes)[:-1])
+        numbers, rest = parts[0], parts[1:]
+        mine, rest = rest[: len(self.requests)], rest[len(self.requests) :]
+        theirs, products = rest[: len(self.items)], rest[len(self.items) :]
+        first, other = (np.cumsum([0, *sizes]) for sizes in (self.requests, self.items))
+        matrix = np.zeros((first[-1], other[-1]), dtype=np.float32)
+        for (place, at), block in zip(self.products, products, strict=True):
+            rows = slice(first[place], first[place + 1])
+            matrix[rows, other[at] : other[at + 1]] = block.reshape(self.requests[place], -1)
+        return numbers, mine, theirs, matrix
+
+
+def _item_sizes(data: Dataset) -> list[tuple[int, int]]:
+    """Columns and entries of each feature of items: blocks, embeddings, declared numbers."""
+    ends = data.items.listed.ends
+    slots = np.diff([0, *ends]).tolist()
+    blocks = [len(each.categories) for each in data.items.blocks]
+    return [
+        *zip(blocks, slots, strict=True),
+        *((length, length) for _, length in data.items.vectors),
+        *((1, 1) for _ in data.items.position_names),
+    ]
+
+
+def design(
+    terms: Terms, model: Ranker, data: Dataset, inputs: Source, rows: Ints
+) -> sp.csr_matrix:
+    """[N, W] the columns of these rows, filled a part at a time."""
+    columns = np.zeros((len(rows), terms.entries), dtype=np.int32)
+    values = np.zeros((len(rows), terms.entries), dtype=np.float32)
+    for first in range(0, len(rows), _ROWS):
+        part = slice(first, first + _ROWS)
+        start, at = 0, 0
+        for each in _terms(terms, model, data, inputs.take(torch.from_numpy(rows[part]))):
+            stop = at + each.columns.shape[1]
+            columns[part, at:stop] = each.columns + start
+            values[part, at:stop] = each.numbers
+            start, at = start + each.count, stop
+    ends = np.arange(len(rows) + 1, dtype=np.int64) * terms.entries
+    shape = (len(rows), sum(terms.sizes))
+    found = sp.csr_matrix((values.ravel(), columns.ravel(), ends), shape=shape)
+    found.eliminate_zeros()
+    return found
+
+
+def _terms(terms: Terms, model: Ranker, data: Dataset, batch: Inputs) -> Iterator[Entries]:
+    requests, items = list(_of_requests(model, batch)), list(_of_items(model, data, batch))
+    yield _numbers(model, batch)
+    yield from requests
+    yield from items
+    for place, other in terms.products:
+        mine, theirs = requests[place], items[other]
+        columns = mine.columns[:, :, None] * theirs.count + theirs.columns[:, None, :]
+        numbers = mine.numbers[:, :, None] * theirs.numbers[:, None, :]
+        rows = len(columns)
+        yield Entries(
+            mine.count * theirs.count, columns.reshape(rows, -1), numbers.reshape(rows, -1)
+        )
+
+
+def _numbers(model: Ranker, batch: Inputs) -> Entries:
+    read = torch.cat([batch.numbers, batch.taste, batch.extra], 1)
+    found = [(read - model.mean) / model.scale]
+    if model.matches is not None:
+        with torch.no_grad():
+            found.append(model.matches.numbers(batch, model.content) / model.matches.scale)
+    return _dense(torch.cat(found, 1).numpy(), 0)
+
+
+def _dense(numbers: Floats, first: int) -> Entries:
+    """Numbers [N, K] that have a column each, from the `first` one on."""
+    places = np.arange(first, first + numbers.shape[1])
+    return Entries(first + numbers.shape[1], np.broadcast_to(places, numbers.shape), numbers)
+
+
+def _of_requests(model: Ranker, batch: Inputs) -> Iterator[Entries]:
+    """As `request_side.read` reads them."""
+    for weights, lanes, numbers in request_side.parts(
+        model.side, model.size.spans, batch.side, batch.vector
+    ):
+        there = (lanes >= 0).float()
+        share = there / there.sum(1, keepdim=True).clamp(min=1.0)
+        columns, values = lanes.clamp(min=0).numpy(), share.numpy()
+        if numbers.shape[1]:
+            dense = _dense(numbers.numpy(), 1)
+            columns = np.hstack([columns, dense.columns])
+            values = np.hstack([values, dense.numbers])
+        yield Entries(len(weights), columns, values)
+
+
+def _of_items(model: Ranker, data: Dataset, batch: Inputs) -> Iterator[Entries]:
+    """As `ItemContent` reads them, feature by feature."""
+    with torch.no_grad():
+        known = model.content.known(batch.target, batch.items_at)
+    places, shares, numbers = (each.numpy() for each in known)
+    start = 0
+    for block, end in zip(data.items.blocks, data.items.listed.ends, strict=True):
+        own = shares[:, start:end]
+        columns = np.where(own > 0, places[:, start:end] - block.columns.start, 0)
+        yield Entries(len(block.categories), columns, own)
+        start = end
+    first = 0
+    for width in (
+        *(length for _, length in data.items.vectors),
+        *(1 for _ in data.items.position_names),
+    ):
+        yield _dense(numbers[:, first : first + width], 0)
+        first += width
