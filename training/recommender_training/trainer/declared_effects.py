@@ -4,12 +4,13 @@ Each feature of requests and of items has a column for each of its categories, b
 and so has each product of a feature of requests with one of items. The numbers that the ranker
 reads, and how far both sides agree, are columns too. Ids are not.
 
-Legend of shapes: N rows, K entries of a row, W columns, G groups.
+Legend of shapes: N rows, K entries of a row, W columns, G groups; R and C of W are columns of
+requests and of items.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,18 +25,25 @@ from recommender_training.features.table import Source
 from recommender_training.models import request_side
 from recommender_training.models.ranker import Ranker
 
-#: Products of two features have so many columns at most, and a row so many entries of them: those
-#: of features with few values come first.
-MOST_COLUMNS, MOST_ENTRIES = 4_096, 400
+#: Products of two features have so many columns at most, a row so many entries of them, and the
+#: features of one side that have products so many columns: those with few values come first.
+MOST_COLUMNS, MOST_ENTRIES, MOST_CROSSED = 4_096, 400, 1_024
 _ROWS = 16_384
 
 
 class Entries(NamedTuple):
     """What rows have of one feature: the columns [N, K] of it, and the numbers [N, K] in them."""
 
-    count: int
+    width: int
     columns: Ints
     numbers: Floats
+
+
+class Size(NamedTuple):
+    """Columns of a feature, and entries of a row in them."""
+
+    columns: int
+    entries: int
 
 
 @dataclass(frozen=True)
@@ -51,25 +59,16 @@ class Terms:
     @classmethod
     def of(cls, model: Ranker, data: Dataset) -> Terms:
         """Those of a ranker on this data set."""
-        requests = [(each.buckets, each.lanes + each.length) for each in data.attributes]
+        requests = [Size(each.buckets, each.lanes + each.length) for each in data.attributes]
         items = _item_sizes(data)
-        sizes = sorted(
-            (mine * theirs, place, other, own * entries)
-            for place, (mine, own) in enumerate(requests)
-            for other, (theirs, entries) in enumerate(items)
-        )
-        products, total = [], 0
-        for columns, place, other, entries in sizes:
-            if columns <= MOST_COLUMNS and total + entries <= MOST_ENTRIES:
-                products.append((place, other))
-                total += entries
+        products, total = choose_products(requests, items)
         numbers = len(model.mean) + len(model.size.matches)
         total += numbers + sum(own for _, own in (*requests, *items))
         return cls(
             numbers,
             tuple(count for count, _ in requests),
             tuple(count for count, _ in items),
-            tuple(products),
+            products,
             total,
         )
 
@@ -84,32 +83,72 @@ class Terms:
         """[W] the group of each column."""
         return np.repeat(np.arange(len(self.sizes)), self.sizes)
 
+    @property
+    def crossed(self) -> tuple[Ints, Ints]:
+        """[R] of all columns of requests, and [C] of items, those of features with products."""
+        sides = []
+        for side, counts in enumerate((self.requests, self.items)):
+            places = {product[side] for product in self.products}
+            sides.append(
+                np.flatnonzero(np.repeat([each in places for each in range(len(counts))], counts))
+            )
+        return sides[0], sides[1]
+
     def divide(self, weights: Floats) -> tuple[Floats, list[Floats], list[Floats], Floats]:
         """Those [W] of the numbers, of each feature of requests and of items, and of products as
-        one matrix [all of requests, all of items].
+        one matrix [R, C] of the `crossed` columns.
         """
         parts = np.split(weights, np.cumsum(self.sizes)[:-1])
         numbers, rest = parts[0], parts[1:]
         mine, rest = rest[: len(self.requests)], rest[len(self.requests) :]
         theirs, products = rest[: len(self.items)], rest[len(self.items) :]
-        first, other = (np.cumsum([0, *sizes]) for sizes in (self.requests, self.items))
-        matrix = np.zeros((first[-1], other[-1]), dtype=np.float32)
-        for (place, at), block in zip(self.products, products, strict=True):
-            rows = slice(first[place], first[place + 1])
-            matrix[rows, other[at] : other[at + 1]] = block.reshape(self.requests[place], -1)
+        rows, columns = self.crossed
+        matrix = np.zeros((len(rows), len(columns)), dtype=np.float32)
+        ends = [np.cumsum(counts) for counts in (self.requests, self.items)]
+        first = [np.searchsorted(rows, ends[0] - self.requests)]
+        first.append(np.searchsorted(columns, ends[1] - self.items))
+        for (place, other), block in zip(self.products, products, strict=True):
+            part = block.reshape(self.requests[place], self.items[other])
+            row, column = first[0][place], first[1][other]
+            matrix[row : row + part.shape[0], column : column + part.shape[1]] = part
         return numbers, mine, theirs, matrix
 
 
-def _item_sizes(data: Dataset) -> list[tuple[int, int]]:
+def choose_products(
+    requests: Sequence[Size], items: Sequence[Size]
+) -> tuple[tuple[tuple[int, int], ...], int]:
+    """Return the places of the features of both sides to multiply, and the entries of a row."""
+    sizes = sorted(
+        (mine.columns * theirs.columns, place, other, mine.entries * theirs.entries)
+        for place, mine in enumerate(requests)
+        for other, theirs in enumerate(items)
+    )
+    products: list[tuple[int, int]] = []
+    crossed: tuple[dict[int, int], dict[int, int]] = ({}, {})  # columns by place
+    total = 0
+    for columns, place, other, entries in sizes:
+        mine = crossed[0] | {place: requests[place].columns}
+        theirs = crossed[1] | {other: items[other].columns}
+        widest = max(sum(mine.values()), sum(theirs.values()))
+        fits = columns <= MOST_COLUMNS and total + entries <= MOST_ENTRIES
+        if fits and widest <= MOST_CROSSED:
+            products.append((place, other))
+            crossed = (mine, theirs)
+            total += entries
+    return tuple(products), total
+
+
+def _item_sizes(data: Dataset) -> list[Size]:
     """Columns and entries of each feature of items: blocks, embeddings, declared numbers."""
     ends = data.items.listed.ends
     slots = np.diff([0, *ends]).tolist()
     blocks = [len(each.categories) for each in data.items.blocks]
-    return [
+    counts = [
         *zip(blocks, slots, strict=True),
         *((length, length) for _, length in data.items.vectors),
         *((1, 1) for _ in data.items.position_names),
     ]
+    return [Size(*each) for each in counts]
 
 
 def design(
@@ -125,7 +164,7 @@ def design(
             stop = at + each.columns.shape[1]
             columns[part, at:stop] = each.columns + start
             values[part, at:stop] = each.numbers
-            start, at = start + each.count, stop
+            start, at = start + each.width, stop
     ends = np.arange(len(rows) + 1, dtype=np.int64) * terms.entries
     shape = (len(rows), sum(terms.sizes))
     found = sp.csr_matrix((values.ravel(), columns.ravel(), ends), shape=shape)
@@ -140,11 +179,11 @@ def _terms(terms: Terms, model: Ranker, data: Dataset, batch: Inputs) -> Iterato
     yield from items
     for place, other in terms.products:
         mine, theirs = requests[place], items[other]
-        columns = mine.columns[:, :, None] * theirs.count + theirs.columns[:, None, :]
+        columns = mine.columns[:, :, None] * theirs.width + theirs.columns[:, None, :]
         numbers = mine.numbers[:, :, None] * theirs.numbers[:, None, :]
         rows = len(columns)
         yield Entries(
-            mine.count * theirs.count, columns.reshape(rows, -1), numbers.reshape(rows, -1)
+            mine.width * theirs.width, columns.reshape(rows, -1), numbers.reshape(rows, -1)
         )
 
 

@@ -5,10 +5,12 @@ large the effects of each feature are: its products leave zero only if two rows 
 regression with a variance for each of them finds both, and the ranker has a form that holds it.
 So a fit starts there, and learns what else there is.
 
-Legend of shapes: W columns of the regression, R of features of requests, C of items, D embedding.
+Legend of shapes: R columns of features of requests with products, C of items, K of a factor.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -93,22 +95,25 @@ def _place(
     the products, as nearly as these can tell. The others stay random for items, and are zero for
     requests: so they add nothing yet, and can be learned. Returns the means of the prior.
     """
-    numbers, mine, theirs, products = terms.divide(found.weights)
-    _, *sizes = terms.divide(spread)
-    mine, theirs = np.concatenate([*mine, []]), np.concatenate([*theirs, []])
-    by_row, by_column = (np.concatenate([*each, []]) for each in sizes[:2])
-    left, right = _factors(products, by_row, by_column, model.size.embedding_dim - 2)
+    numbers, of_requests, of_items, products = terms.divide(found.weights)
+    _, *spreads, _ = terms.divide(spread)
+    mine, theirs = _joined(of_requests), _joined(of_items)
+    by_row, by_column = map(_joined, spreads)
+    rows, columns = terms.crossed
+    most = model.size.embedding_dim - 2
+    left, right = _factors(products, by_row[rows], by_column[columns], most)
     used = 2 + left.shape[1]
     own = model.user.weight.new_zeros(len(mine), model.size.embedding_dim)
-    own[:, 0], own[:, 2:used] = torch.from_numpy(mine), torch.from_numpy(left)
+    own[:, 0] = torch.from_numpy(mine)
+    own[torch.from_numpy(rows), 2:used] = torch.from_numpy(left)
     model.user.weight.zero_()
-    for table, part in zip(model.side, own.split(terms.requests), strict=True):
+    for table, part in zip(model.side, own.split_with_sizes(terms.requests), strict=True):
         table.get_parameter("weight").copy_(part)
     content = model.of_content.weight
     model.item.weight[:, :used] = 0.0
     content[:, :used] = 0.0
     content[: len(theirs), 1] = torch.from_numpy(theirs)
-    content[: len(theirs), 2:used] = torch.from_numpy(right)
+    content[torch.from_numpy(columns), 2:used] = torch.from_numpy(right)
     for place, wide in ((0, model.wide_user), (1, model.wide_item)):
         wide.weight.zero_()[0, place] = 1.0
         model.wide_match.weight[0, place] = 0.0
@@ -118,11 +123,18 @@ def _place(
         for each, agreement in zip(model.matches.of, numbers[read:].tolist(), strict=True):
             model.matches.weights[each.name].fill_(agreement)
     model.out.bias.fill_(found.intercept - shift)
-    centres = {f"side.{place}.weight": t.weight.clone() for place, t in enumerate(model.side)}
+    centres = {
+        f"side.{place}.weight": table.get_parameter("weight").clone()
+        for place, table in enumerate(model.side)
+    }
     centres["of_content.weight"] = content.clone()
     for centre in centres.values():
         centre[:, used:] = 0.0
     return centres
+
+
+def _joined(parts: Sequence[Floats]) -> Floats:
+    return np.concatenate([*parts, np.zeros(0, dtype=np.float32)])
 
 
 def _factors(products: Floats, mine: Floats, theirs: Floats, most: int) -> tuple[Floats, Floats]:

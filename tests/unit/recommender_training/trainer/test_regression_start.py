@@ -13,7 +13,13 @@ from recommender_training.models.ranker import Ranker
 from recommender_training.samples import shop
 from recommender_training.statistics import effects
 from recommender_training.trainer import deep_ranker, fit, regression_start
-from recommender_training.trainer.declared_effects import Terms, design
+from recommender_training.trainer.declared_effects import (
+    MOST_CROSSED,
+    Size,
+    Terms,
+    choose_products,
+    design,
+)
 from recommender_training.trainer.deep_ranker import fit_deep, new_ranker
 from tests.unit.recommender_training.samples.shop_logs import SMALL, ingested
 
@@ -111,3 +117,13 @@ def test_of_few_rows_all_are_read() -> None:
     rows, shift = regression_start.sample(np.arange(50), rare(50, 10), 50)
     assert len(rows) == 50
     assert shift == 0.0
+
+
+def test_products_of_features_with_few_values_come_first_and_are_bounded() -> None:
+    requests = [Size(800, 1), Size(5, 1), Size(800, 1), Size(100_000, 1)]
+    items = [Size(4, 1), Size(3, 3), Size(900, 1), Size(900, 1), Size(100_000, 1)]
+    products, entries = choose_products(requests, items)
+    assert set(products) == {(1, 0), (1, 1), (0, 0), (0, 1)}
+    assert entries == 1 + 3 + 1 + 3
+    narrow, _ = choose_products([Size(1, 1)], [Size(1, 1)] * (MOST_CROSSED + 9))
+    assert len(narrow) <= MOST_CROSSED
