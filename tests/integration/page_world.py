@@ -45,10 +45,6 @@ CHANGES: Json = {
 }
 
 
-def _word(value: Callable[[], str]) -> Callable[[re.Match[str]], str]:
-    return lambda _: value()
-
-
 class World:
     """What a reader has after the page on the installation, and the values of placeholders."""
 
@@ -138,9 +134,10 @@ class World:
             "movies-1a2b3c4d": self.kept,
             "movies-5e6f7a8b": self.champion,
         }
-        for pattern, value in known.items():
-            text = re.sub(pattern, _word(value), text)
-        return text
+        values = list(known.values())
+        # In one pass: a name that was filled in may look like a placeholder (`team-a1b2c3`).
+        placeholder = re.compile("|".join(f"({pattern})" for pattern in known))
+        return placeholder.sub(lambda found: values[(found.lastindex or 0) - 1](), text)
 
     # What there is.
 
