@@ -120,6 +120,15 @@ SLOW: dict[str, Any] = {
 VISITORS = [f"visitor-{number}" for number in range(60)]
 
 
+def until_weight(live: World, version: str, weight: int) -> None:
+    """Wait until so many percent of the users get a version."""
+    live.until(
+        "its users",
+        lambda: live.version(version).get("status", {}).get("weight") == weight,
+        JOBS_SECONDS,
+    )
+
+
 def rehearsed(
     live: World,
     seed: int,
@@ -142,13 +151,8 @@ def rehearsed(
             "weight": 100 // (2 + len(arms)), "arms": [{"version": name} for name in arms]
         }  # fmt: skip
         changes = merged(changes, {"experiment": compared})
-    weight = changes["experiment"]["weight"]
     candidate = live.new_version_after(lambda: live.apply(changes))
-    live.until(
-        "its users",
-        lambda: live.version(candidate).get("status", {}).get("weight") == weight,
-        JOBS_SECONDS,
-    )
+    until_weight(live, candidate, changes["experiment"]["weight"])
     liked = {candidate: appeal, **(arms or {})}
     users = collecting.Users(
         live, seconds=600, rate=rate, users=1500, click_rate=0.2, seed=seed,
@@ -286,11 +290,7 @@ def test_given_an_experiment_when_users_dislike_a_version_then_it_is_rolled_back
     assert others[outvoted]["result"] in ("Passed", "Undecided"), found
     withdrawn = [event["message"] for event in live.events("ArmWithdrawn")]
     assert any(disliked in message and liked in message for message in withdrawn), withdrawn
-    live.until(
-        "no deployment of them",
-        lambda: not {*arms} & {*live.objects()["InferenceService"]},
-        60,
-    )
-
+    gone = lambda: not {*arms} & {*live.objects()["InferenceService"]}  # noqa: E731
+    live.until("no deployment of them", gone, 60)
     assert sources(live) == before, "the holdout has the same users, whatever version serves"
     live.until("what the recommender gains over the holdout's list", lambda: measured(live), 180)

@@ -123,11 +123,16 @@ def _place(
         for each, agreement in zip(model.matches.of, numbers[read:].tolist(), strict=True):
             model.matches.weights[each.name].fill_(agreement)
     model.out.bias.fill_(found.intercept - shift)
+    return _means(model, used)
+
+
+def _means(model: Ranker, used: int) -> dict[str, Tensor]:
+    """The means of the prior: the weights in the `used` numbers of embeddings, else zero."""
     centres = {
         f"side.{place}.weight": table.get_parameter("weight").clone()
         for place, table in enumerate(model.side)
     }
-    centres["of_content.weight"] = content.clone()
+    centres["of_content.weight"] = model.of_content.weight.clone()
     for centre in centres.values():
         centre[:, used:] = 0.0
     return centres
