@@ -120,6 +120,11 @@ SLOW: dict[str, Any] = {
 VISITORS = [f"visitor-{number}" for number in range(60)]
 
 
+def until_undeployed(live: World, *versions: str) -> None:
+    left = {*versions}
+    live.until("no deployment", lambda: left.isdisjoint(live.objects()["InferenceService"]), 60)
+
+
 def until_weight(live: World, version: str, weight: int) -> None:
     """Wait until so many percent of the users get a version."""
     live.until(
@@ -290,7 +295,6 @@ def test_given_an_experiment_when_users_dislike_a_version_then_it_is_rolled_back
     assert others[outvoted]["result"] in ("Passed", "Undecided"), found
     withdrawn = [event["message"] for event in live.events("ArmWithdrawn")]
     assert any(disliked in message and liked in message for message in withdrawn), withdrawn
-    gone = lambda: not {*arms} & {*live.objects()["InferenceService"]}  # noqa: E731
-    live.until("no deployment of them", gone, 60)
+    until_undeployed(live, *arms)
     assert sources(live) == before, "the holdout has the same users, whatever version serves"
     live.until("what the recommender gains over the holdout's list", lambda: measured(live), 180)

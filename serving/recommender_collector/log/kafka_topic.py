@@ -101,7 +101,7 @@ class KafkaTopic:
         """Take new clients if the certificates are other ones.
 
         Raises:
-            LogUnavailable: the clients are new, and have to be told where to start.
+            LogUnavailable: the clients are new and do not know yet where to start.
         """
         found = self._renewal.look()
         if found is None:

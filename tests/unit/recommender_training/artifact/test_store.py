@@ -108,6 +108,12 @@ def _made_by_the_kubelet(root: Path) -> None:
     root.mkdir()
 
 
+def _published(trained: Any, staged: Path, folder: Path) -> Path:
+    """Publish, and return the artifact's place in the folder."""
+    store.publish(staged, trained.digest, folder)
+    return folder / str(trained.digest)[7:23]
+
+
 LEFT: list[Callable[[Path], Any]] = [_half_removed, _made_by_the_kubelet, _flip, _link]
 
 
@@ -116,8 +122,7 @@ def test_what_is_left_in_the_place_of_an_artifact_is_replaced(
     trained: Any, staged: Path, tmp_path: Path, leave: Callable[[Path], Any]
 ) -> None:
     folder = tmp_path / "artifacts" / "movies"
-    published = folder / trained.digest[7:23]
-    store.publish(staged, trained.digest, folder)
+    published = _published(trained, staged, folder)
     leave(published)
     store.publish(staged, trained.digest, folder)
     manifest.verify(published, trained.digest)
@@ -130,8 +135,7 @@ def test_what_is_left_stays_if_nothing_whole_can_replace_it(
     trained: Any, staged: Path, tmp_path: Path, leave: Callable[[Path], Any]
 ) -> None:
     folder = tmp_path / "artifacts" / "movies"
-    published = folder / trained.digest[7:23]
-    store.publish(staged, trained.digest, folder)
+    published = _published(trained, staged, folder)
     leave(published)
     before = sorted(published.rglob("*"))
     _flip(staged)
