@@ -186,6 +186,7 @@ def _spawn(
         "--http-address=127.0.0.1", f"--http-port={http}",
         "--grpc-address=127.0.0.1", f"--grpc-port={grpc}",
         "--metrics-address=127.0.0.1", f"--metrics-port={metrics}",
+        "--model-load-thread-count=1",  # as the chart's runtime
         *flags,
     ]  # fmt: skip
     libraries = [str(installed / "nvidia_pytriton.libs"), _libpython_folder() or ""]
