@@ -19,14 +19,17 @@ faults, of `tests/scenario/availability.py`:
     promotion     a better version rolls out and is promoted
     rollback      rollbackTo the former champion
 
-The last line is one JSON object: `requests`, `failed` and `fallbacks` by fault.
+The last line is one JSON object: `requests`, `failed` and `fallbacks` by fault, summed if a fault
+was caused several times, and `runs` with each fault in its order.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from tests.benchmarks.machine import machine
@@ -70,16 +73,27 @@ def says(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def effects(world: World, names: list[str]) -> dict[str, Effect]:
-    """Return the effect of each fault, on a world with a champion and a standby."""
+def effects(world: World, names: list[str]) -> list[tuple[str, Effect]]:
+    """Return each fault with its effect, on a world with a champion and a standby."""
     stories.first_version(world)
     world.start_load(availability.RATE)
     stories.better_version(world)
-    found = {}
+    found = []
     for name in names:
-        found[name] = availability.measured(world, FAULTS[name])
-        says(f"{name}: {found[name]}")
+        effect = availability.measured(world, FAULTS[name])
+        says(f"{name}: {effect}")
+        found.append((name, effect))
     return found
+
+
+def by_fault(found: Sequence[tuple[str, Effect]]) -> dict[str, Any]:
+    """Return the sums of each fault, and every run in its order."""
+    sums: dict[str, dict[str, int]] = {"requests": {}, "failed": {}, "fallbacks": {}}
+    for name, effect in found:
+        for figure, faults in sums.items():
+            faults[name] = faults.get(name, 0) + getattr(effect, figure)
+    runs = [{"fault": name} | dataclasses.asdict(effect) for name, effect in found]
+    return sums | {"runs": runs}
 
 
 def arguments() -> argparse.Namespace:
@@ -92,7 +106,8 @@ def arguments() -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument(
         "--faults", nargs="+", choices=sorted(FAULTS), default=list(FAULTS), metavar="FAULT",
-        help=f"the faults to cause, in this order (default: {' '.join(FAULTS)})",
+        help="the faults to cause, in this order, also several times each "
+        f"(default: {' '.join(FAULTS)})",
     )  # fmt: skip
     return parser.parse_args()
 
@@ -121,9 +136,7 @@ def main() -> None:
         "benchmark": "availability",
         "traffic": given.traffic,
         "rate": availability.RATE,
-        "requests": {name: effect.requests for name, effect in found.items()},
-        "failed": {name: effect.failed for name, effect in found.items()},
-        "fallbacks": {name: effect.fallbacks for name, effect in found.items()},
+        **by_fault(found),
         "total": {key: total[key] for key in ("sent", "failed", "p50_ms", "p99_ms")},
         "machine": machine(),
     }

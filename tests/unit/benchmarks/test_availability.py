@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tests.benchmarks import availability
-from tests.scenario.availability import FAULTS
+from tests.scenario.availability import FAULTS, Effect
 from tests.scenario.setup import NAME
 
 
@@ -17,3 +17,18 @@ def test_the_model_of_the_benchmark_uses_what_is_killed() -> None:
     """The store serves models that the collector knows, and impressions are off by default."""
     assert list(availability.COLLECTED) == [NAME]
     assert availability.SPEC["serving"]["impressions"] == 1
+
+
+def test_a_fault_that_is_repeated_counts_each_time_and_keeps_each_run() -> None:
+    first = Effect(requests=782, failed=50, fallbacks=3, causes={"503": 50})
+    second = Effect(requests=659, failed=0, fallbacks=1, causes={})
+    between = Effect(requests=200, failed=0, fallbacks=0, causes={})
+    line = availability.by_fault([("kubelet", first), ("memory", between), ("kubelet", second)])
+    assert line["requests"] == {"kubelet": 1441, "memory": 200}
+    assert line["failed"] == {"kubelet": 50, "memory": 0}
+    assert line["fallbacks"] == {"kubelet": 4, "memory": 0}
+    assert [(run["fault"], run["failed"], run["causes"]) for run in line["runs"]] == [
+        ("kubelet", 50, {"503": 50}),
+        ("memory", 0, {}),
+        ("kubelet", 0, {}),
+    ]
