@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from recommender_collector.api.experiments import shown
 from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.experiments import Spans
-from recommender_collector.domain.lines import Line, digest, line_of
+from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.metrics import WriterMetrics
 from recommender_collector.store.experiments import ExperimentStore
@@ -51,7 +51,7 @@ class Desk:
         for entry in entries:
             self.number += 1
             lines.append(Line(digest(str(self.number)), line_of(entry)))
-        await self.log.append("shop", lines)
+        await self.log.append("shop", Lines.of(lines))
 
     async def answer(self, name: str = FIRST, detailed: int | None = None) -> list[dict[str, Any]]:
         told = shown(name, await self.reader.read("shop", name, SPANS), detailed)["phases"]

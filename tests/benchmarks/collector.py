@@ -108,9 +108,9 @@ async def collector_rate(rig: Rig, events: int, size: int, connections: int) -> 
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time of a process, user and system."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """CPU time of the threads of a process, to the nanosecond: `stat` counts ticks of 10 ms."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((each / "schedstat").read_text().split()[0]) for each in threads) / 1e9
 
 
 @contextlib.contextmanager

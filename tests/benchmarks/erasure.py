@@ -1,4 +1,4 @@
-"""The cost of the erasure of a user: CPU time, memory and bytes written, by the size of the lake.
+"""The cost of the erasure of a user: time, memory and bytes written, by the size of the lake.
 
 The user has an event on each day, so that a file of every partition is rewritten; a user of a day
 is the usual case. Each erasure is a process of its own. The last line is one JSON object.
@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -76,17 +77,24 @@ def write(path: Path, rows: int, users: int) -> None:
 def erase(path: Path, name: str) -> dict[str, Any]:
     """Erase a user in a process of its own, and return what it cost."""
     report = path.parent / "report.json"
+    before = {each: each.stat().st_size for each in path.rglob("*.parquet")}
     command = [sys.executable, "-m", "recommender_training", "erase", "--lake", str(path),
                "--user", name, "--report", str(report)]  # fmt: skip
+    start = time.perf_counter()
     process = subprocess.Popen(command)
     _, status, spent = os.wait4(process.pid, 0)  # of this process alone
     process.returncode = status
     if status:
         raise SystemExit(f"{command} failed")
+    seconds = time.perf_counter() - start
     found = json.loads(report.read_text())
+    after = {each: each.stat().st_size for each in path.rglob("*.parquet")}
+    written = sum(size for each, size in after.items() if each not in before)
     return {
         "rows": found["rows"]["interactions"],
         "filesRemoved": found["filesRemoved"],
+        "rewrittenMegabytes": round(written / 1e6, 1),
+        "seconds": round(seconds, 1),
         "cpuSeconds": round(spent.ru_utime + spent.ru_stime, 1),
         "peakMegabytes": round(spent.ru_maxrss / 1024),
     }

@@ -23,7 +23,7 @@ from redis.asyncio import Redis
 
 from recommender_collector.domain.declaration import parse
 from recommender_collector.domain.events import Event, Exposure, Kind
-from recommender_collector.domain.lines import Line, digest, line_of
+from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.metrics import WriterMetrics
 from recommender_collector.store.experiments import ExperimentStore
@@ -69,7 +69,9 @@ async def _applied(redis: Redis, events: Sequence[Event]) -> float:
     log = RedisLog(redis, {"shop": DAY})
     for start in range(0, len(events), 1000):
         own = enumerate(events[start : start + 1000], start)
-        await log.append("shop", [Line(digest(str(n)), line_of(event)) for n, event in own])
+        await log.append(
+            "shop", Lines.of(Line(digest(str(n)), line_of(event)) for n, event in own)
+        )
     metrics = WriterMetrics(CollectorRegistry(), ["shop"])
     experiments = Experiments(ExperimentStore(redis), "shop", MODEL)
     store = OnlineStore(redis, DAY)

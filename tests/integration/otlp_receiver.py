@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gzip
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -113,6 +114,20 @@ def _values(attributes: Any) -> dict[str, Any]:
     }
 
 
+def _body(call: BaseHTTPRequestHandler) -> bytes:
+    """The body of a request, which Go sends in compressed chunks."""
+    if (length := call.headers["content-length"]) is not None:
+        body = call.rfile.read(int(length))
+    else:
+        chunks = []
+        while size := int(call.rfile.readline(), 16):
+            chunks.append(call.rfile.read(size))
+            call.rfile.readline()
+        call.rfile.readline()
+        body = b"".join(chunks)
+    return gzip.decompress(body) if call.headers["content-encoding"] == "gzip" else body
+
+
 @contextlib.contextmanager
 def receiving() -> Iterator[Receiver]:
     """Receive on a free port."""
@@ -122,7 +137,7 @@ def receiving() -> Iterator[Receiver]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
+            body = _body(self)
             assert self.path == "/v1/traces"
             receiver.take(body, self.headers["content-type"])
             self.send_response(200)

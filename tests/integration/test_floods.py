@@ -7,22 +7,27 @@ import json
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from recommender_client import Client, EventClient, Query, Retries, events
+from recommender_training.artifact.triton import MAX_BATCH_SIZE
 from tests import collector_rig
-from tests.cluster.triton import run_triton
+from tests.cluster.triton import TritonServer, run_triton
+from tests.integration.toy_models import SLOW
 from tests.integration.transformer_calls import PREDICT
-from tests.integration.transformer_rig import run_transformer, until, write_artifact
+from tests.integration.transformer_rig import Running, run_transformer, until, write_artifact
 
 pytestmark = pytest.mark.integration
 
 EXPECTED = 10  # requests a second
 HUNDREDFOLD, SECONDS = 100 * EXPECTED, 2
+AT_A_TIME = 100
 MIB = 48  # by which a process may grow
 #: Of a client that waits and sends again.
 PATIENT: dict[str, Any] = {"deadline": 30.0, "retries": Retries(count=50, first=0.05, most=0.5)}
@@ -78,7 +83,9 @@ def test_a_transformer_answers_or_refuses_each_request_and_is_as_before(tmp_path
         assert client.recommend(Query(1)).source == "model"
         pid, before = running.process.pid, memory(running.process.pid)
         port = int(running.http.rpartition(":")[2])
-        with flooded(port, PREDICT, '{"instances": [{"user_id": @}]}') as flood:
+        # None of the users for whom the toy model misbehaves: one takes it seconds of CPU time, on
+        # a busy machine a minute, in which it answers nobody.
+        with flooded(port, PREDICT, '{"instances": [{"user_id": 1@}]}') as flood:
             asked, longest = polite(flood, lambda number: client.recommend(Query(number)))
             counts = told(flood)
         grown = memory(pid, "VmHWM") - before
@@ -95,6 +102,47 @@ def test_a_transformer_answers_or_refuses_each_request_and_is_as_before(tmp_path
         )
         assert running.metric("transformer_requests_in_flight") == 0
         assert running.metric("recommender_requests_total", outcome="error") == 0
+
+
+def test_what_waits_for_triton_without_its_client_is_not_computed(tmp_path: Path) -> None:
+    write_artifact(tmp_path / "artifact", MAX_BATCH_SIZE)
+    limits = ("--timeout-ms", "100", "--baseline-timeout-ms", "30000")
+    with (
+        run_triton(tmp_path / "artifact" / "repository") as triton,
+        run_transformer(
+            tmp_path / "artifact", triton.grpc_url, tmp_path / "log", *limits
+        ) as running,
+        ThreadPoolExecutor(AT_A_TIME) as pool,
+    ):
+
+        def answered() -> bool:
+            return bool(running.ask(user_id=1)["source"] == "model")
+
+        until(answered, "answered by the model", triton.process)
+        before, used = calls_of(triton, "success"), of_model(running)
+        # What has begun is computed to its end: nobody else has the model until then.
+        assert running.ask(user_id=SLOW)["source"] == "baseline"
+        sources = pool.map(lambda user: running.ask(user_id=user)["source"], range(2, AT_A_TIME))
+        assert set(sources) <= {"model", "baseline"}
+        until(answered, "answered by the model", triton.process)
+        dropped = calls_of(triton, "failure", 'reason="CANCELED"')
+        unused = calls_of(triton, "success") - before - (of_model(running) - used)
+        print(f"{dropped:.0f} dropped, {unused:.0f} computed for nobody")
+        assert dropped > 0
+        assert unused <= 1 + 2 * MAX_BATCH_SIZE  # the slow one, and batches that were made before
+
+
+def calls_of(triton: TritonServer, outcome: str, label: str = "") -> float:
+    """Calls of the model that ended so, by Triton's count."""
+    page = urllib.request.urlopen(f"http://{triton.metrics_url}/metrics", timeout=60).read()
+    lines = page.decode().splitlines()
+    named = f"nv_inference_request_{outcome}{{"
+    found = [each for each in lines if each.startswith(named) and '"recommender"' in each]
+    return sum(float(each.rpartition(" ")[2]) for each in found if label in each)
+
+
+def of_model(running: Running) -> float:
+    return running.metric("recommender_answers_total", source="model")
 
 
 def test_a_collector_keeps_each_event_that_it_acknowledges(tmp_path: Path) -> None:

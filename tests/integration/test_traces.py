@@ -6,7 +6,7 @@ import itertools
 import json
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import grpc
@@ -15,13 +15,16 @@ import pytest
 from recommender_serving.inference import inference_pb2 as pb
 from tests import redis_server
 from tests.cluster.triton import run_triton
+from tests.integration import traefik_server
 from tests.integration.otlp_receiver import Received, Receiver, receiving
 from tests.integration.toy_models import BREAKS
+from tests.integration.traefik_server import Gateway
 from tests.integration.transformer_calls import PREDICT
 from tests.integration.transformer_rig import VERSION, Running, run_transformer, write_artifact
 
 pytestmark = pytest.mark.integration
 SERVER, CLIENT = 2, 3
+NAME, GATEWAY = "service.name", "traefik"
 USER = 987_654_321
 TRACES = itertools.count(1)
 NOT_SAMPLED = 10_000
@@ -68,10 +71,19 @@ def running(receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield process
 
 
-def ask(running: Running, user: int, header: str | None) -> None:
-    headers = {"x-request-id": "page-7", **({"traceparent": header} if header else {})}
+@pytest.fixture(scope="module")
+def gateway(
+    running: Running, receiver: Receiver, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    folder = tmp_path_factory.mktemp("gateway")
+    with traefik_server.running(folder, running.http, running.grpc, receiver.url) as found:
+        yield found
+
+
+def ask(to: Running | Gateway, user: int, header: str | None, id_: str = "page-7") -> None:
+    headers = {"x-request-id": id_, **({"traceparent": header} if header else {})}
     body = json.dumps({"instances": [{"user_id": user}]}).encode()
-    call = urllib.request.Request(running.http + PREDICT, body, headers)
+    call = urllib.request.Request(to.http + PREDICT, body, headers)
     urllib.request.urlopen(call, timeout=60).close()
 
 
@@ -88,6 +100,28 @@ def spans_of(receiver: Receiver, trace: int, *names: str, seconds: float = 60) -
             return found
         time.sleep(0.1)
     raise TimeoutError(f"only {sorted(found)} of {sorted(names)}")
+
+
+def until_one(receiver: Receiver, id_: str, seconds: float = 60) -> Received:
+    """Return the span of the call with this request id, as soon as it has arrived."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for span in receiver.spans:
+            if span.attributes.get("recommender.request_id") == id_:
+                return span
+        time.sleep(0.1)
+    raise TimeoutError(f"no span of the request {id_}")
+
+
+def until_complete(receiver: Receiver, span: Received, seconds: float = 60) -> list[Received]:
+    """Return all spans of a trace, as soon as they lead from this one to its beginning."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = [each for each in receiver.spans if each.trace == span.trace]
+        if is_below(span, "", found) or is_below(span, SPAN, found):
+            return found
+        time.sleep(0.1)
+    raise TimeoutError(f"no beginning of the trace of {span.name} among {found}")
 
 
 def spans_into_triton(receiver: Receiver, ask: Callable[[str], None]) -> Spans:
@@ -119,6 +153,39 @@ def test_a_trace_leads_from_the_client_through_store_and_model_into_triton(
     assert request.attributes["recommender.protocol"] == "v1"
     assert 0 < model.seconds <= request.seconds
     assert not request.failed
+
+
+def is_below(span: Received, above: str, of: Sequence[Received]) -> bool:
+    """Whether a span is in the chain of parents that leads to the one with this id."""
+    parents = {each.id: each.parent for each in of}
+    parent = span.parent
+    while parent in parents and parent != above:
+        parent = parents[parent]
+    return parent == above
+
+
+def test_a_trace_of_a_client_leads_through_the_gateway(
+    gateway: Gateway, receiver: Receiver
+) -> None:
+    found = spans_into_triton(receiver, lambda header: ask(gateway, USER, header))
+    request = found["recommend"]
+    spans = until_complete(receiver, request)
+    of_gateway = [each for each in spans if each.process.get(NAME) == GATEWAY]
+    assert request.parent in {each.id for each in of_gateway}
+    assert is_below(request, SPAN, spans)
+    assert is_below(found["InferRequest"], request.id, spans)
+
+
+def test_the_gateway_begins_the_trace_of_a_client_that_has_none(
+    gateway: Gateway, receiver: Receiver
+) -> None:
+    ask(gateway, USER, None, "without-a-trace")
+    request = until_one(receiver, "without-a-trace")
+    spans = until_complete(receiver, request)
+    (first,) = [each for each in spans if not each.parent]
+    assert (first.process[NAME], first.kind) == (GATEWAY, SERVER)
+    assert is_below(request, first.id, spans)
+    assert {"store", "model"} <= {each.name for each in spans}
 
 
 def test_a_fallback_is_an_event_of_its_request_and_its_model_failed(
@@ -169,7 +236,9 @@ def test_what_a_client_does_not_sample_is_not_exported_and_no_span_has_a_user(
     trace = next(TRACES)
     ask(running, USER, traceparent(trace))
     spans_of(receiver, trace, "recommend", "model")
-    ours = [span for span in receiver.spans if span.name in ("recommend", "store", "model")]
+    of_gateway = {each.trace for each in receiver.spans if each.process.get(NAME) == GATEWAY}
+    found = [each for each in receiver.spans if each.trace not in of_gateway]
+    ours = [span for span in found if span.name in ("recommend", "store", "model")]
     assert all(0 < int(span.trace, 16) < NOT_SAMPLED for span in ours)
     assert str(USER).encode() not in receiver.raw
 

@@ -101,8 +101,13 @@ class Listed(torch.nn.Module):
         return self.items[top.indices], top.values
 
 
-def save(module: torch.nn.Module, folder: Path, batching: str = "dynamic_batching { }") -> None:
-    """Write a model folder of a Triton repository."""
+def save(
+    module: torch.nn.Module,
+    folder: Path,
+    batching: str = "dynamic_batching { }",
+    most: int = 64,
+) -> None:
+    """Write a model folder of a Triton repository; `most` requests are in a batch."""
     (folder / "1").mkdir(parents=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript itself
@@ -113,7 +118,7 @@ def save(module: torch.nn.Module, folder: Path, batching: str = "dynamic_batchin
         for name, (kind, size) in INPUTS.items()
     )
     (folder / "config.pbtxt").write_text(
-        f'platform: "pytorch_libtorch"\nmax_batch_size: 64\ninput [ {inputs} ]\n'
+        f'platform: "pytorch_libtorch"\nmax_batch_size: {most}\ninput [ {inputs} ]\n'
         'output [ { name: "item_ids__0" data_type: TYPE_INT64 dims: [ -1 ] },\n'
         '  { name: "scores__1" data_type: TYPE_FP32 dims: [ -1 ] } ]\n' + batching + "\n"
     )

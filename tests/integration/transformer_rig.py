@@ -30,14 +30,14 @@ from tests.unit.recommender_serving.serving_samples import (
 VERSION = "movies-0a1b2c3d"
 
 
-def write_artifact(folder: Path) -> str:
-    """An artifact with both Triton models; returns its digest."""
+def write_artifact(folder: Path, most: int = 64) -> str:
+    """An artifact with both Triton models and batches of `most` requests; returns its digest."""
     write_files(folder)
     for name, module in (
         ("recommender", toy_models.FaultyOnDemand()),
         ("baseline", toy_models.Plain()),
     ):
-        toy_models.save(module, folder / "repository" / name)
+        toy_models.save(module, folder / "repository" / name, most=most)
     return write_manifest(folder)
 
 

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recommender_collector.api.bodies import Bodies, Headers, Refused
 from recommender_collector.domain import cloud_events
-from recommender_collector.domain.batches import Batch, Entry, InvalidBatch, check
+from recommender_collector.domain.batches import Accepted, Batch, InvalidBatch, check
 from recommender_collector.domain.validation import Rules
 from recommender_collector.log.group_commit import GroupCommit
 from recommender_collector.log.port import LogBusy, LogUnavailable
@@ -145,9 +145,9 @@ class Events:
         self._metrics.append_seconds.observe(time.perf_counter() - start)
         return repeated
 
-    async def _one(self, model: str, entries: Sequence[Entry]) -> int:
-        _, kinds, lines = zip(*entries, strict=True)
-        known = await self._commits[model].append(lines)
+    async def _one(self, model: str, events: Accepted) -> int:
+        known = await self._commits[model].append(events.lines)
+        kinds = events.kinds
         counts = Counter(kinds)
         if known:
             counts.subtract(kinds[index] for index in known)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
 from operator import attrgetter, methodcaller
 from types import NoneType
-from typing import Any
+from typing import Any, Self
 
 from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.columns import Alike, columns_of, lines_of
 from recommender_collector.domain.events import Kind
 from recommender_collector.domain.fields import KINDS
-from recommender_collector.domain.lines import Line, digest, line_of
+from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.domain.validation import Rules, event_of
 
 MAX_EVENTS = 1000
@@ -41,21 +40,35 @@ class Rejected:
     error: str
 
 
-#: An event for the log: its place in the request, from 0, its kind and its line.
-Entry = tuple[int, Kind, Line]
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Valid events of a model, in the order of the request."""
+
+    places: Sequence[int]  # in the request, from 0
+    kinds: Sequence[Kind]
+    lines: Lines
+
+    @classmethod
+    def together(cls, parts: Sequence[Self]) -> Self:
+        """Put the parts of a request in its order."""
+        if len(parts) == 1:
+            return parts[0]
+        entries = [entry for each in parts for entry in each._entries()]
+        entries.sort()
+        places, kinds, lines = zip(*entries, strict=True)
+        return cls(places, kinds, Lines.of(lines))
+
+    def _entries(self) -> Iterator[tuple[int, Kind, Line]]:
+        return zip(self.places, self.kinds, self.lines, strict=True)
 
 
 @dataclass(slots=True)
 class Batch:
-    """Valid events by model, in the order of the request, and rejected events."""
+    """Valid events by model, and rejected events."""
 
-    events: dict[str, list[Entry]] = field(default_factory=dict)
+    events: dict[str, Accepted] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     size: int = 0
-
-    def accept(self, model: str, entries: Iterable[Entry]) -> None:
-        """Add valid events of a model."""
-        self.events.setdefault(model, []).extend(entries)
 
 
 def check(
@@ -77,20 +90,20 @@ def check(
     """
     given = _list(body)
     batch = Batch(size=len(given))
-    for place in _accept_together(given, unwrap, models, now, batch):
+    accepted: defaultdict[str, list[Accepted]] = defaultdict(list)
+    for place in _accept_together(given, unwrap, models, now, accepted):
         raw = given[place]
         try:
             native = raw if unwrap is None else unwrap(raw)
-            model, entry = _alone(place, native, models, now)
+            model, alone = _alone(place, native, models, now)
         except InvalidEvent as error:
             id_ = raw.get("id") if isinstance(raw, dict) else None
             shown = id_[:256] if isinstance(id_, str) else None
             batch.rejected.append(Rejected(place, shown, error.field, str(error)))
         else:
-            batch.accept(model, [entry])
+            accepted[model].append(alone)
     batch.rejected.sort(key=attrgetter("index"))
-    for entries in batch.events.values():
-        entries.sort()
+    batch.events = {model: Accepted.together(parts) for model, parts in accepted.items()}
     return batch
 
 
@@ -99,7 +112,7 @@ def _accept_together(
     unwrap: Callable[[object], object] | None,
     models: Mapping[str, Rules],
     now: float,
-    batch: Batch,
+    accepted: Mapping[str, list[Accepted]],
 ) -> Sequence[int]:
     """Accept the events that can be checked together; return the places of the others."""
     if len(given) < FEW:
@@ -113,7 +126,7 @@ def _accept_together(
         if alike is None or name is None or lines is None:
             others += places
         else:
-            batch.accept(name, zip(places, repeat(alike.kind, len(places)), lines, strict=True))
+            accepted[name].append(Accepted(places, (alike.kind,) * len(places), lines))
     return others
 
 
@@ -183,15 +196,18 @@ def _key(raw: object) -> _Key:
     return tuple(raw), kind, model
 
 
-def _alone(place: int, raw: object, models: Mapping[str, Rules], now: float) -> tuple[str, Entry]:
-    """Return the model and the entry of an event, checked by itself.
+def _alone(
+    place: int, raw: object, models: Mapping[str, Rules], now: float
+) -> tuple[str, Accepted]:
+    """Return the model and the line of an event, checked by itself.
 
     Raises:
         InvalidEvent: the event violates the schema.
     """
     model = _model(raw, models)
     event = event_of(raw, models[model], now)
-    return model, (place, event.kind, Line(digest(event.id), line_of(event)))
+    lines = Lines(1, digest(event.id), line_of(event))
+    return model, Accepted((place,), (event.kind,), lines)
 
 
 def _list(body: object) -> list[Any]:

@@ -28,7 +28,7 @@ from recommender_collector.domain.fields import (
     time_of,
     value_of,
 )
-from recommender_collector.domain.lines import FORMAT, Line, digest
+from recommender_collector.domain.lines import FORMAT, Lines, digest
 from recommender_collector.domain.validation import Rules, user_of
 from recommender_serving.domain.ids import IdKind
 
@@ -44,6 +44,7 @@ FIELDS = frozenset(
     }
 )  # fmt: skip
 _REQUIRED = frozenset({"id", "user"})
+_PRINTABLE = bytes(range(0x20, 0x7F))  # of ASCII: to delete them takes less than `isprintable`
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def columns_of(raws: Sequence[Raw], fields: Sequence[str]) -> dict[str, Column]:
     return dict(zip(fields, values, strict=True))
 
 
-def lines_of(events: Alike, rules: Rules, now: float) -> list[Line] | None:
+def lines_of(events: Alike, rules: Rules, now: float) -> Lines | None:
     """Return valid events for the log: what `event_of` and `line_of` make of each, byte for byte.
 
     Args:
@@ -88,11 +89,10 @@ def lines_of(events: Alike, rules: Rules, now: float) -> list[Line] | None:
     if not _are_labels(ids, MAX_EVENT_ID):
         return None
     try:
-        lines = list(map(orjson.dumps, zip(*columns.of_lines(), strict=True)))
+        text = b"\n".join(map(orjson.dumps, zip(*columns.of_lines(), strict=True)))
     except InvalidEvent:
         return None
-    # As `Line` does, without its Python code.
-    return list(map(tuple.__new__, repeat(Line), zip(map(digest, ids), lines, strict=True)))
+    return Lines(len(ids), b"".join(map(digest, ids)), text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +175,8 @@ class _Columns:
             return self._same(time_of(None, model, now))
         if set(map(type, given)) <= {int, float}:
             oldest = max(0, now - model.max_age_seconds)
-            times = [int(time * 1000) for time in given if oldest <= time <= now]
-            if len(times) == len(given):
-                return times
+            if oldest <= min(given) and max(given) <= now:
+                return [int(time * 1000) for time in given]
         return map(time_of, given, repeat(model), repeat(now))
 
     def _labels(self, field: str) -> Iterable[str | None]:
@@ -202,5 +201,7 @@ def _are_labels(column: Column, most: int) -> bool:
         text = "".join(column)
     except TypeError:  # one is no text
         return False
+    if not text.isascii() or text.encode().translate(None, _PRINTABLE):
+        return False
     lengths = set(map(len, column))
-    return text.isascii() and text.isprintable() and 0 not in lengths and max(lengths) <= most
+    return 0 not in lengths and max(lengths) <= most

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
 
 import orjson
 
@@ -47,6 +49,37 @@ class Line(NamedTuple):
 
     digest: bytes
     line: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Events to append together, without an object for each, which would take much of the time."""
+
+    count: int
+    digests: bytes  # one after the other
+    text: bytes  # the lines, with a line break between two
+
+    @classmethod
+    def of(cls, lines: Iterable[Line]) -> Self:
+        """Put lines together."""
+        digests, texts = zip(*lines, strict=True)
+        return cls(len(digests), b"".join(digests), b"\n".join(texts))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Put the lines of several requests together."""
+        if len(parts) == 1:
+            return parts[0]
+        digests, texts = [each.digests for each in parts], [each.text for each in parts]
+        return cls(sum(map(len, parts)), b"".join(digests), b"\n".join(texts))
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Line]:
+        starts = range(0, len(self.digests), DIGEST_BYTES)
+        digests = (self.digests[start : start + DIGEST_BYTES] for start in starts)
+        return map(Line, digests, self.text.split(b"\n"))
 
 
 class Unreadable(ValueError):  # noqa: N818 - it is the line that is unreadable

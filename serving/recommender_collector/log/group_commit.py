@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from recommender_collector.domain.lines import Line
+from recommender_collector.domain.lines import Lines
 from recommender_collector.log.port import Appends, LogBusy, LogUnavailable
 
 MAX_WAITING = 20_000  # events of a model; the budget of bodies bounds their bytes
@@ -15,7 +15,7 @@ MAX_WAITING = 20_000  # events of a model; the budget of bodies bounds their byt
 
 @dataclass(slots=True)
 class _Waiting:
-    lines: Sequence[Line]
+    lines: Lines
     done: asyncio.Future[list[int]]
 
 
@@ -42,7 +42,7 @@ class GroupCommit:
         """Events that are not durable yet."""
         return self._events
 
-    async def append(self, lines: Sequence[Line]) -> list[int]:
+    async def append(self, lines: Lines) -> list[int]:
         """Append and return the indices of repeated ids, when the others are durable.
 
         Raises:
@@ -76,7 +76,7 @@ class GroupCommit:
         return taken
 
     async def _commit(self, taken: Sequence[_Waiting]) -> None:
-        lines = [line for each in taken for line in each.lines]
+        lines = Lines.joined([each.lines for each in taken])
         try:
             repeated = await self._log.append(self._model, lines)
         except LogBusy as error:

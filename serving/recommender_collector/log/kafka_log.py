@@ -16,7 +16,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicCollection
 from confluent_kafka.admin import AclOperation, AdminClient, ConfigResource
 
-from recommender_collector.domain.lines import Line
+from recommender_collector.domain.lines import Lines
 from recommender_collector.log.durability import NotDurable
 from recommender_collector.log.kafka_durability import REMEDY, fault
 from recommender_collector.log.kafka_renewal import Renewal
@@ -63,9 +63,9 @@ class KafkaLog:
         self._thread = threading.Thread(target=self._poll, name="kafka", daemon=True)
         self._thread.start()
 
-    async def append(self, model: str, lines: Sequence[Line]) -> list[int]:
+    async def append(self, model: str, lines: Lines) -> list[int]:
         """Append the events; see `Appends`. The relay compares their ids, so none is returned."""
-        await self._send(model, [each.line for each in lines])
+        await self._send(model, lines.text.split(b"\n"))
         return []
 
     async def append_erasure(self, model: str, line: bytes) -> None:

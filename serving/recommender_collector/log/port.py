@@ -6,11 +6,10 @@ the log in Redis, which the writers read (ADR 0076).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from recommender_collector.domain.lines import Line
+from recommender_collector.domain.lines import Lines
 
 START = "0-0"  # before the first record
 
@@ -46,7 +45,7 @@ class Backlog:
 class Appends(Protocol):
     """The end of a log at which events arrive."""
 
-    async def append(self, model: str, lines: Sequence[Line]) -> list[int]:
+    async def append(self, model: str, lines: Lines) -> list[int]:
         """Append the events whose id is new; return when they are durable.
 
         Returns:

@@ -18,7 +18,7 @@ from redis.exceptions import (
 )
 from redis.typing import EncodableT
 
-from recommender_collector.domain.lines import DIGEST_BYTES, Line
+from recommender_collector.domain.lines import DIGEST_BYTES, Lines
 from recommender_collector.log.held_connection import HeldConnection
 from recommender_collector.log.port import Backlog, LogBusy, LogUnavailable, Record
 from recommender_collector.log.scripts import APPEND, APPEND_SHA1
@@ -38,7 +38,7 @@ class RedisLog:
         self._held = {model: HeldConnection(redis.connection_pool) for model in ages}
         self._full = False
 
-    async def append(self, model: str, lines: Sequence[Line]) -> list[int]:
+    async def append(self, model: str, lines: Lines) -> list[int]:
         """Append the events whose id is new; see `EventLog`."""
         if not 1 <= len(lines) <= MAX_LINES:
             raise ValueError(f"{len(lines)} lines: give 1 to {MAX_LINES}")
@@ -121,11 +121,9 @@ def bucket(known: int) -> int:
     return -(-known // SETS)
 
 
-def arguments_of(seconds: int, lines: Sequence[Line]) -> list[EncodableT]:
+def arguments_of(seconds: int, lines: Lines) -> list[EncodableT]:
     """Return what the scripts need to find the lines with new ids, in sets of so many seconds."""
-    digests, texts = zip(*lines, strict=True)
-    size = DIGEST_BYTES
-    return [seconds, SETS, len(lines), size, b"".join(digests), b"\n".join(texts)]
+    return [seconds, SETS, len(lines), DIGEST_BYTES, lines.digests, lines.text]
 
 
 @contextlib.contextmanager

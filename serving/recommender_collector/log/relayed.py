@@ -11,11 +11,11 @@ milliseconds since 1970:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from redis.asyncio import Redis
 
-from recommender_collector.domain.lines import Line
+from recommender_collector.domain.lines import Lines
 from recommender_collector.log.port import LogBusy, LogUnavailable
 from recommender_collector.log.redis_log import (
     FULL,
@@ -80,7 +80,7 @@ class Relayed:
         before: int | None,
         after: int,
         at: int,
-        lines: Sequence[Line],
+        lines: Lines,
     ) -> int | None:
         """Append the lines with new ids as one record and move the offset: all or nothing.
 

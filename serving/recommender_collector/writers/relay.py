@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from recommender_collector.domain.lines import Line
+from recommender_collector.domain.lines import Lines
 from recommender_collector.log.port import START, LogUnavailable
 from recommender_collector.log.relayed import partition_of
 from recommender_collector.log.topic import Bounds, Message, Topic, line_of
@@ -34,7 +34,7 @@ class Destination(Protocol):
         before: int | None,
         after: int,
         at: int,
-        lines: Sequence[Line],
+        lines: Lines,
     ) -> int | None: ...
 
     async def look(self) -> int: ...
@@ -175,7 +175,7 @@ class Relay:
             self._stored[number],
             after,
             run[-1].time,
-            [line_of(self._topic.name, each) for each in run],
+            Lines.of(line_of(self._topic.name, each) for each in run),
         )
         if known is None:
             return False

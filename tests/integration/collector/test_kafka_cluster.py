@@ -15,7 +15,7 @@ import pytest
 from confluent_kafka.admin import AclOperation, ResourceType
 
 from recommender_collector.domain.events import Event, Kind
-from recommender_collector.domain.lines import Line, digest, line_of
+from recommender_collector.domain.lines import Lines, digest, line_of
 from recommender_collector.log.durability import NotDurable
 from recommender_collector.log.kafka_log import KafkaLog
 from recommender_collector.log.kafka_settings import parse
@@ -213,7 +213,7 @@ async def test_a_collector_that_may_not_write_says_so_and_goes_on_when_it_may(
         await log.check(settings=True)
     await log.check(settings=False)  # each second: whether there is a topic
     with pytest.raises(LogUnavailable, match="write to the topic"):
-        await log.append("shop", [Line(digest("a"), line_of(click))])
+        await log.append("shop", Lines(1, digest("a"), line_of(click)))
     with pytest.raises(NotDurable, match="may not write"):
         await log.check(settings=False)  # after it was refused
     cluster.allow("no-write", [(ResourceType.TOPIC, "no-write.shop", [AclOperation.WRITE])])
@@ -221,7 +221,7 @@ async def test_a_collector_that_may_not_write_says_so_and_goes_on_when_it_may(
         while True:
             with contextlib.suppress(LogUnavailable, NotDurable):
                 await log.check(settings=False)
-                await log.append("shop", [Line(digest("a"), line_of(click))])
+                await log.append("shop", Lines(1, digest("a"), line_of(click)))
                 break
     log.close()
 

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from recommender_collector.domain.events import Erasure, Event, Kind
-from recommender_collector.domain.lines import Line, digest, line_of
+from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.log.durability import NotDurable
 from recommender_collector.log.kafka_log import KafkaLog
 from recommender_collector.log.kafka_settings import KafkaSettings
@@ -114,10 +114,10 @@ def _fresh(broker: KafkaServer) -> KafkaSettings:
 _fresh.count = 0  # type: ignore[attr-defined]
 
 
-def lines(*ids: str, user: str = "ada") -> list[Line]:
-    return [
+def lines(*ids: str, user: str = "ada") -> Lines:
+    return Lines.of(
         Line(digest(id_), line_of(Event(id_, Kind.CLICK, user, ("tea",), 1000))) for id_ in ids
-    ]
+    )
 
 
 def texts(*ids: str, user: str = "ada") -> list[bytes]:
@@ -139,7 +139,7 @@ async def test_the_ids_of_models_are_apart(desk: Desk) -> None:
 
 
 async def test_the_events_of_many_users_are_all_in_the_log(desk: Desk) -> None:
-    many = [each for n in range(1000) for each in lines(f"id-{n}", user=f"u{n % 97}")]
+    many = Lines.joined([lines(f"id-{n}", user=f"u{n % 97}") for n in range(1000)])
     await asyncio.gather(*(desk.appends.append("shop", many) for _ in range(3)))
     assert sorted(await desk.stored()) == sorted(each.line for each in many)
 

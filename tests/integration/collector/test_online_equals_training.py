@@ -23,7 +23,7 @@ from redis.asyncio import Redis
 
 from recommender_collector.domain.declaration import Model, parse
 from recommender_collector.domain.events import Event, Kind
-from recommender_collector.domain.lines import Line, digest, line_of
+from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.metrics import WriterMetrics
 from recommender_collector.store.experiments import ExperimentStore
@@ -88,7 +88,9 @@ class Desk:
 
     async def put(self, events: Sequence[Event]) -> None:
         """Append events as the collector does, and let the store have them."""
-        await self.log.append("shop", [Line(digest(each.id), line_of(each)) for each in events])
+        await self.log.append(
+            "shop", Lines.of(Line(digest(each.id), line_of(each)) for each in events)
+        )
         await self.online.step(wait=0.001)
         self.records += 1
 

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from recommender_collector.domain.events import Erasure, Event, Kind
-from recommender_collector.domain.lines import Line, digest, line_of
+from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.metrics import WriterMetrics
 from recommender_collector.store.experiments import ExperimentStore
@@ -46,7 +46,7 @@ class Desk:
             if isinstance(entry, Event):
                 entry = entry._replace(id=f"e{self.number}")
             lines.append(Line(digest(str(self.number)), line_of(entry)))
-        await self.log.append("shop", lines)
+        await self.log.append("shop", Lines.of(lines))
 
     async def items(self, name: Set, user: str = "ada") -> list[str]:
         """The members of a set, oldest first; of recent ones the item."""
@@ -119,7 +119,7 @@ async def test_an_erasure_forgets_what_is_before_it_and_nothing_after(desk: Desk
 
 
 async def test_a_line_of_another_format_does_not_stop_the_writer(desk: Desk) -> None:
-    await desk.log.append("shop", [Line(digest("x"), b"junk")])
+    await desk.log.append("shop", Lines.of([Line(digest("x"), b"junk")]))
     await desk.put(CLICK)
     await desk.writer().step()
     assert await desk.items(Set.RECENT) == number("tea")

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from recommender_collector.api.outcomes import shown
 from recommender_collector.domain.effects import number
 from recommender_collector.domain.events import Erasure, Event, Kind
-from recommender_collector.domain.lines import Line, digest, line_of
+from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.domain.predictions import DAY_MILLISECONDS, Rule
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.metrics import WriterMetrics
@@ -68,7 +68,7 @@ class Desk:
         for entry in entries:
             self.number += 1
             lines.append(Line(digest(str(self.number)), line_of(entry)))
-        await self.log.append("shop", lines)
+        await self.log.append("shop", Lines.of(lines))
 
     async def sums(self) -> tuple[float, float, float]:
         """Return users, predictions and labels of all days."""

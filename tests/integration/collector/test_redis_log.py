@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from recommender_collector.domain.events import Erasure
-from recommender_collector.domain.lines import Line, digest, line_of
+from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.log import durability
 from recommender_collector.log.durability import NotDurable
 from recommender_collector.log.port import START, LogBusy, LogUnavailable
@@ -17,8 +17,8 @@ from recommender_collector.log.redis_log import ids as prefix
 from tests.redis_server import RedisServer
 
 
-def lines(*ids: str) -> list[Line]:
-    return [Line(digest(id_), id_.encode()) for id_ in ids]
+def lines(*ids: str) -> Lines:
+    return Lines.of(Line(digest(id_), id_.encode()) for id_ in ids)
 
 
 async def _stored(log: RedisLog, model: str = "shop") -> list[bytes]:

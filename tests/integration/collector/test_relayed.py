@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from recommender_collector.domain.declaration import parse
 from recommender_collector.domain.events import Event, Kind
 from recommender_collector.domain.experiments import Spans
-from recommender_collector.domain.lines import Line, digest, line_of
+from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.domain.predictions import Rule
 from recommender_collector.log.port import START, LogUnavailable
 from recommender_collector.log.redis_log import RedisLog, offset_key
@@ -21,10 +21,10 @@ from tests.collector_rig import MAPPING
 AGES = {"shop": 86_400}
 
 
-def lines(*ids: str) -> list[Line]:
-    return [
+def lines(*ids: str) -> Lines:
+    return Lines.of(
         Line(digest(id_), line_of(Event(id_, Kind.CLICK, "ada", ("tea",), 1000))) for id_ in ids
-    ]
+    )
 
 
 async def _through(redis: Redis) -> object:

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from recommender_collector.domain.events import Event, Kind
-from recommender_collector.domain.lines import Line, digest, line_of
+from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.metrics import WriterMetrics
 from recommender_collector.store.experiments import ExperimentStore
@@ -55,7 +55,7 @@ class Desk:
         for event in events:
             self.number += 1
             lines.append(Line(digest(str(self.number)), line_of(event)))
-        await self.log.append("shop", lines)
+        await self.log.append("shop", Lines.of(lines))
 
     async def read(self) -> Trends:
         return await self.reader.read()

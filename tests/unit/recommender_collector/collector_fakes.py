@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from recommender_collector.domain.lines import Line
+from recommender_collector.domain.lines import Lines
 from recommender_collector.log.port import Record
 
 
@@ -19,7 +17,7 @@ class MemoryLog:
         self.appends: list[int] = []
         self._number = 0
 
-    async def append(self, model: str, lines: Sequence[Line]) -> list[int]:
+    async def append(self, model: str, lines: Lines) -> list[int]:
         self.appends.append(len(lines))
         if self.failures:
             raise self.failures.pop(0)

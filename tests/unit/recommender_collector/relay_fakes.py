@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from recommender_collector.domain.lines import Line
+from recommender_collector.domain.lines import Lines
 from recommender_collector.log.port import LogBusy, LogUnavailable
 from recommender_collector.log.topic import MOST_MESSAGES, Bounds, Message
 
@@ -84,7 +84,7 @@ class MemoryOffsets:
         before: int | None,
         after: int,
         at: int,
-        lines: Sequence[Line],
+        lines: Lines,
     ) -> int | None:
         if self.stored.get(partition) != before:
             return None

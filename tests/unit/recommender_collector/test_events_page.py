@@ -38,7 +38,7 @@ def test_the_events_shown_are_accepted() -> None:
     (shown,) = re.findall(r"-d '(\[.*?\])'", PAGE, flags=re.DOTALL)
     batch = check(json.loads(shown), {"shop": Rules(model)}, NOW)
     assert batch.rejected == []
-    assert len(batch.events["shop"]) == 3
+    assert len(batch.events["shop"].lines) == 3
 
 
 def test_the_page_names_every_kind_field_and_setting() -> None:

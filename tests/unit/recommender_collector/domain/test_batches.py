@@ -20,14 +20,15 @@ TWO = {"shop": rules(), "news": rules()}
 
 def kept(batch: Batch) -> list[tuple[int, Event]]:
     """The places of the events of the shop, and what a writer reads of them."""
-    found = [(place, entry_of(line.line)) for place, _, line in batch.events["shop"]]
+    of = batch.events["shop"]
+    found = [(place, entry_of(each.line)) for place, each in zip(of.places, of.lines, strict=True)]
     return [(place, event) for place, event in found if isinstance(event, Event)]
 
 
 @pytest.mark.parametrize("body", [click(), [click()], {"events": [click()]}])
 def test_one_event_a_list_and_an_object_are_accepted(body: object) -> None:
     batch = check(body, ONE, NOW)
-    assert [place for place, *_ in batch.events["shop"]] == [0]
+    assert list(batch.events["shop"].places) == [0]
     assert batch.size == 1
 
 
@@ -40,7 +41,7 @@ def test_a_bad_event_is_rejected_alone_with_its_place_and_id() -> None:
 
 def test_events_name_their_model_if_there_are_several() -> None:
     batch = check([click(model="news"), click(model="shop"), click(), click(model="x")], TWO, NOW)
-    assert {name: [at for at, *_ in found] for name, found in batch.events.items()} == {
+    assert {name: list(found.places) for name, found in batch.events.items()} == {
         "news": [0],
         "shop": [1],
     }

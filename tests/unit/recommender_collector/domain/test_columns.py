@@ -16,7 +16,7 @@ from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.cloud_events import unwrap
 from recommender_collector.domain.columns import FIELDS, Alike, lines_of
 from recommender_collector.domain.events import Kind, Path
-from recommender_collector.domain.lines import digest, line_of
+from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.domain.validation import Rules, event_of
 from tests.unit.recommender_collector.collector_samples import MAPPING, NOW, click, model, rules
@@ -90,7 +90,8 @@ def test_valid_events_with_the_same_fields_have_the_same_lines_as_each_by_itself
 ) -> None:
     for each in (rules(), HASHED):
         found = [event_of(raw, each, NOW) for raw in events.raws]
-        assert lines_of(events, each, NOW) == [(digest(e.id), line_of(e)) for e in found]
+        alone = Lines.of(Line(digest(e.id), line_of(e)) for e in found)
+        assert lines_of(events, each, NOW) == alone
 
 
 @st.composite
@@ -109,8 +110,14 @@ def bodies(draw: st.DrawFn) -> list[Any]:
     return list(draw(st.permutations(raws)))
 
 
+def entries(batch: Batch, model: str = "shop") -> list[tuple[int, Kind, Line]]:
+    of = batch.events[model]
+    return list(zip(of.places, of.kinds, of.lines, strict=True))
+
+
 def told(batch: Batch, start: int = 0) -> tuple[list[Any], list[Any]]:
-    kept = [(place + start, *rest) for place, *rest in batch.events.get("shop", [])]
+    found = entries(batch) if "shop" in batch.events else []
+    kept = [(place + start, *rest) for place, *rest in found]
     rejected = [(each.index + start, each.id, each.field, each.error) for each in batch.rejected]
     return kept, rejected
 
@@ -187,7 +194,7 @@ def test_cloud_events_are_checked_together_but_for_bad_ones(
     assert_each_is_what_it_is_alone(raws, rules(), unwrap)
     monkeypatch.delattr(batches, "_alone")
     batch = check(raws, {"shop": rules()}, NOW, unwrap)
-    assert (len(batch.events["shop"]), len(batch.rejected)) == (MANY - 2, 2)
+    assert (len(batch.events["shop"].lines), len(batch.rejected)) == (MANY - 2, 2)
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -221,7 +228,7 @@ def test_valid_events_are_not_checked_one_by_one(
     monkeypatch.delattr(batches, "event_of")
     raws = [{**fields, "id": f"e{number}"} for number in range(MANY)]
     batch = check(raws, {"shop": of}, NOW)
-    assert (len(batch.events["shop"]), batch.rejected) == (MANY, [])
+    assert (len(batch.events["shop"].lines), batch.rejected) == (MANY, [])
 
 
 def test_kinds_and_models_that_alternate_keep_their_order() -> None:
@@ -232,7 +239,7 @@ def test_kinds_and_models_that_alternate_keep_their_order() -> None:
     ]
     batch = check(raws, {"shop": rules(), "news": rules()}, NOW)
     for first, name in enumerate(("shop", "news")):
-        found = [(place, kind.value) for place, kind, _ in batch.events[name]]
+        found = [(place, kind.value) for place, kind, _ in entries(batch, name)]
         assert found == [(n, kinds[n % 3]) for n in range(first, 6 * MANY, 2)]
 
 
@@ -242,13 +249,13 @@ def test_the_order_of_fields_does_not_matter(monkeypatch: pytest.MonkeyPatch) ->
     before = check(raws, {"shop": rules()}, NOW)
     monkeypatch.setattr(batches, "event_of", None)  # nothing is checked by itself
     assert check(raws, {"shop": rules()}, NOW) == before
-    assert len(before.events["shop"]) == MANY
+    assert len(before.events["shop"].lines) == MANY
 
 
 def test_of_two_events_with_an_id_the_first_one_of_the_request_comes_first() -> None:
     raws = [click(id=f"e{n}", **({"session": "s"} if n % 2 else {})) for n in range(4 * FEW)]
     raws[1]["id"] = raws[2]["id"] = "same"
     batch = check(raws, {"shop": rules()}, NOW)
-    found = [line for *_, line in batch.events["shop"]]
+    found = list(batch.events["shop"].lines)
     assert [line.digest for line in found] == [digest(raw["id"]) for raw in raws]
     assert b'"s"' in found[1].line

@@ -19,7 +19,15 @@ from recommender_collector.domain.events import (
     Path,
     Served,
 )
-from recommender_collector.domain.lines import DIGEST_BYTES, Unreadable, digest, entry_of, line_of
+from recommender_collector.domain.lines import (
+    DIGEST_BYTES,
+    Line,
+    Lines,
+    Unreadable,
+    digest,
+    entry_of,
+    line_of,
+)
 
 labels = st.text(string.printable[:94], min_size=1, max_size=20)
 ids = st.one_of(st.integers(0, 10**18 - 1), labels)
@@ -245,3 +253,12 @@ def test_a_digest_has_a_fixed_length_and_differs_by_id() -> None:
     found = {digest(str(number)) for number in range(1000)}
     assert len(found) == 1000
     assert {len(each) for each in found} == {DIGEST_BYTES}
+
+
+def test_lines_of_requests_are_put_together_in_their_order_and_taken_apart_again() -> None:
+    each = [Line(digest(f"e{number}"), b"[%d]" % number) for number in range(5)]
+    parts = [Lines.of(each[:2]), Lines.of(each[2:3]), Lines.of(each[3:])]
+    joined = Lines.joined(parts)
+    assert joined == Lines.of(each)
+    assert (len(joined), list(joined)) == (5, each)
+    assert Lines.joined(parts[:1]) is parts[0]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 import pytest
 
-from recommender_collector.domain.lines import Line, digest
+from recommender_collector.domain.lines import Line, Lines, digest
 from recommender_collector.log.group_commit import GroupCommit
 from recommender_collector.log.port import LogBusy, LogUnavailable
 from tests.unit.recommender_collector.collector_fakes import MemoryLog
@@ -21,16 +20,16 @@ class GatedLog(MemoryLog):
         super().__init__()
         self.gate = asyncio.Event()
 
-    async def append(self, model: str, lines: Sequence[Line]) -> list[int]:
+    async def append(self, model: str, lines: Lines) -> list[int]:
         await self.gate.wait()
         return await super().append(model, lines)
 
 
-def lines(*ids: str) -> list[Line]:
-    return [Line(digest(id_), id_.encode()) for id_ in ids]
+def lines(*ids: str) -> Lines:
+    return Lines.of(Line(digest(id_), id_.encode()) for id_ in ids)
 
 
-async def _begin(commit: GroupCommit, *requests: Sequence[Line]) -> list[asyncio.Task[list[int]]]:
+async def _begin(commit: GroupCommit, *requests: Lines) -> list[asyncio.Task[list[int]]]:
     tasks = []
     for request in requests:
         tasks.append(asyncio.create_task(commit.append(request)))

@@ -12,7 +12,7 @@ pytest.importorskip("confluent_kafka")
 
 from confluent_kafka import KafkaError, KafkaException
 
-from recommender_collector.domain.lines import Line, digest
+from recommender_collector.domain.lines import Lines, digest
 from recommender_collector.log import kafka_log
 from recommender_collector.log.kafka_log import KafkaLog
 from recommender_collector.log.kafka_settings import KafkaSettings
@@ -58,8 +58,8 @@ class Broken(Client):
         super().poll(seconds)
 
 
-def _line() -> Line:
-    return Line(digest("a"), b'[1,"a","click","ada",["tea"],1]')
+def _line() -> Lines:
+    return Lines(1, digest("a"), b'[1,"a","click","ada",["tea"],1]')
 
 
 async def test_what_waits_in_a_client_that_was_replaced_fails(
@@ -90,7 +90,7 @@ async def test_an_append_says_the_fatal_error_and_the_next_one_has_another_clien
     try:
         for said in ("write to the topic", "_FATAL"):
             with pytest.raises(LogUnavailable, match=said):
-                await log.append("shop", [_line()])
+                await log.append("shop", _line())
     finally:
         log.close()
 
@@ -119,6 +119,6 @@ async def test_a_client_that_says_nothing_is_waited_for_until_the_deadline(
     log = KafkaLog(SETTINGS, ["shop"])
     try:
         with pytest.raises(LogUnavailable, match="client of Kafka"):
-            await log.append("shop", [_line()])
+            await log.append("shop", _line())
     finally:
         log.close()

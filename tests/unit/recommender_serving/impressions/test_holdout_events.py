@@ -37,7 +37,7 @@ def test_the_collector_reads_the_group_of_a_user(
     ((_, body),) = bodies([(7, found)], Origin("shop", "shop-1", "shop-1/0f"), 10_000)
     batch = check(json.loads(body), {"shop": rules()}, AT + 1, cloud_events.unwrap)
     assert batch.rejected == []
-    event = entry_of(batch.events["shop"][0][2].line)
+    event = entry_of(batch.events["shop"].lines.text)
     assert isinstance(event, Event)
     assert event.holdout == Exposure("5c0ffee5", 0, group, 500.0)
     assert (event.exposure is None) is (assignment is None)

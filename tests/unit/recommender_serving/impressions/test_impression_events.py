@@ -40,7 +40,7 @@ def impression(**changes: Any) -> Shown | None:
 
 def kept(batch: Batch) -> Event:
     """What the log has of the first event."""
-    event = entry_of(batch.events["shop"][0][2].line)
+    event = entry_of(batch.events["shop"].lines.text)
     assert isinstance(event, Event)
     return event
 

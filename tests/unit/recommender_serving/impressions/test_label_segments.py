@@ -88,6 +88,6 @@ def test_the_collector_reads_it() -> None:
     ((_, body),) = bodies([(7, impression(spend=200.0, plan="gold"))], ORIGIN, 10_000)
     batch = check(json.loads(body), {"shop": OURS}, AT + 1, unwrap)
     assert batch.rejected == []
-    event = entry_of(batch.events["shop"][0][2].line)
+    event = entry_of(batch.events["shop"].lines.text)
     assert isinstance(event, Event)
     assert event.label_segments == (("plan", "gold"), ("spend", "100+"))

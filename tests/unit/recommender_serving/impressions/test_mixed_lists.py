@@ -30,7 +30,7 @@ def read(items: list[str], teams: str) -> Event:
     ((_, body),) = bodies([(7, found)], origin, 100_000)
     batch = check(json.loads(body), {"shop": rules()}, AT + 1, cloud_events.unwrap)
     assert batch.rejected == []
-    event = entry_of(batch.events["shop"][0][2].line)
+    event = entry_of(batch.events["shop"].lines.text)
     assert isinstance(event, Event)
     return event
 

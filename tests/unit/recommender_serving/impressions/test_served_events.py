@@ -33,7 +33,7 @@ def read(found: Shown | None) -> events.Event:
     ((_, body),) = bodies([(7, found)], ORIGIN, 10_000)
     batch = check(json.loads(body), {"shop": rules()}, AT + 1, cloud_events.unwrap)
     assert batch.rejected == []
-    event = entry_of(batch.events["shop"][0][2].line)
+    event = entry_of(batch.events["shop"].lines.text)
     assert isinstance(event, events.Event)
     return event
 
