@@ -71,13 +71,13 @@ def run(folder: Path, settings: Settings, seed: int, *, whole: bool) -> dict[str
         peer = fit_peer(folder, logged)
         found["peer"] = peer.probability[logged.test]
         told |= {"peer": [peer.name, peer.setting], **_figures(logged, found)}
-        told |= _without_features(folder, seed, logged, found["ranker"])
+        told |= without_features(folder, seed, logged, found["ranker"])
         told |= new_items(model, folder, world)
     told |= {"auc_gap": gaps(logged.true, found), "train_s": round(seconds, 1)}
     return told
 
 
-def _without_features(folder: Path, seed: int, logged: Logged, mine: Doubles) -> dict[str, float]:
+def without_features(folder: Path, seed: int, logged: Logged, mine: Doubles) -> dict[str, float]:
     """What the model would be without any declared feature, and how much it gains from them."""
     bare = answers(train(folder, seed, undeclared(shop.mapping()), logged.days), logged.tested)
     label, user = logged.label, logged.user

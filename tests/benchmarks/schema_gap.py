@@ -14,7 +14,7 @@ import polars as pl
 from recommender_training.common.arrays import Bools, Doubles, Ints
 from recommender_training.samples.shop_settings import Settings
 from recommender_training.samples.shop_world import DAY_MS, START_MS
-from recommender_training.statistics import known_truth
+from recommender_training.statistics import bootstrap, known_truth
 
 #: The last days of the log: to choose with, and to test on.
 VALIDATION_DAYS, TEST_DAYS = 3, 5
@@ -86,6 +86,18 @@ def gaps(truth: Doubles, answers: Mapping[str, Doubles]) -> dict[str, float]:
         model: round(best - known_truth.expected_auc(truth, found), 4)
         for model, found in answers.items()
     }
+
+
+def interval(truth: Doubles, answers: Doubles, user: Ints) -> tuple[float, float] | None:
+    """95 % interval of a model's gap, by resampling the users of the rows [T]."""
+    drawn = bootstrap.draw(user)
+    place = drawn.place(user)
+    found = np.empty(len(drawn))
+    for number, count in enumerate(drawn.weight):
+        weight = count[place].astype(np.float64)
+        found[number] = known_truth.expected_auc(truth, truth, weight)
+        found[number] -= known_truth.expected_auc(truth, answers, weight)
+    return bootstrap.interval(drawn, found)
 
 
 def by_rows(told: Sequence[Mapping[str, Any]], wanted: Sequence[int]) -> dict[str, Any]:

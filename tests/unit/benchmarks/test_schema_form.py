@@ -23,7 +23,7 @@ from recommender_training.samples.shop_world import (
     brand_count,
 )
 from tests.benchmarks import schema_form
-from tests.benchmarks.schema_gap import by_rows, gaps
+from tests.benchmarks.schema_gap import by_rows, gaps, interval
 
 SMALL = Settings(users=120, items=90, impressions=4000, days=6, positive_rate=0.01)
 
@@ -111,3 +111,16 @@ def test_the_gap_of_the_truth_is_zero_and_is_reported_by_the_number_of_impressio
         for seed in (1, 3, 2)
     ]
     assert by_rows(told, (1, 2))["2"] == {"ranker": {"median": 22, "least": 21, "most": 23}}
+
+
+def test_the_interval_of_a_gap_is_about_it_and_that_of_the_truth_is_zero() -> None:
+    random = np.random.default_rng(0)
+    user = np.repeat(np.arange(300), 10)
+    truth = random.uniform(0.001, 0.1, 3000)
+    guess = truth * np.exp(random.normal(0.0, 0.5, 3000))
+    assert interval(truth, 2 * truth, user) == (0.0, 0.0)
+    ends = interval(truth, guess, user)
+    assert ends is not None
+    assert ends[0] < gaps(truth, {"ranker": guess})["ranker"] < ends[1]
+    assert ends[0] > 0.0
+    assert interval(truth[:90], guess[:90], user[:90]) is None

@@ -41,19 +41,23 @@ class Closeness:
         return (self.auc - 0.5) / beyond if beyond > 0 else float("nan")
 
 
-def expected_auc(truth: Doubles, score: Doubles) -> float:
+def expected_auc(truth: Doubles, score: Doubles, weight: Doubles | None = None) -> float:
     """AUC of a score [N] where each row counts as positive by its true probability [N].
 
     Every pair of two rows has the weight p (1 - p') with which the one is positive and the other
     is not, and ties count half. So the chance of a few positives is in neither of two scores that
-    are compared. Raises ValueError where no pair can be of both classes.
+    are compared. `weight` [N] is how often each row is there; once if absent. Raises ValueError
+    where no pair can be of both classes.
     """
+    likely, other = truth, 1.0 - truth
+    if weight is not None:
+        likely, other = weight * likely, weight * other
     _, place = np.unique(score, return_inverse=True)
-    positive = np.bincount(place, weights=truth)
-    negative = np.bincount(place, weights=1.0 - truth)
+    positive = np.bincount(place, weights=likely)
+    negative = np.bincount(place, weights=other)
     below = np.cumsum(negative) - negative / 2
-    own = float((truth * (1.0 - truth)).sum())  # of each row with itself, which is no pair
-    pairs = float(truth.sum()) * float((1.0 - truth).sum()) - own
+    own = float((likely * (1.0 - truth)).sum())  # of each row with itself, which is no pair
+    pairs = float(likely.sum()) * float(other.sum()) - own
     if pairs <= 0.0:
         raise ValueError(f"all {len(truth)} rows are of one class: both are needed")
     return (float((positive * below).sum()) - own / 2) / pairs

@@ -18,12 +18,8 @@ from recommender_training.config.training import Hyperparameters
 from recommender_training.fitted.bundle import FitLog
 from recommender_training.fitted.predict import Rows, predict
 from recommender_training.trainer import memory
-from recommender_training.trainer.trainer import (
-    DEFAULT_OPTIONS,
-    Examples,
-    FitOptions,
-    Trainer,
-)
+from recommender_training.trainer.fit_options import DEFAULT_OPTIONS, Examples, FitOptions
+from recommender_training.trainer.trainer import Trainer
 
 __all__ = ["Examples", "FitLog", "FitOptions", "Rows", "Trainer", "fit", "fit_for", "predict",
            "seed_everything"]  # fmt: skip

@@ -87,6 +87,18 @@ def test_expected_auc_of_what_is_certain_is_the_auc(label: Bools, seed: int) -> 
     assert found == pytest.approx(metrics.auc(label, score))
 
 
+@given(seed=seeds, counts=st.lists(st.integers(0, 3), min_size=2, max_size=30))
+def test_expected_auc_of_weighted_rows_is_that_of_their_copies(
+    seed: int, counts: list[int]
+) -> None:
+    assume(sum(counts) > 1)
+    random = np.random.default_rng(seed)
+    truth, score = random.uniform(0.01, 0.9, len(counts)), random.choice([0.0, 1.0], len(counts))
+    weighted = known_truth.expected_auc(truth, score, np.array(counts, dtype=np.float64))
+    copied = known_truth.expected_auc(np.repeat(truth, counts), np.repeat(score, counts))
+    assert weighted == pytest.approx(copied)
+
+
 @given(seed=seeds)
 def test_no_score_has_a_higher_expected_auc_than_the_truth(seed: int) -> None:
     _, truth = clicks(seed, rows=2000)
