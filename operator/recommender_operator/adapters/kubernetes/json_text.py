@@ -6,9 +6,12 @@ operator's CPU while a fleet converges (ADR 0091).
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import Any, TypeVar
 
 import msgspec
+
+Value = TypeVar("Value")
 
 _DECODER = msgspec.json.Decoder()
 _ENCODER = msgspec.json.Encoder()
@@ -24,6 +27,23 @@ def parsed(text: bytes | msgspec.Raw) -> Any:
         return _DECODER.decode(text)
     except RecursionError as error:
         raise ValueError(str(error)) from error
+
+
+def parsed_as(text: bytes, kind: type[Value]) -> Value:
+    """Return the value of a JSON text as a struct; fields that it lacks are skipped.
+
+    Raises:
+        ValueError: it is not JSON, or a field has another type.
+    """
+    try:
+        return _decoder(kind).decode(text)
+    except RecursionError as error:
+        raise ValueError(str(error)) from error
+
+
+@functools.cache
+def _decoder(kind: type[Value]) -> msgspec.json.Decoder[Value]:
+    return msgspec.json.Decoder(kind)
 
 
 def text_of(value: object) -> bytes:
