@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -98,14 +98,14 @@ class FakeKube:
 
     async def list_fields(
         self, resource: Resource, namespace: str | None, fields: type[Fields]
-    ) -> list[Fields]:
+    ) -> Sequence[Fields]:
         found = self._listed(resource, namespace, {})
         self.reads.append(("list fields", resource.plural))
         return [msgspec.convert(thing, fields) for thing in found]
 
     def _listed(
         self, resource: Resource, namespace: str | None, labels: Mapping[str, str]
-    ) -> list[Object]:
+    ) -> Sequence[Object]:
         self._check("list", resource, "")
         found = []
         for (kind, place, name), thing in self.objects.items():

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from recommender_operator.adapters.caches.kinds import Caches
 from recommender_operator.adapters.caches.store import Store, label_of
@@ -98,7 +98,7 @@ class CachedKube:
 
     async def list_fields(
         self, resource: Resource, namespace: str | None, fields: type[Fields]
-    ) -> list[Fields]:
+    ) -> Sequence[Fields]:
         return await self._direct.list_fields(resource, namespace, fields)
 
     async def log(self, namespace: str, pod: str, container: str, lines: int) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Generic
 
 import msgspec
@@ -97,7 +97,7 @@ class OfficialKube:
 
     async def list_fields(
         self, resource: Resource, namespace: str | None, fields: type[Fields]
-    ) -> list[Fields]:
+    ) -> Sequence[Fields]:
         items: list[Fields] = []
         more: str | None = ""
         while more is not None:

@@ -6,7 +6,6 @@ operator's CPU while a fleet converges (ADR 0091).
 
 from __future__ import annotations
 
-import functools
 from typing import Any, TypeVar
 
 import msgspec
@@ -36,14 +35,9 @@ def parsed_as(text: bytes, kind: type[Value]) -> Value:
         ValueError: it is not JSON, or a field has another type.
     """
     try:
-        return _decoder(kind).decode(text)
+        return msgspec.json.decode(text, type=kind)
     except RecursionError as error:
         raise ValueError(str(error)) from error
-
-
-@functools.cache
-def _decoder(kind: type[Value]) -> msgspec.json.Decoder[Value]:
-    return msgspec.json.Decoder(kind)
 
 
 def text_of(value: object) -> bytes:

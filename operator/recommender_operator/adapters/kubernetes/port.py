@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -144,7 +144,7 @@ class Kube(Protocol):
 
     async def list_fields(
         self, resource: Resource, namespace: str | None, fields: type[Fields]
-    ) -> list[Fields]:
+    ) -> Sequence[Fields]:
         """Return these fields of all objects, which costs a fraction of parsing whole ones.
 
         None if the kind does not exist. An object with another type in a field is an error.
