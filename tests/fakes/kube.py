@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
 
 from recommender_operator.adapters.kubernetes.port import (
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     REVISIONS,
     ConflictError,
+    Fields,
     KubeError,
     Object,
     Resource,
@@ -89,8 +92,21 @@ class FakeKube:
     async def list(
         self, resource: Resource, namespace: str | None, labels: Mapping[str, str]
     ) -> list[Object]:
-        self._check("list", resource, "")
+        found = self._listed(resource, namespace, labels)
         self.reads.append(("list", resource.plural))
+        return [copied(thing) for thing in found]
+
+    async def list_fields(
+        self, resource: Resource, namespace: str | None, fields: type[Fields]
+    ) -> Sequence[Fields]:
+        found = self._listed(resource, namespace, {})
+        self.reads.append(("list fields", resource.plural))
+        return [msgspec.convert(thing, fields) for thing in found]
+
+    def _listed(
+        self, resource: Resource, namespace: str | None, labels: Mapping[str, str]
+    ) -> Sequence[Object]:
+        self._check("list", resource, "")
         found = []
         for (kind, place, name), thing in self.objects.items():
             if kind != resource or (namespace is not None and place != namespace):
@@ -98,7 +114,7 @@ class FakeKube:
             own = thing["metadata"].get("labels") or {}
             if all(own.get(key) == value for key, value in labels.items()):
                 found.append((name, thing))
-        return [copied(thing) for _, thing in sorted(found, key=lambda item: item[0])]
+        return [thing for _, thing in sorted(found, key=lambda item: item[0])]
 
     def _expect(self, before: Object, wanted: Object, name: str) -> None:
         """Compare the preconditions in the metadata of a write, as the API server does."""

@@ -10,9 +10,10 @@ from recommender_operator.api.spec import Resources, TrainingSpec
 from recommender_operator.api.spec_scheduling import Scheduling
 from recommender_operator.observed import JobKind, ModelObject, VersionObject
 from recommender_operator.resources import job_commands, labels, names, scheduling, security
+from recommender_operator.resources.folder_preparation import PREPARE, prepare
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
-from recommender_operator.resources.volumes import PREPARE, of_job, prepare, prepared
+from recommender_operator.resources.volumes import of_job, prepared
 
 CONTAINER = "main"
 #: Exit code for invalid input: a retry does not help.

@@ -97,7 +97,7 @@ def test_a_collector_that_stays_away_until_max_days_is_no_verdict(judge: Judge) 
     world = measuring()
     judge.kind = Kind.PROMOTE
     world.users.error = "down"
-    world.watch(0.02 * 86400 + 60)
+    world.watch(0.02 * 86400 + 60, every=30)
     assert world.condition("AnalysisPassed") == ("Unknown", "HeldAtDeadline")
     assert world.stages()[2] == "Canary"
 

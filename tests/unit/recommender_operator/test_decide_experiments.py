@@ -341,7 +341,7 @@ def test_without_a_verdict_at_max_days_the_policy_decides(
     short = {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300}
     world = measuring(analysis=short | {"onDeadline": policy})
     judge.kind = kind
-    world.watch(0.02 * 86400 + 60)
+    world.watch(0.02 * 86400 + 60, every=30)
     assert world.stages()[2] == stage
     assert reason in reasons(world)
     if policy == "Hold":
@@ -363,7 +363,7 @@ def test_observe_reports_and_decides_nothing(judge: Judge) -> None:
     world = measuring(experiment=PLAN | {"mode": "Observe"})
     for kind in (Kind.PROMOTE, Kind.ROLL_BACK):
         judge.kind = kind
-        world.watch(0.03 * 86400)
+        world.watch(0.03 * 86400, every=30)
         assert world.stages()[2] == "Canary"
     assert "a person decides" in world.message("AnalysisPassed")
     world.annotations["promote"] = "1"

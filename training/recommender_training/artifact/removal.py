@@ -3,7 +3,7 @@
 A removal of an earlier model may run late: its pod was on a node that did not answer, for example.
 Then the folders may be in use by a new model of the same name, whose artifacts have the same names
 if they are equal. So each folder of a model has a mark of its last owner, which the first Job of a
-model writes (`resources/volumes.py` of the operator).
+model writes (`resources/folder_preparation.py` of the operator).
 """
 
 from __future__ import annotations

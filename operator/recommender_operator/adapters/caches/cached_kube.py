@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from recommender_operator.adapters.caches.kinds import Caches
 from recommender_operator.adapters.caches.store import Store, label_of
@@ -23,6 +23,7 @@ from recommender_operator.adapters.kubernetes.port import (
     BASELINES,
     MODELS,
     SCALED_OBJECTS,
+    Fields,
     Kube,
     KubeError,
     Object,
@@ -94,6 +95,11 @@ class CachedKube:
         store = await informer.ready()
         await self._settle(store, resource, namespace, model)
         return store.select(namespace, labels)
+
+    async def list_fields(
+        self, resource: Resource, namespace: str | None, fields: type[Fields]
+    ) -> Sequence[Fields]:
+        return await self._direct.list_fields(resource, namespace, fields)
 
     async def log(self, namespace: str, pod: str, container: str, lines: int) -> str:
         return await self._direct.log(namespace, pod, container, lines)

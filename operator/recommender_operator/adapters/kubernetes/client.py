@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Generic
 
-from recommender_operator.adapters.kubernetes.json_text import parsed
+import msgspec
+
+from recommender_operator.adapters.kubernetes.json_text import parsed, parsed_as
 from recommender_operator.adapters.kubernetes.port import (
     PODS,
     ConflictError,
+    Fields,
     KubeError,
     Object,
     Resource,
@@ -39,6 +43,15 @@ MAX_PAUSE = 10.0
 #: Maximum size of a log, in bytes.
 LOG_BYTES = 16_384
 PAGE = 500
+
+
+class _Continued(msgspec.Struct, rename={"more": "continue"}):
+    more: str = ""
+
+
+class _Page(msgspec.Struct, Generic[Fields]):
+    metadata: _Continued
+    items: list[Fields] | None = None
 
 
 class OfficialKube:
@@ -72,20 +85,44 @@ class OfficialKube:
     async def list(
         self, resource: Resource, namespace: str | None, labels: Mapping[str, str]
     ) -> list[Object]:
+        query: Query = [("labelSelector", selector(dict(labels)))] if labels else []
         items: list[Object] = []
-        query: Query = [("limit", str(PAGE))]
-        if labels:
-            query.append(("labelSelector", selector(dict(labels))))
-        more = ""
-        while True:
-            page = [*query, ("continue", more)] if more else query
-            answer = await self._maybe("GET", resource, resource.path(namespace), page)
-            if answer is None:
-                return items
+        more: str | None = ""
+        while more is not None:
+            text = await self._page(resource, namespace, query, more)
+            answer: Object = parsed(text) if text else {}
             items += answer.get("items") or []
-            more = answer.get("metadata", {}).get("continue") or ""
-            if not more:
+            more = answer.get("metadata", {}).get("continue") or None
+        return items
+
+    async def list_fields(
+        self, resource: Resource, namespace: str | None, fields: type[Fields]
+    ) -> Sequence[Fields]:
+        items: list[Fields] = []
+        more: str | None = ""
+        while more is not None:
+            text = await self._page(resource, namespace, [], more)
+            if text is None:
                 return items
+            try:
+                page = parsed_as(text, _Page[fields])  # type: ignore[valid-type]
+            except ValueError as error:
+                raise KubeError(f"the list of {resource.name}: {error}") from error
+            items += page.items or []
+            more = page.metadata.more or None
+        return items
+
+    async def _page(
+        self, resource: Resource, namespace: str | None, query: Query, more: str
+    ) -> bytes | None:
+        """Return the text of a page of a list; None if the kind, or its namespace, is missing."""
+        query = [("limit", str(PAGE)), *query, *([("continue", more)] if more else [])]
+        try:
+            return await self._raw("GET", resource, resource.path(namespace), query)
+        except KubeError as error:
+            if error.status == 404:
+                return None
+            raise
 
     async def create(self, resource: Resource, manifest: Object) -> Object | None:
         path = resource.path(manifest["metadata"]["namespace"])

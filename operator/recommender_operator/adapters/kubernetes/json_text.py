@@ -6,9 +6,11 @@ operator's CPU while a fleet converges (ADR 0091).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
+
+Value = TypeVar("Value")
 
 _DECODER = msgspec.json.Decoder()
 _ENCODER = msgspec.json.Encoder()
@@ -22,6 +24,18 @@ def parsed(text: bytes | msgspec.Raw) -> Any:
     """
     try:
         return _DECODER.decode(text)
+    except RecursionError as error:
+        raise ValueError(str(error)) from error
+
+
+def parsed_as(text: bytes, kind: type[Value]) -> Value:
+    """Return the value of a JSON text as a struct; fields that it lacks are skipped.
+
+    Raises:
+        ValueError: it is not JSON, or a field has another type.
+    """
+    try:
+        return msgspec.json.decode(text, type=kind)
     except RecursionError as error:
         raise ValueError(str(error)) from error
 

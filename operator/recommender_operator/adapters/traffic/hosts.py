@@ -1,7 +1,8 @@
 """The hosts of the Gateway: other routes with the host of a model.
 
-All models share one index, which is read about once a minute, and before a route gets a host. An
-operator that watches only some namespaces sees only the routes of these.
+All models share one index, which is read about once a minute, and before a route gets a host. No
+cache has these routes, which are mostly those of others, so of a list only the fields that count
+are parsed. An operator that watches only some namespaces sees only the routes of these.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from recommender_operator.adapters.kubernetes.port import GRPC_ROUTES, HTTP_ROUTES, Kube, Object
-from recommender_operator.adapters.traffic.port import created_at
+import msgspec
+
+from recommender_operator.adapters.kubernetes.port import GRPC_ROUTES, HTTP_ROUTES, Kube
 from recommender_operator.api import host_names
 from recommender_operator.observed import Rival
 from recommender_operator.resources.options import Options
@@ -24,6 +26,33 @@ from recommender_operator.resources.options import Options
 FRESH, FRESH_TO_WRITE = 60.0, 5.0
 GATEWAY_GROUP = "gateway.networking.k8s.io"
 _FIRST = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+
+
+class _Parent(msgspec.Struct, rename="camel", gc=False):
+    name: str | None = None
+    group: str | None = GATEWAY_GROUP
+    kind: str | None = "Gateway"
+    namespace: str | None = None
+    section_name: str | None = None
+
+
+class _Spec(msgspec.Struct, rename="camel", gc=False):
+    parent_refs: list[_Parent] | None = None
+    hostnames: list[str] | None = None
+
+
+class _Metadata(msgspec.Struct, rename="camel", gc=False):
+    name: str
+    namespace: str
+    creation_timestamp: datetime.datetime | None = None
+    deletion_timestamp: str | None = None
+
+
+class _Route(msgspec.Struct, gc=False):
+    """What counts of a route; its CRD may be older than its rules, so any field may be null."""
+
+    metadata: _Metadata
+    spec: _Spec | None = None
 
 
 class Named(Protocol):
@@ -91,9 +120,10 @@ class HostReader:
         return tuple(sorted((r for r in found if not _is_own(r, model)), key=_place))
 
     async def _read(self) -> _Index:
+        list_fields, spaces = self._kube.list_fields, self._namespaces
         http, grpc = await asyncio.gather(
-            asyncio.gather(*(self._kube.list(HTTP_ROUTES, n, {}) for n in self._namespaces)),
-            asyncio.gather(*(self._kube.list(GRPC_ROUTES, n, {}) for n in self._namespaces)),
+            asyncio.gather(*(list_fields(HTTP_ROUTES, space, _Route) for space in spaces)),
+            asyncio.gather(*(list_fields(GRPC_ROUTES, space, _Route) for space in spaces)),
         )
         return _indexed(
             _rival(kind, route)
@@ -103,21 +133,16 @@ class HostReader:
             if self._is_attached(route)
         )
 
-    def _is_attached(self, route: Object) -> bool:
+    def _is_attached(self, route: _Route) -> bool:
         """Return whether a route may share a listener with the operator's routes."""
-        if route["metadata"].get("deletionTimestamp"):
+        if route.metadata.deletion_timestamp:
             return False
-        here = route["metadata"]["namespace"]
+        here = route.metadata.namespace
         options = self._options
-        for parent in (route.get("spec") or {}).get("parentRefs") or []:
-            gateway = (
-                parent.get("group", GATEWAY_GROUP),
-                parent.get("kind", "Gateway"),
-                parent.get("namespace") or here,
-                parent.get("name"),
-            )
+        for parent in (route.spec and route.spec.parent_refs) or ():
+            gateway = (parent.group, parent.kind, parent.namespace or here, parent.name)
             place = options.gateway_namespace or here
-            section = parent.get("sectionName") or ""
+            section = parent.section_name or ""
             if gateway == (GATEWAY_GROUP, "Gateway", place, options.gateway_name) and (
                 not section or section == (options.gateway_section or section)
             ):
@@ -125,15 +150,14 @@ class HostReader:
         return False
 
 
-def _rival(kind: str, route: Object) -> Rival:
-    metadata = route["metadata"]
-    hosts = (route.get("spec") or {}).get("hostnames") or []
+def _rival(kind: str, route: _Route) -> Rival:
+    hosts = (route.spec and route.spec.hostnames) or ()
     return Rival(
         kind=kind,
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        hosts=tuple(sorted(str(host).lower() for host in hosts)),
-        created_at=created_at(route) or _FIRST,
+        namespace=route.metadata.namespace,
+        name=route.metadata.name,
+        hosts=tuple(sorted(host.lower() for host in hosts)),
+        created_at=route.metadata.creation_timestamp or _FIRST,
     )
 
 

@@ -46,9 +46,15 @@ def started(prepared: Prepared, width: int) -> Ranker:
     return model
 
 
-def test_the_ranker_starts_with_the_answers_of_the_regression(prepared: Prepared) -> None:
-    data, rows = prepared.data, prepared.split.train[:ROWS]
-    model = started(prepared, 128)
+@pytest.fixture(scope="module")
+def wide(prepared: Prepared) -> Ranker:
+    return started(prepared, 128)
+
+
+def test_the_ranker_starts_with_the_answers_of_the_regression(
+    prepared: Prepared, wide: Ranker
+) -> None:
+    data, rows, model = prepared.data, prepared.split.train[:ROWS], wide
     terms = Terms.of(model, data)
     columns = design(terms, model, data, prepared.inputs, rows)
     found = effects.fit(columns, data.events.label[rows], terms.group)
@@ -59,12 +65,12 @@ def test_the_ranker_starts_with_the_answers_of_the_regression(prepared: Prepared
     assert np.abs(answers - expected).mean() < 0.02
 
 
-def test_a_narrow_ranker_starts_with_nearly_the_same(prepared: Prepared) -> None:
+def test_a_narrow_ranker_starts_with_nearly_the_same(prepared: Prepared, wide: Ranker) -> None:
     rows = torch.from_numpy(prepared.split.train[:ROWS])
-    wide, narrow = (
-        fit.predict(started(prepared, width), prepared.inputs, rows).numpy() for width in (128, 8)
+    told, nearly = (
+        fit.predict(model, prepared.inputs, rows).numpy() for model in (wide, started(prepared, 8))
     )
-    assert np.corrcoef(wide, narrow)[0, 1] > 0.95
+    assert np.corrcoef(told, nearly)[0, 1] > 0.95
 
 
 def test_the_first_look_is_at_these_weights(prepared: Prepared) -> None:

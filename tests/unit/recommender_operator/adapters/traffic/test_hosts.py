@@ -84,6 +84,16 @@ async def test_a_route_being_deleted_holds_nothing() -> None:
     assert await rivals(kube) == []
 
 
+async def test_routes_without_fields_that_others_have_are_the_fallback_or_unattached() -> None:
+    """The CRDs of a Gateway may be older than their rules."""
+    kube = FakeKube()
+    put(kube, HOST)["metadata"]["creationTimestamp"] = None
+    put(kube, name="nothing")["spec"] = None
+    put(kube, name="empty")["spec"] = {"parentRefs": None, "hostnames": None}
+    put(kube, name="fallback")["spec"]["hostnames"] = None
+    assert await rivals(kube) == ["HTTPRoute news/other"]
+
+
 async def test_an_operator_of_some_namespaces_lists_these_alone() -> None:
     kube = FakeKube()
     put(kube, HOST, namespace="news")
@@ -100,7 +110,7 @@ async def test_the_fleet_shares_one_list_a_minute_and_a_new_host_is_looked_up_at
         await asyncio.gather(
             *(reader.rivals(model(), {HOST}, to_write=to_write) for _ in range(10))
         )
-        return kube.reads.count(("list", "httproutes"))
+        return kube.reads.count(("list fields", "httproutes"))
 
     assert await look() == 1
     time = FRESH - 1
