@@ -33,6 +33,7 @@ _REASONS = {
     Cause.LOSS_RISE: Reason.LOSS_ROSE,
     Cause.CALIBRATION_DRIFT: Reason.CALIBRATION_DRIFTED,
     Cause.SEGMENT_DRIFT: Reason.SEGMENT_DRIFTED,
+    Cause.SEGMENT_SHIFT: Reason.SEGMENT_SHIFTED,
 }
 #: Segments that a message names: all are in the status.
 _MOST_NAMED = 5
@@ -178,6 +179,8 @@ def _what(turn: Turn, cause: Cause) -> str:
     if cause is Cause.SEGMENT_DRIFT:
         drifted = causes.drifted_segments(turn)
         return _first(", ", [str(Segment(each.feature, each.value)) for each in drifted])
+    if cause is Cause.SEGMENT_SHIFT:
+        return _first(", ", [str(each) for each in causes.shifted_segments(turn)])
     return ", ".join(turn.status.drift.features) or "the sessions"
 
 
@@ -195,6 +198,12 @@ def _told(turn: Turn, cause: Cause, champion: str) -> str:
         case Cause.SEGMENT_DRIFT:
             found = _first("; ", [each.message for each in causes.drifted_segments(turn)])
             return f"what users do changed in {what} since the first week of {champion}: {found}"
+        case Cause.SEGMENT_SHIFT:
+            found = _first("; ", [f"{s}: {s.message}" for s in causes.shifted_segments(turn)])
+            return (
+                f"features shifted inside segments since the training of {champion}: {found}. "
+                "Check what sends them there (an app, a page, a country)"
+            )
         case Cause.SCHEMA_BREAK:
             lacking = ", ".join(drift.lacking)
             return f"most sessions lack {lacking}, which the training had: {drift.message}"
@@ -238,6 +247,8 @@ def _obstacle(turn: Turn, champion: VersionObject) -> str | None:
     reacted, spec = turn.status.drift.reacted_at, turn.spec
     cooldown = datetime.timedelta(seconds=spec.drift.cooldown_seconds)
     candidate = turn.candidate
+    if causes.wanted(turn) == {Reaction.ALERT}:
+        return "none beside this alert; the labels of the segment tell whether it matters"
     if retraining.is_requested(turn):
         return "the requested retraining starts"
     recalibrates = Reaction.RECALIBRATE in causes.wanted(turn)
