@@ -105,6 +105,15 @@ def test_the_training_of_another_version_says_nothing_of_this_champion() -> None
     assert world.condition("Drifted")[0] == "False"
 
 
+def test_a_snapshot_that_could_not_compare_says_why_and_changes_nothing() -> None:
+    world, oracle = _serving()
+    _found(world, oracle, SHIFT)
+    _found(world, oracle, message="cannot compare with 7-abc: it is missing")
+    assert world.condition("SnapshotTaken")[0] == "True"
+    assert "not compared by segment: cannot compare with 7-abc" in world.message("SnapshotTaken")
+    assert world.condition("Drifted") == ("True", "SegmentShifted")
+
+
 def test_without_snapshots_the_last_result_ends() -> None:
     world, oracle = _serving()
     _found(world, oracle, SHIFT)

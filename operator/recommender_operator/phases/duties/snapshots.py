@@ -17,6 +17,7 @@ from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.report import ReportError, SnapshotReport
 from recommender_operator.api.spec_snapshots import SnapshotPeriod
 from recommender_operator.api.status import SnapshotStatus
+from recommender_operator.api.status_segments import SegmentShifts
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import JobKind, JobState
 from recommender_operator.phases.duties import commands, retraining
@@ -114,15 +115,29 @@ def _record(turn: Turn, job: JobState) -> None:
         }
     )
     turn.set_status(snapshots=taken)
-    if turn.spec.drift.enabled:
-        turn.set_status(drift=turn.status.drift.model_copy(update={"segments": result.segments}))
+    _note_segments(turn, result.segments)
     message = (
         f"{result.data_version}: {result.rows} interactions, {result.new_rows} of them new, "
         f"{result.quarantined_rows} rows quarantined; {result.snapshots} snapshots are kept, the "
         f"oldest from {result.oldest.isoformat(timespec='seconds')}"
     )
+    if result.segments is not None and result.segments.message:
+        message += f"; not compared by segment: {result.segments.message}"
     turn.condition(_KIND, "True", Reason.SNAPSHOT_TAKEN, message)
     turn.info(Reason.SNAPSHOT_TAKEN, message)
+
+
+def _note_segments(turn: Turn, seen: SegmentShifts | None) -> None:
+    """Keep the comparison by segment; one that was not possible changes nothing that is known."""
+    before = turn.status.drift.segments
+    if not turn.spec.drift.enabled or (
+        seen is not None
+        and seen.message
+        and before is not None
+        and before.compared_with == seen.compared_with
+    ):
+        return
+    turn.set_status(drift=turn.status.drift.model_copy(update={"segments": seen}))
 
 
 def _failed(turn: Turn, reason: str, message: str) -> None:
