@@ -24,13 +24,13 @@ from recommender_training.data_checks import segment_rows
 from recommender_training.data_checks.policy import Watch
 from recommender_training.data_checks.segment_bins import (
     Bins,
-    Counts,
     Cross,
     Groups,
     Placed,
     chosen,
 )
 from recommender_training.statistics import two_samples
+from recommender_training.statistics.clustered_counts import Counts
 
 #: Fewest sessions and users of a window, and of its group in the reference.
 MIN_SESSIONS, MIN_USERS = 100, 50
@@ -270,7 +270,8 @@ def _mean(cell: _Cell) -> tuple[float, float, float]:
 
 def _shares(cell: _Cell) -> Doubles:
     rows_K = cell[0].rows[cell[1]]
-    return rows_K / rows_K.sum()
+    share_K: Doubles = rows_K / rows_K.sum()
+    return share_K
 
 
 def _text(one: _Cell, other: _Cell, names: Sequence[str], most: int | None) -> str:

@@ -131,7 +131,7 @@ def test_windows_are_whole_days_and_as_many_as_a_segment_needs(reference: Refere
     assert seen.segments > 3
     # Of a quarter of the segment's users, a window takes several days, and three do not fit.
     broken = changed(few, IN_SMALL, "age", pl.lit(None, dtype=pl.Float64))
-    assert segment_shift.judge(WATCH, reference, broken).confirmed == ()
+    assert segment_shift.judge(WATCH, reference, broken).shifts == ()
     alone = few.filter(IN_SMALL & (pl.col("user_id") % 32 == 0))
     assert segment_shift.judge(WATCH, reference, alone).segments == 0
 
@@ -208,6 +208,6 @@ def test_no_session_and_an_empty_reference_are_compared_with_nothing(
     reference: Reference,
 ) -> None:
     nothing = later(np.random.default_rng(9)).clear()
-    assert segment_shift.judge(WATCH, reference, nothing) == Seen((), 0, 12, 0)
+    assert segment_shift.judge(WATCH, reference, nothing) == Seen((), 0, 19, 0)
     empty = Reference.of(nothing, DECLARED)
     assert segment_shift.judge(WATCH, empty, later(np.random.default_rng(9))).segments == 0
