@@ -13,7 +13,7 @@ from recommender_training.common.errors import InputError
 from recommender_training.data import compaction, data_versions
 from recommender_training.data.snapshots import By
 from recommender_training.data_checks import lake_files, segments
-from recommender_training.data_checks.policy import parse_watch
+from recommender_training.data_checks.policy import Watch, parse_watch
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format
 
@@ -86,26 +86,29 @@ def run(arguments: argparse.Namespace) -> Outcome:
         "oldest": kept[0].time,
     }
     del fields["by"]
-    told = ""
-    if arguments.against is not None:
-        watched = segments.run(
-            arguments.lake,
-            snapshot.data_version,
-            arguments.against,
-            watch,
-            arguments.window_days,
-        )
-        if watched is not None:
-            fields["segments"] = watched.summary()
-            told = watched.text()
+    told = _watch(arguments, watch, snapshot.data_version, fields)
     removed = _remove_expired(arguments, fields) if dropped else 0
     message = (
         f"{snapshot.data_version}: {snapshot.rows} rows, {snapshot.new_rows} of them new, "
         f"{snapshot.quarantined_rows} quarantined; {len(kept)} snapshots kept, {removed} files "
         "removed"
     )
-    message += f"; {told}" if told else ""
-    return message, {**fields, "filesRemoved": removed}
+    return message + told, {**fields, "filesRemoved": removed}
+
+
+def _watch(
+    arguments: argparse.Namespace, watch: Watch, data_version: str, fields: dict[str, object]
+) -> str:
+    """Compare with `--against` by segment, add the result to the report, and return it as text."""
+    if arguments.against is None:
+        return ""
+    watched = segments.run(
+        arguments.lake, data_version, arguments.against, watch, arguments.window_days
+    )
+    if watched is None:
+        return ""
+    fields["segments"] = watched.summary()
+    return f"; {watched.text()}"
 
 
 def _remove_expired(arguments: argparse.Namespace, fields: dict[str, object]) -> int:
