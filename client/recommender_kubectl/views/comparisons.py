@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recommender_kubectl import text
-from recommender_kubectl.experiments import Arm, Experiment, Interleaving, Segment
+from recommender_kubectl.experiments import Arm, Comparison, Experiment, Interleaving, Segment
 from recommender_kubectl.text import Style
 
 _HEADER = (
@@ -80,6 +80,13 @@ def table(seen: Experiment, style: Style) -> list[str]:
         for one in seen.metrics
     ]
     return text.table(_HEADER, rows, style)
+
+
+def line(one: Comparison) -> str:
+    """Return the difference of a metric, its interval and the users of both versions."""
+    within = _percents(one.low, one.high)
+    users = f"{one.champion_users} + {one.candidate_users} users"
+    return f"{one.name} ({one.role}) {percent(one.difference)} ({within}), {users}"
 
 
 def arms(seen: Experiment, style: Style) -> list[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from recommender_kubectl import progress, text
+from recommender_kubectl.experiments import Experiment
 from recommender_kubectl.objects import Condition, Model, Outcome, Version
 from recommender_kubectl.progress import Progress
 from recommender_kubectl.text import Style
+from recommender_kubectl.views import comparisons
 
 #: Conditions of which True needs somebody's attention.
 _ALARMS = ("Drifted", "Locked", "Stalled")
@@ -45,7 +47,9 @@ class ModelStatus:
     holdout: str
     previous: str | None
     progress: Progress | None
+    #: Of the step; `experiment` has one of its own, which decides while it runs.
     verdict: str | None
+    experiment: Experiment | None
     last_outcome: Outcome | None
     url: str | None
     #: The requested split is not applied since then: weights may differ from what is served.
@@ -75,6 +79,7 @@ def of_model(model: Model, versions: Sequence[Version], now: datetime.datetime) 
         previous=model.previous,
         progress=progress.of_version(model, candidate, others, now) if candidate else None,
         verdict=model.verdict,
+        experiment=_running(candidate),
         last_outcome=model.last_outcome,
         url=model.url,
         route_pending_since=model.route_pending_since,
@@ -97,7 +102,7 @@ def render(seen: ModelStatus, style: Style, now: datetime.datetime) -> list[str]
             ("Fresh champion", _fresh(seen)),
             ("Previous", f"{seen.previous}, kept warm" if seen.previous else ""),
             ("Progress", progress_line(seen.progress) if seen.progress else ""),
-            ("Verdict", style.word(seen.verdict or "") if seen.candidate else ""),
+            *_verdicts(seen, style, now),
             ("Last outcome", f"{outcome.version} {outcome.summary}" if outcome else ""),
             ("Holdout", seen.holdout),
             ("Host", seen.url or ""),
@@ -168,6 +173,37 @@ def _candidate(arm: Arm | None, style: Style) -> str:
     if arm is None:
         return ""
     return ", ".join(filter(None, (arm.version, _share(arm), style.word(arm.stage))))
+
+
+def _running(candidate: Version | None) -> Experiment | None:
+    """Return the experiment of a candidate whose users are still measured."""
+    seen = candidate.experiment if candidate is not None else None
+    return None if seen is None or seen.over else seen
+
+
+def _verdicts(
+    seen: ModelStatus, style: Style, now: datetime.datetime
+) -> Iterator[tuple[str, str]]:
+    """Yield what decides now: users while an experiment runs, else the step alone."""
+    step = style.word(seen.verdict or "") if seen.candidate else ""
+    if seen.experiment is None:
+        yield "Verdict", step
+        return
+    yield "Verdict", _of_experiment(seen.experiment, style, now)
+    for one in seen.experiment.metrics:
+        yield "", comparisons.line(one)
+    yield "Step", step
+
+
+def _of_experiment(seen: Experiment, style: Style, now: datetime.datetime) -> str:
+    planned = f" of {seen.planned_users} planned" if seen.planned_users is not None else ""
+    left = seen.seconds_left(now)
+    parts = [
+        f"{style.word(seen.verdict or 'Starting')} by the experiment",
+        f"{seen.users}{planned} users",
+        "" if left is None else f"about {text.duration(left)} left",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def _fresh(seen: ModelStatus) -> str:

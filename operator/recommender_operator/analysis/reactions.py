@@ -21,6 +21,8 @@ class Cause(enum.StrEnum):
     LOSS_RISE = "LossRise"
     #: The same, or the calibration, of the users of one segment and not of all.
     SEGMENT_DRIFT = "SegmentDrift"
+    #: A feature shifted in the sessions of one segment, which those of all do not show.
+    SEGMENT_SHIFT = "SegmentShift"
 
 
 class Reaction(enum.StrEnum):
@@ -52,6 +54,10 @@ def reactions(cause: Cause) -> frozenset[Reaction]:
             # Another calibration of all would harm the others, and so might an older version. One
             # that was trained before it is not worse for it.
             return frozenset({Reaction.ALERT, Reaction.RETRAIN})
+        case Cause.SEGMENT_SHIFT:
+            # Often one app or page is broken, which a retraining would learn. Whether it matters
+            # for what users do, the labels of the segment tell.
+            return frozenset({Reaction.ALERT})
         case Cause.SCHEMA_BREAK:
             # A retraining would learn from what is broken.
             return frozenset(

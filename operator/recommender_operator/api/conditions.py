@@ -144,6 +144,7 @@ class Reason(enum.StrEnum):
     LOSS_ROSE = "LossRose"
     CALIBRATION_DRIFTED = "CalibrationDrifted"
     SEGMENT_DRIFTED = "SegmentDrifted"
+    SEGMENT_SHIFTED = "SegmentShifted"
     NO_SHIFT = "NoShift"
     WATCHING = "Watching"
     RETRAIN_STARTED = "RetrainStarted"

@@ -13,6 +13,7 @@ import pydantic
 from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
+from recommender_operator.api.status_segments import SegmentShifts
 from recommender_operator.api.version import SearchResult
 from recommender_operator.api.version_previous import PreviousComparison
 
@@ -78,6 +79,8 @@ class SnapshotReport(_Report):
     quarantined_rows: int = Field(default=0, ge=0)
     snapshots: int = Field(ge=1)
     oldest: pydantic.AwareDatetime
+    #: Absent without a champion or a feature that divides sessions.
+    segments: SegmentShifts | None = None
 
 
 class PreviousReport(ApiModel):

@@ -70,6 +70,11 @@ class CheckLevels(ApiModel):
         description="Sessions have a different distribution. This only warns by default, because "
         "a retraining is meant to learn from new data.",
     )
+    segments: CheckLevel = Field(
+        default=CheckLevel.WARN,
+        description="Since the compared data version, a feature has another distribution in the "
+        "sessions of one segment, in several windows in a row.",
+    )
 
 
 class DataChecks(ApiModel):

@@ -25,7 +25,7 @@ class DriftSpec(ApiModel):
         gt=0,
         le=0.2,
         description="Family-wise error rate of one window (Holm). The segments of the labels "
-        "share half as much beside it.",
+        "share half as much beside it, and so do those of the sessions.",
     )
     effect_floor: float = Field(
         default=0.1,

@@ -18,6 +18,7 @@ from recommender_operator.api.recalibration import Recalibration
 from recommender_operator.api.spec import ConditionStatus
 from recommender_operator.api.status_holdout import HoldoutStatus
 from recommender_operator.api.status_labels import LabelDriftStatus
+from recommender_operator.api.status_segments import SegmentShifts
 
 
 class Stage(enum.StrEnum):
@@ -121,6 +122,11 @@ class DriftStatus(ApiModel):
         default=None,
         description="Loss and calibration of the champion, compared with its first week; absent "
         "without outcomes of predictions.",
+    )
+    segments: SegmentShifts | None = Field(
+        default=None,
+        description="Features by segment since the champion's training, by the last snapshot; "
+        "absent without data.snapshots, or without a feature with segments or fairness.",
     )
     effects: tuple[FeatureEffect, ...] = Field(
         default=(), max_length=20, description="Effects in the last window, largest first."

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import math
 from collections.abc import Sequence
 
 from recommender_operator.analysis.tails import holm
@@ -21,6 +22,8 @@ from recommender_operator.experiments.plan import Goal, Phase, Plan, Primary
 #: candidate with that effect is then lost with probability at most (1 - power) / (1 - 0.1)
 #: instead of 1 - power, over all looks (K. K. G. Lan, R. Simon and M. Halperin, 1982).
 FUTILE_BELOW = 0.1
+#: A value cannot fall by more than all of it, also where the smallest effect doubles it.
+_LEAST_CHANGE = -0.9
 
 
 class Outcome(enum.Enum):
@@ -64,17 +67,19 @@ def planned(plan: Plan, phase: Phase, found: Sequence[Pair]) -> Horizon:
     """Return the planned users: the most that a primary metric needs.
 
     Variances and values are those of the data so far, so the plan becomes exact while users
-    arrive. The effect is not looked at, so the test keeps its level (a stopping rule by precision:
-    F. J. Anscombe, 1952; Y. S. Chow and H. Robbins, 1965).
+    arrive. Of the effect only the sign is looked at, so the test keeps its level (a stopping rule
+    by precision: F. J. Anscombe, 1952; Y. S. Chow and H. Robbins, 1965).
     """
     weights = phase.weights
     share = weights[phase.candidate] / (weights[phase.candidate] + weights[phase.champion])
     needed = (0, 0)
     for primary, each in zip(plan.primary, found, strict=True):
-        value = each.champion if primary.baseline is None else primary.baseline
-        scale = (1 + each.sign * margins(plan, primary)[0]) ** 2
+        against, expected = margins(plan, primary)
+        champion, of_champion, of_candidate = expectation(each, expected)
+        value = champion if primary.baseline is None else primary.baseline
+        scale = (1 + each.sign * against) ** 2
         users = planning.users_per_arm(
-            (scale * each.variance_champion, each.variance_candidate),
+            (scale * of_champion, of_candidate),
             primary.smallest_effect * value,
             alpha=level(plan),
             power=plan.power,
@@ -84,6 +89,26 @@ def planned(plan: Plan, phase: Phase, found: Sequence[Pair]) -> Horizon:
     champion, candidate = max(1, needed[0]), max(1, needed[1])
     seen = min(found[0].champion_users / champion, found[0].candidate_users / candidate)
     return Horizon(champion=champion, candidate=candidate, fraction=seen)
+
+
+def expectation(seen: Pair, effect: float) -> tuple[float, float, float]:
+    """Return the champion's value and the variances of a user of both arms to plan with.
+
+    They are those of both arms together, divided as if the candidate's value differed by `effect`
+    in the direction that it has now, and with variances in proportion to the values. Each arm's
+    own numbers would end experiments at the wrong time: where few users make a metric, a candidate
+    with few events by chance also has a small variance, and a champion with many by chance makes
+    the difference to be found look large. Both ask for too few users just when the difference
+    seems small.
+    """
+    users = seen.champion_users + seen.candidate_users
+    part = seen.candidate_users / users
+    value = (1 - part) * seen.champion + part * seen.candidate
+    variance = (1 - part) * seen.variance_champion + part * seen.variance_candidate
+    change = math.copysign(effect, seen.candidate - seen.champion)
+    candidate = 1 + max(_LEAST_CHANGE, change)
+    both = 1 - part + part * candidate
+    return value / both, variance / both, variance / both * candidate
 
 
 def read(plan: Plan, found: Sequence[Pair]) -> tuple[Outcome, tuple[Comparison, ...]]:

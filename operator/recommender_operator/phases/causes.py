@@ -12,6 +12,7 @@ from recommender_operator.analysis import label_drift
 from recommender_operator.analysis.reactions import Cause, Reaction, reactions
 from recommender_operator.api.spec import DriftSpec
 from recommender_operator.api.status_labels import LabelSegment
+from recommender_operator.api.status_segments import SegmentShift
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases.turn import Turn
 
@@ -21,7 +22,7 @@ _COOLDOWNS = 3
 #: Causes of both versions, the one that explains others first.
 _ORDER = (
     Cause.SCHEMA_BREAK, Cause.LOSS_RISE, Cause.INPUT_SHIFT, Cause.CALIBRATION_DRIFT,
-    Cause.SEGMENT_DRIFT,
+    Cause.SEGMENT_DRIFT, Cause.SEGMENT_SHIFT,
 )  # fmt: skip
 
 
@@ -40,6 +41,9 @@ def confirmed(turn: Turn) -> tuple[Cause, ...]:
     elif drifted_segments(turn):
         # What all users show explains what a segment shows.
         found.add(Cause.SEGMENT_DRIFT)
+    if shifted_segments(turn) and found.isdisjoint({Cause.INPUT_SHIFT, Cause.SCHEMA_BREAK}):
+        # In the same way, what all sessions show explains those of a segment.
+        found.add(Cause.SEGMENT_SHIFT)
     return tuple(cause for cause in _ORDER if cause in found)
 
 
@@ -48,6 +52,15 @@ def drifted_segments(turn: Turn) -> tuple[LabelSegment, ...]:
     labels, least = turn.status.drift.labels, label_drift.needed(turn.spec.drift)
     found = () if labels is None else labels.segments
     return tuple(each for each in found if each.breaches_in_a_row >= least)
+
+
+def shifted_segments(turn: Turn) -> tuple[SegmentShift, ...]:
+    """Return the confirmed shifts inside segments, if they are about the champion's training."""
+    seen, champion = turn.status.drift.segments, turn.champion
+    lineage = champion.status.lineage if champion is not None else None
+    if seen is None or lineage is None or seen.compared_with != lineage.data_version:
+        return ()
+    return seen.shifts
 
 
 def wanted(turn: Turn) -> frozenset[Reaction]:

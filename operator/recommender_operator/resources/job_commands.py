@@ -33,7 +33,7 @@ def command(
         owner = names.owner(model)
         return [*head, "--root", "/store", *(["--owner", owner] if owner else []), *report, *paths]
     if kind is JobKind.SNAPSHOT:
-        return [*head, *_snapshot(model, inputs.get("keep", "")), *report]
+        return [*head, *_snapshot(model, inputs), *report]
     if version is None:
         raise KeyError(f"the kind {kind.value} requires a version")
     if kind is JobKind.CHECK:
@@ -70,17 +70,38 @@ def _check(model: str, version: VersionObject, against: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _snapshot(model: ModelObject, keep: str) -> list[str]:
+def _snapshot(model: ModelObject, inputs: Mapping[str, str]) -> list[str]:
     data = model.spec.data
     if data.snapshots is None:
         raise KeyError("the kind snapshot requires data.snapshots")
-    kept = [part for version in keep.split(",") if version for part in ("--keep", version)]
+    kept = [
+        part
+        for version in inputs.get("keep", "").split(",")
+        if version
+        for part in ("--keep", version)
+    ]
     return [
         *_source(data),
         "--lake", f"/store/{names.lake_path(model.name)}",
         "--artifacts", f"/store/{names.artifacts_path(model.name)}",
         "--keep-snapshots", str(data.snapshots.keep),
         *kept,
+        *_watched(model, inputs),
+    ]  # fmt: skip
+
+
+def _watched(model: ModelObject, inputs: Mapping[str, str]) -> list[str]:
+    """Return the arguments for the comparison by segment with the champion's data version."""
+    if "against" not in inputs:
+        return []
+    drift = model.spec.drift.model_dump(
+        mode="json", by_alias=True, include={"alpha", "effect_floor", "consecutive_windows"}
+    )
+    days = inputs.get("window_days")
+    return [
+        "--against", inputs["against"],
+        *(["--window-days", days] if days else []),
+        "--drift", json.dumps(drift, sort_keys=True, separators=(",", ":")),
     ]  # fmt: skip
 
 

@@ -29,6 +29,14 @@ def names(mapping: DataMapping | None) -> tuple[str, ...]:
     return tuple(each.name for each in found[:MOST] if each not in named)
 
 
+def divides(mapping: DataMapping | None) -> bool:
+    """Return whether any feature divides predictions and sessions."""
+    if mapping is None:
+        return False
+    users = mapping.users.features or () if mapping.users is not None else ()
+    return any(map(_divides, (*(mapping.interactions.features or ()), *users)))
+
+
 def _divides(feature: Feature) -> bool:
     """Return whether a feature does; requests lack one with `servedAs`, and a list is no value."""
     is_set = (feature.segments or feature.fairness) and feature.served_as is None

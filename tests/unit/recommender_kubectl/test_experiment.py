@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import datetime
 import json
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -112,6 +113,22 @@ def test_why_has_the_numbers_of_the_users_and_waits_for_them(expected: Expected)
     seen = why.of_version(samples.read_model(), versions, None)
     assert "holds until the experiment decides, within 7 to 28 days" in seen.next
     expected("why_experiment", why.render(seen, PIPE, NOW))
+
+
+def test_the_status_has_the_verdict_of_the_experiment_while_it_runs(expected: Expected) -> None:
+    own = EXPERIMENT | {"daysLeft": 2.5, "countedUntil": samples.at(0)}
+    versions = samples.read_versions(experiment=own)
+    seen = status.of_model(samples.read_model(), versions, NOW)
+    expected("status_experiment", status.render(seen, PIPE, NOW))
+    assert json.loads(json.dumps(plain(seen)))["experiment"]["metrics"][0]["low"] == -0.011
+
+
+def test_the_status_has_the_verdict_of_the_step_after_the_experiment() -> None:
+    versions = samples.read_versions(experiment=EXPERIMENT | {"verdict": "Promote", "final": True})
+    seen = status.of_model(samples.read_model(), versions, NOW)
+    lines = "\n".join(status.render(seen, PIPE, NOW))
+    assert "by the experiment" not in lines
+    assert re.search(r"^Verdict +Inconclusive$", lines, re.MULTILINE)
 
 
 def test_why_says_that_users_did_not_decide_in_time() -> None:

@@ -1,4 +1,4 @@
-"""`snapshot`: ingest new rows into the lake and record the data version."""
+"""`snapshot`: ingest new rows into the lake, record the data version, watch it by segment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from recommender_training.common import clock
 from recommender_training.common.errors import InputError
 from recommender_training.data import compaction, data_versions
 from recommender_training.data.snapshots import By
-from recommender_training.data_checks import lake_files
+from recommender_training.data_checks import lake_files, segments
+from recommender_training.data_checks.policy import Watch, parse_watch
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format
 
@@ -38,6 +39,24 @@ def add(verbs: Verbs) -> None:
         "--artifacts", type=Path, help="<claim>/artifacts/<model>, read only; may be missing"
     )
     options.vacuum_limits(snapshot)
+    snapshot.add_argument(
+        "--against",
+        metavar="VERSION",
+        help="compare the sessions since this data version with its own, by segment",
+    )
+    snapshot.add_argument(
+        "--window-days",
+        type=options.positive,
+        metavar="N",
+        help="of --against use only the last N days (default: all)",
+    )
+    snapshot.add_argument(
+        "--drift",
+        default="{}",
+        metavar="JSON",
+        help="alpha, effectFloor and consecutiveWindows of `spec.drift` for --against "
+        "(default: {})",
+    )
     options.report(snapshot)
 
 
@@ -45,6 +64,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     """Ingest new rows, record the data version, and drop expired snapshots."""
     kind = Format(arguments.format)
     mapping = options.mapping(arguments, kind)
+    watch = parse_watch(arguments.drift)
     compaction.check_retention(arguments.retention_hours)
     for version in arguments.keep:
         data_versions.table_versions(version)
@@ -66,13 +86,29 @@ def run(arguments: argparse.Namespace) -> Outcome:
         "oldest": kept[0].time,
     }
     del fields["by"]
+    told = _watch(arguments, watch, snapshot.data_version, fields)
     removed = _remove_expired(arguments, fields) if dropped else 0
     message = (
         f"{snapshot.data_version}: {snapshot.rows} rows, {snapshot.new_rows} of them new, "
         f"{snapshot.quarantined_rows} quarantined; {len(kept)} snapshots kept, {removed} files "
         "removed"
     )
-    return message, {**fields, "filesRemoved": removed}
+    return message + told, {**fields, "filesRemoved": removed}
+
+
+def _watch(
+    arguments: argparse.Namespace, watch: Watch, data_version: str, fields: dict[str, object]
+) -> str:
+    """Compare with `--against` by segment, add the result to the report, and return it as text."""
+    if arguments.against is None:
+        return ""
+    watched = segments.run(
+        arguments.lake, data_version, arguments.against, watch, arguments.window_days
+    )
+    if watched is None:
+        return ""
+    fields["segments"] = watched.summary()
+    return f"; {watched.text()}"
 
 
 def _remove_expired(arguments: argparse.Namespace, fields: dict[str, object]) -> int:

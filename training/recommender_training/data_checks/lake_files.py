@@ -2,14 +2,16 @@
 
 `profile.json` depends only on the data version and the window (`profile-90d.json`). `aside.json`
 counts the rows quarantined by the check that created the version. `findings.json` has the result
-of the last check. `<lake>/checks/trained.json` has the data version of the last training.
+of the last check. `segments.json` has the counts of sessions by segment, which depend on the data
+version and the window, too. `<lake>/checks/trained.json` has the data version of the last
+training.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,18 @@ def read_profile(lake: Path, data_version: str, window_days: int | None) -> Prof
     if found is None or (found.get("schema"), found.get("polars")) != current:
         return None
     return found
+
+
+def write_segments(
+    lake: Path, data_version: str, window_days: int | None, content: Mapping[str, Any]
+) -> None:
+    """Write the reference of the watch by segment."""
+    replace_bytes(_path(lake, data_version, "segments", window_days), canonical_json(content))
+
+
+def read_segments(lake: Path, data_version: str, window_days: int | None) -> dict[str, Any] | None:
+    """Return the reference of the watch by segment, or None if it is missing or damaged."""
+    return _read(_path(lake, data_version, "segments", window_days))
 
 
 def write_quarantined(lake: Path, data_version: str, found: Quarantined) -> None:

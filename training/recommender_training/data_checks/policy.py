@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import json
+from typing import TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -39,6 +40,7 @@ class Levels(Section):
     quarantine: Level = Level.WARN
     duplicates: Level = Level.WARN
     shift: Level = Level.WARN
+    segments: Level = Level.WARN
 
     def of(self, check: str) -> Level:
         """Return the level of a check."""
@@ -57,12 +59,31 @@ class Checks(Section):
     levels: Levels = Levels()
 
 
+class Watch(Section):
+    """The part of the section `drift` that the watch by segment needs (`--drift`)."""
+
+    alpha: float = Field(default=0.01, gt=0, le=0.2)
+    effect_floor: float = Field(default=0.1, ge=0, le=1)
+    consecutive_windows: int = Field(default=3, ge=1, le=20)
+
+
+_Parsed = TypeVar("_Parsed", bound=Section)
+
+
 def parse_checks(text: str) -> Checks:
     """Parse `--checks`. Raises InputError `InvalidConfig` with the field, its value and limits."""
+    return _parse(Checks, text, "--checks", "data.checks")
+
+
+def parse_watch(text: str) -> Watch:
+    """Parse `--drift`. Raises InputError `InvalidConfig` with the field, its value and limits."""
+    return _parse(Watch, text, "--drift", "drift")
+
+
+def _parse(section: type[_Parsed], text: str, option: str, under: str) -> _Parsed:
     try:
-        return Checks.model_validate(json.loads(text))
+        return section.model_validate(json.loads(text))
     except ValidationError as error:
-        found = problems(error, Checks, under="data.checks")
-        raise InputError("InvalidConfig", found) from error
+        raise InputError("InvalidConfig", problems(error, section, under=under)) from error
     except ValueError as error:
-        raise InputError("InvalidConfig", f"--checks is not JSON ({error})") from error
+        raise InputError("InvalidConfig", f"{option} is not JSON ({error})") from error

@@ -20,10 +20,11 @@ from recommender_training.data_checks import (
     fitness,
     lake_files,
     profile,
+    segments,
     shift,
 )
 from recommender_training.data_checks.finding import Finding, Findings, named, of_level, summary
-from recommender_training.data_checks.policy import Checks
+from recommender_training.data_checks.policy import Checks, Watch
 from recommender_training.data_checks.profile import Profile, Profiled
 from recommender_training.ingestion.quarantine_limits import Quarantined
 
@@ -91,8 +92,24 @@ def run(
         collected = Findings(checks.levels)
         compare.quarantined(collected, checks, quarantined, then)
         findings += collected.all
+    if compared_with is not None:
+        findings += _by_segment(lake, data_version, compared_with, checks, window_days)
     path = lake_files.write_findings(lake, now.profile, compared_with, findings)
     return Outcome(findings, compared_with, path)
+
+
+def _by_segment(
+    lake: Path, data_version: str, against: str, checks: Checks, window_days: int | None
+) -> list[Finding]:
+    """Return the findings of the sessions since the reference, by segment."""
+    watch = Watch(alpha=min(checks.alpha, 0.2), effect_floor=checks.effect_floor)
+    watched = segments.run(lake, data_version, against, watch, window_days)
+    collected = Findings(checks.levels)
+    if watched is not None and watched.seen is not None:
+        segments.conclude(collected, watched.seen)
+    elif watched is not None:
+        say(f"check: segments: {watched.message}")
+    return collected.all
 
 
 def _default_reference(

@@ -73,7 +73,7 @@ def _estimate(sums: _Sums) -> float:
     spread = float((weight_K * (effect_K - mean) ** 2).sum()) / mean**2
     degrees = _degrees((effect_UK * weight_K).sum(axis=1))
     shrunk = max(mean, _shrunk(mean, degrees, sums))
-    return shrunk * (1 + spread) * _enlarged(len(effect_K) - 1, degrees)
+    return shrunk * (1 + spread) * enlarged(len(effect_K) - 1, degrees)
 
 
 def _sums(user_N: Ints, bin_N: Ints) -> _Sums | None:
@@ -121,7 +121,7 @@ def _agreement(sums: _Sums) -> float:
     return max(0.0, (float(alike_U.sum()) / float(sessions_U.sum()) - chance) / (1 - chance))
 
 
-def _enlarged(bins: int, degrees: float) -> float:
+def enlarged(bins: int, degrees: float) -> float:
     """Return the quantile of F, times `bins`, divided by that of chi-square."""
     of_f = float(special.fdtri(bins, degrees, 1 - _LEVEL))
     return of_f * bins / float(special.chdtri(bins, _LEVEL))

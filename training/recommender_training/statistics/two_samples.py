@@ -40,6 +40,20 @@ def differs(value: float, error: float, other: float, other_error: float) -> flo
     return float(special.erfc(abs(value - other) / both / math.sqrt(2)))
 
 
+def means_differ(one: tuple[float, float, float], other: tuple[float, float, float]) -> float:
+    """Two-sided p-value of two means being equal, each with its error and number of clusters.
+
+    Student's t with Welch's degrees of freedom, since errors of few users are uncertain.
+    """
+    squares = [error**2 for _, error, _ in (one, other)]
+    both = math.fsum(squares)
+    if both == 0:
+        return 1.0 if one[0] == other[0] else 0.0
+    parts = ((s**2 / max(1.0, each[2] - 1)) for s, each in zip(squares, (one, other), strict=True))
+    degrees = both**2 / math.fsum(parts)
+    return float(2 * special.stdtr(degrees, -abs(one[0] - other[0]) / math.sqrt(both)))
+
+
 def effective(counts_K: Doubles, design_effect: float) -> Doubles:
     """Counts of as many independent sessions as these are worth."""
     return counts_K / max(1.0, design_effect)

@@ -16,14 +16,19 @@ from recommender_operator.analysis.drift import DriftVerdict
 from recommender_operator.analysis.filling import Filling
 from recommender_operator.analysis.reactions import Cause, Reaction
 from recommender_operator.analysis.recalibration import Refused
-from recommender_operator.analysis.segment_drift import Segment
 from recommender_operator.analysis.verdict import Verdict
 from recommender_operator.api.conditions import MAX_MESSAGE, ConditionType, Reason
 from recommender_operator.api.spec import ConditionStatus
 from recommender_operator.api.status import DriftStatus
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases import causes
-from recommender_operator.phases.duties import labels, ledger, recalibrating, retraining
+from recommender_operator.phases.duties import (
+    drift_words,
+    labels,
+    ledger,
+    recalibrating,
+    retraining,
+)
 from recommender_operator.phases.stages import breaks, returning, windows
 from recommender_operator.phases.turn import Turn
 
@@ -33,9 +38,8 @@ _REASONS = {
     Cause.LOSS_RISE: Reason.LOSS_ROSE,
     Cause.CALIBRATION_DRIFT: Reason.CALIBRATION_DRIFTED,
     Cause.SEGMENT_DRIFT: Reason.SEGMENT_DRIFTED,
+    Cause.SEGMENT_SHIFT: Reason.SEGMENT_SHIFTED,
 }
-#: Segments that a message names: all are in the status.
-_MOST_NAMED = 5
 _POLL = datetime.timedelta(seconds=15)
 
 
@@ -160,8 +164,8 @@ def _react(turn: Turn, champion: VersionObject) -> None:
         return
     obstacle = _obstacle(turn, champion)
     if obstacle is None:
-        obstacle = _start(turn, champion, _what(turn, found[0]))
-    told = ". ".join(_told(turn, cause, champion.name) for cause in found)
+        obstacle = _start(turn, champion, drift_words.what(turn, found[0]))
+    told = ". ".join(drift_words.told(turn, cause, champion.name) for cause in found)
     back = returning.told(turn, champion)
     does = f". Reaction: {obstacle}" + (f". {back}" if back else "")
     message = told[: max(0, MAX_MESSAGE - len(does))] + does
@@ -169,36 +173,6 @@ def _react(turn: Turn, champion: VersionObject) -> None:
     if turn.condition(ConditionType.DRIFTED, "True", reason, message):
         turn.warn(reason, message)
     returning.tell(turn, back)
-
-
-def _what(turn: Turn, cause: Cause) -> str:
-    """Return what drifted, for the name of a retraining."""
-    if cause in (Cause.LOSS_RISE, Cause.CALIBRATION_DRIFT):
-        return "the loss" if cause is Cause.LOSS_RISE else "the calibration"
-    if cause is Cause.SEGMENT_DRIFT:
-        drifted = causes.drifted_segments(turn)
-        return _first(", ", [str(Segment(each.feature, each.value)) for each in drifted])
-    return ", ".join(turn.status.drift.features) or "the sessions"
-
-
-def _first(between: str, texts: list[str]) -> str:
-    more = len(texts) - _MOST_NAMED
-    return between.join(texts[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _told(turn: Turn, cause: Cause, champion: str) -> str:
-    drift, what = turn.status.drift, _what(turn, cause)
-    match cause:
-        case Cause.LOSS_RISE | Cause.CALIBRATION_DRIFT:
-            numbers = "" if drift.labels is None else drift.labels.message
-            return f"{what} of {champion} changed since its first week: {numbers}"
-        case Cause.SEGMENT_DRIFT:
-            found = _first("; ", [each.message for each in causes.drifted_segments(turn)])
-            return f"what users do changed in {what} since the first week of {champion}: {found}"
-        case Cause.SCHEMA_BREAK:
-            lacking = ", ".join(drift.lacking)
-            return f"most sessions lack {lacking}, which the training had: {drift.message}"
-    return f"{what} shifted from the training data of {champion}: {drift.message}"
 
 
 def _time(turn: Turn) -> None:
@@ -238,6 +212,8 @@ def _obstacle(turn: Turn, champion: VersionObject) -> str | None:
     reacted, spec = turn.status.drift.reacted_at, turn.spec
     cooldown = datetime.timedelta(seconds=spec.drift.cooldown_seconds)
     candidate = turn.candidate
+    if causes.wanted(turn) == {Reaction.ALERT}:
+        return "none beside this alert; the labels of the segment tell whether it matters"
     if retraining.is_requested(turn):
         return "the requested retraining starts"
     recalibrates = Reaction.RECALIBRATE in causes.wanted(turn)

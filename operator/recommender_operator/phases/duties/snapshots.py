@@ -17,11 +17,12 @@ from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.report import ReportError, SnapshotReport
 from recommender_operator.api.spec_snapshots import SnapshotPeriod
 from recommender_operator.api.status import SnapshotStatus
+from recommender_operator.api.status_segments import SegmentShifts
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import JobKind, JobState
 from recommender_operator.phases.duties import commands, retraining
 from recommender_operator.phases.turn import Turn
-from recommender_operator.resources import names
+from recommender_operator.resources import label_segments, names
 
 _KIND = ConditionType.SNAPSHOT_TAKEN
 ACTION = "snapshot"
@@ -39,6 +40,8 @@ def step(turn: Turn) -> None:
     schedule = turn.spec.data.snapshots
     if schedule is None:
         turn.set_status(snapshots=None)
+        if turn.status.drift.segments is not None:  # nothing would ever renew it
+            turn.set_status(drift=turn.status.drift.model_copy(update={"segments": None}))
         _refuse(turn, "data.snapshots is not set; set it, then annotate a new token")
         turn.condition(_KIND, "Unknown", Reason.DISABLED, "data.snapshots is not set")
         return
@@ -112,13 +115,29 @@ def _record(turn: Turn, job: JobState) -> None:
         }
     )
     turn.set_status(snapshots=taken)
+    _note_segments(turn, result.segments)
     message = (
         f"{result.data_version}: {result.rows} interactions, {result.new_rows} of them new, "
         f"{result.quarantined_rows} rows quarantined; {result.snapshots} snapshots are kept, the "
         f"oldest from {result.oldest.isoformat(timespec='seconds')}"
     )
+    if result.segments is not None and result.segments.message:
+        message += f"; not compared by segment: {result.segments.message}"
     turn.condition(_KIND, "True", Reason.SNAPSHOT_TAKEN, message)
     turn.info(Reason.SNAPSHOT_TAKEN, message)
+
+
+def _note_segments(turn: Turn, seen: SegmentShifts | None) -> None:
+    """Keep the comparison by segment; one that was not possible changes nothing that is known."""
+    before = turn.status.drift.segments
+    if not turn.spec.drift.enabled or (
+        seen is not None
+        and seen.message
+        and before is not None
+        and before.compared_with == seen.compared_with
+    ):
+        return
+    turn.set_status(drift=turn.status.drift.model_copy(update={"segments": seen}))
 
 
 def _failed(turn: Turn, reason: str, message: str) -> None:
@@ -145,8 +164,21 @@ def _start(turn: Turn, start: datetime.datetime, end: datetime.datetime) -> None
         number = max(_number(turn.now), _read_until(turn) + 1)
         result = f"{names.job_name(model, JobKind.SNAPSHOT, number)} starts"
         commands.answer(turn, ACTION, token, result, refused=False)
-    inputs = {"keep": ",".join(_needed(turn))}
+    inputs = {"keep": ",".join(_needed(turn)), **_watched(turn)}
     turn.do(StartJob(kind=JobKind.SNAPSHOT, version=model, attempt=number, inputs=inputs))
+
+
+def _watched(turn: Turn) -> dict[str, str]:
+    """Return the champion's data version and window, for the comparison by segment."""
+    champion = turn.champion
+    lineage = champion.status.lineage if champion is not None else None
+    if champion is None or lineage is None or not turn.spec.drift.enabled:
+        return {}
+    if not label_segments.divides(turn.spec.data.source.mapping):
+        return {}
+    days = champion.spec.data.window.days
+    window = {} if days is None else {"window_days": str(days)}
+    return {"against": lineage.data_version, **window}
 
 
 def _refuse(turn: Turn, result: str) -> None:

@@ -99,9 +99,61 @@ def test_the_metric_that_needs_most_users_plans() -> None:
     for first, second in ((1.0, 4.0), (4.0, 1.0)):
         pairs = [seen(0.0, variance=first), seen(0.0, metric=RETURN, variance=second)]
         found = horizon.planned(TWO, PHASE, pairs)
-        expected = planning.users_per_arm((4.0, 4.0), 0.2, alpha=0.025, power=0.8, share=0.25)
+        # As if the mean of both values, 1, was that of a champion and of one a fifth higher.
+        value = 1 / 1.1
+        expected = planning.users_per_arm(
+            (4.0 * value, 4.8 * value), 0.2 * value, alpha=0.025, power=0.8, share=0.25
+        )
         assert (found.champion, found.candidate) == expected
         assert found.fraction == pytest.approx(USERS / max(expected))
+
+
+@given(
+    effect=st.floats(0.01, 0.9),
+    champion=st.floats(0.01, 10),
+    lower=st.booleans(),
+    users=st.tuples(st.integers(100, 10_000), st.integers(100, 10_000)),
+)
+def test_the_plan_is_that_of_the_true_numbers_if_the_effect_is_the_smallest_one(
+    effect: float, champion: float, lower: bool, users: tuple[int, int]
+) -> None:
+    candidate = champion * (1 - effect if lower else 1 + effect)
+    seen_ = dataclasses.replace(
+        seen(0.0),
+        champion=champion,
+        candidate=candidate,
+        variance_champion=3 * champion,
+        variance_candidate=3 * candidate,
+        champion_users=users[0],
+        candidate_users=users[1],
+    )
+    found = horizon.expectation(seen_, effect)
+    assert found == pytest.approx((champion, 3 * champion, 3 * candidate))
+
+
+@given(st.floats(0.2, 5), st.floats(0.2, 5))
+def test_chance_in_one_arm_moves_the_plan_as_the_same_chance_in_the_other(
+    first: float, second: float
+) -> None:
+    """Else it would stop where the difference seems small, by chance in one of them."""
+
+    def planned(champion: float, candidate: float) -> tuple[float, float, float]:
+        pair = dataclasses.replace(
+            seen(0.0),
+            champion=champion,
+            candidate=candidate,
+            variance_champion=champion,
+            variance_candidate=candidate,
+        )
+        return horizon.expectation(pair, 0.0)
+
+    assert planned(first, second) == pytest.approx(planned(second, first))
+
+
+def test_a_fall_by_more_than_all_is_not_planned_with() -> None:
+    plan = Plan(primary=(Primary(metric=FALLBACKS, smallest_effect=1.5),))
+    found = horizon.planned(plan, PHASE, [seen(1.0, metric=FALLBACKS)])
+    assert 0 < found.champion < planning.MAX_USERS
 
 
 def test_a_loss_that_matters_is_planned_for_with_the_champion_scaled() -> None:

@@ -1,4 +1,4 @@
-"""The operator, the transformer and the collector mean the same features by label segments."""
+"""Operator, transformer, collector and training mean the same features by label segments."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from recommender_collector.domain.declaration import Model
 from recommender_operator.api.spec_mapping import DataMapping
 from recommender_operator.resources import label_segments
 from recommender_operator.resources.transformer_env import variables
+from recommender_training.config.declaration import Declaration
+from recommender_training.data_checks import segment_rows
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
 from tests.unit.recommender_operator.resources.built_manifests import MAPPING
 
@@ -64,6 +66,12 @@ def test_impressions_say_what_the_collector_cannot_see_in_their_context(
     assert {*said, *declared.segments} == {*declared.told_segments}
     assert not {*said} & {*declared.segments}
     assert len(declared.told_segments) <= label_segments.MOST
+    # Served as a text that every kind accepts: what it is does not matter here.
+    served = [each | {"kind": "Categorical"} if each.get("servedAs") else each for each in context]
+    read = Declaration.model_validate({"context": served, "users": users})
+    assert [each.name for each in segment_rows.dividing(read)] == list(declared.told_segments)
+    divides = label_segments.divides(DataMapping.model_validate(given_))
+    assert divides is bool(declared.told_segments)
 
 
 def test_no_list_divides_predictions() -> None:

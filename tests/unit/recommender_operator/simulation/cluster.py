@@ -115,6 +115,8 @@ class Cluster:
     users: Users = dataclasses.field(default_factory=Users)
     #: What became of the champion's predictions, as the collector counts it.
     outcomes: CollectorReading | None = None
+    #: What snapshots report of the sessions by segment.
+    segments: Mapping[str, object] | None = None
     #: Why other models leave no room for a retraining.
     retrainings_full: str = ""
     rivals: tuple[Rival, ...] = ()

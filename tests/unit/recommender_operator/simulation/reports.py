@@ -38,12 +38,17 @@ def report(cluster: Cluster, job: JobState) -> dict[str, object]:
         case JobKind.REMOVE:
             return head | {"removed": []}
         case JobKind.SNAPSHOT:
-            return head | {
-                "dataVersion": f"i{job.attempt}.u1.t0-{job.attempt:016x}",
-                "takenAt": cluster.now.isoformat(),
-                "rows": 1000,
-                "newRows": 50,
-                "quarantinedRows": 2,
-                "snapshots": 3,
-                "oldest": START.isoformat(),
-            }
+            watched = {} if cluster.segments is None else {"segments": dict(cluster.segments)}
+            return (
+                head
+                | watched
+                | {
+                    "dataVersion": f"i{job.attempt}.u1.t0-{job.attempt:016x}",
+                    "takenAt": cluster.now.isoformat(),
+                    "rows": 1000,
+                    "newRows": 50,
+                    "quarantinedRows": 2,
+                    "snapshots": 3,
+                    "oldest": START.isoformat(),
+                }
+            )
