@@ -74,7 +74,7 @@ def test_all_checks_pass_if_nothing_changed(profiled: Profiled) -> None:
     assert {each.level for each in found} == {"pass"}
     names = {each.check for each in found}
     assert names == {field.alias or name for name, field in Levels.model_fields.items()} - {
-        "quarantine", "duplicates"
+        "quarantine", "duplicates", "segments"
     }  # fmt: skip
     assert all(each.remedy == "" for each in found)
 
