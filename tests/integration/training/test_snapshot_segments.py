@@ -18,7 +18,7 @@ from tests.mapped_files import INTERACTIONS, START, event
 from tests.snapshot_desk import Desk
 
 DAY = 86_400
-FEATURES = [
+FEATURES: list[dict[str, Any]] = [
     {"name": "device", "kind": "Categorical", "segments": True},
     {"name": "bitrate", "kind": "Numeric"},
 ]

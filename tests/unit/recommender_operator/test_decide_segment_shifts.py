@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -23,11 +24,11 @@ SHIFT = {
     "value": "tv",
     "message": "missing 96.0% of its sessions, 3.1% in training (distance 0.93)",
 }
-FEATURES = [
+FEATURES: list[dict[str, Any]] = [
     {"name": "device", "kind": "Categorical", "segments": True},
     {"name": "bitrate", "kind": "Numeric"},
 ]
-MAPPING = {
+MAPPING: dict[str, dict[str, Any]] = {
     "interactions": {
         "files": "events.csv",
         "user": "u",

@@ -11,7 +11,7 @@ import pytest
 from recommender_training.config.declaration import Declaration
 from recommender_training.data_checks import segment_shift
 from recommender_training.data_checks.policy import Watch
-from recommender_training.data_checks.segment_bins import MOST_VALUES, Placed
+from recommender_training.data_checks.segment_bins import MOST_VALUES, Cross, Placed
 from recommender_training.data_checks.segment_shift import Reference, Seen
 
 WATCH = Watch()
@@ -155,7 +155,7 @@ def test_disjoint_users_of_a_reference_add_up() -> None:
             assert added.missing.to_json() == cross.missing.to_json()
 
 
-def _counted(whole: Reference, frame: pl.DataFrame) -> dict[tuple[str, str], segment_shift.Cross]:
+def _counted(whole: Reference, frame: pl.DataFrame) -> dict[tuple[str, str], Cross]:
     placed = Placed.of(whole.features, frame)
     return {
         (by.bins.name, name): cross
