@@ -41,6 +41,30 @@ class SegmentLoss:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ShiftedSegment:
+    """A feature that shifted inside a segment of the sessions since the champion's training."""
+
+    feature: str
+    segment: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SegmentsOfSessions:
+    """The sessions since the champion's training, compared with it inside each segment."""
+
+    #: Segments that were tested, and those with too few sessions.
+    tested: int
+    small: int
+    until: datetime.datetime | None
+    shifts: tuple[ShiftedSegment, ...]
+    #: Shifts that the status does not list.
+    more: int
+    #: Why nothing was compared; empty if it was.
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Drift:
     """The last window of sessions, compared with the champion's training data."""
 
@@ -53,6 +77,7 @@ class Drift:
     shifted: tuple[str, ...]
     window_at: datetime.datetime | None
     segments: tuple[SegmentLoss, ...] = ()
+    by_segment: SegmentsOfSessions | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -194,6 +219,27 @@ def _drift(body: Json) -> Drift:
         shifted=tuple(body.get("features", ())),
         window_at=_time(body.get("windowAt")),
         segments=tuple(map(_segment, (body.get("labels") or {}).get("segments", ()))),
+        by_segment=_by_segment(body.get("segments")),
+    )
+
+
+def _by_segment(body: Json | None) -> SegmentsOfSessions | None:
+    if body is None:
+        return None
+    return SegmentsOfSessions(
+        tested=body.get("segments", 0),
+        small=body.get("small", 0),
+        until=_time(body.get("until")),
+        shifts=tuple(
+            ShiftedSegment(
+                feature=one["feature"],
+                segment=f"{one['segment']}: {one['value']}",
+                message=one["message"],
+            )
+            for one in body.get("shifts", ())
+        ),
+        more=body.get("more", 0),
+        message=body.get("message", ""),
     )
 
 

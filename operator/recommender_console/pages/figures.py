@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 from recommender_console import plot
-from recommender_console.details import Drift, SeenVersion, SegmentLoss
+from recommender_console.details import Drift, SeenVersion, SegmentLoss, SegmentsOfSessions
 from recommender_console.markup import Child, Markup, join, tag
 from recommender_console.pages import parts
 from recommender_console.plot import Reading
@@ -124,9 +124,13 @@ def legend() -> Markup:
 
 
 def drift(seen: Drift, now: datetime.datetime) -> Markup | None:
-    """Return the drift of the features of the last window, and of the segments by labels."""
+    """Return the drift of the features of the last window, and of the segments."""
+    segments = [
+        _features_by_segment(seen.by_segment, now) if seen.by_segment else None,
+        _segments(seen.segments) if seen.segments else None,
+    ]
     if seen.windows == 0 and not seen.message:
-        return _segments(seen.segments) if seen.segments else None
+        return join(segments) if any(segments) else None
     said = tag(
         "p", parts.badge(seen.verdict), " ", seen.message, " ", parts.moment(seen.window_at, now)
     )
@@ -137,8 +141,26 @@ def drift(seen: Drift, now: datetime.datetime) -> Markup | None:
     shifted = (
         parts.note("Shifted, worst first: ", ", ".join(seen.shifted)) if seen.shifted else None
     )
-    segments = _segments(seen.segments) if seen.segments else None
-    return join([said, plot.effects(seen.effects), counted, shifted, segments])
+    return join([said, plot.effects(seen.effects), counted, shifted, *segments])
+
+
+def _features_by_segment(seen: SegmentsOfSessions, now: datetime.datetime) -> Markup:
+    """Return the features that shifted inside segments of the sessions, or that none did."""
+    if seen.message:
+        return parts.note(f"Sessions were not compared by segment: {seen.message}")
+    tested = parts.plural(seen.tested, "segment")
+    few = f", {seen.small} with too few sessions" if seen.small else ""
+    shifts = parts.plural(len(seen.shifts) + seen.more, "shift")
+    looked = parts.note(
+        f"Sessions by segment: {tested} compared with the training{few}; {shifts}. Newest day: ",
+        parts.moment(seen.until, now) or "none",
+        ".",
+    )
+    if not seen.shifts:
+        return looked
+    rows = [[each.feature, each.segment, each.message] for each in seen.shifts]
+    header = ("feature", "segment", "its sessions now and in training")
+    return join([looked, parts.table("Features that shifted inside a segment", header, rows)])
 
 
 def _segments(seen: Sequence[SegmentLoss]) -> Markup:

@@ -14,7 +14,7 @@ from tests.unit.recommender_kubectl.samples import CANDIDATE, CHAMPION, NOW, OLD
 Json = dict[str, Any]
 VISITOR = Visitor(name="jane@example.com", ticket="the-ticket", signs_out=True)
 
-DRIFT = {
+DRIFT: Json = {
     "windows": 14, "breachesInARow": 1, "verdict": "Fail",
     "message": "1,204 sessions; largest effect 0.142 (hour)", "windowAt": at(3),
     "features": ["hour"],
@@ -24,6 +24,13 @@ DRIFT = {
         {"feature": "age", "effect": 0.021, "limit": 0.1},
         {"feature": "top_score", "effect": 0.0094, "limit": 0.1},
     ],
+    "segments": {
+        "comparedWith": "12-a7c1e2", "until": at(180), "segments": 7, "small": 2,
+        "shifts": [{
+            "feature": "bitrate", "segment": "device", "value": "tv",
+            "message": "missing 96.0% of its sessions, 3.1% in training (distance 0.93)",
+        }],
+    },
 }  # fmt: skip
 
 

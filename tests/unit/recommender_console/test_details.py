@@ -17,6 +17,7 @@ from recommender_operator.api.status import (
     RecommenderModelStatus,
 )
 from recommender_operator.api.status_labels import LabelDriftStatus, LabelSegment
+from recommender_operator.api.status_segments import SegmentShift, SegmentShifts
 from recommender_operator.api.version import (
     Artifact,
     GateResult,
@@ -69,6 +70,10 @@ MODEL = RecommenderModelStatus(
             LabelSegment(feature="device", users=9, log_loss=0.5, reference_log_loss=0.5,
                          message=""),
         )),
+        segments=SegmentShifts(
+            compared_with="7-abc", until=NOW, segments=4, small=2, more=1,
+            shifts=(SegmentShift(feature="bitrate", segment="device", value="tv", message="m"),),
+        ),
     ),
     handled=(HandledAction(action="abort", token="t", at=NOW, result="Honored"),),
 )  # fmt: skip
@@ -108,6 +113,10 @@ def test_a_model_is_read_as_the_operator_writes_it() -> None:
                                 breaches_in_a_row=3),
             details.SegmentLoss(name="device: all others", users=9, loss=0.5, before=0.5,
                                 breaches_in_a_row=0),
+        ),
+        by_segment=details.SegmentsOfSessions(
+            tested=4, small=2, until=NOW, more=1, message="",
+            shifts=(details.ShiftedSegment(feature="bitrate", segment="device: tv", message="m"),),
         ),
     )  # fmt: skip
     assert seen.asked == (details.Asked(action="abort", at=NOW, result="Honored"),)
