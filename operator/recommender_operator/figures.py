@@ -94,9 +94,9 @@ FAMILIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "drift_effect_limit": ("Effect from which a significant shift counts.", ("feature",)),
     "drift_windows": ("Windows in a row with a shift.", ()),
     "drift_break_windows": ("Windows in a row with a break of the candidate alone.", ()),
+    "drift_segment_shifts": ("Features that shifted inside a segment, by the last snapshot.", ()),
     "drift_label_windows": (
-        "Windows in a row in which the loss rose or the calibration drifted, by labels.", ()
-    ),
+        "Windows in a row in which the loss rose or the calibration drifted, by labels.", ()),
     "drift_label_segment_loss": (
         "Log loss of a segment in the last window, by labels.", ("feature", "value")),
     "drift_label_segment_reference_loss": (
@@ -265,6 +265,8 @@ def _drift(drift: DriftStatus, limit: int) -> Iterator[Figure]:
     yield Figure("drift_verdict", (drift.verdict,), 1)
     yield Figure("drift_windows", (), drift.breaches_in_a_row)
     yield Figure("drift_break_windows", (), drift.candidate_breaks_in_a_row)
+    if (seen := drift.segments) is not None and not seen.message:
+        yield Figure("drift_segment_shifts", (), len(seen.shifts) + seen.more)
     if drift.labels is not None:
         yield Figure("drift_label_windows", (), drift.labels.breaches_in_a_row)
         for each in drift.labels.segments:

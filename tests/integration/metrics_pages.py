@@ -20,6 +20,7 @@ from recommender_operator.api.spec_experiment import ExperimentSpec
 from recommender_operator.api.status import DriftStatus, FeatureEffect, RecommenderModelStatus
 from recommender_operator.api.status_holdout import HoldoutGain, HoldoutStatus
 from recommender_operator.api.status_labels import LabelDriftStatus, LabelSegment
+from recommender_operator.api.status_segments import SegmentShifts
 from recommender_operator.api.version import (
     GateResult,
     MetricVerdict,
@@ -113,7 +114,10 @@ def _show_faults(metrics: Metrics) -> None:
         message="",
     )
     labels = LabelDriftStatus(verdict="Fail", message="", breaches_in_a_row=1, segments=(tablet,))
-    drift = DriftStatus(verdict="Fail", breaches_in_a_row=1, effects=(effect,), labels=labels)
+    drift = DriftStatus(
+        verdict="Fail", breaches_in_a_row=1, effects=(effect,), labels=labels,
+        segments=SegmentShifts(compared_with="7-abc", segments=4),
+    )  # fmt: skip
     status_of = RecommenderModelStatus(drift=drift, holdout=_holdout())
     decision = Decision(actions=(), status=status_of)
     observed = Observed(model=model, versions=(version,))

@@ -124,6 +124,16 @@ CASES: dict[str, tuple[str, list[dict[str, str]], str, bool]] = {
                 f'{MODEL}, feature="device", value="tablet"', "3x40"),
          series("recommender_operator_drift_windows", MODEL, "0x40"),
          series("recommender_operator_drift_windows_limit", MODEL, "3x40")], "3m", True),
+    "a feature shifted inside a segment": (
+        "RecommenderDrifted",
+        [series("recommender_operator_drift_segment_shifts", MODEL, "1x40"),
+         series("recommender_operator_drift_windows", MODEL, "0x40"),
+         series("recommender_operator_drift_windows_limit", MODEL, "3x40")], "3m", True),
+    "no feature shifted inside a segment": (
+        "RecommenderDrifted",
+        [series("recommender_operator_drift_segment_shifts", MODEL, "0x40"),
+         series("recommender_operator_drift_windows", MODEL, "0x40"),
+         series("recommender_operator_drift_windows_limit", MODEL, "3x40")], "3m", False),
     "one window shifted": (
         "RecommenderDrifted",
         [series("recommender_operator_drift_windows", MODEL, "1x40"),

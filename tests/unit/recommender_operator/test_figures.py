@@ -17,6 +17,7 @@ from recommender_operator.api.status import (
     FeatureEffect,
 )
 from recommender_operator.api.status_labels import LabelDriftStatus, LabelSegment
+from recommender_operator.api.status_segments import SegmentShift, SegmentShifts
 from recommender_operator.api.version import (
     GateResult,
     MetricVerdict,
@@ -166,6 +167,16 @@ def test_windows_in_which_labels_drifted_are_shown() -> None:
     found = shown([version(NAMES[0], ModelVersionStatus())], drift=DriftStatus(labels=labels))
     assert found["drift_label_windows", ()] == 3
     assert ("drift_label_segment_loss", ("device", "tablet")) not in found
+
+
+def test_features_that_shifted_inside_segments_are_counted() -> None:
+    shift = SegmentShift(feature="bitrate", segment="device", value="tv", message="m")
+    seen = SegmentShifts(compared_with="7-abc", segments=4, shifts=(shift,), more=2)
+    found = shown([version(NAMES[0], ModelVersionStatus())], drift=DriftStatus(segments=seen))
+    assert found["drift_segment_shifts", ()] == 3
+    failed = seen.model_copy(update={"message": "no such version"})
+    found = shown([version(NAMES[0], ModelVersionStatus())], drift=DriftStatus(segments=failed))
+    assert ("drift_segment_shifts", ()) not in found
 
 
 def test_segments_of_labels_are_shown_with_what_they_are_compared_with() -> None:

@@ -128,7 +128,11 @@ def _record(turn: Turn, job: JobState) -> None:
 
 
 def _note_segments(turn: Turn, seen: SegmentShifts | None) -> None:
-    """Keep the comparison by segment; one that was not possible changes nothing that is known."""
+    """Keep the comparison by segment.
+
+    One with the training of a former champion, which began before the promotion, is not kept. One
+    that was not possible changes nothing that is known.
+    """
     before = turn.status.drift.segments
     if not turn.spec.drift.enabled or (
         seen is not None
@@ -136,6 +140,8 @@ def _note_segments(turn: Turn, seen: SegmentShifts | None) -> None:
         and before is not None
         and before.compared_with == seen.compared_with
     ):
+        return
+    if seen is not None and seen.compared_with != _trained_on(turn):
         return
     turn.set_status(drift=turn.status.drift.model_copy(update={"segments": seen}))
 
@@ -168,17 +174,22 @@ def _start(turn: Turn, start: datetime.datetime, end: datetime.datetime) -> None
     turn.do(StartJob(kind=JobKind.SNAPSHOT, version=model, attempt=number, inputs=inputs))
 
 
+def _trained_on(turn: Turn) -> str | None:
+    """Return the champion's data version, if it is known."""
+    lineage = turn.champion.status.lineage if turn.champion is not None else None
+    return lineage.data_version if lineage is not None else None
+
+
 def _watched(turn: Turn) -> dict[str, str]:
     """Return the champion's data version and window, for the comparison by segment."""
-    champion = turn.champion
-    lineage = champion.status.lineage if champion is not None else None
-    if champion is None or lineage is None or not turn.spec.drift.enabled:
+    champion, data_version = turn.champion, _trained_on(turn)
+    if champion is None or data_version is None or not turn.spec.drift.enabled:
         return {}
     if not label_segments.divides(turn.spec.data.source.mapping):
         return {}
     days = champion.spec.data.window.days
     window = {} if days is None else {"window_days": str(days)}
-    return {"against": lineage.data_version, **window}
+    return {"against": data_version, **window}
 
 
 def _refuse(turn: Turn, result: str) -> None:
