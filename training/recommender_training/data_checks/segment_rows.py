@@ -15,7 +15,7 @@ from recommender_training.data.sessions import SESSION_GAP
 from recommender_training.data_checks import parts, sample
 
 #: Most interactions that are read; whole users are drawn.
-MAX_ROWS = 1_000_000
+MAX_ROWS = 200_000
 #: Most features that divide sessions; labels have as many.
 MOST_SEGMENTS = 3
 SECONDS_A_DAY = 86_400
