@@ -89,16 +89,21 @@ def test_given_collected_events_when_parts_are_killed_then_no_event_is_lost_and_
 
 #: Of how a version serves, and what it shows.
 WATCHED = {"ErrorRate": 1, "SlowShare": 1, "GroupExposure": 0.9}
+
+
+def guardrails(**losses: float) -> list[dict[str, Any]]:
+    """Return the guardrails of an experiment, some with another largest loss."""
+    watched = {"PurchasesPerUser": 0.9, **WATCHED, **losses}
+    return [{"metric": metric, "largestLoss": loss} for metric, loss in watched.items()]
+
+
 #: Decided in minutes instead of weeks. The ramp has tests of its own.
 EXPERIMENT: dict[str, Any] = {
     "rollout": {"steps": [{"weight": 100}]},
     "experiment": {
         "weight": 50,
         "primary": [{"metric": "ClickThroughRate", "smallestEffect": 0.3}],
-        "guardrails": [
-            {"metric": metric, "largestLoss": loss}
-            for metric, loss in {"PurchasesPerUser": 0.9, **WATCHED}.items()
-        ],
+        "guardrails": guardrails(),
         # Other worlds train meanwhile, which makes some requests slow.
         "slowerThanMilliseconds": 5000,
         "itemGroup": {
@@ -116,11 +121,9 @@ SLOW: dict[str, Any] = {
     "analysis": {"thresholds": {"maxLatencyRatio": 1000}},
     "experiment": {
         "slowerThanMilliseconds": DELAY,
-        "guardrails": [
-            {"metric": "SlowShare", "largestLoss": 0.2}, {"metric": "ErrorRate", "largestLoss": 1},
-        ],
+        "guardrails": guardrails(SlowShare=0.2),
     },
-}  # fmt: skip
+}
 #: A tenth of them is in the holdout, whatever version serves.
 VISITORS = [f"visitor-{number}" for number in range(60)]
 
