@@ -53,14 +53,14 @@ def columns(declared: Declaration) -> list[pl.Expr]:
     return [*map(pl.col, names), is_act(declared.label).alias(ACT)]
 
 
-def draw(users: pl.DataFrame, seed: int = _SEED, most: int = MAX_ROWS) -> pl.DataFrame:
-    """Draw the users of a sample of at most so many rows; both have `user_id` and `rows`."""
+def draw(users: pl.DataFrame, seed: int = _SEED) -> pl.DataFrame:
+    """Draw the users of the sample; `users` and the result have `user_id` and `rows`."""
     users = users.filter(pl.col("rows") <= MAX_USER_ROWS)
     ids = users["user_id"].to_numpy().astype(np.uint64)
     mixed = (ids + np.uint64(seed)) * _MIX
     mixed = (mixed ^ (mixed >> np.uint64(32))) * _MIX
     users = users.with_columns(pl.Series("order", mixed)).sort("order", "user_id")
-    return users.filter(pl.col("rows").cum_sum() <= most).select("user_id", "rows")
+    return users.filter(pl.col("rows").cum_sum() <= MAX_ROWS).select("user_id", "rows")
 
 
 def of_users(data: Dataset) -> pl.DataFrame:

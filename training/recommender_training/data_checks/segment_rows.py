@@ -14,8 +14,6 @@ from recommender_training.data.local_calendar import LocalCalendar
 from recommender_training.data.sessions import SESSION_GAP
 from recommender_training.data_checks import parts, sample
 
-#: Most interactions that are read; whole users are drawn.
-MAX_ROWS = 200_000
 #: Most features that divide sessions; labels have as many.
 MOST_SEGMENTS = 3
 SECONDS_A_DAY = 86_400
@@ -52,7 +50,7 @@ def watched(declared: Declaration) -> tuple[Feature, ...]:
 def read(
     tables: dict[str, pl.LazyFrame], declared: Declaration, first: int, last: int
 ) -> pl.DataFrame:
-    """Return the sessions between two times, in seconds.
+    """Return the sessions between two times, in seconds, of a sample of the users.
 
     They have `user_id`, `day` (days since 1970), and a column for each feature that is watched or
     divides: a text, a number, or a list of texts; null if unknown.
@@ -60,7 +58,7 @@ def read(
     names = ["user_id", "timestamp", *(each.name for each in declared.context)]
     rows = tables["interactions"].filter(parts.between(first, last))
     counts = rows.group_by("user_id").agg(pl.len().cast(pl.Int64).alias("rows"))
-    drawn = sample.draw(counts.collect(engine="streaming").sort("user_id"), most=MAX_ROWS)
+    drawn = sample.draw(counts.collect(engine="streaming").sort("user_id"))
     ids = drawn.select("user_id")
     found = [
         part.select(names).join(ids, on="user_id", how="semi")
