@@ -26,6 +26,7 @@ from tests.chart import (
 VERBS = {
     "get": {"": {"get"}},
     "list": {"": {"list"}},
+    "list_fields": {"": {"list"}},
     "create": {"": {"create"}},
     "apply": {"": {"create", "patch"}},
     "apply_status": {"/status": {"patch"}},

@@ -120,10 +120,13 @@ class HostReader:
         return tuple(sorted((r for r in found if not _is_own(r, model)), key=_place))
 
     async def _read(self) -> _Index:
-        list_fields, spaces = self._kube.list_fields, self._namespaces
         http, grpc = await asyncio.gather(
-            asyncio.gather(*(list_fields(HTTP_ROUTES, space, _Route) for space in spaces)),
-            asyncio.gather(*(list_fields(GRPC_ROUTES, space, _Route) for space in spaces)),
+            asyncio.gather(
+                *(self._kube.list_fields(HTTP_ROUTES, n, _Route) for n in self._namespaces)
+            ),
+            asyncio.gather(
+                *(self._kube.list_fields(GRPC_ROUTES, n, _Route) for n in self._namespaces)
+            ),
         )
         return _indexed(
             _rival(kind, route)
