@@ -14,6 +14,7 @@ from recommender_client import EventClient, events
 from tests.e2e.conftest import SMALL
 from tests.e2e.test_shop import DATA, SPEC
 from tests.scenario import collecting, install, mixed_lists, shop, stories
+from tests.scenario.experiment_specs import EXPERIMENT, SLOW, WATCHED
 from tests.scenario.setup import Platform
 from tests.scenario.world import JOBS_SECONDS, World, merged
 
@@ -87,43 +88,6 @@ def test_given_collected_events_when_parts_are_killed_then_no_event_is_lost_and_
     )
 
 
-#: Of how a version serves, and what it shows.
-WATCHED = {"ErrorRate": 1, "SlowShare": 1, "GroupExposure": 0.9}
-
-
-def guardrails(**losses: float) -> list[dict[str, Any]]:
-    """Return the guardrails of an experiment, some with another largest loss."""
-    watched = {"PurchasesPerUser": 0.9, **WATCHED, **losses}
-    return [{"metric": metric, "largestLoss": loss} for metric, loss in watched.items()]
-
-
-#: Decided in minutes instead of weeks. The ramp has tests of its own.
-EXPERIMENT: dict[str, Any] = {
-    "rollout": {"steps": [{"weight": 100}]},
-    "experiment": {
-        "weight": 50,
-        "primary": [{"metric": "ClickThroughRate", "smallestEffect": 0.3}],
-        "guardrails": guardrails(),
-        # Other worlds train meanwhile, which makes some requests slow.
-        "slowerThanMilliseconds": 5000,
-        "itemGroup": {
-            "feature": "category", "categories": ["books", "denim", "kids", "kitchen", "running"]
-        },
-        "minDays": 0,
-        "maxDays": 0.02,
-    },
-}  # fmt: skip
-#: Each answer of its model takes so many milliseconds more, and more than that is slow. The steps
-#: bear it, so that the experiment decides. Other worlds slow down the champion too.
-DELAY = 120
-SLOW: dict[str, Any] = {
-    "training": {"faultInjection": {"fault": "Latency", "latencyMilliseconds": DELAY}},
-    "analysis": {"thresholds": {"maxLatencyRatio": 1000}},
-    "experiment": {
-        "slowerThanMilliseconds": DELAY,
-        "guardrails": guardrails(SlowShare=0.2),
-    },
-}
 #: A tenth of them is in the holdout, whatever version serves.
 VISITORS = [f"visitor-{number}" for number in range(60)]
 
