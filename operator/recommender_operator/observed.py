@@ -54,6 +54,11 @@ class VersionObject:
         gates_held = bool(self.status.gates) and all(gate.passed for gate in self.status.gates)
         return self.status.artifact is not None and gates_held
 
+    @property
+    def data_version(self) -> str | None:
+        """The data version that it is trained on; None until its data is checked."""
+        return self.status.lineage.data_version if self.status.lineage is not None else None
+
 
 class JobKind(enum.StrEnum):
     CHECK = "check"

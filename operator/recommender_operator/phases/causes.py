@@ -57,8 +57,7 @@ def drifted_segments(turn: Turn) -> tuple[LabelSegment, ...]:
 def shifted_segments(turn: Turn) -> tuple[SegmentShift, ...]:
     """Return the confirmed shifts inside segments, if they are about the champion's training."""
     seen, champion = turn.status.drift.segments, turn.champion
-    lineage = champion.status.lineage if champion is not None else None
-    if seen is None or lineage is None or seen.compared_with != lineage.data_version:
+    if seen is None or champion is None or seen.compared_with != champion.data_version:
         return ()
     return seen.shifts
 

@@ -18,23 +18,29 @@ def names(mapping: DataMapping | None) -> tuple[str, ...]:
     named values of the context, which every impression has, then numbers of the context, then
     features of users. Numbers are reported by their bands, which only the version knows.
     """
-    if mapping is None:
-        return ()
-    context = [each for each in mapping.interactions.features or () if _divides(each)]
+    context, users = _dividing(mapping)
     named = [each for each in context if each.kind in _NAMED]
     banded = [each for each in context if each.kind not in _NAMED]
-    users = mapping.users.features or () if mapping.users is not None else ()
-    found = [*named, *banded, *filter(_divides, users)]
+    found = [*named, *banded, *users]
     found.sort(key=lambda each: not each.segments)
     return tuple(each.name for each in found[:MOST] if each not in named)
 
 
 def divides(mapping: DataMapping | None) -> bool:
     """Return whether any feature divides predictions and sessions."""
+    return any(_dividing(mapping))
+
+
+def _dividing(mapping: DataMapping | None) -> tuple[list[Feature], list[Feature]]:
+    """Return the features of the context and of users that divide."""
     if mapping is None:
-        return False
-    users = mapping.users.features or () if mapping.users is not None else ()
-    return any(map(_divides, (*(mapping.interactions.features or ()), *users)))
+        return [], []
+    users = mapping.users.features if mapping.users is not None else ()
+    of_context, of_users = (
+        [each for each in features or () if _divides(each)]
+        for features in (mapping.interactions.features, users)
+    )
+    return of_context, of_users
 
 
 def _divides(feature: Feature) -> bool:

@@ -133,17 +133,16 @@ def _note_segments(turn: Turn, seen: SegmentShifts | None) -> None:
     One with the training of a former champion, which began before the promotion, is not kept. One
     that was not possible changes nothing that is known.
     """
-    before = turn.status.drift.segments
-    if not turn.spec.drift.enabled or (
-        seen is not None
-        and seen.message
-        and before is not None
-        and before.compared_with == seen.compared_with
-    ):
+    drift, champion = turn.status.drift, turn.champion
+    if not turn.spec.drift.enabled:
         return
-    if seen is not None and seen.compared_with != _trained_on(turn):
-        return
-    turn.set_status(drift=turn.status.drift.model_copy(update={"segments": seen}))
+    if seen is not None:
+        if champion is None or seen.compared_with != champion.data_version:
+            return
+        before = drift.segments
+        if seen.message and before is not None and before.compared_with == seen.compared_with:
+            return
+    turn.set_status(drift=drift.model_copy(update={"segments": seen}))
 
 
 def _failed(turn: Turn, reason: str, message: str) -> None:
@@ -174,22 +173,16 @@ def _start(turn: Turn, start: datetime.datetime, end: datetime.datetime) -> None
     turn.do(StartJob(kind=JobKind.SNAPSHOT, version=model, attempt=number, inputs=inputs))
 
 
-def _trained_on(turn: Turn) -> str | None:
-    """Return the champion's data version, if it is known."""
-    lineage = turn.champion.status.lineage if turn.champion is not None else None
-    return lineage.data_version if lineage is not None else None
-
-
 def _watched(turn: Turn) -> dict[str, str]:
     """Return the champion's data version and window, for the comparison by segment."""
-    champion, data_version = turn.champion, _trained_on(turn)
-    if champion is None or data_version is None or not turn.spec.drift.enabled:
+    champion = turn.champion
+    if champion is None or champion.data_version is None or not turn.spec.drift.enabled:
         return {}
     if not label_segments.divides(turn.spec.data.source.mapping):
         return {}
     days = champion.spec.data.window.days
     window = {} if days is None else {"window_days": str(days)}
-    return {"against": data_version, **window}
+    return {"against": champion.data_version, **window}
 
 
 def _refuse(turn: Turn, result: str) -> None:
@@ -209,8 +202,8 @@ def _is_checking(turn: Turn) -> bool:
 
 def _needed(turn: Turn) -> list[str]:
     """Return the data versions to keep: those of existing versions, and the pinned one."""
-    lineages = [version.status.lineage for version in turn.versions.values()]
-    needed = {lineage.data_version for lineage in lineages if lineage is not None}
+    found = (version.data_version for version in turn.versions.values())
+    needed = {each for each in found if each is not None}
     if turn.spec.data.version is not None:
         needed.add(turn.spec.data.version)
     return sorted(needed)

@@ -57,9 +57,8 @@ def words(checked: DataChecked) -> str:
 
 def _inputs(turn: Turn) -> dict[str, str]:
     """Return the data version to compare with: that of the champion's training."""
-    champion = turn.champion
-    lineage = champion.status.lineage if champion is not None else None
-    return {"against": lineage.data_version} if lineage is not None else {}
+    against = turn.champion.data_version if turn.champion is not None else None
+    return {"against": against} if against is not None else {}
 
 
 def _data_checks(checks: CheckSummary | None) -> DataChecked | None:
