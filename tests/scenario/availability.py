@@ -17,6 +17,7 @@ from typing import Any
 
 import kubernetes.client
 
+from tests.cluster import locks
 from tests.scenario import collector_faults, faults, kubelet, stories
 from tests.scenario.world import World
 
@@ -199,12 +200,16 @@ def kill_operator(world: World) -> None:
 
 
 def kill_kubelet(world: World) -> None:
-    """Kill the kubelet, and start it again after some seconds; its containers go on."""
+    """Kill the kubelet, and start it again after some seconds; its containers go on.
+
+    Other worlds use it too: their commands in pods wait, and nothing else fails meanwhile.
+    """
     before = _containers(world)
-    with kubelet.killed():
-        let_pass(world)
-        let_pass(world)
-    world.until("probes of the new kubelet", lambda: _probed_again(world), SECONDS)
+    with faults.alone_with_operator(), locks.kubelet_held():
+        with kubelet.killed():
+            let_pass(world)
+            let_pass(world)
+        world.until("probes of the new kubelet", lambda: _probed_again(world), SECONDS)
     # Pods that are only gone are of a former revision: Knative removes them after a while.
     changed = {
         pod for pod, containers in _containers(world).items() if containers != before.get(pod)

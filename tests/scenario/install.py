@@ -16,6 +16,7 @@ import time
 import urllib.parse
 from collections.abc import Callable, Iterator
 
+from tests.cluster import locks
 from tests.cluster.api import Cluster, tool
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -175,7 +176,10 @@ def copy_into(cluster: Cluster, namespace: str, folder: pathlib.Path) -> None:
         "exec", "-i", LOADER, "--",
         "tar", "-C", "/data/raw", "--no-same-owner", "--no-overwrite-dir", "-xf", "-",
     ]  # fmt: skip
-    done = subprocess.run(command, input=archive, capture_output=True, check=False, timeout=120)
+    with locks.kubelet_used():
+        done = subprocess.run(
+            command, input=archive, capture_output=True, check=False, timeout=120
+        )
     if done.returncode != 0:
         raise RuntimeError(f"copying {folder}: {done.stderr.decode()[-2000:]}")
 

@@ -121,7 +121,7 @@ def test_the_group_restarts_as_a_whole_and_as_often_as_the_spec_says() -> None:
     assert (job["backoffLimit"], job["activeDeadlineSeconds"]) == (0, 90)
 
 
-#: As the Job controller of Kubernetes 1.34 words them (pkg/controller/job/pod_failure_policy.go).
+#: As the Job controller of Kubernetes 1.35 words them (pkg/controller/job/pod_failure_policy.go).
 SAID = (
     "Container node for pod team/x-node-0-1-abcde failed with exit code {} matching FailJob rule"
 )
