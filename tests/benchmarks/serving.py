@@ -17,6 +17,9 @@ under load at a time and in turn.
 - `promotion_p99_ratio`: p99 while a second Triton and transformer start on the same machine and
   take over all requests, by that of the same rate without. It has no Gateway and no operator, and
   the new pods take their CPU from the old ones, which on a cluster they need not.
+- `int8_p99_ratio`, `int8_cpu_ratio`: p99 and CPU time of an answer at the steady rate, of the
+  variant in 8-bit integers by those of the full graph of the same training; and what the variant
+  loses on the test window, as the training reports it.
 - `collector_ratio`: as `make bench-collector`.
 - `startup_extra_s`: from the start of Triton and transformer until requests may come, less the
   time of Triton and a uvicorn that does nothing.
@@ -30,6 +33,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import os
 import statistics
@@ -182,6 +186,28 @@ def peers(model: str, args: argparse.Namespace) -> Told:
     }
 
 
+def variants(args: argparse.Namespace) -> Told:
+    """The full graph of MovieLens and its variant in 8-bit integers, each behind a transformer."""
+    models = {"full": "movielens", "int8": serving_models.INT8}
+    sides = []
+    with contextlib.ExitStack() as stack:
+        for name, model in models.items():
+            rig = stack.enter_context(rig_of(model))
+            side = stack.enter_context(rig.ours(stack.enter_context(rig.triton()), None))
+            sides.append(dataclasses.replace(side, name=name))
+            loaded(sides[-1], 20, 5)  # it loads first
+        steadily = steady(sides, args.rate, args.seconds, args.rounds)
+        most = saturated(sides, args.rounds)
+    full, int8 = steadily.values()
+    return {
+        "steady": steadily,
+        "saturated": most,
+        "p99_ratio": round(int8["p99_ms"] / full["p99_ms"], 3),
+        "cpu_ratio": round(int8["cpu_ms"] / full["cpu_ms"], 3),
+        "minus_full": serving_models.minus_full(serving_models.ensure(serving_models.INT8)),
+    }
+
+
 def table(told: Told) -> str:
     """The figures for people."""
     lines = []
@@ -196,6 +222,11 @@ def table(told: Told) -> str:
         most = told["peers"]["saturated"][name]
         full = f"saturated {most['per_s']:.1f} a second, CPU {most['cpu_ms']:.2f} ms"
         lines.append(f"{name:14} {rate:8.1f} a second at p99 {P99_MS:.0f} ms; {full}")
+    for name, row in told.get("variants", {}).get("steady", {}).items():
+        most = told["variants"]["saturated"][name]
+        figures = f"p50 {row['p50_ms']:8.2f}  p99 {row['p99_ms']:8.2f} ms  CPU {row['cpu_ms']:.2f}"
+        full = f"saturated {most['per_s']:.1f} a second, CPU {most['cpu_ms']:.2f} ms"
+        lines.append(f"{name:14} {figures} ms; {full}")
     return "\n".join(lines)
 
 
@@ -217,7 +248,7 @@ def parse() -> argparse.Namespace:
 
 #: A second version starts and takes over within these seconds, on a busy machine as well.
 PROMOTION_SECONDS = 45.0
-PARTS = ("path", "peers", "promotion", "collector", "startup")
+PARTS = ("path", "peers", "variants", "promotion", "collector", "startup")
 
 
 def main() -> None:
@@ -232,6 +263,10 @@ def main() -> None:
         told["peers"] = peers("movielens", args)
         for name in ("throughput_ratio", "saturated_ratio", "saturated_cpu_ratio"):
             told[name] = told["peers"][name]
+    if "variants" in args.parts:
+        told["variants"] = variants(args)
+        for name in ("p99_ratio", "cpu_ratio"):
+            told[f"int8_{name}"] = told["variants"][name]
     if "promotion" in args.parts:
         with rig_of("movielens") as rig:
             told["promotion"] = serving_changes.promotion(

@@ -118,13 +118,13 @@ def epoch(folder: Path) -> dict[str, Any]:
     }
 
 
-def whole(folder: Path) -> dict[str, Any]:
-    """All of `recommender-training train`, with one epoch."""
+def whole(folder: Path, **changed: Any) -> dict[str, Any]:
+    """All of `recommender-training train`, for one epoch; `changed` are sections of the config."""
     from recommender_training.config.training import TrainingConfig
     from recommender_training.pipeline import training
 
     version = (folder / "version").read_text()
-    config = _one_epoch(TrainingConfig())
+    config = _one_epoch(TrainingConfig(**changed))
     result = training.train(
         training.TrainingRun(folder / "lake", version, config, folder / "staged")
     )

@@ -170,8 +170,8 @@ def _all_alike(raws: Sequence[Any]) -> tuple[Alike, str | None] | None:
     except KeyError:
         return None
     kinds, models = given["kind"], given.get("model", (None,))
-    # Only texts are compared: to compare lists in lists may take more frames than there are.
-    if set(map(type, kinds)) != {str} or not set(map(type, models)) <= {str, NoneType}:
+    # Only with a text: to compare lists in lists may take more frames than there are.
+    if not isinstance(kinds[0], str) or not isinstance(models[0], str | None):
         return None
     kind = KINDS.get(kinds[0])
     same = kinds.count(kinds[0]) == len(kinds) and models.count(models[0]) == len(models)

@@ -113,10 +113,11 @@ class BoundedProtocol(HttpToolsProtocol):
         """Parse; the first byte of a request, whatever it is, starts the time of its headers."""
         if self._is_refused:
             return
-        if self in self._bounds.waiting and self._headers_due is None:
-            self._start_header_timer()
         self._completed = False
         super().data_received(data)
+        # Most headers are complete now, and need no timer.
+        if self in self._bounds.waiting and self._headers_due is None:
+            self._start_header_timer()
         # What follows a complete request in the same read is not counted: a read is small.
         if self._begun and not self._completed:
             self._header_size += len(data)

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,11 @@ BEST = Ranking(tuple(map(hashed, TEXTS)), tuple(1 - i / 10 for i in range(len(TE
 
 @contextlib.asynccontextmanager
 async def transformer(
-    folder: Path, url: str, bounds: Bounds, chance: Chance | None = None
+    folder: Path,
+    url: str,
+    bounds: Bounds,
+    chance: Chance | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[tuple[AsyncClient, Parts]]:
     """A transformer on a socket that reports to the collector at the URL, and its client."""
     folder.mkdir()
@@ -52,7 +57,7 @@ async def transformer(
         parts.metrics.reported,
         bounds,
     )
-    served = await Served.opened(folder, parts, impressions, time.time, explorer=explorer)
+    served = await Served.opened(folder, parts, impressions, clock, explorer=explorer)
     reports = asyncio.create_task(impressions.run())
     async with (
         running(served, Connections()) as site,
@@ -144,3 +149,44 @@ async def test_what_was_shown_is_known_to_the_next_request(tmp_path: Path) -> No
                 seen = await redis.zrange(key("shop", hashed("ada"), Set.SEEN), 0, -1)
         await redis.aclose()
     assert {int(item) for item in seen} == {hashed(str(item)) for item in answer.items}
+
+
+MINUTE, DAY = 60, 86_400
+
+
+def seconds(event: dict[str, Any]) -> float:
+    """The time of an event in the files, which is in whole milliseconds."""
+    return datetime.fromisoformat(event["time"]).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("off", "became", "shown"),
+    [
+        pytest.param(-60 * MINUTE, "durable", -60 * MINUTE, id="an-hour-behind"),
+        pytest.param(-2 * DAY, "rejected", None, id="behind-by-more-than-maxAgeSeconds"),
+        pytest.param(4 * MINUTE, "durable", 0, id="ahead-within-maxAheadSeconds"),
+        pytest.param(60 * MINUTE, "rejected", None, id="an-hour-ahead"),
+    ],
+)
+async def test_a_transformer_with_another_clock_harms_no_answer_and_no_click(
+    tmp_path: Path, off: float, became: str, shown: float | None
+) -> None:
+    bounds, total = Bounds(gather_seconds=0.05), "transformer_impressions_total"
+    began = time.time()
+    with collector_rig.running(tmp_path) as rig:
+        async with transformer(
+            tmp_path / "a", rig.url, bounds, clock=lambda: time.time() + off
+        ) as (client, parts):
+            answer = await client.recommend(Query(user_id="ada", top_n=3))
+            async with AsyncEventClient(rig.url) as collector:
+                assert (await collector.send(answer.click(answer.items[1]))).accepted == 1
+            await asyncio.to_thread(until, lambda: parts.value(total, outcome=became) == 1)
+        count = 1 if shown is None else 2
+        await asyncio.to_thread(until, lambda: len(rig.archived()) == count)
+        ended, click = time.time(), row(rig, "click")
+        assert began - 1 <= seconds(click) <= ended
+        assert click["request"] == answer.request_id
+        if shown is not None:
+            seen = row(rig, "impression")
+            assert began + shown - 1 <= seconds(seen) <= ended + shown
+            assert seen["request"] == answer.request_id
