@@ -130,6 +130,20 @@ FEATURES = (
         "events_last_half_hour", "session_numbers", _FLOAT, "log of the events in 30 minutes", "0"
     ),
     Feature(
+        "seconds_since_positive",
+        "session_numbers",
+        _FLOAT,
+        "log of the time since the last positive event",
+        "a year",
+    ),
+    Feature(
+        "recent_positive",
+        "session_numbers",
+        _FLOAT,
+        "1 / (1 + the minutes since the last positive event)",
+        "of a year",
+    ),
+    Feature(
         "ITEM_value",
         "pair_numbers",
         _FLOAT,

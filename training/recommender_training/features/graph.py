@@ -83,10 +83,21 @@ def added_events(prior: Tensor, least: float) -> Tensor:
     return torch.clamp(1.0 / prior, min=least)
 
 
+def least_gap(gap: Tensor, present: Tensor) -> Tensor:
+    """[B] the least gap in seconds of the present events [B, L]; a year at most, and for none."""
+    far = torch.full_like(gap, 31_536_000)
+    least: Tensor = torch.where(present, gap, far).min(1).values
+    return least.clamp(max=31_536_000).to(torch.float32)
+
+
 def session_numbers(
     present: Tensor, values: Tensor, times: Tensor, now: Tensor, centre: Tensor, prior: Tensor
 ) -> Tensor:
-    """[B, S] statistics of the present (strictly earlier) events of a session."""
+    """[B, S] statistics of the present (strictly earlier) events of a session.
+
+    The time since the last positive event is read as a logarithm, and as a share that falls to a
+    half within a minute: who has just responded may well do so again before leaving (ADR 0105).
+    """
     mask = present.to(torch.float32)
     known = mask * (values > 0).to(torch.float32)
     length = mask.sum(1)
@@ -94,12 +105,12 @@ def session_numbers(
     deviation = centred(values, centre) * known
     mean = deviation.sum(1) / (known_length + 2.0)
     spread = torch.sqrt((deviation * deviation).sum(1) / (known_length + 1.0))
-    liked = ((values >= 4.0).to(torch.float32) * known).sum(1)
+    liked = present & (values >= 4.0)
     added = added_events(prior, 3.0)
-    rate = (liked + added * prior) / (known_length + added)
+    rate = (liked.to(torch.float32).sum(1) + added * prior) / (known_length + added)
     gap = (now.unsqueeze(1) - times).clamp(min=0)
-    far = torch.full_like(gap, 31_536_000)
-    last = torch.where(present, gap, far).min(1).values.clamp(max=31_536_000).to(torch.float32)
+    last = least_gap(gap, present)
+    positive = least_gap(gap, liked)
     recent = (mask * (gap < 1800).to(torch.float32)).sum(1)
     columns = [
         torch.log1p(length),
@@ -108,6 +119,8 @@ def session_numbers(
         spread,
         torch.log1p(last),
         torch.log1p(recent),
+        torch.log1p(positive),
+        1.0 / (1.0 + positive / 60.0),
     ]
     return torch.stack(columns, 1)
 
