@@ -56,7 +56,11 @@ def answers(model: Trained, tested: pl.DataFrame) -> Doubles:
 
 
 def of_impressions(prepared: Prepared, probability: Doubles, tested: pl.DataFrame) -> Doubles:
-    """The probabilities of the test rows in the order of these impressions."""
+    """The probabilities of the test rows in the order of these impressions.
+
+    Both are sorted by time. The data set has whole seconds, in which a user of a large shop may
+    see an item twice: then the first belongs to the first.
+    """
     data, rows = prepared.data, prepared.split.test
     events = data.events
     known = pl.DataFrame(
@@ -72,10 +76,16 @@ def of_impressions(prepared: Prepared, probability: Doubles, tested: pl.DataFram
         _hashed(tested["item_id"]).alias("item"),
         pl.col("time").dt.epoch("s").alias("second"),
     )
-    found = asked.join(
-        known, on=["user", "item", "second"], how="left", maintain_order="left", validate="1:1"
-    )
+    known, asked = numbered(known), numbered(asked)
+    found = asked.join(known, on=asked.columns, how="left", maintain_order="left", validate="1:1")
     return found["probability"].to_numpy()
+
+
+def numbered(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows, each with how many of the same user, item and second came before it."""
+    return rows.with_columns(
+        again=pl.int_range(pl.len()).over("user", "item", "second").cast(pl.Int64)
+    )
 
 
 def places_in_world(folder: Path, data: Dataset) -> tuple[Ints, Ints]:
