@@ -76,16 +76,14 @@ def of_impressions(prepared: Prepared, probability: Doubles, tested: pl.DataFram
         _hashed(tested["item_id"]).alias("item"),
         pl.col("time").dt.epoch("s").alias("second"),
     )
-    known, asked = numbered(known), numbered(asked)
+    known, asked = _numbered(known), _numbered(asked)
     found = asked.join(known, on=asked.columns, how="left", maintain_order="left", validate="1:1")
     return found["probability"].to_numpy()
 
 
-def numbered(rows: pl.DataFrame) -> pl.DataFrame:
+def _numbered(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows, each with how many of the same user, item and second came before it."""
-    return rows.with_columns(
-        again=pl.int_range(pl.len()).over("user", "item", "second").cast(pl.Int64)
-    )
+    return rows.with_columns(again=pl.int_range(pl.len()).over("user", "item", "second"))
 
 
 def places_in_world(folder: Path, data: Dataset) -> tuple[Ints, Ints]:

@@ -219,15 +219,17 @@ def table(told: Told) -> str:
                 f"{model:14} {side:10} {figures}  CPU {row['cpu_ms']:.2f} ms {row['cpu']}"
             )
     for name, rate in told.get("peers", {}).get("per_s", {}).items():
-        most = told["peers"]["saturated"][name]
-        full = f"saturated {most['per_s']:.1f} a second, CPU {most['cpu_ms']:.2f} ms"
+        full = _full(told["peers"]["saturated"][name])
         lines.append(f"{name:14} {rate:8.1f} a second at p99 {P99_MS:.0f} ms; {full}")
     for name, row in told.get("variants", {}).get("steady", {}).items():
-        most = told["variants"]["saturated"][name]
         figures = f"p50 {row['p50_ms']:8.2f}  p99 {row['p99_ms']:8.2f} ms  CPU {row['cpu_ms']:.2f}"
-        full = f"saturated {most['per_s']:.1f} a second, CPU {most['cpu_ms']:.2f} ms"
-        lines.append(f"{name:14} {figures} ms; {full}")
+        lines.append(f"{name:14} {figures} ms; {_full(told['variants']['saturated'][name])}")
     return "\n".join(lines)
+
+
+def _full(most: Told) -> str:
+    """What a side answers when more requests arrive than it can answer."""
+    return f"saturated {most['per_s']:.1f} a second, CPU {most['cpu_ms']:.2f} ms"
 
 
 def parse() -> argparse.Namespace:
