@@ -32,6 +32,12 @@ class FitLog:
     #: Of the training steps of each epoch, without the looks. Never part of an artifact.
     epoch_seconds: list[float] = field(default_factory=list)
 
+    @property
+    def lowest_epoch(self) -> float:
+        """Of the look with the lowest loss, which need not be better beyond chance."""
+        looks = [(loss, epoch) for epoch, loss in self.looks if loss < math.inf]
+        return min(looks, default=(math.inf, 0.0))[1]
+
 
 @dataclass(frozen=True)
 class Bundle:

@@ -121,10 +121,11 @@ class Shop:
     def _day(self, day: int, pages: int) -> Iterator[Part]:
         random = np.random.default_rng([self._seed, 1, day])
         visitors, change = shop_visits.Day(self.world, day), self.settings.broken
-        number = 0
+        number, moments = 0, np.empty(0, dtype=np.int64)
         while pages > 0:
             sessions = min(CHUNK_SESSIONS, pages)  # each has a page at least
-            visits = visitors.draw(random, sessions).first_pages(pages)
+            visits = visitors.draw(random, sessions).first_pages(pages).apart(moments)
+            moments = np.concatenate([moments, visits.moments()])
             pages -= int(visits.seen.sum())
             base = shop_visits.base_logits(self.world, visits)
             clicks, bought = (random.random(base.shape) for _ in range(2))

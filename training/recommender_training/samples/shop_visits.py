@@ -49,6 +49,8 @@ FRESH_ITEM, FRESH_ITEM_DAYS = 1.0, 14.0
 FRESH_USER, FRESH_USER_DAYS = 0.6, 30.0
 #: A click makes others in its session more likely: effect, and seconds until it falls to 1/e.
 CLICKED, CLICKED_SECONDS = 1.5, 300.0
+#: More than the milliseconds from 1970 to any visit.
+_TIMES = 1 << 42
 #: Sessions per day, and days, to fit the intercept on.
 _PILOT_SESSIONS, _PILOT_DAYS = 1000, 8
 
@@ -68,6 +70,28 @@ class Visits:
         """Keep only the first `pages` page views, in the order of sessions."""
         number = np.cumsum(self.seen.ravel()).reshape(self.seen.shape)
         return replace(self, seen=self.seen & (number <= pages))
+
+    def moments(self) -> Ints:
+        """Return a number for the user and the time of each page seen, in order of sessions."""
+        return (self.user[:, None] * _TIMES + self.time)[self.seen]
+
+    def apart(self, earlier: Ints) -> Visits:
+        """Give pages of a user in the same millisecond, of two sessions, times of their own.
+
+        `earlier` has the moments of the day so far. An item would else be shown to a user twice at
+        one time, and ingestion takes the second one for a repeated event.
+        """
+        moments = self.moments()
+        while True:
+            again = np.ones(len(moments), dtype=np.bool_)
+            again[np.unique(moments, return_index=True)[1]] = False
+            again |= np.isin(moments, earlier)
+            if not again.any():
+                break
+            moments = moments + again
+        time = self.time.copy()
+        time[self.seen] = moments % _TIMES
+        return replace(self, time=time)
 
 
 class Day:

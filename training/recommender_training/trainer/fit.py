@@ -61,7 +61,7 @@ def fit(
         trainer.look()
     pace = _Pace(clock)
     while batches.taken < total:
-        if batches.between_epochs and batches.epochs - log.best_epoch >= settings.patience:
+        if batches.between_epochs and batches.epochs - log.lowest_epoch >= settings.patience:
             break
         trainer.step()
         if batches.taken % every == 0:

@@ -77,6 +77,12 @@ def test_impressions_are_the_requested_number_rounded_to_full_pages(
     assert (pages.select("user_id", "device", "page").to_numpy() == 1).all()
 
 
+def test_a_user_sees_one_page_at_a_time() -> None:
+    settings = replace(SMALL, users=1, impressions=240_000, days=1)
+    pages = logged(settings)[0].unique("time").height
+    assert pages == settings.impressions // SLOTS, "the sessions of one user overlap all day"
+
+
 @pytest.mark.parametrize("rate", [0.001, 0.004, 0.01])
 def test_clicks_have_the_requested_rate(rate: float) -> None:
     log, truth = logged(replace(LARGE, positive_rate=rate))

@@ -25,6 +25,7 @@ from recommender_training.models.ranker_size import RankerSize
 from recommender_training.statistics import metrics
 from recommender_training.trainer import fit
 from recommender_training.trainer.fit_models import fit_models, refit
+from recommender_training.trainer.fit_options import DEFAULT_OPTIONS, FitOptions
 
 SETTINGS = Hyperparameters(epochs=6, patience=1, embedding_dim=8, batch_size=256)
 
@@ -37,9 +38,15 @@ def fresh(prepared: Prepared) -> Ranker:
     return create(prepared.data, prepared.kept, rows, size=size)
 
 
-def run(prepared: Prepared, model: Ranker, settings: Hyperparameters = SETTINGS) -> fit.FitLog:
+def run(
+    prepared: Prepared,
+    model: Ranker,
+    settings: Hyperparameters = SETTINGS,
+    options: FitOptions = DEFAULT_OPTIONS,
+) -> fit.FitLog:
     train, held = (torch.from_numpy(r) for r in (prepared.split.train, prepared.split.validation))
-    return fit.fit(model, fit.Examples(prepared.kept, train, held, prepared.kept.label), settings)
+    examples = fit.Examples(prepared.kept, train, held, prepared.kept.label)
+    return fit.fit(model, examples, settings, options)
 
 
 def test_the_weights_are_those_of_the_best_look(prepared: Prepared) -> None:
@@ -50,6 +57,14 @@ def test_the_weights_are_those_of_the_best_look(prepared: Prepared) -> None:
     loss = functional.binary_cross_entropy_with_logits(logits, prepared.kept.label[rows].double())
     assert float(loss) == pytest.approx(min(loss for _, loss in log.looks), abs=1e-9)
     assert log.looks[-1][1] > log.best_loss, "it went on for its patience and came back"
+
+
+def test_patience_counts_from_the_lowest_look_even_if_it_may_be_chance(prepared: Prepared) -> None:
+    settings = SETTINGS.model_copy(update={"learning_rate": 0.02, "epochs": 20})
+    log = run(prepared, fresh(prepared), settings, FitOptions(look_first=True, margin=1_000.0))
+    assert log.best_epoch == 0.0, "no look is that much better than the first one"
+    assert log.lowest_epoch > settings.patience
+    assert log.looks[-1][0] == math.ceil(log.lowest_epoch) + settings.patience
 
 
 def test_the_same_seed_gives_the_same_weights(prepared: Prepared) -> None:
