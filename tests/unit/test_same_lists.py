@@ -17,7 +17,8 @@ from recommender_serving.domain.features import Feature as Served
 from recommender_serving.domain.features import Kind, Place
 from recommender_serving.protocols.features import value_of
 from recommender_serving.protocols.validation import Problems
-from recommender_training.config.declaration import Declaration, Feature
+from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature import Feature
 from recommender_training.ingestion import feature_values, readers
 from tests.unit.recommender_collector.collector_samples import mapping, rules
 

@@ -27,7 +27,8 @@ from hypothesis import strategies as st
 from recommender_serving.artifact import loader
 from recommender_training.artifact import popularity_file
 from recommender_training.artifact.vocabulary import vocabulary
-from recommender_training.config.declaration import Declaration, Kind, Place
+from recommender_training.config.declaration import Declaration, Place
+from recommender_training.config.feature import Kind
 from recommender_training.data.coding import Attribute
 from recommender_training.evaluation import ranking
 from recommender_training.statistics import calibration

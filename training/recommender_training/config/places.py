@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from recommender_training.config.declaration import Feature
+from recommender_training.config.feature import Feature
 
 #: Most values of the lists of a context together: the sum of `maxPerRow` and `length`. An
 #: impression repeats its context, and the collector takes events of at most 1 MiB: 50 features

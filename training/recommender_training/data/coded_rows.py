@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from recommender_training.config.declaration import Feature, Kind, Place
+from recommender_training.config.declaration import Place
+from recommender_training.config.feature import Feature, Kind
 from recommender_training.data import row_times
 
 

@@ -16,7 +16,8 @@ from deltalake import DeltaTable, PostCommitHookProperties, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.declaration import Declaration, Feature, Place
+from recommender_training.config.declaration import Declaration, Place
+from recommender_training.config.feature import Feature
 from recommender_training.data import data_versions, declarations, row_times, schema
 
 #: Property of the tables in data versions. By default, Delta expires log entries after 30 days,

@@ -20,7 +20,7 @@ import polars as pl
 
 from recommender_training.common.arrays import Floats, Ints
 from recommender_training.config.calendar import NAMES, UTC, Calendar
-from recommender_training.config.declaration import Feature
+from recommender_training.config.feature import Feature
 
 HOUR, DAY = 3600, 86_400
 #: After so many days the Gregorian calendar, weekdays included, repeats (400 years).

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from recommender_training.config.declaration import Declaration, Feature, Kind
+from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature import Feature, Kind
 
 _Columns = dict[str, type[pl.DataType]]
 

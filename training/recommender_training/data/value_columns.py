@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from recommender_training.common.arrays import Floats
-from recommender_training.config.declaration import Feature, Kind
+from recommender_training.config.feature import Feature, Kind
 from recommender_training.data import hash_buckets
 
 

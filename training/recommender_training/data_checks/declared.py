@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from recommender_training.config.declaration import Declaration, Feature
+from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature import Feature
 from recommender_training.data_checks.columns import PLACES
 from recommender_training.data_checks.finding import Findings
 from recommender_training.data_checks.profile import Profile

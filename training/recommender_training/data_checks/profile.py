@@ -21,7 +21,8 @@ import polars as pl
 
 from recommender_training.artifact import reference
 from recommender_training.common.errors import InputError
-from recommender_training.config.declaration import Declaration, Feature
+from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature import Feature
 from recommender_training.config.label import Label
 from recommender_training.data import row_times, splits, training_window, version_content
 from recommender_training.data.labels import LABELLED, Labelling, is_positive

@@ -16,7 +16,7 @@ import polars as pl
 
 from recommender_training.artifact.reference import edges_of
 from recommender_training.common.arrays import Ints
-from recommender_training.config.declaration import Feature
+from recommender_training.config.feature import Feature
 from recommender_training.statistics.clustered_counts import Counts
 
 #: Most values of a feature with a group, or bin, of their own; all others share one.

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from recommender_training.artifact.vocabulary import width
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
-from recommender_training.config.declaration import Feature
+from recommender_training.config.feature import Feature
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data import coding
 from recommender_training.data.dataset import Dataset

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recommender_training.config.declaration import MOST_PER_ROW, PER_ROW
+from recommender_training.config.feature import MOST_PER_ROW, PER_ROW
 from recommender_training.ingestion.feature_values import MAX_TEXT
 
 #: Names of columns with a time.

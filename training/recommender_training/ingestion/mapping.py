@@ -14,13 +14,8 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from recommender_training.common.section import Section
-from recommender_training.config.declaration import (
-    PER_ROW,
-    Declaration,
-    Feature,
-    Features,
-    Kind,
-)
+from recommender_training.config.declaration import Declaration, Features
+from recommender_training.config.feature import PER_ROW, Feature, Kind
 from recommender_training.config.label import Label
 from recommender_training.data import schema
 from recommender_training.ingestion.ids import IdKind

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.declaration import RESERVED
+from recommender_training.config.feature import RESERVED
 from recommender_training.data import schema
 from recommender_training.ingestion import guess, guess_label, leaks
 from recommender_training.ingestion.look import Seen

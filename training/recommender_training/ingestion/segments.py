@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from recommender_training.config.declaration import Declaration, Feature, Kind
+from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature import Feature, Kind
 from recommender_training.data import bands
 from recommender_training.data.bands import UNKNOWN
 from recommender_training.data.local_calendar import LocalCalendar

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.declaration import WITHOUT_ONE_VALUE, Kind, Place
+from recommender_training.config.declaration import Place
+from recommender_training.config.feature import WITHOUT_ONE_VALUE, Kind
 from recommender_training.config.mitigation import POPULARITY, SEGMENT
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset

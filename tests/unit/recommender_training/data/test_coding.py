@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.config.declaration import BANDS, Declaration, Feature, Kind, Place
+from recommender_training.config.declaration import Declaration, Place
+from recommender_training.config.feature import BANDS, Feature, Kind
 from recommender_training.data import coding, item_columns, schema
 from recommender_training.data.coding import Attribute, Block, Coding
 from recommender_training.data.items import Items

@@ -14,7 +14,8 @@ from recommender_serving.artifact import vocabulary as serving
 from recommender_serving.artifact.vocabulary_file import VocabularyFile
 from recommender_serving.domain import hash_buckets as serving_buckets
 from recommender_training.artifact import reference, vocabulary
-from recommender_training.config.declaration import Declaration, Feature, Place
+from recommender_training.config.declaration import Declaration, Place
+from recommender_training.config.feature import Feature
 from recommender_training.data import hash_buckets
 from recommender_training.data.coding import Attribute
 from recommender_training.data.dataset import Dataset

@@ -18,7 +18,8 @@ from recommender_serving.artifact.vocabulary_file import VocabularyFile
 from recommender_serving.domain import local_calendar as serving_calendar
 from recommender_training.artifact import reference, vocabulary
 from recommender_training.config.calendar import NAMES, Calendar
-from recommender_training.config.declaration import Declaration, Feature
+from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature import Feature
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.local_calendar import LocalCalendar
 from recommender_training.export import tensors

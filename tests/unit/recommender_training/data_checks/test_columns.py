@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.config.declaration import Declaration, Feature
+from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature import Feature
 from recommender_training.data import schema
 from recommender_training.data_checks import columns, declared
 from recommender_training.data_checks.finding import Finding, Findings

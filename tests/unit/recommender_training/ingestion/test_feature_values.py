@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.config.declaration import Feature
+from recommender_training.config.feature import Feature
 from recommender_training.data import schema
 from recommender_training.ingestion import feature_values
 

@@ -15,7 +15,7 @@ from recommender_operator.api.spec_data import DataFormat
 from recommender_operator.api.spec_mapping import DataMapping
 from recommender_training.cli import main, options
 from recommender_training.common.errors import InputError
-from recommender_training.config import declaration
+from recommender_training.config import declaration, feature
 from recommender_training.ingestion import mapping
 from recommender_training.ingestion.ids import IdKind
 from recommender_training.ingestion.mapping import Format, Mapping
@@ -276,9 +276,9 @@ def test_formats_and_units_match_the_operator() -> None:
         (mapping.TimeUnit, spec_mapping.TimeUnit),
         (mapping.PartitionBy, spec_mapping.PartitionBy),
         (IdKind, spec_mapping.IdKind),
-        (declaration.Kind, spec_features.Kind),
-        (declaration.TimeOf, spec_features.TimeOf),
-        (declaration.Transform, spec_features.Transform),
+        (feature.Kind, spec_features.Kind),
+        (feature.TimeOf, spec_features.TimeOf),
+        (feature.Transform, spec_features.Transform),
     ):
         assert {entry.value for entry in ours} == {entry.value for entry in theirs}
 
@@ -286,16 +286,16 @@ def test_formats_and_units_match_the_operator() -> None:
 def test_features_have_the_settings_limits_and_names_of_the_operator() -> None:
     ours, theirs = (
         kind.model_json_schema(by_alias=True)["properties"]
-        for kind in (declaration.Feature, spec_features.Feature)
+        for kind in (feature.Feature, spec_features.Feature)
     )
     assert ours.keys() == theirs.keys()
     for name in ours:
         assert _limits(ours[name]) == _limits(theirs[name]), name
-    assert set(spec_features.RESERVED) == declaration.RESERVED
+    assert set(spec_features.RESERVED) == feature.RESERVED
     assert declaration.MAX_FEATURES == spec_features.MAX_FEATURES
-    only = {to_camel(name): kinds for name, kinds in declaration._ONLY.items()}
+    only = {to_camel(name): kinds for name, kinds in feature._ONLY.items()}
     assert only == dict[str, Any](spec_features.ONLY)
-    assert declaration.MOST_PER_ROW == spec_features.MAX_PER_ROW
+    assert feature.MOST_PER_ROW == spec_features.MAX_PER_ROW
 
 
 def _limits(node: Any) -> dict[str, Any]:
