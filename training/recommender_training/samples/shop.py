@@ -125,7 +125,7 @@ class Shop:
         while pages > 0:
             sessions = min(CHUNK_SESSIONS, pages)  # each has a page at least
             visits = visitors.draw(random, sessions).first_pages(pages).apart(moments)
-            moments = np.concatenate([moments, visits.moments()])
+            moments = np.concatenate([moments, visits.moments()[visits.seen].ravel()])
             pages -= int(visits.seen.sum())
             base = shop_visits.base_logits(self.world, visits)
             clicks, bought = (random.random(base.shape) for _ in range(2))

@@ -49,8 +49,8 @@ FRESH_ITEM, FRESH_ITEM_DAYS = 1.0, 14.0
 FRESH_USER, FRESH_USER_DAYS = 0.6, 30.0
 #: A click makes others in its session more likely: effect, and seconds until it falls to 1/e.
 CLICKED, CLICKED_SECONDS = 1.5, 300.0
-#: More than the milliseconds from 1970 to any visit.
-_TIMES = 1 << 42
+#: More than the items of any shop.
+_ITEMS = 1 << 24
 #: Sessions per day, and days, to fit the intercept on.
 _PILOT_SESSIONS, _PILOT_DAYS = 1000, 8
 
@@ -72,26 +72,30 @@ class Visits:
         return replace(self, seen=self.seen & (number <= pages))
 
     def moments(self) -> Ints:
-        """Return a number for the user and the time of each page seen, in order of sessions."""
-        return (self.user[:, None] * _TIMES + self.time)[self.seen]
+        """Return [S, V, K] numbers, equal where a user sees an item in the same second."""
+        second = self.time // 1000 % (DAY_MS // 1000)
+        page = self.user[:, None] * (DAY_MS // 1000) + second
+        return page[:, :, None] * _ITEMS + self.item
 
     def apart(self, earlier: Ints) -> Visits:
-        """Give pages of a user in the same millisecond, of two sessions, times of their own.
+        """Move pages on by seconds until no item is shown to a user twice in the same one.
 
-        `earlier` has the moments of the day so far. An item would else be shown to a user twice at
-        one time, and ingestion takes the second one for a repeated event.
+        Only sessions of one user that overlap do so. Ingestion takes the second impression for a
+        repeated event. `earlier` has the moments of the day until now.
         """
-        moments = self.moments()
+        visits = self
         while True:
-            again = np.ones(len(moments), dtype=np.bool_)
+            moments = visits.moments()[visits.seen]
+            again = np.ones(moments.size, dtype=np.bool_)
             again[np.unique(moments, return_index=True)[1]] = False
-            again |= np.isin(moments, earlier)
+            again |= np.isin(moments.ravel(), earlier)
             if not again.any():
-                break
-            moments = moments + again
-        time = self.time.copy()
-        time[self.seen] = moments % _TIMES
-        return replace(self, time=time)
+                return visits
+            moved = np.zeros(visits.seen.shape, dtype=np.bool_)
+            moved[visits.seen] = again.reshape(moments.shape).any(1)
+            # The rest of the session too, so that its pages stay in order.
+            later = np.logical_or.accumulate(moved, axis=1)
+            visits = replace(visits, time=visits.time + 1000 * later)
 
 
 class Day:

@@ -77,10 +77,11 @@ def test_impressions_are_the_requested_number_rounded_to_full_pages(
     assert (pages.select("user_id", "device", "page").to_numpy() == 1).all()
 
 
-def test_a_user_sees_one_page_at_a_time() -> None:
-    settings = replace(SMALL, users=1, impressions=240_000, days=1)
-    pages = logged(settings)[0].unique("time").height
-    assert pages == settings.impressions // SLOTS, "the sessions of one user overlap all day"
+def test_a_user_sees_an_item_once_in_a_second_also_if_sessions_overlap() -> None:
+    log, _ = logged(replace(SMALL, users=1, impressions=120_000, days=1))
+    seconds = log.with_columns(pl.col("time").dt.truncate("1s"))
+    assert seconds.select("item_id", "time").is_unique().all()
+    assert seconds.select("session_id", "time").n_unique() > seconds["time"].n_unique()
 
 
 @pytest.mark.parametrize("rate", [0.001, 0.004, 0.01])
