@@ -58,8 +58,7 @@ def answers(model: Trained, tested: pl.DataFrame) -> Doubles:
 def of_impressions(prepared: Prepared, probability: Doubles, tested: pl.DataFrame) -> Doubles:
     """The probabilities of the test rows in the order of these impressions.
 
-    Both are sorted by time. The data set has whole seconds, in which a user of a large shop may
-    see an item twice: then the first belongs to the first.
+    The data set has whole seconds, in which no user of a generated shop sees an item twice.
     """
     data, rows = prepared.data, prepared.split.test
     events = data.events
@@ -76,14 +75,8 @@ def of_impressions(prepared: Prepared, probability: Doubles, tested: pl.DataFram
         _hashed(tested["item_id"]).alias("item"),
         pl.col("time").dt.epoch("s").alias("second"),
     )
-    known, asked = _numbered(known), _numbered(asked)
     found = asked.join(known, on=asked.columns, how="left", maintain_order="left", validate="1:1")
     return found["probability"].to_numpy()
-
-
-def _numbered(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows, each with how many of the same user, item and second came before it."""
-    return rows.with_columns(again=pl.int_range(pl.len()).over("user", "item", "second"))
 
 
 def places_in_world(folder: Path, data: Dataset) -> tuple[Ints, Ints]:

@@ -15,9 +15,9 @@ from tests.benchmarks import schema_models
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
 
-def test_an_item_that_a_user_sees_twice_in_a_second_has_two_answers() -> None:
-    """The data set knows seconds alone, and keeps the order of time."""
-    shown = [("u1", "a", 0.2), ("u2", "a", 0.3), ("u1", "a", 0.9), ("u1", "b", 1.5)]
+def test_an_answer_belongs_to_the_user_the_item_and_the_second_of_an_impression() -> None:
+    """The data set knows seconds alone."""
+    shown = [("u1", "a", 0.2), ("u2", "a", 0.3), ("u1", "a", 1.9), ("u1", "b", 1.5)]
     log = pl.DataFrame(
         {
             "user_id": [user for user, _, _ in shown],
@@ -36,5 +36,5 @@ def test_an_item_that_a_user_sees_twice_in_a_second_has_two_answers() -> None:
         users=SimpleNamespace(ids=users), items=SimpleNamespace(ids=items), events=events
     )
     prepared = cast("Any", SimpleNamespace(data=data, split=SimpleNamespace(test=np.arange(4))))
-    found = schema_models.of_impressions(prepared, np.array([0.1, 0.2, 0.3, 0.4]), log)
-    assert found.tolist() == [0.1, 0.2, 0.3, 0.4]
+    found = schema_models.of_impressions(prepared, np.array([0.1, 0.2, 0.3, 0.4]), log.reverse())
+    assert found.tolist() == [0.4, 0.3, 0.2, 0.1]

@@ -39,32 +39,41 @@ def fit(events: Events, count: int, following_weight: float) -> sp.csr_matrix:
     """[I, I] float32 weights with at most `most_neighbours` in a row; row: item of the session."""
     events = _newest(events)
     head, most = _head(events, count), most_neighbours(count)
-    liked, after = _Sum(count, most), _Sum(count, most)
+    liked, after = _Rows(most), _Rows(most)
     matrix, found = _liked(events, count), Following.of(events, count)
-    for block in _blocks(events, count):
-        liked.add(_cosine(matrix, block, head))
-        after.add(found.weighted(found.sums(events, block)))
-    total = _ease(events, head, count, most) + liked.scaled() + following_weight * after.scaled()
-    return largest(total.tocsr(), most).astype(np.float32)
+    blocks = list(_blocks(events, count))
+    for block in blocks:
+        liked.add(_cosine(matrix, block, head)[block])
+        after.add(found.weighted(found.sums(events, block))[block])
+    ease = _ease(events, head, count, most)
+    # A block at a time: all sums at once, and their order, take more than the rest of a training.
+    best = [
+        largest(ease[block] + liked.scaled(at) + following_weight * after.scaled(at), most)
+        for at, block in enumerate(blocks)
+    ]
+    return sp.vstack(best, format="csr", dtype=np.float32)
 
 
-class _Sum:
-    """The largest weights of each row, and the mean square of the rows that they are of."""
+class _Rows:
+    """The largest weights of each row, and the mean square of the rows that they are of.
 
-    def __init__(self, count: int, most: int) -> None:
-        self._parts = sp.csr_matrix((count, count))
+    Legend of shapes: B rows of a block.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._parts: list[sp.csr_matrix] = []
         self._most, self._square, self._rows = most, 0.0, 0
 
     def add(self, weights: sp.csr_matrix) -> None:
-        """Add weights [I, I] of rows that no other call adds to."""
+        """Add weights [B, I] of the next block."""
         self._square += float((weights.data**2).sum())
         self._rows += int((np.diff(weights.indptr) > 0).sum())
-        self._parts = self._parts + largest(weights, self._most)
+        self._parts.append(largest(weights, self._most))
 
-    def scaled(self) -> sp.csr_matrix:
-        """[I, I] the kept weights, scaled by the mean square of all; zeros stay."""
-        size = float(np.sqrt(self._square / max(1, self._rows)))
-        return self._parts / size if size > 0 else self._parts
+    def scaled(self, at: int) -> sp.csr_matrix:
+        """[B, I] the kept weights of a block, scaled by the mean square of all; zeros stay."""
+        size, part = float(np.sqrt(self._square / max(1, self._rows))), self._parts[at]
+        return part / size if size > 0 else part
 
 
 def _newest(events: Events) -> Events:
@@ -124,7 +133,7 @@ def _cosine(liked: sp.csr_matrix, block: Bools, head: Ints) -> sp.csr_matrix:
 
 
 def _blocks(events: Events, count: int) -> Iterator[Bools]:
-    """Marks [I] of the items of each block, whose events make about _BLOCK_PAIRS pairs."""
+    """Marks [I] of the items of each block, in order; their events make about _BLOCK_PAIRS."""
     pairs = np.bincount(events.item, minlength=count) * (LAGS + MAX_LIKED // 2)
     block = (np.cumsum(pairs) - 1).clip(min=0) // _BLOCK_PAIRS
     for number in np.unique(block):
