@@ -19,12 +19,13 @@ from recommender_operator.adapters.kubernetes.port import (
     TRAIN_JOBS,
     Kube,
     Object,
+    Resource,
 )
 from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.observed import JobKind, Sample
 from recommender_operator.resources import labels as marks
 from recommender_operator.resources.train_jobs import JOB_SET, NODE, RANK
-from tests.fakes.objects import controller
+from tests.fakes.objects import GROUP_CHAIN, KNATIVE_CHAIN, STANDARD_CHAIN, Link, controller, link
 
 AT = "2026-01-01T12:00:00Z"
 
@@ -86,6 +87,8 @@ class ScriptedCluster:
         self.endless: set[JobKind] = set()
         #: Whether anybody runs what a TrainJob asks for.
         self.trains = True
+        #: What belongs to each InferenceService, by its uid: resource, name and uid.
+        self._of_services: dict[str, list[tuple[Resource, str, str]]] = {}
 
     async def step(self) -> None:
         """Let every part do what it would do next."""
@@ -140,7 +143,7 @@ class ScriptedCluster:
                 state = one if rank == 0 else other
             of_rank = {**own, JOB_SET: name, RANK: str(rank)}
             phase = "Failed" if starved else "Succeeded"
-            owners = controller("TrainJob", name, group["metadata"]["uid"])
+            owners = await self._chain(GROUP_CHAIN, f"{name}-node", group, "TrainJob")
             await self._pod(f"{name}-node-0-{rank}", of_rank, owners, NODE, state, phase)
         kind, reason = ("Failed", "ReachedMaxRestarts") if starved else ("Complete", "AllDone")
         condition = {"type": kind, "status": "True", "reason": reason, "message": "so it is"}
@@ -148,17 +151,19 @@ class ScriptedCluster:
         await self._status(TRAIN_JOBS, group, status)
 
     async def serve(self, version: str, service: Object) -> None:
-        """Start the pods of a version, which its InferenceService owns without a Deployment."""
+        """Start the pods of a version, which lead to its InferenceService."""
         ready = version not in self.broken
         own = marks.of_version(self._own[marks.MODEL], version)
         state = {"running": {"startedAt": AT}}
         metadata, spec = service["metadata"], service["spec"]
-        owners = controller("InferenceService", metadata["name"], metadata["uid"])
         if "transformer" in spec:
-            pods = {str(name): spec[name]["labels"] for name in marks.Component}
+            chain, pods = STANDARD_CHAIN, {str(n): spec[n]["labels"] for n in marks.Component}
         else:
-            pods = {"pod": own}
+            chain, pods = KNATIVE_CHAIN, {"pod": own}
         for name, its in pods.items():
+            component = name if chain is STANDARD_CHAIN else "predictor"
+            child = f"{metadata['name']}-{component}"
+            owners = await self._chain(chain, child, service, "InferenceService")
             await self._pod(
                 f"{version}-{name}", its, owners, "kserve-container", state, "Running", ready=ready
             )
@@ -167,15 +172,35 @@ class ScriptedCluster:
             condition = {"type": "Ready", "status": word, "lastTransitionTime": AT}
             await self._status(INFERENCE_SERVICES, service, {"conditions": [condition]})
 
+    async def _chain(
+        self, chain: Sequence[Link], name: str, last: Object, kind: str
+    ) -> list[Object]:
+        """Create the objects between a pod and its last owner; return the pod's controller."""
+        uid = last["metadata"]["uid"]
+        owners = controller(kind, last["metadata"]["name"], uid)
+        for step in chain:
+            its = last["metadata"]["name"] if step.kind == "JobSet" else name
+            made = link(step, self._namespace, its, owners)
+            await self._kube.create(step.resource, made)
+            found = await self._kube.get(step.resource, self._namespace, its)
+            assert found is not None
+            owners = controller(step.kind, its, found["metadata"]["uid"])
+            entry = (step.resource, its, str(found["metadata"]["uid"]))
+            if kind == "InferenceService" and entry not in self._of_services.setdefault(uid, []):
+                self._of_services[uid].append(entry)
+        return owners
+
     async def _end_pods(self, services: set[str]) -> None:
         """End the pods whose service is gone, as the garbage collection and the kubelet do."""
-        for pod in await self._list(PODS):
-            metadata = pod["metadata"]
-            for owner in metadata.get("ownerReferences", ()):
-                if owner["kind"] == "InferenceService" and owner["uid"] not in services:
-                    await self._kube.delete(
-                        PODS, self._namespace, metadata["name"], uid=metadata["uid"]
-                    )
+        for uid in set(self._of_services) - services:
+            of = self._of_services.pop(uid)
+            gone = {owner for _, _, owner in of}
+            for pod in await self._list(PODS):
+                metadata = pod["metadata"]
+                if gone & {owner["uid"] for owner in metadata.get("ownerReferences", ())}:
+                    of.append((PODS, metadata["name"], metadata["uid"]))
+            for resource, name, its in of:
+                await self._kube.delete(resource, self._namespace, name, uid=its)
 
     async def _pod(
         self,

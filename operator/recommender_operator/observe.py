@@ -175,8 +175,7 @@ class Observer:
 
         They are read again from the API server if a Job has finished whose report is missing.
         """
-        known = {model.uid} | {version.uid for version in versions}
-        known |= {job["metadata"]["uid"] for job in jobs}
+        known = owned.ends(model, versions, jobs)
         owners = await self._owners.owners(model.namespace, found, known)
         of_jobs = owned.pods_of_jobs(found, owners, jobs)
         if self._lacks_a_report(jobs, of_jobs):

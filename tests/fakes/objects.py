@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
-from recommender_operator.adapters.kubernetes.port import CLAIMS, MODELS, Object
+from recommender_operator.adapters.kubernetes.port import (
+    CLAIMS,
+    CONFIGURATIONS,
+    DEPLOYMENTS,
+    JOB_SETS,
+    JOBS,
+    KNATIVE_SERVICES,
+    MODELS,
+    REPLICA_SETS,
+    REVISIONS,
+    Object,
+    Resource,
+)
 from recommender_operator.adapters.objects.finalizer import FINALIZER
 from recommender_operator.resources import labels as marks
 from tests.fakes.kube import NOW, FakeKube
@@ -61,6 +75,47 @@ def controller(kind: str, name: str, uid: str) -> list[Object]:
     version = groups.get(kind, "recommender.dev/v1alpha1")
     owner = {"apiVersion": version, "kind": kind, "name": name, "uid": uid, "controller": True}
     return [owner]
+
+
+@dataclasses.dataclass(frozen=True)
+class Link:
+    """A controller between a pod and its last owner."""
+
+    kind: str
+    resource: Resource
+
+
+#: The controllers of pods in the order of their creation, after an InferenceService or a TrainJob.
+STANDARD_CHAIN = (Link("Deployment", DEPLOYMENTS), Link("ReplicaSet", REPLICA_SETS))
+KNATIVE_CHAIN = (
+    Link("Service", KNATIVE_SERVICES),
+    Link("Configuration", CONFIGURATIONS),
+    Link("Revision", REVISIONS),
+    *STANDARD_CHAIN,
+)
+GROUP_CHAIN = (Link("JobSet", JOB_SETS), Link("Job", JOBS))
+
+
+def link(step: Link, namespace: str, name: str, owners: list[Object]) -> Object:
+    """Return a controller of pods that runs none itself."""
+    metadata = {"name": name, "namespace": namespace, "ownerReferences": owners}
+    own = {"app": name}
+    container = {"name": "main", "image": "example/image:1"}
+    template = {"metadata": {"labels": own}, "spec": {"containers": [container]}}
+    spec: Object = {"selector": {"matchLabels": own}, "replicas": 0, "template": template}
+    resource = step.resource
+    version = f"{resource.group}/{resource.version}"
+    return {"apiVersion": version, "kind": step.kind, "metadata": metadata, "spec": spec}
+
+
+def put_chain(
+    kube: FakeKube, chain: Sequence[Link], name: str, owners: list[Object]
+) -> list[Object]:
+    """Store the controllers of a pod below its owners; return the pod's controller."""
+    for step in chain:
+        made = kube.put(step.resource, link(step, "team", name, owners))
+        owners = controller(step.kind, name, made["metadata"]["uid"])
+    return owners
 
 
 def pod(

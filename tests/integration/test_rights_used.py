@@ -19,6 +19,7 @@ from recommender_operator.adapters.kubernetes.port import (
     AUTOSCALERS,
     BASELINES,
     BUDGETS,
+    DEPLOYMENTS,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     JOBS,
@@ -26,6 +27,7 @@ from recommender_operator.adapters.kubernetes.port import (
     NETWORK_POLICIES,
     PODS,
     VERSIONS,
+    Object,
     Resource,
 )
 from recommender_operator.adapters.objects.events import QUIET, EventRecorder
@@ -33,7 +35,7 @@ from recommender_operator.adapters.objects.typed import model_object
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import isolation, jobs, labels, model_version, names
 from tests.cluster import settings
-from tests.fakes.objects import controller, pod
+from tests.fakes.objects import STANDARD_CHAIN, controller, link, pod
 from tests.integration import operator_account as account
 from tests.integration import operator_api_rig as rig
 from tests.integration.test_operator_caches import caching, until
@@ -258,13 +260,44 @@ async def test_foreign_pods_with_the_models_labels_do_not_serve(life: Life) -> N
         "Job", "JobSet", "TrainJob", "RecommenderModel",
     )  # fmt: skip
     for kind in kinds:
-        made_up = pod(kind.lower(), version, owners=controller(kind, "another", f"uid-{kind}"))
-        made_up |= {"apiVersion": "v1", "kind": "Pod", "spec": CONTAINER}
-        made_up["metadata"] |= {"namespace": life.namespace}
-        made_up["metadata"].pop("uid")
-        assert await life.admin.create(PODS, made_up)
+        await make_up(life, kind.lower(), version, controller(kind, "another", f"uid-{kind}"))
     snapshot = await life.operator.observer.observe(await life.model())
     assert [p["metadata"]["name"] for p in snapshot.pods[version]] == [f"{version}-transformer"]
+
+
+async def make_up(life: Life, name: str, version: str, owners: list[Object]) -> None:
+    """Create a pod with the labels of a version's pods and these owner references."""
+    made_up = pod(name, version, owners=owners)
+    made_up |= {"apiVersion": "v1", "kind": "Pod", "spec": CONTAINER}
+    made_up["metadata"] |= {"namespace": life.namespace}
+    made_up["metadata"].pop("uid")
+    assert await life.admin.create(PODS, made_up)
+
+
+async def test_a_pod_with_forged_owner_references_does_not_serve(life: Life) -> None:
+    """The uids are the right ones: anybody who may read the objects knows them."""
+    version = await serving(life)
+    whole: dict[str, list[Object]] = {}
+    for kind, resource, name in (
+        ("RecommenderModel", MODELS, "movies"),
+        ("ModelVersion", VERSIONS, version),
+        ("InferenceService", INFERENCE_SERVICES, version),
+        ("Deployment", DEPLOYMENTS, f"{version}-transformer"),
+    ):
+        found = await life.admin.get(resource, life.namespace, name)
+        assert found is not None
+        whole[kind] = controller(kind, name, found["metadata"]["uid"])
+        await make_up(life, f"of-{kind.lower()}", version, whole[kind])
+    # A Deployment of one's own below the InferenceService, with its ReplicaSet.
+    owners = whole["InferenceService"]
+    for step in STANDARD_CHAIN:
+        made = await life.admin.create(step.resource, link(step, life.namespace, "evil", owners))
+        assert made is not None
+        owners = controller(step.kind, "evil", made["metadata"]["uid"])
+    await make_up(life, "of-a-second-deployment", version, owners)
+    snapshot = await life.operator.observer.observe(await life.model())
+    assert [p["metadata"]["name"] for p in snapshot.pods[version]] == [f"{version}-transformer"]
+    assert snapshot.strangers
 
 
 async def test_a_repeated_event_is_counted(life: Life, tmp_path: pathlib.Path) -> None:

@@ -9,17 +9,17 @@ import pytest
 from recommender_operator import actions as do
 from recommender_operator.adapters.kubernetes.port import (
     AUTOSCALERS,
+    INFERENCE_SERVICES,
     MODELS,
     PODS,
     SCALED_OBJECTS,
     VERSIONS,
 )
-from recommender_operator.adapters.objects.typed import version_object
 from recommender_operator.api.version import Artifact, ModelVersionStatus, VersionStage
 from recommender_operator.resources import autoscaling, model_version, scaled_objects
 from recommender_operator.resources.labels import Component
 from tests.fakes.kube import NOW
-from tests.fakes.objects import add_model, controller, pod
+from tests.fakes.objects import STANDARD_CHAIN, add_model, controller, pod, put_chain
 from tests.unit.recommender_operator.operator_rig import Rig
 from tests.unit.recommender_operator.resources import builder_inputs
 
@@ -61,8 +61,9 @@ async def look(rig: Rig) -> bool:
 
 def start(rig: Rig, component: Component, pods: int = 2, *, ready: bool = True) -> None:
     """Start pods of a component, of which two are the minimum."""
-    version = version_object(rig.kube.find(VERSIONS, NAME))
-    owners = controller("ModelVersion", NAME, version.uid)
+    service = rig.kube.find(INFERENCE_SERVICES, NAME)["metadata"]
+    last = controller("InferenceService", NAME, service["uid"])
+    owners = put_chain(rig.kube, STANDARD_CHAIN, f"{NAME}-{component}", last)
     for number in range(pods):
         name = f"{component}-{number}"
         rig.kube.put(PODS, pod(name, NAME, component=component, owners=owners, ready=ready))

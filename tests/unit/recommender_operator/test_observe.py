@@ -10,10 +10,10 @@ import pytest
 
 from recommender_operator.adapters.kubernetes.port import (
     HTTP_ROUTES,
+    INFERENCE_SERVICES,
     JOBS,
     MODELS,
     PODS,
-    REPLICA_SETS,
     TRAIN_JOBS,
     VERSIONS,
 )
@@ -24,7 +24,15 @@ from recommender_operator.observe import Snapshot
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import jobs, labels, model_version, train_jobs
 from tests.fakes.kube import NOW, FakeKube
-from tests.fakes.objects import add_model, controller, model, pod
+from tests.fakes.objects import (
+    KNATIVE_CHAIN,
+    STANDARD_CHAIN,
+    add_model,
+    controller,
+    model,
+    pod,
+    put_chain,
+)
 from tests.unit.recommender_operator.operator_rig import Rig
 from tests.unit.recommender_operator.resources import builder_inputs
 
@@ -180,21 +188,25 @@ async def test_a_job_that_ends_before_the_watch_shows_its_pods_still_has_a_repor
 @pytest.mark.parametrize("knative", [False, True])
 async def test_only_pods_that_lead_to_the_model_serve(knative: bool) -> None:
     rig = Rig(knative=knative)
-    add_model(rig.kube)
-    version = add_version(rig, stage="Canary")
-    last = ("ModelVersion", NAME, version["metadata"]["uid"])
-    if knative:
-        last = ("RecommenderModel", "movies", "uid-of-movies")
-    metadata = {"name": "r", "namespace": "team", "ownerReferences": controller(*last)}
-    replica_set = rig.kube.put(REPLICA_SETS, {"metadata": metadata})
-    made = controller("ReplicaSet", "r", replica_set["metadata"]["uid"])
-    for name, owners in (
+    mode = {"traffic": "Knative" if knative else "Gateway"}
+    add_model(rig.kube, spec={"rollout": mode})
+    artifact = {"path": "p", "digest": builder_inputs.DIGEST}
+    version = add_version(rig, stage="Canary", artifact=artifact)
+    await rig.traffic.ensure(_subject(rig, NAME), NAME)
+    service, chain = ("movies", KNATIVE_CHAIN) if knative else (NAME, STANDARD_CHAIN)
+    last = rig.kube.find(INFERENCE_SERVICES, service)["metadata"]
+    last["ownerReferences"][0]["uid"] = "uid-of-movies" if knative else version["metadata"]["uid"]
+    name = f"{service}-predictor"
+    made = put_chain(rig.kube, chain, name, controller("InferenceService", service, last["uid"]))
+    for pod_name, owners in (
         ("made", made),
         ("made-up", []),
-        ("by-name", controller("ReplicaSet", "r", "uid-of-another")),
+        ("by-name", controller("ReplicaSet", name, "uid-of-another")),
+        ("of-the-version", controller("ModelVersion", NAME, version["metadata"]["uid"])),
+        ("of-the-model", controller("RecommenderModel", "movies", "uid-of-movies")),
         ("of-before", controller("ModelVersion", NAME, "uid-of-an-earlier-one")),
     ):
-        rig.kube.put(PODS, pod(name, NAME, owners=owners))
+        rig.kube.put(PODS, pod(pod_name, NAME, owners=owners))
     snapshot = await look(rig)
     assert [p["metadata"]["name"] for p in snapshot.pods[NAME]] == ["made"]
 

@@ -8,9 +8,10 @@ from tests.unit.recommender_operator.stories import Story
 
 #: Looks after which nothing of the rollout is left to write.
 SETTLED = 5
-#: What the scripted cluster writes: pods, and the statuses of what the operator makes.
+#: What the scripted cluster writes: pods, their controllers, and the statuses of what the
+#: operator makes.
 CLUSTER = {
-    "create pods",
+    *(f"create {kind}" for kind in ("pods", "deployments", "replicasets")),
     *(f"status {kind}" for kind in ("pods", "jobs", "inferenceservices", "httproutes")),
 }
 

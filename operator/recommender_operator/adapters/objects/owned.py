@@ -9,9 +9,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping
 
-from recommender_operator.adapters.kubernetes.port import Object
+from recommender_operator.adapters.kubernetes.port import (
+    JOBS,
+    KINDS,
+    MODELS,
+    TRAIN_JOBS,
+    VERSIONS,
+    Object,
+)
 from recommender_operator.adapters.pods.states import label
-from recommender_operator.observed import JobKind, VersionObject
+from recommender_operator.api.base import GROUP
+from recommender_operator.api.spec_rollout import TrafficMode
+from recommender_operator.observed import JobKind, ModelObject, VersionObject
 from recommender_operator.resources import fresh, labels, ownership
 
 
@@ -37,6 +46,33 @@ def controller_of(thing: Object) -> Controller | None:
         name=str(owner.get("name", "")),
         uid=str(owner.get("uid", "")),
     )
+
+
+def ends(
+    model: ModelObject, versions: Iterable[VersionObject], jobs: Iterable[Object]
+) -> list[Controller]:
+    """Return the controllers at which the pods of a model may end.
+
+    The model itself only in Knative mode, where it owns the one InferenceService.
+    """
+    result = [
+        Controller(group=GROUP, kind=KINDS[VERSIONS], name=version.name, uid=version.uid)
+        for version in versions
+    ]
+    if model.spec.rollout.traffic is TrafficMode.KNATIVE:
+        result.append(Controller(group=GROUP, kind=KINDS[MODELS], name=model.name, uid=model.uid))
+    for job in jobs:
+        resource = TRAIN_JOBS if job.get("kind") == KINDS[TRAIN_JOBS] else JOBS
+        metadata = job["metadata"]
+        result.append(
+            Controller(
+                group=resource.group,
+                kind=KINDS[resource],
+                name=metadata["name"],
+                uid=metadata["uid"],
+            )
+        )
+    return result
 
 
 def controlled_by(things: Iterable[Object], uids: Collection[str]) -> list[Object]:

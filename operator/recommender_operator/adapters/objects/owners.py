@@ -1,9 +1,15 @@
-"""Resolve the owners of pods, by following controllers up to a known uid.
+"""Resolve the owners of pods, by following controllers along the chains that exist.
 
     pod -> ReplicaSet -> Deployment -> InferenceService -> ModelVersion            (Gateway)
     pod -> ReplicaSet -> Deployment -> Revision -> Configuration -> Service
         -> InferenceService -> RecommenderModel                                   (Knative)
+    pod -> Job
     pod -> Job -> JobSet -> TrainJob                                    (several workers)
+
+An owner reference is what its object says of itself: whoever may create pods could name a
+ModelVersion as the controller of one. So a pod counts only at the end of a whole chain, whose
+objects have the kinds, API groups and names that their controllers give them. The ReplicaSet, Job
+and Deployment controllers release or delete what they did not make, and a name exists once.
 
 A controller does not change, so each object is read once, and pods that were resolved before need
 no request.
@@ -23,21 +29,50 @@ from recommender_operator.adapters.kubernetes.port import (
     JOB_SETS,
     JOBS,
     KNATIVE_SERVICES,
+    MODELS,
     REPLICA_SETS,
     REVISIONS,
+    TRAIN_JOBS,
+    VERSIONS,
     Kube,
     Object,
+    Resource,
 )
 from recommender_operator.adapters.objects.owned import Controller, controller_of
+from recommender_operator.resources import fresh
+from recommender_operator.resources.labels import Component
 
 #: Maximum number of objects read in one look; other pods are resolved in later looks.
 LOOKUPS = 32
 #: Maximum number of cached controllers.
 REMEMBERED = 16_384
-#: Maximum length of a chain: the longest one above, plus one.
-_DEPTH = 8
 #: Time in seconds before a missing object, or one without a controller, is read again.
 _STRANGER_SECONDS = 30.0
+
+#: The kinds of controllers, by API group and kind.
+_KINDS: dict[tuple[str, str], Resource] = {
+    ("apps", "ReplicaSet"): REPLICA_SETS,
+    ("apps", "Deployment"): DEPLOYMENTS,
+    ("serving.kserve.io", "InferenceService"): INFERENCE_SERVICES,
+    ("serving.knative.dev", "Revision"): REVISIONS,
+    ("serving.knative.dev", "Configuration"): CONFIGURATIONS,
+    ("serving.knative.dev", "Service"): KNATIVE_SERVICES,
+    ("batch", "Job"): JOBS,
+    ("jobset.x-k8s.io", "JobSet"): JOB_SETS,
+    (TRAIN_JOBS.group, "TrainJob"): TRAIN_JOBS,
+    (MODELS.group, "RecommenderModel"): MODELS,
+    (VERSIONS.group, "ModelVersion"): VERSIONS,
+}
+#: The controllers from a pod's own to the last one, which must be known.
+_CHAINS = (
+    (REPLICA_SETS, DEPLOYMENTS, INFERENCE_SERVICES, VERSIONS),
+    (
+        REPLICA_SETS, DEPLOYMENTS, REVISIONS, CONFIGURATIONS, KNATIVE_SERVICES,
+        INFERENCE_SERVICES, MODELS,
+    ),
+    (JOBS,),
+    (JOBS, JOB_SETS, TRAIN_JOBS),
+)  # fmt: skip
 
 _Known = TypeVar("_Known")
 
@@ -53,23 +88,24 @@ class OwnerReader:
         self._strangers: collections.OrderedDict[str, float] = collections.OrderedDict()
 
     async def owners(
-        self, namespace: str, pods: Iterable[Object], known: Collection[str]
+        self, namespace: str, pods: Iterable[Object], known: Collection[Controller]
     ) -> dict[str, str]:
-        """Return the first known owner's uid, by uid of the pod.
+        """Return the known owner's uid at the end of its chain, by uid of the pod.
 
-        Pods without a known owner are omitted.
+        Pods without such a chain are omitted.
 
         Raises:
             KubeError: the API server failed.
         """
         left = LOOKUPS
+        ends = frozenset(known)
         result: dict[str, str] = {}
         for pod in pods:
+            path: list[Controller] = []
             at = controller_of(pod)
-            for _ in range(_DEPTH):
-                if at is None:
-                    break
-                if at.uid in known:
+            while at is not None and _continues(path, at):
+                path.append(at)
+                if at in ends and _ends(path):
                     result[pod["metadata"]["uid"]] = at.uid
                     break
                 if at.uid not in self._parents:
@@ -81,7 +117,7 @@ class OwnerReader:
         return result
 
     async def _look_up(self, namespace: str, at: Controller) -> None:
-        found = await self._read(namespace, at)
+        found = await self._kube.get(_KINDS[at.group, at.kind], namespace, at.name)
         same = found is not None and found["metadata"]["uid"] == at.uid
         parent = controller_of(found) if found is not None and same else None
         if parent is None:
@@ -89,26 +125,36 @@ class OwnerReader:
         else:
             _remember(self._parents, at.uid, parent)
 
-    async def _read(self, namespace: str, at: Controller) -> Object | None:
-        kube, name = self._kube, at.name
-        match at.group, at.kind:
-            case "apps", "ReplicaSet":
-                return await kube.get(REPLICA_SETS, namespace, name)
-            case "apps", "Deployment":
-                return await kube.get(DEPLOYMENTS, namespace, name)
-            case "serving.kserve.io", "InferenceService":
-                return await kube.get(INFERENCE_SERVICES, namespace, name)
-            case "serving.knative.dev", "Revision":
-                return await kube.get(REVISIONS, namespace, name)
-            case "serving.knative.dev", "Configuration":
-                return await kube.get(CONFIGURATIONS, namespace, name)
-            case "serving.knative.dev", "Service":
-                return await kube.get(KNATIVE_SERVICES, namespace, name)
-            case "batch", "Job":
-                return await kube.get(JOBS, namespace, name)
-            case "jobset.x-k8s.io", "JobSet":
-                return await kube.get(JOB_SETS, namespace, name)
-        return None
+
+def _continues(path: list[Controller], at: Controller) -> bool:
+    """Return whether a chain goes on with a controller, after those of the path."""
+    if path and not _named_by(path[-1], at):
+        return False
+    kinds = _kinds([*path, at])
+    return any(chain[: len(kinds)] == kinds for chain in _CHAINS)
+
+
+def _ends(path: list[Controller]) -> bool:
+    return _kinds(path) in _CHAINS
+
+
+def _kinds(path: list[Controller]) -> tuple[Resource | None, ...]:
+    return tuple(_KINDS.get((at.group, at.kind)) for at in path)
+
+
+def _named_by(child: Controller, parent: Controller) -> bool:
+    """Return whether an object has a name that its controller gives.
+
+    Names of ReplicaSets, of Revisions and of their Deployments have parts that are not known.
+    """
+    match parent.kind, child.kind:
+        case "InferenceService", _:
+            return child.name in {f"{parent.name}-{component}" for component in Component}
+        case "ModelVersion", _:
+            return child.name in (parent.name, fresh.deployment(parent.name))
+        case ("RecommenderModel", _) | ("Service", _) | ("TrainJob", _):
+            return child.name == parent.name
+    return True
 
 
 def _remember(memory: collections.OrderedDict[str, _Known], uid: str, known: _Known) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from recommender_operator.adapters.kubernetes.port import (
@@ -16,6 +18,7 @@ from recommender_operator.adapters.kubernetes.port import (
     Object,
     Resource,
 )
+from recommender_operator.adapters.objects.owned import Controller, controller_of
 from recommender_operator.adapters.objects.owners import LOOKUPS, OwnerReader
 from tests.fakes.kube import FakeKube
 from tests.fakes.objects import controller, pod
@@ -30,12 +33,34 @@ KINDS = {
     "Job": JOBS,
     "JobSet": JOB_SETS,
 }
-STANDARD = ("ReplicaSet", "Deployment", "InferenceService", "ModelVersion")
-KNATIVE = (
-    "ReplicaSet", "Deployment", "Revision", "Configuration", "Service", "InferenceService",
-    "RecommenderModel",
-)  # fmt: skip
-GROUP = ("Job", "JobSet", "TrainJob")
+Links = tuple[tuple[str, str], ...]
+#: Controllers from a pod's own to the known one, as (kind, name).
+STANDARD: Links = (
+    ("ReplicaSet", "v-predictor-6b7d"),
+    ("Deployment", "v-predictor"),
+    ("InferenceService", "v"),
+    ("ModelVersion", "v"),
+)
+FRESH: Links = (
+    ("ReplicaSet", "v-f-transformer-6b7d"),
+    ("Deployment", "v-f-transformer"),
+    ("InferenceService", "v-f"),
+    ("ModelVersion", "v"),
+)
+KNATIVE: Links = (
+    ("ReplicaSet", "m-predictor-00001-deployment-6b7d"),
+    ("Deployment", "m-predictor-00001-deployment"),
+    ("Revision", "m-predictor-00001"),
+    ("Configuration", "m-predictor"),
+    ("Service", "m-predictor"),
+    ("InferenceService", "m"),
+    ("RecommenderModel", "m"),
+)
+GROUP: Links = (("Job", "t-node-0"), ("JobSet", "t"), ("TrainJob", "t"))
+SINGLE: Links = (("Job", "j"),)
+CHAINS = {
+    "standard": STANDARD, "fresh": FRESH, "Knative": KNATIVE, "group": GROUP, "single": SINGLE,
+}  # fmt: skip
 
 
 def add(kube: FakeKube, kind: str, name: str, owners: list[Object]) -> Object:
@@ -44,47 +69,118 @@ def add(kube: FakeKube, kind: str, name: str, owners: list[Object]) -> Object:
     return kube.put(resource, {"metadata": metadata})
 
 
-def chain(kube: FakeKube, *kinds: str) -> Object:
+def chain(kube: FakeKube, links: Links) -> Object:
     """Store the objects between a pod and its last owner, and return the pod."""
-    owners = controller(kinds[-1], "last", "uid-last")
-    for kind in reversed(kinds[:-1]):
-        add(kube, kind, f"a-{kind.lower()}", owners)
-        owners = controller(kind, f"a-{kind.lower()}", f"uid-{kind}")
+    owners = controller(*links[-1], "uid-last")
+    for kind, name in reversed(links[:-1]):
+        add(kube, kind, name, owners)
+        owners = controller(kind, name, f"uid-{kind}")
     return pod("p", "v", owners=owners)
 
 
-async def owners(reader: OwnerReader, *pods: Object) -> dict[str, str]:
-    return await reader.owners("team", pods, {"uid-last"})
+def last(links: Links) -> Controller:
+    found = controller_of({"metadata": {"ownerReferences": controller(*links[-1], "uid-last")}})
+    assert found is not None
+    return found
 
 
-@pytest.mark.parametrize("kinds", [STANDARD, KNATIVE, GROUP, ("Job",)], ids=lambda k: k[-1])
+async def owners(reader: OwnerReader, *pods: Object, ends: Links = STANDARD) -> dict[str, str]:
+    return await reader.owners("team", pods, [last(ends)])
+
+
+@pytest.mark.parametrize("links", CHAINS.values(), ids=CHAINS)
 async def test_a_pod_is_followed_to_its_owner_and_costs_nothing_at_the_next_look(
-    kinds: tuple[str, ...],
+    links: Links,
 ) -> None:
     kube = FakeKube()
     reader = OwnerReader(kube)
-    thing = chain(kube, *kinds)
+    thing = chain(kube, links)
     for _ in range(3):
-        assert await owners(reader, thing) == {"uid-p": "uid-last"}
-    assert len(kube.reads) == len(kinds) - 1
-    assert await reader.owners("team", [thing], {"uid-of-another"}) == {}
+        assert await owners(reader, thing, ends=links) == {"uid-p": "uid-last"}
+    assert len(kube.reads) == len(links) - 1
+    another = dataclasses.replace(last(links), uid="uid-of-another")
+    assert await reader.owners("team", [thing], [another]) == {}
+
+
+def shortened() -> list[tuple[Links, Links]]:
+    """Return each chain with the parts of it that lack some of its objects."""
+    return [
+        (links, (*links[:left], *links[right:]))
+        for links in CHAINS.values()
+        for left in range(len(links))
+        for right in range(left + 1, len(links))
+    ]
+
+
+@pytest.mark.parametrize(("links", "forged"), shortened(), ids=str)
+async def test_a_pod_that_names_a_controller_further_up_does_not_count(
+    links: Links, forged: Links
+) -> None:
+    """Nothing corrects the owner reference of such a pod, but whoever made it."""
+    assert await owners(OwnerReader(kube := FakeKube()), chain(kube, forged), ends=links) == {}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.parametrize("place", range(7))
+async def test_kinds_of_other_api_groups_do_not_count(name: str, place: int) -> None:
+    links = CHAINS[name]
+    kube = FakeKube()
+    thing = chain(kube, links)
+    things = [thing, *(kube.find(KINDS[kind], its) for kind, its in links[:-1])]
+    if place < len(things):
+        (owner,) = things[place]["metadata"]["ownerReferences"]
+        owner["apiVersion"] = f"example.com/{owner['apiVersion'].rpartition('/')[2]}"
+        assert await owners(OwnerReader(kube), thing, ends=links) == {}
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [(1, "v-predictor-2"), (1, "w-predictor"), (1, "v"), (2, "w"), (2, "v-f-f")],
+)
+async def test_an_object_with_a_name_that_its_controller_does_not_give_does_not_count(
+    place: int, name: str
+) -> None:
+    """Whoever may create Deployments could make a second one for an InferenceService."""
+    named = tuple((kind, name if at == place else its) for at, (kind, its) in enumerate(STANDARD))
+    kube = FakeKube()
+    assert await owners(OwnerReader(kube), chain(kube, named)) == {}
+
+
+@pytest.mark.parametrize("place", [3, 4, 5])
+async def test_names_in_knative_mode_are_those_that_its_controllers_give(place: int) -> None:
+    named = tuple((kind, "x" if at == place else its) for at, (kind, its) in enumerate(KNATIVE))
+    kube = FakeKube()
+    assert await owners(OwnerReader(kube), chain(kube, named), ends=KNATIVE) == {}
+
+
+@pytest.mark.parametrize("links", [SINGLE, STANDARD], ids=["single", "standard"])
+async def test_a_known_uid_under_another_name_or_kind_does_not_count(links: Links) -> None:
+    kube = FakeKube()
+    thing = chain(kube, links)
+    end = last(links)
+    for other in (
+        dataclasses.replace(end, name="w"),
+        dataclasses.replace(end, kind="RecommenderModel"),
+        dataclasses.replace(end, group="example.com"),
+    ):
+        assert await OwnerReader(kube).owners("team", [thing], [other]) == {}
 
 
 @pytest.mark.parametrize("place", range(3))
 async def test_a_name_with_another_uid_is_not_an_owner(place: int) -> None:
     kube = FakeKube()
-    thing = chain(kube, *STANDARD)
-    kind = STANDARD[place]
-    kube.find(KINDS[kind], f"a-{kind.lower()}")["metadata"]["uid"] = "uid-of-another"
+    thing = chain(kube, STANDARD)
+    kind, name = STANDARD[place]
+    kube.find(KINDS[kind], name)["metadata"]["uid"] = "uid-of-another"
     assert await owners(OwnerReader(kube), thing) == {}
 
 
 @pytest.mark.parametrize("place", range(3))
 async def test_an_owner_that_is_not_a_controller_does_not_count(place: int) -> None:
     kube = FakeKube()
-    thing = chain(kube, *STANDARD)
-    kind = STANDARD[place]
-    found = kube.find(KINDS[kind], f"a-{kind.lower()}")
+    thing = chain(kube, STANDARD)
+    kind, name = STANDARD[place]
+    found = kube.find(KINDS[kind], name)
     found["metadata"]["ownerReferences"][0]["controller"] = False
     assert await owners(OwnerReader(kube), thing) == {}
 
@@ -115,7 +211,7 @@ async def test_any_number_of_foreign_pods_needs_a_limited_number_of_reads() -> N
         pod(f"s-{i}", "v", owners=controller("ReplicaSet", f"r-{i}", f"u-{i}"))
         for i in range(3 * LOOKUPS)
     ]
-    own = chain(kube, *STANDARD)
+    own = chain(kube, STANDARD)
     looks = 0
     while not await owners(reader, *strangers, own):
         looks += 1
