@@ -306,15 +306,15 @@ class Runtime:
 
     def _provider(self) -> Callable[[ModelObject], SampleProvider]:
         pods = PodScrape(self._opened(PodScrape.session()))
-        session = self._opened(prometheus.Prometheus.session())
+        queries = prometheus.Queries(self._opened(prometheus.Queries.session()))
         allowed = self._settings.prometheus_urls
-        losses = self._gateway_losses(session)
+        losses = self._gateway_losses(queries)
 
         def of(model: ModelObject) -> SampleProvider:
             analysis = model.spec.analysis
             provider: SampleProvider = pods
             if analysis.provider is Provider.PROMETHEUS and analysis.prometheus_url:
-                provider = prometheus.provider(session, analysis.prometheus_url, allowed)
+                provider = prometheus.provider(queries, analysis.prometheus_url, allowed)
             if losses is not None and model.spec.rollout.traffic is TrafficMode.GATEWAY:
                 return gateway.WithGateway(provider, losses)
             return provider
@@ -328,12 +328,12 @@ class Runtime:
         session = self._opened(experiments.CollectorReader.session())
         return experiments.CollectorReader(session, url, namespace)
 
-    def _gateway_losses(self, session: aiohttp.ClientSession) -> gateway.GatewayLosses | None:
+    def _gateway_losses(self, queries: prometheus.Queries) -> gateway.GatewayLosses | None:
         url = self._settings.gateway_losses_url
         if not url:
             return None
         query = base_url.query_template(self._settings.gateway_losses_query)
-        return gateway.GatewayLosses(session, url, query)
+        return gateway.GatewayLosses(queries, url, query)
 
     def _opened(self, session: aiohttp.ClientSession) -> aiohttp.ClientSession:
         self._sessions.append(session)

@@ -91,7 +91,8 @@ async def _collector(_text: str) -> object:
 
 
 async def _prometheus(_text: str) -> object:
-    return await prometheus.Prometheus(NO_SESSION, "http://p").sample("team", "movies-1", [POD])
+    queries = prometheus.Queries(NO_SESSION)
+    return await prometheus.Prometheus(queries, "http://p").sample("team", "movies-1", [POD])
 
 
 async def _message(text: str) -> object:

@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import prometheus_client
 import pytest
 from prometheus_client.registry import CollectorRegistry
 
+from recommender_operator.adapters.counters import prometheus
 from recommender_operator.adapters.counters.pod_scrape import PodScrape
 from recommender_operator.adapters.counters.port import SampleError
-from recommender_operator.adapters.counters.prometheus import Prometheus
+from recommender_operator.adapters.counters.prometheus import Prometheus, Queries
+from recommender_operator.adapters.pods.http import exchange
 from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.analysis.window import window_stats
 from recommender_operator.observed import Sample
@@ -24,11 +27,13 @@ NAMES = ["model", "version"]
 class Pod:
     """A pod's metrics page, with the client library that the transformer uses."""
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, **more: str) -> None:
+        """`more` are labels that the pod gives its own series of requests."""
         self.registry = CollectorRegistry()
         self._labels = {"model": "films", "version": version}
+        self._more = more
         self._requests = prometheus_client.Counter(
-            "recommender_requests", "n", [*NAMES, "outcome"], registry=self.registry
+            "recommender_requests", "n", [*NAMES, "outcome", *more], registry=self.registry
         )
         self._duration = prometheus_client.Histogram(
             "recommender_request_duration_seconds",
@@ -46,16 +51,21 @@ class Pod:
         self.port = self.server.server_port
 
     def answer(self, ok: int, errors: int = 0) -> None:
-        self._requests.labels(**self._labels, outcome="ok").inc(ok)
-        self._requests.labels(**self._labels, outcome="error").inc(errors)
+        self._requests.labels(**self._labels, **self._more, outcome="ok").inc(ok)
+        self._requests.labels(**self._labels, **self._more, outcome="error").inc(errors)
         for _ in range(ok + errors):
             self._duration.labels(**self._labels).observe(0.2)
         self._features.labels(**self._labels, feature="age", bin="0").inc(ok)
 
 
+#: A pod of another namespace with the names of those of the shop.
+FOREIGN = "foreign"
+
+
 @pytest.fixture
 def pods() -> Iterator[dict[str, Pod]]:
     made = {"films-1-a": Pod("films-1"), "films-1-b": Pod("films-1"), "films-2-a": Pod("films-2")}
+    made[FOREIGN] = Pod("films-1", namespace="shop", pod="films-1-a")
     yield made
     for pod in made.values():
         pod.server.shutdown()
@@ -67,7 +77,11 @@ def url(tmp_path: Path, pods: dict[str, Pod]) -> Iterator[str]:
     static = [
         {
             "targets": [f"127.0.0.1:{pod.port}"],
-            "labels": {"pod": name, "namespace": "shop", "container": "transformer-container"},
+            "labels": {
+                "pod": name if name != FOREIGN else "films-1-a",
+                "namespace": "shop" if name != FOREIGN else "evil",
+                "container": "transformer-container",
+            },
         }
         for name, pod in pods.items()
     ]
@@ -81,8 +95,8 @@ REFS = [PodRef(name=f"films-1-{x}", ip="127.0.0.1", ready=True) for x in "ab"]
 async def eventually(url: str, requests: int) -> Sample:
     """Return the first sample with this number of requests."""
     seen: object = None
-    async with Prometheus.session() as session:
-        provider = Prometheus(session, url)
+    async with Queries.session() as session:
+        provider = Prometheus(Queries(session), url)
         for _ in range(300):
             try:
                 sample = await provider.sample("shop", "films-1", REFS)
@@ -118,7 +132,36 @@ async def test_prometheus_returns_the_counters_of_the_pods(url: str, pods: dict[
     assert window.latency.quantile(0.5) == pytest.approx(0.05 + 0.45 / 2)
 
 
+async def test_series_of_another_namespace_neither_count_nor_arrive(
+    url: str, pods: dict[str, Pod], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They name the pods, the version and, in a label of their own, the namespace."""
+    bodies: list[bytes] = []
+
+    async def kept(*arguments: Any, **options: Any) -> bytes:
+        bodies.append(await exchange(*arguments, **options))
+        return bodies[-1]
+
+    monkeypatch.setattr(prometheus, "exchange", kept)
+    pods[FOREIGN].answer(1000, errors=900)
+    pods["films-1-a"].answer(30)
+    pods["films-1-b"].answer(10)
+    await eventually(url, 40)
+    async with Queries.session() as session:
+        every = await exchange(
+            session,
+            "GET",
+            f"{url}/api/v1/query",
+            limit=prometheus.LIMIT,
+            params={"query": 'recommender_requests_total{exported_namespace="shop"}'},
+        )
+    assert b"evil" in every, "the server has them"
+    assert not [body for body in bodies if b"evil" in body]
+
+
 async def test_a_version_that_is_not_scraped_is_an_error_with_the_query(url: str) -> None:
-    async with Prometheus.session() as session:
-        with pytest.raises(SampleError, match=r'version="films-9".*must scrape port 8080'):
-            await Prometheus(session, url).sample("shop", "films-9", REFS)
+    async with Queries.session() as session:
+        with pytest.raises(
+            SampleError, match=r'version="films-9".*must scrape port 8080.*namespace'
+        ):
+            await Prometheus(Queries(session), url).sample("shop", "films-9", REFS)

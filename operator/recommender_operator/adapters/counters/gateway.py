@@ -7,16 +7,12 @@ counts it, so it is evidence against the version too.
 from __future__ import annotations
 
 import asyncio
-import json
 import math
-import re
 import string
 from collections.abc import Sequence
 
-import aiohttp
-
-from recommender_operator.adapters.counters import prometheus
 from recommender_operator.adapters.counters.port import SampleError, SampleProvider
+from recommender_operator.adapters.counters.prometheus import Queries, quoted_pattern, vector
 from recommender_operator.adapters.pods.http import ExchangeError
 from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.analysis.window import GATEWAY, LOST_AT_GATEWAY
@@ -36,8 +32,8 @@ class GatewayLosses:
     The query returns cumulative counters, one or more for each pod of the Gateway.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, query: string.Template) -> None:
-        self._session = session
+    def __init__(self, queries: Queries, url: str, query: string.Template) -> None:
+        self._queries = queries
         self._url = url
         self._query = query
 
@@ -49,19 +45,14 @@ class GatewayLosses:
         """
         # Both are quoted for a regular expression, and then for a string of PromQL.
         named = {"namespace": namespace, "service": service_name(version)}
-        query = self._query.substitute({key: _quoted(name) for key, name in named.items()})
+        query = self._query.substitute({key: quoted_pattern(n) for key, n in named.items()})
         try:
-            body = await prometheus.instant_query(self._session, self._url, query)
-            return await asyncio.to_thread(parse_losses, body)
+            return await self._queries.ask(self._url, query, parse_losses)
         except (ExchangeError, ValueError, RecursionError) as error:
             raise SampleError(
                 f"no counters of the Gateway for {namespace}/{version}: {error}; "
                 "gateway.lostRequests of the chart has the query"
             ) from error
-
-
-def _quoted(name: str) -> str:
-    return json.dumps(re.escape(name).replace(r"\-", "-"))[1:-1]
 
 
 def parse_losses(body: bytes) -> Sample:
@@ -72,7 +63,7 @@ def parse_losses(body: bytes) -> Sample:
             finite, or is of more than MAX_INSTANCES pods.
     """
     lost: dict[str, float] = {}
-    for place, (labels, value) in enumerate(prometheus.vector(body)):
+    for place, (labels, value) in enumerate(vector(body)):
         if not math.isfinite(value):
             raise ValueError(f"data.result[{place}] is {value}")
         instance = next((labels[key] for key in _INSTANCE_LABELS if key in labels), _UNKNOWN)

@@ -14,6 +14,7 @@ from recommender_operator.adapters.counters.gateway import (
     parse_losses,
 )
 from recommender_operator.adapters.counters.port import SampleError
+from recommender_operator.adapters.counters.prometheus import Queries
 from recommender_operator.analysis.filling import NAMES
 from recommender_operator.analysis.window import LOST_AT_GATEWAY
 from recommender_operator.api import base_url
@@ -43,7 +44,7 @@ async def asked(
     handler: Handler, *, namespace: str = "shop", version: str = "films-1", **more: Any
 ) -> Sample:
     async with serving(handler) as port, aiohttp.ClientSession() as session:
-        losses = GatewayLosses(session, f"http://127.0.0.1:{port}", TEMPLATE)
+        losses = GatewayLosses(Queries(session), f"http://127.0.0.1:{port}", TEMPLATE)
         return await WithGateway(Pods(), losses).sample(namespace, version, [], **more)
 
 

@@ -1,6 +1,8 @@
 import asyncio
 import contextlib
 import json
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import aiohttp
@@ -11,7 +13,13 @@ from hypothesis import strategies as st
 
 from recommender_operator.adapters.counters import prometheus
 from recommender_operator.adapters.counters.port import SampleError
-from recommender_operator.adapters.counters.prometheus import Prometheus, parse_answer, provider
+from recommender_operator.adapters.counters.prometheus import (
+    PODS_AT_ONCE,
+    Prometheus,
+    Queries,
+    parse_answer,
+    provider,
+)
 from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.observed import Sample
 from tests.unit.recommender_operator.adapters.podserver import (
@@ -28,7 +36,8 @@ OK = 'recommender_requests_total{outcome="ok"}'
 
 
 def row(value: str, **labels: str) -> dict[str, Any]:
-    metric = {"__name__": "recommender_requests_total", "outcome": "ok", **labels}
+    own = {"outcome": "ok", "namespace": "shop"}
+    metric = {"__name__": "recommender_requests_total", **own, **labels}
     return {"metric": metric, "value": [1.7e9, value]}
 
 
@@ -40,7 +49,7 @@ def answer(*rows: dict[str, Any]) -> bytes:
 async def requested(handler: Handler, timeout: float = 5, path: str = "") -> Sample:
     limits = aiohttp.ClientTimeout(total=timeout)
     async with serving(handler) as port, aiohttp.ClientSession(timeout=limits) as session:
-        provider = Prometheus(session, f"http://127.0.0.1:{port}{path}/")
+        provider = Prometheus(Queries(session), f"http://127.0.0.1:{port}{path}/")
         return await provider.sample("shop", "films-1", PODS)
 
 
@@ -53,24 +62,101 @@ async def test_one_instant_query_returns_the_pods_of_the_version() -> None:
 
     assert await requested(handler, path="/prom") == {"a": {OK: 3}, "b": {OK: 4}}
     assert [r.path for r in seen] == ["/prom/api/v1/query"]
-    assert seen[0].query["query"] == '{__name__=~"recommender_.*",version="films-1"}'
+    series = '__name__=~"recommender_.*",namespace="shop",version="films-1"'
+    assert seen[0].query["query"] == " or ".join(
+        [
+            f'{{{series},pod=~"a|b"}}',
+            f'{{{series},pod_name=~"a|b"}}',
+            f'{{{series},kubernetes_pod_name=~"a|b"}}',
+            f'{{{series},instance=~"(\\\\[)?(a|b|10\\\\.0\\\\.0\\\\.1|10\\\\.0\\\\.0\\\\.2)(\\\\])?(:[0-9]+)?"}}',
+        ]
+    )
+    assert seen[0].query["limit"] == str(prometheus.MAX_SERIES + 1)
 
 
 async def test_no_version_can_widen_the_query() -> None:
     seen: list[str] = []
 
     async def handler(request: web.BaseRequest) -> web.Response:
-        seen.append(request.query["query"])
+        seen.append(request.query["query"].partition(",pod=")[0])
         return web.Response(body=answer(row("3", pod="a")))
 
     async with serving(handler) as port, aiohttp.ClientSession() as session:
-        provider = Prometheus(session, f"http://127.0.0.1:{port}")
+        provider = Prometheus(Queries(session), f"http://127.0.0.1:{port}")
         await provider.sample("shop", 'a"} or {x="', PODS)
         await provider.sample("shop", "films-1-f", PODS)
+    series = '{__name__=~"recommender_.*",namespace="shop",version='
     assert seen == [
-        r'{__name__=~"recommender_.*",version="a\"} or {x=\""}',
-        '{__name__=~"recommender_.*",version="films-1"}',  # a fresh deployment counts as it
+        series + r'"a\"} or {x=\""',
+        series + '"films-1"',  # a fresh deployment counts as it
     ]
+
+
+async def test_many_pods_are_asked_for_a_few_at_a_time() -> None:
+    pods = [PodRef(name=f"p{n:02}", ip="", ready=True) for n in range(2 * PODS_AT_ONCE + 1)]
+    asked: list[list[str]] = []
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        names = re.findall(r"p\d\d", request.query["query"].partition(" or ")[0])
+        asked.append(names)
+        return web.Response(body=answer(*(row("1", pod=name) for name in names)))
+
+    async with serving(handler) as port, aiohttp.ClientSession() as session:
+        found = Prometheus(Queries(session), f"http://127.0.0.1:{port}")
+        sample = await found.sample("shop", "films-1", pods)
+    assert sorted(sample) == [pod.name for pod in pods]
+    assert [len(names) for names in asked] == [PODS_AT_ONCE, PODS_AT_ONCE, 1]
+
+
+@pytest.mark.parametrize("bound", ["LIMIT", "MAX_SERIES"])
+async def test_what_is_too_large_for_some_pods_is_asked_for_by_fewer(
+    monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    rows = {name: [row("1", pod=name, le=str(n)) for n in range(3)] for name in "ab"}
+    size = {"LIMIT": len(answer(*rows["a"])), "MAX_SERIES": 3}[bound]
+    monkeypatch.setattr(prometheus, bound, size)
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        asked = request.query["query"].partition('pod=~"')[2].partition('"')[0].split("|")
+        return web.Response(body=answer(*(one for name in asked for one in rows[name])))
+
+    assert {pod: len(of) for pod, of in (await requested(handler)).items()} == {"a": 3, "b": 3}
+    monkeypatch.setattr(prometheus, bound, size - 1)
+    with pytest.raises(SampleError, match=f"more than {size - 1} (bytes|series)"):
+        await requested(handler)
+
+
+async def test_queries_and_parsed_responses_are_bounded_over_all_models(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So the memory does not grow with the models, nor with what their servers answer."""
+    most = {"queries": 0, "parsed": 0}
+    now = {"queries": 0, "parsed": 0}
+
+    @contextlib.contextmanager
+    def counted(what: str) -> Iterator[None]:
+        now[what] += 1
+        most[what] = max(most[what], now[what])
+        yield
+        now[what] -= 1
+
+    async def exchange(*_: object, **__: object) -> bytes:
+        with counted("queries"):
+            await asyncio.sleep(0)
+            return b""
+
+    async def to_thread(parse: Callable[[bytes], object], body: bytes) -> object:
+        with counted("parsed"):
+            await asyncio.sleep(0)
+            return parse(body)
+
+    monkeypatch.setattr(prometheus, "exchange", exchange)
+    monkeypatch.setattr(prometheus.asyncio, "to_thread", to_thread)
+    async with aiohttp.ClientSession() as session:
+        queries = Queries(session)
+        every = (queries.ask("http://p", "up", len) for _ in range(5 * prometheus.QUERIES))
+        await asyncio.gather(*every)
+    assert most == {"queries": prometheus.QUERIES, "parsed": prometheus.PARSED}
 
 
 async def test_an_answer_beyond_the_limit_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +184,13 @@ def test_an_ipv6_address_is_accepted() -> None:
 
 
 def test_series_of_other_pods_and_namespaces_are_left_out() -> None:
-    rows = (row("1", pod="gone"), row("2", pod="a", namespace="other"), row("3"))
+    rows = [
+        row("1", pod="gone"),
+        row("2", pod="a", namespace="other"),
+        row("3"),
+        row("4", pod="a"),
+    ]
+    del rows[-1]["metric"]["namespace"]
     assert parse_answer(answer(*rows), "shop", PODS) == {}
 
 
@@ -134,7 +226,7 @@ def test_a_pod_scraped_twice_is_counted_once() -> None:
         ),
         (answer(row("NaN", pod="a", __name__=SECRET)), r"result\[0\] of a is nan"),
         (b'{"status":"success","data":{"resultType":"vector","result":[{}]}}', "not a response"),
-        (answer(), "it must scrape port 8080"),
+        (answer(), "it must scrape port 8080 .* target labels namespace and pod"),
     ],
 )
 async def test_an_unusable_response_is_reported_with_the_version(body: bytes, why: str) -> None:
@@ -157,9 +249,11 @@ async def test_an_error_a_timeout_and_a_dead_server_are_reported() -> None:
         await requested(hanging, timeout=0.2)
     async with aiohttp.ClientSession() as session:
         with pytest.raises(SampleError, match="failed"):
-            await Prometheus(session, "http://127.0.0.1:1").sample("shop", "films-1", PODS)
+            await Prometheus(Queries(session), "http://127.0.0.1:1").sample(
+                "shop", "films-1", PODS
+            )
         with pytest.raises(SampleError, match=r"not possible|failed"):
-            await Prometheus(session, "http://[").sample("shop", "films-1", PODS)
+            await Prometheus(Queries(session), "http://[").sample("shop", "films-1", PODS)
 
 
 async def test_a_refused_server_gets_no_request() -> None:
@@ -173,12 +267,14 @@ async def test_a_refused_server_gets_no_request() -> None:
         url = f"http://127.0.0.1:{port}"
         for allowed in ((), (f"{url}/other",)):
             with pytest.raises(SampleError, match=r"shop/films-1: analysis\.prometheusUrl"):
-                await provider(session, url, allowed).sample("shop", "films-1", PODS)
+                await provider(Queries(session), url, allowed).sample("shop", "films-1", PODS)
         for more in ("#", "?x=1", "/../", "@localhost"):
             with pytest.raises(SampleError, match="base URL"):
-                await provider(session, url + more, (url,)).sample("shop", "films-1", PODS)
+                await provider(Queries(session), url + more, (url,)).sample(
+                    "shop", "films-1", PODS
+                )
         assert requested == []
-        await provider(session, f"{url}/", (url,)).sample("shop", "films-1", PODS)
+        await provider(Queries(session), f"{url}/", (url,)).sample("shop", "films-1", PODS)
         assert len(requested) == 1
 
 
@@ -192,7 +288,8 @@ async def test_a_server_that_speaks_no_http_is_not_quoted() -> None:
     port = server.sockets[0].getsockname()[1]
     async with server, aiohttp.ClientSession() as session:
         with pytest.raises(SampleError, match="failed: ") as failure:
-            await Prometheus(session, f"http://127.0.0.1:{port}").sample("shop", "v", PODS)
+            server_url = f"http://127.0.0.1:{port}"
+            await Prometheus(Queries(session), server_url).sample("shop", "v", PODS)
     assert SECRET not in str(failure.value)
 
 
