@@ -1,4 +1,4 @@
-"""Standard output and error."""
+"""Standard output and error: the one place where control characters are escaped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recommender_kubectl.text import BAD, Style
+from recommender_kubectl.text import BAD, Style, printable
 
 
 class Console:
@@ -28,18 +28,22 @@ class Console:
     def show(self, facts: object, lines: Sequence[str]) -> None:
         """Print facts as JSON, or their text."""
         if self.as_json:
-            self.say(json.dumps(plain(facts), indent=2))
+            self._print(json.dumps(plain(facts), indent=2))
         else:
-            self.say("\n".join(lines))
+            self._print("\n".join(printable(line, self.style) for line in lines))
 
     def say(self, text: str) -> None:
         """Print a text."""
+        self._print(printable(text, self.style))
+
+    def _print(self, text: str) -> None:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
     def replace(self, text: str) -> None:
         """Print a line in place of the one before, which `replace` printed too."""
-        sys.stdout.write("\r\x1b[2K" + text[: (self.style.width or len(text) + 1) - 1])
+        shown = printable(text, self.style)
+        sys.stdout.write("\r\x1b[2K" + shown[: (self.style.width or len(shown) + 1) - 1])
         sys.stdout.flush()
 
     def abandon(self) -> None:
@@ -50,8 +54,8 @@ class Console:
 
     def complain(self, text: str) -> None:
         """Print an error."""
-        colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-        sys.stderr.write(Style(colour=colour).paint("error: ", BAD) + text + "\n")
+        style = Style(colour=sys.stderr.isatty() and not os.environ.get("NO_COLOR"))
+        sys.stderr.write(style.paint("error: ", BAD) + printable(text, Style()) + "\n")
 
 
 def plain(facts: object) -> Any:

@@ -12,6 +12,8 @@ NOTHING = "<none>"
 
 GOOD, BAD, WAITING, DIM, BOLD = "32", "31", "33", "2", "1"
 _PAINT = re.compile(r"\x1b\[[0-9;]*m")
+#: Matches what `Style.paint` adds to a text.
+_PAINTED = re.compile(rf"(\x1b\[(?:0|{GOOD}|{BAD}|{WAITING}|{DIM}|{BOLD})m)")
 _TONES = {
     **dict.fromkeys(
         ("Pass", "Promote", "Promoted", "Serving", "Succeeded", "Preferred", "NotWorse"), GOOD
@@ -127,6 +129,25 @@ def bar(share: float, width: int = 24) -> str:
     """Return a bar for a share from 0 to 1."""
     full = round(min(1.0, max(0.0, share)) * width)
     return "[" + "#" * full + "-" * (width - full) + "]"
+
+
+def printable(text: str, style: Style) -> str:
+    """Return a text with control characters escaped, but for the colours of the style.
+
+    Texts of the cluster, such as the end of a Job's log, could otherwise change the title of the
+    terminal, hide what follows or forge a line: further lines of a text are indented.
+    """
+    shown = []
+    for line in text.split("\n"):
+        parts = _PAINTED.split(line) if style.colour else [line]
+        shown.append("".join(p if n % 2 else _escaped(p) for n, p in enumerate(parts)))
+    return "\n    ".join(shown)
+
+
+def _escaped(text: str) -> str:
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def unpainted(text: str) -> str:
