@@ -34,6 +34,14 @@ class UpdateVersion:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class HoldVersion:
+    """Add the finalizer of a ModelVersion that serves, or remove it: `held`."""
+
+    name: str
+    held: bool
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class DeleteVersion:
     """Delete a ModelVersion, and with it its Jobs and its InferenceService."""
 
@@ -134,6 +142,7 @@ class DropBaseline:
 Action = (
     CreateVersion
     | UpdateVersion
+    | HoldVersion
     | DeleteVersion
     | StartJob
     | CancelGroup

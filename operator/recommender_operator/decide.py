@@ -18,6 +18,7 @@ from recommender_operator.phases.duties import (
     commands,
     delete,
     history,
+    holding,
     holdout,
     ledger,
     monitor,
@@ -75,6 +76,7 @@ def decide(observed: Observed, now: datetime.datetime) -> Decision:
             snapshots.step,
             services.step,
             workers.step,
+            holding.step,
             history.step,
             remembering.step,
         ):

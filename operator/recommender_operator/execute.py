@@ -15,6 +15,7 @@ from recommender_operator.adapters.kubernetes.port import (
     VERSIONS,
     Kube,
 )
+from recommender_operator.adapters.objects import finalizer
 from recommender_operator.adapters.objects.baselines import BaselineStore
 from recommender_operator.adapters.objects.owned_writes import (
     Claim,
@@ -136,6 +137,8 @@ class _Run:
                 self._wrote(action.name)
             case do.UpdateVersion():
                 await self._write(action.name, action.status)
+            case do.HoldVersion():
+                await self._hold(action.name, held=action.held)
             case do.DeleteVersion():
                 await objects.delete(VERSIONS, namespace, action.name, self._claim)
                 self._wrote(action.name)
@@ -192,6 +195,12 @@ class _Run:
         after = dataclasses.replace(before, status=status)
         self._e._metrics.moved(self._model, before, after)
         self._versions[name] = after
+
+    async def _hold(self, name: str, *, held: bool) -> None:
+        seen = await self._objects.read(VERSIONS, self._model.namespace, name, self._claim)
+        if seen is not None:
+            patch = {"metadata": {"finalizers": finalizer.of_version(seen, held=held)}}
+            await self._objects.patch(VERSIONS, seen, patch, self._claim)
 
     async def _keep(self, action: do.SaveBaseline) -> None:
         baseline = Baseline(key=action.key, taken_at=action.taken_at, samples=action.samples)

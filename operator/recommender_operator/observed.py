@@ -47,6 +47,9 @@ class VersionObject:
     uid: str
     spec: ModelVersionSpec
     status: ModelVersionStatus
+    #: Whether the operator's finalizer keeps it, and whether somebody has deleted it.
+    held: bool = False
+    deleting: bool = False
 
     @property
     def was_published(self) -> bool:

@@ -34,7 +34,7 @@ from recommender_operator.api.version import (
     VersionStage,
 )
 from recommender_operator.api.version_requests import newest_requests
-from recommender_operator.observed import Observed, VersionObject
+from recommender_operator.observed import Observed
 from recommender_operator.phases import accounts, clock, hosts, storage, words
 from recommender_operator.phases.view import ROLLING_OUT, View, ended_phases
 
@@ -103,12 +103,7 @@ class Turn(View):
         status = version.status.model_copy(update=values)
         if status == version.status:
             return
-        self.versions[name] = VersionObject(
-            name=name,
-            uid=version.uid,
-            spec=version.spec,
-            status=status,
-        )
+        self.versions[name] = dataclasses.replace(version, status=status)
         if name not in self._changed:
             self._changed.append(name)
 

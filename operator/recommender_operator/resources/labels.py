@@ -49,6 +49,10 @@ LAYOUT = f"{GROUP}/layout"
 DECIDED_ON = f"{GROUP}/decided-on"
 
 
+#: Finalizer of a ModelVersion that serves, so that its record stays until it serves no more.
+SERVING_FINALIZER = f"{GROUP}/serving"
+
+
 class Component(enum.StrEnum):
     """The components of an InferenceService, as KServe names them."""
 

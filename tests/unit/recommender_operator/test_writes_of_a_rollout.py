@@ -27,6 +27,7 @@ async def test_a_first_version_costs_no_more_writes_than_its_facts_need() -> Non
         "patch recommendermodels": 1,
         "status recommendermodels": 3,
         "create modelversions": 1,
+        "patch modelversions": 1,
         "status modelversions": 6,
         "create jobs": 3,
         "apply inferenceservices": 1,

@@ -13,6 +13,7 @@ from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus
 from recommender_operator.observed import ModelObject, VersionObject
+from recommender_operator.resources import labels
 
 PREFIX = f"{GROUP}/"
 M = TypeVar("M", bound=ApiModel)
@@ -60,6 +61,8 @@ def version_object(raw: Object) -> VersionObject:
         uid=metadata["uid"],
         spec=_parsed(ModelVersionSpec, raw, "spec"),
         status=_parsed(ModelVersionStatus, raw, "status"),
+        held=labels.SERVING_FINALIZER in (metadata.get("finalizers") or ()),
+        deleting=bool(metadata.get("deletionTimestamp")),
     )
 
 

@@ -9,7 +9,7 @@ from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.spec import DeletionPolicy
 from recommender_operator.api.status import Stage
 from recommender_operator.observed import JobKind
-from recommender_operator.phases.duties import snapshots
+from recommender_operator.phases.duties import holding, snapshots
 from recommender_operator.phases.stages import jobs
 from recommender_operator.phases.turn import Turn
 from recommender_operator.resources import names
@@ -33,6 +33,7 @@ def step(turn: Turn) -> None:
     for name in sorted(turn.observed.services):
         turn.do(DeleteService(version=name))
     for name in sorted(turn.versions):
+        holding.free(turn, name)
         turn.do(DeleteVersion(name=name))
     writers = snapshots.running(turn)
     for job in writers:

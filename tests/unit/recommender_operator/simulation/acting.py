@@ -35,6 +35,12 @@ def execute(cluster: Cluster, action: a.Action) -> None:
         case a.UpdateVersion():
             assert action.name in cluster.versions, "wrote the status of what does not exist"
             _write(cluster, action.name, ModelVersionStatus.model_validate(action.status.dump()))
+        case a.HoldVersion():
+            version = cluster.versions[action.name]
+            assert not (action.held and version.deleting), "the API server refuses it"
+            cluster.versions[action.name] = dataclasses.replace(version, held=action.held)
+            if version.deleting:
+                _delete_version(cluster, action.name)
         case a.DeleteVersion():
             _delete_version(cluster, action.name)
         case a.StartJob():

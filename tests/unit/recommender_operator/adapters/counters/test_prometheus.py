@@ -287,9 +287,9 @@ async def test_a_server_that_speaks_no_http_is_not_quoted() -> None:
     server = await asyncio.start_server(banner, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server, aiohttp.ClientSession() as session:
+        found = Prometheus(Queries(session), f"http://127.0.0.1:{port}")
         with pytest.raises(SampleError, match="failed: ") as failure:
-            server_url = f"http://127.0.0.1:{port}"
-            await Prometheus(Queries(session), server_url).sample("shop", "v", PODS)
+            await found.sample("shop", "v", PODS)
     assert SECRET not in str(failure.value)
 
 
