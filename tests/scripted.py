@@ -25,7 +25,14 @@ from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.observed import JobKind, Sample
 from recommender_operator.resources import labels as marks
 from recommender_operator.resources.train_jobs import JOB_SET, NODE, RANK
-from tests.fakes.objects import GROUP_CHAIN, KNATIVE_CHAIN, STANDARD_CHAIN, Link, controller, link
+from tests.fakes.objects import (
+    GROUP_CHAIN,
+    KNATIVE_CHAIN,
+    STANDARD_CHAIN,
+    Link,
+    controller,
+    create_chain,
+)
 
 AT = "2026-01-01T12:00:00Z"
 
@@ -87,8 +94,8 @@ class ScriptedCluster:
         self.endless: set[JobKind] = set()
         #: Whether anybody runs what a TrainJob asks for.
         self.trains = True
-        #: What belongs to each InferenceService, by its uid: resource, name and uid.
-        self._of_services: dict[str, list[tuple[Resource, str, str]]] = {}
+        #: Controllers of pods (resource, name and uid), by the uid of their InferenceService.
+        self._parts: dict[str, set[tuple[Resource, str, str]]] = {}
 
     async def step(self) -> None:
         """Let every part do what it would do next."""
@@ -143,7 +150,10 @@ class ScriptedCluster:
                 state = one if rank == 0 else other
             of_rank = {**own, JOB_SET: name, RANK: str(rank)}
             phase = "Failed" if starved else "Succeeded"
-            owners = await self._chain(GROUP_CHAIN, f"{name}-node", group, "TrainJob")
+            owners = controller("TrainJob", name, group["metadata"]["uid"])
+            for step in GROUP_CHAIN:
+                (made,) = await create_chain(self._kube, [step], self._namespace, name, owners)
+                owners = controller(step.kind, name, made["metadata"]["uid"])
             await self._pod(f"{name}-node-0-{rank}", of_rank, owners, NODE, state, phase)
         kind, reason = ("Failed", "ReachedMaxRestarts") if starved else ("Complete", "AllDone")
         condition = {"type": kind, "status": "True", "reason": reason, "message": "so it is"}
@@ -159,11 +169,9 @@ class ScriptedCluster:
         if "transformer" in spec:
             chain, pods = STANDARD_CHAIN, {str(n): spec[n]["labels"] for n in marks.Component}
         else:
-            chain, pods = KNATIVE_CHAIN, {"pod": own}
+            chain, pods = KNATIVE_CHAIN, {"predictor": own}
         for name, its in pods.items():
-            component = name if chain is STANDARD_CHAIN else "predictor"
-            child = f"{metadata['name']}-{component}"
-            owners = await self._chain(chain, child, service, "InferenceService")
+            owners = await self._chain(chain, f"{metadata['name']}-{name}", metadata)
             await self._pod(
                 f"{version}-{name}", its, owners, "kserve-container", state, "Running", ready=ready
             )
@@ -172,34 +180,26 @@ class ScriptedCluster:
             condition = {"type": "Ready", "status": word, "lastTransitionTime": AT}
             await self._status(INFERENCE_SERVICES, service, {"conditions": [condition]})
 
-    async def _chain(
-        self, chain: Sequence[Link], name: str, last: Object, kind: str
-    ) -> list[Object]:
-        """Create the objects between a pod and its last owner; return the pod's controller."""
-        uid = last["metadata"]["uid"]
-        owners = controller(kind, last["metadata"]["name"], uid)
-        for step in chain:
-            its = last["metadata"]["name"] if step.kind == "JobSet" else name
-            made = link(step, self._namespace, its, owners)
-            await self._kube.create(step.resource, made)
-            found = await self._kube.get(step.resource, self._namespace, its)
-            assert found is not None
-            owners = controller(step.kind, its, found["metadata"]["uid"])
-            entry = (step.resource, its, str(found["metadata"]["uid"]))
-            if kind == "InferenceService" and entry not in self._of_services.setdefault(uid, []):
-                self._of_services[uid].append(entry)
-        return owners
+    async def _chain(self, chain: Sequence[Link], name: str, service: Object) -> list[Object]:
+        """Create the controllers of a pod of a service, and return the reference to its own."""
+        last = controller("InferenceService", service["name"], service["uid"])
+        made = await create_chain(self._kube, chain, self._namespace, name, last)
+        self._parts.setdefault(service["uid"], set()).update(
+            (step.resource, name, str(one["metadata"]["uid"]))
+            for step, one in zip(chain, made, strict=True)
+        )
+        return controller(chain[-1].kind, name, made[-1]["metadata"]["uid"])
 
     async def _end_pods(self, services: set[str]) -> None:
         """End the pods whose service is gone, as the garbage collection and the kubelet do."""
-        for uid in set(self._of_services) - services:
-            of = self._of_services.pop(uid)
-            gone = {owner for _, _, owner in of}
+        for uid in set(self._parts) - services:
+            parts = self._parts.pop(uid)
+            gone = {its for _, _, its in parts}
             for pod in await self._list(PODS):
                 metadata = pod["metadata"]
                 if gone & {owner["uid"] for owner in metadata.get("ownerReferences", ())}:
-                    of.append((PODS, metadata["name"], metadata["uid"]))
-            for resource, name, its in of:
+                    parts.add((PODS, metadata["name"], metadata["uid"]))
+            for resource, name, its in parts:
                 await self._kube.delete(resource, self._namespace, name, uid=its)
 
     async def _pod(
@@ -247,30 +247,20 @@ class ScriptedCluster:
         await self._status(PODS, manifest, status)
 
     async def _accept(self, route: Object) -> None:
-        generation = route["metadata"]["generation"]
-        parent = route["spec"]["parentRefs"][0]
+        seen = {
+            "observedGeneration": route["metadata"]["generation"],
+            "lastTransitionTime": AT,
+        }
         conditions = [
-            {
-                "type": kind,
-                "status": "True",
-                "reason": kind,
-                "message": "",
-                "observedGeneration": generation,
-                "lastTransitionTime": AT,
-            }
+            {"type": kind, "status": "True", "reason": kind, "message": "", **seen}
             for kind in ("Accepted", "ResolvedRefs")
         ]
-        reported = {
-            "parentRef": parent,
-            "controllerName": "example.com/gateway",
-            "conditions": conditions,
-        }
+        parent = {"parentRef": route["spec"]["parentRefs"][0], "conditions": conditions}
+        reported = {**parent, "controllerName": "example.com/gateway"}
         await self._status(HTTP_ROUTES, route, {"parents": [reported]})
 
     async def _status(self, resource: Any, thing: Object, status: Object) -> None:
-        metadata = {
-            "name": thing["metadata"]["name"], "namespace": self._namespace
-        }  # fmt: skip
+        metadata = {"name": thing["metadata"]["name"], "namespace": self._namespace}
         await self._kube.apply_status(
             resource,
             {

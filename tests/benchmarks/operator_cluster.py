@@ -11,11 +11,10 @@ of the operator, and reacts within milliseconds with the writes of these compone
     Gateway           the status of each generation of a route
 
 Like theirs, the statuses of Jobs, InferenceServices and routes are updated as a whole (PUT), and
-those of pods are merge patches. Not simulated are Deployment, ReplicaSet, Service and
-HorizontalPodAutoscaler behind an InferenceService, Events of all of them, and the renewals of a
-node. Each serving pod has a separate address in 127.0.0.0/8, where this process answers on the
-port of the transformer with counters that grow with time and with an inference that passes the
-smoke test.
+those of pods are merge patches. Deployments and ReplicaSets have no status. Not simulated are
+Service and HorizontalPodAutoscaler, Events of all of them, and the renewals of a node. Each
+serving pod has a separate address in 127.0.0.0/8, where this process answers on the port of the
+transformer with counters that grow with time and with an inference that passes the smoke test.
 """
 
 from __future__ import annotations
@@ -37,10 +36,12 @@ from recommender_operator.adapters.caches.watching import ApiSource, Scope
 from recommender_operator.adapters.counters.pod_scrape import PORT
 from recommender_operator.adapters.kubernetes.client import OfficialKube
 from recommender_operator.adapters.kubernetes.port import (
+    DEPLOYMENTS,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     JOBS,
     PODS,
+    REPLICA_SETS,
     KubeError,
     Object,
     Resource,
@@ -49,6 +50,7 @@ from recommender_operator.adapters.kubernetes.transport import Transport
 from recommender_operator.resources import labels as marks
 from tests.benchmarks import operator_statuses as statuses
 from tests.benchmarks.operator_pods import Answering, prediction
+from tests.fakes.objects import STANDARD_CHAIN, controller, create_chain
 from tests.integration import operator_api_rig as rig
 
 WORKERS = 16
@@ -66,9 +68,9 @@ Key = tuple[str, str]
 
 @dataclasses.dataclass
 class Serving:
-    """The pods of a service, by name and uid, and the listening socket of the one that answers."""
+    """The parts of a service, by kind, name and uid, and the socket of the pod that answers."""
 
-    pods: dict[str, str]
+    parts: list[tuple[Resource, str, str]]
     server: asyncio.AbstractServer
 
 
@@ -142,18 +144,18 @@ class Simulator:
                     raise
         services = self._children(INFERENCE_SERVICES, key)
         pods = self._serving.setdefault(key, {})
+        there = {uid_of(service) for service in services}
+        for uid in [uid for uid in pods if uid not in there]:
+            ended = pods.pop(uid)
+            ended.server.close()
+            for resource, name, uid in ended.parts:
+                await self._kube.delete(resource, key[0], name, uid=uid)
         for service in services:
             version, uid = service["metadata"]["labels"].get(marks.VERSION), uid_of(service)
             if version and uid not in pods and (key, uid) not in self._starting:
                 self._starting.add((key, uid))
                 pods[uid] = await self._serve(key, version, service)
                 self._starting.discard((key, uid))
-        there = {uid_of(service) for service in services}
-        for uid in [uid for uid in pods if uid not in there]:
-            ended = pods.pop(uid)
-            ended.server.close()
-            for name, uid in ended.pods.items():
-                await self._kube.delete(PODS, key[0], name, uid=uid)
         for route in self._children(HTTP_ROUTES, key):
             uid, generation = route["metadata"]["uid"], int(route["metadata"]["generation"])
             if self._accepted.get(uid) != generation:
@@ -178,13 +180,17 @@ class Simulator:
     async def _serve(self, key: Key, version: str, service: Object) -> Serving:
         address, server = await self._listen(key[1], version)
         service = await self._update(INFERENCE_SERVICES, service, statuses.ready("False"))
-        pods = {}
+        parts = []
         for component in reversed(marks.Component):
             own = marks.of_component(key[1], version, component)
-            name = f"{version}-{component}-{uid_of(service)[:5]}"
-            pods[name] = await self._start(service, name, own, address)
+            name = f"{version}-{component}"
+            owners = controller("InferenceService", version, uid_of(service))
+            made = await create_chain(self._kube, STANDARD_CHAIN, key[0], name, owners)
+            made.append(await self._start(made[-1], f"{name}-{uid_of(service)[:5]}", own, address))
+            for kind, one in zip((DEPLOYMENTS, REPLICA_SETS, PODS), made, strict=True):
+                parts.append((kind, one["metadata"]["name"], uid_of(one)))
         await self._update(INFERENCE_SERVICES, service, statuses.ready("True"))
-        return Serving(pods, server)
+        return Serving(parts, server)
 
     async def _listen(self, model: str, version: str) -> tuple[str, asyncio.AbstractServer]:
         """Answer for the pods of a version, at an address of their own."""
@@ -196,13 +202,14 @@ class Simulator:
         )  # fmt: skip
         return address, await asyncio.get_running_loop().create_server(answering, address, PORT)
 
-    async def _start(self, service: Object, name: str, own: dict[str, str], address: str) -> str:
-        """Start a pod of a service, and return its uid once it is ready."""
-        owner = ("serving.kserve.io/v1beta1", "InferenceService", name)
-        made = await self._pod(service, owner, own, CONTAINER)
-        await self._patch_status(made, statuses.started(CONTAINER))
-        await self._patch_status(made, statuses.running(CONTAINER, address))
-        return uid_of(made)
+    async def _start(
+        self, replica_set: Object, name: str, own: dict[str, str], address: str
+    ) -> Object:
+        """Start a pod, and return it once it is ready."""
+        made = await self._pod(replica_set, ("apps/v1", "ReplicaSet", name), own, CONTAINER)
+        for status in (statuses.started(CONTAINER), statuses.running(CONTAINER, address)):
+            await self._patch_status(made, status)
+        return made
 
     async def _pod(
         self,
@@ -259,7 +266,7 @@ class Simulator:
             if answer.status != 409:
                 break
             found = await self._kube.get(resource, namespace, name)
-            if found is None or _obsolete(resource, thing, found):
+            if found is None or statuses.obsolete(resource, thing, found):
                 return thing
             thing = found
         if answer.status != 404:
@@ -273,15 +280,6 @@ class Simulator:
         answer = await self._transport.request("PATCH", path, [], patch, MERGE)
         if answer.status not in (200, 404, 409):
             print(f"{path}: {answer.status} {answer.data[:200]!r}", flush=True)
-
-
-def _obsolete(resource: Resource, thing: Object, found: Object) -> bool:
-    """Return whether an update for an object must not be written to what is found now.
-
-    The status of a route names the generation that it is about; a later one has its own update.
-    """
-    compared = ("uid", "generation") if resource == HTTP_ROUTES else ("uid",)
-    return any(thing["metadata"][key] != found["metadata"][key] for key in compared)
 
 
 def uid_of(thing: Object) -> str:

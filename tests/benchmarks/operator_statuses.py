@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 
-from recommender_operator.adapters.kubernetes.port import Object
+from recommender_operator.adapters.kubernetes.port import HTTP_ROUTES, Object, Resource
 from tests.scripted import ended, report
 
 
@@ -80,3 +80,12 @@ def changed(thing: Object, changes: Object) -> Object:
     # Controllers drop the managed fields from their caches.
     metadata = {k: v for k, v in thing["metadata"].items() if k != "managedFields"}
     return {**thing, "metadata": metadata, "status": {**(thing.get("status") or {}), **changes}}
+
+
+def obsolete(resource: Resource, thing: Object, found: Object) -> bool:
+    """Return whether an update for an object must not be written to what is found now.
+
+    The status of a route names the generation that it is about; a later one has its own update.
+    """
+    compared = ("uid", "generation") if resource == HTTP_ROUTES else ("uid",)
+    return any(thing["metadata"][key] != found["metadata"][key] for key in compared)

@@ -16,6 +16,7 @@ from recommender_operator.adapters.kubernetes.port import (
     MODELS,
     REPLICA_SETS,
     REVISIONS,
+    Kube,
     Object,
     Resource,
 )
@@ -106,6 +107,20 @@ def link(step: Link, namespace: str, name: str, owners: list[Object]) -> Object:
     resource = step.resource
     version = f"{resource.group}/{resource.version}"
     return {"apiVersion": version, "kind": step.kind, "metadata": metadata, "spec": spec}
+
+
+async def create_chain(
+    kube: Kube, chain: Sequence[Link], namespace: str, name: str, owners: list[Object]
+) -> list[Object]:
+    """Create the controllers of a pod below its owners, and return them; the last is the pod's."""
+    made = []
+    for step in chain:
+        await kube.create(step.resource, link(step, namespace, name, owners))
+        found = await kube.get(step.resource, namespace, name)
+        assert found is not None
+        made.append(found)
+        owners = controller(step.kind, name, found["metadata"]["uid"])
+    return made
 
 
 def put_chain(
