@@ -6,7 +6,8 @@
 # the default, takes away what CPUs never run, which is most of it; torch_cpu.py says how.
 # It runs no torch.compile, in either variant: that would need a C++ compiler.
 
-FROM docker.io/library/debian:bookworm-slim AS python
+ARG BASE_IMAGE=docker.io/library/debian:bookworm-slim
+FROM ${BASE_IMAGE} AS python
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates python3 \
     && apt-get clean \
@@ -19,10 +20,14 @@ ARG SSL_CERT_FILE
 ARG PIP_CERT
 ARG PIP_INDEX_URL
 ARG UV_DEFAULT_INDEX
-RUN apt-get update \
+# The wheels for x86_64 and aarch64.
+RUN printf '%s\n' 'uv==0.13.9 \' \
+        '--hash=sha256:d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19 \' \
+        '--hash=sha256:5435c5ce14a56431208ca0996416d310f1598e8c2c8ba707688985a16bb82dbe' > /uv.txt \
+    && apt-get update \
     && apt-get install -y --no-install-recommends python3-venv \
     && python3 -m venv /uv \
-    && /uv/bin/pip install --no-cache-dir uv==0.13.9
+    && /uv/bin/pip install --no-cache-dir --require-hashes -r /uv.txt
 
 FROM build AS lock
 WORKDIR /build

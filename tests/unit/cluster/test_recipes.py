@@ -169,11 +169,33 @@ def test_every_dockerfile_shares_its_first_stages_and_pins_the_uv_of_the_set_up(
     recipe: recipes.Recipe,
 ) -> None:
     text = (recipes.ROOT / recipe.dockerfile).read_text()
-    start = text.index("FROM docker.io/library/debian:bookworm-slim AS python")
+    start = text.index("FROM ${BASE_IMAGE} AS python")
     stages = text[start : text.index(f"uv=={uv_version()}")]
     operator = (recipes.ROOT / OPERATOR.dockerfile).read_text()
 
     assert stages in operator
+
+
+@pytest.mark.parametrize("recipe", [*ROLES, TORCH])
+def test_a_build_pulls_only_debian_and_may_pin_it_by_digest(recipe: recipes.Recipe) -> None:
+    """A name of ours on a public registry would be a stranger's, whoever takes it first."""
+    text = (recipes.ROOT / recipe.dockerfile).read_text()
+    defaults = dict(re.findall(r"^ARG (\w+_IMAGE)=(\S+)$", text, re.MULTILINE))
+    expected = {"BASE_IMAGE": "docker.io/library/debian:bookworm-slim"}
+    if recipe.on_torch:
+        expected["TORCH_IMAGE"] = "localhost/recommender/torch:latest"
+    assert defaults == expected
+    stages = {"python", "build", *(f"${{{name}}}" for name in defaults)}
+    assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) <= stages
+
+
+@pytest.mark.parametrize("recipe", [OPERATOR, SERVING, TRAINING, TORCH, TRITON])
+def test_every_build_installs_what_has_a_known_hash(recipe: recipes.Recipe) -> None:
+    text = (recipes.ROOT / recipe.dockerfile).read_text().replace("\\\n", "")
+    installs = re.findall(r"pip install [^&\n]+", text)
+    assert installs
+    assert all("--require-hashes" in command for command in installs)
+    assert re.search(rf"uv=={uv_version()} \\' +'--hash=sha256:[0-9a-f]{{64}} ", text)
 
 
 @pytest.mark.parametrize("recipe", [*ROLES, TORCH])
