@@ -55,10 +55,10 @@ def test_a_full_plan_with_a_testers_header_is_accepted(server: Server) -> None:
         "guardrails": [REVENUE, FALLBACKS], "segments": [DEVICE], "minDays": 0.5, "maxDays": 0.5,
         "mode": "Observe", "arms": [OLD, OLDER],
     }  # fmt: skip
-    made = body(rollout={"testHeader": "let-me-see"}, **plan)
+    made = body(rollout={"testHeader": "let-me-see-it-first"}, **plan)
     created = server.create(made, dry_run="All", field_validation="Strict")
     assert created["spec"]["experiment"].items() >= plan.items()
-    assert created["spec"]["rollout"]["testHeader"] == "let-me-see"
+    assert created["spec"]["rollout"]["testHeader"] == "let-me-see-it-first"
 
 
 @pytest.mark.parametrize(
@@ -127,6 +127,7 @@ def test_a_full_plan_with_a_testers_header_is_accepted(server: Server) -> None:
         ({"revenueCap": 0}, "should be greater than 0"),
         ({"rollout": {"testHeader": "a b"}}, "spec.rollout.testHeader"),
         ({"rollout": {"testHeader": ""}}, "spec.rollout.testHeader"),
+        ({"rollout": {"testHeader": "let-me-see-it"}}, "must have at least 16 characters"),
     ],
 )
 def test_a_plan_that_cannot_be_carried_out_is_refused_with_its_remedy(
@@ -163,7 +164,7 @@ def test_the_group_is_one_of_a_declared_feature_with_categories(server: Server) 
 
 def test_a_header_for_testers_is_refused_where_no_route_can_choose_by_it(server: Server) -> None:
     made = sample("minimal")
-    made["spec"]["rollout"] = {"traffic": "Knative", "testHeader": "let-me-see"}
+    made["spec"]["rollout"] = {"traffic": "Knative", "testHeader": "let-me-see-it-first"}
     assert "rollout.testHeader requires rollout.traffic Gateway" in refusal(
         lambda: server.create(made, dry_run="All")
     )

@@ -229,7 +229,7 @@ async def test_an_experiment_and_its_testers_are_one_route_that_reports_what_was
     users = Assignment(id="00c0ffee", phase=0, cap=1000, candidate=other, percent=10)
     wider = dataclasses.replace(users, phase=1, percent=50)
     for step in (users, users, wider):
-        routing = Routing(experiment=step.header, tester="let-me-see", tested=other)
+        routing = Routing(experiment=step.header, tester="let-me-see-it-first", tested=other)
         weights = {version.name: 100 - step.percent, other: step.percent}
         await traffic.split(subject, weights, routing=routing)
         seen = (await traffic.observe(subject)).traffic

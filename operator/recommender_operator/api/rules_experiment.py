@@ -109,6 +109,11 @@ ROLLOUT = (
         "rollout.testHeader requires rollout.traffic Gateway: only its route can choose by header",
     ),
     (
+        "!has(self.testHeader) || self.testHeader.size() >= 16",
+        "rollout.testHeader must have at least 16 characters: whoever guesses it gets the "
+        "candidate's answers, and its requests count in the steps",
+    ),
+    (
         "!has(self.shadow) || !has(self.traffic) || self.traffic != 'Knative'",
         "rollout.shadow requires rollout.traffic Gateway: only its route can say which candidate "
         "gets copies",

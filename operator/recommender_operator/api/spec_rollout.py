@@ -103,7 +103,8 @@ class RolloutSpec(ApiModel):
         pattern=r"^[A-Za-z0-9._-]+$",
         max_length=64,
         description="During a rollout, requests with the header x-recommender-test and this value "
-        "are answered by the candidate alone, and are no part of an experiment. None if absent.",
+        "(at least 16 characters) are answered by the candidate alone. They are no part of an "
+        "experiment, and count in the analysis of the steps. None if absent.",
     )
     shadow: ShadowSpec | None = Field(
         default=None,

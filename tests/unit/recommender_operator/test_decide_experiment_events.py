@@ -270,10 +270,10 @@ def test_a_rollout_without_an_experiment_that_an_earlier_release_began_goes_on()
 
 
 def test_testers_reach_the_candidate_while_it_shares_the_requests() -> None:
-    world = in_canary(rollout={"testHeader": "let-me-see"})
+    world = in_canary(rollout={"testHeader": "let-me-see-it-first"})
     (second,) = [v for v in world.versions.values() if v.spec.training.seed == 2]
     assert second.status.stage is VersionStage.CANARY
-    assert world.routing == Routing(tester="let-me-see", tested=second.name)
+    assert world.routing == Routing(tester="let-me-see-it-first", tested=second.name)
     world.edit(rollout={"testHeader": "another"})
     world.reconcile()
     assert world.routing == Routing(tester="another", tested=second.name)
@@ -282,8 +282,8 @@ def test_testers_reach_the_candidate_while_it_shares_the_requests() -> None:
 
 
 def test_testers_and_an_experiment_share_a_route(judge: Judge) -> None:
-    world = measuring(rollout={"testHeader": "let-me-see"})
+    world = measuring(rollout={"testHeader": "let-me-see-it-first"})
     seen = users(world)
     assert seen is not None
-    assert (world.routing.tester, world.routing.tested) == ("let-me-see", seen.candidate)
+    assert (world.routing.tester, world.routing.tested) == ("let-me-see-it-first", seen.candidate)
     assert judge.asked

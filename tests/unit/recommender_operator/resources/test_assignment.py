@@ -213,21 +213,23 @@ def test_a_route_of_an_experiment_sends_all_requests_to_the_stable_version(
 
 def test_testers_reach_the_candidate_alone_and_are_no_part_of_the_experiment() -> None:
     users = Assignment(id="00c0ffee", phase=0, cap=1000, candidate=CANDIDATE, percent=10)
-    made = route(users, tester="let-me-see", tested=CANDIDATE)
+    made = route(users, tester="let-me-see-it-first", tested=CANDIDATE)
     *testers, _, _ = made["spec"]["rules"]
     assert len(testers) == 2
     for rule in testers:
         assert [b["name"] for b in rule["backendRefs"]] == [f"{CANDIDATE}-transformer"]
-        assert {h["value"] for m in rule["matches"] for h in m["headers"]} == {"let-me-see"}
+        assert {h["value"] for m in rule["matches"] for h in m["headers"]} == {
+            "let-me-see-it-first"
+        }
         assert assignment.HEADER in rule["filters"][0]["requestHeaderModifier"]["remove"]
     assert http_route.weights_of(made) == {STABLE: 90, CANDIDATE: 10}
     assert http_route.routing_of(made) == Routing(
-        experiment=users.header, tester="let-me-see", tested=CANDIDATE
+        experiment=users.header, tester="let-me-see-it-first", tested=CANDIDATE
     )
 
 
 @pytest.mark.parametrize("experiment", ["", "00c0ffee"])
-@pytest.mark.parametrize("tester", ["", "let-me-see"])
+@pytest.mark.parametrize("tester", ["", "let-me-see-it-first"])
 def test_no_client_can_put_itself_into_an_experiment(experiment: str, tester: str) -> None:
     users = Assignment(id="00c0ffee", phase=0, cap=1000, candidate=CANDIDATE, percent=10)
     routing = Routing(

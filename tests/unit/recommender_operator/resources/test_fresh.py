@@ -118,7 +118,7 @@ def test_a_part_that_the_champion_does_not_have_is_refused(
 
 
 def test_a_route_with_it_is_as_expected(golden: Golden) -> None:
-    wanted = Routing(fresh=FRESH, fresh_weight=10, tester="let-me-see", tested=CANDIDATE)
+    wanted = Routing(fresh=FRESH, fresh_weight=10, tester="let-me-see-it-first", tested=CANDIDATE)
     route = http_route.http_route(model(), weights(10), OPTIONS, routing=wanted)
     golden("http_route_fresh", route)
 

@@ -58,7 +58,9 @@ def test_a_route_is_as_expected(golden: Golden) -> None:
 def test_a_route_of_an_experiment_is_as_expected(golden: Golden) -> None:
     weights = {"movies-0123abcd": 90, "movies-4567cdef": 10}
     users = Assignment(id="00c0ffee", phase=1, cap=1000, candidate="movies-4567cdef", percent=10)
-    routing = Routing(experiment=users.header, tester="let-me-see", tested="movies-4567cdef")
+    routing = Routing(
+        experiment=users.header, tester="let-me-see-it-first", tested="movies-4567cdef"
+    )
     golden(
         "http_route_experiment",
         http_route.http_route(model(), weights, OPTIONS, routing=routing),
