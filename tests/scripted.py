@@ -166,10 +166,9 @@ class ScriptedCluster:
         own = marks.of_version(self._own[marks.MODEL], version)
         state = {"running": {"startedAt": AT}}
         metadata, spec = service["metadata"], service["spec"]
+        chain, pods = KNATIVE_CHAIN, {"predictor": own}
         if "transformer" in spec:
             chain, pods = STANDARD_CHAIN, {str(n): spec[n]["labels"] for n in marks.Component}
-        else:
-            chain, pods = KNATIVE_CHAIN, {"predictor": own}
         for name, its in pods.items():
             owners = await self._chain(chain, f"{metadata['name']}-{name}", metadata)
             await self._pod(

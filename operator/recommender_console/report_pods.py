@@ -35,7 +35,8 @@ class Reports:
         self._port = port
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._fetches = asyncio.Semaphore(FETCHES)
-        # One at a time of a namespace, so that its slow pods do not keep all others waiting.
+        # One at a time of a namespace and of a visitor, so that slow pods do not keep all others
+        # waiting.
         self._turns: weakref.WeakValueDictionary[str, asyncio.Lock]
         self._turns = weakref.WeakValueDictionary()
         self._http = aiohttp.ClientSession(
@@ -62,8 +63,9 @@ class Reports:
         artifact = reports.digits(one.artifact_digest)
         if artifact not in self._kept:
             addresses = await self._addresses(token, namespace, one.version.name)
-            turn = self._turns.setdefault(namespace, asyncio.Lock())
-            async with turn, self._fetches:
+            of_visitor = self._turns.setdefault(f"token {token}", asyncio.Lock())
+            of_namespace = self._turns.setdefault(f"namespace {namespace}", asyncio.Lock())
+            async with of_visitor, of_namespace, self._fetches:
                 if artifact not in self._kept:
                     self._kept[artifact] = await self._from_pods(addresses, artifact)
         self._kept.move_to_end(artifact)

@@ -8,13 +8,14 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 
 #: Seconds: without a request, and in all.
 IDLE, LONGEST = 3600.0, 8 * 3600.0
-#: Sessions at a time; a new one ends the one that was idle for the longest time.
-MOST = 1000
+#: Sessions at a time, and those of a user. A new one ends the one that was idle for the longest
+#: time: of that user, or where all are too many, of the user with the most sessions.
+MOST, MOST_OF_USER = 1000, 10
 
 
 @dataclass(kw_only=True)
@@ -31,8 +32,9 @@ class Session:
 class Sessions:
     """All sessions; times are seconds of one clock."""
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: int = MOST, most_of_user: int = MOST_OF_USER) -> None:
         self._most = most
+        self._most_of_user = most_of_user
         self._known: OrderedDict[str, Session] = OrderedDict()
 
     def open(self, token: str, user: str, now: float) -> Session:
@@ -43,9 +45,17 @@ class Sessions:
             idle_at=now + IDLE,
         )  # fmt: skip
         self._known[session.id] = session
-        while len(self._known) > self._most:
-            self._known.popitem(last=False)
+        counts = Counter(one.user for one in self._known.values())
+        if counts[user] > self._most_of_user:
+            self._end_one_of(user)
+        elif len(self._known) > self._most:
+            ((most, _),) = counts.most_common(1)
+            self._end_one_of(most)
         return session
+
+    def _end_one_of(self, user: str) -> None:
+        """End the session of a user that was idle for the longest time."""
+        del self._known[next(id_ for id_, one in self._known.items() if one.user == user)]
 
     def find(self, id_: str, now: float) -> Session | None:
         """Return a session that has not ended, and note that it is used."""

@@ -87,8 +87,11 @@ class Link:
 
 
 #: The controllers of pods in the order of their creation, after an InferenceService or a TrainJob.
-STANDARD_CHAIN = (Link("Deployment", DEPLOYMENTS), Link("ReplicaSet", REPLICA_SETS))
-KNATIVE_CHAIN = (
+STANDARD_CHAIN: Sequence[Link] = (
+    Link("Deployment", DEPLOYMENTS),
+    Link("ReplicaSet", REPLICA_SETS),
+)
+KNATIVE_CHAIN: Sequence[Link] = (
     Link("Service", KNATIVE_SERVICES),
     Link("Configuration", CONFIGURATIONS),
     Link("Revision", REVISIONS),

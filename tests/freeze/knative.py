@@ -13,10 +13,11 @@ from recommender_operator.adapters.kubernetes.port import (
 )
 from recommender_operator.adapters.kubernetes.transport import Transport
 from recommender_operator.resources import labels as marks
-from tests.benchmarks.operator_cluster import Key, Serving, Simulator
+from tests.benchmarks.operator_cluster import Key, Serving, Simulator, uid_of
 from tests.benchmarks.operator_statuses import ready
 from tests.fakes.documents import copied
 from tests.fakes.kserve import FakeKServe
+from tests.fakes.objects import KNATIVE_CHAIN, STANDARD_CHAIN, controller, create_chain
 
 #: Fields of the status of a predictor with the revisions that have pods.
 RUNNING = ("latestCreatedRevision", "latestRolledoutRevision")
@@ -70,19 +71,34 @@ class KnativeSimulator(Simulator):
     async def _revise(self, key: Key, name: str, service: Object) -> Serving:
         own = service["spec"]["predictor"]["labels"]
         address, server = await self._listen(key[1], own[marks.VERSION])
-        metadata = {"name": name, "namespace": key[0], "labels": own}
-        made = await self._kube.create(
+        of = service["metadata"]
+        owners = controller("InferenceService", of["name"], of["uid"])
+        above = await create_chain(
+            self._kube, KNATIVE_CHAIN[:2], key[0], f"{of['name']}-predictor", owners
+        )
+        configuration = above[-1]["metadata"]
+        metadata = {
+            "name": name, "namespace": key[0], "labels": own,
+            "ownerReferences": controller(
+                "Configuration", configuration["name"], configuration["uid"]
+            ),
+        }  # fmt: skip
+        await self._kube.create(
             REVISIONS,
             {"apiVersion": "serving.knative.dev/v1", "kind": "Revision", "metadata": metadata},
         )
-        pod = f"{name}-pod"
-        pods = {pod: await self._start(service, pod, own, address)}
-        if made is not None:
-            await self._update(REVISIONS, made, ready("True"))
-        return Serving(pods, server)
+        revision = await self._kube.get(REVISIONS, key[0], name)
+        assert revision is not None
+        owners = controller("Revision", name, revision["metadata"]["uid"])
+        below = await create_chain(
+            self._kube, STANDARD_CHAIN, key[0], f"{name}-deployment", owners
+        )
+        pod = await self._start(below[-1], f"{name}-pod", own, address)
+        await self._update(REVISIONS, revision, ready("True"))
+        return Serving([(PODS, f"{name}-pod", uid_of(pod))], server)
 
     async def _stop(self, key: Key, ended: Serving) -> None:
         ended.server.close()
-        while ended.pods:
-            name, uid = ended.pods.popitem()
-            await self._kube.delete(PODS, key[0], name, uid=uid)
+        while ended.parts:
+            resource, name, uid = ended.parts.pop()
+            await self._kube.delete(resource, key[0], name, uid=uid)

@@ -106,8 +106,8 @@ class World:
     cluster: FakeCluster
     reports: Reports
 
-    async def find(self, namespace: str = "team-a") -> bytes:
-        return await self.reports.find(VIEWER, namespace, version(f"sha256:{ARTIFACT}"))
+    async def find(self, namespace: str = "team-a", visitor: str = VIEWER) -> bytes:
+        return await self.reports.find(visitor, namespace, version(f"sha256:{ARTIFACT}"))
 
 
 def version(digest: str) -> SeenVersion:
@@ -120,6 +120,7 @@ def version(digest: str) -> SeenVersion:
 async def world() -> AsyncIterator[World]:
     pod, cluster = Pod(), FakeCluster()
     cluster.pods = ("127.0.0.1",)
+    cluster.known |= {f"visitor-{n}": f"visitor-{n}" for n in range(6)}
     async with pod.served() as port:
         found = Reports(cluster, port)
         yield World(pod, cluster, found)
@@ -195,7 +196,7 @@ async def test_two_reports_are_got_at_a_time_and_the_time_of_the_others_has_not_
 ) -> None:
     hold = asyncio.Event()
     world.pod.act = hold.wait
-    finding = [asyncio.create_task(world.find(f"team-{n}")) for n in range(6)]
+    finding = [asyncio.create_task(world.find(f"team-{n}", f"visitor-{n}")) for n in range(6)]
     await until(lambda: len(world.pod.asked) >= report_pods.FETCHES)
     assert len(started) == report_pods.FETCHES == 2
     hold.set()
@@ -213,11 +214,26 @@ async def test_slow_pods_of_one_namespace_do_not_keep_the_others_waiting(
     await until(lambda: bool(world.pod.asked))
     assert len(started) == 1
     world.pod.act = None
-    assert await world.find("team-b") == PAGE
+    assert await world.find("team-b", "visitor-0") == PAGE
     assert not any(task.done() for task in finding)
     hold.set()
     assert await asyncio.gather(*finding) == [PAGE] * 6
     assert not world.reports._turns
+
+
+async def test_a_visitor_with_slow_pods_in_many_namespaces_keeps_nobody_else_waiting(
+    world: World, started: list[str]
+) -> None:
+    hold = asyncio.Event()
+    world.pod.act = hold.wait
+    finding = [asyncio.create_task(world.find(f"team-{n}")) for n in range(6)]
+    await until(lambda: bool(world.pod.asked))
+    assert len(started) == 1
+    world.pod.act = None
+    assert await world.find("team-b", "visitor-0") == PAGE
+    assert not any(task.done() for task in finding)
+    hold.set()
+    assert await asyncio.gather(*finding) == [PAGE] * 6
 
 
 async def test_a_pod_without_a_report_is_told_from_one_that_cannot_be_reached(

@@ -60,6 +60,24 @@ def test_one_session_too_many_ends_the_one_that_was_idle_for_longest() -> None:
     assert sessions.find(third.id, 3) is third
 
 
+def test_a_user_with_many_sessions_ends_only_their_own() -> None:
+    sessions = Sessions(most=10, most_of_user=3)
+    others = [sessions.open(name, name, 0) for name in ("jane", "joe")]
+    mine = [sessions.open(f"token-{n}", "eve", 1) for n in range(50)]
+    assert all(sessions.find(one.id, 2) for one in others)
+    assert [one for one in mine if sessions.find(one.id, 2)] == mine[-3:]
+
+
+def test_where_all_are_too_many_one_of_the_user_with_the_most_ends() -> None:
+    sessions = Sessions(most=4, most_of_user=3)
+    jane = sessions.open("a", "jane", 0)
+    eve = [sessions.open(f"token-{n}", "eve", 1) for n in range(3)]
+    joe = sessions.open("b", "joe", 2)
+    assert sessions.find(jane.id, 3) is jane
+    assert sessions.find(joe.id, 3) is joe
+    assert [one for one in eve if sessions.find(one.id, 3)] == eve[1:]
+
+
 def test_a_closed_session_is_gone() -> None:
     sessions = Sessions()
     one = sessions.open("secret", "jane", 0)

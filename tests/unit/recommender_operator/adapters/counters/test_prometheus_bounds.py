@@ -82,7 +82,7 @@ async def test_queries_and_parsed_responses_are_bounded_over_all_models(
             return parse(body)
 
     monkeypatch.setattr(prometheus, "exchange", exchange)
-    monkeypatch.setattr(prometheus.asyncio, "to_thread", to_thread)
+    monkeypatch.setattr(asyncio, "to_thread", to_thread)
     async with aiohttp.ClientSession() as session:
         queries = Queries(session)
         every = (queries.ask("http://p", "up", len) for _ in range(5 * prometheus.QUERIES))
