@@ -93,11 +93,7 @@ def ask(to: Running | Gateway, user: int, header: str | None, id_: str = "page-7
 def until(
     receiver: Receiver, what: str, find: Callable[[list[Received]], Found | None], seconds: float
 ) -> Found:
-    """Return what a search finds among the spans that arrived, as soon as it finds something.
-
-    Raises:
-        TimeoutError: it found nothing.
-    """
+    """Return what is found among the spans that arrived, as soon as it is; else TimeoutError."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if (found := find(receiver.spans)) is not None:
