@@ -55,5 +55,5 @@ def _found(turn: Turn) -> list[tuple[str, str]]:
 
 
 def _words(what: str, remedy: str) -> str:
-    said = what.partition(_PREEMPTION)[0].rstrip(". ")
+    said = what.partition(_PREEMPTION)[0].rstrip(". ,")
     return f"no node fits {said}. Add a node, stop something else, {remedy}"
