@@ -113,6 +113,8 @@ class ServiceState:
     restart_reason: str = ""
     #: Whether it is not ready for an external cause: an eviction, a drain, no capacity.
     disrupted: bool = False
+    #: A pod that fits on no node, and why, as the scheduler says; others may be ready.
+    unscheduled: str = ""
     #: Whether its manifest differs from the spec (replicas, resources) and is applied again.
     outdated: bool = False
 

@@ -1,4 +1,4 @@
-"""Requests that fail while parts of a served model are killed, evicted or replaced.
+"""Requests that fail while parts of a served model are killed, stopped, evicted or replaced.
 
 A model with two pods of each component (in Knative mode two pods with both) and a standby (which
 Knative mode lacks), on the local cluster, under constant load (open loop, Poisson arrivals). It
@@ -16,6 +16,11 @@ faults, of `tests/scenario/availability.py`:
     operator      all pods of the operator are killed
     memory        a process in a transformer's container uses all its memory
     kubelet       the node's kubelet is killed, and started again after some seconds
+    stopped_triton       one Triton is stopped for 20 seconds: it accepts and does not answer
+    stopped_transformer  one transformer is stopped for 20 seconds
+    stopped_store        the online store is stopped for 20 seconds
+    stopped_collector    every pod of the collector is stopped for 20 seconds
+    stopped_operator     all pods of the operator are stopped for 20 seconds
     promotion     a better version rolls out and is promoted
     rollback      rollbackTo the former champion
 

@@ -18,7 +18,7 @@ from tests.scenario.setup import NAME, Platform
 from tests.scenario.stories import StoryResult
 from tests.scenario.traffic import TrafficWatch
 
-NAMESPACE = "recommender-demo"
+NAMESPACE = install.DEMO_NAMESPACE
 LIFECYCLE, LOOP = "lifecycle", "loop"
 NAMES = (LIFECYCLE, LOOP)
 #: What ends the stories of a part, but not the demo, which still tells what it has seen.

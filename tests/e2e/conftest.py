@@ -106,7 +106,7 @@ def world(request: pytest.FixtureRequest, platform: Platform) -> Iterator[World]
     One per traffic mode; the tests of a mode run in sequence, in any order.
     """
     mode = str(request.param)
-    namespace = f"recommender-e2e-{mode.lower()}"
+    namespace = f"{install.E2E_PREFIX}{mode.lower()}"
     made = platform.world(namespace, {**SMALL, "rollout": {"traffic": mode}})
     made.remove()
     made.route = TrafficWatch(made.kube, made.name, mode)
@@ -175,7 +175,7 @@ def books(champion: World) -> Iterator[World]:
 @pytest.fixture
 def new_world(platform: Platform) -> Iterator[NewWorld]:
     """Create models in a separate namespace, which is deleted without waiting."""
-    namespace = f"recommender-e2e-{secrets.token_hex(3)}"
+    namespace = f"{install.E2E_PREFIX}{secrets.token_hex(3)}"
     made: list[World] = []
 
     def make(changes: dict[str, Any] | None = None, *, name: str = "movies") -> World:

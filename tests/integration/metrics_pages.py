@@ -92,7 +92,7 @@ def _show_faults(metrics: Metrics) -> None:
         threshold="t", passed=True, message="",
     )  # fmt: skip
     metric = MetricVerdict(
-        metric="latencyP99", verdict="Pass", value=0.1, stable_value=0.1, limit=0.2,
+        metric="latencyP99Milliseconds", verdict="Pass", value=0.1, stable_value=0.1, limit=0.2,
         threshold="t", sample_size=900, message="",
     )  # fmt: skip
     status = ModelVersionStatus(

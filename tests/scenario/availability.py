@@ -18,7 +18,7 @@ from typing import Any
 import kubernetes.client
 
 from tests.cluster import locks
-from tests.scenario import collector_faults, faults, kubelet, stories
+from tests.scenario import collector_faults, faults, kubelet, stopped, stories
 from tests.scenario.world import World
 
 #: Requests per second.
@@ -252,6 +252,16 @@ def exhaust_memory(world: World) -> None:
         )  # fmt: skip
 
 
+def stop_triton(world: World) -> None:
+    pod = _champions_pod(world, "predictor")
+    stopped.stop(world, [pod], "kserve-container")
+
+
+def stop_transformer(world: World) -> None:
+    pod = _champions_pod(world, "transformer")
+    stopped.stop(world, [pod], faults.answering_container(pod))
+
+
 def promote(world: World) -> None:
     stories.better_version(world, seed=71)
 
@@ -273,6 +283,11 @@ FAULTS: dict[str, Callable[[World], None]] = {
     "operator": kill_operator,
     "memory": exhaust_memory,
     "kubelet": kill_kubelet,
+    "stopped_triton": stop_triton,
+    "stopped_transformer": stop_transformer,
+    "stopped_store": functools.partial(stopped.stop_part, part="store"),
+    "stopped_collector": functools.partial(stopped.stop_part, part="collector"),
+    "stopped_operator": stopped.stop_operator,
     "promotion": promote,
     "rollback": roll_back,
 }

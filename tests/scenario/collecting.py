@@ -233,20 +233,21 @@ def kill(world: World, part: str) -> None:
     """Kill the pods of a part of the collector without notice."""
     world.cluster.kubectl(
         "-n", world.kube.namespace, "delete", "pod", "--grace-period=0", "--force",
-        "-l", _labels(part),
+        "-l", labels(part),
     )  # fmt: skip
 
 
 def pods(world: World, part: str) -> set[str]:
     """Return the uids of the pods of a part of the collector: the store's keep their names."""
     listed = world.cluster.kubectl(
-        "-n", world.kube.namespace, "get", "pods", "-l", _labels(part),
+        "-n", world.kube.namespace, "get", "pods", "-l", labels(part),
         "-o", "jsonpath={.items[*].metadata.uid}",
     )  # fmt: skip
     return set(listed.split())
 
 
-def _labels(part: str) -> str:
+def labels(part: str) -> str:
+    """Return the selector of the pods of a part of the collector."""
     return f"app.kubernetes.io/name=recommender-collector,app.kubernetes.io/component={part}"
 
 

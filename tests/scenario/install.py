@@ -23,6 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "recommender-operator"
 RELEASE = "recommender"
 SYSTEM_NAMESPACE = "recommender-system"
+DEMO_NAMESPACE, E2E_PREFIX = "recommender-demo", "recommender-e2e-"
 DATA_CLAIM, STORE_CLAIM = "movielens", "artifacts"
 LOADER = "data-loader"
 #: In the cache; its number is that of the format of the requests.

@@ -12,7 +12,7 @@ from typing import Any
 from tests.cluster import api as cluster_api
 from tests.cluster.api import Cluster
 from tests.cluster.groups import Extras
-from tests.scenario import collecting, install
+from tests.scenario import collecting, install, room
 from tests.scenario.kube import Kube
 from tests.scenario.world import World, merged
 
@@ -117,10 +117,12 @@ def make_platform(
     """Set everything up: cluster, images, data, chart; with values, also the collector.
 
     `asked_by_keda` is the Prometheus server of a KEDA that joined the cluster. With a number of
-    `items`, the data have only the most popular ones.
+    `items`, the data have only the most popular ones. Models of earlier runs are removed: on two
+    cores there is no room for them and this one.
     """
     with install.timed(says, "cluster"):
         cluster = cluster_api.ensure_up(extras)
+        left = room.leave(cluster, says)
     with install.timed(says, "images"):
         printed = install.run(sys.executable, "-m", "tests.cluster.images", "load", "--json")
         images: dict[str, str] = json.loads(printed.strip().splitlines()[-1])
@@ -132,6 +134,7 @@ def make_platform(
                 cluster, install.SYSTEM_NAMESPACE, images["training"], data
             )
         install.install_chart(cluster, images, collector, asked_by_keda)
+        room.until_left(cluster, left)
     return Platform(cluster=cluster, images=images, data=data, says=says)
 
 

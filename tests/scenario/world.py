@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Any
 
 from tests.cluster.api import Cluster, ClusterError
-from tests.scenario import install
+from tests.scenario import install, room
 from tests.scenario.kube import Kube, Manifest, wait_until
 from tests.scenario.load import Load
 from tests.scenario.traffic import TrafficWatch
@@ -139,9 +139,8 @@ class World:
     # Waits of a user
 
     def until(self, what: str, condition: Callable[[], bool], seconds: float) -> float:
-        return wait_until(
-            what, condition, self.kube.changes, seconds=seconds, explain=self.describe
-        )
+        met = room.watched(condition, lambda: self.kube.pods(model=self.name))
+        return wait_until(what, met, self.kube.changes, seconds=seconds, explain=self.describe)
 
     def new_version_after(self, change: Callable[[], None], seconds: float = 180.0) -> str:
         """Return the name of the version that the change creates."""

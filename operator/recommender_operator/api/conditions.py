@@ -34,6 +34,8 @@ class ConditionType(enum.StrEnum):
     DRIFTED = "Drifted"
     #: The last scheduled snapshot succeeded.
     SNAPSHOT_TAKEN = "SnapshotTaken"
+    #: Every pod of the model has a node.
+    PODS_SCHEDULED = "PodsScheduled"
     #: No foreign object has a name that the operator needs.
     OBJECTS_OWNED = "ObjectsOwned"
     #: Too many automatic rollbacks in a row: nothing starts until a retry is requested.
@@ -110,6 +112,9 @@ class Reason(enum.StrEnum):
     UNLOCKED = "Unlocked"
     DELETING = "Deleting"
     ARTIFACTS_LEFT_BEHIND = "ArtifactsLeftBehind"
+    # Nodes for pods; the latter is Kubernetes' own word.
+    PODS_HAVE_NODES = "PodsHaveNodes"
+    UNSCHEDULABLE = "Unschedulable"
     # Ownership.
     OWNED = "Owned"
     FOREIGN_OBJECT = "ForeignObject"

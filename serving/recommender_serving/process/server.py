@@ -30,6 +30,7 @@ from recommender_serving.listening.connections import Connections
 from recommender_serving.listening.server import Server, build_server, listen
 from recommender_serving.monitoring.metrics import Metrics
 from recommender_serving.monitoring.tracing import Tracing, client_trace
+from recommender_serving.process import watchdog
 from recommender_serving.process.parts import (
     build_copies,
     build_explorer,
@@ -131,12 +132,14 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
     service = _service(settings, artifact, recommender, readiness, outgoing, tracing)
     http = _http_server(settings, artifact, service, metrics)
     rpc, _ = grpc_server.build_server(service, settings.grpc_port)
+    unwatched = watchdog.start(asyncio.get_running_loop())
     opening = asyncio.create_task(readiness.open(lambda: warm_up(rankers, artifact)))
     try:
         listener = listen(settings.http_port)
         async with _following(trending), _reporting(outgoing.impressions):
             await _until_signal(settings, readiness, http, listener, rpc)
     finally:
+        unwatched()
         opening.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await opening

@@ -40,7 +40,7 @@ def _steps() -> list[Json]:
                limit=0.995, stableValue=0.9993, sampleSize=612),
         metric("latencyP99Milliseconds", "Pass", 81.4, "at most 200 ms", low=76.0, high=93.0,
                limit=200, stableValue=80.1, sampleSize=612),
-        metric("fallbackRate", "Pass", 0.0016, "at most 0.02", high=0.0091, limit=0.02,
+        metric("fallbackShare", "Pass", 0.0016, "at most 0.02", high=0.0091, limit=0.02,
                stableValue=0.0011, sampleSize=612),
     ]  # fmt: skip
     second = [
@@ -48,7 +48,7 @@ def _steps() -> list[Json]:
                limit=0.995, stableValue=0.9991, message="outside the limit, but maybe by chance"),
         metric("latencyP99Milliseconds", "Pass", 84.2, "at most 200 ms", low=79.0, high=96.0,
                limit=200, stableValue=80.1),
-        metric("fallbackRate", "Pass", 0.0031, "at most 0.02", high=0.0149, limit=0.02,
+        metric("fallbackShare", "Pass", 0.0031, "at most 0.02", high=0.0149, limit=0.02,
                stableValue=0.0012),
     ]  # fmt: skip
     given = copy.deepcopy(samples.STEPS)

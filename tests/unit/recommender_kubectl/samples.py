@@ -46,7 +46,8 @@ STEPS = [
         "metrics": [
             metric("successRate", "Inconclusive", 0.9969, ">= 0.995", low=0.9871, high=1.0,
                    stableValue=0.9991, message="too few requests"),
-            metric("latencyP99", "Pass", 84.2, "<= 200 ms", high=96.0, stableValue=80.1),
+            metric("latencyP99Milliseconds", "Pass", 84.2, "<= 200 ms", high=96.0,
+                   stableValue=80.1),
         ],
     },
 ]  # fmt: skip

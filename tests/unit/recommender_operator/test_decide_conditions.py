@@ -42,6 +42,7 @@ def test_every_condition_exists_from_the_first_look() -> None:
         "AnalysisPassed",
         "Drifted",
         "SnapshotTaken",
+        "PodsScheduled",
         "ObjectsOwned",
         "Locked",
         "StorageReady",

@@ -12,6 +12,8 @@ from recommender_operator.resources.labels import Component
 
 #: Maximum length of a reason in a message, in characters.
 REASON_LIMIT = 253
+#: Reason of a pod that fits on no node.
+UNSCHEDULABLE = "Unschedulable"
 
 _STUCK = frozenset(
     {
@@ -65,6 +67,15 @@ def pod_ref(pod: Object) -> PodRef:
     return PodRef(name=pod["metadata"]["name"], ip=ip, ready=is_ready(pod))
 
 
+def unscheduled(pods: Iterable[Object]) -> str:
+    """Return a pod that fits on no node, and the scheduler's reason; empty if there is none."""
+    for pod in filter(stays, pods):
+        reason, message = obstacle(pod)
+        if reason == UNSCHEDULABLE:
+            return f"pod {pod['metadata']['name']}: {message}"
+    return ""
+
+
 def obstacle(pod: Object) -> tuple[str, str]:
     """Return reason and message of what prevents a pod from working; empty if nothing does."""
     reason, message = _obstacle(pod)
@@ -77,7 +88,7 @@ def _obstacle(pod: Object) -> tuple[str, str]:
         return "Evicted", str(status.get("message", ""))
     for condition in status.get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            reason = str(condition.get("reason") or "Unschedulable")
+            reason = str(condition.get("reason") or UNSCHEDULABLE)
             return reason, str(condition.get("message", ""))
     states = [*(status.get("initContainerStatuses") or [])]
     states += status.get("containerStatuses") or []

@@ -192,6 +192,7 @@ def service_state(
         restarts=restarts,
         restart_reason=restart_reason,
         disrupted=not ready and any(map(podrestarts.disrupted, lacking or [pods])),
+        unscheduled=podstates.unscheduled(pods),
         outdated=outdated,
     )
 

@@ -8,7 +8,7 @@ from recommender_operator.api.status import LastOutcome, Stage
 from recommender_operator.api.version import TERMINAL, VersionDecision, VersionStage
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases import routing
-from recommender_operator.phases.conditions import making, serving
+from recommender_operator.phases.conditions import making, placement, serving
 from recommender_operator.phases.turn import Turn
 
 _STAGES = {
@@ -51,6 +51,7 @@ def step(turn: Turn) -> None:
     )
     if subject is not None:
         making.set_conditions(turn, subject)
+    placement.set_condition(turn)
     serving.set_conditions(turn, subject)
     _complete(turn)
 

@@ -9,7 +9,7 @@ from recommender_operator.api.spec import TrafficMode
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases import before_users, routing
-from recommender_operator.phases.conditions import summary
+from recommender_operator.phases.conditions import placement, summary
 from recommender_operator.phases.conditions.summary import ConditionValue
 from recommender_operator.phases.stages import further_versions
 from recommender_operator.phases.turn import Turn
@@ -120,7 +120,9 @@ def _progressing(turn: Turn, subject: VersionObject | None) -> ConditionValue:
 def _where(turn: Turn, candidate: VersionObject) -> str:
     stage = candidate.status.stage
     if stage is not VersionStage.CANARY:
-        return f"{candidate.name} is at the stage {stage.value}"
+        waits = placement.waits(turn, candidate.name)
+        text = f"{candidate.name} is at the stage {stage.value}"
+        return f"{text} and waits: {waits}" if waits else text
     analysis = find(turn.status.conditions, ConditionType.ANALYSIS_PASSED)
     text = _received(turn, candidate)
     shadow = turn.spec.rollout.shadow

@@ -59,6 +59,8 @@ class Service:
     copies_failed: int = 0
     restarts: int = 0
     disrupted: bool = False
+    #: What the scheduler says of a pod that fits on no node.
+    unscheduled: str = ""
     #: Whether an earlier release, or earlier settings, wrote it.
     outdated: bool = False
     sessions: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)

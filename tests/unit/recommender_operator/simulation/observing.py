@@ -35,6 +35,7 @@ def observe(cluster: Cluster) -> Observed:
                 restarts=s.restarts,
                 restart_reason="container main: OOMKilled" if s.restarts else "",
                 disrupted=not s.ready and s.disrupted,
+                unscheduled=s.unscheduled,
                 outdated=s.outdated,
             )
             for name, s in cluster.services.items()

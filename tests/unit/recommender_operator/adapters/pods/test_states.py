@@ -91,3 +91,24 @@ def test_a_pod_stays_ready_or_not_until_it_ends_or_is_deleted() -> None:
     leaving = pod("p", "v", phase="Running")
     leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     assert not pods.stays(leaving)
+
+
+def waiting(name: str, **metadata: Any) -> dict[str, Any]:
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+                 "message": "0/1 nodes"}  # fmt: skip
+    return {"metadata": {"name": name, **metadata}, "status": {"conditions": [condition]}}
+
+
+def test_a_pod_that_fits_on_no_node_is_named() -> None:
+    assert pods.unscheduled([pod("ready", "v"), waiting("p")]) == "pod p: 0/1 nodes"
+
+
+@pytest.mark.parametrize("reason", ["SchedulingGated", "PodInitializing"])
+def test_a_pod_that_waits_for_something_else_is_not(reason: str) -> None:
+    one = waiting("p")
+    one["status"]["conditions"][0]["reason"] = reason
+    assert pods.unscheduled([one]) == ""
+
+
+def test_a_pod_that_is_being_deleted_is_not() -> None:
+    assert pods.unscheduled([waiting("p", deletionTimestamp="2026-01-01T00:00:00Z")]) == ""

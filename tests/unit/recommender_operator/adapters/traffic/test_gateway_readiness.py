@@ -92,3 +92,16 @@ async def test_a_service_being_deleted_does_not_serve() -> None:
     traffic = await served(kube)
     kube.find(INFERENCE_SERVICES, NAME)["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     assert (await traffic.observe(subject())).services == {}
+
+
+@pytest.mark.parametrize("lost", list(Component))
+async def test_a_pod_that_fits_on_no_node_is_named_although_the_others_are_ready(
+    lost: Component,
+) -> None:
+    traffic = await served(FakeKube())
+    waits = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+             "message": "0/1 nodes are available"}  # fmt: skip
+    second = part(lost, name="second", ready=False, conditions=[waits])
+    state = (await traffic.observe(subject(*PAIR, second))).services[NAME]
+    assert state.ready
+    assert state.unscheduled == "pod second: 0/1 nodes are available"
