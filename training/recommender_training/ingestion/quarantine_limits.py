@@ -84,6 +84,12 @@ def quarantined(counts: Sequence[Count], reasons: Counter[str], rows_read: int) 
     )
 
 
+def no_row(table: str, files: str) -> InputError:
+    """Without a row all features of a table would be unknown, and nothing would say so."""
+    text = f"{table}.files: {files!r} has no row; write the files again, or remove {table}"
+    return InputError("UnreadableData", f"{text} from the mapping")
+
+
 def check(
     counts: Sequence[Count],
     reasons: Counter[str],
