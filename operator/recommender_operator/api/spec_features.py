@@ -43,6 +43,7 @@ class Kind(enum.StrEnum):
 class TimeOf(enum.StrEnum):
     SECONDS = "Seconds"
     MILLISECONDS = "Milliseconds"
+    MICROSECONDS = "Microseconds"
     ISO8601 = "ISO8601"
     YEAR = "Year"
 
@@ -169,8 +170,8 @@ class Feature(ApiModel):
     )
     unit: TimeOf | None = Field(
         default=None,
-        description="Of Timestamp: Seconds or Milliseconds since 1970, ISO8601 (UTC without a "
-        "zone), or Year; Seconds if absent.",
+        description="Of Timestamp: Seconds, Milliseconds or Microseconds since 1970, ISO8601 (UTC "
+        "without a zone), or Year; Seconds if absent.",
     )
     calendar: Calendar | None = Field(
         default=None,

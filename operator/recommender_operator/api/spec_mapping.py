@@ -26,6 +26,7 @@ _COLUMNS = "Column names, in order, of CSV files without a header."
 class TimeUnit(enum.StrEnum):
     SECONDS = "Seconds"
     MILLISECONDS = "Milliseconds"
+    MICROSECONDS = "Microseconds"
     ISO8601 = "ISO8601"
 
 
@@ -67,8 +68,9 @@ class InteractionsMapping(ApiModel):
     timestamp: Column = Field(description="Column with the time of the event.")
     timestamp_unit: TimeUnit = Field(
         default=TimeUnit.SECONDS,
-        description="Seconds or Milliseconds since 1970, or ISO8601 (UTC without a zone). Times "
-        "that only make sense in another unit are quarantined, and the reason names that unit.",
+        description="Seconds, Milliseconds or Microseconds since 1970, or ISO8601 (UTC without a "
+        "zone). Times that only make sense in another unit are quarantined, and the reason names "
+        "that unit.",
     )
     value: Column | None = Field(
         default=None,

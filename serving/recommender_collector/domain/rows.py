@@ -81,6 +81,8 @@ def is_of(line: bytes, column: str, users: Collection[Id]) -> bool:
 def _time(milliseconds: int, unit: TimeUnit) -> int | str:
     if unit is TimeUnit.MILLISECONDS:
         return milliseconds
+    if unit is TimeUnit.MICROSECONDS:
+        return milliseconds * 1000
     if unit is TimeUnit.SECONDS:
         return milliseconds // 1000
     at = datetime.fromtimestamp(milliseconds / 1000, UTC)

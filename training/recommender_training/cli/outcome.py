@@ -21,11 +21,14 @@ def searched(report: Mapping[str, Any]) -> dict[str, object]:
 
 def summary(metrics: dict[str, float]) -> str:
     """Return the metrics in one line."""
+    lists = "no request to rank"
+    if "ndcgAt10" in metrics:
+        popular = metrics["popularityNdcgAt10"]
+        lists = f"ndcg@10 {metrics['ndcgAt10']:.4f} (popularity {popular:.4f})"
     return (
         f"auc {metrics['auc']:.4f} (baseline {metrics['baselineAuc']:.4f}), "
         f"log loss {metrics['logLoss']:.4f}, calibration error "
-        f"{metrics['calibrationError']:.4f} (ratio {metrics['calibrationRatio']:.3f}), "
-        f"ndcg@10 {metrics['ndcgAt10']:.4f} (popularity {metrics['popularityNdcgAt10']:.4f})"
+        f"{metrics['calibrationError']:.4f} (ratio {metrics['calibrationRatio']:.3f}), {lists}"
     )
 
 

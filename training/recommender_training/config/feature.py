@@ -48,6 +48,7 @@ class TimeOf(enum.StrEnum):
 
     SECONDS = "Seconds"
     MILLISECONDS = "Milliseconds"
+    MICROSECONDS = "Microseconds"
     ISO8601 = "ISO8601"
     YEAR = "Year"
 

@@ -32,6 +32,11 @@ SHARED_SECOND = (
     "too many events share one second, which is never divided: map the time of the event itself "
     "(timestamp of data.source.mapping.interactions)"
 )
+#: Remedy for rows that are all positive.
+ALL_POSITIVE = (
+    "; for a log of positive events alone, declare negatives and positiveRate of mapping.label "
+    "(negatives are items of earlier events that the user has no positive event with)"
+)
 
 
 def window(first: int, last: int, days: int | None) -> tuple[int, int]:
@@ -50,7 +55,9 @@ def temporal(events: Events) -> Split:
     count = len(rows)
     if count < 10:
         raise InputError(
-            "TooFewRows", f"{count} rows cannot be split in time; add data{_of_label(events)}"
+            "TooFewRows",
+            f"{count} rows with a label cannot be split in time, 10 are needed: add data or "
+            f"lengthen data.window.days{_of_label(events)}",
         )
     time = events.time if count == len(events) else events.time[rows]
     first, second = (int(time[place]) for place in places(count))
@@ -74,7 +81,7 @@ def temporal(events: Events) -> Split:
                 "TooFewRows",
                 f"the {name} window has {len(labels)} rows, {int(labels.sum())} of them positive; "
                 "both classes are needed in each window: add data or lengthen data.window.days"
-                f"{_of_label(events)}",
+                f"{_of_label(events)}{ALL_POSITIVE if labels.all() else ''}",
             )
     return split
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from recommender_training.data.splits import SHARED_SECOND
+from recommender_training.data.splits import ALL_POSITIVE, SHARED_SECOND
 from recommender_training.data_checks.finding import Findings
 from recommender_training.data_checks.profile import PARTS, Profile
 
@@ -47,7 +47,8 @@ def check(findings: Findings, profile: Profile) -> None:
             holds=0 < positive < rows,
             value=f"{positive} of {_counted(rows, 'row')} positive{'' if positive else highest}",
             expected="positive and other responses in each of the three parts of the window",
-            remedy=_remedy(profile.get("declaration", {}).get("label"), rows),
+            remedy=_remedy(profile.get("declaration", {}).get("label"), rows)
+            + (ALL_POSITIVE if 0 < rows == positive else ""),
         )
     _cold(findings, profile)
 

@@ -22,7 +22,8 @@ from recommender_training.statistics import metrics
 
 
 def beyond_accuracy(top: Ints, counts: ItemCounts, k: int) -> dict[str, float]:
-    """Coverage, novelty and popularity bias of lists [R, K]; zero where there is no list.
+    """Coverage, novelty and popularity bias of lists [R, K]; zero where lists are empty, and
+    nothing without a request.
 
     `coverage`: share of the catalogue that is in a list at all. `novelty`: mean self-information
     in bits of the items shown, -log2 of their share of the events before the window, one event
@@ -33,7 +34,7 @@ def beyond_accuracy(top: Ints, counts: ItemCounts, k: int) -> dict[str, float]:
     count = len(counts.events)
     names = [f"{name}At{k}" for name in ("coverage", "novelty", "popularityRank", "exposureGini")]
     if top.size == 0:
-        return dict.fromkeys(names, 0.0)
+        return dict.fromkeys(names if len(top) else (), 0.0)
     share = (counts.events + 1.0) / (counts.events.sum() + count)
     percentile = (rankdata(counts.events) - 1) / max(1, count - 1)
     values = (

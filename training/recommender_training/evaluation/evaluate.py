@@ -96,12 +96,7 @@ def report(window: Window, predictions: Mapping[str, Answers]) -> dict[str, Any]
         **compared,
         "reliability": _reliability(window, predictions["recommender"]),
         "baselineReliability": _reliability(window, predictions["baseline"]),
-        "ranking": {
-            "protocol": _protocol_of(window.task),
-            "requests": len(window.task.requests),
-            "k": TOP_K,
-            "items": window.data.items.count,
-        },
+        "ranking": _ranking(window),
         "popularity": catalogue.popularity_bands(
             window, {n: a.top for n, a in predictions.items()}
         ),
@@ -121,6 +116,18 @@ def _exploration(
     )
     own, theirs = predictions["recommender"].pools, champion.pools if champion else None
     return exploration.section(places, decisions, own, theirs, wanted=wanted)
+
+
+def _ranking(window: Window) -> dict[str, Any]:
+    """How lists were requested; without a request, why there is none."""
+    requests = len(window.task.requests)
+    told = {
+        "protocol": _protocol_of(window.task),
+        "requests": requests,
+        "k": TOP_K,
+        "items": window.data.items.count,
+    }
+    return told if requests else told | {"message": ranking.NO_REQUEST}
 
 
 def _protocol_of(task: ranking.RankingTask) -> str:

@@ -22,7 +22,10 @@ _WITH_INTERVAL = ("auc", "logLoss", f"ndcgAt{TOP_K}")
 
 
 def point_values(models: Mapping[str, Any], worst_segment_auc: float) -> dict[str, float]:
-    """The metrics of the served model, and those of the baselines that it is compared with."""
+    """The metrics of the served model, and those of the baselines that it is compared with.
+
+    Without a request to rank for (`ranking.NO_REQUEST`), those of lists are left out.
+    """
     model, baseline = models["recommender"], models["baseline"]
     listed = [key for key in model if key.endswith(f"At{TOP_K}")]
     values = {
@@ -32,18 +35,20 @@ def point_values(models: Mapping[str, Any], worst_segment_auc: float) -> dict[st
         "baselineLogLoss": baseline["logLoss"],
         "baselineNormalisedEntropy": baseline["normalisedEntropy"],
         "baselineCalibrationError": baseline["calibrationError"],
-        "baselineNdcgAt10": baseline["ndcgAt10"],
-        "popularityNdcgAt10": models["popularity"]["ndcgAt10"],
-        **_by_segment(models),
+        **_of_lists(models),
         "aucMinusBaseline": model["auc"] - baseline["auc"],
     }
     return {name: round(float(value), 6) for name, value in values.items()}
 
 
-def _by_segment(models: Mapping[str, Any]) -> dict[str, float]:
-    """NDCG@10 of the popularity lists by segment, where users have one."""
-    by_segment = models.get("popularityBySegment")
-    return {} if by_segment is None else {"popularityBySegmentNdcgAt10": by_segment["ndcgAt10"]}
+def _of_lists(models: Mapping[str, Any]) -> dict[str, float]:
+    """NDCG@10 of the others, of the popularity lists by segment where users have one."""
+    others = ("baseline", "popularity", "popularityBySegment")
+    return {
+        f"{name}NdcgAt10": models[name]["ndcgAt10"]
+        for name in others
+        if "ndcgAt10" in models.get(name, {})
+    }
 
 
 def interval_ends(own: Mapping[str, Any], minus: Mapping[str, Any]) -> dict[str, float]:

@@ -23,6 +23,11 @@ from recommender_training.statistics import metrics
 
 #: Users whose lists are evaluated.
 MAX_REQUESTS = 2000
+#: Why there is no metric of lists, and the remedy.
+NO_REQUEST = (
+    "no user of the window has a positive event in the second half of their events there, as with "
+    "one event a user: lengthen data.window.days, or add data"
+)
 #: Candidates whose inputs are held at once.
 _BLOCK = 32_768
 
@@ -149,8 +154,10 @@ def together(data: Dataset, requests: Sequence[Request], length: int) -> Request
 
 def blocks(requests: int, width: int, most: int = _BLOCK) -> list[Ints]:
     """Places of the requests, some at a time: about `most` candidates, `width` of each."""
+    if requests == 0:
+        return []
     count = -(-requests * max(1, width) // most)
-    return np.array_split(np.arange(requests, dtype=np.int64), max(1, min(requests, count)))
+    return np.array_split(np.arange(requests, dtype=np.int64), min(requests, count))
 
 
 @dataclass(frozen=True)
@@ -201,10 +208,11 @@ def per_request(task: RankingTask, top: Ints) -> dict[str, Doubles]:
 
 
 def ranking_metrics(task: RankingTask, top: Ints, k: int) -> dict[str, float]:
-    """Mean precision, recall and NDCG at `k`; zero without a request."""
+    """Mean precision, recall and NDCG at `k`; nothing without a request."""
     return {
-        f"{name}At{k}": float(values.mean()) if len(values) else 0.0
+        f"{name}At{k}": float(values.mean())
         for name, values in per_request(task, top).items()
+        if len(values)
     }
 
 

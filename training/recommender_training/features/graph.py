@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from recommender_training.features import declared
+from recommender_training.features.share import share_logit
 
 #: Columns of `session_numbers` (S), in the order of the model.
 SESSION_NUMBERS = declared.names("session_numbers")
@@ -115,7 +116,7 @@ def session_numbers(
     columns = [
         torch.log1p(length),
         mean,
-        torch.logit(rate),
+        share_logit(rate),
         spread,
         torch.log1p(last),
         torch.log1p(recent),
@@ -170,7 +171,7 @@ def item_numbers(
     ages = torch.cat(
         [torch.log1p(days / 365.2425) * known, torch.log1p(days) * known, known + since * 0.0], -1
     )
-    logit = torch.logit(rate)
+    logit = share_logit(rate)
     zero = torch.zeros_like(logit + now.to(torch.float32))  # gives all the common shape
     counted = torch.stack([logit + zero, popularity + zero], -1)
     return torch.cat([counted, ages.expand(zero.shape + ages.shape[-1:])], -1)
@@ -272,7 +273,7 @@ def demographic_numbers(
     )
     rate = rate.unsqueeze(-1)
     inside = (positives.to(torch.float32) + added * rate) / (events.to(torch.float32) + added)
-    return (torch.logit(inside) - torch.logit(rate)) * known.to(torch.float32)
+    return (share_logit(inside) - share_logit(rate)) * known.to(torch.float32)
 
 
 def rolling_numbers(events: Tensor, total: Tensor, item_count: int) -> Tensor:

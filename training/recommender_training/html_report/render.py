@@ -212,6 +212,7 @@ def _method(report: _Report) -> list[Markup]:
         f"{words.count(windows['testRows'])} for the test, used once.",
         f"Lists: {ranked['protocol']}; {words.count(ranked['requests'])} requests, without "
         "sampling.",
+        *([f"No list is measured: {ranked['message']}."] if "message" in ranked else []),
         "Exposure weights a list position by 1 / log2(rank + 1). An item of several categories "
         "counts for each in equal parts. Novelty is the mean of -log2 of an item's share of past "
         "interactions.",

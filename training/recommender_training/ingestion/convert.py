@@ -187,7 +187,7 @@ def _since(unit: TimeUnit) -> tuple[pl.Expr, pl.Expr]:
         fraction = texts.iso_fraction(pl.col("raw_timestamp"))
         up = (fraction > 0).cast(pl.Int64)
         return pl.col("timestamp") + up, up - fraction
-    number = texts.number(pl.col("raw_timestamp")) / (1 if unit is TimeUnit.SECONDS else 1000)
+    number = texts.number(pl.col("raw_timestamp")) / texts.PER_SECOND[unit]
     return number.ceil().cast(pl.Int64, strict=False), number.ceil() - number
 
 
@@ -200,14 +200,16 @@ def _with_time(frame: pl.DataFrame, unit: TimeUnit, now: int) -> pl.DataFrame:
         is_number = pl.col("raw_timestamp").str.contains(texts.NUMBER).fill_null(value=False)
         frame = flag(frame, is_number & pl.col("timestamp").is_null(), "TimestampIsNumber")
     else:
-        scale = 1.0 if unit is TimeUnit.SECONDS else 1e-3
         number = texts.number(pl.col("raw_timestamp"))
         frame = frame.with_columns(
-            (number * scale).floor().cast(pl.Int64, strict=False).alias("timestamp")
+            (number / texts.PER_SECOND[unit])
+            .floor()
+            .cast(pl.Int64, strict=False)
+            .alias("timestamp")
         )
-        for other, factor in _UNITS.items():
-            if factor != scale:
-                likely = (number * factor).is_between(_PLAUSIBLE_FROM, last)
+        for other, parts in texts.PER_SECOND.items():
+            if other != unit:
+                likely = (number / parts).is_between(_PLAUSIBLE_FROM, last)
                 plausible = pl.col("timestamp").is_between(_PLAUSIBLE_FROM, last)
                 likely = (likely & ~plausible.fill_null(value=False)).fill_null(value=False)
                 frame = flag(frame, likely, f"TimestampLooksLike{other}")
@@ -215,10 +217,6 @@ def _with_time(frame: pl.DataFrame, unit: TimeUnit, now: int) -> pl.DataFrame:
         frame = flag(frame, pl.col("timestamp").is_null() & is_text, "TimestampLooksLikeISO8601")
     frame = flag(frame, pl.col("timestamp") < 1, "BadTimestamp")
     return flag(frame, pl.col("timestamp") > last, "FutureTimestamp")
-
-
-#: Length of each unit in seconds.
-_UNITS = {"Seconds": 1.0, "Milliseconds": 1e-3, "Microseconds": 1e-6, "Nanoseconds": 1e-9}
 
 
 def _with_value(frame: pl.DataFrame, table: Interactions) -> pl.DataFrame:

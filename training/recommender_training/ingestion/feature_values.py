@@ -133,8 +133,9 @@ def timestamp(text: pl.Expr, feature: Feature) -> pl.Expr:
         year = pl.when(number.is_between(1, 9999) & (number == number.floor())).then(number)
         seconds = pl.date(year.cast(pl.Int32), 1, 1).cast(pl.Datetime("us")).dt.epoch("s")
     else:
-        scale = 1.0 if unit is TimeOf.SECONDS else 1e-3
-        seconds = (texts.number(text) * scale).floor().cast(pl.Int64, strict=False)
+        seconds = (
+            (texts.number(text) / texts.PER_SECOND[unit]).floor().cast(pl.Int64, strict=False)
+        )
     return pl.when(seconds.is_between(_FIRST_SECOND, _LAST_SECOND)).then(seconds)
 
 

@@ -35,6 +35,7 @@ from recommender_training.ingestion import (
     quarantine_limits,
     readers,
     segments,
+    shared_files,
     source_files,
 )
 from recommender_training.ingestion.batches import Batch, batch_rows
@@ -145,6 +146,8 @@ def _side(
     The last row of an id counts, or with a history, of an id and the time that it counts from.
     With a history, rows of one file must not contradict one another: their order says nothing.
     """
+    if shared_files.is_latest(run.mapping, name):
+        return shared_files.latest(run, name, files)
     columns = run.columns[name]
     key = [each for each in columns.names() if each in (columns.names()[0], row_times.COLUMN)]
     history = row_times.COLUMN in key
@@ -165,7 +168,7 @@ def _side(
         parts.append(rows.select(kept.names()))
     count = quarantine_limits.Count(name, sum(part.height for part in parts), bad_rows)
     if files and not count.good + count.bad:
-        raise _no_row(run.mapping, name)
+        raise quarantine_limits.no_row(name, getattr(run.mapping, name).files)
     rows, corrected = conflicts.settled(parts, key)
     if corrected:
         say(
@@ -173,13 +176,6 @@ def _side(
             "file in the order of names counts"
         )
     return rows, count
-
-
-def _no_row(mapping: Mapping, name: str) -> InputError:
-    """Without it all features of the table would be unknown, and nothing would say so."""
-    files = getattr(mapping, name).files
-    text = f"{name}.files: {files!r} has no row; write the files again, or remove {name}"
-    return InputError("UnreadableData", f"{text} from the mapping")
 
 
 def _converted(run: _Run, name: str, frame: pl.DataFrame) -> convert.Parts:

@@ -47,6 +47,7 @@ class TimeUnit(enum.StrEnum):
 
     SECONDS = "Seconds"
     MILLISECONDS = "Milliseconds"
+    MICROSECONDS = "Microseconds"
     ISO8601 = "ISO8601"
 
 

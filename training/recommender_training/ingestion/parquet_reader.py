@@ -10,7 +10,7 @@ import polars as pl
 
 from recommender_training.common.errors import InputError
 from recommender_training.config.feature import Kind, TimeOf
-from recommender_training.ingestion import raw_columns
+from recommender_training.ingestion import raw_columns, texts
 from recommender_training.ingestion.lines import MAX_ROW_TEXT
 from recommender_training.ingestion.mapping import Interactions, SideTable, Table, field_of
 
@@ -118,7 +118,7 @@ def _exact(value: pl.Expr, unit: TimeOf) -> pl.Expr:
     """As `_time`, with fractions of the unit, which decide from which second on a row counts."""
     if unit is TimeOf.ISO8601:
         return _time(value, unit)
-    return (value.dt.epoch("us") / (1e3 if unit is TimeOf.MILLISECONDS else 1e6)).cast(pl.String)
+    return (value.dt.epoch("us") / (10**6 // texts.PER_SECOND[unit])).cast(pl.String)
 
 
 def _time(value: pl.Expr, unit: TimeOf) -> pl.Expr:
@@ -129,4 +129,4 @@ def _time(value: pl.Expr, unit: TimeOf) -> pl.Expr:
         return micros.dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
     if unit is TimeOf.YEAR:
         return pl.from_epoch(value.dt.epoch("us"), time_unit="us").dt.year().cast(pl.String)
-    return value.dt.epoch("ms" if unit is TimeOf.MILLISECONDS else "s").cast(pl.String)
+    return (value.dt.epoch("us") // (10**6 // texts.PER_SECOND[unit])).cast(pl.String)

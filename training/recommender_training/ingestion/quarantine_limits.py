@@ -25,11 +25,12 @@ REMEDIES: Mapping[str, str] = {
     "ItemIdCollision": "two texts have the same 63-bit hash: give that item another id",
     "TimestampLooksLikeSeconds": "set timestampUnit of the mapping to Seconds",
     "TimestampLooksLikeMilliseconds": "set timestampUnit of the mapping to Milliseconds",
-    "TimestampLooksLikeMicroseconds": "export the times in milliseconds and set timestampUnit of "
-    "the mapping to Milliseconds",
+    "TimestampLooksLikeMicroseconds": "set timestampUnit of the mapping to Microseconds",
     "TimestampLooksLikeNanoseconds": "export the times in milliseconds and set timestampUnit of "
     "the mapping to Milliseconds",
     "TimestampLooksLikeISO8601": "set timestampUnit of the mapping to ISO8601",
+    "BadTimestamp": "the text is no time of timestampUnit of the mapping: with ISO8601, export "
+    "such as 2026-11-25T00:00:00Z or 2026-11-25 00:00:00 UTC",
     "TimestampIsNumber": "set timestampUnit of the mapping to Seconds or Milliseconds",
     "FutureTimestamp": "check the clock of the writer and the unit of the times",
     "UnknownEventType": "add the type to eventTypes of the mapping",
@@ -81,6 +82,12 @@ def quarantined(counts: Sequence[Count], reasons: Counter[str], rows_read: int) 
         {count.table: (count.bad, count.good + count.bad) for count in counts},
         {counts[0].table: (duplicates, rows_read)},
     )
+
+
+def no_row(table: str, files: str) -> InputError:
+    """Without a row all features of a table would be unknown, and nothing would say so."""
+    text = f"{table}.files: {files!r} has no row; write the files again, or remove {table}"
+    return InputError("UnreadableData", f"{text} from the mapping")
 
 
 def check(

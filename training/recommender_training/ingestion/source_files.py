@@ -45,11 +45,12 @@ def find(source: Path, mapping: Mapping, kind: Format = Format.CSV) -> dict[str,
     """Return the files of each mapped table, sorted by name; Delta files by time of writing.
 
     Raises InputError: DataMissing if a table has no files, UnreadableData, InvalidMapping if a
-    file belongs to two tables.
+    file belongs to two tables by different patterns.
     """
     if not source.is_dir():
         raise InputError("DataMissing", f"{source} is not a folder; put the raw files there")
     owners: dict[Path, str] = {}
+    patterns: dict[Path, str] = {}
     found: dict[str, list[SourceFile]] = {}
     for name, table in mapping.tables().items():
         is_delta = kind is Format.DELTA
@@ -62,13 +63,15 @@ def find(source: Path, mapping: Mapping, kind: Format = Format.CSV) -> dict[str,
                 f"mapping.{name}.files",
             )
         for path in paths:
-            if path in owners:
+            # The pattern of the interactions is meant: their columns describe users or items, too.
+            same = table.files == mapping.interactions.files == patterns.get(path)
+            if path in owners and not same:
                 raise InputError(
                     "InvalidMapping",
                     f"{path.relative_to(source)} belongs to both {owners[path]} and {name}; "
                     f"make mapping.{owners[path]}.files or mapping.{name}.files narrower",
                 )
-            owners[path] = name
+            owners[path], patterns[path] = name, table.files
         read = _delta_files if is_delta else _plain
         found[name] = [file for path in paths for file in read(source, path)]
     return found

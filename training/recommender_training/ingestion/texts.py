@@ -5,9 +5,12 @@ from __future__ import annotations
 import polars as pl
 
 NUMBER = r"^[+-]?(?:[0-9]{1,20}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?$"
+#: Units of a time in a second. Dividing by them is exact for whole seconds.
+PER_SECOND = {"Seconds": 1, "Milliseconds": 1000, "Microseconds": 10**6, "Nanoseconds": 10**9}
 _DATE_TIME = (
-    r"^([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[Tt ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?"
-    r"\s?(?:[Zz]|([+-])([0-9]{2}):?([0-9]{2})?)?)?$"
+    r"^([0-9]{4}[/-][0-9]{2}[/-][0-9]{2})"
+    r"(?:[Tt ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?"
+    r"\s?(?:[Zz]|(?i:utc|gmt)|([+-])([0-9]{2}):?([0-9]{2})?)?)?$"
 )
 
 
@@ -17,14 +20,21 @@ def number(text: pl.Expr) -> pl.Expr:
 
 
 def iso_seconds(text: pl.Expr) -> pl.Expr:
-    """Parse an ISO 8601 date, or date and time, to seconds since 1970; UTC without a zone."""
+    """Parse an ISO 8601 date, or date and time, to seconds since 1970; UTC without a zone.
+
+    Also as exports write it: with slashes in the date, and UTC or GMT for Z.
+    """
     parts = text.str.extract_groups(_DATE_TIME)
 
     def part(index: int) -> pl.Expr:
         return parts.struct.field(str(index))
 
     whole = pl.concat_str(
-        part(1), pl.lit("T"), part(2).fill_null("00:00"), pl.lit(":"), part(3).fill_null("00")
+        part(1).str.replace_all("/", "-"),
+        pl.lit("T"),
+        part(2).fill_null("00:00"),
+        pl.lit(":"),
+        part(3).fill_null("00"),
     )
     local = whole.str.to_datetime("%Y-%m-%dT%H:%M:%S", strict=False, time_unit="us").dt.epoch("s")
     hours, minutes = (part(i).cast(pl.Int64, strict=False).fill_null(0) for i in (6, 7))

@@ -27,8 +27,9 @@ _WIDEN = (
     "resamples; add data, increase data.window.days, or set judgeBy to Value"
 )
 _UNMEASURED = (
-    "the training report has no finite value: too few rows, users or segments, or the training "
-    "image does not support this metric"
+    "the training report has no finite value: too few rows, users or segments, no request to "
+    "rank (ranking.message in the evaluation report), or the training image does not support "
+    "this metric"
 )
 _NOT_ESTIMATED = (
     "the training report has no estimate, and offPolicy in the evaluation report says why: mostly "

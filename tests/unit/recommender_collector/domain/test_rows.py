@@ -30,7 +30,12 @@ def test_a_row_has_the_columns_of_the_mapping() -> None:
 
 @pytest.mark.parametrize(
     ("unit", "time"),
-    [("Seconds", AT // 1000), ("Milliseconds", AT), ("ISO8601", "2026-11-18T11:06:40.123Z")],
+    [
+        ("Seconds", AT // 1000),
+        ("Milliseconds", AT),
+        ("Microseconds", AT * 1000),
+        ("ISO8601", "2026-11-18T11:06:40.123Z"),
+    ],
 )
 def test_times_have_the_unit_of_the_mapping(unit: str, time: object) -> None:
     assert _rows(EVENT, timestampUnit=unit)[0]["time"] == time

@@ -131,6 +131,7 @@ def iso(seconds: float) -> str:
     [
         ("Seconds", lambda seconds: seconds),
         ("Milliseconds", lambda seconds: round(seconds * 1000)),
+        ("Microseconds", lambda seconds: round(seconds * 1_000_000)),
         ("ISO8601", iso),
     ],
 )
@@ -148,7 +149,7 @@ def test_a_row_counts_from_the_first_whole_second_on_and_the_latest_of_a_second_
     assert lake_table(path, "items")["valid_from"].to_list() == [START + 11, START + 20]
 
 
-@pytest.mark.parametrize("unit", ["Seconds", "Milliseconds", "ISO8601"])
+@pytest.mark.parametrize("unit", ["Seconds", "Milliseconds", "Microseconds", "ISO8601"])
 def test_fractions_of_typed_times_count(unit: str, tmp_path: Path) -> None:
     source, path = tmp_path / "raw", tmp_path / "lake"
     micros = [START * 1_000_000 + more for more in (0, 100, 999_999)]

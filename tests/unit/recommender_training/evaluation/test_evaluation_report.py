@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
 from recommender_operator.api.spec import WITH_CHAMPION_DIFFERENCE, WITH_INTERVAL, GateMetric
-from recommender_training.cli import termination_report
+from recommender_training.cli import outcome, termination_report
 from recommender_training.evaluation import answers, responses
 from recommender_training.evaluation.evaluate import evaluate
 from recommender_training.features.prepared import Prepared
@@ -190,3 +190,23 @@ def test_every_metric_that_a_gate_may_name_is_told_with_the_ends_that_it_may_ask
     assert {f"{name}{end}" for name in versus for end in ("", "Low", "High")} <= told
     with_ends = {name.removesuffix("Low") for name in told if name.endswith("Low")} - versus
     assert {metric.value for metric in WITH_INTERVAL} == with_ends
+
+
+def first_of_each_user(prepared: Prepared) -> Any:
+    """Rows of the validation window with one event a user: nobody has a later positive one."""
+    rows = prepared.split.validation
+    _, first = np.unique(prepared.data.events.user[rows], return_index=True)
+    return rows[np.sort(first)]
+
+
+def test_without_a_request_to_rank_lists_are_not_measured_and_the_report_says_why(
+    bundle: Bundle, prepared: Prepared
+) -> None:
+    report = evaluate(bundle, prepared, first_of_each_user(prepared))
+    assert report["ranking"]["requests"] == 0
+    assert "lengthen data.window.days" in report["ranking"]["message"]
+    listed = {f"{metric}At10" for metric in LISTED}
+    assert not any(listed & model.keys() for model in report["models"].values())
+    assert not [name for name in report["metrics"] if "At10" in name]
+    assert {"auc", "logLoss", "aucMinusBaseline"} <= report["metrics"].keys()
+    assert outcome.summary(report["metrics"]).endswith("no request to rank")

@@ -156,7 +156,7 @@ def test_exposure_of_a_window_without_requests_is_told_as_absent(judged: answers
     told = report(empty, said)
     assert told["fairness"]["exposure"]["recommender"] == []
     assert "leastExposureRatioAt10" not in told["metrics"]
-    assert told["metrics"]["ndcgAt10"] == 0
+    assert "ndcgAt10" not in told["metrics"]
     drawn = bootstrap.draw(judged.user, resamples=10)
     assert fairness.exposure(drawn, empty, none) == []
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.features import graph
+from recommender_training.features.share import share_logit
 
 priors = st.floats(0.0005, 0.999)
 
@@ -74,3 +77,31 @@ def test_a_group_without_a_positive_stays_near_its_item_where_positives_are_rare
     known, prior = torch.ones(1, 1, dtype=torch.bool), torch.tensor(0.004)
     found = graph.demographic_numbers(inside, liked, events, positives, known, prior)
     assert float(found) == pytest.approx(0, abs=0.1)
+
+
+@given(rows=st.integers(1, 2**40), events=st.integers(0, 2**40), data=st.data())
+def test_numbers_are_finite_where_about_all_or_no_events_are_positive(
+    rows: int, events: int, data: st.DataObject
+) -> None:
+    """A log of positive events alone, for which negatives are drawn, is the usual case."""
+    inside = data.draw(st.integers(0, events))
+    for prior, positive in (((rows + 0.5) / (rows + 1), 1), (0.5 / (rows + 1), 0)):
+        assert math.isfinite(item_logit(events, positive * events, prior))
+        seen = torch.tensor([events])
+        group = torch.tensor([[inside]])
+        found = graph.demographic_numbers(
+            group,
+            positive * group,
+            seen,
+            positive * seen,
+            torch.ones(1, 1, dtype=torch.bool),
+            torch.tensor(prior),
+        )
+        assert math.isfinite(float(found))
+
+
+def test_a_clamped_share_is_the_largest_below_one_and_others_are_as_they_were() -> None:
+    shares = torch.tensor([1e-9, 0.3, 1 - 2.0**-24, 1.0])
+    found = share_logit(shares)
+    assert found[:3].equal(torch.logit(shares[:3]))
+    assert found[3] == found[2]

@@ -69,6 +69,13 @@ def test_any_other_id_has_a_reason(text: str | None) -> None:
         ("2026-01-01T05:30:00+05:30", "ISO8601", START),
         ("2025-12-31T16:00:00-0800", "ISO8601", START),
         ("2026-01-01T01:00:00+01", "ISO8601", START),
+        ("2026-01-01 00:00:05 UTC", "ISO8601", START + 5),
+        ("2026-01-01 00:00:05.25 utc", "ISO8601", START + 5),
+        ("2026-01-01T00:00:05GMT", "ISO8601", START + 5),
+        ("2026-01-01 01:00:05 +0100", "ISO8601", START + 5),
+        ("2026/01/01 00:00:05", "ISO8601", START + 5),
+        (f"{START}999999", "Microseconds", START),
+        (f"{START}000000", "Microseconds", START),
     ],
 )
 def test_a_time_is_seconds_since_1970(text: str, unit: str, seconds: int) -> None:
@@ -84,6 +91,8 @@ def test_a_time_is_seconds_since_1970(text: str, unit: str, seconds: int) -> Non
         (f"{START}000000000", "Seconds", "TimestampLooksLikeNanoseconds"),
         (str(START), "Milliseconds", "TimestampLooksLikeSeconds"),
         (f"{START}000000", "Milliseconds", "TimestampLooksLikeMicroseconds"),
+        (str(START), "Microseconds", "TimestampLooksLikeSeconds"),
+        ("2026-01-01 00:00:05 PST", "ISO8601", "BadTimestamp"),
         ("2026-01-01T00:00:00Z", "Seconds", "TimestampLooksLikeISO8601"),
         (str(START), "ISO8601", "TimestampIsNumber"),
         (str(NOW + 86_401), "Seconds", "FutureTimestamp"),

@@ -51,7 +51,7 @@ def refusal(kind: Format, text: str | None) -> str:
         ),
         (
             {"interactions": {**INTERACTIONS, "timestamp": "t", "timestampUnit": "Days"}},
-            "'Seconds', 'Milliseconds' or 'ISO8601'",
+            "'Seconds', 'Milliseconds', 'Microseconds' or 'ISO8601'",
         ),
         (
             {"interactions": {**INTERACTIONS, "lowest": 1, "highest": 1}},
