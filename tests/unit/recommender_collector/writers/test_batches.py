@@ -85,17 +85,3 @@ def test_retention_removes_old_batches_but_the_newest(tmp_path: Path) -> None:
     assert files.remove_before(1000) == 0
     assert files.newest() == (3, "3-0")
     assert [path.name for path in tmp_path.iterdir()] == ["000000000003"]
-
-
-def test_a_rewrite_removes_lines_files_without_lines_and_nothing_else(tmp_path: Path) -> None:
-    files = Batches(tmp_path)
-    files.commit(1, "1-0", {"a": [b"x", b"y", b"x"], "b": [b"x"]})
-    files.commit(2, "2-0", {"a": [b"x"]})
-    files.commit(3, "3-0", {"a": [b"y"]})
-    _age(tmp_path / "000000000001", 100)
-    assert files.rewrite("a", lambda line: line != b"x") == 3
-    assert (tmp_path / "000000000001" / "a").read_bytes() == b"y\n"
-    assert _names(tmp_path / "000000000001") == ["a", "b", "offset.json"]
-    assert _names(tmp_path / "000000000002") == ["offset.json"]
-    assert files.newest() == (3, "3-0")
-    assert files.remove_before(150) == 1, "a rewrite does not make a batch younger"

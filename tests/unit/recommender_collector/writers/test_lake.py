@@ -13,6 +13,7 @@ from recommender_collector.domain import erased_users
 from recommender_collector.domain.events import Erasure, Event, Kind
 from recommender_collector.domain.lines import line_of
 from recommender_collector.metrics import WriterMetrics
+from recommender_collector.writers import erasing, lake, removal
 from recommender_collector.writers.batches import Batches
 from recommender_collector.writers.lake import LakeWriter, Pace
 from tests.unit.recommender_collector.collector_fakes import MemoryLog
@@ -55,8 +56,10 @@ class Desk:
             else []
         )
 
-    def count(self, name: str) -> float | None:
-        return self.registry.get_sample_value(name, {"model": "shop", "target": "lake"})
+    def count(self, name: str, **labels: str | None) -> float | None:
+        given: dict[str, str | None] = {"model": "shop", "target": "lake", **labels}
+        chosen = {name: value for name, value in given.items() if value is not None}
+        return self.registry.get_sample_value(name, chosen)
 
 
 @pytest.fixture
@@ -179,9 +182,9 @@ async def test_an_erasure_is_listed_for_the_lakes_before_the_files_are_rewritten
     await desk.writer(events=1).step()
     desk.put(Erasure("ada"), *events("b", user="eve"), Erasure(7))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Batches, "rewrite", _broken)
-        with pytest.raises(OSError, match="disk"):
-            await desk.writer().step()
+        patch.setattr(removal, "steps", _broken)
+        await desk.writer().step()
+    assert desk.ids() == [["a"], ["b"]]
     await desk.writer().step()
     (listed,) = (desk.root / "_erasures").iterdir()
     assert listed.name == "2000-0.jsonl"
@@ -190,6 +193,71 @@ async def test_an_erasure_is_listed_for_the_lakes_before_the_files_are_rewritten
         for user in ("ada", 7)
     ]
     assert desk.ids() == [[], ["b"]]
+
+
+async def _history(desk: Desk, batches: int) -> None:
+    """Batches with the user among others, and the user's erasure, which is not read yet."""
+    writer = desk.writer(events=1)
+    for number in range(batches):
+        desk.put(*events(f"a{number}"), *events(f"b{number}", user="eve"))
+        await writer.step()
+    desk.put(Erasure("ada"))
+
+
+async def test_events_are_read_and_written_between_the_steps_of_an_erasure(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lake, "TEND_SECONDS", 0.0)  # a block of a file in each step
+    await _history(desk, 4)
+    writer = desk.writer(events=1)
+    await writer.step()
+    assert writer._erasing.open == 1
+    assert desk.count("recommender_writer_open_erasures", target=None) == 1
+    oldest = "recommender_writer_oldest_erasure_timestamp_seconds"
+    assert desk.count(oldest, target=None, place="files") == 5
+    written = 0
+    while writer._erasing.open:
+        desk.put(*events(f"c{written}"))
+        written += 1
+        await writer.step()
+    assert written > 8
+    found = [id_ for batch in desk.ids() for id_ in batch]
+    assert found == [*(f"b{n}" for n in range(4)), *(f"c{n}" for n in range(written))]
+    assert desk.count("recommender_writer_open_erasures", target=None) == 0
+    assert desk.count(oldest, target=None, place="files") == 0
+
+
+async def test_a_writer_that_is_killed_after_each_step_ends_an_erasure(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lake, "TEND_SECONDS", 0.0)
+    monkeypatch.setattr(erasing, "SAVE_SECONDS", -1.0)
+    monkeypatch.setattr(removal, "LEFT_SECONDS", -1.0)
+    await _history(desk, 4)
+    killed = [desk.writer(events=1)]
+    while len(killed) == 1 or killed[-1]._erasing.open:
+        killed.append(desk.writer(events=1))  # the others clean nothing up
+        for _ in range(7):  # more than one batch takes
+            await killed[-1].step()
+    assert len(killed) > 3
+    assert [id_ for batch in desk.ids() for id_ in batch] == [f"b{n}" for n in range(4)]
+    assert [path for path in desk.root.rglob("*.json*") if b'"ada"' in path.read_bytes()] == []
+
+
+async def test_a_batch_that_cannot_be_changed_does_not_keep_others_from_being_written(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _history(desk, 1)
+    writer = desk.writer(events=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(removal, "steps", _broken)
+        await writer.step()
+        desk.put(*events("c"))
+        assert await writer.step() == "3000-0"
+    assert desk.count("recommender_writer_failures_total") == 1, "not at each step"
+    desk.now += lake.RETRY_SECONDS
+    await writer.step()
+    assert desk.ids() == [["b0"], [], ["c"]]
 
 
 async def test_lists_of_erasures_stay_when_old_batches_go(desk: Desk) -> None:
