@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from recommender_collector.domain.events import Kind
 from recommender_collector.domain.experiments import Ignored
+from recommender_collector.file_metrics import FileMetrics
 from recommender_serving.domain import types
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
@@ -134,6 +135,7 @@ class WriterMetrics:
         models: Iterable[str],
         targets: Iterable[Target] = (Target.STORE, Target.LAKE),
     ) -> None:
+        self.files = FileMetrics(registry, models)
         labels = ("model", "target")
         self._events = Counter(
             "recommender_writer_events_total", "Events written.", labels, registry=registry
@@ -180,25 +182,6 @@ class WriterMetrics:
             ("model", "counts"),
             registry=registry,
         )
-        self._open_erasures = Gauge(
-            "recommender_writer_open_erasures",
-            "Users to erase whose rows may still be in the files.",
-            ("model",),
-            registry=registry,
-        )
-        self._oldest_erasure = Gauge(
-            "recommender_writer_oldest_erasure_timestamp_seconds",
-            "Time of the oldest erasure that has not ended, by the place that may have the user; "
-            "0 without one.",
-            ("model", "place"),
-            registry=registry,
-        )
-        self._recovered = Counter(
-            "recommender_writer_recovered_events_total",
-            "Events of lines that an earlier release had quarantined.",
-            ("model",),
-            registry=registry,
-        )
         self._unread = Gauge(
             "recommender_writer_unread_messages",
             "Messages of Kafka that are not in the log of the store yet.",
@@ -214,10 +197,6 @@ class WriterMetrics:
         written = tuple(targets)
         for model in models:
             self._exposures.labels(model)
-            self._open_erasures.labels(model)
-            self._recovered.labels(model)
-            for place in ("files", "lake"):
-                self._oldest_erasure.labels(model, place)
             self._unread.labels(model)
             self._lost.labels(model)
             for counts in ("true", "false"):
@@ -248,20 +227,6 @@ class WriterMetrics:
         """Count the predictions of impressions."""
         self._predictions.labels(model, "true").inc(counted)
         self._predictions.labels(model, "false").inc(ignored)
-
-    def erasing(self, model: str, users: int, files: float, lake: float = 0.0) -> None:
-        """Set how many users are to be erased from files, and since when, in seconds since 1970.
-
-        `files` and `lake` are the times of the oldest erasures that may have left rows there; 0
-        without one.
-        """
-        self._open_erasures.labels(model).set(users)
-        self._oldest_erasure.labels(model, "files").set(files)
-        self._oldest_erasure.labels(model, "lake").set(lake)
-
-    def recovered(self, model: str, events: int) -> None:
-        """Count events that were taken back from the quarantine."""
-        self._recovered.labels(model).inc(events)
 
     def unread(self, model: str, messages: int) -> None:
         """Set how many messages of Kafka wait."""

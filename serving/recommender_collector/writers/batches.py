@@ -5,6 +5,7 @@
     <root>/<number>/quarantine.jsonl     lines of the log that are no events, with the reason
     <root>/<number>/offset.json          the offset that this batch and the former ones reach
     <root>/_erasures/<offset>.jsonl      users who were erased, as digests, for the lakes
+    <root>/_lakes/<lake>.json            how far a lake has read (lakes.py)
     <root>/_erasing/                     erasures that have not ended here (erasing.py)
 
 A file without rows is absent. The number of a batch is that of the former one plus 1. The rename
@@ -14,6 +15,7 @@ winner's offset: each event is in exactly one batch.
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import errno
 import os
@@ -28,6 +30,8 @@ INTERACTIONS, EVENTS, QUARANTINE = "interactions.jsonl", "events.jsonl", "quaran
 OFFSET = "offset.json"
 ERASURES = "_erasures"
 DIGITS = 12
+#: Batches that are removed at once, which takes some seconds of a slow volume.
+MOST_REMOVED = 100
 
 
 class BatchesDamaged(Exception):  # noqa: N818 - a state, not an error
@@ -123,18 +127,25 @@ class Batches:
             for line in path.read_bytes().splitlines()
         )
 
-    def remove_before(self, time: float) -> int:
-        """Remove batches written before `time`, in seconds since 1970; return their number.
+    def remove_before(self, time: float, through: int) -> int:
+        """Remove the oldest batches that were written before `time` and have been read.
 
-        The newest stays, because it has the offset.
+        `time` is in seconds since 1970, and all readers have read the batches `through` a number.
+        The newest batch stays, because it has the offset, and so do all beyond the first
+        `MOST_REMOVED`: the next call removes them.
+
+        Returns:
+            How many batches are as old and stay, because a reader has not read them.
         """
-        old = [path for path in self._folders()[:-1] if path.stat().st_mtime < time]
-        for path in old:
+        folders = self._folders()[:-1]
+        old = folders[: bisect.bisect_left(folders, time, key=lambda path: path.stat().st_mtime)]
+        read = [path for path in old if int(path.name) <= through]
+        for path in read[:MOST_REMOVED]:
             # Hidden first, so that no reader sees half of it.
             hidden = self._root / f".{path.name}"
             path.rename(hidden)
             shutil.rmtree(hidden)
-        return len(old)
+        return len(old) - len(read)
 
     def sweep(self, before: float) -> None:
         """Remove what killed writers left half done before `before`, in seconds since 1970."""

@@ -13,6 +13,7 @@ from recommender_collector.domain import erased_users
 from recommender_collector.domain.declaration import Model
 from recommender_collector.log.port import START, EventLog
 from recommender_collector.metrics import Target, WriterMetrics
+from recommender_collector.writers import lakes
 from recommender_collector.writers.batches import Batches, BatchesDamaged
 from recommender_collector.writers.erasing import Erasing
 from recommender_collector.writers.micro_batch import MicroBatch
@@ -24,6 +25,8 @@ WAIT_SECONDS = 1.0
 BUSY_SECONDS = 0.01  # to wait for records while former batches are to be changed
 TEND_SECONDS = 0.1  # of erasing between two reads
 RETRY_SECONDS = 5.0  # after a former batch could not be changed
+LOOK_SECONDS = 60.0  # between two looks at what lakes have read
+TELL_SECONDS = 86_400.0
 STALE_SECONDS = 3600.0  # age of unfinished folders of killed writers, which are removed
 
 
@@ -34,7 +37,7 @@ class Pace:
     events: int = 50_000
     size: int = 32 * 1024 * 1024
     seconds: float = 300.0
-    #: Batches are kept for this long; None: forever.
+    #: Batches are kept for this long, and until all lakes have read them; None: forever.
     keep_seconds: float | None = None
 
 
@@ -68,7 +71,8 @@ class LakeWriter:
         self._recovery = Recovery(files)
         self._batch: MicroBatch | None = None
         self._through = START  # on disk
-        self._tend_at = -math.inf  # by the clock
+        self._tend_at = self._look_at = self._tell_at = -math.inf  # by the clock
+        self._lake = 0.0  # time of the oldest erasure that a lake has not applied
 
     async def step(self, wait: float = WAIT_SECONDS) -> str:
         """Read what is new, waiting up to `wait` seconds; write a batch if it is full.
@@ -116,6 +120,7 @@ class LakeWriter:
 
     def _open(self) -> MicroBatch:
         self._files.sweep(self._clock() - STALE_SECONDS)
+        lakes.prepare(self._files.root)
         self._erasing.load()
         self._recovery.settle()
         number, offset = self._files.newest()
@@ -133,10 +138,28 @@ class LakeWriter:
     def _commit(self, batch: MicroBatch) -> bool:
         if batch.erased:  # before the offset moves, so that a crash repeats it
             self._plan(batch)
-        done = self._files.commit(batch.number, batch.offset, batch.files())
+        return self._files.commit(batch.number, batch.offset, batch.files())
+
+    def _look(self) -> None:
+        """Look how far lakes are; remove what is old and read, and report what is not."""
+        now, root = self._clock(), self._files.root
+        marks = lakes.marks(root)
+        self._lake = (lakes.oldest_erasure(root, marks) or 0) / 1000
+        unread = 0
         if self._pace.keep_seconds is not None:
-            self._files.remove_before(self._clock() - self._pace.keep_seconds)
-        return done
+            through = min((each.through for each in marks), default=0)
+            unread = self._files.remove_before(now - self._pace.keep_seconds, through)
+        if unread and now >= self._tell_at:
+            self._tell_at = now + TELL_SECONDS
+            last = min(marks, key=lambda mark: mark.through, default=None)
+            logger.warning(
+                "%s: %d folders are older than retentionDays and stay, because %s",
+                self._name, unread,
+                "no check of a lake has read them" if last is None else
+                f"the lake of {root / lakes.FOLDER / last.name} has read only those up to "
+                f"{last.through}, at {last.at}: check its data, or remove the file if it is gone",
+            )  # fmt: skip
+        self._metrics.files.unread_batches(self._name, unread)
 
     def _plan(self, batch: MicroBatch) -> None:
         """Write down whom to erase, first for the lakes: a check may read meanwhile."""
@@ -157,6 +180,9 @@ class LakeWriter:
         A batch that cannot be changed does not keep the others from being written.
         """
         try:
+            if self._clock() >= self._look_at:
+                self._look_at = self._clock() + LOOK_SECONDS
+                await asyncio.to_thread(self._look)
             if self._is_busy:
                 await self._change()
         except (OSError, BatchesDamaged) as error:
@@ -164,7 +190,7 @@ class LakeWriter:
             self._metrics.failed(self._name, self.target)
             logger.warning("%s: a former batch cannot be changed: %s", self._name, error)
         oldest = (self._erasing.oldest or 0) / 1000
-        self._metrics.erasing(self._name, self._erasing.open, oldest)
+        self._metrics.files.erasing(self._name, self._erasing.open, oldest, self._lake)
 
     async def _change(self) -> None:
         if self._erasing.open:
@@ -185,7 +211,7 @@ class LakeWriter:
         files = {**batch.files(), RECOVERED: [found.record()]}
         if self._files.commit(batch.number, batch.offset, files):
             self._recovery.settle()
-            self._metrics.recovered(self._name, len(found.events))
+            self._metrics.files.recovered(self._name, len(found.events))
 
 
 def _milliseconds(offset: str) -> int:

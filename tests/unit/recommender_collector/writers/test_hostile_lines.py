@@ -16,7 +16,7 @@ from recommender_collector.domain.lines import Unreadable, entry_of, line_of
 from recommender_collector.domain.trends import Trends
 from recommender_collector.writers import quarantine
 from tests.unit.recommender_collector.collector_samples import mapping, model
-from tests.unit.recommender_collector.writers.test_lake import CLICK, Desk
+from tests.unit.recommender_collector.lake_desk import CLICK, Desk
 
 MODEL = model(
     mapping(

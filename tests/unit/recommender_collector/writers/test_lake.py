@@ -3,75 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
-from prometheus_client import CollectorRegistry
 
 from recommender_collector.domain import erased_users
-from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.events import Erasure, Kind
 from recommender_collector.domain.lines import line_of
-from recommender_collector.metrics import WriterMetrics
-from recommender_collector.writers import erasing, lake, removal
+from recommender_collector.writers import removal
 from recommender_collector.writers.batches import Batches
-from recommender_collector.writers.lake import LakeWriter, Pace
-from tests.unit.recommender_collector.collector_fakes import MemoryLog
-from tests.unit.recommender_collector.collector_samples import model
-
-CLICK = Event("e1", Kind.CLICK, "ada", ("tea",), 1_795_000_000_000)
-
-
-class Desk:
-    """A log, a folder, a clock, and writers on them."""
-
-    def __init__(self, root: Path) -> None:
-        self.log = MemoryLog()
-        self.root = root
-        self.now = 1000.0
-        self.registry = CollectorRegistry()
-        self.metrics = WriterMetrics(self.registry, ["shop"])
-
-    def writer(self, **pace: Any) -> LakeWriter:
-        return LakeWriter(
-            self.log, Batches(self.root), "shop", model(), self.metrics, Pace(**pace),
-            lambda: self.now,
-        )  # fmt: skip
-
-    def put(self, *entries: Event | Erasure) -> None:
-        self.log.put("shop", *map(line_of, entries))
-
-    def ids(self) -> list[list[str]]:
-        """The ids of the archived events of each batch."""
-        return [[row["id"] for row in self.read(folder, "events")] for folder in self.folders()]
-
-    def folders(self) -> list[Path]:
-        return sorted(self.root.glob("0*"))
-
-    def read(self, folder: Path, name: str) -> list[dict[str, Any]]:
-        path = folder / f"{name}.jsonl"
-        return (
-            [orjson.loads(line) for line in path.read_bytes().splitlines()]
-            if path.exists()
-            else []
-        )
-
-    def count(self, name: str, **labels: str | None) -> float | None:
-        given: dict[str, str | None] = {"model": "shop", "target": "lake", **labels}
-        chosen = {name: value for name, value in given.items() if value is not None}
-        return self.registry.get_sample_value(name, chosen)
+from tests.unit.recommender_collector.lake_desk import CLICK, Desk, events
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path / "shop")
-
-
-def events(*ids: str, **changes: Any) -> list[Event]:
-    return [
-        CLICK._replace(id=id_, time=CLICK.time + 1000 * index, **changes)
-        for index, id_ in enumerate(ids)
-    ]
 
 
 async def test_a_batch_is_written_when_it_is_old_enough(desk: Desk) -> None:
@@ -195,81 +141,6 @@ async def test_an_erasure_is_listed_for_the_lakes_before_the_files_are_rewritten
     assert desk.ids() == [[], ["b"]]
 
 
-async def _history(desk: Desk, batches: int) -> None:
-    """Batches with the user among others, and the user's erasure, which is not read yet."""
-    writer = desk.writer(events=1)
-    for number in range(batches):
-        desk.put(*events(f"a{number}"), *events(f"b{number}", user="eve"))
-        await writer.step()
-    desk.put(Erasure("ada"))
-
-
-async def test_events_are_read_and_written_between_the_steps_of_an_erasure(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lake, "TEND_SECONDS", 0.0)  # a block of a file in each step
-    await _history(desk, 4)
-    writer = desk.writer(events=1)
-    await writer.step()
-    assert writer._erasing.open == 1
-    assert desk.count("recommender_writer_open_erasures", target=None) == 1
-    oldest = "recommender_writer_oldest_erasure_timestamp_seconds"
-    assert desk.count(oldest, target=None, place="files") == 5
-    written = 0
-    while writer._erasing.open:
-        desk.put(*events(f"c{written}"))
-        written += 1
-        await writer.step()
-    assert written > 8
-    found = [id_ for batch in desk.ids() for id_ in batch]
-    assert found == [*(f"b{n}" for n in range(4)), *(f"c{n}" for n in range(written))]
-    assert desk.count("recommender_writer_open_erasures", target=None) == 0
-    assert desk.count(oldest, target=None, place="files") == 0
-
-
-async def test_a_writer_that_is_killed_after_each_step_ends_an_erasure(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lake, "TEND_SECONDS", 0.0)
-    monkeypatch.setattr(erasing, "SAVE_SECONDS", -1.0)
-    monkeypatch.setattr(removal, "LEFT_SECONDS", -1.0)
-    await _history(desk, 4)
-    killed = [desk.writer(events=1)]
-    while len(killed) == 1 or killed[-1]._erasing.open:
-        killed.append(desk.writer(events=1))  # the others clean nothing up
-        for _ in range(7):  # more than one batch takes
-            await killed[-1].step()
-    assert len(killed) > 3
-    assert [id_ for batch in desk.ids() for id_ in batch] == [f"b{n}" for n in range(4)]
-    assert [path for path in desk.root.rglob("*.json*") if b'"ada"' in path.read_bytes()] == []
-
-
-async def test_a_batch_that_cannot_be_changed_does_not_keep_others_from_being_written(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await _history(desk, 1)
-    writer = desk.writer(events=1)
-    with monkeypatch.context() as patch:
-        patch.setattr(removal, "steps", _broken)
-        await writer.step()
-        desk.put(*events("c"))
-        assert await writer.step() == "3000-0"
-    assert desk.count("recommender_writer_failures_total") == 1, "not at each step"
-    desk.now += lake.RETRY_SECONDS
-    await writer.step()
-    assert desk.ids() == [["b0"], [], ["c"]]
-
-
-async def test_lists_of_erasures_stay_when_old_batches_go(desk: Desk) -> None:
-    writer = desk.writer(events=1, keep_seconds=-1e10)
-    entries: list[Event | Erasure] = [Erasure("ada"), *events("b")]
-    for entry in entries:
-        desk.put(entry)
-        await writer.step()
-    assert desk.ids() == [["b"]]
-    assert [each.name for each in (desk.root / "_erasures").iterdir()] == ["1000-0.jsonl"]
-
-
 def _broken(*_: object) -> bool:
     raise OSError("disk")
 
@@ -283,11 +154,3 @@ async def test_a_failed_batch_is_read_again(desk: Desk) -> None:
             await writer.step()
     await writer.step()
     assert desk.ids() == [["a", "b"]]
-
-
-async def test_old_batches_go_when_a_new_one_is_written(desk: Desk) -> None:
-    writer = desk.writer(events=1, keep_seconds=-1e10)
-    for id_ in ("a", "b"):
-        desk.put(*events(id_))
-        await writer.step()
-    assert desk.ids() == [["b"]]

@@ -13,7 +13,7 @@ from recommender_collector.domain.events import Erasure, Event, Id
 from recommender_collector.domain.lines import entry_of, line_of
 from recommender_collector.writers import batches, micro_batch, recovery
 from recommender_collector.writers.batches import Batches
-from tests.unit.recommender_collector.writers.test_lake import CLICK, Desk
+from tests.unit.recommender_collector.lake_desk import CLICK, Desk
 
 LATER = b'[3,"%s","leap","%s",["tea"],1795000000000,{"a":"field of a later release"}]'
 
