@@ -127,6 +127,17 @@ class Batches:
             for line in path.read_bytes().splitlines()
         )
 
+    def erased_at(self, digest: str) -> tuple[int, int] | None:
+        """Return the key of the newest list of erasures that has a user; None if none has."""
+        return max(
+            (
+                order(path.stem)
+                for path in (self._root / ERASURES).glob("*.jsonl")
+                if digest.encode() in path.read_bytes()
+            ),
+            default=None,
+        )
+
     def remove_before(self, time: float, through: int) -> int:
         """Remove the oldest batches that were written before `time` and have been read.
 

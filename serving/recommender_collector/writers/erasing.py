@@ -76,6 +76,10 @@ class Erasing:
         """Number of users to erase."""
         return sum(len(each.users) for each in self._entries.values())
 
+    def is_open(self, user: Id) -> bool:
+        """Return whether a user is in the journal, or may be in a damaged entry of it."""
+        return bool(self._damaged) or any(user in each.users for each in self._entries.values())
+
     def add(self, offset: str, users: Mapping[Id, int], before: int) -> None:
         """Put users into the journal, with the time of their erasure; durable when it returns.
 
@@ -123,7 +127,7 @@ class Erasing:
                 if number < each.before
                 for user in each.users
             }
-            for name, without in self._filters(users).items():
+            for name, without in filters(self._column, users).items():
                 yield from removal.steps(self._files.folder(number) / name, without)
             run.next = number + 1
             if self._clock() - saved >= SAVE_SECONDS:
@@ -131,18 +135,6 @@ class Erasing:
                 batches.replace(self._folder / PROGRESS, orjson.dumps(progress))
                 saved = self._clock()
             yield 0
-
-    def _filters(self, users: Collection[Id]) -> dict[str, Callable[[bytes], bytes]]:
-        """Return what takes the lines of users out of a block, by name of the file."""
-        mapped = removal.Finder(users, lambda line, of: rows.is_of(line, self._column, of))
-        events = removal.Finder(users, lambda line, of: rows.is_of(line, "user", of))
-        return {
-            batches.INTERACTIONS: mapped.without,
-            batches.EVENTS: events.without,
-            batches.QUARANTINE: lambda block: removal.kept(
-                block, lambda row: quarantine.is_of(row, users)
-            ),
-        }
 
     def _end(self, run: _Pass) -> None:
         for name in (PROGRESS, *run.entries):
@@ -179,6 +171,22 @@ class Erasing:
             entries = {name: self._entries[name] for name in found["entries"]}
             if entries:
                 self._pass = _Pass(entries, int(found["next"]))
+
+
+def filters(column: str, users: Collection[Id]) -> dict[str, Callable[[bytes], bytes]]:
+    """Return what takes the lines of users out of a block, by name of the file.
+
+    `column` has the user in the rows for training.
+    """
+    mapped = removal.Finder(users, lambda line, of: rows.is_of(line, column, of))
+    events = removal.Finder(users, lambda line, of: rows.is_of(line, "user", of))
+    return {
+        batches.INTERACTIONS: mapped.without,
+        batches.EVENTS: events.without,
+        batches.QUARANTINE: lambda block: removal.kept(
+            block, lambda row: quarantine.is_of(row, users)
+        ),
+    }
 
 
 def _entry_of(content: bytes) -> _Entry:

@@ -69,7 +69,7 @@ def steps(path: Path, without: Callable[[bytes], bytes]) -> Iterator[int]:
     with contextlib.suppress(FileNotFoundError):  # retention removed it
         while not done:
             found = False
-            for block in _blocks(path):
+            for block in blocks(path):
                 found = without(block) is not block
                 yield 0
                 if found:
@@ -77,7 +77,8 @@ def steps(path: Path, without: Callable[[bytes], bytes]) -> Iterator[int]:
             done = not found or (yield from _rewritten(path, without))
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
+def blocks(path: Path) -> Iterator[bytes]:
+    """Yield a file in blocks of whole lines."""
     with path.open("rb") as source:
         while block := source.read(BLOCK):
             yield block if block.endswith(b"\n") else block + source.readline()
@@ -90,7 +91,7 @@ def _rewritten(path: Path, without: Callable[[bytes], bytes]) -> Generator[int, 
     removed = size = 0
     try:
         with part.open("xb") as out:  # of two writers one goes on
-            for block in _blocks(path):
+            for block in blocks(path):
                 left = without(block)
                 size += out.write(left)
                 removed += block.count(b"\n") - left.count(b"\n")
