@@ -59,7 +59,9 @@ class LakeWriter:
         metrics: WriterMetrics,
         pace: Pace | None = None,
         clock: Callable[[], float] = time.time,
+        erased: Callable[[], None] = lambda: None,
     ) -> None:
+        """Write below `files`; call `erased` when erasures of users have ended there."""
         self._log = log
         self._files = files
         self._name = name
@@ -67,6 +69,7 @@ class LakeWriter:
         self._metrics = metrics
         self._pace = pace or Pace()
         self._clock = clock
+        self._erased = erased
         self._erasing = Erasing(files, model.mapping.interactions.user)
         self._recovery = Recovery(files)
         self._batch: MicroBatch | None = None
@@ -195,6 +198,8 @@ class LakeWriter:
     async def _change(self) -> None:
         if self._erasing.open:
             await asyncio.to_thread(self._erasing.advance, TEND_SECONDS)
+            if not self._erasing.open:
+                self._erased()
             return
         # Not beside an erasure, which covers what is found.
         found = await asyncio.to_thread(self._recovery.find, TEND_SECONDS)

@@ -9,6 +9,8 @@ import pytest
 
 from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.writers import erasing, lake, removal
+from recommender_collector.writers.batches import Batches
+from tests.unit.recommender_collector.collector_samples import model
 from tests.unit.recommender_collector.lake_desk import Desk, events, history
 
 
@@ -55,6 +57,19 @@ async def test_a_writer_that_is_killed_after_each_step_ends_an_erasure(
     assert len(killed) > 3
     assert [id_ for batch in desk.ids() for id_ in batch] == [f"b{n}" for n in range(4)]
     assert [path for path in desk.root.rglob("*.json*") if b'"ada"' in path.read_bytes()] == []
+
+
+async def test_the_end_of_an_erasure_is_told_once(desk: Desk) -> None:
+    await history(desk, 2)
+    ended: list[int] = []
+    writer = lake.LakeWriter(
+        desk.log, Batches(desk.root), "shop", model(), desk.metrics, erased=lambda: ended.append(1)
+    )
+    await writer.step()
+    while writer._erasing.open:
+        await writer.step()
+    await writer.step()
+    assert ended == [1]
 
 
 async def test_a_batch_that_cannot_be_changed_does_not_keep_others_from_being_written(
