@@ -14,7 +14,7 @@ from recommender_collector.domain.events import Id
 from recommender_collector.writers.batches import sync
 
 BLOCK = 1 << 20  # bytes; a block has whole lines
-LEFT_SECONDS = 60.0  # since the last write, after which the part of a killed writer is removed
+LEFT_SECONDS = 10.0  # since the last write, after which the part of a killed writer is removed
 #: Above so many users their ids are not looked for in blocks: each line is read.
 _FEW = 32
 
@@ -89,8 +89,9 @@ def _rewritten(path: Path, without: Callable[[bytes], bytes]) -> Generator[int, 
     folder, part = path.parent, _part(path)
     before, of_folder = path.stat(), folder.stat()
     removed = size = 0
-    try:
-        with part.open("xb") as out:  # of two writers one goes on
+    with part.open("xb") as out:  # of two writers one goes on
+        own = os.fstat(out.fileno()).st_ino
+        try:
             for block in blocks(path):
                 left = without(block)
                 size += out.write(left)
@@ -98,25 +99,29 @@ def _rewritten(path: Path, without: Callable[[bytes], bytes]) -> Generator[int, 
                 out.flush()
                 os.fsync(out.fileno())
                 yield 0
-        now = path.stat()
-        is_same = (now.st_ino, now.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-        if is_same and size:
-            part.replace(path)
-        elif is_same:
-            path.unlink()
-    except FileExistsError:
-        raise
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    part.unlink(missing_ok=True)
-    if not is_same:
-        return False
+            now = path.stat()
+            is_same = (now.st_ino, now.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+            if not is_same or not _is(part, own):  # this writer stood still for too long
+                return False
+            if size:
+                part.replace(path)
+            else:
+                path.unlink()
+        finally:
+            if _is(part, own):
+                part.unlink()
     sync(folder)
     # Retention goes by the time of the folder.
     os.utime(folder, ns=(of_folder.st_atime_ns, of_folder.st_mtime_ns))
     yield removed
     return True
+
+
+def _is(path: Path, inode: int) -> bool:
+    try:
+        return path.stat().st_ino == inode
+    except FileNotFoundError:
+        return False
 
 
 def _part(path: Path) -> Path:

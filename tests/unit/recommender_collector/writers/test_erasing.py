@@ -92,7 +92,7 @@ def test_a_killed_writer_goes_on_in_the_batch_in_which_it_was(tmp_path: Path) ->
         if kills % 8 == 7:
             killed.append(found)
             for part in tmp_path.rglob(".*.jsonl"):
-                os.utime(part, (1, 1))  # a minute later
+                os.utime(part, (1, 1))  # some seconds later
             found = _erasing(tmp_path)
             run = found._pass
             if run is not None:

@@ -104,6 +104,22 @@ def test_two_writers_do_not_replace_a_file_at_once(path: Path) -> None:
     assert {*path.read_bytes().splitlines()} == {_row("u0")}
 
 
+def test_a_writer_that_stood_still_does_not_replace_a_file_after_another(path: Path) -> None:
+    _write(path, *[_row(f"u{number % 3}") for number in range(30)])
+    frozen = removal.steps(path, _finder("u1").without)
+    for _ in range(12):
+        next(frozen)
+    os.utime(path.with_name(".events.jsonl"), (1, 1))
+    other = removal.steps(path, _finder("u2").without)
+    for _ in range(12):
+        next(other)
+    with pytest.raises(FileExistsError):
+        sum(frozen)
+    assert sum(other) == 10
+    assert {*path.read_bytes().splitlines()} == {_row("u0"), _row("u1")}
+    assert [each.name for each in path.parent.iterdir()] == ["events.jsonl"]
+
+
 def test_what_a_killed_writer_left_is_removed_also_without_the_user(path: Path) -> None:
     _write(path, _row("eve"))
     part = path.with_name(".events.jsonl")
