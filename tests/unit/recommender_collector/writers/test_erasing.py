@@ -99,6 +99,7 @@ def test_a_killed_writer_goes_on_in_the_batch_in_which_it_was(tmp_path: Path) ->
                 assert run.next >= reached
                 reached = run.next
         kills += 1
+        assert kills < 1000, "each begins anew"
     assert reached > 3
     assert _left(tmp_path, "ada") == []
     assert [*(tmp_path / "_erasing").iterdir()] == []
@@ -116,6 +117,16 @@ def test_erasures_that_come_meanwhile_are_taken_together_afterwards(tmp_path: Pa
     _end(found)
     assert [_left(tmp_path, user) for user in ("ada", "bob", "cy")] == [[], [], []]
     assert len(_left(tmp_path, "eve")) == 9
+
+
+def test_of_erasures_taken_together_each_ends_at_its_own_batch(tmp_path: Path) -> None:
+    _batches(tmp_path)
+    found = _erasing(tmp_path)
+    found.add("8-0", {"ada": 800}, 2)
+    found.add("9-0", {"eve": 900}, 4)
+    _end(found)
+    assert len(_left(tmp_path, "ada")) == 6, "what the user did since"
+    assert _left(tmp_path, "eve") == []
 
 
 def test_an_error_of_the_disk_leaves_the_erasure_open(

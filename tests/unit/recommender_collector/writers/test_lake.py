@@ -7,8 +7,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from recommender_collector.domain import erased_users
-from recommender_collector.domain.events import Erasure, Kind
+from recommender_collector.domain import erased_users, rows
+from recommender_collector.domain.events import Erasure, Event, Kind
 from recommender_collector.domain.lines import line_of
 from recommender_collector.writers import removal
 from recommender_collector.writers.batches import Batches
@@ -143,6 +143,26 @@ async def test_an_erasure_is_listed_for_the_lakes_before_the_files_are_rewritten
 
 def _broken(*_: object) -> bool:
     raise OSError("disk")
+
+
+async def test_an_event_of_which_no_row_can_be_made_is_quarantined_whole(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archived = rows.archived
+
+    def broken(event: Event) -> bytes:
+        if event.id == "bad":
+            raise OverflowError("a bug")
+        return archived(event)
+
+    monkeypatch.setattr(rows, "archived", broken)
+    desk.put(*events("a", "bad", "c"))
+    await desk.writer(events=1).step()
+    assert desk.ids() == [["a", "c"]]
+    (row,) = desk.read(desk.folders()[0], "quarantine")
+    assert row["reason"] == "a bug"
+    assert row["line"].encode() == line_of(events("a", "bad")[1])
+    assert len(desk.read(desk.folders()[0], "interactions")) == 2
 
 
 async def test_a_failed_batch_is_read_again(desk: Desk) -> None:
