@@ -19,6 +19,7 @@ import bisect
 import contextlib
 import errno
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,9 @@ ERASURES = "_erasures"
 DIGITS = 12
 #: Batches that are removed at once, which takes some seconds of a slow volume.
 MOST_REMOVED = 100
+
+
+_OFFSET = re.compile("[0-9]+-[0-9]+")
 
 
 class BatchesDamaged(Exception):  # noqa: N818 - a state, not an error
@@ -113,6 +117,11 @@ class Batches:
         """Return the folder of a batch."""
         return self._root / f"{number:0{DIGITS}d}"
 
+    def lists(self) -> dict[tuple[int, int], Path]:
+        """Return the lists of erasures by the key of their offset."""
+        found = (self._root / ERASURES).glob("*.jsonl")
+        return {order(each.stem): each for each in found if _OFFSET.fullmatch(each.stem)}
+
     def erased_after(self, number: int) -> frozenset[str]:
         """Return the digests of the users whose erasure came after a batch.
 
@@ -122,19 +131,15 @@ class Batches:
         reached = self._offset_of(self.folder(number))
         return frozenset(
             orjson.loads(line)["user"]
-            for path in (self._root / ERASURES).glob("*.jsonl")
-            if order(path.stem) > order(reached)
+            for key, path in self.lists().items()
+            if key > order(reached)
             for line in path.read_bytes().splitlines()
         )
 
     def erased_at(self, digest: str) -> tuple[int, int] | None:
         """Return the key of the newest list of erasures that has a user; None if none has."""
         return max(
-            (
-                order(path.stem)
-                for path in (self._root / ERASURES).glob("*.jsonl")
-                if digest.encode() in path.read_bytes()
-            ),
+            (key for key, path in self.lists().items() if digest.encode() in path.read_bytes()),
             default=None,
         )
 

@@ -14,7 +14,7 @@ from recommender_collector.domain.declaration import Model
 from recommender_collector.log.port import START, EventLog
 from recommender_collector.metrics import Target, WriterMetrics
 from recommender_collector.writers import lakes
-from recommender_collector.writers.batches import Batches, BatchesDamaged
+from recommender_collector.writers.batches import Batches
 from recommender_collector.writers.erasing import Erasing
 from recommender_collector.writers.micro_batch import MicroBatch
 from recommender_collector.writers.recovery import RECOVERED, Found, Recovery
@@ -71,7 +71,7 @@ class LakeWriter:
         self._clock = clock
         self._erased = erased
         self._erasing = Erasing(files, model.mapping.interactions.user)
-        self._recovery = Recovery(files)
+        self._recovery = Recovery(files, model)
         self._batch: MicroBatch | None = None
         self._through = START  # on disk
         self._tend_at = self._look_at = self._tell_at = -math.inf  # by the clock
@@ -147,7 +147,7 @@ class LakeWriter:
         """Look how far lakes are; remove what is old and read, and report what is not."""
         now, root = self._clock(), self._files.root
         marks = lakes.marks(root)
-        self._lake = (lakes.oldest_erasure(root, marks) or 0) / 1000
+        self._lake = (lakes.oldest_erasure(self._files, marks) or 0) / 1000
         unread = 0
         if self._pace.keep_seconds is not None:
             through = min((each.through for each in marks), default=0)
@@ -180,7 +180,7 @@ class LakeWriter:
     async def _tend(self) -> None:
         """Work on former batches for a moment; what waits in the log is read between two.
 
-        A batch that cannot be changed does not keep the others from being written.
+        Whatever it fails at, it does not keep new batches from being written.
         """
         try:
             if self._clock() >= self._look_at:
@@ -188,10 +188,11 @@ class LakeWriter:
                 await asyncio.to_thread(self._look)
             if self._is_busy:
                 await self._change()
-        except (OSError, BatchesDamaged) as error:
+        except Exception as error:
             self._tend_at = self._clock() + RETRY_SECONDS
             self._metrics.failed(self._name, self.target)
-            logger.warning("%s: a former batch cannot be changed: %s", self._name, error)
+            what = f"{type(error).__name__}: {error}"
+            logger.warning("%s: a former batch cannot be changed: %s", self._name, what)
         oldest = (self._erasing.oldest or 0) / 1000
         self._metrics.files.erasing(self._name, self._erasing.open, oldest, self._lake)
 
@@ -211,8 +212,7 @@ class LakeWriter:
     def _recover(self, found: Found) -> None:
         """Write events that were quarantined as a batch of their own, at the same offset."""
         batch = self._open()
-        for event in found.events:
-            batch.add(event, self._model)
+        batch.events.extend(found.events)
         files = {**batch.files(), RECOVERED: [found.record()]}
         if self._files.commit(batch.number, batch.offset, files):
             self._recovery.settle()

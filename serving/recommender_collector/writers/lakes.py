@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from recommender_collector.writers.batches import ERASURES, order
+from recommender_collector.writers.batches import Batches, order
 
 logger = logging.getLogger(__name__)
 FOLDER = "_lakes"
@@ -39,17 +39,13 @@ def marks(root: Path) -> list[Mark]:
     return [_mark(path) for path in sorted((root / FOLDER).glob("*.json"))]
 
 
-def oldest_erasure(root: Path, found: list[Mark]) -> int | None:
+def oldest_erasure(files: Batches, found: list[Mark]) -> int | None:
     """Return when the oldest erasure was that a lake has not applied, in ms since 1970."""
     applied = min((each.erasures for each in found), default=None)
     if applied is None:
         return None
-    left = [each for each in _lists(root) if each > applied]
+    left = [each for each in files.lists() if each > applied]
     return min(left)[0] if left else None
-
-
-def _lists(root: Path) -> list[tuple[int, int]]:
-    return [order(path.stem) for path in (root / ERASURES).glob("[0-9]*-[0-9]*.jsonl")]
 
 
 def _mark(path: Path) -> Mark:

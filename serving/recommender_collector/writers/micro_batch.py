@@ -13,12 +13,20 @@ from recommender_collector.domain.lines import entry_of
 from recommender_collector.writers import batches, quarantine
 
 
-class _Rows(NamedTuple):
+class Rows(NamedTuple):
     """The rows of an event; ingestion refuses two of the same user, item, second and kind."""
 
     user: Id
     archived: bytes
     interactions: tuple[tuple[tuple[Id, Id, int, str], bytes], ...]
+
+
+def rows_of(event: Event, model: Model) -> Rows:
+    """Return the rows of an event."""
+    second, kind = event.time // 1000, event.kind.value
+    keys = ((event.user, item, second, kind) for item in event.items)
+    found = zip(keys, rows.interactions(event, model), strict=False)
+    return Rows(event.user, rows.archived(event), tuple(found))
 
 
 class _Cut(NamedTuple):
@@ -35,7 +43,7 @@ class MicroBatch:
 
     number: int
     offset: str
-    events: list[_Rows] = field(default_factory=list)
+    events: list[Rows] = field(default_factory=list)
     quarantined: list[bytes] = field(default_factory=list)
     #: The last erasure of each user.
     erased: dict[Id, _Cut] = field(default_factory=dict)
@@ -51,19 +59,12 @@ class MicroBatch:
         try:
             entry = entry_of(line)
             if isinstance(entry, Event):
-                self.add(entry, model)
+                self.events.append(rows_of(entry, model))
             else:
                 cut = _Cut(len(self.events), len(self.quarantined), at)
                 self.erased[entry.user] = cut
         except Exception as error:
             self.quarantined.append(quarantine.row_of(line, str(error) or type(error).__name__))
-
-    def add(self, event: Event, model: Model) -> None:
-        """Add the rows of an event."""
-        second, kind = event.time // 1000, event.kind.value
-        keys = ((event.user, item, second, kind) for item in event.items)
-        found = zip(keys, rows.interactions(event, model), strict=False)
-        self.events.append(_Rows(event.user, rows.archived(event), tuple(found)))
 
     def files(self) -> dict[str, Sequence[bytes]]:
         """Return the lines of each file, without what came before the erasure of its user."""

@@ -17,10 +17,12 @@ from typing import Any
 import orjson
 
 from recommender_collector.domain import erased_users
-from recommender_collector.domain.events import Erasure, Event
-from recommender_collector.domain.lines import Unreadable, entry_of
+from recommender_collector.domain.declaration import Model
+from recommender_collector.domain.events import Erasure
+from recommender_collector.domain.lines import entry_of
 from recommender_collector.writers import batches, quarantine, removal
 from recommender_collector.writers.batches import Batches, BatchesDamaged
+from recommender_collector.writers.micro_batch import Rows, rows_of
 
 logger = logging.getLogger(__name__)
 RECOVERED = "recovered.json"
@@ -34,7 +36,7 @@ class Found:
 
     batch: int
     rows: tuple[bytes, ...]
-    events: tuple[Event, ...]
+    events: tuple[Rows, ...]
 
     def record(self) -> bytes:
         """Return what tells these rows from the others."""
@@ -44,8 +46,11 @@ class Found:
 class Recovery:
     """The quarantines of one model, which it searches once."""
 
-    def __init__(self, files: Batches, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, files: Batches, model: Model, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._files = files
+        self._model = model
         self._clock = clock
         self._left: list[int] | None = None  # numbers of batches, the last one first
 
@@ -103,12 +108,12 @@ class Recovery:
     def _found(self, number: int) -> Found | None:
         path = self._files.folder(number) / batches.QUARANTINE
         taken: list[bytes] = []
-        events: dict[bytes, Event] = {}  # one of each line
+        events: dict[bytes, Rows] = {}  # one of each line
         size = 0
         try:
             with path.open("rb") as rows:
                 for row in rows:
-                    event = _event_of(row)
+                    event = _rows_of(row, self._model)
                     if event is not None:
                         taken.append(row.rstrip(b"\n"))
                         events[taken[-1]] = event
@@ -127,15 +132,16 @@ class Recovery:
         return Found(number, tuple(taken), tuple(left))
 
 
-def _event_of(row: bytes) -> Event | None:
+def _rows_of(row: bytes, model: Model) -> Rows | None:
+    """Return what a writer makes of a quarantined line; None if it would quarantine it again."""
     line = quarantine.line_of(row)
     if line is None:
         return None
     try:
         entry = entry_of(line)
-    except Unreadable:
+        return None if isinstance(entry, Erasure) else rows_of(entry, model)
+    except Exception:  # as when it was read from the log
         return None
-    return None if isinstance(entry, Erasure) else entry
 
 
 def _digest(row: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -72,13 +73,24 @@ async def test_the_end_of_an_erasure_is_told_once(desk: Desk) -> None:
     assert ended == [1]
 
 
+def _broken(*_: object) -> bool:
+    raise OSError("disk")
+
+
+def _bug(*_: object) -> bool:
+    raise ValueError("a bug")
+
+
+@pytest.mark.parametrize("broken", [_broken, _bug])
 async def test_a_batch_that_cannot_be_changed_does_not_keep_others_from_being_written(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, broken: Callable[..., bool]
 ) -> None:
+    (desk.root / "_erasures").mkdir(parents=True)
     await history(desk, 1)
     writer = desk.writer(events=1)
+    (desk.root / "_erasures" / "notes.jsonl").write_bytes(b"{")  # of somebody else
     with monkeypatch.context() as patch:
-        patch.setattr(removal, "steps", _broken)
+        patch.setattr(removal, "steps", broken)
         await writer.step()
         desk.put(*events("c"))
         assert await writer.step() == "3000-0"
@@ -173,7 +185,3 @@ async def test_an_erasure_is_open_until_all_lakes_have_applied_it(desk: Desk) ->
         desk.now += lake.LOOK_SECONDS
         await writer.step()
         assert desk.count(oldest, target=None, place="lake") == at
-
-
-def _broken(*_: object) -> bool:
-    raise OSError("disk")

@@ -38,7 +38,7 @@ def test_the_writer_reads_what_a_check_has_marked(source: Path, tmp_path: Path) 
     listed(source)
     check(source, tmp_path / "lake")
     assert _marks(source) == [(3, (1000 * ERASED, 0))]
-    assert lakes.oldest_erasure(source, lakes.marks(source)) is None
+    assert lakes.oldest_erasure(Batches(source), lakes.marks(source)) is None
     check(source, tmp_path / "other-lake")
     assert len(_marks(source)) == 2
 
@@ -65,7 +65,7 @@ def test_what_comes_while_a_check_reads_is_not_marked(
     monkeypatch.setattr(read_marks, "leave", late)
     check(source, tmp_path / "lake")
     assert _marks(source) == [(2, (0, 0))]
-    assert lakes.oldest_erasure(source, lakes.marks(source)) == 1000 * ERASED
+    assert lakes.oldest_erasure(Batches(source), lakes.marks(source)) == 1000 * ERASED
 
 
 def test_other_sources_get_no_mark(tmp_path: Path) -> None:
