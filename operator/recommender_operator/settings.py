@@ -191,6 +191,7 @@ class Settings(pydantic.BaseModel):
     tracing_ratio: Annotated[float, Field(ge=0, le=1)] = 0.01
     store_url: Annotated[str, Field(max_length=253, pattern=r"^(rediss?://[^\s@]+)?$")] = ""
     collector_url: Annotated[str, Field(max_length=253, pattern=r"^(https?://[^\s@/]+)?$")] = ""
+    collector_files: Annotated[str, Field(max_length=766)] = ""
     experiments_url: Annotated[str, Field(max_length=253, pattern=r"^(https?://[^\s@/]+)?$")] = ""
     notifications: Receivers = ()
     notifications_dir: Annotated[str, Field(max_length=500)] = "/etc/recommender/notifications"
@@ -255,6 +256,7 @@ class Settings(pydantic.BaseModel):
             store_url=self.store_url,
             store_namespace=self.namespace,
             collector_url=self.collector_url,
+            collector_files=self.collector_files,
         )
 
 

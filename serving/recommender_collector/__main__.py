@@ -1,14 +1,20 @@
-"""Command line: `recommender-collector serve|write`."""
+"""Command line: `recommender-collector serve|write|find-user`."""
 
 from __future__ import annotations
 
 import os
 import sys
 
+from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.declaration import DeclarationError
 from recommender_collector.log.durability import NotDurable
-from recommender_collector.process import serve, write
-from recommender_collector.process.settings import ServeSettings, SettingsError, parse
+from recommender_collector.process import find, serve, write
+from recommender_collector.process.settings import (
+    FindSettings,
+    ServeSettings,
+    SettingsError,
+    parse,
+)
 from recommender_serving import log_lines
 
 DONE, FAILED, WRONG_USE = 0, 1, 2
@@ -20,6 +26,8 @@ def main(argv: list[str] | None = None) -> int:
         settings = parse(sys.argv[1:] if argv is None else argv, os.environ)
     except SettingsError as error:
         return _fail(WRONG_USE, str(error))
+    if isinstance(settings, FindSettings):
+        return _find(settings)
     key = settings.user_key.decode() if settings.user_key else None
     secrets = (settings.store.password, key, settings.kafka.password if settings.kafka else None)
     log_lines.set_up(
@@ -35,6 +43,17 @@ def main(argv: list[str] | None = None) -> int:
     except (NotDurable, OSError) as error:
         return _fail(FAILED, str(error))
     return DONE
+
+
+def _find(settings: FindSettings) -> int:
+    try:
+        found = find.report(settings)
+    except (SettingsError, DeclarationError, InvalidEvent) as error:
+        return _fail(WRONG_USE, str(error))
+    except OSError as error:
+        return _fail(FAILED, str(error))
+    sys.stdout.write(found.text() + "\n")
+    return DONE if found.is_gone else FAILED
 
 
 def _fail(code: int, message: str) -> int:

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from recommender_collector.domain.events import Kind
 from recommender_collector.domain.experiments import Ignored
+from recommender_collector.file_metrics import FileMetrics
 from recommender_serving.domain import types
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
@@ -134,6 +135,7 @@ class WriterMetrics:
         models: Iterable[str],
         targets: Iterable[Target] = (Target.STORE, Target.LAKE),
     ) -> None:
+        self.files = FileMetrics(registry, models)
         labels = ("model", "target")
         self._events = Counter(
             "recommender_writer_events_total", "Events written.", labels, registry=registry

@@ -1,7 +1,9 @@
 """The cost of the erasure of a user: time, memory and bytes written, by the size of the lake.
 
 The user has an event on each day, so that a file of every partition is rewritten; a user of a day
-is the usual case. Each erasure is a process of its own. The last line is one JSON object.
+is the usual case. Each erasure is a process of its own. Before it, the writer of the collector
+erases a user with a row in each of its files; `erasure_step_s` is the longest time for which it
+reads nothing new meanwhile. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -19,6 +21,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from recommender_collector.writers import batches
+from recommender_collector.writers.batches import Batches
+from recommender_collector.writers.erasing import Erasing
+from recommender_collector.writers.lake import TEND_SECONDS
 from recommender_training.config.declaration import Declaration
 from recommender_training.data import data_versions, declarations, lake, schema, snapshots
 from recommender_training.data.snapshots import By, Snapshot
@@ -29,6 +35,7 @@ START, DAYS = 1_767_225_600, 60  # 2026-01-01T00:00:00Z
 SEGMENTS = np.array(["a", "b", "c", "d"])
 #: Of which one has an event on each day, and one on the first day alone.
 FREQUENT, RARE = 0, 1
+ERASED = "customer-000000000@example.com"
 
 
 def texts(users: int) -> list[str]:
@@ -100,11 +107,48 @@ def erase(path: Path, name: str) -> dict[str, Any]:
     }
 
 
+def write_files(root: Path, megabytes: int) -> None:
+    """Folders of the writer of clicks and impressions, each with one row of the user."""
+    files = Batches(root)
+    rows = [
+        b'{"user_id":"customer-%09d@example.com","item_id":%d,"time":1795000000000,"kind":"click"}'
+        % (number % 9_999 + 1, number)
+        for number in range(50_000)
+    ]
+    mine = b'{"user_id":"%s","item_id":7,"time":1795000000000,"kind":"click"}' % ERASED.encode()
+    events = [row.replace(b'"user_id"', b'"user"') for row in (*rows, mine)]
+    content = {batches.INTERACTIONS: [*rows, mine], batches.EVENTS: events}
+    size = sum(map(len, rows)) * 2
+    for number in range(1, max(1, megabytes * 10**6 // size) + 1):
+        files.commit(number, f"{number}-0", content)
+
+
+def erase_files(root: Path) -> dict[str, float]:
+    """Erase a user from the folders of the writer, and return what it took."""
+    erasing = Erasing(Batches(root), "user_id")
+    size = sum(path.stat().st_size for path in root.rglob("*.jsonl"))
+    erasing.add("9-0", {ERASED: 1}, 10**9)
+    steps = []
+    while erasing.open:
+        start = time.perf_counter()
+        erasing.advance(TEND_SECONDS)
+        steps.append(time.perf_counter() - start)
+    return {
+        "megabytes": round(size / 1e6),
+        "seconds": round(sum(steps), 1),
+        "erasure_step_s": round(max(steps), 3),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--users", type=int, default=200_000)
+    parser.add_argument("--megabytes", type=int, default=1000, help="of files of the writer")
     args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        write_files(Path(folder), args.megabytes)
+        of_files = erase_files(Path(folder))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "lake"
         path.mkdir()
@@ -115,7 +159,7 @@ def main() -> None:
             for name, number in (("rare", RARE), ("frequent", FREQUENT))
         }
         told = {"rows": args.rows, "users": args.users, "megabytes": round(size / 1e6)}
-        print(json.dumps({**told, **found, "machine": machine()}))
+        print(json.dumps({**told, **found, "files": of_files, "machine": machine()}))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ WON = f'{MODEL}, version="movies-b", verdict="Promote"'
 UNDECIDED = f'{MODEL}, version="movies-b", verdict="Inconclusive"'
 STANDBY = f'{MODEL}, version="movies-b", standby="movies-a"'
 COLLECTOR = 'namespace="recommender-system"'
+ERASED = "recommender_writer_oldest_erasure_timestamp_seconds"
 REFUSED = f'{COLLECTOR}, pod="{{pod}}", reason="{{reason}}"'
 WRITER = f'{COLLECTOR}, model="movies", target="{{target}}"'
 ELSEWHERE = 'namespace="other", service="recommender-operator-metrics"'
@@ -217,6 +218,24 @@ CASES: dict[str, tuple[str, list[dict[str, str]], str, bool]] = {
         "RecommenderEventsBehind",
         [series("recommender_writer_last_record_timestamp_seconds",
                 WRITER.format(target="lake"), "0x600")], "130m", True),
+    "an erasure does not end": (
+        "RecommenderErasureOpen",
+        [series(ERASED, f'{COLLECTOR}, model="movies", place="files"', "60x6000")], "25h", True),
+    "an erasure may take a day": (
+        "RecommenderErasureOpen",
+        [series(ERASED, f'{COLLECTOR}, model="movies", place="{place}"', values)
+         for place, values in (("files", "0x6000"), ("lake", "60x6000"))], "24h", False),
+    "a lake does not apply an erasure": (
+        "RecommenderErasureOpen",
+        [series(ERASED, f'{COLLECTOR}, model="movies", place="lake"', "60x41000")], "169h", True),
+    "no lake reads the files": (
+        "RecommenderFilesKept",
+        [series("recommender_writer_unread_batches", f'{COLLECTOR}, model="movies"', "3x12000")],
+        "49h", True),
+    "lakes have read the files": (
+        "RecommenderFilesKept",
+        [series("recommender_writer_unread_batches", f'{COLLECTOR}, model="movies"', "0x12000")],
+        "49h", False),
     "the store fills": (
         "RecommenderStoreFills",
         [series("recommender_collector_store_memory_share", COLLECTOR, "0.75x120")], "16m", True),

@@ -210,6 +210,9 @@ def test_served_models_know_the_collector_and_its_store_if_it_has_no_password(
         and each["metadata"]["labels"]["app.kubernetes.io/name"] == "recommender-operator"
     )
     given = {each["name"]: each.get("value") for each in container(operator)["env"]}
+    files = collector.get("writer", {}).get("files", {})
+    path = "/".join(files[key] for key in ("claimName", "subPath") if files.get(key))
+    assert given["RECOMMENDER_COLLECTOR_FILES"] == path
     assert given["RECOMMENDER_STORE_URL"] == store
     assert given["RECOMMENDER_COLLECTOR_URL"] == url
     assert given["RECOMMENDER_EXPERIMENTS_URL"] == (url and f"{url}:9090")

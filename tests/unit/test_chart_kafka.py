@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from recommender_collector.process.settings import parse
+from recommender_collector.process.settings import Settings, parse
 from tests.chart_collector import DEFAULTS, KAFKA, container, manifests, named, render
 
 PLAIN: dict[str, Any] = {"brokers": "kafka:9092"}
@@ -19,7 +19,9 @@ def test_kafka_is_reached_with_the_secrets_of_the_team() -> None:
         given = container(named(found, "Deployment", part))
         environ = {each["name"]: each.get("value", "a-secret") for each in given["env"]}
         command = [given["command"][1], *given["args"]]
-        settings = parse(command, environ).kafka
+        parsed = parse(command, environ)
+        assert isinstance(parsed, Settings)
+        settings = parsed.kafka
         assert settings is not None
         assert settings.topic("shop") == "recommender-events.shop"
         assert settings.client()["sasl.password"] == "a-secret"

@@ -50,6 +50,14 @@ the pods that it creates.
 {{- end -}}
 {{- end -}}
 
+{{- /* Where the writer has the folders of the models: claim, or claim/folder. */ -}}
+{{- define "recommender-collector.files" -}}
+{{- $files := .Values.collector.writer.files -}}
+{{- if and .Values.collector.enabled $files.claimName -}}
+{{- with $files.subPath }}{{ printf "%s/%s" $files.claimName . }}{{ else }}{{ $files.claimName }}{{ end -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* Where the operator reads experiments: the port that no route reaches. */ -}}
 {{- define "recommender-collector.experimentsUrl" -}}
 {{- with include "recommender-collector.url" . -}}

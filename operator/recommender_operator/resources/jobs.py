@@ -138,7 +138,7 @@ def _pod(
     *,
     fs_group: bool,
 ) -> Manifest:
-    mounts, volumes = of_job(model, version, kind, inputs)
+    mounts, volumes = of_job(model, version, kind, inputs, options)
     main = _container(command, resources, mounts, options)
     made = prepared(model.name, kind, inputs)
     owner = "" if kind is JobKind.REMOVE else names.owner(model)

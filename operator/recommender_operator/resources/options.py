@@ -33,6 +33,9 @@ class Options:
     store_namespace: str = ""
     #: Base URL of the collector, which knows the models of the same namespace; none if empty.
     collector_url: str = ""
+    #: Where its writer has the folders of the models: claim, then a folder in it, if any, after a
+    #: slash; nowhere if empty.
+    collector_files: str = ""
     gateway_name: str = "recommender-gateway"
     gateway_namespace: str = "recommender-gateway"
     #: Listener of the Gateway; all of them if empty.

@@ -1,6 +1,7 @@
 """Volumes of the pipeline's Jobs: only the folders of the model that the command needs.
 
 Folders that a command only reads are mounted read-only. `folder_preparation.py` creates them.
+Beside files of the collector a check may write one folder: its mark that it has read them.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ from recommender_operator.api.spec import DataSource
 from recommender_operator.observed import JobKind, ModelObject, VersionObject
 from recommender_operator.resources import names, security
 from recommender_operator.resources.labels import Manifest
+from recommender_operator.resources.options import Options
 
 STORE, DATA = "/store", "/data"
+#: The folder of marks, which the collector's writer makes.
+MARKS = "_lakes"
 TMP: Manifest = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108
 
 
@@ -27,7 +31,11 @@ class Folder:
 
 
 def of_job(
-    model: ModelObject, version: VersionObject | None, kind: JobKind, inputs: Mapping[str, str]
+    model: ModelObject,
+    version: VersionObject | None,
+    kind: JobKind,
+    inputs: Mapping[str, str],
+    options: Options,
 ) -> tuple[list[Manifest], list[Manifest]]:
     """Return the volume mounts and the volumes of a Job's main container.
 
@@ -44,10 +52,19 @@ def of_job(
     ]
     data = version.spec.data if version is not None else model.spec.data
     if kind is JobKind.SNAPSHOT or (kind is JobKind.CHECK and not data.pinned):
-        mounts.append(_source_mount(data.source, model))
-        if not _in_store(data.source, model):
-            raw = {"claimName": data.source.claim_name, "readOnly": True}
-            volumes.append({"name": "data", "persistentVolumeClaim": raw})
+        source = data.source
+        mounts.append(_source_mount(source, model))
+        is_collected = _is_collected(source, model, options)
+        if is_collected:
+            mounts.append(_mark_mount(source, model))
+        if not _in_store(source, model):
+            raw: Manifest = {"claimName": source.claim_name}
+            volumes.append(
+                {
+                    "name": "data",
+                    "persistentVolumeClaim": raw if is_collected else {**raw, "readOnly": True},
+                }
+            )
     mounts.append(TMP)
     return mounts, volumes
 
@@ -125,3 +142,18 @@ def _source_mount(source: DataSource, model: ModelObject) -> Manifest:
         return {"name": "data", "mountPath": DATA, "readOnly": True}
     path = sub_paths.outside_of_store(source.path)
     return {"name": "store", "mountPath": f"{DATA}/{path}", "subPath": path, "readOnly": True}
+
+
+def _is_collected(source: DataSource, model: ModelObject, options: Options) -> bool:
+    """Return whether the raw data are the files that the collector writes for the model."""
+    claim, _, folder = options.collector_files.partition("/")
+    if not claim or model.namespace != options.store_namespace:
+        return False
+    path = "/".join(part for part in (*folder.split("/"), model.name) if part)
+    return (source.claim_name, source.path) == (claim, path)
+
+
+def _mark_mount(source: DataSource, model: ModelObject) -> Manifest:
+    volume = "store" if _in_store(source, model) else "data"
+    path = f"{source.path}/{MARKS}"
+    return {"name": volume, "mountPath": f"{DATA}/{path}", "subPath": path}

@@ -21,11 +21,10 @@ from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.effects import number
 from recommender_collector.domain.events import Erasure
 from recommender_collector.domain.lines import line_of
-from recommender_collector.domain.validation import Rules, user_of
+from recommender_collector.domain.validation import Rules, user_of_text
 from recommender_collector.log.port import Appends, LogBusy, LogUnavailable
 from recommender_collector.metrics import CollectorMetrics
 from recommender_collector.store.users import OnlineStore
-from recommender_serving.domain.ids import IdKind
 
 
 class Erasures:
@@ -64,9 +63,8 @@ class Erasures:
         if rules is None:
             known = ", ".join(sorted(self._models)[:10])
             raise Refused(404, f"model: got {model[:60]!r}; give one of {known}")
-        is_number = rules.model.mapping.ids.user is IdKind.INTEGER and text.isdecimal()
         try:
-            user = user_of(int(text) if is_number and len(text) <= 18 else text, rules)
+            user = user_of_text(text, rules)
         except InvalidEvent as error:
             raise Refused(400, str(error)) from None
         try:

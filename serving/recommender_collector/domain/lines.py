@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeGuard
 
 import orjson
 
@@ -32,6 +32,7 @@ from recommender_collector.domain.served import is_duration, is_threshold
 
 FORMAT = 1
 LATEST = 253_402_300_799_999  # the last moment of the year 9999
+LARGEST = 2**63 - 1  # of the numbers that stand for ids in the store and in the models
 #: Bytes of a digest. With the two bytes that Redis adds, a digest fills an allocation of 16.
 DIGEST_BYTES = 14
 _BLAKE2B = hashlib.blake2b(digest_size=DIGEST_BYTES)  # a copy takes less than a new one
@@ -129,15 +130,25 @@ def entry_of(line: bytes) -> Event | Erasure:
     """Return the entry of a line.
 
     Raises:
-        Unreadable: the line does not have this format; the message says why.
+        Unreadable: the line does not have this format; the message says why. No line raises
+            anything else: a writer that ends at a line reads it again when it starts.
     """
+    try:
+        return _entry_of(line)
+    except Unreadable:
+        raise
+    except Exception as error:
+        raise Unreadable(f"{type(error).__name__}: {error}"[:200]) from None
+
+
+def _entry_of(line: bytes) -> Event | Erasure:
     try:
         row: Any = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise Unreadable(f"not JSON: {error}") from None
     if not isinstance(row, list) or not row or row[0] != FORMAT:
         raise Unreadable(f"not a list that starts with the format {FORMAT}")
-    if len(row) == 3 and row[1] == "erase" and isinstance(row[2], Id):
+    if len(row) == 3 and row[1] == "erase" and is_id(row[2]):
         return Erasure(row[2])
     fields = len(row) - 1
     if fields not in (_FIRST_FIELDS, *range(_SECOND_FIELDS, len(Event._fields) + 1)):
@@ -147,9 +158,9 @@ def entry_of(line: bytes) -> Event | Erasure:
         known = Kind(kind)
     except ValueError:
         raise Unreadable(f"unknown kind {str(kind)[:40]!r}") from None
-    if not (isinstance(id_, str) and isinstance(user, Id) and isinstance(time, int)):
-        raise Unreadable("id, user or time has the wrong type")
-    if not (isinstance(items, list) and all(isinstance(each, Id) for each in items)):
+    if not (isinstance(id_, str) and is_id(user) and type(time) is int):
+        raise Unreadable("id, user or time has the wrong type, or is out of range")
+    if not (isinstance(items, list) and all(map(is_id, items))):
         raise Unreadable("the items are no ids")
     if not 0 <= time <= LATEST:
         raise Unreadable("the time is not in milliseconds since 1970")
@@ -163,6 +174,11 @@ def entry_of(line: bytes) -> Event | Erasure:
     if event.of_group is not None and event.of_group > len(items):
         raise Unreadable("more items are of the group than were shown")
     return event
+
+
+def is_id(value: object) -> TypeGuard[Id]:
+    """Return whether a value of a line may be an id: a text, or a number that fits the models."""
+    return type(value) is str or (type(value) is int and 0 <= value <= LARGEST)
 
 
 def _is_context_value(value: object) -> bool:
@@ -220,7 +236,7 @@ def _probabilities_of(value: object) -> tuple[float, ...]:
 def _explored_of(value: object) -> Explored:
     if isinstance(value, list) and len(value) == 2:
         place, pool = value
-        if type(place) is int and isinstance(pool, list) and all(isinstance(i, Id) for i in pool):
+        if type(place) is int and isinstance(pool, list) and all(map(is_id, pool)):
             return Explored(place, tuple(pool))
     raise Unreadable("what was explored is wrong")
 

@@ -41,6 +41,7 @@ from recommender_collector.domain.pseudonyms import HEX_DIGITS, is_pseudonym
 from recommender_collector.domain.served import FIELD as SERVED
 from recommender_collector.domain.served import GROUP_FIELD as OF_GROUP
 from recommender_collector.domain.served import of_group_of, served_of
+from recommender_serving.domain.ids import IdKind
 
 FIELDS = (
     "id", "kind", "model", "user", "item", "items", "time", "value", "request", "session",
@@ -138,6 +139,16 @@ def user_of(value: object, rules: Rules, hashed: object = None) -> Id:
             "user", user, f"with hashed, give the {HEX_DIGITS} hex digits of its hash"
         )
     return user
+
+
+def user_of_text(text: str, rules: Rules) -> Id:
+    """Return the id of a user as it is stored, from a path or a command line.
+
+    Raises:
+        InvalidEvent: it is not an id of the declared kind.
+    """
+    is_number = rules.model.mapping.ids.user is IdKind.INTEGER and text.isdecimal()
+    return user_of(int(text) if is_number and len(text) <= 18 else text, rules)
 
 
 def _unknown(raw: Mapping[Any, Any]) -> InvalidEvent:

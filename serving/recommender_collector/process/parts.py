@@ -14,7 +14,12 @@ from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.domain.validation import Rules
 from recommender_collector.log import durability
 from recommender_collector.log.port import LogUnavailable
-from recommender_collector.process.settings import Settings, SettingsError, StoreSettings
+from recommender_collector.process.settings import (
+    FindSettings,
+    Settings,
+    SettingsError,
+    StoreSettings,
+)
 from recommender_serving.waiting import pause
 
 logger = logging.getLogger(__name__)
@@ -23,7 +28,7 @@ ANSWER_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 
 
-def declaration(settings: Settings) -> Declaration:
+def declaration(settings: Settings | FindSettings) -> Declaration:
     """Read the declaration.
 
     Raises:

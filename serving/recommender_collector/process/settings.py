@@ -18,6 +18,7 @@ EXAMPLES = """\
 examples:
   recommender-collector serve --declaration collector.json
   recommender-collector write --declaration collector.json --files /data
+  recommender-collector find-user --declaration collector.json --files /data shop ada
 
 environment:
   RECOMMENDER_STORE_URL       redis://HOST:PORT/DB, or rediss:// with TLS
@@ -33,7 +34,7 @@ environment:
   RECOMMENDER_LOG_LEVEL       DEBUG, INFO (default), WARNING or ERROR
   RECOMMENDER_LOG_FORMAT      json (default) or text
 
-exit codes: 0 success; 1 failure; 2 invalid settings or declaration"""
+exit codes: 0 success; 1 failure, or find-user found the user; 2 invalid settings or declaration"""
 DAY = 86_400
 
 
@@ -89,6 +90,17 @@ class WriteSettings(Settings):
         return (Target.STORE, *lake, *relay)
 
 
+@dataclass(frozen=True, slots=True)
+class FindSettings:
+    """Settings of `find-user`, which needs no store."""
+
+    declaration: Path
+    files: Path
+    model: str
+    user: str
+    user_key: bytes | None = field(repr=False)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Build the command line of `recommender-collector`."""
     parser = argparse.ArgumentParser(
@@ -119,6 +131,11 @@ def build_parser() -> argparse.ArgumentParser:
     write.add_argument(
         "--retention-days", type=_days, help="days after which files are removed (default: never)"
     )
+    find = commands.add_parser("find-user", help="find the rows of a user that are left in files")
+    find.add_argument("--declaration", type=Path, required=True, help="JSON file of the models")
+    find.add_argument("--files", type=Path, required=True, help="folder of the files of `write`")
+    find.add_argument("model", help="name of the model")
+    find.add_argument("user", help="id of the user, as events have it")
     return parser
 
 
@@ -129,7 +146,9 @@ def _add_shared(command: argparse.ArgumentParser) -> None:
     add("--user-days", type=_days, default=30.0, help="days that an idle user is remembered (30)")
 
 
-def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | WriteSettings:
+def parse(
+    argv: list[str], environ: Mapping[str, str]
+) -> ServeSettings | WriteSettings | FindSettings:
     """Read the command line and the environment.
 
     Raises:
@@ -137,6 +156,9 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | WriteS
         SystemExit: argparse refused the command line (code 2) or showed its help (code 0).
     """
     args = build_parser().parse_args(argv)
+    key = environ.get("RECOMMENDER_USER_KEY", "").encode() or None
+    if args.command == "find-user":
+        return FindSettings(args.declaration, args.files, args.model, args.user, key)
     level = environ.get("RECOMMENDER_LOG_LEVEL", "INFO").upper()
     if level not in LEVELS:
         raise SettingsError(f"RECOMMENDER_LOG_LEVEL is {level!r}: give one of {', '.join(LEVELS)}")
@@ -145,12 +167,11 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | WriteS
         raise SettingsError(
             f"RECOMMENDER_LOG_FORMAT is {form!r}: give one of {', '.join(FORMATS)}"
         )
-    key = environ.get("RECOMMENDER_USER_KEY")
     shared = {
         "declaration": args.declaration,
         "store": _store(environ),
         "kafka": _kafka(environ),
-        "user_key": key.encode() if key else None,
+        "user_key": key,
         "admin_port": args.admin_port,
         "log_level": level,
         "log_format": form,

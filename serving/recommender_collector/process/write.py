@@ -18,6 +18,7 @@ from recommender_collector.process import kafka, parts, servers
 from recommender_collector.process.settings import WriteSettings
 from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.outcomes import OutcomeStore
+from recommender_collector.store.rewriting import Rewriting
 from recommender_collector.store.users import OnlineStore
 from recommender_collector.writers.batches import Batches
 from recommender_collector.writers.experiments import Experiments
@@ -45,7 +46,11 @@ def run(settings: WriteSettings) -> None:
 
 
 def _runners(
-    settings: WriteSettings, declared: Declaration, redis: Redis, metrics: WriterMetrics
+    settings: WriteSettings,
+    declared: Declaration,
+    redis: Redis,
+    metrics: WriterMetrics,
+    rewriting: Rewriting,
 ) -> list[Runner]:
     """Return what runs the writers of each model; they read the log in the store."""
     log = RedisLog(redis, declared.ages)
@@ -59,7 +64,8 @@ def _runners(
         writers: list[Writer] = [online]
         if settings.files is not None:
             files = Batches(settings.files / name)
-            writers.append(LakeWriter(log, files, name, model, metrics, pace))
+            lake = LakeWriter(log, files, name, model, metrics, pace, erased=rewriting.want)
+            writers.append(lake)
         runners.append(Runner(log, name, writers, metrics))
     return runners
 
@@ -69,7 +75,8 @@ async def _write(settings: WriteSettings) -> None:
     registry = CollectorRegistry()
     metrics = WriterMetrics(registry, declared.models, settings.targets)
     redis = parts.connect(settings.store, len(declared.models))
-    runners = _runners(settings, declared, redis, metrics)
+    rewriting = Rewriting(redis)
+    runners = _runners(settings, declared, redis, metrics, rewriting)
     relays: dict[str, Relay] = {}
     if settings.kafka is not None:
         relays = kafka.relays(settings.kafka, redis, declared.ages, metrics)
@@ -95,6 +102,7 @@ async def _write(settings: WriteSettings) -> None:
             async with asyncio.TaskGroup() as group:
                 for each in runners:
                     group.create_task(each.run(stop))
+                group.create_task(rewriting.run(stop))
                 waiting = False
     finally:
         admin.should_exit = True

@@ -5,6 +5,8 @@
     <root>/<number>/quarantine.jsonl     lines of the log that are no events, with the reason
     <root>/<number>/offset.json          the offset that this batch and the former ones reach
     <root>/_erasures/<offset>.jsonl      users who were erased, as digests, for the lakes
+    <root>/_lakes/<lake>.json            how far a lake has read (lakes.py)
+    <root>/_erasing/                     erasures that have not ended here (erasing.py)
 
 A file without rows is absent. The number of a batch is that of the former one plus 1. The rename
 fails if the folder exists, so of two writers one wins, and the loser reads the log again from the
@@ -13,12 +15,14 @@ winner's offset: each event is in exactly one batch.
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import errno
 import os
+import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import orjson
@@ -27,6 +31,11 @@ INTERACTIONS, EVENTS, QUARANTINE = "interactions.jsonl", "events.jsonl", "quaran
 OFFSET = "offset.json"
 ERASURES = "_erasures"
 DIGITS = 12
+#: Batches that are removed at once, which takes some seconds of a slow volume.
+MOST_REMOVED = 100
+
+
+_OFFSET = re.compile("[0-9]+-[0-9]+")
 
 
 class BatchesDamaged(Exception):  # noqa: N818 - a state, not an error
@@ -49,17 +58,19 @@ class Batches:
         folders = self._folders()
         if not folders:
             return 0, None
-        path = folders[-1] / OFFSET
+        return int(folders[-1].name), self._offset_of(folders[-1])
+
+    def _offset_of(self, folder: Path) -> str:
+        path = folder / OFFSET
         try:
-            offset = orjson.loads(path.read_bytes())["through"]
-            milliseconds, _, number = offset.partition("-")
-            int(milliseconds), int(number)
+            offset: str = orjson.loads(path.read_bytes())["through"]
+            order(offset)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise BatchesDamaged(
                 f"{path} cannot be read ({str(error)[:100]}): restore it; without the offset, "
                 "events would be written twice"
             ) from error
-        return int(folders[-1].name), offset
+        return offset
 
     def commit(self, number: int, offset: str, files: Mapping[str, Sequence[bytes]]) -> bool:
         """Write a batch. It is durable when this returns True.
@@ -76,7 +87,7 @@ class Batches:
             write(staged / OFFSET, orjson.dumps({"through": offset}))
             sync(staged)
             try:
-                staged.rename(self._root / f"{number:0{DIGITS}d}")
+                staged.rename(self.folder(number))
             except OSError as error:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
@@ -91,33 +102,66 @@ class Batches:
 
         It is durable when this returns. It is never removed: a lake may read it late.
         """
-        folder = self._root / ERASURES
-        folder.mkdir(exist_ok=True)
-        part = folder / f".{uuid.uuid4().hex}"
-        try:
-            write(part, b"\n".join(lines) + b"\n")
-            part.replace(folder / f"{offset}.jsonl")
-        finally:
-            part.unlink(missing_ok=True)
-        sync(folder)
-        sync(self._root)
+        replace(self._root / ERASURES / f"{offset}.jsonl", b"\n".join(lines) + b"\n")
 
-    def rewrite(self, name: str, keeps: Callable[[bytes], bool]) -> int:
-        """Remove the lines of all files of this name that `keeps` refuses; return their number."""
-        return sum(_rewrite(folder / name, keeps) for folder in self._folders())
+    @property
+    def root(self) -> Path:
+        """The folder of the batches."""
+        return self._root
 
-    def remove_before(self, time: float) -> int:
-        """Remove batches written before `time`, in seconds since 1970; return their number.
+    def numbers(self) -> list[int]:
+        """Return the numbers of all batches, sorted."""
+        return [int(path.name) for path in self._folders()]
 
-        The newest stays, because it has the offset.
+    def folder(self, number: int) -> Path:
+        """Return the folder of a batch."""
+        return self._root / f"{number:0{DIGITS}d}"
+
+    def lists(self) -> dict[tuple[int, int], Path]:
+        """Return the lists of erasures by the key of their offset."""
+        found = (self._root / ERASURES).glob("*.jsonl")
+        return {order(each.stem): each for each in found if _OFFSET.fullmatch(each.stem)}
+
+    def erased_after(self, number: int) -> frozenset[str]:
+        """Return the digests of the users whose erasure came after a batch.
+
+        Raises:
+            OSError, BatchesDamaged: see there.
         """
-        old = [path for path in self._folders()[:-1] if path.stat().st_mtime < time]
-        for path in old:
+        reached = self._offset_of(self.folder(number))
+        return frozenset(
+            orjson.loads(line)["user"]
+            for key, path in self.lists().items()
+            if key > order(reached)
+            for line in path.read_bytes().splitlines()
+        )
+
+    def erased_at(self, digest: str) -> tuple[int, int] | None:
+        """Return the key of the newest list of erasures that has a user; None if none has."""
+        return max(
+            (key for key, path in self.lists().items() if digest.encode() in path.read_bytes()),
+            default=None,
+        )
+
+    def remove_before(self, time: float, through: int) -> int:
+        """Remove the oldest batches that were written before `time` and have been read.
+
+        `time` is in seconds since 1970, and all readers have read the batches `through` a number.
+        The newest batch stays, because it has the offset, and so do all beyond the first
+        `MOST_REMOVED`: the next call removes them.
+
+        Returns:
+            How many batches are as old and stay, because a reader has not read them.
+        """
+        folders = self._folders()[:-1]
+        old = folders[: bisect.bisect_left(folders, time, key=lambda path: path.stat().st_mtime)]
+        read = [path for path in old if int(path.name) <= through]
+        for path in read[:MOST_REMOVED]:
             # Hidden first, so that no reader sees half of it.
             hidden = self._root / f".{path.name}"
             path.rename(hidden)
             shutil.rmtree(hidden)
-        return len(old)
+        return len(old) - len(read)
 
     def sweep(self, before: float) -> None:
         """Remove what killed writers left half done before `before`, in seconds since 1970."""
@@ -127,32 +171,25 @@ class Batches:
                     shutil.rmtree(path)
 
     def _folders(self) -> list[Path]:
-        return sorted(
-            path
-            for path in self._root.iterdir()
-            if len(path.name) == DIGITS and path.name.isdigit() and path.is_dir()
-        )
+        with os.scandir(
+            self._root
+        ) as entries:  # which knows what a folder is without a look at it
+            names = [
+                each.name
+                for each in entries
+                if len(each.name) == DIGITS and each.name.isdigit() and each.is_dir()
+            ]
+        return [self._root / name for name in sorted(names)]
 
 
-def _rewrite(path: Path, keeps: Callable[[bytes], bool]) -> int:
-    try:
-        lines = path.read_bytes().splitlines()
-    except FileNotFoundError:
-        return 0
-    kept = [line for line in lines if keeps(line)]
-    if len(kept) == len(lines):
-        return 0
-    before = path.parent.stat()
-    if kept:
-        part = path.with_name(f".{path.name}")
-        write(part, b"\n".join(kept) + b"\n")
-        part.replace(path)
-    else:
-        path.unlink()
-    sync(path.parent)
-    # Retention goes by the time of the folder.
-    os.utime(path.parent, ns=(before.st_atime_ns, before.st_mtime_ns))
-    return len(lines) - len(kept)
+def order(offset: str) -> tuple[int, int]:
+    """Return a key that sorts offsets.
+
+    Raises:
+        ValueError: it is none.
+    """
+    milliseconds, _, number = offset.partition("-")
+    return int(milliseconds), int(number)
 
 
 def write(path: Path, content: bytes) -> None:
@@ -161,6 +198,20 @@ def write(path: Path, content: bytes) -> None:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file that appears whole, below a folder that is created; it is durable then."""
+    folder = path.parent
+    folder.mkdir(exist_ok=True)
+    part = folder / f".{uuid.uuid4().hex}"
+    try:
+        write(part, content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    sync(folder)
+    sync(folder.parent)
 
 
 def sync(folder: Path) -> None:

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import orjson
-
-from recommender_collector.domain import erased_users, rows
+from recommender_collector.domain import erased_users
 from recommender_collector.domain.declaration import Model
-from recommender_collector.domain.events import Erasure, Event, Id
-from recommender_collector.domain.lines import Unreadable, entry_of
 from recommender_collector.log.port import START, EventLog
 from recommender_collector.metrics import Target, WriterMetrics
-from recommender_collector.writers import batches
+from recommender_collector.writers import lakes
 from recommender_collector.writers.batches import Batches
+from recommender_collector.writers.erasing import Erasing
+from recommender_collector.writers.micro_batch import MicroBatch
+from recommender_collector.writers.recovery import RECOVERED, Found, Recovery
 
 logger = logging.getLogger(__name__)
 RECORDS = 50  # of a read
 WAIT_SECONDS = 1.0
+BUSY_SECONDS = 0.01  # to wait for records while former batches are to be changed
+TEND_SECONDS = 0.1  # of erasing between two reads
+RETRY_SECONDS = 5.0  # after a former batch could not be changed
+LOOK_SECONDS = 60.0  # between two looks at what lakes have read
+TELL_SECONDS = 86_400.0
 STALE_SECONDS = 3600.0  # age of unfinished folders of killed writers, which are removed
 
 
@@ -32,22 +37,8 @@ class Pace:
     events: int = 50_000
     size: int = 32 * 1024 * 1024
     seconds: float = 300.0
-    #: Batches are kept for this long; None: forever.
+    #: Batches are kept for this long, and until all lakes have read them; None: forever.
     keep_seconds: float | None = None
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What was read since the last commit."""
-
-    number: int
-    offset: str
-    events: list[Event] = field(default_factory=list)
-    quarantined: list[bytes] = field(default_factory=list)
-    #: Milliseconds of the record of each erasure.
-    erased: dict[Id, int] = field(default_factory=dict)
-    size: int = 0
-    since: float | None = None
 
 
 class LakeWriter:
@@ -68,7 +59,9 @@ class LakeWriter:
         metrics: WriterMetrics,
         pace: Pace | None = None,
         clock: Callable[[], float] = time.time,
+        erased: Callable[[], None] = lambda: None,
     ) -> None:
+        """Write below `files`; call `erased` when erasures of users have ended there."""
         self._log = log
         self._files = files
         self._name = name
@@ -76,8 +69,13 @@ class LakeWriter:
         self._metrics = metrics
         self._pace = pace or Pace()
         self._clock = clock
-        self._batch: _Batch | None = None
+        self._erased = erased
+        self._erasing = Erasing(files, model.mapping.interactions.user)
+        self._recovery = Recovery(files, model)
+        self._batch: MicroBatch | None = None
         self._through = START  # on disk
+        self._tend_at = self._look_at = self._tell_at = -math.inf  # by the clock
+        self._lake = 0.0  # time of the oldest erasure that a lake has not applied
 
     async def step(self, wait: float = WAIT_SECONDS) -> str:
         """Read what is new, waiting up to `wait` seconds; write a batch if it is full.
@@ -91,10 +89,12 @@ class LakeWriter:
         batch = self._batch
         if batch is None:
             self._batch = batch = await asyncio.to_thread(self._open)
+        wait = min(wait, BUSY_SECONDS) if self._is_busy else wait
         records = await self._log.read(self._name, batch.offset, RECORDS, wait)
         for record in records:
+            at = _milliseconds(record.offset)
             for line in record.lines:
-                self._take(line, batch, record.offset)
+                batch.take(line, at, self._model)
             batch.offset = record.offset
         now = self._clock()
         if batch.since is None and records:
@@ -103,6 +103,7 @@ class LakeWriter:
             await self.flush()
         if not records and batch.since is None:
             self._metrics.reached(self._name, self.target, now)
+        await self._tend()
         return self._through
 
     async def flush(self) -> None:
@@ -120,27 +121,16 @@ class LakeWriter:
         self._metrics.wrote(self._name, self.target, len(batch.events), len(batch.quarantined))
         self._metrics.reached(self._name, self.target, _milliseconds(batch.offset) / 1000)
 
-    def _open(self) -> _Batch:
+    def _open(self) -> MicroBatch:
         self._files.sweep(self._clock() - STALE_SECONDS)
+        lakes.prepare(self._files.root)
+        self._erasing.load()
+        self._recovery.settle()
         number, offset = self._files.newest()
         self._through = offset or START
-        return _Batch(number + 1, self._through)
+        return MicroBatch(number + 1, self._through)
 
-    def _take(self, line: bytes, batch: _Batch, offset: str) -> None:
-        batch.size += len(line)
-        try:
-            entry = entry_of(line)
-        except Unreadable as error:
-            text = line[:1000].decode(errors="replace")
-            batch.quarantined.append(orjson.dumps({"reason": str(error), "line": text}))
-            return
-        if isinstance(entry, Erasure):
-            batch.erased[entry.user] = _milliseconds(offset)
-            batch.events = [each for each in batch.events if each.user != entry.user]
-        else:
-            batch.events.append(entry)
-
-    def _is_full(self, batch: _Batch, now: float) -> bool:
+    def _is_full(self, batch: MicroBatch, now: float) -> bool:
         return (
             len(batch.events) >= self._pace.events
             or batch.size >= self._pace.size
@@ -148,45 +138,85 @@ class LakeWriter:
             or bool(batch.erased)
         )
 
-    def _commit(self, batch: _Batch) -> bool:
+    def _commit(self, batch: MicroBatch) -> bool:
         if batch.erased:  # before the offset moves, so that a crash repeats it
-            self._erase(batch)
-        done = self._files.commit(
-            batch.number,
-            batch.offset,
-            {
-                batches.INTERACTIONS: self._interactions(batch.events),
-                batches.EVENTS: [rows.archived(event) for event in batch.events],
-                batches.QUARANTINE: batch.quarantined,
-            },
-        )
+            self._plan(batch)
+        return self._files.commit(batch.number, batch.offset, batch.files())
+
+    def _look(self) -> None:
+        """Look how far lakes are; remove what is old and read, and report what is not."""
+        now, root = self._clock(), self._files.root
+        marks = lakes.marks(root)
+        self._lake = (lakes.oldest_erasure(self._files, marks) or 0) / 1000
+        unread = 0
         if self._pace.keep_seconds is not None:
-            self._files.remove_before(self._clock() - self._pace.keep_seconds)
-        return done
+            through = min((each.through for each in marks), default=0)
+            unread = self._files.remove_before(now - self._pace.keep_seconds, through)
+        if unread and now >= self._tell_at:
+            self._tell_at = now + TELL_SECONDS
+            last = min(marks, key=lambda mark: mark.through, default=None)
+            logger.warning(
+                "%s: %d folders are older than retentionDays and stay, because %s",
+                self._name, unread,
+                "no check of a lake has read them" if last is None else
+                f"the lake of {root / lakes.FOLDER / last.name} has read only those up to "
+                f"{last.through}, at {last.at}: check its data, or remove the file if it is gone",
+            )  # fmt: skip
+        self._metrics.files.unread_batches(self._name, unread)
 
-    def _interactions(self, events: list[Event]) -> list[bytes]:
-        """Return the rows; ingestion refuses two of the same user, item, second and kind."""
-        found: dict[tuple[object, ...], bytes] = {}
-        for event in events:
-            for item, row in zip(event.items, rows.interactions(event, self._model), strict=False):
-                key = (event.user, item, event.time // 1000, event.kind)
-                found.setdefault(key, row)
-        return list(found.values())
+    def _plan(self, batch: MicroBatch) -> None:
+        """Write down whom to erase, first for the lakes: a check may read meanwhile."""
+        users = {user: cut.at for user, cut in batch.erased.items()}
+        lines = [erased_users.line_of(user, at) for user, at in users.items()]
+        self._files.list_erasures(batch.offset, lines)
+        self._erasing.add(batch.offset, users, batch.number)
 
-    def _erase(self, batch: _Batch) -> None:
-        """Remove the rows of users, once lakes can learn of it: a check may read meanwhile."""
-        users = batch.erased
-        self._files.list_erasures(
-            batch.offset, [erased_users.line_of(user, at) for user, at in users.items()]
-        )
-        column = self._model.mapping.interactions.user
-        removed = 0
-        for name, field_ in ((batches.INTERACTIONS, column), (batches.EVENTS, "user")):
-            removed += self._files.rewrite(
-                name,
-                lambda line, of=field_: not rows.is_of(line, of, users),  # type: ignore[misc]
-            )
-        logger.info("%s: %d users erased, %d rows removed", self._name, len(users), removed)
+    @property
+    def _is_busy(self) -> bool:
+        """Whether former batches are to be changed."""
+        waits = self._erasing.open > 0 or not self._recovery.is_done
+        return waits and self._clock() >= self._tend_at
+
+    async def _tend(self) -> None:
+        """Work on former batches for a moment; what waits in the log is read between two.
+
+        Whatever it fails at, it does not keep new batches from being written.
+        """
+        try:
+            if self._clock() >= self._look_at:
+                self._look_at = self._clock() + LOOK_SECONDS
+                await asyncio.to_thread(self._look)
+            if self._is_busy:
+                await self._change()
+        except Exception as error:
+            self._tend_at = self._clock() + RETRY_SECONDS
+            self._metrics.failed(self._name, self.target)
+            what = f"{type(error).__name__}: {error}"
+            logger.warning("%s: a former batch cannot be changed: %s", self._name, what)
+        oldest = (self._erasing.oldest or 0) / 1000
+        self._metrics.files.erasing(self._name, self._erasing.open, oldest, self._lake)
+
+    async def _change(self) -> None:
+        if self._erasing.open:
+            await asyncio.to_thread(self._erasing.advance, TEND_SECONDS)
+            if not self._erasing.open:
+                self._erased()
+            return
+        # Not beside an erasure, which covers what is found.
+        found = await asyncio.to_thread(self._recovery.find, TEND_SECONDS)
+        if found is not None:
+            await self.flush()
+            self._batch = None
+            await asyncio.to_thread(self._recover, found)
+
+    def _recover(self, found: Found) -> None:
+        """Write events that were quarantined as a batch of their own, at the same offset."""
+        batch = self._open()
+        batch.events.extend(found.events)
+        files = {**batch.files(), RECOVERED: [found.record()]}
+        if self._files.commit(batch.number, batch.offset, files):
+            self._recovery.settle()
+            self._metrics.files.recovered(self._name, len(found.events))
 
 
 def _milliseconds(offset: str) -> int:

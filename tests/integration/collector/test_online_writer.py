@@ -20,6 +20,7 @@ from recommender_serving.store.layout import HIDDEN, LIMITS, Hide, Set, key
 from recommender_serving.store.reader import UserReader
 from tests.redis_server import RedisServer
 from tests.unit.recommender_collector.collector_samples import model
+from tests.unit.recommender_collector.writers.test_hostile_lines import NASTY
 
 AT = 1_795_000_000_000
 DAY = 86_400
@@ -118,8 +119,10 @@ async def test_an_erasure_forgets_what_is_before_it_and_nothing_after(desk: Desk
     assert await desk.items(Set.RECENT, "eve") == number("tea")
 
 
-async def test_a_line_of_another_format_does_not_stop_the_writer(desk: Desk) -> None:
-    await desk.log.append("shop", Lines.of([Line(digest("x"), b"junk")]))
+async def test_no_line_of_another_program_stops_the_writer(desk: Desk) -> None:
+    lines = [b"junk", *NASTY]
+    found = [Line(digest(f"x{number}"), line) for number, line in enumerate(lines)]
+    await desk.log.append("shop", Lines.of(found))
     await desk.put(CLICK)
     await desk.writer().step()
     assert await desk.items(Set.RECENT) == number("tea")

@@ -30,6 +30,7 @@ from recommender_training.ingestion import (
     mapped,
     quarantine_limits,
     raw,
+    read_marks,
 )
 from recommender_training.ingestion.erased_users import ErasedUsers
 from recommender_training.ingestion.mapping import INTEGERS, Format, Mapping
@@ -88,7 +89,7 @@ def record(
     docs/contracts.md.
     """
     say(f"{by}: reading {source}")
-    with lake.locked(lake_path):
+    with lake.locked(lake_path), read_marks.marking(source, lake_path, kind, mapping):
         snapshots.read(lake_path)  # a damaged record must fail before the ingestion
         erase.erase(lake_path, erasure_list.read(source))
         started = clock.seconds() if now is None else now

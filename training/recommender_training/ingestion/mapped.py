@@ -40,6 +40,7 @@ from recommender_training.ingestion import (
 )
 from recommender_training.ingestion.batches import Batch, batch_rows
 from recommender_training.ingestion.erased_users import ErasedUsers
+from recommender_training.ingestion.file_digests import FileDigests
 from recommender_training.ingestion.mapping import Format, Mapping
 from recommender_training.ingestion.quarantine import Quarantine
 from recommender_training.ingestion.source_files import SourceFile
@@ -90,14 +91,15 @@ def ingest(
     SchemaChanged, TooManySegments, NoRowsInWindow, TooManyQuarantinedRows.
     """
     declaration = mapping.declaration
-    columns = schema.tables(declaration)
     lake.check_growth(path, declaration)
-    files = source_files.find(source, mapping, kind)
+    digests = FileDigests.of(path)
+    files = source_files.find(source, mapping, kind, digests)
     ids = id_table.open_readers(path, mapping.ids)
-    staging = Staging(path / ".staging")
+    staging, columns = Staging(path / ".staging"), schema.tables(declaration)
     quarantine = Quarantine(path, ErasedUsers.of(path))
     run = _Run(path, kind, mapping, now, quarantine, staging, ids, declaration, columns)
-    run.events = source_files.of_the_collector(source, files, kind)
+    run.events = source_files.of_the_collector(source, files, kind, digests)
+    digests.write(path)
     run.staging.begin()
     try:
         return _ingest(run, files, max_share)

@@ -2,7 +2,7 @@
 
 The files of a Delta table are the data files of its newest version. Such a file never changes and
 its name is never reused, so table, name and size identify it as a batch without reading it again.
-Other files are identified by their digests.
+Other files are identified by their digests, which a lake remembers (file_digests.py).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from deltalake.exceptions import DeltaError
 
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
+from recommender_training.ingestion.file_digests import FileDigests
 from recommender_training.ingestion.mapping import Format, Mapping
 
 #: Table features under which the Parquet files still are exactly the rows.
@@ -41,14 +42,22 @@ class SourceFile:
     given: dict[str, str | None] = field(default_factory=dict)
 
 
-def find(source: Path, mapping: Mapping, kind: Format = Format.CSV) -> dict[str, list[SourceFile]]:
+def find(
+    source: Path,
+    mapping: Mapping,
+    kind: Format = Format.CSV,
+    digests: FileDigests | None = None,
+) -> dict[str, list[SourceFile]]:
     """Return the files of each mapped table, sorted by name; Delta files by time of writing.
+
+    Files whose digest is known are not read.
 
     Raises InputError: DataMissing if a table has no files, UnreadableData, InvalidMapping if a
     file belongs to two tables by different patterns.
     """
     if not source.is_dir():
         raise InputError("DataMissing", f"{source} is not a folder; put the raw files there")
+    known = digests or FileDigests()
     owners: dict[Path, str] = {}
     patterns: dict[Path, str] = {}
     found: dict[str, list[SourceFile]] = {}
@@ -56,12 +65,7 @@ def find(source: Path, mapping: Mapping, kind: Format = Format.CSV) -> dict[str,
         is_delta = kind is Format.DELTA
         paths = (_delta_tables if is_delta else _matches)(source, table.files)
         if not paths:
-            raise InputError(
-                "DataMissing",
-                f"{source} has no {'Delta table' if is_delta else 'file'} {table.files} "
-                f"({name}); add one or change "
-                f"mapping.{name}.files",
-            )
+            raise _missing(source, name, table.files, "Delta table" if is_delta else "file")
         for path in paths:
             # The pattern of the interactions is meant: their columns describe users or items, too.
             same = table.files == mapping.interactions.files == patterns.get(path)
@@ -72,13 +76,25 @@ def find(source: Path, mapping: Mapping, kind: Format = Format.CSV) -> dict[str,
                     f"make mapping.{owners[path]}.files or mapping.{name}.files narrower",
                 )
             owners[path], patterns[path] = name, table.files
-        read = _delta_files if is_delta else _plain
-        found[name] = [file for path in paths for file in read(source, path)]
+        if is_delta:
+            found[name] = [file for path in paths for file in _delta_files(source, path)]
+        else:
+            found[name] = [_file(source, path, known) for path in paths]
     return found
 
 
+def _missing(source: Path, name: str, files: str, what: str) -> InputError:
+    return InputError(
+        "DataMissing",
+        f"{source} has no {what} {files} ({name}); add one or change mapping.{name}.files",
+    )
+
+
 def of_the_collector(
-    source: Path, found: dict[str, list[SourceFile]], kind: Format
+    source: Path,
+    found: dict[str, list[SourceFile]],
+    kind: Format,
+    digests: FileDigests | None = None,
 ) -> list[SourceFile]:
     """Return the files with whole events beside the interactions that the collector writes.
 
@@ -92,15 +108,12 @@ def of_the_collector(
         for file in found["interactions"]
         if file.path.name == _INTERACTIONS
     ]
+    known = digests or FileDigests()
     return [
-        _file(source, path)
+        _file(source, path, known)
         for path in beside
         if path not in mapped and path.is_file() and not path.is_symlink() and path.stat().st_size
     ]
-
-
-def _plain(source: Path, path: Path) -> list[SourceFile]:
-    return [_file(source, path)]
 
 
 def _matches(source: Path, pattern: str) -> list[Path]:
@@ -115,21 +128,21 @@ def _matches(source: Path, pattern: str) -> list[Path]:
     )
 
 
-def _file(source: Path, path: Path) -> SourceFile:
+def _file(source: Path, path: Path, digests: FileDigests) -> SourceFile:
+    name = str(path.relative_to(source))
     try:
         if path.stat().st_size == 0:
             raise InputError(
                 "UnreadableData",
                 f"{path} is empty, as after an interrupted upload; write it again, or remove it",
             )
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()[:32]
+        digest = digests.digest(name, path)
     except OSError as error:
         raise InputError(
             "UnreadableData",
             f"{path} cannot be read ({error}); repair the file or its permissions",
         ) from error
-    return SourceFile(path, str(path.relative_to(source)), digest)
+    return SourceFile(path, name, digest)
 
 
 def _delta_tables(source: Path, pattern: str) -> list[Path]:

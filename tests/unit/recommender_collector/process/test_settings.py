@@ -59,6 +59,7 @@ def test_a_writer_has_series_of_what_it_writes_alone(
 def test_secrets_come_from_the_environment_and_are_never_shown() -> None:
     secrets = {"RECOMMENDER_STORE_PASSWORD": "pa55", "RECOMMENDER_USER_KEY": "k" * 16}
     found = parse(["serve", "--declaration", "c.json"], {**STORE, **secrets})
+    assert isinstance(found, ServeSettings)
     assert (found.store.password, found.user_key) == ("pa55", b"k" * 16)
     assert "pa55" not in repr(found.store)
     assert "kkkk" not in repr(found)

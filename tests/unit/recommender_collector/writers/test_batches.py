@@ -76,26 +76,38 @@ def test_a_damaged_offset_stops_the_writer(tmp_path: Path, text: str) -> None:
         files.newest()
 
 
-def test_retention_removes_old_batches_but_the_newest(tmp_path: Path) -> None:
-    files = Batches(tmp_path)
-    for number in (1, 2, 3):
+def _aged(root: Path, count: int) -> Batches:
+    files = Batches(root)
+    for number in range(1, count + 1):
         files.commit(number, f"{number}-0", {"a": [b"1"]})
-        _age(tmp_path / f"{number:012d}", number * 100)
-    assert files.remove_before(250) == 2
-    assert files.remove_before(1000) == 0
+        _age(root / f"{number:012d}", number * 100)
+    return files
+
+
+def test_retention_removes_old_batches_but_the_newest(tmp_path: Path) -> None:
+    files = _aged(tmp_path, 3)
+    assert files.remove_before(150, through=9) == 0
+    assert files.numbers() == [2, 3]
+    assert files.remove_before(1000, through=9) == 0
     assert files.newest() == (3, "3-0")
     assert [path.name for path in tmp_path.iterdir()] == ["000000000003"]
 
 
-def test_a_rewrite_removes_lines_files_without_lines_and_nothing_else(tmp_path: Path) -> None:
-    files = Batches(tmp_path)
-    files.commit(1, "1-0", {"a": [b"x", b"y", b"x"], "b": [b"x"]})
-    files.commit(2, "2-0", {"a": [b"x"]})
-    files.commit(3, "3-0", {"a": [b"y"]})
-    _age(tmp_path / "000000000001", 100)
-    assert files.rewrite("a", lambda line: line != b"x") == 3
-    assert (tmp_path / "000000000001" / "a").read_bytes() == b"y\n"
-    assert _names(tmp_path / "000000000001") == ["a", "b", "offset.json"]
-    assert _names(tmp_path / "000000000002") == ["offset.json"]
-    assert files.newest() == (3, "3-0")
-    assert files.remove_before(150) == 1, "a rewrite does not make a batch younger"
+def test_retention_keeps_what_was_not_read_and_counts_it(tmp_path: Path) -> None:
+    files = _aged(tmp_path, 5)
+    assert files.remove_before(350, through=1) == 2
+    assert files.numbers() == [2, 3, 4, 5]
+    assert files.remove_before(350, through=0) == 2
+    assert files.remove_before(350, through=5) == 0
+    assert files.numbers() == [4, 5]
+
+
+def test_retention_removes_a_bounded_number_of_batches_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "MOST_REMOVED", 2)
+    files = _aged(tmp_path, 5)
+    assert files.remove_before(1000, through=9) == 0
+    assert files.numbers() == [3, 4, 5]
+    files.remove_before(1000, through=9)
+    assert files.numbers() == [5]

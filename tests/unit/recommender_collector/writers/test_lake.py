@@ -3,72 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
-from prometheus_client import CollectorRegistry
 
-from recommender_collector.domain import erased_users
+from recommender_collector.domain import erased_users, rows
 from recommender_collector.domain.events import Erasure, Event, Kind
 from recommender_collector.domain.lines import line_of
-from recommender_collector.metrics import WriterMetrics
+from recommender_collector.writers import removal
 from recommender_collector.writers.batches import Batches
-from recommender_collector.writers.lake import LakeWriter, Pace
-from tests.unit.recommender_collector.collector_fakes import MemoryLog
-from tests.unit.recommender_collector.collector_samples import model
-
-CLICK = Event("e1", Kind.CLICK, "ada", ("tea",), 1_795_000_000_000)
-
-
-class Desk:
-    """A log, a folder, a clock, and writers on them."""
-
-    def __init__(self, root: Path) -> None:
-        self.log = MemoryLog()
-        self.root = root
-        self.now = 1000.0
-        self.registry = CollectorRegistry()
-        self.metrics = WriterMetrics(self.registry, ["shop"])
-
-    def writer(self, **pace: Any) -> LakeWriter:
-        return LakeWriter(
-            self.log, Batches(self.root), "shop", model(), self.metrics, Pace(**pace),
-            lambda: self.now,
-        )  # fmt: skip
-
-    def put(self, *entries: Event | Erasure) -> None:
-        self.log.put("shop", *map(line_of, entries))
-
-    def ids(self) -> list[list[str]]:
-        """The ids of the archived events of each batch."""
-        return [[row["id"] for row in self.read(folder, "events")] for folder in self.folders()]
-
-    def folders(self) -> list[Path]:
-        return sorted(self.root.glob("0*"))
-
-    def read(self, folder: Path, name: str) -> list[dict[str, Any]]:
-        path = folder / f"{name}.jsonl"
-        return (
-            [orjson.loads(line) for line in path.read_bytes().splitlines()]
-            if path.exists()
-            else []
-        )
-
-    def count(self, name: str) -> float | None:
-        return self.registry.get_sample_value(name, {"model": "shop", "target": "lake"})
+from tests.unit.recommender_collector.lake_desk import CLICK, Desk, events
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path / "shop")
-
-
-def events(*ids: str, **changes: Any) -> list[Event]:
-    return [
-        CLICK._replace(id=id_, time=CLICK.time + 1000 * index, **changes)
-        for index, id_ in enumerate(ids)
-    ]
 
 
 async def test_a_batch_is_written_when_it_is_old_enough(desk: Desk) -> None:
@@ -179,9 +128,9 @@ async def test_an_erasure_is_listed_for_the_lakes_before_the_files_are_rewritten
     await desk.writer(events=1).step()
     desk.put(Erasure("ada"), *events("b", user="eve"), Erasure(7))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Batches, "rewrite", _broken)
-        with pytest.raises(OSError, match="disk"):
-            await desk.writer().step()
+        patch.setattr(removal, "steps", _broken)
+        await desk.writer().step()
+    assert desk.ids() == [["a"], ["b"]]
     await desk.writer().step()
     (listed,) = (desk.root / "_erasures").iterdir()
     assert listed.name == "2000-0.jsonl"
@@ -192,18 +141,28 @@ async def test_an_erasure_is_listed_for_the_lakes_before_the_files_are_rewritten
     assert desk.ids() == [[], ["b"]]
 
 
-async def test_lists_of_erasures_stay_when_old_batches_go(desk: Desk) -> None:
-    writer = desk.writer(events=1, keep_seconds=-1e10)
-    entries: list[Event | Erasure] = [Erasure("ada"), *events("b")]
-    for entry in entries:
-        desk.put(entry)
-        await writer.step()
-    assert desk.ids() == [["b"]]
-    assert [each.name for each in (desk.root / "_erasures").iterdir()] == ["1000-0.jsonl"]
-
-
 def _broken(*_: object) -> bool:
     raise OSError("disk")
+
+
+async def test_an_event_of_which_no_row_can_be_made_is_quarantined_whole(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archived = rows.archived
+
+    def broken(event: Event) -> bytes:
+        if event.id == "bad":
+            raise OverflowError("a bug")
+        return archived(event)
+
+    monkeypatch.setattr(rows, "archived", broken)
+    desk.put(*events("a", "bad", "c"))
+    await desk.writer(events=1).step()
+    assert desk.ids() == [["a", "c"]]
+    (row,) = desk.read(desk.folders()[0], "quarantine")
+    assert row["reason"] == "a bug"
+    assert row["line"].encode() == line_of(events("a", "bad")[1])
+    assert len(desk.read(desk.folders()[0], "interactions")) == 2
 
 
 async def test_a_failed_batch_is_read_again(desk: Desk) -> None:
@@ -215,11 +174,3 @@ async def test_a_failed_batch_is_read_again(desk: Desk) -> None:
             await writer.step()
     await writer.step()
     assert desk.ids() == [["a", "b"]]
-
-
-async def test_old_batches_go_when_a_new_one_is_written(desk: Desk) -> None:
-    writer = desk.writer(events=1, keep_seconds=-1e10)
-    for id_ in ("a", "b"):
-        desk.put(*events(id_))
-        await writer.step()
-    assert desk.ids() == [["b"]]

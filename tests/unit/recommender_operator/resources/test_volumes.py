@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from recommender_operator.api.version import ModelVersionSpec
 from recommender_operator.observed import JobKind, ModelObject, VersionObject
 from recommender_operator.resources import jobs, train_jobs
+from recommender_operator.resources.options import Options
 from tests.unit.recommender_operator.resources.builder_inputs import (
     OPTIONS,
     RECALIBRATION,
@@ -24,6 +26,9 @@ SOURCE = {"source_path": "artifacts/movies/ab", "source_digest": "sha256:" + "ab
 REMOVED = {"paths": "artifacts/movies/00,staging/movies/x-1"}
 ALL = {"paths": "artifacts/movies,staging/movies,lake/movies"}
 READ, WRITE = True, False
+MAPPED = {
+    "interactions": {"files": "*/interactions.jsonl", "user": "u", "item": "i", "timestamp": "t"}
+}
 
 
 def of(data: dict[str, Any]) -> tuple[ModelObject, VersionObject]:
@@ -38,13 +43,18 @@ def of(data: dict[str, Any]) -> tuple[ModelObject, VersionObject]:
     return owner, VersionObject(name=made.name, uid=made.uid, spec=spec, status=made.status)
 
 
-def pod(kind: JobKind, inputs: dict[str, str], data: dict[str, Any] | None = None) -> Any:
+def pod(
+    kind: JobKind,
+    inputs: dict[str, str],
+    data: dict[str, Any] | None = None,
+    options: Options = OPTIONS,
+) -> Any:
     owner, made = of(
         data
         or {"source": {"claimName": "raw", "format": "MovieLens100K"}, "snapshots": {"keep": 2}}
     )
     subject = None if kind is JobKind.SNAPSHOT else made
-    return jobs.job(owner, subject, kind, 1, inputs, OPTIONS)["spec"]["template"]["spec"]
+    return jobs.job(owner, subject, kind, 1, inputs, options)["spec"]["template"]["spec"]
 
 
 def mounted(spec: Any, name: str = "store") -> dict[str, bool]:
@@ -144,6 +154,33 @@ def test_raw_data_are_read_only_whatever_claim_they_are_in() -> None:
     named = [v["persistentVolumeClaim"]["claimName"] for v in shared["volumes"][:1]]
     assert named == ["store"]
     assert [v["name"] for v in shared["volumes"]] == ["store", "tmp"], "a claim is there once"
+
+
+@pytest.mark.parametrize("kind", [JobKind.CHECK, JobKind.SNAPSHOT])
+@pytest.mark.parametrize("claim", ["raw", "store"])
+@pytest.mark.parametrize("folder", ["", "events", "events/of/shops"])
+def test_a_check_may_mark_the_files_of_the_collector_as_read(
+    kind: JobKind, claim: str, folder: str
+) -> None:
+    path = f"{folder}/movies".lstrip("/")
+    source = {"claimName": claim, "path": path, "format": "JSONLines", "mapping": MAPPED}
+    options = dataclasses.replace(
+        OPTIONS, store_namespace="team", collector_files=f"{claim}/{folder}".rstrip("/")
+    )
+    found = pod(kind, {}, {"source": source, "snapshots": {"keep": 2}}, options)
+    of_claim = mounted(found, "data" if claim == "raw" else "store")
+    assert of_claim[f"/data/{path}/_lakes"] is WRITE
+    assert of_claim["/data" if claim == "raw" else f"/data/{path}"] is READ
+    others = [
+        dataclasses.replace(options, store_namespace="other"),
+        dataclasses.replace(options, collector_files=f"{claim}2/{folder}"),
+        dataclasses.replace(options, collector_files=f"{claim}/x/{folder}"),
+        dataclasses.replace(options, collector_files=""),
+    ]
+    for each in others:
+        found = pod(kind, {}, {"source": source, "snapshots": {"keep": 2}}, each)
+        (main,) = found["containers"]
+        assert [m for m in main["volumeMounts"] if m["mountPath"].endswith("_lakes")] == []
 
 
 def test_raw_data_in_the_folders_of_the_operator_are_never_mounted() -> None:
