@@ -27,10 +27,13 @@ STALE_SECONDS = 3600.0  # age of unfinished folders of killed writers, which are
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """When a batch is full: after so many events or bytes, or so many seconds after its first."""
+    """When a batch is full: of events, items or bytes, or so many seconds after its first."""
 
     events: int = 50_000
-    size: int = 32 * 1024 * 1024
+    #: An item may become a row of its own, of up to 500 bytes while a batch is written.
+    items: int = 200_000
+    #: Of the lines. What is read of them takes up to 15 times as much.
+    size: int = 8 * 1024 * 1024
     seconds: float = 300.0
     #: Batches are kept for this long; None: forever.
     keep_seconds: float | None = None
@@ -46,6 +49,7 @@ class _Batch:
     quarantined: list[bytes] = field(default_factory=list)
     #: Milliseconds of the record of each erasure.
     erased: dict[Id, int] = field(default_factory=dict)
+    items: int = 0
     size: int = 0
     since: float | None = None
 
@@ -96,9 +100,11 @@ class LakeWriter:
             for line in record.lines:
                 self._take(line, batch, record.offset)
             batch.offset = record.offset
+            if batch.since is None:
+                batch.since = self._clock()
+            if self._is_full(batch, batch.since):
+                break  # the next step reads the others again
         now = self._clock()
-        if batch.since is None and records:
-            batch.since = now
         if batch.since is not None and self._is_full(batch, now):
             await self.flush()
         if not records and batch.since is None:
@@ -139,10 +145,12 @@ class LakeWriter:
             batch.events = [each for each in batch.events if each.user != entry.user]
         else:
             batch.events.append(entry)
+            batch.items += len(entry.items)
 
     def _is_full(self, batch: _Batch, now: float) -> bool:
         return (
             len(batch.events) >= self._pace.events
+            or batch.items >= self._pace.items
             or batch.size >= self._pace.size
             or now - (batch.since or now) >= self._pace.seconds
             or bool(batch.erased)
