@@ -11,6 +11,7 @@ from recommender_collector.domain.events import Kind
 from recommender_collector.domain.experiments import Ignored
 from recommender_collector.file_metrics import FileMetrics
 from recommender_serving.domain import types
+from recommender_serving.store.layout import Set
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
@@ -194,6 +195,14 @@ class WriterMetrics:
             ("model",),
             registry=registry,
         )
+        self._forgotten = Counter(
+            "recommender_writer_forgotten_sets_total",
+            "Sets of users that were removed because the store was nearly full.",
+            ("set",),
+            registry=registry,
+        )
+        for name in Set:
+            self._forgotten.labels(name.value)
         written = tuple(targets)
         for model in models:
             self._exposures.labels(model)
@@ -227,6 +236,10 @@ class WriterMetrics:
         """Count the predictions of impressions."""
         self._predictions.labels(model, "true").inc(counted)
         self._predictions.labels(model, "false").inc(ignored)
+
+    def forgot(self, name: Set, sets: int) -> None:
+        """Count sets of users that were removed for want of memory."""
+        self._forgotten.labels(name.value).inc(sets)
 
     def unread(self, model: str, messages: int) -> None:
         """Set how many messages of Kafka wait."""

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from recommender_collector.api.bodies import Bodies, Headers, Refused
 from recommender_collector.domain import cloud_events
 from recommender_collector.domain.batches import Accepted, Batch, InvalidBatch, check
+from recommender_collector.domain.events import Kind
 from recommender_collector.domain.validation import Rules
 from recommender_collector.log.group_commit import GroupCommit
 from recommender_collector.log.port import LogBusy, LogUnavailable
@@ -54,12 +55,14 @@ class Events:
         metrics: CollectorMetrics,
         bodies: Bodies | None = None,
         clock: Callable[[], float] = time.time,
+        takes_impressions: Callable[[], bool] = lambda: True,
     ) -> None:
         self._models = models
         self._commits = commits
         self._metrics = metrics
         self._bodies = bodies or Bodies()
         self._clock = clock
+        self._takes_impressions = takes_impressions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one POST."""
@@ -146,6 +149,13 @@ class Events:
         return repeated
 
     async def _one(self, model: str, events: Accepted) -> int:
+        if Kind.IMPRESSION in events.kinds and not self._takes_impressions():
+            if (others := events.without(Kind.IMPRESSION)) is not None:
+                await self._append_all(model, others)
+            raise LogBusy("the store's memory is nearly full, and impressions wait")
+        return await self._append_all(model, events)
+
+    async def _append_all(self, model: str, events: Accepted) -> int:
         known = await self._commits[model].append(events.lines)
         kinds = events.kinds
         counts = Counter(kinds)

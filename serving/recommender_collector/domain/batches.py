@@ -58,6 +58,14 @@ class Accepted:
         places, kinds, lines = zip(*entries, strict=True)
         return cls(places, kinds, Lines.of(lines))
 
+    def without(self, kind: Kind) -> Self | None:
+        """Return the events of other kinds; None if there are none."""
+        entries = [each for each in self._entries() if each[1] is not kind]
+        if not entries:
+            return None
+        places, kinds, lines = zip(*entries, strict=True)
+        return type(self)(places, kinds, Lines.of(lines))
+
     def _entries(self) -> Iterator[tuple[int, Kind, Line]]:
         return zip(self.places, self.kinds, self.lines, strict=True)
 

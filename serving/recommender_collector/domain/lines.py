@@ -74,6 +74,21 @@ class Lines:
         digests, texts = [each.digests for each in parts], [each.text for each in parts]
         return cls(sum(map(len, parts)), b"".join(digests), b"\n".join(texts))
 
+    def parts(self, size: int) -> Sequence[Lines]:
+        """Return the lines in parts of at most `size` bytes; a longer line is one by itself."""
+        if len(self.text) <= size:
+            return (self,)
+        found: list[Lines] = []
+        part: list[Line] = []
+        free = size
+        for each in self:
+            if part and len(each.line) > free:
+                found.append(Lines.of(part))
+                part, free = [], size
+            part.append(each)
+            free -= len(each.line) + 1
+        return [*found, Lines.of(part)]
+
     def __len__(self) -> int:
         return self.count
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from recommender_collector.domain.lines import Lines
 from recommender_collector.log.port import Appends, LogBusy, LogUnavailable
 
+#: Of a record. An item takes at least two bytes, so a record has at most 131,072 of them, whatever
+#: clients send.
+MOST_BYTES = 256 * 1024
 MAX_WAITING = 20_000  # events of a model; the budget of bodies bounds their bytes
 
 
@@ -22,17 +25,24 @@ class _Waiting:
 class GroupCommit:
     """Appends to the log of one model.
 
-    An append takes all requests that wait, up to `most` events. A sync to disk then serves many
-    small requests, and large ones do not wait for one another.
+    An append takes all requests that wait, up to `most` events and `size` bytes. A sync to disk
+    then serves many small requests, and large ones do not wait for one another. A request of more
+    bytes is appended in parts, between which others have their turn.
     """
 
     def __init__(
-        self, log: Appends, model: str, most: int = 1000, max_waiting: int = MAX_WAITING
+        self,
+        log: Appends,
+        model: str,
+        most: int = 1000,
+        max_waiting: int = MAX_WAITING,
+        size: int = MOST_BYTES,
     ) -> None:
         self._log = log
         self._model = model
         self._most = most
         self._max_waiting = max_waiting
+        self._size = size
         self._queue: deque[_Waiting] = deque()
         self._events = 0
         self._running: asyncio.Task[None] | None = None
@@ -46,10 +56,22 @@ class GroupCommit:
         """Append and return the indices of repeated ids, when the others are durable.
 
         Raises:
-            LogBusy, LogUnavailable: see there.
+            LogBusy, LogUnavailable: see there. Parts of the request may be durable; the same
+                events, sent again, are repeated.
         """
         if self._events + len(lines) > self._max_waiting:
             raise LogBusy(f"{self._events} events wait for the store")
+        parts = lines.parts(self._size)
+        if len(parts) == 1:
+            return await self._turn(lines)
+        repeated: list[int] = []
+        start = 0
+        for part in parts:
+            repeated += [start + index for index in await self._turn(part)]
+            start += len(part)
+        return repeated
+
+    async def _turn(self, lines: Lines) -> list[int]:
         waiting = _Waiting(lines, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._events += len(lines)
@@ -69,10 +91,13 @@ class GroupCommit:
 
     def _next(self) -> list[_Waiting]:
         taken = [self._queue.popleft()]
-        size = len(taken[0].lines)
-        while self._queue and size + len(self._queue[0].lines) <= self._most:
+        events, size = len(taken[0].lines), len(taken[0].lines.text)
+        while self._queue:
+            events += len(self._queue[0].lines)
+            size += len(self._queue[0].lines.text) + 1
+            if events > self._most or size > self._size:
+                break
             taken.append(self._queue.popleft())
-            size += len(taken[-1].lines)
         return taken
 
     async def _commit(self, taken: Sequence[_Waiting]) -> None:

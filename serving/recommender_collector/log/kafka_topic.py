@@ -25,7 +25,9 @@ from recommender_collector.log.topic import MOST_MESSAGES, Bounds, Message
 logger = logging.getLogger(__name__)
 LOOK_SECONDS = 2.0
 NO_ID = "A" * 22  # of brokers older than ids of topics
-FETCHED_KILOBYTES = 16_384  # that the client holds for the next reads
+FETCHED_KILOBYTES = 4_096  # that the client holds for the next reads
+READ_BYTES = 1024 * 1024  # after which a read takes no more
+FEW = 100  # messages that are taken at once
 
 
 class KafkaTopic:
@@ -91,11 +93,16 @@ class KafkaTopic:
             first = self._consumer.poll(seconds)
             if first is None:
                 return []
-            found = [first, *self._consumer.consume(MOST_MESSAGES - 1, timeout=0)]
-            for each in found:
-                if each.error() is not None:
-                    raise KafkaException(each.error())
-            return [_message(each) for each in found]
+            found, more = [], [first]
+            while more:
+                for each in more:
+                    if each.error() is not None:
+                        raise KafkaException(each.error())
+                found += [_message(each) for each in more]
+                size = sum(len(each.value or b"") for each in found)
+                left = MOST_MESSAGES - len(found) if size < READ_BYTES else 0
+                more = self._consumer.consume(min(FEW, left), timeout=0) if left else []
+            return found
 
     def _renew(self) -> None:
         """Take new clients if the certificates are other ones.

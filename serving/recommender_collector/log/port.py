@@ -72,6 +72,8 @@ class EventLog(Appends, Protocol):
     async def read(self, model: str, after: str, records: int, seconds: float) -> list[Record]:
         """Return up to `records` records after the offset, waiting up to `seconds` for one.
 
+        More than one have at most about 1 MiB together: one is returned whatever its size.
+
         Raises:
             LogUnavailable: see there.
         """

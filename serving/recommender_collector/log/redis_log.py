@@ -21,12 +21,16 @@ from redis.typing import EncodableT
 from recommender_collector.domain.lines import DIGEST_BYTES, Lines
 from recommender_collector.log.held_connection import HeldConnection
 from recommender_collector.log.port import Backlog, LogBusy, LogUnavailable, Record
-from recommender_collector.log.scripts import APPEND, APPEND_SHA1
+from recommender_collector.log.scripts import APPEND, APPEND_SHA1, READ
 
 SETS = 4  # former sets of ids; ids are kept for one to 1 + 1/SETS times their age
 #: Share of the store's memory above which appends wait, so that the writers can go on.
 FULL = 0.85
+#: The same for impressions: what was shown leaves the rest to what was bought.
+FULL_FOR_IMPRESSIONS = 0.8
 MAX_LINES = 1000  # Lua passes at most about 8,000 arguments to a command
+#: Of a read, if it has more than one record. An event of a line takes up to 15 times its bytes.
+READ_BYTES = 1024 * 1024
 
 
 class RedisLog:
@@ -37,6 +41,8 @@ class RedisLog:
         self._bucket = {model: bucket(seconds) for model, seconds in ages.items()}
         self._held = {model: HeldConnection(redis.connection_pool) for model in ages}
         self._full = False
+        self._takes_impressions = True
+        self._read = redis.register_script(READ)
 
     async def append(self, model: str, lines: Lines) -> list[int]:
         """Append the events whose id is new; see `EventLog`."""
@@ -57,6 +63,10 @@ class RedisLog:
             found = await held.call(*words)
         return cast(list[int], found)
 
+    def takes_impressions(self) -> bool:
+        """Return whether there is room for impressions too, at the last look at the backlog."""
+        return self._takes_impressions
+
     async def append_erasure(self, model: str, line: bytes) -> None:
         """Append an erasure; see `EventLog`. A full store takes it."""
         with translated():
@@ -66,12 +76,15 @@ class RedisLog:
         """Return records after the offset; see `EventLog`."""
         block = max(1, int(seconds * 1000))
         with translated():
-            found = await self._redis.xread({stream(model): after}, count=records, block=block)
-        return [
-            Record(offset.decode(), tuple(fields[b"e"].split(b"\n")))
-            for _, entries in found or ()
-            for offset, fields in entries
-        ]
+            found = await self._read(keys=[stream(model)], args=[after, records, READ_BYTES])
+            if not found:  # wait for one
+                read = await self._redis.xread({stream(model): after}, count=1, block=block)
+                found = [
+                    (offset, fields[b"e"])
+                    for _, entries in read or ()
+                    for offset, fields in entries
+                ]
+        return [Record(offset.decode(), tuple(text.split(b"\n"))) for offset, text in found]
 
     async def trim(self, model: str, through: str) -> None:
         """Remove records; see `EventLog`."""
@@ -95,15 +108,11 @@ class RedisLog:
         limit = memory.get("maxmemory", 0)
         share = memory["used_memory"] / limit if limit else 0.0
         self._full = share >= FULL
+        self._takes_impressions = share < FULL_FOR_IMPRESSIONS
         return {
             model: Backlog(length, share)
             for model, length in zip(self._bucket, lengths, strict=True)
         }
-
-
-def offset_key(model: str) -> str:
-    """Return the key of the offset."""
-    return f"{{{model}}}:store:offset"
 
 
 def stream(model: str) -> str:

@@ -16,13 +16,13 @@ from collections.abc import Mapping
 from redis.asyncio import Redis
 
 from recommender_collector.domain.lines import Lines
+from recommender_collector.log.places import offset_key
 from recommender_collector.log.port import LogBusy, LogUnavailable
 from recommender_collector.log.redis_log import (
     FULL,
     arguments_of,
     bucket,
     ids,
-    offset_key,
     stream,
     translated,
 )

@@ -57,6 +57,22 @@ end
 return repeated
 """
 )
+#: Reads the records after an offset: up to a number, and up to so many bytes if there is more than
+#: one. A read by number alone would hold what the writers cannot.
+#:
+#: KEYS: the stream. ARGV: the offset; the number; the bytes. Returns pairs of offset and lines.
+READ = """
+local found, bytes, after = {}, 0, ARGV[1]
+for i = 1, tonumber(ARGV[2]) do
+  local next = redis.call('XRANGE', KEYS[1], '(' .. after, '+', 'COUNT', 1)[1]
+  if not next then break end
+  bytes = bytes + #next[2][2]
+  if i > 1 and bytes > tonumber(ARGV[3]) then break end
+  after = next[1]
+  found[i] = {after, next[2][2]}
+end
+return found
+"""
 #: By which Redis knows the script.
 APPEND_SHA1 = hashlib.sha1(APPEND.encode(), usedforsecurity=False).hexdigest()
 

@@ -58,7 +58,10 @@ class Topic(Protocol):
         ...
 
     def read(self, seconds: float) -> list[Message]:
-        """Return up to `MOST_MESSAGES` messages, waiting up to `seconds` for the first."""
+        """Return messages, waiting up to `seconds` for the first.
+
+        Up to `MOST_MESSAGES`, and none after about 1 MiB.
+        """
         ...
 
     def close(self) -> None:

@@ -169,7 +169,10 @@ async def _serve(settings: ServeSettings) -> None:
     log = RedisLog(redis, declared.ages)
     kafka_log = kafka.log(settings.kafka, declared.ages) if settings.kafka else None
     appends = kafka_log or log
-    events = Events(models, {name: GroupCommit(appends, name) for name in models}, metrics)
+    commits = {name: GroupCommit(appends, name) for name in models}
+    # A log in Kafka has no such bound: its relay waits.
+    has_room = (lambda: True) if kafka_log else log.takes_impressions
+    events = Events(models, commits, metrics, takes_impressions=has_room)
     watch = Watch(log, settings.store, metrics, redis, kafka_log)
     stop = servers.on_signal()
 

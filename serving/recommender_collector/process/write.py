@@ -19,6 +19,7 @@ from recommender_collector.process.settings import WriteSettings
 from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.outcomes import OutcomeStore
 from recommender_collector.store.rewriting import Rewriting
+from recommender_collector.store.room import Room
 from recommender_collector.store.users import OnlineStore
 from recommender_collector.writers.batches import Batches
 from recommender_collector.writers.experiments import Experiments
@@ -51,10 +52,11 @@ def _runners(
     redis: Redis,
     metrics: WriterMetrics,
     rewriting: Rewriting,
+    room: Room,
 ) -> list[Runner]:
     """Return what runs the writers of each model; they read the log in the store."""
     log = RedisLog(redis, declared.ages)
-    store = OnlineStore(redis, settings.keep_seconds)
+    store = OnlineStore(redis, settings.keep_seconds, lambda: room.is_full)
     pace = Pace(seconds=settings.flush_seconds, keep_seconds=settings.files_keep_seconds)
     runners: list[Runner] = []
     for name, model in declared.models.items():
@@ -76,7 +78,8 @@ async def _write(settings: WriteSettings) -> None:
     metrics = WriterMetrics(registry, declared.models, settings.targets)
     redis = parts.connect(settings.store, len(declared.models))
     rewriting = Rewriting(redis)
-    runners = _runners(settings, declared, redis, metrics, rewriting)
+    room = Room(redis, declared.ages, metrics.forgot)
+    runners = _runners(settings, declared, redis, metrics, rewriting, room)
     relays: dict[str, Relay] = {}
     if settings.kafka is not None:
         relays = kafka.relays(settings.kafka, redis, declared.ages, metrics)
@@ -100,6 +103,7 @@ async def _write(settings: WriteSettings) -> None:
         if await parts.wait_until_durable(check, stop):
             logger.info("writing %s", ", ".join(declared.models))
             async with asyncio.TaskGroup() as group:
+                group.create_task(room.run(stop))
                 for each in runners:
                     group.create_task(each.run(stop))
                 group.create_task(rewriting.run(stop))

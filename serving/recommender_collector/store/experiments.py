@@ -35,8 +35,9 @@ from recommender_collector.domain.moments import Moments
 from recommender_collector.domain.participants import Participant
 from recommender_collector.domain.roster import has_room
 from recommender_collector.domain.stays import Act, flat
-from recommender_collector.log.port import START
-from recommender_collector.log.redis_log import offset_key, stream
+from recommender_collector.log import places
+from recommender_collector.log.places import offset_key
+from recommender_collector.log.redis_log import stream
 from recommender_collector.log.relayed import THROUGH, offsets_key
 from recommender_collector.store.decoding import (
     early_acts,
@@ -68,6 +69,20 @@ local moments, through = redis.call('HGETALL', KEYS[4]), redis.call('HGET', KEYS
 return {next[1] and next[1][1] or false, redis.call('TIME'), list, moments, through}
 """
 
+#: A transaction would be refused above `maxmemory`, and what waits in the log never be applied.
+#:
+#: KEYS: the offset, the part, the list of experiments. Returns the values of all.
+START = """
+return {redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2]), redis.call('HGETALL', KEYS[3])}
+"""
+#: KEYS: the offset, the part, the users of experiments. ARGV: users. Returns the values of the
+#: first two, and what each of the others has of the users.
+KNOWN = """
+local found = {redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])}
+for i = 3, #KEYS do found[i] = redis.pcall('HMGET', KEYS[i], unpack(ARGV)) end
+return found
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -97,35 +112,31 @@ class ExperimentStore:
         self._redis = redis
         self._from_kafka = from_kafka
         self._read = redis.register_script(READ)
+        self._start, self._known = redis.register_script(START), redis.register_script(KNOWN)
 
     async def start(self, model: str) -> tuple[str, dict[str, Experiment]]:
-        """Return the writer's offset, and the experiments at this offset."""
-        pipeline = self._redis.pipeline(transaction=True)
-        pipeline.get(offset_key(model))
-        pipeline.hgetall(_list(model))
-        offset, found = await pipeline.execute()
-        experiments = {name.decode(): experiment_of(text) for name, text in found.items()}
-        return offset.decode() if offset else START, experiments
+        """Return the writer's place in the log, and the experiments there."""
+        offset, part, found = await self._start(keys=[*places.keys(model), _list(model)])
+        pairs = zip(found[::2], found[1::2], strict=True)
+        experiments = {name.decode(): experiment_of(text) for name, text in pairs}
+        return places.place_of((offset, part)), experiments
 
     async def known(
-        self, model: str, offset: str, names: Sequence[str], users: Collection[int]
+        self, model: str, place: str, names: Sequence[str], users: Collection[int]
     ) -> Known | None:
-        """Return what is known of users in experiments at an offset.
+        """Return what is known of users in experiments at a place in the log.
 
-        None: another writer has moved the offset.
+        None: another writer is at another place.
 
         Raises:
             Damaged: a user of the experiment that it names is.
         """
         known = Known()
         every = list(users)
-        pipeline = self._redis.pipeline(transaction=True)
-        pipeline.get(offset_key(model))
-        pipeline.info("memory")
-        for name in names:
-            pipeline.hmget(_users(model, name), every)
-        there, memory, *found = replies(await pipeline.execute(raise_on_error=False), names, 2)
-        if (there.decode() if there else START) != offset:
+        memory = await self._redis.info("memory")
+        keys = [*places.keys(model), *(_users(model, name) for name in names)]
+        offset, part, *found = replies(await self._known(keys=keys, args=every), names, 2)
+        if places.place_of((offset, part)) != place:
             return None
         known.full, known.tight = _is_above(memory, FULL), _is_above(memory, FULL_OF_MEASURES)
         for name, texts in zip(names, found, strict=True):

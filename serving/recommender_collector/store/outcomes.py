@@ -22,8 +22,9 @@ from recommender_collector.domain.predictions import Cell, Person, Rule
 from recommender_collector.domain.segments import Values
 from recommender_collector.domain.tally import Changes
 from recommender_collector.domain.versions import Index
-from recommender_collector.log.port import START
-from recommender_collector.log.redis_log import offset_key, stream
+from recommender_collector.log import places
+from recommender_collector.log.places import offset_key
+from recommender_collector.log.redis_log import stream
 from recommender_collector.log.relayed import THROUGH, offsets_key
 from recommender_collector.store.users import Command
 
@@ -44,12 +45,21 @@ local index, through = redis.call('HGET', KEYS[3], ''), redis.call('HGET', KEYS[
 return {next[1] and next[1][1] or false, redis.call('TIME'), index, through}
 """
 
+#: A transaction would be refused above `maxmemory`. KEYS: the offset, the part, the sums, users.
+#: Returns the values of the first two, the index, and the values of the users.
+KNOWN = """
+local found = {redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])}
+found[3] = redis.call('HGET', KEYS[3], '')
+found[4] = redis.call('MGET', unpack(KEYS, 4))
+return found
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """What the store has of the users of a record."""
 
-    offset: str  # of the writer
+    place: str  # of the writer
     index: Index | None  # None: it has none, or cannot read it
     persons: dict[int, Person]
     has_memory: bool
@@ -75,17 +85,14 @@ class OutcomeStore:
     def __init__(self, redis: Redis, *, from_kafka: bool = False) -> None:
         self._redis = redis
         self._from_kafka = from_kafka
-        self._read = redis.register_script(READ)
+        self._read, self._known = redis.register_script(READ), redis.register_script(KNOWN)
 
     async def known(self, model: str, users: Collection[int]) -> Known:
         """Return what is known of users."""
         every = list(users)
-        pipeline = self._redis.pipeline(transaction=True)
-        pipeline.get(offset_key(model))
-        pipeline.info("memory")
-        pipeline.hget(_sums(model), "")
-        pipeline.mget([_user(model, user) for user in every])
-        offset, memory, index, texts = await pipeline.execute()
+        memory = await self._redis.info("memory")
+        keys = [*places.keys(model), _sums(model), *(_user(model, user) for user in every)]
+        offset, part, index, texts = await self._known(keys=keys)
         most = memory.get("maxmemory", 0) or math.inf
         persons = {
             user: person
@@ -93,7 +100,7 @@ class OutcomeStore:
             if (person := _value(model, Person.decode, text)) is not None
         }
         return Known(
-            offset.decode() if offset else START,
+            places.place_of((offset, part)),
             _value(model, Index.decode, index),
             persons,
             memory["used_memory"] <= FULL * most,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
 
 from recommender_collector.domain.effects import Effect
 from recommender_collector.domain.trends import Gain
-from recommender_collector.log.port import START
-from recommender_collector.log.redis_log import offset_key
+from recommender_collector.log import places
+from recommender_collector.log.places import FIND_PLACE
 from recommender_serving.store.layout import (
     ALL,
     LIMITS,
@@ -24,15 +25,25 @@ from recommender_serving.store.layout import (
 
 #: A command of Redis and its arguments, at most 4,000.
 Command = tuple[str | bytes | int, ...]
-#: Adds members to sorted sets and moves the offset, if it is where the writer thinks it is.
+#: Members that are added to a sorted set at once, between which the oldest go. So it has at most
+#: 512, up to which Redis keeps it as one list with a sixth of the memory.
+ADDED = 12
+#: Adds members to sorted sets and moves the place in the log, if it is where the writer thinks.
 #:
-#: KEYS: the offset; keys to remove first. ARGV: the expected offset; the new one; seconds to live;
-#: n; n times key, most members, score, member; then of what is popular: m; key of the segments;
-#: most items of a segment; most segments; seconds to live; m times segment, item, gain. Among
-#: the most segments, those whose items are forgotten make room for others. Then c; c times the
-#: number of words of a command, and its words. Returns 1, or 0 if another writer moved the offset.
+#: The first command frees memory. So Redis runs the others also above `maxmemory`: what waits in
+#: the log would fill it for ever.
+#:
+#: KEYS: the offset; the part; keys to remove first. ARGV: the expected place; the new one; seconds
+#: to live; n; n times key, most members, words that follow, and these: score and member in turn;
+#: then of what is popular: m; key of the segments; most items of a segment; most segments; seconds
+#: to live; m times segment, item, gain. Among the most segments, those whose items are forgotten
+#: make room for others. Then c; c times the number of words of a command, and its words. Returns
+#: 1, or 0 if another writer is at another place.
 APPLY = (
-    """
+    FIND_PLACE
+    + """
+if place ~= ARGV[1] then return 0 end
+redis.call('UNLINK', KEYS[2])
 local looked = false
 local function free(index, most)
   if redis.call('SCARD', index) >= most and not looked then
@@ -45,20 +56,22 @@ local function free(index, most)
   end
   return redis.call('SCARD', index) < most
 end
-if (redis.call('GET', KEYS[1]) or '0-0') ~= ARGV[1] then return 0 end
-for i = 2, #KEYS do redis.call('UNLINK', KEYS[i]) end
-local seconds, n = ARGV[3], tonumber(ARGV[4])
-local most = {}
-for i = 0, n - 1 do
-  local name, at = ARGV[5 + 4 * i], 5 + 4 * i
-  redis.call('ZADD', name, 'GT', ARGV[at + 2], ARGV[at + 3])
-  most[name] = tonumber(ARGV[at + 1])
-end
-for name, limit in pairs(most) do
-  redis.call('ZREMRANGEBYRANK', name, 0, -(limit + 1))
+for i = 3, #KEYS do redis.call('UNLINK', KEYS[i]) end
+local seconds, n, p = ARGV[3], tonumber(ARGV[4]), 5
+for i = 1, n do
+  local name, last = ARGV[p], -(tonumber(ARGV[p + 1]) + 1)
+  local stop = p + 2 + tonumber(ARGV[p + 2])
+  for at = p + 3, stop, """
+    + str(2 * ADDED)
+    + """ do
+    redis.call('ZADD', name, 'GT', unpack(ARGV, at, math.min(stop, at + """
+    + str(2 * ADDED - 1)
+    + """)))
+    redis.call('ZREMRANGEBYRANK', name, 0, last)
+  end
   redis.call('EXPIRE', name, seconds)
+  p = stop + 1
 end
-local p = 5 + 4 * n
 local m, index = tonumber(ARGV[p]), ARGV[p + 1]
 local items, segments, live = tonumber(ARGV[p + 2]), tonumber(ARGV[p + 3]), ARGV[p + 4]
 local open, touched = {['"""
@@ -96,24 +109,32 @@ for i = 1, c do
   redis.call(unpack(ARGV, at + 1, at + words))
   at = at + 1 + words
 end
-redis.call('SET', KEYS[1], ARGV[2])
+redis.call('SET', string.find(ARGV[2], ' ') and KEYS[2] or KEYS[1], ARGV[2])
 return 1
 """
 )
 
 
 class OnlineStore:
-    """The sets of users of all models. `keep_seconds` is how long an idle user is remembered."""
+    """The sets of users of all models.
 
-    def __init__(self, redis: Redis, keep_seconds: int) -> None:
+    `keep_seconds` is how long an idle user is remembered. While the store `is_full`, what users
+    are shown is not added.
+    """
+
+    def __init__(
+        self, redis: Redis, keep_seconds: int, is_full: Callable[[], bool] = lambda: False
+    ) -> None:
         self._redis = redis
         self._keep = keep_seconds
+        self._is_full = is_full
         self._apply = redis.register_script(APPLY)
+        #: Redis runs one script after the other, and a reader waits for all that arrive together.
+        self._turn = asyncio.Lock()
 
     async def offset(self, model: str) -> str:
-        """Return the offset up to which the store has the effects of the log."""
-        found = await self._redis.get(offset_key(model))
-        return found.decode() if found else START
+        """Return the offset of the last record whose effects the store has."""
+        return places.offset_of(places.place_of(await self._redis.mget(places.keys(model))))
 
     async def apply(
         self,
@@ -125,23 +146,31 @@ class OnlineStore:
         gains: Sequence[Gain] = (),
         commands: Sequence[Command] = (),
     ) -> bool:
-        """Forget users, apply effects, gains and commands and move the offset: all or nothing.
+        """Forget users, apply effects, gains and commands and move the place: all or nothing.
+
+        `before` and `after` are places in the log.
 
         Returns:
-            False if the offset is not `before`: another writer was faster, nothing was written.
+            False if the place is not `before`: another writer was faster, nothing was written.
         """
-        arguments: list[Any] = [before, after, self._keep, len(effects)]
+        added: dict[tuple[int, Set], list[int | str]] = {}
+        is_full = self._is_full()
         for each in effects:
-            name = key(model, each.user, each.set)
-            arguments += (name, LIMITS[each.set], each.time, each.member)
+            if is_full and each.set is Set.SEEN:
+                continue
+            added.setdefault((each.user, each.set), []).extend((each.time, each.member))
+        arguments: list[Any] = [before, after, self._keep, len(added)]
+        for (user, name), words in added.items():
+            arguments += (key(model, user, name), LIMITS[name], len(words), *words)
         arguments += (len(gains), trends(model), TREND_ITEMS, TREND_SEGMENTS, TREND_SECONDS)
         for gain in gains:
             arguments += (gain.segment, gain.item, repr(gain.worth))
         arguments.append(len(commands))
         for command in commands:
             arguments += (len(command), *command)
-        keys = [offset_key(model), *_keys(model, forget)]
-        return bool(await self._apply(keys=keys, args=arguments))
+        keys = [*places.keys(model), *_keys(model, forget)]
+        async with self._turn:
+            return bool(await self._apply(keys=keys, args=arguments))
 
     async def forget(self, model: str, user: int) -> None:
         """Remove everything about a user."""

@@ -49,7 +49,7 @@ class Experiments:
         self._spans = Spans.of(model)
 
     async def start(self) -> tuple[str, dict[str, Experiment]]:
-        """Return the writer's offset, and the experiments at this offset.
+        """Return the writer's place in the log, and the experiments there.
 
         Raises:
             RedisError, OSError: the store does not answer.
@@ -64,14 +64,14 @@ class Experiments:
         entries: Sequence[Event | Erasure],
         found: Sequence[Effect],
     ) -> Turn | None:
-        """Return what a record changes; None if another writer has moved the offset.
+        """Return what a part of a record changes; None if another writer is at another place.
 
         An experiment that cannot be counted does not count any more, and never stops the writer.
 
         Args:
-            before: the offset before it.
-            experiments: those at this offset.
-            at: its time, in milliseconds since 1970.
+            before: the place in the log before it.
+            experiments: those at this place.
+            at: time of the record, in milliseconds since 1970.
             entries: in the order of the log.
             found: what the record changes in the users' sets.
 

@@ -32,10 +32,13 @@ STALE_SECONDS = 3600.0  # age of unfinished folders of killed writers, which are
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """When a batch is full: after so many events or bytes, or so many seconds after its first."""
+    """When a batch is full: of events, items or bytes, or so many seconds after its first."""
 
     events: int = 50_000
-    size: int = 32 * 1024 * 1024
+    #: An item may become a row of its own, of up to 500 bytes while a batch is written.
+    items: int = 200_000
+    #: Of the lines. What is read of them takes up to 15 times as much.
+    size: int = 8 * 1024 * 1024
     seconds: float = 300.0
     #: Batches are kept for this long, and until all lakes have read them; None: forever.
     keep_seconds: float | None = None
@@ -96,9 +99,11 @@ class LakeWriter:
             for line in record.lines:
                 batch.take(line, at, self._model)
             batch.offset = record.offset
+            if batch.since is None:
+                batch.since = self._clock()
+            if self._is_full(batch, batch.since):
+                break  # the next step reads the others again
         now = self._clock()
-        if batch.since is None and records:
-            batch.since = now
         if batch.since is not None and self._is_full(batch, now):
             await self.flush()
         if not records and batch.since is None:
@@ -133,6 +138,7 @@ class LakeWriter:
     def _is_full(self, batch: MicroBatch, now: float) -> bool:
         return (
             len(batch.events) >= self._pace.events
+            or batch.items >= self._pace.items
             or batch.size >= self._pace.size
             or now - (batch.since or now) >= self._pace.seconds
             or bool(batch.erased)

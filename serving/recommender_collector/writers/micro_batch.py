@@ -47,6 +47,7 @@ class MicroBatch:
     quarantined: list[bytes] = field(default_factory=list)
     #: The last erasure of each user.
     erased: dict[Id, _Cut] = field(default_factory=dict)
+    items: int = 0
     size: int = 0  # bytes of the lines
     since: float | None = None
 
@@ -60,6 +61,7 @@ class MicroBatch:
             entry = entry_of(line)
             if isinstance(entry, Event):
                 self.events.append(rows_of(entry, model))
+                self.items += len(entry.items)
             else:
                 cut = _Cut(len(self.events), len(self.quarantined), at)
                 self.erased[entry.user] = cut

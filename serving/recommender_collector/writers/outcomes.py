@@ -36,21 +36,21 @@ class OutcomeCounter:
         self._store = store
         self._name = name
         self._rule = Rule.of(model)
-        #: Offset of the log at which no version has sums, whichever writer applied it; None: not
+        #: Place in the log at which no version has sums, whichever writer applied it; None: not
         #: known. From there on only predictions need the store.
         self._unused_at: str | None = None
 
     async def turn(
         self, before: str, after: str, at: int, entries: Sequence[Event | Erasure]
     ) -> Gain | None:
-        """Return what a record changes; None if another writer has moved the offset `before`.
+        """Return what a part of a record changes; None if another writer has left `before`.
 
         A record that cannot be counted is left out, and never stops the writer. Users who are
         erased are forgotten in any case.
 
         Args:
-            before: the offset before it.
-            after: its own offset.
+            before: the place in the log before it.
+            after: the place after it.
             at: time of the record, in milliseconds since 1970.
 
         Raises:
@@ -84,7 +84,7 @@ class OutcomeCounter:
         if is_unused or not users:
             return self._forgotten(entries)
         known = await self._store.known(self._name, users)
-        if known.offset != before:
+        if known.place != before:
             return None
         if known.index is None and not predicts:
             self._unused_at = after

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from recommender_collector.domain.lines import Lines
+from recommender_collector.log.group_commit import MOST_BYTES
 from recommender_collector.log.port import START, LogUnavailable
 from recommender_collector.log.relayed import partition_of
 from recommender_collector.log.topic import Bounds, Message, Topic, line_of
@@ -200,8 +201,25 @@ def first(partition: str, stored: int | None, bounds: Bounds) -> int:
 
 
 def runs(messages: Sequence[Message]) -> list[list[Message]]:
-    """Return the messages of each partition, those of the earliest partition first."""
+    """Return the messages of each partition, those of the earliest partition first.
+
+    Each run is a record of the log, of at most `MOST_BYTES`, or one message.
+    """
     found: dict[int, list[Message]] = {}
     for each in messages:
         found.setdefault(each.partition, []).append(each)
-    return sorted(found.values(), key=lambda run: run[0].time)
+    ordered = sorted(found.values(), key=lambda run: run[0].time)
+    return [run for every in ordered for run in _bounded(every)]
+
+
+def _bounded(messages: Sequence[Message]) -> Iterator[list[Message]]:
+    run: list[Message] = []
+    size = 0
+    for each in messages:
+        own = len(each.value or b"")
+        if run and size + own > MOST_BYTES:
+            yield run
+            run, size = [], 0
+        run.append(each)
+        size += own
+    yield run

@@ -12,7 +12,7 @@ from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.log import durability
 from recommender_collector.log.durability import NotDurable
 from recommender_collector.log.port import START, LogBusy, LogUnavailable
-from recommender_collector.log.redis_log import SETS, RedisLog
+from recommender_collector.log.redis_log import READ_BYTES, SETS, RedisLog
 from recommender_collector.log.redis_log import ids as prefix
 from tests.redis_server import RedisServer
 
@@ -169,3 +169,43 @@ async def test_a_store_that_hangs_is_unavailable_in_time(
     assert await log.append("shop", lines("b", "c")) in ([], [0])
     assert await _stored(log) == [b"a", b"b", b"c"]
     await client.aclose()
+
+
+def texts(*sizes: int) -> list[Lines]:
+    """Records of one line of these sizes."""
+    return [Lines.of([Line(digest(str(n)), b"x" * size)]) for n, size in enumerate(sizes)]
+
+
+async def test_a_read_is_bounded_by_bytes_and_passes_a_record_that_is_larger(
+    log: RedisLog,
+) -> None:
+    half = READ_BYTES // 2
+    sizes = [half, half, 1, 3 * READ_BYTES, 1, *[half] * 7]
+    for each in texts(*sizes):
+        await log.append("shop", each)
+    found, after = [], START
+    while records := await log.read("shop", after, 4, 0.01):
+        found.append([len(each.lines[0]) for each in records])
+        after = records[-1].offset
+    assert found == [
+        [half, half], [1], [3 * READ_BYTES], [1, half], [half, half], [half, half], [half, half],
+    ]  # fmt: skip
+
+
+async def test_a_read_is_bounded_by_records(log: RedisLog) -> None:
+    for each in texts(1, 2, 3):
+        await log.append("shop", each)
+    assert [len(r.lines[0]) for r in await log.read("shop", START, 2, 0.01)] == [1, 2]
+
+
+async def test_impressions_wait_before_the_memory_is_full(log: RedisLog, redis: Redis) -> None:
+    for number in range(50):  # beside which connections are small
+        await redis.set(f"large{number}", b"x" * 1_000_000)
+    used = (await redis.info("memory"))["used_memory"]
+    await redis.config_set("maxmemory", int(used / 0.82))
+    await log.backlog()
+    assert not log.takes_impressions()
+    assert await log.append("shop", lines("a")) == []
+    await redis.config_set("maxmemory", used * 10)
+    await log.backlog()
+    assert log.takes_impressions()

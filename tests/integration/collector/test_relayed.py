@@ -11,8 +11,9 @@ from recommender_collector.domain.events import Event, Kind
 from recommender_collector.domain.experiments import Spans
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.domain.predictions import Rule
+from recommender_collector.log.places import offset_key
 from recommender_collector.log.port import START, LogUnavailable
-from recommender_collector.log.redis_log import RedisLog, offset_key
+from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.log.relayed import THROUGH, Relayed, offsets_key
 from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.outcomes import OutcomeStore

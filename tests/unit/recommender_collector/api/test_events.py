@@ -32,13 +32,14 @@ CLOUD = {
 class Desk:
     """The application on a log in memory."""
 
-    def __init__(self, bodies: Bodies | None = None, *models: str) -> None:
+    def __init__(self, bodies: Bodies | None = None, *models: str, **more: Any) -> None:
         self.log = MemoryLog()
         self.registry = CollectorRegistry()
         names = models or ("shop",)
         metrics = CollectorMetrics(self.registry, names)
         commits = {name: GroupCommit(self.log, name) for name in names}
-        events = Events({name: rules() for name in names}, commits, metrics, bodies, lambda: NOW)
+        declared = {name: rules() for name in names}
+        events = Events(declared, commits, metrics, bodies, lambda: NOW, **more)
         self.app = public_app(events)
         transport = httpx.ASGITransport(self.app)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://collector")
@@ -249,3 +250,17 @@ async def test_a_stored_event_is_what_was_sent() -> None:
         "e1", event.kind, "ada", ("tea",), int(NOW - 1) * 1000, 4.0, None, "s", None,
         {"device": "phone"},
     )  # fmt: skip
+
+
+async def test_purchases_are_taken_before_impressions_while_the_memory_is_nearly_full() -> None:
+    desk = Desk(takes_impressions=lambda: False)
+    shown = {"id": "s", "kind": "impression", "user": "ada", "items": ["tea"]}
+    bought = click(id="b", kind="purchase", value=1)
+    answer = await desk.post([shown, bought, click(id="c")])
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+    assert "impressions wait" in answer.json()["error"]
+    assert [event.id for event in desk.stored()] == ["b", "c"]
+    assert desk.count("events", model="shop", kind="purchase") == 1
+    assert (await desk.post(shown)).status_code == 429
+    assert (await desk.post(bought)).json()["repeated"] == 1
+    assert (await desk.post(click(id="d"))).status_code == 200

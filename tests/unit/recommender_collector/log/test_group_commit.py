@@ -139,3 +139,71 @@ async def test_a_client_that_goes_away_does_not_disturb_the_others() -> None:
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert results[0] == results[2] == []
     assert isinstance(results[1], asyncio.CancelledError)
+
+
+def texts(*sizes: int) -> Lines:
+    """Lines of these sizes."""
+    return Lines.of(Line(digest(f"{n} {size}"), b"x" * size) for n, size in enumerate(sizes))
+
+
+async def test_an_append_has_at_most_its_bytes() -> None:
+    log = GatedLog()
+    commit = GroupCommit(log, "shop", size=10)
+    tasks = await _begin(commit, texts(1), texts(2, 2), texts(3), texts(9), texts(10))
+    log.gate.set()
+    await asyncio.gather(*tasks)
+    # 2 + 2 + 3 bytes and two line breaks; what has more than the rest waits for the next.
+    assert log.appends == [1, 3, 1, 1]
+
+
+async def test_a_request_of_more_bytes_is_appended_in_parts_of_which_none_is_lost() -> None:
+    log = GatedLog()
+    commit = GroupCommit(log, "shop", size=10)
+    request = texts(4, 5, 30, 1, 1, 1, 1, 1, 1)
+    tasks = await _begin(commit, request)
+    log.gate.set()
+    assert await asyncio.gather(*tasks) == [[]]
+    assert log.appends == [2, 1, 5, 1]
+    found = [line for record in log.records["shop"] for line in record.lines]
+    assert found == [each.line for each in request]
+    assert commit.waiting == 0
+
+
+async def test_a_large_request_learns_of_its_repeated_ids_in_every_part() -> None:
+    log = MemoryLog()
+    commit = GroupCommit(log, "shop", size=3)
+    await commit.append(lines("b", "f"))
+    assert await commit.append(lines("a", "b", "c", "d", "a", "e", "f")) == [1, 4, 6]
+
+
+async def test_of_a_large_request_that_fails_nothing_is_there_twice_when_it_is_sent_again() -> (
+    None
+):
+    log = MemoryLog()
+    commit = GroupCommit(log, "shop", size=3)
+    log.failures = []
+    many = lines("a", "b", "c", "d")
+    real = log.append
+
+    async def fails_later(model: str, some: Lines) -> list[int]:
+        if len(log.appends) == 1:
+            log.failures = [LogBusy("full")]
+        return await real(model, some)
+
+    log.append = fails_later  # type: ignore[method-assign]
+    with pytest.raises(LogBusy):
+        await commit.append(many)
+    assert await commit.append(many) == [0, 1]
+    assert commit.waiting == 0
+    found = [line for record in log.records["shop"] for line in record.lines]
+    assert found == [b"a", b"b", b"c", b"d"]
+
+
+async def test_other_requests_have_their_turn_between_the_parts_of_a_large_one() -> None:
+    log = GatedLog()
+    commit = GroupCommit(log, "shop", size=10)
+    large, small = await _begin(commit, texts(*[9] * 50), lines("a"))
+    log.gate.set()
+    await small
+    assert not large.done()
+    await large

@@ -35,7 +35,7 @@ async def test_a_batch_is_written_when_it_is_old_enough(desk: Desk) -> None:
     assert desk.count("recommender_writer_last_record_timestamp_seconds") == 2
 
 
-@pytest.mark.parametrize("pace", [{"events": 2}, {"size": 100}])
+@pytest.mark.parametrize("pace", [{"events": 2}, {"items": 2}, {"size": 100}])
 async def test_a_batch_is_written_when_it_is_full(desk: Desk, pace: dict[str, int]) -> None:
     desk.put(*events("a", "b"))
     await desk.writer(**pace).step()
@@ -174,3 +174,14 @@ async def test_a_failed_batch_is_read_again(desk: Desk) -> None:
             await writer.step()
     await writer.step()
     assert desk.ids() == [["a", "b"]]
+
+
+async def test_a_batch_that_is_full_is_written_before_more_is_taken(desk: Desk) -> None:
+    for id_ in ("a", "b", "c"):
+        desk.put(*events(f"{id_}1", f"{id_}2"))
+    writer = desk.writer(events=2)
+    assert await writer.step() == "1000-0"
+    assert desk.ids() == [["a1", "a2"]]
+    await writer.step()
+    assert await writer.step() == "3000-0"
+    assert desk.ids() == [["a1", "a2"], ["b1", "b2"], ["c1", "c2"]]

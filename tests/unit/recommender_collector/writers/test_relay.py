@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
+from recommender_collector.log.group_commit import MOST_BYTES
 from recommender_collector.log.port import LogBusy, LogUnavailable
 from recommender_collector.log.topic import Bounds, Message
 from recommender_collector.metrics import Target, WriterMetrics
@@ -203,3 +204,10 @@ def test_a_partition_is_read_from_what_is_stored_within_what_there_is(
     stored: int | None, expected: int
 ) -> None:
     assert first("t 0", stored, Bounds(3, 9)) == expected
+
+
+def test_a_run_has_at_most_the_bytes_of_a_record_and_keeps_the_order() -> None:
+    half = b"x" * (MOST_BYTES // 2)
+    values = [half, half, b"", None, half * 4, half, b"y"]
+    given = [Message(1, number, 9 - number, value) for number, value in enumerate(values)]
+    assert [[each.offset for each in run] for run in runs(given)] == [[0, 1, 2, 3], [4], [5, 6]]
