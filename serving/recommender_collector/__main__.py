@@ -1,4 +1,4 @@
-"""Command line: `recommender-collector serve|write`."""
+"""Command line: `recommender-collector serve|write|users`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ import sys
 
 from recommender_collector.domain.declaration import DeclarationError
 from recommender_collector.log.durability import NotDurable
-from recommender_collector.process import serve, write
-from recommender_collector.process.settings import ServeSettings, SettingsError, parse
+from recommender_collector.process import parts, serve, users, write
+from recommender_collector.process.settings import (
+    ServeSettings,
+    SettingsError,
+    UsersSettings,
+    parse,
+)
 from recommender_serving import log_lines
 
 DONE, FAILED, WRONG_USE = 0, 1, 2
@@ -20,8 +25,11 @@ def main(argv: list[str] | None = None) -> int:
         settings = parse(sys.argv[1:] if argv is None else argv, os.environ)
     except SettingsError as error:
         return _fail(WRONG_USE, str(error))
+    if isinstance(settings, UsersSettings):
+        return _write_users(settings)
     key = settings.user_key.decode() if settings.user_key else None
-    secrets = (settings.store.password, key, settings.kafka.password if settings.kafka else None)
+    kafka = settings.kafka.password if settings.kafka else None
+    secrets = (*settings.store.access.secrets, key, kafka)
     log_lines.set_up(
         "recommender_collector", settings.log_level, settings.log_format, secrets=secrets
     )
@@ -33,6 +41,16 @@ def main(argv: list[str] | None = None) -> int:
     except (SettingsError, DeclarationError) as error:
         return _fail(WRONG_USE, str(error))
     except (NotDurable, OSError) as error:
+        return _fail(FAILED, str(error))
+    return DONE
+
+
+def _write_users(settings: UsersSettings) -> int:
+    try:
+        users.run(settings, parts.declaration(settings))
+    except (SettingsError, DeclarationError) as error:
+        return _fail(WRONG_USE, str(error))
+    except OSError as error:
         return _fail(FAILED, str(error))
     return DONE
 

@@ -7,21 +7,24 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from recommender_collector.log import kafka_settings
 from recommender_collector.log.kafka_settings import KafkaSettings
 from recommender_collector.metrics import Target
 from recommender_serving.log_lines import FORMATS, LEVELS
+from recommender_serving.store import access
+from recommender_serving.store.access import Access
 
-EXAMPLES = """\
+EXAMPLES = f"""\
 examples:
   recommender-collector serve --declaration collector.json
   recommender-collector write --declaration collector.json --files /data
+  recommender-collector users --declaration collector.json --passwords /passwords \\
+      --output users.acl
 
 environment:
   RECOMMENDER_STORE_URL       redis://HOST:PORT/DB, or rediss:// with TLS
-  RECOMMENDER_STORE_PASSWORD  password of the store (default: none)
+{access.HELP}
   RECOMMENDER_STORE_DURABLE   true: do not check that the store syncs each write
   RECOMMENDER_KAFKA_BROKERS   HOST:PORT,HOST:PORT: the log is in Kafka (default: in the store)
   RECOMMENDER_KAFKA_TOPIC     a model's events are in the topic TOPIC.MODEL (recommender-events)
@@ -29,7 +32,7 @@ environment:
   RECOMMENDER_KAFKA_MECHANISM PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; with _USER and _PASSWORD
   RECOMMENDER_KAFKA_CA        file of certificates (default: those of the system)
   RECOMMENDER_KAFKA_DURABLE   true: do not check that two brokers have each acknowledged event
-  RECOMMENDER_USER_KEY        secret key of hashUsers, at least 16 bytes
+  RECOMMENDER_USER_KEY_FILE   file with the secret key of hashUsers, at least 16 bytes
   RECOMMENDER_LOG_LEVEL       DEBUG, INFO (default), WARNING or ERROR
   RECOMMENDER_LOG_FORMAT      json (default) or text
 
@@ -45,8 +48,7 @@ class SettingsError(Exception):
 class StoreSettings:
     """Where the store is, and whether it is durable without a check of its settings."""
 
-    url: str
-    password: str | None = field(repr=False)
+    access: Access
     durable: bool
 
 
@@ -89,6 +91,15 @@ class WriteSettings(Settings):
         return (Target.STORE, *lake, *relay)
 
 
+@dataclass(frozen=True, slots=True)
+class UsersSettings:
+    """Settings of `users`: files with the passwords, and where the users of the store go."""
+
+    declaration: Path
+    passwords: Path
+    output: Path
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Build the command line of `recommender-collector`."""
     parser = argparse.ArgumentParser(
@@ -119,6 +130,13 @@ def build_parser() -> argparse.ArgumentParser:
     write.add_argument(
         "--retention-days", type=_days, help="days after which files are removed (default: never)"
     )
+    users = commands.add_parser("users", help="write the users of the store as an ACL file")
+    users.add_argument("--declaration", type=Path, required=True, help="JSON file of the models")
+    users.add_argument(
+        "--passwords", type=Path, required=True,
+        help="folder with the passwords of collector, writer, probe and reader-MODEL, one a line",
+    )  # fmt: skip
+    users.add_argument("--output", type=Path, required=True, help="the ACL file to write")
     return parser
 
 
@@ -129,7 +147,9 @@ def _add_shared(command: argparse.ArgumentParser) -> None:
     add("--user-days", type=_days, default=30.0, help="days that an idle user is remembered (30)")
 
 
-def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | WriteSettings:
+def parse(
+    argv: list[str], environ: Mapping[str, str]
+) -> ServeSettings | WriteSettings | UsersSettings:
     """Read the command line and the environment.
 
     Raises:
@@ -137,6 +157,8 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | WriteS
         SystemExit: argparse refused the command line (code 2) or showed its help (code 0).
     """
     args = build_parser().parse_args(argv)
+    if args.command == "users":
+        return UsersSettings(args.declaration, args.passwords, args.output)
     level = environ.get("RECOMMENDER_LOG_LEVEL", "INFO").upper()
     if level not in LEVELS:
         raise SettingsError(f"RECOMMENDER_LOG_LEVEL is {level!r}: give one of {', '.join(LEVELS)}")
@@ -145,12 +167,11 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | WriteS
         raise SettingsError(
             f"RECOMMENDER_LOG_FORMAT is {form!r}: give one of {', '.join(FORMATS)}"
         )
-    key = environ.get("RECOMMENDER_USER_KEY")
     shared = {
         "declaration": args.declaration,
         "store": _store(environ),
         "kafka": _kafka(environ),
-        "user_key": key.encode() if key else None,
+        "user_key": _user_key(environ),
         "admin_port": args.admin_port,
         "log_level": level,
         "log_format": form,
@@ -174,20 +195,29 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | WriteS
 
 
 def _store(environ: Mapping[str, str]) -> StoreSettings:
-    url = environ.get("RECOMMENDER_STORE_URL", "")
-    parts = urlsplit(url)
-    if parts.password is not None:
-        raise SettingsError(
-            "RECOMMENDER_STORE_URL has a password: give it as RECOMMENDER_STORE_PASSWORD"
-        )
-    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
-        raise SettingsError(
-            f"RECOMMENDER_STORE_URL is {url[:100]!r}: give redis://HOST:PORT/DB or rediss://…"
-        )
+    try:
+        found = access.parse(environ)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    if found is None:
+        raise SettingsError("RECOMMENDER_STORE_URL is not set: give redis://HOST:PORT/DB")
     durable = environ.get("RECOMMENDER_STORE_DURABLE", "false").lower()
     if durable not in ("true", "false"):
         raise SettingsError(f"RECOMMENDER_STORE_DURABLE is {durable[:20]!r}: give true or false")
-    return StoreSettings(url, environ.get("RECOMMENDER_STORE_PASSWORD") or None, durable == "true")
+    return StoreSettings(found, durable == "true")
+
+
+def _user_key(environ: Mapping[str, str]) -> bytes | None:
+    path = environ.get("RECOMMENDER_USER_KEY_FILE")
+    if environ.get("RECOMMENDER_USER_KEY"):
+        raise SettingsError(
+            "RECOMMENDER_USER_KEY is set: write the key to a file, and give its path as "
+            "RECOMMENDER_USER_KEY_FILE"
+        )
+    try:
+        return Path(path).read_bytes().strip() if path else None
+    except OSError as error:
+        raise SettingsError(f"RECOMMENDER_USER_KEY_FILE cannot be read: {error}") from None
 
 
 def _kafka(environ: Mapping[str, str]) -> KafkaSettings | None:

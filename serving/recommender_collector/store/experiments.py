@@ -46,6 +46,7 @@ from recommender_collector.store.decoding import (
     replies,
     value_of,
 )
+from recommender_collector.store.read_script import ReadScript
 from recommender_collector.store.users import Command
 from recommender_serving.store.layout import Set, key
 
@@ -96,7 +97,7 @@ class ExperimentStore:
     def __init__(self, redis: Redis, *, from_kafka: bool = False) -> None:
         self._redis = redis
         self._from_kafka = from_kafka
-        self._read = redis.register_script(READ)
+        self._read = ReadScript(redis, READ)
 
     async def start(self, model: str) -> tuple[str, dict[str, Experiment]]:
         """Return the writer's offset, and the experiments at this offset."""

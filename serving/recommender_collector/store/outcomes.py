@@ -25,6 +25,7 @@ from recommender_collector.domain.versions import Index
 from recommender_collector.log.port import START
 from recommender_collector.log.redis_log import offset_key, stream
 from recommender_collector.log.relayed import THROUGH, offsets_key
+from recommender_collector.store.read_script import ReadScript
 from recommender_collector.store.users import Command
 
 logger = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class OutcomeStore:
     def __init__(self, redis: Redis, *, from_kafka: bool = False) -> None:
         self._redis = redis
         self._from_kafka = from_kafka
-        self._read = redis.register_script(READ)
+        self._read = ReadScript(redis, READ)
 
     async def known(self, model: str, users: Collection[int]) -> Known:
         """Return what is known of users."""
