@@ -98,25 +98,32 @@ def _console(value: Any) -> Any:
 
 
 def _peers(value: Any) -> Any:
+    example = '[{"podSelector": {"matchLabels": {"app": "prometheus"}}}]'
+    fields = {"podSelector", "namespaceSelector", "ipBlock"}
+    return _policy_parts(value, "from", fields, dict, example)
+
+
+def _egress(value: Any) -> Any:
+    example = '[{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}], "ports": [{"port": 443}]}]'
+    return _policy_parts(value, "egress", {"to", "ports"}, list, example)
+
+
+def _policy_parts(value: Any, of: str, fields: set[str], kind: type, example: str) -> Any:
+    """Return a list of parts of a NetworkPolicy; an empty part would admit everything."""
     if not isinstance(value, str):
         return value
     read = _parsed(value)
-    if not isinstance(read, list) or not all(map(_is_peer, read)):
-        raise ValueError(
-            "it must be a JSON list of `from` entries of a NetworkPolicy, such as "
-            '[{"podSelector": {"matchLabels": {"app": "prometheus"}}}]'
-        )
-    return tuple(read)
-
-
-def _is_peer(entry: object) -> bool:
-    """Return whether an object is a NetworkPolicyPeer, which has at least one field."""
-    return (
+    if not isinstance(read, list) or not all(
         isinstance(entry, dict)
         and bool(entry)
-        and set(entry) <= {"podSelector", "namespaceSelector", "ipBlock"}
-        and all(isinstance(part, dict) for part in entry.values())
-    )
+        and set(entry) <= fields
+        and all(isinstance(part, kind) and (kind is dict or part) for part in entry.values())
+        for entry in read
+    ):
+        raise ValueError(
+            f"it must be a JSON list of `{of}` entries of a NetworkPolicy, such as {example}"
+        )
+    return tuple(read)
 
 
 def _receivers(value: Any) -> Any:
@@ -154,6 +161,9 @@ Accounts = Annotated[service_accounts.Policy, pydantic.BeforeValidator(_accounts
 Peers = Annotated[
     tuple[dict[str, Any], ...], pydantic.BeforeValidator(_peers), Field(max_length=20)
 ]
+Egress = Annotated[
+    tuple[dict[str, Any], ...], pydantic.BeforeValidator(_egress), Field(max_length=20)
+]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Image = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^\S+$")]
 Name = Annotated[str, Field(max_length=253, pattern=rf"^{_LABEL}(\.{_LABEL})*$")]
@@ -186,6 +196,7 @@ class Settings(pydantic.BaseModel):
     ] = ""
     isolate_triton: bool = True
     metrics_from: Peers = ()
+    model_egress: Egress = ()
     serving_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     serving_log_format: Literal["json", "text"] = "json"
     log_key_secret: SecretName = ""

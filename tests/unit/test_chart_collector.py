@@ -14,6 +14,7 @@ import yaml
 
 from recommender_collector.domain.declaration import parse as declaration_of
 from recommender_collector.process.settings import ServeSettings, WriteSettings, parse
+from recommender_operator.resources import isolation
 from tests import chart
 from tests.chart_collector import (
     DEFAULTS,
@@ -188,6 +189,18 @@ def test_the_monitor_scrapes_the_port_that_both_parts_have() -> None:
         given = container(named(found, "Deployment", part))
         assert endpoint["port"] in {port["name"] for port in given["ports"]}
     assert "PodMonitor" not in {manifest["kind"] for manifest in manifests(DEFAULTS)}
+
+
+def test_transformers_reach_the_pods_of_the_chart_by_their_label_and_port() -> None:
+    found = manifests(DEFAULTS)
+    for kind, part, ports in (
+        ("Deployment", "collector", {isolation.COLLECTOR_PORT}),
+        ("StatefulSet", "store", {isolation.REDIS_PORT}),
+    ):
+        manifest = named(found, kind, part)
+        pod = manifest["spec"]["template"]["metadata"]["labels"]
+        assert isolation.COLLECTOR.items() <= pod.items()
+        assert ports <= {port["containerPort"] for port in container(manifest)["ports"]}
 
 
 def test_the_store_is_never_open_to_all_pods() -> None:

@@ -124,7 +124,7 @@ containers a list of lists of containers, and accounts those that pods of the na
     || (has(v.secret) && has(v.secret.items) && size(v.secret.items) == 1
     && v.secret.secretName == {{ .name | squote }} && v.secret.items[0].key == {{ .entry }}{{ with .namespace }} && request.namespace == {{ . | squote }}{{ end }})
     {{- end }}))
-  {{- include "recommender-operator.refusal" "its pods have a volume that is neither a persistentVolumeClaim nor an emptyDir, nor an entry of a Secret that the chart gives the model's transformer" | nindent 2 }}
+  {{- include "recommender-operator.refusal" "its pods have a volume that is neither a persistentVolumeClaim nor an emptyDir, nor an entry of a Secret that the chart gives a transformer" | nindent 2 }}
 - expression: >-
     variables.containers.all(cs, cs.all(c, !has(c.envFrom) && (!has(c.env)
     || c.env.all(e, !has(e.valueFrom) || has(e.valueFrom.fieldRef) || has(e.valueFrom.resourceFieldRef)))))

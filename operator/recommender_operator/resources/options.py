@@ -47,8 +47,10 @@ class Options:
     domain: str = "recommender.local"
     #: Host name suffixes by namespace, in addition to each namespace's subdomain.
     host_policy: host_names.Policy = ()
-    #: Whether the operator writes NetworkPolicies for the pods of Triton.
+    #: Whether the operator writes NetworkPolicies for the pods of models.
     isolate_triton: bool = True
+    #: What these pods reach besides the parts of the product: `egress` rules of a NetworkPolicy.
+    model_egress: tuple[Mapping[str, Any], ...] = ()
     #: Sources that may read Triton's metrics: `from` entries of a NetworkPolicy.
     metrics_from: tuple[Mapping[str, Any], ...] = ()
     #: Normalized base URLs of the Prometheus servers that models may name.

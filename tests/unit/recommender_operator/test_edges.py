@@ -49,6 +49,7 @@ def test_every_setting_can_be_set_and_reaches_the_manifests() -> None:
             "RECOMMENDER_KEDA_PROMETHEUS_URL": "http://Prom:80/",
             "RECOMMENDER_ISOLATE_TRITON": "false",
             "RECOMMENDER_METRICS_FROM": '[{"ipBlock": {"cidr": "10.0.0.0/8"}}]',
+            "RECOMMENDER_MODEL_EGRESS": '[{"ports": [{"port": 443}]}]',
             "RECOMMENDER_LOG_LEVEL": "",
             "RECOMMENDER_SERVING_LOG_FORMAT": "text",
             "RECOMMENDER_TRACING_ENDPOINT": "http://Otel:4318/",
@@ -77,6 +78,7 @@ def test_every_setting_can_be_set_and_reaches_the_manifests() -> None:
     assert settings.notifications == (Receiver(name="ops", type=ReceiverType.SLACK),)
     assert settings.notification_hosts == ("hooks.slack.com", "alerts:9093")
     assert settings.console_url == "https://console.example"
+    assert settings.options.model_egress == ({"ports": [{"port": 443}]},)
     assert settings.options.metrics_from == ({"ipBlock": {"cidr": "10.0.0.0/8"}},)
 
 
@@ -100,6 +102,8 @@ def test_every_setting_can_be_set_and_reaches_the_manifests() -> None:
         ("RECOMMENDER_METRICS_FROM", '[{"pods": {}}]', "a JSON list of `from` entries"),
         ("RECOMMENDER_METRICS_FROM", '[{"podSelector": 1}]', "a JSON list of `from` entries"),
         ("RECOMMENDER_ISOLATE_TRITON", "perhaps", "valid boolean"),
+        ("RECOMMENDER_MODEL_EGRESS", "[{}]", "JSON list of `egress`"),
+        ("RECOMMENDER_MODEL_EGRESS", '[{"to": []}]', "JSON list of `egress`"),
         ("RECOMMENDER_NOTIFICATIONS", "ops", "Invalid JSON"),
         ("RECOMMENDER_NOTIFICATIONS", '[{"name": "ops"}]', "0.type: Field required"),
         ("RECOMMENDER_NOTIFICATIONS", '[{"name": "a", "type": "Pager"}]', "0.type: "),
