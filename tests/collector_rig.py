@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import orjson
 
+from recommender_collector.store.roles import reader
 from tests import store_users, warm
 from tests.ports import free_port
 from tests.redis_server import DURABLE, RedisServer
@@ -131,6 +132,11 @@ class Rig:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def reader(self) -> dict[str, str]:
+        """The variables of a transformer of the model `shop` that reads the store."""
+        return store_users.as_user(self.redis.url, reader("shop"), self.folder)
 
     def archived(self) -> list[dict[str, Any]]:
         """All events in the files."""

@@ -37,11 +37,16 @@ def options(folder: Path, models: Iterable[str] = ("shop",)) -> tuple[str, ...]:
 
 def environ_of(url: str, name: str, folder: Path) -> dict[str, str]:
     """Return the variables of a command, as its role if the URL is that of a store with users."""
-    parts = urlsplit(url)
-    if parts.username is None:
+    if urlsplit(url).username is None:
         return {"RECOMMENDER_STORE_URL": url}
+    return as_user(url, ROLES[name], folder)
+
+
+def as_user(url: str, user: str, folder: Path) -> dict[str, str]:
+    """Return the variables of a process that connects as a user of the store."""
+    parts = urlsplit(url)
     return {
         "RECOMMENDER_STORE_URL": parts._replace(netloc=f"{parts.hostname}:{parts.port}").geturl(),
-        "RECOMMENDER_STORE_USER": ROLES[name],
-        "RECOMMENDER_STORE_PASSWORD_FILE": str(folder / "passwords" / ROLES[name]),
+        "RECOMMENDER_STORE_USER": user,
+        "RECOMMENDER_STORE_PASSWORD_FILE": str(folder / "passwords" / user),
     }
