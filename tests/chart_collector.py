@@ -29,7 +29,8 @@ EVERYTHING: dict[str, Any] = {
         }
     },
     "store": {
-        "password": {"secretName": "store-password"},
+        "users": {"secretName": "store-users"},
+        "tls": {"secretName": "store-tls"},
         "volume": {"storageClassName": "fast"},
         "readersFrom": [{"podSelector": {"matchLabels": {"app": "notebook"}}}],
     },
@@ -37,7 +38,11 @@ EVERYTHING: dict[str, Any] = {
 EXTERNAL: dict[str, Any] = {
     **DEFAULTS,
     "replicas": 1,
-    "store": {"url": "rediss://store.example:6380/0", "durable": True},
+    "store": {
+        "url": "rediss://store.example:6380/0",
+        "durable": True,
+        "password": {"secretName": "store-password"},
+    },
 }
 KAFKA: dict[str, Any] = {
     **DEFAULTS,

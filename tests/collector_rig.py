@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import orjson
 
-from tests import warm
+from recommender_collector.store.roles import reader
+from tests import store_users, warm
 from tests.ports import free_port
-from tests.redis_server import RedisServer
+from tests.redis_server import DURABLE, RedisServer
 
 if TYPE_CHECKING:
     from tests.kafka_server import KafkaServer
@@ -79,7 +80,7 @@ class Process:
             self._name, "--declaration", str(self._folder / "collector.json"),
             "--admin-port", str(self.admin), *self._arguments,
         ]  # fmt: skip
-        environ = {**self._environ, "RECOMMENDER_STORE_URL": store}
+        environ = {**self._environ, **store_users.environ_of(store, self._name, self._folder)}
         log = self._folder / f"{self._name}.log"
         with log.open("ab") as out:
             if self._fresh:
@@ -132,6 +133,11 @@ class Rig:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def reader(self) -> dict[str, str]:
+        """The variables of a transformer of the model `shop` that reads the store."""
+        return store_users.as_user(self.redis.url, reader("shop"), self.folder)
+
     def archived(self) -> list[dict[str, Any]]:
         """All events in the files."""
         return list(self._rows("events"))
@@ -167,7 +173,7 @@ def running(
     data = folder / "redis"
     data.mkdir()
     port = free_port()
-    redis = RedisServer(data)
+    redis = RedisServer(data, *DURABLE, *store_users.options(folder), userinfo=store_users.TESTS)
     variables = dict(environ or {})
     if kafka is not None:
         kafka.create(f"rig{port}.shop")

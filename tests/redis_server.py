@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -67,8 +68,17 @@ def environment() -> dict[str, str]:
 class RedisServer:
     """A server on a free port of 127.0.0.1 that can be killed and started again."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(
+        self, folder: Path, *options: str, userinfo: str = "", authorities: Path | None = None
+    ) -> None:
+        """Prepare it; `userinfo` is USER:PASSWORD@ of its URL.
+
+        With `authorities`, a file of certificates, its options must have a certificate of theirs
+        for localhost; it then listens with TLS alone.
+        """
         self.port = free_port()
+        self._userinfo = userinfo
+        self._authorities = authorities
         self._folder = folder
         self._options = options or DURABLE
         self._process: subprocess.Popen[bytes] | None = None
@@ -76,7 +86,9 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        if self._authorities is not None:
+            return f"rediss://{self._userinfo}localhost:{self.port}/0"
+        return f"redis://{self._userinfo}127.0.0.1:{self.port}/0"
 
     @property
     def pid(self) -> int:
@@ -85,23 +97,30 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
+        port = ["--port", str(self.port)]
+        if self._authorities is not None:
+            port = ["--port", "0", "--tls-port", str(self.port)]
         command = [
-            str(binary()), "--port", str(self.port), "--bind", "127.0.0.1",
+            str(binary()), *port, "--bind", "127.0.0.1",
             "--dir", str(self._folder), "--daemonize", "no", *self._options,
         ]  # fmt: skip
         with self._log.open("ab") as out:
             self._process = subprocess.Popen(command, stdout=out, stderr=out, env=environment())
         deadline = time.monotonic() + 120  # it reads a file of all events first
         while time.monotonic() < deadline and self._process.poll() is None:
-            with (
-                contextlib.suppress(OSError),
-                socket.create_connection(("127.0.0.1", self.port), 10) as connection,
-            ):
+            with contextlib.suppress(OSError), self._connected() as connection:
                 connection.sendall(b"PING\r\n")
                 if connection.recv(16).startswith((b"+PONG", b"-NOAUTH")):
                     return
             time.sleep(0.02)
         raise RuntimeError(f"Redis does not start; its log ends:\n{self._log.read_text()[-2000:]}")
+
+    def _connected(self) -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", self.port), 10)
+        if self._authorities is None:
+            return connection
+        context = ssl.create_default_context(cafile=str(self._authorities))
+        return context.wrap_socket(connection, server_hostname="localhost")
 
     def kill(self) -> None:
         """End it with SIGKILL."""

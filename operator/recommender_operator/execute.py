@@ -10,6 +10,7 @@ from typing import assert_never
 from recommender_operator import actions as do
 from recommender_operator.adapters.kubernetes.port import (
     JOBS,
+    NETWORK_POLICIES,
     TRAIN_JOBS,
     TRAINING_RUNTIMES,
     VERSIONS,
@@ -30,6 +31,7 @@ from recommender_operator.observed import Baseline, ModelObject, VersionObject
 from recommender_operator.resources import (
     baselines,
     fresh,
+    isolation,
     jobs,
     labels,
     model_version,
@@ -37,7 +39,7 @@ from recommender_operator.resources import (
     train_jobs,
 )
 from recommender_operator.resources.options import Options
-from recommender_operator.resources.ownership import Foreign
+from recommender_operator.resources.ownership import Foreign, is_the_same
 
 logger = logging.getLogger(__name__)
 
@@ -210,6 +212,8 @@ class _Run:
     async def _start(self, action: do.StartJob) -> None:
         of_model = action.version == self._model.name and action.kind in jobs.OF_A_MODEL
         version = None if of_model else self._known(action.version)
+        if self._e._options.isolate_triton:
+            await self._isolate_jobs()
         if version is not None and train_jobs.is_group(version, action.kind):
             await self._start_group(version, action)
             return
@@ -223,6 +227,14 @@ class _Run:
             fs_group=self._store_is_given,
         )
         await self._objects.create(JOBS, manifest, self._claim)
+
+    async def _isolate_jobs(self) -> None:
+        """Apply the NetworkPolicy of the model's Jobs, before the first of their pods."""
+        policy = isolation.of_jobs(self._model, self._e._options)
+        namespace, name = self._model.namespace, policy["metadata"]["name"]
+        seen = await self._objects.read(NETWORK_POLICIES, namespace, name, self._claim)
+        if seen is None or not is_the_same(seen, policy):
+            await self._objects.apply(NETWORK_POLICIES, policy, self._claim)
 
     async def _start_group(self, version: VersionObject, action: do.StartJob) -> None:
         """Create the runtime, and in the next look the TrainJob.

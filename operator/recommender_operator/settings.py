@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Mapping
@@ -97,25 +98,32 @@ def _console(value: Any) -> Any:
 
 
 def _peers(value: Any) -> Any:
+    example = '[{"podSelector": {"matchLabels": {"app": "prometheus"}}}]'
+    fields = {"podSelector", "namespaceSelector", "ipBlock"}
+    return _policy_parts(value, "from", fields, dict, example)
+
+
+def _egress(value: Any) -> Any:
+    example = '[{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}], "ports": [{"port": 443}]}]'
+    return _policy_parts(value, "egress", {"to", "ports"}, list, example)
+
+
+def _policy_parts(value: Any, of: str, fields: set[str], kind: type, example: str) -> Any:
+    """Return a list of parts of a NetworkPolicy; an empty part would admit everything."""
     if not isinstance(value, str):
         return value
     read = _parsed(value)
-    if not isinstance(read, list) or not all(map(_is_peer, read)):
-        raise ValueError(
-            "it must be a JSON list of `from` entries of a NetworkPolicy, such as "
-            '[{"podSelector": {"matchLabels": {"app": "prometheus"}}}]'
-        )
-    return tuple(read)
-
-
-def _is_peer(entry: object) -> bool:
-    """Return whether an object is a NetworkPolicyPeer, which has at least one field."""
-    return (
+    if not isinstance(read, list) or not all(
         isinstance(entry, dict)
         and bool(entry)
-        and set(entry) <= {"podSelector", "namespaceSelector", "ipBlock"}
-        and all(isinstance(part, dict) for part in entry.values())
-    )
+        and set(entry) <= fields
+        and all(isinstance(part, kind) and (kind is dict or part) for part in entry.values())
+        for entry in read
+    ):
+        raise ValueError(
+            f"it must be a JSON list of `{of}` entries of a NetworkPolicy, such as {example}"
+        )
+    return tuple(read)
 
 
 def _receivers(value: Any) -> Any:
@@ -153,9 +161,14 @@ Accounts = Annotated[service_accounts.Policy, pydantic.BeforeValidator(_accounts
 Peers = Annotated[
     tuple[dict[str, Any], ...], pydantic.BeforeValidator(_peers), Field(max_length=20)
 ]
+Egress = Annotated[
+    tuple[dict[str, Any], ...], pydantic.BeforeValidator(_egress), Field(max_length=20)
+]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Image = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^\S+$")]
 Name = Annotated[str, Field(max_length=253, pattern=rf"^{_LABEL}(\.{_LABEL})*$")]
+SecretName = Annotated[str, Field(max_length=253, pattern=rf"^({_LABEL}(\.{_LABEL})*)?$")]
+Entry = Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]{1,253}$")]
 
 
 class Settings(pydantic.BaseModel):
@@ -183,13 +196,17 @@ class Settings(pydantic.BaseModel):
     ] = ""
     isolate_triton: bool = True
     metrics_from: Peers = ()
+    model_egress: Egress = ()
     serving_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     serving_log_format: Literal["json", "text"] = "json"
-    #: The chart validates it: an error here would show it.
-    serving_log_user_salt: Annotated[str, Field(repr=False)] = ""
+    log_key_secret: SecretName = ""
+    log_key_entry: Entry = "key"
     tracing_endpoint: Annotated[str, pydantic.BeforeValidator(_address)] = ""
     tracing_ratio: Annotated[float, Field(ge=0, le=1)] = 0.01
     store_url: Annotated[str, Field(max_length=253, pattern=r"^(rediss?://[^\s@]+)?$")] = ""
+    store_secret: SecretName = ""
+    store_entry: Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]{0,253}$")] = ""
+    store_ca_secret: SecretName = ""
     collector_url: Annotated[str, Field(max_length=253, pattern=r"^(https?://[^\s@/]+)?$")] = ""
     collector_files: Annotated[str, Field(max_length=766)] = ""
     experiments_url: Annotated[str, Field(max_length=253, pattern=r"^(https?://[^\s@/]+)?$")] = ""
@@ -231,32 +248,12 @@ class Settings(pydantic.BaseModel):
     @property
     def options(self) -> Options:
         """The settings that manifests depend on."""
+        same = {each.name for each in dataclasses.fields(Options)} & set(Settings.model_fields)
         return Options(
-            training_image=self.training_image,
-            serving_image=self.serving_image,
-            image_pull_policy=self.image_pull_policy,
-            image_pull_secrets=self.image_pull_secrets,
-            triton_runtime=self.triton_runtime,
-            gateway_name=self.gateway_name,
-            gateway_namespace=self.gateway_namespace,
-            gateway_section=self.gateway_section,
+            **{name: getattr(self, name) for name in same},
             domain=self.gateway_domain,
             host_policy=self.host_suffixes,
-            prometheus_urls=self.prometheus_urls,
-            service_accounts=self.service_accounts,
-            keda=self.keda,
-            keda_prometheus_url=self.keda_prometheus_url,
-            isolate_triton=self.isolate_triton,
-            metrics_from=self.metrics_from,
-            serving_log_level=self.serving_log_level,
-            serving_log_format=self.serving_log_format,
-            serving_log_user_salt=self.serving_log_user_salt,
-            tracing_endpoint=self.tracing_endpoint,
-            tracing_ratio=self.tracing_ratio,
-            store_url=self.store_url,
             store_namespace=self.namespace,
-            collector_url=self.collector_url,
-            collector_files=self.collector_files,
         )
 
 

@@ -1,4 +1,4 @@
-"""Command line: `recommender-collector serve|write|find-user`."""
+"""Command line: `recommender-collector serve|write|find-user|users`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import sys
 from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.declaration import DeclarationError
 from recommender_collector.log.durability import NotDurable
-from recommender_collector.process import find, serve, write
+from recommender_collector.process import find, parts, serve, users, write
 from recommender_collector.process.settings import (
     FindSettings,
     ServeSettings,
     SettingsError,
+    UsersSettings,
     parse,
 )
 from recommender_serving import log_lines
@@ -28,8 +29,11 @@ def main(argv: list[str] | None = None) -> int:
         return _fail(WRONG_USE, str(error))
     if isinstance(settings, FindSettings):
         return _find(settings)
+    if isinstance(settings, UsersSettings):
+        return _write_users(settings)
     key = settings.user_key.decode() if settings.user_key else None
-    secrets = (settings.store.password, key, settings.kafka.password if settings.kafka else None)
+    kafka = settings.kafka.password if settings.kafka else None
+    secrets = (*settings.store.access.secrets, key, kafka)
     log_lines.set_up(
         "recommender_collector", settings.log_level, settings.log_format, secrets=secrets
     )
@@ -54,6 +58,16 @@ def _find(settings: FindSettings) -> int:
         return _fail(FAILED, str(error))
     sys.stdout.write(found.text() + "\n")
     return DONE if found.is_gone else FAILED
+
+
+def _write_users(settings: UsersSettings) -> int:
+    try:
+        users.run(settings, parts.declaration(settings))
+    except (SettingsError, DeclarationError) as error:
+        return _fail(WRONG_USE, str(error))
+    except OSError as error:
+        return _fail(FAILED, str(error))
+    return DONE
 
 
 def _fail(code: int, message: str) -> int:

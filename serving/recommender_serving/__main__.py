@@ -46,7 +46,7 @@ def _serve(settings: ServeSettings) -> int:
         settings.log_level,
         settings.log_format,
         {"model": settings.model, "version": settings.version},
-        (settings.store_password, settings.user_salt),
+        settings.store.secrets if settings.store is not None else (),
     )
     # Here, because `verify` needs no server.
     from recommender_serving.process import server

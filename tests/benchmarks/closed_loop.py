@@ -114,7 +114,7 @@ async def serve(world: World, rig: Rig, artifact: Path, folder: Path, number: in
     environ = {
         "RECOMMENDER_MODEL": "shop",
         "RECOMMENDER_VERSION": f"shop-{number:08x}",
-        "RECOMMENDER_STORE_URL": rig.redis.url,
+        **rig.reader,
         "RECOMMENDER_HIDE": "",  # nothing but the session, which the models leave out
     }
     with (

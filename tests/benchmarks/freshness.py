@@ -167,7 +167,7 @@ def main() -> None:
                 folder / "artifact",
                 triton.grpc_url,
                 folder / "transformer.log",
-                environ={"RECOMMENDER_MODEL": "shop", "RECOMMENDER_STORE_URL": rig.redis.url},
+                environ={"RECOMMENDER_MODEL": "shop", **rig.reader},
             ) as transformer,
         ):
             sent, sender = asyncio.run(measure(rig, transformer.http, args.events, args.rate))

@@ -47,6 +47,14 @@ VALUES = {
     "gateway.domain": OPTIONS.domain,
     "imagePullSecrets": f"{{{','.join(OPTIONS.image_pull_secrets)}}}",
     f"scheduling.serviceAccounts.{LISTING}": "{trainer}",
+    # The Secrets that transformers may mount.
+    "transformer.logUserKey.secretName": "log-key",
+    "collector.enabled": "true",
+    "collector.models.movies.mapping.interactions.user": "user_id",
+    "collector.models.movies.mapping.interactions.item": "item_id",
+    "collector.models.movies.mapping.interactions.timestamp": "time",
+    "collector.store.users.secretName": "store-users",
+    "collector.store.tls.secretName": "store-tls",
 }
 
 

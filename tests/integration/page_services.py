@@ -172,7 +172,7 @@ def opened(folder: pathlib.Path) -> Iterator[Services]:
 
         def served(name: str, items: list[int]) -> Running:
             triton = stack.enter_context(ranking_triton(items))
-            environ = {"RECOMMENDER_MODEL": name, "RECOMMENDER_STORE_URL": rig.redis.url}
+            environ = {"RECOMMENDER_MODEL": name, **(rig.reader if name == "shop" else {})}
             log = folder / f"{name}.log"
             return stack.enter_context(
                 run_transformer(folder / name, triton, log, environ=environ)

@@ -86,7 +86,7 @@ def _autoscaler() -> Object:
 def _network_policy() -> Object:
     service = inference_service.standard(model(), version(), OPTIONS)
     service["metadata"]["uid"] = "uid-service"
-    return isolation.policy("movies", service["metadata"]["name"], service, OPTIONS)
+    return isolation.policies(model(), service["metadata"]["name"], service, OPTIONS)[0]
 
 
 def _event() -> Object:
@@ -108,6 +108,7 @@ OWN: dict[str, tuple[Resource, Callable[[], Object]]] = {
     ),
     "budget": (BUDGETS, _budget),
     "network": (NETWORK_POLICIES, _network_policy),
+    "network-of-jobs": (NETWORK_POLICIES, lambda: isolation.of_jobs(model(), OPTIONS)),
     "autoscaler": (AUTOSCALERS, _autoscaler),
     "route": (HTTP_ROUTES, _route),
     "version": (VERSIONS, _version),

@@ -40,8 +40,9 @@ PODS = {
 }
 LABELS, UNOWNED = "it lacks the labels", "no RecommenderModel and no ModelVersion controls it"
 UNOWNED_PART = "no InferenceService controls it"
-#: Kinds that an InferenceService owns.
-OF_A_SERVICE = ("budget", "network", "autoscaler")
+UNOWNED_POLICY = "no InferenceService and no RecommenderModel controls it"
+#: Kinds that an InferenceService owns, and the policy that a model owns.
+OF_A_SERVICE = ("budget", "network", "network-of-jobs", "autoscaler")
 Case = tuple[str, Change, str]
 
 
@@ -118,7 +119,11 @@ CREATED: list[Case] = [
         (
             kind,
             put("metadata.ownerReferences", owners),
-            UNOWNED_PART if kind in OF_A_SERVICE else UNOWNED,
+            UNOWNED_POLICY
+            if kind.startswith("network")
+            else UNOWNED_PART
+            if kind in OF_A_SERVICE
+            else UNOWNED,
         )
         for kind in KINDS
         if kind != "event"
@@ -192,6 +197,12 @@ CREATED: list[Case] = [
         put("spec.podSelector.matchLabels", {"app": "web"}),
         "pods other than those of its version",
     ),
+    ("network-of-jobs", put("spec.podSelector.matchExpressions", None), "the Jobs of its model"),
+    (
+        "network-of-jobs",
+        put("spec.podSelector.matchLabels", {"app": "web"}),
+        "the Jobs of its model",
+    ),
     # They would scale what others run.
     ("autoscaler", put("spec.scaleTargetRef.name", "theirs"), "something else than a Deployment"),
     (
@@ -236,6 +247,44 @@ def test_a_listed_account_is_allowed_in_its_namespace(
     other = own(kind, listing)
     put(f"{PODS[kind]}.serviceAccountName", "admin")(other)
     assert "does not list for this namespace" in create(requests, kind, other)
+
+
+#: Namespace (of the release, or another), Secret, entries; whether a transformer may mount it.
+SECRETS = [
+    (True, "store-users", ["reader-movies"], True),
+    (True, "store-tls", ["ca.crt"], True),
+    (False, "log-key", ["key"], True),
+    (True, "store-users", ["reader-news"], False),
+    (True, "store-users", ["writer"], False),
+    (True, "store-users", ["reader-movies", "writer"], False),
+    (True, "store-users", None, False),
+    (True, "store-tls", ["tls.key"], False),
+    (False, "store-users", ["reader-movies"], False),
+    (False, "log-key", ["other"], False),
+    (True, "others", ["key"], False),
+]
+
+
+@pytest.mark.parametrize("kind", sorted(PODS))
+@pytest.mark.parametrize(("is_released", "secret", "entries", "is_right"), SECRETS)
+def test_a_transformer_mounts_its_own_entries_of_the_charts_secrets_and_no_job_any(
+    kind: str,
+    is_released: bool,
+    secret: str,
+    entries: list[str] | None,
+    is_right: bool,
+    requests: Requests,
+    space: str,
+) -> None:
+    manifest = own(kind, account.SYSTEM if is_released else space)
+    items = [{"key": each, "path": each} for each in entries or ()]
+    source = {"secretName": secret, **({"items": items} if items else {})}
+    add(f"{PODS[kind]}.volumes", {"name": "secret", "secret": source})(manifest)
+    reported = create(requests, kind, manifest)
+    if is_right and kind in ("service", "knative"):
+        assert reported == ""
+    else:
+        assert "nor an entry of a Secret that the chart gives" in reported
 
 
 @pytest.mark.parametrize("kind", ["service", "route"])

@@ -13,6 +13,7 @@ import yaml
 
 from recommender_collector.domain.declaration import parse as declaration_of
 from recommender_collector.process.settings import ServeSettings, WriteSettings, parse
+from recommender_operator.resources import isolation
 from tests import chart
 from tests.chart_collector import (
     DEFAULTS,
@@ -39,6 +40,9 @@ MONITORS: dict[str, Any] = {"metrics": {"podMonitor": {"enabled": True}}}
 def test_the_chart_renders_what_was_reviewed(mode: str, request: pytest.FixtureRequest) -> None:
     shown = manifests(MODES[mode], **POLICIES, **MONITORS)
     shown.sort(key=lambda m: (m["kind"], m["metadata"]["name"]))
+    for manifest in shown:
+        if manifest["kind"] == "Secret":  # generated passwords
+            manifest["data"] = dict.fromkeys(manifest["data"], "...")
     text = yaml.safe_dump_all(shown, sort_keys=True, width=98)
     golden = GOLDEN / f"{mode}.yaml"
     if request.config.getoption("--update-golden"):
@@ -46,6 +50,8 @@ def test_the_chart_renders_what_was_reviewed(mode: str, request: pytest.FixtureR
     assert text == golden.read_text(encoding="utf-8")
 
 
+URL, PASSWORD = {"url": "redis://store.example"}, {"secretName": "p"}
+OWN = "recommender-operator-store.shops.svc:6379/0"
 COLLECTOR = "http://recommender-operator-collector.shops.svc"
 
 
@@ -72,6 +78,12 @@ def test_the_collector_is_not_installed_unless_asked_for() -> None:
         ({**DEFAULTS, "writer": {"files": {"subPath": "../x"}}}, "/writer/files/subPath"),
         ({**DEFAULTS, "stor": {}}, "stor"),
         ({**DEFAULTS, "log": "Pulsar"}, "/collector/log"),
+        ({**DEFAULTS, "store": {"password": {"secretName": "p"}}}, "store.users.secretName"),
+        (
+            {**DEFAULTS, "store": {**URL, "password": PASSWORD, "users": {"secretName": "u"}}},
+            "exclude each other",
+        ),
+        ({**DEFAULTS, "store": {**URL, "tls": {"secretName": "t"}}}, "give rediss://"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_with_its_name(
@@ -83,7 +95,7 @@ def test_a_value_that_makes_no_sense_is_refused_with_its_name(
 
 
 @pytest.mark.parametrize("mode", sorted(MODES))
-def test_the_commands_take_what_the_chart_gives(mode: str) -> None:
+def test_the_commands_take_what_the_chart_gives(mode: str, tmp_path: Path) -> None:
     found = manifests(MODES[mode])
     for part, kind in (("collector", ServeSettings), ("writer", WriteSettings)):
         given = container(named(found, "Deployment", part))
@@ -92,6 +104,12 @@ def test_the_commands_take_what_the_chart_gives(mode: str) -> None:
         environ = {
             each["name"]: each.get("value", "a-secret-of-some-length") for each in given["env"]
         }
+        mounted = [each["mountPath"] for each in given["volumeMounts"]]
+        files = [text for name, text in environ.items() if name.endswith(("_FILE", "STORE_CA"))]
+        assert all(str(Path(each).parent) in mounted for each in files)
+        if "RECOMMENDER_USER_KEY_FILE" in environ:
+            (tmp_path / "key").write_text("a-secret-of-some-length")
+            environ["RECOMMENDER_USER_KEY_FILE"] = str(tmp_path / "key")
         settings = parse([command, *given["args"]], environ)
         assert isinstance(settings, kind)
         ports = {port["name"]: port["containerPort"] for port in given["ports"]}
@@ -172,10 +190,23 @@ def test_the_monitor_scrapes_the_port_that_both_parts_have() -> None:
     assert "PodMonitor" not in {manifest["kind"] for manifest in manifests(DEFAULTS)}
 
 
+def test_transformers_reach_the_pods_of_the_chart_by_their_label_and_port() -> None:
+    found = manifests(DEFAULTS)
+    for kind, part, ports in (
+        ("Deployment", "collector", {isolation.COLLECTOR_PORT}),
+        ("StatefulSet", "store", {isolation.REDIS_PORT}),
+    ):
+        manifest = named(found, kind, part)
+        pod = manifest["spec"]["template"]["metadata"]["labels"]
+        assert isolation.COLLECTOR.items() <= pod.items()
+        assert ports <= {port["containerPort"] for port in container(manifest)["ports"]}
+
+
 def test_the_store_is_never_open_to_all_pods() -> None:
-    (policy,) = [m for m in manifests(DEFAULTS) if m["kind"] == "NetworkPolicy"]
+    policy = named(manifests(DEFAULTS), "NetworkPolicy", "store")
     for peer in policy["spec"]["ingress"][0]["from"]:
         assert peer["podSelector"], "an empty selector is every pod"
+        assert "namespaceSelector" not in peer, "any namespace may label its pods as it likes"
 
 
 def test_an_external_store_replaces_the_embedded_one() -> None:
@@ -190,16 +221,17 @@ def test_an_external_store_replaces_the_embedded_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("collector", "store", "url"),
+    ("collector", "store", "secrets", "url"),
     [
-        (DEFAULTS, "redis://recommender-operator-store.shops.svc:6379/0", COLLECTOR),
-        (EXTERNAL, "rediss://store.example:6380/0", COLLECTOR),
-        (EVERYTHING, "", COLLECTOR),  # a password, which the operator may not give to pods
-        ({}, "", ""),
+        (DEFAULTS, f"redis://{OWN}", ("recommender-operator-store-users", "", ""), COLLECTOR),
+        (EXTERNAL, "rediss://store.example:6380/0", ("store-password", "password", ""), COLLECTOR),
+        (EVERYTHING, f"rediss://{OWN}", ("store-users", "", "store-tls"), COLLECTOR),
+        ({**DEFAULTS, "store": URL}, "redis://store.example", ("", "", ""), COLLECTOR),
+        ({}, "", ("", "", ""), ""),
     ],
 )
-def test_served_models_know_the_collector_and_its_store_if_it_has_no_password(
-    collector: dict[str, Any], store: str, url: str
+def test_served_models_know_the_collector_its_store_and_the_secrets_with_their_passwords(
+    collector: dict[str, Any], store: str, secrets: tuple[str, str, str], url: str
 ) -> None:
     _, text, _ = render(collector)
     (operator,) = (
@@ -214,6 +246,8 @@ def test_served_models_know_the_collector_and_its_store_if_it_has_no_password(
     path = "/".join(files[key] for key in ("claimName", "subPath") if files.get(key))
     assert given["RECOMMENDER_COLLECTOR_FILES"] == path
     assert given["RECOMMENDER_STORE_URL"] == store
+    names = ("SECRET", "ENTRY", "CA_SECRET")
+    assert tuple(given[f"RECOMMENDER_STORE_{name}"] for name in names) == secrets
     assert given["RECOMMENDER_COLLECTOR_URL"] == url
     assert given["RECOMMENDER_EXPERIMENTS_URL"] == (url and f"{url}:9090")
 
@@ -246,17 +280,6 @@ def test_served_models_may_send_impressions_whoever_else_may_send_events() -> No
         peer for peer in store["ingress"][0]["from"] if "matchExpressions" in peer["podSelector"]
     )
     assert models == {"podSelector": readers["podSelector"]}, "of the same namespace"
-
-
-def test_secrets_are_referred_to_and_never_written() -> None:
-    found = manifests(EVERYTHING)
-    given = {each["name"]: each for each in container(named(found, "Deployment", "writer"))["env"]}
-    assert given["RECOMMENDER_STORE_PASSWORD"]["valueFrom"]["secretKeyRef"] == {
-        "name": "store-password",
-        "key": "password",
-    }
-    assert given["RECOMMENDER_USER_KEY"]["valueFrom"]["secretKeyRef"]["name"] == "user-key"
-    assert "Secret" not in {manifest["kind"] for manifest in found}
 
 
 def test_the_group_of_a_claim_changes_only_if_the_installer_asks_for_it() -> None:

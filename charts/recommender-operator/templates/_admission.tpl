@@ -78,6 +78,28 @@ containers a list of lists of containers, and accounts those that pods of the na
     + (request.namespace in {{ toJson . }} ? {{ toJson . }}[request.namespace] : [])
     {{- end }}
 {{- end -}}
+{{- /* Entries of Secrets that transformers may mount, as JSON: {"all": [{name, entry, namespace}]}. */ -}}
+{{- define "recommender-operator.secrets" -}}
+{{- $found := list -}}
+{{- if .Values.collector.enabled -}}
+{{- with include "recommender-collector.storeSecret" . -}}
+{{- $entry := "'reader-' + (has(object.metadata.labels) && 'recommender.dev/model' in object.metadata.labels ? object.metadata.labels['recommender.dev/model'] : '')" -}}
+{{- with include "recommender-collector.storeEntry" $ -}}
+{{- $entry = . | squote -}}
+{{- end -}}
+{{- $found = append $found (dict "name" . "entry" $entry "namespace" $.Release.Namespace) -}}
+{{- end -}}
+{{- with .Values.collector.store.tls.secretName -}}
+{{- $found = append $found (dict "name" . "entry" "'ca.crt'" "namespace" $.Release.Namespace) -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.transformer.logUserKey -}}
+{{- if .secretName -}}
+{{- $found = append $found (dict "name" .secretName "entry" (squote .secretKey)) -}}
+{{- end -}}
+{{- end -}}
+{{- dict "all" $found | toJson -}}
+{{- end -}}
 {{- define "recommender-operator.podRules" -}}
 - expression: >-
     variables.pods.all(p, (!has(p.serviceAccountName) || p.serviceAccountName in variables.accounts)
@@ -97,8 +119,12 @@ containers a list of lists of containers, and accounts those that pods of the na
   {{- include "recommender-operator.refusal" "its pods use a namespace or a port of the host" | nindent 2 }}
 - expression: >-
     variables.pods.all(p, !has(p.volumes)
-    || p.volumes.all(v, has(v.persistentVolumeClaim) || has(v.emptyDir)))
-  {{- include "recommender-operator.refusal" "its pods have a volume that is neither a persistentVolumeClaim nor an emptyDir" | nindent 2 }}
+    || p.volumes.all(v, has(v.persistentVolumeClaim) || has(v.emptyDir)
+    {{- range .secrets }}
+    || (has(v.secret) && has(v.secret.items) && size(v.secret.items) == 1
+    && v.secret.secretName == {{ .name | squote }} && v.secret.items[0].key == {{ .entry }}{{ with .namespace }} && request.namespace == {{ . | squote }}{{ end }})
+    {{- end }}))
+  {{- include "recommender-operator.refusal" "its pods have a volume that is neither a persistentVolumeClaim nor an emptyDir, nor an entry of a Secret that the chart gives a transformer" | nindent 2 }}
 - expression: >-
     variables.containers.all(cs, cs.all(c, !has(c.envFrom) && (!has(c.env)
     || c.env.all(e, !has(e.valueFrom) || has(e.valueFrom.fieldRef) || has(e.valueFrom.resourceFieldRef)))))

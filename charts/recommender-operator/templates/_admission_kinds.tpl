@@ -44,7 +44,7 @@ matchConstraints:
   "owners" "InferenceService") }}
 {{- end -}}
 
-{{- /* So do the policies of its Triton pods, which select these and no others. */ -}}
+{{- /* So do the policies of its pods, which select these and no others. That of Jobs is the model's. */ -}}
 {{- define "recommender-operator.networkPolicy" -}}
 matchConstraints:
   resourceRules:
@@ -53,14 +53,18 @@ matchConstraints:
       operations: [CREATE, UPDATE, DELETE]
       resources: [networkpolicies]
 {{ include "recommender-operator.ownedOnly" (dict
-  "owner" "r.apiVersion.startsWith('serving.kserve.io/') && r.kind == 'InferenceService'"
-  "owners" "InferenceService") }}
+  "owner" "((r.apiVersion.startsWith('serving.kserve.io/') && r.kind == 'InferenceService') || (r.apiVersion.startsWith('recommender.dev/') && r.kind == 'RecommenderModel'))"
+  "owners" "InferenceService and no RecommenderModel") }}
   - expression: >-
       request.operation == 'DELETE' || (has(object.spec.podSelector.matchLabels)
-      && ['app.kubernetes.io/managed-by', 'recommender.dev/model', 'recommender.dev/version'].all(key,
-      key in object.metadata.labels && key in object.spec.podSelector.matchLabels
-      && object.spec.podSelector.matchLabels[key] == object.metadata.labels[key]))
-    {{- include "recommender-operator.refusal" "it selects pods other than those of its version" | nindent 4 }}
+      && (['app.kubernetes.io/managed-by', 'recommender.dev/model']
+      + ('recommender.dev/version' in object.metadata.labels ? ['recommender.dev/version'] : [])).all(key,
+      key in object.spec.podSelector.matchLabels
+      && object.spec.podSelector.matchLabels[key] == object.metadata.labels[key])
+      && ('recommender.dev/version' in object.metadata.labels
+      || (has(object.spec.podSelector.matchExpressions) && object.spec.podSelector.matchExpressions.exists(e,
+      e.key == 'recommender.dev/job-kind' && e.operator == 'Exists'))))
+    {{- include "recommender-operator.refusal" "it selects pods other than those of its version, or the Jobs of its model" | nindent 4 }}
 {{- end -}}
 
 {{- /* And its autoscalers, which scale its two Deployments and nothing else. */ -}}
@@ -225,7 +229,7 @@ validations:
       !has(object.spec.explainer) && !has(object.spec.predictor.workerSpec) && !has(object.spec.predictor.logger)
       && (!has(object.spec.transformer) || (!has(object.spec.transformer.logger) && !has(object.spec.transformer.storageUris)))
     {{- include "recommender-operator.refusal" "it has a part beside predictor and transformer, or one that logs or downloads" | nindent 4 }}
-  {{- include "recommender-operator.podRules" . | nindent 2 }}
+  {{- include "recommender-operator.podRules" (set . "secrets" (include "recommender-operator.secrets" .root | fromJson).all) | nindent 2 }}
 {{- end -}}
 
 {{- define "recommender-operator.routesPolicy" -}}

@@ -30,16 +30,38 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end -}}
 
 {{- define "recommender-collector.storeUrl" -}}
-{{- .Values.collector.store.url | default (printf "redis://%s.%s.svc:6379/0" (include "recommender-collector.name" (dict "root" . "part" "store")) .Release.Namespace) -}}
+{{- $scheme := ternary "rediss" "redis" (not (empty .Values.collector.store.tls.secretName)) -}}
+{{- .Values.collector.store.url | default (printf "%s://%s.%s.svc:6379/0" $scheme (include "recommender-collector.name" (dict "root" . "part" "store")) .Release.Namespace) -}}
 {{- end -}}
 
 {{- /*
-The store that served models read: none with a password, because the operator gives no secrets to
-the pods that it creates.
+Secret with the passwords of the store: of its users, or of the default user of an external store;
+empty if that has none.
 */ -}}
-{{- define "recommender-collector.servedStore" -}}
-{{- if and .Values.collector.enabled (not .Values.collector.store.password.secretName) -}}
-{{- include "recommender-collector.storeUrl" . -}}
+{{- define "recommender-collector.storeSecret" -}}
+{{- $store := .Values.collector.store -}}
+{{- if and $store.password.secretName (not $store.url) -}}
+{{- fail "collector.store.password is the one password of an external store, and collector.store.url is empty: leave it empty, and the chart makes users with passwords; or name a Secret of yours in collector.store.users.secretName" -}}
+{{- end -}}
+{{- if and $store.password.secretName $store.users.secretName -}}
+{{- fail "collector.store.password and collector.store.users exclude each other: a store has users, or one password" -}}
+{{- end -}}
+{{- if and $store.tls.secretName $store.url (not (hasPrefix "rediss://" $store.url)) -}}
+{{- fail (printf "collector.store.tls has no effect: collector.store.url is %s; give rediss://" $store.url) -}}
+{{- end -}}
+{{- if $store.url -}}
+{{- $store.password.secretName | default $store.users.secretName -}}
+{{- else -}}
+{{- $store.users.secretName | default (include "recommender-collector.name" (dict "root" . "part" "store-users")) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* The entry with the one password of an external store; empty if the store has users. */ -}}
+{{- define "recommender-collector.storeEntry" -}}
+{{- with .Values.collector.store.password -}}
+{{- if .secretName -}}
+{{- .secretKey -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -70,23 +92,21 @@ the pods that it creates.
   value: {{ include "recommender-collector.storeUrl" . }}
 - name: RECOMMENDER_STORE_DURABLE
   value: {{ .Values.collector.store.durable | quote }}
-{{- with .Values.collector.store.password }}
-{{- if .secretName }}
-- name: RECOMMENDER_STORE_PASSWORD
-  valueFrom:
-    secretKeyRef:
-      name: {{ .secretName }}
-      key: {{ .secretKey }}
+{{- if include "recommender-collector.storeSecret" . }}
+{{- if not (include "recommender-collector.storeEntry" .) }}
+- name: RECOMMENDER_STORE_USER
+  value: {{ .part }}
 {{- end }}
+- name: RECOMMENDER_STORE_PASSWORD_FILE
+  value: /etc/recommender-store/password
 {{- end }}
-{{- with .Values.collector.userKey }}
-{{- if .secretName }}
-- name: RECOMMENDER_USER_KEY
-  valueFrom:
-    secretKeyRef:
-      name: {{ .secretName }}
-      key: {{ .secretKey }}
+{{- if .Values.collector.store.tls.secretName }}
+- name: RECOMMENDER_STORE_CA
+  value: /etc/recommender-store-ca/ca.crt
 {{- end }}
+{{- if .Values.collector.userKey.secretName }}
+- name: RECOMMENDER_USER_KEY_FILE
+  value: /etc/recommender-user-key/key
 {{- end }}
 {{- if eq .Values.collector.log "Kafka" }}
 {{ include "recommender-collector.kafka" .Values.collector.kafka }}
@@ -183,6 +203,56 @@ the pods that it creates.
 {{- end }}
 {{- end }}
 {{- end }}
+{{- end -}}
+
+{{- /* The Secrets that the collector and its writer mount. */ -}}
+{{- define "recommender-collector.secretMounts" -}}
+{{- if include "recommender-collector.storeSecret" . }}
+- name: store-password
+  mountPath: /etc/recommender-store
+  readOnly: true
+{{- end }}
+{{- if .Values.collector.store.tls.secretName }}
+- name: store-ca
+  mountPath: /etc/recommender-store-ca
+  readOnly: true
+{{- end }}
+{{- if .Values.collector.userKey.secretName }}
+- name: user-key
+  mountPath: /etc/recommender-user-key
+  readOnly: true
+{{- end }}
+{{- include "recommender-collector.kafkaMount" . }}
+{{- end -}}
+
+{{- define "recommender-collector.secretVolumes" -}}
+{{- with include "recommender-collector.storeSecret" . }}
+- name: store-password
+  secret:
+    secretName: {{ . }}
+    items:
+      - key: {{ include "recommender-collector.storeEntry" $ | default $.part }}
+        path: password
+{{- end }}
+{{- with .Values.collector.store.tls.secretName }}
+- name: store-ca
+  secret:
+    secretName: {{ . }}
+    items:
+      - key: ca.crt
+        path: ca.crt
+{{- end }}
+{{- with .Values.collector.userKey }}
+{{- if .secretName }}
+- name: user-key
+  secret:
+    secretName: {{ .secretName }}
+    items:
+      - key: {{ .secretKey }}
+        path: key
+{{- end }}
+{{- end }}
+{{- include "recommender-collector.kafkaVolume" . }}
 {{- end -}}
 
 {{- /* What the pods of the collector and of its writer have in common. */ -}}

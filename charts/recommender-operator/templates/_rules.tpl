@@ -60,7 +60,7 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch]
-# Who reaches Triton. They are deleted with the InferenceService as well.
+# What the pods of models reach, and who reaches Triton. They are deleted with their owner as well.
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [get, list, watch, create, patch]

@@ -26,6 +26,7 @@ from recommender_operator.resources import (
     experiment_contracts,
     labels,
     scheduling,
+    secret_files,
     security,
 )
 from recommender_operator.resources.labels import Component, Manifest
@@ -60,7 +61,7 @@ MODEL_WAIT_SECONDS = 20
 #: Size limit of the scratch volume.
 SCRATCH = "512Mi"
 #: Number of this layout: a release that changes it deploys running versions again.
-LAYOUT = 2
+LAYOUT = 3
 #: Number of the contract of copies, like that of experiments. A candidate of an earlier release
 #: would count them as requests of users. The second contract has mixed lists too.
 SHADOWS = "2"
@@ -141,10 +142,8 @@ def _standard_transformer(
         {"name": "http1", "containerPort": HTTP_PORT, "protocol": "TCP"},
         {"name": "h2c", "containerPort": GRPC_PORT, "protocol": "TCP"},
     ]
-    return {
-        **_component(model, name, Component.TRANSFORMER, options),
-        "containers": [container],
-    }
+    pods = _component(model, name, Component.TRANSFORMER, options)
+    return {**secret_files.mounted(pods, model, options), "containers": [container]}
 
 
 def _component(model: ModelObject, name: str, component: Component, options: Options) -> Manifest:
@@ -193,7 +192,7 @@ def knative(
     marks = labels.of_version(model.name, version.name)
     serving = model.spec.serving
     predictor = {
-        **_pods(model, serving.replicas, marks, options),
+        **secret_files.mounted(_pods(model, serving.replicas, marks, options), model, options),
         **autoscaling.knative(serving),
         "model": triton(model, artifact, options),
         "initContainers": [verifier(artifact, model.spec.serving, options)],

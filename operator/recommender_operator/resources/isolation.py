@@ -1,54 +1,118 @@
-"""Who reaches Triton: its protocols know no users, and would answer every pod of the cluster."""
+"""What pods of models reach, and who reaches Triton and the workers of a training.
+
+Triton's protocols know no users, and would answer every pod of the cluster. The transformers run
+graphs of a model's owner beside the history of users, and Jobs read all of the raw data, so none
+may send what it knows to wherever it likes. The kubelet, whose probes come from the node and who
+mounts claims, is not subject to policies.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from urllib.parse import urlsplit
 
-from recommender_operator.resources import labels
+from recommender_operator.observed import JobKind, ModelObject
+from recommender_operator.resources import labels, secret_files
 from recommender_operator.resources.labels import Component, Manifest
 from recommender_operator.resources.options import Options
-from recommender_operator.resources.serving_containers import TRITON_GRPC_PORT
+from recommender_operator.resources.serving_containers import (
+    GRPC_PORT,
+    HTTP_PORT,
+    TRITON_GRPC_PORT,
+)
 
 TRITON_METRICS_PORT = 8002
+REDIS_PORT = 6379
+#: Port of the pods of the chart's collector that takes events.
+COLLECTOR_PORT = 8080
+#: Label of the pods of the chart's collector and of its store.
+COLLECTOR = {"app.kubernetes.io/name": "recommender-collector"}
+_DNS: Manifest = {"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]}
+_PORTS = {"http": 80, "https": 443, "redis": REDIS_PORT, "rediss": REDIS_PORT}
 
 
-def policy(model: str, version: str, service: Manifest, options: Options) -> Manifest:
-    """Return the NetworkPolicy of a version's Triton pods in Gateway mode.
+def policies(
+    model: ModelObject, version: str, service: Manifest, options: Options
+) -> tuple[Manifest, ...]:
+    """Return the NetworkPolicies of a version in Gateway mode, by component.
 
-    The transformers of the same version call the models, and `options.metrics_from` reads the
-    metrics; all else is refused, above all port 8000. Policies do not apply to the kubelet, whose
-    probes come from the node. `service` is the InferenceService as stored, which owns the policy.
+    `service` is the InferenceService as stored, which owns them.
     """
-    metadata = service["metadata"]
-    spec = {
-        "podSelector": {"matchLabels": labels.of_component(model, version, Component.PREDICTOR)},
-        "policyTypes": ["Ingress"],
-        "ingress": _ingress(model, version, options),
+    return tuple(
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {
+                "name": name(version, component),
+                "namespace": service["metadata"]["namespace"],
+                "labels": labels.of_version(model.name, version),
+                "annotations": {labels.POLICY_DIGEST: digest(options)},
+                "ownerReferences": labels.owned_by_service(service),
+            },
+            "spec": {
+                "podSelector": {
+                    "matchLabels": labels.of_component(model.name, version, component)
+                },
+                **spec,
+            },
+        }
+        for component, spec in (
+            (Component.PREDICTOR, _triton(model.name, version, options)),
+            (Component.TRANSFORMER, _transformer(model, version, options)),
+        )
+    )
+
+
+def of_jobs(model: ModelObject, options: Options) -> Manifest:
+    """Return the NetworkPolicy of a model's Jobs and workers, which the model owns.
+
+    The workers of a training reach one another, and nobody else reaches them: torch.distributed
+    knows no users either.
+    """
+    workers = {
+        "podSelector": {
+            "matchLabels": {**labels.of_model(model.name), labels.JOB_KIND: JobKind.TRAIN.value}
+        }
     }
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": {
-            "name": name(version),
-            "namespace": metadata["namespace"],
-            "labels": labels.of_version(model, version),
+            "name": f"{model.name}-jobs",
+            "namespace": model.namespace,
+            "labels": labels.of_model(model.name),
             "annotations": {labels.POLICY_DIGEST: digest(options)},
-            "ownerReferences": labels.owned_by_service(service),
+            "ownerReferences": labels.owned_by_model(model),
         },
-        "spec": spec,
+        "spec": {
+            "podSelector": {
+                "matchLabels": labels.of_model(model.name),
+                "matchExpressions": [{"key": labels.JOB_KIND, "operator": "Exists"}],
+            },
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [{"from": [workers]}],
+            "egress": [_DNS, {"to": [workers]}, *options.model_egress],
+        },
     }
 
 
-def name(version: str) -> str:
-    """Return the name of a version's policy."""
-    return f"{version}-{Component.PREDICTOR}"
+def name(version: str, component: Component = Component.PREDICTOR) -> str:
+    """Return the name of the policy of a version's component."""
+    return f"{version}-{component}"
 
 
 def digest(options: Options) -> str:
-    """Return a short digest of the rules, the same for every version."""
-    text = json.dumps(_ingress("", "", options), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    """Return a short digest of the settings that rules depend on, the same for every model."""
+    content = (
+        options.metrics_from,
+        options.model_egress,
+        options.store_url,
+        options.store_namespace,
+        options.collector_url,
+        options.tracing_endpoint,
+    )
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def is_current(policy: Manifest, options: Options) -> bool:
@@ -57,14 +121,56 @@ def is_current(policy: Manifest, options: Options) -> bool:
     return bool(found == digest(options))
 
 
-def _ingress(model: str, version: str, options: Options) -> list[Manifest]:
+def _triton(model: str, version: str, options: Options) -> Manifest:
+    """Return the rules of Triton: its transformers call the models, and it calls nobody."""
     own = {"matchLabels": labels.of_component(model, version, Component.TRANSFORMER)}
     rules: list[Manifest] = [{"from": [{"podSelector": own}], "ports": [_tcp(TRITON_GRPC_PORT)]}]
     # A rule without `from` admits everybody.
     if options.metrics_from:
         metrics = {"from": list(options.metrics_from), "ports": [_tcp(TRITON_METRICS_PORT)]}
         rules.append(metrics)
-    return rules
+    beyond = [_DNS, *options.model_egress] if options.model_egress else []
+    return {"policyTypes": ["Ingress", "Egress"], "ingress": rules, "egress": beyond}
+
+
+def _transformer(model: ModelObject, version: str, options: Options) -> Manifest:
+    """Return what a transformer calls: Triton, other versions, the store, the collector, traces.
+
+    Whoever reaches the Gateway reaches a transformer, so nothing is said of its clients.
+    """
+    triton = {"matchLabels": labels.of_component(model.name, version, Component.PREDICTOR)}
+    peers = {
+        "matchLabels": {
+            **labels.of_model(model.name),
+            labels.COMPONENT: Component.TRANSFORMER.value,
+        }
+    }
+    rules: list[Manifest] = [
+        _DNS,
+        {"to": [{"podSelector": triton}], "ports": [_tcp(TRITON_GRPC_PORT)]},
+        {"to": [{"podSelector": peers}], "ports": [_tcp(HTTP_PORT), _tcp(GRPC_PORT)]},
+    ]
+    if secret_files.reads_store(model, options):
+        rules.append(_store(model, options.store_url))
+    if options.collector_url and model.namespace == options.store_namespace:
+        collector = {"podSelector": {"matchLabels": COLLECTOR}}
+        rules.append({"to": [collector], "ports": [_tcp(COLLECTOR_PORT)]})
+    if options.tracing_endpoint:
+        rules.append({"ports": [_tcp(_port(options.tracing_endpoint))]})
+    return {"policyTypes": ["Egress"], "egress": [*rules, *options.model_egress]}
+
+
+def _store(model: ModelObject, url: str) -> Manifest:
+    """Return the rule for the store: the chart's, or an external one, wherever that is."""
+    ports = [_tcp(_port(url))]
+    if (urlsplit(url).hostname or "").endswith(f".{model.namespace}.svc"):
+        return {"to": [{"podSelector": {"matchLabels": COLLECTOR}}], "ports": ports}
+    return {"ports": ports}
+
+
+def _port(url: str) -> int:
+    parts = urlsplit(url)
+    return parts.port or _PORTS[parts.scheme]
 
 
 def _tcp(port: int) -> Manifest:

@@ -19,11 +19,12 @@ class Options:
     image_pull_secrets: tuple[str, ...] = ()
     #: Name of the (Cluster)ServingRuntime of Triton.
     triton_runtime: str = "recommender-triton"
-    #: Logs of the transformers; from the salt the key of the users' names in the logs of each
-    #: namespace is derived, random if empty.
+    #: Logs of the transformers; the Secret and the entry with the key of the users' names in the
+    #: logs of a namespace, random without one.
     serving_log_level: str = "INFO"
     serving_log_format: str = "json"
-    serving_log_user_salt: str = dataclasses.field(default="", repr=False)
+    log_key_secret: str = ""
+    log_key_entry: str = "key"
     #: Receiver of the transformers' traces (OTLP over HTTP), none if empty; and the share of
     #: requests with a trace, unless their client decides.
     tracing_endpoint: str = ""
@@ -31,6 +32,11 @@ class Options:
     #: Store of the collector, which knows the users of the models of one namespace; none if empty.
     store_url: str = ""
     store_namespace: str = ""
+    #: Secret with the passwords of the store, none if empty; its one entry, or if empty that of
+    #: the reader of each model; and the Secret with the certificates for rediss://.
+    store_secret: str = ""
+    store_entry: str = ""
+    store_ca_secret: str = ""
     #: Base URL of the collector, which knows the models of the same namespace; none if empty.
     collector_url: str = ""
     #: Where its writer has the folders of the models: claim, then a folder in it, if any, after a
@@ -44,8 +50,10 @@ class Options:
     domain: str = "recommender.local"
     #: Host name suffixes by namespace, in addition to each namespace's subdomain.
     host_policy: host_names.Policy = ()
-    #: Whether the operator writes NetworkPolicies for the pods of Triton.
+    #: Whether the operator writes NetworkPolicies for the pods of models.
     isolate_triton: bool = True
+    #: What these pods reach besides the parts of the product: `egress` rules of a NetworkPolicy.
+    model_egress: tuple[Mapping[str, Any], ...] = ()
     #: Sources that may read Triton's metrics: `from` entries of a NetworkPolicy.
     metrics_from: tuple[Mapping[str, Any], ...] = ()
     #: Normalized base URLs of the Prometheus servers that models may name.

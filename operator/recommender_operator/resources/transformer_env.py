@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 
 from recommender_operator.api.spec_serving import ServingSpec
 from recommender_operator.observed import ModelObject, VersionObject
-from recommender_operator.resources import holdout, label_segments
+from recommender_operator.resources import holdout, label_segments, secret_files
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
-
-#: Hex digits of the key of the users' names in logs.
-SALT_DIGITS = 32
 
 
 def variables(model: ModelObject, version: VersionObject, options: Options) -> list[Manifest]:
@@ -25,7 +20,8 @@ def variables(model: ModelObject, version: VersionObject, options: Options) -> l
         "RECOMMENDER_MODEL": model.name,
         "RECOMMENDER_VERSION": version.name,
         "RECOMMENDER_TIMEOUT_MS": str(model.spec.serving.timeout_milliseconds),
-        **_logs(model.namespace, options),
+        **_logs(options),
+        **secret_files.variables(model, options),
         **_traces(options),
         **_cache(model.spec.serving),
         **_collector(model, options),
@@ -34,25 +30,12 @@ def variables(model: ModelObject, version: VersionObject, options: Options) -> l
     return [{"name": name, "value": value.replace("$", "$$")} for name, value in values.items()]
 
 
-def _logs(namespace: str, options: Options) -> dict[str, str]:
+def _logs(options: Options) -> dict[str, str]:
     values = {
         "RECOMMENDER_LOG_LEVEL": (options.serving_log_level, "INFO"),
         "RECOMMENDER_LOG_FORMAT": (options.serving_log_format, "json"),
-        "RECOMMENDER_LOG_USER_SALT": (_user_salt(namespace, options), ""),
     }
     return {name: value for name, (value, default) in values.items() if value != default}
-
-
-def _user_salt(namespace: str, options: Options) -> str:
-    """Return the key of the users' names in the logs of a namespace; empty if there is none.
-
-    Who reads the pods of one namespace can name the users in its own logs, and in no others.
-    """
-    salt = options.serving_log_user_salt
-    if not salt:
-        return ""
-    derived = hmac.new(salt.encode(), namespace.encode(), hashlib.sha256)
-    return derived.hexdigest()[:SALT_DIGITS]
 
 
 def _traces(options: Options) -> dict[str, str]:

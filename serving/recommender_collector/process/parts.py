@@ -19,6 +19,7 @@ from recommender_collector.process.settings import (
     Settings,
     SettingsError,
     StoreSettings,
+    UsersSettings,
 )
 from recommender_serving.waiting import pause
 
@@ -28,7 +29,7 @@ ANSWER_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 
 
-def declaration(settings: Settings | FindSettings) -> Declaration:
+def declaration(settings: Settings | FindSettings | UsersSettings) -> Declaration:
     """Read the declaration.
 
     Raises:
@@ -50,11 +51,11 @@ def rules(declared: Declaration, key: bytes | None) -> dict[str, Rules]:
     pseudonyms = None
     if any(model.hash_users for model in declared.models.values()):
         if key is None:
-            raise SettingsError("hashUsers needs a key: set RECOMMENDER_USER_KEY")
+            raise SettingsError("hashUsers needs a key: set RECOMMENDER_USER_KEY_FILE")
         try:
             pseudonyms = Pseudonyms(key)
         except ValueError as error:
-            raise SettingsError(f"RECOMMENDER_USER_KEY: {error}") from None
+            raise SettingsError(f"RECOMMENDER_USER_KEY_FILE: {error}") from None
     return {
         name: Rules(model, pseudonyms if model.hash_users else None)
         for name, model in declared.models.items()
@@ -67,8 +68,8 @@ def connect(store: StoreSettings, models: int) -> Redis:
     Each of the two writers of a model waits on a connection of its own.
     """
     client: Redis = Redis.from_url(
-        store.url,
-        password=store.password,
+        store.access.url,
+        **store.access.options,
         socket_connect_timeout=CONNECT_SECONDS,
         socket_timeout=ANSWER_SECONDS,
         socket_keepalive=True,

@@ -7,22 +7,25 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from recommender_collector.log import kafka_settings
 from recommender_collector.log.kafka_settings import KafkaSettings
 from recommender_collector.metrics import Target
 from recommender_serving.log_lines import FORMATS, LEVELS
+from recommender_serving.store import access
+from recommender_serving.store.access import Access
 
-EXAMPLES = """\
+EXAMPLES = f"""\
 examples:
   recommender-collector serve --declaration collector.json
   recommender-collector write --declaration collector.json --files /data
   recommender-collector find-user --declaration collector.json --files /data shop ada
+  recommender-collector users --declaration collector.json --passwords /passwords \\
+      --output users.acl
 
 environment:
   RECOMMENDER_STORE_URL       redis://HOST:PORT/DB, or rediss:// with TLS
-  RECOMMENDER_STORE_PASSWORD  password of the store (default: none)
+{access.HELP}
   RECOMMENDER_STORE_DURABLE   true: do not check that the store syncs each write
   RECOMMENDER_KAFKA_BROKERS   HOST:PORT,HOST:PORT: the log is in Kafka (default: in the store)
   RECOMMENDER_KAFKA_TOPIC     a model's events are in the topic TOPIC.MODEL (recommender-events)
@@ -30,7 +33,7 @@ environment:
   RECOMMENDER_KAFKA_MECHANISM PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; with _USER and _PASSWORD
   RECOMMENDER_KAFKA_CA        file of certificates (default: those of the system)
   RECOMMENDER_KAFKA_DURABLE   true: do not check that two brokers have each acknowledged event
-  RECOMMENDER_USER_KEY        secret key of hashUsers, at least 16 bytes
+  RECOMMENDER_USER_KEY_FILE   file with the secret key of hashUsers, at least 16 bytes
   RECOMMENDER_LOG_LEVEL       DEBUG, INFO (default), WARNING or ERROR
   RECOMMENDER_LOG_FORMAT      json (default) or text
 
@@ -46,8 +49,7 @@ class SettingsError(Exception):
 class StoreSettings:
     """Where the store is, and whether it is durable without a check of its settings."""
 
-    url: str
-    password: str | None = field(repr=False)
+    access: Access
     durable: bool
 
 
@@ -101,6 +103,15 @@ class FindSettings:
     user_key: bytes | None = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class UsersSettings:
+    """Settings of `users`: files with the passwords, and where the users of the store go."""
+
+    declaration: Path
+    passwords: Path
+    output: Path
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Build the command line of `recommender-collector`."""
     parser = argparse.ArgumentParser(
@@ -136,6 +147,13 @@ def build_parser() -> argparse.ArgumentParser:
     find.add_argument("--files", type=Path, required=True, help="folder of the files of `write`")
     find.add_argument("model", help="name of the model")
     find.add_argument("user", help="id of the user, as events have it")
+    users = commands.add_parser("users", help="write the users of the store as an ACL file")
+    users.add_argument("--declaration", type=Path, required=True, help="JSON file of the models")
+    users.add_argument(
+        "--passwords", type=Path, required=True,
+        help="folder with the passwords of collector, writer, probe and reader-MODEL, one a line",
+    )  # fmt: skip
+    users.add_argument("--output", type=Path, required=True, help="the ACL file to write")
     return parser
 
 
@@ -148,7 +166,7 @@ def _add_shared(command: argparse.ArgumentParser) -> None:
 
 def parse(
     argv: list[str], environ: Mapping[str, str]
-) -> ServeSettings | WriteSettings | FindSettings:
+) -> ServeSettings | WriteSettings | FindSettings | UsersSettings:
     """Read the command line and the environment.
 
     Raises:
@@ -156,7 +174,9 @@ def parse(
         SystemExit: argparse refused the command line (code 2) or showed its help (code 0).
     """
     args = build_parser().parse_args(argv)
-    key = environ.get("RECOMMENDER_USER_KEY", "").encode() or None
+    if args.command == "users":
+        return UsersSettings(args.declaration, args.passwords, args.output)
+    key = _user_key(environ)
     if args.command == "find-user":
         return FindSettings(args.declaration, args.files, args.model, args.user, key)
     level = environ.get("RECOMMENDER_LOG_LEVEL", "INFO").upper()
@@ -195,20 +215,29 @@ def parse(
 
 
 def _store(environ: Mapping[str, str]) -> StoreSettings:
-    url = environ.get("RECOMMENDER_STORE_URL", "")
-    parts = urlsplit(url)
-    if parts.password is not None:
-        raise SettingsError(
-            "RECOMMENDER_STORE_URL has a password: give it as RECOMMENDER_STORE_PASSWORD"
-        )
-    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
-        raise SettingsError(
-            f"RECOMMENDER_STORE_URL is {url[:100]!r}: give redis://HOST:PORT/DB or rediss://…"
-        )
+    try:
+        found = access.parse(environ)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    if found is None:
+        raise SettingsError("RECOMMENDER_STORE_URL is not set: give redis://HOST:PORT/DB")
     durable = environ.get("RECOMMENDER_STORE_DURABLE", "false").lower()
     if durable not in ("true", "false"):
         raise SettingsError(f"RECOMMENDER_STORE_DURABLE is {durable[:20]!r}: give true or false")
-    return StoreSettings(url, environ.get("RECOMMENDER_STORE_PASSWORD") or None, durable == "true")
+    return StoreSettings(found, durable == "true")
+
+
+def _user_key(environ: Mapping[str, str]) -> bytes | None:
+    path = environ.get("RECOMMENDER_USER_KEY_FILE")
+    if environ.get("RECOMMENDER_USER_KEY"):
+        raise SettingsError(
+            "RECOMMENDER_USER_KEY is set: write the key to a file, and give its path as "
+            "RECOMMENDER_USER_KEY_FILE"
+        )
+    try:
+        return Path(path).read_bytes().strip() if path else None
+    except OSError as error:
+        raise SettingsError(f"RECOMMENDER_USER_KEY_FILE cannot be read: {error}") from None
 
 
 def _kafka(environ: Mapping[str, str]) -> KafkaSettings | None:

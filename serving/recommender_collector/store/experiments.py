@@ -47,6 +47,7 @@ from recommender_collector.store.decoding import (
     replies,
     value_of,
 )
+from recommender_collector.store.read_script import ReadScript
 from recommender_collector.store.users import Command
 from recommender_serving.store.layout import Set, key
 
@@ -111,7 +112,7 @@ class ExperimentStore:
     def __init__(self, redis: Redis, *, from_kafka: bool = False) -> None:
         self._redis = redis
         self._from_kafka = from_kafka
-        self._read = redis.register_script(READ)
+        self._read = ReadScript(redis, READ)
         self._start, self._known = redis.register_script(START), redis.register_script(KNOWN)
 
     async def start(self, model: str) -> tuple[str, dict[str, Experiment]]:

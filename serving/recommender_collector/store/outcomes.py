@@ -26,6 +26,7 @@ from recommender_collector.log import places
 from recommender_collector.log.places import offset_key
 from recommender_collector.log.redis_log import stream
 from recommender_collector.log.relayed import THROUGH, offsets_key
+from recommender_collector.store.read_script import ReadScript
 from recommender_collector.store.users import Command
 
 logger = logging.getLogger(__name__)
@@ -85,7 +86,8 @@ class OutcomeStore:
     def __init__(self, redis: Redis, *, from_kafka: bool = False) -> None:
         self._redis = redis
         self._from_kafka = from_kafka
-        self._read, self._known = redis.register_script(READ), redis.register_script(KNOWN)
+        self._read = ReadScript(redis, READ)
+        self._known = redis.register_script(KNOWN)
 
     async def known(self, model: str, users: Collection[int]) -> Known:
         """Return what is known of users."""

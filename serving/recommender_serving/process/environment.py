@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
@@ -15,6 +16,7 @@ from recommender_serving.forwarding.peers import Addresses
 from recommender_serving.process.exploration import parse_exploration
 from recommender_serving.process.holdout import parse_holdout
 from recommender_serving.process.list_limits import parse_list_limits
+from recommender_serving.store import access
 from recommender_serving.store.layout import HIDDEN, Hide
 
 MAX_TIMEOUT_MS = 60_000
@@ -47,25 +49,16 @@ def hide(environ: Mapping[str, str]) -> frozenset[Hide]:
         ) from None
 
 
-def store_url(environ: Mapping[str, str]) -> str | None:
-    """Return the URL of the collector's store, without a password.
+def store(environ: Mapping[str, str]) -> access.Access | None:
+    """Return how to connect to the collector's store.
 
     Raises:
-        SettingsError: it is no such URL.
+        SettingsError: see `access.parse`.
     """
-    url = environ.get("RECOMMENDER_STORE_URL", "")
-    if not url:
-        return None
-    parts = urlsplit(url)
-    if parts.password is not None:
-        raise SettingsError(
-            "RECOMMENDER_STORE_URL has a password: give it as RECOMMENDER_STORE_PASSWORD"
-        )
-    if parts.scheme not in ("redis", "rediss") or not _has_address(parts):
-        raise SettingsError(
-            f"RECOMMENDER_STORE_URL is {url[:100]!r}: give redis://HOST:PORT/DB or rediss://..."
-        )
-    return url
+    try:
+        return access.parse(environ)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
 def collector(environ: Mapping[str, str]) -> str | None:
@@ -208,6 +201,12 @@ def choice(
         if given.casefold() == each.casefold():
             return each
     raise SettingsError(f"{variable} is {given[:100]!r}: give one of {', '.join(choices)}")
+
+
+def file_of(environ: Mapping[str, str], variable: str) -> Path | None:
+    """Return the path in a variable; None if it is not set."""
+    given = environ.get(variable)
+    return Path(given) if given else None
 
 
 def name_of(flag: str | None, environ: Mapping[str, str], option: str, variable: str) -> str:

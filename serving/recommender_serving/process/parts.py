@@ -209,9 +209,10 @@ def build_history(
     settings: ServeSettings, metrics: Metrics, length: int, tracing: Tracing | None = None
 ) -> History | None:
     """Build the look into the collector's store, if there is one, for so many interactions."""
-    if settings.store_url is None:
+    store = settings.store
+    if store is None:
         return None
-    reader = UserReader(settings.store_url, settings.model, settings.store_password, settings.hide)
+    reader = UserReader(store.url, settings.model, store.options, settings.hide)
     users: Users = reader if tracing is None else TracedUsers(reader, tracing)
     timed = TimedUsers(users, partial(noting(metrics.waited, Call.waited), Waited.STORE))
     return History(timed, metrics.looked_up, length)
@@ -219,10 +220,11 @@ def build_history(
 
 def build_trending(settings: ServeSettings, artifact: Artifact) -> Trending | None:
     """Build the trends of the collector's store, if they are wanted."""
-    if settings.store_url is None or not settings.trending:
+    store = settings.store
+    if store is None or not settings.trending:
         return None
     return Trending(
-        TrendReader(settings.store_url, settings.model, settings.store_password),
+        TrendReader(store.url, settings.model, store.options),
         artifact.vocabulary.items.rows,
         artifact.popularity.segments,
         time.monotonic,

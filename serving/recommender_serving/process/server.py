@@ -30,7 +30,7 @@ from recommender_serving.listening.connections import Connections
 from recommender_serving.listening.server import Server, build_server, listen
 from recommender_serving.monitoring.metrics import Metrics
 from recommender_serving.monitoring.tracing import Tracing, client_trace
-from recommender_serving.process import watchdog
+from recommender_serving.process import log_key, watchdog
 from recommender_serving.process.parts import (
     build_copies,
     build_explorer,
@@ -175,7 +175,7 @@ def _service(
         readiness,
         limits_of(artifact),
         texts=artifact.item_texts,
-        calls=CallLog(UserNames(settings.user_salt), tracing=tracing),
+        calls=CallLog(UserNames(log_key.read(settings.user_key_file)), tracing=tracing),
         impressions=outgoing.impressions,
         trials=Trials(model, version, metrics.experiments.ignored, artifact.vocabulary.features),
         forwarder=outgoing.forwarder,

@@ -16,6 +16,7 @@ from recommender_serving.forwarding.peers import Addresses
 from recommender_serving.log_lines import FORMATS, LEVELS
 from recommender_serving.process import environment
 from recommender_serving.process.environment import DEFAULT_TRACE_RATIO, SettingsError
+from recommender_serving.store.access import Access
 from recommender_serving.store.layout import HIDDEN, Hide
 
 EXAMPLES = """\
@@ -28,8 +29,8 @@ environment of serve (a flag wins):
   RECOMMENDER_MODEL       name of the RecommenderModel, a label of every metric
   RECOMMENDER_VERSION     name of the version, a label of every metric and part of every answer
   RECOMMENDER_TIMEOUT_MS  timeout of the model; after it the baseline answers (default 200)
-  RECOMMENDER_STORE_URL       store of the collector, redis://HOST:PORT/DB (default: none)
-  RECOMMENDER_STORE_PASSWORD  its password (default: none)
+  RECOMMENDER_STORE_URL   store of the collector, redis://HOST:PORT/DB or rediss://...
+                          (default: none), with _USER, _PASSWORD_FILE and _CA: see docs/events.md
   RECOMMENDER_ANSWER_CACHE    seconds, entries and MiB of the cache of answers, such as
                               5,10000,64 (default: none)
   RECOMMENDER_HIDE        what answers leave out, of Interacted, Bought, Disliked and Seen, with
@@ -38,7 +39,8 @@ environment of serve (a flag wins):
                               (default: none)
   RECOMMENDER_LOG_LEVEL   DEBUG (a line for each request), INFO (default), WARNING or ERROR
   RECOMMENDER_LOG_FORMAT  json (default) or text
-  RECOMMENDER_LOG_USER_SALT  key of the hashes of user ids in the log (default: a random one)
+  RECOMMENDER_LOG_USER_KEY_FILE  file with the key of the hashes of user ids in the log (default:
+                          a random one)
   RECOMMENDER_TRENDING    whether popularity lists follow the store: true, false (default: false)
   RECOMMENDER_COLLECTOR_URL   collector that gets impressions, http://HOST:PORT (default: none)
   RECOMMENDER_IMPRESSIONS     share of the answers that it gets, 0 to 1 (default: 0)
@@ -76,13 +78,12 @@ class ServeSettings:
     drain: float = 5.0  # from the signal until the ports close
     grace: float = 20.0  # for requests that are still in flight then
     model_wait: float | None = None  # until it answers without Triton; None waits for it
-    store_url: str | None = None  # of the users' recent interactions; None reads none
-    store_password: str | None = field(default=None, repr=False)
+    store: Access | None = None  # of the users' recent interactions; None reads none
     hide: frozenset[Hide] = HIDDEN  # items that the store knows and answers leave out
     list_limits: ListLimits = UNLIMITED
     log_level: str = "INFO"
     log_format: str = "json"
-    user_salt: str | None = field(default=None, repr=False)  # of users in the log
+    user_key_file: Path | None = None  # key of the users' names in the log; None: a random one
     collector: str | None = None  # base URL of the collector; None gets no impressions
     impressions: float = 0.0  # share of the answers that it gets
     predictions: bool = False  # impressions have the probabilities of their items
@@ -269,8 +270,7 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         drain=args.drain_seconds,
         grace=args.grace_seconds,
         model_wait=args.model_wait_seconds,
-        store_url=environment.store_url(environ),
-        store_password=environ.get("RECOMMENDER_STORE_PASSWORD") or None,
+        store=environment.store(environ),
         hide=environment.hide(environ),
         cache=environment.cache(environ),
         list_limits=environment.list_limits(environ),
@@ -282,7 +282,7 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         holdout=environment.holdout(environ),
         log_level=environment.choice(environ, "RECOMMENDER_LOG_LEVEL", LEVELS, "INFO"),
         log_format=environment.choice(environ, "RECOMMENDER_LOG_FORMAT", FORMATS, "json"),
-        user_salt=environ.get("RECOMMENDER_LOG_USER_SALT") or None,
+        user_key_file=environment.file_of(environ, "RECOMMENDER_LOG_USER_KEY_FILE"),
         trace_endpoint=environment.trace_endpoint(environ),
         trace_ratio=environment.trace_ratio(environ),
         peers=environment.peers(environ),

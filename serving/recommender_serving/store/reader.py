@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
@@ -13,6 +15,7 @@ from recommender_serving.domain.types import NOTHING, Past, SessionEvent
 from recommender_serving.store.layout import LIMITS, Hide, Set, interaction, key
 
 CONNECTIONS = 16
+NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 CONNECT_SECONDS = 0.5
 READS = 128  # at a time, with those that nobody waits for any more
 
@@ -33,13 +36,17 @@ class UserReader:
     """Reads the users of one model; `hide` names the items to leave out of answers."""
 
     def __init__(
-        self, url: str, model: str, password: str | None = None, hide: Collection[Hide] = ()
+        self,
+        url: str,
+        model: str,
+        options: Mapping[str, Any] = NO_OPTIONS,
+        hide: Collection[Hide] = (),
     ) -> None:
-        """Prepare the client; it connects at the first read."""
+        """Prepare the client, with options of `Access`; it connects at the first read."""
         # A read that finds no free connection waits, within its caller's time.
         pool = BlockingConnectionPool.from_url(
             url,
-            password=password,
+            **options,
             max_connections=CONNECTIONS,
             timeout=CONNECT_SECONDS,
             socket_connect_timeout=CONNECT_SECONDS,

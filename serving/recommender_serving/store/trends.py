@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from recommender_serving.store.layout import ALL, TREND_ITEMS, TREND_SEGMENTS, decayed, trends
-from recommender_serving.store.reader import CONNECT_SECONDS, StoreError
+from recommender_serving.store.reader import CONNECT_SECONDS, NO_OPTIONS, StoreError
 
 #: Decayed events by item.
 Counts = Mapping[int, float]
@@ -31,13 +32,13 @@ class TrendReader:
         self,
         url: str,
         model: str,
-        password: str | None = None,
+        options: Mapping[str, Any] = NO_OPTIONS,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Prepare the client; it connects at the first read."""
+        """Prepare the client, with options of `Access`; it connects at the first read."""
         self._redis: Redis = Redis.from_url(
             url,
-            password=password,
+            **options,
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=CONNECT_SECONDS,
         )

@@ -182,7 +182,8 @@ async def test_the_collector_answers_what_the_page_shows(tmp_path: Path) -> None
 async def test_hashed_users_are_in_the_moments_under_their_hash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RECOMMENDER_USER_KEY", "0123456789abcdef")
+    (tmp_path / "key").write_text("0123456789abcdef")
+    monkeypatch.setenv("RECOMMENDER_USER_KEY_FILE", str(tmp_path / "key"))
     name = Pseudonyms(b"0123456789abcdef")("ada")
     at = time.time() - 10
     ada, click = events_of_the_page(at)[0], events_of_the_page(at)[2]

@@ -25,7 +25,7 @@ async def test_answers_follow_what_is_popular_and_are_reported(tmp_path: Path) -
         await asyncio.to_thread(until, lambda: len(rig.archived()) == len(clicks))
         environ = {
             "RECOMMENDER_MODEL": "shop",
-            "RECOMMENDER_STORE_URL": rig.redis.url,
+            **rig.reader,
             "RECOMMENDER_TRENDING": "true",
             "RECOMMENDER_COLLECTOR_URL": rig.url,
             "RECOMMENDER_IMPRESSIONS": "1",

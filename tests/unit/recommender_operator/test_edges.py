@@ -49,11 +49,12 @@ def test_every_setting_can_be_set_and_reaches_the_manifests() -> None:
             "RECOMMENDER_KEDA_PROMETHEUS_URL": "http://Prom:80/",
             "RECOMMENDER_ISOLATE_TRITON": "false",
             "RECOMMENDER_METRICS_FROM": '[{"ipBlock": {"cidr": "10.0.0.0/8"}}]',
+            "RECOMMENDER_MODEL_EGRESS": '[{"ports": [{"port": 443}]}]',
             "RECOMMENDER_LOG_LEVEL": "",
             "RECOMMENDER_SERVING_LOG_FORMAT": "text",
             "RECOMMENDER_TRACING_ENDPOINT": "http://Otel:4318/",
             "RECOMMENDER_TRACING_RATIO": "0.5",
-            "RECOMMENDER_SERVING_LOG_USER_SALT": "a salt",
+            "RECOMMENDER_LOG_KEY_SECRET": "log-key",
             "RECOMMENDER_NOTIFICATIONS": '[{"name": "ops", "type": "Slack"}]',
             "RECOMMENDER_NOTIFICATION_HOSTS": "hooks.slack.com, alerts:9093",
             "RECOMMENDER_CONSOLE_URL": "https://Console.example/",
@@ -73,11 +74,11 @@ def test_every_setting_can_be_set_and_reaches_the_manifests() -> None:
     assert settings.options.serving_log_format == "text"
     assert settings.options.tracing_endpoint == "http://otel:4318"
     assert settings.options.tracing_ratio == 0.5
-    assert settings.options.serving_log_user_salt == "a salt"
+    assert settings.options.log_key_secret == "log-key"
     assert settings.notifications == (Receiver(name="ops", type=ReceiverType.SLACK),)
     assert settings.notification_hosts == ("hooks.slack.com", "alerts:9093")
     assert settings.console_url == "https://console.example"
-    assert "a salt" not in repr(settings) + repr(settings.options)
+    assert settings.options.model_egress == ({"ports": [{"port": 443}]},)
     assert settings.options.metrics_from == ({"ipBlock": {"cidr": "10.0.0.0/8"}},)
 
 
@@ -101,6 +102,8 @@ def test_every_setting_can_be_set_and_reaches_the_manifests() -> None:
         ("RECOMMENDER_METRICS_FROM", '[{"pods": {}}]', "a JSON list of `from` entries"),
         ("RECOMMENDER_METRICS_FROM", '[{"podSelector": 1}]', "a JSON list of `from` entries"),
         ("RECOMMENDER_ISOLATE_TRITON", "perhaps", "valid boolean"),
+        ("RECOMMENDER_MODEL_EGRESS", "[{}]", "JSON list of `egress`"),
+        ("RECOMMENDER_MODEL_EGRESS", '[{"to": []}]', "JSON list of `egress`"),
         ("RECOMMENDER_NOTIFICATIONS", "ops", "Invalid JSON"),
         ("RECOMMENDER_NOTIFICATIONS", '[{"name": "ops"}]', "0.type: Field required"),
         ("RECOMMENDER_NOTIFICATIONS", '[{"name": "a", "type": "Pager"}]', "0.type: "),

@@ -118,6 +118,7 @@ async def test_actions_run_in_order_up_to_the_first_error() -> None:
     assert rig.kube.writes == [
         ("apply", "inferenceservices", NAME),
         ("apply", "networkpolicies", f"{NAME}-predictor"),
+        ("apply", "networkpolicies", f"{NAME}-transformer"),
         ("apply", "poddisruptionbudgets", f"{NAME}-transformer"),
         ("apply", "poddisruptionbudgets", f"{NAME}-predictor"),
     ]

@@ -27,6 +27,7 @@ from recommender_operator.adapters.kubernetes.port import (
     Resource,
 )
 from recommender_operator.resources import http_route
+from recommender_operator.resources.serving_containers import NotPublishedError
 from tests.fakes.documents import copied
 from tests.fakes.kube import FakeKube, Place
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
@@ -132,7 +133,8 @@ class ChainOfOperators(Story):
         for rig, port, look in self.frozen:
             rig.time = self.rig.time
             port.resumed.set()
-            with contextlib.suppress(NotLeaderError):
+            # The second: the version that it would serve is gone.
+            with contextlib.suppress(NotLeaderError, NotPublishedError):
                 await look
 
 

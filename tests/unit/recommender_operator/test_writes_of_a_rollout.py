@@ -32,7 +32,7 @@ async def test_a_first_version_costs_no_more_writes_than_its_facts_need() -> Non
         "create jobs": 3,
         "apply inferenceservices": 1,
         "apply poddisruptionbudgets": 2,
-        "apply networkpolicies": 1,
+        "apply networkpolicies": 3,
         "apply httproutes": 1,
         "create events": 7,
     }

@@ -139,11 +139,12 @@ class GatewayTraffic:
     async def _isolate(
         self, subject: Subject, version: str, service: Object, claim: Claim
     ) -> None:
-        """Apply the NetworkPolicy if it is missing or was made from other settings."""
-        policy = isolation.policy(subject.model.name, version, service, self._options)
-        seen = subject.seen.get(NETWORK_POLICIES, policy["metadata"]["name"])
-        if seen is None or not is_the_same(seen, policy):
-            await self._objects.apply(NETWORK_POLICIES, policy, claim)
+        """Apply the NetworkPolicies that are missing or were made from other settings."""
+        for policy in isolation.policies(subject.model, version, service, self._options):
+            seen = subject.seen.get(NETWORK_POLICIES, policy["metadata"]["name"])
+            current = seen is not None and isolation.is_current(seen, self._options)
+            if seen is None or not (current and is_the_same(seen, policy)):
+                await self._objects.apply(NETWORK_POLICIES, policy, claim)
 
     async def _limit_disruption(
         self, subject: Subject, version: str, service: Object, claim: Claim
@@ -220,9 +221,9 @@ def _services(
 
 
 def _lacking(beside: Sequence[Object], options: Options) -> Callable[[str], bool]:
-    """Return whether a service, by its uid, lacks a budget of a component, or Triton's policy."""
+    """Return whether a service, by its uid, lacks a budget or a policy of a component."""
     owned = _owners(beside)
-    needed = len(Component) + options.isolate_triton
+    needed = len(Component) * (1 + options.isolate_triton)
     return lambda uid: owned[uid] < needed
 
 

@@ -79,12 +79,16 @@ async def test_an_erasure_under_way_is_not_gone(
 
 
 async def test_a_hashed_user_is_found_by_the_original_id(
-    desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    desk: Desk,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     desk.put(CLICK._replace(user=Pseudonyms(KEY.encode())("ada")))
     await desk.writer(events=1).step()
     assert _find(desk, capsys, hashUsers=True)[0] == 2, "without the key"
-    monkeypatch.setenv("RECOMMENDER_USER_KEY", KEY)
+    (tmp_path / "key").write_text(KEY)
+    monkeypatch.setenv("RECOMMENDER_USER_KEY_FILE", str(tmp_path / "key"))
     code, found = _find(desk, capsys, hashUsers=True)
     assert (code, len(found["rows"])) == (1, 2)
 

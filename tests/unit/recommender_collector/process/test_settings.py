@@ -14,6 +14,7 @@ from recommender_collector.process.settings import (
 )
 
 STORE = {"RECOMMENDER_STORE_URL": "redis://store:6379/0"}
+CLIENT = {"driver_info": None}
 
 
 def test_serve_has_defaults() -> None:
@@ -21,7 +22,11 @@ def test_serve_has_defaults() -> None:
     assert isinstance(found, ServeSettings)
     assert (found.port, found.admin_port, found.drain, found.grace) == (8080, 9090, 5, 10)
     assert found.declaration == Path("c.json")
-    assert (found.store.durable, found.store.password, found.user_key) == (False, None, None)
+    assert (found.store.durable, found.store.access.options, found.user_key) == (
+        False,
+        CLIENT,
+        None,
+    )
 
 
 def test_write_keeps_files_forever_by_default() -> None:
@@ -56,11 +61,17 @@ def test_a_writer_has_series_of_what_it_writes_alone(
     assert list(found.targets) == targets
 
 
-def test_secrets_come_from_the_environment_and_are_never_shown() -> None:
-    secrets = {"RECOMMENDER_STORE_PASSWORD": "pa55", "RECOMMENDER_USER_KEY": "k" * 16}
+def test_secrets_come_from_the_environment_and_are_never_shown(tmp_path: Path) -> None:
+    for name, text in (("PASSWORD", "pa55\nthe-next-one\n"), ("KEY", "k" * 16 + "\n")):
+        (tmp_path / name).write_text(text)
+    secrets = {
+        "RECOMMENDER_STORE_USER": "writer",
+        "RECOMMENDER_STORE_PASSWORD_FILE": str(tmp_path / "PASSWORD"),
+        "RECOMMENDER_USER_KEY_FILE": str(tmp_path / "KEY"),
+    }
     found = parse(["serve", "--declaration", "c.json"], {**STORE, **secrets})
     assert isinstance(found, ServeSettings)
-    assert (found.store.password, found.user_key) == ("pa55", b"k" * 16)
+    assert (found.store.access.secrets, found.user_key) == (("pa55",), b"k" * 16)
     assert "pa55" not in repr(found.store)
     assert "kkkk" not in repr(found)
 
@@ -71,7 +82,12 @@ def test_secrets_come_from_the_environment_and_are_never_shown() -> None:
         ({}, "RECOMMENDER_STORE_URL"),
         ({"RECOMMENDER_STORE_URL": "http://store"}, "RECOMMENDER_STORE_URL"),
         ({"RECOMMENDER_STORE_URL": "redis://"}, "RECOMMENDER_STORE_URL"),
-        ({"RECOMMENDER_STORE_URL": "redis://:pa55@store"}, "RECOMMENDER_STORE_PASSWORD"),
+        ({"RECOMMENDER_STORE_URL": "redis://:pa55@store"}, "RECOMMENDER_STORE_PASSWORD_FILE"),
+        ({**STORE, "RECOMMENDER_STORE_PASSWORD": "pa55"}, "RECOMMENDER_STORE_PASSWORD_FILE"),
+        ({**STORE, "RECOMMENDER_STORE_USER": "writer"}, "RECOMMENDER_STORE_PASSWORD_FILE"),
+        ({**STORE, "RECOMMENDER_STORE_CA": "/ca"}, "rediss://"),
+        ({**STORE, "RECOMMENDER_USER_KEY": "pa55"}, "RECOMMENDER_USER_KEY_FILE"),
+        ({**STORE, "RECOMMENDER_USER_KEY_FILE": "/none"}, "RECOMMENDER_USER_KEY_FILE"),
         ({**STORE, "RECOMMENDER_STORE_DURABLE": "maybe"}, "RECOMMENDER_STORE_DURABLE"),
         ({**STORE, "RECOMMENDER_LOG_LEVEL": "LOUD"}, "RECOMMENDER_LOG_LEVEL"),
     ],

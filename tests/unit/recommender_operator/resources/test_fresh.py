@@ -142,7 +142,10 @@ def test_what_selects_its_pods_selects_none_of_the_champion() -> None:
     owner["metadata"]["uid"] = "uid-service"
     made = {
         name: [
-            isolation.policy("movies", name, owner, OPTIONS)["spec"]["podSelector"],
+            *(
+                policy["spec"]["podSelector"]
+                for policy in isolation.policies(model(), name, owner, OPTIONS)
+            ),
             *(
                 disruption.budget("movies", name, part, owner)["spec"]["selector"]
                 for part in Component

@@ -52,11 +52,11 @@ def expanded(variables: list[dict[str, str]]) -> dict[str, str]:
     return values
 
 
-@pytest.mark.parametrize("category", ["$$", "$(RECOMMENDER_LOG_USER_SALT)", "a$b", "$$(X)"])
+@pytest.mark.parametrize("category", ["$$", "$(RECOMMENDER_LOG_LEVEL)", "a$b", "$$(X)"])
 def test_a_category_is_not_expanded_by_the_kubelet(category: str) -> None:
     exposure = {"feature": "vendor", "categories": [category], "minShare": 0.2}
     wanted = model(serving={"exposure": [exposure]})
-    options = dataclasses.replace(OPTIONS, serving_log_user_salt="secret")
+    options = dataclasses.replace(OPTIONS, serving_log_level="DEBUG")
     values = expanded(transformer_env.variables(wanted, version(), options))
     assert (
         values["RECOMMENDER_LIST_LIMITS"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 
 import pytest
 
@@ -11,7 +10,6 @@ from recommender_operator.api.spec_serving import Hide
 from recommender_operator.observed import ModelObject
 from recommender_operator.resources import inference_service
 from recommender_operator.resources.options import Options
-from recommender_operator.resources.transformer_env import variables
 from recommender_serving.process import settings as serving_settings
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
 from tests.unit.recommender_operator.resources.built_manifests import MAPPING
@@ -36,24 +34,24 @@ def test_transformers_of_the_collectors_namespace_alone_get_its_store() -> None:
 
 
 def test_transformers_log_as_the_installation_says_and_by_default_without_a_variable() -> None:
-    said = dataclasses.replace(
-        OPTIONS, serving_log_level="DEBUG", serving_log_format="text", serving_log_user_salt="s"
-    )
-    names = ("LOG_LEVEL", "LOG_FORMAT", "LOG_USER_SALT")
+    said = dataclasses.replace(OPTIONS, serving_log_level="DEBUG", serving_log_format="text")
+    names = ("LOG_LEVEL", "LOG_FORMAT")
     given = [_environment(said)[f"RECOMMENDER_{name}"] for name in names]
-    assert given[:2] == ["DEBUG", "text"]
+    assert given == ["DEBUG", "text"]
     assert not {f"RECOMMENDER_{name}" for name in names} & set(_environment(OPTIONS))
 
 
 def test_a_namespace_gets_a_key_of_its_own_for_the_users_in_its_logs() -> None:
-    said = dataclasses.replace(OPTIONS, serving_log_user_salt="a long secret")
-    keys = set()
-    for namespace in ("team", "team", "other"):
+    said = dataclasses.replace(OPTIONS, log_key_secret="log-key")
+    for namespace in ("team", "other"):
         of = dataclasses.replace(model(), namespace=namespace)
-        found = {v["name"]: v["value"] for v in variables(of, version(), said)}
-        keys.add(found["RECOMMENDER_LOG_USER_SALT"])
-    assert len(keys) == 2
-    assert all(re.fullmatch("[0-9a-f]{32}", key) for key in keys)
+        built = inference_service.standard(of, version(), said)
+        assert built["metadata"]["namespace"] == namespace, "where a pod's Secrets are"
+        volumes = built["spec"]["transformer"]["volumes"]
+        (secret,) = (each["secret"] for each in volumes if each["name"] == "log-key")
+        assert secret["secretName"] == "log-key"
+        assert _environment(said, of)["RECOMMENDER_LOG_USER_KEY_FILE"].endswith("/log-key/key")
+    assert "RECOMMENDER_LOG_USER_KEY_FILE" not in _environment(OPTIONS)
 
 
 def test_transformers_export_traces_if_there_is_a_receiver() -> None:

@@ -252,13 +252,13 @@ def test_logs_are_json_and_nothing_is_traced_unless_asked_for() -> None:
     assert (usual.log_level, usual.log_format, usual.trace_endpoint) == ("INFO", "json", None)
     asked = serve(
         RECOMMENDER_LOG_LEVEL="debug",
-        RECOMMENDER_LOG_USER_SALT="a salt",
+        RECOMMENDER_LOG_USER_KEY_FILE="/key",
         OTEL_EXPORTER_OTLP_ENDPOINT="http://collector:4318",
         OTEL_TRACES_SAMPLER_ARG="0.5",
     )
     assert (asked.log_level, asked.trace_ratio) == ("DEBUG", 0.5)
     assert asked.trace_endpoint == "http://collector:4318"
-    assert "a salt" not in repr(asked)
+    assert asked.user_key_file == Path("/key")
 
 
 def test_a_cache_is_kept_only_if_its_bounds_are_given() -> None:
