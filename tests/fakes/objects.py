@@ -105,9 +105,14 @@ def link(step: Link, namespace: str, name: str, owners: list[Object]) -> Object:
     metadata = {"name": name, "namespace": namespace, "ownerReferences": owners}
     own = {"app": name}
     container = {"name": "main", "image": "example/image:1"}
-    template = {"metadata": {"labels": own}, "spec": {"containers": [container]}}
+    template: Object = {"metadata": {"labels": own}, "spec": {"containers": [container]}}
     spec: Object = {"selector": {"matchLabels": own}, "replicas": 0, "template": template}
     resource = step.resource
+    if resource == JOBS:
+        template["spec"]["restartPolicy"] = "Never"
+        spec = {"suspend": True, "template": template}
+    elif resource == JOB_SETS:
+        spec = {"replicatedJobs": []}
     version = f"{resource.group}/{resource.version}"
     return {"apiVersion": version, "kind": step.kind, "metadata": metadata, "spec": spec}
 

@@ -59,7 +59,7 @@ STARTED = datetime.datetime.now(datetime.UTC)
 CHAIN = {
     "apps": ("replicasets", "deployments"),
     "jobset.x-k8s.io": ("jobsets",),
-    "serving.knative.dev": ("configurations", "services"),
+    "serving.knative.dev": ("revisions", "configurations", "services"),
 }
 #: Rights that no test here needs, and why the operator has them.
 EXCUSED = {

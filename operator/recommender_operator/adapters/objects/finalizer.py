@@ -10,7 +10,7 @@ manages a model makes one. Kopf's finalizer would also be added to models of oth
 
 from __future__ import annotations
 
-from recommender_operator.adapters.kubernetes.port import MODELS, VERSIONS, Kube, Object, Resource
+from recommender_operator.adapters.kubernetes.port import MODELS, VERSIONS, Kube, Object
 from recommender_operator.api.base import GROUP
 from recommender_operator.resources import labels
 from recommender_operator.resources.ownership import owned_by
@@ -61,16 +61,19 @@ class Finalizers:
         for version in await self._kube.list(VERSIONS, metadata["namespace"], marks):
             left = of_version(version, held=False)
             if owned_by(version, {metadata["uid"]}) and left != _finalizers(version):
-                await self._write(version, left, VERSIONS)
+                place = (metadata["namespace"], version["metadata"]["name"])
+                await self._kube.patch(VERSIONS, *place, _patch(version, left))
         now = await self._kube.get(MODELS, metadata["namespace"], metadata["name"])
         if now is None or now["metadata"]["uid"] != metadata["uid"] or not is_held(now):
             return
         await self._write(now, [f for f in now["metadata"]["finalizers"] if f != FINALIZER])
 
-    async def _write(
-        self, over: Object, finalizers: list[str], resource: Resource = MODELS
-    ) -> Object | None:
+    async def _write(self, over: Object, finalizers: list[str]) -> Object | None:
         metadata = over["metadata"]
-        seen = {key: metadata[key] for key in ("uid", "resourceVersion")}
-        patch = {"metadata": {**seen, "finalizers": finalizers}}
-        return await self._kube.patch(resource, metadata["namespace"], metadata["name"], patch)
+        place = (metadata["namespace"], metadata["name"])
+        return await self._kube.patch(MODELS, *place, _patch(over, finalizers))
+
+
+def _patch(over: Object, finalizers: list[str]) -> Object:
+    seen = {key: over["metadata"][key] for key in ("uid", "resourceVersion")}
+    return {"metadata": {**seen, "finalizers": finalizers}}

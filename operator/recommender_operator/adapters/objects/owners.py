@@ -117,13 +117,35 @@ class OwnerReader:
         return result
 
     async def _look_up(self, namespace: str, at: Controller) -> None:
-        found = await self._kube.get(_KINDS[at.group, at.kind], namespace, at.name)
+        found = await self._read(namespace, at)
         same = found is not None and found["metadata"]["uid"] == at.uid
         parent = controller_of(found) if found is not None and same else None
         if parent is None:
             _remember(self._strangers, at.uid, self._clock() + _STRANGER_SECONDS)
         else:
             _remember(self._parents, at.uid, parent)
+
+    async def _read(self, namespace: str, at: Controller) -> Object | None:
+        """Return a controller. Each request names its kind, so that its right can be checked."""
+        kube, name = self._kube, at.name
+        match at.kind:
+            case "ReplicaSet":
+                return await kube.get(REPLICA_SETS, namespace, name)
+            case "Deployment":
+                return await kube.get(DEPLOYMENTS, namespace, name)
+            case "InferenceService":
+                return await kube.get(INFERENCE_SERVICES, namespace, name)
+            case "Revision":
+                return await kube.get(REVISIONS, namespace, name)
+            case "Configuration":
+                return await kube.get(CONFIGURATIONS, namespace, name)
+            case "Service":
+                return await kube.get(KNATIVE_SERVICES, namespace, name)
+            case "Job":
+                return await kube.get(JOBS, namespace, name)
+            case "JobSet":
+                return await kube.get(JOB_SETS, namespace, name)
+        return None
 
 
 def _continues(path: list[Controller], at: Controller) -> bool:
