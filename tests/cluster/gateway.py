@@ -14,10 +14,6 @@ NAMESPACE = "recommender-gateway"
 #: A request that a pod takes along when it dies goes to another pod; a recommendation may be asked
 #: for twice. Traefik retries after a lost connection only, and may choose the dead pod again, of
 #: two pods about every second time: ten attempts lost a request once in a while.
-#: What accepts a request and does not begin to answer it in this time, such as a stopped process.
-#: Trainings of tests share the cores, so answers of some seconds must arrive; a client that waits
-#: for 15 seconds must have four attempts, each of which may be the silent pod's again.
-SILENCE = "4s"
 RETRY = """\
 http:
   middlewares:
@@ -25,21 +21,12 @@ http:
       retry:
         attempts: 20
         initialInterval: 50ms
-        # A request that was sent and lost, or not answered in time: without a status it is not
-        # repeated.
-        status: ["502", "504"]
+        # A request that was sent and lost: without a status it is not repeated.
+        status: ["502"]
         retryNonIdempotentMethod: true
 """
 PUBLIC_SERVICE = "recommender-gateway"
 PRIVATE_SERVICE = "recommender-gateway-private"
-
-
-def patience(silence: str) -> tuple[str, ...]:
-    """Return the arguments with which lost requests, and those in silence, go to another pod."""
-    return (
-        "--entrypoints.web.http.middlewares=retry@file",
-        f"--serverstransport.forwardingtimeouts.responseheadertimeout={silence}",
-    )
 
 
 def system() -> str:
@@ -67,7 +54,7 @@ def traefik(layout: Layout, binaries: Binaries, knative: bool) -> Part:
         f"--entrypoints.private.address={settings.NODE_IP}:{settings.PRIVATE_PORT}",
         f"--entrypoints.admin.address=127.0.0.1:{settings.TRAEFIK_PORT}",
         "--entrypoints.web.transport.lifecycle.gracetimeout=2",
-        *patience(SILENCE),
+        "--entrypoints.web.http.middlewares=retry@file",
         f"--providers.file.filename={middlewares}",
         "--ping.entrypoint=admin",
         "--metrics.prometheus.entrypoint=admin",

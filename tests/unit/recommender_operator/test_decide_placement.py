@@ -13,7 +13,8 @@ from tests.unit.recommender_operator.started_worlds import promoted_first
 from tests.unit.recommender_operator.world import World
 
 FULL = "0/1 nodes are available: 1 Insufficient cpu."
-SAID = f"{FULL} no new claims to deallocate, preemption: 0/1 nodes are available."
+REST = "no new claims to deallocate"
+SAID = f"{FULL} {REST}, preemption: 0/1 nodes are available."
 
 
 def with_a_waiting_job(kind: JobKind) -> World:
@@ -45,7 +46,7 @@ def test_a_pod_of_a_serving_champion_that_fits_on_no_node_is_named() -> None:
     world.reconcile()
     assert world.condition("PodsScheduled") == ("False", "Unschedulable")
     message = world.message("PodsScheduled")
-    assert message.startswith(f"{champion}: no node fits pod movies-x: {FULL} no new claims to deallocate. Add a node")
+    assert message.startswith(f"{champion}: no node fits pod movies-x: {FULL} {REST}. Add a node")
     assert "serving.resources or serving.transformerResources" in message
     assert "preemption" not in message
     assert world.condition("Ready")[0] == "True"
@@ -94,7 +95,7 @@ def test_a_job_whose_pod_fits_on_no_node_is_named(kind: JobKind, lower: bool) ->
     world = with_a_waiting_job(kind)
     assert world.condition("PodsScheduled") == ("False", "Unschedulable")
     message = world.message("PodsScheduled")
-    assert f"no node fits the Job {kind.value}: {FULL} no new claims to deallocate. Add a node" in message
+    assert f"no node fits the Job {kind.value}: {FULL} {REST}. Add a node" in message
     # The others request what no field changes.
     assert ("lower training.resources" in message) is lower
     assert "training.scheduling" in message
