@@ -25,12 +25,6 @@ def rules() -> dict[str, Pairs]:
                 f"{_WHERE}.attribution requires positiveTypes, the events to attribute",
             ),
             (
-                "!has(self.attribution) || !has(self.positiveTypes) || "
-                "self.attribution.impressions.all(t, "
-                "!self.positiveTypes.exists(p, p.type == t))",
-                f"a type must not be in positiveTypes and in attribution.impressions of {_WHERE}",
-            ),
-            (
                 "!has(self.attribution) || !has(self.negatives)",
                 f"negatives and attribution of {_WHERE} are mutually exclusive: impressions "
                 "without a positive event are the negatives",

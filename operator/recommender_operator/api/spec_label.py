@@ -34,7 +34,9 @@ class PositiveType(ApiModel):
 
 class Attribution(ApiModel):
     impressions: Annotated[tuple[EventType, ...], Field(min_length=1, max_length=50)] = Field(
-        description="Event types of the impressions, the rows that models learn from."
+        description="Event types of the impressions, the rows that models learn from. A type "
+        "that is in positiveTypes, too, is an impression with its response in one row: the other "
+        "impressions are items that were only shown, and no part of sessions.",
     )
     hours: float = Field(
         gt=0,

@@ -174,16 +174,17 @@ class Model(Section):
     def acts(self) -> dict[Kind, float | None]:
         """Those of `values` of which sessions consist, in training too: what users do.
 
-        Impressions are left out if the label is attributed to them alone.
+        Impressions are left out if the label is attributed to them alone, or if a type among them
+        is its own response: then the others are items that were only shown.
         """
         label = self.mapping.label
         attribution = label.attribution if label else None
-        is_shown = attribution is not None and attribution.impressions == (Kind.IMPRESSION,)
-        return {
-            kind: value
-            for kind, value in self.values.items()
-            if not (is_shown and kind is Kind.IMPRESSION)
-        }
+        shown = attribution.impressions if attribution else ()
+        positive = {each.type for each in label.positive_types} if label else set()
+        only_shown = tuple(each for each in shown if each not in positive)
+        if shown != (Kind.IMPRESSION,) and only_shown == shown:
+            return self.values
+        return {kind: value for kind, value in self.values.items() if kind not in only_shown}
 
     @property
     def segments(self) -> tuple[str, ...]:

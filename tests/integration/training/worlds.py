@@ -214,6 +214,13 @@ WORLDS: dict[str, Callable[[], World]] = {
         sections={"label": {"positiveTypes": [{"type": "buy"}],
                             "attribution": {"impressions": ["view"], "hours": 1}}},
     ),
+    "shown items and clicks in one column": lambda: World(
+        edited(lambda number, row: {"clicked": int(number % 4 == 0), "at": row["at"] // 60 * 60}),
+        interactions={"value": None, "eventType": "clicked",
+                      "eventTypes": [{"type": "0", "value": 2}, {"type": "1", "value": 5}]},
+        sections={"label": {"positiveTypes": [{"type": "1"}],
+                            "attribution": {"impressions": ["0", "1"], "hours": 0.001}}},
+    ),
     "every event twice": lambda: World([row for row in log() for _ in range(2)]),
     "users and items without events": lambda: World(
         log(),

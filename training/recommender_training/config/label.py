@@ -33,7 +33,10 @@ class PositiveType(Section):
 
 
 class Attribution(Section):
-    """Impressions are positive if a positive event of the same user and item follows in time."""
+    """Impressions are positive if a positive event of the same user and item follows in time.
+
+    A type that is positive itself, too, is an impression with its response in one row.
+    """
 
     impressions: tuple[EventType, ...] = Field(min_length=1, max_length=50)
     hours: float = Field(gt=0, le=2160, allow_inf_nan=False)
@@ -76,11 +79,6 @@ class Label(Section):
                 raise ValueError("attribution needs positiveTypes, the events to attribute")
             if len(set(shown)) < len(shown):
                 raise ValueError("attribution.impressions has a duplicate: list each type once")
-            both = sorted(set(shown) & set(names))
-            if both:
-                raise ValueError(
-                    f"{both[0]!r} is in attribution.impressions and in positiveTypes: remove one"
-                )
             if self.negatives is not None:
                 raise ValueError(
                     "negatives and attribution exclude each other: impressions without a "
@@ -94,8 +92,21 @@ class Label(Section):
 
     @property
     def of_shown_items(self) -> bool:
-        """Whether the labelled rows are items that were only shown, and no acts of their user."""
-        return self.attribution is not None and self.attribution.impressions == (IMPRESSION,)
+        """Whether the labelled rows are items that were shown, and no acts of their user.
+
+        Unless they are positive themselves (`only_shown`).
+        """
+        if self.attribution is None:
+            return False
+        shown = self.attribution.impressions
+        return shown == (IMPRESSION,) or self.only_shown != shown
+
+    @property
+    def only_shown(self) -> tuple[str, ...]:
+        """The types of impressions that are no response as well."""
+        positive = {each.type for each in self.positive_types}
+        shown = self.attribution.impressions if self.attribution else ()
+        return tuple(each for each in shown if each not in positive)
 
     @property
     def types(self) -> tuple[str, ...]:

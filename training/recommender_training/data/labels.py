@@ -15,7 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from recommender_training.common.arrays import Bools, Floats, Places
-from recommender_training.config.label import IMPRESSION, Label
+from recommender_training.config.label import Label
 from recommender_training.data import schema
 
 #: What a row is: an event of the past alone, a labelled event, an event whose label is not known
@@ -68,7 +68,8 @@ class Labels:
 
         Neither a drawn negative nor an item that was only shown.
         """
-        return np.equal(self.state, HISTORY) if self.of_shown_items else self.logged
+        acts = np.equal(self.state, HISTORY) | self.positive
+        return acts if self.of_shown_items else self.logged
 
     @property
     def rows(self) -> Bools:
@@ -159,7 +160,7 @@ def is_act(label: Label | None) -> pl.Expr:
     """Return whether an event is something that its user did (`Labels.acts`)."""
     if label is None or not label.of_shown_items:
         return pl.lit(value=True)
-    return pl.col("event_type").ne_missing(IMPRESSION)
+    return ~pl.col("event_type").is_in(list(label.only_shown)).fill_null(value=False)
 
 
 def _weight(label: Label) -> pl.Expr:

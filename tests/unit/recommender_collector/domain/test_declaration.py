@@ -34,6 +34,8 @@ def test_interactions_can_be_declared_for_a_mapping_without_event_types() -> Non
         (["impression"], {Kind.VISIT, Kind.CLICK}),
         (["impression", "visit"], {Kind.IMPRESSION, Kind.VISIT, Kind.CLICK}),
         (["visit"], {Kind.IMPRESSION, Kind.VISIT, Kind.CLICK}),
+        (["impression", "click"], {Kind.VISIT, Kind.CLICK}),
+        (["impression", "visit", "click"], {Kind.CLICK}),
     ],
 )
 def test_items_that_were_only_shown_are_interactions_but_no_acts(

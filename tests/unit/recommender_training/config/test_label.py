@@ -44,10 +44,6 @@ def parsed(section: dict[str, Any], interactions: dict[str, Any] = VIEW_AND_BUY)
         ({"positiveTypes": [{"type": "gift"}]}, "'gift' is not in interactions.eventTypes"),
         (SHOWN, "attribution needs positiveTypes"),
         (
-            BUY | {"attribution": {"impressions": ["buy"], "hours": 1}},
-            "'buy' is in attribution.impressions and in positiveTypes",
-        ),
-        (
             BUY | {"attribution": {"impressions": ["seen"], "hours": 1}},
             "'seen' is not in interactions.eventTypes",
         ),

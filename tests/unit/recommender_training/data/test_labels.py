@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from recommender_training.common.errors import InputError
 from recommender_training.config.declaration import Declaration
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset
-from recommender_training.data.labels import HISTORY, LABELLED, OPEN
+from recommender_training.data.labels import HISTORY, LABELLED, OPEN, is_act
 from tests import small_data
 
 HOUR = 3600
@@ -167,3 +168,24 @@ def test_a_rule_that_nothing_meets_is_refused_with_the_setting() -> None:
     rows: list[Row] = [(number % 3, 0, 1 + number, "view") for number in range(50)]
     with pytest.raises(InputError, match=r"0 of them positive.*check minimumValue, positiveTyp"):
         splits.temporal(data(rows, {"positiveTypes": [{"type": "buy"}]}).events)
+
+
+def test_a_shown_item_with_its_response_in_one_row_is_labelled_by_it_and_an_act_if_positive() -> (
+    None
+):
+    """A log of shown items with a column of 0 and 1, which is read as the type."""
+    label = {
+        "positiveTypes": [{"type": "1"}],
+        "attribution": {"impressions": ["0", "1"], "hours": 0.001},
+    }
+    rows = [(0, item, 100, kind) for item, kind in ((0, "0"), (1, "1"), (2, "0"))]
+    found = data([*rows, (1, 1, 200, "0")], label)
+    events = found.events
+    assert events.labels is not None
+    assert events.labels.state.tolist() == [LABELLED] * 3 + [OPEN]
+    assert events.label.tolist() == [False, True, False, False]
+    assert events.labels.acts.tolist() == [False, True, False, False]
+    assert found.label is not None
+    assert found.label.of_shown_items
+    types = pl.DataFrame({"event_type": ["0", "1", None]})
+    assert types.select(is_act(found.label)).to_series().to_list() == [False, True, True]
