@@ -200,7 +200,7 @@ async def full_store(megabytes: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=160)
+    parser.add_argument("--requests", type=int, default=40)
     parser.add_argument("--megabytes", type=int, default=64)
     parser.add_argument("--read", metavar="URL", help=argparse.SUPPRESS)
     args = parser.parse_args()

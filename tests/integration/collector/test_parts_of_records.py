@@ -168,5 +168,5 @@ async def test_full_sets_stay_one_list_in_the_memory_of_the_store(desk: Desk) ->
         await desk.put(SHOWN._replace(items=items, time=AT + turn))
     await desk.writer(Parts(desk.redis)).step()
     seen = key("shop", hashed("ada"), Set.SEEN)
-    assert await desk.redis.object("encoding", seen) == b"listpack"  # type: ignore[no-untyped-call]
+    assert await desk.redis.object("encoding", seen) == b"listpack"
     assert await desk.redis.zcount(seen, AT + 2, AT + 2) == LIMITS[Set.SEEN]

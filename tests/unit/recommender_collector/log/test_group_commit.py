@@ -185,10 +185,10 @@ async def test_of_a_large_request_that_fails_nothing_is_there_twice_when_it_is_s
     many = lines("a", "b", "c", "d")
     real = log.append
 
-    async def fails_later(model: str, some: Lines) -> list[int]:
+    async def fails_later(model: str, lines: Lines) -> list[int]:
         if len(log.appends) == 1:
             log.failures = [LogBusy("full")]
-        return await real(model, some)
+        return await real(model, lines)
 
     log.append = fails_later  # type: ignore[method-assign]
     with pytest.raises(LogBusy):
