@@ -46,6 +46,7 @@ def test_every_condition_exists_from_the_first_look() -> None:
         "Locked",
         "StorageReady",
         "Accepted",
+        "SettingsApplied",
         "RequestsHonored",
         "Reconciling",
         "Stalled",
