@@ -62,7 +62,7 @@ def test_settings_without_a_collector_are_named_with_value_and_remedy(
 
 def test_an_experiment_and_a_holdout_without_a_collector_are_named_before_any_training() -> None:
     serving = {"impressions": 1, "holdout": {"percent": 5}}
-    rollout = {"interleaving": {}}
+    rollout: dict[str, Any] = {"interleaving": {}}
     world = looked(Platform(), **(BY_USERS | {"serving": serving, "rollout": rollout}))
     for field in ("serving.holdout", "experiment", "rollout.interleaving"):
         assert f"{field} {{" in world.message(KIND)
