@@ -214,7 +214,8 @@ def build_history(
     reader = UserReader(settings.store_url, settings.model, settings.store_password, settings.hide)
     users: Users = reader if tracing is None else TracedUsers(reader, tracing)
     timed = TimedUsers(users, partial(noting(metrics.waited, Call.waited), Waited.STORE))
-    return History(timed, metrics.looked_up, length)
+    trusting = settings.callers.may_see_history
+    return History(timed, metrics.looked_up, length, trusting=trusting)
 
 
 def build_trending(settings: ServeSettings, artifact: Artifact) -> Trending | None:

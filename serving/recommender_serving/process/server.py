@@ -170,7 +170,7 @@ def _service(
         version,
         recommender,
         readiness,
-        limits_of(artifact),
+        limits_of(artifact, settings.callers.user_header),
         texts=artifact.item_texts,
         calls=CallLog(UserNames(settings.user_salt), tracing=tracing),
         impressions=outgoing.impressions,

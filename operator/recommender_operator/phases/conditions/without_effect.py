@@ -39,7 +39,7 @@ BY_COLLECTOR = (
     "drift.rollBackIfBetter",
 )
 #: Settings of what served versions read in the store.
-BY_STORE = ("serving.hide", "serving.trending")
+BY_STORE = ("serving.hide", "serving.trending", "serving.callers.trusted")
 #: Hyperparameters of the ranker alone; the others are also those of the towers.
 OF_THE_RANKER = ("learningRate", "batchSize", "epochs", "patience")
 Spec = RecommenderModelSpec

@@ -119,6 +119,7 @@ SHOP: Json = {
         "exploration": {"share": 0.1},
         "holdout": {"percent": 5},
         "cache": {},
+        "callers": {},
     },
 }  # fmt: skip
 SAMPLE: Json = {
