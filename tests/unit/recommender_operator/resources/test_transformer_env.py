@@ -154,7 +154,9 @@ def test_transformers_know_whether_callers_are_trusted_or_which_header_names_the
     def told(**callers: object) -> Callers:
         served = model(serving={"callers": callers})
         environment = _environment(OPTIONS, served)
-        return serving_settings.parse(["serve", "--artifact", "/a"], environment).callers
+        found = serving_settings.parse(["serve", "--artifact", "/a"], environment)
+        assert isinstance(found, serving_settings.ServeSettings)
+        return found.callers
 
     assert told() == UNKNOWN
     assert told(trusted=True) == Callers(trusted=True)
