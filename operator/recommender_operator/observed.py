@@ -231,6 +231,11 @@ class Platform:
     prometheus_urls: tuple[str, ...] = ()
     #: Service accounts that models may use, by namespace.
     service_accounts: service_accounts.Policy = ()
+    #: Whether served versions of the models of one namespace report to a collector and read its
+    #: store, and which namespace that is.
+    collector: bool = False
+    store: bool = False
+    collector_namespace: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -44,6 +44,8 @@ class ConditionType(enum.StrEnum):
     STORAGE_READY = "StorageReady"
     #: The installation allows the host, Prometheus server and accounts that the spec names.
     ACCEPTED = "Accepted"
+    #: Every setting of the spec that differs from its default has an effect.
+    SETTINGS_APPLIED = "SettingsApplied"
     #: The last annotation or the pin `spec.rollbackTo` was carried out.
     REQUESTS_HONORED = "RequestsHonored"
     # These two are for tools that follow kstatus, such as Flux.
@@ -173,6 +175,11 @@ class Reason(enum.StrEnum):
     SERVICE_ACCOUNT_NOT_ALLOWED = "ServiceAccountNotAllowed"
     KEDA_NOT_AVAILABLE = "KedaNotAvailable"
     KEDA_TRIGGER_FAILED = "KedaTriggerFailed"
+    # Which settings have an effect.
+    APPLIED = "Applied"
+    NO_COLLECTOR = "NoCollector"
+    FEATURE_NOT_SERVED = "FeatureNotServed"
+    NO_EFFECT = "NoEffect"
     # Requests.
     NONE = "None"
     DONE = "Done"

@@ -14,6 +14,7 @@ from recommender_operator.api import (
     base_url,
     host_names,
     rules_autoscaling,
+    rules_callers,
     rules_experiment,
     rules_export,
     rules_features,
@@ -211,6 +212,7 @@ RECOMMENDER_MODEL: Rules = {
     ),
     "spec.serving.autoscaling": rules_autoscaling.AUTOSCALING,
     "spec.serving.autoscaling.peaks[]": rules_autoscaling.PEAK,
+    "spec.serving.callers": rules_callers.CALLERS,
     "spec.serving.host": (
         (
             f"self.matches({_cel(host_names.PATTERN)}) && "

@@ -22,6 +22,25 @@ class Hide(enum.StrEnum):
     SEEN = "Seen"
 
 
+class CallersSpec(ApiModel):
+    trusted: bool = Field(
+        default=False,
+        description="Whether every caller may learn what any user did, such as the backend of a "
+        "shop that nobody else can imitate. Then hide and the history of users apply to all "
+        "requests. Otherwise they do not to those with a session, seed_items, candidate_items, "
+        "excluded_items, allow or deny: what is missing in the answer would be the history.",
+    )
+    user_header: str | None = Field(
+        default=None,
+        pattern=r"^[a-z][a-z0-9-]*$",
+        max_length=64,
+        description="Header in which the Gateway names the user whom it has verified, such as "
+        "x-user-id; it must replace that of a client (docs/trust.md). A request with another "
+        "user_id is refused, and one without the header has no user. History applies to all "
+        "requests. Excludes trusted.",
+    )
+
+
 class CacheSpec(ApiModel):
     seconds: int = Field(
         default=5, ge=1, le=300, description="How long an answer of the model is reused."
@@ -107,7 +126,13 @@ class ServingSpec(ApiModel):
         max_length=len(Hide),
         description="Items that answers leave out, as the collector's store knows the user. "
         "Interacted: of the newest 100 interactions. Bought and Disliked: by events. Seen: shown "
-        "or opened. An empty list leaves out nothing but the items of the session.",
+        "or opened. An empty list leaves out nothing but the items of the session. Requests that "
+        "choose items need serving.callers.",
+    )
+    callers: CallersSpec | None = Field(
+        default=None,
+        description="Who asks. If absent, callers are believed to ask for the user that they "
+        "name, and not trusted with the history of users.",
     )
     diversity: tuple[Diversity, ...] = Field(
         default=(),

@@ -253,6 +253,7 @@ def serving_digest(serving: ServingSpec, *, knative: bool = False) -> str:
             "timeout_milliseconds",
             "resources",
             "transformer_resources",
+            "callers",
             "hide",
             "diversity",
             "exploration",

@@ -24,6 +24,7 @@ def variables(model: ModelObject, version: VersionObject, options: Options) -> l
         **secret_files.variables(model, options),
         **_traces(options),
         **_cache(model.spec.serving),
+        **_callers(model.spec.serving),
         **_collector(model, options),
         **list_limits(model.spec.serving),
     }
@@ -52,6 +53,13 @@ def _cache(serving: ServingSpec) -> dict[str, str]:
     if kept is None:
         return {}
     return {"RECOMMENDER_ANSWER_CACHE": f"{kept.seconds},{kept.max_entries},{kept.max_megabytes}"}
+
+
+def _callers(serving: ServingSpec) -> dict[str, str]:
+    if serving.callers is None:
+        return {}
+    given = serving.callers.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return {"RECOMMENDER_CALLERS": json.dumps(given, sort_keys=True)} if given else {}
 
 
 def _collector(model: ModelObject, options: Options) -> dict[str, str]:

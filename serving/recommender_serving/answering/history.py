@@ -47,8 +47,14 @@ class History:
         length: int,
         budget: float = BUDGET_SECONDS,
         breaker: CircuitBreaker | None = None,
+        *,
+        trusting: bool = False,
     ) -> None:
-        """Create it; `length` is the number of interactions that the models read."""
+        """Create it; `length` is the number of interactions that the models read.
+
+        Unless it is `trusting`, only plain requests get what their users did (`domain.callers`).
+        """
+        self._trusting = trusting
         self._users = users
         self._counted = counted
         self._length = length
@@ -58,6 +64,8 @@ class History:
     async def complete(self, request: RecommendRequest) -> RecommendRequest:
         """Return the request with what its user did before it, and its user's past."""
         if request.user_id == NOBODY or (request.session and not self._users.hides):
+            return request
+        if not self._trusting and _chooses(request):
             return request
         if self._breaker.admit() is not None:
             return request
@@ -81,3 +89,8 @@ class History:
         if events is request.session and not user.past.items:
             return request
         return dataclasses.replace(request, session=events, past=user.past)
+
+
+def _chooses(request: RecommendRequest) -> bool:
+    """Return whether the caller chooses which items an answer is made of; seeds are events."""
+    return bool(request.session) or request.selection.restricts

@@ -39,13 +39,14 @@ class Copy:
     version: str  # the candidate
     by: str  # the version that answers the client
     seconds: float | None = None  # how long the client waits, if it said so
+    caller: Metadata = ()  # the header of its verified user
     body: bytes | None = None  # over REST, if there was room for it
 
     @property
     def metadata(self) -> Metadata:
         """The headers of a copy: the candidate has the time that the client gave."""
         told = () if self.seconds is None else ((DEADLINE_HEADER, _milliseconds(self.seconds)),)
-        return ((COPY_HEADER, self.by), *told)
+        return ((COPY_HEADER, self.by), *told, *self.caller)
 
 
 class Copies:

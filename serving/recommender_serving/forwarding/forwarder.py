@@ -75,6 +75,7 @@ class Errand:
     places: tuple[int, ...] = ()  # of the instances, if there are others
     call: str = field(default_factory=lambda: uuid.uuid4().hex)
     asker: str = ""
+    caller: Metadata = ()  # the header of the verified user
     outcome: Forwarded | None = None
     failed: bool = False
 
@@ -87,8 +88,9 @@ class Errand:
     def metadata(self) -> Metadata:
         """The headers that say why the other version is asked."""
         if self.trial is None:
-            return ((COPY_HEADER, self.asker),)
+            return ((COPY_HEADER, self.asker), *self.caller)
         return (
+            *self.caller,
             (EXPERIMENT_HEADER, self.trial.header),
             (FORWARDED_HEADER, self.trial.own),
             (CALL_HEADER, self.call),

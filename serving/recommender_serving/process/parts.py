@@ -215,7 +215,8 @@ def build_history(
     reader = UserReader(store.url, settings.model, store.options, settings.hide)
     users: Users = reader if tracing is None else TracedUsers(reader, tracing)
     timed = TimedUsers(users, partial(noting(metrics.waited, Call.waited), Waited.STORE))
-    return History(timed, metrics.looked_up, length)
+    trusting = settings.callers.may_see_history
+    return History(timed, metrics.looked_up, length, trusting=trusting)
 
 
 def build_trending(settings: ServeSettings, artifact: Artifact) -> Trending | None:

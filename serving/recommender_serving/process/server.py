@@ -173,7 +173,7 @@ def _service(
         version,
         recommender,
         readiness,
-        limits_of(artifact),
+        limits_of(artifact, settings.callers.user_header),
         texts=artifact.item_texts,
         calls=CallLog(UserNames(log_key.read(settings.user_key_file)), tracing=tracing),
         impressions=outgoing.impressions,

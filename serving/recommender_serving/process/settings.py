@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from recommender_serving.answering.cache import Bounds
+from recommender_serving.domain.callers import UNKNOWN, Callers
 from recommender_serving.domain.exploration import Exploration
 from recommender_serving.domain.holdouts import Holdout
 from recommender_serving.domain.list_limits import UNLIMITED, ListLimits
 from recommender_serving.forwarding.peers import Addresses
 from recommender_serving.log_lines import FORMATS, LEVELS
 from recommender_serving.process import environment
+from recommender_serving.process.callers import callers
 from recommender_serving.process.environment import DEFAULT_TRACE_RATIO, SettingsError
 from recommender_serving.store.access import Access
 from recommender_serving.store.layout import HIDDEN, Hide
@@ -95,6 +97,7 @@ class ServeSettings:
     cache: Bounds | None = None  # of answers; None keeps none
     peers: Addresses = field(default_factory=Addresses)  # of the other versions of the model
     trending: bool = False  # mix the store's trends into the popularity lists
+    callers: Callers = UNKNOWN  # who may learn what users did
 
     @property
     def explores(self) -> Exploration | None:
@@ -287,4 +290,5 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         trace_ratio=environment.trace_ratio(environ),
         peers=environment.peers(environ),
         trending=environment.trending(environ),
+        callers=callers(environ),
     )

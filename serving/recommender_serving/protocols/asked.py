@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from recommender_serving.domain.callers import Verified
 from recommender_serving.domain.experiments import Assignment
 from recommender_serving.domain.holdouts import Holdout, Member
 from recommender_serving.domain.interleavings import Interleaving
@@ -23,7 +24,8 @@ class Given(NamedTuple):
     `copy` is set if a candidate gets a copy of the call, `is_copy` if the call is one itself.
     `holdout` says which users the model does not answer; None of a call that has none of them.
     `interleaving` says which users get lists mixed with those of a candidate. `since` is when the
-    call had been read, by the clock of the service.
+    call had been read, by the clock of the service. `verified` is the user whom the Gateway names;
+    None where callers are believed.
     """
 
     id: str
@@ -34,6 +36,12 @@ class Given(NamedTuple):
     holdout: Holdout | None = None
     interleaving: Interleaving | None = None
     since: float = 0.0
+    verified: Verified | None = None
+
+    @property
+    def caller(self) -> tuple[tuple[str, str], ...]:
+        """The header of the verified user, for another version that is asked the same."""
+        return () if self.verified is None else self.verified.metadata
 
 
 class Asked(NamedTuple):

@@ -204,7 +204,11 @@ def _described(tensor: Tensor) -> pb.ModelMetadataResponse.TensorMetadata:
 
 
 def _metadata(context: Any) -> dict[str, str]:
-    return dict(context.invocation_metadata() or ())
+    """Return the metadata of a call; a repeated one has all values, as in HTTP."""
+    found: dict[str, str] = {}
+    for name, value in context.invocation_metadata() or ():
+        found[name] = f"{found[name]},{value}" if name in found else value
+    return found
 
 
 def _serialized(message: Any) -> bytes:

@@ -49,6 +49,7 @@ class Limits:
     ids: IdKinds = INTEGERS
     features: Features = field(default_factory=dict)
     item_features: tuple[str, ...] = ()  # that rules may name
+    user_header: str = ""  # that names the verified user of a call; empty: callers are believed
 
     @property
     def default_top_n(self) -> int:
@@ -56,7 +57,7 @@ class Limits:
         return min(10, self.max_top_n)
 
 
-def limits_of(artifact: Artifact) -> Limits:
+def limits_of(artifact: Artifact, user_header: str = "") -> Limits:
     """Return the limits of a version."""
     vocabulary = artifact.vocabulary
     return Limits(
@@ -64,6 +65,7 @@ def limits_of(artifact: Artifact) -> Limits:
         ids=artifact.ids,
         features=vocabulary.features,
         item_features=tuple(feature.name for feature in vocabulary.items.features),
+        user_header=user_header,
     )
 
 

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from recommender_serving.domain.callers import Verified
 from recommender_serving.domain.features import Value
+from recommender_serving.domain.ids import IdKind
 from recommender_serving.domain.selection import Selection
 from recommender_serving.domain.types import NOBODY, RecommendRequest, SessionEvent
 from recommender_serving.protocols.limits import Limits
 from recommender_serving.protocols.validation import MAX_SESSION_ID, Problems
 
+_WHOLE = re.compile(r"-?[0-9]{1,19}")
 #: Item, seconds since 1970 or None, and value of an event as given.
 RawEvent = tuple[int, int | None, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: its limits, its time in seconds since 1970, and the problems found so far."""
+    """One call: limits, time in seconds since 1970, the problems found so far, and its user."""
 
     limits: Limits
     now: int
     problems: Problems
+    verified: Verified | None = None  # None: callers are believed
 
 
 def request_of(
@@ -37,8 +42,9 @@ def request_of(
     `prefix` is the path of the fields in messages.
     """
     limits, problems = call.limits, call.problems
-    user_id = problems.user(f"{prefix}user_id", fields.get("user_id"))
-    if fields.get("user_id") is None:
+    given = _user_of(f"{prefix}user_id", fields.get("user_id"), call)
+    user_id = problems.user(f"{prefix}user_id", given)
+    if given is None:
         if not (session or selection.seeds):
             remedy = "give the user id, or a session or seed items to go by"
             problems.add(f"{prefix}user_id", None, remedy)
@@ -59,9 +65,34 @@ def request_of(
         features=features,
         selection=selection,
         session_id=session_id,
-        user_text=_text(fields.get("user_id")),
+        user_text=_text(given),
         derived=len(selection.seeds) + (0 if dated else len(session)),
     )
+
+
+def _user_of(path: str, given: object, call: Call) -> object:
+    """Return the user of a request as it is given, or the one whom the Gateway has verified."""
+    verified, problems = call.verified, call.problems
+    if verified is None:
+        return given
+    if verified.user is None:
+        if given is not None:
+            remedy = f"no user is verified: send a token, so that {verified.header} is set, or "
+            problems.add(path, given, f"{remedy}leave user_id out")
+        return None
+    own: object = verified.user
+    if problems.kinds.user is IdKind.INTEGER and _WHOLE.fullmatch(verified.user):
+        own = int(verified.user)
+    remedy = "let the Gateway set it once, to the id of the user in visible ASCII without a comma"
+    if not verified.is_valid:
+        problems.add(verified.header, verified.user, remedy)
+        return None
+    user = problems.user(verified.header, own)
+    asked = problems.user(path, given)
+    if user is not None and asked is not None and user != asked:
+        why = f"{verified.header} names another user: leave user_id out, or give the user's own"
+        problems.add(path, given, why)
+    return own
 
 
 def _text(valid: object) -> str | None:

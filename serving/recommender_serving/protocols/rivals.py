@@ -82,7 +82,8 @@ async def _awaited(rivals: Forwarder, instances: int, asked: Awaitable[Found]) -
 def _errand(service: Service, given: Given, instances: int) -> Errand:
     assert given.interleaving is not None
     deadline = None if given.deadline is None else given.deadline - WAY_BACK
-    return Errand(given.interleaving.candidate, None, deadline, instances, asker=service.version)
+    candidate, asker = given.interleaving.candidate, service.version
+    return Errand(candidate, None, deadline, instances, asker=asker, caller=given.caller)
 
 
 def _lists_of(count: int, item_type: type, response: Response) -> list[Ranked]:

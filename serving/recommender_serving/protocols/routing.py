@@ -133,7 +133,8 @@ def _asked_v2(service: Service, call: InferCall, given: Given) -> Asked:
 
 def _errand(given: Given, version: str, instances: int = 1, places: Sequence[int] = ()) -> Errand:
     assert given.trial is not None
-    return Errand(version, given.trial, given.deadline, instances, tuple(places))
+    trial, told = given.trial, given.caller
+    return Errand(version, trial, given.deadline, instances, tuple(places), caller=told)
 
 
 def _marked(asked: Sequence[Asked], errand: Errand) -> list[Asked]:

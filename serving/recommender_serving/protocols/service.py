@@ -10,6 +10,7 @@ from typing import Any
 
 from recommender_serving.answering.exploring import Explorer
 from recommender_serving.answering.recommender import Recommender
+from recommender_serving.domain.callers import verified
 from recommender_serving.domain.holdouts import Holdout
 from recommender_serving.domain.interleavings import Interleavings
 from recommender_serving.domain.shadows import Shadows
@@ -115,10 +116,12 @@ class Service:
         self, id_: str, deadline: float | None, headers: Mapping[str, str], version: str = ""
     ) -> Given:
         """Return what came beside the body of a call, which may name its version."""
+        user = verified(headers, self.limits.user_header)
         if self._is_copy(headers):
-            return Given(id_, deadline, is_copy=True)
+            return Given(id_, deadline, is_copy=True, verified=user)
         holdout = None if version else self._holdout
-        given = Given(id_, deadline, self.trial(headers, version), holdout=holdout)
+        trial = self.trial(headers, version)
+        given = Given(id_, deadline, trial, holdout=holdout, verified=user)
         if self._interleavings is not None and self.rivals is not None and not version:
             given = given._replace(interleaving=self._interleavings.of(headers))
         if self._shadows is None or self.copies is None or version:
@@ -127,7 +130,7 @@ class Service:
         if candidate is None:
             return given
         left = None if deadline is None else deadline - asyncio.get_running_loop().time()
-        return given._replace(copy=Copy(candidate, self.version, left))
+        return given._replace(copy=Copy(candidate, self.version, left, given.caller))
 
     def _is_copy(self, headers: Mapping[str, str]) -> bool:
         return self._shadows is not None and self._shadows.is_copy(headers)
@@ -149,7 +152,7 @@ class Service:
             InvalidRequest: the body violates the schema.
         """
         given = self._watching.begun(given)
-        return asked_of(parse_v1(body, self.limits, int(self._now())), given)
+        return asked_of(parse_v1(body, self.limits, int(self._now()), given.verified), given)
 
     def ask_v2(self, call: InferCall, given: Given) -> Asked:
         """Read a v2 call.
@@ -158,7 +161,7 @@ class Service:
             InvalidRequest: an input violates the schema.
         """
         given = self._watching.begun(given)._replace(id=call.id)
-        request = parse_v2(call.tensors, self.limits, int(self._now()))
+        request = parse_v2(call.tensors, self.limits, int(self._now()), given.verified)
         return asked_of([request], given)[0]
 
     async def predictions(

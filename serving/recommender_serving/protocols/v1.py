@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from recommender_serving.domain.callers import Verified
 from recommender_serving.domain.features import Place, Value
 from recommender_serving.domain.types import RecommendRequest
 from recommender_serving.protocols.errors import InvalidRequest
@@ -18,13 +19,16 @@ from recommender_serving.protocols.selecting import selection_of
 from recommender_serving.protocols.validation import Problems
 
 
-def parse_v1(body: object, limits: Limits, now: int) -> list[RecommendRequest]:
+def parse_v1(
+    body: object, limits: Limits, now: int, verified: Verified | None = None
+) -> list[RecommendRequest]:
     """Parse a v1 body, already decoded from JSON.
 
     Args:
         body: `{"instances": [...]}` of docs/contracts.md.
         limits: limits of a request.
         now: seconds since 1970, the time of a request without a timestamp.
+        verified: the user of the call; None if callers are believed.
 
     Raises:
         InvalidRequest: with all problems, and the number of rejected instances.
@@ -40,7 +44,7 @@ def parse_v1(body: object, limits: Limits, now: int) -> list[RecommendRequest]:
         remedy = f"give a list of 1 to {limits.max_instances} objects"
         problems.add("instances", instances, remedy)
         problems.report()
-    call = Call(limits, now, problems)
+    call = Call(limits, now, problems, verified)
     requests = [
         _instance(f"instances[{index}]", instance, call)
         for index, instance in enumerate(instances)

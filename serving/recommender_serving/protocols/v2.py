@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from recommender_serving.domain.callers import Verified
 from recommender_serving.domain.types import RecommendRequest
 from recommender_serving.protocols.calls import NamedTensor
 from recommender_serving.protocols.features import value_of
@@ -25,7 +26,9 @@ from recommender_serving.protocols.selecting import selection_of
 from recommender_serving.protocols.validation import Problems
 
 
-def parse_v2(tensors: Iterable[NamedTensor], limits: Limits, now: int) -> RecommendRequest:
+def parse_v2(
+    tensors: Iterable[NamedTensor], limits: Limits, now: int, verified: Verified | None = None
+) -> RecommendRequest:
     """Parse the inputs of a v2 request, which is one instance.
 
     Raises:
@@ -45,7 +48,7 @@ def parse_v2(tensors: Iterable[NamedTensor], limits: Limits, now: int) -> Recomm
     session = _session(by_name, limits, problems)
     wishes = _wishes(by_name, limits)
     selection = selection_of("", wishes, limits, problems)
-    call = Call(limits, now, problems)
+    call = Call(limits, now, problems, verified)
     request = request_of("", scalars, session, features, selection, call)
     problems.report()
     assert request is not None

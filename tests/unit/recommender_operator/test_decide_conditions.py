@@ -47,6 +47,7 @@ def test_every_condition_exists_from_the_first_look() -> None:
         "Locked",
         "StorageReady",
         "Accepted",
+        "SettingsApplied",
         "RequestsHonored",
         "Reconciling",
         "Stalled",

@@ -63,6 +63,9 @@ class PlatformReader:
             host_policy=self._options.host_policy,
             prometheus_urls=self._options.prometheus_urls,
             service_accounts=self._options.service_accounts,
+            collector=bool(self._options.collector_url),
+            store=bool(self._options.store_url),
+            collector_namespace=self._options.store_namespace,
         )
 
     async def _lacks(self, needed: tuple[Resource, ...]) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ from recommender_operator.api.spec_serving import Hide
 from recommender_operator.observed import ModelObject
 from recommender_operator.resources import inference_service
 from recommender_operator.resources.options import Options
+from recommender_operator.resources.transformer_env import variables
+from recommender_serving.domain.callers import UNKNOWN, Callers
 from recommender_serving.process import settings as serving_settings
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
 from tests.unit.recommender_operator.resources.built_manifests import MAPPING
@@ -145,3 +147,17 @@ def test_transformers_follow_what_is_popular_if_the_resource_wants_it() -> None:
     wanted = model(serving={"trending": True})
     assert _environment(own, wanted)["RECOMMENDER_TRENDING"] == "true"
     assert "RECOMMENDER_TRENDING" not in _environment(OPTIONS, wanted), "without a store"
+
+
+def test_transformers_know_whether_callers_are_trusted_or_which_header_names_the_user() -> None:
+    def told(**callers: object) -> Callers:
+        served = model(serving={"callers": callers})
+        environment = _environment(OPTIONS, served)
+        found = serving_settings.parse(["serve", "--artifact", "/a"], environment)
+        assert isinstance(found, serving_settings.ServeSettings)
+        return found.callers
+
+    assert told() == UNKNOWN
+    assert told(trusted=True) == Callers(trusted=True)
+    assert told(userHeader="x-user-id") == Callers(user_header="x-user-id")
+    assert "RECOMMENDER_CALLERS" not in _environment(OPTIONS)

@@ -50,7 +50,7 @@ class Desk:
         self.users = Users(answer, past)
         self.counts: Counter[Lookup] = Counter()
         breaker = CircuitBreaker(limit=4, open_after=3)
-        self.history = History(self.users, self._count, 2, budget, breaker)
+        self.history = History(self.users, self._count, 2, budget, breaker, trusting=True)
 
     def _count(self, outcome: Lookup) -> None:
         self.counts[outcome] += 1

@@ -10,6 +10,7 @@ import pytest
 
 from recommender_serving.forwarding import copies as copying
 from recommender_serving.forwarding.copies import Copies, Copy
+from recommender_serving.forwarding.forwarder import Errand
 from recommender_serving.inference import inference_pb2 as pb
 from tests.unit.recommender_serving.serving_fakes import GOOD, giving
 from tests.unit.recommender_serving.serving_scripted import (
@@ -184,3 +185,9 @@ async def test_a_copy_that_is_not_sent_holds_no_bytes(
             of.send(b"1" * 10)
             of.copies.infer(Copy(CANDIDATE, RECEIVER), pb.ModelInferRequest(id="12345678"))
         assert of.version.copied() == {"busy" if full else "open": 4}
+
+
+def test_a_copy_and_the_question_for_a_list_name_the_verified_user() -> None:
+    told = (("x-user-id", "7"),)
+    assert set(told) < set(Copy("movies-2", "movies-1", None, told).metadata)
+    assert set(told) < set(Errand("movies-2", None, asker="movies-1", caller=told).metadata)

@@ -60,3 +60,13 @@ async def test_keda_is_looked_for_where_the_chart_allows_it_and_the_model_asks_f
     assert (await fresh.of(asking)).missing_for_scaling == ()
     refused = await PlatformReader(kube, OPTIONS).of(asking)
     assert (refused.keda, refused.missing_for_scaling) == (False, ())
+
+
+async def test_the_collector_of_the_installation_and_its_namespace_are_known() -> None:
+    options = dataclasses.replace(
+        OPTIONS, collector_url="http://c.recsys.svc", store_namespace="recsys"
+    )
+    found = await PlatformReader(FakeKube(), options).read(TrafficMode.GATEWAY)
+    assert (found.collector, found.store, found.collector_namespace) == (True, False, "recsys")
+    stored = dataclasses.replace(options, store_url="redis://s:6379/0")
+    assert (await PlatformReader(FakeKube(), stored).read(TrafficMode.GATEWAY)).store

@@ -1,0 +1,96 @@
+"""A field that is changed and changed back leaves no trace in what the operator manages."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from recommender_operator.adapters.counters.experiments import NoCollector
+from recommender_operator.adapters.kubernetes.port import (
+    AUTOSCALERS,
+    BUDGETS,
+    HTTP_ROUTES,
+    INFERENCE_SERVICES,
+    MODELS,
+    NETWORK_POLICIES,
+)
+from recommender_operator.api.spec import RecommenderModelSpec
+from tests.unit.recommender_operator.fields import leaves, made_of
+from tests.unit.recommender_operator.fields.base_resources import SHOP
+from tests.unit.recommender_operator.stories import FakeCollector, Story
+
+MANAGED = (INFERENCE_SERVICES, AUTOSCALERS, HTTP_ROUTES, BUDGETS, NETWORK_POLICIES)
+#: A service account that is not allowed keeps the services as they are: see test_accounts.py.
+LEFT_OUT = ("serving.scheduling.serviceAccountName",)
+LIMITS = {
+    "diversity": [{"feature": "genre", "maxPerCategory": 2}],
+    "exposure": [{"feature": "genre", "categories": ["Drama"], "minShare": 0.2}],
+}
+
+
+async def test_each_setting_of_serving_is_undone_by_its_former_value(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(FakeCollector, "measure", NoCollector().measure)
+    serving = {**SHOP["serving"], **LIMITS, "replicas": 1, "autoscaling": {"maxReplicas": 9}}
+    story = Story("Gateway", options=dataclasses.replace(made_of.OPTIONS, keda=False))
+    write(story, story.rig.kube.find(MODELS, "movies")["spec"] | {"serving": serving})
+    await story.first()
+    await look(story)
+    stored = copy.deepcopy(story.rig.kube.find(MODELS, "movies")["spec"])
+    former, seen = managed(story), 0
+    for path, node in leaves.leaves(leaves.schema()):
+        other = change(stored, path, node)
+        if path[0] != "serving" or leaves.shown(path) in LEFT_OUT or other is None:
+            continue
+        write(story, other)
+        await look(story)
+        seen += managed(story) != former
+        write(story, stored)
+        await look(story)
+        assert managed(story) == former, leaves.shown(path)
+    assert seen > 60, "the changes did not arrive"
+
+
+def change(spec: dict[str, Any], path: leaves.Path, node: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the spec with the first valid other value of a field; None if it is not set."""
+    for other in leaves.changed(spec, path, node):
+        try:
+            RecommenderModelSpec.model_validate(other)
+        except ValidationError:
+            continue
+        return other
+    return None
+
+
+def write(story: Story, spec: dict[str, Any]) -> None:
+    model = story.rig.kube.find(MODELS, "movies")
+    model["spec"] = copy.deepcopy(spec)
+    model["metadata"]["generation"] += 1
+    story.rig.kube.touch(MODELS, "movies")
+
+
+async def look(story: Story) -> None:
+    for _ in range(4):
+        await story.look()
+
+
+def managed(story: Story) -> dict[tuple[str, str], Any]:
+    """Return what the operator wrote, without what the API server adds."""
+    kube = story.rig.kube
+    return {
+        (kind.plural, name): copy.deepcopy(
+            {
+                "spec": thing["spec"],
+                "labels": thing["metadata"].get("labels"),
+                "annotations": thing["metadata"].get("annotations"),
+            }
+        )
+        for kind in MANAGED
+        for name in kube.names(kind)
+        for thing in (kube.find(kind, name),)
+    }
