@@ -10,7 +10,6 @@ from recommender_operator.api.spec_serving import Hide
 from recommender_operator.observed import ModelObject
 from recommender_operator.resources import inference_service
 from recommender_operator.resources.options import Options
-from recommender_operator.resources.transformer_env import variables
 from recommender_serving.domain.callers import UNKNOWN, Callers
 from recommender_serving.process import settings as serving_settings
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
