@@ -173,9 +173,20 @@ def test_the_monitor_scrapes_the_port_that_both_parts_have() -> None:
 
 
 def test_the_store_is_never_open_to_all_pods() -> None:
-    (policy,) = [m for m in manifests(DEFAULTS) if m["kind"] == "NetworkPolicy"]
+    policy = named(manifests(DEFAULTS), "NetworkPolicy", "store")
     for peer in policy["spec"]["ingress"][0]["from"]:
         assert peer["podSelector"], "an empty selector is every pod"
+
+
+@pytest.mark.parametrize("policies", [{}, POLICIES])
+def test_who_may_reach_the_collector_does_not_hang_on_another_switch(
+    policies: dict[str, Any],
+) -> None:
+    spec = named(manifests(EVERYTHING, **policies), "NetworkPolicy", "collector")["spec"]
+    assert "Ingress" in spec["policyTypes"]
+    for rule, given in zip(spec["ingress"], ("eventsFrom", "adminFrom"), strict=False):
+        assert EVERYTHING[given][0] in rule["from"]
+    assert ("Egress" in spec["policyTypes"]) == ("egress" in spec) == bool(policies)
 
 
 def test_an_external_store_replaces_the_embedded_one() -> None:
@@ -266,4 +277,3 @@ def test_the_group_of_a_claim_changes_only_if_the_installer_asks_for_it() -> Non
 
     assert group() is None
     assert group(fsGroup=True) == 65532
-    assert group(fsGroup=True, claimName="") is None
