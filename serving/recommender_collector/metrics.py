@@ -22,6 +22,7 @@ class Refusal(enum.StrEnum):
     BUSY = "busy"
     UNAVAILABLE = "unavailable"
     SLOW = "slow"
+    UNAUTHENTICATED = "unauthenticated"
 
 
 class Target(enum.StrEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import pathlib
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from tests.chart import CHART, MODES, Manifest, run_helm, template
+from tests.chart_collector import DEFAULTS
 from tests.cluster import api
 from tests.cluster.objects import Kubectl
 
@@ -156,6 +158,32 @@ def test_a_user_with_rights_in_one_namespace_can_install_once_the_crds_exist(
     wide = install("wide", namespace, config, "--set", "clusterWide=true")
     assert wide.returncode != 0
     assert "forbidden" in wide.stderr
+
+
+def test_an_upgrade_keeps_the_random_secrets(tmp_path: pathlib.Path) -> None:
+    namespace = new_namespace()
+    config = installer(namespace, tmp_path)
+    values = tmp_path / "values.json"
+    values.write_text(json.dumps({"collector": DEFAULTS}))
+
+    def secrets() -> dict[str, dict[str, str]]:
+        listed = json.loads(kubectl()("-n", namespace, "get", "secrets", "-o", "json"))["items"]
+        return {
+            each["metadata"]["name"]: each["data"] for each in listed if each["type"] == "Opaque"
+        }
+
+    done = install("mine", namespace, config, "-f", str(values))
+    assert done.returncode == 0, done.stderr
+    first = secrets()
+    token = base64.b64decode(first["mine-operator-collector-admin"]["token"]).decode()
+    assert len(token) == 43
+    done = run_helm(
+        "upgrade", "mine", str(CHART), "--kubeconfig", str(config), "--namespace", namespace,
+        "--reset-then-reuse-values", "--set", "collector.replicas=1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert secrets() == first
+    assert token not in done.stdout
 
 
 @pytest.mark.parametrize("scope", ["namespaced", "cluster-wide"])

@@ -95,7 +95,7 @@ def test_the_commands_take_what_the_chart_gives(mode: str) -> None:
         settings = parse([command, *given["args"]], environ)
         assert isinstance(settings, kind)
         ports = {port["name"]: port["containerPort"] for port in given["ports"]}
-        assert ports["admin"] == settings.admin_port
+        assert ports["metrics"] == settings.metrics_port
         (path,) = (v["mountPath"] for v in given["volumeMounts"] if v["name"] == "declaration")
         assert str(settings.declaration) == f"{path}/collector.json"
 
@@ -184,8 +184,10 @@ def test_who_may_reach_the_collector_does_not_hang_on_another_switch(
 ) -> None:
     spec = named(manifests(EVERYTHING, **policies), "NetworkPolicy", "collector")["spec"]
     assert "Ingress" in spec["policyTypes"]
-    for rule, given in zip(spec["ingress"], ("eventsFrom", "adminFrom"), strict=False):
-        assert EVERYTHING[given][0] in rule["from"]
+    rules = {rule["ports"][0]["port"]: rule["from"] for rule in spec["ingress"]}
+    assert EVERYTHING["eventsFrom"][0] in rules["http"]
+    assert EVERYTHING["adminFrom"][0] in rules["admin"]
+    assert rules["metrics"] == [{"namespaceSelector": {}}], "which has no rights"
     assert ("Egress" in spec["policyTypes"]) == ("egress" in spec) == bool(policies)
 
 
@@ -228,7 +230,7 @@ def test_served_models_know_the_collector_and_its_store_if_it_has_no_password(
 
 def test_the_operator_reaches_the_experiments_whoever_else_may_reach_their_port() -> None:
     found = manifests(EVERYTHING, **POLICIES)
-    *given, operator = named(found, "NetworkPolicy", "collector")["spec"]["ingress"][1]["from"]
+    *given, operator = named(found, "NetworkPolicy", "collector")["spec"]["ingress"][2]["from"]
     assert given == EVERYTHING["adminFrom"]
     _, text, _ = render(EVERYTHING, **POLICIES)
     own = {

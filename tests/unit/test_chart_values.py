@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from tests.chart import CHART, run_helm
-from tests.chart_collector import SHOP
+from tests.chart_collector import SHOP, without_random
 
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
 PEERS = [{"podSelector": {"matchLabels": {"app": "web"}}}]
@@ -158,7 +158,7 @@ def rendered(scratch: Path, setting: str) -> tuple[int, str, str]:
     file = scratch / "values.json"
     file.write_text(json.dumps(values))
     done = run_helm("template", "recommender", str(CHART), "-n", "shops", "-f", str(file))
-    return done.returncode, done.stdout, done.stderr
+    return done.returncode, without_random(done.stdout), done.stderr
 
 
 def render(scratch: Path, setting: Setting) -> tuple[int, str, str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from recommender_collector.log import kafka_settings
@@ -16,7 +18,7 @@ from recommender_serving.log_lines import FORMATS, LEVELS
 
 EXAMPLES = """\
 examples:
-  recommender-collector serve --declaration collector.json
+  RECOMMENDER_ADMIN_TOKEN_FILE=token recommender-collector serve --declaration collector.json
   recommender-collector write --declaration collector.json --files /data
 
 environment:
@@ -30,6 +32,7 @@ environment:
   RECOMMENDER_KAFKA_CA        file of certificates (default: those of the system)
   RECOMMENDER_KAFKA_DURABLE   true: do not check that two brokers have each acknowledged event
   RECOMMENDER_USER_KEY        secret key of hashUsers, at least 16 bytes
+  RECOMMENDER_ADMIN_TOKEN_FILE file of the bearer tokens of --admin-port, one a line (serve)
   RECOMMENDER_LOG_LEVEL       DEBUG, INFO (default), WARNING or ERROR
   RECOMMENDER_LOG_FORMAT      json (default) or text
 
@@ -58,7 +61,7 @@ class Settings:
     store: StoreSettings
     kafka: KafkaSettings | None  # None: the log is in the store
     user_key: bytes | None = field(repr=False)
-    admin_port: int
+    metrics_port: int
     log_level: str
     log_format: str
     keep_seconds: int  # of idle users in the online store
@@ -69,6 +72,8 @@ class ServeSettings(Settings):
     """Settings of `serve`."""
 
     port: int
+    admin_port: int
+    admin_tokens: Path  # file of those who may use the admin port
     drain: float  # seconds from SIGTERM until the port closes
     grace: float  # seconds for requests in flight then
 
@@ -102,6 +107,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_shared(serve)
     serve.add_argument("--port", type=_port, default=8080, help="port of events (default 8080)")
     serve.add_argument(
+        "--admin-port", type=_port, default=9090, help="port of experiments and erasure (9090)"
+    )
+    serve.add_argument(
         "--drain-seconds", type=_seconds, default=5.0,
         help="time after SIGTERM to keep serving while unready (default 5)",
     )  # fmt: skip
@@ -125,7 +133,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_shared(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--declaration", type=Path, required=True, help="JSON file of the models")
-    add("--admin-port", type=_port, default=9090, help="port of probes, metrics and erasure")
+    add("--metrics-port", type=_port, default=9091, help="port of probes and metrics (9091)")
     add("--user-days", type=_days, default=30.0, help="days that an idle user is remembered (30)")
 
 
@@ -151,7 +159,7 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | WriteS
         "store": _store(environ),
         "kafka": _kafka(environ),
         "user_key": key.encode() if key else None,
-        "admin_port": args.admin_port,
+        "metrics_port": args.metrics_port,
         "log_level": level,
         "log_format": form,
         "keep_seconds": int(args.user_days * DAY),
@@ -164,13 +172,25 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | WriteS
             flush_seconds=args.flush_seconds,
             files_keep_seconds=None if retention is None else retention * DAY,
         )
-    if args.port == args.admin_port:
+    return _serve(args, shared, environ.get("RECOMMENDER_ADMIN_TOKEN_FILE", ""))
+
+
+def _serve(args: argparse.Namespace, shared: dict[str, Any], tokens: str) -> ServeSettings:
+    ports = {
+        "--port": args.port, "--admin-port": args.admin_port, "--metrics-port": args.metrics_port,
+    }  # fmt: skip
+    for one, other in itertools.combinations(ports, 2):
+        if ports[one] == ports[other]:
+            raise SettingsError(f"{one} and {other} are both {ports[one]}: choose different ports")
+    if not tokens:
         raise SettingsError(
-            f"--port and --admin-port are both {args.port}: choose different ports"
+            "RECOMMENDER_ADMIN_TOKEN_FILE is not set: name the file with the bearer token of "
+            "--admin-port"
         )
     return ServeSettings(
-        **shared, port=args.port, drain=args.drain_seconds, grace=args.grace_seconds
-    )
+        **shared, port=args.port, admin_port=args.admin_port, admin_tokens=Path(tokens),
+        drain=args.drain_seconds, grace=args.grace_seconds,
+    )  # fmt: skip
 
 
 def _store(environ: Mapping[str, str]) -> StoreSettings:
