@@ -192,6 +192,7 @@ class Settings(pydantic.BaseModel):
     store_url: Annotated[str, Field(max_length=253, pattern=r"^(rediss?://[^\s@]+)?$")] = ""
     collector_url: Annotated[str, Field(max_length=253, pattern=r"^(https?://[^\s@/]+)?$")] = ""
     experiments_url: Annotated[str, Field(max_length=253, pattern=r"^(https?://[^\s@/]+)?$")] = ""
+    collector_secret: Annotated[str, Field(max_length=253)] = ""
     experiments_token_file: Annotated[str, Field(max_length=500)] = ""
     notifications: Receivers = ()
     notifications_dir: Annotated[str, Field(max_length=500)] = "/etc/recommender/notifications"
@@ -256,6 +257,7 @@ class Settings(pydantic.BaseModel):
             store_url=self.store_url,
             store_namespace=self.namespace,
             collector_url=self.collector_url,
+            collector_secret=self.collector_secret,
         )
 
 

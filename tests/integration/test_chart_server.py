@@ -12,6 +12,7 @@ from functools import cache
 import pytest
 import yaml
 
+from tests import chart_collector
 from tests.chart import CHART, MODES, Manifest, run_helm, template
 from tests.chart_collector import DEFAULTS
 from tests.cluster import api
@@ -69,6 +70,21 @@ def test_the_api_server_accepts_everything_that_the_chart_renders(mode: str) -> 
     assert shown_text.count("serverside-applied") == len(manifests)
     # Violations of the restricted standard appear as a warning about the Deployment.
     assert "violate" not in shown_text.lower()
+
+
+def test_the_api_server_accepts_the_collector_of_a_cluster_wide_release() -> None:
+    code, text, errors = chart_collector.render(chart_collector.EVERYTHING, clusterWide=True)
+    assert code == 0, errors
+    manifests = [each for each in yaml.safe_load_all(text) if each]
+    kubectl()("create", "namespace", "shops")
+    shown_text = apply(manifests, "--dry-run=server")
+    assert shown_text.count("serverside-applied") == len(manifests)
+    (policy,) = (
+        each for each in manifests
+        if each["kind"] == "ValidatingAdmissionPolicy" and "-services" in each["metadata"]["name"]
+    )  # fmt: skip
+    rules = " ".join(each["expression"] for each in policy["spec"]["validations"])
+    assert "v.secret.secretName == 'serving-keys' && request.namespace == 'shops'" in rules
 
 
 MAY = {

@@ -32,10 +32,19 @@ def test_the_operator_and_the_collector_have_the_same_token(collector: dict[str,
         pod = manifest["spec"]["template"]["spec"]
         volumes += [each["secret"] for each in pod["volumes"] if each["name"] == "admin-token"]
     assert volumes[0] == volumes[1]
+    serving = next(
+        each["secret"]["secretName"]
+        for each in named(found, "Deployment", "collector")["spec"]["template"]["spec"]["volumes"]
+        if each["name"] == "serving-keys"
+    )
+    env = {each["name"]: each.get("value") for each in container(operator)["env"]}
+    assert env["RECOMMENDER_COLLECTOR_SECRET"] == serving
     made = [m for m in found if m["kind"] == "Secret"]
     if collector is EVERYTHING:
         assert volumes[0]["secretName"] == "admin-token"
         assert made == []
     else:
-        assert [m["metadata"]["name"] for m in made] == [volumes[0]["secretName"]]
-        assert list(made[0]["data"]) == [volumes[0]["items"][0]["key"]]
+        assert {m["metadata"]["name"]: [*m["data"]] for m in made} == {
+            volumes[0]["secretName"]: [volumes[0]["items"][0]["key"]],
+            serving: ["key", "signing"],
+        }

@@ -97,8 +97,11 @@ containers a list of lists of containers, and accounts those that pods of the na
   {{- include "recommender-operator.refusal" "its pods use a namespace or a port of the host" | nindent 2 }}
 - expression: >-
     variables.pods.all(p, !has(p.volumes)
-    || p.volumes.all(v, has(v.persistentVolumeClaim) || has(v.emptyDir)))
-  {{- include "recommender-operator.refusal" "its pods have a volume that is neither a persistentVolumeClaim nor an emptyDir" | nindent 2 }}
+    || p.volumes.all(v, has(v.persistentVolumeClaim) || has(v.emptyDir)
+    {{- with .secret }}
+    || (has(v.secret) && v.secret.secretName == {{ . | squote }} && request.namespace == {{ $.root.Release.Namespace | squote }})
+    {{- end }}))
+  {{- include "recommender-operator.refusal" (printf "its pods have a volume that is neither a persistentVolumeClaim nor an emptyDir%s" (empty .secret | ternary "" (printf ", nor the Secret %s" .secret))) | nindent 2 }}
 - expression: >-
     variables.containers.all(cs, cs.all(c, !has(c.envFrom) && (!has(c.env)
     || c.env.all(e, !has(e.valueFrom) || has(e.valueFrom.fieldRef) || has(e.valueFrom.resourceFieldRef)))))

@@ -225,7 +225,11 @@ validations:
       !has(object.spec.explainer) && !has(object.spec.predictor.workerSpec) && !has(object.spec.predictor.logger)
       && (!has(object.spec.transformer) || (!has(object.spec.transformer.logger) && !has(object.spec.transformer.storageUris)))
     {{- include "recommender-operator.refusal" "it has a part beside predictor and transformer, or one that logs or downloads" | nindent 4 }}
-  {{- include "recommender-operator.podRules" . | nindent 2 }}
+  {{- $secret := "" }}
+  {{- if .root.Values.collector.enabled }}
+  {{- $secret = include "recommender-collector.servingSecret" .root }}
+  {{- end }}
+  {{- include "recommender-operator.podRules" (merge (dict "secret" $secret) .) | nindent 2 }}
 {{- end -}}
 
 {{- define "recommender-operator.routesPolicy" -}}

@@ -56,6 +56,14 @@ the pods that it creates.
 {{- end -}}
 
 {{- /*
+The Secret with the keys of the transformers: `key`, which shows the collector who sends impressions,
+and `signing`, of request ids.
+*/ -}}
+{{- define "recommender-collector.servingSecret" -}}
+{{- .Values.collector.servingKeys.secretName | default (printf "%s-serving" (include "recommender-collector.name" (dict "root" . "part" "collector"))) -}}
+{{- end -}}
+
+{{- /*
 An entry of a Secret of the chart: that of the release, or else a random one:
 (dict "root" $ "name" "of-the-secret" "key" "token").
 */ -}}

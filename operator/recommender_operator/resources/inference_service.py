@@ -22,6 +22,7 @@ from recommender_operator.api.spec import RecommenderModelSpec, ServingSpec
 from recommender_operator.observed import ModelObject, VersionObject
 from recommender_operator.resources import (
     autoscaling,
+    collector_keys,
     disruption,
     experiment_contracts,
     labels,
@@ -60,7 +61,7 @@ MODEL_WAIT_SECONDS = 20
 #: Size limit of the scratch volume.
 SCRATCH = "512Mi"
 #: Number of this layout: a release that changes it deploys running versions again.
-LAYOUT = 2
+LAYOUT = 3
 #: Number of the contract of copies, like that of experiments. A candidate of an earlier release
 #: would count them as requests of users. The second contract has mixed lists too.
 SHADOWS = "2"
@@ -141,10 +142,9 @@ def _standard_transformer(
         {"name": "http1", "containerPort": HTTP_PORT, "protocol": "TCP"},
         {"name": "h2c", "containerPort": GRPC_PORT, "protocol": "TCP"},
     ]
-    return {
-        **_component(model, name, Component.TRANSFORMER, options),
-        "containers": [container],
-    }
+    component = _component(model, name, Component.TRANSFORMER, options)
+    component["volumes"] += collector_keys.volumes(model, options)
+    return {**component, "containers": [container]}
 
 
 def _component(model: ModelObject, name: str, component: Component, options: Options) -> Manifest:
@@ -199,6 +199,7 @@ def knative(
         "initContainers": [verifier(artifact, model.spec.serving, options)],
         "containers": [container],
     }
+    predictor["volumes"] += collector_keys.volumes(model, options)
     if notes := autoscaling.knative_annotations(serving):
         predictor["annotations"] = {**predictor.get("annotations", {}), **notes}
     if canary_percent is not None:

@@ -33,6 +33,8 @@ class Options:
     store_namespace: str = ""
     #: Base URL of the collector, which knows the models of the same namespace; none if empty.
     collector_url: str = ""
+    #: Secret of the same namespace with the keys of its transformers; none if empty.
+    collector_secret: str = ""
     gateway_name: str = "recommender-gateway"
     gateway_namespace: str = "recommender-gateway"
     #: Listener of the Gateway; all of them if empty.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from recommender_operator.api.spec import ServingSpec
 from recommender_operator.api.version import Artifact
 from recommender_operator.observed import ModelObject, VersionObject
-from recommender_operator.resources import security, transformer_env
+from recommender_operator.resources import collector_keys, security, transformer_env
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
 
@@ -105,6 +105,7 @@ def transformer(
         "volumeMounts": [
             _artifact_mount(artifact.path),
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
+            *collector_keys.mounts(model, options),
         ],
     }  # fmt: skip
 

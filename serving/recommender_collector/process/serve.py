@@ -18,6 +18,7 @@ from recommender_collector.api.admin import Erasures, admin_app, probes_app
 from recommender_collector.api.events import Events, public_app
 from recommender_collector.api.experiments import Reports
 from recommender_collector.api.outcomes import OutcomeReports
+from recommender_collector.api.proofs import with_proofs
 from recommender_collector.api.tokens import InvalidToken, Tokens, guarded
 from recommender_collector.domain.declaration import Declaration
 from recommender_collector.domain.experiments import Spans
@@ -32,6 +33,7 @@ from recommender_collector.process.settings import ServeSettings, SettingsError,
 from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.outcomes import OutcomeStore
 from recommender_collector.store.users import OnlineStore
+from recommender_serving.key_file import KeyFile
 from recommender_serving.listening.server import listen
 from recommender_serving.waiting import pause
 
@@ -175,6 +177,8 @@ async def _serve(settings: ServeSettings) -> None:
     models = parts.rules(declared, settings.user_key)
     registry = CollectorRegistry()
     metrics = CollectorMetrics(registry, models)
+    if settings.serving_keys is not None:
+        models = with_proofs(models, KeyFile(settings.serving_keys / "signing"), metrics.verified)
     redis = parts.connect(settings.store, len(declared.models))
     log = RedisLog(redis, declared.ages)
     kafka_log = kafka.log(settings.kafka, declared.ages) if settings.kafka else None

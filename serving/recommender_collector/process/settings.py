@@ -33,6 +33,7 @@ environment:
   RECOMMENDER_KAFKA_DURABLE   true: do not check that two brokers have each acknowledged event
   RECOMMENDER_USER_KEY        secret key of hashUsers, at least 16 bytes
   RECOMMENDER_ADMIN_TOKEN_FILE file of the bearer tokens of --admin-port, one a line (serve)
+  RECOMMENDER_COLLECTOR_KEYS  folder of the transformers' keys, `key` and `signing` (serve)
   RECOMMENDER_LOG_LEVEL       DEBUG, INFO (default), WARNING or ERROR
   RECOMMENDER_LOG_FORMAT      json (default) or text
 
@@ -74,6 +75,7 @@ class ServeSettings(Settings):
     port: int
     admin_port: int
     admin_tokens: Path  # file of those who may use the admin port
+    serving_keys: Path | None  # folder of the keys of the transformers
     drain: float  # seconds from SIGTERM until the port closes
     grace: float  # seconds for requests in flight then
 
@@ -172,10 +174,13 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | WriteS
             flush_seconds=args.flush_seconds,
             files_keep_seconds=None if retention is None else retention * DAY,
         )
-    return _serve(args, shared, environ.get("RECOMMENDER_ADMIN_TOKEN_FILE", ""))
+    return _serve(args, shared, environ)
 
 
-def _serve(args: argparse.Namespace, shared: dict[str, Any], tokens: str) -> ServeSettings:
+def _serve(
+    args: argparse.Namespace, shared: dict[str, Any], environ: Mapping[str, str]
+) -> ServeSettings:
+    tokens = environ.get("RECOMMENDER_ADMIN_TOKEN_FILE")
     ports = {
         "--port": args.port, "--admin-port": args.admin_port, "--metrics-port": args.metrics_port,
     }  # fmt: skip
@@ -189,8 +194,14 @@ def _serve(args: argparse.Namespace, shared: dict[str, Any], tokens: str) -> Ser
         )
     return ServeSettings(
         **shared, port=args.port, admin_port=args.admin_port, admin_tokens=Path(tokens),
+        serving_keys=_path(environ, "RECOMMENDER_COLLECTOR_KEYS"),
         drain=args.drain_seconds, grace=args.grace_seconds,
     )  # fmt: skip
+
+
+def _path(environ: Mapping[str, str], variable: str) -> Path | None:
+    given = environ.get(variable)
+    return Path(given) if given else None
 
 
 def _store(environ: Mapping[str, str]) -> StoreSettings:
