@@ -21,6 +21,7 @@ EVERYTHING: dict[str, Any] = {
     "userKey": {"secretName": "user-key"},
     "eventsFrom": [{"podSelector": {"matchLabels": {"app": "web"}}}],
     "adminFrom": [{"podSelector": {"matchLabels": {"app": "privacy"}}}],
+    "apiKeys": {"secretName": "api-keys"},
     "servingKeys": {"secretName": "serving-keys"},
     "adminToken": {"secretName": "admin-token", "secretKey": "value"},
     "writer": {

@@ -31,14 +31,14 @@ class KeyFile:
         now = self._clock()
         if now >= self._until:
             self._until = now + FRESH_SECONDS
-            self._keys, problem = _read(self._path)
+            self._keys, problem = read_keys(self._path)
             if problem and problem != self._problem:
                 logger.warning("%s %s", self._path, problem)
             self._problem = problem
         return self._keys
 
 
-def _read(path: Path) -> tuple[tuple[bytes, ...], str]:
+def read_keys(path: Path) -> tuple[tuple[bytes, ...], str]:
     """Return the keys, and what is wrong with the file, without anything of its content."""
     try:
         with path.open("rb") as file:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -15,14 +16,17 @@ from redis.exceptions import RedisError
 from starlette.types import ASGIApp
 
 from recommender_collector.api.admin import Erasures, admin_app, probes_app
+from recommender_collector.api.callers import Callers
 from recommender_collector.api.events import Events, public_app
 from recommender_collector.api.experiments import Reports
 from recommender_collector.api.outcomes import OutcomeReports
 from recommender_collector.api.proofs import with_proofs
+from recommender_collector.api.quotas import Quotas
 from recommender_collector.api.tokens import InvalidToken, Tokens, guarded
 from recommender_collector.domain.declaration import Declaration
 from recommender_collector.domain.experiments import Spans
 from recommender_collector.domain.predictions import Rule
+from recommender_collector.domain.validation import Rules
 from recommender_collector.log import durability
 from recommender_collector.log.group_commit import GroupCommit
 from recommender_collector.log.port import Appends, LogUnavailable
@@ -172,18 +176,29 @@ def _admin(
     return guarded(app, tokens, metrics)
 
 
+def _callers(
+    settings: ServeSettings, models: Mapping[str, Rules], metrics: CollectorMetrics
+) -> Callers:
+    """Return who may send events; those of the transformers' key are of a source of their own."""
+    folder = settings.serving_keys
+    if folder is None:
+        return Callers(models, settings.api_keys)
+    proving = with_proofs(models, KeyFile(folder / "signing"), metrics.verified)
+    return Callers(proving, settings.api_keys, KeyFile(folder / "key"))
+
+
 async def _serve(settings: ServeSettings) -> None:
     declared = parts.declaration(settings)
     models = parts.rules(declared, settings.user_key)
     registry = CollectorRegistry()
     metrics = CollectorMetrics(registry, models)
-    if settings.serving_keys is not None:
-        models = with_proofs(models, KeyFile(settings.serving_keys / "signing"), metrics.verified)
     redis = parts.connect(settings.store, len(declared.models))
     log = RedisLog(redis, declared.ages)
     kafka_log = kafka.log(settings.kafka, declared.ages) if settings.kafka else None
     appends = kafka_log or log
-    events = Events(models, {name: GroupCommit(appends, name) for name in models}, metrics)
+    commits = {name: GroupCommit(appends, name) for name in models}
+    callers, quotas = _callers(settings, models, metrics), Quotas(settings.quotas)
+    events = Events(callers, commits, metrics, quotas=quotas)
     watch = Watch(log, settings.store, metrics, redis, kafka_log)
     stop = servers.on_signal()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from recommender_collector.domain.quotas import Rates
 from recommender_collector.log import kafka_settings
 from recommender_collector.log.kafka_settings import KafkaSettings
 from recommender_collector.metrics import Target
@@ -33,6 +34,7 @@ environment:
   RECOMMENDER_KAFKA_DURABLE   true: do not check that two brokers have each acknowledged event
   RECOMMENDER_USER_KEY        secret key of hashUsers, at least 16 bytes
   RECOMMENDER_ADMIN_TOKEN_FILE file of the bearer tokens of --admin-port, one a line (serve)
+  RECOMMENDER_API_KEYS        folder of the keys of sources, MODEL.SOURCE (serve; default: none)
   RECOMMENDER_COLLECTOR_KEYS  folder of the transformers' keys, `key` and `signing` (serve)
   RECOMMENDER_LOG_LEVEL       DEBUG, INFO (default), WARNING or ERROR
   RECOMMENDER_LOG_FORMAT      json (default) or text
@@ -75,6 +77,8 @@ class ServeSettings(Settings):
     port: int
     admin_port: int
     admin_tokens: Path  # file of those who may use the admin port
+    quotas: Rates
+    api_keys: Path | None  # folder of the keys of sources; None asks nobody for one
     serving_keys: Path | None  # folder of the keys of the transformers
     drain: float  # seconds from SIGTERM until the port closes
     grace: float  # seconds for requests in flight then
@@ -119,6 +123,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--grace-seconds", type=_seconds, default=10.0,
         help="time to wait for requests in flight after that (default 10)",
     )  # fmt: skip
+    for name in ("source", "user", "model"):
+        serve.add_argument(
+            f"--{name}-events", type=_rate, default=0.0,
+            help=f"events that a {name} may send in a second to this process (default: no limit)",
+        )  # fmt: skip
     write = commands.add_parser("write", help="write events to the online store and to files")
     _add_shared(write)
     write.add_argument("--files", type=Path, help="folder of the files that training reads")
@@ -194,6 +203,8 @@ def _serve(
         )
     return ServeSettings(
         **shared, port=args.port, admin_port=args.admin_port, admin_tokens=Path(tokens),
+        quotas=Rates(args.source_events, args.user_events, args.model_events),
+        api_keys=_path(environ, "RECOMMENDER_API_KEYS"),
         serving_keys=_path(environ, "RECOMMENDER_COLLECTOR_KEYS"),
         drain=args.drain_seconds, grace=args.grace_seconds,
     )  # fmt: skip
@@ -239,6 +250,13 @@ def _seconds(text: str) -> float:
     if not 0 <= seconds <= 3600:
         raise argparse.ArgumentTypeError(f"{text} is out of range: give 0 to 3600 seconds")
     return seconds
+
+
+def _rate(text: str) -> float:
+    rate = float(text)
+    if not 0 <= rate <= 1e6:
+        raise argparse.ArgumentTypeError(f"{text} is out of range: give 0 to 1000000 events")
+    return rate
 
 
 def _days(text: str) -> float:

@@ -14,6 +14,7 @@ from tests.unit.recommender_serving.serving_samples import POPULARITY, write_fil
 
 INTEGERS: dict[str, Any] = {"mapping": {**MAPPING, "ids": {"user": "Integer", "item": "Integer"}}}
 WANTED = POPULARITY["items"][-1]
+PROVEN = {("impression", 5000): True, ("click", 5000): True, ("click", 5001): False}
 
 
 def keys_of(folder: Path) -> dict[str, str]:
@@ -69,17 +70,13 @@ async def test_answers_follow_what_is_popular_and_are_reported(tmp_path: Path) -
 
             await asyncio.to_thread(until, lambda: ask()["items"][0] == WANTED)
             last = ask()
-            request, mark, _ = last["request_id"].rpartition("~")
-            assert mark == "~"
             # What waits is sent at the end.
             assert transformer.stop() == 0
         told = await feedback(rig, last["request_id"])
-    proven = {key: each["proven"] for key, each in told.items()}
-    assert proven == {
-        ("impression", 5000): True, ("click", 5000): True, ("click", 5001): False,
-    }  # fmt: skip
-    assert told["impression", 5000]["request"] == request
+    assert {key: each["proven"] for key, each in told.items()} == PROVEN
     reported = told["impression", 5000]
+    assert reported["source"] == "serving"
+    assert reported["request"] == last["request_id"].partition("~")[0]
     assert (reported["kind"], reported["user"], reported["items"]) == (
         "impression", 5000, last["items"],
     )  # fmt: skip

@@ -34,7 +34,7 @@ class Desk:
         self.client = httpx.AsyncClient(transport=transport, base_url="http://admin")
 
     async def asked(self, header: str | None, method: str = "DELETE") -> httpx.Response:
-        headers = {} if header is None else {"authorization": header.encode("latin-1")}
+        headers = {} if header is None else {b"authorization": header.encode("latin-1")}
         return await self.client.request(method, "/", headers=headers)
 
     def refused(self, reason: str) -> float | None:
