@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
@@ -29,9 +28,7 @@ class Buckets:
     longest silence is forgotten: its bucket is full, unless all have sent within ten seconds.
     """
 
-    def __init__(
-        self, rate: float, clock: Callable[[], float] = time.monotonic, most: int = MOST
-    ) -> None:
+    def __init__(self, rate: float, clock: Callable[[], float], most: int = MOST) -> None:
         self._rate = rate
         self._full = rate * BURST_SECONDS
         self._clock = clock
