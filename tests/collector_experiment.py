@@ -12,7 +12,7 @@ import orjson
 
 from recommender_collector.domain.declaration import parse
 from recommender_collector.domain.validation import Rules, event_of
-from tests.collector_rig import MAPPING, Rig
+from tests.collector_rig import ADMITTED, MAPPING, Rig
 from tests.experiment_oracle import answer, expected, present
 
 ID = "0a1b2c3d"
@@ -25,7 +25,7 @@ async def phases(rig: Rig, client: httpx.AsyncClient, name: str = ID) -> list[di
     asked = time.time()
     async with asyncio.timeout(120):
         while True:
-            found = (await client.get(url)).raise_for_status().json()
+            found = (await client.get(url, headers=ADMITTED)).raise_for_status().json()
             if found["watermark"] > asked:
                 told: list[dict[str, Any]] = found["phases"]
                 return told

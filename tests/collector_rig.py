@@ -41,6 +41,9 @@ MAPPING: dict[str, Any] = {
 }
 RETRIED = (429, 503)
 PACKAGE = "recommender_collector"
+ADMIN_TOKEN = "the-token-of-the-admin-port"
+#: Headers of requests to the admin port.
+ADMITTED = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 #: For a process to start or to end, on a machine that is busy with others.
 SECONDS = 120.0
 
@@ -61,7 +64,7 @@ class Process:
         fresh: bool = False,
     ) -> None:
         self._environ = {**os.environ, **(environ or {})}
-        self.admin = free_port()
+        self.admin, self.metrics = free_port(), free_port()
         self._folder = folder
         self._name = name
         self._prefix = prefix
@@ -78,9 +81,16 @@ class Process:
         """Start it and wait until it is ready."""
         arguments = [
             self._name, "--declaration", str(self._folder / "collector.json"),
-            "--admin-port", str(self.admin), *self._arguments,
+            "--metrics-port", str(self.metrics), *self._arguments,
         ]  # fmt: skip
-        environ = {**self._environ, **store_users.environ_of(store, self._name, self._folder)}
+        if self._name == "serve":
+            arguments += ["--admin-port", str(self.admin)]
+        token = self._folder / "admin-token"
+        token.write_text(ADMIN_TOKEN)
+        environ = {
+            "RECOMMENDER_ADMIN_TOKEN_FILE": str(token), **self._environ,
+            **store_users.environ_of(store, self._name, self._folder),
+        }  # fmt: skip
         log = self._folder / f"{self._name}.log"
         with log.open("ab") as out:
             if self._fresh:
@@ -91,7 +101,9 @@ class Process:
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             with contextlib.suppress(OSError, urllib.error.URLError):
-                urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/readyz", timeout=10).close()
+                urllib.request.urlopen(
+                    f"http://127.0.0.1:{self.metrics}/readyz", timeout=10
+                ).close()
                 return
             time.sleep(0.05)
         raise RuntimeError(f"{self._name} is not ready; its log ends:\n{log.read_text()[-2000:]}")

@@ -33,9 +33,9 @@ class _Call(Call[Receipt]):
 
     def read(self, response: httpx.Response) -> Receipt:
         """Return the receipt, also if some or all events are rejected."""
-        if response.status_code not in (200, 207, 400, 413):
+        if response.status_code not in (200, 207, 400, 401, 413):
             raise BadAnswer(f"status {response.status_code}: {message_of(response)}")
-        if response.status_code == 413:
+        if response.status_code in (401, 413):
             raise InvalidEvents(message_of(response))
         body = json_of(response)
         if response.status_code == 400 and isinstance(body, dict) and "error" in body:
@@ -74,6 +74,10 @@ class _Sending:
         return kind(str(error), self.receipt, left)
 
 
+def _key(api_key: str | None) -> dict[str, str]:
+    return {} if api_key is None else {"authorization": f"Bearer {api_key}"}
+
+
 class EventClient(Connected):
     """A client that blocks; it keeps its connections and may be used by several threads."""
 
@@ -82,13 +86,18 @@ class EventClient(Connected):
         base_url: str,
         *,
         host: str | None = None,
+        api_key: str | None = None,
         deadline: float = DEADLINE,
         retries: Retries = RETRIES,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """Connect to the collector at `base_url`; `deadline` is in seconds."""
+        """Connect to the collector at `base_url`; `deadline` is in seconds.
+
+        `api_key` says who sends the events, if the collector asks for a key.
+        """
         self._deadline, self._retries = deadline, retries
         super().__init__(base_url, host, transport)
+        self._http.headers.update(_key(api_key))
 
     def send(self, *events: UserEvent, deadline: float | None = None) -> Receipt:
         """Send events, in requests of up to 1,000, until each is durable or rejected.
@@ -116,13 +125,18 @@ class AsyncEventClient(AsyncConnected):
         base_url: str,
         *,
         host: str | None = None,
+        api_key: str | None = None,
         deadline: float = DEADLINE,
         retries: Retries = RETRIES,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """Connect to the collector at `base_url`; `deadline` is in seconds."""
+        """Connect to the collector at `base_url`; `deadline` is in seconds.
+
+        `api_key` says who sends the events, if the collector asks for a key.
+        """
         self._deadline, self._retries = deadline, retries
         super().__init__(base_url, host, transport)
+        self._http.headers.update(_key(api_key))
 
     async def send(self, *events: UserEvent, deadline: float | None = None) -> Receipt:
         """Send events; raises as `EventClient.send` does."""

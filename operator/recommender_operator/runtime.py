@@ -9,6 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import aiohttp
 
@@ -326,7 +327,10 @@ class Runtime:
         if not url:
             return experiments.NoCollector()
         session = self._opened(experiments.CollectorReader.session())
-        return experiments.CollectorReader(session, url, namespace)
+        file = self._settings.experiments_token_file
+        return experiments.CollectorReader(
+            session, url, namespace, token_file=Path(file) if file else None
+        )
 
     def _gateway_losses(self, queries: prometheus.Queries) -> gateway.GatewayLosses | None:
         url = self._settings.gateway_losses_url

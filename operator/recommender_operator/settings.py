@@ -210,6 +210,8 @@ class Settings(pydantic.BaseModel):
     collector_url: Annotated[str, Field(max_length=253, pattern=r"^(https?://[^\s@/]+)?$")] = ""
     collector_files: Annotated[str, Field(max_length=766)] = ""
     experiments_url: Annotated[str, Field(max_length=253, pattern=r"^(https?://[^\s@/]+)?$")] = ""
+    collector_secret: Annotated[str, Field(max_length=253)] = ""
+    experiments_token_file: Annotated[str, Field(max_length=500)] = ""
     notifications: Receivers = ()
     notifications_dir: Annotated[str, Field(max_length=500)] = "/etc/recommender/notifications"
     notification_hosts: Hosts = ()

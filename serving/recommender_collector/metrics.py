@@ -24,6 +24,7 @@ class Refusal(enum.StrEnum):
     BUSY = "busy"
     UNAVAILABLE = "unavailable"
     SLOW = "slow"
+    UNAUTHENTICATED = "unauthenticated"
 
 
 class Target(enum.StrEnum):
@@ -100,6 +101,17 @@ class CollectorMetrics:
             "Share of the store's maxmemory in use; 0 without a limit.",
             registry=registry,
         )
+        requests = Counter(
+            "recommender_collector_event_requests_total",
+            "Request ids of events that were verified, by result.",
+            ("model", "result"),
+            registry=registry,
+        )
+        self._requests = {
+            (model, proven): requests.labels(model, "proven" if proven else "unproven")
+            for model in names
+            for proven in (True, False)
+        }
         self.erasures = Counter(
             "recommender_collector_erasures_total",
             "Erasures of users that were accepted.",
@@ -113,6 +125,10 @@ class CollectorMetrics:
     def repeated(self, model: str, events: int) -> None:
         """Count events whose id was known."""
         self._repeated.labels(model).inc(events)
+
+    def verified(self, model: str, proven: bool) -> None:
+        """Count the request id of an event, and whether it was proven to be its user's."""
+        self._requests[model, proven].inc()
 
     def refused(self, reason: Refusal) -> None:
         """Count a refused request."""

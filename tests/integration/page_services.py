@@ -100,6 +100,7 @@ class Services:
             "PATH": os.pathsep.join([str(tools), os.environ["PATH"]]),
             "PYTHONPATH": os.pathsep.join([*sys.path, str(ROOT)]),
             "HOST": movies.http,
+            "TOKEN": collector_rig.ADMIN_TOKEN,
         }
 
     def reading(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import pathlib
 import subprocess
@@ -11,7 +12,9 @@ from functools import cache
 import pytest
 import yaml
 
+from tests import chart_collector
 from tests.chart import CHART, MODES, Manifest, run_helm, template
+from tests.chart_collector import DEFAULTS
 from tests.cluster import api
 from tests.cluster.objects import Kubectl
 
@@ -67,6 +70,21 @@ def test_the_api_server_accepts_everything_that_the_chart_renders(mode: str) -> 
     assert shown_text.count("serverside-applied") == len(manifests)
     # Violations of the restricted standard appear as a warning about the Deployment.
     assert "violate" not in shown_text.lower()
+
+
+def test_the_api_server_accepts_the_collector_of_a_cluster_wide_release() -> None:
+    code, text, errors = chart_collector.render(chart_collector.EVERYTHING, clusterWide=True)
+    assert code == 0, errors
+    manifests = [each for each in yaml.safe_load_all(text) if each]
+    kubectl()("create", "namespace", "shops")
+    shown_text = apply(manifests, "--dry-run=server")
+    assert shown_text.count("serverside-applied") == len(manifests)
+    (policy,) = (
+        each for each in manifests
+        if each["kind"] == "ValidatingAdmissionPolicy" and "-services" in each["metadata"]["name"]
+    )  # fmt: skip
+    rules = " ".join(each["expression"] for each in policy["spec"]["validations"])
+    assert "v.secret.secretName == 'serving-keys' && request.namespace == 'shops'" in rules
 
 
 MAY = {
@@ -156,6 +174,32 @@ def test_a_user_with_rights_in_one_namespace_can_install_once_the_crds_exist(
     wide = install("wide", namespace, config, "--set", "clusterWide=true")
     assert wide.returncode != 0
     assert "forbidden" in wide.stderr
+
+
+def test_an_upgrade_keeps_the_random_secrets(tmp_path: pathlib.Path) -> None:
+    namespace = new_namespace()
+    config = installer(namespace, tmp_path)
+    values = tmp_path / "values.json"
+    values.write_text(json.dumps({"collector": DEFAULTS}))
+
+    def secrets() -> dict[str, dict[str, str]]:
+        listed = json.loads(kubectl()("-n", namespace, "get", "secrets", "-o", "json"))["items"]
+        return {
+            each["metadata"]["name"]: each["data"] for each in listed if each["type"] == "Opaque"
+        }
+
+    done = install("mine", namespace, config, "-f", str(values))
+    assert done.returncode == 0, done.stderr
+    first = secrets()
+    token = base64.b64decode(first["mine-operator-collector-admin"]["token"]).decode()
+    assert len(token) == 43
+    done = run_helm(
+        "upgrade", "mine", str(CHART), "--kubeconfig", str(config), "--namespace", namespace,
+        "--reset-then-reuse-values", "--set", "collector.replicas=1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert secrets() == first
+    assert token not in done.stdout
 
 
 @pytest.mark.parametrize("scope", ["namespaced", "cluster-wide"])

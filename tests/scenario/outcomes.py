@@ -89,8 +89,10 @@ def told(world: World, version: str) -> list[dict[str, Any]]:
     url = f"http://{collecting.COLLECTOR}:9090/v1/outcomes/{world.name}/{version}"
     program = f"""
 import urllib.request
+token = open("/etc/recommender-admin/token").readline().strip()
+request = urllib.request.Request({url!r}, headers={{"Authorization": "Bearer " + token}})
 for _ in range({ASKED}):
-    print(urllib.request.urlopen({url!r}).read().decode())
+    print(urllib.request.urlopen(request).read().decode())
 """
     listed = world.cluster.kubectl(
         "-n", world.kube.namespace, "exec", f"deployment/{collecting.COLLECTOR}", "--",

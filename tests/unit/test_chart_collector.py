@@ -113,7 +113,7 @@ def test_the_commands_take_what_the_chart_gives(mode: str, tmp_path: Path) -> No
         settings = parse([command, *given["args"]], environ)
         assert isinstance(settings, kind)
         ports = {port["name"]: port["containerPort"] for port in given["ports"]}
-        assert ports["admin"] == settings.admin_port
+        assert ports["metrics"] == settings.metrics_port
         (path,) = (v["mountPath"] for v in given["volumeMounts"] if v["name"] == "declaration")
         assert str(settings.declaration) == f"{path}/collector.json"
 
@@ -209,6 +209,19 @@ def test_the_store_is_never_open_to_all_pods() -> None:
         assert "namespaceSelector" not in peer, "any namespace may label its pods as it likes"
 
 
+@pytest.mark.parametrize("policies", [{}, POLICIES])
+def test_who_may_reach_the_collector_does_not_hang_on_another_switch(
+    policies: dict[str, Any],
+) -> None:
+    spec = named(manifests(EVERYTHING, **policies), "NetworkPolicy", "collector")["spec"]
+    assert "Ingress" in spec["policyTypes"]
+    rules = {rule["ports"][0]["port"]: rule["from"] for rule in spec["ingress"]}
+    assert EVERYTHING["eventsFrom"][0] in rules["http"]
+    assert EVERYTHING["adminFrom"][0] in rules["admin"]
+    assert rules["metrics"] == [{"namespaceSelector": {}}], "which has no rights"
+    assert ("Egress" in spec["policyTypes"]) == ("egress" in spec) == bool(policies)
+
+
 def test_an_external_store_replaces_the_embedded_one() -> None:
     found = manifests(EXTERNAL, **POLICIES)
     kinds = [manifest["kind"] for manifest in found]
@@ -254,7 +267,7 @@ def test_served_models_know_the_collector_its_store_and_the_secrets_with_their_p
 
 def test_the_operator_reaches_the_experiments_whoever_else_may_reach_their_port() -> None:
     found = manifests(EVERYTHING, **POLICIES)
-    *given, operator = named(found, "NetworkPolicy", "collector")["spec"]["ingress"][1]["from"]
+    *given, operator = named(found, "NetworkPolicy", "collector")["spec"]["ingress"][2]["from"]
     assert given == EVERYTHING["adminFrom"]
     _, text, _ = render(EVERYTHING, **POLICIES)
     own = {
@@ -292,4 +305,3 @@ def test_the_group_of_a_claim_changes_only_if_the_installer_asks_for_it() -> Non
 
     assert group() is None
     assert group(fsGroup=True) == 65532
-    assert group(fsGroup=True, claimName="") is None

@@ -42,6 +42,17 @@ def test_the_chart_renders_what_was_reviewed(request: pytest.FixtureRequest) -> 
     assert text == GOLDEN.read_text(encoding="utf-8")
 
 
+def test_who_may_open_the_console_does_not_hang_on_another_switch() -> None:
+    peer = {"console.from[0].podSelector.matchLabels.app": "gateway"}
+    (policy,) = [
+        m for m in of_console({"console.enabled": "true", **peer}) if m["kind"] == "NetworkPolicy"
+    ]
+    assert policy["spec"]["ingress"][0]["from"] == [
+        {"podSelector": {"matchLabels": {"app": "gateway"}}}
+    ]
+    assert "egress" not in policy["spec"]
+
+
 def test_the_console_is_not_installed_unless_asked_for() -> None:
     assert of_console({"networkPolicy.enabled": "true"}) == []
     assert "recommender-console" not in chart.rendered_text("everything")

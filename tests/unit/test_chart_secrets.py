@@ -10,13 +10,16 @@ import yaml
 
 from tests.chart_collector import DEFAULTS, EVERYTHING, EXTERNAL, SHOP, manifests, named
 
+#: Volumes of what the collector knows its callers by (test_chart_collector_keys.py).
+OF_CALLERS = ("admin-token", "serving-keys", "api-keys")
+
 
 def _mounted(manifest: dict[str, Any]) -> dict[str, set[str]]:
-    """The entries of Secrets in the pods of a manifest, by the Secret's name."""
+    """The entries of the store's and the users' Secrets in a manifest's pods, by their names."""
     return {
         secret["secretName"]: {item["key"] for item in secret.get("items", [{"key": "*"}])}
         for volume in manifest["spec"]["template"]["spec"]["volumes"]
-        if (secret := volume.get("secret"))
+        if (secret := volume.get("secret")) and volume["name"] not in OF_CALLERS
     }
 
 

@@ -123,6 +123,9 @@ containers a list of lists of containers, and accounts those that pods of the na
     {{- range .secrets }}
     || (has(v.secret) && has(v.secret.items) && size(v.secret.items) == 1
     && v.secret.secretName == {{ .name | squote }} && v.secret.items[0].key == {{ .entry }}{{ with .namespace }} && request.namespace == {{ . | squote }}{{ end }})
+    {{- end }}
+    {{- with .secret }}
+    || (has(v.secret) && v.secret.secretName == {{ . | squote }} && request.namespace == {{ $.root.Release.Namespace | squote }})
     {{- end }}))
   {{- include "recommender-operator.refusal" "its pods have a volume that is neither a persistentVolumeClaim nor an emptyDir, nor an entry of a Secret that the chart gives a transformer" | nindent 2 }}
 - expression: >-

@@ -229,7 +229,12 @@ validations:
       !has(object.spec.explainer) && !has(object.spec.predictor.workerSpec) && !has(object.spec.predictor.logger)
       && (!has(object.spec.transformer) || (!has(object.spec.transformer.logger) && !has(object.spec.transformer.storageUris)))
     {{- include "recommender-operator.refusal" "it has a part beside predictor and transformer, or one that logs or downloads" | nindent 4 }}
-  {{- include "recommender-operator.podRules" (set . "secrets" (include "recommender-operator.secrets" .root | fromJson).all) | nindent 2 }}
+  {{- $secret := "" }}
+  {{- if .root.Values.collector.enabled }}
+  {{- $secret = include "recommender-collector.servingSecret" .root }}
+  {{- end }}
+  {{- $secrets := (include "recommender-operator.secrets" .root | fromJson).all }}
+  {{- include "recommender-operator.podRules" (merge (dict "secret" $secret "secrets" $secrets) .) | nindent 2 }}
 {{- end -}}
 
 {{- define "recommender-operator.routesPolicy" -}}

@@ -80,6 +80,40 @@ empty if that has none.
 {{- end -}}
 {{- end -}}
 
+{{- /* The Secret with the token of the admin port. */ -}}
+{{- define "recommender-collector.adminSecret" -}}
+{{- .Values.collector.adminToken.secretName | default (printf "%s-admin" (include "recommender-collector.name" (dict "root" . "part" "collector"))) -}}
+{{- end -}}
+
+{{- /*
+The Secret with the keys of the transformers: `key`, which shows the collector who sends impressions,
+and `signing`, of request ids.
+*/ -}}
+{{- define "recommender-collector.servingSecret" -}}
+{{- .Values.collector.servingKeys.secretName | default (printf "%s-serving" (include "recommender-collector.name" (dict "root" . "part" "collector"))) -}}
+{{- end -}}
+
+{{- /*
+An entry of a Secret of the chart: that of the release, or else a random one:
+(dict "root" $ "name" "of-the-secret" "key" "token").
+*/ -}}
+{{- define "recommender-collector.kept" -}}
+{{- $secret := lookup "v1" "Secret" .root.Release.Namespace .name | default dict -}}
+{{- $kept := get ($secret.data | default dict) .key -}}
+{{ .key }}: {{ $kept | default (randAlphaNum 43 | b64enc) | quote }}
+{{- end -}}
+
+{{- /* Optional: without the Secret the operator starts, and the collector says what it lacks. */ -}}
+{{- define "recommender-collector.adminVolume" -}}
+- name: admin-token
+  secret:
+    secretName: {{ include "recommender-collector.adminSecret" . }}
+    optional: true
+    items:
+      - key: {{ .Values.collector.adminToken.secretKey }}
+        path: token
+{{- end -}}
+
 {{- /* Where the operator reads experiments: the port that no route reaches. */ -}}
 {{- define "recommender-collector.experimentsUrl" -}}
 {{- with include "recommender-collector.url" . -}}
@@ -260,7 +294,7 @@ empty if that has none.
 livenessProbe:
   httpGet:
     path: /healthz
-    port: admin
+    port: metrics
   initialDelaySeconds: 10
   periodSeconds: 15
   timeoutSeconds: 5
@@ -269,7 +303,7 @@ livenessProbe:
 readinessProbe:
   httpGet:
     path: /readyz
-    port: admin
+    port: metrics
   periodSeconds: 5
   timeoutSeconds: 5
   failureThreshold: 2

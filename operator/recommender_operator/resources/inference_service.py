@@ -22,6 +22,7 @@ from recommender_operator.api.spec import RecommenderModelSpec, ServingSpec
 from recommender_operator.observed import ModelObject, VersionObject
 from recommender_operator.resources import (
     autoscaling,
+    collector_keys,
     disruption,
     experiment_contracts,
     labels,
@@ -142,8 +143,11 @@ def _standard_transformer(
         {"name": "http1", "containerPort": HTTP_PORT, "protocol": "TCP"},
         {"name": "h2c", "containerPort": GRPC_PORT, "protocol": "TCP"},
     ]
-    pods = _component(model, name, Component.TRANSFORMER, options)
-    return {**secret_files.mounted(pods, model, options), "containers": [container]}
+    pods = secret_files.mounted(
+        _component(model, name, Component.TRANSFORMER, options), model, options
+    )
+    pods["volumes"] += collector_keys.volumes(model, options)
+    return {**pods, "containers": [container]}
 
 
 def _component(model: ModelObject, name: str, component: Component, options: Options) -> Manifest:
@@ -198,6 +202,7 @@ def knative(
         "initContainers": [verifier(artifact, model.spec.serving, options)],
         "containers": [container],
     }
+    predictor["volumes"] += collector_keys.volumes(model, options)
     if notes := autoscaling.knative_annotations(serving):
         predictor["annotations"] = {**predictor.get("annotations", {}), **notes}
     if canary_percent is not None:

@@ -42,6 +42,8 @@ class Options:
     #: Where its writer has the folders of the models: claim, then a folder in it, if any, after a
     #: slash; nowhere if empty.
     collector_files: str = ""
+    #: Secret of the same namespace with the keys of its transformers; none if empty.
+    collector_secret: str = ""
     gateway_name: str = "recommender-gateway"
     gateway_namespace: str = "recommender-gateway"
     #: Listener of the Gateway; all of them if empty.

@@ -5,7 +5,12 @@ from __future__ import annotations
 from recommender_operator.api.spec import ServingSpec
 from recommender_operator.api.version import Artifact
 from recommender_operator.observed import ModelObject, VersionObject
-from recommender_operator.resources import secret_files, security, transformer_env
+from recommender_operator.resources import (
+    collector_keys,
+    secret_files,
+    security,
+    transformer_env,
+)
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
 
@@ -106,6 +111,7 @@ def transformer(
             _artifact_mount(artifact.path),
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
             *secret_files.mounts(model, options),
+            *collector_keys.mounts(model, options),
         ],
     }  # fmt: skip
 

@@ -6,7 +6,12 @@ import json
 
 from recommender_operator.api.spec_serving import ServingSpec
 from recommender_operator.observed import ModelObject, VersionObject
-from recommender_operator.resources import holdout, label_segments, secret_files
+from recommender_operator.resources import (
+    collector_keys,
+    holdout,
+    label_segments,
+    secret_files,
+)
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
 
@@ -70,7 +75,7 @@ def _collector(model: ModelObject, options: Options) -> dict[str, str]:
     if model.namespace != options.store_namespace:
         return {}
     serving = model.spec.serving
-    given: dict[str, str] = {}
+    given = collector_keys.variable(model, options)
     if options.store_url:
         given["RECOMMENDER_STORE_URL"] = options.store_url
         given["RECOMMENDER_HIDE"] = ",".join(serving.hide)

@@ -1,4 +1,4 @@
-"""Probes, metrics, experiments and the erasure of users: on a port that no route reaches."""
+"""Experiments, outcomes and the erasure of users; probes and metrics have a port of their own."""
 
 from __future__ import annotations
 
@@ -75,10 +75,10 @@ class Erasures:
             raise Refused(503, text, 1) from None
 
 
-def probes(
+def probes_app(
     registry: CollectorRegistry, alive: Callable[[], bool], unready: Callable[[], Awaitable[str]]
-) -> list[BaseRoute]:
-    """Return the routes of the probes and of the metrics.
+) -> Starlette:
+    """Build the application of the port of probes and metrics, which has no rights.
 
     `unready` says why nothing should come; empty if it may.
     """
@@ -93,21 +93,22 @@ def probes(
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
-    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+    paths = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}
+    return Starlette(routes=[Route(path, route) for path, route in paths.items()])
 
 
 def admin_app(
-    routes: list[BaseRoute],
     erasures: Erasures | None = None,
     reports: Reports | None = None,
     outcome_reports: OutcomeReports | None = None,
 ) -> Starlette:
-    """Build the application of the admin port."""
+    """Build the application of the admin port; `guarded` asks its callers for a token."""
+    routes: list[BaseRoute] = []
     if erasures is not None:
         path = "/v1/models/{model}/users/{user:path}"
-        routes = [*routes, Route(path, erasures.delete, methods=["DELETE"])]
+        routes.append(Route(path, erasures.delete, methods=["DELETE"]))
     if reports is not None:
-        routes = [*routes, Route(experiments.PATH, reports.get)]
+        routes.append(Route(experiments.PATH, reports.get))
     if outcome_reports is not None:
-        routes = [*routes, Route(outcomes.PATH, outcome_reports.get)]
+        routes.append(Route(outcomes.PATH, outcome_reports.get))
     return Starlette(routes=routes)

@@ -18,10 +18,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recommender_collector.api.bodies import Bodies, Headers, Refused
+from recommender_collector.api.callers import Caller, Callers
+from recommender_collector.api.quotas import Quotas
 from recommender_collector.domain import cloud_events
 from recommender_collector.domain.batches import Accepted, Batch, InvalidBatch, check
 from recommender_collector.domain.events import Kind
-from recommender_collector.domain.validation import Rules
 from recommender_collector.log.group_commit import GroupCommit
 from recommender_collector.log.port import LogBusy, LogUnavailable
 from recommender_collector.metrics import CollectorMetrics, Refusal
@@ -36,6 +37,7 @@ _CLOUD_EVENTS = (
 Answer = tuple[int, bytes, Sequence[tuple[bytes, bytes]]]
 _REASONS = {
     400: Refusal.INVALID,
+    401: Refusal.UNAUTHENTICATED,
     408: Refusal.SLOW,
     413: Refusal.TOO_LARGE,
     429: Refusal.BUSY,
@@ -50,19 +52,21 @@ class Events:
 
     def __init__(
         self,
-        models: Mapping[str, Rules],
+        callers: Callers,
         commits: Mapping[str, GroupCommit],
         metrics: CollectorMetrics,
         bodies: Bodies | None = None,
         clock: Callable[[], float] = time.time,
         takes_impressions: Callable[[], bool] = lambda: True,
+        quotas: Quotas | None = None,
     ) -> None:
-        self._models = models
+        self._callers = callers
         self._commits = commits
         self._metrics = metrics
         self._bodies = bodies or Bodies()
         self._clock = clock
         self._takes_impressions = takes_impressions
+        self._quotas = quotas
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one POST."""
@@ -82,8 +86,11 @@ class Events:
         """Answer 200, 207 if some events are rejected, or the status of a refusal."""
         size = 0
         try:
+            caller = self._callers.of(headers.get(b"authorization"))
             size = self._bodies.admit(headers)
-            batch = self._check(headers, await self._bodies.read(receive))
+            batch = self._check(headers, await self._bodies.read(receive), caller)
+            if self._quotas is not None:
+                self._quotas.admit(batch, caller.source)
             return _answer(batch, await self._append(batch))
         except Refused as refused:
             self._refused(headers, refused)
@@ -104,7 +111,7 @@ class Events:
             fields = {"request_id": id_, "reason": reason}
             logger.log(level, "request refused", extra={"fields": fields})
 
-    def _check(self, headers: Headers, body: bytes) -> Batch:
+    def _check(self, headers: Headers, body: bytes, caller: Caller) -> Batch:
         try:
             raw: Any = orjson.loads(body)
         except orjson.JSONDecodeError as error:
@@ -116,7 +123,7 @@ class Events:
         elif _content_type(headers) in _CLOUD_EVENTS:
             unwrap = cloud_events.unwrap
         try:
-            batch = check(raw, self._models, self._clock(), unwrap)
+            batch = check(raw, caller.models, self._clock(), unwrap)
         except InvalidBatch as error:
             raise Refused(400, str(error)) from None
         if batch.rejected:

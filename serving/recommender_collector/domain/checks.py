@@ -12,6 +12,7 @@ MAX_SEGMENTS = 3  # features of a user that divide the users of an experiment
 MAX_SEGMENT = 64  # characters of a value
 _EXPERIMENT = re.compile(r"[0-9a-f]{8}")
 _FEATURE = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_SOURCE = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 _ARM = re.compile(r"[a-z0-9-]{1,80}")
 
 
@@ -57,6 +58,11 @@ def is_arm(value: object) -> bool:
 def is_feature(value: object) -> bool:
     """Whether a value has the form of the name of a feature; the store's fields rely on it."""
     return isinstance(value, str) and _FEATURE.fullmatch(value) is not None
+
+
+def is_source(value: object) -> bool:
+    """Whether a value has the form of the name of a source of events."""
+    return isinstance(value, str) and _SOURCE.fullmatch(value) is not None
 
 
 def is_cap(value: object) -> bool:

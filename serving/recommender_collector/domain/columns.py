@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from recommender_collector.domain.checks import MAX_ID, InvalidEvent, label
-from recommender_collector.domain.events import Id, Kind
+from recommender_collector.domain.events import Event, Id, Kind
 from recommender_collector.domain.fields import (
     MAX_EVENT_ID,
     MAX_INTEGER,
@@ -111,15 +111,20 @@ class _Columns:
             InvalidEvent: also while the columns are iterated.
         """
         kind, features = self.events.kind, self.rules.features
+        users = self._users()
+        requests, proven = self._labels("request"), None
+        if self.rules.proof is not None and "request" in self.given:
+            users = list(users)
+            requests, proven = self._proven(requests, users)
         columns: list[Iterable[Any]] = [
             self._same(FORMAT),
             self.given["id"],
             self._same(kind.value),
-            self._users(),
+            users,
             self._items(),
             self._times(),
             self._each("value", lambda value: value_of(value, kind)),
-            self._labels("request"),
+            requests,
             self._labels("session"),
             self._each("query", lambda value: query_of(value, kind)),
             self._each(
@@ -130,7 +135,32 @@ class _Columns:
             # A line has both or neither. So an event with neither, where others have one, is
             # refused here like an invalid one, and checked by itself.
             columns += [self._versions(), self._paths()]
-        return columns
+        if self.rules.source is None and proven is None:
+            return columns
+        # Of a line that has one of the last fields, the ones before are null.
+        missing = len(Event._fields) - 1 - len(columns)
+        columns += [self._same(None) for _ in range(missing)]
+        columns.append(self._same(self.rules.source))
+        return columns if proven is None else [*columns, proven]
+
+    def _proven(
+        self, requests: Iterable[str | None], users: Sequence[Id]
+    ) -> tuple[Iterable[str], Iterable[bool]]:
+        """Return the ids of the requests without their proofs, and whether they have one.
+
+        An event without a request, where others have one, is checked by itself.
+        """
+        proof, found = self.rules.proof, []
+        assert proof is not None
+        for request, user in zip(requests, users, strict=True):
+            if request is None:
+                raise InvalidEvent("request", request, "it is checked by itself")
+            id_, is_proven = proof(request, user)
+            if is_proven is None:
+                raise InvalidEvent("request", request, "it is checked by itself")
+            found.append((id_, is_proven))
+        ids, proven = zip(*found, strict=True)
+        return ids, proven
 
     def _same(self, value: object) -> Iterable[Any]:
         return repeat(value, len(self.events.raws))

@@ -96,6 +96,9 @@ class Event(NamedTuple):
     interleaved: Interleaved | None = None
     served: Served | None = None
     of_group: int | None = None  # items of the group that the experiment watches
+    source: str | None = None  # whose key it was sent with
+    #: Whether the serving path gave the request to the user; None if nobody can know.
+    proven: bool | None = None
 
     @property
     def exposures(self) -> tuple[Exposure, ...]:

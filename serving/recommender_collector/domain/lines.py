@@ -15,6 +15,7 @@ from recommender_collector.domain.checks import (
     is_experiment,
     is_phase,
     is_probability,
+    is_source,
     segments_of,
 )
 from recommender_collector.domain.events import (
@@ -39,8 +40,8 @@ _BLAKE2B = hashlib.blake2b(digest_size=DIGEST_BYTES)  # a copy takes less than a
 
 #: Fields of the lines of each release so far. A line has the later ones if the event has any of
 #: them, so that a writer of an earlier release reads the others. The latest ones are one each.
-_FIRST_FIELDS = len(Event._fields) - 10
-_SECOND_FIELDS = len(Event._fields) - 8
+_FIRST_FIELDS = len(Event._fields) - 12
+_SECOND_FIELDS = len(Event._fields) - 10
 _NONE = (None,) * (len(Event._fields) - _SECOND_FIELDS)
 _PLAIN = len(Exposure._fields) - 1  # fields of an exposure without segments
 
@@ -128,7 +129,7 @@ def _later(event: Event) -> list[Any]:
     served = None if event.served is None else tuple(event.served)
     values = [
         exposure, event.probabilities, explored, holdout, event.label_segments, interleaved,
-        served, event.of_group,
+        served, event.of_group, event.source, event.proven,
     ]  # fmt: skip
     while values[-1] is None:
         values.pop()
@@ -222,7 +223,7 @@ def _later_of(values: list[Any]) -> list[Any]:
     """
     readers = (
         _exposure_of, _probabilities_of, _explored_of, _exposure_of, _segments_of, _interleaved_of,
-        _served_of, _of_group_of,
+        _served_of, _of_group_of, _source_of, _proven_of,
     )  # fmt: skip
     *former, last = zip(values, readers, strict=False)
     found = [None if value is None else read(value) for value, read in former]
@@ -278,6 +279,18 @@ def _served_of(value: object) -> Served:
         if is_valid and isinstance(failed, bool):
             return Served(milliseconds, slower_than, failed)
     raise Unreadable("how the request was served is wrong")
+
+
+def _source_of(value: object) -> str:
+    if is_source(value):
+        return str(value)
+    raise Unreadable("the source is wrong")
+
+
+def _proven_of(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise Unreadable("whether the request is proven is no boolean")
 
 
 def _of_group_of(value: object) -> int:

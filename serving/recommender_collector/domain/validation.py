@@ -51,12 +51,19 @@ FIELDS = (
 _FIELDS = frozenset(FIELDS)
 
 
+#: Returns the id of a request without its proof, and whether it has one of this user's; None if
+#: nobody can know.
+Proof = Callable[[str, Id], tuple[str, bool | None]]
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What is accepted for one model. `pseudonym` maps a user id to the one that is stored."""
 
     model: Model
     pseudonym: Callable[[str], str] | None = None
+    source: str | None = None  # of all events of a request, if the caller has shown a key
+    proof: Proof | None = None
     #: Of the context, by name.
     features: Mapping[str, ContextFeature] = field(init=False, repr=False)
 
@@ -95,6 +102,11 @@ def event_of(raw: object, rules: Rules, now: float) -> Event:
     request, session, context = get("request"), get("session"), get("context")
     version, path = get("version"), get("path")
     exposure = exposure_of(raw, kind)
+    proven = None
+    if request is not None:
+        request = label("request", request)
+        if rules.proof is not None:
+            request, proven = rules.proof(request, user)
     return Event(
         id_,
         kind,
@@ -102,7 +114,7 @@ def event_of(raw: object, rules: Rules, now: float) -> Event:
         items,
         time_of(get("time"), rules.model, now),
         value_of(get("value"), kind),
-        None if request is None else label("request", request),
+        request,
         None if session is None else label("session", session),
         query_of(get("query"), kind),
         None if context is None else context_of(context, rules.features),
@@ -116,6 +128,8 @@ def event_of(raw: object, rules: Rules, now: float) -> Event:
         interleaved_of(get(INTERLEAVED), kind, len(items)),
         served_of(get(SERVED), kind, exposure),
         of_group_of(get(OF_GROUP), len(items), exposure),
+        rules.source,
+        proven,
     )
 
 

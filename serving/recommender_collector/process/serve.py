@@ -6,32 +6,38 @@ import asyncio
 import contextlib
 import gc
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import uvloop
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from starlette.applications import Starlette
-from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
-from recommender_collector.api.admin import Erasures, admin_app, probes
+from recommender_collector.api.admin import Erasures, admin_app, probes_app
+from recommender_collector.api.callers import Callers
 from recommender_collector.api.events import Events, public_app
 from recommender_collector.api.experiments import Reports
 from recommender_collector.api.outcomes import OutcomeReports
+from recommender_collector.api.proofs import with_proofs
+from recommender_collector.api.quotas import Quotas
+from recommender_collector.api.tokens import InvalidToken, Tokens, guarded
 from recommender_collector.domain.declaration import Declaration
 from recommender_collector.domain.experiments import Spans
 from recommender_collector.domain.predictions import Rule
+from recommender_collector.domain.validation import Rules
 from recommender_collector.log import durability
 from recommender_collector.log.group_commit import GroupCommit
 from recommender_collector.log.port import Appends, LogUnavailable
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.metrics import CollectorMetrics
 from recommender_collector.process import kafka, parts, servers
-from recommender_collector.process.settings import ServeSettings, StoreSettings
+from recommender_collector.process.settings import ServeSettings, SettingsError, StoreSettings
 from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.outcomes import OutcomeStore
 from recommender_collector.store.users import OnlineStore
+from recommender_serving.key_file import KeyFile
 from recommender_serving.listening.server import listen
 from recommender_serving.waiting import pause
 
@@ -145,11 +151,20 @@ def _said(error: Exception) -> str:
 def _admin(
     settings: ServeSettings,
     declared: Declaration,
-    routes: list[BaseRoute],
     redis: Redis,
     appends: Appends,
     metrics: CollectorMetrics,
-) -> Starlette:
+) -> ASGIApp:
+    """Build the application of the admin port.
+
+    Raises:
+        SettingsError: the file of its tokens has none.
+    """
+    tokens = Tokens(settings.admin_tokens)
+    try:
+        tokens.read()
+    except InvalidToken as error:
+        raise SettingsError(f"RECOMMENDER_ADMIN_TOKEN_FILE: {error}") from None
     models = parts.rules(declared, settings.user_key)
     erasures = Erasures(models, appends, OnlineStore(redis, settings.keep_seconds), metrics)
     spans = {name: Spans.of(each) for name, each in declared.models.items()}
@@ -157,7 +172,19 @@ def _admin(
     experiments = ExperimentStore(redis, from_kafka=from_kafka)
     counted = {name: Rule.of(each) for name, each in declared.models.items()}
     outcomes = OutcomeReports(counted, OutcomeStore(redis, from_kafka=from_kafka))
-    return admin_app(routes, erasures, Reports(spans, experiments), outcomes)
+    app = admin_app(erasures, Reports(spans, experiments), outcomes)
+    return guarded(app, tokens, metrics)
+
+
+def _callers(
+    settings: ServeSettings, models: Mapping[str, Rules], metrics: CollectorMetrics
+) -> Callers:
+    """Return who may send events; those of the transformers' key are of a source of their own."""
+    folder = settings.serving_keys
+    if folder is None:
+        return Callers(models, settings.api_keys)
+    proving = with_proofs(models, KeyFile(folder / "signing"), metrics.verified)
+    return Callers(proving, settings.api_keys, KeyFile(folder / "key"))
 
 
 async def _serve(settings: ServeSettings) -> None:
@@ -172,7 +199,8 @@ async def _serve(settings: ServeSettings) -> None:
     commits = {name: GroupCommit(appends, name) for name in models}
     # A log in Kafka has no such bound: its relay waits.
     has_room = (lambda: True) if kafka_log else log.takes_impressions
-    events = Events(models, commits, metrics, takes_impressions=has_room)
+    callers, quotas = _callers(settings, models, metrics), Quotas(settings.quotas)
+    events = Events(callers, commits, metrics, takes_impressions=has_room, quotas=quotas)
     watch = Watch(log, settings.store, metrics, redis, kafka_log)
     stop = servers.on_signal()
 
@@ -180,10 +208,13 @@ async def _serve(settings: ServeSettings) -> None:
         return servers.STOPS if stop.is_set() else watch.problem
 
     public = servers.build(public_app(events), settings.grace, metrics.refused_connection)
-    routes = probes(registry, lambda: True, unready)
-    application = _admin(settings, declared, routes, redis, appends, metrics)
-    admin = servers.build(application, settings.grace)
-    admin_serving = asyncio.create_task(admin.serve([listen(settings.admin_port)]))
+    beside = servers.Beside(
+        {
+            settings.metrics_port: probes_app(registry, lambda: True, unready),
+            settings.admin_port: _admin(settings, declared, redis, appends, metrics),
+        },
+        settings.grace,
+    )
     listener = listen(settings.port)
     try:
         if not await parts.wait_until_durable(watch.check, stop):
@@ -204,8 +235,7 @@ async def _serve(settings: ServeSettings) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await watching
     finally:
-        admin.should_exit = True
-        await admin_serving
+        await beside.stop()
         listener.close()
         if kafka_log is not None:
             await asyncio.to_thread(kafka_log.close)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from starlette.types import ASGIApp
 
 from recommender_serving.domain.types import Refusal
 from recommender_serving.listening.connections import Connections
-from recommender_serving.listening.server import Server, build_server
+from recommender_serving.listening.server import Server, build_server, listen
 
 MAX_CONNECTIONS = 2000
 #: Why a process that ends is not ready.
@@ -22,6 +22,28 @@ def build(
 ) -> Server:
     """Build a server; `refused` gets the reason of each connection that it refuses or closes."""
     return build_server(app, Connections(MAX_CONNECTIONS, refused=refused), grace)
+
+
+class Beside:
+    """The servers of ports other than that of events, each with its application."""
+
+    def __init__(self, apps: Mapping[int, ASGIApp], grace: float) -> None:
+        """Serve them.
+
+        Raises:
+            OSError: a port is in use.
+        """
+        self._servers = [build(app, grace) for app in apps.values()]
+        self._serving = [
+            asyncio.create_task(server.serve([listen(port)]))
+            for port, server in zip(apps, self._servers, strict=True)
+        ]
+
+    async def stop(self) -> None:
+        """End them when their requests in flight have."""
+        for server in self._servers:
+            server.should_exit = True
+        await asyncio.gather(*self._serving)
 
 
 def on_signal() -> asyncio.Event:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from recommender_collector.domain.quotas import Rates
 from recommender_collector.log import kafka_settings
 from recommender_collector.log.kafka_settings import KafkaSettings
 from recommender_collector.metrics import Target
@@ -17,7 +20,7 @@ from recommender_serving.store.access import Access
 
 EXAMPLES = f"""\
 examples:
-  recommender-collector serve --declaration collector.json
+  RECOMMENDER_ADMIN_TOKEN_FILE=token recommender-collector serve --declaration collector.json
   recommender-collector write --declaration collector.json --files /data
   recommender-collector find-user --declaration collector.json --files /data shop ada
   recommender-collector users --declaration collector.json --passwords /passwords \\
@@ -34,6 +37,9 @@ environment:
   RECOMMENDER_KAFKA_CA        file of certificates (default: those of the system)
   RECOMMENDER_KAFKA_DURABLE   true: do not check that two brokers have each acknowledged event
   RECOMMENDER_USER_KEY_FILE   file with the secret key of hashUsers, at least 16 bytes
+  RECOMMENDER_ADMIN_TOKEN_FILE file of the bearer tokens of --admin-port, one a line (serve)
+  RECOMMENDER_API_KEYS        folder of the keys of sources, MODEL.SOURCE (serve; default: none)
+  RECOMMENDER_COLLECTOR_KEYS  folder of the transformers' keys, `key` and `signing` (serve)
   RECOMMENDER_LOG_LEVEL       DEBUG, INFO (default), WARNING or ERROR
   RECOMMENDER_LOG_FORMAT      json (default) or text
 
@@ -61,7 +67,7 @@ class Settings:
     store: StoreSettings
     kafka: KafkaSettings | None  # None: the log is in the store
     user_key: bytes | None = field(repr=False)
-    admin_port: int
+    metrics_port: int
     log_level: str
     log_format: str
     keep_seconds: int  # of idle users in the online store
@@ -72,6 +78,11 @@ class ServeSettings(Settings):
     """Settings of `serve`."""
 
     port: int
+    admin_port: int
+    admin_tokens: Path  # file of those who may use the admin port
+    quotas: Rates
+    api_keys: Path | None  # folder of the keys of sources; None asks nobody for one
+    serving_keys: Path | None  # folder of the keys of the transformers
     drain: float  # seconds from SIGTERM until the port closes
     grace: float  # seconds for requests in flight then
 
@@ -125,6 +136,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_shared(serve)
     serve.add_argument("--port", type=_port, default=8080, help="port of events (default 8080)")
     serve.add_argument(
+        "--admin-port", type=_port, default=9090, help="port of experiments and erasure (9090)"
+    )
+    serve.add_argument(
         "--drain-seconds", type=_seconds, default=5.0,
         help="time after SIGTERM to keep serving while unready (default 5)",
     )  # fmt: skip
@@ -132,6 +146,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--grace-seconds", type=_seconds, default=10.0,
         help="time to wait for requests in flight after that (default 10)",
     )  # fmt: skip
+    for name in ("source", "user", "model"):
+        serve.add_argument(
+            f"--{name}-events", type=_rate, default=0.0,
+            help=f"events that a {name} may send in a second to this process (default: no limit)",
+        )  # fmt: skip
     write = commands.add_parser("write", help="write events to the online store and to files")
     _add_shared(write)
     write.add_argument("--files", type=Path, help="folder of the files that training reads")
@@ -160,7 +179,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_shared(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--declaration", type=Path, required=True, help="JSON file of the models")
-    add("--admin-port", type=_port, default=9090, help="port of probes, metrics and erasure")
+    add("--metrics-port", type=_port, default=9091, help="port of probes and metrics (9091)")
     add("--user-days", type=_days, default=30.0, help="days that an idle user is remembered (30)")
 
 
@@ -192,7 +211,7 @@ def parse(
         "store": _store(environ),
         "kafka": _kafka(environ),
         "user_key": key,
-        "admin_port": args.admin_port,
+        "metrics_port": args.metrics_port,
         "log_level": level,
         "log_format": form,
         "keep_seconds": int(args.user_days * DAY),
@@ -205,13 +224,36 @@ def parse(
             flush_seconds=args.flush_seconds,
             files_keep_seconds=None if retention is None else retention * DAY,
         )
-    if args.port == args.admin_port:
+    return _serve(args, shared, environ)
+
+
+def _serve(
+    args: argparse.Namespace, shared: dict[str, Any], environ: Mapping[str, str]
+) -> ServeSettings:
+    tokens = environ.get("RECOMMENDER_ADMIN_TOKEN_FILE")
+    ports = {
+        "--port": args.port, "--admin-port": args.admin_port, "--metrics-port": args.metrics_port,
+    }  # fmt: skip
+    for one, other in itertools.combinations(ports, 2):
+        if ports[one] == ports[other]:
+            raise SettingsError(f"{one} and {other} are both {ports[one]}: choose different ports")
+    if not tokens:
         raise SettingsError(
-            f"--port and --admin-port are both {args.port}: choose different ports"
+            "RECOMMENDER_ADMIN_TOKEN_FILE is not set: name the file with the bearer token of "
+            "--admin-port"
         )
     return ServeSettings(
-        **shared, port=args.port, drain=args.drain_seconds, grace=args.grace_seconds
-    )
+        **shared, port=args.port, admin_port=args.admin_port, admin_tokens=Path(tokens),
+        quotas=Rates(args.source_events, args.user_events, args.model_events),
+        api_keys=_path(environ, "RECOMMENDER_API_KEYS"),
+        serving_keys=_path(environ, "RECOMMENDER_COLLECTOR_KEYS"),
+        drain=args.drain_seconds, grace=args.grace_seconds,
+    )  # fmt: skip
+
+
+def _path(environ: Mapping[str, str], variable: str) -> Path | None:
+    given = environ.get(variable)
+    return Path(given) if given else None
 
 
 def _store(environ: Mapping[str, str]) -> StoreSettings:
@@ -258,6 +300,13 @@ def _seconds(text: str) -> float:
     if not 0 <= seconds <= 3600:
         raise argparse.ArgumentTypeError(f"{text} is out of range: give 0 to 3600 seconds")
     return seconds
+
+
+def _rate(text: str) -> float:
+    rate = float(text)
+    if not 0 <= rate <= 1e6:
+        raise argparse.ArgumentTypeError(f"{text} is out of range: give 0 to 1000000 events")
+    return rate
 
 
 def _days(text: str) -> float:

@@ -10,7 +10,7 @@ import uvloop
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
-from recommender_collector.api.admin import admin_app, probes
+from recommender_collector.api.admin import probes_app
 from recommender_collector.domain.declaration import Declaration
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.metrics import WriterMetrics
@@ -96,8 +96,8 @@ async def _write(settings: WriteSettings) -> None:
     async def unready() -> str:
         return servers.STOPS if stop.is_set() else ""
 
-    admin = servers.build(admin_app(probes(registry, alive, unready)), GRACE_SECONDS)
-    serving = asyncio.create_task(admin.serve([listen(settings.admin_port)]))
+    probed = servers.build(probes_app(registry, alive, unready), GRACE_SECONDS)
+    serving = asyncio.create_task(probed.serve([listen(settings.metrics_port)]))
     try:
         check = functools.partial(parts.check_store, redis, settings.store)
         if await parts.wait_until_durable(check, stop):
@@ -109,7 +109,7 @@ async def _write(settings: WriteSettings) -> None:
                 group.create_task(rewriting.run(stop))
                 waiting = False
     finally:
-        admin.should_exit = True
+        probed.should_exit = True
         await serving
         for relay in relays.values():
             await relay.close()

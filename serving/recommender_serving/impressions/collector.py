@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -11,7 +12,8 @@ import orjson
 SECONDS = 3.0  # of one step of a request
 PATH = "/v1/events"
 #: Statuses and failures that another attempt may not meet; the ids make a repeat harmless.
-TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
+#: A rotated key may not have arrived at the collector, or here.
+TRANSIENT = frozenset({401, 408, 429, 500, 502, 503, 504})
 
 
 class CollectorBusy(Exception):  # noqa: N818 - a state, not an error
@@ -35,8 +37,12 @@ class Receipt:
     error: str = ""
 
 
-def post(url: str, content_type: str, body: bytes) -> Receipt:
+def post(
+    url: str, content_type: str, body: bytes, keys: Callable[[], Sequence[bytes]] = tuple
+) -> Receipt:
     """Send events over a connection of their own, so that the pods of a Service take turns.
+
+    The first of `keys`, if there is one, says who sends them.
 
     Raises:
         CollectorBusy, CollectorRefuses: see there.
@@ -45,7 +51,10 @@ def post(url: str, content_type: str, body: bytes) -> Receipt:
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=SECONDS)
     try:
-        connection.request("POST", PATH, body, {"content-type": content_type})
+        headers = {"content-type": content_type}
+        if found := keys():
+            headers["authorization"] = f"Bearer {found[0].decode()}"
+        connection.request("POST", PATH, body, headers)
         response = connection.getresponse()
         content = response.read()
     except (OSError, http.client.HTTPException) as error:

@@ -6,7 +6,7 @@ docs/events.md describes their fields; tests let the collector read them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -27,6 +27,8 @@ MOST_LABEL = 128  # characters
 MOST_PROBABILITIES = 20  # of an impression: those of its first items
 MOST_MILLISECONDS = 3_600_000  # of a request
 _HASHES = 2**64
+#: Returns the id of a request of a user with a proof.
+Sign = Callable[[str, int | str], str]
 
 
 class Mark(NamedTuple):
@@ -87,6 +89,8 @@ class Origin(NamedTuple):
     source: str
     predicts: bool = False  # impressions have the probabilities of their items
     divided: tuple[str, ...] = ()  # features by whose values the collector divides these
+    #: Proves to the collector that a request was this user's.
+    sign: Sign = lambda id_, _: id_
 
 
 def shown(
@@ -239,7 +243,8 @@ def _served(of: Served | None) -> dict[str, Any] | None:
 def _cloud_event(number: int, of: Shown, origin: Origin) -> Mapping[str, Any]:
     at = datetime.fromtimestamp(of.at, UTC).isoformat(timespec="milliseconds")
     data = {
-        "model": origin.model, "user": of.user, "items": of.items, "request": of.request,
+        "model": origin.model, "user": of.user, "items": of.items,
+        "request": None if of.request is None else origin.sign(of.request, of.user),
         "session": of.session, "context": of.context or None, "version": origin.version,
         "path": of.path, "probabilities": _probabilities(of, origin),
         "explored": _explored(of), "holdout": _grouped(of),

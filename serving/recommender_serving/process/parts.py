@@ -31,12 +31,14 @@ from recommender_serving.forwarding.peers import Peers
 from recommender_serving.impressions import collector
 from recommender_serving.impressions.events import CONTENT_TYPE, Origin
 from recommender_serving.impressions.reporter import Impressions
+from recommender_serving.key_file import KeyFile
 from recommender_serving.monitoring.calls import Call, noting
 from recommender_serving.monitoring.drift_features import Bins
 from recommender_serving.monitoring.metrics import Metrics
 from recommender_serving.monitoring.session_memory import SessionMemory
 from recommender_serving.monitoring.tracing import Tracing
 from recommender_serving.process.settings import ServeSettings
+from recommender_serving.process.signing import signer
 from recommender_serving.store.reader import UserReader
 from recommender_serving.store.trends import TrendReader
 
@@ -278,10 +280,13 @@ def build_impressions(
     # Numbers of a process start at 0, so it needs a source of its own.
     source = f"{settings.version}/{uuid.uuid4().hex}"
     origin = Origin(
-        settings.model, settings.version, source, settings.predictions, settings.label_segments
-    )
+        settings.model, settings.version, source, settings.predictions, settings.label_segments,
+        signer(settings.model, settings.collector_keys),
+    )  # fmt: skip
+    folder = settings.collector_keys
+    keys = tuple if folder is None else KeyFile(folder / "key").keys
     return Impressions(
-        partial(collector.post, settings.collector, CONTENT_TYPE),
+        partial(collector.post, settings.collector, CONTENT_TYPE, keys=keys),
         origin,
         settings.impressions,
         artifact.vocabulary.features,

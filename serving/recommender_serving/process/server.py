@@ -42,6 +42,7 @@ from recommender_serving.process.parts import (
     build_trending,
 )
 from recommender_serving.process.settings import ServeSettings
+from recommender_serving.process.signing import signer
 from recommender_serving.process.warm_up import warm_up
 from recommender_serving.protocols import grpc_server, rest_server
 from recommender_serving.protocols.bodies import Bodies
@@ -186,6 +187,7 @@ def _service(
         interleavings=Interleavings(model, version, metrics.interleaving.ignored),
         rivals=outgoing.rivals,
         watching=Watching(Grouping(artifact.vocabulary.items)),
+        sign=signer(model, settings.collector_keys),
     )
 
 

@@ -45,6 +45,7 @@ environment of serve (a flag wins):
                           a random one)
   RECOMMENDER_TRENDING    whether popularity lists follow the store: true, false (default: false)
   RECOMMENDER_COLLECTOR_URL   collector that gets impressions, http://HOST:PORT (default: none)
+  RECOMMENDER_COLLECTOR_KEYS  folder of the files `key`, shown to it, and `signing`, of request ids
   RECOMMENDER_IMPRESSIONS     share of the answers that it gets, 0 to 1 (default: 0)
   RECOMMENDER_PREDICTIONS     whether they have probabilities: true, false (default: false)
   RECOMMENDER_LABEL_SEGMENTS  up to three features, with commas, by whose values the collector
@@ -87,6 +88,7 @@ class ServeSettings:
     log_format: str = "json"
     user_key_file: Path | None = None  # key of the users' names in the log; None: a random one
     collector: str | None = None  # base URL of the collector; None gets no impressions
+    collector_keys: Path | None = None  # folder of the keys that it knows
     impressions: float = 0.0  # share of the answers that it gets
     predictions: bool = False  # impressions have the probabilities of their items
     label_segments: tuple[str, ...] = ()  # features that divide these predictions
@@ -278,6 +280,7 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         cache=environment.cache(environ),
         list_limits=environment.list_limits(environ),
         collector=environment.collector(environ),
+        collector_keys=Path(keys) if (keys := environ.get("RECOMMENDER_COLLECTOR_KEYS")) else None,
         impressions=environment.impressions(environ),
         predictions=environment.predictions(environ),
         label_segments=environment.label_segments(environ),

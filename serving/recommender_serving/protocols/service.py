@@ -16,8 +16,10 @@ from recommender_serving.domain.interleavings import Interleavings
 from recommender_serving.domain.shadows import Shadows
 from recommender_serving.domain.trials import Trial, Trials
 from recommender_serving.domain.types import Answer, Interleaved
+from recommender_serving.domain.users import user_of
 from recommender_serving.forwarding.copies import Copies, Copy
 from recommender_serving.forwarding.forwarder import Forwarder
+from recommender_serving.impressions.events import Sign
 from recommender_serving.impressions.reporter import Impressions
 from recommender_serving.monitoring.calls import Call, noting
 from recommender_serving.protocols.asked import Asked, Given, asked_of
@@ -61,6 +63,7 @@ class Service:
         interleavings: Interleavings | None = None,
         rivals: Forwarder | None = None,
         watching: Watching | None = None,
+        sign: Sign = lambda id_, _: id_,
     ) -> None:
         """Create a service.
 
@@ -71,8 +74,10 @@ class Service:
         calls `copies` sends copies to a candidate. `holdout` says which users the model does not
         answer. `interleavings` reads of which calls lists are mixed, and `rivals` asks the
         candidate for its lists; without it, or without `impressions`, none are. `watching`
-        measures what an experiment watches beside what users do.
+        measures what an experiment watches beside what users do. `sign` adds to request ids the
+        proof that their user got the answer.
         """
+        self._sign = sign
         self._watching = watching or Watching()
         self.rivals = None if impressions is None else rivals
         self._interleavings = interleavings
@@ -271,13 +276,14 @@ class Service:
     def _prediction(self, asked: Asked, listed: Listed) -> dict[str, Any]:
         answer = listed.answer
         arm = {} if asked.assignment is None else {ARM: asked.assignment.arm}
+        user = user_of(asked.request)
         return {
             "items": listed.items,
             "scores": listed.scores,
             "score_kind": answer.score_kind.value,
             "source": answer.source.value,
             "version": self.version,
-            "request_id": asked.id,
+            "request_id": asked.id if user is None else self._sign(asked.id, user),
             **arm,
         }
 

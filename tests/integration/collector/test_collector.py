@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from recommender_serving.domain.ids import hashed
 from tests import collector_rig
 from tests.collector_crash import kill_under_load
-from tests.collector_rig import Sender, clicks, until
+from tests.collector_rig import ADMITTED, Sender, clicks, until
 
 
 async def test_nothing_acknowledged_is_lost_or_counted_twice(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ async def test_a_stopped_collector_answers_what_it_took_and_exits_with_0(tmp_pat
 @pytest.mark.parametrize("status", ["unready", "ready"])
 async def test_the_collector_is_ready_while_the_store_answers(tmp_path: Path, status: str) -> None:
     def ready() -> bool:
-        url = f"http://127.0.0.1:{rig.serve.admin}/readyz"
+        url = f"http://127.0.0.1:{rig.serve.metrics}/readyz"
         return httpx.get(url, timeout=60).status_code == 200
 
     with collector_rig.running(tmp_path, with_writer=False) as rig:
@@ -53,7 +53,7 @@ async def test_an_erased_user_is_nowhere(tmp_path: Path) -> None:
             await Sender(rig.url).send(client, clicks(0, 200, users=2))
             await asyncio.to_thread(until, lambda: len(rig.archived()) == 200)
             erase = f"http://127.0.0.1:{rig.serve.admin}/v1/models/shop/users/u1"
-            assert (await client.delete(erase)).status_code == 202
+            assert (await client.delete(erase, headers=ADMITTED)).status_code == 202
         await asyncio.to_thread(until, lambda: len(rig.archived()) == 100)
         assert {row["user_id"] for row in rig.interactions()} == {"u0"}
         client_: Redis = Redis.from_url(rig.redis.url)

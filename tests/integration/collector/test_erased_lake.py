@@ -17,7 +17,7 @@ from recommender_training.ingestion.ids import hashed
 from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests import collector_rig
-from tests.collector_rig import MAPPING, Sender, clicks, until
+from tests.collector_rig import ADMITTED, MAPPING, Sender, clicks, until
 from tests.erased_lake import traces
 
 USER = "u-7f3a9c1e55d0"
@@ -40,7 +40,7 @@ async def test_an_erasure_reaches_the_lake_with_the_next_check(tmp_path: Path) -
             assert before.rows == 100
             assert traces(lake, USER)
             erase = f"http://127.0.0.1:{rig.serve.admin}/v1/models/shop/users/{USER}"
-            assert (await client.delete(erase)).status_code == 202
+            assert (await client.delete(erase, headers=ADMITTED)).status_code == 202
             await asyncio.to_thread(until, lambda: len(rig.archived()) == 80)
             after = await asyncio.to_thread(check)
             assert after.rows == 80

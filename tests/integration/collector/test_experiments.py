@@ -24,7 +24,7 @@ from recommender_collector.store.experiments import ExperimentStore
 from recommender_serving.domain.ids import hashed
 from tests import collector_rig, redis_server
 from tests.collector_experiment import phases
-from tests.collector_rig import until
+from tests.collector_rig import ADMITTED, until
 from tests.experiment_desk import MODEL, Desk, now
 from tests.experiment_events import EXPERIMENTS, MINUTE, act, impression, log
 from tests.experiment_oracle import answer, expected, present
@@ -170,7 +170,8 @@ async def test_the_collector_answers_what_the_page_shows(tmp_path: Path) -> None
             assert (sent.status_code, sent.json()["repeated"]) == (200, 1)
             found = await phases(rig, client)
             unknown = await client.get(
-                f"http://127.0.0.1:{rig.serve.admin}/v1/experiments/shop/ffffffff"
+                f"http://127.0.0.1:{rig.serve.admin}/v1/experiments/shop/ffffffff",
+                headers=ADMITTED,
             )
     assert unknown.json()["phases"] == []
     example["phases"][0]["since"] = int(at * 1000) / 1000
@@ -195,7 +196,7 @@ async def test_hashed_users_are_in_the_moments_under_their_hash(
             ((arm,),) = (phase["arms"] for phase in await phases(rig, client))
             assert (arm["users"], arm["sums"]["clicks"]) == (1, 1)
             erase = f"http://127.0.0.1:{rig.serve.admin}/v1/models/shop/users/ada"
-            assert (await client.delete(erase)).status_code == 202
+            assert (await client.delete(erase, headers=ADMITTED)).status_code == 202
             ((arm,),) = (phase["arms"] for phase in await phases(rig, client))
             assert (arm["users"], arm["sums"]["clicks"]) == (0, 0)
 
@@ -206,7 +207,7 @@ async def test_a_store_that_is_gone_is_said_so(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{rig.serve.admin}/v1/experiments/shop/{FIRST}"
 
         def status() -> int:
-            return httpx.get(url, timeout=60).status_code
+            return httpx.get(url, headers=ADMITTED, timeout=60).status_code
 
         await asyncio.to_thread(until, lambda: status() == 503)
         rig.redis.start()

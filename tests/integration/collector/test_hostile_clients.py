@@ -24,7 +24,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 
 
 def refusals(rig: Rig, reason: str) -> float:
-    page = httpx.get(f"http://127.0.0.1:{rig.serve.admin}/metrics", timeout=10).text
+    page = httpx.get(f"http://127.0.0.1:{rig.serve.metrics}/metrics", timeout=10).text
     series = (each for family in text_string_to_metric_families(page) for each in family.samples)
     (found,) = (s for s in series if s.name == REFUSED and s.labels == {"reason": reason})
     return float(found.value)

@@ -238,7 +238,7 @@ async def test_a_collector_that_may_not_write_does_not_start(
 
 
 def readiness(rig: Rig) -> str:
-    return httpx.get(f"http://127.0.0.1:{rig.serve.admin}/readyz").text
+    return httpx.get(f"http://127.0.0.1:{rig.serve.metrics}/readyz").text
 
 
 async def test_a_collector_that_may_write_no_longer_is_unready_until_it_may(

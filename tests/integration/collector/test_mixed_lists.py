@@ -19,7 +19,7 @@ from recommender_operator.phases.stages.moments import read_preference
 from recommender_serving.domain.experiments import bucket
 from tests import collector_rig
 from tests.cluster.triton import run_triton
-from tests.collector_rig import MAPPING, Rig, until
+from tests.collector_rig import ADMITTED, MAPPING, Rig, until
 from tests.integration.transformer_calls import PREDICT
 from tests.integration.transformer_rig import Running, run_transformer, write_artifact
 from tests.ports import free_ports
@@ -79,7 +79,8 @@ def ask(running: Running, user: int, number: int) -> list[int]:
 
 def told(rig: Rig) -> Any:
     url = f"http://127.0.0.1:{rig.serve.admin}/v1/experiments/shop/{ID}"
-    with urllib.request.urlopen(url, timeout=60) as response:
+    request = urllib.request.Request(url, headers=ADMITTED)
+    with urllib.request.urlopen(request, timeout=60) as response:
         return read_preference(json.load(response), ID, "interleaved")
 
 

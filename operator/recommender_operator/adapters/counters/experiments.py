@@ -6,6 +6,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn, Protocol
 
 import aiohttp
@@ -24,6 +25,8 @@ FRESH = 20.0
 SETTLED = 300.0
 #: Maximum number of answers that are kept.
 KEPT = 1000
+#: Maximum length of the token of the collector's admin port.
+TOKEN_LIMIT = 4096
 
 
 class UsersReader(Protocol):
@@ -83,8 +86,13 @@ class CollectorReader:
         url: str,
         namespace: str,
         clock: Callable[[], float] = time.monotonic,
+        token_file: Path | None = None,
     ) -> None:
-        """`namespace` has the models that the collector knows by their names."""
+        """`namespace` has the models that the collector knows by their names.
+
+        The first line of `token_file` is sent as a bearer token. It is read at each request, so a
+        rotated Secret needs no restart.
+        """
         self._session = session
         self._url = url.rstrip("/")
         self._namespace = namespace
@@ -93,6 +101,7 @@ class CollectorReader:
             f"{namespace}; create this one there"
         )
         self._clock = clock
+        self._token_file = token_file
         self._kept: dict[str, _Kept] = {}
 
     @classmethod
@@ -135,10 +144,32 @@ class CollectorReader:
     async def _ask(self, path: str) -> CollectorReading:
         try:
             address = f"{self._url}/v1/{path}"
-            answer = await exchange(self._session, "GET", address, limit=LIMIT)
+            headers = _bearer(self._token_file)
+            answer = await exchange(self._session, "GET", address, limit=LIMIT, headers=headers)
             return CollectorReading(body=await parsed(parse, answer))
         except (ExchangeError, ValueError) as error:
             return CollectorReading(error=f"its users cannot be read: {error}")
+
+
+def _bearer(token_file: Path | None) -> dict[str, str]:
+    """Return the header with the token; nothing of it is in an error.
+
+    Raises:
+        ValueError: the file has none.
+    """
+    if token_file is None:
+        return {}
+    try:
+        with token_file.open(encoding="ascii") as file:
+            token = file.readline(TOKEN_LIMIT).strip()
+    except (OSError, UnicodeDecodeError):
+        token = ""
+    if not token or not token.isprintable() or " " in token:
+        raise ValueError(
+            "the file of RECOMMENDER_EXPERIMENTS_TOKEN_FILE has no token: "
+            "look at the Secret of collector.adminToken"
+        )
+    return {"Authorization": f"Bearer {token}"}
 
 
 def parse(body: bytes) -> dict[str, object]:

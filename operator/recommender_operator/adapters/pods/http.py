@@ -31,6 +31,7 @@ async def exchange(
     limit: int,
     json: object = None,
     params: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
 ) -> bytes:
     """Return the body of a response with status 200 and at most `limit` bytes.
 
@@ -42,7 +43,7 @@ async def exchange(
     """
     try:
         async with session.request(
-            method, url, json=json, params=params, allow_redirects=False
+            method, url, json=json, params=params, headers=headers, allow_redirects=False
         ) as response:
             body = await _bounded(response, limit, f"{method} {url}")
             if response.status != 200:

@@ -1,12 +1,13 @@
-"""Probes, metrics and erasure."""
+"""Erasure; probes and metrics on a port of their own."""
 
 from __future__ import annotations
 
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
 
-from recommender_collector.api.admin import Erasures, admin_app, probes
+from recommender_collector.api.admin import Erasures, admin_app, probes_app
 from recommender_collector.domain.events import Erasure
 from recommender_collector.domain.lines import entry_of
 from recommender_collector.domain.pseudonyms import Pseudonyms
@@ -31,6 +32,10 @@ class Users:
         self.forgotten.append((model, user))
 
 
+def client(app: ASGIApp) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://admin")
+
+
 class Desk:
     def __init__(self, alive: bool = True, problem: str = "") -> None:
         self.log, self.users, registry = MemoryLog(), Users(), CollectorRegistry()
@@ -41,10 +46,8 @@ class Desk:
             return problem
 
         erasures = Erasures(models, self.log, self.users, metrics)  # type: ignore[arg-type]
-        app = admin_app(probes(registry, lambda: alive, unready), erasures)
-        self.client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://admin"
-        )
+        self.client = client(admin_app(erasures))
+        self.probes = client(probes_app(registry, lambda: alive, unready))
 
     def erased(self, name: str) -> list[object]:
         return [entry_of(line) for record in self.log.records[name] for line in record.lines]
@@ -102,13 +105,20 @@ async def test_an_erasure_is_not_acknowledged_without_the_store(
 async def test_the_probes_say_what_the_process_says(is_good: bool) -> None:
     desk = Desk(alive=is_good, problem="" if is_good else "the store hides")
     for path, said in (("/healthz", "stalled"), ("/readyz", "not ready: the store hides")):
-        answer = await desk.client.get(path)
+        answer = await desk.probes.get(path)
         assert answer.status_code == (200 if is_good else 503)
         assert answer.text.strip() == ("ok" if is_good else said)
 
 
+@pytest.mark.parametrize("path", ["/v1/models/shop/users/ada", "/v1/experiments/shop/0a1b2c3d"])
+async def test_the_port_of_the_metrics_has_no_rights(path: str) -> None:
+    desk = Desk()
+    assert (await desk.probes.delete(path)).status_code == 404
+    assert (await desk.client.get("/metrics")).status_code == 404
+
+
 async def test_every_series_exists_from_the_start() -> None:
-    page = (await Desk().client.get("/metrics")).text
+    page = (await Desk().probes.get("/metrics")).text
     assert 'recommender_collector_events_total{kind="click",model="shop"} 0.0' in page
     assert 'recommender_collector_refused_requests_total{reason="busy"} 0.0' in page
     assert 'recommender_collector_backlog_records{model="news"} 0.0' in page

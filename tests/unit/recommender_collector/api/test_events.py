@@ -13,6 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from recommender_collector.api.bodies import MAX_BODY, Bodies
+from recommender_collector.api.callers import Callers
 from recommender_collector.api.events import Events, public_app
 from recommender_collector.domain.events import Event
 from recommender_collector.domain.lines import entry_of
@@ -38,8 +39,8 @@ class Desk:
         names = models or ("shop",)
         metrics = CollectorMetrics(self.registry, names)
         commits = {name: GroupCommit(self.log, name) for name in names}
-        declared = {name: rules() for name in names}
-        events = Events(declared, commits, metrics, bodies, lambda: NOW, **more)
+        callers = Callers({name: rules() for name in names})
+        events = Events(callers, commits, metrics, bodies, lambda: NOW, **more)
         self.app = public_app(events)
         transport = httpx.ASGITransport(self.app)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://collector")

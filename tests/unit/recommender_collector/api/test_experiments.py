@@ -40,7 +40,7 @@ class Store:
 
 
 async def get(path: str, gone: bool = False) -> httpx.Response:
-    app = admin_app([], reports=Reports({"shop": Spans(1, 1)}, Store(gone)))  # type: ignore[arg-type]
+    app = admin_app(reports=Reports({"shop": Spans(1, 1)}, Store(gone)))  # type: ignore[arg-type]
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://admin") as client:
         return await client.get(path)

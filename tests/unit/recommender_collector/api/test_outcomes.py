@@ -30,7 +30,7 @@ class Store:
 
 async def get(path: str, gone: bool = False) -> httpx.Response:
     rules = {"shop": RULE, "news": None}
-    app = admin_app([], outcome_reports=OutcomeReports(rules, Store(gone)))  # type: ignore[arg-type]
+    app = admin_app(outcome_reports=OutcomeReports(rules, Store(gone)))  # type: ignore[arg-type]
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://admin") as client:
         return await client.get(path)

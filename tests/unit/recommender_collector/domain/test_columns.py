@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +25,11 @@ from tests.unit.recommender_collector.collector_samples import MAPPING, NOW, cli
 NUMBERS = rules({**MAPPING, "ids": {"user": "Integer", "item": "Integer"}})
 HASHED = Rules(model(hashUsers=True), Pseudonyms(b"0123456789abcdef"))
 MANY = 2 * FEW
+#: Of a caller who has shown a key, with request ids that end with "1" as proven ones.
+KNOWN = dataclasses.replace(
+    rules(), source="web", proof=lambda text, _: (text.rstrip("1"), text.endswith("1"))
+)
+PROVEN = dataclasses.replace(KNOWN, source=None)
 #: Values that at least one kind of event may have, and None where a field may be absent.
 VALID: dict[str, list[Any]] = {
     "user": ["ada", "a" * 128, 'b"\\', "Ä"],
@@ -94,6 +100,18 @@ def test_valid_events_with_the_same_fields_have_the_same_lines_as_each_by_itself
         assert lines_of(events, each, NOW) == alone
 
 
+@pytest.mark.parametrize("of", [KNOWN, PROVEN])
+@given(alike())
+def test_the_same_is_so_of_callers_and_proofs(of: Rules, events: Alike) -> None:
+    found = [event_of(raw, of, NOW) for raw in events.raws]
+    assert {each.source for each in found} == {of.source}
+    requests = [(raw.get("request"), each) for raw, each in zip(events.raws, found, strict=True)]
+    assert all(each.proven == (None if text is None else text == "r-1") for text, each in requests)
+    alone = Lines.of(Line(digest(e.id), line_of(e)) for e in found)
+    together = lines_of(events, of, NOW)
+    assert together == alone or (together is None and None in dict(requests))
+
+
 @st.composite
 def bodies(draw: st.DrawFn) -> list[Any]:
     """Groups of events that are valid but for a few values, in any order."""
@@ -138,7 +156,7 @@ def test_a_batch_is_what_its_events_are_each_in_a_request_of_its_own(raws: list[
     assert_each_is_what_it_is_alone(raws, rules())
 
 
-@pytest.mark.parametrize("of", [rules(), NUMBERS, HASHED])
+@pytest.mark.parametrize("of", [rules(), NUMBERS, HASHED, KNOWN, PROVEN])
 @pytest.mark.parametrize("field", ["id", *VALID])
 def test_an_odd_value_among_valid_ones_is_what_it_is_alone(field: str, of: Rules) -> None:
     ids = {"user": 7, "item": 9} if of is NUMBERS else {}

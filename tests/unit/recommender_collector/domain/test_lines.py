@@ -108,6 +108,8 @@ events = st.builds(
     ),
     served=st.none() | st.builds(Served, st.floats(0, 1e6), st.integers(1, 60_000), st.booleans()),
     of_group=st.none() | st.integers(0, 3),
+    source=st.none() | st.from_regex("[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", fullmatch=True),
+    proven=st.none() | st.booleans(),
 ).map(_fitting)
 
 

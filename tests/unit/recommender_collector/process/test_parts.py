@@ -20,7 +20,10 @@ from recommender_collector.process.settings import SettingsError
 from recommender_collector.process.settings import parse as settings_of
 from tests.unit.recommender_collector.collector_samples import MAPPING
 
-STORE = {"RECOMMENDER_STORE_URL": "redis://store:6379/0"}
+STORE = {
+    "RECOMMENDER_STORE_URL": "redis://store:6379/0",
+    "RECOMMENDER_ADMIN_TOKEN_FILE": "/etc/token",
+}
 KEYED = parse(
     orjson.dumps(
         {"models": {"a": {"mapping": MAPPING, "hashUsers": True}, "b": {"mapping": MAPPING}}}
@@ -74,6 +77,7 @@ def test_the_command_says_what_is_wrong_and_ends(
     monkeypatch.delenv("RECOMMENDER_STORE_URL", raising=False)
     assert main(arguments) == WRONG_USE
     assert "RECOMMENDER_STORE_URL" in capsys.readouterr().err
-    monkeypatch.setenv("RECOMMENDER_STORE_URL", "redis://store:6379/0")
+    for name, value in STORE.items():
+        monkeypatch.setenv(name, value)
     assert main(arguments) == WRONG_USE
     assert "models" in capsys.readouterr().err

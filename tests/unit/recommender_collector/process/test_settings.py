@@ -13,7 +13,10 @@ from recommender_collector.process.settings import (
     parse,
 )
 
-STORE = {"RECOMMENDER_STORE_URL": "redis://store:6379/0"}
+STORE = {
+    "RECOMMENDER_STORE_URL": "redis://store:6379/0",
+    "RECOMMENDER_ADMIN_TOKEN_FILE": "/etc/token",
+}
 CLIENT = {"driver_info": None}
 
 
@@ -98,9 +101,24 @@ def test_a_wrong_variable_is_named(environ: dict[str, str], named: str) -> None:
     assert "pa55" not in str(caught.value)
 
 
-def test_one_port_cannot_serve_both() -> None:
-    with pytest.raises(SettingsError, match="both 9090"):
-        parse(["serve", "--declaration", "c.json", "--port", "9090"], STORE)
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--port", "9090"], "--port and --admin-port are both 9090"),
+        (["--port", "9091"], "--port and --metrics-port are both 9091"),
+        (["--metrics-port", "9090"], "--admin-port and --metrics-port are both 9090"),
+    ],
+)
+def test_one_port_cannot_serve_two(flags: list[str], named: str) -> None:
+    with pytest.raises(SettingsError, match=named):
+        parse(["serve", "--declaration", "c.json", *flags], STORE)
+
+
+def test_nobody_serves_an_admin_port_without_a_token() -> None:
+    without = {"RECOMMENDER_STORE_URL": STORE["RECOMMENDER_STORE_URL"]}
+    with pytest.raises(SettingsError, match="RECOMMENDER_ADMIN_TOKEN_FILE is not set"):
+        parse(["serve", "--declaration", "c.json"], without)
+    assert isinstance(parse(["write", "--declaration", "c.json"], without), WriteSettings)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,29 @@ def test_transformers_of_the_collectors_namespace_alone_get_its_store() -> None:
         assert not {"RECOMMENDER_STORE_URL", "RECOMMENDER_HIDE"} & set(_environment(others))
 
 
+def test_transformers_of_the_collectors_namespace_alone_get_its_secret() -> None:
+    own = dataclasses.replace(OPTIONS, collector_secret="keys", store_namespace="team")
+    built = [
+        inference_service.standard(model(), version(), own)["spec"],
+        inference_service.knative(model(), version(), None, own)["spec"],
+    ]
+    for pods, others in ((built[0]["transformer"], [built[0]["predictor"]]),
+                         (built[1]["predictor"], [])):  # fmt: skip
+        (volume,) = (each for each in pods["volumes"] if "secret" in each)
+        assert volume["secret"] == {"secretName": "keys", "optional": True}
+        mounts = pods["containers"][0]["volumeMounts"]
+        (mount,) = (each for each in mounts if each["name"] == volume["name"])
+        assert (mount["readOnly"], "subPath" in mount) == (True, False)
+        given = {each["name"]: each["value"] for each in pods["containers"][0]["env"]}
+        assert given["RECOMMENDER_COLLECTOR_KEYS"] == mount["mountPath"]
+        for triton in others:
+            assert not any("secret" in each for each in triton["volumes"])
+    for options in (OPTIONS, dataclasses.replace(own, store_namespace="news")):
+        found = inference_service.standard(model(), version(), options)["spec"]["transformer"]
+        assert not any("secret" in each for each in found["volumes"])
+        assert "RECOMMENDER_COLLECTOR_KEYS" not in _environment(options)
+
+
 def test_transformers_log_as_the_installation_says_and_by_default_without_a_variable() -> None:
     said = dataclasses.replace(OPTIONS, serving_log_level="DEBUG", serving_log_format="text")
     names = ("LOG_LEVEL", "LOG_FORMAT")

@@ -18,6 +18,9 @@ from recommender_serving.impressions.collector import (
     post,
 )
 
+#: The headers with which somebody said who it is.
+SEEN: list[str | None] = []
+
 
 @contextmanager
 def answering(status: int, body: bytes, **headers: str) -> Iterator[tuple[str, list[Any]]]:
@@ -27,6 +30,7 @@ def answering(status: int, body: bytes, **headers: str) -> Iterator[tuple[str, l
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             size = int(self.headers["content-length"])
+            SEEN.append(self.headers["authorization"])
             got.append((self.path, self.headers["content-type"], self.rfile.read(size)))
             self.send_response(status)
             for name, value in headers.items():
@@ -84,6 +88,14 @@ def test_a_refusal_says_what_was_answered(status: int, body: bytes) -> None:
         pytest.raises(CollectorRefuses, match=f"status {status}"),
     ):
         post(url, "application/x", b"[]")
+
+
+def test_the_first_key_now_says_who_sends() -> None:
+    SEEN.clear()
+    with answering(200, told(1, 0)) as (url, _), answering(200, told(1, 0)) as (other, __):
+        post(url, "application/json", b"{}", lambda: (b"the-newest-key", b"the-former"))
+        post(other, "application/json", b"{}")
+    assert [SEEN.pop(0), SEEN.pop(0)] == ["Bearer the-newest-key", None]
 
 
 def test_a_collector_that_is_gone_is_busy() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -52,6 +53,39 @@ async def test_the_answer_is_read_from_the_path_of_model_and_experiment() -> Non
     assert await reading(handler, phase=3) == CollectorReading(body=BODY)
     path = f"GET /v1/experiments/movies/{ID}"
     assert seen == [path, f"{path}?details=3"]
+
+
+async def test_the_token_is_that_of_the_file_now(tmp_path: Path) -> None:
+    seen: list[str | None] = []
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        seen.append(request.headers.get("Authorization"))
+        return web.json_response(BODY)
+
+    file, now = tmp_path / "token", 0.0
+    async with serving(handler) as port, aiohttp.ClientSession() as session:
+        reader = CollectorReader(
+            session, f"http://127.0.0.1:{port}", model().namespace, lambda: now, file
+        )
+        for text in ("first-token\n", "second-token\nfirst-token\n"):
+            file.write_text(text)
+            assert (await reader.read(model(), ID)).body == BODY
+            now += FRESH
+    assert seen == ["Bearer first-token", "Bearer second-token"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\n" + SECRET.encode(), b"a b", b"\xff\xfe"])
+async def test_a_file_without_a_token_is_an_error_and_nothing_is_asked(
+    content: bytes | None, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_bytes(content)
+    async with aiohttp.ClientSession() as session:
+        reader = CollectorReader(session, "http://127.0.0.1:9", model().namespace, token_file=file)
+        found = await reader.read(model(), ID)
+    assert "RECOMMENDER_EXPERIMENTS_TOKEN_FILE has no token" in found.error
+    assert SECRET not in found.error
 
 
 @pytest.mark.parametrize(
