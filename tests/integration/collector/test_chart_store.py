@@ -81,7 +81,7 @@ async def _collect(redis: Redis, model: str) -> None:
     """All that a collector does in the store."""
     await durability.check(redis)
     await redis.get("recommender")
-    await redis.ping()
+    await redis.ping()  # type: ignore[misc]
     log = RedisLog(redis, AGES)
     for _ in range(2):
         await log.append(model, lines("a", "b"))
@@ -96,7 +96,7 @@ async def _collect(redis: Redis, model: str) -> None:
 async def _write(redis: Redis, model: str) -> None:
     """All that the writer does in the store; the relay of Kafka is one."""
     await durability.check(redis)
-    await redis.ping()
+    await redis.ping()  # type: ignore[misc]
     log, online = RedisLog(redis, AGES), OnlineStore(redis, 86_400)
     relayed = Relayed(redis, AGES)
     await relayed.look()
@@ -166,7 +166,7 @@ async def test_each_role_does_all_its_work_and_has_no_right_that_nothing_uses(
                 ("CONFIG", "GET", "maxmemory"), ("CLIENT", "LIST"), ("CLIENT", "SETNAME", "x"),
                 ("LATENCY", "LATEST"), ("SLOWLOG", "GET"), ("SLOWLOG", "LEN"),
             ):  # fmt: skip
-                await probe.execute_command(*words)
+                await probe.execute_command(*words)  # type: ignore[no-untyped-call]
             refused = await admin.acl_log()
             assert not refused, [(each["username"], each["object"]) for each in refused]
             used = {name.removeprefix("cmdstat_") for name in await admin.info("commandstats")}
@@ -206,11 +206,14 @@ async def test_a_role_can_do_nothing_else(user: str, store: ChartStore) -> None:
         for text in (*RUINOUS, *REFUSED[user]):
             words = text.replace("return(1)", "return\t1").split(" ")
             with pytest.raises(NoPermissionError):
-                await client.execute_command(*words)
+                await client.execute_command(*words)  # type: ignore[no-untyped-call]
 
 
 async def test_nobody_connects_without_a_password(store: ChartStore) -> None:
-    other = {"username": "default", "password": ""}, {"username": "writer", "password": "x" * 40}
+    other: tuple[dict[str, Any], ...] = (
+        {"username": "default", "password": ""},
+        {"username": "writer", "password": "x" * 40},
+    )
     for options in ({}, *other):
         client: Redis = Redis.from_url(store.server.url, **options)
         try:
@@ -278,7 +281,7 @@ async def test_a_store_whose_certificate_is_not_trusted_is_not_used(tmp_path: Pa
     try:
         client: Redis = Redis.from_url(store.server.url, username="writer", password="x")
         with pytest.raises(ConnectionError):
-            await client.ping()
+            await client.ping()  # type: ignore[misc]
         await client.aclose()
     finally:
         store.server.stop()
