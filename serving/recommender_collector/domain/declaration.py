@@ -180,7 +180,7 @@ class Model(Section):
         label = self.mapping.label
         attribution = label.attribution if label else None
         shown = attribution.impressions if attribution else ()
-        positive = {each.type for each in label.positive_types} if label else set()
+        positive = {each.type for each in (label.positive_types or ())} if label else set()
         only_shown = tuple(each for each in shown if each not in positive)
         if shown != (Kind.IMPRESSION,) and only_shown == shown:
             return self.values

@@ -19,7 +19,7 @@ _CHANGED = r"(updated|changed|modified)(_?(at|on|time))?"
 #: With more categories, `hashBuckets` or `maxCategories` is proposed, and at most so many buckets.
 _MANY, _MOST_BUCKETS = 1000, 100_000
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
+_ISO = re.compile(r"\d{4}[/-]\d\d[/-]\d\d([T ]\d\d:\d\d.*)?")
 _ID = r"(.*_)?id"
 
 
@@ -39,6 +39,8 @@ def kind(column: str, values: Sequence[Any]) -> tuple[dict[str, Any], str]:
         return {"kind": "Boolean"}, ""
     if re.fullmatch(_ID, column.lower()):
         return {}, "looks like an id: left out"
+    if "propensity" in column.lower():
+        return {}, "the chance that the item was shown, no feature: left out"
     if all(_NUMBER.fullmatch(text) for text in texts):
         return _of_numbers(column, [float(text) for text in texts], distinct)
     if all(_ISO.fullmatch(text) for text in texts):
@@ -165,4 +167,6 @@ def unit(values: Sequence[Any]) -> str:
     known = [found for found in map(number, values) if found is not None]
     if not known:
         return "ISO8601"
+    if max(known) > 1e14:
+        return "Microseconds"
     return "Milliseconds" if max(known) > 1e11 else "Seconds"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recommender_training.ingestion import guess
+from recommender_training.ingestion import guess, texts
 
 #: Names of types, the strongest positive ones first. A click is positive where nothing is bought.
 _POSITIVE = (
@@ -100,9 +100,9 @@ def _seconds(raw: Any) -> float | None:
     if not isinstance(raw, datetime):
         number = guess.number(raw) if raw is not None else None
         if number is not None:
-            return number / 1000 if guess.unit([number]) == "Milliseconds" else number
+            return number / texts.PER_SECOND[guess.unit([number])]
         try:
-            raw = datetime.fromisoformat(str(raw))
+            raw = datetime.fromisoformat(re.sub(r"(?i)\s?(utc|gmt)$", "Z", str(raw)))
         except ValueError:
             return None
     moment: datetime = raw if raw.tzinfo else raw.replace(tzinfo=UTC)

@@ -23,7 +23,7 @@ _NAMES = {
     "user": r"(user|customer|member|visitor|client|account)(_?id)?",
     "item": r"(item|product|sku|movie|article|content|book|track)(_?id)?",
     "timestamp": guess.TIME,
-    "value": r"(rating|stars|score|value|clicked|liked)",
+    "value": r"(rating|stars|score|value|(is_)?click(ed|s)?|(is_)?liked?|label|target)",
     "eventType": r"(event|event_type|action|type|kind)",
     "title": r"(title|name|[a-z]+_title|item_name|product_name)",
     "session": r"(session|session_id)",
