@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 
-from recommender_collector.process import settings as collector
+from recommender_collector.process import command_line as collector
 from recommender_kubectl import arguments as kubectl_recommender
 from recommender_serving.process import settings as serving
 from recommender_simulate import arguments as simulate

@@ -51,7 +51,6 @@ def test_the_chart_renders_what_was_reviewed(mode: str, request: pytest.FixtureR
 
 
 URL, PASSWORD = {"url": "redis://store.example"}, {"secretName": "p"}
-OWN = "recommender-operator-store.shops.svc:6379/0"
 COLLECTOR = "http://recommender-operator-collector.shops.svc"
 
 
@@ -231,38 +230,6 @@ def test_an_external_store_replaces_the_embedded_one() -> None:
     assert {"name": "RECOMMENDER_STORE_URL", "value": "rediss://store.example:6380/0"} in given
     egress = named(found, "NetworkPolicy", "collector")["spec"]["egress"]
     assert egress[1] == {"ports": [{"port": 6380}]}
-
-
-@pytest.mark.parametrize(
-    ("collector", "store", "secrets", "url"),
-    [
-        (DEFAULTS, f"redis://{OWN}", ("recommender-operator-store-users", "", ""), COLLECTOR),
-        (EXTERNAL, "rediss://store.example:6380/0", ("store-password", "password", ""), COLLECTOR),
-        (EVERYTHING, f"rediss://{OWN}", ("store-users", "", "store-tls"), COLLECTOR),
-        ({**DEFAULTS, "store": URL}, "redis://store.example", ("", "", ""), COLLECTOR),
-        ({}, "", ("", "", ""), ""),
-    ],
-)
-def test_served_models_know_the_collector_its_store_and_the_secrets_with_their_passwords(
-    collector: dict[str, Any], store: str, secrets: tuple[str, str, str], url: str
-) -> None:
-    _, text, _ = render(collector)
-    (operator,) = (
-        each
-        for each in yaml.load_all(text, Loader=yaml.CSafeLoader)
-        if each
-        and each["kind"] == "Deployment"
-        and each["metadata"]["labels"]["app.kubernetes.io/name"] == "recommender-operator"
-    )
-    given = {each["name"]: each.get("value") for each in container(operator)["env"]}
-    files = collector.get("writer", {}).get("files", {})
-    path = "/".join(files[key] for key in ("claimName", "subPath") if files.get(key))
-    assert given["RECOMMENDER_COLLECTOR_FILES"] == path
-    assert given["RECOMMENDER_STORE_URL"] == store
-    names = ("SECRET", "ENTRY", "CA_SECRET")
-    assert tuple(given[f"RECOMMENDER_STORE_{name}"] for name in names) == secrets
-    assert given["RECOMMENDER_COLLECTOR_URL"] == url
-    assert given["RECOMMENDER_EXPERIMENTS_URL"] == (url and f"{url}:9090")
 
 
 def test_the_operator_reaches_the_experiments_whoever_else_may_reach_their_port() -> None:

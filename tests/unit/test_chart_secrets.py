@@ -8,8 +8,20 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.chart_collector import DEFAULTS, EVERYTHING, EXTERNAL, SHOP, manifests, named
+from tests.chart_collector import (
+    DEFAULTS,
+    EVERYTHING,
+    EXTERNAL,
+    SHOP,
+    container,
+    manifests,
+    named,
+    render,
+)
 
+COLLECTOR = "http://recommender-operator-collector.shops.svc"
+OWN = "recommender-operator-store.shops.svc:6379/0"
+PLAIN = "redis://store.example"
 #: Volumes of what the collector knows its callers by (test_chart_collector_keys.py).
 OF_CALLERS = ("admin-token", "serving-keys", "api-keys")
 
@@ -82,3 +94,40 @@ def test_the_users_of_the_store_follow_the_models() -> None:
     notes = [each["metadata"]["annotations"] for each in pods]
     assert notes[0] != notes[1]
     assert notes[0] == notes[2], "the store restarts for its users alone"
+
+
+@pytest.mark.parametrize(
+    ("collector", "store", "secrets", "url"),
+    [
+        (DEFAULTS, f"redis://{OWN}", ("recommender-operator-store-users", "", ""), COLLECTOR),
+        (EXTERNAL, "rediss://store.example:6380/0", ("store-password", "password", ""), COLLECTOR),
+        (EVERYTHING, f"rediss://{OWN}", ("store-users", "", "store-tls"), COLLECTOR),
+        (
+            {**DEFAULTS, "store": {"url": "redis://store.example"}},
+            "redis://store.example",
+            ("", "", ""),
+            COLLECTOR,
+        ),
+        ({}, "", ("", "", ""), ""),
+    ],
+)
+def test_served_models_know_the_collector_its_store_and_the_secrets_with_their_passwords(
+    collector: dict[str, Any], store: str, secrets: tuple[str, str, str], url: str
+) -> None:
+    _, text, _ = render(collector)
+    (operator,) = (
+        each
+        for each in yaml.load_all(text, Loader=yaml.CSafeLoader)
+        if each
+        and each["kind"] == "Deployment"
+        and each["metadata"]["labels"]["app.kubernetes.io/name"] == "recommender-operator"
+    )
+    given = {each["name"]: each.get("value") for each in container(operator)["env"]}
+    files = collector.get("writer", {}).get("files", {})
+    path = "/".join(files[key] for key in ("claimName", "subPath") if files.get(key))
+    assert given["RECOMMENDER_COLLECTOR_FILES"] == path
+    assert given["RECOMMENDER_STORE_URL"] == store
+    names = ("SECRET", "ENTRY", "CA_SECRET")
+    assert tuple(given[f"RECOMMENDER_STORE_{name}"] for name in names) == secrets
+    assert given["RECOMMENDER_COLLECTOR_URL"] == url
+    assert given["RECOMMENDER_EXPERIMENTS_URL"] == (url and f"{url}:9090")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,36 +13,11 @@ from recommender_collector.domain.quotas import Rates
 from recommender_collector.log import kafka_settings
 from recommender_collector.log.kafka_settings import KafkaSettings
 from recommender_collector.metrics import Target
+from recommender_collector.process.command_line import build_parser
 from recommender_serving.log_lines import FORMATS, LEVELS
 from recommender_serving.store import access
 from recommender_serving.store.access import Access
 
-EXAMPLES = f"""\
-examples:
-  RECOMMENDER_ADMIN_TOKEN_FILE=token recommender-collector serve --declaration collector.json
-  recommender-collector write --declaration collector.json --files /data
-  recommender-collector find-user --declaration collector.json --files /data shop ada
-  recommender-collector users --declaration collector.json --passwords /passwords \\
-      --output users.acl
-
-environment:
-  RECOMMENDER_STORE_URL       redis://HOST:PORT/DB, or rediss:// with TLS
-{access.HELP}
-  RECOMMENDER_STORE_DURABLE   true: do not check that the store syncs each write
-  RECOMMENDER_KAFKA_BROKERS   HOST:PORT,HOST:PORT: the log is in Kafka (default: in the store)
-  RECOMMENDER_KAFKA_TOPIC     a model's events are in the topic TOPIC.MODEL (recommender-events)
-  RECOMMENDER_KAFKA_PROTOCOL  PLAINTEXT (default), SSL, SASL_PLAINTEXT or SASL_SSL
-  RECOMMENDER_KAFKA_MECHANISM PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; with _USER and _PASSWORD
-  RECOMMENDER_KAFKA_CA        file of certificates (default: those of the system)
-  RECOMMENDER_KAFKA_DURABLE   true: do not check that two brokers have each acknowledged event
-  RECOMMENDER_USER_KEY_FILE   file with the secret key of hashUsers, at least 16 bytes
-  RECOMMENDER_ADMIN_TOKEN_FILE file of the bearer tokens of --admin-port, one a line (serve)
-  RECOMMENDER_API_KEYS        folder of the keys of sources, MODEL.SOURCE (serve; default: none)
-  RECOMMENDER_COLLECTOR_KEYS  folder of the transformers' keys, `key` and `signing` (serve)
-  RECOMMENDER_LOG_LEVEL       DEBUG, INFO (default), WARNING or ERROR
-  RECOMMENDER_LOG_FORMAT      json (default) or text
-
-exit codes: 0 success; 1 failure, or find-user found the user; 2 invalid settings or declaration"""
 DAY = 86_400
 
 
@@ -123,66 +97,6 @@ class UsersSettings:
     output: Path
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Build the command line of `recommender-collector`."""
-    parser = argparse.ArgumentParser(
-        prog="recommender-collector",
-        description="Collects events durably, and keeps what users did for the next answer.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    serve = commands.add_parser("serve", help="accept events over HTTP")
-    _add_shared(serve)
-    serve.add_argument("--port", type=_port, default=8080, help="port of events (default 8080)")
-    serve.add_argument(
-        "--admin-port", type=_port, default=9090, help="port of experiments and erasure (9090)"
-    )
-    serve.add_argument(
-        "--drain-seconds", type=_seconds, default=5.0,
-        help="time after SIGTERM to keep serving while unready (default 5)",
-    )  # fmt: skip
-    serve.add_argument(
-        "--grace-seconds", type=_seconds, default=10.0,
-        help="time to wait for requests in flight after that (default 10)",
-    )  # fmt: skip
-    for name in ("source", "user", "model"):
-        serve.add_argument(
-            f"--{name}-events", type=_rate, default=0.0,
-            help=f"events that a {name} may send in a second to this process (default: no limit)",
-        )  # fmt: skip
-    write = commands.add_parser("write", help="write events to the online store and to files")
-    _add_shared(write)
-    write.add_argument("--files", type=Path, help="folder of the files that training reads")
-    write.add_argument(
-        "--flush-seconds", type=_seconds, default=300.0,
-        help="time after which a micro-batch is written (default 300)",
-    )  # fmt: skip
-    write.add_argument(
-        "--retention-days", type=_days, help="days after which files are removed (default: never)"
-    )
-    find = commands.add_parser("find-user", help="find the rows of a user that are left in files")
-    find.add_argument("--declaration", type=Path, required=True, help="JSON file of the models")
-    find.add_argument("--files", type=Path, required=True, help="folder of the files of `write`")
-    find.add_argument("model", help="name of the model")
-    find.add_argument("user", help="id of the user, as events have it")
-    users = commands.add_parser("users", help="write the users of the store as an ACL file")
-    users.add_argument("--declaration", type=Path, required=True, help="JSON file of the models")
-    users.add_argument(
-        "--passwords", type=Path, required=True,
-        help="folder with the passwords of collector, writer, probe and reader-MODEL, one a line",
-    )  # fmt: skip
-    users.add_argument("--output", type=Path, required=True, help="the ACL file to write")
-    return parser
-
-
-def _add_shared(command: argparse.ArgumentParser) -> None:
-    add = command.add_argument
-    add("--declaration", type=Path, required=True, help="JSON file of the models")
-    add("--metrics-port", type=_port, default=9091, help="port of probes and metrics (9091)")
-    add("--user-days", type=_days, default=30.0, help="days that an idle user is remembered (30)")
-
-
 def parse(
     argv: list[str], environ: Mapping[str, str]
 ) -> ServeSettings | WriteSettings | FindSettings | UsersSettings:
@@ -198,22 +112,13 @@ def parse(
     key = _user_key(environ)
     if args.command == "find-user":
         return FindSettings(args.declaration, args.files, args.model, args.user, key)
-    level = environ.get("RECOMMENDER_LOG_LEVEL", "INFO").upper()
-    if level not in LEVELS:
-        raise SettingsError(f"RECOMMENDER_LOG_LEVEL is {level!r}: give one of {', '.join(LEVELS)}")
-    form = environ.get("RECOMMENDER_LOG_FORMAT") or "json"
-    if form not in FORMATS:
-        raise SettingsError(
-            f"RECOMMENDER_LOG_FORMAT is {form!r}: give one of {', '.join(FORMATS)}"
-        )
     shared = {
         "declaration": args.declaration,
         "store": _store(environ),
         "kafka": _kafka(environ),
         "user_key": key,
         "metrics_port": args.metrics_port,
-        "log_level": level,
-        "log_format": form,
+        **_logs(environ),
         "keep_seconds": int(args.user_days * DAY),
     }
     if args.command == "write":
@@ -249,6 +154,18 @@ def _serve(
         serving_keys=_path(environ, "RECOMMENDER_COLLECTOR_KEYS"),
         drain=args.drain_seconds, grace=args.grace_seconds,
     )  # fmt: skip
+
+
+def _logs(environ: Mapping[str, str]) -> dict[str, str]:
+    level = environ.get("RECOMMENDER_LOG_LEVEL", "INFO").upper()
+    if level not in LEVELS:
+        raise SettingsError(f"RECOMMENDER_LOG_LEVEL is {level!r}: give one of {', '.join(LEVELS)}")
+    form = environ.get("RECOMMENDER_LOG_FORMAT") or "json"
+    if form not in FORMATS:
+        raise SettingsError(
+            f"RECOMMENDER_LOG_FORMAT is {form!r}: give one of {', '.join(FORMATS)}"
+        )
+    return {"log_level": level, "log_format": form}
 
 
 def _path(environ: Mapping[str, str], variable: str) -> Path | None:
@@ -287,30 +204,3 @@ def _kafka(environ: Mapping[str, str]) -> KafkaSettings | None:
         return kafka_settings.parse(environ)
     except ValueError as error:
         raise SettingsError(str(error)) from None
-
-
-def _port(text: str) -> int:
-    if not re.fullmatch(r"\d{1,5}", text) or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text} is not a port: give a number from 1 to 65535")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 <= seconds <= 3600:
-        raise argparse.ArgumentTypeError(f"{text} is out of range: give 0 to 3600 seconds")
-    return seconds
-
-
-def _rate(text: str) -> float:
-    rate = float(text)
-    if not 0 <= rate <= 1e6:
-        raise argparse.ArgumentTypeError(f"{text} is out of range: give 0 to 1000000 events")
-    return rate
-
-
-def _days(text: str) -> float:
-    days = float(text)
-    if not 1 <= days <= 3650:
-        raise argparse.ArgumentTypeError(f"{text} is out of range: give 1 to 3650 days")
-    return days

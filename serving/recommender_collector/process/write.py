@@ -103,10 +103,8 @@ async def _write(settings: WriteSettings) -> None:
         if await parts.wait_until_durable(check, stop):
             logger.info("writing %s", ", ".join(declared.models))
             async with asyncio.TaskGroup() as group:
-                group.create_task(room.run(stop))
-                for each in runners:
+                for each in (room, *runners, rewriting):
                     group.create_task(each.run(stop))
-                group.create_task(rewriting.run(stop))
                 waiting = False
     finally:
         probed.should_exit = True

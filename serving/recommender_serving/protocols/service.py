@@ -74,8 +74,7 @@ class Service:
         calls `copies` sends copies to a candidate. `holdout` says which users the model does not
         answer. `interleavings` reads of which calls lists are mixed, and `rivals` asks the
         candidate for its lists; without it, or without `impressions`, none are. `watching`
-        measures what an experiment watches beside what users do. `sign` adds to request ids the
-        proof that their user got the answer.
+        measures what an experiment watches beside what users do. `sign` signs request ids.
         """
         self._sign = sign
         self._watching = watching or Watching()
@@ -125,8 +124,7 @@ class Service:
         if self._is_copy(headers):
             return Given(id_, deadline, is_copy=True, verified=user)
         holdout = None if version else self._holdout
-        trial = self.trial(headers, version)
-        given = Given(id_, deadline, trial, holdout=holdout, verified=user)
+        given = Given(id_, deadline, self.trial(headers, version), holdout=holdout, verified=user)
         if self._interleavings is not None and self.rivals is not None and not version:
             given = given._replace(interleaving=self._interleavings.of(headers))
         if self._shadows is None or self.copies is None or version:
