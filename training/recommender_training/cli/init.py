@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
@@ -14,7 +15,8 @@ from recommender_training.cli.options import Verbs
 from recommender_training.cli.outcome import Outcome
 from recommender_training.common.durable_files import write_bytes
 from recommender_training.common.errors import InputError
-from recommender_training.ingestion import look, propose
+from recommender_training.ingestion import look, propose, prove
+from recommender_training.ingestion.mapping import Mapping
 from recommender_training.ingestion.propose import Line
 
 
@@ -34,7 +36,11 @@ def add(verbs: Verbs) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Print the columns of raw files, and print or write a mapping of them."""
+    """Print the columns of raw files, print or write a mapping of them, and prove it on rows.
+
+    Raises InputError: OutputExists, DataMissing, UnreadableData, InvalidMapping,
+    TooManyQuarantinedRows if no row of the interactions passes.
+    """
     output: Path | None = arguments.output
     if output is not None and output.exists():
         raise InputError(
@@ -47,12 +53,21 @@ def run(arguments: argparse.Namespace) -> Outcome:
         sys.stdout.write("\n" + text)
     else:
         write_bytes(output, text.encode())
+    mapping = Mapping.model_validate(found.mapping)
+    proofs = prove.prove(arguments.data, mapping, found.kind, int(time.time()))
+    sys.stdout.writelines(f"{line}\n" for proof in proofs for line in ("", *proof.lines()))
     sys.stdout.flush()
+    prove.check(proofs)
     where = "above" if output is None else f"in {output}"
     message = (
         f"the mapping {where} is a proposal from the first {look.ROWS} rows: edit it, then run "
         f"check --source {arguments.data} --format {found.kind} --mapping @FILE"
     )
+    failed = [
+        f"{each.rows - each.passed} rows of {each.table}" for each in proofs if not each.fits
+    ]
+    if failed:
+        message = f"a check would not read all ({', '.join(failed)} do not fit): {message}"
     return message, {"format": found.kind.value, "columns": len(found.lines)}
 
 

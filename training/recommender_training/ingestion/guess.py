@@ -12,7 +12,7 @@ from recommender_training.config.feature import MOST_PER_ROW, PER_ROW
 from recommender_training.ingestion.feature_values import MAX_TEXT
 
 #: Names of columns with a time.
-TIME = r"(timestamp|time|ts|at|date|datetime|created_at|event_time|occurred_at)"
+TIME = r"(timestamp|time|ts|at|date|datetime|created_at|event_(time|timestamp|ts)|occurred_at)"
 #: Names of a column that says from when a row counts, and of one that may say so.
 _SINCE = r"(valid|effective|active)_?(from|since)"
 _CHANGED = r"(updated|changed|modified)(_?(at|on|time))?"

@@ -20,13 +20,13 @@ from recommender_training.ingestion.look import Seen
 from recommender_training.ingestion.mapping import Format, Mapping
 
 _NAMES = {
-    "user": r"(user|customer|member|visitor|client|account)(_?id)?",
+    "user": r"(user|customer|member|visitor|client|account)(_?(pseudo_?)?id)?",
     "item": r"(item|product|sku|movie|article|content|book|track)(_?id)?",
     "timestamp": guess.TIME,
     "value": r"(rating|stars|score|value|(is_)?click(ed|s)?|(is_)?liked?|label|target)",
-    "eventType": r"(event|event_type|action|type|kind)",
+    "eventType": r"(event|event_type|event_name|action|type|kind)",
     "title": r"(title|name|[a-z]+_title|item_name|product_name)",
-    "session": r"(session|session_id)",
+    "session": r"((user|visit|ga)_)?session(_?id)?",
 }
 
 

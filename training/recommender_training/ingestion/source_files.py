@@ -63,7 +63,7 @@ def find(
     found: dict[str, list[SourceFile]] = {}
     for name, table in mapping.tables().items():
         is_delta = kind is Format.DELTA
-        paths = (_delta_tables if is_delta else _matches)(source, table.files)
+        paths = (_delta_tables if is_delta else matches)(source, table.files)
         if not paths:
             raise _missing(source, name, table.files, "Delta table" if is_delta else "file")
         for path in paths:
@@ -116,7 +116,7 @@ def of_the_collector(
     ]
 
 
-def _matches(source: Path, pattern: str) -> list[Path]:
+def matches(source: Path, pattern: str) -> list[Path]:
     """Return regular files inside the source, without hidden ones, which are unfinished."""
     root = source.resolve()
     return sorted(
