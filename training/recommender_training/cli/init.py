@@ -49,6 +49,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     found = propose.propose(look.tables(arguments.data))
     text = json.dumps(found.mapping, indent=2, ensure_ascii=False) + "\n"
     sys.stdout.writelines(f"{line}\n" for line in _lines(found.lines))
+    sys.stdout.writelines(f"left out: {table}\n" for table in found.unused)
     if output is None:
         sys.stdout.write("\n" + text)
     else:

@@ -18,6 +18,8 @@ _SINCE = r"(valid|effective|active)_?(from|since)"
 _CHANGED = r"(updated|changed|modified)(_?(at|on|time))?"
 #: With more categories, `hashBuckets` or `maxCategories` is proposed, and at most so many buckets.
 _MANY, _MOST_BUCKETS = 1000, 100_000
+#: Numbers of a text that is taken as a vector; fewer may be anything, such as coordinates.
+_SHORTEST_VECTOR, _LONGEST_VECTOR = 8, 1024
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _ISO = re.compile(r"\d{4}[/-]\d\d[/-]\d\d([T ]\d\d:\d\d.*)?")
 _ID = r"(.*_)?id"
@@ -77,7 +79,21 @@ def _of_numbers(
     return settings, "few values: is it a Categorical?" if few else ""
 
 
+def _vector(texts: Sequence[str]) -> int | None:
+    """Return how many numbers each text has, as an Embedding reads them, or None."""
+    lengths = set()
+    for text in texts:
+        parts = re.split(r"\s*[,;]\s*|\s+", text.strip("[]() "))
+        if not all(map(_NUMBER.fullmatch, parts)):
+            return None
+        lengths.add(len(parts))
+    length = lengths.pop() if len(lengths) == 1 else 0
+    return length if _SHORTEST_VECTOR <= length <= _LONGEST_VECTOR else None
+
+
 def _of_texts(texts: Sequence[str], distinct: int) -> tuple[dict[str, Any], str]:
+    if (length := _vector(texts)) is not None:
+        return {"kind": "Embedding", "length": length}, f"{length} numbers in each text"
     with_bar = sum("|" in text for text in texts)
     if with_bar >= len(texts) / 10:
         return {"kind": "MultiCategorical", "separator": "|"}, ""
@@ -160,6 +176,13 @@ def number(value: Any) -> float | None:
     text = str(value).strip()
     found = float(text) if _NUMBER.fullmatch(text) else math.nan
     return found if math.isfinite(found) else None
+
+
+def id_kind(values: Sequence[Any]) -> str:
+    """Return the kind of ids."""
+    known = (str(value) for value in values if value is not None)
+    whole = all(re.fullmatch(r"\d{1,18}(\.0*)?", text) for text in known)
+    return "Integer" if whole else "Text"
 
 
 def unit(values: Sequence[Any]) -> str:

@@ -1,7 +1,8 @@
 """Look at the first rows of raw files: their columns, and what the values of each look like.
 
 Reads a bounded part of the first file of each table, so the result is the same each time and takes
-seconds for any size. A table is a folder of files of one format, or a single file.
+seconds for any size. A table is a folder of files of one format, a single file, or files beside
+one another that look alike.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 import polars as pl
 
 from recommender_training.common.errors import InputError
+from recommender_training.ingestion import siblings
 from recommender_training.ingestion.lines import Lines
 from recommender_training.ingestion.mapping import Format
 
@@ -53,13 +55,17 @@ def tables(source: Path) -> list[Seen]:
     """
     if not source.is_dir():
         raise InputError("DataMissing", f"{source} is not a folder; give that of the raw files")
+    paths = [
+        path
+        for path in sorted(source.rglob("*"))
+        if path.suffix.lower() in ENDINGS
+        and not any(part[0] in "._" for part in path.relative_to(source).parts)
+    ]
+    alone = siblings.patterns([path for path in paths if path.parent == source and path.is_file()])
     groups: dict[str, Path] = {}
-    for path in sorted(source.rglob("*")):
-        parts = path.relative_to(source).parts
-        if path.suffix.lower() not in ENDINGS or any(part[0] in "._" for part in parts):
-            continue
-        files = path.name if len(parts) == 1 else f"{parts[0]}/**/*{path.suffix}"
-        groups.setdefault(files, path)
+    for path in paths:
+        folder = f"{path.relative_to(source).parts[0]}/**/*{path.suffix}"
+        groups.setdefault(alone.get(path, folder), path)
     if not groups:
         raise InputError(
             "DataMissing", f"{source} has no file that ends with {', '.join(ENDINGS)}"

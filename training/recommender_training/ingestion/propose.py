@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recommender_training.common.errors import InputError
 from recommender_training.config.feature import RESERVED
 from recommender_training.data import schema
-from recommender_training.ingestion import guess, guess_label, leaks
+from recommender_training.ingestion import guess, guess_items, guess_label, leaks
 from recommender_training.ingestion.look import Seen
 from recommender_training.ingestion.mapping import Format, Mapping
 
@@ -49,6 +49,8 @@ class Proposal:
     kind: Format
     mapping: dict[str, Any] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
+    #: Tables that the mapping leaves out: their files and columns.
+    unused: list[str] = field(default_factory=list)
     _names: set[str] = field(default_factory=set)
 
     def note(self, table: str, column: str, values: Sequence[Any], use: str, warn: str) -> None:
@@ -88,13 +90,14 @@ def propose(seen: Sequence[Seen]) -> Proposal:
         )
     result = Proposal(events.kind)
     others = [each for each in seen if each is not events and each.kind is events.kind]
-    users = next((each for each in others if {"user"} == {*_found(each)} & {"user", "item"}), None)
-    items = next((each for each in others if {"item"} == {*_found(each)} & {"user", "item"}), None)
-    ids = {of: _id_kind(events.columns[_found(events)[of]]) for of in ("user", "item")}
-    _interactions(result, events)
-    for name, key, table in (("users", "user", users), ("items", "item", items)):
-        if table is not None:
-            _side(result, name, key, table)
+    of_events = {of: events.columns[_found(events)[of]] for of in ("user", "item")}
+    ids = {of: guess.id_kind(values) for of, values in of_events.items()}
+    used = _tables(result, events, others, of_events)
+    result.unused = [
+        f"{each.files} (columns {', '.join(each.columns)[:200]})"
+        for each in seen
+        if not any(each is one for one in used)
+    ]
     if "Text" in ids.values():
         result.mapping["ids"] = ids
     if events.kind is Format.CSV and events.delimiter != ",":
@@ -118,7 +121,37 @@ def _found(seen: Seen) -> dict[str, str]:
     return roles
 
 
-def _interactions(result: Proposal, seen: Seen) -> None:
+def _tables(
+    result: Proposal, events: Seen, others: Sequence[Seen], ids: dict[str, list[Any]]
+) -> list[Seen]:
+    """Add all tables; return those that are used. `ids` are those of the events."""
+    sides: dict[str, tuple[Seen, str]] = {}
+    for each in others:
+        if (key := _key(each, ids)) is not None:
+            sides.setdefault(key[0], (each, key[1]))
+    of_items = _interactions(result, events, sides.get("item"))
+    for name, of in (("users", "user"), ("items", "item")):
+        if of in sides:
+            _side(result, name, of, *sides[of])
+    if of_items:
+        item = _found(events)["item"]
+        kept = {column: events.columns[column] for column in (item, *of_items)}
+        _side(result, "items", "item", replace(events, columns=kept), item)
+    return [events, *(table for table, _ in sides.values())]
+
+
+def _key(seen: Seen, ids: dict[str, list[Any]]) -> tuple[str, str] | None:
+    """Return whose key a table has, by the names of its columns or else by their values."""
+    roles = _found(seen)
+    named = {"user", "item"} & {*roles}
+    if not named:
+        return guess_items.key(seen.files, seen.columns, ids)
+    (of,) = named if len(named) == 1 else (None,)
+    return None if of is None else (of, roles[of])
+
+
+def _interactions(result: Proposal, seen: Seen, items: tuple[Seen, str] | None) -> list[str]:
+    """Add the interactions; return the columns of the log that are those of items."""
     roles = _found(seen)
     section: dict[str, Any] = {"files": seen.files}
     used = ["user", "item", "timestamp"]
@@ -166,7 +199,18 @@ def _interactions(result: Proposal, seen: Seen) -> None:
         result.note("interactions", column, seen.columns[column], role, warn)
     result.mapping["interactions"] = section
     outcome = _outcome(section, seen, result.mapping.get("label"))
-    _features(result, "interactions", seen, {*taken}, outcome)
+    of_items = [
+        column
+        for column, values in seen.columns.items()
+        if column not in taken
+        and guess_items.of_item(values, seen.columns[roles["item"]], seen.columns[roles["user"]])
+    ]
+    if items is not None:
+        for column in of_items:
+            warn = f"one value for each item: left out; add it to {items[0].files}"
+            result.note("interactions", column, seen.columns[column], "-", warn)
+    _features(result, "interactions", seen, {*taken, *of_items}, outcome)
+    return of_items if items is None else []
 
 
 @dataclass(frozen=True)
@@ -199,8 +243,8 @@ def _outcome(section: dict[str, Any], seen: Seen, label: dict[str, Any] | None) 
     return _Outcome(section["eventType"], known)
 
 
-def _side(result: Proposal, table: str, key: str, seen: Seen) -> None:
-    roles = _found(seen)
+def _side(result: Proposal, table: str, key: str, seen: Seen, column_of_id: str) -> None:
+    roles = _found(seen) | {key: column_of_id}
     section: dict[str, Any] = {"files": seen.files, "id": roles[key]}
     taken = {roles[key]: "id"}
     if table == "items" and "title" in roles:
@@ -249,10 +293,3 @@ def _features(
             )
     if features:
         result.mapping[table]["features"] = features
-
-
-def _id_kind(values: Sequence[Any]) -> str:
-    whole = all(
-        re.fullmatch(r"\d{1,18}(\.0*)?", str(value)) for value in values if value is not None
-    )
-    return "Integer" if whole else "Text"

@@ -49,8 +49,9 @@ def ratings(n: int) -> dict[str, Any]:
 
 def clicked(n: int) -> dict[str, Any]:
     page = n // 5
-    return {"user_id": page % 11, "item_id": n % 7 + 100 * (n % 5), "time": START + page,
-            "position": n % 5, "clicked": int(page % 2 == 0 and n % 5 == page % 5)}  # fmt: skip
+    return {"user_id": page % 11, "item_id": n % 5 + 9 * (page % 4), "time": START + page,
+            "position": (n + page) % 5,
+            "clicked": int(page % 2 == 0 and n % 5 == page % 5)}  # fmt: skip
 
 
 LOGS = {"REES46": rees46, "RetailRocket": retailrocket, "GA4": ga4, "ratings": ratings,
