@@ -15,7 +15,7 @@ from typing import Any
 from recommender_training.common.errors import InputError
 from recommender_training.config.feature import RESERVED
 from recommender_training.data import schema
-from recommender_training.ingestion import guess, guess_items, guess_label, leaks
+from recommender_training.ingestion import guess, guess_items, guess_label, guess_shown, leaks
 from recommender_training.ingestion.look import Seen
 from recommender_training.ingestion.mapping import Format, Mapping
 
@@ -158,7 +158,12 @@ def _interactions(result: Proposal, seen: Seen, items: tuple[Seen, str] | None) 
     section |= {role: roles[role] for role in used}
     section["timestampUnit"] = guess.unit(seen.columns[roles["timestamp"]])
     warnings = {roles["timestamp"]: f"check the unit {section['timestampUnit']}"}
-    if "value" in roles:
+    if (shown := guess_shown.find(seen.columns, roles)) is not None:
+        roles["eventType"] = roles["value"]
+        used.append("eventType")
+        section, result.mapping["label"] = section | shown.section, shown.label
+        warnings[roles["value"]] = shown.why
+    elif "value" in roles:
         used.append("value")
         section["value"] = roles["value"]
         numbers = [guess.number(value) for value in seen.columns[roles["value"]]]
@@ -238,8 +243,8 @@ def _outcome(section: dict[str, Any], seen: Seen, label: dict[str, Any] | None) 
     }
     if label is not None:
         positive = {each["type"] for each in label["positiveTypes"]}
-    texts = seen.columns[section["eventType"]]
-    known = [None if text is None else str(text) in positive for text in texts]
+    texts = map(guess_shown.text, seen.columns[section["eventType"]])
+    known = [None if text is None else text in positive for text in texts]
     return _Outcome(section["eventType"], known)
 
 
