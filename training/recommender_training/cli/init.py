@@ -64,11 +64,9 @@ def run(arguments: argparse.Namespace) -> Outcome:
         f"the mapping {where} is a proposal from the first {look.ROWS} rows: edit it, then run "
         f"check --source {arguments.data} --format {found.kind} --mapping @FILE"
     )
-    failed = [
-        f"{each.rows - each.passed} rows of {each.table}" for each in proofs if not each.fits
-    ]
+    failed = [each.table for each in proofs if not each.fits]
     if failed:
-        message = f"a check would not read all ({', '.join(failed)} do not fit): {message}"
+        message = f"not all rows or files of {' and '.join(failed)} fit, see above why: {message}"
     return message, {"format": found.kind.value, "columns": len(found.lines)}
 
 

@@ -139,6 +139,7 @@ def test_the_command_shows_the_proof_and_fails_only_if_no_row_passes(
     shown = capsys.readouterr()
     assert "interactions: 9 of 10 rows pass (1 of 1 files read)" in shown.out
     assert "  BadTimestamp 1, first: log.csv line 11" in shown.out
+    assert "not all rows or files of interactions fit" in shown.err
     write(source / "log.csv", [{**row, "timestamp": "yesterday"} for row in rows])
     assert main.main(["init", str(source), "--output", str(output)]) == 2
     shown = capsys.readouterr()
