@@ -64,6 +64,7 @@ ELSEWHERE = {
     ("closed-loop", "export GATEWAY_URL="): "is for recommender-simulate; tests/scenario/loop.py",
     ("events", "kafka-topics.sh"):
         "is a tool of Kafka; tests/kafka_server.py creates topics by the client",
+    ("events", "jq"): "tests/integration/collector/test_source_shares.py",
     ("training", "recommender-training fetch-movielens"):
         "downloads; tests/unit/recommender_training/samples/test_movielens_fetch.py",
     ("training", "torchrun"): "tests/integration/training/test_distributed_training.py",

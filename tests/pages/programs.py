@@ -21,8 +21,8 @@ from tests.pages.shell import Command, commands
 
 #: Programs that each reader of their part has; what they do with their arguments is not ours.
 PLAIN = {
-    ".", "cat", "docker", "echo", "export", "jq", "kafka-topics.sh", "kill", "sed", "sleep",
-    "wait", "xargs",
+    ".", "cat", "docker", "echo", "export", "head", "jq", "kafka-topics.sh", "kill", "sed",
+    "sleep", "sort", "uniq", "wait", "xargs",
 }  # fmt: skip
 #: What words in capitals stand for, for parsers that check their arguments.
 _SAMPLES = {

@@ -34,6 +34,11 @@ class CheckLevels(ApiModel):
         default=CheckLevel.WARN,
         description="No user of the validation part is in the training part.",
     )
+    concentration: CheckLevel = Field(
+        default=CheckLevel.WARN,
+        description="One user has a large share of the positive responses of a part of the "
+        "window, as a bot has.",
+    )
     features: CheckLevel = Field(
         default=CheckLevel.WARN,
         description="A declared feature has no values, or more categories than its maxCategories.",

@@ -1,4 +1,5 @@
-"""Check that a window is fit for training: users, items, labels of each part, known users.
+"""Check that a window is fit for training: users, items, labels of each part, known users, and
+that no single user has a large share of the positive rows.
 
 These checks need no reference data. They block windows that `train` would refuse.
 """
@@ -14,6 +15,9 @@ from recommender_training.data_checks.profile import PARTS, Profile
 
 #: Least share of validation users with training data; below it, the metrics say nothing of them.
 KNOWN_SHARE = 0.05
+#: A user may have this share of the positive rows of a part, or this many times the mean of its
+#: users if that is more. In MovieLens 100K the largest has 6 to 8 times the mean in each part.
+USER_SHARE, TIMES_THE_MEAN = 0.01, 20
 _LONGER = "add data or lengthen data.window.days"
 
 
@@ -51,6 +55,7 @@ def check(findings: Findings, profile: Profile) -> None:
             + (ALL_POSITIVE if 0 < rows == positive else ""),
         )
     _cold(findings, profile)
+    concentration(findings, profile)
 
 
 def _remedy(label: Mapping[str, Any] | None, rows: int) -> str:
@@ -77,6 +82,27 @@ def _cold(findings: Findings, profile: Profile) -> None:
         remedy="the model is chosen and evaluated almost only on new users, so what it learns "
         f"about users is not measured: {_LONGER}",
     )
+
+
+def concentration(findings: Findings, profile: Mapping[str, Any]) -> None:
+    """Add the share of one user in the positive rows of each part.
+
+    Who it is stays out of reports, status and metrics: ids of users are personal data.
+    """
+    for part in PARTS:
+        positive = int(profile["labels"][part]["positive"])
+        users, most = (int(profile["largest"][part][key]) for key in ("users", "positive"))
+        limit = min(max(USER_SHARE, TIMES_THE_MEAN / max(users, 1)), 1.0)
+        findings.add(
+            "concentration",
+            f"interactions.user_id[{part}]",
+            holds=most <= limit * positive,
+            value=f"{most} of {_counted(positive, 'positive row')} "
+            f"({most / max(positive, 1):.2%}) of one user",
+            expected=f"at most {limit:.2%} for {_counted(users, 'user')} with positive rows",
+            remedy="a bot or a test account may decide what is learned: count the rows of each "
+            "user in the raw data and erase it, or set data.checks.levels.concentration: Ignore",
+        )
 
 
 def _counted(count: int, noun: str) -> str:

@@ -30,6 +30,7 @@ class Levels(Section):
     items: Level = Level.BLOCK
     labels: Level = Level.BLOCK
     cold: Level = Level.WARN
+    concentration: Level = Level.WARN
     features: Level = Level.WARN
     schema_: Level = Field(default=Level.BLOCK, alias="schema")
     lost: Level = Level.BLOCK

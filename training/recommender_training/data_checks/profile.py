@@ -95,6 +95,7 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
             "items": _described(tables["items"], seen.items, declared.items),
         },
         "labels": _labels(users, labelling),
+        "largest": _largest(users),
         "cold": _cold(users),
         "shares": _shares(users),
         "sessions": histograms(sessions),
@@ -228,6 +229,15 @@ def _labels(users: pl.DataFrame, labelling: Labelling) -> dict[str, dict[str, in
             "positive": int(users[f"positive.{part}"].sum()),
         }
         for part in PARTS
+    }
+
+
+def _largest(users: pl.DataFrame) -> dict[str, dict[str, int]]:
+    """Count users with positive rows in each part, and the most positive rows of one of them."""
+    positive = {part: users[f"positive.{part}"].to_numpy() for part in PARTS}
+    return {
+        part: {"users": int((rows_U > 0).sum()), "positive": int(rows_U.max(initial=0))}
+        for part, rows_U in positive.items()
     }
 
 

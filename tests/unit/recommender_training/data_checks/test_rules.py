@@ -69,6 +69,11 @@ def undeclare(table: str, name: str) -> Change:
     return change
 
 
+def no_positives(content: dict[str, Any]) -> None:
+    content["labels"]["train"]["positive"] = 0
+    content["largest"]["train"] = {"users": 0, "positive": 0}
+
+
 def test_all_checks_pass_if_nothing_changed(profiled: Profiled) -> None:
     found = evaluate(Checks(), profiled, profiled.profile)
     assert {each.level for each in found} == {"pass"}
@@ -85,9 +90,10 @@ CASES = [
     (put("active", "items", value=1), "items", "interactions.item_id", "block"),
     (put("labels", "test", value={"rows": 300, "positive": 300}), "labels",
      "interactions.value[test]", "block"),
-    (put("labels", "train", value={"rows": 300, "positive": 0}), "labels",
-     "interactions.value[train]", "block"),
+    (no_positives, "labels", "interactions.value[train]", "block"),
     (put("cold", "known", value=0), "cold", "interactions.user_id[validation]", "warn"),
+    (put("largest", "train", value={"users": 5000, "positive": 100}), "concentration",
+     "interactions.user_id[train]", "warn"),
     (put("described", "items", value=1), "features", "items.item_id", "warn"),
     (put("described", "users", value=0), "features", "users.user_id", "warn"),
     (undeclare("users", "gender"), "schema", "users.gender", "block"),
@@ -145,11 +151,11 @@ def test_a_range_of_times_is_reported_in_dates(profiled: Profiled) -> None:
 def test_a_rule_that_no_event_meets_is_reported_with_the_largest_value(
     profiled: Profiled,
 ) -> None:
-    def no_positives(content: dict[str, Any]) -> None:
-        content["labels"]["train"]["positive"] = 0
+    def low(content: dict[str, Any]) -> None:
+        no_positives(content)
         content["tables"]["interactions"]["numbers"]["value"]["largest"] = 3.5
 
-    (found,) = bad(profiled, no_positives)
+    (found,) = bad(profiled, low)
     assert "0 of" in found.value
     assert "the largest value is 3.5" in found.value
     assert "values of 4 or more are positive" in found.remedy
