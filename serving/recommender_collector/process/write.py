@@ -86,7 +86,6 @@ async def _write(settings: WriteSettings) -> None:
         log = RedisLog(redis, declared.ages)  # of which a relay removes nothing
         runners += [Runner(log, name, [relay], metrics) for name, relay in relays.items()]
     stop = servers.on_signal()
-
     waiting = True
 
     def alive() -> bool:
@@ -103,7 +102,9 @@ async def _write(settings: WriteSettings) -> None:
         if await parts.wait_until_durable(check, stop):
             logger.info("writing %s", ", ".join(declared.models))
             async with asyncio.TaskGroup() as group:
-                for each in (room, *runners, rewriting):
+                group.create_task(room.run(stop))
+                group.create_task(rewriting.run(stop))
+                for each in runners:
                     group.create_task(each.run(stop))
                 waiting = False
     finally:
