@@ -42,6 +42,7 @@ from tests.unit.recommender_serving.serving_samples import (
 #: Programs of the packages that pages start, and the played one.
 PROGRAMS = {
     "recommender-serving": "recommender_serving.__main__",
+    "recommender-collector": "recommender_collector.__main__",
     "recommender-simulate": "recommender_simulate.__main__",
     "recommender-training": "recommender_training.__main__",
     "grpcurl": "tests.integration.played_grpcurl",
@@ -139,6 +140,8 @@ class Services:
             r"http://recommender-operator-collector": self.rig.url,
             r"GATEWAY": self._movies.grpc if text.startswith("grpcurl") else http,
             r"host:8081": self._movies.grpc,
+            r"/etc/recommender/collector.json": str(self.rig.files.parent / "collector.json"),
+            r" /files\b": f" {self.rig.files}",
             r"/artifact\b": str(self.folder / "movies"),
             r"sha256:DIGEST": self._digest,
             r"\blake/shop\b": str(self.lake),

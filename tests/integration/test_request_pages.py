@@ -90,6 +90,10 @@ def test_page_events(services: Services) -> None:
         page.next("-X DELETE")
         until(lambda: "ada" not in {each["user"] for each in rig.archived()})
         assert rig.archived()
+        left = services.check()
+        assert (hashed("ada") in left, left != []) == (False, True)
+        until(lambda: not [*(rig.files / "shop" / "_erasing").glob("*-*.json")])
+        assert json.loads(page.next("find-user"))["gone"]
         page.next("recommender-training erase")
         left = services.check()
         assert (hashed("ada") in left, left != []) == (False, True)

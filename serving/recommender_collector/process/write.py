@@ -26,7 +26,6 @@ from recommender_collector.writers.experiments import Experiments
 from recommender_collector.writers.lake import LakeWriter, Pace
 from recommender_collector.writers.online import OnlineWriter
 from recommender_collector.writers.outcomes import OutcomeCounter
-from recommender_collector.writers.relay import Relay
 from recommender_collector.writers.runner import Runner, Writer
 from recommender_serving.listening.server import listen
 
@@ -80,11 +79,10 @@ async def _write(settings: WriteSettings) -> None:
     rewriting = Rewriting(redis)
     room = Room(redis, declared.ages, metrics.forgot)
     runners = _runners(settings, declared, redis, metrics, rewriting, room)
-    relays: dict[str, Relay] = {}
-    if settings.kafka is not None:
-        relays = kafka.relays(settings.kafka, redis, declared.ages, metrics)
-        log = RedisLog(redis, declared.ages)  # of which a relay removes nothing
-        runners += [Runner(log, name, [relay], metrics) for name, relay in relays.items()]
+    kafka_log = settings.kafka
+    relays = kafka.relays(kafka_log, redis, declared.ages, metrics) if kafka_log else {}
+    log = RedisLog(redis, declared.ages)  # of which a relay removes nothing
+    runners += [Runner(log, name, [relay], metrics) for name, relay in relays.items()]
     stop = servers.on_signal()
     waiting = True
 

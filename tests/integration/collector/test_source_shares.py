@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
+
+import pytest
 
 from recommender_collector.domain.events import Event, Kind
 from recommender_collector.domain.rows import archived
@@ -40,6 +43,7 @@ def printed(folder: Path) -> list[list[list[str]]]:
     ]
 
 
+@pytest.mark.skipif(shutil.which("jq") is None, reason="the page's commands need jq")
 def test_events_are_counted_by_source_and_proof_and_the_busiest_users_come_first(
     tmp_path: Path,
 ) -> None:
