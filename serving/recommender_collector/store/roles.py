@@ -23,7 +23,7 @@ class Role(enum.StrEnum):
 
 
 #: Of the durability of what is acknowledged, and of connections.
-_CLIENT = ("ping", "info", "get", "config|get", "multi", "exec", "evalsha", "script|load", "time")
+_CLIENT = ("ping", "info", "get", "config|get", "evalsha", "script|load", "time")
 #: What both the collector and the writer, as the relay of Kafka, do to append to the log.
 _APPEND = ("sadd", "smismember", "expireat", "xadd", "xlen")
 _READ = ("hget", "hmget", "hgetall", "mget", "xrange")

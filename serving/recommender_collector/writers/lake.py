@@ -97,7 +97,7 @@ class LakeWriter:
         for record in records:
             at = _milliseconds(record.offset)
             for line in record.lines:
-                batch.take(line, at, self._model)
+                batch.take(line, at)
             batch.offset = record.offset
             if batch.since is None:
                 batch.since = self._clock()
@@ -147,7 +147,7 @@ class LakeWriter:
     def _commit(self, batch: MicroBatch) -> bool:
         if batch.erased:  # before the offset moves, so that a crash repeats it
             self._plan(batch)
-        return self._files.commit(batch.number, batch.offset, batch.files())
+        return self._files.commit(batch.number, batch.offset, batch.files(self._model))
 
     def _look(self) -> None:
         """Look how far lakes are; remove what is old and read, and report what is not."""
@@ -219,7 +219,7 @@ class LakeWriter:
         """Write events that were quarantined as a batch of their own, at the same offset."""
         batch = self._open()
         batch.events.extend(found.events)
-        files = {**batch.files(), RECOVERED: [found.record()]}
+        files = {**batch.files(self._model), RECOVERED: [found.record()]}
         if self._files.commit(batch.number, batch.offset, files):
             self._recovery.settle()
             self._metrics.files.recovered(self._name, len(found.events))

@@ -13,20 +13,16 @@ from recommender_collector.domain.lines import entry_of
 from recommender_collector.writers import batches, quarantine
 
 
-class Rows(NamedTuple):
-    """The rows of an event; ingestion refuses two of the same user, item, second and kind."""
+class Read(NamedTuple):
+    """An event, and its line in the log. Rows of its items would take a hundred times as much."""
 
-    user: Id
-    archived: bytes
-    interactions: tuple[tuple[tuple[Id, Id, int, str], bytes], ...]
+    event: Event
+    line: bytes
 
 
-def rows_of(event: Event, model: Model) -> Rows:
-    """Return the rows of an event."""
-    second, kind = event.time // 1000, event.kind.value
-    keys = ((event.user, item, second, kind) for item in event.items)
-    found = zip(keys, rows.interactions(event, model), strict=False)
-    return Rows(event.user, rows.archived(event), tuple(found))
+def rows_of(event: Event, model: Model) -> tuple[bytes, list[bytes]]:
+    """Return the archived row of an event, and its rows for training, one for each item."""
+    return rows.archived(event), rows.interactions(event, model)
 
 
 class _Cut(NamedTuple):
@@ -39,11 +35,11 @@ class _Cut(NamedTuple):
 
 @dataclass(slots=True)
 class MicroBatch:
-    """The rows of a batch, ready to be written."""
+    """The events of a batch."""
 
     number: int
     offset: str
-    events: list[Rows] = field(default_factory=list)
+    events: list[Read] = field(default_factory=list)
     quarantined: list[bytes] = field(default_factory=list)
     #: The last erasure of each user.
     erased: dict[Id, _Cut] = field(default_factory=dict)
@@ -51,16 +47,16 @@ class MicroBatch:
     size: int = 0  # bytes of the lines
     since: float | None = None
 
-    def take(self, line: bytes, at: int, model: Model) -> None:
+    def take(self, line: bytes, at: int) -> None:
         """Add a line of a record of the time `at`, in milliseconds since 1970.
 
-        Whatever is in a line, it becomes rows or one row of the quarantine.
+        Whatever is in a line, it becomes an event or one row of the quarantine.
         """
         self.size += len(line)
         try:
             entry = entry_of(line)
             if isinstance(entry, Event):
-                self.events.append(rows_of(entry, model))
+                self.events.append(Read(entry, line))
                 self.items += len(entry.items)
             else:
                 cut = _Cut(len(self.events), len(self.quarantined), at)
@@ -68,21 +64,31 @@ class MicroBatch:
         except Exception as error:
             self.quarantined.append(quarantine.row_of(line, str(error) or type(error).__name__))
 
-    def files(self) -> dict[str, Sequence[bytes]]:
-        """Return the lines of each file, without what came before the erasure of its user."""
-        left = [
-            each
-            for index, each in enumerate(self.events)
-            if each.user not in self.erased or index >= self.erased[each.user].events
-        ]
+    def files(self, model: Model) -> dict[str, Sequence[bytes]]:
+        """Return the lines of each file, without what came before the erasure of its user.
+
+        An event of which no rows can be made is one row of the quarantine. Ingestion refuses two
+        rows of the same user, item, second and kind.
+        """
         interactions: dict[tuple[Id, Id, int, str], bytes] = {}
-        for each in left:
-            for key, row in each.interactions:
-                interactions.setdefault(key, row)
+        archived, quarantined = [], [*self._quarantined()]
+        for index, (event, line) in enumerate(self.events):
+            user = event.user
+            if user in self.erased and index < self.erased[user].events:
+                continue
+            try:
+                whole, found = rows_of(event, model)
+            except Exception as error:
+                quarantined.append(quarantine.row_of(line, str(error) or type(error).__name__))
+                continue
+            archived.append(whole)
+            second, kind = event.time // 1000, event.kind.value
+            for item, row in zip(event.items, found, strict=False):
+                interactions.setdefault((user, item, second, kind), row)
         return {
             batches.INTERACTIONS: [*interactions.values()],
-            batches.EVENTS: [each.archived for each in left],
-            batches.QUARANTINE: [*self._quarantined()],
+            batches.EVENTS: archived,
+            batches.QUARANTINE: quarantined,
         }
 
     def _quarantined(self) -> list[bytes]:

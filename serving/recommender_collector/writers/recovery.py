@@ -22,7 +22,7 @@ from recommender_collector.domain.events import Erasure
 from recommender_collector.domain.lines import entry_of
 from recommender_collector.writers import batches, quarantine, removal
 from recommender_collector.writers.batches import Batches, BatchesDamaged
-from recommender_collector.writers.micro_batch import Rows, rows_of
+from recommender_collector.writers.micro_batch import Read, rows_of
 
 logger = logging.getLogger(__name__)
 RECOVERED = "recovered.json"
@@ -36,7 +36,7 @@ class Found:
 
     batch: int
     rows: tuple[bytes, ...]
-    events: tuple[Rows, ...]
+    events: tuple[Read, ...]
 
     def record(self) -> bytes:
         """Return what tells these rows from the others."""
@@ -108,12 +108,12 @@ class Recovery:
     def _found(self, number: int) -> Found | None:
         path = self._files.folder(number) / batches.QUARANTINE
         taken: list[bytes] = []
-        events: dict[bytes, Rows] = {}  # one of each line
+        events: dict[bytes, Read] = {}  # one of each line
         size = 0
         try:
             with path.open("rb") as rows:
                 for row in rows:
-                    event = _rows_of(row, self._model)
+                    event = _read(row, self._model)
                     if event is not None:
                         taken.append(row.rstrip(b"\n"))
                         events[taken[-1]] = event
@@ -125,23 +125,28 @@ class Recovery:
         if not taken:
             return None
         erased = self._files.erased_after(number)
-        left = [each for each in events.values() if erased_users.digest(each.user) not in erased]
+        left = [
+            each for each in events.values() if erased_users.digest(each.event.user) not in erased
+        ]
         logger.info(
             "%s: %d quarantined events of batch %d are taken back", path, len(left), number
         )
         return Found(number, tuple(taken), tuple(left))
 
 
-def _rows_of(row: bytes, model: Model) -> Rows | None:
-    """Return what a writer makes of a quarantined line; None if it would quarantine it again."""
+def _read(row: bytes, model: Model) -> Read | None:
+    """Return the event of a quarantined line; None if it would be quarantined again."""
     line = quarantine.line_of(row)
     if line is None:
         return None
     try:
         entry = entry_of(line)
-        return None if isinstance(entry, Erasure) else rows_of(entry, model)
+        if isinstance(entry, Erasure):
+            return None
+        rows_of(entry, model)
     except Exception:  # as when it was read from the log
         return None
+    return Read(entry, line)
 
 
 def _digest(row: bytes) -> str:

@@ -26,7 +26,9 @@ from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.log.relayed import Relayed
 from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.outcomes import OutcomeStore
+from recommender_collector.store.rewriting import Rewriting
 from recommender_collector.store.roles import COMMANDS, READER, Role
+from recommender_collector.store.room import Room
 from recommender_collector.store.users import OnlineStore
 from recommender_serving.domain.types import SessionEvent
 from recommender_serving.store.layout import ALL, Hide, Set, member
@@ -129,6 +131,14 @@ async def _write(redis: Redis, model: str) -> None:
     await OutcomeStore(redis).sums(model, [Cell("v1", 1, 1)])
     await log.trim(model, record.offset)
     await log.backlog()
+    assert await log.read(model, f"{now}-0", 9, 0.01) == []
+    room = Room(redis, AGES)
+    assert await room._stretch(Set.SEEN) == (1, 1)
+    assert await room._log() > 0
+    seconds = iter((0.0, 61.0))
+    rewriting = Rewriting(redis, lambda: next(seconds))
+    rewriting.want()
+    assert await rewriting.step()
 
 
 async def _read(store: ChartStore, model: str) -> None:
@@ -178,7 +188,7 @@ async def test_each_role_does_all_its_work_and_has_no_right_that_nothing_uses(
 
 #: What would end, empty or open the store; for nobody.
 RUINOUS = (
-    "FLUSHALL", "FLUSHDB", "KEYS *", "SCAN 0", "CONFIG SET appendfsync no", "CONFIG REWRITE",
+    "FLUSHALL", "FLUSHDB", "KEYS *", "CONFIG SET appendfsync no", "CONFIG REWRITE",
     "SCRIPT FLUSH", "SHUTDOWN NOSAVE", "ACL LIST", "ACL SETUSER x on nopass",
     "REPLICAOF 127.0.0.1 1", "SWAPDB 0 1", "MONITOR", "MODULE LIST", "CLIENT KILL ID 1",
     "EVAL return(1) 0", "FUNCTION FLUSH", "RENAME {shop}:events x", "DUMP {shop}:events",
@@ -187,15 +197,15 @@ REFUSED = {
     "collector": (
         "ZRANGE {shop}:user:1:bought 0 -1", "SET {shop}:store:offset 1-0", "GET other",
         "XTRIM {shop}:events MAXLEN 0", "UNLINK {shop}:events:x", "HSET {shop}:experiments x 1",
-        "UNLINK {shop}:experiments", "UNLINK {shop}:events", "SADD {shop}:user:1:seen 1",
+        "UNLINK {shop}:experiments", "UNLINK {shop}:events", "SADD {shop}:user:1:seen 1", "SCAN 0",
     ),
     "writer": ("GET other", "SET other 1", "UNLINK other"),
-    "probe": ("GET {shop}:store:offset", "ZRANGE {shop}:user:1:bought 0 -1"),
+    "probe": ("SCAN 0", "GET {shop}:store:offset", "ZRANGE {shop}:user:1:bought 0 -1"),
     "reader-shop": (
         "ZRANGE {news}:user:1:bought 0 -1", "SMEMBERS {news}:trending", "GET {shop}:store:offset",
         "ZADD {shop}:user:1:bought 1 7", "UNLINK {shop}:user:1:bought", "XRANGE {shop}:events - +",
         "ZRANGE {shop}:users 0 -1", "SMEMBERS {shop}:ids:1", "INFO", "CONFIG GET maxmemory",
-        "HGETALL {shop}:experiments",
+        "HGETALL {shop}:experiments", "SCAN 0",
     ),
 }  # fmt: skip
 
@@ -228,10 +238,9 @@ async def test_transactions_survive_a_restart_although_nobody_is_the_default_use
 ) -> None:
     async with as_user(store, "writer") as writer:
         await writer.hset("{shop}:experiments", "x", "1")  # type: ignore[misc]
-        pipeline = writer.pipeline(transaction=True)
-        pipeline.set("{shop}:store:offset", "5-0")
-        pipeline.hset("{shop}:experiments", "y", "2")
-        await pipeline.execute()
+        commands: list[Any] = [("HSET", "{shop}:experiments", "y", "2")]
+        online = OnlineStore(writer, 86_400)  # whose script is a transaction in the file
+        assert await online.apply("shop", [], START, "5-0", commands=commands)
     store.server.kill()
     store.server.start()
     async with as_user(store, "writer") as writer:
