@@ -37,6 +37,8 @@ def _image(role: str, name: str) -> dict[str, str]:
     return {f"images.{role}.repository": repository, f"images.{role}.tag": tag}
 
 
+#: Variables of the operator about the collector.
+OF_THE_COLLECTOR = tuple(f"RECOMMENDER_{name}" for name in ("STORE", "COLLECTOR", "EXPERIMENTS"))
 #: The values that tests build manifests with: the policies know the images and the Gateway.
 VALUES = {
     **_image("training", OPTIONS.training_image),
@@ -86,9 +88,21 @@ class Account:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of the operator's container, without values from the pod's fields."""
-        (container,) = self._one("Deployment")["spec"]["template"]["spec"]["containers"]
-        return {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
+        """The environment of the operator's container, without values from the pod's fields.
+
+        The collector that the policies know does not run beside the operators of tests.
+        """
+        (operator,) = (
+            each
+            for each in self._all("Deployment")
+            if each["metadata"]["labels"]["app.kubernetes.io/name"] == "recommender-operator"
+        )
+        (container,) = operator["spec"]["template"]["spec"]["containers"]
+        return {
+            entry["name"]: "" if entry["name"].startswith(OF_THE_COLLECTOR) else entry["value"]
+            for entry in container["env"]
+            if "value" in entry
+        }
 
     def config(self, folder: pathlib.Path) -> pathlib.Path:
         """Return a kubeconfig for this account."""

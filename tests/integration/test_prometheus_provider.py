@@ -147,15 +147,23 @@ async def test_series_of_another_namespace_neither_count_nor_arrive(
     pods["films-1-a"].answer(30)
     pods["films-1-b"].answer(10)
     await eventually(url, 40)
+    every = b""
     async with Queries.session() as session:
-        every = await exchange(
-            session,
-            "GET",
-            f"{url}/api/v1/query",
-            limit=prometheus.LIMIT,
-            params={"query": 'recommender_requests_total{exported_namespace="shop"}'},
-        )
+        for _ in range(600):  # until the server has them
+            every = await exchange(
+                session,
+                "GET",
+                f"{url}/api/v1/query",
+                limit=prometheus.LIMIT,
+                params={"query": 'recommender_requests_total{exported_namespace="shop"}'},
+            )
+            if b"evil" in every:
+                break
+            await asyncio.sleep(0.1)
+    bodies.clear()
+    await eventually(url, 40)
     assert b"evil" in every, "the server has them"
+    assert bodies
     assert not [body for body in bodies if b"evil" in body]
 
 
