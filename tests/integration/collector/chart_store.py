@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
 
 from recommender_collector.__main__ import main
+from recommender_collector.store.rewriting import Rewriting
+from recommender_collector.store.room import Room
 from recommender_serving.store.access import Access
+from recommender_serving.store.layout import Set
 from tests.chart_collector import SHOP, container, manifests, named
 from tests.cluster.pki import Authority
 from tests.redis_server import RedisServer
@@ -92,3 +96,14 @@ class ChartStore:
             self.server.url, username="tests", password="a-password-of-tests", **options
         )
         return client
+
+
+async def care(redis: Redis, ages: Mapping[str, int]) -> None:
+    """What the writer does for the memory and the file of the store."""
+    room = Room(redis, ages)
+    assert await room._stretch(Set.SEEN) == (1, 1)
+    assert await room._log() > 0
+    seconds = iter((0.0, 61.0))
+    rewriting = Rewriting(redis, lambda: next(seconds))
+    rewriting.want()
+    assert await rewriting.step()

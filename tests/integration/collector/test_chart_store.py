@@ -26,16 +26,14 @@ from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.log.relayed import Relayed
 from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.outcomes import OutcomeStore
-from recommender_collector.store.rewriting import Rewriting
 from recommender_collector.store.roles import COMMANDS, READER, Role
-from recommender_collector.store.room import Room
 from recommender_collector.store.users import OnlineStore
 from recommender_serving.domain.types import SessionEvent
 from recommender_serving.store.layout import ALL, Hide, Set, member
 from recommender_serving.store.reader import StoreError, UserReader
 from recommender_serving.store.trends import TrendReader
 from tests.collector_rig import MAPPING
-from tests.integration.collector.chart_store import ChartStore
+from tests.integration.collector.chart_store import ChartStore, care
 
 AGES = {"shop": 86_400, "news": 86_400}
 USERS = ("collector", "writer", "probe", "reader-shop")
@@ -132,13 +130,7 @@ async def _write(redis: Redis, model: str) -> None:
     await log.trim(model, record.offset)
     await log.backlog()
     assert await log.read(model, f"{now}-0", 9, 0.01) == []
-    room = Room(redis, AGES)
-    assert await room._stretch(Set.SEEN) == (1, 1)
-    assert await room._log() > 0
-    seconds = iter((0.0, 61.0))
-    rewriting = Rewriting(redis, lambda: next(seconds))
-    rewriting.want()
-    assert await rewriting.step()
+    await care(redis, AGES)
 
 
 async def _read(store: ChartStore, model: str) -> None:
