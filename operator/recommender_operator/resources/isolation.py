@@ -136,7 +136,7 @@ def _triton(model: str, version: str, options: Options) -> Manifest:
 def _transformer(model: ModelObject, version: str, options: Options) -> Manifest:
     """Return what a transformer calls: Triton, other versions, the store, the collector, traces.
 
-    Whoever reaches the Gateway reaches a transformer, so nothing is said of its clients.
+    Whoever reaches the Gateway reaches a transformer, so no rule restricts its clients.
     """
     triton = {"matchLabels": labels.of_component(model.name, version, Component.PREDICTOR)}
     peers = {

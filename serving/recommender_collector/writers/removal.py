@@ -44,7 +44,7 @@ class Finder:
     def _has(self, line: bytes) -> bool:
         try:
             return self._is_of(line, self._users)
-        except ValueError:  # damaged: it cannot be told whose it is
+        except ValueError:  # damaged: its user is unknown
             return any(orjson.dumps(user) in line for user in self._users)
 
 
