@@ -17,7 +17,7 @@ from recommender_collector.log.port import START, EventLog
 from recommender_collector.metrics import Target, WriterMetrics
 from recommender_collector.store.erasures import Report
 from recommender_collector.writers import lakes
-from recommender_collector.writers.batches import Batches
+from recommender_collector.writers.batches import EVENTS, QUARANTINE, Batches
 from recommender_collector.writers.erasing import Erasing
 from recommender_collector.writers.micro_batch import MicroBatch
 from recommender_collector.writers.recovery import RECOVERED, Found, Recovery
@@ -137,10 +137,11 @@ class LakeWriter:
         batch, self._batch = self._batch, None
         if batch is None or batch.since is None:
             return
-        if not await asyncio.to_thread(self._commit, batch):
+        written = await asyncio.to_thread(self._commit, batch)
+        if written is None:
             return  # another writer's batch; the next step starts from its offset
         self._through = batch.offset
-        self._metrics.wrote(self._name, self.target, len(batch.events), len(batch.quarantined))
+        self._metrics.wrote(self._name, self.target, *written)
         self._metrics.reached(self._name, self.target, _milliseconds(batch.offset) / 1000)
 
     def _open(self) -> MicroBatch:
@@ -161,11 +162,19 @@ class LakeWriter:
             or bool(batch.erased)
         )
 
-    def _commit(self, batch: MicroBatch) -> bool:
+    def _commit(self, batch: MicroBatch) -> tuple[int, int] | None:
+        """Write a batch; return its numbers of events and of quarantined lines.
+
+        Returns:
+            None if another writer was faster.
+        """
         if batch.erased:  # before the offset moves, so that a crash repeats it
             self._plan(batch)
             self._look_at = -math.inf  # no lake has applied it
-        return self._files.commit(batch.number, batch.offset, batch.files(self._model))
+        files = batch.files(self._model)
+        if not self._files.commit(batch.number, batch.offset, files):
+            return None
+        return len(files[EVENTS]), len(files[QUARANTINE])
 
     def _look(self) -> None:
         """Look how far lakes are; remove what is old and read, and report what is not."""
