@@ -126,13 +126,13 @@ class Observer:
             subject = Subject(model=model, versions=named, pods=serving, seen=seen)
             view = await self._traffic_of(model).observe(subject)
         answering = {name: podstates.answering(pods) for name, pods in serving.items()}
-        job_states, kept, (samples, errors), users, rivals, claims = await asyncio.gather(
+        job_states, kept, (samples, errors), users, rivals, named = await asyncio.gather(
             self._jobs.read(own_jobs, of_jobs),
             self._baselines.unpacked(model, stored, uids),
             self._sample(model, versions, view, answering),
             told.of(self._users, model, versions, now),
             self.unwatched.rivals(model, versions, view.traffic.host, platform),
-            self.unwatched.claims(model),
+            asyncio.gather(self.unwatched.claims(model), self.unwatched.erasures(model)),
         )
         observed = Observed(
             model=model,
@@ -148,8 +148,9 @@ class Observer:
             experiment=users[0],
             outcomes=users[1],
             holdout=users[2],
+            erasures=named[1],
             rivals=rivals,
-            claims=claims,
+            claims=named[0],
             running_pods=owned.using_files(all_pods) if model.deleting else (),
         )
         return Snapshot(
