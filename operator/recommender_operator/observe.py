@@ -126,7 +126,7 @@ class Observer:
             subject = Subject(model=model, versions=named, pods=serving, seen=seen)
             view = await self._traffic_of(model).observe(subject)
         answering = {name: podstates.answering(pods) for name, pods in serving.items()}
-        job_states, kept, (samples, errors), users, rivals, named = await asyncio.gather(
+        job_states, kept, (samples, errors), users, rivals, unwatched = await asyncio.gather(
             self._jobs.read(own_jobs, of_jobs),
             self._baselines.unpacked(model, stored, uids),
             self._sample(model, versions, view, answering),
@@ -134,6 +134,7 @@ class Observer:
             self.unwatched.rivals(model, versions, view.traffic.host, platform),
             asyncio.gather(self.unwatched.claims(model), self.unwatched.erasures(model)),
         )
+        claims, erasures = unwatched
         observed = Observed(
             model=model,
             versions=versions,
@@ -148,9 +149,9 @@ class Observer:
             experiment=users[0],
             outcomes=users[1],
             holdout=users[2],
-            erasures=named[1],
+            erasures=erasures,
             rivals=rivals,
-            claims=named[0],
+            claims=claims,
             running_pods=owned.using_files(all_pods) if model.deleting else (),
         )
         return Snapshot(

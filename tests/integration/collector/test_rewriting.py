@@ -80,7 +80,7 @@ async def test_what_a_killed_writer_forgot_is_asked_for_once_and_its_time_is_kep
 
 
 async def test_a_report_of_another_release_is_none(redis: Redis) -> None:
-    await redis.hset("{shop}:erasures", "report", '{"through": 1, "unknown": 2}')
+    await redis.hset("{shop}:erasures", "report", '{"through": 1, "unknown": 2}')  # type: ignore[misc]
     assert await ErasureStore(redis).read("shop") == (None, 0)
 
 

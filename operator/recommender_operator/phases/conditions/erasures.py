@@ -35,7 +35,7 @@ def step(turn: Turn) -> None:
         message = f"how far erasures of users are is not known: {problem}"
         turn.condition(KIND, "Unknown", Reason.NOT_REPORTED, message)
         return
-    body = reading.body
+    body: Mapping[str, Any] = reading.body
     found = _open(turn, body)
     older = _older(turn, body["listed"])
     messages = [*found, *older]
