@@ -18,7 +18,9 @@ from tests.scenario.reach import Target
 from tests.scenario.setup import Platform
 from tests.scenario.world import World
 
-pytestmark = [pytest.mark.e2e, pytest.mark.parametrize("world", ["Gateway"], indirect=True)]
+pytestmark = pytest.mark.e2e
+in_gateway_mode = pytest.mark.parametrize("world", ["Gateway"], indirect=True)
+in_knative_mode = pytest.mark.parametrize("world", ["Knative"], indirect=True)
 
 SYSTEM = install.SYSTEM_NAMESPACE
 JOB = "stranger-job"
@@ -113,6 +115,7 @@ def job(champion: World, platform: Platform) -> Iterator[str]:
     cluster.kubectl("-n", namespace, "delete", "pod", JOB, "--wait=false")
 
 
+@in_gateway_mode
 def test_given_pods_of_others_when_they_connect_then_only_open_ports_accept(
     champion: World, connections: Connections
 ) -> None:
@@ -124,6 +127,7 @@ def test_given_pods_of_others_when_they_connect_then_only_open_ports_accept(
     connections.reach({*targets} - closed | {"admin"}, SYSTEM, install.LOADER)
 
 
+@in_gateway_mode
 def test_given_parts_of_the_product_when_they_connect_then_they_reach_what_they_need_alone(
     champion: World, connections: Connections
 ) -> None:
@@ -143,7 +147,21 @@ def test_given_parts_of_the_product_when_they_connect_then_they_reach_what_they_
         connections.reach({"dns", "store"}, SYSTEM, f"deployment/{part}")
 
 
+@in_gateway_mode
 def test_given_a_pod_of_a_job_when_it_connects_then_it_reaches_dns_alone(
     champion: World, connections: Connections, job: str
 ) -> None:
     connections.reach({"dns"}, champion.kube.namespace, job)
+
+
+@in_knative_mode
+def test_given_a_model_in_knative_mode_when_pods_connect_then_its_triton_refuses_others(
+    champion: World, connections: Connections
+) -> None:
+    namespace, version = champion.kube.namespace, str(champion.champion)
+    targets, own = connections.targets(), {*TRITON, *TRANSFORMER}
+    closed = {*own} - {"transformer http"}
+    assert reach.from_here(targets, own) == own
+    connections.reach({*targets} - closed - {"admin", *STORE}, namespace, install.LOADER)
+    (pod,) = champion.kube.serving_pods(version)
+    connections.reach({"dns", *own}, namespace, pod.metadata.name, "transformer-container")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from recommender_operator.adapters.kubernetes.port import (
-    BUDGETS,
     INFERENCE_SERVICES,
     REVISIONS,
     Object,
+    Resource,
 )
 from recommender_operator.resources import labels as marks
+from recommender_operator.resources.ownership import controller_of
 from tests.fakes.documents import copied
 from tests.fakes.kube import FakeKube
 
@@ -41,13 +42,17 @@ class FakeKServe:
             self._template = None
             self._ready = ""
             # What it owns is deleted with it.
-            for key in [k for k in self.kube.objects if k[0] in (REVISIONS, BUDGETS)]:
+            for key in [k for k in self.kube.objects if self._is_owned(*k)]:
                 del self.kube.objects[key]
             return
         before = copied(service)
         self._reconcile(service)
         if service != before:
             self.kube.touch(INFERENCE_SERVICES, self.name)
+
+    def _is_owned(self, kind: Resource, namespace: str, name: str) -> bool:
+        owner = controller_of(self.kube.objects[kind, namespace, name]) or {}
+        return kind == REVISIONS or owner.get("kind") == "InferenceService"
 
     def _reconcile(self, service: Object) -> None:
         predictor = service["spec"]["predictor"]

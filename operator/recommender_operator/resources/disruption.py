@@ -59,10 +59,14 @@ def knative_budget(model: str, service: Manifest) -> Manifest:
     It counts the pods of all its revisions together: one budget for each would outlive its
     revision, because the service stays.
     """
-    marks = labels.of_model(model)
-    revisions = {"key": REVISION, "operator": "Exists"}
-    selector = {"matchLabels": marks, "matchExpressions": [revisions]}
-    return _budget(f"{model}-{Component.PREDICTOR}", marks, selector, service)
+    name = f"{model}-{Component.PREDICTOR}"
+    return _budget(name, labels.of_model(model), revisions(model), service)
+
+
+def revisions(model: str) -> Manifest:
+    """Return the selector of the pods of all revisions of a model in Knative mode."""
+    exists = {"key": REVISION, "operator": "Exists"}
+    return {"matchLabels": labels.of_model(model), "matchExpressions": [exists]}
 
 
 def _budget(name: str, marks: dict[str, str], selector: Manifest, service: Manifest) -> Manifest:

@@ -13,7 +13,7 @@ import json
 from urllib.parse import urlsplit
 
 from recommender_operator.observed import JobKind, ModelObject
-from recommender_operator.resources import labels, secret_files
+from recommender_operator.resources import disruption, labels, secret_files
 from recommender_operator.resources.labels import Component, Manifest
 from recommender_operator.resources.options import Options
 from recommender_operator.resources.serving_containers import (
@@ -29,6 +29,9 @@ COLLECTOR_PORT = 8080
 #: Label of the pods of the chart's collector and of its store.
 COLLECTOR = {"app.kubernetes.io/name": "recommender-collector"}
 _DNS: Manifest = {"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]}
+#: Ports of Knative's queue-proxy: requests (HTTP/1, HTTP/2, TLS), and the metrics of the
+#: autoscaler and of requests (from its `pkg/networking/constants.go`).
+_QUEUE_PORTS = (8012, 8013, 8112, 9090, 9091)
 _PORTS = {"http": 80, "https": 443, "redis": REDIS_PORT, "rediss": REDIS_PORT}
 
 
@@ -62,6 +65,34 @@ def policies(
             (Component.TRANSFORMER, _transformer(model, version, options)),
         )
     )
+
+
+def knative_policy(model: ModelObject, service: Manifest, options: Options) -> Manifest:
+    """Return the NetworkPolicy of the pods of all revisions of a model in Knative mode.
+
+    Triton shares their network, so only the ports of the transformer and of Knative's proxy are
+    open. `service` is the InferenceService as stored, which owns it.
+    """
+    rules: list[Manifest] = [{"ports": [_tcp(port) for port in (HTTP_PORT, *_QUEUE_PORTS)]}]
+    if options.metrics_from:
+        rules.append(_metrics(options))
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {
+            "name": name(model.name),
+            "namespace": model.namespace,
+            "labels": labels.of_model(model.name),
+            "annotations": {labels.POLICY_DIGEST: digest(options)},
+            "ownerReferences": labels.owned_by_service(service),
+        },
+        "spec": {
+            "podSelector": disruption.revisions(model.name),
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": rules,
+            "egress": [_DNS, *_beyond(model, options)],
+        },
+    }
 
 
 def of_jobs(model: ModelObject, options: Options) -> Manifest:
@@ -127,10 +158,13 @@ def _triton(model: str, version: str, options: Options) -> Manifest:
     rules: list[Manifest] = [{"from": [{"podSelector": own}], "ports": [_tcp(TRITON_GRPC_PORT)]}]
     # A rule without `from` admits everybody.
     if options.metrics_from:
-        metrics = {"from": list(options.metrics_from), "ports": [_tcp(TRITON_METRICS_PORT)]}
-        rules.append(metrics)
+        rules.append(_metrics(options))
     beyond = [_DNS, *options.model_egress] if options.model_egress else []
     return {"policyTypes": ["Ingress", "Egress"], "ingress": rules, "egress": beyond}
+
+
+def _metrics(options: Options) -> Manifest:
+    return {"from": list(options.metrics_from), "ports": [_tcp(TRITON_METRICS_PORT)]}
 
 
 def _transformer(model: ModelObject, version: str, options: Options) -> Manifest:
@@ -150,6 +184,12 @@ def _transformer(model: ModelObject, version: str, options: Options) -> Manifest
         {"to": [{"podSelector": triton}], "ports": [_tcp(TRITON_GRPC_PORT)]},
         {"to": [{"podSelector": peers}], "ports": [_tcp(HTTP_PORT), _tcp(GRPC_PORT)]},
     ]
+    return {"policyTypes": ["Egress"], "egress": [*rules, *_beyond(model, options)]}
+
+
+def _beyond(model: ModelObject, options: Options) -> list[Manifest]:
+    """Return the rules for what is no part of the model: the store, the collector, traces."""
+    rules: list[Manifest] = []
     if secret_files.reads_store(model, options):
         rules.append(_store(model, options.store_url))
     if options.collector_url and model.namespace == options.store_namespace:
@@ -157,7 +197,7 @@ def _transformer(model: ModelObject, version: str, options: Options) -> Manifest
         rules.append({"to": [collector], "ports": [_tcp(COLLECTOR_PORT)]})
     if options.tracing_endpoint:
         rules.append({"ports": [_tcp(_port(options.tracing_endpoint))]})
-    return {"policyTypes": ["Egress"], "egress": [*rules, *options.model_egress]}
+    return [*rules, *options.model_egress]
 
 
 def _store(model: ModelObject, url: str) -> Manifest:

@@ -26,9 +26,11 @@ from recommender_operator.adapters.kubernetes.port import (
     BUDGETS,
     INFERENCE_SERVICES,
     KINDS,
+    NETWORK_POLICIES,
     REVISIONS,
     Kube,
     Object,
+    Resource,
 )
 from recommender_operator.adapters.objects.owned_writes import ForeignObjectError, OwnedObjects
 from recommender_operator.adapters.traffic import refused_accounts
@@ -47,7 +49,7 @@ from recommender_operator.adapters.traffic.port import (
 from recommender_operator.api.base import GROUP
 from recommender_operator.api.version import TERMINAL
 from recommender_operator.observed import PLAIN, Routing, ServiceState, TrafficState
-from recommender_operator.resources import disruption, inference_service, labels
+from recommender_operator.resources import disruption, inference_service, isolation, labels
 from recommender_operator.resources.options import Options
 from recommender_operator.resources.ownership import foreign, is_the_same, owned_by
 
@@ -95,7 +97,13 @@ class KnativeTraffic:
         name = disruption.knative_budget(model.name, view.service)["metadata"]["name"]
         budget = await self._kube.get(BUDGETS, model.namespace, name)
         subject.seen.read(BUDGETS, [budget] if budget is not None else [])
-        outdated = not (_is_current(subject, view) and _is_limited(subject, view.service))
+        if self._options.isolate_triton:
+            # All of them, because the policy of the model's Jobs is looked up there too.
+            policies = await self._kube.list(
+                NETWORK_POLICIES, model.namespace, labels.of_model(model.name)
+            )
+            subject.seen.read(NETWORK_POLICIES, policies)
+        outdated = not _is_current(subject, view) or bool(self._missing(subject, view.service))
         services: dict[str, ServiceState] = {}
         for version, revision in served(view).items():
             on_top = version == view.top
@@ -136,7 +144,7 @@ class KnativeTraffic:
         ):
             service = await self._put(subject, version, 0)
         if service is not None:
-            await self._limit_disruption(subject, service)
+            await self._complete(subject, service)
 
     async def release(self, subject: Subject, version: str) -> None:
         view = await self._view(subject)
@@ -209,27 +217,32 @@ class KnativeTraffic:
         refused_accounts.keep_stored(manifest, stored, subject.model, self._options)
         return await self._objects.apply(INFERENCE_SERVICES, manifest, subject.claim)
 
-    async def _limit_disruption(self, subject: Subject, service: Object) -> None:
-        """Apply the budget, unless it is there; the service owns it, so it ends with it."""
-        if _is_limited(subject, service):
-            return
-        owners = {*subject.claim.owners, service["metadata"]["uid"]}
-        claim = dataclasses.replace(subject.claim, owners=owners)
-        budget = disruption.knative_budget(subject.model.name, service)
-        await self._objects.apply(BUDGETS, budget, claim)
+    async def _complete(self, subject: Subject, service: Object) -> None:
+        """Apply what is missing beside the service, which owns it, so it ends with it."""
+        claim = dataclasses.replace(
+            subject.claim, owners={*subject.claim.owners, service["metadata"]["uid"]}
+        )
+        for kind, manifest in self._missing(subject, service):
+            await self._objects.apply(kind, manifest, claim)
+
+    def _missing(self, subject: Subject, service: Object) -> list[tuple[Resource, Object]]:
+        """Return the policy and the budget that are not as they should be, as far as was seen."""
+        wanted = [(BUDGETS, disruption.knative_budget(subject.model.name, service))]
+        if self._options.isolate_triton:
+            policy = isolation.knative_policy(subject.model, service, self._options)
+            wanted.insert(0, (NETWORK_POLICIES, policy))
+        seen = {kind: subject.seen.get(kind, each["metadata"]["name"]) for kind, each in wanted}
+        return [
+            (kind, each)
+            for kind, each in wanted
+            if (stored := seen[kind]) is None or not is_the_same(stored, each)
+        ]
 
 
 def _is_current(subject: Subject, view: View) -> bool:
     """Return whether the latest template has the settings of the model."""
     digest = inference_service.serving_digest(subject.model.spec.serving, knative=True)
     return view.annotations.get(labels.SERVING_DIGEST) == digest
-
-
-def _is_limited(subject: Subject, service: Object) -> bool:
-    """Return whether the budget of a model's pods is as it should be, as far as was seen."""
-    wanted = disruption.knative_budget(subject.model.name, service)
-    seen = subject.seen.get(BUDGETS, wanted["metadata"]["name"])
-    return seen is not None and is_the_same(seen, wanted)
 
 
 def _gives_way(subject: Subject, view: View, version: str) -> bool:

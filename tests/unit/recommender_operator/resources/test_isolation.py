@@ -33,6 +33,12 @@ def service() -> Manifest:
     return made
 
 
+def knative() -> Manifest:
+    made = inference_service.knative(model(), version(), None, OPTIONS)
+    made["metadata"]["uid"] = "uid-service"
+    return made
+
+
 def policies(options: Options, of: str = NAME) -> dict[str, Manifest]:
     """The policies of a version by component."""
     found = isolation.policies(model(), of, service(), options)
@@ -50,6 +56,7 @@ def transformer(options: Options) -> Manifest:
 def test_the_policies_equal_their_golden_files(golden: Callable[[str, Any], None]) -> None:
     golden("network_policy", triton(OPEN))
     golden("network_policy_transformer", transformer(CLOSED))
+    golden("network_policy_knative", isolation.knative_policy(model(), knative(), CLOSED))
     golden("network_policy_jobs", isolation.of_jobs(model(), CLOSED))
 
 
@@ -148,3 +155,20 @@ def test_workers_of_a_training_reach_one_another_and_no_job_is_reached_by_others
     assert peer["podSelector"]["matchLabels"].items() <= worker.items()
     dns, peers = spec["egress"]
     assert (_ports(dns), peers) == ({53}, {"to": [peer]})
+
+
+def test_in_knative_mode_the_pods_of_revisions_open_no_port_of_triton() -> None:
+    spec = isolation.knative_policy(model(), knative(), OPEN)["spec"]
+    own = knative()["spec"]["predictor"]["labels"].items()
+    assert spec["podSelector"]["matchLabels"].items() <= own
+    (anybody, monitoring) = spec["ingress"]
+    (container,) = (
+        each
+        for each in knative()["spec"]["predictor"]["containers"]
+        if each["name"] == "transformer-container"
+    )
+    opened = {port["port"] for port in anybody["ports"]}
+    assert {port["containerPort"] for port in container["ports"]} <= opened
+    assert opened.isdisjoint({8000, 9000, 8002})
+    assert monitoring["from"] == [MONITORING]
+    assert spec["egress"] == [isolation._DNS]

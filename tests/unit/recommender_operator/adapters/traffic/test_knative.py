@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from recommender_operator.adapters.kubernetes.port import (
     BUDGETS,
     INFERENCE_SERVICES,
+    NETWORK_POLICIES,
     ConflictError,
     Object,
+    Resource,
 )
 from recommender_operator.adapters.objects.owned_writes import ForeignObjectError
 from recommender_operator.adapters.traffic.knative import KnativeTraffic
@@ -253,19 +255,31 @@ async def test_changed_settings_keep_the_share() -> None:
     assert not view.services[V2].outdated
 
 
-async def test_a_model_of_an_earlier_release_gets_the_budget_and_no_pod_restarts() -> None:
+@pytest.mark.parametrize("kind", [BUDGETS, NETWORK_POLICIES], ids=lambda kind: kind.plural)
+async def test_a_model_of_an_earlier_release_gets_what_it_lacks_and_no_pod_restarts(
+    kind: Resource,
+) -> None:
     rig = await Rig().with_champion()
-    place = (BUDGETS, "team", "movies-predictor")
+    place = (kind, "team", "movies-predictor")
     del rig.kube.objects[place]
     assert (await rig.view()).services[V1].outdated
     rig.kube.writes.clear()
     view = await rig.ensure(V1)
-    assert rig.kube.writes == [("apply", "poddisruptionbudgets", "movies-predictor")]
+    assert ("apply", kind.plural, "movies-predictor") in rig.kube.writes
+    assert "inferenceservices" not in {plural for _, plural, _ in rig.kube.writes}
     assert not view.services[V1].outdated
     service = rig.kube.objects[INFERENCE_SERVICES, "team", "movies"]
     owner = controller_of(rig.kube.objects[place])
     assert owner is not None
     assert owner["uid"] == service["metadata"]["uid"]
+
+
+async def test_without_policies_a_service_lacks_none() -> None:
+    rig = Rig()
+    rig.traffic = KnativeTraffic(rig.kube, dataclasses.replace(OPTIONS, isolate_triton=False))
+    view = await (await rig.with_champion()).view()
+    assert not view.services[V1].outdated
+    assert rig.kube.names(NETWORK_POLICIES) == []
 
 
 async def test_a_withdrawn_or_deleted_model_leaves_nothing() -> None:
