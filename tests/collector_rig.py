@@ -170,6 +170,7 @@ def running(
     flush: float = 0.2,
     settings: dict[str, Any] | None = None,
     serve_prefix: Sequence[str] = (),
+    serve_options: Sequence[str] = (),
     with_writer: bool = True,
     kafka: KafkaServer | None = None,
     environ: Mapping[str, str] | None = None,
@@ -193,7 +194,7 @@ def running(
     serve = Process(
         folder,
         "serve",
-        *("--port", str(port), "--drain-seconds", "0"),
+        *("--port", str(port), "--drain-seconds", "0", *serve_options),
         prefix=serve_prefix,
         environ=variables,
         fresh=fresh,

@@ -22,6 +22,7 @@ from recommender_operator.phases.duties import (
     holdout,
     ledger,
     monitor,
+    rebuilding,
     remembering,
     rollback,
     services,
@@ -53,6 +54,8 @@ def decide(observed: Observed, now: datetime.datetime) -> Decision:
         observed: the observed state of the cluster.
         now: the time of the observation, with a time zone.
     """
+    if (rebuilt := rebuilding.decision(observed)) is not None:
+        return rebuilt
     turn = Turn(remembering.restored(observed), now)
     if observed.model.deleting:
         delete.step(turn)
@@ -81,10 +84,14 @@ def decide(observed: Observed, now: datetime.datetime) -> Decision:
             remembering.step,
         ):
             step(turn)
-    acceptance.step(turn)
-    without_effect.step(turn)
-    erasures.step(turn)
-    project.step(turn)
+    for step in (
+        rebuilding.step,
+        acceptance.step,
+        without_effect.step,
+        erasures.step,
+        project.step,
+    ):
+        step(turn)
     return turn.finish()
 
 

@@ -66,6 +66,18 @@ class Executor:
         self._metrics = metrics
         self._baselines = baselines
 
+    async def adopt(self, snapshot: Snapshot) -> bool:
+        """Adopt services that have outlived the record of their version; False if there are none.
+
+        Raises:
+            ConflictError: one has changed since the look observed it.
+            KubeError: the API server failed.
+        """
+        run = _Run(self, snapshot, lambda _version: None)
+        for name in snapshot.left_services:
+            await run.adopt_service(name)
+        return bool(snapshot.left_services)
+
     async def execute(
         self,
         snapshot: Snapshot,
@@ -128,6 +140,11 @@ class _Run:
             if before is not None:
                 owners = labels.owned_by_model(self._model)
                 await self._objects.adopt(VERSIONS, before, owners, self._claim)
+
+    async def adopt_service(self, name: str) -> None:
+        """Make its version the controller of a service."""
+        logger.info("%s: the service gets the rebuilt record of its version", name)
+        await self._traffic.adopt(self._subject, name)
 
     async def one(self, action: do.Action) -> None:
         """Execute an action."""

@@ -62,6 +62,8 @@ class Snapshot:
     seen: Seen = dataclasses.field(default_factory=Seen)
     #: Orphaned versions of this model, to be adopted.
     orphans: tuple[str, ...] = ()
+    #: Services that have outlived the record of their version, to be adopted before anything else.
+    left_services: tuple[str, ...] = ()
     #: Foreign objects and versions with the names or labels of the model's own.
     foreign: tuple[Foreign, ...] = ()
     #: Whether pods have the model's labels whose owner is not known, or not yet.
@@ -125,6 +127,7 @@ class Observer:
             named = {version.name: version for version in versions}
             subject = Subject(model=model, versions=named, pods=serving, seen=seen)
             view = await self._traffic_of(model).observe(subject)
+            self._owners.forget(view.services[name].uid for name in view.to_adopt)
         answering = {name: podstates.answering(pods) for name, pods in serving.items()}
         job_states, kept, (samples, errors), users, rivals, unwatched = await asyncio.gather(
             self._jobs.read(own_jobs, of_jobs),
@@ -160,6 +163,7 @@ class Observer:
             serving=serving,
             seen=seen,
             orphans=orphans,
+            left_services=view.to_adopt,
             foreign=(*others, *view.foreign, *kept.foreign),
             strangers=strangers,
         )

@@ -214,13 +214,13 @@ class Reconciler:
 
     async def _act(self, key: Key, raw: Object) -> float | None:
         snapshot = await self._observer.observe(raw, self._now())
+        if await self._executor.adopt(snapshot):  # Their pods are known only after that.
+            return 0.0
         told = self._notify(snapshot.observed.model, snapshot.observed.versions)
-        now = self._now()
-        decision = self._decide(snapshot.observed, now)
+        decision = self._decide(snapshot.observed, now := self._now())
         if (answered := await self._asker.answers(snapshot, decision)) is not None:
             self._metrics.actions.labels(action=RunSmoke.__name__).inc()
-            snapshot = answered
-            decision = self._decide(snapshot.observed, now)
+            snapshot, decision = answered, self._decide(answered.observed, now)
         model = snapshot.observed.model
         if decision.actions:
             kinds = ", ".join(type(action).__name__ for action in decision.actions)
@@ -281,8 +281,8 @@ class Reconciler:
             return
         pods = [podstates.pod_ref(pod) for pod in snapshot.pods.get(window.version, ())]
         window = dataclasses.replace(window, rest=min(window.rest, self._longest_wait))
-        provider = self._samples_of(snapshot.observed.model)
-        self._fills.watch(key, key.namespace, window, provider, pods)
+        samples = self._samples_of(snapshot.observed.model)
+        self._fills.watch(key, key.namespace, window, samples, pods)
 
     async def _report_failure(self, raw: Object, error: Exception) -> None:
         """Post an Event that a look failed, for `kubectl describe`."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.cluster import binaries, controlplane, preflight, processes, settings
@@ -10,6 +12,9 @@ from tests.cluster.binaries import Binaries
 from tests.cluster.groups import APISERVER_ONLY, ETCD, KUBERNETES
 from tests.cluster.pki import Authority
 from tests.cluster.settings import Layout
+
+#: Added to the port of the API server, for the garbage collector beside it.
+GARBAGE_PORT = 2600
 
 
 def start(layout: Layout, built: Binaries, with_node: bool) -> None:
@@ -39,6 +44,25 @@ def up_alone() -> Path:
 
 def alone_binaries() -> Binaries:
     return binaries.ensure(APISERVER_ONLY, compiled=(ETCD, KUBERNETES))
+
+
+@contextlib.contextmanager
+def garbage_collection() -> Iterator[None]:
+    """Run Kubernetes' own garbage collector beside the API server of integration tests."""
+    layout = settings.apiserver_layout()
+    part = controlplane.controller_manager(
+        layout,
+        alone_binaries(),
+        layout.api_port + GARBAGE_PORT,
+        ("garbage-collector-controller",),
+    )
+    with processes.locked(layout):
+        processes.run_part(layout, part)
+    try:
+        yield
+    finally:
+        collectors = [p for p in processes.running(layout.state) if p.key == part.key]
+        processes.stop(collectors, seconds=2)
 
 
 def down_alone() -> None:

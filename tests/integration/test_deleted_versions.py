@@ -86,3 +86,32 @@ async def test_a_deleted_model_leaves_no_version_with_a_finalizer(life: Life, po
     assert await stored(life, MODELS, "movies") is None
     for version in await life.admin.list(VERSIONS, life.namespace, {}):
         assert not version["metadata"].get("finalizers"), "garbage collection can delete it"
+
+
+async def test_a_champion_that_is_forced_out_is_rebuilt_before_garbage_is_collected(
+    life: Life,
+) -> None:
+    """Nothing collects here, so that the service still names its former record."""
+    champion = await serving(life)
+    await life.look()
+    old = (await stored(life, VERSIONS, champion) or {})["metadata"]["uid"]
+    service = (await stored(life, INFERENCE_SERVICES, champion) or {})["metadata"]["uid"]
+    await delete(life, VERSIONS, champion)
+    free: Object = {"metadata": {"finalizers": None}}
+    await life.admin.patch(VERSIONS, life.namespace, champion, free)
+    assert await stored(life, VERSIONS, champion) is None
+    for _ in range(6):
+        await life.look()
+        route = await stored(life, HTTP_ROUTES, "movies")
+        assert route is not None
+        assert http_route.weights_of(route) == {champion: 100}
+    new = await stored(life, VERSIONS, champion)
+    left = await stored(life, INFERENCE_SERVICES, champion)
+    assert new is not None
+    assert left is not None
+    assert left["metadata"]["uid"] == service
+    owners = {each["uid"]: each["controller"] for each in left["metadata"]["ownerReferences"]}
+    model = (await life.model())["metadata"]["uid"]
+    assert owners == {new["metadata"]["uid"]: True, model: False, old: False}
+    assert (await life.model())["status"]["stage"] == "Serving"
+    assert set(await life.versions()) == {champion}

@@ -104,6 +104,7 @@ class Reason(enum.StrEnum):
     FRESH_CHAMPION_SERVES = "FreshChampionServes"
     FRESH_CHAMPION_UNAVAILABLE = "FreshChampionUnavailable"
     ROLLING_OUT = "RollingOut"
+    REBUILT = "Rebuilt"
     SERVING = "Serving"
     CANDIDATE_FAILED = "CandidateFailed"
     CANDIDATE_REJECTED = "CandidateRejected"

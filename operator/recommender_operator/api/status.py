@@ -20,6 +20,9 @@ from recommender_operator.api.status_holdout import HoldoutStatus
 from recommender_operator.api.status_labels import LabelDriftStatus
 from recommender_operator.api.status_segments import SegmentShifts
 
+#: Maximum length of the copy of a champion's record, in characters.
+MAX_RECORD = 262_144
+
 
 class Stage(enum.StrEnum):
     """Stage of the lifecycle, for people; programs read the conditions."""
@@ -244,6 +247,12 @@ class RecommenderModelStatus(ApiModel):
     )
     champion: str | None = Field(
         default=None, max_length=253, description="Version that serves as stable."
+    )
+    champion_record: str = Field(
+        default="",
+        max_length=MAX_RECORD,
+        description="Copy of its ModelVersion as JSON, from which it is created again if somebody "
+        "removes it by force.",
     )
     candidate: str | None = Field(
         default=None, max_length=253, description="Version that is being trained or rolled out."

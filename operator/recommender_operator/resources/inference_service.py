@@ -71,7 +71,7 @@ SHADOWS = "2"
 def standard(
     model: ModelObject, version: VersionObject, options: Options, *, name: str = ""
 ) -> Manifest:
-    """Return the InferenceService of one version in Standard mode, owned by the version.
+    """Return the InferenceService of one version in Standard mode, controlled by the version.
 
     `name` is that of another deployment of the version (`fresh.py`), whose pods count and report
     as the version.
@@ -107,7 +107,7 @@ def _standard_metadata(model: ModelObject, version: VersionObject, name: str) ->
             labels.EXPERIMENTS: experiment_contracts.NEWEST,
             labels.SHADOWS: SHADOWS,
         },
-        "ownerReferences": labels.owned_by_version(version),
+        "ownerReferences": labels.of_service(model, version),
     }
 
 

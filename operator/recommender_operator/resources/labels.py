@@ -95,6 +95,15 @@ def owned_by_version(version: VersionObject) -> list[Manifest]:
     return [_owner(f"{GROUP}/{API_VERSION}", "ModelVersion", version.name, version.uid)]
 
 
+def of_service(model: ModelObject, version: VersionObject) -> list[Manifest]:
+    """Return the owner references of a version's InferenceService: its version controls it.
+
+    Its model owns it too, so that garbage collection keeps it if the version is deleted by force.
+    """
+    (beside,) = owned_by_model(model)
+    return [*owned_by_version(version), {**beside, "controller": False}]
+
+
 def owned_by_service(service: Manifest) -> list[Manifest]:
     """Return the owner references of a child of a stored InferenceService."""
     metadata = service["metadata"]

@@ -7,7 +7,7 @@ one. A name proves nothing: anybody may create an object of that name.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from recommender_operator.api.base import GROUP
 from recommender_operator.observed import ModelObject
@@ -47,6 +47,35 @@ def owned_by(thing: Manifest, uids: Collection[str]) -> bool:
     """Return whether one of the uids controls an object."""
     controller = controller_of(thing)
     return controller is not None and controller.get("uid") in uids
+
+
+def outlived_version(thing: Manifest, uids: Collection[str]) -> bool:
+    """Return whether an object has lost the ModelVersion that controlled it, and one of the uids
+    owns it as well: garbage collection has removed the reference, or has not yet.
+    """
+    controller = controller_of(thing)
+    if controller is not None:
+        group, _, _ = str(controller.get("apiVersion", "")).partition("/")
+        lost = controller.get("uid") not in uids
+        if (group, controller.get("kind"), lost) != (GROUP, "ModelVersion", True):
+            return False
+    return any(owner.get("uid") in uids for owner in _owners(thing))
+
+
+def outlives_version(thing: Manifest, model: ModelObject) -> bool:
+    """Return whether garbage collection keeps an object as long as the model exists."""
+    return any(owner.get("uid") == model.uid for owner in _owners(thing))
+
+
+def with_owners(thing: Manifest, made: Sequence[Manifest]) -> list[Manifest]:
+    """Return an object's owner references with these first, and the others, which control nothing.
+
+    The chart's admission policy refuses to drop a controller. Garbage collection removes the
+    reference to an owner that is gone.
+    """
+    uids = {owner["uid"] for owner in made}
+    others = [owner for owner in _owners(thing) if owner.get("uid") not in uids]
+    return [*made, *({**owner, "controller": False} for owner in others)]
 
 
 def is_the_same(stored: Manifest, wanted: Manifest) -> bool:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import math
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from starlette.datastructures import Headers
@@ -12,10 +15,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recommender_collector.api.bodies import Refused
 from recommender_collector.api.events import failure
+from recommender_collector.domain.quotas import Buckets
 from recommender_collector.metrics import CollectorMetrics, Refusal
 
 logger = logging.getLogger(__name__)
 MIN_BYTES, MAX_BYTES = 16, 4096  # of a token, and of the file
+#: Wrong tokens a second from one address; ten may come at once.
+WRONG_RATE = 1.0
+#: Addresses that are remembered.
+MOST_ADDRESSES = 1000
 
 
 class InvalidToken(ValueError):  # noqa: N818 - it is the token that is invalid
@@ -72,18 +80,39 @@ class Tokens:
             )
 
 
-def guarded(app: ASGIApp, tokens: Tokens, metrics: CollectorMetrics) -> ASGIApp:
-    """Return an application that serves only requests with a token."""
+def guarded(
+    app: ASGIApp,
+    tokens: Tokens,
+    metrics: CollectorMetrics,
+    clock: Callable[[], float] = time.monotonic,
+) -> ASGIApp:
+    """Return an application that serves only requests with a token.
+
+    An address that has sent too many wrong tokens is refused for up to a second, whatever it
+    sends. Others are not: whoever guesses cannot lock out the operator.
+    """
+    wrong = Buckets(WRONG_RATE, clock, MOST_ADDRESSES)
+
+    def check(scope: Scope) -> None:
+        address = (scope.get("client") or ("",))[0]
+        if wait := wrong.wait(address):
+            raise Refused(429, "this address has sent too many wrong tokens", math.ceil(wait))
+        try:
+            tokens.admit(Headers(scope=scope).get("authorization", ""))
+        except Refused as refused:
+            if refused.status == 401:
+                wrong.take(address, 1)
+            raise
 
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             try:
-                tokens.admit(Headers(scope=scope).get("authorization", ""))
+                check(scope)
             except Refused as refused:
-                is_unknown = refused.status == 401
-                metrics.refused(Refusal.UNAUTHENTICATED if is_unknown else Refusal.UNAVAILABLE)
+                unavailable = refused.status == 503
+                metrics.refused(Refusal.UNAVAILABLE if unavailable else Refusal.UNAUTHENTICATED)
                 answer = failure(refused)
-                if is_unknown:
+                if refused.status == 401:
                     answer.headers["www-authenticate"] = "Bearer"
                 await answer(scope, receive, send)
                 return

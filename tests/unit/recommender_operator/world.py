@@ -161,7 +161,9 @@ class World(Cluster):
     # --- the state that tests compare
 
     def check(self) -> None:
-        assert len(self.unfinished()) <= 1, f"two candidates: {self.unfinished()}"
+        # A champion whose record is created again has no status yet.
+        moving = [name for name in self.unfinished() if name != self.status.champion]
+        assert len(moving) <= 1, f"two candidates: {moving}"
 
     def stages(self) -> dict[int, str]:
         """Stage by seed; that of the baseline by the negative seed."""

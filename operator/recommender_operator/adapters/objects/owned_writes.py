@@ -3,7 +3,7 @@
 Three rules for all kinds (`docs/adr/0022-ownership-and-fencing.md`):
 
 - Ownership: an object that the model's uid does not control, directly or through one of its
-  versions, is neither changed nor deleted.
+  versions, is neither changed nor deleted; a service that has outlived its version is.
 - Fencing: a write carries the uid and the resourceVersion that the look observed, or requires that
   the object does not exist. An operator that was suspended in between gets a conflict.
 - Changes by other controllers are not a conflict: if only the status or foreign metadata changed,
@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Any, TypeVar
 
 from recommender_operator.adapters.kubernetes.port import (
+    INFERENCE_SERVICES,
     KINDS,
     ConflictError,
     Kube,
@@ -26,7 +27,13 @@ from recommender_operator.adapters.kubernetes.port import (
 )
 from recommender_operator.adapters.objects.seen import Seen
 from recommender_operator.api.base import GROUP
-from recommender_operator.resources.ownership import Foreign, controller_of, foreign, owned_by
+from recommender_operator.resources.ownership import (
+    Foreign,
+    controller_of,
+    foreign,
+    outlived_version,
+    owned_by,
+)
 
 #: Maximum tries of a write after changes by other controllers; then the look is repeated.
 TRIES = 5
@@ -102,7 +109,7 @@ class OwnedObjects:
     async def adopt(
         self, resource: Resource, orphan: Object, owners: list[Object], claim: Claim
     ) -> None:
-        """Set the owner references of an object that was observed without an owner."""
+        """Set the owner references of an object that was observed without its controller."""
         await self._patch(resource, orphan, {"metadata": {"ownerReferences": owners}}, claim)
 
     async def patch(
@@ -237,5 +244,6 @@ def _is_labelled(found: Object, manifest: Object) -> bool:
 
 
 def _require(resource: Resource, thing: Object, claim: Claim) -> None:
-    if not owned_by(thing, claim.owners):
+    left = resource == INFERENCE_SERVICES and outlived_version(thing, claim.owners)
+    if not (left or owned_by(thing, claim.owners)):
         raise ForeignObjectError(foreign(KINDS[resource], thing))

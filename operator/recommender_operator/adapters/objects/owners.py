@@ -12,7 +12,7 @@ objects have the kinds, API groups and names that their controllers give them. T
 and Deployment controllers release or delete what they did not make, and a name exists once.
 
 A controller does not change, so each object is read once, and pods that were resolved before need
-no request.
+no request. The one exception is a service that gets the rebuilt record of its version (`forget`).
 """
 
 from __future__ import annotations
@@ -115,6 +115,12 @@ class OwnerReader:
                     await self._look_up(namespace, at)
                 at = self._parents.get(at.uid)
         return result
+
+    def forget(self, uids: Iterable[str]) -> None:
+        """Read objects anew, because they get another controller."""
+        for uid in uids:
+            self._parents.pop(uid, None)
+            self._strangers.pop(uid, None)
 
     async def _look_up(self, namespace: str, at: Controller) -> None:
         found = await self._read(namespace, at)

@@ -18,10 +18,10 @@ from recommender_operator.adapters.kubernetes.port import (
 )
 from recommender_operator.adapters.objects.owned_writes import Claim, OwnedObjects
 from recommender_operator.adapters.pods import states as podstates
+from recommender_operator.adapters.traffic.accepted_routes import route_state
 from recommender_operator.adapters.traffic.port import (
     Subject,
     TrafficView,
-    created_at,
     ready_condition,
     service_state,
 )
@@ -46,7 +46,10 @@ from recommender_operator.resources.ownership import (
     controller_of,
     foreign,
     is_the_same,
+    outlived_version,
+    outlives_version,
     owned_by,
+    with_owners,
 )
 
 
@@ -90,7 +93,11 @@ class GatewayTraffic:
         own = [(name, it) for it in found if (name := it["metadata"]["name"]) in services]
         scaling = self._scalers.state(subject, own, by_keda=by_keda)
         return TrafficView(
-            services=services, traffic=state, foreign=tuple(others), scaling=scaling
+            services=services,
+            traffic=state,
+            foreign=tuple(others),
+            scaling=scaling,
+            to_adopt=_to_adopt(subject, own),
         )
 
     async def _beside(self, subject: Subject) -> list[Object]:
@@ -113,7 +120,18 @@ class GatewayTraffic:
         with self._refused.noted(subject.model, version):
             await self._ensure(subject, version)
 
+    async def adopt(self, subject: Subject, version: str) -> None:
+        service = subject.seen.get(INFERENCE_SERVICES, version)
+        if service is not None:
+            made = labels.of_service(subject.model, subject.versions[fresh.version_of(version)])
+            owners = with_owners(service, made)
+            await self._objects.adopt(INFERENCE_SERVICES, service, owners, subject.claim)
+
     async def _ensure(self, subject: Subject, version: str) -> None:
+        stored = subject.seen.get(INFERENCE_SERVICES, version)
+        ours = stored is not None and owned_by(stored, subject.owners)
+        if stored and ours and not outlives_version(stored, subject.model):
+            await self.adopt(subject, version)  # An earlier release made it.
         service = _current(subject, version)
         if service is None:
             served = subject.versions[fresh.version_of(version)]
@@ -202,7 +220,7 @@ def _services(
         version = (metadata.get("labels") or {}).get(labels.VERSION)
         if not version or metadata.get("deletionTimestamp"):
             continue
-        if owned_by(service, subject.owners):
+        if owned_by(service, subject.owners) or outlived_version(service, subject.owners):
             services[version] = service_state(
                 version,
                 owner=service,
@@ -212,12 +230,22 @@ def _services(
                 outdated=not inference_service.is_current(
                     metadata.get("annotations"), subject.model.spec
                 )
+                or not outlives_version(service, subject.model)
                 # The operator may have died between the service and what it owns.
                 or lacking(version, service),
             )
         elif metadata["name"] in subject.versions:
             others.append(foreign(KINDS[INFERENCE_SERVICES], service))
     return services, others
+
+
+def _to_adopt(subject: Subject, own: Sequence[tuple[str, Object]]) -> tuple[str, ...]:
+    """Return the services whose version is there, but does not control them."""
+    return tuple(
+        name
+        for name, service in own
+        if fresh.version_of(name) in subject.versions and not owned_by(service, subject.owners)
+    )
 
 
 def _lacking(beside: Sequence[Object], options: Options) -> Callable[[str], bool]:
@@ -248,49 +276,3 @@ def _condition(service: Object, pods: Sequence[Object], serving: ServingSpec) ->
         if sum(map(podstates.is_ready, own)) < least:
             return {**ready_condition(service), "status": "False"}
     return {"status": "True"}
-
-
-def route_state(route: Object | None) -> TrafficState:
-    """Return the split of a route, and whether every parent has applied this generation."""
-    if route is None or route["metadata"].get("deletionTimestamp"):
-        return TrafficState()
-    message = _not_taken(route)
-    hosts = route["spec"].get("hostnames") or [""]
-    return TrafficState(
-        weights=http_route.weights_of(route),
-        accepted=not message,
-        message=message,
-        host=str(hosts[0]),
-        created_at=created_at(route),
-        outdated=not http_route.is_current(route),
-        routing=http_route.routing_of(route),
-    )
-
-
-def _not_taken(route: Object) -> str:
-    """Return why a route is not applied; empty if it is."""
-    wanted = len(route["spec"].get("parentRefs") or [])
-    parents = route.get("status", {}).get("parents") or []
-    if not parents or len(parents) < wanted:
-        return "no Gateway controller has accepted the HTTPRoute; check its parentRefs"
-    generation = int(route["metadata"].get("generation") or 0)
-    for parent in parents:
-        for kind in ("Accepted", "ResolvedRefs"):
-            if problem := _problem(parent, kind, generation):
-                return problem
-    return ""
-
-
-def _problem(parent: Object, kind: str, generation: int) -> str:
-    condition = next((c for c in parent.get("conditions") or [] if c.get("type") == kind), None)
-    if condition is None:
-        return f"the Gateway controller has not yet reported {kind}"
-    if int(condition.get("observedGeneration") or 0) < generation:
-        return (
-            f"the Gateway controller has not yet observed generation {generation} of the HTTPRoute"
-        )
-    if condition.get("status") != "True":
-        return f"{kind} is {condition.get('status')}: {condition.get('reason')} " + str(
-            condition.get("message") or ""
-        )
-    return ""

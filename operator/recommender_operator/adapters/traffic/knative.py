@@ -146,6 +146,9 @@ class KnativeTraffic:
         if service is not None:
             await self._complete(subject, service)
 
+    async def adopt(self, subject: Subject, version: str) -> None:
+        """Do nothing: the model controls the one InferenceService of its versions."""
+
     async def release(self, subject: Subject, version: str) -> None:
         view = await self._view(subject)
         if view is None:

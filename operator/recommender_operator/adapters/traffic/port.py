@@ -88,6 +88,8 @@ class TrafficView:
     #: Foreign objects with the names of the model's objects.
     foreign: tuple[Foreign, ...] = ()
     scaling: Scaling = dataclasses.field(default_factory=Scaling)
+    #: Services, by name, that have outlived the record of their version, which is there again.
+    to_adopt: tuple[str, ...] = ()
 
 
 class Traffic(Protocol):
@@ -111,6 +113,10 @@ class Traffic(Protocol):
         Raises:
             NotPublishedError: the version has no artifact.
         """
+        ...
+
+    async def adopt(self, subject: Subject, version: str) -> None:
+        """Make a version the controller of the service that has outlived its former record."""
         ...
 
     async def release(self, subject: Subject, version: str) -> None:

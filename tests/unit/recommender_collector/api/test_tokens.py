@@ -22,20 +22,23 @@ REFUSED = "recommender_collector_refused_requests_total"
 
 class Desk:
     def __init__(self, file: Path) -> None:
-        self.registry, self.served = CollectorRegistry(), 0
+        self.registry, self.served, self.now = CollectorRegistry(), 0, 0.0
 
         async def serve(_: Request) -> Response:
             self.served += 1
             return Response("ok")
 
         app = Starlette(routes=[Route("/", serve, methods=["GET", "DELETE"])])
-        guard = guarded(app, Tokens(file), CollectorMetrics(self.registry, ["shop"]))
-        transport = httpx.ASGITransport(guard)
-        self.client = httpx.AsyncClient(transport=transport, base_url="http://admin")
+        metrics = CollectorMetrics(self.registry, ["shop"])
+        self.guard = guarded(app, Tokens(file), metrics, lambda: self.now)
 
-    async def asked(self, header: str | None, method: str = "DELETE") -> httpx.Response:
+    async def asked(
+        self, header: str | None, method: str = "DELETE", address: str = "10.0.0.1"
+    ) -> httpx.Response:
         headers = {} if header is None else {b"authorization": header.encode("latin-1")}
-        return await self.client.request(method, "/", headers=headers)
+        transport = httpx.ASGITransport(self.guard, client=(address, 4711))
+        async with httpx.AsyncClient(transport=transport, base_url="http://admin") as client:
+            return await client.request(method, "/", headers=headers)
 
     def refused(self, reason: str) -> float | None:
         return self.registry.get_sample_value(REFUSED, {"reason": reason})
@@ -64,6 +67,26 @@ async def test_who_has_no_token_is_refused_before_anything_is_done(
     assert "Authorization: Bearer" in answer.json()["error"]
     assert TOKEN not in answer.text
     assert (desk.served, desk.refused("unauthenticated")) == (0, 1)
+
+
+async def test_an_address_that_guesses_tokens_is_slowed_down_and_the_others_are_not(
+    file: Path,
+) -> None:
+    desk, right = Desk(file), f"Bearer {TOKEN}"
+    guesses = [(await desk.asked(f"Bearer {n:020}")).status_code for n in range(30)]
+    assert guesses == [401] * 10 + [429] * 20
+    slowed = await desk.asked(right)
+    assert (slowed.status_code, slowed.headers["retry-after"]) == (429, "1")
+    assert "www-authenticate" not in slowed.headers
+    assert (desk.served, desk.refused("unauthenticated")) == (0, 31)
+    assert (await desk.asked(right, address="10.0.0.2")).status_code == 200
+    desk.now = 1.0
+    assert (await desk.asked(right)).status_code == 200, "after a second it may ask again"
+
+
+async def test_right_tokens_are_not_bounded(file: Path) -> None:
+    desk = Desk(file)
+    assert {(await desk.asked(f"Bearer {TOKEN}")).status_code for _ in range(50)} == {200}
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])

@@ -102,6 +102,25 @@ async def test_a_pod_is_followed_to_its_owner_and_costs_nothing_at_the_next_look
     assert await reader.owners("team", [thing], [another]) == {}
 
 
+@pytest.mark.parametrize("collected", [True, False], ids=["collected", "not yet"])
+async def test_a_service_that_was_forgotten_leads_to_its_new_controller_at_once(
+    collected: bool,
+) -> None:
+    """Also if it had no controller in between, which is not asked for again so soon."""
+    kube = FakeKube()
+    reader = OwnerReader(kube)
+    thing = chain(kube, STANDARD)
+    service = kube.find(INFERENCE_SERVICES, "v")["metadata"]
+    if collected:
+        service["ownerReferences"] = []
+    rebuilt = dataclasses.replace(last(STANDARD), uid="uid-rebuilt")
+    await owners(reader, thing)
+    service["ownerReferences"] = controller(*STANDARD[-1], "uid-rebuilt")
+    assert await reader.owners("team", [thing], [rebuilt]) == {}
+    reader.forget([service["uid"]])
+    assert await reader.owners("team", [thing], [rebuilt]) == {"uid-p": "uid-rebuilt"}
+
+
 def shortened() -> list[tuple[Links, Links]]:
     """Return each chain with the parts of it that lack some of its objects."""
     return [

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from recommender_operator.adapters.kubernetes.port import HTTP_ROUTES, INFERENCE_SERVICES
-from recommender_operator.adapters.traffic.gateway import GatewayTraffic, route_state
+from recommender_operator.adapters.traffic.accepted_routes import route_state
+from recommender_operator.adapters.traffic.gateway import GatewayTraffic
 from recommender_operator.adapters.traffic.port import Subject
 from recommender_operator.resources import http_route
 from recommender_operator.resources.serving_containers import NotPublishedError
