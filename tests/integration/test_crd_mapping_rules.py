@@ -48,6 +48,12 @@ def test_a_mapping_is_accepted_for_files_of_each_format(server: Server, kind: st
     }  # fmt: skip
 
 
+def test_events_without_values_and_types_are_accepted(server: Server) -> None:
+    body = changed("data.source", SOURCE | {"mapping": {"interactions": UNVALUED}})
+    body["metadata"]["name"] = "unvalued"
+    assert server.create(body, dry_run="All", field_validation="Strict")
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [
@@ -58,7 +64,10 @@ def test_a_mapping_is_accepted_for_files_of_each_format(server: Server, kind: st
         ),
         ({"format": "Excel"}, "Unsupported value"),
         ({"mapping": {}}, "mapping.interactions: Required value"),
-        ({"mapping": {"interactions": UNVALUED}}, "requires value, or eventTypes"),
+        (
+            {"mapping": {"interactions": UNVALUED | {"eventType": "e"}}},
+            "requires value, or eventTypes",
+        ),
         ({"mapping": typed({"type": "view"})}, "requires value, or eventTypes"),
         (
             {"mapping": typed({"type": "view", "value": 1}, {"type": "view", "value": 2})},

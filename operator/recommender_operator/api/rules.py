@@ -101,8 +101,10 @@ _DATA: Rules = {
     ),
     "source.mapping.interactions": (
         (
-            "has(self.value) || has(self.eventTypes) && self.eventTypes.all(t, has(t.value))",
-            "mapping.interactions requires value, or eventTypes with a value for each type",
+            "has(self.value) || !has(self.eventType) || "
+            "has(self.eventTypes) && self.eventTypes.all(t, has(t.value))",
+            "with eventType, mapping.interactions requires value, or eventTypes with a value for "
+            "each type",
         ),
         (
             "!has(self.eventTypes) || has(self.eventType)",

@@ -75,7 +75,8 @@ class InteractionsMapping(ApiModel):
     value: Column | None = Field(
         default=None,
         description="Column with the strength of the event: a number such as a rating, or true "
-        "and false. Required unless each event type has a value.",
+        "and false. Required with eventType unless each type has a value. Without both, each "
+        "event has the best value.",
     )
     lowest: float = Field(
         default=1.0, description="The worst number of the column of values; mapped to 1."

@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
 
-from recommender_training.cli import options
+from recommender_training.cli import options, rehearsal
 from recommender_training.cli.options import Verbs
 from recommender_training.cli.outcome import Outcome
 from recommender_training.common.durable_files import write_bytes
 from recommender_training.common.errors import InputError
 from recommender_training.ingestion import look, propose, prove
 from recommender_training.ingestion.mapping import Mapping
-from recommender_training.ingestion.propose import Line
+from recommender_training.ingestion.propose import Line, Proposal
+from recommender_training.ingestion.prove import Proof
 
 
 def add(verbs: Verbs) -> None:
@@ -47,6 +48,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
             "OutputExists", f"{output} exists, perhaps with edits; move it or give another name"
         )
     found = propose.propose(look.tables(arguments.data))
+    proofs, notes, refusal = _proven(arguments.data, found)
     text = json.dumps(found.mapping, indent=2, ensure_ascii=False) + "\n"
     sys.stdout.writelines(f"{line}\n" for line in _lines(found.lines))
     sys.stdout.writelines(f"left out: {table}\n" for table in found.unused)
@@ -54,9 +56,8 @@ def run(arguments: argparse.Namespace) -> Outcome:
         sys.stdout.write("\n" + text)
     else:
         write_bytes(output, text.encode())
-    mapping = Mapping.model_validate(found.mapping)
-    proofs = prove.prove(arguments.data, mapping, found.kind, int(time.time()))
     sys.stdout.writelines(f"{line}\n" for proof in proofs for line in ("", *proof.lines()))
+    sys.stdout.writelines(f"\n{note}\n" for note in notes)
     sys.stdout.flush()
     prove.check(proofs)
     where = "above" if output is None else f"in {output}"
@@ -67,7 +68,32 @@ def run(arguments: argparse.Namespace) -> Outcome:
     failed = [each.table for each in proofs if not each.fits]
     if failed:
         message = f"not all rows or files of {' and '.join(failed)} fit, see above why: {message}"
+    elif refusal:
+        message = f"a check would refuse these files, see above why: {message}"
     return message, {"format": found.kind.value, "columns": len(found.lines)}
+
+
+def _proven(source: Path, found: Proposal) -> tuple[list[Proof], list[str], str]:
+    """Prove a proposal, after changes without which no check would accept it.
+
+    Returns the proofs, what to know about the changes and the check of a small source, and why
+    that check would refuse the files, if it would.
+    """
+    now, notes, refusal = int(time.time()), [], ""
+    while True:
+        mapping = Mapping.model_validate(found.mapping)
+        proofs = prove.prove(source, mapping, found.kind, now)
+        left_out = prove.leave_out(found.mapping, proofs)
+        if not left_out:
+            break
+        notes += left_out
+    if shorter := prove.fit_window(found.mapping, proofs):
+        notes.append(shorter)
+    if all(proof.whole for proof in proofs):
+        mapping = Mapping.model_validate(found.mapping)
+        refusal = rehearsal.refusal(source, found.kind, mapping, now)
+        notes.append(f"check of these files: {refusal or 'nothing blocks a training'}")
+    return proofs, notes, refusal
 
 
 def _lines(lines: Sequence[Line]) -> list[str]:

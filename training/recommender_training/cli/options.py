@@ -12,6 +12,8 @@ from recommender_training.ingestion.mapping import Format, Mapping
 from recommender_training.ingestion.mapping_argument import parse_mapping
 
 _FORMATS = [kind.value for kind in Format]
+#: Default of `--min-rows`, as of `data.minRows`.
+MIN_ROWS = 1000
 
 
 class Parser(argparse.ArgumentParser):
@@ -111,9 +113,9 @@ def check_limits(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--min-rows",
         type=positive,
-        default=1000,
+        default=MIN_ROWS,
         metavar="N",
-        help="fewest rows of the window (default: 1000)",
+        help=f"fewest rows of the window (default: {MIN_ROWS})",
     )
     command.add_argument(
         "--checks",

@@ -220,7 +220,7 @@ def _with_time(frame: pl.DataFrame, unit: TimeUnit, now: int) -> pl.DataFrame:
 
 
 def _with_value(frame: pl.DataFrame, table: Interactions) -> pl.DataFrame:
-    """Add `value`: that of the row, or else the declared value of its event type."""
+    """Add `value`: that of the row, or else of its event type, or else the best."""
     by_type = pl.lit(None, dtype=pl.Float64)
     if table.event_types:
         values = {entry.type: entry.value for entry in table.event_types}
@@ -229,6 +229,8 @@ def _with_value(frame: pl.DataFrame, table: Interactions) -> pl.DataFrame:
         by_type = pl.col("raw_event_type").replace_strict(
             values, default=None, return_dtype=pl.Float64
         )
+    elif table.value is None:
+        by_type = pl.lit(schema.MAX_VALUE, dtype=pl.Float64)
     own = pl.lit(None, dtype=pl.Float64)
     if table.value is not None:
         own = _scaled(texts.number(pl.col("raw_value")), table.lowest, table.highest)

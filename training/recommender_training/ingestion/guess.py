@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recommender_training.config.feature import MOST_PER_ROW, PER_ROW
+from recommender_training.ingestion import texts
 from recommender_training.ingestion.feature_values import MAX_TEXT
 
 #: Names of columns with a time.
@@ -58,6 +59,8 @@ def _of_lists(lists: Sequence[list[Any]]) -> tuple[dict[str, Any], str]:
     numbers = all(number(entry) is not None for entry in entries)
     if entries and numbers and len(lengths) == 1 and 1 < max(lengths) <= 1024:
         return {"kind": "Embedding", "length": max(lengths)}, ""
+    if any(len(str(entry)) > MAX_TEXT for entry in entries):
+        return {}, f"texts of more than {MAX_TEXT} characters: left out"
     return {"kind": "MultiCategorical"}, ""
 
 
@@ -148,7 +151,8 @@ def since(columns: Mapping[str, Sequence[Any]], key: str) -> tuple[str | None, s
     for pattern in (_SINCE, _CHANGED) if again else (_SINCE,):
         for column, values in columns.items():
             known = [value for value in values if value is not None]
-            if column != key and re.fullmatch(pattern, column.lower()) and _are_times(known):
+            named = column != key and re.fullmatch(pattern, column.lower())
+            if named and known and all(map(is_time, known)):
                 return column, f"rows count from here on ({again} of {len(ids)} repeat an id)"
     return None, ""
 
@@ -159,14 +163,31 @@ def repeats(ids: Sequence[Any]) -> int:
     return len(known) - len(set(known))
 
 
-def _are_times(values: Sequence[Any]) -> bool:
-    def is_time(value: Any) -> bool:
-        if isinstance(value, datetime.date):
-            return True
-        found = number(value)
-        return found > 1e8 if found is not None else bool(_ISO.fullmatch(str(value).strip()))
+def is_time(value: Any) -> bool:
+    """Return whether a value is a time: typed, ISO 8601, or a number of seconds or less."""
+    if isinstance(value, datetime.date):
+        return True
+    found = number(value)
+    return found > 1e8 if found is not None else bool(_ISO.fullmatch(str(value).strip()))
 
-    return bool(values) and all(map(is_time, values))
+
+def are_dates(values: Sequence[Any]) -> bool:
+    """Return whether times are days, without an hour."""
+    known = [value for value in values if value is not None]
+    return all(_is_day(value) for value in known)
+
+
+def _is_day(value: Any) -> bool:
+    if isinstance(value, datetime.datetime):
+        return value.time() == datetime.time()
+    if isinstance(value, datetime.date):
+        return True
+    found = number(value)
+    if found is not None:
+        return found / texts.PER_SECOND[unit([found])] % 86_400 == 0
+    return bool(
+        re.fullmatch(r"\d{4}[/-]\d\d[/-]\d\d([T ]00:00(:00(\.0+)?)?\s?(Z|UTC)?)?", str(value))
+    )
 
 
 def number(value: Any) -> float | None:

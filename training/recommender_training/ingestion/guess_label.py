@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from recommender_training.data.schema import POSITIVE_VALUE
 from recommender_training.ingestion import guess, texts
 
 #: Names of types, the strongest positive ones first. A click is positive where nothing is bought.
@@ -29,6 +30,14 @@ _HOURS, _MOST_HOURS = 24, 2160
 _SECONDS_AN_HOUR = 3600
 #: Share of the pairs that are within the proposed window.
 _SHARE = 0.95
+#: The label of a log without values and types, and what to know about it. The share is that of
+#: the drawn rows, which changes no probability.
+_DRAWN: dict[str, Any] = {"negatives": {"perPositive": 4}, "positiveRate": 0.2}
+_OF_DRAWN = (
+    "items are drawn as negatives, so set label.positiveRate to the share of shown items with a "
+    "response before you read probabilities"
+)
+POSITIVES_ALONE = _DRAWN, f"label: each row is positive; {_OF_DRAWN}"
 
 
 def value(event_type: str) -> int | None:
@@ -38,6 +47,14 @@ def value(event_type: str) -> int | None:
         if pattern.fullmatch(name):
             return found
     return None
+
+
+def values(types: Sequence[str]) -> list[dict[str, Any]]:
+    """Return `eventTypes` of types, the most frequent one first, which is weak if not known."""
+    return [
+        {"type": text[:64], "value": value(text) or (2 if place == 0 else 5)}
+        for place, text in enumerate(types)
+    ]
 
 
 def label(
@@ -53,10 +70,13 @@ def label(
     others = [each for each in named if each not in shown]
     strengths = ([each for each in others if form.fullmatch(named[each])] for form in _POSITIVE)
     positive = next(filter(None, strengths), [])
+    if not positive and all(each["value"] < POSITIVE_VALUE for each in values(types)):
+        shown, positive = [], [*named]  # views alone: nothing else tells what users like
     if not positive:
         return None, ""
     if len(positive) == len(types):
-        return None, "every type is positive: declare label.negatives and label.positiveRate"
+        drawn = {"positiveTypes": [{"type": each} for each in positive], **_DRAWN}
+        return drawn, f"label: {' and '.join(positive)} is positive; {_OF_DRAWN}"
     found: dict[str, Any] = {"positiveTypes": [{"type": each} for each in positive]}
     names = " and ".join(positive)
     if not shown:

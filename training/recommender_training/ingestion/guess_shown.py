@@ -43,8 +43,9 @@ def find(columns: Mapping[str, Sequence[Any]], roles: Mapping[str, str]) -> Show
         for column in columns
         if column not in roles.values() and re.fullmatch(_REQUEST, column.lower())
     }
-    pair = zip(columns[roles["user"]], columns[roles["timestamp"]], strict=True)
-    requests["one user and time"] = [(str(user), str(time)) for user, time in pair]
+    if not guess.are_dates(columns[roles["timestamp"]]):  # what a user does in a day is no list
+        pair = zip(columns[roles["user"]], columns[roles["timestamp"]], strict=True)
+        requests["one user and time"] = [(str(user), str(time)) for user, time in pair]
     for what, keys in requests.items():
         both, positive = _mixed(keys, [each == kinds[1] for each in texts])
         if both >= _LEAST and both > _SHARE * positive:

@@ -98,7 +98,7 @@ class Interactions(Table):
     """Interactions, one event per row.
 
     `lowest` to `highest` of `value` is scaled to the range 1 to 5. If `event_types` is given, all
-    other types are quarantined.
+    other types are quarantined. Without `value` and `event_type`, each event has the best value.
     """
 
     _FIELDS: ClassVar[tuple[str, ...]] = (
@@ -132,6 +132,8 @@ class Interactions(Table):
             raise ValueError("eventTypes has a duplicate; list each type once")
         if types and self.event_type is None:
             raise ValueError("eventTypes needs eventType, the column with the types")
+        if self.value is None and self.event_type is None:
+            return self  # all rows are alike, and positive
         if self.value is None and not (types and all(e.value is not None for e in types)):
             raise ValueError("without `value`, each entry of eventTypes needs a value")
         return self

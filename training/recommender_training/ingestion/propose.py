@@ -15,19 +15,17 @@ from typing import Any
 from recommender_training.common.errors import InputError
 from recommender_training.config.feature import RESERVED
 from recommender_training.data import schema
-from recommender_training.ingestion import guess, guess_items, guess_label, guess_shown, leaks
+from recommender_training.ingestion import (
+    guess,
+    guess_items,
+    guess_label,
+    guess_roles,
+    guess_shown,
+    guess_table,
+    leaks,
+)
 from recommender_training.ingestion.look import Seen
 from recommender_training.ingestion.mapping import Format, Mapping
-
-_NAMES = {
-    "user": r"(user|customer|member|visitor|client|account)(_?(pseudo_?)?id)?",
-    "item": r"(item|product|sku|movie|article|content|book|track)(_?id)?",
-    "timestamp": guess.TIME,
-    "value": r"(rating|stars|score|value|(is_)?click(ed|s)?|(is_)?liked?|label|target)",
-    "eventType": r"(event|event_type|event_name|action|type|kind)",
-    "title": r"(title|name|[a-z]+_title|item_name|product_name)",
-    "session": r"((user|visit|ga)_)?session(_?id)?",
-}
 
 
 @dataclass(frozen=True)
@@ -78,16 +76,7 @@ def propose(seen: Sequence[Seen]) -> Proposal:
 
     Raises InputError `InvalidMapping` if no table looks like interactions.
     """
-    events = next(
-        (each for each in seen if all(map(_found(each).get, ("user", "item", "timestamp")))), None
-    )
-    if events is None:
-        found = "; ".join(f"{each.files}: {', '.join(each.columns)}"[:200] for each in seen)
-        raise InputError(
-            "InvalidMapping",
-            "no table has columns whose names say user, item and time, such as user_id, item_id "
-            f"and timestamp; write the mapping yourself, see docs/training.md. Found: {found}",
-        )
+    events = guess_table.events(seen)
     result = Proposal(events.kind)
     others = [each for each in seen if each is not events and each.kind is events.kind]
     of_events = {of: events.columns[_found(events)[of]] for of in ("user", "item")}
@@ -112,13 +101,7 @@ def propose(seen: Sequence[Seen]) -> Proposal:
 
 
 def _found(seen: Seen) -> dict[str, str]:
-    """Return the column of each role that a name says."""
-    roles: dict[str, str] = {}
-    for column in seen.columns:
-        for role, pattern in _NAMES.items():
-            if role not in roles and re.fullmatch(pattern, column.lower()):
-                roles[role] = column
-    return roles
+    return guess_roles.find(seen.columns)
 
 
 def _tables(
@@ -158,6 +141,8 @@ def _interactions(result: Proposal, seen: Seen, items: tuple[Seen, str] | None) 
     section |= {role: roles[role] for role in used}
     section["timestampUnit"] = guess.unit(seen.columns[roles["timestamp"]])
     warnings = {roles["timestamp"]: f"check the unit {section['timestampUnit']}"}
+    if guess_roles.sessions_are_users(roles):
+        warnings[roles["user"]] = "no column of users has values, so each session is a user"
     if (shown := guess_shown.find(seen.columns, roles)) is not None:
         roles["eventType"] = roles["value"]
         used.append("eventType")
@@ -173,15 +158,15 @@ def _interactions(result: Proposal, seen: Seen, items: tuple[Seen, str] | None) 
         elif known and (min(known) < 1 or max(known) > 5) and min(known) < max(known):
             section |= {"lowest": min(known), "highest": max(known)}
         warnings[roles["value"]] = "check lowest and highest; 4 or more of 5 is positive"
+        outcome = _outcome(section, seen, None)
+        if outcome is not None and False not in outcome.positive:
+            result.mapping["label"], warnings[roles["item"]] = guess_label.POSITIVES_ALONE
     elif "eventType" in roles:
         used.append("eventType")
         texts = Counter(str(each) for each in seen.columns[roles["eventType"]] if each is not None)
         ranked = sorted(texts, key=lambda text: (-texts[text], text))[:50]
         section["eventType"] = roles["eventType"]
-        section["eventTypes"] = [
-            {"type": text[:64], "value": guess_label.value(text) or (2 if place == 0 else 5)}
-            for place, text in enumerate(ranked)
-        ]
+        section["eventTypes"] = guess_label.values(ranked)
         columns = [seen.columns[roles[role]] for role in (*used[:3], "eventType")]
         short = [text for text in ranked if len(text) <= 64]
         label, reason = guess_label.label(short, list(zip(*columns, strict=True)))
@@ -190,11 +175,7 @@ def _interactions(result: Proposal, seen: Seen, items: tuple[Seen, str] | None) 
         doubts = [reason, "set the value of each type, from 1 to 5"]
         warnings[roles["eventType"]] = "; ".join(filter(None, doubts))
     else:
-        raise InputError(
-            "InvalidMapping",
-            f"{seen.files} has no column whose name says value or event type, such as rating or "
-            f"event_type; write the mapping yourself. Found: {', '.join(seen.columns)[:300]}",
-        )
+        result.mapping["label"], warnings[roles["item"]] = guess_label.POSITIVES_ALONE
     if "session" in roles:
         used.append("session")
         section["session"] = roles["session"]
@@ -226,8 +207,10 @@ class _Outcome:
     positive: Sequence[bool | None]
 
 
-def _outcome(section: dict[str, Any], seen: Seen, label: dict[str, Any] | None) -> _Outcome:
-    """Return the outcome of each event that was read."""
+def _outcome(section: dict[str, Any], seen: Seen, label: dict[str, Any] | None) -> _Outcome | None:
+    """Return the outcome of each event that was read, None if all events are positive."""
+    if "value" not in section and "eventType" not in section:
+        return None
     if "value" in section:
         low, high = (
             section.get("lowest", schema.MIN_VALUE),
@@ -281,6 +264,8 @@ def _features(
             settings, warn = guess.of_requests(settings, warn, values)
         if table == "items" and "hashBuckets" in settings:  # all items share one limit
             settings, warn = guess.most_frequent(settings), "many categories"
+        if settings and table == "interactions" and guess_roles.is_id(column):
+            settings, warn = {}, "looks like an id: left out"
         leak = leaks.warning(values, outcome.positive, outcome.column) if outcome else ""
         if settings and leak:
             settings, warn = {}, leak

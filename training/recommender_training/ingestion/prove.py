@@ -6,12 +6,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from recommender_training.common.errors import InputError
 from recommender_training.data import schema
-from recommender_training.ingestion import convert, quarantine_limits, readers, source_files
+from recommender_training.ingestion import (
+    convert,
+    guess_window,
+    quarantine_limits,
+    readers,
+    source_files,
+)
 from recommender_training.ingestion.id_table import IdReaders
 from recommender_training.ingestion.ids import IdKind, IdReader, IntegerIds
 from recommender_training.ingestion.mapping import Format, Ids, Mapping
@@ -20,6 +27,9 @@ from recommender_training.ingestion.text_ids import TextIds
 #: Most files of a table that are read, and rows of all of them: some seconds for any size.
 MAX_FILES, ROWS = 20, 200_000
 _SHOWN_TEXT = 120
+#: Share of rows that may fail by a proposed feature: less than a check allows in all by default.
+MOST_BAD = 0.005
+_EVENTS = {"timestamp": pl.Int64, "event_type": pl.String}
 
 
 @dataclass
@@ -36,6 +46,12 @@ class Proof:
     first: dict[str, str] = field(default_factory=dict)
     #: Files that cannot be read by the mapping, each with the reason; a check fails on them.
     unread: list[str] = field(default_factory=list)
+    #: Whether all rows of all files were read.
+    whole: bool = True
+    #: Seconds and types of the events that pass, if the table is that of the interactions.
+    events: pl.DataFrame = field(
+        default_factory=lambda: pl.DataFrame(schema=_EVENTS), repr=False, compare=False
+    )
 
     @property
     def fits(self) -> bool:
@@ -81,22 +97,30 @@ def check(proofs: Sequence[Proof]) -> None:
 def _prove(
     source: Path, mapping: Mapping, name: str, kind: Format, ids: IdReaders, now: int
 ) -> Proof:
-    paths = source_files.matches(source, mapping.tables()[name].files)
+    pattern = mapping.tables()[name].files
+    given: dict[Path, dict[str, str | None]] = {}
+    if kind is Format.DELTA:
+        given = {file.path: file.given for file in source_files.delta(source, pattern)}
+    paths = list(given) or source_files.matches(source, pattern)
     chosen = _spread(paths)
-    proof = Proof(name, files=len(chosen), of_files=len(paths))
+    proof = Proof(name, files=len(chosen), of_files=len(paths), whole=chosen == paths)
     for path in chosen:
         place = str(path.relative_to(source))
         try:
-            batch = next(readers.read(path, kind, mapping, name), None)
+            batches = readers.read(path, kind, mapping, name, given.get(path))
+            batch = next(batches, None)
+            proof.whole = proof.whole and next(batches, None) is None
         except InputError as error:
             proof.unread.append(f"{error.reason}: {error.message}")
             continue
         if batch is None:
             continue
+        proof.whole = proof.whole and batch.height <= ROWS // len(chosen)
         batch = batch.head(ROWS // len(chosen))
         good, bad = _converted(batch, mapping, name, ids, now)
         if name == "interactions":
             bad = pl.concat([bad, _repeated(good)])
+            proof.events.extend(good.select(pl.col(each).cast(of) for each, of in _EVENTS.items()))
         proof.rows += batch.height
         proof.passed += batch.height - bad.height
         for (reason,), rows in bad.group_by("reason", maintain_order=True):
@@ -104,6 +128,54 @@ def _prove(
             shown = f"{place} line {line} {str(text)[:_SHOWN_TEXT]!r}"
             proof.add(str(reason), rows.height, shown)
     return proof
+
+
+def leave_out(mapping: dict[str, Any], proofs: Sequence[Proof]) -> list[str]:
+    """Leave out features for whose values too many rows fail; return what was left out and why.
+
+    A row has one reason, so what is left is to be proven again.
+    """
+    notes = []
+    for proof in proofs:
+        table = mapping[proof.table]
+        for reason, count in proof.reasons.items():
+            kind, _, name = reason.partition(":")
+            if not name or count <= MOST_BAD * proof.rows:
+                continue
+            features = [each for each in table["features"] if each["name"] != name]
+            (gone,) = (each for each in table["features"] if each["name"] == name)
+            table["features"] = features
+            notes.append(
+                f"{proof.table}: {gone.get('column', name)} is left out, as {count} of "
+                f"{proof.rows} rows fail by it ({kind}): {quarantine_limits.REMEDIES[kind]}"
+            )
+        if not table.get("features", True):
+            del table["features"]
+    return notes
+
+
+def fit_window(mapping: dict[str, Any], proofs: Sequence[Proof]) -> str:
+    """Shorten the window of attribution of a proposed mapping to one that the log has room for.
+
+    Returns what was changed, if anything. A log that was not read whole is left as it is: it is
+    longer than the rows that the window was found in.
+    """
+    attribution = mapping.get("label", {}).get("attribution")
+    (proof,) = (each for each in proofs if each.table == "interactions")
+    if attribution is None or not proof.whole or not proof.events.height:
+        return ""
+    events, hours = proof.events.sort("timestamp"), attribution["hours"]
+    shown = events.filter(pl.col("event_type").is_in(attribution["impressions"]))
+    fitting = guess_window.fitting(
+        hours, shown["timestamp"].to_numpy(), int(events["timestamp"][-1])
+    )
+    if fitting is None or fitting >= hours:
+        return ""
+    attribution["hours"] = fitting
+    return (
+        f"label.attribution.hours is {fitting} in place of {hours}, as the log is short: a label "
+        "is known when its window has passed, and each part of the log needs some"
+    )
 
 
 def _repeated(good: pl.DataFrame) -> pl.DataFrame:

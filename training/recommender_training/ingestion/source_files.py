@@ -77,7 +77,7 @@ def find(
                 )
             owners[path], patterns[path] = name, table.files
         if is_delta:
-            found[name] = [file for path in paths for file in _delta_files(source, path)]
+            found[name] = delta(source, table.files)
         else:
             found[name] = [_file(source, path, known) for path in paths]
     return found
@@ -143,6 +143,11 @@ def _file(source: Path, path: Path, digests: FileDigests) -> SourceFile:
             f"{path} cannot be read ({error}); repair the file or its permissions",
         ) from error
     return SourceFile(path, name, digest)
+
+
+def delta(source: Path, pattern: str) -> list[SourceFile]:
+    """Return the data files of the Delta tables that match `pattern`, as `_delta_files` does."""
+    return [file for path in _delta_tables(source, pattern) for file in _delta_files(source, path)]
 
 
 def _delta_tables(source: Path, pattern: str) -> list[Path]:

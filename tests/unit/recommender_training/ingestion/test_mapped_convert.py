@@ -35,6 +35,11 @@ def convert_event(mapping: dict[str, Any] | None = None, **fields: str | None) -
     return good.row(0, named=True) if good.height else bad["reason"].item()
 
 
+def test_an_event_of_a_log_without_values_and_types_has_the_best_value() -> None:
+    assert convert_event({"value": None}, value=None)["value"] == schema.MAX_VALUE
+    assert convert_event(value=None) == "BadValue"
+
+
 @pytest.mark.parametrize(
     ("text", "number"),
     [("0", 0), ("7", 7), (" 7 ", 7), ("+7", 7), ("007", 7), ("7.0", 7), ("7.", 7),

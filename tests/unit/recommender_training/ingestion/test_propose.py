@@ -36,6 +36,9 @@ THINGS = [
 ]  # fmt: skip
 
 
+DRAWN = {"negatives": {"perPositive": 4}, "positiveRate": 0.2}
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     write(tmp_path / "raw/clicks/1.csv", EVENTS)
@@ -211,7 +214,11 @@ def test_event_types_become_a_label_with_the_window_that_the_rows_show(tmp_path:
             "attribution": {"impressions": ["display", "order_list_view"], "hours": 24}},
          "no pair"),
         (("order", "dislike"), {"positiveTypes": [{"type": "order"}]}, "order is positive"),
-        (("order", "purchase"), None, "label.negatives and label.positiveRate"),
+        (("order", "purchase"), {"positiveTypes": [{"type": "order"}, {"type": "purchase"}],
+                                 **DRAWN}, "order and purchase is positive"),
+        (("view", "product_view"), {"positiveTypes": [{"type": "product_view"},
+                                                      {"type": "view"}],
+                                    **DRAWN}, "set label.positiveRate"),
         (("a", "b"), None, "set the value of each type"),
     ],
 )  # fmt: skip

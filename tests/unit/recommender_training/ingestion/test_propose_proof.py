@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from recommender_training.cli import main
-from recommender_training.ingestion import ingest, prove
+from recommender_training.ingestion import ingest, look, prove
 from recommender_training.ingestion.mapping import Format, Mapping
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests.mapped_files import NOW, START, write
@@ -127,6 +127,60 @@ def test_of_many_files_some_from_the_first_to_the_last_are_read(
     found = proof(tmp_path / "raw")["interactions"]
     assert (found.files, found.of_files, found.rows, found.passed) == (3, 7, 5, 4)
     assert found.first["BadTimestamp"].startswith("log/6.csv line 2")
+
+
+def test_a_feature_by_which_too_many_rows_fail_is_left_out_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(look, "ROWS", 100)
+    rows = [
+        {**ratings(n), "place": f"{n % 3}" if n < 100 else "first row", "page": n % 3}
+        for n in range(300)
+    ]
+    write(tmp_path / "raw/log.csv", rows)
+    assert main.main(["init", str(tmp_path / "raw"), "--output", str(tmp_path / "m.json")]) == 0
+    shown = capsys.readouterr().out
+    assert "interactions: 300 of 300 rows pass" in shown
+    assert "interactions: place is left out, as 200 of 300 rows fail by it (BadFeature)" in shown
+    features = json.loads((tmp_path / "m.json").read_text())["interactions"]["features"]
+    assert [each["name"] for each in features] == ["page"]
+
+
+def test_a_small_source_is_checked_whole_and_what_blocks_is_said_with_its_remedy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, report = tmp_path / "raw", tmp_path / "report.json"
+    write(source / "log.csv", [ratings(n) for n in range(1200)])
+    assert main.main(["init", str(source), "--report", str(report)]) == 0
+    assert "check of these files: nothing blocks a training" in capsys.readouterr().out
+    write(source / "log.csv", [{**ratings(n), "userId": 7} for n in range(1200)])
+    assert main.main(["init", str(source), "--report", str(report)]) == 0
+    shown = capsys.readouterr().out
+    assert "check of these files: interactions.user_id (users): 1 user" in shown
+    assert "map the column that identifies users" in shown
+    assert "a check would refuse these files" in json.loads(report.read_text())["message"]
+    write(source / "log.csv", [ratings(n) for n in range(50)])
+    assert main.main(["init", str(source)]) == 0
+    assert "TooFewRows: 50 usable rows" in capsys.readouterr().out
+
+
+def test_the_window_of_attribution_leaves_labels_in_each_part_of_a_short_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hour = 3600
+    rows = [
+        {"user_id": n % 40, "item_id": n % 7, "event_time": START + n * hour // 4 + late * hour,
+         "event_type": kind}
+        for n in range(1600)
+        for kind, late in (("view", 0), ("purchase", n % 120))[: 1 + (n % 3 == 0)]
+    ]  # fmt: skip
+    write(tmp_path / "raw/log.csv", rows)
+    assert main.main(["init", str(tmp_path / "raw"), "--output", str(tmp_path / "m.json")]) == 0
+    shown = capsys.readouterr().out
+    hours = json.loads((tmp_path / "m.json").read_text())["label"]["attribution"]["hours"]
+    assert f"label.attribution.hours is {hours} in place of " in shown
+    assert 1 <= hours < 40
+    assert "check of these files: nothing blocks a training" in shown
 
 
 def test_the_command_shows_the_proof_and_fails_only_if_no_row_passes(
