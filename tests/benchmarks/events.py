@@ -4,7 +4,9 @@
 1 MiB waits when the writer starts, in a cgroup with the memory limit of the chart where the
 machine allows one (`limit` says so; `writer_peak_mib` is resident memory without page cache).
 Meanwhile as many requests again are appended by one model, and another process reads a user of
-another one as the transformer does: `store_block_*` is how long it waits. `script_max_ms` is the
+another one as the transformer does: `store_block_*` is how long it waits. The same process appends
+a purchase of the other model about ten times a second: `other_append_*` is how long that takes to
+be durable. `script_max_ms` is the
 longest script by the clock of Redis, which a busy machine does not blur. Then a store of
 `--megabytes` is filled without a writer: `full_store_recovery_s` is the time from the start of
 the writer until a purchase is accepted and nothing waits. `erasure_step_s` is the time from an
@@ -21,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,22 +105,32 @@ async def desk(megabytes: int) -> AsyncIterator[Desk]:
 
 
 async def read(url: str) -> dict[str, float]:
-    """Read a user until the input ends; return the times in milliseconds."""
-    users, waits = UserReader(url, "quiet"), []
+    """Read a user, and append purchases, until the input ends; return the milliseconds."""
+    users, waits, appends = UserReader(url, "quiet"), [], []
+    redis: Redis = Redis.from_url(url)
+    commit = GroupCommit(RedisLog(redis, {"quiet": 86_400}), "quiet")
+    first = time.time_ns()
     ended = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
     while not ended.done():
         start = time.perf_counter()
         await users.read(hashed("buyer0"))
         waits.append((time.perf_counter() - start) * 1000)
+        if len(waits) % 40 == 0:
+            start = time.perf_counter()
+            await commit.append(purchase(first + len(appends)))
+            appends.append((time.perf_counter() - start) * 1000)
         await asyncio.sleep(0.002)
     await users.close()
-    ordered = sorted(waits)
-    return {
-        "p50": round(ordered[len(ordered) // 2], 1),
-        "p99": round(ordered[int(len(ordered) * 0.99)], 1),
-        "max": round(ordered[-1], 1),
-        "reads": len(ordered),
-    }
+    await redis.aclose()
+    appended = {f"append_{name}": value for name, value in spread(appends).items()}
+    return {**spread(waits), **appended, "appended": len(appends)}
+
+
+def spread(waits: Sequence[float]) -> dict[str, float]:
+    """Return the median, the 99th percentile and the most, in milliseconds."""
+    ordered = sorted(waits) or [0.0]
+    places = {"p50": len(ordered) // 2, "p99": int(len(ordered) * 0.99), "max": -1}
+    return {name: round(ordered[place], 1) for name, place in places.items()}
 
 
 class Reader:
@@ -151,7 +163,10 @@ async def largest_load(requests: int) -> dict[str, Any]:
             await at.send(impressions(number))
         await at.until_applied()
         seconds = time.perf_counter() - start
+        events_per_s = round(at.sent / seconds)
         waits, slow = reader.end(), await at.redis.slowlog_get(100_000)
+        at.sent += int(quiet["appended"] + waits["appended"])
+        await at.until_applied()
         erased = await erasure(at)
         return {
             "writer_peak_mib": round(memory_limit.peak_mib(at.writer.pid)),
@@ -160,7 +175,9 @@ async def largest_load(requests: int) -> dict[str, Any]:
             "store_block_p99_ms": waits["p99"], "store_block_max_ms": waits["max"],
             "idle_p99_ms": quiet["p99"], "idle_max_ms": quiet["max"],
             "script_max_ms": max((each["duration"] / 1000 for each in slow), default=0.0),
-            "events_per_s": round(at.sent / seconds),
+            "other_append_p50_ms": waits["append_p50"], "other_append_p99_ms": waits["append_p99"],
+            "other_append_max_ms": waits["append_max"], "other_appends": waits["appended"],
+            "events_per_s": events_per_s,
             "erasure_step_s": erased, **at.counts(),
         }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -30,6 +31,14 @@ class Effect(NamedTuple):
     time: int
 
 
+#: Of ids of items, which come again and again. At most 16 MB, with the longest ids.
+_item_hash = functools.lru_cache(maxsize=32_768)(hashed)
+
+
+def _item(id_: Id) -> int:
+    return _item_hash(id_) if isinstance(id_, str) else id_
+
+
 def number(id_: Id) -> int:
     """Return the number that stands for an id in the store and in the models."""
     return hashed(id_) if isinstance(id_, str) else id_
@@ -43,7 +52,7 @@ def effects(event: Event, acts: dict[Kind, float | None]) -> Iterator[Effect]:
     """
     user = number(event.user)
     sets = _SETS[event.kind]
-    for item in map(number, event.items):
+    for item in map(_item, event.items):
         for name in sets:
             yield Effect(user, name, str(item), event.time)
         if event.kind in acts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from recommender_serving.store import access
@@ -120,22 +121,19 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 <= seconds <= 3600:
-        raise argparse.ArgumentTypeError(f"{text} is out of range: give 0 to 3600 seconds")
-    return seconds
+def _between(least: float, most: float, unit: str) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        value = float(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(
+                f"{text} is out of range: give {least:.0f} to {most:.0f} {unit}"
+            )
+        return value
+
+    parse.__name__ = f"number of {unit}"  # in the message about what is no number
+    return parse
 
 
-def _rate(text: str) -> float:
-    rate = float(text)
-    if not 0 <= rate <= 1e6:
-        raise argparse.ArgumentTypeError(f"{text} is out of range: give 0 to 1000000 events")
-    return rate
-
-
-def _days(text: str) -> float:
-    days = float(text)
-    if not 1 <= days <= 3650:
-        raise argparse.ArgumentTypeError(f"{text} is out of range: give 1 to 3650 days")
-    return days
+_seconds = _between(0, 3600, "seconds")
+_rate = _between(0, 1_000_000, "events")
+_days = _between(1, 3650, "days")

@@ -34,11 +34,12 @@ ADDED = 12
 #: the log would fill it for ever.
 #:
 #: KEYS: the offset; the part; keys to remove first. ARGV: the expected place; the new one; seconds
-#: to live; n; n times key, most members, words that follow, and these: score and member in turn;
-#: then of what is popular: m; key of the segments; most items of a segment; most segments; seconds
-#: to live; m times segment, item, gain. Among the most segments, those whose items are forgotten
-#: make room for others. Then c; c times the number of words of a command, and its words. Returns
-#: 1, or 0 if another writer is at another place.
+#: to live; n; n times key, most members, and one text of score and member in turn, each with a
+#: line break after it: a thousand arguments would take the writer longer than all else. Then of
+#: what is popular: m; key of the segments; most items of a segment; most segments; seconds to
+#: live; m times segment, item, gain. Among the most segments, those whose items are forgotten make
+#: room for others. Then c; c times the number of words of a command, and its words. Returns 1, or
+#: 0 if another writer is at another place.
 APPLY = (
     FIND_PLACE
     + """
@@ -59,18 +60,21 @@ end
 for i = 3, #KEYS do redis.call('UNLINK', KEYS[i]) end
 local seconds, n, p = ARGV[3], tonumber(ARGV[4]), 5
 for i = 1, n do
-  local name, last = ARGV[p], -(tonumber(ARGV[p + 1]) + 1)
-  local stop = p + 2 + tonumber(ARGV[p + 2])
-  for at = p + 3, stop, """
+  local name, last, words, count = ARGV[p], -(tonumber(ARGV[p + 1]) + 1), {}, 0
+  for word in string.gmatch(ARGV[p + 2], '[^\\n]+') do
+    count = count + 1
+    words[count] = word
+  end
+  for at = 1, count, """
     + str(2 * ADDED)
     + """ do
-    redis.call('ZADD', name, 'GT', unpack(ARGV, at, math.min(stop, at + """
+    redis.call('ZADD', name, 'GT', unpack(words, at, math.min(count, at + """
     + str(2 * ADDED - 1)
     + """)))
     redis.call('ZREMRANGEBYRANK', name, 0, last)
   end
   redis.call('EXPIRE', name, seconds)
-  p = stop + 1
+  p = p + 3
 end
 local m, index = tonumber(ARGV[p]), ARGV[p + 1]
 local items, segments, live = tonumber(ARGV[p + 2]), tonumber(ARGV[p + 3]), ARGV[p + 4]
@@ -153,15 +157,15 @@ class OnlineStore:
         Returns:
             False if the place is not `before`: another writer was faster, nothing was written.
         """
-        added: dict[tuple[int, Set], list[int | str]] = {}
+        added: dict[tuple[int, Set], list[str]] = {}
         is_full = self._is_full()
         for each in effects:
             if is_full and each.set is Set.SEEN:
                 continue
-            added.setdefault((each.user, each.set), []).extend((each.time, each.member))
+            added.setdefault((each.user, each.set), []).append(f"{each.time}\n{each.member}\n")
         arguments: list[Any] = [before, after, self._keep, len(added)]
         for (user, name), words in added.items():
-            arguments += (key(model, user, name), LIMITS[name], len(words), *words)
+            arguments += (key(model, user, name), LIMITS[name], "".join(words))
         arguments += (len(gains), trends(model), TREND_ITEMS, TREND_SEGMENTS, TREND_SECONDS)
         for gain in gains:
             arguments += (gain.segment, gain.item, repr(gain.worth))

@@ -132,3 +132,21 @@ def test_a_value_out_of_range_is_refused(
         parse(["serve", "--declaration", "c.json", *option], STORE)
     assert caught.value.code == 2
     assert "give" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (["--grace-seconds", "3601"], "3601 is out of range: give 0 to 3600 seconds"),
+        (["--user-days", "0.5"], "0.5 is out of range: give 1 to 3650 days"),
+        (["--user-events", "1000001"], "out of range: give 0 to 1000000 events"),
+        (["--user-days", "nan"], "nan is out of range"),
+        (["--user-days", "many"], "invalid number of days value: 'many'"),
+    ],
+)
+def test_a_wrong_number_is_told_with_its_range_and_unit(
+    option: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse(["serve", "--declaration", "c.json", *option], STORE)
+    assert said in capsys.readouterr().err
