@@ -47,6 +47,16 @@ from recommender_operator.phases.turn import Turn
 Step = Callable[[Turn], None]
 
 
+#: What every look reports, whatever it did.
+_REPORTS = (
+    rebuilding.step,
+    acceptance.step,
+    without_effect.step,
+    erasures.step,
+    project.step,
+)
+
+
 def decide(observed: Observed, now: datetime.datetime) -> Decision:
     """Return the actions, the new status, the Events, and when to reconcile again.
 
@@ -84,13 +94,7 @@ def decide(observed: Observed, now: datetime.datetime) -> Decision:
             remembering.step,
         ):
             step(turn)
-    for step in (
-        rebuilding.step,
-        acceptance.step,
-        without_effect.step,
-        erasures.step,
-        project.step,
-    ):
+    for step in _REPORTS:
         step(turn)
     return turn.finish()
 

@@ -23,7 +23,9 @@ COLUMNS = re.compile(
 OTHERS = {
     "operator/": {"age": "of a cache, a lease or a pod, in seconds"},
     "operator/recommender_operator/api/spec_mapping.py": {"rating": "an example of a value"},
-    "training/recommender_training/ingestion/propose.py": {"rating": "a usual name of a value"},
+    "training/recommender_training/ingestion/guess_roles.py": {
+        "rating": "a usual name of a value"
+    },
     "training/recommender_training/ingestion/mapping_argument.py": {"rating": "an example"},
 }
 #: Files that may name the columns, and why.

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from recommender_operator.observed import JobKind, ModelObject
@@ -187,9 +189,9 @@ def _transformer(model: ModelObject, version: str, options: Options) -> Manifest
     return {"policyTypes": ["Egress"], "egress": [*rules, *_beyond(model, options)]}
 
 
-def _beyond(model: ModelObject, options: Options) -> list[Manifest]:
+def _beyond(model: ModelObject, options: Options) -> list[Mapping[str, Any]]:
     """Return the rules for what is no part of the model: the store, the collector, traces."""
-    rules: list[Manifest] = []
+    rules: list[Mapping[str, Any]] = []
     if secret_files.reads_store(model, options):
         rules.append(_store(model, options.store_url))
     if options.collector_url and model.namespace == options.store_namespace:

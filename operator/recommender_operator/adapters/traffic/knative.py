@@ -30,7 +30,6 @@ from recommender_operator.adapters.kubernetes.port import (
     REVISIONS,
     Kube,
     Object,
-    Resource,
 )
 from recommender_operator.adapters.objects.owned_writes import ForeignObjectError, OwnedObjects
 from recommender_operator.adapters.traffic import refused_accounts
@@ -94,16 +93,12 @@ class KnativeTraffic:
             return TrafficView(services={}, traffic=nothing, foreign=(error.foreign,))
         if view is None:
             return TrafficView(services={}, traffic=TrafficState())
-        name = disruption.knative_budget(model.name, view.service)["metadata"]["name"]
-        budget = await self._kube.get(BUDGETS, model.namespace, name)
-        subject.seen.read(BUDGETS, [budget] if budget is not None else [])
-        if self._options.isolate_triton:
-            # All of them, because the policy of the model's Jobs is looked up there too.
-            policies = await self._kube.list(
-                NETWORK_POLICIES, model.namespace, labels.of_model(model.name)
-            )
-            subject.seen.read(NETWORK_POLICIES, policies)
-        outdated = not _is_current(subject, view) or bool(self._missing(subject, view.service))
+        await self._read_beside(subject, view.service)
+        lacks = (
+            self._missing_policy(subject, view.service),
+            _missing_budget(subject, view.service),
+        )
+        outdated = not _is_current(subject, view) or any(lacks)
         services: dict[str, ServiceState] = {}
         for version, revision in served(view).items():
             on_top = version == view.top
@@ -123,6 +118,18 @@ class KnativeTraffic:
                 message="its pods are terminating",
             )
         return TrafficView(services=services, traffic=traffic_of(view))
+
+    async def _read_beside(self, subject: Subject, service: Object) -> None:
+        """Read what the service owns."""
+        model = subject.model
+        name = disruption.knative_budget(model.name, service)["metadata"]["name"]
+        budget = await self._kube.get(BUDGETS, model.namespace, name)
+        subject.seen.read(BUDGETS, [budget] if budget is not None else [])
+        if self._options.isolate_triton:
+            # All of them, because the policy of the model's Jobs is looked up there too.
+            marks = labels.of_model(model.name)
+            policies = await self._kube.list(NETWORK_POLICIES, model.namespace, marks)
+            subject.seen.read(NETWORK_POLICIES, policies)
 
     async def ensure(
         self,
@@ -225,21 +232,26 @@ class KnativeTraffic:
         claim = dataclasses.replace(
             subject.claim, owners={*subject.claim.owners, service["metadata"]["uid"]}
         )
-        for kind, manifest in self._missing(subject, service):
-            await self._objects.apply(kind, manifest, claim)
+        policy = self._missing_policy(subject, service)
+        if policy is not None:
+            await self._objects.apply(NETWORK_POLICIES, policy, claim)
+        budget = _missing_budget(subject, service)
+        if budget is not None:
+            await self._objects.apply(BUDGETS, budget, claim)
 
-    def _missing(self, subject: Subject, service: Object) -> list[tuple[Resource, Object]]:
-        """Return the policy and the budget that are not as they should be, as far as was seen."""
-        wanted = [(BUDGETS, disruption.knative_budget(subject.model.name, service))]
-        if self._options.isolate_triton:
-            policy = isolation.knative_policy(subject.model, service, self._options)
-            wanted.insert(0, (NETWORK_POLICIES, policy))
-        seen = {kind: subject.seen.get(kind, each["metadata"]["name"]) for kind, each in wanted}
-        return [
-            (kind, each)
-            for kind, each in wanted
-            if (stored := seen[kind]) is None or not is_the_same(stored, each)
-        ]
+    def _missing_policy(self, subject: Subject, service: Object) -> Object | None:
+        """Return the policy if it is not as it should be, as far as was seen."""
+        if not self._options.isolate_triton:
+            return None
+        wanted = isolation.knative_policy(subject.model, service, self._options)
+        seen = subject.seen.get(NETWORK_POLICIES, wanted["metadata"]["name"])
+        return None if seen is not None and is_the_same(seen, wanted) else wanted
+
+
+def _missing_budget(subject: Subject, service: Object) -> Object | None:
+    wanted = disruption.knative_budget(subject.model.name, service)
+    seen = subject.seen.get(BUDGETS, wanted["metadata"]["name"])
+    return None if seen is not None and is_the_same(seen, wanted) else wanted
 
 
 def _is_current(subject: Subject, view: View) -> bool:
