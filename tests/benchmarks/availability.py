@@ -38,6 +38,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.benchmarks.machine import machine
+from tests.cluster import envoy, objects
+from tests.cluster.api import Cluster
 from tests.cluster.groups import Extras
 from tests.cluster.settings import cache_folder
 from tests.scenario import availability, collecting, install, stories
@@ -46,6 +48,7 @@ from tests.scenario.setup import NAME, make_platform
 from tests.scenario.traffic import TrafficWatch
 from tests.scenario.world import World
 
+POLICY = install.ROOT / "manifests/integrations/gateways/envoy-gateway.yaml"
 #: Shorter trainings and smaller pods than the defaults; the number of pods is the default.
 SPEC: dict[str, Any] = {
     "training": {"hyperparameters": {"retrieval": "Weights"}},
@@ -110,19 +113,36 @@ def arguments() -> argparse.Namespace:
         help="traffic mode of the model (default Gateway)",
     )  # fmt: skip
     parser.add_argument(
+        "--gateway", choices=["traefik", "envoy"], default="traefik",
+        help="what routes in the traffic mode Gateway: envoy with the policy of "
+        "manifests/integrations/gateways/envoy-gateway.yaml (default traefik)",
+    )  # fmt: skip
+    parser.add_argument(
         "--faults", nargs="+", choices=sorted(FAULTS), default=list(FAULTS), metavar="FAULT",
         help="the faults to cause, in this order, also several times each "
         f"(default: {' '.join(FAULTS)})",
     )  # fmt: skip
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.traffic == "Knative" and given.gateway != "traefik":
+        parser.error(f"--gateway {given.gateway} has no Knative: leave one of the two out")
+    return given
+
+
+def with_policy(cluster: Cluster) -> None:
+    """Apply the policy of Envoy Gateway that users get, for the models of the release."""
+    (policy,) = objects.parse(POLICY.read_text(encoding="utf-8"))
+    policy["metadata"]["namespace"] = install.SYSTEM_NAMESPACE
+    cluster.kubectl("apply", "-f", "-", stdin=objects.dump([policy]))
 
 
 def main() -> None:
     given = arguments()
     platform = make_platform(
         cache_folder() / install.DATA_FOLDER, says, extras=Extras(),
-        collector=collecting.values(COLLECTED),
+        collector=collecting.values(COLLECTED), gateway=given.gateway,
     )  # fmt: skip
+    if given.gateway == "envoy":
+        with_policy(platform.cluster)
     # Only models of the release's namespace use its store and its collector.
     world = platform.world(
         install.SYSTEM_NAMESPACE, SPEC | {"rollout": {"traffic": given.traffic}}
@@ -137,9 +157,12 @@ def main() -> None:
         world.route.stop()
         world.remove()
         world.kube.changes.stop()
+        if given.gateway == "envoy":
+            envoy.leave()
     line = {
         "benchmark": "availability",
         "traffic": given.traffic,
+        "gateway": given.gateway,
         "rate": availability.RATE,
         **by_fault(found),
         "total": {key: total[key] for key in ("sent", "failed", "p50_ms", "p99_ms")},
