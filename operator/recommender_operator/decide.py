@@ -13,7 +13,7 @@ from typing import assert_never
 from recommender_operator.actions import Decision
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import Observed
-from recommender_operator.phases.conditions import acceptance, project, without_effect
+from recommender_operator.phases.conditions import acceptance, erasures, project, without_effect
 from recommender_operator.phases.duties import (
     commands,
     delete,
@@ -83,6 +83,7 @@ def decide(observed: Observed, now: datetime.datetime) -> Decision:
             step(turn)
     acceptance.step(turn)
     without_effect.step(turn)
+    erasures.step(turn)
     project.step(turn)
     return turn.finish()
 

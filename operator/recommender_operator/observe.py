@@ -126,14 +126,15 @@ class Observer:
             subject = Subject(model=model, versions=named, pods=serving, seen=seen)
             view = await self._traffic_of(model).observe(subject)
         answering = {name: podstates.answering(pods) for name, pods in serving.items()}
-        job_states, kept, (samples, errors), users, rivals, claims = await asyncio.gather(
+        job_states, kept, (samples, errors), users, rivals, unwatched = await asyncio.gather(
             self._jobs.read(own_jobs, of_jobs),
             self._baselines.unpacked(model, stored, uids),
             self._sample(model, versions, view, answering),
             told.of(self._users, model, versions, now),
             self.unwatched.rivals(model, versions, view.traffic.host, platform),
-            self.unwatched.claims(model),
+            asyncio.gather(self.unwatched.claims(model), self.unwatched.erasures(model)),
         )
+        claims, erasures = unwatched
         observed = Observed(
             model=model,
             versions=versions,
@@ -148,6 +149,7 @@ class Observer:
             experiment=users[0],
             outcomes=users[1],
             holdout=users[2],
+            erasures=erasures,
             rivals=rivals,
             claims=claims,
             running_pods=owned.using_files(all_pods) if model.deleting else (),

@@ -47,6 +47,7 @@ class VersionObject:
     uid: str
     spec: ModelVersionSpec
     status: ModelVersionStatus
+    created_at: datetime.datetime | None = None
     #: Whether the operator's finalizer keeps it, and whether somebody has deleted it.
     held: bool = False
     deleting: bool = False
@@ -273,6 +274,8 @@ class Observed:
     outcomes: CollectorReading | None = None
     #: What the holdout and the others did; None without a holdout.
     holdout: CollectorReading | None = None
+    #: How far the erasures of its users are.
+    erasures: CollectorReading | None = None
     #: Pods of a model that is being deleted, but for its removals, which still may use its files.
     running_pods: tuple[str, ...] = ()
     #: Why no retraining may start by itself, because of other models; empty if one may.

@@ -264,7 +264,7 @@ class Runtime:
 
         smoke = self._opened(HttpSmokeTester.session())
         baselines = BaselineStore(kube)
-        samples_of = self._provider()
+        samples_of, users = self._provider(), self._users()
         self._retrainings = Retrainings(
             decide,
             self._settings.retrainings_at_once,
@@ -281,9 +281,10 @@ class Runtime:
                     claims=ClaimReader(kube),
                     platform=PlatformReader(kube, options),
                     hosts=HostReader(kube, options, self._settings.watch_namespaces),
+                    erasures=users,
                 ),
                 baselines=baselines,
-                users=self._users(),
+                users=users,
                 direct=self._kube,
             ),
             asker=SmokeAsker(self._kube, HttpSmokeTester(smoke), self._now),
@@ -322,7 +323,7 @@ class Runtime:
 
         return of
 
-    def _users(self) -> experiments.UsersReader:
+    def _users(self) -> experiments.CollectorReader | experiments.NoCollector:
         url, namespace = self._settings.experiments_url, self._settings.namespace
         if not url:
             return experiments.NoCollector()

@@ -1,4 +1,4 @@
-"""What a look reads that no cache has: claims, the routes of others, and the cluster's APIs."""
+"""What a look reads that no cache has: claims, foreign routes, the cluster's APIs, erasures."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import dataclasses
 import functools
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
+from recommender_operator.adapters.counters.experiments import ErasuresReader, NoCollector
 from recommender_operator.adapters.objects.claims import ClaimReader
 from recommender_operator.adapters.objects.platform import PlatformReader
 from recommender_operator.adapters.traffic.hosts import HostReader
 from recommender_operator.api.spec import RecommenderModelSpec, TrafficMode
 from recommender_operator.observed import (
     Claim,
+    CollectorReading,
     ModelObject,
     Observed,
     Platform,
@@ -45,14 +47,21 @@ class Answers:
     claims: Claims
     rivals: tuple[Rival, ...]
     platform: Platform
+    erasures: CollectorReading | None
 
 
 class Unwatched:
-    """Reads from the API server, at most once in the lifetimes that the readers have."""
+    """Reads at most once in the lifetimes that the readers have."""
 
     def __init__(
-        self, *, claims: ClaimReader, platform: PlatformReader, hosts: HostReader
+        self,
+        *,
+        claims: ClaimReader,
+        platform: PlatformReader,
+        hosts: HostReader,
+        erasures: ErasuresReader | None = None,
     ) -> None:
+        self._erasures = erasures or NoCollector()
         self._claims = claims
         self._platform = platform
         self._hosts = hosts
@@ -79,6 +88,10 @@ class Unwatched:
         to_write = hosts.wanted(model, platform.domain) != held and hosts.is_routed(versions)
         return await self._hosts.rivals(model, relevant, to_write=to_write)
 
+    async def erasures(self, model: ModelObject) -> CollectorReading:
+        """Return how far the erasures of a model are."""
+        return await self._erasures.erasures(model.namespace, model.name)
+
     def again(self, observed: Observed) -> Callable[[], Awaitable[Answers]]:
         """Return a function that reads all of it again for a model."""
         return functools.partial(self._read, _asked(observed))
@@ -89,12 +102,13 @@ class Unwatched:
         Raises:
             KubeError: the API server failed.
         """
-        claims, platform, rivals = await asyncio.gather(
+        claims, platform, rivals, erasures = await asyncio.gather(
             self._claims.read(asked.namespace, asked.claims),
             self._platform.read(asked.traffic, asked.workers, by_keda=asked.by_keda),
             self._again(asked),
+            self._erasures.erasures(asked.namespace, asked.name),
         )
-        return Answers(claims=claims, rivals=rivals, platform=platform)
+        return Answers(claims=claims, rivals=rivals, platform=platform, erasures=erasures)
 
     async def _again(self, asked: _Asked) -> tuple[Rival, ...]:
         if not asked.hosts:
@@ -117,7 +131,12 @@ def _asked(observed: Observed) -> _Asked:
 
 def answers(observed: Observed) -> Answers:
     """Return what the reads of a look found."""
-    return Answers(claims=observed.claims, rivals=observed.rivals, platform=observed.platform)
+    return Answers(
+        claims=observed.claims,
+        rivals=observed.rivals,
+        platform=observed.platform,
+        erasures=observed.erasures,
+    )
 
 
 def _claims_of(model: ModelObject) -> frozenset[str]:

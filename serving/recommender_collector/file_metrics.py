@@ -39,18 +39,19 @@ class FileMetrics:
         for model in models:
             for metric in (self._open_erasures, self._recovered, self._unread_batches):
                 metric.labels(model)
-            for place in ("files", "lake"):
+            for place in ("files", "lake", "aof"):
                 self._oldest_erasure.labels(model, place)
 
-    def erasing(self, model: str, users: int, files: float, lake: float = 0.0) -> None:
+    def erasing(self, model: str, users: int, files: float, lake: float, aof: float) -> None:
         """Set how many users are to be erased from files, and since when, in seconds since 1970.
 
-        `files` and `lake` are the times of the oldest erasures that may have left rows there; 0
-        without one.
+        `files` and `lake` are the times of the oldest erasures that may have left rows there, and
+        `aof` is when those ended that the store's append-only file may have; 0 without one.
         """
         self._open_erasures.labels(model).set(users)
         self._oldest_erasure.labels(model, "files").set(files)
         self._oldest_erasure.labels(model, "lake").set(lake)
+        self._oldest_erasure.labels(model, "aof").set(aof)
 
     def unread_batches(self, model: str, batches: int) -> None:
         """Set how many batches are kept past their retention."""

@@ -145,17 +145,21 @@ class Simulator:
         services = self._children(INFERENCE_SERVICES, key)
         pods = self._serving.setdefault(key, {})
         there = {uid_of(service) for service in services}
-        for uid in [uid for uid in pods if uid not in there]:
-            ended = pods.pop(uid)
+        # All at once: another worker may look at the same model while this one waits.
+        for ended in [pods.pop(uid) for uid in list(pods) if uid not in there]:
             ended.server.close()
-            for resource, name, uid in ended.parts:
-                await self._kube.delete(resource, key[0], name, uid=uid)
+            for resource, name, part in ended.parts:
+                await self._kube.delete(resource, key[0], name, uid=part)
         for service in services:
             version, uid = service["metadata"]["labels"].get(marks.VERSION), uid_of(service)
             if version and uid not in pods and (key, uid) not in self._starting:
                 self._starting.add((key, uid))
-                pods[uid] = await self._serve(key, version, service)
-                self._starting.discard((key, uid))
+                try:
+                    pods[uid] = await self._serve(key, version, service)
+                finally:
+                    self._starting.discard((key, uid))
+                # It may have been deleted meanwhile.
+                self._changed(*key)
         for route in self._children(HTTP_ROUTES, key):
             uid, generation = route["metadata"]["uid"], int(route["metadata"]["generation"])
             if self._accepted.get(uid) != generation:

@@ -53,6 +53,8 @@ KUBERNETES = Group(
 ETCD = Group("etcd", (("etcd", "go.etcd.io/etcd/server/v3"),))
 COREDNS = Group("coredns", (("coredns", "github.com/coredns/coredns"),))
 NODE = Group("node", (("pause", "./pause"), ("storage", "./storage"), ("echo", "./echo")))
+#: Our own small program, with kube-router's controller as its library.
+POLICIES = Group("policies", (("network-policies", "."),))
 GATEWAY = Group(
     "gateway",
     sources=(Source("crds", "sigs.k8s.io/gateway-api", ("config/crd/standard/*.yaml",)),),
@@ -213,7 +215,7 @@ EVERYTHING = Extras(knative=True, trainer=True, metrics=True, prometheus=True)
 
 def cluster_groups(extras: Extras) -> tuple[Group, ...]:
     """All groups of a cluster, the quickest builds first so that a mistake shows early."""
-    groups: tuple[Group, ...] = (GATEWAY, NODE, ETCD, KUBERNETES, COREDNS, KSERVE)
+    groups: tuple[Group, ...] = (GATEWAY, NODE, POLICIES, ETCD, KUBERNETES, COREDNS, KSERVE)
     groups += (METRICS,) if extras.metrics else ()
     groups += (JOBSET, TRAINER) if extras.trainer else ()
     return groups + ((KNATIVE,) if extras.knative else ())

@@ -33,6 +33,8 @@ HARD_CODED = tuple(
 CGROUPS = Path("/sys/fs/cgroup")
 #: A chain of packets; `down` removes those with such names.
 UNKNOWN_SERVICES = "KUBE-UNKNOWN-SERVICES"
+#: Of packets from pods that still have the address of a Service.
+NO_ROUTE = ("iif", settings.BRIDGE, "to", settings.SERVICE_CIDR, "unreachable")
 #: By default all pods together weigh as much as one process beside them, and the served models
 #: miss their deadlines on a busy machine. This is the weight of two cores, for cgroup v1 and v2.
 POD_WEIGHTS = {"cpu.shares": "2048", "cpu.weight": "200"}
@@ -62,14 +64,23 @@ def refuse_unknown_services() -> None:
 
     They would leave it, and what answers outside may keep them: one of four connections of a model
     then failed for as long as its pod lived. Known Services have another address here already.
+    Connections of pods are refused by the routes: the chains of policies accept what they allow
+    before any other chain.
     """
+    if not unknown_services_of_pods():
+        _ip("rule", "add", *NO_ROUTE)
     if _tried("iptables", "--wait", "-N", UNKNOWN_SERVICES).returncode == 0:
         for rule in (
             ("-A", UNKNOWN_SERVICES, "-d", settings.SERVICE_CIDR, "-j", "REJECT"),
             ("-A", "OUTPUT", "-j", UNKNOWN_SERVICES),
-            ("-A", "FORWARD", "-j", UNKNOWN_SERVICES),
         ):
             _run("iptables", "--wait", *rule)
+
+
+def unknown_services_of_pods() -> bool:
+    """Return whether the rule for the connections of pods is there."""
+    listed = _tried("ip", "rule", "show", *NO_ROUTE[:-1])
+    return settings.SERVICE_CIDR in listed.stdout
 
 
 def remember_host(layout: Layout) -> None:

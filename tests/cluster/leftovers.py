@@ -15,6 +15,8 @@ from tests.cluster.host import cgroup_folders
 from tests.cluster.settings import Layout
 
 CHAIN_PREFIXES = ("KUBE-", "CNI-")
+#: Of sets of addresses that the chains of NetworkPolicies use.
+SET_PREFIXES = ("KUBE-SRC-", "KUBE-DST-")
 CNI_RESULTS = Path("/var/lib/cni/results")
 LOG_LINKS = Path("/var/log/containers")
 
@@ -72,6 +74,15 @@ def _shim_sockets(layout: Layout) -> list[Path]:
     return [Path(path.read_text().removeprefix("unix://")) for path in addresses]
 
 
+def our_sets(names: str) -> list[str]:
+    """Return the names, of the output of `ipset list -n`, that are ours."""
+    return [name for name in names.splitlines() if name.startswith(SET_PREFIXES)]
+
+
+def _sets() -> list[str]:
+    return our_sets(_run("ipset", "list", "-n"))
+
+
 def find(layout: Layout) -> list[str]:
     """Return everything that remains of the cluster, one line each."""
     found = [f"process {p.pid} ({p.executable})" for p in processes.running(layout.state)]
@@ -84,6 +95,9 @@ def find(layout: Layout) -> list[str]:
     for command in ("iptables", "ip6tables"):
         rules = our_rules(_run(f"{command}-save"))
         found += [f"{command} rule {rule}" for rule in rules]
+    found += [f"ipset {name}" for name in _sets()]
+    if host.unknown_services_of_pods():
+        found.append(f"routing rule {' '.join(host.NO_ROUTE)}")
     if layout.state.exists():
         found.append(f"folder {layout.state}")
     return found
@@ -115,6 +129,10 @@ def remove(layout: Layout) -> None:
         rules = _run(f"{command}-save")
         if our_rules(rules):
             _run(f"{command}-restore", stdin=without_our_rules(rules))
+    for name in _sets():
+        _run("ipset", "destroy", name)
+    if host.unknown_services_of_pods():
+        _run("ip", "rule", "del", *host.NO_ROUTE)
     for folder in cgroup_folders():
         _remove_cgroup(folder)
     # The loopback results carry no network name of ours, but the same container ids.

@@ -20,6 +20,7 @@ from tests.cluster import (
     node,
     objects,
     packages,
+    policies,
     preflight,
     processes,
     prometheus,
@@ -83,6 +84,7 @@ def is_up(layout: Layout, extras: Extras) -> bool:
     if not stamp.exists() or stamp.read_text() != setup_key(extras):
         return False
     needed = {*EXECUTABLES}
+    needed |= set() if policies.unenforced(layout) else {policies.NAME}
     needed |= {*trainer.EXECUTABLES} if extras.trainer else set()
     needed |= {metrics.NAME} if extras.metrics else set()
     needed |= {prometheus.NAME} if extras.prometheus else set()
@@ -117,6 +119,7 @@ def up(wanted: Extras) -> Layout:
         layout.state.chmod(0o755)  # volumes below it must be reachable by every pod
         layout.ready_stamp.unlink(missing_ok=True)
         _start(layout, built, extras.knative)
+        policies.install(layout, built)
         if extras.trainer:
             trainer.install(layout, built)
         if extras.metrics:
@@ -274,6 +277,8 @@ def status() -> tuple[str, bool]:
             (prometheus.NAME, prometheus.is_installed(layout)),
         )
     ]
+    refused = policies.unenforced(layout)
+    lines.append(f"{policies.NAME:26} {refused or found.get(policies.NAME, 'does not run')}")
     lines.append(f"kubeconfig {layout.kubeconfig}\ngateway    {gateway_url()}")
     lines.append(f"logs       {layout.logs}\n{'UP' if ready else 'NOT UP'}")
     return "\n".join(lines), ready

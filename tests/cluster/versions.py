@@ -18,6 +18,9 @@ JOBSET = "0.10.1"
 TRAINER = "2.1.0"
 """Kubeflow Trainer v2."""
 METRICS_SERVER = "0.8.0"
+KUBE_ROUTER = "2.1.0"
+"""Enforces NetworkPolicies. A vulnerability is reported for this version: it is for the local test
+cluster only, never for production."""
 KEDA = "2.21.0"
 TRAEFIK = "3.7.15"
 ENVOY_GATEWAY = "1.9.1"
@@ -54,6 +57,7 @@ MODULES = (
     Module("gateway", "sigs.k8s.io/gateway-api", GATEWAY_API),
     Module("metrics", "sigs.k8s.io/metrics-server", METRICS_SERVER),
     Module("krew", "sigs.k8s.io/krew", KREW),
+    Module("policies", "github.com/cloudnativelabs/kube-router/v2", KUBE_ROUTER),
     Module("keda", "github.com/kedacore/keda/v2", KEDA),
     Module("envoy", "github.com/envoyproxy/gateway", ENVOY_GATEWAY),
 )
@@ -108,6 +112,7 @@ DEBIAN_PACKAGES = (
     "runc",
     "containernetworking-plugins",
     "iptables",
+    "ipset",
     "conntrack",
     "iproute2",
     "openssl",

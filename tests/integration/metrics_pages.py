@@ -192,7 +192,7 @@ def writer() -> Page:
         metrics.damaged("movies", 1)
         metrics.unread("movies", 2)
         metrics.lost("movies", 1)
-        metrics.files.erasing("movies", 1, time.time() - 60)
+        metrics.files.erasing("movies", 1, time.time() - 60, 0.0, 0.0)
         metrics.files.recovered("movies", 1)
 
     return registry, write

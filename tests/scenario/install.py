@@ -15,6 +15,7 @@ import sys
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from tests.cluster import locks
 from tests.cluster.api import Cluster, tool
@@ -126,6 +127,7 @@ def install_chart(
     values += ["--set", "clusterWide=true"]  # tests create their namespaces later
     values += ["--set-json", f"collector={json.dumps(collector or {'enabled': False})}"]
     values += counters_of_gateway(cluster.prometheus_url)
+    values += restricted(cluster)
     if asked_by_keda:
         values += ["--set", "keda.enabled=true", "--set", f"keda.prometheusUrl={asked_by_keda}"]
     policy = "IfNotPresent" if cluster.pulls else "Never"
@@ -138,6 +140,18 @@ def install_chart(
         "upgrade", "--install", RELEASE, str(CHART), "--namespace", SYSTEM_NAMESPACE,
         "--create-namespace", "--wait", "--timeout", "5m", *values,
     )  # fmt: skip
+
+
+def restricted(cluster: Cluster) -> list[str]:
+    """Return helm's arguments that restrict what the release's pods send to what they need."""
+    ports = cluster.kubectl(
+        "-n", "default", "get", "endpointslices", "-l", "kubernetes.io/service-name=kubernetes",
+        "-o", "jsonpath={.items[*].ports[*].port}",
+    ).split()  # fmt: skip
+    return [
+        "--set", "networkPolicy.enabled=true",
+        "--set", f"networkPolicy.apiServerPorts={{443,{','.join(ports)}}}",
+    ]  # fmt: skip
 
 
 def counters_of_gateway(prometheus: str) -> list[str]:
@@ -209,12 +223,29 @@ def _manifests(namespace: str, image: str) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
 
 
-def _loader(namespace: str, image: str) -> dict[str, object]:
+def _loader(namespace: str, image: str) -> dict[str, Any]:
     """Return a pod that mounts the claims, to copy files to one and inspect the other."""
+    pod = sleeper(namespace, LOADER, image)
+    (container,) = pod["spec"]["containers"]
+    container["name"] = "loader"
+    container["command"] = ["sh", "-c", "mkdir -p /data/raw && exec sleep infinity"]
+    container["volumeMounts"] = [
+        {"name": "data", "mountPath": "/data"},
+        {"name": "store", "mountPath": "/store", "readOnly": True},
+    ]
+    pod["spec"]["volumes"] = [
+        {"name": name, "persistentVolumeClaim": {"claimName": claim}}
+        for name, claim in (("data", DATA_CLAIM), ("store", STORE_CLAIM))
+    ]
+    return pod
+
+
+def sleeper(namespace: str, name: str, image: str) -> dict[str, Any]:
+    """Return a pod that does nothing, for commands in it."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": LOADER, "namespace": namespace},
+        "metadata": {"name": name, "namespace": namespace},
         "spec": {
             "automountServiceAccountToken": False,
             "terminationGracePeriodSeconds": 0,
@@ -226,24 +257,16 @@ def _loader(namespace: str, image: str) -> dict[str, object]:
             },
             "containers": [
                 {
-                    "name": "loader",
+                    "name": "sleeper",
                     "image": image,
                     "imagePullPolicy": "IfNotPresent",
-                    "command": ["sh", "-c", "mkdir -p /data/raw && exec sleep infinity"],
+                    "command": ["sleep", "infinity"],
                     "securityContext": {
                         "allowPrivilegeEscalation": False,
                         "capabilities": {"drop": ["ALL"]},
                     },
                     "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}},
-                    "volumeMounts": [
-                        {"name": "data", "mountPath": "/data"},
-                        {"name": "store", "mountPath": "/store", "readOnly": True},
-                    ],
                 }
-            ],
-            "volumes": [
-                {"name": name, "persistentVolumeClaim": {"claimName": claim}}
-                for name, claim in (("data", DATA_CLAIM), ("store", STORE_CLAIM))
             ],
         },
     }

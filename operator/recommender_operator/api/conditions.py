@@ -46,6 +46,8 @@ class ConditionType(enum.StrEnum):
     ACCEPTED = "Accepted"
     #: Every setting of the spec that differs from its default has an effect.
     SETTINGS_APPLIED = "SettingsApplied"
+    #: Neither files nor lakes nor artifacts have a user whose erasure the collector accepted.
+    ERASURES_COMPLETE = "ErasuresComplete"
     #: The last annotation or the pin `spec.rollbackTo` was carried out.
     REQUESTS_HONORED = "RequestsHonored"
     # These two are for tools that follow kstatus, such as Flux.
@@ -180,6 +182,11 @@ class Reason(enum.StrEnum):
     NO_COLLECTOR = "NoCollector"
     FEATURE_NOT_SERVED = "FeatureNotServed"
     NO_EFFECT = "NoEffect"
+    # Erasures of users.
+    ERASED = "Erased"
+    OPEN = "Open"
+    ARTIFACT_OLDER_THAN_ERASURE = "ArtifactOlderThanErasure"
+    NOT_REPORTED = "NotReported"
     # Requests.
     NONE = "None"
     DONE = "Done"

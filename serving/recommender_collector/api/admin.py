@@ -12,8 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from recommender_collector.api import erasures as erasures_api
 from recommender_collector.api import experiments, outcomes
 from recommender_collector.api.bodies import Refused
+from recommender_collector.api.erasures import ErasureReports
 from recommender_collector.api.events import failure
 from recommender_collector.api.experiments import Reports
 from recommender_collector.api.outcomes import OutcomeReports
@@ -101,6 +103,7 @@ def admin_app(
     erasures: Erasures | None = None,
     reports: Reports | None = None,
     outcome_reports: OutcomeReports | None = None,
+    erasure_reports: ErasureReports | None = None,
 ) -> Starlette:
     """Build the application of the admin port; `guarded` asks its callers for a token."""
     routes: list[BaseRoute] = []
@@ -111,4 +114,6 @@ def admin_app(
         routes.append(Route(experiments.PATH, reports.get))
     if outcome_reports is not None:
         routes.append(Route(outcomes.PATH, outcome_reports.get))
+    if erasure_reports is not None:
+        routes.append(Route(erasures_api.PATH, erasure_reports.get))
     return Starlette(routes=routes)

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from recommender_collector.api.admin import Erasures, admin_app, probes_app
 from recommender_collector.api.callers import Callers
+from recommender_collector.api.erasures import ErasureReports
 from recommender_collector.api.events import Events, public_app
 from recommender_collector.api.experiments import Reports
 from recommender_collector.api.outcomes import OutcomeReports
@@ -34,6 +35,7 @@ from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.metrics import CollectorMetrics
 from recommender_collector.process import kafka, parts, servers
 from recommender_collector.process.settings import ServeSettings, SettingsError, StoreSettings
+from recommender_collector.store.erasures import ErasureStore
 from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.outcomes import OutcomeStore
 from recommender_collector.store.users import OnlineStore
@@ -172,7 +174,8 @@ def _admin(
     experiments = ExperimentStore(redis, from_kafka=from_kafka)
     counted = {name: Rule.of(each) for name, each in declared.models.items()}
     outcomes = OutcomeReports(counted, OutcomeStore(redis, from_kafka=from_kafka))
-    app = admin_app(erasures, Reports(spans, experiments), outcomes)
+    erasing = ErasureReports(models, ErasureStore(redis))
+    app = admin_app(erasures, Reports(spans, experiments), outcomes, erasing)
     return guarded(app, tokens, metrics)
 
 

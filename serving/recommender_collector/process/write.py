@@ -16,6 +16,7 @@ from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.metrics import WriterMetrics
 from recommender_collector.process import kafka, parts, servers
 from recommender_collector.process.settings import WriteSettings
+from recommender_collector.store.erasures import ErasureStore, Report, in_aof
 from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.outcomes import OutcomeStore
 from recommender_collector.store.rewriting import Rewriting
@@ -65,10 +66,23 @@ def _runners(
         writers: list[Writer] = [online]
         if settings.files is not None:
             files = Batches(settings.files / name)
-            lake = LakeWriter(log, files, name, model, metrics, pace, erased=rewriting.want)
+            tell = functools.partial(_tell, ErasureStore(redis), rewriting, name)
+            lake = LakeWriter(
+                log, files, name, model, metrics, pace, erased=rewriting.want, tell=tell
+            )
             writers.append(lake)
         runners.append(Runner(log, name, writers, metrics))
     return runners
+
+
+async def _tell(
+    store: ErasureStore, rewriting: Rewriting, model: str, report: Report
+) -> int | None:
+    """Keep how far erasures are; return since when the append-only file may have their users."""
+    since = in_aof(report, await store.put(model, report))
+    if since is not None:
+        rewriting.lacks()
+    return since
 
 
 async def _write(settings: WriteSettings) -> None:
@@ -76,7 +90,7 @@ async def _write(settings: WriteSettings) -> None:
     registry = CollectorRegistry()
     metrics = WriterMetrics(registry, declared.models, settings.targets)
     redis = parts.connect(settings.store, len(declared.models))
-    rewriting = Rewriting(redis)
+    rewriting = Rewriting(redis, models=declared.models)
     room = Room(redis, declared.ages, metrics.forgot)
     runners = _runners(settings, declared, redis, metrics, rewriting, room)
     kafka_log = settings.kafka

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from recommender_collector.store.erasures import ErasureStore
 from recommender_serving.waiting import pause
 
 logger = logging.getLogger(__name__)
@@ -27,8 +28,16 @@ LEAST_SECONDS = 3600.0
 class Rewriting:
     """Rewrites the append-only file after erasures, at most once an hour."""
 
-    def __init__(self, redis: Redis, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        clock: Callable[[], float] = time.monotonic,
+        models: Iterable[str] = (),
+    ) -> None:
+        """`models` are those of the store, which all have one file."""
         self._redis = redis
+        self._store = ErasureStore(redis)
+        self._models = tuple(models)
         self._clock = clock
         self._wanted: float | None = None
         self._last: float | None = None
@@ -36,6 +45,11 @@ class Rewriting:
     def want(self) -> None:
         """Rewrite it in a while, because a user was erased."""
         self._wanted = self._clock()
+
+    def lacks(self) -> None:
+        """Rewrite it in a while, if nothing has asked for that: a killed writer forgot it."""
+        if self._wanted is None:
+            self.want()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set."""
@@ -53,6 +67,7 @@ class Rewriting:
         try:
             if (await self._redis.info("persistence")).get("aof_enabled"):
                 await self._redis.bgrewriteaof()  # type: ignore[no-untyped-call]
+            await self._store.rewritten(self._models, int(time.time() * 1000))
         except ResponseError as error:
             if "in progress" in str(error):  # it may have begun before the erasure
                 return False

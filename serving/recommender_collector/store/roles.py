@@ -49,7 +49,8 @@ READER: Sequence[str] = ("zrange", "smembers")
 KEYS: Mapping[Role, Sequence[str]] = {
     Role.COLLECTOR: (
         "~{*}:events", "~{*}:ids:*", "%R~{*}:store:offset", "%R~{*}:kafka",
-        "%R~{*}:experiments", "%R~{*}:experiment:*", "%R~{*}:outcomes", "%R~recommender",
+        "%R~{*}:experiments", "%R~{*}:experiment:*", "%R~{*}:outcomes", "%R~{*}:erasures",
+        "%R~recommender",
         "(%W~{*}:user:* +unlink)",  # forgets users, and changes them in no other way
     ),
     Role.WRITER: ("~{*}:*", "%R~recommender"),

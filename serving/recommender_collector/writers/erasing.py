@@ -72,6 +72,17 @@ class Erasing:
         return min((*self._damaged, *(each.at for each in self._entries.values())), default=None)
 
     @property
+    def ended(self) -> int | None:
+        """When the journal became empty, in milliseconds since 1970; None if it never was used.
+
+        Its folder changed last then, which a killed writer does not forget.
+        """
+        try:
+            return int(self._folder.stat().st_mtime * 1000)
+        except FileNotFoundError:
+            return None
+
+    @property
     def open(self) -> int:
         """Number of users to erase."""
         return sum(len(each.users) for each in self._entries.values())

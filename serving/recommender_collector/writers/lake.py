@@ -6,15 +6,18 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from redis.exceptions import RedisError
 
 from recommender_collector.domain import erased_users
 from recommender_collector.domain.declaration import Model
 from recommender_collector.log.port import START, EventLog
 from recommender_collector.metrics import Target, WriterMetrics
+from recommender_collector.store.erasures import Report
 from recommender_collector.writers import lakes
-from recommender_collector.writers.batches import Batches
+from recommender_collector.writers.batches import EVENTS, QUARANTINE, Batches
 from recommender_collector.writers.erasing import Erasing
 from recommender_collector.writers.micro_batch import MicroBatch
 from recommender_collector.writers.recovery import RECOVERED, Found, Recovery
@@ -63,8 +66,13 @@ class LakeWriter:
         pace: Pace | None = None,
         clock: Callable[[], float] = time.time,
         erased: Callable[[], None] = lambda: None,
+        tell: Callable[[Report], Awaitable[int | None]] | None = None,
     ) -> None:
-        """Write below `files`; call `erased` when erasures of users have ended there."""
+        """Write below `files`; call `erased` when erasures of users have ended there.
+
+        `tell` gets how far erasures are, and returns since when the append-only file of the store
+        may have users that the files have not.
+        """
         self._log = log
         self._files = files
         self._name = name
@@ -73,12 +81,20 @@ class LakeWriter:
         self._pace = pace or Pace()
         self._clock = clock
         self._erased = erased
+        self._tell = tell
+        self._read = 0  # milliseconds since 1970: the log has nothing older that was not read
+        self._told: tuple[float, Report] | None = None
+        self._has_looked = False
         self._erasing = Erasing(files, model.mapping.interactions.user)
         self._recovery = Recovery(files, model)
         self._batch: MicroBatch | None = None
         self._through = START  # on disk
         self._tend_at = self._look_at = self._tell_at = -math.inf  # by the clock
-        self._lake = 0.0  # time of the oldest erasure that a lake has not applied
+        #: Times in milliseconds: of the oldest erasure that a lake has not applied, of the newest
+        #: list of erasures, and since when the append-only file may have erased users.
+        self._lake: int | None = None
+        self._listed: int | None = None
+        self._aof: int | None = None
 
     async def step(self, wait: float = WAIT_SECONDS) -> str:
         """Read what is new, waiting up to `wait` seconds; write a batch if it is full.
@@ -104,6 +120,7 @@ class LakeWriter:
             if self._is_full(batch, batch.since):
                 break  # the next step reads the others again
         now = self._clock()
+        self._read = _milliseconds(batch.offset) if records else int(now * 1000)
         if batch.since is not None and self._is_full(batch, now):
             await self.flush()
         if not records and batch.since is None:
@@ -120,10 +137,11 @@ class LakeWriter:
         batch, self._batch = self._batch, None
         if batch is None or batch.since is None:
             return
-        if not await asyncio.to_thread(self._commit, batch):
+        written = await asyncio.to_thread(self._commit, batch)
+        if written is None:
             return  # another writer's batch; the next step starts from its offset
         self._through = batch.offset
-        self._metrics.wrote(self._name, self.target, len(batch.events), len(batch.quarantined))
+        self._metrics.wrote(self._name, self.target, *written)
         self._metrics.reached(self._name, self.target, _milliseconds(batch.offset) / 1000)
 
     def _open(self) -> MicroBatch:
@@ -144,16 +162,26 @@ class LakeWriter:
             or bool(batch.erased)
         )
 
-    def _commit(self, batch: MicroBatch) -> bool:
+    def _commit(self, batch: MicroBatch) -> tuple[int, int] | None:
+        """Write a batch; return its numbers of events and of quarantined lines.
+
+        Returns:
+            None if another writer was faster.
+        """
         if batch.erased:  # before the offset moves, so that a crash repeats it
             self._plan(batch)
-        return self._files.commit(batch.number, batch.offset, batch.files(self._model))
+            self._look_at = -math.inf  # no lake has applied it
+        files = batch.files(self._model)
+        if not self._files.commit(batch.number, batch.offset, files):
+            return None
+        return len(files[EVENTS]), len(files[QUARANTINE])
 
     def _look(self) -> None:
         """Look how far lakes are; remove what is old and read, and report what is not."""
         now, root = self._clock(), self._files.root
         marks = lakes.marks(root)
-        self._lake = (lakes.oldest_erasure(self._files, marks) or 0) / 1000
+        self._lake = lakes.oldest_erasure(self._files, marks)
+        self._listed = lakes.listed(self._files)
         unread = 0
         if self._pace.keep_seconds is not None:
             through = min((each.through for each in marks), default=0)
@@ -169,6 +197,7 @@ class LakeWriter:
                 f"{last.through}, at {last.at}: check its data, or remove the file if it is gone",
             )  # fmt: skip
         self._metrics.files.unread_batches(self._name, unread)
+        self._has_looked = True
 
     def _plan(self, batch: MicroBatch) -> None:
         """Write down whom to erase, first for the lakes: a check may read meanwhile."""
@@ -199,8 +228,27 @@ class LakeWriter:
             self._metrics.failed(self._name, self.target)
             what = f"{type(error).__name__}: {error}"
             logger.warning("%s: a former batch cannot be changed: %s", self._name, what)
-        oldest = (self._erasing.oldest or 0) / 1000
-        self._metrics.files.erasing(self._name, self._erasing.open, oldest, self._lake)
+        await self._report()
+        oldest = (self._erasing.oldest, self._lake, self._aof)
+        seconds = ((each or 0) / 1000 for each in oldest)
+        self._metrics.files.erasing(self._name, self._erasing.open, *seconds)
+
+    async def _report(self) -> None:
+        """Tell how far erasures are, when that has changed and once a minute."""
+        if self._tell is None or not self._has_looked:
+            return
+        users, ended = self._erasing.open, self._erasing.ended
+        report = Report(self._read, users, self._erasing.oldest, self._lake, self._listed, ended)
+        now = self._clock()
+        if self._told is not None:
+            at, before = self._told
+            if now - at < LOOK_SECONDS and replace(before, through=report.through) == report:
+                return
+        self._told = now, report
+        try:
+            self._aof = await self._tell(report)
+        except (RedisError, OSError) as error:
+            logger.warning("%s: how far erasures are is not known: %s", self._name, error)
 
     async def _change(self) -> None:
         if self._erasing.open:

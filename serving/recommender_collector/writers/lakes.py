@@ -48,6 +48,12 @@ def oldest_erasure(files: Batches, found: list[Mark]) -> int | None:
     return min(left)[0] if left else None
 
 
+def listed(files: Batches) -> int | None:
+    """Return when the newest list of erasures was written, in ms since 1970."""
+    found = max(files.lists().items(), default=None)
+    return None if found is None else int(found[1].stat().st_mtime * 1000)
+
+
 def _mark(path: Path) -> Mark:
     try:
         found: Any = orjson.loads(path.read_bytes())

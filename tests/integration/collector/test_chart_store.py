@@ -24,6 +24,7 @@ from recommender_collector.log import durability
 from recommender_collector.log.port import START
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.log.relayed import Relayed
+from recommender_collector.store.erasures import ErasureStore, Report
 from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.outcomes import OutcomeStore
 from recommender_collector.store.roles import COMMANDS, READER, Role
@@ -91,6 +92,7 @@ async def _collect(redis: Redis, model: str) -> None:
     await ExperimentStore(redis, from_kafka=True).read(model, "a1b2c3d4", Spans.of(_model()))
     await OutcomeStore(redis, from_kafka=True).read(model, "v1", RULE)
     await OutcomeStore(redis).sums(model, [Cell("v1", 1, 1)])
+    await ErasureStore(redis).read(model)
 
 
 async def _write(redis: Redis, model: str) -> None:
@@ -127,6 +129,8 @@ async def _write(redis: Redis, model: str) -> None:
     await known.rest(model, [], {}, [1], [1])
     await OutcomeStore(redis).known(model, [1])
     await OutcomeStore(redis).sums(model, [Cell("v1", 1, 1)])
+    await ErasureStore(redis).put(model, Report(1))
+    await ErasureStore(redis).rewritten([model], 1)
     await log.trim(model, record.offset)
     await log.backlog()
     assert await log.read(model, f"{now}-0", 9, 0.01) == []

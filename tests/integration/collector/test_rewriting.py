@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import BusyLoadingError
 
 from recommender_collector.store import rewriting
+from recommender_collector.store.erasures import ErasureStore, Report, in_aof
 from recommender_collector.store.rewriting import Rewriting
 from tests.redis_server import RedisServer
 
@@ -57,6 +58,30 @@ async def test_a_rewrite_follows_an_erasure_and_ends_what_the_file_has_of_the_us
     clock.now += 1
     assert await found.step()
     await _rewritten(redis)
+
+
+async def test_what_a_killed_writer_forgot_is_asked_for_once_and_its_time_is_kept(
+    redis: Redis,
+) -> None:
+    clock, store = Clock(), ErasureStore(redis)
+    found = Rewriting(redis, clock, ["shop", "news"])
+    ended = Report(2, listed=1, ended=1)
+    assert in_aof(ended, await store.put("shop", ended)) == 1
+    for _ in range(4):  # the writer says so again and again
+        found.lacks()
+        clock.now += rewriting.WAIT_SECONDS / 4
+    assert await found.step()
+    await _rewritten(redis)
+    for model, expected in (("shop", ended), ("news", None)):
+        report, at = await store.read(model)
+        assert report == expected
+        assert at > 1
+    assert in_aof(ended, await store.put("shop", ended)) is None
+
+
+async def test_a_report_of_another_release_is_none(redis: Redis) -> None:
+    await redis.hset("{shop}:erasures", "report", '{"through": 1, "unknown": 2}')  # type: ignore[misc]
+    assert await ErasureStore(redis).read("shop") == (None, 0)
 
 
 async def test_a_store_that_allows_none_is_asked_once_an_hour(

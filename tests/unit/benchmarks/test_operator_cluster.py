@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import types
 from typing import Any
@@ -10,12 +11,14 @@ import pytest
 
 from recommender_operator.adapters.kubernetes.port import (
     HTTP_ROUTES,
+    INFERENCE_SERVICES,
     JOBS,
+    PODS,
     KubeError,
     Object,
     Resource,
 )
-from tests.benchmarks.operator_cluster import TRIES, Simulator
+from tests.benchmarks.operator_cluster import TRIES, Serving, Simulator
 
 
 def thing(generation: int = 1, revision: str = "1", uid: str = "uid-1") -> Object:
@@ -99,3 +102,29 @@ async def test_a_job_whose_end_failed_is_ended_at_the_next_look(
     with pytest.raises(KubeError):
         await made._one(("team", "movies"))
     assert made._ended == set()
+
+
+async def test_two_looks_at_one_model_remove_the_parts_of_its_ended_services_once() -> None:
+    deleted: list[str] = []
+
+    class Kube:
+        async def delete(self, _kind: Resource, _namespace: str, name: str, *, uid: str) -> None:
+            deleted.append(f"{name}/{uid}")
+            await asyncio.sleep(0)
+
+    class Empty:
+        store = types.SimpleNamespace(select=lambda *_labels: [])
+
+    made = Simulator.__new__(Simulator)
+    made._kube = Kube()  # type: ignore[assignment]
+    made._informers = dict.fromkeys((JOBS, INFERENCE_SERVICES, HTTP_ROUTES), Empty())  # type: ignore[arg-type]
+    closing = types.SimpleNamespace(close=lambda: None)
+    key = ("team", "movies")
+    made._serving = {
+        key: {
+            uid: Serving([(PODS, f"pod-{uid}", f"of-{uid}")], closing)  # type: ignore[arg-type]
+            for uid in ("one", "two")
+        }
+    }
+    await asyncio.gather(made._one(key), made._one(key))
+    assert sorted(deleted) == ["pod-one/of-one", "pod-two/of-two"]

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from recommender_collector.domain.events import Erasure, Event, Kind
 from recommender_collector.domain.lines import line_of
 from recommender_collector.metrics import WriterMetrics
+from recommender_collector.store.erasures import Report
 from recommender_collector.writers.batches import Batches
 from recommender_collector.writers.lake import LakeWriter, Pace
 from tests.unit.recommender_collector.collector_fakes import MemoryLog
@@ -28,12 +29,19 @@ class Desk:
         self.now = 1000.0
         self.registry = CollectorRegistry()
         self.metrics = WriterMetrics(self.registry, ["shop"])
+        #: What writers told of erasures, and since when the append-only file may have users.
+        self.told: list[Report] = []
+        self.aof: int | None = None
 
     def writer(self, **pace: Any) -> LakeWriter:
         return LakeWriter(
             self.log, Batches(self.root), "shop", model(), self.metrics, Pace(**pace),
-            lambda: self.now,
+            lambda: self.now, tell=self._tell,
         )  # fmt: skip
+
+    async def _tell(self, report: Report) -> int | None:
+        self.told.append(report)
+        return self.aof
 
     def put(self, *entries: Event | Erasure) -> None:
         self.log.put("shop", *map(line_of, entries))

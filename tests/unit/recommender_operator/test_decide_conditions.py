@@ -48,6 +48,7 @@ def test_every_condition_exists_from_the_first_look() -> None:
         "StorageReady",
         "Accepted",
         "SettingsApplied",
+        "ErasuresComplete",
         "RequestsHonored",
         "Reconciling",
         "Stalled",

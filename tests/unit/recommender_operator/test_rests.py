@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from recommender_operator.actions import Decision, Event
+from recommender_operator.adapters.counters.experiments import NoCollector
 from recommender_operator.adapters.kubernetes.port import (
     BASELINES,
     CLAIMS,
@@ -23,6 +24,7 @@ from recommender_operator.adapters.kubernetes.port import (
     KubeError,
 )
 from recommender_operator.fills import Fills
+from recommender_operator.observed import CollectorReading
 from recommender_operator.reconcile import Key
 from recommender_operator.rests import Rests, Trace
 from tests.fakes.kube import FakeKube
@@ -220,6 +222,21 @@ async def test_a_look_that_did_or_waits_for_something_keeps_no_rest(
     story.rig.fills.cause(KEY)
     assert await story.whole_looks() == 1
     assert not story.rests
+
+
+async def test_what_the_collector_says_of_erasures_ends_a_rest_when_it_changes() -> None:
+    story = RestingStory("Gateway")
+    await story.rest()
+    assert await story.whole_looks() == 0
+
+    class Open(NoCollector):
+        async def erasures(self, _namespace: str, _model: str) -> CollectorReading:
+            return CollectorReading(body={"reported": False})
+
+    story.rig.observer.unwatched._erasures = Open()
+    assert await story.whole_looks() == 1
+    conditions = {each["type"]: each for each in story.status["conditions"]}
+    assert "no files" in conditions["ErasuresComplete"]["message"]
 
 
 async def test_a_model_with_something_to_notify_keeps_no_rest() -> None:

@@ -21,7 +21,8 @@ TIMEOUT = aiohttp.ClientTimeout(total=5, connect=2)
 #: Time for which an answer is used again, also an error, in seconds: looks are more frequent than
 #: anything changes, and a slow collector must not delay each of them.
 FRESH = 20.0
-#: The same for outcomes, unless it is an error: they decide by days that are over.
+#: The same for outcomes and erasures, unless it is an error: outcomes decide by days that are
+#: over, and erasures take as long.
 SETTLED = 300.0
 #: Maximum number of answers that are kept.
 KEPT = 1000
@@ -50,6 +51,14 @@ class UsersReader(Protocol):
         ...
 
 
+class ErasuresReader(Protocol):
+    """Reads how far erasures are; never raises."""
+
+    async def erasures(self, namespace: str, model: str) -> CollectorReading:
+        """Return what the collector says about the erasures of a model, or why it is unknown."""
+        ...
+
+
 class NoCollector:
     """A reader without a collector, for a given reason."""
 
@@ -67,6 +76,10 @@ class NoCollector:
         return self._reading
 
     async def measure(self, _model: ModelObject, _measure: str) -> CollectorReading:
+        """Return the reason."""
+        return self._reading
+
+    async def erasures(self, _namespace: str, _model: str) -> CollectorReading:
         """Return the reason."""
         return self._reading
 
@@ -114,18 +127,26 @@ class CollectorReader:
     ) -> CollectorReading:
         """Return the collector's answer, or one that is at most FRESH seconds old."""
         details = "" if phase is None else f"?details={phase}"
-        return await self._read(model, f"experiments/{model.name}/{experiment}{details}", FRESH)
+        return await self._read(
+            model.namespace, f"experiments/{model.name}/{experiment}{details}", FRESH
+        )
 
     async def outcomes(self, model: ModelObject, version: str) -> CollectorReading:
         """Return the collector's answer, or one that is at most SETTLED seconds old."""
-        return await self._read(model, f"outcomes/{model.name}/{version}", SETTLED)
+        return await self._read(model.namespace, f"outcomes/{model.name}/{version}", SETTLED)
 
     async def measure(self, model: ModelObject, measure: str) -> CollectorReading:
         """Return the collector's answer, or one that is at most FRESH seconds old."""
-        return await self._read(model, f"experiments/{model.name}/{measure}?kind=holdout", FRESH)
+        return await self._read(
+            model.namespace, f"experiments/{model.name}/{measure}?kind=holdout", FRESH
+        )
 
-    async def _read(self, model: ModelObject, path: str, fresh: float) -> CollectorReading:
-        if model.namespace != self._namespace:
+    async def erasures(self, namespace: str, model: str) -> CollectorReading:
+        """Return the collector's answer, or one that is at most SETTLED seconds old."""
+        return await self._read(namespace, f"erasures/{model}", SETTLED)
+
+    async def _read(self, namespace: str, path: str, fresh: float) -> CollectorReading:
+        if namespace != self._namespace:
             return self._elsewhere
         kept, now = self._kept.get(path), self._clock()
         if kept is not None and now < kept.until:

@@ -61,6 +61,7 @@ def version_object(raw: Object) -> VersionObject:
         uid=metadata["uid"],
         spec=_parsed(ModelVersionSpec, raw, "spec"),
         status=_parsed(ModelVersionStatus, raw, "status"),
+        created_at=_time(metadata.get("creationTimestamp")),
         held=labels.SERVING_FINALIZER in (metadata.get("finalizers") or ()),
         deleting=bool(metadata.get("deletionTimestamp")),
     )

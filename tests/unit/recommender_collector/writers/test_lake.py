@@ -8,10 +8,12 @@ import orjson
 import pytest
 
 from recommender_collector.domain import erased_users, rows
+from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.events import Erasure, Event, Kind
 from recommender_collector.domain.lines import line_of
-from recommender_collector.writers import removal
+from recommender_collector.writers import micro_batch, removal
 from recommender_collector.writers.batches import Batches
+from recommender_collector.writers.micro_batch import rows_of
 from tests.unit.recommender_collector.lake_desk import CLICK, Desk, events
 
 
@@ -93,6 +95,22 @@ async def test_a_line_of_another_format_is_quarantined_with_the_reason(desk: Des
     assert bad["reason"].startswith("not JSON")
     assert desk.count("recommender_writer_unreadable_lines_total") == 1
     assert desk.ids() == [["e1"]]
+
+
+async def test_events_of_which_no_rows_can_be_made_count_as_quarantined(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(event: Event, of: Model) -> tuple[bytes, list[bytes]]:
+        if event.id == "b":
+            raise ValueError("no rows")
+        return rows_of(event, of)
+
+    monkeypatch.setattr(micro_batch, "rows_of", made)
+    desk.put(*events("a", "b", "c"), *events("d", user="eve"), Erasure("eve"))
+    await desk.writer(events=1).step()
+    assert desk.ids() == [["a", "c"]]
+    assert desk.count("recommender_writer_events_total") == 2
+    assert desk.count("recommender_writer_unreadable_lines_total") == 1
 
 
 async def test_an_erasure_covers_what_is_before_it_and_nothing_after(desk: Desk) -> None:

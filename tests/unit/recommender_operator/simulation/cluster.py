@@ -117,6 +117,8 @@ class Cluster:
     users: Users = dataclasses.field(default_factory=Users)
     #: What became of the champion's predictions, as the collector counts it.
     outcomes: CollectorReading | None = None
+    #: How far the erasures of users are, as the collector says.
+    erasures: CollectorReading | None = None
     #: What snapshots report of the sessions by segment.
     segments: Mapping[str, object] | None = None
     #: Why other models leave no room for a retraining.

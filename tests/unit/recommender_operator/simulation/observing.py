@@ -56,6 +56,7 @@ def observe(cluster: Cluster) -> Observed:
         scaling=cluster.scaling,
         experiment=cluster.users.reading(cluster.versions.values(), cluster.now),
         outcomes=cluster.outcomes,
+        erasures=cluster.erasures,
         running_pods=cluster.running_pods,
         retrainings_full=cluster.retrainings_full,
     )

@@ -129,6 +129,20 @@ async def test_outcomes_are_read_from_the_path_of_model_and_version_once_in_a_wh
     assert seen == ["GET /v1/outcomes/movies/movies-0a1b2c3d"] * 2
 
 
+async def test_erasures_are_read_of_models_that_the_collector_knows_only() -> None:
+    seen: list[str] = []
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        seen.append(f"{request.method} {request.path}")
+        return web.json_response({"reported": False})
+
+    async with serving(handler) as port, aiohttp.ClientSession() as session:
+        reader = CollectorReader(session, f"http://127.0.0.1:{port}", "team")
+        assert (await reader.erasures("team", "movies")).body == {"reported": False}
+        assert "the models of namespace team" in (await reader.erasures("other", "movies")).error
+    assert seen == ["GET /v1/erasures/movies"]
+
+
 async def test_outcomes_that_could_not_be_read_are_asked_for_again_soon() -> None:
     """Days that are over do not change, but an error does: it must not stay for minutes."""
     answers = [web.Response(status=503), web.json_response({"days": []})]
