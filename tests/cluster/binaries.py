@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.cluster.downloads import ensure_package_binaries
 from tests.cluster.errors import ClusterError
-from tests.cluster.groups import Group, Source, inputs, key
+from tests.cluster.groups import Chart, Group, Source, inputs, key
 from tests.cluster.locks import cache_held
 from tests.cluster.progress import say, step
 from tests.cluster.settings import cache_folder
@@ -170,7 +170,7 @@ def rendering(group: Group, source: Source, module: Path, tools: Mapping[str, Pa
     """The command that renders a kustomization or a chart of a module; none for plain files."""
     if source.kustomization:
         return [str(tools["kubectl"]), "kustomize", str(module / source.kustomization)]
-    if not source.chart:
+    if not isinstance(source, Chart):
         return []
     chart = module / source.chart
     values = [word for value in source.values for word in ("--set", value)]

@@ -13,15 +13,21 @@ from tests.cluster.settings import GO_FOLDER
 
 @dataclass(frozen=True)
 class Source:
-    """Manifests inside a module: files or globs, one kustomization folder, or one chart."""
+    """Manifests inside a module: files or globs, or one kustomization folder."""
 
     output: str
     module: str
     patterns: tuple[str, ...] = ()
     kustomization: str = ""
+
+
+@dataclass(frozen=True)
+class Chart(Source):
+    """Manifests that a chart inside a module renders."""
+
     chart: str = ""
     values: tuple[str, ...] = ()
-    """Of the chart, as for `helm --set`."""
+    """As for `helm --set`."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +179,7 @@ ENVOY = Group(
     (("envoy-gateway", f"{_ENVOY_MODULE}/cmd/envoy-gateway"),),
     (
         Source("crds", _ENVOY_MODULE, ("charts/gateway-helm/charts/crds/crds/generated/*.yaml",)),
-        Source(
+        Chart(
             "system",
             _ENVOY_MODULE,
             chart="charts/gateway-helm",
@@ -184,8 +190,6 @@ ENVOY = Group(
                 "topologyInjector.enabled=false",
                 f"global.images.envoyGateway.image={versions.ENVOY_GATEWAY_IMAGE}",
                 "global.images.envoyGateway.pullPolicy=Never",
-                "deployment.envoyGateway.resources.requests.cpu=10m",
-                "deployment.envoyGateway.resources.requests.memory=64Mi",
             ),
         ),
     ),

@@ -39,7 +39,7 @@ def test_a_package_of_a_group_is_fetched_beside_those_of_all(
 
 
 def test_its_chart_is_rendered_with_the_values_of_its_source() -> None:
-    (source,) = (each for each in ENVOY.sources if each.chart)
+    (source,) = (each for each in ENVOY.sources if isinstance(each, groups.Chart))
     command = binaries.rendering(ENVOY, source, Path("/module"), TOOLS)
     assert command[:4] == ["/bin/helm", "template", "envoy", "/module/charts/gateway-helm"]
     assert "crds.enabled=false" in command  # the cluster has those of the Gateway API
