@@ -46,7 +46,7 @@ from tests.scenario import availability, collecting, install, stories
 from tests.scenario.availability import FAULTS, Effect
 from tests.scenario.setup import NAME, make_platform
 from tests.scenario.traffic import TrafficWatch
-from tests.scenario.world import World
+from tests.scenario.world import World, merged
 
 POLICY = install.ROOT / "manifests/integrations/gateways/envoy-gateway.yaml"
 #: Shorter trainings and smaller pods than the defaults; the number of pods is the default.
@@ -59,6 +59,11 @@ SPEC: dict[str, Any] = {
         "transformerResources": {"cpu": "100m", "memory": "384Mi"},
     },
     "analysis": {"stepSeconds": 10},
+}
+#: Behind Envoy an answer must come within an attempt of its policy, also while a candidate starts.
+ENVOY_SPEC: dict[str, Any] = {
+    "serving": {"timeoutMilliseconds": 1200},
+    "analysis": {"thresholds": {"maxFallbackShare": 0.5}},
 }
 #: What the collector knows of the model: the columns of its files, although nobody clicks here.
 COLLECTED: collecting.Values = {
@@ -144,8 +149,9 @@ def main() -> None:
     if given.gateway == "envoy":
         with_policy(platform.cluster)
     # Only models of the release's namespace use its store and its collector.
+    spec = merged(SPEC, ENVOY_SPEC if given.gateway == "envoy" else {})
     world = platform.world(
-        install.SYSTEM_NAMESPACE, SPEC | {"rollout": {"traffic": given.traffic}}
+        install.SYSTEM_NAMESPACE, spec | {"rollout": {"traffic": given.traffic}}
     )
     world.remove()
     collecting.until_ready(world)

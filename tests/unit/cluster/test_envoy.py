@@ -54,6 +54,11 @@ def test_files_of_a_module_are_not_rendered_and_a_kustomization_is() -> None:
     ]  # fmt: skip
 
 
+def test_no_key_of_another_group_changes_with_what_only_charts_have() -> None:
+    """A key has the sources as text; with another one everything would be built again."""
+    assert "chart" not in repr(groups.KSERVE.sources)
+
+
 def test_its_gateway_has_the_image_and_no_placeholder() -> None:
     kinds = {each["kind"]: each for each in objects.parse(envoy.the_gateway())}
     gateway, proxy = kinds["Gateway"], kinds["EnvoyProxy"]
@@ -62,6 +67,7 @@ def test_its_gateway_has_the_image_and_no_placeholder() -> None:
     assert (parameters["kind"], parameters["name"]) == ("EnvoyProxy", proxy["metadata"]["name"])
     kubernetes = proxy["spec"]["provider"]["kubernetes"]
     image = kubernetes["envoyDeployment"]["container"]["image"]
+    assert kubernetes["envoyDeployment"]["name"] == proxy["metadata"]["name"]  # `leave` waits
     assert image == f"docker.io/recommender/envoy:{versions.ENVOY}"
     assert not re.findall(r"@\w+@", envoy.the_gateway())
 
