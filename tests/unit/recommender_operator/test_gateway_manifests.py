@@ -44,3 +44,9 @@ def test_an_attempt_has_time_for_the_model_and_its_fallback() -> None:
 def test_retries_have_a_budget_and_one_server_of_two_may_be_left_out() -> None:
     assert policy()["circuitBreaker"]["retryBudget"]["percent"]["numerator"] <= 20
     assert policy()["healthCheck"]["passive"]["maxEjectionPercent"] == 50
+
+
+def test_a_connection_to_a_pod_that_is_gone_ends_before_its_attempt() -> None:
+    attempt = policy()["retry"]["perRetry"]["timeout"]
+    connect = policy()["timeout"]["tcp"]["connectTimeout"]
+    assert float(connect.removesuffix("s")) < float(attempt.removesuffix("s"))
