@@ -50,3 +50,8 @@ def test_a_connection_to_a_pod_that_is_gone_ends_before_its_attempt() -> None:
     attempt = policy()["retry"]["perRetry"]["timeout"]
     connect = policy()["timeout"]["tcp"]["connectTimeout"]
     assert float(connect.removesuffix("s")) < float(attempt.removesuffix("s"))
+
+
+def test_pods_that_start_or_end_get_no_request_while_another_one_is_ready() -> None:
+    """Envoy Gateway counts them as unhealthy, and a share of unhealthy ones as a panic."""
+    assert policy()["healthCheck"]["panicThreshold"] == 1
