@@ -60,9 +60,9 @@ SPEC: dict[str, Any] = {
     },
     "analysis": {"stepSeconds": 10},
 }
-#: Behind Envoy an answer must come within an attempt of its policy, also while a candidate starts.
+#: Behind Envoy an answer must come well within an attempt of its policy, also from a fallback.
 ENVOY_SPEC: dict[str, Any] = {
-    "serving": {"timeoutMilliseconds": 1200},
+    "serving": {"timeoutMilliseconds": 500},
     "analysis": {"thresholds": {"maxFallbackShare": 0.5}},
 }
 #: What the collector knows of the model: the columns of its files, although nobody clicks here.
