@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
 from collections.abc import Iterator
 
@@ -9,6 +11,7 @@ import pytest
 
 from tests.cluster import backends, policies, settings
 from tests.cluster.api import Cluster
+from tests.cluster.errors import ClusterError
 from tests.scenario import collecting, install, reach
 from tests.scenario.kube import GROUP
 from tests.scenario.reach import Target
@@ -38,21 +41,54 @@ def enforced() -> None:
         pytest.skip(f"NetworkPolicies are not enforced: {reason}")
 
 
+@dataclasses.dataclass
+class Connections:
+    """Connections from pods to the pods of the champion and of the collector."""
+
+    world: World
+    #: Names of targets that are left out.
+    without: frozenset[str] = frozenset()
+
+    def targets(self) -> dict[str, Target]:
+        """Return addresses by name. Pods come and go, so these hold for a moment."""
+        version = str(self.world.champion)
+        (triton,) = self.world.kube.serving_pods(version, component="predictor")
+        (transformer,) = self.world.kube.serving_pods(version)
+        found = {"dns": DNS, "api": API}
+        for address, ports in (
+            (triton.status.pod_ip, TRITON),
+            (transformer.status.pod_ip, TRANSFORMER),
+            (address_of(self.world.cluster, "collector"), COLLECTOR),
+            (address_of(self.world.cluster, "store"), STORE),
+        ):
+            found |= {name: (address, port) for name, port in ports.items()}
+        return {name: target for name, target in found.items() if name not in self.without}
+
+    def reach(self, expected: set[str], namespace: str, pod: str, container: str = "") -> None:
+        """Wait until a pod reaches these targets and no others.
+
+        Other tests replace pods, and the plugin learns of a new one after it has started.
+        """
+        seen: set[str] = set()
+
+        def as_expected() -> bool:
+            nonlocal seen
+            with contextlib.suppress(ClusterError):  # the pod is being replaced
+                seen = reach.from_pod(
+                    self.world.cluster, namespace, pod, self.targets(), container
+                )
+            return seen == expected
+
+        try:
+            self.world.until(f"the policies of {pod}", as_expected, 60)
+        except TimeoutError:
+            missing, extra = sorted(expected - seen), sorted(seen - expected)
+            pytest.fail(f"{pod} does not reach {missing}, and reaches {extra}")
+
+
 @pytest.fixture
-def targets(champion: World) -> dict[str, Target]:
-    """Return addresses of pods by name: of the champion and of the collector."""
-    version = str(champion.champion)
-    (triton,) = champion.kube.serving_pods(version, component="predictor")
-    (transformer,) = champion.kube.serving_pods(version)
-    found = {"dns": DNS, "api": API}
-    for address, ports in (
-        (triton.status.pod_ip, TRITON),
-        (transformer.status.pod_ip, TRANSFORMER),
-        (address_of(champion.cluster, "collector"), COLLECTOR),
-        (address_of(champion.cluster, "store"), STORE),
-    ):
-        found |= {name: (address, port) for name, port in ports.items()}
-    return found
+def connections(champion: World) -> Connections:
+    return Connections(champion)
 
 
 def address_of(cluster: Cluster, part: str) -> str:
@@ -78,44 +114,36 @@ def job(champion: World, platform: Platform) -> Iterator[str]:
 
 
 def test_given_pods_of_others_when_they_connect_then_only_open_ports_accept(
-    champion: World, targets: dict[str, Target]
+    champion: World, connections: Connections
 ) -> None:
     # The node reaches every pod: all of them listen, so a policy closes what is closed below.
-    closed = {*TRITON, "admin", *STORE}
+    closed, targets = {*TRITON, "admin", *STORE}, connections.targets()
     assert reach.from_here(targets, closed) == closed
-    reached = reach.from_pod(champion.cluster, champion.kube.namespace, install.LOADER, targets)
-    assert reached == {*targets} - closed
+    connections.reach({*targets} - closed, champion.kube.namespace, install.LOADER)
     # By default the admin port admits the pods of its own namespace.
-    reached = reach.from_pod(champion.cluster, SYSTEM, install.LOADER, targets)
-    assert reached == {*targets} - closed | {"admin"}
+    connections.reach({*targets} - closed | {"admin"}, SYSTEM, install.LOADER)
 
 
 def test_given_parts_of_the_product_when_they_connect_then_they_reach_what_they_need_alone(
-    champion: World, targets: dict[str, Target]
+    champion: World, connections: Connections
 ) -> None:
-    cluster, version = champion.cluster, str(champion.champion)
-
-    def reached(component: str) -> set[str]:
-        (pod,) = champion.kube.serving_pods(version, component=component)
-        namespace, name = champion.kube.namespace, pod.metadata.name
-        return reach.from_pod(cluster, namespace, name, targets, "kserve-container")
-
+    namespace, version = champion.kube.namespace, str(champion.champion)
     # A pod always reaches its own ports.
-    assert reached("transformer") == {"dns", "triton grpc", *TRANSFORMER}
-    assert reached("predictor") == {*TRITON}
-    operator = reach.from_pod(cluster, SYSTEM, "deployment/recommender-operator", targets)
-    assert operator == {"api", "dns", "transformer http", "admin"}
+    for component, expected in (
+        ("transformer", {"dns", "triton grpc", *TRANSFORMER}),
+        ("predictor", {*TRITON}),
+    ):
+        (pod,) = champion.kube.serving_pods(version, component=component)
+        connections.reach(expected, namespace, pod.metadata.name, "kserve-container")
+    operator = "deployment/recommender-operator"
+    connections.reach({"api", "dns", "transformer http", "admin"}, SYSTEM, operator)
     # The plugin of the local cluster lets pods of the same policy reach one another.
-    targets = {name: target for name, target in targets.items() if name not in COLLECTOR}
+    connections.without = frozenset(COLLECTOR)
     for part in (collecting.COLLECTOR, collecting.WRITER):
-        assert reach.from_pod(cluster, SYSTEM, f"deployment/{part}", targets) == {"dns", "store"}
+        connections.reach({"dns", "store"}, SYSTEM, f"deployment/{part}")
 
 
 def test_given_a_pod_of_a_job_when_it_connects_then_it_reaches_dns_alone(
-    champion: World, targets: dict[str, Target], job: str
+    champion: World, connections: Connections, job: str
 ) -> None:
-    def reached() -> set[str]:
-        return reach.from_pod(champion.cluster, champion.kube.namespace, job, targets)
-
-    # A plugin learns of a new pod a moment after it has started.
-    champion.until("the policy of a new pod", lambda: reached() == {"dns"}, 60)
+    connections.reach({"dns"}, champion.kube.namespace, job)

@@ -184,6 +184,25 @@ def test_a_pin_to_a_missing_version_holds_everything_and_is_reported() -> None:
     assert world.route[world.status.candidate or ""] == 10
 
 
+def test_a_pin_that_is_removed_before_it_was_carried_out_asks_for_nothing() -> None:
+    world = rolled_out_second()
+    world.edit(rollbackTo="nobody")
+    world.settle()
+    assert world.condition("RequestsHonored") == ("False", "UnknownVersion")
+    world.edit(rollbackTo=None)
+    world.settle()
+    assert world.condition("RequestsHonored") == ("True", "None")
+
+
+def test_the_answer_to_an_annotation_stays_when_the_annotation_is_removed() -> None:
+    world = rolled_out_second()
+    world.annotations["rollback-to"] = "nobody"
+    world.settle()
+    del world.annotations["rollback-to"]
+    world.settle()
+    assert world.condition("RequestsHonored") == ("False", "UnknownVersion")
+
+
 def test_a_pin_is_stronger_than_the_annotation() -> None:
     world = rolled_out_second()
     second = world.status.champion

@@ -18,6 +18,7 @@ from recommender_operator.phases.turn import Turn
 
 ACTION = "rollback-to"
 _LOOK = datetime.timedelta(seconds=5)
+_REFUSED = "Refused: "
 
 
 class _Fitness(enum.Enum):
@@ -42,6 +43,7 @@ def step(turn: Turn) -> None:
     pin, token = turn.spec.rollback_to, turn.pending(ACTION)
     if pin is None and token is None:
         turn.set_status(restoring_since=None)
+        _forget_pin(turn)
     if pin is not None:
         turn.held = True
         if token is not None:
@@ -163,9 +165,20 @@ def _give_up(turn: Turn, goal: _Goal, reason: Reason, message: str) -> None:
         turn.warn(reason, text)
     if goal.token is not None:
         turn.target = None
-        turn.handled(ACTION, goal.token, f"Refused: {message}")
+        turn.handled(ACTION, goal.token, f"{_REFUSED}{message}")
+
+
+def _forget_pin(turn: Turn) -> None:
+    """A pin that was removed before it was carried out asks for nothing."""
+    last = find(turn.status.conditions, ConditionType.REQUESTS_HONORED)
+    if last is None or last.status == "True" or last.reason == Reason.REFUSED:
+        return
+    answers = {f"rollbackTo: {each.result.removeprefix(_REFUSED)}" for each in turn.status.handled}
+    if last.message not in answers:
+        text = "spec.rollbackTo was removed before it was carried out"
+        turn.condition(ConditionType.REQUESTS_HONORED, "True", Reason.NONE, text)
 
 
 def _refuse(turn: Turn, token: str, message: str) -> None:
     turn.warn(Reason.REFUSED, f"{ACTION}: {message}")
-    turn.handled(ACTION, token, f"Refused: {message}")
+    turn.handled(ACTION, token, f"{_REFUSED}{message}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import itertools
 from typing import Any
 
 import pytest
@@ -54,6 +55,61 @@ async def test_each_setting_of_serving_is_undone_by_its_former_value(
         await look(story)
         assert managed(story) == former, leaves.shown(path)
     assert seen > 60, "the changes did not arrive"
+
+
+#: Sections whose defaults have leaves to change.
+SECTIONS: dict[str, dict[str, Any]] = {
+    "evaluation": {"gates": [{"metric": "auc", "min": 0.6}]},
+    "rollout": {"shadow": {}},
+    "analysis": {},
+    "retrain": {},
+    "history": {},
+}
+
+
+@pytest.mark.parametrize("part", range(4))
+async def test_each_other_setting_is_undone_by_its_former_value_with_the_same_champion(
+    part: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeCollector, "measure", NoCollector().measure)
+    story = Story("Gateway")
+    spec = copy.deepcopy(story.rig.kube.find(MODELS, "movies")["spec"])
+    for section, values in SECTIONS.items():
+        spec[section] = {**values, **spec.get(section, {})}
+    model = RecommenderModelSpec.model_validate(spec)
+    stored = model.model_dump(mode="json", by_alias=True, exclude_none=True)
+    write(story, stored)
+    await story.first()
+    await look(story)
+    former, health, seen = managed(story), standing(story), 0
+    for path, node in itertools.islice(leaves.leaves(leaves.schema()), part, None, 4):
+        other = change(stored, path, node)
+        if path[0] == "serving" or other is None:
+            continue
+        write(story, other)
+        await look(story)
+        seen += standing(story) != health
+        write(story, stored)
+        await look(story)
+        for _ in range(20):
+            if standing(story) == health:
+                break
+            await story.look()
+        assert standing(story) == health, leaves.shown(path)
+        assert managed(story) == former, leaves.shown(path)
+    assert seen > 10, "the changes did not arrive"
+
+
+def standing(story: Story) -> dict[str, Any]:
+    """Return what users see of a model, without times and counts."""
+    status = story.status
+    return {
+        "stage": status["stage"],
+        "champion": status["champion"],
+        "conditions": {
+            each["type"]: (each["status"], each["reason"]) for each in status["conditions"]
+        },
+    }
 
 
 def change(spec: dict[str, Any], path: leaves.Path, node: dict[str, Any]) -> dict[str, Any] | None:
