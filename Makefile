@@ -17,7 +17,7 @@ check: setup ## Run everything that needs no cluster: lint, types, contracts, un
 	$(RUN) lint types contracts unit
 
 ##@ Parts of the tests
-.PHONY: lint types contracts unit explore drift integration e2e keda freeze
+.PHONY: lint types contracts unit explore drift integration e2e keda envoy freeze
 lint: setup ## Check style and format
 	$(RUN) lint
 
@@ -44,6 +44,9 @@ e2e: setup ## Run the end-to-end tests; they start the local cluster
 
 keda: setup ## Run the tests with a real KEDA, which they build first; not part of `make test`
 	$(RUN) keda keda_cluster
+
+envoy: setup ## Run the tests with a real Envoy Gateway, which they build first; not part of `make test`
+	$(RUN) envoy
 
 freeze: setup ## Stop an operator after every write of five lives and resume it; not part of `make test`
 	$(PY) -m tests.freeze

@@ -145,6 +145,7 @@ PARTS = (
     # KEDA's build alone takes longer than any part above.
     pytest_part("keda", 4200, "-v", on_demand=True),
     pytest_part("keda_cluster", 2400, "-v", on_demand=True, before=(WITHOUT_APISERVER,)),
+    pytest_part("envoy", 2400, "-v", on_demand=True),
 )  # fmt: skip
 
 

@@ -38,14 +38,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.benchmarks.machine import machine
+from tests.cluster import envoy, objects
+from tests.cluster.api import Cluster
 from tests.cluster.groups import Extras
 from tests.cluster.settings import cache_folder
 from tests.scenario import availability, collecting, install, stories
 from tests.scenario.availability import FAULTS, Effect
 from tests.scenario.setup import NAME, make_platform
 from tests.scenario.traffic import TrafficWatch
-from tests.scenario.world import World
+from tests.scenario.world import World, merged
 
+POLICY = install.ROOT / "manifests/integrations/gateways/envoy-gateway.yaml"
 #: Shorter trainings and smaller pods than the defaults; the number of pods is the default.
 SPEC: dict[str, Any] = {
     "training": {"hyperparameters": {"retrieval": "Weights"}},
@@ -56,6 +59,11 @@ SPEC: dict[str, Any] = {
         "transformerResources": {"cpu": "100m", "memory": "384Mi"},
     },
     "analysis": {"stepSeconds": 10},
+}
+#: Behind Envoy an answer must come well within an attempt of its policy, also from a fallback.
+ENVOY_SPEC: dict[str, Any] = {
+    "serving": {"timeoutMilliseconds": 500},
+    "analysis": {"thresholds": {"maxFallbackShare": 0.5}},
 }
 #: What the collector knows of the model: the columns of its files, although nobody clicks here.
 COLLECTED: collecting.Values = {
@@ -110,22 +118,40 @@ def arguments() -> argparse.Namespace:
         help="traffic mode of the model (default Gateway)",
     )  # fmt: skip
     parser.add_argument(
+        "--gateway", choices=["traefik", "envoy"], default="traefik",
+        help="what routes in the traffic mode Gateway: envoy with the policy of "
+        "manifests/integrations/gateways/envoy-gateway.yaml (default traefik)",
+    )  # fmt: skip
+    parser.add_argument(
         "--faults", nargs="+", choices=sorted(FAULTS), default=list(FAULTS), metavar="FAULT",
         help="the faults to cause, in this order, also several times each "
         f"(default: {' '.join(FAULTS)})",
     )  # fmt: skip
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.traffic == "Knative" and given.gateway != "traefik":
+        parser.error(f"--gateway {given.gateway} has no Knative: leave one of the two out")
+    return given
+
+
+def with_policy(cluster: Cluster) -> None:
+    """Apply the policy of Envoy Gateway that users get, for the models of the release."""
+    (policy,) = objects.parse(POLICY.read_text(encoding="utf-8"))
+    policy["metadata"]["namespace"] = install.SYSTEM_NAMESPACE
+    cluster.kubectl("apply", "-f", "-", stdin=objects.dump([policy]))
 
 
 def main() -> None:
     given = arguments()
     platform = make_platform(
         cache_folder() / install.DATA_FOLDER, says, extras=Extras(),
-        collector=collecting.values(COLLECTED),
+        collector=collecting.values(COLLECTED), gateway=given.gateway,
     )  # fmt: skip
+    if given.gateway == "envoy":
+        with_policy(platform.cluster)
     # Only models of the release's namespace use its store and its collector.
+    spec = merged(SPEC, ENVOY_SPEC if given.gateway == "envoy" else {})
     world = platform.world(
-        install.SYSTEM_NAMESPACE, SPEC | {"rollout": {"traffic": given.traffic}}
+        install.SYSTEM_NAMESPACE, spec | {"rollout": {"traffic": given.traffic}}
     )
     world.remove()
     collecting.until_ready(world)
@@ -137,9 +163,12 @@ def main() -> None:
         world.route.stop()
         world.remove()
         world.kube.changes.stop()
+        if given.gateway == "envoy":
+            envoy.leave()
     line = {
         "benchmark": "availability",
         "traffic": given.traffic,
+        "gateway": given.gateway,
         "rate": availability.RATE,
         **by_fault(found),
         "total": {key: total[key] for key in ("sent", "failed", "p50_ms", "p99_ms")},

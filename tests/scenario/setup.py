@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.cluster import api as cluster_api
+from tests.cluster import envoy
 from tests.cluster.api import Cluster
 from tests.cluster.groups import Extras
 from tests.scenario import collecting, install, room
@@ -113,15 +114,20 @@ def make_platform(
     collector: collecting.Values | None = None,
     asked_by_keda: str = "",
     items: int | None = None,
+    gateway: str = "traefik",
 ) -> Platform:
     """Set everything up: cluster, images, data, chart; with values, also the collector.
 
+    With the `gateway` envoy, models get their requests from a second Gateway, of Envoy Gateway.
     `asked_by_keda` is the Prometheus server of a KEDA that joined the cluster. With a number of
     `items`, the data have only the most popular ones. Models of earlier runs are removed: on two
     cores there is no room for them and this one.
     """
     with install.timed(says, "cluster"):
         cluster = cluster_api.ensure_up(extras)
+        if gateway == "envoy":
+            url = envoy.join()
+            cluster = dataclasses.replace(cluster, beside=cluster_api.Gateway(envoy.GATEWAY, url))
         left = room.leave(cluster, says)
     with install.timed(says, "images"):
         printed = install.run(sys.executable, "-m", "tests.cluster.images", "load", "--json")

@@ -18,9 +18,12 @@ HTTP_PORT = 8080
 GRPC_PORT = 8081
 TRITON_HTTP_PORT = 8000
 TRITON_GRPC_PORT = 9000
-#: Probe period in seconds, and failed probes before a pod becomes unready (30 s in total). A node
-#: with too little CPU answers late, and slow answers are better than none. After its start a
-#: kubelet considers every pod unready until the first probe, so the period is short.
+#: Probe period in seconds, and failed probes before a pod becomes unready: 30 s if it refuses, and
+#: 150 s if it is silent, because each probe then waits for its timeout; the liveness probe fails
+#: before that, after a minute. A node with too little CPU answers late, and slow answers are
+#: better than none: a Gateway, which sees each answer, notices silence sooner and takes less away
+#: (docs/serving.md). After its start a kubelet considers every pod unready until the first probe,
+#: so the period is short.
 READY_PERIOD, READY_FAILURES = 1, 30
 #: Periods of the startup probe (1 s each) in which a container must load its models.
 STARTUP_PERIODS = 300

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from tests.benchmarks import availability
+from tests.cluster import objects
 from tests.scenario.availability import FAULTS, Effect
 from tests.scenario.setup import NAME
 
@@ -17,6 +18,13 @@ def test_the_model_of_the_benchmark_uses_what_is_killed() -> None:
     """The store serves models that the collector knows, and impressions are off by default."""
     assert list(availability.COLLECTED) == [NAME]
     assert availability.SPEC["serving"]["impressions"] == 1
+
+
+def test_behind_envoy_a_fallback_answers_within_an_attempt_of_the_policy() -> None:
+    (policy,) = objects.parse(availability.POLICY.read_text(encoding="utf-8"))
+    attempt = float(policy["spec"]["retry"]["perRetry"]["timeout"].removesuffix("s"))
+    timeout = availability.ENVOY_SPEC["serving"]["timeoutMilliseconds"] / 1000
+    assert 2 * 1.5 * timeout < attempt
 
 
 def test_a_fault_that_is_repeated_counts_each_time_and_keeps_each_run() -> None:

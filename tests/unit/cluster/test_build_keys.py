@@ -42,7 +42,7 @@ def test_go_mod_requires_the_version_that_versions_py_names(module: versions.Mod
 
 @pytest.mark.parametrize(
     "group",
-    [*groups.cluster_groups(groups.EVERYTHING), groups.KEDA, groups.KREW],
+    [*groups.cluster_groups(groups.EVERYTHING), groups.KEDA, groups.ENVOY, groups.KREW],
     ids=lambda g: g.name,
 )
 def test_every_group_is_a_committed_module_with_digests(group: groups.Group) -> None:

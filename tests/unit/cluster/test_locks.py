@@ -100,7 +100,7 @@ def test_what_another_process_has_built_meanwhile_is_not_built_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RECOMMENDER_CACHE", str(tmp_path))
-    monkeypatch.setattr(binaries, "ensure_package_binaries", lambda: {"kubectl": tmp_path})
+    monkeypatch.setattr(binaries, "ensure_package_binaries", lambda _: {"kubectl": tmp_path})
     monkeypatch.setattr(binaries, "group_folder", lambda group: tmp_path / group.name)
     group = Group(name="part", commands=(("part", "example.com/part"),))
     built: list[str] = []
