@@ -106,7 +106,9 @@ async def desk(megabytes: int) -> AsyncIterator[Desk]:
 
 async def read(url: str) -> dict[str, float]:
     """Read a user, and append purchases, until the input ends; return the milliseconds."""
-    users, waits, appends = UserReader(url, "quiet"), [], []
+    users = UserReader(url, "quiet")
+    waits: list[float] = []
+    appends: list[float] = []
     redis: Redis = Redis.from_url(url)
     commit = GroupCommit(RedisLog(redis, {"quiet": 86_400}), "quiet")
     first = time.time_ns()
