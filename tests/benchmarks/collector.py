@@ -31,7 +31,7 @@ import orjson
 
 from recommender_serving.domain.ids import hashed
 from recommender_serving.store.reader import UserReader
-from tests import collector_rig, redis_server
+from tests import collector_rig, redis_server, store_users
 from tests.benchmarks.machine import machine
 from tests.collector_crash import kill_under_load
 from tests.collector_rig import Rig, Sender, clicks
@@ -66,8 +66,10 @@ def _line() -> bytes:
 
 def store_rate(rig: Rig, events: int, size: int, connections: int) -> float:
     """Events a second that Redis appends by itself, one entry each."""
+    user, password = store_users.TESTS.removesuffix("@").split(":")
     command = [
         "taskset", "-c", str(OTHER_CORE), str(redis_server.binary("redis-benchmark")),
+        "--user", user, "-a", password,
         "-p", str(rig.redis.port), "-c", str(connections), "-P", str(size), "-n", str(events),
         "--csv", "XADD", "bench", "*", "e", _line().decode(),
     ]  # fmt: skip
