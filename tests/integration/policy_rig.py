@@ -89,6 +89,12 @@ def _network_policy() -> Object:
     return isolation.policies(model(), service["metadata"]["name"], service, OPTIONS)[0]
 
 
+def _knative_policy() -> Object:
+    service = inference_service.knative(model(), version(), 10, OPTIONS)
+    service["metadata"]["uid"] = "uid-service"
+    return isolation.knative_policy(model(), service, OPTIONS)
+
+
 def _event() -> Object:
     event = Event(type="Normal", reason="Promoted", message="it is better")
     return events.manifest(model(), event, events.event_name(model(), event), NOW)
@@ -108,6 +114,7 @@ OWN: dict[str, tuple[Resource, Callable[[], Object]]] = {
     ),
     "budget": (BUDGETS, _budget),
     "network": (NETWORK_POLICIES, _network_policy),
+    "network-of-revisions": (NETWORK_POLICIES, _knative_policy),
     "network-of-jobs": (NETWORK_POLICIES, lambda: isolation.of_jobs(model(), OPTIONS)),
     "autoscaler": (AUTOSCALERS, _autoscaler),
     "route": (HTTP_ROUTES, _route),

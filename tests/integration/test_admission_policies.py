@@ -42,7 +42,7 @@ LABELS, UNOWNED = "it lacks the labels", "no RecommenderModel and no ModelVersio
 UNOWNED_PART = "no InferenceService controls it"
 UNOWNED_POLICY = "no InferenceService and no RecommenderModel controls it"
 #: Kinds that an InferenceService owns, and the policy that a model owns.
-OF_A_SERVICE = ("budget", "network", "network-of-jobs", "autoscaler")
+OF_A_SERVICE = ("budget", "network", "network-of-revisions", "network-of-jobs", "autoscaler")
 Case = tuple[str, Change, str]
 
 
@@ -197,11 +197,16 @@ CREATED: list[Case] = [
         put("spec.podSelector.matchLabels", {"app": "web"}),
         "pods other than those of its version",
     ),
-    ("network-of-jobs", put("spec.podSelector.matchExpressions", None), "the Jobs of its model"),
+    ("network-of-jobs", put("spec.podSelector.matchExpressions", None), "the Jobs or revisions"),
+    (
+        "network-of-revisions",
+        put("spec.podSelector.matchExpressions", None),
+        "the Jobs or revisions",
+    ),
     (
         "network-of-jobs",
         put("spec.podSelector.matchLabels", {"app": "web"}),
-        "the Jobs of its model",
+        "the Jobs or revisions",
     ),
     # They would scale what others run.
     ("autoscaler", put("spec.scaleTargetRef.name", "theirs"), "something else than a Deployment"),

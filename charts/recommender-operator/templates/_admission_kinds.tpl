@@ -44,7 +44,8 @@ matchConstraints:
   "owners" "InferenceService") }}
 {{- end -}}
 
-{{- /* So do the policies of its pods, which select these and no others. That of Jobs is the model's. */ -}}
+{{- /* So do the policies of its pods, which select these and no others. That of Jobs is the model's,
+and in Knative mode one selects the pods of all revisions. */ -}}
 {{- define "recommender-operator.networkPolicy" -}}
 matchConstraints:
   resourceRules:
@@ -63,8 +64,8 @@ matchConstraints:
       && object.spec.podSelector.matchLabels[key] == object.metadata.labels[key])
       && ('recommender.dev/version' in object.metadata.labels
       || (has(object.spec.podSelector.matchExpressions) && object.spec.podSelector.matchExpressions.exists(e,
-      e.key == 'recommender.dev/job-kind' && e.operator == 'Exists'))))
-    {{- include "recommender-operator.refusal" "it selects pods other than those of its version, or the Jobs of its model" | nindent 4 }}
+      e.key in ['recommender.dev/job-kind', 'serving.knative.dev/revision'] && e.operator == 'Exists'))))
+    {{- include "recommender-operator.refusal" "it selects pods other than those of its version, or the Jobs or revisions of its model" | nindent 4 }}
 {{- end -}}
 
 {{- /* And its autoscalers, which scale its two Deployments and nothing else. */ -}}
