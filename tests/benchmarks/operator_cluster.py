@@ -245,11 +245,10 @@ class Simulator:
             },
             "spec": {"containers": [{"name": container, "image": "example/image:1"}]},
         }
-        made = await self._kube.create(PODS, manifest)
-        if made is None:
-            made = await self._kube.get(PODS, namespace, name)
-            assert made is not None
-            return made
+        # One of the name may be there, and end before it is read.
+        while (made := await self._kube.create(PODS, manifest)) is None:
+            if (there := await self._kube.get(PODS, namespace, name)) is not None:
+                return there
         target = {"apiVersion": "v1", "kind": "Node", "name": "node"}
         binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}}
         await self._transport.request(

@@ -30,10 +30,21 @@ JOB_OF_STAGE = {
 }
 
 
+#: How asyncio ends the traceback of a watch that was closed in its middle.
+_CLOSING = "generator didn't stop after athrow()"
+
+
 def own_lines(log: str, namespace: str) -> str:
-    """Return the log without the lines about namespaces of other tests."""
+    """Return the log without the lines about namespaces of other tests.
+
+    And without the traceback of a watch of Kopf in whose middle the process was stopped.
+    """
     spaces = re.compile(r"\b(?:it|rules)-[0-9a-f]{8}\b")
-    lines = [line for line in log.splitlines() if set(spaces.findall(line)) <= {namespace}]
+    lines = [
+        line
+        for line in log.splitlines()
+        if set(spaces.findall(line)) <= {namespace} and _CLOSING not in line
+    ]
     return "\n".join(lines)
 
 
