@@ -203,6 +203,24 @@ def test_the_answer_to_an_annotation_stays_when_the_annotation_is_removed() -> N
     assert world.condition("RequestsHonored") == ("False", "UnknownVersion")
 
 
+def test_a_long_answer_to_an_annotation_stays_too() -> None:
+    world = rolled_out_second()
+    world.edit(history={"limit": 50})
+    world.settle()
+    first = world.versions[world.status.previous or ""]
+    for place in range(30):
+        name = f"movies-{place:040}"
+        world.versions[name] = dataclasses.replace(first, name=name, uid=f"uid-{place}")
+    world.annotations["rollback-to"] = "nobody"
+    world.reconcile()
+    message = world.message("RequestsHonored")
+    assert len(message) > 1024, "as much as is kept of an answer"
+    del world.annotations["rollback-to"]
+    world.reconcile()
+    assert world.condition("RequestsHonored") == ("False", "UnknownVersion")
+    assert world.message("RequestsHonored") == message
+
+
 def test_a_pin_is_stronger_than_the_annotation() -> None:
     world = rolled_out_second()
     second = world.status.champion

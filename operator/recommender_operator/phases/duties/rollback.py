@@ -173,8 +173,13 @@ def _forget_pin(turn: Turn) -> None:
     last = find(turn.status.conditions, ConditionType.REQUESTS_HONORED)
     if last is None or last.status == "True" or last.reason == Reason.REFUSED:
         return
-    answers = {f"rollbackTo: {each.result.removeprefix(_REFUSED)}" for each in turn.status.handled}
-    if last.message not in answers:
+    # An answer to an annotation is kept in `handled`, where a long one is cut.
+    answers = (
+        f"rollbackTo: {each.result.removeprefix(_REFUSED)}"
+        for each in turn.status.handled
+        if each.action == ACTION
+    )
+    if not any(map(last.message.startswith, answers)):
         text = "spec.rollbackTo was removed before it was carried out"
         turn.condition(ConditionType.REQUESTS_HONORED, "True", Reason.NONE, text)
 
