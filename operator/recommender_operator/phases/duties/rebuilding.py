@@ -66,19 +66,21 @@ def _record_of(champion: VersionObject | None) -> str:
 
 def decision(observed: Observed) -> Decision | None:
     """Return the next write of a rebuild; None if the champion has its record."""
-    record = _read(observed.model)
-    if record is None or observed.model.deleting or observed.platform.missing:
+    name = observed.model.status.champion
+    if name is None or observed.model.deleting or observed.platform.missing:
         return None
-    name = names.version_name(observed.model.name, record.spec.spec_hash)
     version = next((each for each in observed.versions if each.name == name), None)
+    if version is not None and version.status != ModelVersionStatus():
+        return None  # as in nearly every look, so the copy is not even read
+    record = _read(observed.model)
+    if record is None:
+        return None
     events: tuple[Event, ...] = ()
     if version is None:
         action: Action = CreateVersion(name=name, spec=record.spec)
         events = (_event(name, record),)
-    elif version.status == ModelVersionStatus():
-        action = UpdateVersion(name=name, status=record.status)
     else:
-        return None
+        action = UpdateVersion(name=name, status=record.status)
     return Decision(
         actions=(action,), status=observed.model.status, events=events, requeue_after=_SOON
     )
