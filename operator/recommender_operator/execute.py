@@ -250,7 +250,7 @@ class _Run:
         policy = isolation.of_jobs(self._model, self._e._options)
         namespace, name = self._model.namespace, policy["metadata"]["name"]
         seen = await self._objects.read(NETWORK_POLICIES, namespace, name, self._claim)
-        if seen is None or not is_the_same(seen, policy):
+        if not is_the_same(seen, policy):
             await self._objects.apply(NETWORK_POLICIES, policy, self._claim)
 
     async def _start_group(self, version: VersionObject, action: do.StartJob) -> None:

@@ -7,8 +7,6 @@ from recommender_operator.resources.labels import Component, Manifest
 
 #: Preferred, not required: a cluster with one node or zone runs all pods there.
 TOPOLOGIES = ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
-#: Label that Knative gives to the pods of a revision, and to no others.
-REVISION = "serving.knative.dev/revision"
 
 
 def spread(marks: dict[str, str]) -> list[Manifest]:
@@ -60,13 +58,7 @@ def knative_budget(model: str, service: Manifest) -> Manifest:
     revision, because the service stays.
     """
     name = f"{model}-{Component.PREDICTOR}"
-    return _budget(name, labels.of_model(model), revisions(model), service)
-
-
-def revisions(model: str) -> Manifest:
-    """Return the selector of the pods of all revisions of a model in Knative mode."""
-    exists = {"key": REVISION, "operator": "Exists"}
-    return {"matchLabels": labels.of_model(model), "matchExpressions": [exists]}
+    return _budget(name, labels.of_model(model), labels.revisions(model), service)
 
 
 def _budget(name: str, marks: dict[str, str], selector: Manifest, service: Manifest) -> Manifest:

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from recommender_operator.observed import JobKind, ModelObject
-from recommender_operator.resources import disruption, labels, secret_files
+from recommender_operator.resources import labels, secret_files
 from recommender_operator.resources.labels import Component, Manifest
 from recommender_operator.resources.options import Options
 from recommender_operator.resources.serving_containers import (
@@ -45,23 +45,19 @@ def policies(
     `service` is the InferenceService as stored, which owns them.
     """
     return tuple(
-        {
-            "apiVersion": "networking.k8s.io/v1",
-            "kind": "NetworkPolicy",
-            "metadata": {
-                "name": name(version, component),
-                "namespace": service["metadata"]["namespace"],
-                "labels": labels.of_version(model.name, version),
-                "annotations": {labels.POLICY_DIGEST: digest(options)},
-                "ownerReferences": labels.owned_by_service(service),
-            },
-            "spec": {
+        _policy(
+            name(version, component),
+            model.namespace,
+            labels.of_version(model.name, version),
+            labels.owned_by_service(service),
+            {
                 "podSelector": {
                     "matchLabels": labels.of_component(model.name, version, component)
                 },
                 **spec,
             },
-        }
+            options,
+        )
         for component, spec in (
             (Component.PREDICTOR, _triton(model.name, version, options)),
             (Component.TRANSFORMER, _transformer(model, version, options)),
@@ -78,23 +74,19 @@ def knative_policy(model: ModelObject, service: Manifest, options: Options) -> M
     rules: list[Manifest] = [{"ports": [_tcp(port) for port in (HTTP_PORT, *_QUEUE_PORTS)]}]
     if options.metrics_from:
         rules.append(_metrics(options))
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {
-            "name": name(model.name),
-            "namespace": model.namespace,
-            "labels": labels.of_model(model.name),
-            "annotations": {labels.POLICY_DIGEST: digest(options)},
-            "ownerReferences": labels.owned_by_service(service),
-        },
-        "spec": {
-            "podSelector": disruption.revisions(model.name),
+    return _policy(
+        name(model.name),
+        model.namespace,
+        labels.of_model(model.name),
+        labels.owned_by_service(service),
+        {
+            "podSelector": labels.revisions(model.name),
             "policyTypes": ["Ingress", "Egress"],
             "ingress": rules,
             "egress": [_DNS, *_beyond(model, options)],
         },
-    }
+        options,
+    )
 
 
 def of_jobs(model: ModelObject, options: Options) -> Manifest:
@@ -108,17 +100,12 @@ def of_jobs(model: ModelObject, options: Options) -> Manifest:
             "matchLabels": {**labels.of_model(model.name), labels.JOB_KIND: JobKind.TRAIN.value}
         }
     }
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {
-            "name": f"{model.name}-jobs",
-            "namespace": model.namespace,
-            "labels": labels.of_model(model.name),
-            "annotations": {labels.POLICY_DIGEST: digest(options)},
-            "ownerReferences": labels.owned_by_model(model),
-        },
-        "spec": {
+    return _policy(
+        f"{model.name}-jobs",
+        model.namespace,
+        labels.of_model(model.name),
+        labels.owned_by_model(model),
+        {
             "podSelector": {
                 "matchLabels": labels.of_model(model.name),
                 "matchExpressions": [{"key": labels.JOB_KIND, "operator": "Exists"}],
@@ -127,6 +114,29 @@ def of_jobs(model: ModelObject, options: Options) -> Manifest:
             "ingress": [{"from": [workers]}],
             "egress": [_DNS, {"to": [workers]}, *options.model_egress],
         },
+        options,
+    )
+
+
+def _policy(
+    name: str,
+    namespace: str,
+    marks: Mapping[str, str],
+    owners: list[Manifest],
+    spec: Manifest,
+    options: Options,
+) -> Manifest:
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": marks,
+            "annotations": {labels.POLICY_DIGEST: digest(options)},
+            "ownerReferences": owners,
+        },
+        "spec": spec,
     }
 
 

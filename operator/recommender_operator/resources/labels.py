@@ -21,6 +21,8 @@ ATTEMPT = f"{GROUP}/attempt"
 INCARNATION = f"{GROUP}/incarnation"
 #: Label of a serving pod in Gateway mode; in Knative mode one pod is both.
 COMPONENT = f"{GROUP}/component"
+#: Label that Knative gives to the pods of a revision, and to no others.
+REVISION = "serving.knative.dev/revision"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "recommender-operator"
 
@@ -73,6 +75,12 @@ def of_version(model: str, version: str) -> dict[str, str]:
 def of_component(model: str, version: str, component: Component) -> dict[str, str]:
     """Return the labels of the pods of one component of a version."""
     return {**of_version(model, version), COMPONENT: component.value}
+
+
+def revisions(model: str) -> Manifest:
+    """Return the selector of the pods of all revisions of a model in Knative mode."""
+    exists = {"key": REVISION, "operator": "Exists"}
+    return {"matchLabels": of_model(model), "matchExpressions": [exists]}
 
 
 def of_job(model: str, version: str, kind: JobKind, attempt: int) -> dict[str, str]:

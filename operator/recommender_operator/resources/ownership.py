@@ -62,7 +62,7 @@ def outlived_version(thing: Manifest, uids: Collection[str]) -> bool:
     return any(owner.get("uid") in uids for owner in _owners(thing))
 
 
-def outlives_version(thing: Manifest, model: ModelObject) -> bool:
+def is_kept_with_model(thing: Manifest, model: ModelObject) -> bool:
     """Return whether garbage collection keeps an object as long as the model exists."""
     return any(owner.get("uid") == model.uid for owner in _owners(thing))
 
@@ -78,8 +78,10 @@ def with_owners(thing: Manifest, made: Sequence[Manifest]) -> list[Manifest]:
     return [*made, *({**owner, "controller": False} for owner in others)]
 
 
-def is_the_same(stored: Manifest, wanted: Manifest) -> bool:
-    """Return whether a stored object has the owner and the spec of one that was made now."""
+def is_the_same(stored: Manifest | None, wanted: Manifest) -> bool:
+    """Return whether an object is stored and has the owner and the spec of one made now."""
+    if stored is None:
+        return False
     owner = wanted["metadata"]["ownerReferences"][0]["uid"]
     return owned_by(stored, {owner}) and bool(stored["spec"] == wanted["spec"])
 

@@ -19,6 +19,7 @@ from recommender_collector.api.erasures import ErasureReports
 from recommender_collector.api.events import failure
 from recommender_collector.api.experiments import Reports
 from recommender_collector.api.outcomes import OutcomeReports
+from recommender_collector.api.refusals import require_model
 from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.effects import number
 from recommender_collector.domain.events import Erasure
@@ -61,12 +62,9 @@ class Erasures:
         )
 
     async def _erase(self, model: str, text: str) -> None:
-        rules = self._models.get(model)
-        if rules is None:
-            known = ", ".join(sorted(self._models)[:10])
-            raise Refused(404, f"model: got {model[:60]!r}; give one of {known}")
+        require_model(model, self._models)
         try:
-            user = user_of_text(text, rules)
+            user = user_of_text(text, self._models[model])
         except InvalidEvent as error:
             raise Refused(400, str(error)) from None
         try:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from recommender_collector.api.bodies import Refused
 from recommender_collector.api.events import failure
+from recommender_collector.api.refusals import require_model, unavailable
 from recommender_collector.store.erasures import ErasureStore, Report, in_aof
 
 PATH = "/v1/erasures/{model}"
@@ -36,9 +37,7 @@ class ErasureReports:
         """Answer 200; `reported` is false without a writer of files."""
         model = request.path_params["model"]
         try:
-            if model not in self._models:
-                known = ", ".join(sorted(self._models)[:10])
-                raise Refused(404, f"model: got {model[:60]!r}; give one of {known}")
+            require_model(model, self._models)
             report, rewritten = await self._read(model)
         except Refused as refused:
             return failure(refused)
@@ -49,8 +48,7 @@ class ErasureReports:
         try:
             return await self._store.read(model)
         except (RedisError, OSError) as error:
-            text = f"the store does not answer ({type(error).__name__}): ask again"
-            raise Refused(503, text, 1) from None
+            raise unavailable(error) from None
 
 
 def shown(report: Report | None, rewritten: int, now: float) -> dict[str, object]:

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from recommender_collector.api.bodies import Refused
 from recommender_collector.api.events import failure
+from recommender_collector.api.refusals import require_model, unavailable
 from recommender_collector.domain.checks import is_arm, is_experiment, is_phase
 from recommender_collector.domain.experiments import HELD, OTHER, Spans, part_of
 from recommender_collector.domain.formats import Damaged
@@ -47,9 +48,7 @@ class Reports:
         return Response(orjson.dumps(told), media_type="application/json")
 
     async def _account(self, model: str, name: str, *, is_measure: bool) -> Account:
-        if model not in self._models:
-            known = ", ".join(sorted(self._models)[:10])
-            raise Refused(404, f"model: got {model[:60]!r}; give one of {known}")
+        require_model(model, self._models)
         if not is_experiment(name):
             raise Refused(400, f"experiment: got {name[:60]!r}; give 8 lowercase hex digits")
         try:
@@ -62,8 +61,7 @@ class Reports:
             )
             raise Refused(503, text, DAMAGED_SECONDS) from None
         except (RedisError, OSError) as error:
-            text = f"the store does not answer ({type(error).__name__}): ask again"
-            raise Refused(503, text, 1) from None
+            raise unavailable(error) from None
 
 
 def shown(name: str, account: Account, detailed: int | None = None) -> dict[str, object]:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from recommender_collector.api.bodies import Refused
 from recommender_collector.api.events import failure
+from recommender_collector.api.refusals import require_model, unavailable
 from recommender_collector.domain.checks import is_arm
 from recommender_collector.domain.outcomes import Outcomes
 from recommender_collector.domain.predictions import Rule
@@ -31,9 +32,7 @@ class OutcomeReports:
         """Answer 200; without a day, if none is closed or the label is no outcome."""
         model, version = request.path_params["model"], request.path_params["version"]
         try:
-            if model not in self._rules:
-                known = ", ".join(sorted(self._rules)[:10])
-                raise Refused(404, f"model: got {model[:60]!r}; give one of {known}")
+            require_model(model, self._rules)
             if not is_arm(version):
                 raise Refused(400, f"version: got {version[:60]!r}; give the name of a version")
             account = await self._account(model, version)
@@ -48,8 +47,7 @@ class OutcomeReports:
         try:
             return await self._store.read(model, version, rule)
         except (RedisError, OSError) as error:
-            text = f"the store does not answer ({type(error).__name__}): ask again"
-            raise Refused(503, text, 1) from None
+            raise unavailable(error) from None
 
 
 def _segments(sums: Outcomes, known: Values) -> dict[str, object]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recommender_training.ingestion import guess
@@ -58,8 +58,9 @@ def find(columns: Mapping[str, Sequence[Any]]) -> dict[str, str]:
     """
     roles: dict[str, str] = {}
     for role in _NAMES:
-        found = [column for column in _named(role, columns) if _fits(role, columns[column])]
-        plain = [column for column in _named(role, columns) if _rank(role, column) in (0, 1)]
+        named = _named(role, columns)
+        found = [column for column in named if _fits(role, columns[column])]
+        plain = [column for column in named if _rank(role, column) in (0, 1)]
         if found or (role == "timestamp" and plain):
             roles[role] = (found or plain)[0]
     if roles.get("user") == roles.get("session"):
@@ -112,12 +113,8 @@ def _rank(role: str, column: str) -> int | None:
 
 def _named(role: str, columns: Mapping[str, Sequence[Any]]) -> list[str]:
     """Return the columns whose names propose a role, the plainest one first."""
-    ranked = [(_rank(role, column), column) for column in columns]
-    return [column for rank, column in sorted(_known(ranked), key=lambda each: each[0])]
-
-
-def _known(ranked: Sequence[tuple[int | None, str]]) -> Iterator[tuple[int, str]]:
-    return ((rank, column) for rank, column in ranked if rank is not None)
+    ranks = {column: rank for column in columns if (rank := _rank(role, column)) is not None}
+    return sorted(ranks, key=ranks.__getitem__)
 
 
 def _fits(role: str, values: Sequence[Any]) -> bool:

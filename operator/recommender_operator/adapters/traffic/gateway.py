@@ -45,9 +45,9 @@ from recommender_operator.resources.ownership import (
     Foreign,
     controller_of,
     foreign,
+    is_kept_with_model,
     is_the_same,
     outlived_version,
-    outlives_version,
     owned_by,
     with_owners,
 )
@@ -129,8 +129,11 @@ class GatewayTraffic:
 
     async def _ensure(self, subject: Subject, version: str) -> None:
         stored = subject.seen.get(INFERENCE_SERVICES, version)
-        ours = stored is not None and owned_by(stored, subject.owners)
-        if stored and ours and not outlives_version(stored, subject.model):
+        if (
+            stored is not None
+            and owned_by(stored, subject.owners)
+            and not is_kept_with_model(stored, subject.model)
+        ):
             await self.adopt(subject, version)  # An earlier release made it.
         service = _current(subject, version)
         if service is None:
@@ -171,7 +174,7 @@ class GatewayTraffic:
         for component in Component:
             budget = disruption.budget(subject.model.name, version, component, service)
             seen = subject.seen.get(BUDGETS, budget["metadata"]["name"])
-            if seen is None or not is_the_same(seen, budget):
+            if not is_the_same(seen, budget):
                 await self._objects.apply(BUDGETS, budget, claim)
 
     async def split(
@@ -230,7 +233,7 @@ def _services(
                 outdated=not inference_service.is_current(
                     metadata.get("annotations"), subject.model.spec
                 )
-                or not outlives_version(service, subject.model)
+                or not is_kept_with_model(service, subject.model)
                 # The operator may have died between the service and what it owns.
                 or lacking(version, service),
             )

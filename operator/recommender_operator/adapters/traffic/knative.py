@@ -245,13 +245,13 @@ class KnativeTraffic:
             return None
         wanted = isolation.knative_policy(subject.model, service, self._options)
         seen = subject.seen.get(NETWORK_POLICIES, wanted["metadata"]["name"])
-        return None if seen is not None and is_the_same(seen, wanted) else wanted
+        return None if is_the_same(seen, wanted) else wanted
 
 
 def _missing_budget(subject: Subject, service: Object) -> Object | None:
     wanted = disruption.knative_budget(subject.model.name, service)
     seen = subject.seen.get(BUDGETS, wanted["metadata"]["name"])
-    return None if seen is not None and is_the_same(seen, wanted) else wanted
+    return None if is_the_same(seen, wanted) else wanted
 
 
 def _is_current(subject: Subject, view: View) -> bool:
