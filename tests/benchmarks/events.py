@@ -1,12 +1,12 @@
 """The event path under the largest legal load: impressions of 500 text items.
 
 `make bench-events` prints one JSON object as its last line. A backlog of `--requests` requests of
-1 MiB (at most 200) waits when the writer starts, in a cgroup with the memory limit of the chart where the
-machine allows one (`limit` says so; `writer_peak_mib` is resident memory without page cache).
-Meanwhile one model appends until it has sent twice `--requests`, and another process reads a user of
-another one as the transformer does: `store_block_*` is how long it waits. The same process appends
-a purchase of the other model about ten times a second: `other_append_*` is how long that takes to
-be durable. `script_max_ms` is the
+1 MiB (at most 200) waits when the writer starts, in a cgroup with the memory limit of the chart
+where the machine allows one (`limit` says so; `writer_peak_mib` is resident memory without page
+cache). Meanwhile one model appends until it has sent twice `--requests`, and another process reads
+a user of another one as the transformer does: `store_block_*` is how long it waits. The same
+process appends a purchase of the other model about ten times a second: `other_append_*` is how
+long that takes to be durable. `script_max_ms` is the
 longest script by the clock of Redis, which a busy machine does not blur. Then a store of
 `--megabytes` is filled without a writer: `full_store_recovery_s` is the time from the start of
 the writer until a purchase is accepted and nothing waits. `erasure_step_s` is the time from an
