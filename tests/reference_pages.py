@@ -1,6 +1,6 @@
 """The reference pages, made from the definitions and the command lines themselves.
 
-    python -m tests.reference_pages        writes docs/reference/
+    python -m tests.reference_pages        writes docs/reference/ and docs/figures.md
 
 A unit test compares the pages with what this would write.
 """
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from tests import figures
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "reference"
@@ -30,6 +32,7 @@ def pages() -> dict[Path, Callable[[], str]]:
         FOLDER / "recommendermodel.md": lambda: kind_page("recommendermodels", ("spec", "status")),
         FOLDER / "modelversion.md": lambda: kind_page("modelversions", ("spec", "status")),
         FOLDER / "commands.md": commands_page,
+        ROOT / "docs" / "figures.md": lambda: f"{GENERATED}\n{figures.page()}\n",
     }
 
 

@@ -44,7 +44,7 @@ from tests import small_data
 
 ITEMS, USERS, DAY = 4, 3, 86_400
 EVERY = tuple(FeatureGroup)
-DOCS = pathlib.Path(__file__).parents[4] / "docs" / "training.md"
+DOCS = pathlib.Path(__file__).parents[4] / "docs" / "model-inputs.md"
 
 # half days, chosen so that many events lie exactly on the left edge of a window
 event = st.tuples(
