@@ -77,7 +77,7 @@ images: setup ## Build the operator, training, serving and Triton images
 	$(PY) -m tests.cluster.images build
 
 ##@ For developers
-.PHONY: setup format crds reference docs krew proto hooks help
+.PHONY: setup format crds reference docs krew proto hooks help figures-of-the-code
 setup: .venv/.stamp ## Create .venv from uv.lock; needs only Python 3.11 or 3.12
 
 .venv/.stamp: uv.lock pyproject.toml .ci/setup
@@ -109,6 +109,9 @@ hooks: setup ## Install the git hooks that run the quick checks before each comm
 
 bench-%: setup ## Run a benchmark; its last line is one JSON object
 	$(PY) -m tests.benchmarks.$(subst -,_,$*)
+
+figures-of-the-code: setup ## Print how much there is to read; one JSON object
+	$(PY) -m tests.code_figures
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} \

@@ -1,4 +1,4 @@
-"""Model time, in which deadlines are measured (`docs/adr/0025-order-and-time.md`).
+"""Model time, in which deadlines are measured (`docs/adr/0025-sequence-and-model-time.md`).
 
 The wall clock may jump, and the operator may be down. Nobody observes the model meanwhile, so
 such periods must not count towards deadlines and steps. Between two looks, model time advances

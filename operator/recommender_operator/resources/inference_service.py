@@ -3,7 +3,7 @@
 In Standard mode they are KServe's two components, with pods of their own: while Triton restarts,
 the transformer answers from its fallbacks. In Knative mode they share a pod, because KServe splits
 the requests to each component on its own, which would mix versions (kserve#1669); see
-`docs/adr/0034-separate-failure-domains.md`.
+`docs/adr/0034-separate-transformer-and-triton-pods.md`.
 
 KServe 0.20 (from its source) merges `predictor.model` into the runtime's `kserve-container`, and
 appends `--model_name`, `--predictor_host` and `--http_port` to the arguments of a transformer that

@@ -1,7 +1,7 @@
 """Run the checks of a data version: profile it, compare it, write the findings.
 
 The reference is the champion's data version if the caller gives it, else that of the last training
-on this lake (docs/adr/0007-what-data-is-compared-with.md).
+on this lake (docs/adr/0007-data-checks-against-the-champion.md).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Ready means that the champion serves, whatever the outcome of its candidates. UpToDate means that
 it is the version of the spec. Reconciling and Stalled are for tools that follow kstatus
-(`docs/adr/0025-order-and-time.md`).
+(`docs/adr/0025-sequence-and-model-time.md`).
 """
 
 from __future__ import annotations
