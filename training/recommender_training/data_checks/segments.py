@@ -1,7 +1,7 @@
 """Watch the sessions since a training by segment, as they are in the lake.
 
 The reference depends on a data version and a window alone, so it is stored beside the profile and
-built again if it is missing (docs/adr/0100-sessions-by-segment.md).
+built again if it is missing (docs/adr/0100-input-drift-by-segment.md).
 """
 
 from __future__ import annotations

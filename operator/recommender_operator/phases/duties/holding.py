@@ -1,7 +1,7 @@
 """The finalizer of versions that serve: a deleted record stays until another one has taken over.
 
 Without it garbage collection would delete the InferenceService with the record at once
-(`docs/adr/0124-versions-that-serve-are-held.md`).
+(`docs/adr/0124-finalizers-on-serving-versions.md`).
 """
 
 from __future__ import annotations

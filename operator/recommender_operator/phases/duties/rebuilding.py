@@ -3,7 +3,7 @@
 The finalizer of `holding.py` keeps the record of what serves. If somebody removes that too, the
 service outlives the record, because the model owns it as well, and the model's status has a copy
 of what a promotion decided. It is used only if there is no record: while there is one, each look
-replaces the copy by it (`docs/adr/0135-a-champion-is-rebuilt.md`).
+replaces the copy by it (`docs/adr/0135-champion-record-recovery.md`).
 
 The two writes of a rebuild have looks of their own. Nothing else happens in them: without its
 champion, a model would move its traffic and train.
