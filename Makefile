@@ -91,7 +91,7 @@ crds: setup ## Generate the CRDs of manifests/ and the chart, and their referenc
 	$(PY) -m recommender_operator.api.crd
 	$(PY) -m tests.reference_pages
 
-reference: setup ## Generate docs/reference from the CRDs and the command lines
+reference: setup ## Generate docs/reference and the page of figures
 	$(PY) -m tests.reference_pages
 
 docs: setup ## Build the documentation as a site, build/docs/index.html

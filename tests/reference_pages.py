@@ -1,6 +1,6 @@
 """The reference pages, made from the definitions and the command lines themselves.
 
-    python -m tests.reference_pages        writes docs/reference/
+    python -m tests.reference_pages        writes docs/reference/ and docs/figures.md
 
 A unit test compares the pages with what this would write.
 """
@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from recommender_training.features import declared
+from tests import figures
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "reference"
@@ -30,7 +33,19 @@ def pages() -> dict[Path, Callable[[], str]]:
         FOLDER / "recommendermodel.md": lambda: kind_page("recommendermodels", ("spec", "status")),
         FOLDER / "modelversion.md": lambda: kind_page("modelversions", ("spec", "status")),
         FOLDER / "commands.md": commands_page,
+        FOLDER / "model-features.md": model_features_page,
+        ROOT / "docs" / "figures.md": lambda: f"{GENERATED}\n{figures.page()}\n",
     }
+
+
+def model_features_page() -> str:
+    """Return the page of all features of the models."""
+    return (
+        f"{GENERATED}\n# Features of the models\n\n"
+        "Names in capitals stand for the [declared features](../features.md), one by one: "
+        "`USER`, `CONTEXT`, `ITEM` (of any kind with categories or bands), `TIME`, `EMBEDDING` "
+        f"and `NUMBER`. [More](../model-inputs.md)\n\n{declared.table()}\n"
+    )
 
 
 def kind_page(plural: str, sections: Sequence[str]) -> str:

@@ -210,7 +210,7 @@ def test_how_to_notifications(world: World) -> None:
         page.next("create secret generic receivers")
 
 
-def test_how_to_training(world: World) -> None:
+def test_how_to_snapshots(world: World) -> None:
     """The data of a model: snapshots, and a training on the past."""
 
     def taken() -> dict[str, object]:
@@ -220,7 +220,7 @@ def test_how_to_training(world: World) -> None:
     world.type("sed 's/name: movies/name: hourly/' movies.yaml | kubectl create -f -")
     world.type(f"kubectl patch recommendermodel hourly --type=merge -p '{json.dumps(hourly)}'")
     world.until("a snapshot", lambda: taken().get("dataVersion"))
-    with world.reading("training", {r"\bshop\b": "hourly"}, "kubectl") as page:
+    with world.reading("snapshots", {r"\bshop\b": "hourly"}, "kubectl") as page:
         assert "i4.u1.t0-" in page.next("--for=condition=SnapshotTaken")
     assert world.get("recommendermodel", "hourly")["spec"]["data"]["asOf"]
     # Another page counts what there is.

@@ -15,19 +15,21 @@ PAGES = (
 )  # fmt: skip
 HOW_TOS = "tests/integration/test_how_tos.py"
 REQUESTS = "tests/integration/test_request_pages.py"
+TRAINING = "tests/integration/training/test_training_pages.py"
 #: Pages whose commands and Python other tests execute too: the programs that each one types. None
 #: are all, with the Python.
 READ: dict[str, dict[str, tuple[str, ...]]] = {
     "requests": {REQUESTS: ()},
     "serving": {REQUESTS: ()},
     "events": {REQUESTS: ()},
-    "training": {
-        HOW_TOS: ("kubectl",),
-        "tests/integration/training/test_training_page.py": ("recommender-training",),
-    },
+    "training": {TRAINING: ("recommender-training",)},
+    "snapshots": {HOW_TOS: ("kubectl",), TRAINING: ("recommender-training",)},
 }
 #: Pages that another test executes as a whole.
-OTHERS = {"tutorial": "tests/e2e/test_tutorial.py"}
+OTHERS = {
+    "tutorial": "tests/e2e/test_tutorial.py",
+    "distributed-training": "tests/integration/training/test_distributed_training.py",
+}
 _NO_KUBELET = "no kubelet runs there"
 _IMAGES = "builds and pushes images"
 #: Statements by page and start, and why they are not executed there, with where else they run.
@@ -67,10 +69,12 @@ ELSEWHERE = {
     ("events", "jq"): "tests/integration/collector/test_source_shares.py",
     ("training", "recommender-training fetch-movielens"):
         "downloads; tests/unit/recommender_training/samples/test_movielens_fetch.py",
-    ("training", "torchrun"): "tests/integration/training/test_distributed_training.py",
-    ("training", "kubectl get trainjobs"):
+    ("distributed-training", "torchrun"):
+        "tests/integration/training/test_distributed_training.py",
+    ("distributed-training", "kubectl get trainjobs"):
         "Trainer's kinds are not there; tests/integration/test_train_jobs.py",
-    ("training", "kubectl logs"): f"{_NO_KUBELET}; tests/scenario/collecting.py reads logs",
+    ("distributed-training", "kubectl logs"):
+        f"{_NO_KUBELET}; tests/scenario/collecting.py reads logs",
 }  # fmt: skip
 
 

@@ -33,7 +33,7 @@ BIN = Path(sys.executable).parent
 PACKAGE = "recommender_training"
 SETTINGS = {"epochs": 20, "patience": 20, "embeddingDim": 8, "batchSize": 251}
 CONFIG = {"seed": 3, "hyperparameters": SETTINGS}
-#: Of the metrics of several processes from those of one; docs/training.md has measured ones.
+#: Of the metrics of several processes from those of one; measured: docs/lab/training-models.md.
 TOLERANCE = 0.002
 #: For one training, on a machine that is busy with others.
 LIMIT_SECONDS = 900

@@ -74,7 +74,7 @@ class RetrievalLoss(enum.StrEnum):
 
 
 class Fault(enum.StrEnum):
-    """Documented test hooks of the export, to rehearse a bad release (docs/training.md)."""
+    """Documented test hooks of the export, to rehearse a bad release (docs/export.md)."""
 
     LATENCY = "Latency"
     FAILURE = "Failure"

@@ -1,6 +1,6 @@
 """Documented test hooks: wrappers that give an exported model a known fault.
 
-They rehearse a bad release (docs/training.md); the manifest and the report name them. The faults
+They rehearse a bad release (docs/export.md); the manifest and the report name them. The faults
 BrokenFeatures and LearnedNothing are no wrappers: they act on the vocabulary and on the training.
 """
 

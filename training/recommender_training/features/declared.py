@@ -1,9 +1,9 @@
 """Every feature of the models: its name, its type, where it comes from, who reads it.
 
-`features.graph` computes them, in training and inside the exported models; docs/training.md has
-`table()` of this module, which a test holds. Names in capitals stand for the features that a team
-declares. Numbers have a block each; inside a block the order here is the order of the model's
-columns.
+`features.graph` computes them, in training and inside the exported models. `make reference`
+writes `table()` into docs/reference/model-features.md. Names in capitals stand for the features
+that a team declares. Numbers have a block each; inside a block the order here is the order of
+the model's columns.
 """
 
 from __future__ import annotations

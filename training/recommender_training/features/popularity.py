@@ -24,7 +24,7 @@ from recommender_training.data.dataset import Dataset
 from recommender_training.features import attributes
 
 #: Positive events of the whole population that are added to those of each segment. Chosen on the
-#: four windows of MovieLens 100K before its test window (docs/training.md).
+#: four windows of MovieLens 100K before its test window (docs/lab/training-evaluation.md).
 WEIGHT = 1000.0
 #: Segments with a list of their own: those with the most positive events.
 MAX_SEGMENTS = 64

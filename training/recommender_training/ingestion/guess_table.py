@@ -21,7 +21,7 @@ def events(seen: Sequence[Seen]) -> Seen:
         "InvalidMapping",
         "no table has columns whose names say user, item and time, such as user_id, item_id and "
         f"timestamp. Found: {'; '.join(map(_lacks, seen))}. Join tables that have one part each, "
-        "rename columns, or write the mapping yourself, see docs/training.md",
+        "rename columns, or write the mapping yourself, see docs/data-mapping.md",
     )
 
 

@@ -1,9 +1,9 @@
 """Which precision a fit multiplies matrices in: the one that is set, or with Auto the faster one.
 
 A step of the ranker consists of lookups, masks and narrow layers, not of large products, so
-that BFloat16 gains nothing on a CPU even with instructions for it (figures: docs/training.md).
-The choice follows from the kind of device alone. So all processes of a group choose the same,
-and the same training on another processor does, too.
+that BFloat16 gains nothing on a CPU even with instructions for it
+(docs/lab/training-models.md). The choice follows from the kind of device alone. So all
+processes of a group choose the same, and the same training on another processor does, too.
 """
 
 from __future__ import annotations

@@ -44,7 +44,6 @@ from tests import small_data
 
 ITEMS, USERS, DAY = 4, 3, 86_400
 EVERY = tuple(FeatureGroup)
-DOCS = pathlib.Path(__file__).parents[4] / "docs" / "training.md"
 
 # half days, chosen so that many events lie exactly on the left edge of a window
 event = st.tuples(
@@ -86,10 +85,6 @@ def dataset_of(rows: Rows) -> Dataset:
         [{"id": 10 + item, "topic": "a"} for item in range(ITEMS)],
         DECLARED,
     )
-
-
-def test_the_table_in_the_documents_is_that_of_the_declaration() -> None:
-    assert declared.table() in DOCS.read_text()
 
 
 def test_every_number_of_the_models_has_its_name_and_every_declaration_its_number() -> None:

@@ -136,7 +136,7 @@ def test_the_example_of_the_message_is_a_mapping() -> None:
 
 
 def test_the_mapping_of_the_documentation_is_valid() -> None:
-    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "data-mapping.md").read_text(encoding="utf-8")
     (example,) = [part for part in text.split("```") if part.startswith('json\n{"interactions"')]
     found = parse_mapping(example.removeprefix("json\n"), Format.CSV)
     assert found is not None

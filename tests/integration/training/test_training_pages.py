@@ -1,4 +1,4 @@
-"""The commands of `recommender-training` on the page on training, in this process.
+"""The commands of `recommender-training` on the pages on training and snapshots, in this process.
 
 The folders of the page are small generated ones, and a training is as small as one can be.
 """
@@ -33,8 +33,8 @@ SMALL = {
     r'"hyperparameters": {"dropout": 0.3': f'{TINY}, "dropout": 0.3',
     r'"search": {"trials": 30}': f'{TINY}}}, "search": {{{SHORT}}}',
     r"(measure .*/DIGEST16)": r"\1 --calls 20",
-    r"(--output staging/shop-1)": rf"\1 {CONFIG}",
 }
+SMALL_SNAPSHOTS = {r"(--output staging/shop-1)": rf"\1 {CONFIG}"}
 MAPPING = {
     "interactions": {
         "files": "*.parquet", "user": "user", "item": "item", "timestamp": "at", "value": "rating",
@@ -62,7 +62,7 @@ class Desk:
         return said.getvalue()
 
     def python(self, text: str, where: str = "") -> str:
-        raise AssertionError(f"{where}: the page on training has no Python yet")
+        raise AssertionError(f"{where}: these pages have no Python yet")
 
     def filled(self, text: str) -> str:
         """What a placeholder stands for is known only once the commands before it have run."""
@@ -106,16 +106,22 @@ def test_page_training(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert (tmp_path / "work" / published / "manifest.json").is_file()
         assert "report.html" in said
         assert "measure: Done: recommender p50" in said
-        export(tmp_path, 10)
-        (tmp_path / "artifacts" / "shop").mkdir(parents=True)
-        desk.lake = tmp_path / "lake" / "shop"
-        desk.type(
-            "recommender-training check --source export --format Parquet --lake lake/shop "
-            "--mapping @mapping.json"
-        )
-        assert "compact: Done" in page.next("compact")
-        export(tmp_path, 12)
+
+
+def test_page_snapshots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    desk = Desk(tmp_path)
+    export(tmp_path, 10)
+    (tmp_path / "artifacts" / "shop").mkdir(parents=True)
+    desk.lake = tmp_path / "lake" / "shop"
+    desk.type(
+        "recommender-training check --source export --format Parquet --lake lake/shop "
+        "--mapping @mapping.json"
+    )
+    export(tmp_path, 12)
+    with reading(desk, "snapshots", SMALL_SNAPSHOTS, ("recommender-training",)) as page:
         said = page.next("snapshots --lake")
         assert "200 new rows" in said
         assert "2 snapshots in lake/shop" in said
+        assert "compact: Done" in page.next("compact")
     assert (tmp_path / "staging" / "shop-1" / "manifest.json").is_file()
