@@ -82,22 +82,37 @@ def test_page_serving(services: Services) -> None:
         page.next("recommender-serving verify")
 
 
-def test_page_send_events(services: Services) -> None:
-    rig = services.rig
+@pytest.fixture(scope="module")
+def ada(services: Services) -> Services:
+    """The services after the page on sending events."""
     with services.reading("send-events") as page:
         assert page.next("/v1/events").strip() == shown_after('"id": "9f2c-1"')
         # No event was rejected.
         assert page.next("EventClient") == ""
-        until(lambda: [each["user"] for each in rig.archived()].count("ada") == 6)
+    archived = services.rig.archived
+    until(lambda: [each["user"] for each in archived()].count("ada") == 6)
+    return services
 
 
-def test_page_simulate_users(services: Services) -> None:
+@pytest.fixture(scope="module")
+def simulated(services: Services) -> Services:
+    """The services after the page on simulated users."""
     shorter = {"--seconds 600 --rate 50": "--seconds 2 --rate 20"}
     with services.reading("simulate-users", shorter) as page:
         assert "answers" in page.next("recommender-simulate")
+    return services
 
 
-def test_page_erasure(services: Services) -> None:
+def test_page_send_events(ada: Services) -> None:
+    """What the fixture typed is in the files, until a page erases the user."""
+    assert ada.rig.archived()
+
+
+def test_page_simulate_users(simulated: Services) -> None:
+    until(lambda: len({each["user"] for each in simulated.rig.archived()} - {"ada"}) > 1)
+
+
+def test_page_erasure(services: Services, ada: Services, simulated: Services) -> None:
     """The user of the page on sending events is forgotten, and the simulated ones are not."""
     rig = services.rig
     with services.reading("erasure") as page:
