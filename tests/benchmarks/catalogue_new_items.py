@@ -57,7 +57,7 @@ from recommender_training.samples import shop
 from recommender_training.samples.shop_settings import Settings
 from recommender_training.samples.shop_world import DAY_MS, START_MS, World
 from tests.benchmarks import schema_models
-from tests.benchmarks.catalogue_worth import Asking, Worth, ndcg_of_chance
+from lab.benchmarks.catalogue_worth import Asking, Worth, ndcg_of_chance
 from tests.benchmarks.machine import machine
 from tests.benchmarks.schema_new_items import MAX_USERS, TOP_K, requests_at
 

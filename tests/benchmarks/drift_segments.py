@@ -3,7 +3,7 @@
 The generated service of `drift_sessions`: the reference is drawn from one half of the users and
 each day, of 500 sessions, from the other. A segment of users is drawn at random; gender and
 occupation divide the sessions, too. Each day is looked at when it is over, as a snapshot does. The
-last line is one JSON object; docs/analysis.md explains its figures.
+last line is one JSON object; docs/lab/drift-detection.md explains its figures.
 """
 
 from __future__ import annotations

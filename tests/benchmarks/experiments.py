@@ -1,7 +1,7 @@
 """How often the decisions on experiments err, by thousands of simulated experiments.
 
 Each experiment is decided from its users' moments at every day's end, by the code that the
-operator runs. The last line is one JSON object; docs/experiments.md explains its figures.
+operator runs. The last line is one JSON object; docs/lab/experiment-simulations.md explains it.
 """
 
 from __future__ import annotations

@@ -44,8 +44,8 @@ from recommender_training.statistics import bootstrap, metrics
 from recommender_training.statistics.bootstrap import Resamples
 from tests.benchmarks.machine import machine
 from tests.benchmarks.schema_gap import Logged, gaps
-from tests.benchmarks.schema_kinds_lists import Lists
-from tests.benchmarks.schema_kinds_ranker import Fitted, without
+from lab.benchmarks.schema_kinds_lists import Lists
+from lab.benchmarks.schema_kinds_ranker import Fitted, without
 from tests.benchmarks.schema_models import THREADS
 from tests.unit.recommender_training.samples.shop_logs import ingested
 

@@ -11,7 +11,7 @@ category of items, with a normal prior: what it misses, no model with such weigh
   from those of `none`. A product of two embeddings with a prior of the variance v leaves zero only
   above 1 / v, which for the ranker is `least_pull`.
 
-    python -m tests.benchmarks.schema_kinds_crosses --seeds 17 1 2
+    python -m lab.benchmarks.schema_kinds_crosses --seeds 17 1 2
 
 The last line is one JSON object.
 """
@@ -39,8 +39,8 @@ from recommender_training.samples.shop_settings import Settings
 from recommender_training.samples.shop_world import CATEGORIES, World
 from tests.benchmarks.machine import machine
 from tests.benchmarks.schema_gap import Logged
-from tests.benchmarks.schema_kinds import IMPRESSIONS, RATE, Rows
-from tests.benchmarks.schema_kinds_lists import Lists
+from lab.benchmarks.schema_kinds import IMPRESSIONS, RATE, Rows
+from lab.benchmarks.schema_kinds_lists import Lists
 
 #: Variances of the prior of the weights, with one fit for each.
 VARIANCES = (0.003, FEATURE_VARIANCE, 0.1, 0.3, 1.0)

@@ -30,7 +30,7 @@ from recommender_operator.adapters.pods import redaction, smoke, states
 from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.analysis import filling
 from tests.benchmarks import hostile_texts
-from tests.benchmarks.hostile_texts import Maker
+from tests.hostile_texts import Maker
 from tests.fakes.kube import NOW, FakeKube
 from tests.unit.recommender_operator.resources.builder_inputs import model
 

@@ -4,10 +4,10 @@ Each function gets each text at 16 and at 64 KiB, in turn, so that a busy moment
 affects all of them; caches of a function are cleared before each call. `ms` is time of the
 processor, of the text that took longest at the median. `ratio` is the least time for 64 KiB over
 four times the least for 16 KiB, of the text where it is largest: 1 is linear, 4 grows with the
-square. Then each text arrives by the operator's own path (`worst_paths.py`), and a clock in its
+square. Then each text arrives by the operator's own path (`hostile_paths.py`), and a clock in its
 event loop measures the stall.
 
-    python -m tests.benchmarks.worst_texts [--repeats N]
+    python -m lab.benchmarks.worst_texts [--repeats N]
 
 The last line is one JSON object. It exits with 1 if a function or a stall takes more than 50 ms.
 """
@@ -28,7 +28,7 @@ from recommender_operator.adapters.counters import metrics_page, prometheus
 from recommender_operator.adapters.objects import jobs
 from recommender_operator.adapters.pods import redaction
 from tests.benchmarks import worst_paths
-from tests.benchmarks.hostile_texts import ANSWERS, PAGES, TEXTS, Maker
+from tests.hostile_texts import ANSWERS, PAGES, TEXTS, Maker
 from tests.benchmarks.machine import machine
 
 KIB = 1024

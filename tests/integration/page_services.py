@@ -70,8 +70,8 @@ def write_movies(folder: pathlib.Path) -> str:
 
 
 def declared() -> Mapping[str, Any]:
-    """Return the declaration of the model `shop` on the page on events."""
-    block, *_ = (each for each in of("yaml") if each.page == "docs/events.md")
+    """Return the declaration of the model `shop` on the page that sends events."""
+    block, *_ = (each for each in of("yaml") if each.page == "docs/send-events.md")
     (values,) = models.documents(block.text)
     return dict(values["collector"]["models"]["shop"])
 

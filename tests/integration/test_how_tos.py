@@ -148,12 +148,15 @@ def test_how_to_security(world: World) -> None:
 def test_how_to_operations(world: World) -> None:
     world.quiet()
     world.type(f"helm get values recommender --namespace {world.system} -o yaml > values.yaml")
-    with world.reading("operations", {r"\bblue\b": world.others["blue"]}) as page:
+    with world.reading("kubectl-plugin") as page:
         assert "movies" in page.next("recommender status")
+    with world.reading("operations") as page:
         assert "recommender-operator" in page.next("get lease")
+    with world.reading("upgrade-order") as page:
         page.next("helm.sh/resource-policy=keep")
         page.next("crds.install=false")
         page.next("--force-conflicts")
+    with world.reading("several-releases", {r"\bblue\b": world.others["blue"]}) as page:
         try:
             page.next("operator.instance=")
         finally:
@@ -170,7 +173,7 @@ def test_how_to_operations(world: World) -> None:
 def test_how_to_closed_loop(world: World) -> None:
     space = world.others["rehearsal"]
     models = ("shop", world.system)
-    with world.reading("closed-loop", {r"(-n|namespace) rehearsal\b": rf"\1 {space}"}) as page:
+    with world.reading("closed-loop") as page:
         page.next("closed-loop/claims.yaml")
         page.next("closed-loop/collector.yaml")
         page.next("samples/closed-loop.yaml")
@@ -179,6 +182,8 @@ def test_how_to_closed_loop(world: World) -> None:
         first = world.champion(*models)
         page.next("recommender -n recommender-system watch shop")
         assert world.champion(*models) not in ("", first)
+    own = {r"(-n|namespace) rehearsal\b": rf"\1 {space}"}
+    with world.reading("rehearse-loop", own) as page:
         page.next("helm install rehearsal")
         page.next("--patch-file")
         page.next("MODEL_HOST=")
@@ -230,7 +235,7 @@ def test_how_to_snapshots(world: World) -> None:
 
 
 def test_each_verb_of_the_plugin_does_what_its_table_says(world: World) -> None:
-    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "kubectl-plugin.md").read_text(encoding="utf-8")
     table = page.split("| verb | what it does |")[1].split("\n\n")[0]
     rows = re.findall(r"^\| (`.*?`(?:, `.*?`)*)", table, re.MULTILINE)
     verbs = {text.split()[0] for row in rows for text in re.findall(r"`([^`]+)`", row)}

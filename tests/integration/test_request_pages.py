@@ -1,4 +1,4 @@
-"""The pages on requests, serving and events, command by command and snippet by snippet.
+"""The pages on requests and events, command by command and snippet by snippet.
 
 Transformers, collector and Redis are real processes behind the addresses of the pages.
 """
@@ -45,7 +45,7 @@ def items(found: dict[str, object]) -> set[int]:
 def test_each_page_that_is_read_here_has_a_test() -> None:
     own = [page for page, tests in howtos.READ.items() if howtos.REQUESTS in tests]
     tests = {name for name in globals() if name.startswith("test_page_")}
-    assert tests == {f"test_page_{page}" for page in own}
+    assert tests == {f"test_page_{page}".replace("-", "_") for page in own}
 
 
 def test_page_requests(services: Services) -> None:
@@ -62,8 +62,8 @@ def test_page_requests(services: Services) -> None:
         assert "b'model'" in page.next("tritonclient.http")
 
 
-def test_page_serving(services: Services) -> None:
-    with services.reading("serving") as page:
+def test_page_request_fields(services: Services) -> None:
+    with services.reading("request-fields") as page:
         found = prediction(page.next('"session_id": "b1f0"'))
         assert (len(items(found)), 242 in items(found)) == (3, False)
         shown = re.findall(r'"(\w+)":', shown_after('"session_id": "b1f0"'))
@@ -75,17 +75,47 @@ def test_page_serving(services: Services) -> None:
         )
         assert (len(listed), {242, 302} & {*listed}) == (3, set())
         assert "b'model'" in page.next("tritonclient.grpc")
+
+
+def test_page_serving(services: Services) -> None:
+    with services.reading("serving") as page:
         page.next("recommender-serving verify")
 
 
-def test_page_events(services: Services) -> None:
-    rig = services.rig
-    with services.reading("events", {"--seconds 600 --rate 50": "--seconds 2 --rate 20"}) as page:
+@pytest.fixture(scope="module")
+def ada(services: Services) -> Services:
+    """The services after the page on sending events."""
+    with services.reading("send-events") as page:
         assert page.next("/v1/events").strip() == shown_after('"id": "9f2c-1"')
         # No event was rejected.
         assert page.next("EventClient") == ""
-        until(lambda: [each["user"] for each in rig.archived()].count("ada") == 6)
+    archived = services.rig.archived
+    until(lambda: [each["user"] for each in archived()].count("ada") == 6)
+    return services
+
+
+@pytest.fixture(scope="module")
+def simulated(services: Services) -> Services:
+    """The services after the page on simulated users."""
+    shorter = {"--seconds 600 --rate 50": "--seconds 2 --rate 20"}
+    with services.reading("simulate-users", shorter) as page:
         assert "answers" in page.next("recommender-simulate")
+    return services
+
+
+def test_page_send_events(ada: Services) -> None:
+    """What the fixture typed is in the files, until a page erases the user."""
+    assert ada.rig.archived()
+
+
+def test_page_simulate_users(simulated: Services) -> None:
+    until(lambda: len({each["user"] for each in simulated.rig.archived()} - {"ada"}) > 1)
+
+
+def test_page_erasure(services: Services, ada: Services, simulated: Services) -> None:
+    """The user of the page on sending events is forgotten, and the simulated ones are not."""
+    rig = services.rig
+    with services.reading("erasure") as page:
         assert hashed("ada") in services.check()
         page.next("-X DELETE")
         until(lambda: "ada" not in {each["user"] for each in rig.archived()})

@@ -11,7 +11,8 @@ from tests.pages.statements import statements
 #: Pages whose commands `tests/integration/test_how_tos.py` executes, in the order of the page.
 PAGES = (
     "install", "rollback", "upgrade", "backup", "troubleshooting", "gpu-nodes", "console",
-    "security", "operations", "closed-loop", "own-columns", "notifications",
+    "security", "operations", "kubectl-plugin", "upgrade-order", "several-releases",
+    "closed-loop", "rehearse-loop", "own-columns", "notifications",
 )  # fmt: skip
 HOW_TOS = "tests/integration/test_how_tos.py"
 REQUESTS = "tests/integration/test_request_pages.py"
@@ -21,14 +22,20 @@ TRAINING = "tests/integration/training/test_training_pages.py"
 READ: dict[str, dict[str, tuple[str, ...]]] = {
     "requests": {REQUESTS: ()},
     "serving": {REQUESTS: ()},
-    "events": {REQUESTS: ()},
+    "request-fields": {REQUESTS: ()},
+    "send-events": {REQUESTS: ()},
+    "simulate-users": {REQUESTS: ()},
+    "erasure": {REQUESTS: ()},
     "training": {TRAINING: ("recommender-training",)},
     "snapshots": {HOW_TOS: ("kubectl",), TRAINING: ("recommender-training",)},
 }
-#: Pages that another test executes as a whole.
+#: Pages whose commands other tests execute as a whole, or do the same as.
 OTHERS = {
     "tutorial": "tests/e2e/test_tutorial.py",
     "distributed-training": "tests/integration/training/test_distributed_training.py",
+    "event-files": "tests/integration/collector/test_source_shares.py",
+    "kafka": "tests/kafka_server.py creates topics by the client",
+    "first-own-data": "tests/unit/recommender_training/ingestion/test_propose.py",
 }
 _NO_KUBELET = "no kubelet runs there"
 _IMAGES = "builds and pushes images"
@@ -46,9 +53,9 @@ ELSEWHERE = {
         f"{_NO_KUBELET}; tests/integration/test_console.py opens the console itself",
     ("console", "kubectl logs job/report"):
         f"{_NO_KUBELET}; tests/unit/test_report_job.py runs the command of the Job",
-    ("operations", "pip install"): "installs packages; tests/unit/test_project.py builds them",
-    ("operations", "make krew"): "tests/integration/test_krew_install.py",
-    ("operations", "kubectl krew install"): "tests/integration/test_krew_install.py",
+    ("kubectl-plugin", "pip install"): "installs packages; tests/unit/test_project.py builds them",
+    ("kubectl-plugin", "make krew"): "tests/integration/test_krew_install.py",
+    ("kubectl-plugin", "kubectl krew install"): "tests/integration/test_krew_install.py",
     ("own-columns", "pip install"): "installs packages; tests/unit/test_project.py builds them",
     ("own-columns", "recommender-training init"):
         "needs the reader's files; tests/unit/recommender_training/ingestion/test_propose.py",
@@ -58,15 +65,13 @@ ELSEWHERE = {
         f"{_NO_KUBELET}; tests/demo/parts.py",
     ("closed-loop", "curl -s http://localhost:8081/v1/events"):
         "nothing listens without a port-forward; tests/integration/collector",
-    ("closed-loop", "kubectl -n rehearsal port-forward"): f"{_NO_KUBELET}; tests/demo/parts.py",
-    ("closed-loop", "kubectl -n rehearsal wait"):
+    ("rehearse-loop", "kubectl -n rehearsal port-forward"): f"{_NO_KUBELET}; tests/demo/parts.py",
+    ("rehearse-loop", "kubectl -n rehearsal wait"):
         "no operator of the rehearsal runs; the same for `shop` above, and tests/demo",
-    ("closed-loop", "recommender-simulate"): "needs pods that answer; tests/scenario/loop.py",
-    ("closed-loop", "sleep 30"): "waits for the writer, which does not run; tests/demo",
-    ("closed-loop", "export GATEWAY_URL="): "is for recommender-simulate; tests/scenario/loop.py",
-    ("events", "kafka-topics.sh"):
-        "is a tool of Kafka; tests/kafka_server.py creates topics by the client",
-    ("events", "jq"): "tests/integration/collector/test_source_shares.py",
+    ("rehearse-loop", "recommender-simulate"): "needs pods that answer; tests/scenario/loop.py",
+    ("rehearse-loop", "sleep 30"): "waits for the writer, which does not run; tests/demo",
+    ("rehearse-loop", "export GATEWAY_URL="):
+        "is for recommender-simulate; tests/scenario/loop.py",
     ("training", "recommender-training fetch-movielens"):
         "downloads; tests/unit/recommender_training/samples/test_movielens_fetch.py",
     ("distributed-training", "torchrun"):

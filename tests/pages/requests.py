@@ -36,8 +36,8 @@ _CURL = {
 _GRPCURL = {
     "-plaintext": False, "-authority": True, "-import-path": True, "-proto": True, "-d": True,
 }  # fmt: skip
-#: The pages whose model is the shop of docs/events.md; all others have that of MovieLens.
-SHOPS = {"docs/events.md"}
+#: The pages whose model is a shop with texts as ids; all others have that of MovieLens.
+SHOPS = {"docs/send-events.md", "docs/erasure.md"}
 #: Paths of the endpoint, of the collector and of its port for administrators.
 _FIXED = r"|".join((
     r"/v1/models/recommender:predict", r"/v2/models/recommender/infer", "/openapi.json", "/docs",
@@ -116,7 +116,9 @@ def limits_by(mapping: models.Json) -> Limits:
         for each in mapping.get(table, {}).get("features", ())
         if each["kind"] in _SETTINGS and "servedAs" not in each
     ]
-    return Limits(features=vocabulary_of(VOCABULARY | {"features": columns}).features)
+    kinds = {name: IdKind(kind) for name, kind in mapping.get("ids", {}).items()}
+    features = vocabulary_of(VOCABULARY | {"features": columns}).features
+    return Limits(features=features, ids=IdKinds(**kinds))
 
 
 _SETTINGS: dict[str, dict[str, Any]] = {
@@ -137,8 +139,8 @@ def _own(feature: models.Json) -> models.Json:
 
 
 def _shop() -> models.Json:
-    """Return the declaration of docs/events.md, so that its requests fit it."""
-    block, *_ = [each for each in of("yaml") if each.page == "docs/events.md"]
+    """Return the declaration of docs/send-events.md, so that its requests fit it."""
+    block, *_ = [each for each in of("yaml") if each.page == "docs/send-events.md"]
     (values,) = models.documents(block.text)
     shop: models.Json = values["collector"]["models"]["shop"]
     return shop

@@ -29,7 +29,7 @@ from tests.scenario.setup import Platform
 from tests.scenario.stories import StoryResult
 from tests.scenario.world import JOBS_SECONDS, World, merged
 
-#: What a team applies, and its patch for a rehearsal; docs/closed-loop.md has the steps.
+#: What a team applies, and its patch for a rehearsal; docs/rehearse-loop.md has the steps.
 SAMPLE = install.ROOT / "manifests" / "samples" / "closed-loop.yaml"
 REHEARSAL = install.ROOT / "manifests" / "closed-loop" / "rehearsal.yaml"
 PREFIX = "loop-"

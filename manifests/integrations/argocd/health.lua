@@ -1,5 +1,5 @@
 -- Health of a RecommenderModel for Argo CD. Put it into the ConfigMap argocd-cm under the key
--- resource.customizations.health.recommender.dev_RecommenderModel; see docs/serving.md.
+-- resource.customizations.health.recommender.dev_RecommenderModel; see docs/gitops.md.
 local health = {status = "Progressing", message = "waiting for the operator"}
 
 if obj.metadata.deletionTimestamp ~= nil then

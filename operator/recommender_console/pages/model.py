@@ -130,7 +130,7 @@ def _progress(status: status_view.ModelStatus) -> Markup | None:
 
 def _actions(sight: Sight, model: Model) -> Markup | None:
     if sight.offers is None:
-        return parts.note("You may read this model, and not change it.")
+        return parts.note("You have read-only access.")
     path = parts.model_path(model.namespace, model.name)
     open_ones = [
         tag(

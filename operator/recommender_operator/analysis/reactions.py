@@ -1,4 +1,4 @@
-"""What the operator does for each cause of drift: the table of docs/analysis.md, in one place."""
+"""What the operator does for each cause of drift: docs/drift-reactions.md, in one place."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ MAX_EFFECT = 10
 
 
 class ExperimentMetric(enum.StrEnum):
-    """Ratios of sums over users (docs/experiments.md)."""
+    """Ratios of sums over users (docs/experiment-metrics.md)."""
 
     CLICK_THROUGH_RATE = "ClickThroughRate"
     CONVERSION_RATE = "ConversionRate"

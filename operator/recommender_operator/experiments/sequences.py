@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 
 #: Users of both arms at which the sequence is narrowest. Fixed in advance, because a choice after
-#: looking at the data would void the level. A wrong choice costs little: see docs/experiments.md.
+#: looking at the data would void the level. A wrong choice costs little: see
+#: docs/experiment-statistics.md.
 NARROWEST_AT = 1000
 
 

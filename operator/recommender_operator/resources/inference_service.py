@@ -54,7 +54,7 @@ VISIBILITY = "networking.kserve.io/visibility"
 #: Port of a component's Service for its container's first port.
 SERVICE_PORT = 80
 #: Seconds that Triton runs after its pod is terminated, while it is removed from the endpoints. In
-#: Knative mode the transformer serves for 5 of these seconds (docs/serving.md); if Triton ended
+#: Knative mode the transformer serves for 5 of these seconds (docs/knative.md); if Triton ended
 #: before, the last answers would be fallbacks, like those of a broken model.
 TRITON_PRE_STOP_SECONDS = 8
 #: Seconds after which a transformer without Triton becomes ready, to answer from its fallbacks.

@@ -22,7 +22,7 @@ TRITON_GRPC_PORT = 9000
 #: 150 s if it is silent, because each probe then waits for its timeout; the liveness probe fails
 #: before that, after a minute. A node with too little CPU answers late, and slow answers are
 #: better than none: a Gateway, which sees each answer, notices silence sooner and takes less away
-#: (docs/serving.md). After its start a kubelet considers every pod unready until the first probe,
+#: (docs/gateways.md). After its start a kubelet considers every pod unready until the first probe,
 #: so the period is short.
 READY_PERIOD, READY_FAILURES = 1, 30
 #: Periods of the startup probe (1 s each) in which a container must load its models.

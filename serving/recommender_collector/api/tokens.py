@@ -76,7 +76,9 @@ class Tokens:
         matches = [hmac.compare_digest(digest, hashlib.sha256(each).digest()) for each in known]
         if scheme.lower() != "bearer" or not any(matches):
             raise Refused(
-                401, "give the token of this port: Authorization: Bearer <token> (docs/events.md)"
+                401,
+                "give the token of this port: Authorization: Bearer <token> "
+                "(docs/operate-collector.md)",
             )
 
 

@@ -1,6 +1,6 @@
 """Answers as CloudEvents of the type dev.recommender.impression: pure.
 
-docs/events.md describes their fields; tests let the collector read them.
+docs/event-fields.md describes their fields; tests let the collector read them.
 """
 
 from __future__ import annotations

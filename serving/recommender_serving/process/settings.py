@@ -32,7 +32,8 @@ environment of serve (a flag wins):
   RECOMMENDER_VERSION     name of the version, a label of every metric and part of every answer
   RECOMMENDER_TIMEOUT_MS  timeout of the model; after it the baseline answers (default 200)
   RECOMMENDER_STORE_URL   store of the collector, redis://HOST:PORT/DB or rediss://...
-                          (default: none), with _USER, _PASSWORD_FILE and _CA: see docs/events.md
+                          (default: none), with _USER, _PASSWORD_FILE and _CA:
+                          see docs/online-store.md
   RECOMMENDER_ANSWER_CACHE    seconds, entries and MiB of the cache of answers, such as
                               5,10000,64 (default: none)
   RECOMMENDER_HIDE        what answers leave out, of Interacted, Bought, Disliked and Seen, with

@@ -1,4 +1,4 @@
-"""Ask the candidate for its lists, to mix them with the own ones (docs/experiments.md).
+"""Ask the candidate for its lists, to mix them with the own ones (docs/interleaving.md).
 
 The own answer is made meanwhile, so a user waits for the candidate only if it is slower, and not
 for long (`lists.beside`). Whatever becomes of the candidate, the own answer remains.

@@ -1,4 +1,4 @@
-"""A Kafka of several brokers with TLS, SASL and rights: what docs/events.md asks for is enough."""
+"""A Kafka of several brokers with TLS, SASL and rights: what docs/kafka.md asks for is enough."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def printed(folder: Path) -> list[list[list[str]]]:
     found = [
         text
         for block in blocks.of("sh")
-        if block.page == "docs/events.md"
+        if block.page == "docs/event-files.md"
         for text in statements(block.text)
         if text.startswith("jq ")
     ]

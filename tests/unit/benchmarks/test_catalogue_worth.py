@@ -8,7 +8,7 @@ import pytest
 from recommender_training.samples.shop_settings import Settings
 from recommender_training.samples.shop_world import START_MS, World
 from tests.benchmarks import catalogue_worth, schema_new_items
-from tests.benchmarks.catalogue_worth import Asking
+from lab.benchmarks.catalogue_worth import Asking
 
 RANDOM = np.random.default_rng(3)
 ITEMS = RANDOM.permutation(60)[:50]

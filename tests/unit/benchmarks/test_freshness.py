@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.benchmarks.freshness import KINDS, event, quantile
+from lab.benchmarks.freshness import KINDS, event, quantile
 
 
 @pytest.mark.parametrize(

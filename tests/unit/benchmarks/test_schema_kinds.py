@@ -14,9 +14,9 @@ from recommender_training.samples.shop_kinds import KINDS
 from recommender_training.samples.shop_settings import Settings
 from recommender_training.samples.shop_visits import POSITION_BIAS
 from tests.benchmarks.schema_gap import Logged
-from tests.benchmarks.schema_kinds import METRICS, Gain, Judged, Rows, summary
-from tests.benchmarks.schema_kinds_lists import Lists
-from tests.benchmarks.schema_kinds_ranker import without
+from lab.benchmarks.schema_kinds import METRICS, Gain, Judged, Rows, summary
+from lab.benchmarks.schema_kinds_lists import Lists
+from lab.benchmarks.schema_kinds_ranker import without
 from tests.unit.recommender_training.samples.shop_logs import ingested
 
 SMALL = Settings(users=120, items=90, impressions=6000, days=10, positive_rate=0.01)

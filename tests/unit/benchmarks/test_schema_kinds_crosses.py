@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.benchmarks.schema_kinds_crosses import DAYS, Asked, crossed, told_weight
+from lab.benchmarks.schema_kinds_crosses import DAYS, Asked, crossed, told_weight
 
 LIKED = 1.5
 

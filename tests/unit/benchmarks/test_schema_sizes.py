@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from tests.benchmarks.schema_gap import TEST_DAYS, VALIDATION_DAYS, Logged
-from tests.benchmarks.schema_sizes import figures
+from lab.benchmarks.schema_sizes import figures
 
 DAYS = TEST_DAYS + VALIDATION_DAYS + 2
 

@@ -91,7 +91,7 @@ def test_a_verb_alone_is_only_mentioned_in_the_text() -> None:
     ],
 )
 def test_a_wrong_body_is_found(path: str, body: str, message: str) -> None:
-    assert message in "\n".join(requests.body_problems("docs/events.md", path, body))
+    assert message in "\n".join(requests.body_problems("docs/send-events.md", path, body))
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ def test_who_may_not_patch_sees_no_action() -> None:
     )
     page = model.render(sight, VISITOR, NOW)
     assert "/actions/" not in page
-    assert "You may read this model, and not change it." in texts(page)
+    assert "You have read-only access." in texts(page)
 
 
 def test_a_model_without_a_status_has_a_page() -> None:

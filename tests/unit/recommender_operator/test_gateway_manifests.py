@@ -13,7 +13,7 @@ from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, mo
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "manifests/integrations/gateways"
-PAGE = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/gateways.md").read_text(encoding="utf-8")
 
 
 def policy() -> dict[str, Any]:

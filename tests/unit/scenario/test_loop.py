@@ -116,7 +116,7 @@ def test_the_users_of_the_first_model_leave_enough_explored_places_for_an_estima
     # An item of the pool was drawn where a version would have chosen it, by chance.
     chosen, chance = places / exploration["pool"], places**0.5 / exploration["pool"]
     assert chosen - 4 * chance >= MIN_EFFECTIVE_ROWS
-    page = (install.ROOT / "docs" / "closed-loop.md").read_text(encoding="utf-8")
+    page = (install.ROOT / "docs" / "rehearse-loop.md").read_text(encoding="utf-8")
     for course in (loop.RANDOM_LISTS, loop.FIRST_ANSWERS):
         assert f"--seconds {course['seconds']} --rate {course['rate']}" in page
 
@@ -129,7 +129,7 @@ def test_mixed_lists_have_enough_users_for_an_interval() -> None:
     count, chance = len(loop.USERS) * share, (len(loop.USERS) * share * (1 - share)) ** 0.5
     # A third of them may not click in time.
     assert count - 4 * chance >= 1.3 * plan.users
-    page = (install.ROOT / "docs" / "closed-loop.md").read_text(encoding="utf-8")
+    page = (install.ROOT / "docs" / "rehearse-loop.md").read_text(encoding="utf-8")
     shown = f"--items {len(loop.ITEMS)} --users {len(loop.USERS)} --tastes {loop.TASTES.seed}"
     assert page.count(shown) == 3
 

@@ -1,7 +1,7 @@
 """The list of erasures beside raw files: `<source>/_erasures/*.jsonl`.
 
 The collector's writer adds a file for each erasure, before it removes the user's rows from its
-own files (docs/events.md). A line is `{"user": digest, "time": RFC 3339}`.
+own files (docs/erasure.md). A line is `{"user": digest, "time": RFC 3339}`.
 """
 
 from __future__ import annotations

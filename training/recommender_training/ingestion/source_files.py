@@ -26,7 +26,7 @@ from recommender_training.ingestion.mapping import Format, Mapping
 #: Table features under which the Parquet files still are exactly the rows.
 _READABLE = {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}
 _LOG = "_delta_log"
-#: Names that the writer of the collector gives to its files (docs/events.md).
+#: Names that the writer of the collector gives to its files (docs/event-files.md).
 _INTERACTIONS, _EVENTS = "interactions.jsonl", "events.jsonl"
 
 

@@ -2,7 +2,7 @@
 
 Shares are compared with the standard error of a ratio over users, histograms of sessions by the
 chi-square test of homogeneity after Rao and Scott (1984), as the operator compares served
-sessions with their reference (docs/analysis.md).
+sessions with their reference (docs/drift.md).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the operator does for each cause of drift, in the code and in docs/analysis.md."""
+"""What the operator does for each cause of drift, in the code and in docs/drift-reactions.md."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from recommender_operator.analysis.window import WindowStats
 from recommender_operator.api.spec import DriftSpec
 from recommender_operator.api.status import DriftStatus
 
-PAGE = Path(__file__).resolve().parents[4] / "docs" / "analysis.md"
+PAGE = Path(__file__).resolve().parents[4] / "docs" / "drift-reactions.md"
 
 
 def test_the_table_of_the_page_is_that_of_the_code() -> None:
