@@ -11,6 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 #: The reference is generated from the parsers and the CRDs, and compared with them elsewhere.
 GENERATED = ROOT / "docs" / "reference"
+#: A log of the past, whose commands and metrics are those of their time.
+HISTORY = ROOT / "docs" / "lab" / "changes-before-0.1.0.md"
 _FENCE = re.compile(r"^( *)(```+|:::+)(.*)$")
 _SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 #: Programs whose commands in the text are checked as those in blocks are.
@@ -34,7 +36,7 @@ class Block:
 def pages() -> list[Path]:
     """Return the pages that people write."""
     docs = sorted((ROOT / "docs").rglob("*.md"))
-    written = [path for path in docs if not path.is_relative_to(GENERATED)]
+    written = [path for path in docs if not path.is_relative_to(GENERATED) and path != HISTORY]
     return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *written]
 
 
