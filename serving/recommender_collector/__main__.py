@@ -16,7 +16,7 @@ from recommender_collector.process.settings import (
     UsersSettings,
     parse,
 )
-from recommender_serving import log_lines
+from recommender_runtime import log_lines
 
 DONE, FAILED, WRONG_USE = 0, 1, 2
 

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from recommender_collector.domain.events import Kind
 from recommender_collector.domain.experiments import Ignored
 from recommender_collector.file_metrics import FileMetrics
-from recommender_serving.domain import types
+from recommender_runtime.connections import Refusal as ConnectionRefusal
 from recommender_serving.store.layout import Set
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
@@ -78,10 +78,10 @@ class CollectorMetrics:
             ("reason",),
             registry=registry,
         )
-        self._refused_connections: dict[types.Refusal, Counter] = {
+        self._refused_connections: dict[ConnectionRefusal, Counter] = {
             reason: connections.labels(reason.value)
-            for reason in types.Refusal
-            if reason != types.Refusal.BODIES  # a request is refused, not its connection
+            for reason in ConnectionRefusal
+            if reason != ConnectionRefusal.BODIES  # a request is refused, not its connection
         }
         self.append_seconds = Histogram(
             "recommender_collector_append_seconds",
@@ -134,7 +134,7 @@ class CollectorMetrics:
         """Count a refused request."""
         self._refused[reason].inc()
 
-    def refused_connection(self, reason: types.Refusal) -> None:
+    def refused_connection(self, reason: ConnectionRefusal) -> None:
         """Count a connection that was refused or closed."""
         self._refused_connections[reason].inc()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from recommender_collector.api.bodies import Refused
 from recommender_collector.domain.checks import is_source
 from recommender_collector.domain.validation import Rules
-from recommender_serving.key_file import FRESH_SECONDS, KeyFile, read_keys
+from recommender_runtime.key_file import FRESH_SECONDS, KeyFile, read_keys
 
 logger = logging.getLogger(__name__)
 #: Entries of the Secret that are read.

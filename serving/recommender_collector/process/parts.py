@@ -21,7 +21,7 @@ from recommender_collector.process.settings import (
     StoreSettings,
     UsersSettings,
 )
-from recommender_serving.waiting import pause
+from recommender_runtime.aio import pause
 
 logger = logging.getLogger(__name__)
 CONNECT_SECONDS = 2.0

@@ -39,9 +39,9 @@ from recommender_collector.store.erasures import ErasureStore
 from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.outcomes import OutcomeStore
 from recommender_collector.store.users import OnlineStore
-from recommender_serving.key_file import KeyFile
-from recommender_serving.listening.server import listen
-from recommender_serving.waiting import pause
+from recommender_runtime.aio import pause
+from recommender_runtime.http_server import listen
+from recommender_runtime.key_file import KeyFile
 
 if TYPE_CHECKING:
     from recommender_collector.log.kafka_log import KafkaLog

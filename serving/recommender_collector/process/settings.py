@@ -14,9 +14,9 @@ from recommender_collector.log import kafka_settings
 from recommender_collector.log.kafka_settings import KafkaSettings
 from recommender_collector.metrics import Target
 from recommender_collector.process.command_line import build_parser
-from recommender_serving.log_lines import FORMATS, LEVELS
-from recommender_serving.store import access
-from recommender_serving.store.access import Access
+from recommender_runtime import redis_access
+from recommender_runtime.log_lines import FORMATS, LEVELS
+from recommender_runtime.redis_access import Access
 
 DAY = 86_400
 
@@ -175,7 +175,7 @@ def _path(environ: Mapping[str, str], variable: str) -> Path | None:
 
 def _store(environ: Mapping[str, str]) -> StoreSettings:
     try:
-        found = access.parse(environ)
+        found = redis_access.parse(environ)
     except ValueError as error:
         raise SettingsError(str(error)) from None
     if found is None:

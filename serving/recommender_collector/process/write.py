@@ -28,7 +28,7 @@ from recommender_collector.writers.lake import LakeWriter, Pace
 from recommender_collector.writers.online import OnlineWriter
 from recommender_collector.writers.outcomes import OutcomeCounter
 from recommender_collector.writers.runner import Runner, Writer
-from recommender_serving.listening.server import listen
+from recommender_runtime.http_server import listen
 
 logger = logging.getLogger(__name__)
 STALL_SECONDS = 120.0

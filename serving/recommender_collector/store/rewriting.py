@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from recommender_collector.store.erasures import ErasureStore
-from recommender_serving.waiting import pause
+from recommender_runtime.aio import pause
 
 logger = logging.getLogger(__name__)
 LOOK_SECONDS = 10.0

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from recommender_collector.log.port import START, EventLog, LogBusy, LogUnavailable
 from recommender_collector.metrics import Target, WriterMetrics
 from recommender_collector.writers.batches import BatchesDamaged
-from recommender_serving.waiting import pause
+from recommender_runtime.aio import pause
 
 logger = logging.getLogger(__name__)
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)

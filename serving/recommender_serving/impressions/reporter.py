@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from recommender_runtime.aio import in_daemon, pause
 from recommender_serving.domain.experiments import Assignment
 from recommender_serving.domain.features import Features
 from recommender_serving.domain.holdouts import Member
@@ -28,7 +29,6 @@ from recommender_serving.impressions.events import (
     shown,
     takes_draw,
 )
-from recommender_serving.waiting import in_daemon, pause
 
 logger = logging.getLogger(__name__)
 Post = Callable[[bytes], Receipt]

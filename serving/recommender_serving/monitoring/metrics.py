@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry
 
+from recommender_runtime.connections import Refusal
 from recommender_serving.domain.types import (
     FallReason,
     Found,
     Limit,
     Lookup,
     Outcome,
-    Refusal,
     Reported,
     Source,
     Waited,

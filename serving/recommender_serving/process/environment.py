@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
+from recommender_runtime import redis_access
 from recommender_serving.answering.cache import Bounds
 from recommender_serving.domain.exploration import Exploration
 from recommender_serving.domain.holdouts import Holdout
@@ -16,7 +17,6 @@ from recommender_serving.forwarding.peers import Addresses
 from recommender_serving.process.exploration import parse_exploration
 from recommender_serving.process.holdout import parse_holdout
 from recommender_serving.process.list_limits import parse_list_limits
-from recommender_serving.store import access
 from recommender_serving.store.layout import HIDDEN, Hide
 
 MAX_TIMEOUT_MS = 60_000
@@ -49,14 +49,14 @@ def hide(environ: Mapping[str, str]) -> frozenset[Hide]:
         ) from None
 
 
-def store(environ: Mapping[str, str]) -> access.Access | None:
+def store(environ: Mapping[str, str]) -> redis_access.Access | None:
     """Return how to connect to the collector's store.
 
     Raises:
         SettingsError: see `access.parse`.
     """
     try:
-        return access.parse(environ)
+        return redis_access.parse(environ)
     except ValueError as error:
         raise SettingsError(str(error)) from None
 

@@ -11,6 +11,7 @@ from functools import partial
 
 from prometheus_client import REGISTRY
 
+from recommender_runtime.key_file import KeyFile
 from recommender_serving.answering.cache import Cache
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.composing import Composer
@@ -31,7 +32,6 @@ from recommender_serving.forwarding.peers import Peers
 from recommender_serving.impressions import collector
 from recommender_serving.impressions.events import CONTENT_TYPE, Origin
 from recommender_serving.impressions.reporter import Impressions
-from recommender_serving.key_file import KeyFile
 from recommender_serving.monitoring.calls import Call, noting
 from recommender_serving.monitoring.drift_features import Bins
 from recommender_serving.monitoring.metrics import Metrics

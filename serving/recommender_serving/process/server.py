@@ -16,6 +16,9 @@ import grpc
 import uvloop
 from prometheus_client import REGISTRY, disable_created_metrics
 
+from recommender_runtime.aio import in_daemon
+from recommender_runtime.connections import Connections
+from recommender_runtime.http_server import Server, build_server, listen
 from recommender_serving.answering.grouping import Grouping
 from recommender_serving.answering.recommender import Recommender
 from recommender_serving.answering.trending import Trending
@@ -26,8 +29,6 @@ from recommender_serving.domain.trials import Trials
 from recommender_serving.forwarding.copies import Copies
 from recommender_serving.forwarding.forwarder import Forwarder
 from recommender_serving.impressions.reporter import Impressions
-from recommender_serving.listening.connections import Connections
-from recommender_serving.listening.server import Server, build_server, listen
 from recommender_serving.monitoring.metrics import Metrics
 from recommender_serving.monitoring.tracing import Tracing, client_trace
 from recommender_serving.process import log_key, watchdog
@@ -52,7 +53,6 @@ from recommender_serving.protocols.readiness import Readiness
 from recommender_serving.protocols.service import Service
 from recommender_serving.protocols.watching import Watching
 from recommender_serving.triton.client import Triton, TritonRanker
-from recommender_serving.waiting import in_daemon
 
 logger = logging.getLogger(__name__)
 MODEL_NAME = "recommender"

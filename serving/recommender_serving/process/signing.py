@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from recommender_runtime.key_file import KeyFile
 from recommender_serving.domain.ids import hashed
 from recommender_serving.domain.signed_ids import signed
-from recommender_serving.key_file import KeyFile
 
 
 def signer(model: str, folder: Path | None) -> Callable[[str, int | str], str]:

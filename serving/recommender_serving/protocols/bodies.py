@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from recommender_serving.domain.types import Refusal
+from recommender_runtime.connections import Refusal
 from recommender_serving.protocols.errors import Busy, TooLarge, TooSlow
 
 MIB = 2**20

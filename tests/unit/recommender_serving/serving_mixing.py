@@ -6,12 +6,12 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+from recommender_runtime.connections import Connections
 from recommender_serving.answering.cache import Bounds as CacheBounds
 from recommender_serving.domain.experiments import bucket
 from recommender_serving.domain.holdouts import Holdout
 from recommender_serving.forwarding.forwarder import Forwarder
 from recommender_serving.forwarding.peers import Addresses, Peers
-from recommender_serving.listening.connections import Connections
 from tests.unit.recommender_serving.serving_fakes import (
     GOOD,
     PLAIN,

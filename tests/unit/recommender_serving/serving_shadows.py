@@ -7,10 +7,10 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+from recommender_runtime.connections import Connections
 from recommender_serving.answering.cache import Bounds as CacheBounds
 from recommender_serving.forwarding.copies import MOST, Copies
 from recommender_serving.forwarding.peers import Addresses, Peers
-from recommender_serving.listening.connections import Connections
 from tests.unit.recommender_serving.serving_fakes import GOOD, PLAIN, FakeRanker, Parts, giving
 from tests.unit.recommender_serving.serving_rpc import calling
 from tests.unit.recommender_serving.serving_sockets import running

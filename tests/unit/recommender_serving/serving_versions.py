@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from recommender_runtime.connections import Connections
 from recommender_serving.answering.cache import Bounds as CacheBounds
 from recommender_serving.answering.exploring import Chance, Explorer
 from recommender_serving.domain.experiments import bucket
@@ -21,7 +22,6 @@ from recommender_serving.forwarding.peers import Addresses, Peers
 from recommender_serving.impressions.collector import Receipt
 from recommender_serving.impressions.events import Origin
 from recommender_serving.impressions.reporter import Bounds, Impressions
-from recommender_serving.listening.connections import Connections
 from tests.unit.recommender_serving.serving_fakes import GOOD, PLAIN, FakeRanker, Parts, giving
 from tests.unit.recommender_serving.serving_rpc import Stub, calling
 from tests.unit.recommender_serving.serving_served import Served

@@ -9,7 +9,7 @@ import pytest
 
 from recommender_collector.api.bodies import Refused
 from recommender_collector.api.callers import MOST, SERVING, Caller, Callers
-from recommender_serving.key_file import FRESH_SECONDS, KeyFile
+from recommender_runtime.key_file import FRESH_SECONDS, KeyFile
 from tests.unit.recommender_collector.collector_samples import rules
 
 KEY, OTHER = "the-key-of-the-web-shop", "the-newer-key-of-the-shop"

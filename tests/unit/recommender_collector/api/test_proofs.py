@@ -10,7 +10,7 @@ from recommender_collector.api.proofs import with_proofs
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.domain.rows import archived
 from recommender_collector.domain.validation import Rules, event_of
-from recommender_serving.key_file import KeyFile
+from recommender_runtime.key_file import KeyFile
 from recommender_serving.process.signing import signer
 from tests.unit.recommender_collector.collector_samples import NOW, click, model, rules
 

@@ -9,12 +9,12 @@ from contextlib import nullcontext
 
 import pytest
 
+from recommender_runtime.aio import in_daemon
 from recommender_serving.domain.types import Answer, Source
 from recommender_serving.impressions.collector import Receipt
 from recommender_serving.impressions.events import Origin
 from recommender_serving.impressions.reporter import Bounds, Impressions
 from recommender_serving.process import server
-from recommender_serving.waiting import in_daemon
 from tests.unit.recommender_serving.serving_samples import request
 
 

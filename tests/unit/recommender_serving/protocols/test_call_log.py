@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from recommender_runtime.log_lines import JsonFormatter
 from recommender_serving.domain.types import (
     NOBODY,
     FallReason,
@@ -19,7 +20,6 @@ from recommender_serving.domain.types import (
     Source,
     Waited,
 )
-from recommender_serving.log_lines import JsonFormatter
 from recommender_serving.monitoring import calls, tracing
 from recommender_serving.protocols import call_log, errors
 from recommender_serving.protocols.call_log import CallLog, UserNames

@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 
-from recommender_serving.listening.connections import Connections
+from recommender_runtime.connections import Connections
 from tests.unit.recommender_serving.serving_rpc import calling
 from tests.unit.recommender_serving.serving_served import Served
 from tests.unit.recommender_serving.serving_sockets import running

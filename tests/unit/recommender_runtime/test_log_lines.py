@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_serving import log_lines
-from recommender_serving.log_lines import Flood, JsonFormatter, TextFormatter
+from recommender_runtime import log_lines
+from recommender_runtime.log_lines import Flood, JsonFormatter, TextFormatter
 
 SECRET = "s3cret-of-the-store"
 #: Anything that a client can send, above all what terminals and collectors of logs react to.

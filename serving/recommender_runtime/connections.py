@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import enum
 import fcntl
 import functools
 import itertools
@@ -20,8 +21,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from recommender_serving.domain.types import Refusal
-from recommender_serving.listening.joined_writes import JoinedWrites
+from recommender_runtime.joined_writes import JoinedWrites
 
 CLOSE = b"content-length: 0\r\nconnection: close\r\n\r\n"
 SLOW = b"HTTP/1.1 408 Request Timeout\r\n" + CLOSE
@@ -29,6 +29,16 @@ LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + CLOSE
 #: Idle connections that are looked at for one to close.
 LOOKS = 16
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n" + CLOSE
+
+
+class Refusal(enum.StrEnum):
+    """Why a connection or a body was refused."""
+
+    CONNECTIONS = "connections"  # too many
+    HEADERS = "headers"  # too large
+    PIPELINED = "pipelined"  # too many requests ahead
+    SLOW = "slow"  # headers, a body, or a client that does not read
+    BODIES = "bodies"  # those that are being read fill their budget
 
 
 @dataclass(slots=True)

@@ -9,8 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from recommender_serving.domain.types import Refusal
-from recommender_serving.listening.connections import Connections
+from recommender_runtime.connections import Connections, Refusal
 from tests.unit.recommender_serving.serving_served import Served
 from tests.unit.recommender_serving.serving_sockets import (
     BODY,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
-from recommender_serving.listening.connections import Connections
+from recommender_runtime.connections import Connections
 
 #: Connections that wait to be accepted.
 BACKLOG = 2048

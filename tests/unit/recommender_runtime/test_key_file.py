@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recommender_serving.key_file import FRESH_SECONDS, KeyFile
+from recommender_runtime.key_file import FRESH_SECONDS, KeyFile
 
 KEY = "a-key-of-some-length"
 
