@@ -88,7 +88,7 @@ class Access:
             return ()
 
 
-def parse(environ: Mapping[str, str]) -> Access | None:
+def parse_access(environ: Mapping[str, str]) -> Access | None:
     """Return how to connect; None without a URL.
 
     Raises:

@@ -36,7 +36,7 @@ from recommender_collector.log.group_commit import GroupCommit
 from recommender_collector.log.port import LogBusy
 from recommender_collector.log.redis_log import FULL, RedisLog, stream
 from recommender_serving.domain.ids import hashed
-from recommender_serving.store.reader import UserReader
+from recommender_serving.store.user_reader import UserReader
 from tests import memory_limit, redis_server
 from tests.benchmarks.machine import machine
 from tests.collector_rig import MAPPING, Process

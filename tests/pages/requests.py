@@ -21,7 +21,7 @@ from recommender_serving.domain.ids import IdKind, IdKinds
 from recommender_serving.inference import inference_pb2 as pb
 from recommender_serving.protocols import v2_json, v2_proto
 from recommender_serving.protocols.errors import InvalidRequest
-from recommender_serving.protocols.limits import Limits
+from recommender_serving.protocols.request_limits import Limits
 from recommender_serving.protocols.v1 import parse_v1
 from recommender_serving.protocols.v2 import parse_v2
 from tests.pages import flags, models

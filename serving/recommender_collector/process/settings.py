@@ -175,7 +175,7 @@ def _path(environ: Mapping[str, str], variable: str) -> Path | None:
 
 def _store(environ: Mapping[str, str]) -> StoreSettings:
     try:
-        found = redis_access.parse(environ)
+        found = redis_access.parse_access(environ)
     except ValueError as error:
         raise SettingsError(str(error)) from None
     if found is None:

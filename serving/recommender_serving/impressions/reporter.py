@@ -10,14 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from recommender_runtime.aio import in_daemon, pause
-from recommender_serving.domain.experiments import Assignment
 from recommender_serving.domain.features import Features
-from recommender_serving.domain.holdouts import Member
 from recommender_serving.domain.types import Answer, RecommendRequest, Reported
-from recommender_serving.domain.users import user_of
-from recommender_serving.impressions.collector import CollectorBusy, CollectorRefuses, Receipt
-from recommender_serving.impressions.contexts import listed_bytes
-from recommender_serving.impressions.events import (
+from recommender_serving.experiments.assignment import Assignment, loggable_user
+from recommender_serving.experiments.holdout import Member
+from recommender_serving.impressions.collector_client import (
+    CollectorBusy,
+    CollectorRefuses,
+    Receipt,
+)
+from recommender_serving.impressions.context_features import listed_bytes
+from recommender_serving.impressions.impression_events import (
     Mark,
     Mixed,
     Origin,
@@ -146,7 +149,7 @@ class Impressions:
         pool: Sequence[int] | Sequence[str],
     ) -> bool:
         """Return whether a draw from the pool will be reported, unless too many wait."""
-        is_reported = user_of(request) is not None and sampled(id_, self._share)
+        is_reported = loggable_user(request) is not None and sampled(id_, self._share)
         return is_reported and takes_draw(items, pool)
 
     async def run(self) -> None:

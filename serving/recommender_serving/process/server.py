@@ -19,39 +19,39 @@ from prometheus_client import REGISTRY, disable_created_metrics
 from recommender_runtime.aio import in_daemon
 from recommender_runtime.connections import Connections
 from recommender_runtime.http_server import Server, build_server, listen
-from recommender_serving.answering.grouping import Grouping
-from recommender_serving.answering.recommender import Recommender
-from recommender_serving.answering.trending import Trending
 from recommender_serving.artifact.loader import Artifact, load
-from recommender_serving.domain.interleavings import Interleavings
-from recommender_serving.domain.shadows import Shadows
-from recommender_serving.domain.trials import Trials
-from recommender_serving.forwarding.copies import Copies
-from recommender_serving.forwarding.forwarder import Forwarder
+from recommender_serving.experiments.forwarder import Forwarder
+from recommender_serving.experiments.guardrails import ItemGroups
+from recommender_serving.experiments.interleaving import InterleavingHeaders
+from recommender_serving.experiments.mirroring_phase import MirroringHeaders
+from recommender_serving.experiments.traffic_mirror import TrafficMirror
+from recommender_serving.experiments.trials import Trials
 from recommender_serving.impressions.reporter import Impressions
-from recommender_serving.monitoring.metrics import Metrics
+from recommender_serving.monitoring.readiness import Readiness
 from recommender_serving.monitoring.tracing import Tracing, client_trace
-from recommender_serving.process import log_key, watchdog
-from recommender_serving.process.parts import (
-    build_copies,
+from recommender_serving.monitoring.version_metrics import Metrics
+from recommender_serving.pipeline.call_log import CallLog, UserNames
+from recommender_serving.pipeline.experiment_instrumentation import ExperimentInstrumentation
+from recommender_serving.pipeline.service import Service
+from recommender_serving.process import keys, watchdog
+from recommender_serving.process.components import (
     build_explorer,
     build_forwarder,
     build_impressions,
+    build_interleaving_client,
     build_recommender,
-    build_rivals,
     build_tracing,
+    build_traffic_mirror,
     build_trending,
 )
+from recommender_serving.process.keys import signer
 from recommender_serving.process.settings import ServeSettings
-from recommender_serving.process.signing import signer
 from recommender_serving.process.warm_up import warm_up
-from recommender_serving.protocols import grpc_server, rest_server
-from recommender_serving.protocols.bodies import Bodies
-from recommender_serving.protocols.call_log import CallLog, UserNames
-from recommender_serving.protocols.limits import limits_of
-from recommender_serving.protocols.readiness import Readiness
-from recommender_serving.protocols.service import Service
-from recommender_serving.protocols.watching import Watching
+from recommender_serving.protocols.request_limits import limits_of
+from recommender_serving.ranking.recommender import Recommender
+from recommender_serving.ranking.trending import Trending
+from recommender_serving.server import grpc_server, rest_server
+from recommender_serving.server.request_bodies import Bodies
 from recommender_serving.triton.client import Triton, TritonRanker
 
 logger = logging.getLogger(__name__)
@@ -112,8 +112,8 @@ class _Outgoing:
 
     impressions: Impressions | None
     forwarder: Forwarder
-    copies: Copies
-    rivals: Forwarder | None
+    mirror: TrafficMirror
+    candidate_forwarder: Forwarder | None
 
 
 async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
@@ -127,8 +127,8 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
     outgoing = _Outgoing(
         build_impressions(settings, artifact, metrics),
         build_forwarder(settings, metrics, tracing),
-        build_copies(settings, metrics),
-        build_rivals(settings, metrics, tracing),
+        build_traffic_mirror(settings, metrics),
+        build_interleaving_client(settings, metrics, tracing),
     )
     service = _service(settings, artifact, recommender, readiness, outgoing, tracing)
     http = _http_server(settings, artifact, service, metrics)
@@ -145,9 +145,9 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await opening
         await outgoing.forwarder.close()
-        await outgoing.copies.close()
-        if outgoing.rivals is not None:
-            await outgoing.rivals.close()
+        await outgoing.mirror.close()
+        if outgoing.candidate_forwarder is not None:
+            await outgoing.candidate_forwarder.close()
         await triton.close()
         await _export(tracing)
 
@@ -176,17 +176,17 @@ def _service(
         readiness,
         limits_of(artifact, settings.callers.user_header),
         texts=artifact.item_texts,
-        calls=CallLog(UserNames(log_key.read(settings.user_key_file)), tracing=tracing),
+        calls=CallLog(UserNames(keys.read_user_key(settings.user_key_file)), tracing=tracing),
         impressions=outgoing.impressions,
         trials=Trials(model, version, metrics.experiments.ignored, artifact.vocabulary.features),
         forwarder=outgoing.forwarder,
         explorer=build_explorer(settings, metrics),
-        shadows=Shadows(model, version, metrics.shadow.ignored, random.randrange),
-        copies=outgoing.copies,
+        shadows=MirroringHeaders(model, version, metrics.shadow.ignored, random.randrange),
+        mirror=outgoing.mirror,
         holdout=settings.holds,
-        interleavings=Interleavings(model, version, metrics.interleaving.ignored),
-        rivals=outgoing.rivals,
-        watching=Watching(Grouping(artifact.vocabulary.items)),
+        interleavings=InterleavingHeaders(model, version, metrics.interleaving.ignored),
+        candidate_forwarder=outgoing.candidate_forwarder,
+        instrumentation=ExperimentInstrumentation(ItemGroups(artifact.vocabulary.items)),
         sign=signer(model, settings.collector_keys),
     )
 

@@ -31,8 +31,8 @@ from recommender_collector.store.roles import COMMANDS, READER, Role
 from recommender_collector.store.users import OnlineStore
 from recommender_serving.domain.types import SessionEvent
 from recommender_serving.store.layout import ALL, Hide, Set, member
-from recommender_serving.store.reader import StoreError, UserReader
-from recommender_serving.store.trends import TrendReader
+from recommender_serving.store.trend_reader import TrendReader
+from recommender_serving.store.user_reader import StoreError, UserReader
 from tests.collector_rig import MAPPING
 from tests.integration.collector.chart_store import ChartStore, care
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from recommender_serving.domain.experiments import Assignment
 from recommender_serving.domain.types import Answer, Source
-from recommender_serving.impressions.collector import Receipt, post
-from recommender_serving.impressions.events import (
+from recommender_serving.experiments.assignment import Assignment
+from recommender_serving.impressions.collector_client import Receipt, post
+from recommender_serving.impressions.impression_events import (
     CONTENT_TYPE,
     Mark,
     Origin,

@@ -34,7 +34,7 @@ from recommender_collector.writers.lake import RECORDS, LakeWriter, Pace
 from recommender_collector.writers.online import OnlineWriter
 from recommender_serving.domain.ids import hashed
 from recommender_serving.store.layout import history
-from recommender_serving.store.reader import UserReader
+from recommender_serving.store.user_reader import UserReader
 from recommender_training.data.load import load
 from recommender_training.features.history import Histories
 from recommender_training.ingestion import ingest

@@ -17,7 +17,7 @@ from recommender_collector.writers.online import OnlineWriter
 from recommender_serving.domain.ids import hashed
 from recommender_serving.domain.types import Past
 from recommender_serving.store.layout import HIDDEN, LIMITS, Hide, Set, key
-from recommender_serving.store.reader import UserReader
+from recommender_serving.store.user_reader import UserReader
 from tests.redis_server import RedisServer
 from tests.unit.recommender_collector.collector_samples import model
 from tests.unit.recommender_collector.writers.test_hostile_lines import NASTY

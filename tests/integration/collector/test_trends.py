@@ -27,8 +27,8 @@ from recommender_serving.store.layout import (
     segment_of,
     trends,
 )
-from recommender_serving.store.reader import StoreError
-from recommender_serving.store.trends import TrendReader, Trends
+from recommender_serving.store.trend_reader import TrendReader, Trends
+from recommender_serving.store.user_reader import StoreError
 from tests.redis_server import RedisServer
 from tests.unit.recommender_collector.collector_samples import mapping, model
 

@@ -24,8 +24,8 @@ from recommender_operator.experiments.moments import COMPONENTS as READ
 from recommender_operator.experiments.moments import DAYS
 from recommender_operator.phases.stages import moments
 from recommender_operator.resources.assignment import Assignment, Further, Group
-from recommender_serving.domain import experiments as served
-from recommender_serving.forwarding.peers import MOST_PEERS
+from recommender_serving.experiments import assignment as served
+from recommender_serving.experiments.peers import MOST_PEERS
 from tests.fakes.kube import NOW
 
 CHAMPION, CANDIDATE = "movies-0123abcd", "movies-4567cdef"
@@ -117,7 +117,7 @@ def test_transformers_and_collector_have_room_for_the_longest_header() -> None:
         # As many characters as the API takes, each of as many bytes as there are.
         group=Group(feature="d" * 40, categories=("\N{SHOPPING TROLLEY}" * 10,) * 20),
     )  # fmt: skip
-    assert len(served.parse(users.header, model).arms) == len(versions) <= MOST_PEERS
+    assert len(served.parse_experiment(users.header, model).arms) == len(versions) <= MOST_PEERS
     assert len(versions) + 2 <= MOST_ARMS, "with the champion and a standby in its place"
 
 

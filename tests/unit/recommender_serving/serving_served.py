@@ -8,22 +8,22 @@ from typing import Any
 
 import httpx
 
-from recommender_serving.answering.exploring import Explorer
-from recommender_serving.answering.grouping import Grouping
-from recommender_serving.domain.holdouts import Holdout
-from recommender_serving.domain.interleavings import Interleavings
-from recommender_serving.domain.shadows import Shadows
-from recommender_serving.domain.trials import Trials
 from recommender_serving.domain.types import Answer, RecommendRequest
-from recommender_serving.forwarding.copies import Copies
-from recommender_serving.forwarding.forwarder import Forwarder
+from recommender_serving.experiments.forwarder import Forwarder
+from recommender_serving.experiments.guardrails import ItemGroups
+from recommender_serving.experiments.holdout import Holdout
+from recommender_serving.experiments.interleaving import InterleavingHeaders
+from recommender_serving.experiments.mirroring_phase import MirroringHeaders
+from recommender_serving.experiments.traffic_mirror import TrafficMirror
+from recommender_serving.experiments.trials import Trials
 from recommender_serving.impressions.reporter import Impressions
-from recommender_serving.protocols import rest_server
-from recommender_serving.protocols.bodies import Bodies
-from recommender_serving.protocols.limits import limits_of
-from recommender_serving.protocols.readiness import Readiness
-from recommender_serving.protocols.service import Service
-from recommender_serving.protocols.watching import Watching
+from recommender_serving.monitoring.readiness import Readiness
+from recommender_serving.pipeline.experiment_instrumentation import ExperimentInstrumentation
+from recommender_serving.pipeline.service import Service
+from recommender_serving.protocols.request_limits import limits_of
+from recommender_serving.ranking.exploration import Explorer
+from recommender_serving.server import rest_server
+from recommender_serving.server.request_bodies import Bodies
 from tests.unit.recommender_serving.serving_fakes import GOOD, PLAIN, Parts, giving
 from tests.unit.recommender_serving.serving_samples import NOW
 
@@ -39,9 +39,9 @@ class Served:
         now: Callable[[], float] = lambda: NOW,
         forwarder: Forwarder | None = None,
         explorer: Explorer | None = None,
-        copies: Copies | None = None,
+        copies: TrafficMirror | None = None,
         holdout: Holdout | None = None,
-        rivals: Forwarder | None = None,
+        candidate_forwarder: Forwarder | None = None,
     ) -> None:
         self.parts = parts or Parts(folder, giving(GOOD), giving(PLAIN))
         self.triton_ready = True
@@ -64,19 +64,19 @@ class Served:
             ),
             forwarder=forwarder,
             explorer=explorer,
-            shadows=Shadows(
+            shadows=MirroringHeaders(
                 "movies",
                 self.parts.version,
                 self.parts.metrics.shadow.ignored,
                 lambda _: 0,  # whatever the share, each call is copied
             ),
-            copies=copies,
+            mirror=copies,
             holdout=holdout,
-            interleavings=Interleavings(
+            interleavings=InterleavingHeaders(
                 "movies", self.parts.version, self.parts.metrics.interleaving.ignored
             ),
-            rivals=rivals,
-            watching=Watching(Grouping(artifact.vocabulary.items)),
+            candidate_forwarder=candidate_forwarder,
+            instrumentation=ExperimentInstrumentation(ItemGroups(artifact.vocabulary.items)),
         )
         self.bodies = Bodies()
         self.app = rest_server.build_app(
@@ -122,12 +122,22 @@ class Served:
         now: Callable[[], float] = lambda: NOW,
         forwarder: Forwarder | None = None,
         explorer: Explorer | None = None,
-        copies: Copies | None = None,
+        copies: TrafficMirror | None = None,
         holdout: Holdout | None = None,
-        rivals: Forwarder | None = None,
+        candidate_forwarder: Forwarder | None = None,
     ) -> Served:
         """Ready, as after a warm-up."""
-        served = cls(folder, parts, impressions, now, forwarder, explorer, copies, holdout, rivals)
+        served = cls(
+            folder,
+            parts,
+            impressions,
+            now,
+            forwarder,
+            explorer,
+            copies,
+            holdout,
+            candidate_forwarder,
+        )
 
         async def nothing() -> None:
             return None

@@ -11,7 +11,7 @@ from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.domain.rows import archived
 from recommender_collector.domain.validation import Rules, event_of
 from recommender_runtime.key_file import KeyFile
-from recommender_serving.process.signing import signer
+from recommender_serving.process.keys import signer
 from tests.unit.recommender_collector.collector_samples import NOW, click, model, rules
 
 KEYED = Pseudonyms(b"0123456789abcdef")

@@ -20,7 +20,7 @@ from recommender_collector.domain.participants import Participant
 from recommender_collector.domain.rows import archived
 from recommender_collector.domain.stays import Stay
 from recommender_collector.domain.validation import event_of
-from recommender_serving.domain.holdouts import HELD, OTHERS
+from recommender_serving.experiments.holdout import HELD, OTHERS
 from tests.unit.recommender_collector.collector_samples import NOW, click, rules
 from tests.unit.recommender_collector.domain.memory_books import Memory
 

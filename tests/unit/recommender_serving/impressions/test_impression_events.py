@@ -17,13 +17,19 @@ from recommender_collector.domain.events import Event, Exposure, Kind
 from recommender_collector.domain.lines import entry_of
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.domain.validation import Rules
-from recommender_serving.domain.experiments import Assignment
 from recommender_serving.domain.features import MAX_NUMBER, Feature, Place, Value
 from recommender_serving.domain.features import Kind as FeatureKind
 from recommender_serving.domain.types import NOBODY, Answer, Source
-from recommender_serving.domain.users import MOST_ID
-from recommender_serving.impressions import contexts, events
-from recommender_serving.impressions.events import Mark, Origin, Shown, bodies, sampled, shown
+from recommender_serving.experiments.assignment import MOST_ID, Assignment
+from recommender_serving.impressions import context_features, impression_events
+from recommender_serving.impressions.impression_events import (
+    Mark,
+    Origin,
+    Shown,
+    bodies,
+    sampled,
+    shown,
+)
 from tests.unit.recommender_collector.collector_samples import mapping, model, rules
 from tests.unit.recommender_serving.serving_samples import SHOP, request, vocabulary_of
 
@@ -158,7 +164,7 @@ def test_an_impression_has_at_most_as_many_items_as_the_collector_takes() -> Non
     found = shown(request(), ANSWER, items, "r", AT, FEATURES)
     assert found is not None
     assert found.items == items[: fields.MAX_ITEMS]
-    assert (MOST_ID, events.MOST_LABEL, contexts.MOST_CATEGORY) == (
+    assert (MOST_ID, impression_events.MOST_LABEL, context_features.MOST_CATEGORY) == (
         fields.MAX_INTEGER, checks.MAX_ID, fields.MAX_CATEGORY,
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from recommender_collector.domain.lines import entry_of
 from recommender_serving.domain.features import Feature, Kind, Place
 from recommender_serving.domain.local_calendar import Calendar, LocalCalendar
 from recommender_serving.domain.types import Answer, Source
-from recommender_serving.impressions.events import Origin, Shown, bodies, shown
+from recommender_serving.impressions.impression_events import Origin, Shown, bodies, shown
 from tests.unit.recommender_collector.collector_samples import MAPPING, rules
 from tests.unit.recommender_serving.serving_samples import SHOP, request, vocabulary_of
 

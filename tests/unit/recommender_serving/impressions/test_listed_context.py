@@ -16,9 +16,9 @@ from recommender_collector.api.bodies import MAX_BODY
 from recommender_serving.domain.features import Feature, Kind, Place, Value
 from recommender_serving.domain.types import Reported
 from recommender_serving.impressions import reporter
-from recommender_serving.impressions.collector import Receipt
-from recommender_serving.impressions.contexts import listed_bytes
-from recommender_serving.impressions.events import Origin, bodies, shown
+from recommender_serving.impressions.collector_client import Receipt
+from recommender_serving.impressions.context_features import listed_bytes
+from recommender_serving.impressions.impression_events import Origin, bodies, shown
 from recommender_serving.impressions.reporter import Bounds, Impressions
 from tests.unit.recommender_collector.collector_samples import mapping, rules
 from tests.unit.recommender_serving.impressions.test_impression_events import ANSWER, AT, read

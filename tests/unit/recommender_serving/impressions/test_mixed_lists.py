@@ -11,7 +11,13 @@ from recommender_collector.domain.batches import check
 from recommender_collector.domain.events import Event, Interleaved
 from recommender_collector.domain.lines import entry_of
 from recommender_serving.domain.types import Answer, Source
-from recommender_serving.impressions.events import MOST_ITEMS, Mixed, Origin, bodies, shown
+from recommender_serving.impressions.impression_events import (
+    MOST_ITEMS,
+    Mixed,
+    Origin,
+    bodies,
+    shown,
+)
 from tests.unit.recommender_collector.collector_samples import rules
 from tests.unit.recommender_serving.serving_samples import SHOP, request, vocabulary_of
 

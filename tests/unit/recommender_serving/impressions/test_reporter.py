@@ -13,8 +13,12 @@ import pytest
 
 from recommender_serving.domain.types import Answer, Reported, Source
 from recommender_serving.impressions import reporter
-from recommender_serving.impressions.collector import CollectorBusy, CollectorRefuses, Receipt
-from recommender_serving.impressions.events import Origin, bodies
+from recommender_serving.impressions.collector_client import (
+    CollectorBusy,
+    CollectorRefuses,
+    Receipt,
+)
+from recommender_serving.impressions.impression_events import Origin, bodies
 from recommender_serving.impressions.reporter import Bounds, Impressions
 from tests.unit.recommender_serving.serving_samples import request
 

@@ -9,9 +9,9 @@ import pytest
 from recommender_collector.domain import cloud_events, events
 from recommender_collector.domain.batches import check
 from recommender_collector.domain.lines import entry_of
-from recommender_serving.domain.experiments import Assignment
 from recommender_serving.domain.types import NOBODY, Answer, Source
-from recommender_serving.impressions.events import (
+from recommender_serving.experiments.assignment import Assignment
+from recommender_serving.impressions.impression_events import (
     Mark,
     Origin,
     Served,

@@ -11,8 +11,8 @@ import pytest
 
 from recommender_runtime.aio import in_daemon
 from recommender_serving.domain.types import Answer, Source
-from recommender_serving.impressions.collector import Receipt
-from recommender_serving.impressions.events import Origin
+from recommender_serving.impressions.collector_client import Receipt
+from recommender_serving.impressions.impression_events import Origin
 from recommender_serving.impressions.reporter import Bounds, Impressions
 from recommender_serving.process import server
 from tests.unit.recommender_serving.serving_samples import request
