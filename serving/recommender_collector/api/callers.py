@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from recommender_collector.api.bodies import Refused
+from recommender_collector.api.request_bodies import Refused
 from recommender_collector.domain.checks import is_source
 from recommender_collector.domain.validation import Rules
 from recommender_runtime.key_file import FRESH_SECONDS, KeyFile, read_keys

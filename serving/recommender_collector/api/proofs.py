@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 
-from recommender_collector.domain.effects import number
 from recommender_collector.domain.events import Id
+from recommender_collector.domain.store_updates import number
 from recommender_collector.domain.validation import Proof, Rules
 from recommender_runtime.key_file import KeyFile
 from recommender_serving.domain.signed_ids import verified

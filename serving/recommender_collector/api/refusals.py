@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from recommender_collector.api.bodies import Refused
+from recommender_collector.api.request_bodies import Refused
 
 
 def require_model(model: str, known: Collection[str]) -> None:

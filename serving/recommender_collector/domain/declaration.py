@@ -247,7 +247,7 @@ class Declaration(Section):
         return {name: each.max_age_seconds for name, each in self.models.items()}
 
 
-def parse(text: str | bytes) -> Declaration:
+def parse_declaration(text: str | bytes) -> Declaration:
     """Read a declaration from JSON.
 
     Raises:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 REMEDY = "or, if it is durable by other means, RECOMMENDER_KAFKA_DURABLE=true"
 
 
-def fault(topic: str, settings: Mapping[str, str | None], replicas: int) -> str | None:
+def topic_fault(topic: str, settings: Mapping[str, str | None], replicas: int) -> str | None:
     """Return what is wrong with the settings of a topic and the remedy, or None.
 
     Brokers acknowledge what is in the memory of all replicas in sync, and sync to disk later. So

@@ -18,11 +18,11 @@ from confluent_kafka.admin import AclOperation, AdminClient, ConfigResource
 
 from recommender_collector.domain.lines import Lines
 from recommender_collector.log.durability import NotDurable
-from recommender_collector.log.kafka_durability import REMEDY, fault
+from recommender_collector.log.event_log import LogUnavailable
+from recommender_collector.log.kafka_durability import REMEDY, topic_fault
+from recommender_collector.log.kafka_records import partition_key
 from recommender_collector.log.kafka_renewal import Renewal
 from recommender_collector.log.kafka_settings import KafkaSettings
-from recommender_collector.log.port import LogUnavailable
-from recommender_collector.log.topic import partition_key
 
 logger = logging.getLogger(__name__)
 #: Until an append fails whose messages the brokers do not acknowledge.
@@ -185,7 +185,7 @@ class KafkaLog:
         self._check_right(admin, topic)
         if not self._settings.durable:
             replicas = min(len(each.replicas) for each in found.partitions.values())
-            if problem := fault(topic, self._described(admin, topic), replicas):
+            if problem := topic_fault(topic, self._described(admin, topic), replicas):
                 raise NotDurable(problem)
 
     def _check_right(self, admin: AdminClient, topic: str) -> None:

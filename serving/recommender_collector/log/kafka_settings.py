@@ -78,7 +78,7 @@ class KafkaSettings:
         return {name: path for name, path in named.items() if path}
 
 
-def parse(environ: Mapping[str, str]) -> KafkaSettings | None:
+def parse_kafka_settings(environ: Mapping[str, str]) -> KafkaSettings | None:
     """Read the environment; None without brokers.
 
     Raises:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from recommender_collector.domain.quotas import Rates
+from recommender_collector.collector_metrics import Target
+from recommender_collector.domain.token_buckets import Rates
 from recommender_collector.log import kafka_settings
 from recommender_collector.log.kafka_settings import KafkaSettings
-from recommender_collector.metrics import Target
 from recommender_collector.process.command_line import build_parser
 from recommender_runtime import redis_access
 from recommender_runtime.log_lines import FORMATS, LEVELS
@@ -201,6 +201,6 @@ def _user_key(environ: Mapping[str, str]) -> bytes | None:
 
 def _kafka(environ: Mapping[str, str]) -> KafkaSettings | None:
     try:
-        return kafka_settings.parse(environ)
+        return kafka_settings.parse_kafka_settings(environ)
     except ValueError as error:
         raise SettingsError(str(error)) from None

@@ -10,9 +10,9 @@ from typing import Protocol
 
 from redis.exceptions import RedisError
 
-from recommender_collector.log.port import START, EventLog, LogBusy, LogUnavailable
-from recommender_collector.metrics import Target, WriterMetrics
-from recommender_collector.writers.batches import BatchesDamaged
+from recommender_collector.collector_metrics import Target, WriterMetrics
+from recommender_collector.log.event_log import START, EventLog, LogBusy, LogUnavailable
+from recommender_collector.writers.file_batches import BatchesDamaged
 from recommender_runtime.aio import pause
 
 logger = logging.getLogger(__name__)

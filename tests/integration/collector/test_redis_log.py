@@ -11,7 +11,7 @@ from recommender_collector.domain.events import Erasure
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.log import durability
 from recommender_collector.log.durability import NotDurable
-from recommender_collector.log.port import START, LogBusy, LogUnavailable
+from recommender_collector.log.event_log import START, LogBusy, LogUnavailable
 from recommender_collector.log.redis_log import READ_BYTES, SETS, RedisLog
 from recommender_collector.log.redis_log import ids as prefix
 from tests.redis_server import RedisServer

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from recommender_collector.api.bodies import Refused
 from recommender_collector.api.callers import MOST, SERVING, Caller, Callers
+from recommender_collector.api.request_bodies import Refused
 from recommender_runtime.key_file import FRESH_SECONDS, KeyFile
 from tests.unit.recommender_collector.collector_samples import rules
 

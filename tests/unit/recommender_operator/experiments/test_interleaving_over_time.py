@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from recommender_collector.domain.events import Event, Kind
-from recommender_collector.domain.picks import Picks
+from recommender_collector.experiments.interleaving_credit import InterleavingCredit
 from recommender_operator.experiments.interleaving import COMPONENTS, Outcome, preference
 from recommender_operator.experiments.moments import Moments
 from recommender_serving.domain.team_draft import Scored, team_draft
@@ -32,7 +32,7 @@ def over_time(draw: random.Random, *, alone: float, reports: bool = True) -> np.
     A user likes few items, and clicks them also hours later and in an earlier list. The share
     `alone` of the lists is the champion's only; with `reports`, the collector gets them too.
     """
-    picks, found = Picks(), []
+    picks, found = InterleavingCredit(), []
     own, theirs = ranking(draw), ranking(draw)
     liked = set(draw.sample(range(ITEMS), ITEMS // 3))
     seen: list[int] = []

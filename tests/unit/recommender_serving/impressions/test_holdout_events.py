@@ -7,7 +7,7 @@ import json
 import pytest
 
 from recommender_collector.domain import cloud_events
-from recommender_collector.domain.batches import check
+from recommender_collector.domain.batch_validation import validate_batch
 from recommender_collector.domain.events import Event, Exposure
 from recommender_collector.domain.lines import entry_of
 from recommender_serving.domain.types import Answer, Source
@@ -35,7 +35,7 @@ def test_the_collector_reads_the_group_of_a_user(
     )  # fmt: skip
     assert found is not None
     ((_, body),) = bodies([(7, found)], Origin("shop", "shop-1", "shop-1/0f"), 10_000)
-    batch = check(json.loads(body), {"shop": rules()}, AT + 1, cloud_events.unwrap)
+    batch = validate_batch(json.loads(body), {"shop": rules()}, AT + 1, cloud_events.unwrap)
     assert batch.rejected == []
     event = entry_of(batch.events["shop"].lines.text)
     assert isinstance(event, Event)

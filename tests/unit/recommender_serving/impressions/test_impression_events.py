@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_collector.domain import checks, cloud_events, fields
-from recommender_collector.domain.batches import Batch, check
+from recommender_collector.domain.batch_validation import Batch, validate_batch
 from recommender_collector.domain.events import Event, Exposure, Kind
 from recommender_collector.domain.lines import entry_of
 from recommender_collector.domain.pseudonyms import Pseudonyms
@@ -55,7 +55,7 @@ def read(found: Shown | None, of: Rules) -> Event:
     """What the collector keeps of an impression."""
     assert found is not None
     ((count, body),) = bodies([(7, found)], ORIGIN, 10_000)
-    batch = check(json.loads(body), {"shop": of, "news": of}, AT + 1, cloud_events.unwrap)
+    batch = validate_batch(json.loads(body), {"shop": of, "news": of}, AT + 1, cloud_events.unwrap)
     assert (count, batch.rejected) == (1, [])
     return kept(batch)
 
@@ -85,7 +85,7 @@ def predicted(answer: Answer, items: list[str], predicts: bool = True) -> Event:
     found = shown(request(user_text="ada"), answer, items, "r-1", AT, FEATURES)
     assert found is not None
     ((_, body),) = bodies([(7, found)], ORIGIN._replace(predicts=predicts), 10_000)
-    batch = check(json.loads(body), {"shop": LABELLED}, AT + 1, cloud_events.unwrap)
+    batch = validate_batch(json.loads(body), {"shop": LABELLED}, AT + 1, cloud_events.unwrap)
     assert batch.rejected == []
     return kept(batch)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from recommender_collector.domain.batches import check
+from recommender_collector.domain.batch_validation import validate_batch
 from recommender_collector.domain.cloud_events import unwrap
 from recommender_collector.domain.events import Event
 from recommender_collector.domain.lines import entry_of
@@ -86,7 +86,7 @@ def test_nothing_is_said_where_no_prediction_is() -> None:
 
 def test_the_collector_reads_it() -> None:
     ((_, body),) = bodies([(7, impression(spend=200.0, plan="gold"))], ORIGIN, 10_000)
-    batch = check(json.loads(body), {"shop": OURS}, AT + 1, unwrap)
+    batch = validate_batch(json.loads(body), {"shop": OURS}, AT + 1, unwrap)
     assert batch.rejected == []
     event = entry_of(batch.events["shop"].lines.text)
     assert isinstance(event, Event)

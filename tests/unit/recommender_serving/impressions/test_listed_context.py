@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import pytest
 
-from recommender_collector.api.bodies import MAX_BODY
+from recommender_collector.api.request_bodies import MAX_BODY
 from recommender_serving.domain.features import Feature, Kind, Place, Value
 from recommender_serving.domain.types import Reported
 from recommender_serving.impressions import reporter

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from recommender_collector.domain import cloud_events
-from recommender_collector.domain.batches import check
+from recommender_collector.domain.batch_validation import validate_batch
 from recommender_collector.domain.events import Event, Interleaved
 from recommender_collector.domain.lines import entry_of
 from recommender_serving.domain.types import Answer, Source
@@ -34,7 +34,7 @@ def read(items: list[str], teams: str) -> Event:
     assert found is not None
     origin = Origin("shop", "shop-1", "shop-1/0f", predicts=True)
     ((_, body),) = bodies([(7, found)], origin, 100_000)
-    batch = check(json.loads(body), {"shop": rules()}, AT + 1, cloud_events.unwrap)
+    batch = validate_batch(json.loads(body), {"shop": rules()}, AT + 1, cloud_events.unwrap)
     assert batch.rejected == []
     event = entry_of(batch.events["shop"].lines.text)
     assert isinstance(event, Event)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from recommender_collector.domain import cloud_events, events
-from recommender_collector.domain.batches import check
+from recommender_collector.domain.batch_validation import validate_batch
 from recommender_collector.domain.lines import entry_of
 from recommender_serving.domain.types import NOBODY, Answer, Source
 from recommender_serving.experiments.assignment import Assignment
@@ -31,7 +31,7 @@ ORIGIN = Origin("shop", "shop-1", "shop-1/0f")
 def read(found: Shown | None) -> events.Event:
     assert found is not None
     ((_, body),) = bodies([(7, found)], ORIGIN, 10_000)
-    batch = check(json.loads(body), {"shop": rules()}, AT + 1, cloud_events.unwrap)
+    batch = validate_batch(json.loads(body), {"shop": rules()}, AT + 1, cloud_events.unwrap)
     assert batch.rejected == []
     event = entry_of(batch.events["shop"].lines.text)
     assert isinstance(event, events.Event)
