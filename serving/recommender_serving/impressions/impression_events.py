@@ -92,22 +92,27 @@ class Origin(NamedTuple):
     sign: Sign = lambda id_, _: id_
 
 
-def shown(
-    request: RecommendRequest,
-    answer: Answer,
-    items: Sequence[int] | Sequence[str],
-    id_: str,
-    at: float,
-    features: Features,
-    assignment: Assignment | None = None,
-    mark: Mark | None = None,
-    pool: Sequence[int] | Sequence[str] = (),
-    member: Member | None = None,
-    divided: Sequence[str] = (),
-    mixed: Mixed | None = None,
-    served: Served | None = None,
-    of_group: int | None = None,
-) -> Shown | None:
+class AnsweredRequest(NamedTuple):
+    """One answer as its user got it, and what it counts for.
+
+    Of the answers with one mark, whoever reports them, the collector counts one.
+    """
+
+    request: RecommendRequest
+    answer: Answer
+    items: Sequence[int] | Sequence[str]  # as clients know them
+    id: str
+    at: float  # seconds since 1970
+    assignment: Assignment | None = None  # while an experiment runs
+    mark: Mark | None = None
+    pool: Sequence[int] | Sequence[str] = ()  # that the last item was drawn from, if it explored
+    member: Member | None = None  # of the holdout, or of those whom it is compared with
+    mixed: Mixed | None = None  # if its user is in an interleaving
+    served: Served | None = None
+    of_group: int | None = None  # items of the group that the experiment watches
+
+
+def shown(of: AnsweredRequest, features: Features, divided: Sequence[str] = ()) -> Shown | None:
     """Return the impression of an answer; None without an item, or a user whom the log knows.
 
     `divided` are the features by whose values the predictions are compared with labels.
@@ -116,21 +121,23 @@ def shown(
 
     The collector refuses an event for one bad part, so parts that it would refuse are left out.
     """
+    request, items = of.request, of.items
     user = loggable_user(request)
     if user is None:
         return None
     taken = [item for item in items if _is_item(item)][:MOST_ITEMS]
     # Without its item a probability would be that of another one.
     is_whole = taken[:MOST_PROBABILITIES] == list(items[:MOST_PROBABILITIES])
-    probabilities = answer.probabilities[:MOST_PROBABILITIES] if is_whole else ()
-    if not taken and assignment is None and member is None:
+    probabilities = of.answer.probabilities[:MOST_PROBABILITIES] if is_whole else ()
+    if not taken and of.assignment is None and of.member is None:
         return None
     context, session = context_of(request, features), _label(request.session_id)
     return Shown(
-        user, taken, at, answer.source.value, _label(id_), session, context, assignment, mark,
-        probabilities, pool if pool and takes_draw(items, pool) else (), member,
+        user, taken, of.at, of.answer.source.value, _label(of.id), session, context,
+        of.assignment, of.mark, probabilities,
+        of.pool if of.pool and takes_draw(items, of.pool) else (), of.member,
         label_segments_of(request, features, divided) if probabilities else (),
-        _taken_of(mixed, items), served, of_group if len(taken) == len(items) else None,
+        _taken_of(of.mixed, items), of.served, of.of_group if len(taken) == len(items) else None,
     )  # fmt: skip
 
 

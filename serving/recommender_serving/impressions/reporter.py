@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 from recommender_runtime.aio import in_daemon, pause
 from recommender_serving.domain.features import Features
-from recommender_serving.domain.types import Answer, RecommendRequest, Reported
+from recommender_serving.domain.types import RecommendRequest, Reported
 from recommender_serving.experiments.assignment import Assignment, loggable_user
-from recommender_serving.experiments.holdout import Member
 from recommender_serving.impressions.collector_client import (
     CollectorBusy,
     CollectorRefuses,
@@ -21,8 +20,8 @@ from recommender_serving.impressions.collector_client import (
 )
 from recommender_serving.impressions.context_features import listed_bytes
 from recommender_serving.impressions.impression_events import (
+    AnsweredRequest,
     Mark,
-    Mixed,
     Origin,
     Served,
     Shown,
@@ -81,35 +80,10 @@ class Impressions:
         self._closing = asyncio.Event()
         self._works = True
 
-    def add(
-        self,
-        request: RecommendRequest,
-        answer: Answer,
-        items: Sequence[int] | Sequence[str],
-        id_: str,
-        at: float,
-        assignment: Assignment | None = None,
-        mark: Mark | None = None,
-        pool: Sequence[int] | Sequence[str] = (),
-        member: Member | None = None,
-        mixed: Mixed | None = None,
-        served: Served | None = None,
-        of_group: int | None = None,
-    ) -> None:
-        """Report an answer later, if its request is in the sampled share.
-
-        Of the answers with one mark, whoever reports them, the collector counts one. `pool` are
-        the items that the last one was drawn from, if the answer explored. `member` is what its
-        user is counted as, if there is a holdout. `mixed`: its user is in an interleaving.
-        `served` and `of_group` say what the experiment of its user watches.
-        """
-        if not sampled(id_, self._share):
-            return
-        found = shown(
-            request, answer, items, id_, at, self._features, assignment, mark, pool, member,
-            self._origin.divided, mixed, served, of_group,
-        )  # fmt: skip
-        self._add(found)
+    def add(self, answered: AnsweredRequest) -> None:
+        """Report an answer later, if its request is in the sampled share."""
+        if sampled(answered.id, self._share):
+            self._add(shown(answered, self._features, self._origin.divided))
 
     def add_failure(
         self,

@@ -34,39 +34,39 @@ Found = TypeVar("Found")
 
 
 def candidate_lists_v1(
-    service: Service, asked: Sequence[RequestContext], given: CallContext, body: object
+    service: Service, contexts: Sequence[RequestContext], call: CallContext, body: object
 ) -> Lists | None:
     """Return what asks for the lists of a valid v1 body; None if none are mixed."""
-    places = [place for place, each in enumerate(asked) if each.mixes]
+    places = [place for place, each in enumerate(contexts) if each.mixes]
     if not places or service.candidate_forwarder is None:
         return None
     return _posted(
-        service, service.candidate_forwarder, given, len(asked), places, part_of(body, places)
+        service, service.candidate_forwarder, call, len(contexts), places, part_of(body, places)
     )
 
 
 def candidate_lists_v2(
-    service: Service, asked: RequestContext, given: CallContext, call: InferCall
+    service: Service, context: RequestContext, call: CallContext, message: InferCall
 ) -> Lists | None:
     """Return what asks for the list of a valid v2 call; None if none is mixed."""
-    if not asked.mixes or service.candidate_forwarder is None:
+    if not context.mixes or service.candidate_forwarder is None:
         return None
-    return _inferred(service, service.candidate_forwarder, given, call)
+    return _inferred(service, service.candidate_forwarder, call, message)
 
 
 async def _posted(
     service: Service,
     candidate_forwarder: Forwarder,
-    given: CallContext,
+    call: CallContext,
     instances: int,
     places: Sequence[int],
     body: bytes,
 ) -> Sequence[Ranked]:
-    headers = {"content-type": JSON} | id_header(given.id)
-    read = partial(_lists_of, len(places), service.item_type)
+    headers = {"content-type": JSON} | id_header(call.id)
+    read = partial(_lists_of, len(places), service.ids.type)
     path = PREDICT.format(service.name)
     asked = candidate_forwarder.post(
-        _forwarded_call(service, given, len(places)), path, headers, body, read
+        _forwarded_call(service, call, len(places)), path, headers, body, read
     )
     found = await _awaited(candidate_forwarder, len(places), asked)
     by_place = dict(zip(places, found or (), strict=bool(found)))
@@ -74,18 +74,18 @@ async def _posted(
 
 
 async def _inferred(
-    service: Service, candidate_forwarder: Forwarder, given: CallContext, call: InferCall
+    service: Service, candidate_forwarder: Forwarder, call: CallContext, decoded: InferCall
 ) -> Sequence[Ranked]:
-    message = v2_proto.message_of(call, service.name)
+    message = v2_proto.message_of(decoded, service.name)
     if message is None:
         return [None]
     response = await _awaited(
         candidate_forwarder,
         1,
-        candidate_forwarder.infer(_forwarded_call(service, given, 1), message),
+        candidate_forwarder.infer(_forwarded_call(service, call, 1), message),
     )
     try:
-        return [None if response is None else _list_of(response, service.item_type)]
+        return [None if response is None else _list_of(response, service.ids.type)]
     except ValueError:
         return [None]
 
@@ -100,11 +100,11 @@ async def _awaited(
         raise
 
 
-def _forwarded_call(service: Service, given: CallContext, instances: int) -> ForwardedCall:
-    assert given.interleaving is not None
-    deadline = None if given.deadline is None else given.deadline - WAY_BACK
-    candidate, asker = given.interleaving.candidate, service.version
-    return ForwardedCall(candidate, None, deadline, instances, asker=asker, caller=given.caller)
+def _forwarded_call(service: Service, call: CallContext, instances: int) -> ForwardedCall:
+    assert call.interleaving is not None
+    deadline = None if call.deadline is None else call.deadline - WAY_BACK
+    candidate, asker = call.interleaving.candidate, service.version
+    return ForwardedCall(candidate, None, deadline, instances, asker=asker, caller=call.caller)
 
 
 def _lists_of(count: int, item_type: type, response: Response) -> list[Ranked]:

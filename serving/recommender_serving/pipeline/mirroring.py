@@ -14,12 +14,12 @@ from recommender_serving.protocols import v2_json
 
 
 @contextlib.contextmanager
-def keeping_body(service: Service, given: CallContext) -> Iterator[Callable[[bytes], bytes]]:
-    """Yield what returns a body, and keeps it if there will be a copy of it, and room.
+def keeping_body(service: Service, call: CallContext) -> Iterator[Callable[[bytes], bytes]]:
+    """Yield a function that returns a body, and keeps it if it will be copied and there is room.
 
     It is dropped if the call fails, or its client leaves.
     """
-    mirror, copy = service.mirror, given.copy
+    mirror, copy = service.mirror, call.copy
     if mirror is None or copy is None:
         yield bytes  # the same object
         return
@@ -30,24 +30,24 @@ def keeping_body(service: Service, given: CallContext) -> Iterator[Callable[[byt
         raise
 
 
-def mirror_v1(service: Service, given: CallContext, instances: int) -> None:
+def mirror_v1(service: Service, call: CallContext, instances: int) -> None:
     """Send the copy of an answered v1 call, if there is one."""
-    if given.copy is not None and service.mirror is not None:
-        headers = {"content-type": JSON} | id_header(given.id)
-        service.mirror.post(given.copy, PREDICT.format(service.name), headers, instances)
+    if call.copy is not None and service.mirror is not None:
+        headers = {"content-type": JSON} | id_header(call.id)
+        service.mirror.post(call.copy, PREDICT.format(service.name), headers, instances)
 
 
-def mirror_v2(service: Service, given: CallContext, length: str | None) -> None:
+def mirror_v2(service: Service, call: CallContext, length: str | None) -> None:
     """Send the copy of an answered v2 call; `length` is the header of its binary form."""
-    if given.copy is not None and service.mirror is not None:
+    if call.copy is not None and service.mirror is not None:
         form = {"content-type": JSON}
         if length is not None:
             form = {"content-type": RAW, v2_json.LENGTH_HEADER: length}
         path = INFER.format(service.name)
-        service.mirror.post(given.copy, path, form | id_header(given.id))
+        service.mirror.post(call.copy, path, form | id_header(call.id))
 
 
-def mirror_grpc(service: Service, given: CallContext, request: pb.ModelInferRequest) -> None:
+def mirror_grpc(service: Service, call: CallContext, request: pb.ModelInferRequest) -> None:
     """Send the copy of an answered call, if there is one."""
-    if given.copy is not None and service.mirror is not None:
-        service.mirror.infer(given.copy, request)
+    if call.copy is not None and service.mirror is not None:
+        service.mirror.infer(call.copy, request)

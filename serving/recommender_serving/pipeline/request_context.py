@@ -1,8 +1,7 @@
-"""The instances of a call, with the version that should answer each: pure."""
+"""The context of a call, and of each request in it: plain data that the stages fill."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -19,7 +18,7 @@ from recommender_serving.protocols.v2_messages import ids_of
 
 
 class CallContext(NamedTuple):
-    """What came beside the body: the id, the end in the event loop's time, the experiment.
+    """The id of a call, its end in the event loop's time, and what the stages read of its headers.
 
     `copy` is set if a candidate gets a copy of the call, `is_copy` if the call is one itself.
     `holdout` says which users the model does not answer; None of a call that has none of them.
@@ -45,7 +44,7 @@ class CallContext(NamedTuple):
 
 
 class RequestContext(NamedTuple):
-    """One valid instance."""
+    """One valid request, with the version that should answer it."""
 
     request: RecommendRequest
     id: str
@@ -82,71 +81,35 @@ class RequestContext(NamedTuple):
 
 
 def request_contexts(
-    requests: Sequence[RecommendRequest], given: CallContext
+    requests: Sequence[RecommendRequest], call: CallContext
 ) -> list[RequestContext]:
-    """Return the instances of a call."""
-    asked = _assigned(requests, given)
-    if given.holdout is not None:
-        asked = [_grouped(each, given.holdout.member(each.request)) for each in asked]
-    if given.interleaving is None or given.trial is not None:
-        return asked
-    return [_interleaved(each, given.interleaving) for each in asked]
-
-
-def _interleaved(asked: RequestContext, interleaving: Interleaving) -> RequestContext:
-    """Return an instance with its interleaving; the model does not answer the holdout."""
-    is_in = not asked.request.held and interleaving.includes(asked.request)
-    return asked._replace(interleaving=interleaving) if is_in else asked
-
-
-def _grouped(asked: RequestContext, member: Member | None) -> RequestContext:
-    """Return an instance with the group of its user; one of the holdout is in no experiment."""
-    if member is None or not member.is_held:
-        return asked._replace(member=member)
-    request = dataclasses.replace(asked.request, held=True)
-    return asked._replace(request=request, member=member, assignment=None, away=None, trial=None)
-
-
-def _assigned(requests: Sequence[RecommendRequest], given: CallContext) -> list[RequestContext]:
-    """Return the instances with the versions that an experiment assigns to their users."""
-    trial = given.trial
-    ids = ids_of(given.id, len(requests), () if trial is None else trial.places)
-    if trial is None:
-        each_of = zip(requests, ids, strict=True)
-        return [RequestContext(request, id_, is_copy=given.is_copy) for request, id_ in each_of]
-    assignments = map(trial.assignment, requests)
-    asked = [
-        RequestContext(
-            request,
-            id_,
-            assignment,
-            trial.away(assignment),
-            trial=trial if assignment is not None else None,
-            since=given.since,
-        )
-        for request, id_, assignment in zip(requests, ids, assignments, strict=True)
+    """Return the contexts of the requests of a call, before any stage."""
+    places = () if call.trial is None else call.trial.places
+    ids = ids_of(call.id, len(requests), places)
+    return [
+        RequestContext(request, id_, is_copy=call.is_copy)
+        for request, id_ in zip(requests, ids, strict=True)
     ]
-    return asked if trial.call is None else marked(asked, trial.receiver, trial.call, trial.places)
 
 
 def marked(
-    asked: Sequence[RequestContext], receiver: str, call: str, places: Sequence[int] = ()
+    contexts: Sequence[RequestContext], receiver: str, call: str, places: Sequence[int] = ()
 ) -> list[RequestContext]:
-    """Return the instances of a forwarded request with the marks of their reports.
+    """Return the contexts of a forwarded call with the marks of their reports.
 
     Both versions mark alike: whatever was answered too late or twice, one report counts.
     """
-    numbers = places if len(places) == len(asked) else range(len(asked))
+    numbers = places if len(places) == len(contexts) else range(len(contexts))
     return [
         each._replace(mark=Mark(f"{receiver}/{call}", number))
-        for each, number in zip(asked, numbers, strict=True)
+        for each, number in zip(contexts, numbers, strict=True)
     ]
 
 
-def by_version(asked: Sequence[RequestContext]) -> dict[str | None, list[int]]:
-    """Return the places of the instances of each version; None is this one."""
+def by_version(contexts: Sequence[RequestContext]) -> dict[str | None, list[int]]:
+    """Return the places of the requests of each version; None is this one."""
     places: dict[str | None, list[int]] = {}
-    for place, each in enumerate(asked):
+    for place, each in enumerate(contexts):
         places.setdefault(each.away, []).append(place)
     return places
 

@@ -49,114 +49,130 @@ class Replied:
     source: str
 
 
-async def predict(service: Service, body: object, given: CallContext) -> list[dict[str, Any]]:
+async def predict(service: Service, body: object, call: CallContext) -> list[dict[str, Any]]:
     """Return the predictions of a v1 body, already decoded from JSON, in order.
 
     Raises:
         InvalidRequest: the body violates the schema, for this version.
     """
-    asked = service.ask_v1(body, given)
-    places = by_version(asked)
-    bodies = {version: part_of(body, places[version]) for version in places if version is not None}
-    lists = interleaving_client.candidate_lists_v1(service, asked, given, body)
+    contexts = service.read_v1(body, call)
+    if any(each.away is not None for each in contexts):
+        places = by_version(contexts)
+        bodies = {each: part_of(body, places[each]) for each in places if each is not None}
+        del body  # the models may take a while
+        return await _predict_in_parts(service, contexts, call, bodies)
+    lists = interleaving_client.candidate_lists_v1(service, contexts, call, body)
     del body  # the models may take a while
-    if not bodies:
-        return await service.predictions(asked, given.deadline, lists)
+    return await service.predictions(contexts, call.deadline, lists)
+
+
+async def _predict_in_parts(
+    service: Service,
+    contexts: Sequence[RequestContext],
+    call: CallContext,
+    bodies: dict[str, bytes],
+) -> list[dict[str, Any]]:
+    """Ask the other versions for the requests of their users; an experiment mixes no lists."""
+    places = by_version(contexts)
 
     async def part(version: str | None, at: Sequence[int]) -> list[dict[str, Any]]:
-        own: Sequence[RequestContext] = [asked[place] for place in at]
+        own: Sequence[RequestContext] = [contexts[place] for place in at]
         found = None
         if version is not None:
             # A part has to say which instances of the call it has, for their ids.
-            forwarded = _forwarded_call(given, version, len(own), at if len(asked) > 1 else ())
+            forwarded = _forwarded_call(call, version, len(own), at if len(contexts) > 1 else ())
             own = _marked(own, forwarded)
-            found = await _posted_v1(service, forwarded, given.id, bodies.pop(version))
+            found = await _posted_v1(service, forwarded, call.id, bodies.pop(version))
             own = _in_place(own, forwarded)
         if found is not None:
             _note(own)
-        return found or await service.predictions(own, given.deadline)
+        return found or await service.predictions(own, call.deadline)
 
     parts = await asyncio.gather(*(part(version, at) for version, at in places.items()))
     return merged(list(zip(places.values(), parts, strict=True)))
 
 
 async def infer_rest(
-    service: Service, body: bytes, length: str | None, given: CallContext
+    service: Service, body: bytes, length: str | None, call: CallContext
 ) -> Replied:
     """Answer a v2 body; `length` is the header of its binary form.
 
     Raises:
         InvalidRequest: an input violates the schema, for this version.
     """
-    call = v2_json.decode(body, length, given.id)
-    asked = _asked_v2(service, call, given)
-    if asked.away is not None and service.forwarder is not None:
-        headers = id_header(call.id) | (
+    message = v2_json.decode(body, length, call.id)
+    context = _read_v2(service, message, call)
+    if context.away is not None and service.forwarder is not None:
+        headers = id_header(message.id) | (
             {"content-type": JSON}
             if length is None
             else {"content-type": RAW, v2_json.LENGTH_HEADER: length}
         )
-        forwarded = _forwarded_call(given, asked.away)
-        (asked,) = _marked([asked], forwarded)
+        forwarded = _forwarded_call(call, context.away)
+        (context,) = _marked([context], forwarded)
         path = INFER.format(service.name)
         found = await service.forwarder.post(forwarded, path, headers, body, _reply_of)
         if found is not None:
-            _note([asked])
+            _note([context])
             return found
-        (asked,) = _in_place([asked], forwarded)
+        (context,) = _in_place([context], forwarded)
     del body  # the models may take a while
-    lists = interleaving_client.candidate_lists_v2(service, asked, given, call)
-    reply = await service.reply(call, asked, given.deadline, lists)
+    lists = interleaving_client.candidate_lists_v2(service, context, call, message)
+    reply = await service.reply(message, context, call.deadline, lists)
     return Replied(*v2_json.encode(reply), reply.id, reply.version, reply.source)
 
 
 async def infer_grpc(
-    service: Service, request: pb.ModelInferRequest, given: CallContext
+    service: Service, request: pb.ModelInferRequest, call: CallContext
 ) -> pb.ModelInferResponse:
     """Answer a v2 message.
 
     Raises:
         InvalidRequest: an input violates the schema, for this version.
     """
-    call = v2_proto.decode(request)
-    asked = _asked_v2(service, call, given)
-    if asked.away is not None and service.forwarder is not None:
-        request.id = call.id
-        forwarded = _forwarded_call(given, asked.away)
-        (asked,) = _marked([asked], forwarded)
+    message = v2_proto.decode(request)
+    context = _read_v2(service, message, call)
+    if context.away is not None and service.forwarder is not None:
+        request.id = message.id
+        forwarded = _forwarded_call(call, context.away)
+        (context,) = _marked([context], forwarded)
         found: pb.ModelInferResponse | None = await service.forwarder.infer(forwarded, request)
         if found is not None:
-            _note([asked])
+            _note([context])
             return found
-        (asked,) = _in_place([asked], forwarded)
-    lists = interleaving_client.candidate_lists_v2(service, asked, given, call)
-    return v2_proto.encode(await service.reply(call, asked, given.deadline, lists))
+        (context,) = _in_place([context], forwarded)
+    lists = interleaving_client.candidate_lists_v2(service, context, call, message)
+    return v2_proto.encode(await service.reply(message, context, call.deadline, lists))
 
 
-def _asked_v2(service: Service, call: InferCall, given: CallContext) -> RequestContext:
+def _read_v2(service: Service, message: InferCall, call: CallContext) -> RequestContext:
     current = call_record.current()
     if current is not None:
-        current.request_id = call.id
-    return service.ask_v2(call, given)
+        current.request_id = message.id
+    return service.read_v2(message, call)
 
 
 def _forwarded_call(
-    given: CallContext, version: str, instances: int = 1, places: Sequence[int] = ()
+    call: CallContext, version: str, instances: int = 1, places: Sequence[int] = ()
 ) -> ForwardedCall:
-    assert given.trial is not None
-    trial, told = given.trial, given.caller
-    return ForwardedCall(version, trial, given.deadline, instances, tuple(places), caller=told)
+    assert call.trial is not None
+    trial, told = call.trial, call.caller
+    return ForwardedCall(version, trial, call.deadline, instances, tuple(places), caller=told)
 
 
-def _marked(asked: Sequence[RequestContext], forwarded: ForwardedCall) -> list[RequestContext]:
+def _marked(contexts: Sequence[RequestContext], forwarded: ForwardedCall) -> list[RequestContext]:
     """Mark what this version reports if it answers in place of the other one."""
     assert forwarded.trial is not None
-    return marked(asked, forwarded.trial.own, forwarded.call, forwarded.places)
+    return marked(contexts, forwarded.trial.own, forwarded.call, forwarded.places)
 
 
-def _in_place(asked: Sequence[RequestContext], forwarded: ForwardedCall) -> list[RequestContext]:
+def _in_place(
+    contexts: Sequence[RequestContext], forwarded: ForwardedCall
+) -> list[RequestContext]:
     """Note of instances that this version answers why the other one did not."""
-    return [each._replace(failed=forwarded.failed, unserved=forwarded.unserved) for each in asked]
+    return [
+        each._replace(failed=forwarded.failed, unserved=forwarded.unserved) for each in contexts
+    ]
 
 
 def _note(answered: Sequence[RequestContext]) -> None:

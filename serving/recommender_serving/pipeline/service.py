@@ -1,51 +1,54 @@
-"""What both protocols serve: one model with one version, independently of the transport."""
+"""The service behind both protocols: one model with one version, whatever the transport."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from recommender_serving.domain.callers import verified
-from recommender_serving.domain.types import Answer, Interleaved
+from recommender_serving.domain.types import Answer
 from recommender_serving.experiments.assignment import loggable_user
-from recommender_serving.experiments.forwarder import Forwarder
-from recommender_serving.experiments.holdout import Holdout
-from recommender_serving.experiments.interleaving import InterleavingHeaders
-from recommender_serving.experiments.mirroring_phase import MirroringHeaders
-from recommender_serving.experiments.traffic_mirror import MirroredCall, TrafficMirror
-from recommender_serving.experiments.trials import Trial, Trials
-from recommender_serving.impressions.impression_events import Sign
-from recommender_serving.impressions.reporter import Impressions
+from recommender_serving.impressions.impression_events import AnsweredRequest, Sign
 from recommender_serving.monitoring.call_record import Call, noting
 from recommender_serving.monitoring.readiness import Readiness
 from recommender_serving.pipeline.call_log import CallLog
-from recommender_serving.pipeline.experiment_instrumentation import ExperimentInstrumentation
 from recommender_serving.pipeline.list_assembly import (
+    ItemIds,
     Listed,
     Lists,
     Ranked,
-    alone,
-    mixed,
     with_candidate_lists,
 )
+from recommender_serving.pipeline.outgoing import Outgoing
 from recommender_serving.pipeline.request_context import (
     CallContext,
     RequestContext,
     request_contexts,
 )
+from recommender_serving.pipeline.stages import Stage
 from recommender_serving.protocols.errors import NotReady, UnknownModel
 from recommender_serving.protocols.request_limits import Limits
 from recommender_serving.protocols.v1 import parse_v1
 from recommender_serving.protocols.v2 import parse_v2
 from recommender_serving.protocols.v2_messages import ARM, InferCall, InferReply, OutputTensor
-from recommender_serving.ranking.exploration import Explorer
 from recommender_serving.ranking.recommender import Recommender
 
 SERVER = "recommender"
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ServedVersion:
+    """The version that a service answers for, as clients know it."""
+
+    model: str  # the name in the protocols
+    name: str
+    limits: Limits
+    ids: ItemIds
+    sign: Sign = lambda id_, _: id_  # signs request ids
 
 
 class Service:
@@ -56,58 +59,31 @@ class Service:
 
     def __init__(
         self,
-        name: str,
-        version: str,
+        served: ServedVersion,
         recommender: Recommender,
         readiness: Readiness,
-        limits: Limits,
-        now: Callable[[], float] = time.time,
-        texts: Mapping[int, str] | None = None,
-        impressions: Impressions | None = None,
+        outgoing: Outgoing | None = None,
+        stages: Sequence[Stage] = (),
         calls: CallLog | None = None,
-        trials: Trials | None = None,
-        forwarder: Forwarder | None = None,
-        explorer: Explorer | None = None,
-        shadows: MirroringHeaders | None = None,
-        mirror: TrafficMirror | None = None,
-        holdout: Holdout | None = None,
-        interleavings: InterleavingHeaders | None = None,
-        candidate_forwarder: Forwarder | None = None,
-        instrumentation: ExperimentInstrumentation | None = None,
-        sign: Sign = lambda id_, _: id_,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        """Create a service.
-
-        `texts` maps items to their texts, if item ids are texts. `impressions` gets every answer,
-        and the protocols follow each call in `calls`. `trials` reads the experiments of calls,
-        and `forwarder` asks the other versions; without it this version answers all. `explorer`
-        draws the last items of some answers that `impressions` reports. `shadows` reads of which
-        calls `mirror` sends copies to a candidate. `holdout` says which users the model does not
-        answer. `interleavings` reads of which calls lists are mixed, and `candidate_forwarder`
-        asks the candidate for its lists; without it, or without `impressions`, none are.
-        `instrumentation` measures what an experiment watches beside what users do. `sign` signs
-        request ids.
-        """
-        self._sign = sign
-        self._instrumentation = instrumentation or ExperimentInstrumentation()
-        self.candidate_forwarder = None if impressions is None else candidate_forwarder
-        self._interleavings = interleavings
-        self._holdout = holdout
-        self.mirror = mirror
-        self._shadows = shadows
-        self.forwarder = forwarder
-        self._trials = trials
-        self.calls = calls or CallLog()
-        self.name = name
-        self.version = version
-        self.limits = limits
+        """Create a service, whose requests pass `stages`; the protocols follow `calls`."""
+        outgoing = outgoing or Outgoing()
+        self.name = served.model
+        self.version = served.name
+        self.limits = served.limits
+        self.ids = served.ids
         self.readiness = readiness
+        self.calls = calls or CallLog()
+        self.forwarder = outgoing.forwarder
+        self.mirror = outgoing.mirror
+        self.candidate_forwarder = outgoing.candidate_forwarder
+        self._sign = served.sign
+        self._impressions = outgoing.impressions
         self._recommender = recommender
+        self._stages = tuple(stages)
         self._waited = noting(recommender.metrics.waited, Call.waited)
         self._now = now
-        self._texts = texts
-        self._impressions = impressions
-        self._explorer = explorer
 
     def invalid(self, instances: int, headers: Mapping[str, str]) -> None:
         """Count rejected instances of a call."""
@@ -124,38 +100,6 @@ class Service:
         if version not in ("", self.version):
             raise UnknownModel(f"the version {version[:100]!r} is not served here: leave it out")
 
-    def trial(self, headers: Mapping[str, str], version: str = "") -> Trial | None:
-        """Return the experiment of a call; none has one that names its version."""
-        return None if self._trials is None or version else self._trials.of(headers)
-
-    def given(
-        self, id_: str, deadline: float | None, headers: Mapping[str, str], version: str = ""
-    ) -> CallContext:
-        """Return what came beside the body of a call, which may name its version."""
-        user = verified(headers, self.limits.user_header)
-        if self._is_copy(headers):
-            return CallContext(id_, deadline, is_copy=True, verified=user)
-        holdout = None if version else self._holdout
-        given = CallContext(
-            id_, deadline, self.trial(headers, version), holdout=holdout, verified=user
-        )
-        if (
-            self._interleavings is not None
-            and self.candidate_forwarder is not None
-            and not version
-        ):
-            given = given._replace(interleaving=self._interleavings.of(headers))
-        if self._shadows is None or self.mirror is None or version:
-            return given
-        candidate = self._shadows.drawn(headers)
-        if candidate is None:
-            return given
-        left = None if deadline is None else deadline - asyncio.get_running_loop().time()
-        return given._replace(copy=MirroredCall(candidate, self.version, left, given.caller))
-
-    def _is_copy(self, headers: Mapping[str, str]) -> bool:
-        return self._shadows is not None and self._shadows.is_copy(headers)
-
     async def check_ready(self) -> None:
         """Raise NotReady if no traffic should come."""
         if not await self.readiness.ready():
@@ -166,30 +110,53 @@ class Service:
         if not await self.readiness.model_ready():
             raise NotReady(f"the model {self.name} is not ready: fallbacks answer in its place")
 
-    def ask_v1(self, body: object, given: CallContext) -> list[RequestContext]:
+    def call_context(
+        self, id_: str, deadline: float | None, headers: Mapping[str, str], version: str = ""
+    ) -> CallContext:
+        """Return the context of a call; one that names its version is in no experiment."""
+        call = CallContext(id_, deadline, verified=verified(headers, self.limits.user_header))
+        if self._is_copy(headers):
+            return call._replace(is_copy=True)
+        for stage in () if version else self._stages:
+            call = stage.on_call(call, headers)
+        return call
+
+    def _is_copy(self, headers: Mapping[str, str]) -> bool:
+        return any(stage.is_copy(headers) for stage in self._stages)
+
+    def read_v1(self, body: object, call: CallContext) -> list[RequestContext]:
         """Read a v1 body, already decoded from JSON.
 
         Raises:
             InvalidRequest: the body violates the schema.
         """
-        given = self._instrumentation.begun(given)
-        return request_contexts(
-            parse_v1(body, self.limits, int(self._now()), given.verified), given
-        )
+        call = self._begun(call)
+        requests = parse_v1(body, self.limits, int(self._now()), call.verified)
+        return self._staged(request_contexts(requests, call), call)
 
-    def ask_v2(self, call: InferCall, given: CallContext) -> RequestContext:
+    def read_v2(self, message: InferCall, call: CallContext) -> RequestContext:
         """Read a v2 call.
 
         Raises:
             InvalidRequest: an input violates the schema.
         """
-        given = self._instrumentation.begun(given)._replace(id=call.id)
-        request = parse_v2(call.tensors, self.limits, int(self._now()), given.verified)
-        return request_contexts([request], given)[0]
+        call = self._begun(call)._replace(id=message.id)
+        request = parse_v2(message.tensors, self.limits, int(self._now()), call.verified)
+        return self._staged(request_contexts([request], call), call)[0]
+
+    def _begun(self, call: CallContext) -> CallContext:
+        for stage in self._stages:
+            call = stage.on_body(call)
+        return call
+
+    def _staged(self, contexts: list[RequestContext], call: CallContext) -> list[RequestContext]:
+        for stage in self._stages:
+            contexts = stage.on_requests(contexts, call)
+        return contexts
 
     async def predictions(
         self,
-        asked: Sequence[RequestContext],
+        contexts: Sequence[RequestContext],
         deadline: float | None = None,
         lists: Lists | None = None,
     ) -> list[dict[str, Any]]:
@@ -197,127 +164,91 @@ class Service:
 
         `lists` returns those of the candidate, if some are mixed.
         """
-        answers = await self._answers(asked, deadline, lists)
-        return list(map(self._prediction, asked, answers))
+        answers = await self._answers(contexts, deadline, lists)
+        return list(map(self._prediction, contexts, answers))
 
     async def reply(
         self,
-        call: InferCall,
-        asked: RequestContext,
+        message: InferCall,
+        context: RequestContext,
         deadline: float | None = None,
         lists: Lists | None = None,
     ) -> InferReply:
         """Answer a v2 call, by the time `deadline` of the event loop; `lists` as above."""
-        (listed,) = await self._answers([asked], deadline, lists)
+        (listed,) = await self._answers([context], deadline, lists)
         answer = listed.answer
         values: dict[str, tuple[str, Sequence[object]]] = {
-            "item_ids": ("INT64" if self._texts is None else "BYTES", listed.items),
+            "item_ids": (self.ids.datatype, listed.items),
             "scores": ("FP32", listed.scores),
             "source": ("BYTES", [answer.source.value]),
             "version": ("BYTES", [self.version]),
             "score_kind": ("BYTES", [answer.score_kind.value]),
         }
-        if asked.assignment is not None:
-            values[ARM] = ("BYTES", [asked.assignment.arm])
+        if context.assignment is not None:
+            values[ARM] = ("BYTES", [context.assignment.arm])
         outputs = [
             OutputTensor(name, *values[name], raw)
-            for name, raw in call.wanted.items()
+            for name, raw in message.wanted.items()
             if name in values
         ]
-        return InferReply(call.id, self.name, self.version, outputs, answer.source.value)
+        return InferReply(message.id, self.name, self.version, outputs, answer.source.value)
 
     async def _answers(
-        self, asked: Sequence[RequestContext], deadline: float | None, lists: Lists | None
+        self, contexts: Sequence[RequestContext], deadline: float | None, lists: Lists | None
     ) -> list[Listed]:
         """Answer as this version, and report what it answered to whom.
 
         A copy was already answered by another version: nobody sees this answer.
         """
-        shadow, requests = self._recommender.shadow, [each.request for each in asked]
-        if shadow is not None and any(each.is_copy for each in asked):
-            return list(map(self._own, await shadow.recommend(requests, deadline)))
+        mirrored, requests = self._recommender.shadow, [each.request for each in contexts]
+        if mirrored is not None and any(each.is_copy for each in contexts):
+            return list(map(self._own, await mirrored.recommend(requests, deadline)))
         own = self._recommender.recommend(requests, deadline)
         try:
-            found, theirs = await with_candidate_lists(own, lists, deadline, asked, self._waited)
-            listed = list(map(self._listed, asked, found, theirs or [None] * len(asked)))
+            found, theirs = await with_candidate_lists(
+                own, lists, deadline, contexts, self._waited
+            )
+            listed = list(map(self._listed, contexts, found, theirs or [None] * len(contexts)))
         except Exception:
-            self._instrumentation.report_failure(asked, self._impressions, self._now())
+            for stage in self._stages:
+                stage.on_failure(contexts, self._impressions, self._now())
             raise
-        for each, one in zip(asked, listed, strict=True):
-            if each.assignment is not None and each.assignment.arm != self.version:
-                self._recommender.metrics.experiments.disagreed()
+        for context, one in zip(contexts, listed, strict=True):
             try:
-                self._report(each, one)
+                self._report(context, one)
             except Exception:
                 logger.exception("a bug: an answer is not reported")
         return listed
 
-    def _report(self, asked: RequestContext, one: Listed) -> None:
-        if self._impressions is None:
-            return
-        if one.answer.failed:
-            asked = asked._replace(failed=True)
-        pool = self._pool(one.answer) if one.answer.explored else ()
-        self._impressions.add(
-            asked.request, one.answer, one.items, asked.id, self._now(), asked.assignment,
-            asked.mark, pool, asked.member, one.mixed, self._instrumentation.served(asked),
-            self._instrumentation.of_group(asked, one.answer),
-        )  # fmt: skip
-
-    def _listed(self, asked: RequestContext, answer: Answer, theirs: Ranked) -> Listed:
-        """Return the list of an answer: mixed with the candidate's, or one that may explore."""
-        own = self._own(answer)
-        found = mixed(asked, own, theirs)
-        if asked.mixes:
-            outcome = Interleaved.ALONE if found is None else Interleaved.MIXED
-            self._recommender.metrics.interleaving.answered(outcome)
-        if found is not None:
-            return found
-        explored = self._explored(asked, answer)
-        return alone(asked, own if explored is answer else self._own(explored))
-
     def _own(self, answer: Answer) -> Listed:
-        return Listed(answer, self._ids(answer.items), answer.scores)
+        return Listed(answer, self.ids(answer.items), answer.scores)
 
-    def _explored(self, asked: RequestContext, answer: Answer) -> Answer:
-        """Return the answer, or one that explores.
+    def _listed(self, context: RequestContext, answer: Answer, theirs: Ranked) -> Listed:
+        """Return the list of an answer, as the stages change it."""
+        listed = self._own(answer)
+        for stage in self._stages:
+            listed = stage.on_list(context, listed, theirs)
+        return listed
 
-        None does whose impression nobody gets, or cannot say so. Few answers are chosen, so
-        chance comes before the ids.
-        """
-        if self._explorer is None or self._impressions is None:
-            return answer
-        if not self._explorer.chosen(answer):
-            return answer
-        items, pool = self._ids(answer.items), self._pool(answer)
-        if not self._impressions.reports_draw(asked.request, asked.id, items, pool):
-            return answer
-        return self._explorer.drawn(answer)
+    def _report(self, context: RequestContext, listed: Listed) -> None:
+        answered = AnsweredRequest(
+            context.request, listed.answer, listed.items, context.id, self._now()
+        )
+        for stage in self._stages:
+            answered = stage.on_answer(context, listed, answered)
+        if self._impressions is not None:
+            self._impressions.add(answered)
 
-    def _prediction(self, asked: RequestContext, listed: Listed) -> dict[str, Any]:
+    def _prediction(self, context: RequestContext, listed: Listed) -> dict[str, Any]:
         answer = listed.answer
-        arm = {} if asked.assignment is None else {ARM: asked.assignment.arm}
-        user = loggable_user(asked.request)
+        arm = {} if context.assignment is None else {ARM: context.assignment.arm}
+        user = loggable_user(context.request)
         return {
             "items": listed.items,
             "scores": listed.scores,
             "score_kind": answer.score_kind.value,
             "source": answer.source.value,
             "version": self.version,
-            "request_id": asked.id if user is None else self._sign(asked.id, user),
+            "request_id": context.id if user is None else self._sign(context.id, user),
             **arm,
         }
-
-    @property
-    def item_type(self) -> type:
-        """The type of the ids of items as clients know them."""
-        return int if self._texts is None else str
-
-    def _pool(self, answer: Answer) -> Sequence[int] | Sequence[str]:
-        return self._ids([item for item, _ in answer.pool])
-
-    def _ids(self, items: Sequence[int]) -> Sequence[int] | Sequence[str]:
-        """Return items as clients know them."""
-        if self._texts is None:
-            return items
-        return [self._texts[item] for item in items]

@@ -132,16 +132,16 @@ class Servicer:
         )
 
     async def model_infer(
-        self, request: pb.ModelInferRequest, given: CallContext
+        self, request: pb.ModelInferRequest, call: CallContext
     ) -> pb.ModelInferResponse:
         """Answer a request."""
         start = time.perf_counter()
         self._service.check_model(request.model_name, request.model_version)
         if request.model_version:  # a client that names a version wants no other
-            given = given._replace(trial=None, copy=None, interleaving=None)
-        response = await routing.infer_grpc(self._service, request, given)
-        mirroring.mirror_grpc(self._service, given, request)
-        if given.trial is not None and given.trial.forwarded:
+            call = call._replace(trial=None, copy=None, interleaving=None)
+        response = await routing.infer_grpc(self._service, request, call)
+        mirroring.mirror_grpc(self._service, call, request)
+        if call.trial is not None and call.trial.forwarded:
             took = round(1e6 * (time.perf_counter() - start))
             response.parameters[TIMING_PARAMETER].int64_param = took
         return response
@@ -158,7 +158,7 @@ class Servicer:
             try:
                 with self._followed(name, context):
                     message = await self._message(requests)
-                    return await method(message, self._given(context))
+                    return await method(message, self._call_context(context))
             except errors.CallError as error:
                 if isinstance(error, errors.InvalidRequest):
                     self._service.invalid(error.instances, _metadata(context))
@@ -170,17 +170,17 @@ class Servicer:
 
         return call
 
-    def _given(self, context: Any) -> CallContext:
+    def _call_context(self, context: Any) -> CallContext:
         metadata = _metadata(context)
         now = asyncio.get_running_loop().time()
         left = context.time_remaining()
-        given = self._service.given("", None if left is None else now + left, metadata)
-        if given.is_copy or (given.trial is not None and given.trial.forwarded):
+        call = self._service.call_context("", None if left is None else now + left, metadata)
+        if call.is_copy or (call.trial is not None and call.trial.forwarded):
             # Less than the deadline of the call, so that an answer arrives before it.
             told = deadline_seconds(metadata.get(DEADLINE_HEADER, ""))
             left = min((each for each in (left, told) if each is not None), default=None)
-            return given._replace(deadline=None if left is None else now + left)
-        return given
+            return call._replace(deadline=None if left is None else now + left)
+        return call
 
     async def _message(self, requests: AsyncIterator[Any]) -> Any:
         """Return the first message.

@@ -105,14 +105,14 @@ class Rest:
         start = time.perf_counter()
         with self._service.calls.call("v1", id_, request.headers.get(TRACE_HEADER)):
             self._check_model(request)
-            given = self._given(request, id_)
+            call = self._call_context(request, id_)
             read = self._bodies.read(request.receive)
             # Passed on without a name: the models may take a while, and a body has up to 4 MiB.
-            with mirroring.keeping_body(self._service, given) as kept:
-                answers = await routing.predict(self._service, parse_json(kept(await read)), given)
-        mirroring.mirror_v1(self._service, given, len(answers))
+            with mirroring.keeping_body(self._service, call) as kept:
+                answers = await routing.predict(self._service, parse_json(kept(await read)), call)
+        mirroring.mirror_v1(self._service, call, len(answers))
         version, source = (",".join(dict.fromkeys(each[of] for each in answers)) for of in NAMED)
-        headers = _headers(id_, version, source, given, start)
+        headers = _headers(id_, version, source, call, start)
         return Json({"predictions": answers}, headers=headers)
 
     async def infer(self, request: Request) -> Response:
@@ -121,21 +121,21 @@ class Rest:
         start = time.perf_counter()
         with self._service.calls.call("v2", id_, request.headers.get(TRACE_HEADER)):
             self._check_model(request)
-            given = self._given(request, id_)
+            call = self._call_context(request, id_)
             length = request.headers.get(v2_json.LENGTH_HEADER)
             read = self._bodies.read(request.receive)
-            with mirroring.keeping_body(self._service, given) as kept:
-                reply = await routing.infer_rest(self._service, kept(await read), length, given)
-        mirroring.mirror_v2(self._service, given, length)
-        headers = _headers(reply.id, reply.version, reply.source, given, start)
+            with mirroring.keeping_body(self._service, call) as kept:
+                reply = await routing.infer_rest(self._service, kept(await read), length, call)
+        mirroring.mirror_v2(self._service, call, length)
+        headers = _headers(reply.id, reply.version, reply.source, call, start)
         if reply.size is None:
             return Response(reply.content, media_type=forwarded_payloads.JSON, headers=headers)
         headers[v2_json.LENGTH_HEADER] = str(reply.size)
         return Response(reply.content, media_type=forwarded_payloads.RAW, headers=headers)
 
-    def _given(self, request: Request, id_: str) -> CallContext:
+    def _call_context(self, request: Request, id_: str) -> CallContext:
         version = request.path_params.get("version", "")
-        return self._service.given(id_, _deadline(request), request.headers, version)
+        return self._service.call_context(id_, _deadline(request), request.headers, version)
 
     def _check_model(self, request: Request) -> str:
         given = request.path_params
@@ -205,11 +205,11 @@ class Rest:
 
 
 def _headers(
-    id_: str, version: str, source: str, given: CallContext, start: float
+    id_: str, version: str, source: str, call: CallContext, start: float
 ) -> dict[str, str]:
     """Return the headers of an answer."""
     headers = {VERSION_HEADER: version, SOURCE_HEADER: source}
-    if given.trial is not None and given.trial.forwarded:
+    if call.trial is not None and call.trial.forwarded:
         headers[TIMING_HEADER] = f"answer;dur={1000 * (time.perf_counter() - start):.3f}"
     # The id of a v2 body may have characters that a header cannot have.
     return headers | ({ID_HEADER: id_} if request_id(id_) == id_ else {})

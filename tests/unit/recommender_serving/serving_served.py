@@ -10,16 +10,14 @@ import httpx
 
 from recommender_serving.domain.types import Answer, RecommendRequest
 from recommender_serving.experiments.forwarder import Forwarder
-from recommender_serving.experiments.guardrails import ItemGroups
 from recommender_serving.experiments.holdout import Holdout
-from recommender_serving.experiments.interleaving import InterleavingHeaders
-from recommender_serving.experiments.mirroring_phase import MirroringHeaders
 from recommender_serving.experiments.traffic_mirror import TrafficMirror
-from recommender_serving.experiments.trials import Trials
 from recommender_serving.impressions.reporter import Impressions
 from recommender_serving.monitoring.readiness import Readiness
-from recommender_serving.pipeline.experiment_instrumentation import ExperimentInstrumentation
-from recommender_serving.pipeline.service import Service
+from recommender_serving.pipeline.list_assembly import ItemIds
+from recommender_serving.pipeline.outgoing import Outgoing
+from recommender_serving.pipeline.service import ServedVersion, Service
+from recommender_serving.pipeline.stages import ExperimentInstrumentation, build_stages
 from recommender_serving.protocols.request_limits import limits_of
 from recommender_serving.ranking.exploration import Explorer
 from recommender_serving.server import rest_server
@@ -47,36 +45,25 @@ class Served:
         self.triton_ready = True
         self.readiness = Readiness(self._ready)
         artifact = self.parts.artifact
+        ids, version = ItemIds(artifact.item_texts), self.parts.version
+        outgoing = Outgoing(
+            impressions, forwarder, copies, None if impressions is None else candidate_forwarder
+        )
+        # Whatever the share, each call is copied.
+        self.stages = build_stages(
+            "movies", version, artifact.vocabulary, self.parts.metrics, outgoing, ids,
+            lambda _: 0, holdout, explorer,
+        )  # fmt: skip
+        instrumentation = self.stages[-1]
+        assert isinstance(instrumentation, ExperimentInstrumentation)
+        self.instrumentation = instrumentation
         self.service = Service(
-            "recommender",
-            self.parts.version,
+            ServedVersion("recommender", version, limits_of(artifact), ids),
             self.parts.recommender,
             self.readiness,
-            limits_of(artifact),
-            now,
-            artifact.item_texts,
-            impressions,
-            trials=Trials(
-                "movies",
-                self.parts.version,
-                self.parts.metrics.experiments.ignored,
-                artifact.vocabulary.features,
-            ),
-            forwarder=forwarder,
-            explorer=explorer,
-            shadows=MirroringHeaders(
-                "movies",
-                self.parts.version,
-                self.parts.metrics.shadow.ignored,
-                lambda _: 0,  # whatever the share, each call is copied
-            ),
-            mirror=copies,
-            holdout=holdout,
-            interleavings=InterleavingHeaders(
-                "movies", self.parts.version, self.parts.metrics.interleaving.ignored
-            ),
-            candidate_forwarder=candidate_forwarder,
-            instrumentation=ExperimentInstrumentation(ItemGroups(artifact.vocabulary.items)),
+            outgoing,
+            self.stages,
+            now=now,
         )
         self.bodies = Bodies()
         self.app = rest_server.build_app(

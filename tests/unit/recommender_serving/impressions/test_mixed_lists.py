@@ -13,6 +13,7 @@ from recommender_collector.domain.lines import entry_of
 from recommender_serving.domain.types import Answer, Source
 from recommender_serving.impressions.impression_events import (
     MOST_ITEMS,
+    AnsweredRequest,
     Mixed,
     Origin,
     bodies,
@@ -28,9 +29,16 @@ def read(items: list[str], teams: str) -> Event:
     """The event that the collector makes of the impression of a mixed list."""
     answer = Answer((1, 2), (0.5, 0.25), Source.MODEL)
     found = shown(
-        request(user_text="ada"), answer, items, "r-1", AT, vocabulary_of(SHOP).features,
-        mixed=Mixed("5c0ffee5", "shop-2", teams),
-    )  # fmt: skip
+        AnsweredRequest(
+            request(user_text="ada"),
+            answer,
+            items,
+            "r-1",
+            AT,
+            mixed=Mixed("5c0ffee5", "shop-2", teams),
+        ),
+        vocabulary_of(SHOP).features,
+    )
     assert found is not None
     origin = Origin("shop", "shop-1", "shop-1/0f", predicts=True)
     ((_, body),) = bodies([(7, found)], origin, 100_000)

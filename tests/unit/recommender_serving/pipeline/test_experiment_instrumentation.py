@@ -63,7 +63,7 @@ def peer_of(both: Pair) -> Peer:
 def timing(version: Version, seconds: float) -> None:
     """Let the clock of the version go on by this at each look."""
     ticks = iter(range(10**6))
-    version.served.service._instrumentation._clock = lambda: seconds * next(ticks)
+    version.served.instrumentation._clock = lambda: seconds * next(ticks)
 
 
 async def reports(*versions: Version) -> list[dict[str, Any]]:
