@@ -17,7 +17,7 @@ BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
 class Refusal(enum.StrEnum):
-    """Why a request was refused as a whole."""
+    """Reason of the refusal of a whole request."""
 
     INVALID = "invalid"
     TOO_LARGE = "too_large"
@@ -28,7 +28,7 @@ class Refusal(enum.StrEnum):
 
 
 class Target(enum.StrEnum):
-    """What a writer writes."""
+    """Target of a writer."""
 
     STORE = "store"
     LAKE = "lake"

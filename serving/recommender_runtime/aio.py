@@ -19,7 +19,7 @@ async def pause(stop: asyncio.Event, seconds: float) -> None:
 
 
 async def in_daemon(call: Callable[[], Result]) -> Result:
-    """Return what a call returns or raises in a thread of its own.
+    """Run a call in a thread of its own, and return its result.
 
     The end of an event loop and of the process joins the threads of `asyncio.to_thread`, so one
     that hangs, such as in the resolution of a name, would hold up the shutdown.

@@ -32,7 +32,7 @@ FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n" + CLOSE
 
 
 class Refusal(enum.StrEnum):
-    """Why a connection or a body was refused."""
+    """Reason of the refusal of a connection or a body."""
 
     CONNECTIONS = "connections"  # too many
     HEADERS = "headers"  # too large
@@ -65,7 +65,7 @@ class Connections:
     waiting: dict[BoundedProtocol, float] = field(default_factory=dict)  # since when
 
     def protocol(self) -> Callable[..., BoundedProtocol]:
-        """Return what makes the protocol of each connection."""
+        """Return the factory of the protocol of each connection."""
         return functools.partial(BoundedProtocol, self)
 
     def admit(self) -> bool:
@@ -187,7 +187,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._unread_due = None
 
     def is_idle(self, since: float) -> bool:
-        """Whether another one may take its place, as far as it has waited since this time."""
+        """Return whether another one may take its place, if it has waited since this time."""
         if self._was_asked and self.loop.time() - since < self._bounds.idle_seconds:
             return False
         sock = self.transport.get_extra_info("socket")

@@ -1,4 +1,4 @@
-"""Whether the serving path gave the request of an event to its user."""
+"""Proofs that the serving path gave the request of an event to its user."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def with_proofs(
 
 
 def proof_of(model: str, file: KeyFile, count: Callable[[str, bool], None]) -> Proof:
-    """Return what verifies the request ids of a model."""
+    """Return a function that verifies the request ids of a model."""
 
     def proof(request: str, user: Id) -> tuple[str, bool | None]:
         keys = file.keys()

@@ -1,4 +1,4 @@
-"""What a resource declares of its model, as the collector reads it: pure.
+"""Declarations of models, as the collector reads them: pure.
 
 `mapping` is the section `data.source.mapping` of the RecommenderModel as it is. The operator
 validates that section, so parts that do not concern events are ignored here.

@@ -1,4 +1,4 @@
-"""What events add to the popularity of their items: pure."""
+"""Gains in popularity of items by events: pure."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class PopularityTrends:
         self._values = {kind: model.values[kind] for kind in WANTED.intersection(model.values)}
 
     def gains(self, events: Iterable[Event]) -> list[Gain]:
-        """Return what the events add, one gain for each item of a segment."""
+        """Return the gains by events, one for each item of a segment."""
         found: dict[tuple[str, int], list[float]] = {}
         for event in events:
             if not self._counts(event):

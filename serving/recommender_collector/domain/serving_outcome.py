@@ -14,7 +14,7 @@ _NAMES = ("milliseconds", "slowerThan", "failed")
 
 
 def served_of(value: object, kind: Kind, exposure: Exposure | None) -> Served | None:
-    """Return what an impression says of its request; None if it says nothing.
+    """Return the serving outcome of an impression; None if it has none.
 
     Raises:
         InvalidEvent: a part is wrong or missing, or the event is no impression of an experiment.
@@ -55,17 +55,17 @@ def archived_outcome(of: Served) -> dict[str, object]:
 
 
 def is_duration(value: object) -> bool:
-    """Whether a value is the time that a request took."""
+    """Return whether a value is the time that a request took."""
     return type(value) in (int, float) and 0 <= value <= MAX_MILLISECONDS  # type: ignore[operator]
 
 
 def is_threshold(value: object) -> bool:
-    """Whether a value is a time above which a request is slow."""
+    """Return whether a value is a time above which a request is slow."""
     return type(value) is int and 1 <= value <= MAX_SLOWER_THAN
 
 
 def is_part(value: object, items: int) -> bool:
-    """Whether a value is the number of some of so many items."""
+    """Return whether a value is the number of some of so many items."""
     return type(value) is int and 0 <= value <= items
 
 

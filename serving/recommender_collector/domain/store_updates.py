@@ -1,4 +1,4 @@
-"""What an event changes in the online store: pure."""
+"""Updates of the online store by an event: pure."""
 
 from __future__ import annotations
 

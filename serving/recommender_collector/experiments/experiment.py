@@ -1,4 +1,4 @@
-"""What the store knows of the experiments of a model, and what a writer changes: pure."""
+"""Experiments of a model as the store has them, and the changes of a writer: pure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Of = TypeVar("Of", bound=tuple[Any, ...])
 
 
 class Ignored(enum.StrEnum):
-    """Why an exposure does not count."""
+    """Reason why an exposure does not count."""
 
     EXPERIMENTS = "experiments"
     ARMS = "arms"
@@ -45,7 +45,7 @@ class Ignored(enum.StrEnum):
 
 
 class State(enum.StrEnum):
-    """Whether exposures of an experiment count."""
+    """State of an experiment, which decides whether exposures count."""
 
     COUNTS = "counts"
     CLOSED = "closed"  # no exposure for long, so the users are forgotten; the moments are kept
@@ -73,7 +73,7 @@ class Spans(NamedTuple):
 
 @dataclass(slots=True)
 class Experiment:
-    """What the list of experiments knows of one: its last exposure, in the time of the log."""
+    """Entry of the list of experiments; `last` is its last exposure, in the time of the log."""
 
     last: int
     arms: list[str] = field(default_factory=list)
@@ -85,12 +85,12 @@ class Experiment:
 
     @property
     def counts(self) -> bool:
-        """Whether exposures count."""
+        """True if exposures count."""
         return self.state is State.COUNTS
 
     @property
     def is_measure(self) -> bool:
-        """Whether it is the measure of a holdout, which has a part of the users.
+        """True for the measure of a holdout, which has a part of the users.
 
         The first arm decides, so that nothing that arrives later changes it.
         """
@@ -98,12 +98,12 @@ class Experiment:
 
     @property
     def gets_users(self) -> bool:
-        """Whether it is there to get more users; an experiment goes on with those that it has."""
+        """True if it is there to get more users; an experiment goes on with those that it has."""
         return self.is_measure or self.is_interleaving
 
     @property
     def is_interleaving(self) -> bool:
-        """Whether its users see lists of two versions; a part of the users, too."""
+        """True if its users see lists of two versions; a part of the users, too."""
         return bool(self.arms) and self.arms[0] == INTERLEAVED
 
     def enter(self, arm: str) -> bool:
@@ -196,7 +196,7 @@ def _is_list(of: tuple[str, Any]) -> bool:
 
 @dataclass(slots=True)
 class KnownUsers:
-    """What the store has of the users of a record."""
+    """Users of a record, as the store has them."""
 
     subjects: dict[tuple[str, int], Subject] = field(default_factory=dict)
     full: bool = False  # the store has no memory for more users
@@ -209,7 +209,7 @@ class KnownUsers:
 
 @dataclass(slots=True)
 class ExperimentChanges:
-    """What to write."""
+    """Changes to write."""
 
     experiments: dict[str, Experiment] = field(default_factory=dict)
     dropped: set[str] = field(default_factory=set)  # experiments; removed before all else

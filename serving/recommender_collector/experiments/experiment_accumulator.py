@@ -264,7 +264,7 @@ class ExperimentAccumulator:
         since: Mapping[tuple[str, int], int],
         early: Mapping[int, Sequence[Act]],
     ) -> ExperimentChanges:
-        """Return what to write.
+        """Return the changes to write.
 
         Args:
             interactions: their times, of the users of `recount`.

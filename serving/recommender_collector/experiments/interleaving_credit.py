@@ -44,7 +44,7 @@ def _short(id_: Id) -> int:
 
 @dataclass(slots=True)
 class InterleavingCredit:
-    """What one user was shown and clicked in an interleaving."""
+    """Lists that one user was shown in an interleaving, and clicks on their items."""
 
     lists: list[MixedList] = field(default_factory=list)  # sorted
     clicks: list[tuple[int, int]] = field(default_factory=list)  # time and item, sorted
@@ -131,7 +131,7 @@ class InterleavingCredit:
         self.clicks = kept[most:]
 
     def share(self, window: int) -> UserMoments:
-        """Return what the user adds to the moments: each user counts once.
+        """Return the contribution of the user to the moments: each user counts once.
 
         The preference is the difference of the clicks over their sum, in thousandths.
         """

@@ -70,7 +70,7 @@ _WATCHED_SUMS = [COMPONENTS.index(name) for name in WATCHED]
 
 
 class UserMoments(NamedTuple):
-    """What one user adds to the moments of a phase."""
+    """Contribution of one user to the moments of a phase."""
 
     arm: str  # of the first impression
     mixed: bool  # seen in several arms, so the vector does not count

@@ -170,7 +170,7 @@ class PhaseExposure:
         *,
         measured: bool = False,
     ) -> UserMoments:
-        """Return what the user adds to the moments of the phase, and to parts of the arm.
+        """Return the contribution of the user to the phase, and to parts of the arm.
 
         `measured`: in the measure of a holdout, which has limits of its own.
         """
@@ -190,7 +190,7 @@ class PhaseExposure:
         return UserMoments(arm, mixed, vector, disagreed, cells)
 
     def _with_the_rest(self, did: Vector, before: int) -> Vector:
-        """Return what the user did, of `OF_DAYS`, with what is not counted by days."""
+        """Return the counts of `OF_DAYS`, with those that are not counted by days."""
         requests, errors, slow, shown, grouped = guardrail_counters.capped(self.guardrails)
         return (
             did[0],
@@ -214,7 +214,7 @@ class PhaseExposure:
         totals: Sequence[int],
         day_totals: Sequence[int],
     ) -> Vector:
-        """Return what the user did on the first day, and after it."""
+        """Return the counts of the first day, and of the days after it."""
         answers, fallbacks, begun = self.day
         begun += sum(self.in_first_day(start) for start, _ in self.stretches)
         later = [total - own for total, own in zip(totals, day_totals, strict=True)]

@@ -1,4 +1,4 @@
-"""Which experiments of a model count, and which of them makes room for another: pure."""
+"""Registry of the experiments of a model: those that count, and those that make room: pure."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ class Subject:
         *,
         measured: bool = False,
     ) -> dict[int, UserMoments]:
-        """Return what the user adds to the moments of each phase.
+        """Return the contribution of the user to the moments of each phase.
 
         `names` are those of arms, `parts` those of the user's segments; `measured`: in the
         measure of a holdout.

@@ -1,4 +1,4 @@
-"""Whether a Redis keeps what it acknowledges."""
+"""Durability of what a Redis acknowledges."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def check(redis: Redis) -> None:
 
 
 def fault(settings: Mapping[str, str]) -> str | None:
-    """Return what is wrong with the settings and the remedy, or None."""
+    """Return the fault of the settings and the remedy, or None."""
     for name, needed in (("appendonly", "yes"), ("appendfsync", "always")):
         if settings.get(name) != needed:
             return f"the store has {name} {settings.get(name)!r}: {REMEDY}"

@@ -1,4 +1,4 @@
-"""What the collector needs of a durable log.
+"""Port of a durable log.
 
 Redis is both halves of it. With Kafka, events are appended to a topic, and a relay moves them to
 the log in Redis, which the writers read (ADR 0076).

@@ -1,4 +1,4 @@
-"""Whether a topic of Kafka keeps what its brokers acknowledge."""
+"""Durability of what the brokers of Kafka acknowledge."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ REMEDY = "or, if it is durable by other means, RECOMMENDER_KAFKA_DURABLE=true"
 
 
 def topic_fault(topic: str, settings: Mapping[str, str | None], replicas: int) -> str | None:
-    """Return what is wrong with the settings of a topic and the remedy, or None.
+    """Return the fault of the settings of a topic and the remedy, or None.
 
     Brokers acknowledge what is in the memory of all replicas in sync, and sync to disk later. So
     a message is safe only if two or more of them must have it.

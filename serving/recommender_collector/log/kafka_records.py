@@ -1,4 +1,4 @@
-"""What the relay needs of a topic of Kafka."""
+"""Records of a topic of Kafka, as the relay needs them."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Topic(Protocol):
 
 
 def partition_key(line: bytes) -> bytes:
-    """Return what decides on the partition of a line: its user.
+    """Return the key of the partition of a line: its user.
 
     All of one user is in one partition, so an erasure comes after the events that it covers.
     """

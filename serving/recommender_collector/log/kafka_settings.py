@@ -50,7 +50,7 @@ class KafkaSettings:
         return found
 
     def stamp(self) -> tuple[tuple[int, int, int], ...]:
-        """Return what is another one when a file was replaced: clients read them only once.
+        """Return a fingerprint of the certificate files: clients read them only once.
 
         Raises:
             OSError: a file cannot be read.

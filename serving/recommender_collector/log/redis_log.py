@@ -131,7 +131,7 @@ def bucket(known: int) -> int:
 
 
 def arguments_of(seconds: int, lines: Lines) -> list[EncodableT]:
-    """Return what the scripts need to find the lines with new ids, in sets of so many seconds."""
+    """Return the arguments of scripts that find lines with new ids, in sets of so many seconds."""
     return [seconds, SETS, len(lines), DIGEST_BYTES, lines.digests, lines.text]
 
 

@@ -27,7 +27,7 @@ from recommender_collector.outcomes.version_index import VersionIndex
 
 @dataclass(slots=True)
 class OutcomeChanges:
-    """What to write."""
+    """Changes to write."""
 
     restarts: bool = False  # all sums are dropped first: they are damaged, or by another rule
     index: VersionIndex | None = None  # None: as it was
@@ -192,7 +192,7 @@ class OutcomeAccumulator:
         return set(filter(self._index.has, found))
 
     def finish(self, sums: Mapping[Cell, OutcomeSums]) -> OutcomeChanges:
-        """Return what to write; `sums` are those of `cells` that the store has and can read."""
+        """Return the changes; `sums` are those of `cells` that the store has and can read."""
         moves: dict[Cell, list[tuple[UserOutcomes | None, UserOutcomes | None]]] = {}
         for user, predicted_user in self.changes.predicted_users.items():
             former = self._former.get(user, {})

@@ -1,4 +1,4 @@
-"""What became of predictions, as moments over users: pure.
+"""Outcomes of predictions, as moments over users: pure.
 
 A prediction is the probability of the declared label that an impression gave for an item. Of each
 version and day there are sums over the users: predictions of one user are alike, so intervals that
@@ -43,7 +43,7 @@ _PART = _PART_SUMS + len(_PART_PAIRS)
 
 
 class UserOutcomes(NamedTuple):
-    """What one user adds to the sums of a version and a day."""
+    """Contribution of one user to the sums of a version and a day."""
 
     vector: tuple[int, ...]
     bins: dict[int, tuple[int, int, int]]  # predictions, probabilities and labels of each

@@ -1,4 +1,4 @@
-"""What one user was predicted to do and did, of the days that events may still change: pure.
+"""Predictions for one user and their outcomes, of days that events may still change: pure.
 
 Times are in milliseconds since 1970, probabilities in millionths.
 """
@@ -53,7 +53,7 @@ class LabelRule(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Return what tells it from rules of other labels, whose sums cannot be added to its."""
+        """Return a name that no rule of another label has: their sums cannot be added."""
         text = f"{','.join(sorted(self.kinds))} {self.window}"
         return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
@@ -156,7 +156,7 @@ class PredictedUser:
         self.acts = {act for act in self.acts if act.time > at - rule.late}
 
     def shares(self) -> dict[Cell, UserOutcomes]:
-        """Return what the user adds to the sums of each cell."""
+        """Return the contribution of the user to the sums of each cell."""
         return {
             cell: user_outcomes((each.probability, each.is_positive, each.code) for each in own)
             for cell, own in self.cells.items()

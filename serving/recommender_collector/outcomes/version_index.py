@@ -19,7 +19,7 @@ FIRST_DAYS, LATEST_DAYS = 14, 46
 
 @dataclass(slots=True)
 class VersionEntry:
-    """What the index knows of a version.
+    """Entry of the index for a version.
 
     `since` is unique: a version that lost its sums and gets new ones has another number, so that
     what users added to the former ones is never subtracted from the new ones.

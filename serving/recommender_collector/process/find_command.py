@@ -31,7 +31,7 @@ class Report:
 
     @property
     def is_gone(self) -> bool:
-        """Whether nothing is left."""
+        """True if nothing is left."""
         return not self.rows and not self.is_open and all(self.lakes.values())
 
     def text(self) -> str:

@@ -146,7 +146,7 @@ class Watch:
 
 
 def _said(error: Exception) -> str:
-    """Return what a fault says; a time-out says nothing."""
+    """Return the text of a fault; a time-out has none."""
     return str(error) or type(error).__name__
 
 

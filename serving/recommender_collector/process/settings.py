@@ -35,7 +35,7 @@ class StoreSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What both commands need."""
+    """Settings of both commands."""
 
     declaration: Path
     store: StoreSettings
@@ -71,7 +71,7 @@ class WriteSettings(Settings):
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """What is written; a series of anything else would never move."""
+        """Targets of the writer; a series of anything else would never move."""
         lake = () if self.files is None else (Target.LAKE,)
         relay = () if self.kafka is None else (Target.RELAY,)
         return (Target.STORE, *lake, *relay)

@@ -54,7 +54,7 @@ def _runners(
     rewriting: Rewriting,
     room: Room,
 ) -> list[Runner]:
-    """Return what runs the writers of each model; they read the log in the store."""
+    """Return the runners of the writers of each model; they read the log in the store."""
     log = RedisLog(redis, declared.ages)
     store = OnlineStore(redis, settings.keep_seconds, lambda: room.is_full)
     pace = Pace(seconds=settings.flush_seconds, keep_seconds=settings.files_keep_seconds)

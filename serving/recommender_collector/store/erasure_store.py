@@ -1,4 +1,4 @@
-"""What the writer says about the erasures of each model, which the admin port shows.
+"""Progress of the erasures of each model, which the admin port shows.
 
     {<model>}:erasures   a hash: "report" -> JSON; "rewritten" -> milliseconds since 1970
 

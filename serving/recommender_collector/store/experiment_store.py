@@ -98,7 +98,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """What is read of the store when the changed phases are known."""
+    """Values that are read of the store when the changed phases are known."""
 
     moments: dict[tuple[str, int, str], Moments]
     since: dict[tuple[str, int], int]
@@ -125,7 +125,7 @@ class ExperimentStore:
     async def known(
         self, model: str, place: str, names: Sequence[str], users: Collection[int]
     ) -> KnownUsers | None:
-        """Return what is known of users in experiments at a place in the log.
+        """Return the state of users in experiments at a place in the log.
 
         None: another writer is at another place.
 

@@ -58,7 +58,7 @@ return found
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the store has of the users of a record."""
+    """Users of a record, as the store has them."""
 
     place: str  # of the writer
     index: VersionIndex | None  # None: it has none, or cannot read it
@@ -90,7 +90,7 @@ class OutcomeStore:
         self._known = redis.register_script(KNOWN)
 
     async def known(self, model: str, users: Collection[int]) -> Known:
-        """Return what is known of users."""
+        """Return the state of users."""
         every = list(users)
         memory = await self._redis.info("memory")
         keys = [*positions.keys(model), _sums(model), *(_user(model, user) for user in every)]

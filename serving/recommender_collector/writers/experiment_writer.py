@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one record changes: commands for the store, and the experiments after them."""
+    """Changes by one record: commands for the store, and the experiments after them."""
 
     experiments: dict[str, Experiment]
     commands: Sequence[Command] = ()
@@ -64,7 +64,7 @@ class Experiments:
         entries: Sequence[Event | Erasure],
         found: Sequence[StoreUpdate],
     ) -> Turn | None:
-        """Return what a part of a record changes; None if another writer is at another place.
+        """Return the changes by a part of a record; None if another writer is at another place.
 
         An experiment that cannot be counted does not count any more, and never stops the writer.
 

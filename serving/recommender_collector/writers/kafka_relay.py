@@ -51,7 +51,7 @@ class Goal:
     offsets: Mapping[int, int]
 
     def is_reached(self, offsets: Mapping[int, int]) -> bool:
-        """Whether all messages before the offsets of the goal were read."""
+        """True if all messages before the offsets of the goal were read."""
         return all(offsets.get(number, 0) >= end for number, end in self.offsets.items())
 
 

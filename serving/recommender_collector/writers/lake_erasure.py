@@ -185,7 +185,7 @@ class Erasing:
 
 
 def filters(column: str, users: Collection[Id]) -> dict[str, Callable[[bytes], bytes]]:
-    """Return what takes the lines of users out of a block, by name of the file.
+    """Return functions that take the lines of users out of a block, by name of the file.
 
     `column` has the user in the rows for training.
     """

@@ -1,4 +1,4 @@
-"""What the lakes that read these files say: `<root>/_lakes/<lake>.json`.
+"""Marks of the lakes that read these files: `<root>/_lakes/<lake>.json`.
 
 A check leaves a mark there after it has read the files (docs/contracts.md): through which batch,
 and through which list of erasures. Without a mark no lake is known to have read anything.

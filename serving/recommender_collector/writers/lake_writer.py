@@ -208,7 +208,7 @@ class LakeWriter:
 
     @property
     def _is_busy(self) -> bool:
-        """Whether former batches are to be changed."""
+        """Return whether former batches are to be changed."""
         waits = self._erasing.open > 0 or not self._recovery.is_done
         return waits and self._clock() >= self._tend_at
 

@@ -1,4 +1,4 @@
-"""What a writer of files has read of the log since its last commit."""
+"""Lines that a writer of files has read since its last commit."""
 
 from __future__ import annotations
 

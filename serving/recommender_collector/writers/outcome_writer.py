@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """What one record changes: commands for the store, and counts of predictions."""
+    """Changes by one record: commands for the store, and counts of predictions."""
 
     commands: Sequence[Command] = ()
     counted: int = 0
@@ -43,7 +43,7 @@ class OutcomeCounter:
     async def turn(
         self, before: str, after: str, at: int, entries: Sequence[Event | Erasure]
     ) -> Gain | None:
-        """Return what a part of a record changes; None if another writer has left `before`.
+        """Return the changes by a part of a record; None if another writer has left `before`.
 
         A record that cannot be counted is left out, and never stops the writer. Users who are
         erased are forgotten in any case.

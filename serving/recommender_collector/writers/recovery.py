@@ -39,7 +39,7 @@ class Found:
     events: tuple[Read, ...]
 
     def record(self) -> bytes:
-        """Return what tells these rows from the others."""
+        """Return the record of these rows, which no others have."""
         return orjson.dumps({"from": self.batch, "rows": [*map(_digest, self.rows)]})
 
 
@@ -56,7 +56,7 @@ class Recovery:
 
     @property
     def is_done(self) -> bool:
-        """Whether all quarantines were searched."""
+        """True if all quarantines were searched."""
         return self._left == []
 
     def find(self, seconds: float) -> Found | None:

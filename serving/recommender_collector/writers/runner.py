@@ -25,7 +25,7 @@ class Writer(Protocol):
 
     @property
     def target(self) -> Target:
-        """What it writes."""
+        """Target of the writer."""
         ...
 
     async def step(self) -> str:

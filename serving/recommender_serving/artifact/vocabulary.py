@@ -71,7 +71,7 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What requests may name, and how the models number it."""
+    """Names that requests may use, and their numbers in the models."""
 
     history_length: int
     max_top_n: int

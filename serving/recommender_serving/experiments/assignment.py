@@ -1,4 +1,4 @@
-"""Which users see which version while an experiment runs: pure.
+"""Assignment of users to versions while an experiment runs: pure.
 
 docs/contracts.md defines the header and the bucket, with test values, so that others can compute
 them too. Everything here depends on the user and the header alone, so every pod decides alike.
@@ -46,7 +46,7 @@ class Arm(NamedTuple):
 
 
 class Assignment(NamedTuple):
-    """What a user of an experiment is counted as, whatever answers the request."""
+    """Arm and segments of a user of an experiment, whatever answers the request."""
 
     experiment: str
     phase: int
@@ -74,14 +74,14 @@ class Experiment:
         return next((arm.version for arm in self.arms if arm.first <= place < arm.end), None)
 
     def assignment(self, user: str, receiver: str) -> Assignment:
-        """Return what a user is counted as, if `receiver` got the request from the route."""
+        """Return the assignment of a user, if `receiver` got the request from the route."""
         arm = self.candidate_of(user) or receiver
         return Assignment(self.id, self.phase, self.cap, arm)
 
     def segments_of(
         self, request: RecommendRequest, features: Features, bands: Bands
     ) -> tuple[tuple[str, str], ...]:
-        """Return what a request says of the features that divide the users.
+        """Return the values of a request for the features that divide the users.
 
         A text is as it came, and a number is in one of `bands`, those of the receiver: versions
         may know other categories and have other bands, and the same user must be in the same

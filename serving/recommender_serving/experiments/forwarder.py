@@ -58,7 +58,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class ForwardedCall:
-    """What is forwarded: so many instances for a version, by a time of the event loop.
+    """A call to forward: so many instances for a version, by a time of the event loop.
 
     The forwarder sets the rest: `outcome`, and `failed` if the version answered with an error of
     its own, one that it would give a client too.
@@ -80,7 +80,7 @@ class ForwardedCall:
 
     @property
     def unserved(self) -> bool:
-        """Whether the version had no chance to answer, so that this says nothing of it."""
+        """True if the version had no chance to answer, so that this says nothing of it."""
         return not self.failed and self.outcome not in (Forwarded.ANSWERED, Forwarded.TIMEOUT)
 
     @property
@@ -135,7 +135,7 @@ class Forwarder:
         body: bytes,
         read: Callable[[Response], Found],
     ) -> Found | None:
-        """Return what `read` makes of the answer to a POST; None if there is no answer of use.
+        """Post, and return the answer as `read` decodes it; None if there is no answer of use.
 
         `read` raises ValueError if the answer is none.
         """

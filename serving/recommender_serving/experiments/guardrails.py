@@ -39,7 +39,7 @@ NO_GUARDRAILS = Guardrails()
 
 
 def guardrails_of(requests: str | None, group: str | None) -> Guardrails:
-    """Return what these parts of the header say.
+    """Return the guardrails of these parts of the header.
 
     Raises:
         ValueError: they are not as docs/contracts.md says; the message says why.

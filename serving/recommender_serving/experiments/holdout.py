@@ -21,7 +21,7 @@ MAX_PERCENT = 10
 
 
 class Member(NamedTuple):
-    """What a user is counted as."""
+    """Group of a user in the measure of a holdout."""
 
     measure: str  # 8 hex digits
     group: str
@@ -29,7 +29,7 @@ class Member(NamedTuple):
 
     @property
     def is_held(self) -> bool:
-        """Whether the model must not answer."""
+        """True if the model must not answer."""
         return self.group == HELD
 
 
@@ -44,7 +44,7 @@ class Holdout:
     cap: float
 
     def member(self, request: RecommendRequest) -> Member | None:
-        """Return what the user of a request is counted as; None for most users.
+        """Return the group of the user of a request; None for most users.
 
         A request whose user no impression can name is not measured, so it is answered as if
         there was no holdout.

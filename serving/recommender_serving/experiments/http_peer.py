@@ -14,6 +14,15 @@ from typing import cast
 
 import httptools
 
+MOST_BYTES = 16 * 2**20  # of an answer
+MOST_IDLE = 32  # connections that are kept
+#: Seconds. A Service assigns a pod to a connection, so an older one is not used again: pods that
+#: were added get their share. Idle ones end long before the server would close them.
+LONGEST_USE, LONGEST_IDLE = 30.0, 15.0
+#: Tries of a request whose connection was lost. An inference changes nothing, so it may be
+#: repeated; but not more than once, because it may itself be what ends each pod that it reaches.
+TRIES = 2
+
 
 class PeerError(Exception):
     """The other version failed, or could not be reached."""
@@ -25,16 +34,6 @@ class PeerLostError(PeerError):
 
 class PeerRefusesError(PeerError):
     """The other version is well, but refuses this request."""
-
-
-MOST_BYTES = 16 * 2**20  # of an answer
-MOST_IDLE = 32  # connections that are kept
-#: Seconds. A Service assigns a pod to a connection, so an older one is not used again: pods that
-#: were added get their share. Idle ones end long before the server would close them.
-LONGEST_USE, LONGEST_IDLE = 30.0, 15.0
-#: Tries of a request whose connection was lost. An inference changes nothing, so it may be
-#: repeated; but not more than once, because it may itself be what ends each pod that it reaches.
-TRIES = 2
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""What the headers of a call say about a shadow phase: pure, but for the draw."""
+"""Headers of a call in a phase of traffic mirroring: pure, but for the draw."""
 
 from __future__ import annotations
 

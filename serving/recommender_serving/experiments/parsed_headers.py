@@ -18,7 +18,7 @@ class ParsedHeaders(Generic[T]):
         self._last: tuple[str, T] | None = None
 
     def of(self, text: str) -> T | None:
-        """Return what a header says; None if it does not parse."""
+        """Return the parsed header; None if it does not parse."""
         if self._last is not None and self._last[0] == text:
             return self._last[1]
         try:

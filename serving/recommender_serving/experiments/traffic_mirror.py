@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class MirroredCall:
-    """What a candidate gets a copy of, once its client has the answer."""
+    """A call of which a candidate gets a copy, once its client has the answer."""
 
     version: str  # the candidate
     by: str  # the version that answers the client

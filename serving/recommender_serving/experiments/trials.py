@@ -1,4 +1,4 @@
-"""What the headers of one call say about an experiment: pure."""
+"""Headers of one call in an experiment: pure."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Trial:
     bands: Bands = field(default_factory=dict)  # of the receiver, for numbers that divide users
 
     def assignment(self, request: RecommendRequest) -> Assignment | None:
-        """Return what a request is counted as; None if it is in no experiment."""
+        """Return the assignment of a request; None if it is in no experiment."""
         user = randomization_unit(request)
         if user is None:
             return None

@@ -1,4 +1,4 @@
-"""What a request says of features, as the collector takes it: pure."""
+"""Features of a request, as the collector takes them: pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NUMBER = sys.getsizeof(0.0)  # bytes
 
 
 def context_of(request: RecommendRequest, features: Features) -> dict[str, Value | bool]:
-    """Return what a request says of its context, without what the collector would refuse."""
+    """Return the context of a request, without values that the collector would refuse."""
     return {
         name: known
         for name, value in request.features.items()
@@ -77,7 +77,7 @@ def _segment_of(feature: Feature, value: Value | None, now: int) -> str:
 def label_segments_of(
     request: RecommendRequest, features: Features, divided: Sequence[str]
 ) -> tuple[tuple[str, str], ...]:
-    """Return what a request says of features of the version: a text, a band or a category.
+    """Return the values of a request for features of the version: a text, a band or a category.
 
     The bands are those of the version: its predictions are compared with its own first ones.
     """

@@ -31,14 +31,14 @@ Sign = Callable[[str, int | str], str]
 
 
 class Mark(NamedTuple):
-    """What identifies an event of a request that two versions may answer."""
+    """Identity of an event of a request that two versions may answer."""
 
     source: str
     number: int
 
 
 class Mixed(NamedTuple):
-    """Which version gave each item of a list to a user of an interleaving.
+    """The version that gave each item of a list to a user of an interleaving.
 
     A is the version that answered, B the candidate; - for an item of neither, and for each of a
     list that was not mixed.
@@ -81,7 +81,7 @@ class Shown(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """What the impressions of a process have in common; `source` is its own."""
+    """Properties that the impressions of a process share; `source` is its own."""
 
     model: str
     version: str
@@ -218,7 +218,7 @@ def bodies(
 
 
 def _probabilities(of: Shown, origin: Origin) -> list[float] | None:
-    """Return what the collector compares with the labels: six digits are enough for sums."""
+    """Return the probabilities to compare with labels: six digits are enough for sums."""
     if not origin.predicts or not of.probabilities:
         return None
     return [round(min(max(each, 0.0), 1.0), 6) for each in of.probabilities]

@@ -38,7 +38,7 @@ Post = Callable[[bytes], Receipt]
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What may wait, what a request has, and when it is repeated."""
+    """Bounds of what waits and of a request, and the waits before it is repeated."""
 
     impressions: int = 10_000  # that wait
     items: int = 500_000  # of them, together: a text of an item is shared, so 8 bytes each

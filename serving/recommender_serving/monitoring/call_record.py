@@ -1,4 +1,4 @@
-"""What one call of a client goes through, for its line in the log."""
+"""Record of one call of a client, for its line in the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metrics of experiments; the operator reads none of them."""
+"""The metrics of experiments, of the holdout, of interleaved lists and of copies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ EXTRA_BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0
 
 
 class ExperimentMetrics:
-    """Metrics of one version."""
+    """Metrics of the experiments of one version; the operator reads none of them."""
 
     def __init__(self, series: Series) -> None:
         self._forwarded = series.counters(
@@ -50,7 +50,11 @@ class ExperimentMetrics:
 
 
 class HoldoutMetrics:
-    """Metrics of one version."""
+    """Metrics of the holdout.
+
+    They have names of their own and are in none of the others: the answers are no work of the
+    version that gives them, so neither their latency nor their errors judge it.
+    """
 
     def __init__(self, series: Series) -> None:
         self._answers = series.counters(
@@ -74,7 +78,7 @@ class HoldoutMetrics:
 
 
 class InterleavingMetrics:
-    """Metrics of one version."""
+    """Metrics of interleaved lists; the operator reads none of them."""
 
     def __init__(self, series: Series) -> None:
         self._asked = series.counters(
@@ -111,7 +115,10 @@ class InterleavingMetrics:
 
 
 class ShadowMetrics:
-    """Metrics of one version."""
+    """Metrics of copies, by which the operator judges a candidate before users see it.
+
+    They have names of their own, so that no copy counts as a request of a user.
+    """
 
     def __init__(self, series: Series, buckets: tuple[float, ...]) -> None:
         """`buckets` are those of the requests of users."""

@@ -33,7 +33,7 @@ class Readiness:
 
     @property
     def draining(self) -> bool:
-        """Whether the shutdown has started."""
+        """True once the shutdown has started."""
         return self._draining
 
     def drain(self) -> None:

@@ -1,4 +1,4 @@
-"""What follows a request beyond this process: the port of traces, and the W3C header."""
+"""Traces of a request beyond this process: their port, and the W3C header."""
 
 from __future__ import annotations
 

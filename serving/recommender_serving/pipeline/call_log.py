@@ -83,7 +83,7 @@ class CallLog:
     def _fields(
         self, call: Call, error: BaseException | None, seconds: float
     ) -> dict[str, object]:
-        """Return what a line says: neither items nor features, nor texts of a client's error."""
+        """Return the fields of a line: no items, no features, no texts of a client's error."""
         fields: dict[str, object] = {
             "request_id": call.request_id,
             "trace_id": call.trace_id,

@@ -36,7 +36,7 @@ Found = TypeVar("Found")
 def candidate_lists_v1(
     service: Service, contexts: Sequence[RequestContext], call: CallContext, body: object
 ) -> Lists | None:
-    """Return what asks for the lists of a valid v1 body; None if none are mixed."""
+    """Return a request for the lists of a valid v1 body; None if none are mixed."""
     places = [place for place, each in enumerate(contexts) if each.mixes]
     if not places or service.candidate_forwarder is None:
         return None
@@ -48,7 +48,7 @@ def candidate_lists_v1(
 def candidate_lists_v2(
     service: Service, context: RequestContext, call: CallContext, message: InferCall
 ) -> Lists | None:
-    """Return what asks for the list of a valid v2 call; None if none is mixed."""
+    """Return a request for the list of a valid v2 call; None if none is mixed."""
     if not context.mixes or service.candidate_forwarder is None:
         return None
     return _inferred(service, service.candidate_forwarder, call, message)

@@ -61,7 +61,7 @@ class RequestContext(NamedTuple):
 
     @property
     def is_forwarded(self) -> bool:
-        """Whether another version got the request from the route."""
+        """True if another version got the request from the route."""
         return self.trial is not None and self.trial.forwarded
 
     @property
@@ -71,7 +71,7 @@ class RequestContext(NamedTuple):
 
     @property
     def mixes(self) -> bool:
-        """Whether its list is to be mixed with the candidate's.
+        """True if its list is to be mixed with the candidate's.
 
         The items of `candidate_items` are the caller's choice, which tells nothing of the
         versions.

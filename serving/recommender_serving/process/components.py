@@ -196,7 +196,7 @@ def build_explorer(settings: ServeSettings, metrics: Metrics) -> Explorer | None
 
 
 def _fell(count: OnFall, tracing: Tracing | None) -> OnFall:
-    """Return what counts a fallback and notes it in its call, and in its trace if there is one."""
+    """Return a function that counts a fallback, and notes it in its call and its trace."""
     noted = noting(count, Call.fell)
     return noted if tracing is None else _both(noted, tracing.fell)
 

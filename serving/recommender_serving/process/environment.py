@@ -37,7 +37,7 @@ class SettingsError(Exception):
 
 
 def hide(environ: Mapping[str, str]) -> frozenset[Hide]:
-    """Return what answers leave out.
+    """Return the items that answers leave out.
 
     Raises:
         SettingsError: an unknown name.
@@ -172,7 +172,7 @@ def holdout(environ: Mapping[str, str]) -> Holdout | None:
 
 
 def _json(environ: Mapping[str, str], variable: str, parse: Callable[[str], Read]) -> Read | None:
-    """Return what `parse` makes of a variable; None if it is empty or not set."""
+    """Return a parsed variable; None if it is empty or not set."""
     text = environ.get(variable)
     if not text:
         return None

@@ -1,4 +1,4 @@
-"""The key of the users' names in the log, from a file of a Secret."""
+"""Keys from files of a Secret: of the users' names in the log, and of signed request ids."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def read_user_key(path: Path | None) -> str | None:
 
 
 def signer(model: str, folder: Path | None) -> Callable[[str, int | str], str]:
-    """Return what adds the proof to the id of a request of a user; without a key it adds none."""
+    """Return a function that adds the proof to the id of a request; without a key it adds none."""
     if folder is None:
         return lambda id_, _: id_
     file = KeyFile(folder / "signing")

@@ -1,4 +1,4 @@
-"""What the requests of a version may contain."""
+"""Limits of the requests of a version, and its tensors."""
 
 from __future__ import annotations
 

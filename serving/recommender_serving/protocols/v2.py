@@ -76,7 +76,7 @@ def _by_name(
 
 
 def _fault(tensor: NamedTensor, accepted: Sequence[str], many: bool) -> tuple[object, str] | None:
-    """Return what is wrong with type, shape or values of a known input, and the remedy."""
+    """Return the fault in type, shape or values of a known input, and the remedy."""
     if tensor.datatype not in accepted:
         of_ids = accepted == ("BYTES",) and DATATYPES.get(tensor.name, "BYTES") != "BYTES"
         why = ": the ids of this version are texts" if of_ids else ""

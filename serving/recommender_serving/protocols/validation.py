@@ -39,7 +39,7 @@ class Problems:
 
     @property
     def full(self) -> bool:
-        """Whether to stop: a hostile body must not be parsed completely."""
+        """True if validation should stop: a hostile body must not be parsed completely."""
         return len(self.found) >= MAX_REPORTED
 
     def report(self, instances: int = 1) -> None:

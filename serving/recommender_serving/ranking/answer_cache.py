@@ -32,7 +32,7 @@ ENTRY, EVENT, SCORED, POOLED, KNOWN, TEXT = 1_500, 150, 80, 130, 140, 40
 
 
 class Answers(Protocol):
-    """What answers a request."""
+    """Anything that answers a request."""
 
     async def answer(self, request: RecommendRequest, deadline: float | None = None) -> Answer:
         """Answer, by the time `deadline` of the event loop."""
@@ -177,7 +177,7 @@ class Cache:
 
 
 def key_of(request: RecommendRequest) -> Hashable:
-    """Return what an answer depends on, without the time and the id of the session."""
+    """Return all that an answer depends on, without the time and the id of the session."""
     wishes = request.selection
     return (
         request.user_id,

@@ -29,7 +29,7 @@ class CircuitBreaker:
 
     @property
     def tripped(self) -> bool:
-        """Whether the breaker is open: it admits one call at a time."""
+        """True if the breaker is open: it admits one call at a time."""
         return self._failures >= self._open_after
 
     def admit(self) -> FallReason | None:

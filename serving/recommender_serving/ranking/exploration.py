@@ -30,7 +30,7 @@ class Exploration:
 
 
 class Chance(Protocol):
-    """What draws; `random.Random` is one."""
+    """Source of random numbers, such as `random.Random`."""
 
     def random(self) -> float:
         """Return a number from 0 to below 1."""

@@ -125,7 +125,7 @@ class Chain:
         return self._answer(best, request, Source.POPULARITY, cut_short)
 
     def instead(self, request: RecommendRequest) -> Answer:
-        """Return what a request gets whose answer a bug prevents: the popularity list.
+        """Return the popularity list, for a request whose answer a bug prevents.
 
         The selection of the request, its user's past and the limits of lists still hold.
         """

@@ -1,4 +1,4 @@
-"""Measure what a request waits for: the models and the store of users."""
+"""Times and spans of what a request waits for: the models and the store of users."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class TimedUsers:
 
     @property
     def hides(self) -> bool:
-        """Whether the users know items to leave out."""
+        """True if the users know items to leave out."""
         return self._users.hides
 
     async def read(self, user: int) -> User:
@@ -86,7 +86,7 @@ class TracedUsers:
 
     @property
     def hides(self) -> bool:
-        """Whether the users know items to leave out."""
+        """True if the users know items to leave out."""
         return self._users.hides
 
     async def read(self, user: int) -> User:

@@ -78,7 +78,7 @@ class Composer:
 
     @property
     def limits(self) -> bool:
-        """Whether there is a limit, which needs items to choose from."""
+        """True if there is a limit, which needs items to choose from."""
         return bool(self._diversity or self._exposure)
 
     def compose(self, ranked: Sequence[Pair], top_n: int) -> list[Pair]:
@@ -199,7 +199,7 @@ class _Group:
 
     @property
     def unmet(self) -> bool:
-        """Whether a beginning of the list has too few items of the group."""
+        """Return whether a beginning of the list has too few items of the group."""
         return self._late or self.chosen < len(self._needs)
 
     def next(self, usable: Callable[[int], bool]) -> int | None:

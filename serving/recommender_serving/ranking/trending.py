@@ -1,4 +1,4 @@
-"""What is popular now, mixed with the popularity lists of the version."""
+"""Trends of the moment, mixed with the popularity lists of the version."""
 
 from __future__ import annotations
 

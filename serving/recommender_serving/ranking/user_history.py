@@ -1,4 +1,4 @@
-"""What users did: the session of their next request, and the items that it leaves out."""
+"""History of users: the session of their next request, and the items that it leaves out."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Users(Protocol):
 
     @property
     def hides(self) -> bool:
-        """Whether it knows items to leave out."""
+        """True if it knows items to leave out."""
         ...
 
     async def read(self, user: int) -> User:
-        """Return what is known of a user.
+        """Return the user.
 
         Raises:
             StoreError: it cannot be read.

@@ -39,7 +39,7 @@ Method = Callable[[Any, CallContext], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What clients may hold: calls times `message_bytes` is the most memory of unread messages."""
+    """Bounds of clients: calls times `message_bytes` is the most memory of unread messages."""
 
     calls: int = 256  # in flight, of all connections; more get RESOURCE_EXHAUSTED
     connections: int = 1024
@@ -147,7 +147,7 @@ class Servicer:
         return response
 
     def _followed(self, name: str, context: Any) -> contextlib.AbstractContextManager[object]:
-        """Return what follows a call in the log: an inference, but not a probe."""
+        """Return a context that follows a call in the log: an inference, but not a probe."""
         if name != INFER:
             return contextlib.nullcontext()
         metadata = _metadata(context)

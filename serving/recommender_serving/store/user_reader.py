@@ -26,7 +26,7 @@ class StoreError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """What is known of a user: the newest interactions, oldest first, and what to leave out."""
+    """A user: the newest interactions, oldest first, and the items to leave out."""
 
     recent: tuple[SessionEvent, ...] = ()
     past: Past = NOTHING
@@ -60,11 +60,11 @@ class UserReader:
 
     @property
     def hides(self) -> bool:
-        """Whether it reads items to leave out."""
+        """True if it reads items to leave out."""
         return self._interacted or bool(self._sets)
 
     async def read(self, user: int) -> User:
-        """Return what is known of the user; nothing of an unknown one.
+        """Return the user; an empty one if nothing is known.
 
         A read continues when its caller is cancelled. Otherwise the client would close the
         connection, and a store whose connections take longer than any caller waits would never
