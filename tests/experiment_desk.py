@@ -23,7 +23,7 @@ from tests.experiment_oracle import present
 from tests.unit.recommender_collector.collector_samples import model
 
 MODEL = model()
-SPANS = Spans.of(MODEL)
+SPANS = Spans.of_model(MODEL)
 FIRST = EXPERIMENTS[0]
 DAY = 86_400
 

@@ -18,8 +18,7 @@ from recommender_collector.api.erasure_routes import ErasureReports
 from recommender_collector.api.event_routes import failure
 from recommender_collector.api.experiment_routes import Reports
 from recommender_collector.api.outcome_routes import OutcomeReports
-from recommender_collector.api.refusals import require_model
-from recommender_collector.api.request_bodies import Refused
+from recommender_collector.api.request_bodies import Refused, require_model
 from recommender_collector.collector_metrics import CollectorMetrics
 from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.events import Erasure

@@ -11,8 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from recommender_collector.api.event_routes import failure
-from recommender_collector.api.refusals import require_model, unavailable
-from recommender_collector.api.request_bodies import Refused
+from recommender_collector.api.request_bodies import Refused, require_model, unavailable
 from recommender_collector.store.erasure_store import ErasureStore, Report, in_aof
 
 PATH = "/v1/erasures/{model}"

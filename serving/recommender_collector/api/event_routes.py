@@ -91,7 +91,7 @@ class Events:
         """Answer 200, 207 if some events are rejected, or the status of a refusal."""
         size = 0
         try:
-            caller = self._callers.of(headers.get(b"authorization"))
+            caller = self._callers.caller(headers.get(b"authorization"))
             size = self._bodies.admit(headers)
             batch = self._check(headers, await self._bodies.read(receive), caller)
             if self._quotas is not None:

@@ -15,8 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from recommender_collector.api.event_routes import failure
-from recommender_collector.api.refusals import require_model, unavailable
-from recommender_collector.api.request_bodies import Refused
+from recommender_collector.api.request_bodies import Refused, require_model, unavailable
 from recommender_collector.domain.arms import HELD
 from recommender_collector.domain.checks import is_arm, is_experiment, is_phase
 from recommender_collector.domain.formats import Damaged

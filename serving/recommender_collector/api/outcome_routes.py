@@ -10,8 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from recommender_collector.api.event_routes import failure
-from recommender_collector.api.refusals import require_model, unavailable
-from recommender_collector.api.request_bodies import Refused
+from recommender_collector.api.request_bodies import Refused, require_model, unavailable
 from recommender_collector.domain.checks import is_arm
 from recommender_collector.outcomes.outcome_sums import OutcomeSums
 from recommender_collector.outcomes.prediction_segments import Values, named

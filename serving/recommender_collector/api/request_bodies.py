@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
@@ -88,3 +88,15 @@ async def _read(receive: Receive) -> bytes:
 
 def _too_large() -> Refused:
     return Refused(413, f"the body has more than {MAX_BODY} bytes: send fewer events at a time")
+
+
+def require_model(model: str, known: Collection[str]) -> None:
+    """Raise Refused (404) for a model that is not declared."""
+    if model not in known:
+        names = ", ".join(sorted(known)[:10])
+        raise Refused(404, f"model: got {model[:60]!r}; give one of {names}")
+
+
+def unavailable(error: Exception) -> Refused:
+    """Return the refusal (503) of a request for which the store does not answer."""
+    return Refused(503, f"the store does not answer ({type(error).__name__}): ask again", 1)

@@ -65,7 +65,7 @@ class Spans(NamedTuple):
         return self.window + self.late
 
     @classmethod
-    def of(cls, model: Model) -> Spans:
+    def of_model(cls, model: Model) -> Spans:
         """Return those of a declared model."""
         late = model.max_age_seconds + SLACK_SECONDS
         return cls(model.attribution_seconds * 1000, late * 1000)

@@ -69,7 +69,7 @@ class ExperimentAccumulator:
         )
 
     def reads(self, entries: Sequence[Event | Erasure]) -> list[str]:
-        """Return the experiments of which `take` needs the users of the entries."""
+        """Return the experiments of which `apply` needs the users of the entries."""
         if any(isinstance(each, Erasure) for each in entries):
             return self._registry.counting()
         named = {
@@ -80,7 +80,7 @@ class ExperimentAccumulator:
         }
         return [name for name in self._registry.counting() if name in self._open or name in named]
 
-    def take(self, entries: Sequence[Event | Erasure], known: KnownUsers) -> None:
+    def apply(self, entries: Sequence[Event | Erasure], known: KnownUsers) -> None:
         """Take the entries, in the order of the log."""
         self._known = known
         for entry in entries:
@@ -188,7 +188,7 @@ class ExperimentAccumulator:
             if subject is None:  # most users are in no holdout's measure or interleaving
                 waits = waits or not found.gets_users
             elif subject.credit is not None:
-                if subject.credit.take(event):
+                if subject.credit.add_event(event):
                     self.changes.subjects[name, user] = subject
             else:
                 held = held or found.holds(subject)
@@ -210,7 +210,7 @@ class ExperimentAccumulator:
     def _shares(self, name: str, of: Subject) -> dict[int, UserMoments]:
         own = self._all[name]
         if of.credit is not None:
-            return dict.fromkeys(of.exposures, of.credit.share(self._spans.window))
+            return dict.fromkeys(of.exposures, of.credit.user_moments(self._spans.window))
         parts = own.places(of.segments)
         return of.shares(self._spans.window, own.arms, parts, measured=own.is_measure)
 
@@ -297,5 +297,5 @@ class ExperimentAccumulator:
         key = (name, phase, cell)
         if key not in self.changes.moments:
             found = None if name in self.changes.dropped else known.get(key)
-            self.changes.moments[key] = found or Moments.of(size)
+            self.changes.moments[key] = found or Moments.empty(size)
         return self.changes.moments[key]

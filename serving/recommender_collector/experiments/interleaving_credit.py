@@ -74,7 +74,7 @@ class InterleavingCredit:
             return False
         return self.lists[place].teams[items.index(item)] in (OWN, THEIRS)
 
-    def take(self, event: Event) -> bool:
+    def add_event(self, event: Event) -> bool:
         """Add what a user did, and return whether it counts: a click does."""
         is_click = event.kind is Kind.CLICK and bool(event.items)
         if is_click:
@@ -130,7 +130,7 @@ class InterleavingCredit:
             kept.append((at, item))
         self.clicks = kept[most:]
 
-    def share(self, window: int) -> UserMoments:
+    def user_moments(self, window: int) -> UserMoments:
         """Return the contribution of the user to the moments: each user counts once.
 
         The preference is the difference of the clicks over their sum, in thousandths.

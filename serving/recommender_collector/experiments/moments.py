@@ -90,7 +90,7 @@ class Moments:
     products: list[int] = field(default_factory=lambda: [0] * len(_LAYOUTS[_SIZE].pairs))
 
     @classmethod
-    def of(cls, size: int) -> Moments:
+    def empty(cls, size: int) -> Moments:
         """Return those of no user, of so many components."""
         return cls(sums=[0] * size, products=[0] * len(_LAYOUTS[size].pairs))
 

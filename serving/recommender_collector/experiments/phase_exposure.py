@@ -160,7 +160,7 @@ class PhaseExposure:
     def _sums(self) -> tuple[int, ...]:
         return (*self.totals, *self.day, *self.day_totals, *self.guardrails)
 
-    def share(
+    def user_moments(
         self,
         totals: Sequence[int],
         day_totals: Sequence[int],

@@ -129,7 +129,9 @@ class Subject:
                 if exposure is not None:
                     exposure.count(act, *totals[exposure.phase])
         return {
-            phase: exposure.share(*totals[phase], self.before, names, parts, measured=measured)
+            phase: exposure.user_moments(
+                *totals[phase], self.before, names, parts, measured=measured
+            )
             for phase, exposure in self.exposures.items()
         }
 

@@ -17,7 +17,7 @@ class NotDurable(Exception):  # noqa: N818 - a state, not an error
     """The store would lose acknowledged events when it is killed; the message has the remedy."""
 
 
-async def check(redis: Redis) -> None:
+async def check_durability(redis: Redis) -> None:
     """Check the settings of the store.
 
     Raises:

@@ -58,7 +58,7 @@ class OutcomeAccumulator:
         self.changes = OutcomeChanges()
 
     def users(self, entries: Sequence[Event | Erasure]) -> set[int]:
-        """Return the users that `take` needs; without any, nothing changes."""
+        """Return the users that `apply` needs; without any, nothing changes."""
         return {
             number(each.user)
             for each in entries
@@ -69,7 +69,7 @@ class OutcomeAccumulator:
         """Return whether any entry has predictions."""
         return any(isinstance(each, Event) and self._predicts(each) for each in entries)
 
-    def take(
+    def apply(
         self,
         entries: Sequence[Event | Erasure],
         index: VersionIndex | None,

@@ -42,7 +42,7 @@ class LabelRule(NamedTuple):
     told: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, model: Model) -> LabelRule | None:
+    def of_model(cls, model: Model) -> LabelRule | None:
         """Return the rule of a declared model; None if its label is no outcome of impressions."""
         label = model.outcome
         if label is None:

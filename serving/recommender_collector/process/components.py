@@ -93,7 +93,7 @@ async def check_store(redis: Redis, store: StoreSettings) -> None:
     if store.durable:
         await redis.get("recommender")  # any key shows whether it answers
     else:
-        await durability.check(redis)
+        await durability.check_durability(redis)
 
 
 async def wait_until_durable(check: Callable[[], Awaitable[None]], stop: asyncio.Event) -> bool:

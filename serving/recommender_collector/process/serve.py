@@ -16,12 +16,11 @@ from redis.exceptions import RedisError
 from starlette.types import ASGIApp
 
 from recommender_collector.api.admin_routes import Erasures, admin_app, probes_app
-from recommender_collector.api.callers import Callers
+from recommender_collector.api.callers import Callers, with_proofs
 from recommender_collector.api.erasure_routes import ErasureReports
 from recommender_collector.api.event_routes import Events, public_app
 from recommender_collector.api.experiment_routes import Reports
 from recommender_collector.api.outcome_routes import OutcomeReports
-from recommender_collector.api.proofs import with_proofs
 from recommender_collector.api.quotas import Quotas
 from recommender_collector.api.tokens import InvalidToken, Tokens, guarded
 from recommender_collector.collector_metrics import CollectorMetrics
@@ -136,7 +135,7 @@ class Watch:
                 await self._measure()
             return
         if settings and not self._store.durable:
-            await durability.check(self._redis)
+            await durability.check_durability(self._redis)
         await self._measure()
 
     async def _measure(self) -> None:
@@ -169,10 +168,10 @@ def _admin(
         raise SettingsError(f"RECOMMENDER_ADMIN_TOKEN_FILE: {error}") from None
     models = components.rules(declared, settings.user_key)
     erasures = Erasures(models, appends, OnlineStore(redis, settings.keep_seconds), metrics)
-    spans = {name: Spans.of(each) for name, each in declared.models.items()}
+    spans = {name: Spans.of_model(each) for name, each in declared.models.items()}
     from_kafka = settings.kafka is not None
     experiments = ExperimentStore(redis, from_kafka=from_kafka)
-    counted = {name: LabelRule.of(each) for name, each in declared.models.items()}
+    counted = {name: LabelRule.of_model(each) for name, each in declared.models.items()}
     outcomes = OutcomeReports(counted, OutcomeStore(redis, from_kafka=from_kafka))
     erasing = ErasureReports(models, ErasureStore(redis))
     app = admin_app(erasures, Reports(spans, experiments), outcomes, erasing)

@@ -46,7 +46,7 @@ class Experiments:
     def __init__(self, store: ExperimentStore, name: str, model: Model) -> None:
         self._store = store
         self._name = name
-        self._spans = Spans.of(model)
+        self._spans = Spans.of_model(model)
 
     async def start(self) -> tuple[str, dict[str, Experiment]]:
         """Return the writer's place in the log, and the experiments there.
@@ -123,7 +123,7 @@ class Experiments:
         known = await self._store.known(self._name, before, accumulator.reads(entries), users)
         if known is None:
             return None
-        accumulator.take(entries, known)
+        accumulator.apply(entries, known)
         own = _interactions(found)
         recount = accumulator.recount({user: min(times.values()) for user, times in own.items()})
         rest = await self._store.rest(

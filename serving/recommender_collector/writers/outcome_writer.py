@@ -35,7 +35,7 @@ class OutcomeCounter:
     def __init__(self, store: OutcomeStore, name: str, model: Model) -> None:
         self._store = store
         self._name = name
-        self._rule = LabelRule.of(model)
+        self._rule = LabelRule.of_model(model)
         #: Place in the log at which no version has sums, whichever writer applied it; None: not
         #: known. From there on only predictions need the store.
         self._unused_at: str | None = None
@@ -88,7 +88,7 @@ class OutcomeCounter:
             return None
         if known.index is None and not predicts:
             self._unused_at = after
-        accumulator.take(entries, known.index, known.predicted_users, has_memory=known.has_memory)
+        accumulator.apply(entries, known.index, known.predicted_users, has_memory=known.has_memory)
         changes = accumulator.finish(await self._store.sums(self._name, accumulator.cells()))
         written = commands(self._name, changes, rule)
         return Gain(written, changes.counted, changes.ignored)

@@ -28,7 +28,7 @@ class Segments:
     def of_user(self, user_id: int) -> Sequence[int]:
         """Return the groups of a user; those that are not known are -1."""
         width = len(self.features)
-        row = self.users.of(user_id)
+        row = self.users.row_of(user_id)
         if row == ABSENT:
             return (UNKNOWN,) * width
         return self.values[row * width : (row + 1) * width]

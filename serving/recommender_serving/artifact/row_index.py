@@ -29,14 +29,14 @@ class RowIndex:
         return len(self._ids)
 
     def __contains__(self, id_: object) -> bool:
-        return isinstance(id_, int) and self.of(id_) != ABSENT
+        return isinstance(id_, int) and self.row_of(id_) != ABSENT
 
     @property
     def smallest(self) -> int:
         """The smallest id; there must be one."""
         return self._ids[0]
 
-    def of(self, id_: int) -> int:
+    def row_of(self, id_: int) -> int:
         """Return the row of the id, from 0; -1 if there is none."""
         index = bisect_left(self._ids, id_)
         if index < len(self._ids) and self._ids[index] == id_:

@@ -40,7 +40,7 @@ class ItemFeature:
     rows: array[int] = field(default_factory=lambda: array("i"))
     further: array[int] = field(default_factory=lambda: array("i"))
 
-    def of(self, row: int) -> Iterator[str]:
+    def categories_of(self, row: int) -> Iterator[str]:
         """Yield the categories of the item in a row; none if it is ABSENT."""
         if row == ABSENT or self.primary[row] < 0:
             return
@@ -61,7 +61,7 @@ class Items:
 
     def first_categories(self, item: int) -> dict[str, str | None]:
         """Return the item's first category of each feature; None if it has none or is unknown."""
-        row = self.rows.of(item)
+        row = self.rows.row_of(item)
         found: dict[str, str | None] = {}
         for feature in self.features:
             code = ABSENT if row == ABSENT else feature.primary[row]

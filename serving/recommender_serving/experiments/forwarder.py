@@ -203,7 +203,7 @@ class Forwarder:
         call: Callable[[Peer, float], Awaitable[tuple[Found, float | None]]],
     ) -> Found | None:
         found: Found | None = None
-        peer = self._peers.of(forwarded.version)
+        peer = self._peers.peer(forwarded.version)
         full = -(-forwarded.instances // CONCURRENT) * (sum(self._timeouts) + MARGIN)
         seconds = self._seconds(full, forwarded.deadline)
         if seconds <= 0 or self._held + size > BUDGET:

@@ -87,5 +87,5 @@ class ItemGroups:
         feature = self._features.get(group.feature)
         if feature is None:
             return None
-        rows = map(self._rows.of, items)
-        return sum(not group.categories.isdisjoint(feature.of(row)) for row in rows)
+        rows = map(self._rows.row_of, items)
+        return sum(not group.categories.isdisjoint(feature.categories_of(row)) for row in rows)

@@ -62,7 +62,7 @@ class InterleavingHeaders:
         self._version = version
         self._parsed = ParsedHeaders(lambda text: parse_interleaving(text, model), ignored)
 
-    def of(self, headers: Mapping[str, str]) -> Interleaving | None:
+    def interleaving_of(self, headers: Mapping[str, str]) -> Interleaving | None:
         """Return the interleaving of a call; None for most calls.
 
         A copy and a forwarded request have none, so no version is asked in a circle.
@@ -70,5 +70,5 @@ class InterleavingHeaders:
         text = headers.get(INTERLEAVING_HEADER)
         if text is None or FORWARDED_HEADER in headers or COPY_HEADER in headers:
             return None
-        found = self._parsed.of(text)
+        found = self._parsed.parsed(text)
         return None if found is None or found.candidate == self._version else found

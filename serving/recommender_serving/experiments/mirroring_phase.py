@@ -69,7 +69,7 @@ class MirroringHeaders:
         text = headers.get(SHADOW_HEADER)
         if text is None or FORWARDED_HEADER in headers or COPY_HEADER in headers:
             return None
-        shadow = self._parsed.of(text)
+        shadow = self._parsed.parsed(text)
         if shadow is None or shadow.version == self._version:
             return None
         return shadow.version if self._draw(OF) < shadow.share else None

@@ -17,7 +17,7 @@ class ParsedHeaders(Generic[T]):
         self._ignored = ignored
         self._last: tuple[str, T] | None = None
 
-    def of(self, text: str) -> T | None:
+    def parsed(self, text: str) -> T | None:
         """Return the parsed header; None if it does not parse."""
         if self._last is not None and self._last[0] == text:
             return self._last[1]

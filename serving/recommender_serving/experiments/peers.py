@@ -61,7 +61,7 @@ class Peers:
         self._peers: collections.OrderedDict[str, Peer] = collections.OrderedDict()
         self._closing: set[asyncio.Task[None]] = set()
 
-    def of(self, version: str) -> Peer:
+    def peer(self, version: str) -> Peer:
         """Return a version."""
         peer = self._peers.get(version)
         if peer is None:

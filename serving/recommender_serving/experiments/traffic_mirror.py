@@ -137,7 +137,7 @@ class TrafficMirror:
         call: Callable[[Peer, float], Awaitable[None]],
     ) -> None:
         """Send a copy whose bytes are reserved."""
-        peer = self._peers.of(copy.version)
+        peer = self._peers.peer(copy.version)
         busy = self.in_flight >= MOST
         if busy or peer.breaker.admit() is not None:
             self._held -= size

@@ -82,12 +82,12 @@ class Trials:
         self._bands = ParsedHeaders(bands.parse, ignored)
         self._own: tuple[tuple[str, ...], Bands] = ((), {})
 
-    def of(self, headers: Mapping[str, str]) -> Trial | None:
+    def trial_of(self, headers: Mapping[str, str]) -> Trial | None:
         """Return the experiment of a call; None outside of experiments."""
         text = headers.get(EXPERIMENT_HEADER)
         if text is None:
             return None
-        experiment = self._parsed.of(text)
+        experiment = self._parsed.parsed(text)
         if experiment is None:
             return None
         by = headers.get(FORWARDED_HEADER)
@@ -114,7 +114,7 @@ class Trials:
             return {}
         if forwarded:
             text = headers.get(BANDS_HEADER)
-            return (self._bands.of(text) if text else None) or {}
+            return (self._bands.parsed(text) if text else None) or {}
         if self._own[0] != experiment.segments:
             found = bands.of_features(self._features, experiment.segments)
             self._own = experiment.segments, found

@@ -76,7 +76,7 @@ class TrialStage(Stage):
 
     def on_call(self, call: CallContext, headers: Mapping[str, str]) -> CallContext:
         """Read the experiment of a call."""
-        return call._replace(trial=self._trials.of(headers))
+        return call._replace(trial=self._trials.trial_of(headers))
 
     def on_requests(
         self, contexts: list[RequestContext], call: CallContext
@@ -156,7 +156,7 @@ class InterleavingStage(Stage):
 
     def on_call(self, call: CallContext, headers: Mapping[str, str]) -> CallContext:
         """Read the interleaving of a call."""
-        return call._replace(interleaving=self._headers.of(headers))
+        return call._replace(interleaving=self._headers.interleaving_of(headers))
 
     def on_requests(
         self, contexts: list[RequestContext], call: CallContext

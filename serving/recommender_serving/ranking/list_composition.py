@@ -85,7 +85,7 @@ class Composer:
         """Return at most `top_n` of the ranked items, in the order of the answer."""
         if not self.limits or not ranked:
             return list(ranked[:top_n])
-        rows = [self._items.rows.of(item) for item, _ in ranked]
+        rows = [self._items.rows.row_of(item) for item, _ in ranked]
         caps = self._caps(rows)
         length = min(top_n, len(ranked))
         groups = [_Group(feature, each, rows, length) for feature, each in self._exposure]
@@ -109,7 +109,7 @@ class Composer:
         """
         if not self.limits:
             return lambda _: True
-        *before, last = [self._items.rows.of(item) for item, _ in composed]
+        *before, last = [self._items.rows.row_of(item) for item, _ in composed]
         caps = self._caps(before)
         for place in range(len(before)):
             caps.add(place)
@@ -122,7 +122,7 @@ class Composer:
         ]
 
         def stands(item: int) -> bool:
-            row = self._items.rows.of(item)
+            row = self._items.rows.row_of(item)
             return caps.allow_row(row) and all(
                 _has(feature, row, categories) for feature, categories in due
             )
@@ -139,7 +139,7 @@ def unlimited(items: Items) -> Composer:
 
 
 def _has(feature: ItemFeature, row: int, categories: frozenset[str]) -> bool:
-    return any(category in categories for category in feature.of(row))
+    return any(category in categories for category in feature.categories_of(row))
 
 
 def _in(limit: Diversity | Exposure, features: dict[str, ItemFeature]) -> bool:
@@ -162,13 +162,13 @@ class _Caps:
         return all(
             counts[category] < most
             for (feature, most), counts in zip(self._caps, self._counts, strict=True)
-            for category in feature.of(row)
+            for category in feature.categories_of(row)
         )
 
     def add(self, place: int) -> None:
         row = self._rows[place]
         for (feature, _), counts in zip(self._caps, self._counts, strict=True):
-            counts.update(feature.of(row))
+            counts.update(feature.categories_of(row))
 
 
 @functools.lru_cache(maxsize=1024)

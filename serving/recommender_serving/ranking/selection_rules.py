@@ -81,10 +81,10 @@ def fitting(request: RecommendRequest, items: Items) -> Callable[[int], bool]:
     def fits(item: int) -> bool:
         if item in excluded or (candidates and item not in candidates):
             return False
-        row = items.rows.of(item)
-        return all(any(map(has, feature.of(row))) for feature, has in allow) and not any(
-            any(map(has, feature.of(row))) for feature, has in deny
-        )
+        row = items.rows.row_of(item)
+        return all(
+            any(map(has, feature.categories_of(row))) for feature, has in allow
+        ) and not any(any(map(has, feature.categories_of(row))) for feature, has in deny)
 
     return fits
 

@@ -82,7 +82,7 @@ def lines(*ids: str) -> Lines:
 
 async def _collect(redis: Redis, model: str) -> None:
     """All that a collector does in the store."""
-    await durability.check(redis)
+    await durability.check_durability(redis)
     await redis.get("recommender")
     await redis.ping()  # type: ignore[misc]
     log = RedisLog(redis, AGES)
@@ -91,7 +91,7 @@ async def _collect(redis: Redis, model: str) -> None:
     await log.append_erasure(model, b'[1,"erase","ada"]')
     await log.backlog()
     await OnlineStore(redis, 86_400).forget(model, 9)
-    await ExperimentStore(redis, from_kafka=True).read(model, "a1b2c3d4", Spans.of(_model()))
+    await ExperimentStore(redis, from_kafka=True).read(model, "a1b2c3d4", Spans.of_model(_model()))
     await OutcomeStore(redis, from_kafka=True).read(model, "v1", RULE)
     await OutcomeStore(redis).sums(model, [Cell("v1", 1, 1)])
     await ErasureStore(redis).read(model)
@@ -99,7 +99,7 @@ async def _collect(redis: Redis, model: str) -> None:
 
 async def _write(redis: Redis, model: str) -> None:
     """All that the writer does in the store; the relay of Kafka is one."""
-    await durability.check(redis)
+    await durability.check_durability(redis)
     await redis.ping()  # type: ignore[misc]
     log, online = RedisLog(redis, AGES), OnlineStore(redis, 86_400)
     relayed = Relayed(redis, AGES)

@@ -178,7 +178,7 @@ async def test_a_model_without_predictions_keeps_nothing(desk: Desk) -> None:
     await desk.put(purchase("ada", at), purchase("bob", at))
     await desk.writer.step(0.01)
     assert await desk.sums() == (1, 2, 1)
-    rule = LabelRule.of(MODEL)
+    rule = LabelRule.of_model(MODEL)
     assert rule is not None
     left = [await desk.redis.pttl(_user(user)) for user in ("ada", "bob")]
     assert left[0] <= rule.late < left[1] <= rule.keep
@@ -187,7 +187,7 @@ async def test_a_model_without_predictions_keeps_nothing(desk: Desk) -> None:
 async def test_a_day_is_shown_when_no_event_can_change_it(desk: Desk) -> None:
     await desk.put(impression("ada", now() - 60_000))
     await desk.writer.step(0.01)
-    rule = LabelRule.of(MODEL)
+    rule = LabelRule.of_model(MODEL)
     assert rule is not None
     answer = shown(SHOP, await desk.reader.read("shop", SHOP, rule))
     assert (answer["counts"], answer["days"]) == (True, [])

@@ -135,16 +135,16 @@ async def test_a_killed_store_is_unavailable_and_keeps_what_it_acknowledged(
 async def test_a_store_that_may_lose_events_is_refused(
     redis: Redis, name: str, value: str
 ) -> None:
-    await durability.check(redis)
+    await durability.check_durability(redis)
     await redis.config_set(name, value)
     with pytest.raises(NotDurable, match=name):
-        await durability.check(redis)
+        await durability.check_durability(redis)
 
 
 async def test_a_store_that_hides_its_settings_is_refused(redis: Redis) -> None:
     await redis.acl_setuser("default", enabled=True, nopass=True, commands=["+@all", "-config"])
     with pytest.raises(NotDurable, match="RECOMMENDER_STORE_DURABLE"):
-        await durability.check(redis)
+        await durability.check_durability(redis)
 
 
 async def test_a_store_that_forgot_the_script_is_given_it_again(

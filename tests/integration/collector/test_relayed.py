@@ -47,7 +47,7 @@ async def test_a_relay_that_is_behind_another_one_writes_nothing(redis: Redis) -
 
 
 async def test_an_experiment_is_known_through_what_is_relayed(redis: Redis) -> None:
-    spans = Spans.of(
+    spans = Spans.of_model(
         parse_declaration(orjson.dumps({"models": {"shop": {"mapping": MAPPING}}})).models["shop"]
     )
     of_redis, of_kafka = ExperimentStore(redis), ExperimentStore(redis, from_kafka=True)

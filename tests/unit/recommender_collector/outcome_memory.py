@@ -54,7 +54,7 @@ class Memory:
             for user in accumulator.users(entries)
             if user in self.predicted_users
         }
-        accumulator.take(entries, self._index(), predicted_users, has_memory=has_memory)
+        accumulator.apply(entries, self._index(), predicted_users, has_memory=has_memory)
         found = {cell: self.sums.get(name_of(cell)) for cell in accumulator.cells()}
         changes = accumulator.finish(
             {cell: OutcomeSums.decode(text) for cell, text in found.items() if text is not None}

@@ -47,7 +47,7 @@ def test_both_have_the_same_components() -> None:
 
 
 def test_the_details_of_a_phase_are_read_from_it_alone() -> None:
-    arm, days = counted.Moments(), counted.Moments.of(len(DAYS))
+    arm, days = counted.Moments(), counted.Moments.empty(len(DAYS))
     arm.add(UserMoments(CANDIDATE, False, tuple(range(len(COMPONENTS))), ()), 1)
     days.count(tuple(1000 * (place + 1) for place in range(len(DAYS))), 1)
     cells = {CANDIDATE: arm, counted.days_of(CANDIDATE): days}

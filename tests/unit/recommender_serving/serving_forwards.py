@@ -29,7 +29,7 @@ GOOD_ANSWER = answer(x_recommender_version=CANDIDATE, server_timing="answer;dur=
 
 
 def trial() -> Trial:
-    found = Trials("movies", RECEIVER, lambda: None).of(HEADERS)
+    found = Trials("movies", RECEIVER, lambda: None).trial_of(HEADERS)
     assert found is not None
     return found
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recommender_collector.api.proofs import with_proofs
+from recommender_collector.api.callers import with_proofs
 from recommender_collector.domain.file_rows import archive_line
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.domain.validation import Rules, event_of

@@ -52,7 +52,7 @@ def clicked(user: str, after: int = MINUTE) -> Event:
 def booked(*entries: Event) -> ExperimentChanges:
     accumulator = ExperimentAccumulator({}, AT + 5 * MINUTE, SPANS)
     assert accumulator.concerned(entries)
-    accumulator.take(entries, KnownUsers())
+    accumulator.apply(entries, KnownUsers())
     accumulator.recount({})
     return accumulator.finish({}, {}, {}, {})
 
@@ -179,7 +179,7 @@ def test_in_a_measure_of_months_clicks_stop_where_the_answers_stop(
 ) -> None:
     phase_exposure = PhaseExposure(0, AT, AT, 500, answers=answers, arms={0: [AT, 0]})
     totals = [clicks, 0, 0, 0, 0]
-    share = phase_exposure.share(totals, [0] * 5, 0, [HELD], [], measured=True)
+    share = phase_exposure.user_moments(totals, [0] * 5, 0, [HELD], [], measured=True)
     vector = dict(zip(COMPONENTS, share.vector, strict=True))
     assert vector["answers"] == min(answers, 10_000)
     exact = clicks * vector["answers"] / answers
@@ -196,7 +196,7 @@ def test_a_user_of_a_measure_counts_with_the_limits_of_months() -> None:
     own.exposures[0].answers = 1350
     memory.users[MEASURE, number("ada")] = own.encode()
     memory.moments[MEASURE, 0, HELD] = Moments().encode()
-    memory.moments[MEASURE, 0, f"{HELD} days"] = Moments.of(len(DAY_COMPONENTS)).encode()
+    memory.moments[MEASURE, 0, f"{HELD} days"] = Moments.empty(len(DAY_COMPONENTS)).encode()
     memory.apply(AT + 1, Erasure("ada"))
     gone = Moments.decode(memory.moments[MEASURE, 0, HELD])
     assert dict(zip(COMPONENTS, gone.sums, strict=True))["answers"] == -1350

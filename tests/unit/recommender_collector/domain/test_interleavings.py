@@ -177,7 +177,7 @@ def test_a_user_that_cannot_be_read_is_refused() -> None:
 
 
 def test_moments_of_preferences_are_read_as_they_are_written() -> None:
-    found = Moments.of(3)
+    found = Moments.empty(3)
     found.count((500, 0, 1), 1)
     assert Moments.decode(found.encode()) == found
     shown = found.shown_cell()

@@ -95,7 +95,7 @@ def test_named_values_of_the_context_come_before_numbers_and_users(
 ) -> None:
     found = declared(context, users, label=LABEL).model
     assert (found.told_segments, found.segments) == (names, of_context)
-    rule = LabelRule.of(found)
+    rule = LabelRule.of_model(found)
     assert rule is not None
     assert (rule.told, rule.segments) == (names, of_context)
 

@@ -57,7 +57,7 @@ class Memory:
             return
         names = accumulator.reads(entries)
         users = {number(each.user) for each in entries}
-        accumulator.take(entries, self._known(names, users))
+        accumulator.apply(entries, self._known(names, users))
         oldest = self._interact(entries)
         recount = accumulator.recount(oldest)
         interactions = {user: list(self.recent.get(user, {}).values()) for user in recount}

@@ -46,7 +46,7 @@ def picks_of(*history: List | tuple[int, int]) -> InterleavingCredit:
         if len(each) == 3:
             found.show(*each)
         else:
-            assert found.take(click(*each))
+            assert found.add_event(click(*each))
     return found
 
 
@@ -85,7 +85,7 @@ def vector(own: int, theirs: int) -> tuple[int, int, int]:
 def test_a_click_counts_for_who_gave_the_item_in_the_latest_list(
     history: list[List | tuple[int, int]],
 ) -> None:
-    share = picks_of(*history).share(WINDOW)
+    share = picks_of(*history).user_moments(WINDOW)
     assert share.vector == vector(*counted(history))
     assert (share.arm, share.mixed) == (INTERLEAVED, False)
 
@@ -103,27 +103,27 @@ def test_events_that_arrive_late_and_in_any_order_count_alike(
         if len(each) == 3:
             found.show(*each)
         else:
-            found.take(click(*each))
+            found.add_event(click(*each))
         found = InterleavingCredit.decoded(orjson.loads(orjson.dumps(found.encoded(-5))), -5)
-    assert found.share(WINDOW).vector == vector(*counted(history))
+    assert found.user_moments(WINDOW).vector == vector(*counted(history))
     found.settle(10_000, WINDOW)
     assert (found.lists, found.clicks) == ([], [])
-    assert found.share(WINDOW).vector == vector(*counted(history))
+    assert found.user_moments(WINDOW).vector == vector(*counted(history))
 
 
 def test_an_item_of_a_list_counts_once_and_only_clicks_count() -> None:
     found = picks_of((0, (1, 2), "AB"), (5, 2), (6, 2), (7, 1))
-    assert found.share(WINDOW).vector == (0, 0, 1)
-    assert not found.take(Event("p", Kind.PURCHASE, 7, (2,), 8))
-    assert not found.take(Event("s", Kind.SEARCH, 7, (), 8))
-    assert found.share(WINDOW).vector == (0, 0, 1)
+    assert found.user_moments(WINDOW).vector == (0, 0, 1)
+    assert not found.add_event(Event("p", Kind.PURCHASE, 7, (2,), 8))
+    assert not found.add_event(Event("s", Kind.SEARCH, 7, (), 8))
+    assert found.user_moments(WINDOW).vector == (0, 0, 1)
 
 
 def test_one_user_with_many_clicks_counts_once() -> None:
     lists: list[List] = [(at, (1, 2), "AB") for at in range(20)]
     clicks = [(at, 2) for at in range(20)]
-    assert picks_of(*lists, *clicks).share(WINDOW).vector == (1000, 0, 1)
-    assert picks_of(*lists, *clicks, (19, 1)).share(WINDOW).vector == (905, 0, 1)
+    assert picks_of(*lists, *clicks).user_moments(WINDOW).vector == (1000, 0, 1)
+    assert picks_of(*lists, *clicks, (19, 1)).user_moments(WINDOW).vector == (905, 0, 1)
 
 
 def test_what_is_kept_of_a_user_is_bounded() -> None:
@@ -132,7 +132,7 @@ def test_what_is_kept_of_a_user_is_bounded() -> None:
     for at in range(MOST_LISTS + 9):
         found.show(at, ids, "AB" * 250)
     for at in range(1000):
-        found.take(Event(f"c{at}", Kind.CLICK, 7, (ids[at % 500],), at // 10))
+        found.add_event(Event(f"c{at}", Kind.CLICK, 7, (ids[at % 500],), at // 10))
     in_settled_lists = 20
     assert found.settle(0, WINDOW) == 1000 - in_settled_lists - MOST_CLICKS
     assert found.settle(0, WINDOW) == 0
@@ -151,7 +151,7 @@ def test_a_list_that_arrives_after_more_than_are_kept_counts_no_click_again() ->
         assert (found.counted, len(found.lists)) == ([1, 0], MOST_LISTS)
         found = InterleavingCredit.decoded(orjson.loads(orjson.dumps(found.encoded(7))), 7)
         found.show(late, (1, 2), "BA")
-        assert found.share(WINDOW).vector == (0, 1000, 1)
+        assert found.user_moments(WINDOW).vector == (0, 1000, 1)
         found.settle(-1000, WINDOW)
         found.settle(1000, WINDOW)
         assert found.counted == [1, 0]
@@ -167,8 +167,8 @@ def test_a_list_that_arrives_after_a_later_one_has_gone_gets_none_of_its_clicks(
         found = InterleavingCredit.decoded(orjson.loads(orjson.dumps(found.encoded(7))), 7)
         for late in (-5, 0):
             found.show(late, (1, 2), "BA")
-        assert found.take(click(19, 1))
-        assert found.share(WINDOW).vector == (0, 0, 0)
+        assert found.add_event(click(19, 1))
+        assert found.user_moments(WINDOW).vector == (0, 0, 0)
         assert len(found.lists) == MOST_LISTS
 
 
@@ -177,7 +177,7 @@ def test_a_click_too_late_for_a_settled_list_counts_for_one_that_arrives_late() 
     found.settle(100, WINDOW)
     assert found.lists == []
     found.show(105, (1, 2), "BA")
-    assert found.share(WINDOW).vector == (1000, 0, 1)
+    assert found.user_moments(WINDOW).vector == (1000, 0, 1)
 
 
 def test_what_was_stored_before_a_list_was_settled_can_be_read() -> None:
@@ -189,10 +189,10 @@ def test_what_was_stored_before_a_list_was_settled_can_be_read() -> None:
 def test_clicks_that_repeat_are_dropped_before_those_that_count() -> None:
     found = picks_of((0, (1, 2, 3, 4), "ABAB"), (10, 1), (11, 3), (12, 4))
     for at in range(100, 100 + MOST_CLICKS):
-        found.take(click(at, 2))
+        found.add_event(click(at, 2))
     assert found.settle(-1000, 1000) == 3
     assert len(found.clicks) == MOST_CLICKS
-    assert found.share(1000).vector == (0, 0, 1)
+    assert found.user_moments(1000).vector == (0, 0, 1)
     assert found.clicks[:3] == [(10, 1), (11, 3), (12, 4)]
     assert found.clicks[3:] == [(100, 2), *((at, 2) for at in range(104, 100 + MOST_CLICKS))]
 
@@ -212,15 +212,15 @@ def test_clicks_that_cannot_count_any_more_are_not_said_to_be_dropped() -> None:
 def test_a_click_on_a_list_of_nobody_is_not_one_on_an_earlier_mixed_list() -> None:
     """Nor is one on an item that it has not: else those of the other version alone would count."""
     shown: tuple[List, List] = ((0, (1, 2), "AB"), (1, (1, 3), "--"))
-    assert picks_of(*shown, (2, 1), (2, 2), (2, 3)).share(WINDOW).vector == (0, 0, 0)
-    assert picks_of(*shown, (0, 2)).share(WINDOW).vector == (1000, 0, 1)
+    assert picks_of(*shown, (2, 1), (2, 2), (2, 3)).user_moments(WINDOW).vector == (0, 0, 0)
+    assert picks_of(*shown, (0, 2)).user_moments(WINDOW).vector == (1000, 0, 1)
 
 
 def test_items_with_text_ids_are_told_apart() -> None:
     found = InterleavingCredit()
     found.show(0, ["tea", "cup"], "AB")
-    found.take(Event("c", Kind.CLICK, 7, ("cup",), 1))
-    assert found.share(WINDOW).vector == (1000, 0, 1)
+    found.add_event(Event("c", Kind.CLICK, 7, ("cup",), 1))
+    assert found.user_moments(WINDOW).vector == (1000, 0, 1)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_a_click_below_the_places_that_are_kept_counts_for_no_earlier_list() -> 
     teams = "AB" * (MOST_PLACES // 2 + 1)
     for below in ((99, 98), (98, 99)):
         found = picks_of((1, (99, 97), "BA"), (3, (*LONG, *below), teams), (5, 99), (6, 97))
-        assert found.share(WINDOW).vector == vector(1, 0), "97 is in the earlier list alone"
+        assert found.user_moments(WINDOW).vector == vector(1, 0), "97 is in the earlier list alone"
         found = InterleavingCredit.decoded(orjson.loads(orjson.dumps(found.encoded(7))), 7)
         found.settle(1000, WINDOW)
         assert found.counted == [1, 0]

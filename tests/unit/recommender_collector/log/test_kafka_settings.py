@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recommender_collector.log.kafka_durability import topic_fault
+from recommender_collector.log.kafka_log import topic_fault
 from recommender_collector.log.kafka_settings import PREFIX, KafkaSettings, parse_kafka_settings
 
 BROKERS = {"BROKERS": "kafka-0:9092,kafka-1:9093"}

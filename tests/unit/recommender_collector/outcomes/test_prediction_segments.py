@@ -229,7 +229,7 @@ def test_the_features_are_those_of_the_context_with_fairness_and_named_values() 
         "attribution": {"impressions": ["impression"], "hours": 2},
     }
     interactions = MAPPING["interactions"] | {"features": features}
-    rule = LabelRule.of(model({**MAPPING, "interactions": interactions, "label": label}))
+    rule = LabelRule.of_model(model({**MAPPING, "interactions": interactions, "label": label}))
     assert rule is not None
     assert rule.segments == ("device", "member", "shop")
     assert rule.name == rule._replace(segments=()).name, "sums do not start again"

@@ -47,10 +47,10 @@ def over_time(draw: random.Random, *, alone: float, reports: bool = True) -> np.
                 picks.show(at, items, teams)
             for item in sorted({*items, *seen} & liked):
                 if draw.random() < (0.12 if item in items else 0.03):
-                    picks.take(Event("c", Kind.CLICK, 1, (item,), at + draw.randrange(HOUR)))
+                    picks.add_event(Event("c", Kind.CLICK, 1, (item,), at + draw.randrange(HOUR)))
             seen = [int(item) for item in items]
         picks.settle((day + 1) * DAY - LATE, WINDOW)
-        found.append(picks.share(WINDOW).vector)
+        found.append(picks.user_moments(WINDOW).vector)
     return np.array(found) / (1000, 1000, 1)
 
 

@@ -15,8 +15,8 @@ ids = st.integers(-(2**63), 2**63 - 1)
 def test_each_id_has_its_row_and_no_other_has_one(listed: list[int], other: int) -> None:
     rows = RowIndex(listed)
     assert len(rows) == len(listed)
-    assert [rows.of(each) for each in listed] == list(range(len(listed)))
-    assert (rows.of(other) == ABSENT) == (other not in listed)
+    assert [rows.row_of(each) for each in listed] == list(range(len(listed)))
+    assert (rows.row_of(other) == ABSENT) == (other not in listed)
     if listed:
         assert rows.smallest == min(listed)
 

@@ -158,9 +158,9 @@ async def test_an_answer_may_say_nothing_of_its_time(tmp_path: Path, timing: str
 
 async def test_versions_that_were_asked_long_ago_are_forgotten() -> None:
     peers = Peers(Addresses(), 1)
-    first = peers.of("movies-00000000")
-    assert peers.of("movies-00000000") is first
+    first = peers.peer("movies-00000000")
+    assert peers.peer("movies-00000000") is first
     for place in range(1, MOST_PEERS + 1):
-        peers.of(f"movies-{place:08x}")
-    assert peers.of("movies-00000000") is not first
+        peers.peer(f"movies-{place:08x}")
+    assert peers.peer("movies-00000000") is not first
     await peers.close()

@@ -181,7 +181,7 @@ async def test_a_copy_that_is_not_sent_holds_no_bytes(
         if full:
             monkeypatch.setattr(copying, "MOST", 0)
         else:
-            breaker = of.mirror._peers.of(CANDIDATE).breaker
+            breaker = of.mirror._peers.peer(CANDIDATE).breaker
             breaker._failures, breaker._in_flight = 20, 1
         for _ in range(2):
             of.send(b"1" * 10)

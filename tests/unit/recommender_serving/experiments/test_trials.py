@@ -32,7 +32,9 @@ class Reader:
         self.ignored += 1
 
     def __call__(self, **headers: str) -> Trial | None:
-        return self._trials.of({name.replace("_", "-"): text for name, text in headers.items()})
+        return self._trials.trial_of(
+            {name.replace("_", "-"): text for name, text in headers.items()}
+        )
 
     def seen(self, **more: str) -> Trial:
         found = self(x_recommender_experiment=EXPERIMENT, **more)

@@ -57,7 +57,7 @@ def breaking(version: Version) -> None:
 def peer_of(both: Pair) -> Peer:
     """What the receiver knows of the candidate."""
     assert both.receiver.forwarder is not None
-    return both.receiver.forwarder._peers.of(CANDIDATE)
+    return both.receiver.forwarder._peers.peer(CANDIDATE)
 
 
 def timing(version: Version, seconds: float) -> None:
