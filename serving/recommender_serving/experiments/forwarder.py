@@ -187,10 +187,10 @@ class Forwarder:
         """Return the headers of every forwarded request; this version waits so many seconds."""
         places = forwarded.places
         edges = "" if forwarded.trial is None else bands.header_of(forwarded.trial.bands)
-        told = int(1000 * (seconds - min(WAY_BACK, seconds / 4)))
+        milliseconds = int(1000 * (seconds - min(WAY_BACK, seconds / 4)))
         return (
             *forwarded.metadata,
-            (DEADLINE_HEADER, str(min(max(1, told), MAX_DEADLINE_MS))),
+            (DEADLINE_HEADER, str(min(max(1, milliseconds), MAX_DEADLINE_MS))),
             *(((PLACES_HEADER, ",".join(map(str, places))),) if places else ()),
             *(((BANDS_HEADER, edges),) if edges else ()),
             *(client_trace() if self._tracing is None else self._tracing.metadata()),

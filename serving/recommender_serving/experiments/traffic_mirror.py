@@ -45,8 +45,10 @@ class MirroredCall:
     @property
     def metadata(self) -> Metadata:
         """The headers of a copy: the candidate has the time that the client gave."""
-        told = () if self.seconds is None else ((DEADLINE_HEADER, _milliseconds(self.seconds)),)
-        return ((COPY_HEADER, self.by), *told, *self.caller)
+        deadline = (
+            () if self.seconds is None else ((DEADLINE_HEADER, _milliseconds(self.seconds)),)
+        )
+        return ((COPY_HEADER, self.by), *deadline, *self.caller)
 
 
 class TrafficMirror:

@@ -61,15 +61,17 @@ def post(
         raise CollectorBusy(f"{type(error).__name__}: {error}") from error
     finally:
         connection.close()
-    told = f"status {response.status}: {content[:200].decode(errors='replace')}"
+    detail = f"status {response.status}: {content[:200].decode(errors='replace')}"
     if response.status in TRANSIENT:
-        asked = response.getheader("retry-after", "")
-        raise CollectorBusy(told, float(asked) if asked.isascii() and asked.isdigit() else 0.0)
+        retry_after = response.getheader("retry-after", "")
+        raise CollectorBusy(
+            detail, float(retry_after) if retry_after.isascii() and retry_after.isdigit() else 0.0
+        )
     try:
         found = orjson.loads(content)
         rejected = found["rejected"]
         durable = int(found["accepted"]) + int(found["repeated"])
         error_ = str(rejected[0]["error"]) if rejected else ""
     except (ValueError, KeyError, TypeError) as error:
-        raise CollectorRefuses(told) from error
+        raise CollectorRefuses(detail) from error
     return Receipt(durable, len(rejected), error_)

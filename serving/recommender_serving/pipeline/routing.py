@@ -156,8 +156,8 @@ def _forwarded_call(
     call: CallContext, version: str, instances: int = 1, places: Sequence[int] = ()
 ) -> ForwardedCall:
     assert call.trial is not None
-    trial, told = call.trial, call.caller
-    return ForwardedCall(version, trial, call.deadline, instances, tuple(places), caller=told)
+    trial, caller = call.trial, call.caller
+    return ForwardedCall(version, trial, call.deadline, instances, tuple(places), caller=caller)
 
 
 def _marked(contexts: Sequence[RequestContext], forwarded: ForwardedCall) -> list[RequestContext]:

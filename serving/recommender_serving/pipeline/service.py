@@ -200,7 +200,7 @@ class Service:
 
         A copy was already answered by another version: nobody sees this answer.
         """
-        mirrored, requests = self._recommender.shadow, [each.request for each in contexts]
+        mirrored, requests = self._recommender.mirrored, [each.request for each in contexts]
         if mirrored is not None and any(each.is_copy for each in contexts):
             return list(map(self._own, await mirrored.recommend(requests, deadline)))
         own = self._recommender.recommend(requests, deadline)

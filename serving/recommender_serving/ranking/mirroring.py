@@ -3,7 +3,7 @@
 A copy is answered as the request would be, with a read of the store, the same models and a cache,
 so that its figures compare with those of users. But that cache never answers a user, and a copy
 starts no session of the drift counts and is counted apart. That it is not reported and explores
-nothing, the protocols see to.
+nothing, the pipeline sees to.
 """
 
 from __future__ import annotations

@@ -33,12 +33,12 @@ class Recommender:
         clock: Callable[[], float],
         history: History | None = None,
         cache: Cache | None = None,
-        shadow: MirroredRecommender | None = None,
+        mirrored: MirroredRecommender | None = None,
         holdout: HoldoutRecommender | None = None,
     ) -> None:
         """Create it.
 
-        `shadow` answers copies, and `holdout` users of the holdout: neither counts as a request.
+        `mirrored` answers copies, and `holdout` users of the holdout: neither counts as a request.
         """
         self._holdout = holdout
         self._chain = chain
@@ -48,7 +48,7 @@ class Recommender:
         self._clock = clock
         self._history = history
         self._cache = cache
-        self.shadow = shadow
+        self.mirrored = mirrored
 
     @property
     def metrics(self) -> Metrics:
@@ -98,7 +98,7 @@ class Recommender:
         self, request: RecommendRequest, deadline: float | None
     ) -> tuple[Answer, Found]:
         if self._cache is not None:
-            if self.shadow is not None:
-                self.shadow.make_room()
+            if self.mirrored is not None:
+                self.mirrored.make_room()
             return await self._cache.answer(request, deadline)
         return await self._chain.answer(request, deadline), Found.MISS

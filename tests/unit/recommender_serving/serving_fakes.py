@@ -142,7 +142,7 @@ class Parts:
             cache=None
             if cache is None
             else Cache(self.chain, cache, self.metrics.found, self.metrics.cached, lambda: 0.0),
-            shadow=MirroredRecommender(
+            mirrored=MirroredRecommender(
                 of_copies,
                 self.metrics,
                 lambda: next(ticks) / 1000,

@@ -31,7 +31,9 @@ class Reader:
         self.ignored += 1
 
     def __call__(self, **headers: str) -> Interleaving | None:
-        return self._read.interleaving_of({f"x-recommender-{name}": text for name, text in headers.items()})
+        return self._read.interleaving_of(
+            {f"x-recommender-{name}": text for name, text in headers.items()}
+        )
 
 
 def request(user: int, **fields: object) -> RecommendRequest:

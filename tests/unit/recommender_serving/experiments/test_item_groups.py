@@ -14,7 +14,9 @@ ITEMS = vocabulary_of(SHOP).items
 def test_items_with_one_of_the_categories_are_counted(categories: set[str]) -> None:
     (brand,) = (each for each in ITEMS.features if each.name == "brand")
     shown = [*range(12), 10**9]
-    wanted = sum(bool(categories & set(brand.categories_of(ITEMS.rows.row_of(item)))) for item in shown)
+    wanted = sum(
+        bool(categories & set(brand.categories_of(ITEMS.rows.row_of(item)))) for item in shown
+    )
     assert ItemGroups(ITEMS).count(shown, ItemGroup("brand", frozenset(categories))) == wanted
     assert wanted <= 12
 

@@ -149,7 +149,7 @@ async def test_a_candidate_that_hangs_costs_a_user_no_more_than_the_deadline(
     tmp_path: Path,
 ) -> None:
     async with mixing(tmp_path) as both:
-        shadow = both.candidate.served.parts.recommender.shadow
+        shadow = both.candidate.served.parts.recommender.mirrored
         assert shadow is not None
 
         async def hang(*_: Any) -> Any:

@@ -112,7 +112,7 @@ async def test_an_error_for_a_copy_is_one_of_the_candidate_alone(tmp_path: Path)
         async def fail(*_: Any) -> Any:
             raise ZeroDivisionError
 
-        shadow = both.candidate.served.parts.recommender.shadow
+        shadow = both.candidate.served.parts.recommender.mirrored
         assert shadow is not None
         shadow._chain.answer = fail  # type: ignore
         answer = await predict(both, 1, headers=SHADOW)

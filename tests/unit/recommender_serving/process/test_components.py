@@ -58,8 +58,8 @@ async def test_copies_are_answered_by_the_same_models_and_counted_apart(
     rankers = failing(RankerError(FallReason.EMPTY)), giving(PLAIN)
     given = settings(RECOMMENDER_ANSWER_CACHE="60,100,1")
     recommender = components.build_recommender(given, sample_artifact(tmp_path), rankers)
-    assert recommender.shadow is not None
-    (answer,) = await recommender.shadow.recommend([request(top_n=2)])
+    assert recommender.mirrored is not None
+    (answer,) = await recommender.mirrored.recommend([request(top_n=2)])
     assert answer.items == PLAIN.items[:2]
     assert rankers[0].calls == rankers[1].calls == 1
     labels = {"model": "movies", "version": "movies-1", "reason": "empty"}
@@ -75,9 +75,9 @@ async def test_copies_have_a_cache_that_no_metric_of_users_counts(
     rankers = giving(PLAIN), giving(PLAIN)
     given = settings(RECOMMENDER_ANSWER_CACHE="60,100,1")
     recommender = components.build_recommender(given, sample_artifact(tmp_path), rankers)
-    assert recommender.shadow is not None
+    assert recommender.mirrored is not None
     for _ in range(2):
-        await recommender.shadow.recommend([request(top_n=2)])
+        await recommender.mirrored.recommend([request(top_n=2)])
     assert rankers[0].calls == 1
     labels = {"model": "movies", "version": "movies-1"}
     assert registry.get_sample_value("transformer_cache_entries", labels) == 0
