@@ -10,13 +10,13 @@ from typing import Any
 import httpx
 import orjson
 
-from recommender_collector.domain.declaration import parse
+from recommender_collector.domain.declaration import parse_declaration
 from recommender_collector.domain.validation import Rules, event_of
 from tests.collector_rig import ADMITTED, MAPPING, Rig
 from tests.experiment_oracle import answer, expected, present
 
 ID = "0a1b2c3d"
-MODEL = parse(orjson.dumps({"models": {"shop": {"mapping": MAPPING}}})).models["shop"]
+MODEL = parse_declaration(orjson.dumps({"models": {"shop": {"mapping": MAPPING}}})).models["shop"]
 
 
 async def phases(rig: Rig, client: httpx.AsyncClient, name: str = ID) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import orjson
 
-from recommender_collector.store.roles import reader
+from recommender_collector.store.redis_acl import reader
 from tests import store_users, warm
 from tests.ports import free_port
 from tests.redis_server import DURABLE, RedisServer

@@ -8,22 +8,22 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
-from recommender_collector.api.experiments import shown
+from recommender_collector.api.experiment_routes import shown
+from recommender_collector.collector_metrics import WriterMetrics
 from recommender_collector.domain.events import Erasure, Event
-from recommender_collector.domain.experiments import Spans
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
+from recommender_collector.experiments.experiment import Spans
 from recommender_collector.log.redis_log import RedisLog
-from recommender_collector.metrics import WriterMetrics
-from recommender_collector.store.experiments import ExperimentStore
-from recommender_collector.store.users import OnlineStore
-from recommender_collector.writers.experiments import Experiments
-from recommender_collector.writers.online import OnlineWriter
+from recommender_collector.store.experiment_store import ExperimentStore
+from recommender_collector.store.user_store import OnlineStore
+from recommender_collector.writers.experiment_writer import Experiments
+from recommender_collector.writers.online_writer import OnlineWriter
 from tests.experiment_events import EXPERIMENTS
 from tests.experiment_oracle import present
 from tests.unit.recommender_collector.collector_samples import model
 
 MODEL = model()
-SPANS = Spans.of(MODEL)
+SPANS = Spans.of_model(MODEL)
 FIRST = EXPERIMENTS[0]
 DAY = 86_400
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry
 
-from recommender_collector import metrics as collector_metrics
+from recommender_collector import collector_metrics as collector_metrics
 from recommender_operator.metrics import Metrics
-from recommender_serving.monitoring import metrics as serving_metrics
+from recommender_serving.monitoring import version_metrics as serving_metrics
 
 ENDS = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
 

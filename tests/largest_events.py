@@ -6,7 +6,7 @@ import itertools
 import string
 import time
 
-from recommender_collector.api.bodies import MAX_BODY
+from recommender_collector.api.request_bodies import MAX_BODY
 from recommender_collector.domain.events import Event, Kind
 from recommender_collector.domain.fields import MAX_ITEMS
 from recommender_collector.domain.lines import Line, Lines, digest, line_of

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from recommender_collector.__main__ import main
-from recommender_collector.store.roles import Role, reader
+from recommender_collector.store.redis_acl import Role, reader
 
 PASSWORD = "a-password-of-{}-in-tests"
 #: A user of the tests alone, who may do everything.

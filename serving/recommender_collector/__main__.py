@@ -8,7 +8,7 @@ import sys
 from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.declaration import DeclarationError
 from recommender_collector.log.durability import NotDurable
-from recommender_collector.process import find, parts, serve, users, write
+from recommender_collector.process import components, find_command, serve, users_command, write
 from recommender_collector.process.settings import (
     FindSettings,
     ServeSettings,
@@ -16,7 +16,7 @@ from recommender_collector.process.settings import (
     UsersSettings,
     parse,
 )
-from recommender_serving import log_lines
+from recommender_runtime import log_lines
 
 DONE, FAILED, WRONG_USE = 0, 1, 2
 
@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _find(settings: FindSettings) -> int:
     try:
-        found = find.report(settings)
+        found = find_command.report(settings)
     except (SettingsError, DeclarationError, InvalidEvent) as error:
         return _fail(WRONG_USE, str(error))
     except OSError as error:
@@ -62,7 +62,7 @@ def _find(settings: FindSettings) -> int:
 
 def _write_users(settings: UsersSettings) -> int:
     try:
-        users.run(settings, parts.declaration(settings))
+        users_command.run(settings, components.declaration(settings))
     except (SettingsError, DeclarationError) as error:
         return _fail(WRONG_USE, str(error))
     except OSError as error:

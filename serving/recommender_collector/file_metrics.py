@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
 class FileMetrics:
-    """What waits in the batches of all models: erasures, lines, folders."""
+    """Work that waits in the batches of all models: erasures, lines, folders."""
 
     def __init__(self, registry: CollectorRegistry, models: Iterable[str]) -> None:
         self._open_erasures = Gauge(

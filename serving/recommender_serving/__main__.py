@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from recommender_serving import log_lines
+from recommender_runtime import log_lines
 from recommender_serving.artifact import verify
 from recommender_serving.artifact.loader import ArtifactError
 from recommender_serving.process.environment import SettingsError

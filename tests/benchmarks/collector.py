@@ -30,7 +30,7 @@ import httpx
 import orjson
 
 from recommender_serving.domain.ids import hashed
-from recommender_serving.store.reader import UserReader
+from recommender_serving.store.user_reader import UserReader
 from tests import collector_rig, redis_server, store_users
 from tests.benchmarks.machine import machine
 from tests.collector_crash import kill_under_load

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from recommender_collector.writers import batches
-from recommender_collector.writers.batches import Batches
-from recommender_collector.writers.erasing import Erasing
-from recommender_collector.writers.lake import TEND_SECONDS
+from recommender_collector.writers import file_batches
+from recommender_collector.writers.file_batches import Batches
+from recommender_collector.writers.lake_erasure import Erasing
+from recommender_collector.writers.lake_writer import TEND_SECONDS
 from recommender_training.config.declaration import Declaration
 from recommender_training.data import data_versions, declarations, lake, schema, snapshots
 from recommender_training.data.snapshots import By, Snapshot
@@ -117,7 +117,7 @@ def write_files(root: Path, megabytes: int) -> None:
     ]
     mine = b'{"user_id":"%s","item_id":7,"time":1795000000000,"kind":"click"}' % ERASED.encode()
     events = [row.replace(b'"user_id"', b'"user"') for row in (*rows, mine)]
-    content = {batches.INTERACTIONS: [*rows, mine], batches.EVENTS: events}
+    content = {file_batches.INTERACTIONS: [*rows, mine], file_batches.EVENTS: events}
     size = sum(map(len, rows)) * 2
     for number in range(1, max(1, megabytes * 10**6 // size) + 1):
         files.commit(number, f"{number}-0", content)

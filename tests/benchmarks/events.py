@@ -32,11 +32,11 @@ from redis.asyncio import Redis
 
 from recommender_collector.domain.events import Erasure
 from recommender_collector.domain.lines import Lines, line_of
+from recommender_collector.log.event_log import LogBusy
 from recommender_collector.log.group_commit import GroupCommit
-from recommender_collector.log.port import LogBusy
 from recommender_collector.log.redis_log import FULL, RedisLog, stream
 from recommender_serving.domain.ids import hashed
-from recommender_serving.store.reader import StoreError, UserReader
+from recommender_serving.store.user_reader import StoreError, UserReader
 from tests import memory_limit, redis_server
 from tests.benchmarks.machine import machine
 from tests.collector_rig import MAPPING, Process

@@ -21,21 +21,21 @@ import orjson
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
-from recommender_collector.domain.declaration import parse
+from recommender_collector.collector_metrics import WriterMetrics
+from recommender_collector.domain.declaration import parse_declaration
 from recommender_collector.domain.events import Event, Exposure, Kind
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.log.redis_log import RedisLog
-from recommender_collector.metrics import WriterMetrics
-from recommender_collector.store.experiments import ExperimentStore
-from recommender_collector.store.users import OnlineStore
-from recommender_collector.writers.experiments import Experiments
-from recommender_collector.writers.online import OnlineWriter
+from recommender_collector.store.experiment_store import ExperimentStore
+from recommender_collector.store.user_store import OnlineStore
+from recommender_collector.writers.experiment_writer import Experiments
+from recommender_collector.writers.online_writer import OnlineWriter
 from tests import redis_server
 from tests.benchmarks.machine import machine
 from tests.collector_rig import MAPPING
 
 ID, DAY = "0a1b2c3d", 86_400
-MODEL = parse(orjson.dumps({"models": {"shop": {"mapping": MAPPING}}})).models["shop"]
+MODEL = parse_declaration(orjson.dumps({"models": {"shop": {"mapping": MAPPING}}})).models["shop"]
 HOUR = 3_600_000  # milliseconds
 #: Answers and clicks of a user in 20 hours.
 USERS = ((1, 0), (5, 2), (20, 20))

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import tritonclient.grpc
 
-from recommender_serving.domain.experiments import bucket
+from recommender_serving.experiments.assignment import bucket
 from tests.benchmarks.machine import machine
 from lab.benchmarks.transformer_overhead import (
     PREDICT,

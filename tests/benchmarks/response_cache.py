@@ -15,8 +15,8 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from recommender_serving.answering.cache import Bounds, Cache
 from recommender_serving.domain.types import RecommendRequest, SessionEvent
+from recommender_serving.ranking.answer_cache import Bounds, Cache
 from tests.benchmarks.machine import machine
 from tests.unit.recommender_serving.serving_fakes import GOOD, PLAIN, Parts, giving
 from tests.unit.recommender_serving.serving_samples import request

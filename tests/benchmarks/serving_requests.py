@@ -9,7 +9,7 @@ from typing import Any
 
 from recommender_serving.artifact.loader import Artifact
 from recommender_serving.domain.types import RecommendRequest, SessionEvent
-from recommender_serving.triton.inputs import Tensors, build
+from recommender_serving.triton.inputs import Tensors, build_tensors
 
 V1, V2 = "/v1/models/recommender:predict", "/v2/models/recommender/infer"
 CODES = {"INT64": "q", "FP32": "f"}
@@ -46,7 +46,7 @@ def tensors(instance: Instance, artifact: Artifact) -> Tensors:
         session=tuple(SessionEvent(*event) for event in instance["events"]),
         features=instance["user"],
     )
-    return build(request, artifact.vocabulary)
+    return build_tensors(request, artifact.vocabulary)
 
 
 def for_triton(given: Tensors) -> bytes:

@@ -57,7 +57,11 @@ TRAINING = Recipe(
 SERVING = Recipe(
     "serving",
     "serving/Dockerfile",
-    ("serving/recommender_serving", "serving/recommender_collector"),
+    (
+        "serving/recommender_serving",
+        "serving/recommender_collector",
+        "serving/recommender_runtime",
+    ),
 )
 TRITON = Recipe(
     "triton",

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 
-from recommender_serving.domain.experiments import bucket
+from recommender_serving.experiments.assignment import bucket
 from tests.cluster.triton import TritonServer, run_triton
 from tests.integration.transformer_calls import PREDICT
 from tests.integration.transformer_rig import (

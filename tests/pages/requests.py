@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from google.protobuf import json_format
 
-from recommender_collector.domain.batches import InvalidBatch, check
+from recommender_collector.domain.batch_validation import InvalidBatch, validate_batch
 from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.validation import Rules
 from recommender_operator.api.spec_features import PER_ROW
@@ -21,7 +21,7 @@ from recommender_serving.domain.ids import IdKind, IdKinds
 from recommender_serving.inference import inference_pb2 as pb
 from recommender_serving.protocols import v2_json, v2_proto
 from recommender_serving.protocols.errors import InvalidRequest
-from recommender_serving.protocols.limits import Limits
+from recommender_serving.protocols.request_limits import Limits
 from recommender_serving.protocols.v1 import parse_v1
 from recommender_serving.protocols.v2 import parse_v2
 from tests.pages import flags, models
@@ -70,7 +70,7 @@ def body_problems(page: str, path: str, body: str) -> Iterator[str]:
             parse_v2(v2_json.decode(body.encode(), None).tensors, limits_of(page), NOW)
         elif path == "/v1/events":
             rules = Rules(Model.model_validate(_shop()))
-            rejected = check(json.loads(body), {"shop": rules}, NOW).rejected
+            rejected = validate_batch(json.loads(body), {"shop": rules}, NOW).rejected
             yield from (f"event {each.index}: {each.field}: {each.error}" for each in rejected)
         else:
             yield f"{path} takes no body"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from recommender_client import EventClient, events
-from recommender_serving.domain.experiments import bucket
+from recommender_serving.experiments.assignment import bucket
 from tests.scenario import collecting
 from tests.scenario.kube import Manifest
 from tests.scenario.world import World

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from recommender_collector.domain.declaration import parse as declaration_of
+from recommender_collector.domain.declaration import parse_declaration as declaration_of
 from recommender_collector.process.settings import ServeSettings, WriteSettings, parse
 from recommender_operator.resources import isolation
 from tests import chart

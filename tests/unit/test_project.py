@@ -24,6 +24,7 @@ ROOMS = {
     "recommender_training": ROOT / "training",
     "recommender_serving": ROOT / "serving",
     "recommender_collector": ROOT / "serving",
+    "recommender_runtime": ROOT / "serving",
     "recommender_client": ROOT / "client",
     "recommender_kubectl": ROOT / "client",
 }

@@ -15,7 +15,7 @@ from recommender_collector.domain.validation import event_of
 from recommender_serving.domain.categories import longest_entry
 from recommender_serving.domain.features import Feature as Served
 from recommender_serving.domain.features import Kind, Place
-from recommender_serving.protocols.features import value_of
+from recommender_serving.protocols.feature_validation import value_of
 from recommender_serving.protocols.validation import Problems
 from recommender_training.config.declaration import Declaration
 from recommender_training.config.feature import Feature

@@ -9,10 +9,13 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from recommender_collector.api.bodies import Refused
+from recommender_collector.api.request_bodies import Refused
 from recommender_collector.domain.checks import is_source
-from recommender_collector.domain.validation import Rules
-from recommender_serving.key_file import FRESH_SECONDS, KeyFile, read_keys
+from recommender_collector.domain.events import Id
+from recommender_collector.domain.store_updates import number
+from recommender_collector.domain.validation import Proof, Rules
+from recommender_runtime.key_file import FRESH_SECONDS, KeyFile, read_keys
+from recommender_serving.domain.signed_ids import verified
 
 logger = logging.getLogger(__name__)
 #: Entries of the Secret that are read.
@@ -51,7 +54,7 @@ class Callers:
         self._known: dict[bytes, Caller] = {}
         self._problems: frozenset[str] = frozenset()
 
-    def of(self, authorization: bytes | None) -> Caller:
+    def caller(self, authorization: bytes | None) -> Caller:
         """Return the caller with this header.
 
         Raises:
@@ -115,3 +118,27 @@ class Callers:
 
 def _digest(key: bytes) -> bytes:
     return hashlib.sha256(key).digest()
+
+
+def with_proofs(
+    models: Mapping[str, Rules], file: KeyFile, count: Callable[[str, bool], None]
+) -> dict[str, Rules]:
+    """Return the rules that verify request ids; `count` gets the model and the result of each."""
+    return {
+        name: dataclasses.replace(rules, proof=proof_of(name, file, count))
+        for name, rules in models.items()
+    }
+
+
+def proof_of(model: str, file: KeyFile, count: Callable[[str, bool], None]) -> Proof:
+    """Return a function that verifies the request ids of a model."""
+
+    def proof(request: str, user: Id) -> tuple[str, bool | None]:
+        keys = file.keys()
+        if not keys:
+            return request, None
+        id_ = verified(request, model, number(user), keys)
+        count(model, id_ is not None)
+        return (request, False) if id_ is None else (id_, True)
+
+    return proof

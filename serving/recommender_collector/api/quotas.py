@@ -9,10 +9,10 @@ from collections.abc import Callable, Hashable
 
 import orjson
 
-from recommender_collector.api.bodies import Refused
-from recommender_collector.domain.batches import Accepted, Batch, Rejected
+from recommender_collector.api.request_bodies import Refused
+from recommender_collector.domain.batch_validation import Accepted, Batch, Rejected
 from recommender_collector.domain.lines import Lines
-from recommender_collector.domain.quotas import Buckets, Rates
+from recommender_collector.domain.token_buckets import Rates, TokenBuckets
 
 _USER = 3  # the place of the user in a line
 
@@ -23,7 +23,7 @@ class Quotas:
     def __init__(self, rates: Rates, clock: Callable[[], float] = time.monotonic) -> None:
         self._rates = rates
         self._sources, self._models, self._users = (
-            Buckets(rate, clock) if rate else None
+            TokenBuckets(rate, clock) if rate else None
             for rate in (rates.source, rates.model, rates.user)
         )
 
@@ -46,7 +46,7 @@ class Quotas:
             if self._sources is not None and source is not None:
                 self._sources.take(source, len(found.lines))
 
-    def _leave_out(self, batch: Batch, users: Buckets) -> None:
+    def _leave_out(self, batch: Batch, users: TokenBuckets) -> None:
         longest, kept = 0.0, {}
         for model, found in batch.events.items():
             texts = found.lines.text.split(b"\n")
@@ -74,7 +74,7 @@ class Quotas:
         batch.rejected.sort(key=lambda each: each.index)
 
 
-def _check(buckets: Buckets | None, name: Hashable, what: str, rate: float) -> None:
+def _check(buckets: TokenBuckets | None, name: Hashable, what: str, rate: float) -> None:
     if buckets is not None and (wait := buckets.wait(name)):
         raise Refused(429, _said(what, rate, wait), math.ceil(wait))
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from recommender_collector.api.bodies import Refused
-from recommender_collector.api.events import failure
-from recommender_collector.domain.quotas import Buckets
-from recommender_collector.metrics import CollectorMetrics, Refusal
+from recommender_collector.api.event_routes import failure
+from recommender_collector.api.request_bodies import Refused
+from recommender_collector.collector_metrics import CollectorMetrics, Refusal
+from recommender_collector.domain.token_buckets import TokenBuckets
 
 logger = logging.getLogger(__name__)
 MIN_BYTES, MAX_BYTES = 16, 4096  # of a token, and of the file
@@ -93,7 +93,7 @@ def guarded(
     An address that has sent too many wrong tokens is refused for up to a second, whatever it
     sends. Others are not: whoever guesses cannot lock out the operator.
     """
-    wrong = Buckets(WRONG_RATE, clock, MOST_ADDRESSES)
+    wrong = TokenBuckets(WRONG_RATE, clock, MOST_ADDRESSES)
 
     def check(scope: Scope) -> None:
         address = (scope.get("client") or ("",))[0]

@@ -1,4 +1,4 @@
-"""What a resource declares of its model, as the collector reads it: pure.
+"""Declarations of models, as the collector reads them: pure.
 
 `mapping` is the section `data.source.mapping` of the RecommenderModel as it is. The operator
 validates that section, so parts that do not concern events are ignored here.
@@ -247,7 +247,7 @@ class Declaration(Section):
         return {name: each.max_age_seconds for name, each in self.models.items()}
 
 
-def parse(text: str | bytes) -> Declaration:
+def parse_declaration(text: str | bytes) -> Declaration:
     """Read a declaration from JSON.
 
     Raises:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple
 
+from recommender_collector.domain.arms import INTERLEAVED
 from recommender_collector.domain.checks import InvalidEvent
-from recommender_collector.domain.moments import INTERLEAVED
 
 Id = int | str
 #: A value of a declared feature of the context: of a MultiCategorical and an Embedding a list.

@@ -14,7 +14,7 @@ MIN_POOL, MAX_POOL = 2, 20  # items
 def explored_of(
     value: object, kind: Kind, items: Sequence[Id], id_of: Callable[[str, object], Id]
 ) -> Explored | None:
-    """Return what an impression says of its exploration; None if it did not explore.
+    """Return the exploration of an impression; None if it did not explore.
 
     `id_of` returns the valid id of an item, of the named field.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from recommender_collector.domain.arms import GROUPS
 from recommender_collector.domain.checks import (
     MAX_VALUE,
     InvalidEvent,
@@ -14,7 +15,6 @@ from recommender_collector.domain.checks import (
     is_experiment,
 )
 from recommender_collector.domain.events import Exposure, Kind, part_of_impression
-from recommender_collector.domain.experiments import GROUPS
 
 FIELD = "holdout"
 PHASE = 0  # the only one of a measure
@@ -47,6 +47,6 @@ def group_of(value: object, kind: Kind) -> Exposure | None:
     return Exposure(part["id"], PHASE, part["group"], float(part["cap"]))
 
 
-def archived(of: Exposure) -> dict[str, object]:
+def archived_group(of: Exposure) -> dict[str, object]:
     """Return the field of a request that gives an exposure."""
     return {"id": of.experiment, "group": of.arm, "cap": of.cap}

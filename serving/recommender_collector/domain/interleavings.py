@@ -1,4 +1,4 @@
-"""Which of two versions gave each item of an impression, as a request gives it: pure.
+"""Interleaved lists of impressions, as a request gives them: pure.
 
 An interleaving is counted as an experiment of one phase and one arm, beside that of versions.
 """
@@ -16,7 +16,7 @@ _TEAMS = re.compile(r"[AB-]*")
 
 
 def interleaved_of(value: object, kind: Kind, items: int) -> Interleaved | None:
-    """Return what an impression of so many items says; None if its list is of one version.
+    """Return the interleaving of an impression of so many items; None if of one version.
 
     Raises:
         InvalidEvent: a part is wrong or missing, or the event is no impression.

@@ -29,7 +29,7 @@ from recommender_collector.domain.events import (
     Served,
 )
 from recommender_collector.domain.interleavings import is_teams
-from recommender_collector.domain.served import is_duration, is_threshold
+from recommender_collector.domain.serving_outcome import is_duration, is_threshold
 
 FORMAT = 1
 LATEST = 253_402_300_799_999  # the last moment of the year 9999

@@ -1,4 +1,4 @@
-"""What a model predicted for the items of an impression, as a request gives it: pure."""
+"""Predictions for the items of an impression, as a request gives them: pure."""
 
 from __future__ import annotations
 

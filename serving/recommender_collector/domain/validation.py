@@ -38,9 +38,9 @@ from recommender_collector.domain.label_segments import label_segments_of
 from recommender_collector.domain.probabilities import FIELD as PROBABILITIES
 from recommender_collector.domain.probabilities import probabilities_of
 from recommender_collector.domain.pseudonyms import HEX_DIGITS, is_pseudonym
-from recommender_collector.domain.served import FIELD as SERVED
-from recommender_collector.domain.served import GROUP_FIELD as OF_GROUP
-from recommender_collector.domain.served import of_group_of, served_of
+from recommender_collector.domain.serving_outcome import FIELD as SERVED
+from recommender_collector.domain.serving_outcome import GROUP_FIELD as OF_GROUP
+from recommender_collector.domain.serving_outcome import of_group_of, served_of
 from recommender_serving.domain.ids import IdKind
 
 FIELDS = (

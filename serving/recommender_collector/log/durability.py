@@ -1,4 +1,4 @@
-"""Whether a Redis keeps what it acknowledges."""
+"""Durability of what a Redis acknowledges."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class NotDurable(Exception):  # noqa: N818 - a state, not an error
     """The store would lose acknowledged events when it is killed; the message has the remedy."""
 
 
-async def check(redis: Redis) -> None:
+async def check_durability(redis: Redis) -> None:
     """Check the settings of the store.
 
     Raises:
@@ -32,7 +32,7 @@ async def check(redis: Redis) -> None:
 
 
 def fault(settings: Mapping[str, str]) -> str | None:
-    """Return what is wrong with the settings and the remedy, or None."""
+    """Return the fault of the settings and the remedy, or None."""
     for name, needed in (("appendonly", "yes"), ("appendfsync", "always")):
         if settings.get(name) != needed:
             return f"the store has {name} {settings.get(name)!r}: {REMEDY}"

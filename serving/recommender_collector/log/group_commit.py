@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recommender_collector.domain.lines import Lines
-from recommender_collector.log.port import Appends, LogBusy, LogUnavailable
+from recommender_collector.log.event_log import Appends, LogBusy, LogUnavailable
 
 #: Of a record. An item takes at least two bytes, so a record has at most 131,072 of them, whatever
 #: clients send.

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import threading
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicCollection
@@ -18,11 +18,10 @@ from confluent_kafka.admin import AclOperation, AdminClient, ConfigResource
 
 from recommender_collector.domain.lines import Lines
 from recommender_collector.log.durability import NotDurable
-from recommender_collector.log.kafka_durability import REMEDY, fault
+from recommender_collector.log.event_log import LogUnavailable
+from recommender_collector.log.kafka_records import partition_key
 from recommender_collector.log.kafka_renewal import Renewal
 from recommender_collector.log.kafka_settings import KafkaSettings
-from recommender_collector.log.port import LogUnavailable
-from recommender_collector.log.topic import partition_key
 
 logger = logging.getLogger(__name__)
 #: Until an append fails whose messages the brokers do not acknowledge.
@@ -185,7 +184,7 @@ class KafkaLog:
         self._check_right(admin, topic)
         if not self._settings.durable:
             replicas = min(len(each.replicas) for each in found.partitions.values())
-            if problem := fault(topic, self._described(admin, topic), replicas):
+            if problem := topic_fault(topic, self._described(admin, topic), replicas):
                 raise NotDurable(problem)
 
     def _check_right(self, admin: AdminClient, topic: str) -> None:
@@ -251,3 +250,26 @@ def _text(error: KafkaError) -> str:
 
 def _tell(error: KafkaError) -> None:
     logger.debug("Kafka: %s", error)
+
+
+REMEDY = "or, if it is durable by other means, RECOMMENDER_KAFKA_DURABLE=true"
+
+
+def topic_fault(topic: str, settings: Mapping[str, str | None], replicas: int) -> str | None:
+    """Return the fault of the settings of a topic and the remedy, or None.
+
+    Brokers acknowledge what is in the memory of all replicas in sync, and sync to disk later. So
+    a message is safe only if two or more of them must have it.
+    """
+    if settings.get("cleanup.policy") != "delete":
+        said = settings.get("cleanup.policy")
+        return f"{topic} has cleanup.policy {said!r}, which removes events: set `delete`"
+    least = int(settings.get("min.insync.replicas") or 1)
+    if replicas < 2 or least < 2:
+        return (
+            f"{topic} has {replicas} replicas and min.insync.replicas {least}, so it loses "
+            f"acknowledged events with one broker: set 3 and 2, {REMEDY}"
+        )
+    if settings.get("unclean.leader.election.enable") == "true":
+        return f"{topic} has unclean.leader.election.enable: set `false`, {REMEDY}"
+    return None

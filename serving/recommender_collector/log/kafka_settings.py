@@ -50,7 +50,7 @@ class KafkaSettings:
         return found
 
     def stamp(self) -> tuple[tuple[int, int, int], ...]:
-        """Return what is another one when a file was replaced: clients read them only once.
+        """Return a fingerprint of the certificate files: clients read them only once.
 
         Raises:
             OSError: a file cannot be read.
@@ -78,7 +78,7 @@ class KafkaSettings:
         return {name: path for name, path in named.items() if path}
 
 
-def parse(environ: Mapping[str, str]) -> KafkaSettings | None:
+def parse_kafka_settings(environ: Mapping[str, str]) -> KafkaSettings | None:
     """Read the environment; None without brokers.
 
     Raises:

@@ -17,10 +17,10 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient
 
+from recommender_collector.log.event_log import LogUnavailable
+from recommender_collector.log.kafka_records import MOST_MESSAGES, Bounds, Message
 from recommender_collector.log.kafka_renewal import Renewal
 from recommender_collector.log.kafka_settings import KafkaSettings
-from recommender_collector.log.port import LogUnavailable
-from recommender_collector.log.topic import MOST_MESSAGES, Bounds, Message
 
 logger = logging.getLogger(__name__)
 LOOK_SECONDS = 2.0

@@ -19,9 +19,9 @@ from redis.exceptions import (
 from redis.typing import EncodableT
 
 from recommender_collector.domain.lines import DIGEST_BYTES, Lines
+from recommender_collector.log.event_log import Backlog, LogBusy, LogUnavailable, Record
 from recommender_collector.log.held_connection import HeldConnection
-from recommender_collector.log.port import Backlog, LogBusy, LogUnavailable, Record
-from recommender_collector.log.scripts import APPEND, APPEND_SHA1, READ
+from recommender_collector.log.redis_scripts import APPEND, APPEND_SHA1, READ
 
 SETS = 4  # former sets of ids; ids are kept for one to 1 + 1/SETS times their age
 #: Share of the store's memory above which appends wait, so that the writers can go on.
@@ -131,7 +131,7 @@ def bucket(known: int) -> int:
 
 
 def arguments_of(seconds: int, lines: Lines) -> list[EncodableT]:
-    """Return what the scripts need to find the lines with new ids, in sets of so many seconds."""
+    """Return the arguments of scripts that find lines with new ids, in sets of so many seconds."""
     return [seconds, SETS, len(lines), DIGEST_BYTES, lines.digests, lines.text]
 
 

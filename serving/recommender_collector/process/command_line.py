@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from recommender_serving.store import access
+from recommender_runtime import redis_access
 
 EXAMPLES = f"""\
 examples:
@@ -19,7 +19,7 @@ examples:
 
 environment:
   RECOMMENDER_STORE_URL       redis://HOST:PORT/DB, or rediss:// with TLS
-{access.HELP}
+{redis_access.HELP}
   RECOMMENDER_STORE_DURABLE   true: do not check that the store syncs each write
   RECOMMENDER_KAFKA_BROKERS   HOST:PORT,HOST:PORT: the log is in Kafka (default: in the store)
   RECOMMENDER_KAFKA_TOPIC     a model's events are in the topic TOPIC.MODEL (recommender-events)

@@ -15,33 +15,32 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.types import ASGIApp
 
-from recommender_collector.api.admin import Erasures, admin_app, probes_app
-from recommender_collector.api.callers import Callers
-from recommender_collector.api.erasures import ErasureReports
-from recommender_collector.api.events import Events, public_app
-from recommender_collector.api.experiments import Reports
-from recommender_collector.api.outcomes import OutcomeReports
-from recommender_collector.api.proofs import with_proofs
+from recommender_collector.api.admin_routes import Erasures, admin_app, probes_app
+from recommender_collector.api.callers import Callers, with_proofs
+from recommender_collector.api.erasure_routes import ErasureReports
+from recommender_collector.api.event_routes import Events, public_app
+from recommender_collector.api.experiment_routes import Reports
+from recommender_collector.api.outcome_routes import OutcomeReports
 from recommender_collector.api.quotas import Quotas
 from recommender_collector.api.tokens import InvalidToken, Tokens, guarded
+from recommender_collector.collector_metrics import CollectorMetrics
 from recommender_collector.domain.declaration import Declaration
-from recommender_collector.domain.experiments import Spans
-from recommender_collector.domain.predictions import Rule
 from recommender_collector.domain.validation import Rules
+from recommender_collector.experiments.experiment import Spans
 from recommender_collector.log import durability
+from recommender_collector.log.event_log import Appends, LogUnavailable
 from recommender_collector.log.group_commit import GroupCommit
-from recommender_collector.log.port import Appends, LogUnavailable
 from recommender_collector.log.redis_log import RedisLog
-from recommender_collector.metrics import CollectorMetrics
-from recommender_collector.process import kafka, parts, servers
+from recommender_collector.outcomes.predictions import LabelRule
+from recommender_collector.process import components, kafka, servers
 from recommender_collector.process.settings import ServeSettings, SettingsError, StoreSettings
-from recommender_collector.store.erasures import ErasureStore
-from recommender_collector.store.experiments import ExperimentStore
-from recommender_collector.store.outcomes import OutcomeStore
-from recommender_collector.store.users import OnlineStore
-from recommender_serving.key_file import KeyFile
-from recommender_serving.listening.server import listen
-from recommender_serving.waiting import pause
+from recommender_collector.store.erasure_store import ErasureStore
+from recommender_collector.store.experiment_store import ExperimentStore
+from recommender_collector.store.outcome_store import OutcomeStore
+from recommender_collector.store.user_store import OnlineStore
+from recommender_runtime.aio import pause
+from recommender_runtime.http_server import listen
+from recommender_runtime.key_file import KeyFile
 
 if TYPE_CHECKING:
     from recommender_collector.log.kafka_log import KafkaLog
@@ -116,7 +115,7 @@ class Watch:
             if self._kafka_log is not None:
                 await self._kafka_log.check(settings=True)
             else:
-                await parts.check_store(self._redis, self._store)
+                await components.check_store(self._redis, self._store)
         except FAULTS as error:
             self.problem = _said(error)
             raise
@@ -136,7 +135,7 @@ class Watch:
                 await self._measure()
             return
         if settings and not self._store.durable:
-            await durability.check(self._redis)
+            await durability.check_durability(self._redis)
         await self._measure()
 
     async def _measure(self) -> None:
@@ -146,7 +145,7 @@ class Watch:
 
 
 def _said(error: Exception) -> str:
-    """Return what a fault says; a time-out says nothing."""
+    """Return the text of a fault; a time-out has none."""
     return str(error) or type(error).__name__
 
 
@@ -167,12 +166,12 @@ def _admin(
         tokens.read()
     except InvalidToken as error:
         raise SettingsError(f"RECOMMENDER_ADMIN_TOKEN_FILE: {error}") from None
-    models = parts.rules(declared, settings.user_key)
+    models = components.rules(declared, settings.user_key)
     erasures = Erasures(models, appends, OnlineStore(redis, settings.keep_seconds), metrics)
-    spans = {name: Spans.of(each) for name, each in declared.models.items()}
+    spans = {name: Spans.of_model(each) for name, each in declared.models.items()}
     from_kafka = settings.kafka is not None
     experiments = ExperimentStore(redis, from_kafka=from_kafka)
-    counted = {name: Rule.of(each) for name, each in declared.models.items()}
+    counted = {name: LabelRule.of_model(each) for name, each in declared.models.items()}
     outcomes = OutcomeReports(counted, OutcomeStore(redis, from_kafka=from_kafka))
     erasing = ErasureReports(models, ErasureStore(redis))
     app = admin_app(erasures, Reports(spans, experiments), outcomes, erasing)
@@ -191,11 +190,11 @@ def _callers(
 
 
 async def _serve(settings: ServeSettings) -> None:
-    declared = parts.declaration(settings)
-    models = parts.rules(declared, settings.user_key)
+    declared = components.declaration(settings)
+    models = components.rules(declared, settings.user_key)
     registry = CollectorRegistry()
     metrics = CollectorMetrics(registry, models)
-    redis = parts.connect(settings.store, len(declared.models))
+    redis = components.connect(settings.store, len(declared.models))
     log = RedisLog(redis, declared.ages)
     kafka_log = kafka.log(settings.kafka, declared.ages) if settings.kafka else None
     appends = kafka_log or log
@@ -220,7 +219,7 @@ async def _serve(settings: ServeSettings) -> None:
     )
     listener = listen(settings.port)
     try:
-        if not await parts.wait_until_durable(watch.check, stop):
+        if not await components.wait_until_durable(watch.check, stop):
             return
         gc.collect()
         gc.freeze()  # imported modules stay alive; full collections would delay requests

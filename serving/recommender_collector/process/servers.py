@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping
 
 from starlette.types import ASGIApp
 
-from recommender_serving.domain.types import Refusal
-from recommender_serving.listening.connections import Connections
-from recommender_serving.listening.server import Server, build_server, listen
+from recommender_runtime.connections import Connections, Refusal
+from recommender_runtime.http_server import Server, build_server, listen
 
 MAX_CONNECTIONS = 2000
 #: Why a process that ends is not ready.

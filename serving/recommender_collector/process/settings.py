@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from recommender_collector.domain.quotas import Rates
+from recommender_collector.collector_metrics import Target
+from recommender_collector.domain.token_buckets import Rates
 from recommender_collector.log import kafka_settings
 from recommender_collector.log.kafka_settings import KafkaSettings
-from recommender_collector.metrics import Target
 from recommender_collector.process.command_line import build_parser
-from recommender_serving.log_lines import FORMATS, LEVELS
-from recommender_serving.store import access
-from recommender_serving.store.access import Access
+from recommender_runtime import redis_access
+from recommender_runtime.log_lines import FORMATS, LEVELS
+from recommender_runtime.redis_access import Access
 
 DAY = 86_400
 
@@ -35,7 +35,7 @@ class StoreSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What both commands need."""
+    """Settings of both commands."""
 
     declaration: Path
     store: StoreSettings
@@ -71,7 +71,7 @@ class WriteSettings(Settings):
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """What is written; a series of anything else would never move."""
+        """Targets of the writer; a series of anything else would never move."""
         lake = () if self.files is None else (Target.LAKE,)
         relay = () if self.kafka is None else (Target.RELAY,)
         return (Target.STORE, *lake, *relay)
@@ -175,7 +175,7 @@ def _path(environ: Mapping[str, str], variable: str) -> Path | None:
 
 def _store(environ: Mapping[str, str]) -> StoreSettings:
     try:
-        found = access.parse(environ)
+        found = redis_access.parse_access(environ)
     except ValueError as error:
         raise SettingsError(str(error)) from None
     if found is None:
@@ -201,6 +201,6 @@ def _user_key(environ: Mapping[str, str]) -> bytes | None:
 
 def _kafka(environ: Mapping[str, str]) -> KafkaSettings | None:
     try:
-        return kafka_settings.parse(environ)
+        return kafka_settings.parse_kafka_settings(environ)
     except ValueError as error:
         raise SettingsError(str(error)) from None

@@ -10,25 +10,25 @@ import uvloop
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
-from recommender_collector.api.admin import probes_app
+from recommender_collector.api.admin_routes import probes_app
+from recommender_collector.collector_metrics import WriterMetrics
 from recommender_collector.domain.declaration import Declaration
 from recommender_collector.log.redis_log import RedisLog
-from recommender_collector.metrics import WriterMetrics
-from recommender_collector.process import kafka, parts, servers
+from recommender_collector.process import components, kafka, servers
 from recommender_collector.process.settings import WriteSettings
-from recommender_collector.store.erasures import ErasureStore, Report, in_aof
-from recommender_collector.store.experiments import ExperimentStore
-from recommender_collector.store.outcomes import OutcomeStore
-from recommender_collector.store.rewriting import Rewriting
-from recommender_collector.store.room import Room
-from recommender_collector.store.users import OnlineStore
-from recommender_collector.writers.batches import Batches
-from recommender_collector.writers.experiments import Experiments
-from recommender_collector.writers.lake import LakeWriter, Pace
-from recommender_collector.writers.online import OnlineWriter
-from recommender_collector.writers.outcomes import OutcomeCounter
+from recommender_collector.store.aof_rewrite import Rewriting
+from recommender_collector.store.erasure_store import ErasureStore, Report, in_aof
+from recommender_collector.store.eviction import Room
+from recommender_collector.store.experiment_store import ExperimentStore
+from recommender_collector.store.outcome_store import OutcomeStore
+from recommender_collector.store.user_store import OnlineStore
+from recommender_collector.writers.experiment_writer import Experiments
+from recommender_collector.writers.file_batches import Batches
+from recommender_collector.writers.lake_writer import LakeWriter, Pace
+from recommender_collector.writers.online_writer import OnlineWriter
+from recommender_collector.writers.outcome_writer import OutcomeCounter
 from recommender_collector.writers.runner import Runner, Writer
-from recommender_serving.listening.server import listen
+from recommender_runtime.http_server import listen
 
 logger = logging.getLogger(__name__)
 STALL_SECONDS = 120.0
@@ -54,7 +54,7 @@ def _runners(
     rewriting: Rewriting,
     room: Room,
 ) -> list[Runner]:
-    """Return what runs the writers of each model; they read the log in the store."""
+    """Return the runners of the writers of each model; they read the log in the store."""
     log = RedisLog(redis, declared.ages)
     store = OnlineStore(redis, settings.keep_seconds, lambda: room.is_full)
     pace = Pace(seconds=settings.flush_seconds, keep_seconds=settings.files_keep_seconds)
@@ -86,10 +86,10 @@ async def _tell(
 
 
 async def _write(settings: WriteSettings) -> None:
-    declared = parts.declaration(settings)
+    declared = components.declaration(settings)
     registry = CollectorRegistry()
     metrics = WriterMetrics(registry, declared.models, settings.targets)
-    redis = parts.connect(settings.store, len(declared.models))
+    redis = components.connect(settings.store, len(declared.models))
     rewriting = Rewriting(redis, models=declared.models)
     room = Room(redis, declared.ages, metrics.forgot)
     runners = _runners(settings, declared, redis, metrics, rewriting, room)
@@ -110,8 +110,8 @@ async def _write(settings: WriteSettings) -> None:
     probed = servers.build(probes_app(registry, alive, unready), GRACE_SECONDS)
     serving = asyncio.create_task(probed.serve([listen(settings.metrics_port)]))
     try:
-        check = functools.partial(parts.check_store, redis, settings.store)
-        if await parts.wait_until_durable(check, stop):
+        check = functools.partial(components.check_store, redis, settings.store)
+        if await components.wait_until_durable(check, stop):
             logger.info("writing %s", ", ".join(declared.models))
             async with asyncio.TaskGroup() as group:
                 group.create_task(room.run(stop))

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import orjson
 
-from recommender_collector.domain.experiments import Experiment, State
 from recommender_collector.domain.formats import FORMAT, Damaged
-from recommender_collector.domain.moments import Moments
-from recommender_collector.domain.stays import Act, acts_of
+from recommender_collector.experiments.experiment import Experiment, State
+from recommender_collector.experiments.moments import Moments
+from recommender_collector.experiments.phase_exposure import Act, acts_of
 
 logger = logging.getLogger(__name__)
 Value = TypeVar("Value")

@@ -1,4 +1,4 @@
-"""What a writer of files has read of the log since its last commit."""
+"""Lines that a writer of files has read since its last commit."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from recommender_collector.domain import rows
+from recommender_collector.domain import file_rows
 from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.events import Event, Id
 from recommender_collector.domain.lines import entry_of
-from recommender_collector.writers import batches, quarantine
+from recommender_collector.writers import file_batches, quarantine
 
 
 class Read(NamedTuple):
@@ -22,7 +22,7 @@ class Read(NamedTuple):
 
 def rows_of(event: Event, model: Model) -> tuple[bytes, list[bytes]]:
     """Return the archived row of an event, and its rows for training, one for each item."""
-    return rows.archived(event), rows.interactions(event, model)
+    return file_rows.archive_line(event), file_rows.interaction_rows(event, model)
 
 
 class _Cut(NamedTuple):
@@ -86,9 +86,9 @@ class MicroBatch:
             for item, row in zip(event.items, found, strict=False):
                 interactions.setdefault((user, item, second, kind), row)
         return {
-            batches.INTERACTIONS: [*interactions.values()],
-            batches.EVENTS: archived,
-            batches.QUARANTINE: quarantined,
+            file_batches.INTERACTIONS: [*interactions.values()],
+            file_batches.EVENTS: archived,
+            file_batches.QUARANTINE: quarantined,
         }
 
     def _quarantined(self) -> list[bytes]:

@@ -16,12 +16,12 @@ from typing import Any
 
 import orjson
 
-from recommender_collector.domain import erased_users
+from recommender_collector.domain import erasure_list
 from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.events import Erasure
 from recommender_collector.domain.lines import entry_of
-from recommender_collector.writers import batches, quarantine, removal
-from recommender_collector.writers.batches import Batches, BatchesDamaged
+from recommender_collector.writers import file_batches, quarantine, removal
+from recommender_collector.writers.file_batches import Batches, BatchesDamaged
 from recommender_collector.writers.micro_batch import Read, rows_of
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Found:
     events: tuple[Read, ...]
 
     def record(self) -> bytes:
-        """Return what tells these rows from the others."""
+        """Return the record of these rows, which no others have."""
         return orjson.dumps({"from": self.batch, "rows": [*map(_digest, self.rows)]})
 
 
@@ -56,7 +56,7 @@ class Recovery:
 
     @property
     def is_done(self) -> bool:
-        """Whether all quarantines were searched."""
+        """True if all quarantines were searched."""
         return self._left == []
 
     def find(self, seconds: float) -> Found | None:
@@ -99,14 +99,14 @@ class Recovery:
         except (ValueError, KeyError, TypeError) as error:
             text = f"{path} cannot be read ({str(error)[:100]}): restore it; without it, events"
             raise BatchesDamaged(f"{text} would be written twice") from error
-        path = self._files.folder(batch) / batches.QUARANTINE
+        path = self._files.folder(batch) / file_batches.QUARANTINE
         for _ in removal.steps(
             path, lambda block: removal.kept(block, lambda row: _digest(row) in taken)
         ):
             pass
 
     def _found(self, number: int) -> Found | None:
-        path = self._files.folder(number) / batches.QUARANTINE
+        path = self._files.folder(number) / file_batches.QUARANTINE
         taken: list[bytes] = []
         events: dict[bytes, Read] = {}  # one of each line
         size = 0
@@ -126,7 +126,9 @@ class Recovery:
             return None
         erased = self._files.erased_after(number)
         left = [
-            each for each in events.values() if erased_users.digest(each.event.user) not in erased
+            each
+            for each in events.values()
+            if erasure_list.user_digest(each.event.user) not in erased
         ]
         logger.info(
             "%s: %d quarantined events of batch %d are taken back", path, len(left), number

@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 
 from recommender_collector.domain.events import Id
-from recommender_collector.writers.batches import sync
+from recommender_collector.writers.file_batches import sync
 
 BLOCK = 1 << 20  # bytes; a block has whole lines
 LEFT_SECONDS = 10.0  # since the last write, after which the part of a killed writer is removed

@@ -10,10 +10,10 @@ from typing import Protocol
 
 from redis.exceptions import RedisError
 
-from recommender_collector.log.port import START, EventLog, LogBusy, LogUnavailable
-from recommender_collector.metrics import Target, WriterMetrics
-from recommender_collector.writers.batches import BatchesDamaged
-from recommender_serving.waiting import pause
+from recommender_collector.collector_metrics import Target, WriterMetrics
+from recommender_collector.log.event_log import START, EventLog, LogBusy, LogUnavailable
+from recommender_collector.writers.file_batches import BatchesDamaged
+from recommender_runtime.aio import pause
 
 logger = logging.getLogger(__name__)
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -25,7 +25,7 @@ class Writer(Protocol):
 
     @property
     def target(self) -> Target:
-        """What it writes."""
+        """Target of the writer."""
         ...
 
     async def step(self) -> str:

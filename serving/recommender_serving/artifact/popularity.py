@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from recommender_serving.artifact.popularity_file import PopularItems, PopularityFile, SegmentLists
+from recommender_serving.artifact.row_index import ABSENT, RowIndex
 from recommender_serving.domain.features import UNKNOWN, Feature, Features
-from recommender_serving.domain.rows import ABSENT, Rows
 
 #: Items with their scores, most popular first.
 Listed = tuple[tuple[int, float], ...]
@@ -22,13 +22,13 @@ class Segments:
 
     features: tuple[Feature, ...]
     lists: dict[Groups, Listed]  # only of known groups
-    users: Rows
+    users: RowIndex
     values: array[int]
 
     def of_user(self, user_id: int) -> Sequence[int]:
         """Return the groups of a user; those that are not known are -1."""
         width = len(self.features)
-        row = self.users.of(user_id)
+        row = self.users.row_of(user_id)
         if row == ABSENT:
             return (UNKNOWN,) * width
         return self.values[row * width : (row + 1) * width]
@@ -79,7 +79,7 @@ def _segments(file: SegmentLists, features: Features) -> Segments:
     return Segments(
         features=of,
         lists={groups: listed for groups, listed in lists.items() if UNKNOWN not in groups},
-        users=Rows(file.users.ids),
+        users=RowIndex(file.users.ids),
         values=array("i", (value for values in file.users.values for value in values)),
     )
 

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from recommender_serving.artifact.row_index import ABSENT, RowIndex
 from recommender_serving.artifact.vocabulary_file import (
     BooleanColumn,
     CategoricalColumn,
@@ -21,7 +22,6 @@ from recommender_serving.artifact.vocabulary_file import (
 from recommender_serving.domain.features import MAX_NUMBER, Feature, Features, Kind
 from recommender_serving.domain.hash_buckets import HashedIndex
 from recommender_serving.domain.local_calendar import LocalCalendar
-from recommender_serving.domain.rows import ABSENT, Rows
 
 NUMERIC, CATEGORICAL = "numeric", "categorical"  # kinds of reference.json
 _WITH_CATEGORIES = (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL, Kind.BOOLEAN)
@@ -40,7 +40,7 @@ class ItemFeature:
     rows: array[int] = field(default_factory=lambda: array("i"))
     further: array[int] = field(default_factory=lambda: array("i"))
 
-    def of(self, row: int) -> Iterator[str]:
+    def categories_of(self, row: int) -> Iterator[str]:
         """Yield the categories of the item in a row; none if it is ABSENT."""
         if row == ABSENT or self.primary[row] < 0:
             return
@@ -56,12 +56,12 @@ class Items:
     """The catalogue: about 13 to 16 bytes an item and, for each feature, 1 to 4 more, and 5 to 8
     for each category after the first."""
 
-    rows: Rows
+    rows: RowIndex
     features: tuple[ItemFeature, ...]
 
     def first_categories(self, item: int) -> dict[str, str | None]:
         """Return the item's first category of each feature; None if it has none or is unknown."""
-        row = self.rows.of(item)
+        row = self.rows.row_of(item)
         found: dict[str, str | None] = {}
         for feature in self.features:
             code = ABSENT if row == ABSENT else feature.primary[row]
@@ -71,7 +71,7 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What requests may name, and how the models number it."""
+    """Names that requests may use, and their numbers in the models."""
 
     history_length: int
     max_top_n: int
@@ -104,7 +104,7 @@ def build_vocabulary(file: VocabularyFile) -> Vocabulary:
         ValueError: an item is listed twice.
     """
     try:
-        rows = Rows(file.items.ids)
+        rows = RowIndex(file.items.ids)
     except ValueError as error:
         raise ValueError(f"items: {error}") from None
     return Vocabulary(

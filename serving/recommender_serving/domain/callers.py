@@ -18,14 +18,14 @@ _USER = re.compile(r"[!-+\--~]{1,256}")
 
 @dataclass(frozen=True, slots=True)
 class Callers:
-    """What is known of all callers: trusted ones may name any user; `user_header` verifies one."""
+    """Trust in all callers: trusted ones may name any user; `user_header` verifies one."""
 
     trusted: bool = False
     user_header: str = ""  # in lower case; empty if there is none
 
     @property
     def may_see_history(self) -> bool:
-        """Whether a caller may learn what the users did that it can name."""
+        """True if a caller may learn what the users did that it can name."""
         return self.trusted or bool(self.user_header)
 
 
@@ -34,14 +34,14 @@ UNKNOWN = Callers()
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What the Gateway said of the user of one call: `user` is None if it verified nobody."""
+    """User of one call whom the Gateway verified; `user` is None if it verified nobody."""
 
     header: str
     user: str | None
 
     @property
     def is_valid(self) -> bool:
-        """Whether the header names nobody or one user."""
+        """True if the header names nobody or one user."""
         return self.user is None or _USER.fullmatch(self.user) is not None
 
     @property
@@ -51,7 +51,7 @@ class Verified:
 
 
 def verified(headers: Mapping[str, str], header: str) -> Verified | None:
-    """Return what the headers of a call say of its user; None if callers are not verified.
+    """Return the verified user of a call; None if callers are not verified.
 
     A repeated header becomes one with a comma, which is not valid.
     """

@@ -1,4 +1,4 @@
-"""Which items an answer may have, apart from what the models think of them: plain data."""
+"""Selection of items by a request, whatever the models think of them: plain data."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Selection:
 
     @property
     def restricts(self) -> bool:
-        """Whether some items are not wanted."""
+        """True if some items are not wanted."""
         return bool(self.candidates or self.excluded or self.allow or self.deny)
 
     @property
     def usual(self) -> bool:
-        """Whether the request is an ordinary one, as the training data has them."""
+        """True for an ordinary request, as the training data has them."""
         return not (self.seeds or self.restricts)
 
 

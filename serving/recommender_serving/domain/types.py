@@ -103,16 +103,6 @@ class Reported(StrEnum):
     DROPPED = "dropped"  # too many wait, or the collector does not take it
 
 
-class Refusal(StrEnum):
-    """Why a connection or a body was refused."""
-
-    CONNECTIONS = "connections"  # too many
-    HEADERS = "headers"  # too large
-    PIPELINED = "pipelined"  # too many requests ahead
-    SLOW = "slow"  # headers, a body, or a client that does not read
-    BODIES = "bodies"  # those that are being read fill their budget
-
-
 class Outcome(StrEnum):
     """The outcome of an instance."""
 

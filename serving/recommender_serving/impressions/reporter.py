@@ -9,16 +9,19 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from recommender_serving.domain.experiments import Assignment
+from recommender_runtime.aio import in_daemon, pause
 from recommender_serving.domain.features import Features
-from recommender_serving.domain.holdouts import Member
-from recommender_serving.domain.types import Answer, RecommendRequest, Reported
-from recommender_serving.domain.users import user_of
-from recommender_serving.impressions.collector import CollectorBusy, CollectorRefuses, Receipt
-from recommender_serving.impressions.contexts import listed_bytes
-from recommender_serving.impressions.events import (
+from recommender_serving.domain.types import RecommendRequest, Reported
+from recommender_serving.experiments.assignment import Assignment, loggable_user
+from recommender_serving.impressions.collector_client import (
+    CollectorBusy,
+    CollectorRefuses,
+    Receipt,
+)
+from recommender_serving.impressions.context_features import listed_bytes
+from recommender_serving.impressions.impression_events import (
+    AnsweredRequest,
     Mark,
-    Mixed,
     Origin,
     Served,
     Shown,
@@ -28,7 +31,6 @@ from recommender_serving.impressions.events import (
     shown,
     takes_draw,
 )
-from recommender_serving.waiting import in_daemon, pause
 
 logger = logging.getLogger(__name__)
 Post = Callable[[bytes], Receipt]
@@ -36,7 +38,7 @@ Post = Callable[[bytes], Receipt]
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What may wait, what a request has, and when it is repeated."""
+    """Bounds of what waits and of a request, and the waits before it is repeated."""
 
     impressions: int = 10_000  # that wait
     items: int = 500_000  # of them, together: a text of an item is shared, so 8 bytes each
@@ -78,35 +80,10 @@ class Impressions:
         self._closing = asyncio.Event()
         self._works = True
 
-    def add(
-        self,
-        request: RecommendRequest,
-        answer: Answer,
-        items: Sequence[int] | Sequence[str],
-        id_: str,
-        at: float,
-        assignment: Assignment | None = None,
-        mark: Mark | None = None,
-        pool: Sequence[int] | Sequence[str] = (),
-        member: Member | None = None,
-        mixed: Mixed | None = None,
-        served: Served | None = None,
-        of_group: int | None = None,
-    ) -> None:
-        """Report an answer later, if its request is in the sampled share.
-
-        Of the answers with one mark, whoever reports them, the collector counts one. `pool` are
-        the items that the last one was drawn from, if the answer explored. `member` is what its
-        user is counted as, if there is a holdout. `mixed`: its user is in an interleaving.
-        `served` and `of_group` say what the experiment of its user watches.
-        """
-        if not sampled(id_, self._share):
-            return
-        found = shown(
-            request, answer, items, id_, at, self._features, assignment, mark, pool, member,
-            self._origin.divided, mixed, served, of_group,
-        )  # fmt: skip
-        self._add(found)
+    def add(self, answered: AnsweredRequest) -> None:
+        """Report an answer later, if its request is in the sampled share."""
+        if sampled(answered.id, self._share):
+            self._add(shown(answered, self._features, self._origin.divided))
 
     def add_failure(
         self,
@@ -146,7 +123,7 @@ class Impressions:
         pool: Sequence[int] | Sequence[str],
     ) -> bool:
         """Return whether a draw from the pool will be reported, unless too many wait."""
-        is_reported = user_of(request) is not None and sampled(id_, self._share)
+        is_reported = loggable_user(request) is not None and sampled(id_, self._share)
         return is_reported and takes_draw(items, pool)
 
     async def run(self) -> None:

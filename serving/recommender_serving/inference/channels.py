@@ -56,7 +56,7 @@ class Stub:
 
     @property
     def broken(self) -> bool:
-        """Whether the last connection failed and the next is not tried yet."""
+        """True if the last connection failed and the next is not tried yet."""
         return bool(self._channel.get_state(try_to_connect=True) is BROKEN)
 
     async def close(self, grace: float | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What follows a request beyond this process: the port of traces, and the W3C header."""
+"""Traces of a request beyond this process: their port, and the W3C header."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from recommender_serving.domain.types import FallReason, Metadata, Source, Waited
-from recommender_serving.monitoring import calls
-from recommender_serving.monitoring.calls import Call
+from recommender_serving.monitoring import call_record
+from recommender_serving.monitoring.call_record import Call
 
 TRACE_HEADER = "traceparent"  # https://www.w3.org/TR/trace-context/
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -21,7 +21,7 @@ def traceparent_of(given: str | None) -> str | None:
 
 def client_trace() -> Metadata:
     """Return the metadata that joins a call of Triton to the trace of the client."""
-    call = calls.current()
+    call = call_record.current()
     return ((TRACE_HEADER, call.traceparent),) if call and call.traceparent else ()
 
 

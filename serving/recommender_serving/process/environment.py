@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from recommender_serving.answering.cache import Bounds
-from recommender_serving.domain.exploration import Exploration
-from recommender_serving.domain.holdouts import Holdout
-from recommender_serving.domain.list_limits import UNLIMITED, ListLimits
-from recommender_serving.forwarding.peers import Addresses
-from recommender_serving.process.exploration import parse_exploration
-from recommender_serving.process.holdout import parse_holdout
-from recommender_serving.process.list_limits import parse_list_limits
-from recommender_serving.store import access
+from recommender_runtime import redis_access
+from recommender_serving.domain.callers import UNKNOWN, Callers
+from recommender_serving.experiments.holdout import Holdout
+from recommender_serving.experiments.peers import Addresses
+from recommender_serving.process.json_settings import (
+    parse_callers,
+    parse_exploration,
+    parse_holdout,
+    parse_list_limits,
+)
+from recommender_serving.ranking.answer_cache import Bounds
+from recommender_serving.ranking.exploration import Exploration
+from recommender_serving.ranking.list_composition import UNLIMITED, ListLimits
 from recommender_serving.store.layout import HIDDEN, Hide
 
 MAX_TIMEOUT_MS = 60_000
@@ -24,6 +28,7 @@ _PEER = r"((?:[A-Za-z0-9._-]|\{version\})+:[0-9]{1,5})"
 _PEERS = re.compile(f"{_PEER},{_PEER}")
 _SEGMENTS = re.compile(r"[a-z][a-z0-9_]{0,39}(?:,[a-z][a-z0-9_]{0,39}){0,2}")
 DEFAULT_TRACE_RATIO = 0.01
+CALLERS = "RECOMMENDER_CALLERS"
 Read = TypeVar("Read")
 
 
@@ -32,7 +37,7 @@ class SettingsError(Exception):
 
 
 def hide(environ: Mapping[str, str]) -> frozenset[Hide]:
-    """Return what answers leave out.
+    """Return the items that answers leave out.
 
     Raises:
         SettingsError: an unknown name.
@@ -49,14 +54,14 @@ def hide(environ: Mapping[str, str]) -> frozenset[Hide]:
         ) from None
 
 
-def store(environ: Mapping[str, str]) -> access.Access | None:
+def store(environ: Mapping[str, str]) -> redis_access.Access | None:
     """Return how to connect to the collector's store.
 
     Raises:
-        SettingsError: see `access.parse`.
+        SettingsError: see `redis_access.parse`.
     """
     try:
-        return access.parse(environ)
+        return redis_access.parse_access(environ)
     except ValueError as error:
         raise SettingsError(str(error)) from None
 
@@ -158,7 +163,7 @@ def exploration(environ: Mapping[str, str]) -> Exploration | None:
 
 
 def holdout(environ: Mapping[str, str]) -> Holdout | None:
-    """Return whom the model does not answer, if there is anybody.
+    """Return the holdout settings, or None.
 
     Raises:
         SettingsError: it is no such JSON.
@@ -167,7 +172,7 @@ def holdout(environ: Mapping[str, str]) -> Holdout | None:
 
 
 def _json(environ: Mapping[str, str], variable: str, parse: Callable[[str], Read]) -> Read | None:
-    """Return what `parse` makes of a variable; None if it is empty or not set."""
+    """Return a parsed variable; None if it is empty or not set."""
     text = environ.get(variable)
     if not text:
         return None
@@ -175,6 +180,21 @@ def _json(environ: Mapping[str, str], variable: str, parse: Callable[[str], Read
         return parse(text)
     except ValueError as error:
         raise SettingsError(f"{variable} is invalid: {error}") from None
+
+
+def callers(environ: Mapping[str, str]) -> Callers:
+    """Return who the callers are: nobody in particular without the variable.
+
+    Raises:
+        SettingsError: it is not the JSON of valid settings.
+    """
+    text = environ.get(CALLERS)
+    if text is None:
+        return UNKNOWN
+    try:
+        return parse_callers(text)
+    except ValueError as error:
+        raise SettingsError(f"{CALLERS}: {error}") from None
 
 
 def label_segments(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import gc
 import logging
 import random
@@ -16,43 +15,39 @@ import grpc
 import uvloop
 from prometheus_client import REGISTRY, disable_created_metrics
 
-from recommender_serving.answering.grouping import Grouping
-from recommender_serving.answering.recommender import Recommender
-from recommender_serving.answering.trending import Trending
+from recommender_runtime.aio import in_daemon
+from recommender_runtime.connections import Connections
+from recommender_runtime.http_server import Server, build_server, listen
 from recommender_serving.artifact.loader import Artifact, load
-from recommender_serving.domain.interleavings import Interleavings
-from recommender_serving.domain.shadows import Shadows
-from recommender_serving.domain.trials import Trials
-from recommender_serving.forwarding.copies import Copies
-from recommender_serving.forwarding.forwarder import Forwarder
 from recommender_serving.impressions.reporter import Impressions
-from recommender_serving.listening.connections import Connections
-from recommender_serving.listening.server import Server, build_server, listen
-from recommender_serving.monitoring.metrics import Metrics
+from recommender_serving.monitoring.readiness import Readiness
 from recommender_serving.monitoring.tracing import Tracing, client_trace
-from recommender_serving.process import log_key, watchdog
-from recommender_serving.process.parts import (
-    build_copies,
+from recommender_serving.monitoring.version_metrics import Metrics
+from recommender_serving.pipeline.call_log import CallLog, UserNames
+from recommender_serving.pipeline.list_assembly import ItemIds
+from recommender_serving.pipeline.outgoing import Outgoing
+from recommender_serving.pipeline.service import ServedVersion, Service
+from recommender_serving.pipeline.stages import build_stages
+from recommender_serving.process import watchdog
+from recommender_serving.process.components import (
     build_explorer,
     build_forwarder,
     build_impressions,
+    build_interleaving_client,
     build_recommender,
-    build_rivals,
     build_tracing,
+    build_traffic_mirror,
     build_trending,
 )
+from recommender_serving.process.keys import read_user_key, signer
 from recommender_serving.process.settings import ServeSettings
-from recommender_serving.process.signing import signer
 from recommender_serving.process.warm_up import warm_up
-from recommender_serving.protocols import grpc_server, rest_server
-from recommender_serving.protocols.bodies import Bodies
-from recommender_serving.protocols.call_log import CallLog, UserNames
-from recommender_serving.protocols.limits import limits_of
-from recommender_serving.protocols.readiness import Readiness
-from recommender_serving.protocols.service import Service
-from recommender_serving.protocols.watching import Watching
+from recommender_serving.protocols.request_limits import limits_of
+from recommender_serving.ranking.recommender import Recommender
+from recommender_serving.ranking.trending import Trending
+from recommender_serving.server import grpc_server, rest_server
+from recommender_serving.server.request_bodies import Bodies
 from recommender_serving.triton.client import Triton, TritonRanker
-from recommender_serving.waiting import in_daemon
 
 logger = logging.getLogger(__name__)
 MODEL_NAME = "recommender"
@@ -106,16 +101,6 @@ async def _following(trending: Trending | None) -> AsyncIterator[None]:
         await trending.close()
 
 
-@dataclasses.dataclass(frozen=True)
-class _Outgoing:
-    """What is sent beside the answers: impressions, and requests to other versions."""
-
-    impressions: Impressions | None
-    forwarder: Forwarder
-    copies: Copies
-    rivals: Forwarder | None
-
-
 async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
     tracing = build_tracing(settings)
     triton = Triton(settings.predictor)
@@ -124,11 +109,11 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
     recommender = build_recommender(settings, artifact, rankers, tracing, trending)
     readiness = Readiness(lambda: triton.ready(TRITON_MODELS), settings.model_wait)
     metrics = recommender.metrics
-    outgoing = _Outgoing(
+    outgoing = Outgoing(
         build_impressions(settings, artifact, metrics),
         build_forwarder(settings, metrics, tracing),
-        build_copies(settings, metrics),
-        build_rivals(settings, metrics, tracing),
+        build_traffic_mirror(settings, metrics),
+        build_interleaving_client(settings, metrics, tracing),
     )
     service = _service(settings, artifact, recommender, readiness, outgoing, tracing)
     http = _http_server(settings, artifact, service, metrics)
@@ -144,10 +129,7 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
         opening.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await opening
-        await outgoing.forwarder.close()
-        await outgoing.copies.close()
-        if outgoing.rivals is not None:
-            await outgoing.rivals.close()
+        await outgoing.close()
         await triton.close()
         await _export(tracing)
 
@@ -164,31 +146,26 @@ def _service(
     artifact: Artifact,
     recommender: Recommender,
     readiness: Readiness,
-    outgoing: _Outgoing,
+    outgoing: Outgoing,
     tracing: Tracing | None,
 ) -> Service:
-    """Return what both protocols serve."""
+    """Build the service behind both protocols."""
     model, version, metrics = settings.model, settings.version, recommender.metrics
+    ids, vocabulary = ItemIds(artifact.item_texts), artifact.vocabulary
+    limits = limits_of(artifact, settings.callers.user_header)
+    sign = signer(model, settings.collector_keys)
+    explorer = build_explorer(settings, metrics)
     return Service(
-        MODEL_NAME,
-        version,
+        ServedVersion(MODEL_NAME, version, limits, ids, sign),
         recommender,
         readiness,
-        limits_of(artifact, settings.callers.user_header),
-        texts=artifact.item_texts,
-        calls=CallLog(UserNames(log_key.read(settings.user_key_file)), tracing=tracing),
-        impressions=outgoing.impressions,
-        trials=Trials(model, version, metrics.experiments.ignored, artifact.vocabulary.features),
-        forwarder=outgoing.forwarder,
-        explorer=build_explorer(settings, metrics),
-        shadows=Shadows(model, version, metrics.shadow.ignored, random.randrange),
-        copies=outgoing.copies,
-        holdout=settings.holds,
-        interleavings=Interleavings(model, version, metrics.interleaving.ignored),
-        rivals=outgoing.rivals,
-        watching=Watching(Grouping(artifact.vocabulary.items)),
-        sign=signer(model, settings.collector_keys),
-    )
+        outgoing,
+        build_stages(
+            model, version, vocabulary, metrics, outgoing, ids, random.randrange,
+            settings.holds, explorer,
+        ),
+        CallLog(UserNames(read_user_key(settings.user_key_file)), tracing=tracing),
+    )  # fmt: skip
 
 
 def _http_server(

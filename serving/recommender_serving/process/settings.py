@@ -8,17 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from recommender_serving.answering.cache import Bounds
+from recommender_runtime.log_lines import FORMATS, LEVELS
+from recommender_runtime.redis_access import Access
 from recommender_serving.domain.callers import UNKNOWN, Callers
-from recommender_serving.domain.exploration import Exploration
-from recommender_serving.domain.holdouts import Holdout
-from recommender_serving.domain.list_limits import UNLIMITED, ListLimits
-from recommender_serving.forwarding.peers import Addresses
-from recommender_serving.log_lines import FORMATS, LEVELS
+from recommender_serving.experiments.holdout import Holdout
+from recommender_serving.experiments.peers import Addresses
 from recommender_serving.process import environment
-from recommender_serving.process.callers import callers
 from recommender_serving.process.environment import DEFAULT_TRACE_RATIO, SettingsError
-from recommender_serving.store.access import Access
+from recommender_serving.ranking.answer_cache import Bounds
+from recommender_serving.ranking.exploration import Exploration
+from recommender_serving.ranking.list_composition import UNLIMITED, ListLimits
 from recommender_serving.store.layout import HIDDEN, Hide
 
 EXAMPLES = """\
@@ -294,5 +293,5 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         trace_ratio=environment.trace_ratio(environ),
         peers=environment.peers(environ),
         trending=environment.trending(environ),
-        callers=callers(environ),
+        callers=environment.callers(environ),
     )

@@ -18,7 +18,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from recommender_serving.domain.types import FallReason, Metadata, RankerError, Source, Waited
-from recommender_serving.monitoring.calls import Call
+from recommender_serving.monitoring.call_record import Call
 from recommender_serving.monitoring.tracing import TRACE_HEADER, client_trace
 
 SERVICE = "recommender-transformer"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from recommender_serving.answering.fallback import Ranker
 from recommender_serving.artifact.loader import Artifact
 from recommender_serving.domain.types import RankerError, RecommendRequest, SessionEvent
-from recommender_serving.triton.inputs import Tensors, build
+from recommender_serving.ranking.fallback_chain import Ranker
+from recommender_serving.triton.inputs import Tensors, build_tensors
 
 logger = logging.getLogger(__name__)
 WARM_UP_CALLS = 4  # per shape: TorchScript profiles the first runs of a graph, then compiles
@@ -29,7 +29,7 @@ async def warm_up(rankers: tuple[Ranker, ...], artifact: Artifact) -> None:
     try:
         async with asyncio.timeout(WARM_UP_SECONDS):
             for request in requests * WARM_UP_CALLS:
-                tensors = build(request, artifact.vocabulary)
+                tensors = build_tensors(request, artifact.vocabulary)
                 for ranker in rankers:
                     await _once(ranker, tensors)
     except TimeoutError:

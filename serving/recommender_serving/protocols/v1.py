@@ -11,11 +11,11 @@ from recommender_serving.domain.callers import Verified
 from recommender_serving.domain.features import Place, Value
 from recommender_serving.domain.types import RecommendRequest
 from recommender_serving.protocols.errors import InvalidRequest
-from recommender_serving.protocols.features import features_of
-from recommender_serving.protocols.limits import EVENT_FIELDS, Limits
-from recommender_serving.protocols.names import refuse_unknown, refuse_unknown_fields
-from recommender_serving.protocols.requests import Call, RawEvent, request_of
-from recommender_serving.protocols.selecting import selection_of
+from recommender_serving.protocols.feature_validation import features_of
+from recommender_serving.protocols.request_builder import ParsedCall, RawEvent, request_of
+from recommender_serving.protocols.request_limits import EVENT_FIELDS, Limits
+from recommender_serving.protocols.selection_validation import selection_of
+from recommender_serving.protocols.unknown_names import refuse_unknown, refuse_unknown_fields
 from recommender_serving.protocols.validation import Problems
 
 
@@ -44,7 +44,7 @@ def parse_v1(
         remedy = f"give a list of 1 to {limits.max_instances} objects"
         problems.add("instances", instances, remedy)
         problems.report()
-    call = Call(limits, now, problems, verified)
+    call = ParsedCall(limits, now, problems, verified)
     requests = [
         _instance(f"instances[{index}]", instance, call)
         for index, instance in enumerate(instances)
@@ -53,7 +53,7 @@ def parse_v1(
     return [request for request in requests if request is not None]
 
 
-def _instance(path: str, instance: object, call: Call) -> RecommendRequest | None:
+def _instance(path: str, instance: object, call: ParsedCall) -> RecommendRequest | None:
     limits, problems = call.limits, call.problems
     if problems.full:
         return None
@@ -71,7 +71,7 @@ def _instance(path: str, instance: object, call: Call) -> RecommendRequest | Non
     return request_of(f"{path}.", instance, session, features, selection, call)
 
 
-def _session(path: str, session: object, call: Call) -> list[RawEvent]:
+def _session(path: str, session: object, call: ParsedCall) -> list[RawEvent]:
     limits, problems = call.limits, call.problems
     if session is None:
         return []

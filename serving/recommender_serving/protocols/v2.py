@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from recommender_serving.domain.callers import Verified
 from recommender_serving.domain.types import RecommendRequest
-from recommender_serving.protocols.calls import NamedTensor
-from recommender_serving.protocols.features import value_of
-from recommender_serving.protocols.limits import (
+from recommender_serving.protocols.feature_validation import value_of
+from recommender_serving.protocols.request_builder import ParsedCall, RawEvent, request_of
+from recommender_serving.protocols.request_limits import (
     DATATYPES,
     ITEM_TENSORS,
     SESSION_TENSORS,
@@ -20,9 +20,9 @@ from recommender_serving.protocols.limits import (
     lists,
     rule_tensors,
 )
-from recommender_serving.protocols.names import refuse_unknown_tensor
-from recommender_serving.protocols.requests import Call, RawEvent, request_of
-from recommender_serving.protocols.selecting import selection_of
+from recommender_serving.protocols.selection_validation import selection_of
+from recommender_serving.protocols.unknown_names import refuse_unknown_tensor
+from recommender_serving.protocols.v2_messages import NamedTensor
 from recommender_serving.protocols.validation import Problems
 
 
@@ -48,7 +48,7 @@ def parse_v2(
     session = _session(by_name, limits, problems)
     wishes = _wishes(by_name, limits)
     selection = selection_of("", wishes, limits, problems)
-    call = Call(limits, now, problems, verified)
+    call = ParsedCall(limits, now, problems, verified)
     request = request_of("", scalars, session, features, selection, call)
     problems.report()
     assert request is not None
@@ -76,7 +76,7 @@ def _by_name(
 
 
 def _fault(tensor: NamedTensor, accepted: Sequence[str], many: bool) -> tuple[object, str] | None:
-    """Return what is wrong with type, shape or values of a known input, and the remedy."""
+    """Return the fault in type, shape or values of a known input, and the remedy."""
     if tensor.datatype not in accepted:
         of_ids = accepted == ("BYTES",) and DATATYPES.get(tensor.name, "BYTES") != "BYTES"
         why = ": the ids of this version are texts" if of_ids else ""

@@ -12,7 +12,9 @@ from typing import Any
 
 import orjson
 
-from recommender_serving.protocols.calls import (
+from recommender_serving.protocols.errors import InvalidRequest
+from recommender_serving.protocols.raw_tensors import pack, unpack
+from recommender_serving.protocols.v2_messages import (
     MAX_ID,
     InferCall,
     InferReply,
@@ -21,9 +23,7 @@ from recommender_serving.protocols.calls import (
     request_id,
     wanted_of,
 )
-from recommender_serving.protocols.errors import InvalidRequest
-from recommender_serving.protocols.raw import pack, unpack
-from recommender_serving.protocols.validation import shortened
+from recommender_serving.protocols.validation import parse_json, shortened
 
 LENGTH_HEADER = "inference-header-content-length"
 MAX_TENSORS = 256
@@ -41,7 +41,7 @@ def decode(body: bytes, length: str | None, header_id: str | None = None) -> Inf
         InvalidRequest: the body violates the protocol; the fields are validated later.
     """
     head, rest = _parted(body, length)
-    call = _object(parse(head), "the body")
+    call = _object(parse_json(head), "the body")
     inputs = call.get("inputs")
     if not isinstance(inputs, list) or len(inputs) > MAX_TENSORS:
         raise InvalidRequest(
@@ -57,18 +57,6 @@ def decode(body: bytes, length: str | None, header_id: str | None = None) -> Inf
     raw = bool(_parameters(call, "the body").get("binary_data_output", False))
     id_ = _id(call.get("id")) or request_id(header_id)
     return InferCall(id_, tensors, wanted_of(list(_asked(call, raw)), raw))
-
-
-def parse(body: bytes) -> object:
-    """Return the JSON of a body.
-
-    Raises:
-        InvalidRequest: it is not valid JSON.
-    """
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise InvalidRequest(f"the body is not valid JSON: {error}") from None
 
 
 def encode(reply: InferReply) -> tuple[bytes, int | None]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from recommender_serving.inference import inference_pb2 as pb
-from recommender_serving.protocols.calls import (
+from recommender_serving.protocols.errors import InvalidRequest
+from recommender_serving.protocols.raw_tensors import pack, unpack
+from recommender_serving.protocols.v2_messages import (
     MAX_ID,
     InferCall,
     InferReply,
@@ -13,8 +15,6 @@ from recommender_serving.protocols.calls import (
     request_id,
     wanted_of,
 )
-from recommender_serving.protocols.errors import InvalidRequest
-from recommender_serving.protocols.raw import pack, unpack
 
 #: Field of the typed contents, by datatype.
 FIELDS = {

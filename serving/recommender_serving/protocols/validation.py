@@ -1,9 +1,14 @@
-"""Validate single values of a request; each problem names the field, the value and the remedy."""
+"""Validate single values of a request; each problem names the field, the value and the remedy.
+
+The JSON of a body is decoded here too, for all protocols.
+"""
 
 from __future__ import annotations
 
 import reprlib
 from dataclasses import dataclass, field
+
+import orjson
 
 from recommender_serving.domain import ids
 from recommender_serving.domain.ids import INTEGERS, IdKind, IdKinds
@@ -34,7 +39,7 @@ class Problems:
 
     @property
     def full(self) -> bool:
-        """Whether to stop: a hostile body must not be parsed completely."""
+        """True if validation should stop: a hostile body must not be parsed completely."""
         return len(self.found) >= MAX_REPORTED
 
     def report(self, instances: int = 1) -> None:
@@ -125,6 +130,18 @@ class Problems:
             return value
         self.add(name, value, remedy)
         return None
+
+
+def parse_json(body: bytes) -> object:
+    """Return the JSON of a body.
+
+    Raises:
+        InvalidRequest: it is not valid JSON.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"the body is not valid JSON: {error}") from None
 
 
 def number_text(value: float) -> str:

@@ -27,7 +27,9 @@ class Tensor:
 Tensors = tuple[Tensor, ...]
 
 
-def build(request: RecommendRequest, vocabulary: Vocabulary, top_n: int | None = None) -> Tensors:
+def build_tensors(
+    request: RecommendRequest, vocabulary: Vocabulary, top_n: int | None = None
+) -> Tensors:
     """Build the seven inputs of docs/contracts.md; `top_n` is another than the request's.
 
     A session is always padded on the left to `historyLength`. Triton sees only two shapes (1 for

@@ -10,9 +10,9 @@ from typing import Any
 from redis.asyncio import Redis
 
 from recommender_collector.__main__ import main
-from recommender_collector.store.rewriting import Rewriting
-from recommender_collector.store.room import Room
-from recommender_serving.store.access import Access
+from recommender_collector.store.aof_rewrite import Rewriting
+from recommender_collector.store.eviction import Room
+from recommender_runtime.redis_access import Access
 from recommender_serving.store.layout import Set
 from tests.chart_collector import SHOP, container, manifests, named
 from tests.cluster.pki import Authority

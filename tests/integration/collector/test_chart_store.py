@@ -13,36 +13,38 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, ConnectionError, NoPermissionError
 
-from recommender_collector.domain.declaration import Model, parse
-from recommender_collector.domain.effects import Effect
+from recommender_collector.domain.declaration import Model, parse_declaration
 from recommender_collector.domain.events import Event, Kind
-from recommender_collector.domain.experiments import Spans
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
-from recommender_collector.domain.predictions import Cell, Rule
-from recommender_collector.domain.trends import Gain
+from recommender_collector.domain.popularity_trends import Gain
+from recommender_collector.domain.store_updates import StoreUpdate
+from recommender_collector.experiments.experiment import Spans
 from recommender_collector.log import durability
-from recommender_collector.log.port import START
+from recommender_collector.log.event_log import START
 from recommender_collector.log.redis_log import RedisLog
-from recommender_collector.log.relayed import Relayed
-from recommender_collector.store.erasures import ErasureStore, Report
-from recommender_collector.store.experiments import ExperimentStore
-from recommender_collector.store.outcomes import OutcomeStore
-from recommender_collector.store.roles import COMMANDS, READER, Role
-from recommender_collector.store.users import OnlineStore
+from recommender_collector.log.relayed_log import Relayed
+from recommender_collector.outcomes.predictions import Cell, LabelRule
+from recommender_collector.store.erasure_store import ErasureStore, Report
+from recommender_collector.store.experiment_store import ExperimentStore
+from recommender_collector.store.outcome_store import OutcomeStore
+from recommender_collector.store.redis_acl import COMMANDS, READER, Role
+from recommender_collector.store.user_store import OnlineStore
 from recommender_serving.domain.types import SessionEvent
 from recommender_serving.store.layout import ALL, Hide, Set, member
-from recommender_serving.store.reader import StoreError, UserReader
-from recommender_serving.store.trends import TrendReader
+from recommender_serving.store.trend_reader import TrendReader
+from recommender_serving.store.user_reader import StoreError, UserReader
 from tests.collector_rig import MAPPING
 from tests.integration.collector.chart_store import ChartStore, care
 
 AGES = {"shop": 86_400, "news": 86_400}
 USERS = ("collector", "writer", "probe", "reader-shop")
-RULE = Rule(frozenset({Kind.PURCHASE}), window=3_600_000, late=3_600_000)
+RULE = LabelRule(frozenset({Kind.PURCHASE}), window=3_600_000, late=3_600_000)
 
 
 def _model() -> Model:
-    return parse(orjson.dumps({"models": {"shop": {"mapping": MAPPING}}})).models["shop"]
+    return parse_declaration(orjson.dumps({"models": {"shop": {"mapping": MAPPING}}})).models[
+        "shop"
+    ]
 
 
 @pytest.fixture
@@ -80,7 +82,7 @@ def lines(*ids: str) -> Lines:
 
 async def _collect(redis: Redis, model: str) -> None:
     """All that a collector does in the store."""
-    await durability.check(redis)
+    await durability.check_durability(redis)
     await redis.get("recommender")
     await redis.ping()  # type: ignore[misc]
     log = RedisLog(redis, AGES)
@@ -89,7 +91,7 @@ async def _collect(redis: Redis, model: str) -> None:
     await log.append_erasure(model, b'[1,"erase","ada"]')
     await log.backlog()
     await OnlineStore(redis, 86_400).forget(model, 9)
-    await ExperimentStore(redis, from_kafka=True).read(model, "a1b2c3d4", Spans.of(_model()))
+    await ExperimentStore(redis, from_kafka=True).read(model, "a1b2c3d4", Spans.of_model(_model()))
     await OutcomeStore(redis, from_kafka=True).read(model, "v1", RULE)
     await OutcomeStore(redis).sums(model, [Cell("v1", 1, 1)])
     await ErasureStore(redis).read(model)
@@ -97,7 +99,7 @@ async def _collect(redis: Redis, model: str) -> None:
 
 async def _write(redis: Redis, model: str) -> None:
     """All that the writer does in the store; the relay of Kafka is one."""
-    await durability.check(redis)
+    await durability.check_durability(redis)
     await redis.ping()  # type: ignore[misc]
     log, online = RedisLog(redis, AGES), OnlineStore(redis, 86_400)
     relayed = Relayed(redis, AGES)
@@ -106,8 +108,8 @@ async def _write(redis: Redis, model: str) -> None:
     await relayed.append(model, "t 0", None, 2, 1_000, lines("c", "d"))
     (record, *_) = await log.read(model, START, 9, 0.01)
     now = int(time.time() * 1000)
-    effects = [Effect(1, each, "7", now) for each in Set if each is not Set.RECENT]
-    effects.append(Effect(1, Set.RECENT, member(7, 3.0, "click", now), now))
+    effects = [StoreUpdate(1, each, "7", now) for each in Set if each is not Set.RECENT]
+    effects.append(StoreUpdate(1, Set.RECENT, member(7, 3.0, "click", now), now))
     gains = [Gain(segment, 7, 1.5) for segment in (ALL, *(f"s{n}" for n in range(66)))]
     commands: list[Any] = [
         ("HSET", f"{{{model}}}:experiments", "x", "1"),
@@ -246,7 +248,7 @@ async def test_transactions_survive_a_restart_although_nobody_is_the_default_use
 
 async def test_a_password_changes_without_a_restart_of_the_transformer(store: ChartStore) -> None:
     async with as_user(store, "writer") as writer:
-        event = Effect(1, Set.RECENT, member(7, 3.0, "click", 1000), 1000)
+        event = StoreUpdate(1, Set.RECENT, member(7, 3.0, "click", 1000), 1000)
         assert await OnlineStore(writer, 86_400).apply("shop", [event], START, "1-0")
     path = store.passwords / "reader-shop"
     old, new = path.read_text(), "another-password-of-the-reader"

@@ -6,9 +6,9 @@ import pytest
 from redis.asyncio import Redis
 
 from recommender_collector.domain.events import Erasure, Kind
-from recommender_collector.domain.experiments import CLOSE_SECONDS, Experiment
 from recommender_collector.domain.formats import Damaged
-from recommender_collector.domain.participants import Participant
+from recommender_collector.experiments.experiment import CLOSE_SECONDS, Experiment
+from recommender_collector.experiments.subject import Subject
 from recommender_serving.domain.ids import hashed
 from tests.experiment_desk import SPANS, Desk, now
 from tests.experiment_events import EXPERIMENTS, act, impression
@@ -75,7 +75,7 @@ async def test_an_error_in_an_experiment_stops_nothing_else(
     await desk.put(impression("ada", at), act(Kind.CLICK, "bob", at))
     await desk.writer.step()
     with monkeypatch.context() as patch:
-        patch.setattr(Participant, "shares", lambda *_: 1 / 0)
+        patch.setattr(Subject, "shares", lambda *_: 1 / 0)
         await desk.put(Erasure("ada"), Erasure("bob"), act(Kind.CLICK, "eve", at))
         await desk.writer.step()
     assert await desk.redis.zcard(f"{{shop}}:user:{hashed('eve')}:recent") == 1
@@ -104,13 +104,13 @@ async def test_damaged_early_acts_of_a_user_do_not_count(desk: Desk) -> None:
 async def test_the_answer_says_that_there_is_no_room(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recommender_collector.domain.roster.FEW_USERS", 1)
+    monkeypatch.setattr("recommender_collector.experiments.registry.FEW_USERS", 1)
     at = now()
     await desk.put(*(impression("ada", at, f"{n:08x}") for n in range(4)))
     await desk.writer.step()
     assert (await desk.reader.read("shop", "ffffffff", SPANS)).ignored
     assert not (await desk.reader.read("shop", "00000000", SPANS)).ignored
-    monkeypatch.setattr("recommender_collector.domain.roster.FEW_USERS", 2)
+    monkeypatch.setattr("recommender_collector.experiments.registry.FEW_USERS", 2)
     assert not (await desk.reader.read("shop", "ffffffff", SPANS)).ignored
 
 
@@ -133,7 +133,7 @@ async def test_a_closed_experiment_keeps_moments_and_no_users(desk: Desk) -> Non
 async def test_without_memory_experiments_take_no_more_users(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, megabytes: int
 ) -> None:
-    monkeypatch.setattr("recommender_collector.store.experiments.FULL", 1e-6)
+    monkeypatch.setattr("recommender_collector.store.experiment_store.FULL", 1e-6)
     await desk.redis.config_set("maxmemory", megabytes * 2**20)
     await desk.put(impression("ada", now()))
     await desk.writer.step()
@@ -151,9 +151,11 @@ async def test_a_measure_says_that_it_takes_no_more_users(
     await desk.put(impression("ada", now(), arm="holdout"))
     await desk.writer.step()
     await desk.redis.config_set("maxmemory", 1024 * 2**20)
-    monkeypatch.setattr("recommender_collector.store.experiments.FULL_OF_MEASURES", full)
-    monkeypatch.setattr("recommender_collector.store.experiments.MOST_USERS", most)
-    monkeypatch.setattr("recommender_collector.domain.books.MOST_USERS", most)
+    monkeypatch.setattr("recommender_collector.store.experiment_store.FULL_OF_MEASURES", full)
+    monkeypatch.setattr("recommender_collector.store.experiment_store.MOST_USERS", most)
+    monkeypatch.setattr(
+        "recommender_collector.experiments.experiment_accumulator.MOST_USERS", most
+    )
     at = now()
     await desk.put(impression("eve", at, arm="holdout"), impression("eve", at, EXPERIMENTS[1]))
     await desk.writer.step()

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from recommender_collector.domain.events import Erasure, Event, Kind
-from recommender_collector.domain.experiments import KEEP_SECONDS
 from recommender_collector.domain.pseudonyms import Pseudonyms
-from recommender_collector.store.experiments import ExperimentStore
+from recommender_collector.experiments.experiment import KEEP_SECONDS
+from recommender_collector.store.experiment_store import ExperimentStore
 from recommender_serving.domain.ids import hashed
 from tests import collector_rig, redis_server
 from tests.collector_experiment import phases

@@ -8,11 +8,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from recommender_serving.domain.experiments import Assignment
 from recommender_serving.domain.types import Answer, Source
-from recommender_serving.impressions.collector import Receipt, post
-from recommender_serving.impressions.events import (
+from recommender_serving.experiments.assignment import Assignment
+from recommender_serving.impressions.collector_client import Receipt, post
+from recommender_serving.impressions.impression_events import (
     CONTENT_TYPE,
+    AnsweredRequest,
     Mark,
     Origin,
     Served,
@@ -36,7 +37,18 @@ def report(
     asked = request(user_text="ada")
     at, of_group = time.time(), None if served is None else 1
     found = shown(
-        asked, answer, items, "r-1", at, {}, assignment, mark, served=served, of_group=of_group
+        AnsweredRequest(
+            asked,
+            answer,
+            items,
+            "r-1",
+            at,
+            assignment=assignment,
+            mark=mark,
+            served=served,
+            of_group=of_group,
+        ),
+        {},
     )
     assert found is not None
     ((_, body),) = bodies([(0, found)], Origin("shop", version, f"{version}/0a"), 10_000)

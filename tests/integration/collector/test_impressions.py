@@ -16,14 +16,14 @@ import pytest
 from redis.asyncio import Redis
 
 from recommender_client import AsyncClient, AsyncEventClient, Query
-from recommender_serving.answering.exploring import Chance, Explorer
+from recommender_runtime.connections import Connections
 from recommender_serving.artifact.loader import load
 from recommender_serving.domain.ids import hashed
 from recommender_serving.domain.types import Ranking
-from recommender_serving.impressions.collector import post
-from recommender_serving.impressions.events import CONTENT_TYPE, Origin
+from recommender_serving.impressions.collector_client import post
+from recommender_serving.impressions.impression_events import CONTENT_TYPE, Origin
 from recommender_serving.impressions.reporter import Bounds, Impressions
-from recommender_serving.listening.connections import Connections
+from recommender_serving.ranking.exploration import Chance, Explorer
 from recommender_serving.store.layout import Set, key
 from tests import collector_rig
 from tests.collector_rig import Rig, until

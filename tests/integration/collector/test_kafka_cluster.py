@@ -17,10 +17,10 @@ from confluent_kafka.admin import AclOperation, ResourceType
 from recommender_collector.domain.events import Event, Kind
 from recommender_collector.domain.lines import Lines, digest, line_of
 from recommender_collector.log.durability import NotDurable
+from recommender_collector.log.event_log import LogUnavailable
 from recommender_collector.log.kafka_log import KafkaLog
-from recommender_collector.log.kafka_settings import parse
+from recommender_collector.log.kafka_settings import parse_kafka_settings
 from recommender_collector.log.kafka_topic import KafkaTopic
-from recommender_collector.log.port import LogUnavailable
 from tests import collector_rig, kafka_cluster
 from tests.collector_rig import Rig, clicks
 from tests.kafka_cluster import KafkaCluster
@@ -140,7 +140,7 @@ async def test_the_brokers_take_nobody_without_a_certificate(
 ) -> None:
     cluster.nodes[0].create("bare.shop", copies=3, config=DURABLE)
     environ = cluster.certified("bare", tmp_path / "none", tmp_path / "none")
-    settings = parse(
+    settings = parse_kafka_settings(
         {name: "" if "CERTIFICATE" in name or "_KEY" in name else text
          for name, text in environ.items()}
     )  # fmt: skip
@@ -174,7 +174,7 @@ def identity(topic: KafkaTopic) -> str:
 
 
 async def test_no_client_waits_for_a_broker_that_is_lost(cluster: KafkaCluster) -> None:
-    settings = parse(signed_up(cluster, "asked"))
+    settings = parse_kafka_settings(signed_up(cluster, "asked"))
     assert settings is not None
     # Each takes a broker of its own choice for the controller: some take the one that is lost.
     topics = [KafkaTopic(settings, "shop") for _ in range(12)]
@@ -192,7 +192,7 @@ async def test_no_client_waits_for_a_broker_that_is_lost(cluster: KafkaCluster) 
 
 def log_without(cluster: KafkaCluster, missing: AclOperation) -> KafkaLog:
     left = [each for each in TOPIC if each != missing]
-    settings = parse(signed_up(cluster, f"no-{missing.name.lower()}", left))
+    settings = parse_kafka_settings(signed_up(cluster, f"no-{missing.name.lower()}", left))
     assert settings is not None
     return KafkaLog(settings, ["shop"])
 

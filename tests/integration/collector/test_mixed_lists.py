@@ -16,7 +16,7 @@ import pytest
 from recommender_client import EventClient, events
 from recommender_operator.experiments.interleaving import preference
 from recommender_operator.phases.stages.moments import read_preference
-from recommender_serving.domain.experiments import bucket
+from recommender_serving.experiments.assignment import bucket
 from tests import collector_rig
 from tests.cluster.triton import run_triton
 from tests.collector_rig import ADMITTED, MAPPING, Rig, until

@@ -21,20 +21,20 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
-from recommender_collector.domain.declaration import Model, parse
+from recommender_collector.collector_metrics import WriterMetrics
+from recommender_collector.domain.declaration import Model, parse_declaration
 from recommender_collector.domain.events import Event, Kind
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.log.redis_log import RedisLog
-from recommender_collector.metrics import WriterMetrics
-from recommender_collector.store.experiments import ExperimentStore
-from recommender_collector.store.users import OnlineStore
-from recommender_collector.writers.batches import Batches
-from recommender_collector.writers.experiments import Experiments
-from recommender_collector.writers.lake import RECORDS, LakeWriter, Pace
-from recommender_collector.writers.online import OnlineWriter
+from recommender_collector.store.experiment_store import ExperimentStore
+from recommender_collector.store.user_store import OnlineStore
+from recommender_collector.writers.experiment_writer import Experiments
+from recommender_collector.writers.file_batches import Batches
+from recommender_collector.writers.lake_writer import RECORDS, LakeWriter, Pace
+from recommender_collector.writers.online_writer import OnlineWriter
 from recommender_serving.domain.ids import hashed
 from recommender_serving.store.layout import history
-from recommender_serving.store.reader import UserReader
+from recommender_serving.store.user_reader import UserReader
 from recommender_training.data.load import load
 from recommender_training.features.history import Histories
 from recommender_training.ingestion import ingest
@@ -63,9 +63,9 @@ class Desk:
 
     def __init__(self, url: str, folder: Path) -> None:
         self.folder = folder
-        self.model: Model = parse(orjson.dumps({"models": {"shop": {"mapping": SECTION}}})).models[
-            "shop"
-        ]
+        self.model: Model = parse_declaration(
+            orjson.dumps({"models": {"shop": {"mapping": SECTION}}})
+        ).models["shop"]
         self.redis: Redis = Redis.from_url(url)
         self.log = RedisLog(self.redis, {"shop": 86_400})
         metrics = WriterMetrics(CollectorRegistry(), ["shop"])

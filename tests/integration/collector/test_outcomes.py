@@ -10,19 +10,19 @@ import pytest
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
-from recommender_collector.api.outcomes import shown
-from recommender_collector.domain.effects import number
+from recommender_collector.api.outcome_routes import shown
+from recommender_collector.collector_metrics import WriterMetrics
 from recommender_collector.domain.events import Erasure, Event, Kind
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
-from recommender_collector.domain.predictions import DAY_MILLISECONDS, Rule
+from recommender_collector.domain.store_updates import number
 from recommender_collector.log.redis_log import RedisLog
-from recommender_collector.metrics import WriterMetrics
-from recommender_collector.store.experiments import ExperimentStore
-from recommender_collector.store.outcomes import KEEP_SECONDS, OutcomeStore
-from recommender_collector.store.users import OnlineStore
-from recommender_collector.writers.experiments import Experiments
-from recommender_collector.writers.online import OnlineWriter
-from recommender_collector.writers.outcomes import OutcomeCounter
+from recommender_collector.outcomes.predictions import DAY_MILLISECONDS, LabelRule
+from recommender_collector.store.experiment_store import ExperimentStore
+from recommender_collector.store.outcome_store import KEEP_SECONDS, OutcomeStore
+from recommender_collector.store.user_store import OnlineStore
+from recommender_collector.writers.experiment_writer import Experiments
+from recommender_collector.writers.online_writer import OnlineWriter
+from recommender_collector.writers.outcome_writer import OutcomeCounter
 from tests.experiment_desk import DAY, now
 from tests.unit.recommender_collector.collector_samples import mapping, model
 
@@ -37,7 +37,7 @@ MODEL = model({**mapping(features=[DEVICE]), "users": USERS, "label": LABEL})
 SHOP = "shop-0a1b2c3d"
 SUMS = "{shop}:outcomes"
 #: A rule by which days close at once, to read what is counted now.
-AT_ONCE = Rule(frozenset({Kind.PURCHASE}), window=7_200_000, late=-3 * DAY_MILLISECONDS)
+AT_ONCE = LabelRule(frozenset({Kind.PURCHASE}), window=7_200_000, late=-3 * DAY_MILLISECONDS)
 
 
 class Desk:
@@ -178,7 +178,7 @@ async def test_a_model_without_predictions_keeps_nothing(desk: Desk) -> None:
     await desk.put(purchase("ada", at), purchase("bob", at))
     await desk.writer.step(0.01)
     assert await desk.sums() == (1, 2, 1)
-    rule = Rule.of(MODEL)
+    rule = LabelRule.of_model(MODEL)
     assert rule is not None
     left = [await desk.redis.pttl(_user(user)) for user in ("ada", "bob")]
     assert left[0] <= rule.late < left[1] <= rule.keep
@@ -187,7 +187,7 @@ async def test_a_model_without_predictions_keeps_nothing(desk: Desk) -> None:
 async def test_a_day_is_shown_when_no_event_can_change_it(desk: Desk) -> None:
     await desk.put(impression("ada", now() - 60_000))
     await desk.writer.step(0.01)
-    rule = Rule.of(MODEL)
+    rule = LabelRule.of_model(MODEL)
     assert rule is not None
     answer = shown(SHOP, await desk.reader.read("shop", SHOP, rule))
     assert (answer["counts"], answer["days"]) == (True, [])

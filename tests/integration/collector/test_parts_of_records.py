@@ -8,15 +8,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
+from recommender_collector.collector_metrics import WriterMetrics
 from recommender_collector.domain.events import Erasure, Event, Kind
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
-from recommender_collector.log.places import offset_key, part_key
+from recommender_collector.log.positions import offset_key, part_key
 from recommender_collector.log.redis_log import RedisLog
-from recommender_collector.metrics import WriterMetrics
-from recommender_collector.store.experiments import ExperimentStore
-from recommender_collector.store.users import OnlineStore
-from recommender_collector.writers.experiments import Experiments
-from recommender_collector.writers.online import EVENTS, ITEMS, OnlineWriter
+from recommender_collector.store.experiment_store import ExperimentStore
+from recommender_collector.store.user_store import OnlineStore
+from recommender_collector.writers.experiment_writer import Experiments
+from recommender_collector.writers.online_writer import EVENTS, ITEMS, OnlineWriter
 from recommender_serving.domain.ids import hashed
 from recommender_serving.store.layout import LIMITS, Set, key, trends
 from tests.unit.recommender_collector.collector_samples import model

@@ -11,7 +11,7 @@ from recommender_collector.domain.events import Erasure
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.log import durability
 from recommender_collector.log.durability import NotDurable
-from recommender_collector.log.port import START, LogBusy, LogUnavailable
+from recommender_collector.log.event_log import START, LogBusy, LogUnavailable
 from recommender_collector.log.redis_log import READ_BYTES, SETS, RedisLog
 from recommender_collector.log.redis_log import ids as prefix
 from tests.redis_server import RedisServer
@@ -135,16 +135,16 @@ async def test_a_killed_store_is_unavailable_and_keeps_what_it_acknowledged(
 async def test_a_store_that_may_lose_events_is_refused(
     redis: Redis, name: str, value: str
 ) -> None:
-    await durability.check(redis)
+    await durability.check_durability(redis)
     await redis.config_set(name, value)
     with pytest.raises(NotDurable, match=name):
-        await durability.check(redis)
+        await durability.check_durability(redis)
 
 
 async def test_a_store_that_hides_its_settings_is_refused(redis: Redis) -> None:
     await redis.acl_setuser("default", enabled=True, nopass=True, commands=["+@all", "-config"])
     with pytest.raises(NotDurable, match="RECOMMENDER_STORE_DURABLE"):
-        await durability.check(redis)
+        await durability.check_durability(redis)
 
 
 async def test_a_store_that_forgot_the_script_is_given_it_again(

@@ -6,17 +6,17 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 
-from recommender_collector.domain.declaration import parse
+from recommender_collector.domain.declaration import parse_declaration
 from recommender_collector.domain.events import Event, Kind
-from recommender_collector.domain.experiments import Spans
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
-from recommender_collector.domain.predictions import Rule
-from recommender_collector.log.places import offset_key
-from recommender_collector.log.port import START, LogUnavailable
+from recommender_collector.experiments.experiment import Spans
+from recommender_collector.log.event_log import START, LogUnavailable
+from recommender_collector.log.positions import offset_key
 from recommender_collector.log.redis_log import RedisLog
-from recommender_collector.log.relayed import THROUGH, Relayed, offsets_key
-from recommender_collector.store.experiments import ExperimentStore
-from recommender_collector.store.outcomes import OutcomeStore
+from recommender_collector.log.relayed_log import THROUGH, Relayed, offsets_key
+from recommender_collector.outcomes.predictions import LabelRule
+from recommender_collector.store.experiment_store import ExperimentStore
+from recommender_collector.store.outcome_store import OutcomeStore
 from tests.collector_rig import MAPPING
 
 AGES = {"shop": 86_400}
@@ -47,8 +47,8 @@ async def test_a_relay_that_is_behind_another_one_writes_nothing(redis: Redis) -
 
 
 async def test_an_experiment_is_known_through_what_is_relayed(redis: Redis) -> None:
-    spans = Spans.of(
-        parse(orjson.dumps({"models": {"shop": {"mapping": MAPPING}}})).models["shop"]
+    spans = Spans.of_model(
+        parse_declaration(orjson.dumps({"models": {"shop": {"mapping": MAPPING}}})).models["shop"]
     )
     of_redis, of_kafka = ExperimentStore(redis), ExperimentStore(redis, from_kafka=True)
     assert (await of_kafka.read("shop", "a1b2c3d4", spans)).watermark == 0
@@ -58,7 +58,7 @@ async def test_an_experiment_is_known_through_what_is_relayed(redis: Redis) -> N
 
 
 async def test_outcomes_are_known_through_what_is_relayed(redis: Redis) -> None:
-    rule = Rule(frozenset({Kind.PURCHASE}), window=3_600_000, late=3_600_000)
+    rule = LabelRule(frozenset({Kind.PURCHASE}), window=3_600_000, late=3_600_000)
     of_redis, of_kafka = OutcomeStore(redis), OutcomeStore(redis, from_kafka=True)
     assert (await of_kafka.read("shop", "shop-1", rule)).watermark == 0
     await Relayed(redis, AGES).mark("shop", 5_000)

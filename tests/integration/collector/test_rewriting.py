@@ -9,9 +9,9 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import BusyLoadingError
 
-from recommender_collector.store import rewriting
-from recommender_collector.store.erasures import ErasureStore, Report, in_aof
-from recommender_collector.store.rewriting import Rewriting
+from recommender_collector.store import aof_rewrite
+from recommender_collector.store.aof_rewrite import Rewriting
+from recommender_collector.store.erasure_store import ErasureStore, Report, in_aof
 from tests.redis_server import RedisServer
 
 USER = b"u-7f3a9c1e55d0"
@@ -48,12 +48,12 @@ async def test_a_rewrite_follows_an_erasure_and_ends_what_the_file_has_of_the_us
     assert not await found.step(), "nobody was erased"
     found.want()
     assert not await found.step(), "the log is not trimmed yet"
-    clock.now += rewriting.WAIT_SECONDS
+    clock.now += aof_rewrite.WAIT_SECONDS
     assert await found.step()
     await _rewritten(redis)
     assert _traces(tmp_path) == []
     found.want()
-    clock.now += rewriting.LEAST_SECONDS - 1
+    clock.now += aof_rewrite.LEAST_SECONDS - 1
     assert not await found.step(), "once an hour"
     clock.now += 1
     assert await found.step()
@@ -69,7 +69,7 @@ async def test_what_a_killed_writer_forgot_is_asked_for_once_and_its_time_is_kep
     assert in_aof(ended, await store.put("shop", ended)) == 1
     for _ in range(4):  # the writer says so again and again
         found.lacks()
-        clock.now += rewriting.WAIT_SECONDS / 4
+        clock.now += aof_rewrite.WAIT_SECONDS / 4
     assert await found.step()
     await _rewritten(redis)
     for model, expected in (("shop", ended), ("news", None)):
@@ -94,7 +94,7 @@ async def test_a_store_that_allows_none_is_asked_once_an_hour(
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             found.want()
-            clock.now += rewriting.WAIT_SECONDS
+            clock.now += aof_rewrite.WAIT_SECONDS
             await found.step()
     await client.aclose()
     (told,) = caplog.messages
@@ -107,7 +107,7 @@ async def test_a_store_that_does_not_answer_is_asked_again(
     clock = Clock()
     found = Rewriting(redis, clock)
     found.want()
-    clock.now += rewriting.WAIT_SECONDS
+    clock.now += aof_rewrite.WAIT_SECONDS
 
     async def loading(*_: object) -> None:
         raise BusyLoadingError

@@ -9,16 +9,16 @@ import pytest
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
+from recommender_collector.collector_metrics import WriterMetrics
 from recommender_collector.domain.events import Event, Kind
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
-from recommender_collector.log.port import LogBusy
+from recommender_collector.log.event_log import LogBusy
 from recommender_collector.log.redis_log import RedisLog, stream
-from recommender_collector.metrics import WriterMetrics
-from recommender_collector.store.experiments import ExperimentStore
-from recommender_collector.store.room import FULL_OF_SEEN, FULL_OF_USERS, Room
-from recommender_collector.store.users import OnlineStore
-from recommender_collector.writers.experiments import Experiments
-from recommender_collector.writers.online import OnlineWriter
+from recommender_collector.store.eviction import FULL_OF_SEEN, FULL_OF_USERS, Room
+from recommender_collector.store.experiment_store import ExperimentStore
+from recommender_collector.store.user_store import OnlineStore
+from recommender_collector.writers.experiment_writer import Experiments
+from recommender_collector.writers.online_writer import OnlineWriter
 from recommender_serving.domain.ids import hashed
 from recommender_serving.store.layout import Set, key
 from tests.unit.recommender_collector.collector_samples import model
@@ -216,7 +216,7 @@ def _purchases(number: int) -> list[Line]:
 async def test_a_store_that_does_not_answer_does_not_end_the_watch(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recommender_collector.store.room.LOOK_SECONDS", 0.001)
+    monkeypatch.setattr("recommender_collector.store.eviction.LOOK_SECONDS", 0.001)
     stop, looks = asyncio.Event(), 0
 
     async def step() -> None:

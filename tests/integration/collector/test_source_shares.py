@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from recommender_collector.domain.events import Event, Kind
-from recommender_collector.domain.rows import archived
+from recommender_collector.domain.file_rows import archive_line
 from tests.pages import blocks
 from tests.pages.statements import statements
 
@@ -55,7 +55,9 @@ def test_events_are_counted_by_source_and_proof_and_the_busiest_users_come_first
     for number, events in enumerate(batches):
         folder = tmp_path / "shop" / f"{number:012}"
         folder.mkdir(parents=True)
-        (folder / "events.jsonl").write_bytes(b"".join(archived(each) + b"\n" for each in events))
+        (folder / "events.jsonl").write_bytes(
+            b"".join(archive_line(each) + b"\n" for each in events)
+        )
     by_source, by_user = printed(tmp_path)
     assert by_source == [
         ["30", '["serving",null]'], ["9", '["web",false]'], ["3", '["web",true]'],

@@ -10,14 +10,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
+from recommender_collector.collector_metrics import WriterMetrics
 from recommender_collector.domain.events import Event, Kind
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.log.redis_log import RedisLog
-from recommender_collector.metrics import WriterMetrics
-from recommender_collector.store.experiments import ExperimentStore
-from recommender_collector.store.users import OnlineStore
-from recommender_collector.writers.experiments import Experiments
-from recommender_collector.writers.online import OnlineWriter
+from recommender_collector.store.experiment_store import ExperimentStore
+from recommender_collector.store.user_store import OnlineStore
+from recommender_collector.writers.experiment_writer import Experiments
+from recommender_collector.writers.online_writer import OnlineWriter
 from recommender_serving.domain.ids import hashed
 from recommender_serving.store.layout import (
     HALF_LIFE,
@@ -27,8 +27,8 @@ from recommender_serving.store.layout import (
     segment_of,
     trends,
 )
-from recommender_serving.store.reader import StoreError
-from recommender_serving.store.trends import TrendReader, Trends
+from recommender_serving.store.trend_reader import TrendReader, Trends
+from recommender_serving.store.user_reader import StoreError
 from tests.redis_server import RedisServer
 from tests.unit.recommender_collector.collector_samples import mapping, model
 

@@ -24,7 +24,7 @@ from recommender_operator.experiments.estimates import pair
 from recommender_operator.experiments.metrics import Metric
 from recommender_operator.experiments.plan import Phase
 from recommender_operator.phases.stages.moments import read_phases
-from recommender_serving.domain.experiments import bucket
+from recommender_serving.experiments.assignment import bucket
 from tests import collector_rig
 from tests.collector_experiment import ID, phases
 from tests.collector_rig import MAPPING

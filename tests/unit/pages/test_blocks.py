@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from recommender_serving.process.holdout import parse_holdout
+from recommender_serving.process.json_settings import parse_holdout
 from recommender_serving.protocols.errors import InvalidRequest
-from recommender_serving.protocols.limits import Limits
+from recommender_serving.protocols.request_limits import Limits
 from recommender_serving.protocols.v1 import parse_v1
 from tests import chart, dashboards, exported
 from tests.pages import blocks, charts, models, programs, requests, snippets

@@ -22,7 +22,7 @@ from recommender_client import (
     Retries,
     Unavailable,
 )
-from recommender_serving.listening.connections import Connections
+from recommender_runtime.connections import Connections
 from tests.unit.recommender_serving.serving_served import Served
 from tests.unit.recommender_serving.serving_sockets import running
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from recommender_client import UserEvent, events
 from recommender_client.events import MOST_BYTES, MOST_EVENTS, Kind, batches
-from recommender_collector.api.bodies import MAX_BODY
-from recommender_collector.domain import batches as collector
+from recommender_collector.api.request_bodies import MAX_BODY
+from recommender_collector.domain import batch_validation as collector
 from recommender_collector.domain import events as collected
 from recommender_collector.domain.validation import FIELDS, Rules, event_of
 from tests.unit.recommender_collector.collector_samples import NOW, model

@@ -9,7 +9,7 @@ import pytest
 
 from recommender_client import BadAnswer, Event, Query
 from recommender_client.messages import recommendations
-from recommender_serving.protocols.limits import INSTANCE_FIELDS
+from recommender_serving.protocols.request_limits import INSTANCE_FIELDS
 from tests.unit.recommender_serving.serving_parsing import LIMITS, v1
 
 QUERY = Query(user_id="ada", session_id="s-1")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recommender_collector.domain.lines import Lines
-from recommender_collector.log.port import Record
+from recommender_collector.log.event_log import Record
 
 
 class MemoryLog:

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from recommender_collector.domain.declaration import Model, parse
+from recommender_collector.domain.declaration import Model, parse_declaration
 from recommender_collector.domain.validation import Rules
 
 NOW = 1_795_000_000.0
@@ -46,7 +46,7 @@ def mapping(**interactions: Any) -> dict[str, Any]:
 
 def model(section: dict[str, Any] | None = None, **settings: Any) -> Model:
     given = {"mapping": section or MAPPING, **settings}
-    return parse(orjson.dumps({"models": {"shop": given}})).models["shop"]
+    return parse_declaration(orjson.dumps({"models": {"shop": given}})).models["shop"]
 
 
 def rules(section: dict[str, Any] | None = None, **settings: Any) -> Rules:

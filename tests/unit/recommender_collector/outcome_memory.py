@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from recommender_collector.domain.events import Erasure, Event, Kind
-from recommender_collector.domain.outcomes import Outcomes
-from recommender_collector.domain.predictions import DAY_MILLISECONDS, Cell, Person, Rule
-from recommender_collector.domain.tally import Tally
-from recommender_collector.domain.versions import Index, Version
+from recommender_collector.outcomes.outcome_accumulator import OutcomeAccumulator
+from recommender_collector.outcomes.outcome_sums import OutcomeSums
+from recommender_collector.outcomes.predictions import (
+    DAY_MILLISECONDS,
+    Cell,
+    LabelRule,
+    PredictedUser,
+)
+from recommender_collector.outcomes.version_index import VersionEntry, VersionIndex
 
 DAY0 = 20_775
 START = DAY0 * DAY_MILLISECONDS
 HOUR = 3_600_000
-RULE = Rule(frozenset({Kind.PURCHASE}), window=2 * HOUR, late=3 * HOUR)
+RULE = LabelRule(frozenset({Kind.PURCHASE}), window=2 * HOUR, late=3 * HOUR)
 SHOP = "shop-0a1b2c3d"
 
 
@@ -36,23 +41,23 @@ class Memory:
 
     def __init__(self) -> None:
         self.index: bytes | None = None
-        self.persons: dict[int, bytes] = {}
+        self.predicted_users: dict[int, bytes] = {}
         self.sums: dict[tuple[str, int], str] = {}
         self.ignored = 0
 
     def apply(
-        self, at: int, *entries: Event | Erasure, has_memory: bool = True, rule: Rule = RULE
+        self, at: int, *entries: Event | Erasure, has_memory: bool = True, rule: LabelRule = RULE
     ) -> None:
-        tally = Tally("shop", rule, at)
-        persons = {
-            user: Person.decode(self.persons[user])
-            for user in tally.users(entries)
-            if user in self.persons
+        accumulator = OutcomeAccumulator("shop", rule, at)
+        predicted_users = {
+            user: PredictedUser.decode(self.predicted_users[user])
+            for user in accumulator.users(entries)
+            if user in self.predicted_users
         }
-        tally.take(entries, self._index(), persons, has_memory=has_memory)
-        found = {cell: self.sums.get(name_of(cell)) for cell in tally.cells()}
-        changes = tally.finish(
-            {cell: Outcomes.decode(text) for cell, text in found.items() if text is not None}
+        accumulator.apply(entries, self._index(), predicted_users, has_memory=has_memory)
+        found = {cell: self.sums.get(name_of(cell)) for cell in accumulator.cells()}
+        changes = accumulator.finish(
+            {cell: OutcomeSums.decode(text) for cell, text in found.items() if text is not None}
         )
         if changes.restarts:
             self.index, self.sums = None, {}
@@ -61,20 +66,20 @@ class Memory:
         if changes.index is not None:
             self.index = changes.index.encode()
         self.sums |= {name_of(cell): sums.encode() for cell, sums in changes.cells.items()}
-        for user, person in changes.persons.items():
-            self.persons.pop(user, None)
-            if person is not None:
-                self.persons[user] = person.encode()
+        for user, predicted_user in changes.predicted_users.items():
+            self.predicted_users.pop(user, None)
+            if predicted_user is not None:
+                self.predicted_users[user] = predicted_user.encode()
         self.ignored += changes.ignored
 
-    def _index(self) -> Index | None:
-        return None if self.index is None else Index.decode(self.index)
+    def _index(self) -> VersionIndex | None:
+        return None if self.index is None else VersionIndex.decode(self.index)
 
-    def versions(self) -> dict[str, Version]:
-        return (self._index() or Index("")).versions
+    def versions(self) -> dict[str, VersionEntry]:
+        return (self._index() or VersionIndex("")).versions
 
-    def of(self, day: int = DAY0, version: str = SHOP) -> Outcomes:
-        return Outcomes.decode(self.sums.get((version, day), Outcomes().encode()))
+    def of(self, day: int = DAY0, version: str = SHOP) -> OutcomeSums:
+        return OutcomeSums.decode(self.sums.get((version, day), OutcomeSums().encode()))
 
 
 def name_of(cell: Cell) -> tuple[str, int]:
@@ -82,5 +87,5 @@ def name_of(cell: Cell) -> tuple[str, int]:
     return cell.version, cell.day
 
 
-def total(sums: Outcomes, name: str) -> float:
+def total(sums: OutcomeSums, name: str) -> float:
     return sums.shown()["sums"][name]  # type: ignore[index, no-any-return]

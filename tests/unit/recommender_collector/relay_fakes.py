@@ -6,8 +6,8 @@ import random
 from collections.abc import Mapping
 
 from recommender_collector.domain.lines import Lines
-from recommender_collector.log.port import LogBusy, LogUnavailable
-from recommender_collector.log.topic import MOST_MESSAGES, Bounds, Message
+from recommender_collector.log.event_log import LogBusy, LogUnavailable
+from recommender_collector.log.kafka_records import MOST_MESSAGES, Bounds, Message
 
 PARTITIONS = 3
 TOPIC = "events.shop"

@@ -10,11 +10,11 @@ import orjson
 import yaml
 from prometheus_client import CollectorRegistry
 
-from recommender_collector.domain.batches import check
-from recommender_collector.domain.declaration import Model, parse
+from recommender_collector.collector_metrics import CollectorMetrics, WriterMetrics
+from recommender_collector.domain.batch_validation import validate_batch
+from recommender_collector.domain.declaration import Model, parse_declaration
 from recommender_collector.domain.events import Kind
 from recommender_collector.domain.validation import FIELDS, Rules
-from recommender_collector.metrics import CollectorMetrics, WriterMetrics
 from recommender_operator.api.spec_mapping import DataMapping
 from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
@@ -29,7 +29,7 @@ VALUES = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)[
 
 def test_the_mapping_shown_is_one_for_all_packages() -> None:
     mapping = VALUES["models"]["shop"]["mapping"]
-    assert parse(orjson.dumps({"models": VALUES["models"]})).models["shop"].values
+    assert parse_declaration(orjson.dumps({"models": VALUES["models"]})).models["shop"].values
     assert parse_mapping(json.dumps(mapping), Format.JSON_LINES) is not None
     taken = DataMapping.model_validate(mapping).interactions
     assert [each.type for each in taken.event_types or ()] == ["click", "purchase"]
@@ -37,9 +37,9 @@ def test_the_mapping_shown_is_one_for_all_packages() -> None:
 
 
 def test_the_events_shown_are_accepted() -> None:
-    model = parse(orjson.dumps({"models": VALUES["models"]})).models["shop"]
+    model = parse_declaration(orjson.dumps({"models": VALUES["models"]})).models["shop"]
     (shown,) = re.findall(r"-d '(\[.*?\])'", PAGE, flags=re.DOTALL)
-    batch = check(json.loads(shown), {"shop": Rules(model)}, NOW)
+    batch = validate_batch(json.loads(shown), {"shop": Rules(model)}, NOW)
     assert batch.rejected == []
     assert len(batch.events["shop"].lines) == 3
 

@@ -10,9 +10,9 @@ from recommender_console import report_pods, reports
 from recommender_console.report_pods import Reports
 from recommender_console.reports import NoReportError
 from recommender_operator.resources import serving_containers
+from recommender_runtime.connections import Connections
 from recommender_serving.artifact import published_report
 from recommender_serving.artifact.loader import load
-from recommender_serving.listening.connections import Connections
 from recommender_training.artifact import manifest
 from tests.unit.recommender_console.console_fakes import VIEWER, FakeCluster
 from tests.unit.recommender_console.test_reports import PAGE, version

@@ -10,10 +10,10 @@ from typing import Any
 import orjson
 import pytest
 
-from recommender_collector.api.experiments import shown
-from recommender_collector.domain import moments as counted
-from recommender_collector.domain.moments import COMPONENTS, Share
-from recommender_collector.store.experiments import Account
+from recommender_collector.api.experiment_routes import shown
+from recommender_collector.experiments import moments as counted
+from recommender_collector.experiments.moments import COMPONENTS, UserMoments
+from recommender_collector.store.experiment_store import Account
 from recommender_operator import figures
 from recommender_operator.actions import Decision
 from recommender_operator.api.status import RecommenderModelStatus
@@ -164,7 +164,7 @@ def test_no_decision_depends_on_the_measure() -> None:
 
 def test_what_the_collector_answers_is_read() -> None:
     found = counted.Moments()
-    found.add(Share("holdout", False, tuple(range(len(COMPONENTS))), ()), 1)
+    found.add(UserMoments("holdout", False, tuple(range(len(COMPONENTS))), ()), 1)
     account = Account(watermark=12.5, since={0: 1000}, moments={0: {"holdout": found}})
     body = orjson.loads(orjson.dumps(shown("5c0ffee5", account)))
     phase = read_phase(body, "5c0ffee5", WEIGHTS, holdout.HELD, holdout.OTHERS)

@@ -6,11 +6,11 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_collector.api.experiments import shown
-from recommender_collector.domain import moments as counted
-from recommender_collector.domain.experiments import MOST_ARMS, OTHER, part_of
-from recommender_collector.domain.moments import COMPONENTS, SCALE, Share
-from recommender_collector.store.experiments import Account
+from recommender_collector.api.experiment_routes import shown
+from recommender_collector.experiments import moments as counted
+from recommender_collector.experiments.experiment import MOST_ARMS, OTHER, part_of
+from recommender_collector.experiments.moments import COMPONENTS, SCALE, UserMoments
+from recommender_collector.store.experiment_store import Account
 from recommender_operator.adapters.counters.experiments import parse
 from recommender_operator.api.rules import MAX_MODEL_NAME
 from recommender_operator.api.spec import ExperimentMetric, ExperimentSpec, PrimaryMetric
@@ -24,8 +24,8 @@ from recommender_operator.experiments.moments import COMPONENTS as READ
 from recommender_operator.experiments.moments import DAYS
 from recommender_operator.phases.stages import moments
 from recommender_operator.resources.assignment import Assignment, Further, Group
-from recommender_serving.domain import experiments as served
-from recommender_serving.forwarding.peers import MOST_PEERS
+from recommender_serving.experiments import assignment as served
+from recommender_serving.experiments.peers import MOST_PEERS
 from tests.fakes.kube import NOW
 
 CHAMPION, CANDIDATE = "movies-0123abcd", "movies-4567cdef"
@@ -47,8 +47,8 @@ def test_both_have_the_same_components() -> None:
 
 
 def test_the_details_of_a_phase_are_read_from_it_alone() -> None:
-    arm, days = counted.Moments(), counted.Moments.of(len(DAYS))
-    arm.add(Share(CANDIDATE, False, tuple(range(len(COMPONENTS))), ()), 1)
+    arm, days = counted.Moments(), counted.Moments.empty(len(DAYS))
+    arm.add(UserMoments(CANDIDATE, False, tuple(range(len(COMPONENTS))), ()), 1)
     days.count(tuple(1000 * (place + 1) for place in range(len(DAYS))), 1)
     cells = {CANDIDATE: arm, counted.days_of(CANDIDATE): days}
     cells |= {f"{CANDIDATE} {part_of('device', place)}": arm for place in (0, OTHER)}
@@ -76,7 +76,7 @@ def test_what_the_collector_counted_is_what_the_operator_reads(
 ) -> None:
     arm = counted.Moments(mixed=mixed, disagreed=disagreed)
     for vector in users:
-        arm.add(Share(arm=CANDIDATE, mixed=False, vector=vector, disagreed=()), 1)
+        arm.add(UserMoments(arm=CANDIDATE, mixed=False, vector=vector, disagreed=()), 1)
     account = Account(watermark=12.5, since={3: 1000}, moments={3: {CANDIDATE: arm}})
     body = parse(orjson.dumps(shown("00c0ffee", account)))
     (phase,) = moments.read_phases(body, EXPERIMENT, CHAMPION, CANDIDATE)
@@ -117,7 +117,7 @@ def test_transformers_and_collector_have_room_for_the_longest_header() -> None:
         # As many characters as the API takes, each of as many bytes as there are.
         group=Group(feature="d" * 40, categories=("\N{SHOPPING TROLLEY}" * 10,) * 20),
     )  # fmt: skip
-    assert len(served.parse(users.header, model).arms) == len(versions) <= MOST_PEERS
+    assert len(served.parse_experiment(users.header, model).arms) == len(versions) <= MOST_PEERS
     assert len(versions) + 2 <= MOST_ARMS, "with the champion and a standby in its place"
 
 

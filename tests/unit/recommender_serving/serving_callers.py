@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from recommender_serving.answering.history import History
 from recommender_serving.domain.types import Past, Ranking, SessionEvent
 from recommender_serving.inference import inference_pb2 as pb
-from recommender_serving.store.reader import User
+from recommender_serving.ranking.user_history import History
+from recommender_serving.store.user_reader import User
 from recommender_serving.triton.inputs import Tensors
 from tests.unit.recommender_serving.serving_fakes import ALL, PLAIN, FakeRanker, Parts, giving
 from tests.unit.recommender_serving.serving_rpc import Stub, calling

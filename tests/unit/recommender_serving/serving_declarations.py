@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from recommender_serving.protocols.calls import NamedTensor
+from recommender_serving.protocols.v2_messages import NamedTensor
 from tests.unit.recommender_serving.serving_calendars import CALENDARS
 from tests.unit.recommender_serving.serving_samples import (
     VOCABULARY,

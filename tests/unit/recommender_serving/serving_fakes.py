@@ -9,19 +9,18 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from recommender_serving.answering.cache import Bounds, Cache
-from recommender_serving.answering.circuit_breaker import CircuitBreaker
-from recommender_serving.answering.composing import Composer
-from recommender_serving.answering.fallback import Chain, Stage
-from recommender_serving.answering.held import Held
-from recommender_serving.answering.recommender import Recommender
-from recommender_serving.answering.shadow import Shadow
 from recommender_serving.artifact.loader import Artifact
-from recommender_serving.domain.list_limits import UNLIMITED, ListLimits
 from recommender_serving.domain.types import Ranking, Source
 from recommender_serving.monitoring.drift_features import Bins
-from recommender_serving.monitoring.metrics import Metrics
 from recommender_serving.monitoring.session_memory import SessionMemory
+from recommender_serving.monitoring.version_metrics import Metrics
+from recommender_serving.ranking.answer_cache import Bounds, Cache
+from recommender_serving.ranking.circuit_breaker import CircuitBreaker
+from recommender_serving.ranking.fallback_chain import Chain, ModelStage
+from recommender_serving.ranking.holdout import HoldoutRecommender
+from recommender_serving.ranking.list_composition import UNLIMITED, Composer, ListLimits
+from recommender_serving.ranking.mirroring import MirroredRecommender
+from recommender_serving.ranking.recommender import Recommender
 from recommender_serving.triton.inputs import Tensors
 from tests.unit.recommender_serving.serving_samples import CATALOGUE, sample_artifact
 
@@ -114,8 +113,8 @@ class Parts:
         )
         self.breaker = breaker or CircuitBreaker()
         self.stages = (
-            Stage(Source.MODEL, model, self.breaker, timeout),
-            Stage(Source.BASELINE, baseline, CircuitBreaker(), timeout),
+            ModelStage(Source.MODEL, model, self.breaker, timeout),
+            ModelStage(Source.BASELINE, baseline, CircuitBreaker(), timeout),
         )
         self.chain, of_copies, fallbacks = (
             Chain(
@@ -143,7 +142,7 @@ class Parts:
             cache=None
             if cache is None
             else Cache(self.chain, cache, self.metrics.found, self.metrics.cached, lambda: 0.0),
-            shadow=Shadow(
+            mirrored=MirroredRecommender(
                 of_copies,
                 self.metrics,
                 lambda: next(ticks) / 1000,
@@ -151,7 +150,7 @@ class Parts:
                 if cache is None
                 else Cache(of_copies, cache, lambda _: None, lambda *_: None, lambda: 0.0),
             ),
-            held=Held(fallbacks, self.metrics),
+            holdout=HoldoutRecommender(fallbacks, self.metrics),
         )
 
     def value(self, name: str, **labels: str) -> float | None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from recommender_serving.domain.trials import Trial, Trials
-from recommender_serving.forwarding.forwarder import Errand, Forwarder
-from recommender_serving.forwarding.http_peer import Response
+from recommender_serving.experiments.forwarder import ForwardedCall, Forwarder
+from recommender_serving.experiments.http_peer import Response
+from recommender_serving.experiments.trials import Trial, Trials
 from tests.unit.recommender_serving.serving_fakes import GOOD, giving
 from tests.unit.recommender_serving.serving_scripted import Scripted, answer, scripted
 from tests.unit.recommender_serving.serving_versions import (
@@ -29,7 +29,7 @@ GOOD_ANSWER = answer(x_recommender_version=CANDIDATE, server_timing="answer;dur=
 
 
 def trial() -> Trial:
-    found = Trials("movies", RECEIVER, lambda: None).of(HEADERS)
+    found = Trials("movies", RECEIVER, lambda: None).trial_of(HEADERS)
     assert found is not None
     return found
 
@@ -47,9 +47,9 @@ class Asking:
         self, body: bytes = b"{}", left: float | None = None, instances: int = 1
     ) -> Response | None:
         deadline = None if left is None else asyncio.get_running_loop().time() + left
-        errand = Errand(CANDIDATE, trial(), deadline, instances)
+        forwarded = ForwardedCall(CANDIDATE, trial(), deadline, instances)
         async with asyncio.timeout(60):
-            return await self.forwarder.post(errand, "/v1", {}, body, lambda found: found)
+            return await self.forwarder.post(forwarded, "/v1", {}, body, lambda found: found)
 
     async def asked(self, count: int) -> None:
         """Wait until the candidate has read so many requests."""

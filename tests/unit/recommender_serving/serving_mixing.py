@@ -6,12 +6,12 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from recommender_serving.answering.cache import Bounds as CacheBounds
-from recommender_serving.domain.experiments import bucket
-from recommender_serving.domain.holdouts import Holdout
-from recommender_serving.forwarding.forwarder import Forwarder
-from recommender_serving.forwarding.peers import Addresses, Peers
-from recommender_serving.listening.connections import Connections
+from recommender_runtime.connections import Connections
+from recommender_serving.experiments.assignment import bucket
+from recommender_serving.experiments.forwarder import Forwarder
+from recommender_serving.experiments.holdout import Holdout
+from recommender_serving.experiments.peers import Addresses, Peers
+from recommender_serving.ranking.answer_cache import Bounds as CacheBounds
 from tests.unit.recommender_serving.serving_fakes import (
     GOOD,
     PLAIN,
@@ -75,7 +75,9 @@ async def mixing(
         parts: Parts = parts_of(folder, RECEIVER, ours(), cache)
         peers = Peers(Addresses(f"127.0.0.1:{site.port}", f"127.0.0.1:{port}"), 8)
         counts = parts.metrics.interleaving
-        rivals = Forwarder(peers, parts.metrics, (seconds, 0.0), counts=counts)
-        receiver = await enter(opened(parts, holdout=holdout, rivals=rivals))
+        candidate_forwarder = Forwarder(peers, parts.metrics, (seconds, 0.0), counts=counts)
+        receiver = await enter(
+            opened(parts, holdout=holdout, candidate_forwarder=candidate_forwarder)
+        )
         rpc, _ = await enter(calling(receiver.served.service))
         yield Mixing(receiver, candidate, rpc)

@@ -6,10 +6,10 @@ import dataclasses
 from typing import Any
 
 from recommender_serving.domain.types import RecommendRequest
-from recommender_serving.protocols.calls import NamedTensor
-from recommender_serving.protocols.limits import Limits, datatypes
+from recommender_serving.protocols.request_limits import Limits, datatypes
 from recommender_serving.protocols.v1 import parse_v1
 from recommender_serving.protocols.v2 import parse_v2
+from recommender_serving.protocols.v2_messages import NamedTensor
 from tests.unit.recommender_serving.serving_samples import SHOP, VOCABULARY, vocabulary_of
 
 NOW = 1_000_000_000

@@ -9,8 +9,8 @@ from typing import Any
 import grpc
 
 from recommender_serving.inference import inference_pb2 as pb
-from recommender_serving.protocols import grpc_server
-from recommender_serving.protocols.service import Service
+from recommender_serving.pipeline.service import Service
+from recommender_serving.server import grpc_server
 
 METHODS = (
     "ServerLive", "ServerReady", "ModelReady", "ServerMetadata", "ModelMetadata", "ModelInfer"

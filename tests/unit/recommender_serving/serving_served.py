@@ -8,22 +8,20 @@ from typing import Any
 
 import httpx
 
-from recommender_serving.answering.exploring import Explorer
-from recommender_serving.answering.grouping import Grouping
-from recommender_serving.domain.holdouts import Holdout
-from recommender_serving.domain.interleavings import Interleavings
-from recommender_serving.domain.shadows import Shadows
-from recommender_serving.domain.trials import Trials
 from recommender_serving.domain.types import Answer, RecommendRequest
-from recommender_serving.forwarding.copies import Copies
-from recommender_serving.forwarding.forwarder import Forwarder
+from recommender_serving.experiments.forwarder import Forwarder
+from recommender_serving.experiments.holdout import Holdout
+from recommender_serving.experiments.traffic_mirror import TrafficMirror
 from recommender_serving.impressions.reporter import Impressions
-from recommender_serving.protocols import rest_server
-from recommender_serving.protocols.bodies import Bodies
-from recommender_serving.protocols.limits import limits_of
-from recommender_serving.protocols.readiness import Readiness
-from recommender_serving.protocols.service import Service
-from recommender_serving.protocols.watching import Watching
+from recommender_serving.monitoring.readiness import Readiness
+from recommender_serving.pipeline.list_assembly import ItemIds
+from recommender_serving.pipeline.outgoing import Outgoing
+from recommender_serving.pipeline.service import ServedVersion, Service
+from recommender_serving.pipeline.stages import ExperimentInstrumentation, build_stages
+from recommender_serving.protocols.request_limits import limits_of
+from recommender_serving.ranking.exploration import Explorer
+from recommender_serving.server import rest_server
+from recommender_serving.server.request_bodies import Bodies
 from tests.unit.recommender_serving.serving_fakes import GOOD, PLAIN, Parts, giving
 from tests.unit.recommender_serving.serving_samples import NOW
 
@@ -39,44 +37,33 @@ class Served:
         now: Callable[[], float] = lambda: NOW,
         forwarder: Forwarder | None = None,
         explorer: Explorer | None = None,
-        copies: Copies | None = None,
+        copies: TrafficMirror | None = None,
         holdout: Holdout | None = None,
-        rivals: Forwarder | None = None,
+        candidate_forwarder: Forwarder | None = None,
     ) -> None:
         self.parts = parts or Parts(folder, giving(GOOD), giving(PLAIN))
         self.triton_ready = True
         self.readiness = Readiness(self._ready)
         artifact = self.parts.artifact
+        ids, version = ItemIds(artifact.item_texts), self.parts.version
+        outgoing = Outgoing(
+            impressions, forwarder, copies, None if impressions is None else candidate_forwarder
+        )
+        # Whatever the share, each call is copied.
+        self.stages = build_stages(
+            "movies", version, artifact.vocabulary, self.parts.metrics, outgoing, ids,
+            lambda _: 0, holdout, explorer,
+        )  # fmt: skip
+        instrumentation = self.stages[-1]
+        assert isinstance(instrumentation, ExperimentInstrumentation)
+        self.instrumentation = instrumentation
         self.service = Service(
-            "recommender",
-            self.parts.version,
+            ServedVersion("recommender", version, limits_of(artifact), ids),
             self.parts.recommender,
             self.readiness,
-            limits_of(artifact),
-            now,
-            artifact.item_texts,
-            impressions,
-            trials=Trials(
-                "movies",
-                self.parts.version,
-                self.parts.metrics.experiments.ignored,
-                artifact.vocabulary.features,
-            ),
-            forwarder=forwarder,
-            explorer=explorer,
-            shadows=Shadows(
-                "movies",
-                self.parts.version,
-                self.parts.metrics.shadow.ignored,
-                lambda _: 0,  # whatever the share, each call is copied
-            ),
-            copies=copies,
-            holdout=holdout,
-            interleavings=Interleavings(
-                "movies", self.parts.version, self.parts.metrics.interleaving.ignored
-            ),
-            rivals=rivals,
-            watching=Watching(Grouping(artifact.vocabulary.items)),
+            outgoing,
+            self.stages,
+            now=now,
         )
         self.bodies = Bodies()
         self.app = rest_server.build_app(
@@ -122,12 +109,22 @@ class Served:
         now: Callable[[], float] = lambda: NOW,
         forwarder: Forwarder | None = None,
         explorer: Explorer | None = None,
-        copies: Copies | None = None,
+        copies: TrafficMirror | None = None,
         holdout: Holdout | None = None,
-        rivals: Forwarder | None = None,
+        candidate_forwarder: Forwarder | None = None,
     ) -> Served:
         """Ready, as after a warm-up."""
-        served = cls(folder, parts, impressions, now, forwarder, explorer, copies, holdout, rivals)
+        served = cls(
+            folder,
+            parts,
+            impressions,
+            now,
+            forwarder,
+            explorer,
+            copies,
+            holdout,
+            candidate_forwarder,
+        )
 
         async def nothing() -> None:
             return None

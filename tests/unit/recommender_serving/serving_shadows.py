@@ -7,10 +7,10 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from recommender_serving.answering.cache import Bounds as CacheBounds
-from recommender_serving.forwarding.copies import MOST, Copies
-from recommender_serving.forwarding.peers import Addresses, Peers
-from recommender_serving.listening.connections import Connections
+from recommender_runtime.connections import Connections
+from recommender_serving.experiments.peers import Addresses, Peers
+from recommender_serving.experiments.traffic_mirror import MOST, TrafficMirror
+from recommender_serving.ranking.answer_cache import Bounds as CacheBounds
 from tests.unit.recommender_serving.serving_fakes import GOOD, PLAIN, FakeRanker, Parts, giving
 from tests.unit.recommender_serving.serving_rpc import calling
 from tests.unit.recommender_serving.serving_sockets import running
@@ -26,13 +26,15 @@ SHADOW = {"x-recommender-shadow": f"{CANDIDATE}:10000"}
 COPY = {"x-recommender-copy": RECEIVER}
 
 
-def copies_of(parts: Parts, rest: int, rpc: int, *, seconds: float = 10.0) -> Copies:
+def copies_of(parts: Parts, rest: int, rpc: int, *, seconds: float = 10.0) -> TrafficMirror:
     """What sends copies to these ports of this machine, whatever the version."""
     addresses = Addresses(f"127.0.0.1:{rest}", f"127.0.0.1:{rpc}")
-    return Copies(Peers(addresses, MOST), parts.metrics.shadow.sent, (seconds / 2, seconds / 2))
+    return TrafficMirror(
+        Peers(addresses, MOST), parts.metrics.shadow.sent, (seconds / 2, seconds / 2)
+    )
 
 
-async def settled(copies: Copies | None) -> None:
+async def settled(copies: TrafficMirror | None) -> None:
     """Wait until no copy is on its way."""
     assert copies is not None
     async with asyncio.timeout(60):
@@ -45,7 +47,7 @@ class Shadowed(Pair):
 
     async def settled(self) -> None:
         """Wait until no copy is on its way."""
-        await settled(self.receiver.served.service.copies)
+        await settled(self.receiver.served.service.mirror)
 
     def counted(self, outcome: str) -> float | None:
         """Copies that the candidate counted."""

@@ -7,9 +7,8 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
 
-from recommender_serving.domain.types import Refusal
-from recommender_serving.listening.connections import Connections
-from recommender_serving.listening.server import Server, build_server
+from recommender_runtime.connections import Connections, Refusal
+from recommender_runtime.http_server import Server, build_server
 from tests.unit.recommender_serving.serving_served import Served
 
 PREDICT = "/v1/models/recommender:predict"

@@ -10,18 +10,18 @@ from typing import Any
 
 import orjson
 
-from recommender_serving.answering.cache import Bounds as CacheBounds
-from recommender_serving.answering.exploring import Chance, Explorer
-from recommender_serving.domain.experiments import bucket
-from recommender_serving.domain.holdouts import Holdout
+from recommender_runtime.connections import Connections
 from recommender_serving.domain.types import Forwarded
-from recommender_serving.forwarding.copies import Copies
-from recommender_serving.forwarding.forwarder import Forwarder
-from recommender_serving.forwarding.peers import Addresses, Peers
-from recommender_serving.impressions.collector import Receipt
-from recommender_serving.impressions.events import Origin
+from recommender_serving.experiments.assignment import bucket
+from recommender_serving.experiments.forwarder import Forwarder
+from recommender_serving.experiments.holdout import Holdout
+from recommender_serving.experiments.peers import Addresses, Peers
+from recommender_serving.experiments.traffic_mirror import TrafficMirror
+from recommender_serving.impressions.collector_client import Receipt
+from recommender_serving.impressions.impression_events import Origin
 from recommender_serving.impressions.reporter import Bounds, Impressions
-from recommender_serving.listening.connections import Connections
+from recommender_serving.ranking.answer_cache import Bounds as CacheBounds
+from recommender_serving.ranking.exploration import Chance, Explorer
 from tests.unit.recommender_serving.serving_fakes import GOOD, PLAIN, FakeRanker, Parts, giving
 from tests.unit.recommender_serving.serving_rpc import Stub, calling
 from tests.unit.recommender_serving.serving_served import Served
@@ -121,15 +121,15 @@ async def opened(
     parts: Parts,
     forwarder: Forwarder | None = None,
     explorer: Explorer | None = None,
-    copies: Copies | None = None,
+    copies: TrafficMirror | None = None,
     holdout: Holdout | None = None,
-    rivals: Forwarder | None = None,
+    candidate_forwarder: Forwarder | None = None,
 ) -> AsyncIterator[Version]:
     """A version that is ready."""
     desk = Desk(parts)
     served = await Served.opened(
         Path(), parts, desk.impressions, forwarder=forwarder, explorer=explorer, copies=copies,
-        holdout=holdout, rivals=rivals,
+        holdout=holdout, candidate_forwarder=candidate_forwarder,
     )  # fmt: skip
     async with served.http:
         yield Version(served, desk, forwarder)
@@ -137,8 +137,8 @@ async def opened(
         await forwarder.close()
     if copies is not None:
         await copies.close()
-    if rivals is not None:
-        await rivals.close()
+    if candidate_forwarder is not None:
+        await candidate_forwarder.close()
 
 
 class Pair:

@@ -13,17 +13,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from recommender_serving.answering.fallback import popular
-from recommender_serving.answering.popularity import list_of
 from recommender_serving.artifact.loader import Artifact
 from recommender_serving.domain.types import Answer, Source
 from recommender_serving.monitoring.drift_features import Bins
 from recommender_serving.protocols.errors import InvalidRequest
-from recommender_serving.protocols.limits import INSTANCE_FIELDS, Limits
-from recommender_serving.protocols.tensors import inputs
+from recommender_serving.protocols.request_limits import INSTANCE_FIELDS, Limits, inputs
 from recommender_serving.protocols.v1 import parse_v1
 from recommender_serving.protocols.v2 import parse_v2
-from recommender_serving.triton.inputs import build
+from recommender_serving.ranking.fallback_chain import popular, popularity_list
+from recommender_serving.triton.inputs import build_tensors
 from tests.unit.recommender_serving import serving_declarations as declarations
 from tests.unit.recommender_serving import serving_expectations as expected_of
 from tests.unit.recommender_serving.serving_declarations import Content
@@ -55,7 +53,9 @@ def test_every_valid_request_is_read_as_the_artifact_says(data: st.DataObject) -
     (request,) = parse_v1({"instances": [instance]}, limits, NOW)
     assert parse_v2(declarations.tensors_of(instance, vocabulary), limits, NOW) == request
 
-    (sent,) = (each for each in build(request, artifact.vocabulary) if each.name == "features")
+    (sent,) = (
+        each for each in build_tensors(request, artifact.vocabulary) if each.name == "features"
+    )
     expected = [
         code
         for each in vocabulary["features"]
@@ -64,7 +64,7 @@ def test_every_valid_request_is_read_as_the_artifact_says(data: st.DataObject) -
     assert (sent.datatype, sent.shape) == ("FP32", (1, len(expected)))
     assert sent.data == struct.pack(f"<{len(expected)}f", *expected)
 
-    listed = list_of(request, artifact.popularity)
+    listed = popularity_list(request, artifact.popularity)
     assert [item for item, _ in listed] == expected_of.popular_items(instance, contents)
 
     items, scores = zip(*popular(listed, request, artifact.vocabulary.items), strict=True)

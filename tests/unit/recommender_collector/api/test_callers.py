@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from recommender_collector.api.bodies import Refused
 from recommender_collector.api.callers import MOST, SERVING, Caller, Callers
-from recommender_serving.key_file import FRESH_SECONDS, KeyFile
+from recommender_collector.api.request_bodies import Refused
+from recommender_runtime.key_file import FRESH_SECONDS, KeyFile
 from tests.unit.recommender_collector.collector_samples import rules
 
 KEY, OTHER = "the-key-of-the-web-shop", "the-newer-key-of-the-shop"
@@ -24,7 +24,7 @@ class Desk:
 
     def of(self, key: str | None) -> Caller:
         self.now += FRESH_SECONDS
-        return self.callers.of(None if key is None else f"Bearer {key}".encode())
+        return self.callers.caller(None if key is None else f"Bearer {key}".encode())
 
     def sources(self, key: str | None) -> dict[str, str | None]:
         return {name: of.source for name, of in self.of(key).models.items()}
@@ -58,7 +58,7 @@ def test_nobody_without_a_known_key_is_admitted_where_keys_are_asked_for(folder:
         False, True, True, True, True,
     ]  # fmt: skip
     with pytest.raises(Refused):
-        desk.callers.of(f"Basic {KEY}".encode())
+        desk.callers.caller(f"Basic {KEY}".encode())
 
 
 def test_without_keys_everybody_is_admitted_and_nobody_known(tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from recommender_collector.api.proofs import with_proofs
+from recommender_collector.api.callers import with_proofs
+from recommender_collector.domain.file_rows import archive_line
 from recommender_collector.domain.pseudonyms import Pseudonyms
-from recommender_collector.domain.rows import archived
 from recommender_collector.domain.validation import Rules, event_of
-from recommender_serving.key_file import KeyFile
-from recommender_serving.process.signing import signer
+from recommender_runtime.key_file import KeyFile
+from recommender_serving.process.keys import signer
 from tests.unit.recommender_collector.collector_samples import NOW, click, model, rules
 
 KEYED = Pseudonyms(b"0123456789abcdef")
@@ -39,7 +39,7 @@ def test_feedback_to_an_answer_is_proven_of_its_user_alone(
     event = event_of(click(user=user, request=text), of, NOW)
     assert (event.request, event.proven) == ("r-77" if proven else text, proven)
     assert told == [("shop", proven)]
-    assert b'"proven":' + (b"true" if proven else b"false") in archived(event)
+    assert b'"proven":' + (b"true" if proven else b"false") in archive_line(event)
 
 
 def test_an_id_that_a_client_made_is_not_refused(folder: Path) -> None:
@@ -62,4 +62,4 @@ def test_without_a_key_nothing_is_signed_or_proven(tmp_path: Path) -> None:
     of, told = counted(tmp_path)
     event = event_of(click(request="r-77~AAAAAAAAAAAAAAAAAAAAAA"), of, NOW)
     assert (event.request, event.proven, told) == ("r-77~AAAAAAAAAAAAAAAAAAAAAA", None, [])
-    assert b"proven" not in archived(event)
+    assert b"proven" not in archive_line(event)

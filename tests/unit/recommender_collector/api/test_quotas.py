@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from recommender_collector.api.bodies import Refused
 from recommender_collector.api.quotas import Quotas
-from recommender_collector.domain.batches import Batch, check
-from recommender_collector.domain.quotas import BURST_SECONDS, Buckets, Rates
+from recommender_collector.api.request_bodies import Refused
+from recommender_collector.domain.batch_validation import Batch, validate_batch
+from recommender_collector.domain.token_buckets import BURST_SECONDS, Rates, TokenBuckets
 from tests.unit.recommender_collector.collector_samples import NOW, click, rules
 
 MODELS = {"shop": rules(), "news": rules()}
@@ -28,7 +28,7 @@ class Desk:
         for user in users:
             self.sent += 1
             raws.append(click(id=f"e{self.sent}", user=user, model=model))
-        batch: Batch = check(raws, MODELS, NOW)
+        batch: Batch = validate_batch(raws, MODELS, NOW)
         self.quotas.admit(batch, source)
         accepted = sum(len(found.lines) for found in batch.events.values())
         return accepted, [each.id for each in batch.rejected]
@@ -76,7 +76,7 @@ def test_without_quotas_nothing_is_refused() -> None:
 
 
 def test_the_memory_of_names_is_bounded_and_the_most_silent_one_goes() -> None:
-    buckets = Buckets(1.0, lambda: 0.0, most=3)
+    buckets = TokenBuckets(1.0, lambda: 0.0, most=3)
     for number in range(100):
         buckets.take("eve", 20)
         buckets.take(number, 1)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from recommender_collector.api.tokens import InvalidToken, Tokens, guarded
-from recommender_collector.metrics import CollectorMetrics
+from recommender_collector.collector_metrics import CollectorMetrics
 
 TOKEN = "a-token-of-the-admin-port"
 REFUSED = "recommender_collector_refused_requests_total"

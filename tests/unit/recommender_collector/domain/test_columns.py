@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_collector.domain import batches, validation
-from recommender_collector.domain.batches import FEW, Batch, check
+from recommender_collector.domain import batch_validation, validation
+from recommender_collector.domain.batch_validation import FEW, Batch, validate_batch
 from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.cloud_events import unwrap
 from recommender_collector.domain.columns import FIELDS, Alike, lines_of
@@ -144,8 +144,10 @@ def assert_each_is_what_it_is_alone(
     raws: list[Any], of: Rules, unwrap: Callable[[object], object] | None = None
 ) -> None:
     models = {"shop": of}
-    single = [told(check([raw], models, NOW, unwrap), place) for place, raw in enumerate(raws)]
-    assert told(check(raws, models, NOW, unwrap)) == (
+    single = [
+        told(validate_batch([raw], models, NOW, unwrap), place) for place, raw in enumerate(raws)
+    ]
+    assert told(validate_batch(raws, models, NOW, unwrap)) == (
         [each for kept, _ in single for each in kept],
         [each for _, rejected in single for each in rejected],
     )
@@ -192,8 +194,8 @@ def test_a_value_that_is_no_event_leaves_the_others_together(
         alone.append(raw)
         raise InvalidEvent("event", raw, "")
 
-    monkeypatch.setattr(batches, "_alone", refuse)
-    check([*(click(id=f"e{n}") for n in range(MANY)), odd], {"shop": rules()}, NOW)
+    monkeypatch.setattr(batch_validation, "_alone", refuse)
+    validate_batch([*(click(id=f"e{n}") for n in range(MANY)), odd], {"shop": rules()}, NOW)
     assert alone == [odd]
 
 
@@ -210,8 +212,8 @@ def test_cloud_events_are_checked_together_but_for_bad_ones(
     raws[1] = {**raws[1], "id": ""}
     raws[4] = {**raws[4], "data": 5}
     assert_each_is_what_it_is_alone(raws, rules(), unwrap)
-    monkeypatch.delattr(batches, "_alone")
-    batch = check(raws, {"shop": rules()}, NOW, unwrap)
+    monkeypatch.delattr(batch_validation, "_alone")
+    batch = validate_batch(raws, {"shop": rules()}, NOW, unwrap)
     assert (len(batch.events["shop"].lines), len(batch.rejected)) == (MANY - 2, 2)
 
 
@@ -223,7 +225,9 @@ def test_events_that_lack_what_their_kind_needs_are_what_they_are_alone(kind: Ki
 
 def test_rejected_events_are_in_the_order_of_the_request() -> None:
     raws = [click(id=f"e{n}", **({"session": ""} if n % 2 else {"user": ""})) for n in range(MANY)]
-    assert [each.index for each in check(raws, {"shop": rules()}, NOW).rejected] == [*range(MANY)]
+    assert [each.index for each in validate_batch(raws, {"shop": rules()}, NOW).rejected] == [
+        *range(MANY)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -243,9 +247,9 @@ def test_rejected_events_are_in_the_order_of_the_request() -> None:
 def test_valid_events_are_not_checked_one_by_one(
     of: Rules, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(batches, "event_of")
+    monkeypatch.delattr(batch_validation, "event_of")
     raws = [{**fields, "id": f"e{number}"} for number in range(MANY)]
-    batch = check(raws, {"shop": of}, NOW)
+    batch = validate_batch(raws, {"shop": of}, NOW)
     assert (len(batch.events["shop"].lines), batch.rejected) == (MANY, [])
 
 
@@ -255,7 +259,7 @@ def test_kinds_and_models_that_alternate_keep_their_order() -> None:
         click(id=f"e{n}", kind=kinds[n % 3], model=("shop", "news")[n % 2])
         for n in range(6 * MANY)
     ]
-    batch = check(raws, {"shop": rules(), "news": rules()}, NOW)
+    batch = validate_batch(raws, {"shop": rules(), "news": rules()}, NOW)
     for first, name in enumerate(("shop", "news")):
         found = [(place, kind.value) for place, kind, _ in entries(batch, name)]
         assert found == [(n, kinds[n % 3]) for n in range(first, 6 * MANY, 2)]
@@ -264,16 +268,16 @@ def test_kinds_and_models_that_alternate_keep_their_order() -> None:
 def test_the_order_of_fields_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     raws = [click(id=f"e{number}", session="s") for number in range(MANY)]
     raws[1::2] = [dict(reversed(raw.items())) for raw in raws[1::2]]
-    before = check(raws, {"shop": rules()}, NOW)
-    monkeypatch.setattr(batches, "event_of", None)  # nothing is checked by itself
-    assert check(raws, {"shop": rules()}, NOW) == before
+    before = validate_batch(raws, {"shop": rules()}, NOW)
+    monkeypatch.setattr(batch_validation, "event_of", None)  # nothing is checked by itself
+    assert validate_batch(raws, {"shop": rules()}, NOW) == before
     assert len(before.events["shop"].lines) == MANY
 
 
 def test_of_two_events_with_an_id_the_first_one_of_the_request_comes_first() -> None:
     raws = [click(id=f"e{n}", **({"session": "s"} if n % 2 else {})) for n in range(4 * FEW)]
     raws[1]["id"] = raws[2]["id"] = "same"
-    batch = check(raws, {"shop": rules()}, NOW)
+    batch = validate_batch(raws, {"shop": rules()}, NOW)
     found = list(batch.events["shop"].lines)
     assert [line.digest for line in found] == [digest(raw["id"]) for raw in raws]
     assert b'"s"' in found[1].line

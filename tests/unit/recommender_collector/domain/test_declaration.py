@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from recommender_collector.domain.declaration import DeclarationError, parse
+from recommender_collector.domain.declaration import DeclarationError, parse_declaration
 from recommender_collector.domain.events import Kind
 from tests.unit.recommender_collector.collector_samples import MAPPING, mapping, model
 
@@ -79,4 +79,4 @@ def _declared(**settings: Any) -> bytes:
 )
 def test_an_invalid_declaration_is_refused_by_name(text: bytes, named: str) -> None:
     with pytest.raises(DeclarationError, match=named):
-        parse(text)
+        parse_declaration(text)

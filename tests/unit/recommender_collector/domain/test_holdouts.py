@@ -9,20 +9,25 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from recommender_collector.domain.books import Books
 from recommender_collector.domain.checks import InvalidEvent
-from recommender_collector.domain.effects import number
 from recommender_collector.domain.events import Erasure, Event, Exposure, Kind
-from recommender_collector.domain.experiments import Changes, Ignored, Known, Spans
+from recommender_collector.domain.file_rows import archive_line
 from recommender_collector.domain.lines import entry_of, line_of
-from recommender_collector.domain.moments import COMPONENTS, DAY_COMPONENTS, Moments
-from recommender_collector.domain.participants import Participant
-from recommender_collector.domain.rows import archived
-from recommender_collector.domain.stays import Stay
+from recommender_collector.domain.store_updates import number
 from recommender_collector.domain.validation import event_of
-from recommender_serving.domain.holdouts import HELD, OTHERS
+from recommender_collector.experiments.experiment import (
+    ExperimentChanges,
+    Ignored,
+    KnownUsers,
+    Spans,
+)
+from recommender_collector.experiments.experiment_accumulator import ExperimentAccumulator
+from recommender_collector.experiments.moments import COMPONENTS, DAY_COMPONENTS, Moments
+from recommender_collector.experiments.phase_exposure import PhaseExposure
+from recommender_collector.experiments.subject import Subject
+from recommender_serving.experiments.holdout import HELD, OTHERS
 from tests.unit.recommender_collector.collector_samples import NOW, click, rules
-from tests.unit.recommender_collector.domain.memory_books import Memory
+from tests.unit.recommender_collector.experiments.memory_experiments import Memory
 
 AT, MINUTE = 1_795_000_000_000, 60_000
 SPANS = Spans(window=60 * MINUTE, late=130 * MINUTE)
@@ -44,15 +49,15 @@ def clicked(user: str, after: int = MINUTE) -> Event:
     return Event(f"{user}-c{after}", Kind.CLICK, user, ("tea",), AT + after)
 
 
-def booked(*entries: Event) -> Changes:
-    books = Books({}, AT + 5 * MINUTE, SPANS)
-    assert books.concerned(entries)
-    books.take(entries, Known())
-    books.recount({})
-    return books.finish({}, {}, {}, {})
+def booked(*entries: Event) -> ExperimentChanges:
+    accumulator = ExperimentAccumulator({}, AT + 5 * MINUTE, SPANS)
+    assert accumulator.concerned(entries)
+    accumulator.apply(entries, KnownUsers())
+    accumulator.recount({})
+    return accumulator.finish({}, {}, {}, {})
 
 
-def told(changes: Changes, key: tuple[str, int, str]) -> Any:
+def told(changes: ExperimentChanges, key: tuple[str, int, str]) -> Any:
     """What the operator reads of an arm."""
     return changes.moments[key].shown(key[2])
 
@@ -93,7 +98,7 @@ def test_a_wrong_group_names_the_part_the_value_and_the_remedy(
 def test_the_log_and_the_archive_have_the_group(arm: str | None) -> None:
     event = impression("ada", OTHERS, arm)
     assert entry_of(line_of(event)) == event
-    row = orjson.loads(archived(event))
+    row = orjson.loads(archive_line(event))
     assert row["holdout"] == {"id": MEASURE, "group": OTHERS, "cap": 500.0}
     assert row.get("experiment") == (None if arm is None else EXPERIMENT)
 
@@ -172,9 +177,9 @@ def test_a_measure_and_an_experiment_do_not_take_the_arms_of_the_other(
 def test_in_a_measure_of_months_clicks_stop_where_the_answers_stop(
     answers: int, clicks: int
 ) -> None:
-    stay = Stay(0, AT, AT, 500, answers=answers, arms={0: [AT, 0]})
+    phase_exposure = PhaseExposure(0, AT, AT, 500, answers=answers, arms={0: [AT, 0]})
     totals = [clicks, 0, 0, 0, 0]
-    share = stay.share(totals, [0] * 5, 0, [HELD], [], measured=True)
+    share = phase_exposure.user_moments(totals, [0] * 5, 0, [HELD], [], measured=True)
     vector = dict(zip(COMPONENTS, share.vector, strict=True))
     assert vector["answers"] == min(answers, 10_000)
     exact = clicks * vector["answers"] / answers
@@ -187,11 +192,11 @@ def test_a_user_of_a_measure_counts_with_the_limits_of_months() -> None:
     memory = Memory()
     memory.apply(AT, impression("ada", HELD))
     (text,) = memory.users.values()
-    own = Participant.decode(text)
-    own.stays[0].answers = 1350
+    own = Subject.decode(text)
+    own.exposures[0].answers = 1350
     memory.users[MEASURE, number("ada")] = own.encode()
     memory.moments[MEASURE, 0, HELD] = Moments().encode()
-    memory.moments[MEASURE, 0, f"{HELD} days"] = Moments.of(len(DAY_COMPONENTS)).encode()
+    memory.moments[MEASURE, 0, f"{HELD} days"] = Moments.empty(len(DAY_COMPONENTS)).encode()
     memory.apply(AT + 1, Erasure("ada"))
     gone = Moments.decode(memory.moments[MEASURE, 0, HELD])
     assert dict(zip(COMPONENTS, gone.sums, strict=True))["answers"] == -1350

@@ -7,19 +7,20 @@ from typing import Any
 import orjson
 import pytest
 
+from recommender_collector.domain.arms import INTERLEAVED
 from recommender_collector.domain.checks import InvalidEvent
-from recommender_collector.domain.effects import number
 from recommender_collector.domain.events import Erasure, Event, Exposure, Interleaved, Kind
-from recommender_collector.domain.experiments import Ignored
+from recommender_collector.domain.file_rows import archive_line
 from recommender_collector.domain.lines import entry_of, line_of
-from recommender_collector.domain.moments import INTERLEAVED, Moments
-from recommender_collector.domain.participants import Participant
-from recommender_collector.domain.picks import MOST_CLICKS
-from recommender_collector.domain.rows import archived
+from recommender_collector.domain.store_updates import number
 from recommender_collector.domain.validation import event_of
+from recommender_collector.experiments.experiment import Ignored
+from recommender_collector.experiments.interleaving_credit import MOST_CLICKS
+from recommender_collector.experiments.moments import Moments
+from recommender_collector.experiments.subject import Subject
 from tests.experiment_events import MINUTE
 from tests.unit.recommender_collector.collector_samples import NOW, click, rules
-from tests.unit.recommender_collector.domain.memory_books import AT, HOUR, Memory
+from tests.unit.recommender_collector.experiments.memory_experiments import AT, HOUR, Memory
 
 ID, EXPERIMENT = "5c0ffee5", "0a1b2c3d"
 MIXED = {"id": ID, "candidate": "shop-2", "teams": "AB"}
@@ -81,7 +82,7 @@ def test_a_wrong_part_is_named_with_the_value_and_the_remedy(
 def test_the_log_and_the_archive_say_who_gave_each_item() -> None:
     event = impression("ada")
     assert entry_of(line_of(event)) == event
-    assert orjson.loads(archived(event))["interleaved"] == MIXED
+    assert orjson.loads(archive_line(event))["interleaved"] == MIXED
 
 
 def test_each_user_counts_once_by_the_items_that_were_clicked() -> None:
@@ -170,13 +171,13 @@ def test_a_user_that_cannot_be_read_is_refused() -> None:
     memory.apply(AT, impression("ada"))
     (text,) = memory.users.values()
     values = orjson.loads(text)
-    for picks in (None, [], [[], [], ["x", 0]]):
+    for credit in (None, [], [[], [], ["x", 0]]):
         with pytest.raises(ValueError, match="a user"):
-            Participant.decode(orjson.dumps([*values[:-1], picks]))
+            Subject.decode(orjson.dumps([*values[:-1], credit]))
 
 
 def test_moments_of_preferences_are_read_as_they_are_written() -> None:
-    found = Moments.of(3)
+    found = Moments.empty(3)
     found.count((500, 0, 1), 1)
     assert Moments.decode(found.encode()) == found
     shown = found.shown_cell()

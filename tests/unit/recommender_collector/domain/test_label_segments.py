@@ -9,13 +9,13 @@ import pytest
 
 from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.events import Event
+from recommender_collector.domain.file_rows import archive_line
 from recommender_collector.domain.lines import entry_of, line_of
-from recommender_collector.domain.predictions import Rule
-from recommender_collector.domain.rows import archived
 from recommender_collector.domain.validation import Rules, event_of
+from recommender_collector.outcomes.predictions import LabelRule
 from tests.unit.recommender_collector.collector_samples import MAPPING, NOW, click, model, rules
-from tests.unit.recommender_collector.domain.test_segments import parts
 from tests.unit.recommender_collector.outcome_memory import RULE, START, Memory, impression
+from tests.unit.recommender_collector.outcomes.test_prediction_segments import parts
 
 LABEL = {
     "positiveTypes": [{"type": "purchase"}],
@@ -46,9 +46,9 @@ def test_what_is_said_of_declared_features_is_kept_in_the_log_and_in_the_archive
     event = event_of({**SHOWN, "labelSegments": SAID}, OURS, NOW)
     assert event.label_segments == (("age", "18-24"), ("device", "phone"))
     assert entry_of(line_of(event)) == event
-    assert orjson.loads(archived(event))["labelSegments"] == SAID
+    assert orjson.loads(archive_line(event))["labelSegments"] == SAID
     without = event_of(SHOWN, OURS, NOW)
-    assert "labelSegments" not in orjson.loads(archived(without))
+    assert "labelSegments" not in orjson.loads(archive_line(without))
 
 
 def test_the_log_keeps_nothing_of_a_user_that_is_not_compared() -> None:
@@ -95,7 +95,7 @@ def test_named_values_of_the_context_come_before_numbers_and_users(
 ) -> None:
     found = declared(context, users, label=LABEL).model
     assert (found.told_segments, found.segments) == (names, of_context)
-    rule = Rule.of(found)
+    rule = LabelRule.of_model(found)
     assert rule is not None
     assert (rule.told, rule.segments) == (names, of_context)
 

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from recommender_collector.domain.lines import Line, Lines, digest
+from recommender_collector.log.event_log import LogBusy, LogUnavailable
 from recommender_collector.log.group_commit import GroupCommit
-from recommender_collector.log.port import LogBusy, LogUnavailable
 from tests.unit.recommender_collector.collector_fakes import MemoryLog
 from tests.unit.recommender_collector.collector_garbage import without_garbage
 

@@ -14,9 +14,9 @@ from confluent_kafka import KafkaError, KafkaException
 
 from recommender_collector.domain.lines import Lines, digest
 from recommender_collector.log import kafka_log
+from recommender_collector.log.event_log import LogUnavailable
 from recommender_collector.log.kafka_log import KafkaLog
 from recommender_collector.log.kafka_settings import KafkaSettings
-from recommender_collector.log.port import LogUnavailable
 
 SETTINGS = KafkaSettings("127.0.0.1:9", "events", durable=True)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from recommender_collector.log.kafka_durability import fault
-from recommender_collector.log.kafka_settings import PREFIX, KafkaSettings, parse
+from recommender_collector.log.kafka_log import topic_fault
+from recommender_collector.log.kafka_settings import PREFIX, KafkaSettings, parse_kafka_settings
 
 BROKERS = {"BROKERS": "kafka-0:9092,kafka-1:9093"}
 SIGNED = {
@@ -24,12 +24,12 @@ def _environ(**given: str) -> dict[str, str]:
 
 
 def test_without_brokers_the_log_is_not_in_kafka() -> None:
-    assert parse({}) is None
-    assert parse(_environ(TOPIC="events")) is None
+    assert parse_kafka_settings({}) is None
+    assert parse_kafka_settings(_environ(TOPIC="events")) is None
 
 
 def test_a_client_signs_in_as_it_is_told_and_shows_no_password() -> None:
-    found = parse(_environ(**SIGNED, CA="/ca.crt"))
+    found = parse_kafka_settings(_environ(**SIGNED, CA="/ca.crt"))
     assert found is not None
     client = found.client()
     assert client["bootstrap.servers"] == "kafka-0:9092,kafka-1:9093"
@@ -37,7 +37,7 @@ def test_a_client_signs_in_as_it_is_told_and_shows_no_password() -> None:
     assert client["ssl.ca.location"] == "/ca.crt"
     assert found.topic("shop") == "recommender-events.shop"
     assert "pa55" not in repr(found)
-    plain = parse(_environ(**BROKERS, PASSWORD="pa55"))
+    plain = parse_kafka_settings(_environ(**BROKERS, PASSWORD="pa55"))
     assert plain is not None
     assert not any(name.startswith(("sasl", "ssl")) for name in plain.client())
 
@@ -60,13 +60,13 @@ def test_a_client_signs_in_as_it_is_told_and_shows_no_password() -> None:
 )
 def test_a_wrong_variable_is_named(changed: dict[str, str], named: str) -> None:
     with pytest.raises(ValueError, match=f"{PREFIX}{named}") as caught:
-        parse(_environ(**{**SIGNED, **changed}))
+        parse_kafka_settings(_environ(**{**SIGNED, **changed}))
     assert "pa55" not in str(caught.value)
 
 
 def certified(folder: Path) -> KafkaSettings:
     paths = {name: str(folder / name) for name in ("CA", "CERTIFICATE", "KEY")}
-    found = parse(_environ(**BROKERS, PROTOCOL="SSL", **paths))
+    found = parse_kafka_settings(_environ(**BROKERS, PROTOCOL="SSL", **paths))
     assert found is not None
     return found
 
@@ -89,7 +89,7 @@ def test_a_file_that_is_not_there_is_named_with_its_variable(tmp_path: Path) -> 
 
 
 def test_a_topic_that_two_brokers_must_have_is_durable() -> None:
-    assert fault("t", GOOD, 3) is None
+    assert topic_fault("t", GOOD, 3) is None
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_topic_that_two_brokers_must_have_is_durable() -> None:
 def test_a_topic_that_may_lose_events_is_named_with_the_remedy(
     changed: dict[str, str], replicas: int, said: str
 ) -> None:
-    found = fault("t", {**GOOD, **changed}, replicas)
+    found = topic_fault("t", {**GOOD, **changed}, replicas)
     assert found is not None
     assert said in found
     assert "set" in found

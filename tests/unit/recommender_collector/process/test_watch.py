@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from recommender_collector.log.durability import NotDurable
-from recommender_collector.log.port import Backlog
+from recommender_collector.log.event_log import Backlog
 from recommender_collector.process import serve
 from recommender_collector.process.serve import Watch
 

@@ -10,13 +10,13 @@ import polars as pl
 import pytest
 from prometheus_client import CollectorRegistry
 
-from recommender_collector.domain.declaration import Model, parse
+from recommender_collector.collector_metrics import WriterMetrics
+from recommender_collector.domain.declaration import Model, parse_declaration
 from recommender_collector.domain.events import Event, Kind
 from recommender_collector.domain.lines import line_of
 from recommender_collector.domain.validation import Rules, event_of
-from recommender_collector.metrics import WriterMetrics
-from recommender_collector.writers.batches import Batches
-from recommender_collector.writers.lake import LakeWriter, Pace
+from recommender_collector.writers.file_batches import Batches
+from recommender_collector.writers.lake_writer import LakeWriter, Pace
 from recommender_serving.domain.ids import hashed
 from recommender_training.data import lake
 from recommender_training.data.schema import EXPLORED_SCHEMA, QUARANTINE_SCHEMA
@@ -73,7 +73,9 @@ async def test_every_interaction_is_a_row_and_none_is_quarantined(
     tmp_path: Path, unit: str, ids: str
 ) -> None:
     section = _mapping(unit, ids)
-    rules = Rules(parse(orjson.dumps({"models": {"shop": {"mapping": section}}})).models["shop"])
+    rules = Rules(
+        parse_declaration(orjson.dumps({"models": {"shop": {"mapping": section}}})).models["shop"]
+    )
 
     def name(number: int) -> int | str:
         return number if ids == "Integer" else f"id {number} é"
@@ -113,7 +115,9 @@ async def test_every_interaction_is_a_row_and_none_is_quarantined(
 
 async def test_a_second_check_reads_only_the_new_batch(tmp_path: Path) -> None:
     section = _mapping("Milliseconds", "Integer")
-    rules = Rules(parse(orjson.dumps({"models": {"shop": {"mapping": section}}})).models["shop"])
+    rules = Rules(
+        parse_declaration(orjson.dumps({"models": {"shop": {"mapping": section}}})).models["shop"]
+    )
     mapping = parse_mapping(orjson.dumps(section).decode(), Format.JSON_LINES)
     batches = [
         [_event(rules, id=f"{b}-{n}", user=n, item=b, time=NOW - 50 + n) for n in range(5)]
@@ -135,7 +139,9 @@ async def test_a_second_check_reads_only_the_new_batch(tmp_path: Path) -> None:
 async def test_every_place_that_was_drawn_is_a_row_with_its_pool(tmp_path: Path, ids: str) -> None:
     section = _mapping("Milliseconds", ids)
     section["interactions"]["eventTypes"].append({"type": "impression", "value": 2})
-    rules = Rules(parse(orjson.dumps({"models": {"shop": {"mapping": section}}})).models["shop"])
+    rules = Rules(
+        parse_declaration(orjson.dumps({"models": {"shop": {"mapping": section}}})).models["shop"]
+    )
 
     def name(number: int) -> int | str:
         return number if ids == "Integer" else f"id {number} é"

@@ -10,10 +10,10 @@ import orjson
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from recommender_collector.domain import effects, erased_users, rows
+from recommender_collector.domain import erasure_list, file_rows, store_updates
 from recommender_collector.domain.events import Erasure, Event, Kind
 from recommender_collector.domain.lines import Unreadable, entry_of, line_of
-from recommender_collector.domain.trends import Trends
+from recommender_collector.domain.popularity_trends import PopularityTrends
 from recommender_collector.writers import quarantine
 from tests.unit.recommender_collector.collector_samples import mapping, model
 from tests.unit.recommender_collector.lake_desk import CLICK, Desk
@@ -76,14 +76,14 @@ lines = st.one_of(
 def _used(entry: Event | Erasure) -> None:
     """All that the writers make of an entry."""
     if isinstance(entry, Erasure):
-        erased_users.line_of(entry.user, 1)
+        erasure_list.line_of(entry.user, 1)
         return
     assert entry_of(line_of(entry)) == entry
-    found = [*effects.effects(entry, MODEL.acts)]
+    found = [*store_updates.store_updates(entry, MODEL.acts)]
     assert all(0 <= each.user < 2**63 for each in found)
-    Trends(MODEL).gains([entry])
-    rows.archived(entry)
-    rows.interactions(entry, MODEL)
+    PopularityTrends(MODEL).gains([entry])
+    file_rows.archive_line(entry)
+    file_rows.interaction_rows(entry, MODEL)
 
 
 @given(lines)

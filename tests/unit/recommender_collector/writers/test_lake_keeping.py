@@ -9,8 +9,8 @@ import orjson
 import pytest
 
 from recommender_collector.domain.events import Erasure, Event
-from recommender_collector.writers import erasing, lake, removal
-from recommender_collector.writers.batches import Batches
+from recommender_collector.writers import lake_erasure, lake_writer, removal
+from recommender_collector.writers.file_batches import Batches
 from tests.unit.recommender_collector.collector_samples import model
 from tests.unit.recommender_collector.lake_desk import Desk, events, history
 
@@ -23,7 +23,7 @@ def desk(tmp_path: Path) -> Desk:
 async def test_events_are_read_and_written_between_the_steps_of_an_erasure(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lake, "TEND_SECONDS", 0.0)  # a block of a file in each step
+    monkeypatch.setattr(lake_writer, "TEND_SECONDS", 0.0)  # a block of a file in each step
     await history(desk, 4)
     writer = desk.writer(events=1)
     await writer.step()
@@ -46,8 +46,8 @@ async def test_events_are_read_and_written_between_the_steps_of_an_erasure(
 async def test_a_writer_that_is_killed_after_each_step_ends_an_erasure(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lake, "TEND_SECONDS", 0.0)
-    monkeypatch.setattr(erasing, "SAVE_SECONDS", -1.0)
+    monkeypatch.setattr(lake_writer, "TEND_SECONDS", 0.0)
+    monkeypatch.setattr(lake_erasure, "SAVE_SECONDS", -1.0)
     monkeypatch.setattr(removal, "LEFT_SECONDS", -1.0)
     await history(desk, 4)
     killed = [desk.writer(events=1)]
@@ -63,7 +63,7 @@ async def test_a_writer_that_is_killed_after_each_step_ends_an_erasure(
 async def test_the_end_of_an_erasure_is_told_once(desk: Desk) -> None:
     await history(desk, 2)
     ended: list[int] = []
-    writer = lake.LakeWriter(
+    writer = lake_writer.LakeWriter(
         desk.log, Batches(desk.root), "shop", model(), desk.metrics, erased=lambda: ended.append(1)
     )
     await writer.step()
@@ -95,7 +95,7 @@ async def test_a_batch_that_cannot_be_changed_does_not_keep_others_from_being_wr
         desk.put(*events("c"))
         assert await writer.step() == "3000-0"
     assert desk.count("recommender_writer_failures_total") == 1, "not at each step"
-    desk.now += lake.RETRY_SECONDS
+    desk.now += lake_writer.RETRY_SECONDS
     await writer.step()
     assert desk.ids() == [["b0"], [], ["c"]]
 
@@ -107,7 +107,7 @@ async def test_lists_of_erasures_stay_when_old_batches_go(desk: Desk) -> None:
         desk.put(entry)
         await writer.step()
     _read_by_a_lake(desk, 2)
-    desk.now += lake.LOOK_SECONDS
+    desk.now += lake_writer.LOOK_SECONDS
     await writer.step()
     assert desk.ids() == [["b"]]
     assert [each.name for each in (desk.root / "_erasures").iterdir()] == ["1000-0.jsonl"]
@@ -137,7 +137,7 @@ async def test_a_batch_stays_past_its_retention_until_all_lakes_have_read_it(
         for name, number in (("one", through), ("other", other)):
             if number is not None:
                 _read_by_a_lake(desk, number, lake=name)
-        desk.now += lake.LOOK_SECONDS
+        desk.now += lake_writer.LOOK_SECONDS
         await writer.step()
         assert [id_ for batch in desk.ids() for id_ in batch] == left
         assert desk.count(unread, target=None) == kept
@@ -147,7 +147,7 @@ async def test_a_batch_stays_past_its_retention_until_all_lakes_have_read_it(
     )
     _read_by_a_lake(desk, 0, lake="gone")
     desk.put(*events("d"))
-    desk.now += lake.TELL_SECONDS
+    desk.now += lake_writer.TELL_SECONDS
     await writer.step()
     await writer.step()
     assert "_lakes/gone.json has read only those up to 0, at 2026" in caplog.messages[-1]
@@ -161,7 +161,7 @@ async def test_a_mark_that_cannot_be_read_keeps_all_files(desk: Desk) -> None:
         await writer.step()
     for content in (b"", b"[]", b'{"through":"x"}', b'{"through":9,"erasures":"x","at":""}'):
         (desk.root / "_lakes" / "l.json").write_bytes(content)
-        desk.now += lake.LOOK_SECONDS
+        desk.now += lake_writer.LOOK_SECONDS
         await writer.step()
         assert desk.ids() == [["a"], ["b"]]
 
@@ -182,6 +182,6 @@ async def test_an_erasure_is_open_until_all_lakes_have_applied_it(desk: Desk) ->
     ):
         for name, erasures in marked.items():
             _read_by_a_lake(desk, 3, erasures, lake=name)
-        desk.now += lake.LOOK_SECONDS
+        desk.now += lake_writer.LOOK_SECONDS
         await writer.step()
         assert desk.count(oldest, target=None, place="lake") == at

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from redis.exceptions import ConnectionError
 
-from recommender_collector.store.erasures import Report
-from recommender_collector.writers import lake
+from recommender_collector.store.erasure_store import Report
+from recommender_collector.writers import lake_writer
 from tests.unit.recommender_collector.lake_desk import Desk, events, history
 
 OLDEST = "recommender_writer_oldest_erasure_timestamp_seconds"
@@ -24,7 +24,7 @@ async def test_it_tells_that_nobody_was_erased_once_a_minute(desk: Desk) -> None
     for _ in range(3):
         await writer.step()
     assert desk.told == [Report(1_000_000)]
-    desk.now += lake.LOOK_SECONDS
+    desk.now += lake_writer.LOOK_SECONDS
     await writer.step()
     assert [each.through for each in desk.told] == [1_000_000, 1_060_000]
 
@@ -32,7 +32,7 @@ async def test_it_tells_that_nobody_was_erased_once_a_minute(desk: Desk) -> None
 async def test_it_tells_at_once_that_an_erasure_is_open_and_that_it_has_ended(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lake, "TEND_SECONDS", 0.0)
+    monkeypatch.setattr(lake_writer, "TEND_SECONDS", 0.0)
     await history(desk, 2)
     writer = desk.writer(events=1)
     await writer.step()

@@ -8,11 +8,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from recommender_collector.domain import erased_users
+from recommender_collector.domain import erasure_list
 from recommender_collector.domain.events import Erasure, Event, Id
 from recommender_collector.domain.lines import entry_of, line_of
-from recommender_collector.writers import batches, micro_batch, recovery
-from recommender_collector.writers.batches import Batches
+from recommender_collector.writers import file_batches, micro_batch, recovery
+from recommender_collector.writers.file_batches import Batches
 from tests.unit.recommender_collector.lake_desk import CLICK, Desk
 
 LATER = b'[3,"%s","leap","%s",["tea"],1795000000000,{"a":"field of a later release"}]'
@@ -104,7 +104,7 @@ async def test_a_kill_between_the_batch_and_the_quarantine_repeats_nothing(
         def killed(*_: object) -> None:
             raise KeyboardInterrupt
 
-        patch.setattr(batches.Batches, "commit", _then(Batches.commit, killed))
+        patch.setattr(file_batches.Batches, "commit", _then(Batches.commit, killed))
         with pytest.raises(KeyboardInterrupt):
             await _settled(desk)
     desk.put(CLICK._replace(id="e2"))
@@ -133,7 +133,7 @@ async def test_a_user_who_was_erased_since_does_not_come_back(
 
 
 def _erased(user: str) -> bytes:
-    return erased_users.line_of(user, 2000)
+    return erasure_list.line_of(user, 2000)
 
 
 async def test_what_is_taken_back_is_erased_with_its_user(

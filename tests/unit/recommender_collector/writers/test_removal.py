@@ -8,12 +8,12 @@ from pathlib import Path
 import orjson
 import pytest
 
-from recommender_collector.domain import rows
+from recommender_collector.domain import file_rows
 from recommender_collector.writers import removal
 
 
 def _finder(*users: int | str) -> removal.Finder:
-    return removal.Finder(users, lambda line, of: rows.is_of(line, "user", of))
+    return removal.Finder(users, lambda line, of: file_rows.is_row_of(line, "user", of))
 
 
 def _row(user: int | str) -> bytes:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from recommender_collector.log.port import LogUnavailable
-from recommender_collector.metrics import Target, WriterMetrics
+from recommender_collector.collector_metrics import Target, WriterMetrics
+from recommender_collector.log.event_log import LogUnavailable
 from recommender_collector.writers import runner
 from recommender_collector.writers.runner import Runner, order
 from tests.unit.recommender_collector.collector_fakes import MemoryLog

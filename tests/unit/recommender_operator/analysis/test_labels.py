@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recommender_collector.api.outcomes import shown
-from recommender_collector.domain.outcomes import Outcomes, share
-from recommender_collector.store.outcomes import Account
+from recommender_collector.api.outcome_routes import shown
+from recommender_collector.outcomes.outcome_sums import OutcomeSums, user_outcomes
+from recommender_collector.store.outcome_store import Account
 from recommender_operator.analysis.labels import closes_after, read_days
 from tests.unit.recommender_operator.analysis.label_worlds import VERSION, Shop, body
 
@@ -22,10 +22,10 @@ USERS = [
 
 
 def test_the_operator_reads_what_the_collector_answers() -> None:
-    sums = Outcomes()
+    sums = OutcomeSums()
     for predictions in USERS:
-        sums.add(share((*each, 0) for each in predictions), 1)
-    account = Account(1.8e9, {20_001: sums, 20_000: Outcomes()}, closes_after=4200)
+        sums.add(user_outcomes((*each, 0) for each in predictions), 1)
+    account = Account(1.8e9, {20_001: sums, 20_000: OutcomeSums()}, closes_after=4200)
     answer = shown(VERSION, account)
     assert closes_after(answer) == 4200
     days = read_days(answer, VERSION)

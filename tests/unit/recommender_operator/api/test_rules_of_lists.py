@@ -9,7 +9,7 @@ import celpy.adapter
 import pytest
 from celpy import celtypes
 
-from recommender_collector.api.bodies import MAX_BODY
+from recommender_collector.api.request_bodies import MAX_BODY
 from recommender_operator.api import rules_experiment, rules_features
 from recommender_operator.api.spec_features import MOST_LISTED
 from recommender_training.config import places

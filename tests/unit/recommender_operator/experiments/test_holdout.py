@@ -12,9 +12,9 @@ from recommender_operator.experiments.holdout import ALPHA, METRICS, gains
 from recommender_operator.experiments.metrics import Metric
 from recommender_operator.experiments.moments import Moments
 from recommender_operator.experiments.plan import Phase
-from recommender_serving.domain.experiments import parse
-from recommender_serving.domain.holdouts import Holdout
 from recommender_serving.domain.types import Source
+from recommender_serving.experiments.assignment import parse_experiment
+from recommender_serving.experiments.holdout import Holdout
 from tests.unit.recommender_operator.experiments.users import arm, drawn, moments, scaled
 from tests.unit.recommender_serving.serving_samples import request
 
@@ -103,7 +103,7 @@ def test_an_experiment_with_arms_has_its_ratio_among_all_but_the_users_of_the_ho
     """The holdout takes its users of each arm alike, so the weights of the arms still hold."""
     salt, arms = "holdout-0a1b2c3d", "shop-0a1b2c3d:0-3000,shop-0a1b2c3e:3000-6000"
     held = Holdout("5c0ffee5", salt, 10, Source.BASELINE, 1000.0)
-    experiment = parse(f"id=0a1b2c3d;phase=0;cap=1000;arms={arms}", "shop")
+    experiment = parse_experiment(f"id=0a1b2c3d;phase=0;cap=1000;arms={arms}", "shop")
     asked = (request(user_id=user) for user in range(5000))
     groups = [(each, held.member(each)) for each in asked]
     free = [str(each.user_id) for each, of in groups if of is None or not of.is_held]

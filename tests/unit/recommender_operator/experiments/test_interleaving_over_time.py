@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from recommender_collector.domain.events import Event, Kind
-from recommender_collector.domain.picks import Picks
+from recommender_collector.experiments.interleaving_credit import InterleavingCredit
 from recommender_operator.experiments.interleaving import COMPONENTS, Outcome, preference
 from recommender_operator.experiments.moments import Moments
 from recommender_serving.domain.team_draft import Scored, team_draft
@@ -32,7 +32,7 @@ def over_time(draw: random.Random, *, alone: float, reports: bool = True) -> np.
     A user likes few items, and clicks them also hours later and in an earlier list. The share
     `alone` of the lists is the champion's only; with `reports`, the collector gets them too.
     """
-    picks, found = Picks(), []
+    picks, found = InterleavingCredit(), []
     own, theirs = ranking(draw), ranking(draw)
     liked = set(draw.sample(range(ITEMS), ITEMS // 3))
     seen: list[int] = []
@@ -47,10 +47,10 @@ def over_time(draw: random.Random, *, alone: float, reports: bool = True) -> np.
                 picks.show(at, items, teams)
             for item in sorted({*items, *seen} & liked):
                 if draw.random() < (0.12 if item in items else 0.03):
-                    picks.take(Event("c", Kind.CLICK, 1, (item,), at + draw.randrange(HOUR)))
+                    picks.add_event(Event("c", Kind.CLICK, 1, (item,), at + draw.randrange(HOUR)))
             seen = [int(item) for item in items]
         picks.settle((day + 1) * DAY - LATE, WINDOW)
-        found.append(picks.share(WINDOW).vector)
+        found.append(picks.user_moments(WINDOW).vector)
     return np.array(found) / (1000, 1000, 1)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from recommender_operator.observed import PLAIN, Routing
 from recommender_operator.resources import assignment, http_route, shadowing
 from recommender_operator.resources.assignment import Assignment, Further, Group
-from recommender_serving.domain import experiments as served
+from recommender_serving.experiments import assignment as served
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model
 from tests.unit.recommender_operator.resources.route_headers import OURS
 
@@ -99,12 +99,12 @@ def test_a_header_has_the_form_of_the_contract() -> None:
 @example(Assignment(id="0" * 8, phase=0, cap=2.0**53, candidate=CANDIDATE, percent=1))
 @example(Assignment(id="0" * 8, phase=0, cap=1e22 / 3, candidate=CANDIDATE, percent=1))
 def test_the_transformers_read_the_header(users: Assignment) -> None:
-    found = served.parse(users.header, "movies")
+    found = served.parse_experiment(users.header, "movies")
     assert (found.id, found.phase, found.segments) == (users.id, users.phase, users.segments)
     assert found.cap == users.cap
     assert found.arms == ((CANDIDATE, 0, 100 * users.percent),)
-    assert found.watch.slower_than == users.slower_than
-    group = found.watch.group
+    assert found.guardrails.slower_than == users.slower_than
+    group = found.guardrails.group
     assert (group is None) is (users.group is None)
     if group is not None and users.group is not None:
         assert group == (users.group.feature, frozenset(users.group.categories))
@@ -140,7 +140,7 @@ def test_further_versions_are_in_the_header_and_a_withdrawn_one_keeps_its_range(
 
 def answers(users: Assignment, place: int) -> str:
     """The version that answers the user of a bucket, as the transformers read the header."""
-    found = served.parse(users.header, "movies")
+    found = served.parse_experiment(users.header, "movies")
     arm = next((a.version for a in found.arms if a.first <= place < a.end), STABLE)
     return STABLE if arm in found.withdrawn else arm
 
@@ -149,8 +149,12 @@ def answers(users: Assignment, place: int) -> str:
 def test_no_ramp_and_no_withdrawal_moves_a_user_between_two_versions_that_are_compared(
     phases: list[Assignment], places: list[int]
 ) -> None:
-    edges = [edge for users in phases for arm in served.parse(users.header, "movies").arms
-             for edge in (arm.first, arm.end - 1)]  # fmt: skip
+    edges = [
+        edge
+        for users in phases
+        for arm in served.parse_experiment(users.header, "movies").arms
+        for edge in (arm.first, arm.end - 1)
+    ]
     gone = {each.version for users in phases for each in users.further if each.withdrawn}
     for place in (*places, *edges):
         seen = [answers(users, place) for users in phases]
@@ -166,7 +170,7 @@ def test_the_champion_keeps_users_and_each_version_has_as_many_as_the_candidate(
     phases: list[Assignment],
 ) -> None:
     for users in phases:
-        found = served.parse(users.header, "movies")
+        found = served.parse_experiment(users.header, "movies")
         assert {arm.end - arm.first for arm in found.arms} == {100 * users.percent}
         assert sum(arm.end - arm.first for arm in found.arms) < assignment.BUCKETS
         assert found.withdrawn == tuple(e.version for e in users.further if e.withdrawn)

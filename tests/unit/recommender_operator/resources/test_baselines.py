@@ -21,7 +21,7 @@ from recommender_operator.observed import Baseline
 from recommender_operator.resources import baselines
 from recommender_serving.artifact.file_schemas import MAX_ALL_BINS, MAX_BINS
 from recommender_serving.domain.types import FallReason, Outcome, Source
-from recommender_serving.monitoring.metrics import Metrics
+from recommender_serving.monitoring.version_metrics import Metrics
 from recommender_training.artifact import reference
 from tests.unit.recommender_operator.resources.builder_inputs import model, version
 

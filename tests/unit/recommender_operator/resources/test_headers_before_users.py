@@ -6,8 +6,8 @@ import pytest
 
 from recommender_operator.observed import Routing
 from recommender_operator.resources import http_route, interleaving, shadowing
-from recommender_serving.domain import interleavings as mixed
-from recommender_serving.domain.shadows import Shadow, parse
+from recommender_serving.experiments import interleaving as mixed
+from recommender_serving.experiments.mirroring_phase import MirroringPhase, parse_mirroring_phase
 from tests.interleaving_vectors import header, header_alone
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model
 from tests.unit.recommender_operator.resources.route_headers import OURS
@@ -27,7 +27,9 @@ def test_a_route_of_a_shadow_phase_names_the_candidate_and_sends_it_nothing(shar
         assert set(modifier["remove"]) == OURS - {shadowing.HEADER}
     assert http_route.weights_of(made) == {STABLE: 100}
     assert http_route.routing_of(made) == routing
-    assert parse(header, "movies") == Shadow(CANDIDATE, round(share * 10_000))
+    assert parse_mirroring_phase(header, "movies") == MirroringPhase(
+        CANDIDATE, round(share * 10_000)
+    )
 
 
 @pytest.mark.parametrize("percent", [1, 20])
@@ -42,7 +44,7 @@ def test_a_route_of_mixed_lists_names_the_candidate_and_sends_it_nothing(percent
         assert set(modifier["remove"]) == OURS - {interleaving.HEADER}
     assert http_route.weights_of(made) == {STABLE: 100}
     assert http_route.routing_of(made) == routing
-    read = mixed.parse(header, "movies")
+    read = mixed.parse_interleaving(header, "movies")
     assert read == mixed.Interleaving("0a1b2c3d", CANDIDATE, percent * 100)
 
 
@@ -50,7 +52,9 @@ def test_a_header_says_that_all_lists_of_the_same_users_are_of_nobody() -> None:
     usual = interleaving.header("0a1b2c3d", CANDIDATE, 5)
     routing = Routing(interleaving=(header := interleaving.alone(usual)))
     assert (interleaving.is_alone(usual), interleaving.is_alone(header)) == (False, True)
-    assert mixed.parse(header, "movies") == mixed.parse(usual, "movies")._replace(alone=True)
+    assert mixed.parse_interleaving(header, "movies") == mixed.parse_interleaving(
+        usual, "movies"
+    )._replace(alone=True)
     made = http_route.http_route(model(), {STABLE: 100}, OPTIONS, routing=routing)
     assert http_route.routing_of(made) == routing
 

@@ -10,9 +10,9 @@ import pytest
 from recommender_operator.api.spec_holdout import HoldoutSpec
 from recommender_operator.api.spec_serving import ServingSpec
 from recommender_operator.resources import holdout, inference_service, transformer_env
-from recommender_serving.domain import holdouts
 from recommender_serving.domain.types import Source
-from recommender_serving.process.holdout import parse_holdout
+from recommender_serving.experiments import holdout as holdouts
+from recommender_serving.process.json_settings import parse_holdout
 from tests.holdout_vectors import salt_of_the_shop
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
 

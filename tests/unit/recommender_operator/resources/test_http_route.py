@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from recommender_operator.observed import Routing
 from recommender_operator.resources import http_route, labels
 from recommender_operator.resources.assignment import Assignment
-from recommender_serving.protocols import grpc_server, openapi
+from recommender_serving.server import grpc_server, openapi
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model
 from tests.unit.recommender_operator.resources.built_manifests import Golden
 from tests.unit.recommender_serving.serving_parsing import LIMITS

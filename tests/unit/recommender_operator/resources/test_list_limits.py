@@ -10,8 +10,8 @@ import pytest
 from recommender_operator.api.spec_serving import ServingSpec
 from recommender_operator.resources import transformer_env
 from recommender_operator.resources.transformer_env import list_limits
-from recommender_serving.domain.list_limits import Diversity, Exposure, ListLimits
 from recommender_serving.process import settings
+from recommender_serving.ranking.list_composition import Diversity, Exposure, ListLimits
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
 
 SPEC = {

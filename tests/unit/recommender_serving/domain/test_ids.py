@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from recommender_serving.domain import ids
 from recommender_serving.domain.ids import IdKind, IdKinds
 from recommender_serving.domain.types import RecommendRequest, SessionEvent
-from recommender_serving.protocols.calls import NamedTensor
 from recommender_serving.protocols.errors import InvalidRequest
-from recommender_serving.protocols.limits import Limits
+from recommender_serving.protocols.request_limits import Limits
 from recommender_serving.protocols.v1 import parse_v1
 from recommender_serving.protocols.v2 import parse_v2
+from recommender_serving.protocols.v2_messages import NamedTensor
 from recommender_training.ingestion import ids as training
 from tests.id_vectors import vectors
 from tests.unit.recommender_serving.serving_parsing import NOW, tensor

@@ -12,15 +12,15 @@ import httpx
 import orjson
 import pytest
 
-from recommender_serving.answering.cache import Bounds as CacheBounds
-from recommender_serving.answering.exploring import Chance, Explorer
 from recommender_serving.artifact.loader import load
 from recommender_serving.domain.ids import hashed
 from recommender_serving.domain.types import Ranking
-from recommender_serving.domain.users import MOST_ID
-from recommender_serving.impressions.collector import Receipt
-from recommender_serving.impressions.events import MOST_ITEMS, Origin, takes_draw
+from recommender_serving.experiments.assignment import MOST_ID
+from recommender_serving.impressions.collector_client import Receipt
+from recommender_serving.impressions.impression_events import MOST_ITEMS, Origin, takes_draw
 from recommender_serving.impressions.reporter import Bounds, Impressions
+from recommender_serving.ranking.answer_cache import Bounds as CacheBounds
+from recommender_serving.ranking.exploration import Chance, Explorer
 from tests.unit.recommender_serving.serving_asking import infer, predict
 from tests.unit.recommender_serving.serving_fakes import Parts, giving
 from tests.unit.recommender_serving.serving_samples import TEXTS, write_text_files

@@ -7,13 +7,18 @@ import json
 import pytest
 
 from recommender_collector.domain import cloud_events
-from recommender_collector.domain.batches import check
+from recommender_collector.domain.batch_validation import validate_batch
 from recommender_collector.domain.events import Event, Exposure
 from recommender_collector.domain.lines import entry_of
-from recommender_serving.domain.experiments import Assignment
-from recommender_serving.domain.holdouts import HELD, OTHERS, Member
 from recommender_serving.domain.types import Answer, Source
-from recommender_serving.impressions.events import Origin, bodies, shown
+from recommender_serving.experiments.assignment import Assignment
+from recommender_serving.experiments.holdout import HELD, OTHERS, Member
+from recommender_serving.impressions.impression_events import (
+    AnsweredRequest,
+    Origin,
+    bodies,
+    shown,
+)
 from tests.unit.recommender_collector.collector_samples import rules
 from tests.unit.recommender_serving.serving_samples import SHOP, request, vocabulary_of
 
@@ -30,12 +35,22 @@ def test_the_collector_reads_the_group_of_a_user(
 ) -> None:
     answer = Answer(items, tuple(0.5 for _ in items), Source.BASELINE)
     found = shown(
-        request(user_text="ada"), answer, [str(item) for item in items], "r-1", AT,
-        vocabulary_of(SHOP).features, assignment, None, (), Member("5c0ffee5", group, 500.0),
-    )  # fmt: skip
+        AnsweredRequest(
+            request(user_text="ada"),
+            answer,
+            [str(item) for item in items],
+            "r-1",
+            AT,
+            assignment=assignment,
+            mark=None,
+            pool=(),
+            member=Member("5c0ffee5", group, 500.0),
+        ),
+        vocabulary_of(SHOP).features,
+    )
     assert found is not None
     ((_, body),) = bodies([(7, found)], Origin("shop", "shop-1", "shop-1/0f"), 10_000)
-    batch = check(json.loads(body), {"shop": rules()}, AT + 1, cloud_events.unwrap)
+    batch = validate_batch(json.loads(body), {"shop": rules()}, AT + 1, cloud_events.unwrap)
     assert batch.rejected == []
     event = entry_of(batch.events["shop"].lines.text)
     assert isinstance(event, Event)

@@ -12,18 +12,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_collector.domain import checks, cloud_events, fields
-from recommender_collector.domain.batches import Batch, check
+from recommender_collector.domain.batch_validation import Batch, validate_batch
 from recommender_collector.domain.events import Event, Exposure, Kind
 from recommender_collector.domain.lines import entry_of
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.domain.validation import Rules
-from recommender_serving.domain.experiments import Assignment
 from recommender_serving.domain.features import MAX_NUMBER, Feature, Place, Value
 from recommender_serving.domain.features import Kind as FeatureKind
 from recommender_serving.domain.types import NOBODY, Answer, Source
-from recommender_serving.domain.users import MOST_ID
-from recommender_serving.impressions import contexts, events
-from recommender_serving.impressions.events import Mark, Origin, Shown, bodies, sampled, shown
+from recommender_serving.experiments.assignment import MOST_ID, Assignment
+from recommender_serving.impressions import context_features, impression_events
+from recommender_serving.impressions.impression_events import (
+    AnsweredRequest,
+    Mark,
+    Origin,
+    Shown,
+    bodies,
+    sampled,
+    shown,
+)
 from tests.unit.recommender_collector.collector_samples import mapping, model, rules
 from tests.unit.recommender_serving.serving_samples import SHOP, request, vocabulary_of
 
@@ -35,7 +42,10 @@ DEVICE = {"name": "device", "kind": "Categorical"}
 
 
 def impression(**changes: Any) -> Shown | None:
-    return shown(request(user_text="ada", **changes), ANSWER, ["tea", "cup"], "r-1", AT, FEATURES)
+    return shown(
+        AnsweredRequest(request(user_text="ada", **changes), ANSWER, ["tea", "cup"], "r-1", AT),
+        FEATURES,
+    )
 
 
 def kept(batch: Batch) -> Event:
@@ -49,7 +59,7 @@ def read(found: Shown | None, of: Rules) -> Event:
     """What the collector keeps of an impression."""
     assert found is not None
     ((count, body),) = bodies([(7, found)], ORIGIN, 10_000)
-    batch = check(json.loads(body), {"shop": of, "news": of}, AT + 1, cloud_events.unwrap)
+    batch = validate_batch(json.loads(body), {"shop": of, "news": of}, AT + 1, cloud_events.unwrap)
     assert (count, batch.rejected) == (1, [])
     return kept(batch)
 
@@ -76,10 +86,10 @@ LABELLED = rules(
 
 def predicted(answer: Answer, items: list[str], predicts: bool = True) -> Event:
     """What the collector keeps of an answer whose label is attributed to impressions."""
-    found = shown(request(user_text="ada"), answer, items, "r-1", AT, FEATURES)
+    found = shown(AnsweredRequest(request(user_text="ada"), answer, items, "r-1", AT), FEATURES)
     assert found is not None
     ((_, body),) = bodies([(7, found)], ORIGIN._replace(predicts=predicts), 10_000)
-    batch = check(json.loads(body), {"shop": LABELLED}, AT + 1, cloud_events.unwrap)
+    batch = validate_batch(json.loads(body), {"shop": LABELLED}, AT + 1, cloud_events.unwrap)
     assert batch.rejected == []
     return kept(batch)
 
@@ -118,13 +128,16 @@ def test_an_item_without_probability_that_is_refused_leaves_the_others_theirs() 
 def test_a_user_of_hashed_ids_is_not_hashed_again() -> None:
     pseudonym = Pseudonyms(b"0123456789abcdef")
     hashing = Rules(model(hashUsers=True), pseudonym)
-    found = shown(request(user_text=pseudonym("ada")), ANSWER, ["tea", "cup"], "r-1", AT, FEATURES)
+    found = shown(
+        AnsweredRequest(request(user_text=pseudonym("ada")), ANSWER, ["tea", "cup"], "r-1", AT),
+        FEATURES,
+    )
     assert read(found, hashing).user == pseudonym("ada")
 
 
 def test_numbers_stay_numbers() -> None:
     numbers = rules({**mapping(), "ids": {"user": "Integer", "item": "Integer"}})
-    found = shown(request(user_id=5), ANSWER, ANSWER.items, "r-1", AT, FEATURES)
+    found = shown(AnsweredRequest(request(user_id=5), ANSWER, ANSWER.items, "r-1", AT), FEATURES)
     kept = read(found, numbers)
     assert (kept.user, kept.items) == (5, (1, 2))
 
@@ -139,26 +152,34 @@ def test_numbers_stay_numbers() -> None:
     ],
 )
 def test_answers_to_nobody_are_no_impressions(changes: dict[str, Any]) -> None:
-    assert shown(request(**changes), ANSWER, ANSWER.items, "r", AT, FEATURES) is None
+    assert (
+        shown(AnsweredRequest(request(**changes), ANSWER, ANSWER.items, "r", AT), FEATURES) is None
+    )
 
 
 def test_an_answer_without_items_is_no_impression() -> None:
-    assert shown(request(), Answer((), (), Source.MODEL), (), "r", AT, FEATURES) is None
+    assert (
+        shown(AnsweredRequest(request(), Answer((), (), Source.MODEL), (), "r", AT), FEATURES)
+        is None
+    )
 
 
 @pytest.mark.parametrize("bad", ["", "é", "a\nb", "x" * 129])
 def test_ids_that_the_collector_refuses_are_left_out(bad: str) -> None:
-    found = shown(request(user_text="ada", session_id=bad), ANSWER, ["tea"], bad, AT, FEATURES)
+    found = shown(
+        AnsweredRequest(request(user_text="ada", session_id=bad), ANSWER, ["tea"], bad, AT),
+        FEATURES,
+    )
     kept = read(found, rules())
     assert (kept.request, kept.session) == (None, None)
 
 
 def test_an_impression_has_at_most_as_many_items_as_the_collector_takes() -> None:
     items = list(range(600))
-    found = shown(request(), ANSWER, items, "r", AT, FEATURES)
+    found = shown(AnsweredRequest(request(), ANSWER, items, "r", AT), FEATURES)
     assert found is not None
     assert found.items == items[: fields.MAX_ITEMS]
-    assert (MOST_ID, events.MOST_LABEL, contexts.MOST_CATEGORY) == (
+    assert (MOST_ID, impression_events.MOST_LABEL, context_features.MOST_CATEGORY) == (
         fields.MAX_INTEGER, checks.MAX_ID, fields.MAX_CATEGORY,
     )  # fmt: skip
 
@@ -168,7 +189,7 @@ def context_of(value: Value, kind: FeatureKind, **bounds: float) -> object:
     low, high = bounds.get("minimum", -MAX_NUMBER), bounds.get("maximum", MAX_NUMBER)
     feature = Feature("mood", Place.CONTEXT, kind, low=low, high=high)
     asked = request(user_text="ada", features={"mood": value})
-    found = shown(asked, ANSWER, ["tea"], "r", AT, {"mood": feature})
+    found = shown(AnsweredRequest(asked, ANSWER, ["tea"], "r", AT), {"mood": feature})
     declared = {"name": "mood", "kind": kind.value, **bounds}
     kept = read(found, rules(mapping(features=[declared]))).context
     return None if kept is None else kept["mood"]
@@ -214,10 +235,15 @@ def test_the_bounds_of_the_declaration_go_before_those_of_the_collector() -> Non
 def test_items_that_the_collector_refuses_are_left_out() -> None:
     numbers = rules({**mapping(), "ids": {"user": "Integer", "item": "Integer"}})
     items = [-1, *range(1, 500), 10**18, 10**18 - 1, 7]
-    found = shown(request(user_id=5), ANSWER, items, "r", AT, FEATURES)
+    found = shown(AnsweredRequest(request(user_id=5), ANSWER, items, "r", AT), FEATURES)
     assert read(found, numbers).items == (*range(1, 500), 10**18 - 1)
-    assert shown(request(user_id=5), ANSWER, [-1, 10**18], "r", AT, FEATURES) is None
-    texts = shown(request(user_text="ada"), ANSWER, ["é", "a\nb", "x" * 257], "r", AT, FEATURES)
+    assert (
+        shown(AnsweredRequest(request(user_id=5), ANSWER, [-1, 10**18], "r", AT), FEATURES) is None
+    )
+    texts = shown(
+        AnsweredRequest(request(user_text="ada"), ANSWER, ["é", "a\nb", "x" * 257], "r", AT),
+        FEATURES,
+    )
     assert read(texts, rules()).items == ("é",)
 
 
@@ -258,7 +284,10 @@ def test_an_impression_of_an_experiment_says_so_and_another_one_does_not() -> No
     assignment = Assignment("0a1b2c3d", 3, 250.0, "shop-2")
     told = []
     for each in (assignment, None):
-        found = shown(request(user_text="ada"), ANSWER, ["tea"], "r-1", AT, FEATURES, each)
+        found = shown(
+            AnsweredRequest(request(user_text="ada"), ANSWER, ["tea"], "r-1", AT, assignment=each),
+            FEATURES,
+        )
         assert found is not None
         ((_, body),) = bodies([(7, found)], ORIGIN, 10_000)
         told.append(json.loads(body)[0]["data"])
@@ -272,7 +301,12 @@ SEGMENTS = (("age", "unknown"), ("device", "phone"))
 
 def test_the_collector_reads_the_experiment_of_an_impression() -> None:
     assignment = Assignment("0a1b2c3d", 3, 250.0, "shop-00000002")
-    found = shown(request(user_text="ada"), ANSWER, ["tea"], "r-1", AT, FEATURES, assignment)
+    found = shown(
+        AnsweredRequest(
+            request(user_text="ada"), ANSWER, ["tea"], "r-1", AT, assignment=assignment
+        ),
+        FEATURES,
+    )
     assert found is not None
     exposure = Exposure("0a1b2c3d", 3, "shop-00000002", 250.0)
     assert read(found, rules(mapping())).exposure == exposure
@@ -285,18 +319,27 @@ def test_in_an_experiment_an_answer_without_items_counts(items: list[str]) -> No
     assignment = Assignment("0a1b2c3d", 3, 250.0, "shop-00000002")
     nothing = Answer((), (), Source.MODEL)
     asked = request(user_text="ada")
-    kept = read(shown(asked, nothing, items, "r-1", AT, FEATURES, assignment), rules(mapping()))
+    kept = read(
+        shown(AnsweredRequest(asked, nothing, items, "r-1", AT, assignment=assignment), FEATURES),
+        rules(mapping()),
+    )
     assert (kept.items, kept.exposure is not None) == ((), True)
-    assert shown(asked, nothing, items, "r-1", AT, FEATURES) is None
+    assert shown(AnsweredRequest(asked, nothing, items, "r-1", AT), FEATURES) is None
     nobody = request(user_id=NOBODY, session_id="s-1")
-    assert shown(nobody, nothing, items, "r-1", AT, FEATURES, assignment) is None
+    assert (
+        shown(AnsweredRequest(nobody, nothing, items, "r-1", AT, assignment=assignment), FEATURES)
+        is None
+    )
 
 
 def test_answers_with_one_mark_are_one_event_whoever_reports_them() -> None:
     assignment, mark = Assignment("0a1b2c3d", 3, 250.0, "shop-2"), Mark("shop-1/0f", 3)
     asked, ids = request(user_text="ada"), set()
     for number, origin in ((7, ORIGIN), (8, Origin("shop", "shop-2", "shop-2/0e"))):
-        found = shown(asked, ANSWER, ["tea"], "r-1", AT, FEATURES, assignment, mark)
+        found = shown(
+            AnsweredRequest(asked, ANSWER, ["tea"], "r-1", AT, assignment=assignment, mark=mark),
+            FEATURES,
+        )
         assert found is not None
         ((_, body),) = bodies([(number, found)], origin, 10_000)
         (event,) = json.loads(body)

@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from recommender_collector.domain.batches import check
+from recommender_collector.domain.batch_validation import validate_batch
 from recommender_collector.domain.cloud_events import unwrap
 from recommender_collector.domain.events import Event
 from recommender_collector.domain.lines import entry_of
 from recommender_serving.domain.features import Feature, Kind, Place
 from recommender_serving.domain.local_calendar import Calendar, LocalCalendar
 from recommender_serving.domain.types import Answer, Source
-from recommender_serving.impressions.events import Origin, Shown, bodies, shown
+from recommender_serving.impressions.impression_events import (
+    AnsweredRequest,
+    Origin,
+    Shown,
+    bodies,
+    shown,
+)
 from tests.unit.recommender_collector.collector_samples import MAPPING, rules
 from tests.unit.recommender_serving.serving_samples import SHOP, request, vocabulary_of
 
@@ -36,7 +42,7 @@ OURS = rules(
 
 def impression(answer: Answer = ANSWER, **features: Any) -> Shown:
     asked = request(user_text="ada", features=features)
-    found = shown(asked, answer, ["tea"], "r-1", AT, FEATURES, divided=NAMES)
+    found = shown(AnsweredRequest(asked, answer, ["tea"], "r-1", AT), FEATURES, NAMES)
     assert found is not None
     return found
 
@@ -63,14 +69,16 @@ def test_a_time_with_a_calendar_has_its_category_as_the_label_segment() -> None:
     month = LocalCalendar(Calendar.MONTH, (), (0,))
     signup = Feature("joined", Place.USER, Kind.TIMESTAMP, calendar=month)
     asked = request(features={"joined": 40.0 * 86_400})
-    found = shown(asked, ANSWER, ["tea"], "r-1", AT, {"joined": signup}, divided=("joined",))
+    found = shown(
+        AnsweredRequest(asked, ANSWER, ["tea"], "r-1", AT), {"joined": signup}, ("joined",)
+    )
     assert found is not None
     assert said(found) == {"joined": "February"}
 
 
 def test_a_feature_of_a_later_spec_that_the_version_lacks_is_left_out() -> None:
     asked = request(user_text="ada")
-    found = shown(asked, ANSWER, ["tea"], "r-1", AT, FEATURES, divided=("tenure",))
+    found = shown(AnsweredRequest(asked, ANSWER, ["tea"], "r-1", AT), FEATURES, ("tenure",))
     assert found is not None
     assert said(found) is None
 
@@ -79,14 +87,14 @@ def test_nothing_is_said_where_no_prediction_is() -> None:
     assert said(impression(Answer((1,), (0.5,), Source.POPULARITY), spend=1.0)) is None
     assert said(impression(spend=1.0), ORIGIN._replace(predicts=False)) is None
     asked = request(user_text="ada", features={"spend": 1.0})
-    plain = shown(asked, ANSWER, ["tea"], "r-1", AT, FEATURES)
+    plain = shown(AnsweredRequest(asked, ANSWER, ["tea"], "r-1", AT), FEATURES)
     assert plain is not None
     assert said(plain) is None
 
 
 def test_the_collector_reads_it() -> None:
     ((_, body),) = bodies([(7, impression(spend=200.0, plan="gold"))], ORIGIN, 10_000)
-    batch = check(json.loads(body), {"shop": OURS}, AT + 1, unwrap)
+    batch = validate_batch(json.loads(body), {"shop": OURS}, AT + 1, unwrap)
     assert batch.rejected == []
     event = entry_of(batch.events["shop"].lines.text)
     assert isinstance(event, Event)

@@ -12,13 +12,18 @@ from typing import NoReturn
 
 import pytest
 
-from recommender_collector.api.bodies import MAX_BODY
+from recommender_collector.api.request_bodies import MAX_BODY
 from recommender_serving.domain.features import Feature, Kind, Place, Value
 from recommender_serving.domain.types import Reported
 from recommender_serving.impressions import reporter
-from recommender_serving.impressions.collector import Receipt
-from recommender_serving.impressions.contexts import listed_bytes
-from recommender_serving.impressions.events import Origin, bodies, shown
+from recommender_serving.impressions.collector_client import Receipt
+from recommender_serving.impressions.context_features import listed_bytes
+from recommender_serving.impressions.impression_events import (
+    AnsweredRequest,
+    Origin,
+    bodies,
+    shown,
+)
 from recommender_serving.impressions.reporter import Bounds, Impressions
 from tests.unit.recommender_collector.collector_samples import mapping, rules
 from tests.unit.recommender_serving.impressions.test_impression_events import ANSWER, AT, read
@@ -34,7 +39,10 @@ def test_the_collector_reads_lists_of_the_context() -> None:
     said: dict[str, Value] = {
         "words": ("red", "shoes"), "query": (0.5, -2.0), "odd": ("\n", "a"),
     }  # fmt: skip
-    found = shown(request(user_text="ada", features=said), ANSWER, ["tea"], "r-1", AT, features)
+    found = shown(
+        AnsweredRequest(request(user_text="ada", features=said), ANSWER, ["tea"], "r-1", AT),
+        features,
+    )
     declared = [
         {"name": "words", "kind": "MultiCategorical"},
         {"name": "query", "kind": "Embedding", "length": 2},
@@ -57,7 +65,10 @@ async def test_the_lists_that_wait_are_bounded_in_memory() -> None:
     def count(outcome: Reported, number: int) -> None:
         counts[outcome] += number
 
-    found = shown(request(user_text="ada", features=said), ANSWER, ["tea"], "r-1", AT, features)
+    found = shown(
+        AnsweredRequest(request(user_text="ada", features=said), ANSWER, ["tea"], "r-1", AT),
+        features,
+    )
     assert found is not None
     each = listed_bytes(found.context)
     assert 40_000 < each < 60_000
@@ -71,12 +82,12 @@ async def test_the_lists_that_wait_are_bounded_in_memory() -> None:
     own = Impressions(post, Origin("shop", "shop-1", "s"), 1.0, features, count, bounds)
     for number in range(5):
         asked = request(user_text="ada", features=said)
-        own.add(asked, ANSWER, ["tea"], f"r-{number}", AT)
+        own.add(AnsweredRequest(asked, ANSWER, ["tea"], f"r-{number}", AT))
     assert counts == {Reported.DROPPED: 2}
     own.close()
     await own.run()
     assert (sum(got), counts[Reported.DURABLE]) == (3, 3)
-    own.add(request(user_text="ada", features=said), ANSWER, ["tea"], "r-6", AT)
+    own.add(AnsweredRequest(request(user_text="ada", features=said), ANSWER, ["tea"], "r-6", AT))
     assert counts[Reported.DROPPED] == 2, "there is room again"
 
 
@@ -107,11 +118,11 @@ async def test_the_lists_on_their_way_count_until_they_are_answered(
     bounds = Bounds(listed=2 * 320, gather_seconds=0)
     own = Impressions(post, Origin("shop", "shop-1", "s"), 1.0, features, count, bounds)
     for number in range(2):
-        own.add(asked, ANSWER, ["tea"], f"r-{number}", AT)
+        own.add(AnsweredRequest(asked, ANSWER, ["tea"], f"r-{number}", AT))
     running = asyncio.create_task(own.run())
     try:
         await asyncio.wait_for(sent.wait(), 60)
-        own.add(asked, ANSWER, ["tea"], "r-3", AT)
+        own.add(AnsweredRequest(asked, ANSWER, ["tea"], "r-3", AT))
     finally:
         answered.set()
         own.close()
@@ -142,9 +153,16 @@ def test_the_collector_takes_the_largest_impression_that_a_declaration_allows() 
     }
     items = [f"{place:03}" + "\u00e9" * 126 for place in range(500)]
     found = shown(
-        request(user_text="ada", features=said), ANSWER, items, "r" * 128, AT, features,
-        pool=items[-1:] + [f"{place:03}p" + "\u00e9" * 125 for place in range(19)],
-    )  # fmt: skip
+        AnsweredRequest(
+            request(user_text="ada", features=said),
+            ANSWER,
+            items,
+            "r" * 128,
+            AT,
+            pool=items[-1:] + [f"{place:03}p" + "\u00e9" * 125 for place in range(19)],
+        ),
+        features,
+    )
     assert found is not None
     assert len(found.context) == 50
     ((_, body),) = bodies([(7, found)], Origin("shop", "shop-1", "shop-1/0f"), 900_000)

@@ -7,11 +7,18 @@ import json
 import pytest
 
 from recommender_collector.domain import cloud_events
-from recommender_collector.domain.batches import check
+from recommender_collector.domain.batch_validation import validate_batch
 from recommender_collector.domain.events import Event, Interleaved
 from recommender_collector.domain.lines import entry_of
 from recommender_serving.domain.types import Answer, Source
-from recommender_serving.impressions.events import MOST_ITEMS, Mixed, Origin, bodies, shown
+from recommender_serving.impressions.impression_events import (
+    MOST_ITEMS,
+    AnsweredRequest,
+    Mixed,
+    Origin,
+    bodies,
+    shown,
+)
 from tests.unit.recommender_collector.collector_samples import rules
 from tests.unit.recommender_serving.serving_samples import SHOP, request, vocabulary_of
 
@@ -22,13 +29,20 @@ def read(items: list[str], teams: str) -> Event:
     """The event that the collector makes of the impression of a mixed list."""
     answer = Answer((1, 2), (0.5, 0.25), Source.MODEL)
     found = shown(
-        request(user_text="ada"), answer, items, "r-1", AT, vocabulary_of(SHOP).features,
-        mixed=Mixed("5c0ffee5", "shop-2", teams),
-    )  # fmt: skip
+        AnsweredRequest(
+            request(user_text="ada"),
+            answer,
+            items,
+            "r-1",
+            AT,
+            mixed=Mixed("5c0ffee5", "shop-2", teams),
+        ),
+        vocabulary_of(SHOP).features,
+    )
     assert found is not None
     origin = Origin("shop", "shop-1", "shop-1/0f", predicts=True)
     ((_, body),) = bodies([(7, found)], origin, 100_000)
-    batch = check(json.loads(body), {"shop": rules()}, AT + 1, cloud_events.unwrap)
+    batch = validate_batch(json.loads(body), {"shop": rules()}, AT + 1, cloud_events.unwrap)
     assert batch.rejected == []
     event = entry_of(batch.events["shop"].lines.text)
     assert isinstance(event, Event)

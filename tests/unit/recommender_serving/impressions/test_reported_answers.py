@@ -12,8 +12,8 @@ import orjson
 from recommender_serving.artifact.loader import load
 from recommender_serving.domain.ids import hashed
 from recommender_serving.domain.types import Ranking
-from recommender_serving.impressions.collector import Receipt
-from recommender_serving.impressions.events import Origin
+from recommender_serving.impressions.collector_client import Receipt
+from recommender_serving.impressions.impression_events import Origin
 from recommender_serving.impressions.reporter import Bounds, Impressions
 from recommender_serving.inference import inference_pb2 as pb
 from tests.unit.recommender_serving.serving_fakes import Parts, giving

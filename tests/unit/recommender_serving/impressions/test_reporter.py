@@ -13,8 +13,12 @@ import pytest
 
 from recommender_serving.domain.types import Answer, Reported, Source
 from recommender_serving.impressions import reporter
-from recommender_serving.impressions.collector import CollectorBusy, CollectorRefuses, Receipt
-from recommender_serving.impressions.events import Origin, bodies
+from recommender_serving.impressions.collector_client import (
+    CollectorBusy,
+    CollectorRefuses,
+    Receipt,
+)
+from recommender_serving.impressions.impression_events import AnsweredRequest, Origin, bodies
 from recommender_serving.impressions.reporter import Bounds, Impressions
 from tests.unit.recommender_serving.serving_samples import request
 
@@ -50,7 +54,9 @@ class Desk:
     def add(self, count: int = 1, items: int = 2) -> None:
         answer = Answer(tuple(range(items)), (0.5,) * items, Source.MODEL)
         for number in range(count):
-            self.impressions.add(request(), answer, answer.items, f"r-{number}", 5.0)
+            self.impressions.add(
+                AnsweredRequest(request(), answer, answer.items, f"r-{number}", 5.0)
+            )
 
     async def end(self) -> Counter[Reported]:
         """Run until all is sent or dropped."""

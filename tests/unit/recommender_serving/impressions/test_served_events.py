@@ -7,11 +7,12 @@ import json
 import pytest
 
 from recommender_collector.domain import cloud_events, events
-from recommender_collector.domain.batches import check
+from recommender_collector.domain.batch_validation import validate_batch
 from recommender_collector.domain.lines import entry_of
-from recommender_serving.domain.experiments import Assignment
 from recommender_serving.domain.types import NOBODY, Answer, Source
-from recommender_serving.impressions.events import (
+from recommender_serving.experiments.assignment import Assignment
+from recommender_serving.impressions.impression_events import (
+    AnsweredRequest,
     Mark,
     Origin,
     Served,
@@ -31,7 +32,7 @@ ORIGIN = Origin("shop", "shop-1", "shop-1/0f")
 def read(found: Shown | None) -> events.Event:
     assert found is not None
     ((_, body),) = bodies([(7, found)], ORIGIN, 10_000)
-    batch = check(json.loads(body), {"shop": rules()}, AT + 1, cloud_events.unwrap)
+    batch = validate_batch(json.loads(body), {"shop": rules()}, AT + 1, cloud_events.unwrap)
     assert batch.rejected == []
     event = entry_of(batch.events["shop"].lines.text)
     assert isinstance(event, events.Event)
@@ -44,10 +45,8 @@ def read(found: Shown | None) -> events.Event:
 def test_the_collector_reads_what_a_request_took(took: float, told: float) -> None:
     answer = Answer((1, 2), (0.5, 0.4), Source.MODEL)
     served = Served(took, 200, failed=False)
-    event = read(
-        shown(request(user_text="ada"), answer, ["a", "b"], "r", AT, {}, ASSIGNED, served=served,
-              of_group=1)
-    )  # fmt: skip
+    answered = AnsweredRequest(request(user_text="ada"), answer, ["a", "b"], "r", AT, ASSIGNED)
+    event = read(shown(answered._replace(served=served, of_group=1), {}))
     assert event.served == events.Served(told, 200, False)
     assert event.of_group == 1
 
@@ -71,7 +70,16 @@ def test_a_request_without_a_user_of_the_log_is_not_reported() -> None:
 def test_items_of_a_list_that_is_not_reported_whole_are_not_counted() -> None:
     answer = Answer((1, 2), (0.5, 0.4), Source.MODEL)
     found = shown(
-        request(user_text="ada"), answer, ["a", "b\n"], "r", AT, {}, ASSIGNED, of_group=1
+        AnsweredRequest(
+            request(user_text="ada"),
+            answer,
+            ["a", "b\n"],
+            "r",
+            AT,
+            assignment=ASSIGNED,
+            of_group=1,
+        ),
+        {},
     )
     assert found is not None
     assert (found.items, found.of_group) == (["a"], None)

@@ -11,7 +11,7 @@ import pytest
 
 from recommender_serving.domain.types import Answer, Source
 from recommender_serving.monitoring.drift_features import Bins
-from recommender_serving.protocols.limits import Limits
+from recommender_serving.protocols.request_limits import Limits
 from recommender_serving.protocols.v1 import parse_v1
 from recommender_training.artifact.reference import reference
 from tests.unit.recommender_serving.serving_samples import (

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from recommender_serving.domain.callers import UNKNOWN, Callers
-from recommender_serving.process.callers import VARIABLE, callers
-from recommender_serving.process.environment import SettingsError
+from recommender_serving.process.environment import CALLERS, SettingsError, callers
 
 
 @pytest.mark.parametrize(
@@ -20,7 +19,7 @@ from recommender_serving.process.environment import SettingsError
 def test_callers_are_read_and_only_known_ones_may_see_history(
     text: str, found: Callers, may_see: bool
 ) -> None:
-    assert callers({VARIABLE: text}) == found
+    assert callers({CALLERS: text}) == found
     assert found.may_see_history is may_see
 
 
@@ -30,5 +29,5 @@ def test_without_the_variable_nobody_is_trusted() -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", '{"userHeader": "X User"}', '{"trusted": 7}'])
 def test_a_bad_value_ends_the_start_with_the_name_of_the_variable(text: str) -> None:
-    with pytest.raises(SettingsError, match=VARIABLE):
-        callers({VARIABLE: text})
+    with pytest.raises(SettingsError, match=CALLERS):
+        callers({CALLERS: text})

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from recommender_serving.domain.holdouts import Holdout
 from recommender_serving.domain.types import Source
-from recommender_serving.process import parts
+from recommender_serving.experiments.holdout import Holdout
+from recommender_serving.process import components
 from recommender_serving.process.environment import SettingsError
 from recommender_serving.process.settings import ServeSettings, parse
 from tests.holdout_vectors import setting
@@ -73,10 +73,10 @@ async def test_the_model_never_answers_a_user_of_the_holdout(
     calls: int,
     source: Source,
 ) -> None:
-    monkeypatch.setattr(parts, "REGISTRY", CollectorRegistry())
+    monkeypatch.setattr(components, "REGISTRY", CollectorRegistry())
     model, baseline = giving(GOOD), giving(PLAIN)
     given = settings(setting().replace("Baseline", answers), RECOMMENDER_ANSWER_CACHE="60,100,1")
-    recommender = parts.build_recommender(given, sample_artifact(tmp_path), (model, baseline))
+    recommender = components.build_recommender(given, sample_artifact(tmp_path), (model, baseline))
     (answer,) = await recommender.recommend([request(held=True)])
     assert answer.source is source
     assert (model.calls, baseline.calls) == (0, calls)

@@ -9,12 +9,12 @@ from contextlib import nullcontext
 
 import pytest
 
+from recommender_runtime.aio import in_daemon
 from recommender_serving.domain.types import Answer, Source
-from recommender_serving.impressions.collector import Receipt
-from recommender_serving.impressions.events import Origin
+from recommender_serving.impressions.collector_client import Receipt
+from recommender_serving.impressions.impression_events import AnsweredRequest, Origin
 from recommender_serving.impressions.reporter import Bounds, Impressions
 from recommender_serving.process import server
-from recommender_serving.waiting import in_daemon
 from tests.unit.recommender_serving.serving_samples import request
 
 
@@ -70,7 +70,7 @@ def test_a_hanging_report_of_impressions_is_left_behind(
         impressions = Impressions(post, origin, 1.0, {}, lambda *_: None, Bounds(gather_seconds=0))
         async with server._reporting(impressions), asyncio.timeout(60):
             answer = Answer((1,), (0.5,), Source.MODEL)
-            impressions.add(request(), answer, answer.items, "r", 5.0)
+            impressions.add(AnsweredRequest(request(), answer, answer.items, "r", 5.0))
             while not hanging.begun.is_set():
                 await asyncio.sleep(0)
 

@@ -11,15 +11,15 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from recommender_serving.answering.traced import TracedRanker, TracedUsers
 from recommender_serving.domain.types import FallReason, RankerError, Source, Waited
-from recommender_serving.monitoring import calls, tracing
-from recommender_serving.monitoring.calls import Call
-from recommender_serving.process import parts
+from recommender_serving.monitoring import call_record, tracing
+from recommender_serving.monitoring.call_record import Call
+from recommender_serving.pipeline.call_log import CallLog
+from recommender_serving.process import components
 from recommender_serving.process.settings import ServeSettings
 from recommender_serving.process.spans import OpenTelemetry
-from recommender_serving.protocols.call_log import CallLog
-from recommender_serving.store.reader import User
+from recommender_serving.ranking.instrumented_calls import TracedRanker, TracedUsers
+from recommender_serving.store.user_reader import User
 from tests.unit.recommender_serving.serving_fakes import GOOD, failing, giving
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -145,7 +145,7 @@ def test_a_call_of_triton_carries_the_current_span_or_else_the_trace_of_the_clie
     assert tracing.client_trace() == ()
     with CallLog().call("v1", "", SAMPLED):
         assert tracing.client_trace() == (("traceparent", SAMPLED),)
-    with calls.entered(Call("v1")):
+    with call_record.entered(Call("v1")):
         assert tracing.client_trace() == ()
 
 
@@ -157,7 +157,7 @@ def settings(folder: Path, endpoint: str | None) -> ServeSettings:
 
 
 def test_nothing_is_exported_without_a_receiver(tmp_path: Path) -> None:
-    assert parts.build_tracing(settings(tmp_path, None)) is None
+    assert components.build_tracing(settings(tmp_path, None)) is None
 
 
 def test_a_missing_package_is_named_with_the_remedy(
@@ -167,4 +167,4 @@ def test_a_missing_package_is_named_with_the_remedy(
     monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.delattr(name)
     with pytest.raises(RuntimeError, match=r"is missing: install recommender-operator\[tracing\]"):
-        parts.build_tracing(settings(tmp_path, "http://collector:4318"))
+        components.build_tracing(settings(tmp_path, "http://collector:4318"))

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from recommender_serving.domain.features import Kind
 from recommender_serving.domain.types import RecommendRequest
-from recommender_serving.protocols.calls import NamedTensor
 from recommender_serving.protocols.errors import InvalidRequest
-from recommender_serving.protocols.limits import DATATYPES, Limits
+from recommender_serving.protocols.request_limits import DATATYPES, Limits
 from recommender_serving.protocols.v1 import parse_v1
+from recommender_serving.protocols.v2_messages import NamedTensor
 from tests.unit.recommender_serving.serving_parsing import LIMITS, NOW, SHOP_LIMITS, v1, v2
 
 json_values = st.recursive(

@@ -9,7 +9,7 @@ import pytest
 
 from recommender_serving.domain.types import RecommendRequest, SessionEvent
 from recommender_serving.protocols.errors import InvalidRequest
-from recommender_serving.protocols.limits import Limits
+from recommender_serving.protocols.request_limits import Limits
 from recommender_serving.protocols.v1 import parse_v1
 from tests.unit.recommender_serving.serving_parsing import LIMITS, NOW, tensor, v1, v2
 

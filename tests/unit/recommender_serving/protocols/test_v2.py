@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from recommender_serving.protocols.calls import NamedTensor
 from recommender_serving.protocols.errors import InvalidRequest
-from recommender_serving.protocols.limits import DATATYPES, SESSION_TENSORS
+from recommender_serving.protocols.request_limits import DATATYPES, SESSION_TENSORS
+from recommender_serving.protocols.v2_messages import NamedTensor
 from tests.unit.recommender_serving.serving_parsing import SHOP_LIMITS, tensor, v1, v2
 
 BAD_TENSORS: list[tuple[Any, str]] = [

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 
 from recommender_serving.inference import inference_pb2 as pb
 from recommender_serving.protocols import v2_json, v2_proto
-from recommender_serving.protocols.calls import (
+from recommender_serving.protocols.errors import InvalidRequest
+from recommender_serving.protocols.raw_tensors import pack
+from recommender_serving.protocols.v2_messages import (
     ALL_OUTPUTS,
     InferCall,
     InferReply,
     NamedTensor,
     OutputTensor,
 )
-from recommender_serving.protocols.errors import InvalidRequest
-from recommender_serving.protocols.raw import pack
 
 USER = {"name": "user_id", "datatype": "INT64", "shape": [1]}
 SIZED = USER | {"parameters": {"binary_data_size": 8}}

@@ -17,7 +17,7 @@ from recommender_serving.inference import channels
 from recommender_serving.inference import inference_pb2 as pb
 from recommender_serving.inference.channels import CHANNELS
 from recommender_serving.triton.client import ITEMS, SCORES, Triton, TritonRanker, decode
-from recommender_serving.triton.inputs import Tensors, build
+from recommender_serving.triton.inputs import Tensors, build_tensors
 from tests.fakes.inference import service
 from tests.unit.recommender_serving.serving_samples import request, sample_artifact, session
 
@@ -134,7 +134,7 @@ async def triton(running: Running) -> AsyncIterator[Triton]:
 
 @pytest.fixture
 def tensors(tmp_path: Path) -> Tensors:
-    return build(request(session=session(5, 6)), sample_artifact(tmp_path).vocabulary)
+    return build_tensors(request(session=session(5, 6)), sample_artifact(tmp_path).vocabulary)
 
 
 async def reason_of(triton: Triton, tensors: Tensors, timeout: float = 5.0) -> FallReason | None:

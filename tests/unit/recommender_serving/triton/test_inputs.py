@@ -11,7 +11,7 @@ import pytest
 
 from recommender_serving.artifact.vocabulary import Vocabulary
 from recommender_serving.domain.types import RecommendRequest
-from recommender_serving.triton.inputs import Tensor, build
+from recommender_serving.triton.inputs import Tensor, build_tensors
 from tests.unit.recommender_serving import serving_samples as samples
 from tests.unit.recommender_serving.serving_samples import (
     HISTORY_LENGTH,
@@ -44,11 +44,11 @@ def values(asked: RecommendRequest, vocabulary: Vocabulary) -> dict[str, list[fl
         code = {"INT64": "q", "FP32": "f"}[tensor.datatype]
         return list(struct.unpack(f"<{count}{code}", tensor.data))
 
-    return {tensor.name: unpack(tensor) for tensor in build(asked, vocabulary)}
+    return {tensor.name: unpack(tensor) for tensor in build_tensors(asked, vocabulary)}
 
 
 def test_the_inputs_are_those_of_the_contract(vocabulary: Vocabulary) -> None:
-    tensors = build(request(), vocabulary)
+    tensors = build_tensors(request(), vocabulary)
     assert {tensor.name: tensor.datatype for tensor in tensors} == SIGNATURE
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recommender_serving.answering.popularity import list_of
 from recommender_serving.artifact.popularity import build_popularity
 from recommender_serving.artifact.popularity_file import PopularityFile
 from recommender_serving.artifact.vocabulary import build_vocabulary
 from recommender_serving.artifact.vocabulary_file import VocabularyFile
 from recommender_serving.domain.types import RecommendRequest
+from recommender_serving.ranking.fallback_chain import popularity_list
 from recommender_training.artifact import popularity_file, vocabulary
 from recommender_training.config.declaration import Declaration
 from recommender_training.data.dataset import Dataset
@@ -102,7 +102,7 @@ def served(data: Dataset, user: int, **features: Any) -> Any:
     declared = build_vocabulary(VocabularyFile.model_validate(vocabulary.vocabulary(data, 5)))
     file = PopularityFile.model_validate(content(data))
     request = RecommendRequest(user_id=user, timestamp=0, top_n=3, features=features)
-    return list_of(request, build_popularity(file, declared.features))
+    return popularity_list(request, build_popularity(file, declared.features))
 
 
 def test_the_transformer_serves_the_list_that_training_counted(many: Dataset) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from recommender_collector.writers import lakes
-from recommender_collector.writers.batches import Batches
+from recommender_collector.writers import lake_marks
+from recommender_collector.writers.file_batches import Batches
 from recommender_training.common.errors import InputError
 from recommender_training.ingestion import read_marks
 from recommender_training.ingestion.mapping import Format
@@ -22,13 +22,13 @@ from tests.erased_lake import ERASED, OTHERS, batch, check, listed, raw_files
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     source = raw_files(tmp_path)
-    lakes.prepare(source)
+    lake_marks.prepare(source)
     return source
 
 
 def _marks(source: Path) -> list[tuple[int, tuple[int, int]]]:
     """As the writer reads them."""
-    return [(each.through, each.erasures) for each in lakes.marks(source)]
+    return [(each.through, each.erasures) for each in lake_marks.marks(source)]
 
 
 def test_the_writer_reads_what_a_check_has_marked(source: Path, tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_the_writer_reads_what_a_check_has_marked(source: Path, tmp_path: Path) 
     listed(source)
     check(source, tmp_path / "lake")
     assert _marks(source) == [(3, (1000 * ERASED, 0))]
-    assert lakes.oldest_erasure(Batches(source), lakes.marks(source)) is None
+    assert lake_marks.oldest_erasure(Batches(source), lake_marks.marks(source)) is None
     check(source, tmp_path / "other-lake")
     assert len(_marks(source)) == 2
 
@@ -65,7 +65,7 @@ def test_what_comes_while_a_check_reads_is_not_marked(
     monkeypatch.setattr(read_marks, "leave", late)
     check(source, tmp_path / "lake")
     assert _marks(source) == [(2, (0, 0))]
-    assert lakes.oldest_erasure(Batches(source), lakes.marks(source)) == 1000 * ERASED
+    assert lake_marks.oldest_erasure(Batches(source), lake_marks.marks(source)) == 1000 * ERASED
 
 
 def test_other_sources_get_no_mark(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_mapping_that_leaves_batches_out_leaves_no_mark(
 
 def test_the_writer_removes_what_all_lakes_have_read(source: Path, tmp_path: Path) -> None:
     check(source, tmp_path / "lake")
-    through = min(each.through for each in lakes.marks(source))
+    through = min(each.through for each in lake_marks.marks(source))
     batch(source, 3, OTHERS, 3)
     batch(source, 4, OTHERS, 4)
     assert Batches(source).remove_before(1e12, through) == 1

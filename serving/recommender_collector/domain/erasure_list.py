@@ -1,0 +1,31 @@
+"""Lines of the list of erasures, from which lakes learn whom to erase: pure.
+
+The training package computes the same digest; tests compare both with docs/contracts.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+
+import orjson
+
+from recommender_collector.domain.events import Id
+from recommender_collector.domain.store_updates import number
+
+
+def user_digest(user: Id) -> str:
+    """Return the digest of a user as 32 hex digits.
+
+    16 bytes of BLAKE2b (RFC 7693) without a key, personalised with `erased user`, of the id of the
+    models as 8 bytes, big-endian.
+    """
+    content = number(user).to_bytes(8, "big")
+    return hashlib.blake2b(content, digest_size=16, person=b"erased user").hexdigest()
+
+
+def line_of(user: Id, milliseconds: int) -> bytes:
+    """Return the erasure of a user at a time as one line of JSON."""
+    at = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    time = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return orjson.dumps({"user": user_digest(user), "time": time})

@@ -1,0 +1,1 @@
+"""Experiments of a model: moments over the users of each arm, kept one event at a time: pure."""

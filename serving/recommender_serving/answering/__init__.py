@@ -1,1 +1,0 @@
-"""Answer a checked request: the model, else the baseline, else the popularity list."""

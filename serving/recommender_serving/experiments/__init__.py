@@ -1,0 +1,1 @@
+"""Experiments on users: assignment, holdout, interleaving, mirroring, and other versions."""

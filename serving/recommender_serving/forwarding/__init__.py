@@ -1,1 +1,0 @@
-"""Forward a request to the version of an experiment that should answer it."""

@@ -1,1 +1,0 @@
-"""How a process listens over HTTP, within bounds; transformer and collector share it."""

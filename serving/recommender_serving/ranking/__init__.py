@@ -1,0 +1,1 @@
+"""Rank items for a checked request: the model, else the baseline, else the popularity list."""

@@ -1,0 +1,1 @@
+"""The servers of REST and gRPC, and the description of the endpoint."""
