@@ -25,9 +25,6 @@ from typing import Any
 
 import numpy as np
 import tritonclient.grpc
-
-from recommender_serving.experiments.assignment import bucket
-from tests.benchmarks.machine import machine
 from lab.benchmarks.transformer_overhead import (
     PREDICT,
     V1,
@@ -38,6 +35,9 @@ from lab.benchmarks.transformer_overhead import (
     stub,
     v2_body,
 )
+
+from recommender_serving.experiments.assignment import bucket
+from tests.benchmarks.machine import machine
 from tests.integration.toy_models import INPUTS
 from tests.integration.transformer_rig import VERSION, Running, run_transformer
 from tests.ports import free_ports

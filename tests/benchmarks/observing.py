@@ -24,8 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from tests.benchmarks.machine import machine
 from lab.benchmarks.transformer_overhead import (
     PREDICT,
     V1,
@@ -35,6 +33,8 @@ from lab.benchmarks.transformer_overhead import (
     stub,
     throughput,
 )
+
+from tests.benchmarks.machine import machine
 from tests.integration.otlp_receiver import receiving
 from tests.integration.transformer_rig import Running, run_transformer
 from tests.unit.recommender_serving.serving_samples import write_files, write_manifest

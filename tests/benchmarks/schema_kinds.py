@@ -31,6 +31,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from lab.benchmarks.schema_kinds_lists import Lists
+from lab.benchmarks.schema_kinds_ranker import Fitted, without
 from scipy.optimize import brentq
 from scipy.special import expit, xlogy
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -44,8 +46,6 @@ from recommender_training.statistics import bootstrap, metrics
 from recommender_training.statistics.bootstrap import Resamples
 from tests.benchmarks.machine import machine
 from tests.benchmarks.schema_gap import Logged, gaps
-from lab.benchmarks.schema_kinds_lists import Lists
-from lab.benchmarks.schema_kinds_ranker import Fitted, without
 from tests.benchmarks.schema_models import THREADS
 from tests.unit.recommender_training.samples.shop_logs import ingested
 

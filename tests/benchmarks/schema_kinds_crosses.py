@@ -27,6 +27,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from lab.benchmarks.schema_kinds import IMPRESSIONS, RATE, Rows
+from lab.benchmarks.schema_kinds_lists import Lists
 from scipy.optimize import brentq, minimize
 from scipy.special import expit
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -39,8 +41,6 @@ from recommender_training.samples.shop_settings import Settings
 from recommender_training.samples.shop_world import CATEGORIES, World
 from tests.benchmarks.machine import machine
 from tests.benchmarks.schema_gap import Logged
-from lab.benchmarks.schema_kinds import IMPRESSIONS, RATE, Rows
-from lab.benchmarks.schema_kinds_lists import Lists
 
 #: Variances of the prior of the weights, with one fit for each.
 VARIANCES = (0.003, FEATURE_VARIANCE, 0.1, 0.3, 1.0)

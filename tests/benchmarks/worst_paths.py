@@ -18,6 +18,7 @@ from typing import Any, cast
 from unittest import mock
 
 import aiohttp
+from tests.hostile_texts import Maker
 
 from recommender_operator.adapters.counters import (
     experiments,
@@ -30,7 +31,6 @@ from recommender_operator.adapters.pods import redaction, smoke, states
 from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.analysis import filling
 from tests.benchmarks import hostile_texts
-from tests.hostile_texts import Maker
 from tests.fakes.kube import NOW, FakeKube
 from tests.unit.recommender_operator.resources.builder_inputs import model
 

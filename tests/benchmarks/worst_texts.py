@@ -24,11 +24,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from tests.hostile_texts import ANSWERS, PAGES, TEXTS, Maker
+
 from recommender_operator.adapters.counters import metrics_page, prometheus
 from recommender_operator.adapters.objects import jobs
 from recommender_operator.adapters.pods import redaction
 from tests.benchmarks import worst_paths
-from tests.hostile_texts import ANSWERS, PAGES, TEXTS, Maker
 from tests.benchmarks.machine import machine
 
 KIB = 1024

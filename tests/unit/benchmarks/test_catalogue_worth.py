@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from lab.benchmarks.catalogue_worth import Asking
 
 from recommender_training.samples.shop_settings import Settings
 from recommender_training.samples.shop_world import START_MS, World
 from tests.benchmarks import catalogue_worth, schema_new_items
-from lab.benchmarks.catalogue_worth import Asking
 
 RANDOM = np.random.default_rng(3)
 ITEMS = RANDOM.permutation(60)[:50]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from lab.benchmarks.freshness import KINDS, event, quantile
 
 

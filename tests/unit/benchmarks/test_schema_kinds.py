@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lab.benchmarks.schema_kinds import METRICS, Gain, Judged, Rows, summary
+from lab.benchmarks.schema_kinds_lists import Lists
+from lab.benchmarks.schema_kinds_ranker import without
 
 from recommender_training.common.arrays import Doubles
 from recommender_training.samples import shop
@@ -14,9 +17,6 @@ from recommender_training.samples.shop_kinds import KINDS
 from recommender_training.samples.shop_settings import Settings
 from recommender_training.samples.shop_visits import POSITION_BIAS
 from tests.benchmarks.schema_gap import Logged
-from lab.benchmarks.schema_kinds import METRICS, Gain, Judged, Rows, summary
-from lab.benchmarks.schema_kinds_lists import Lists
-from lab.benchmarks.schema_kinds_ranker import without
 from tests.unit.recommender_training.samples.shop_logs import ingested
 
 SMALL = Settings(users=120, items=90, impressions=6000, days=10, positive_rate=0.01)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from lab.benchmarks.schema_kinds_crosses import DAYS, Asked, crossed, told_weight
 
 LIKED = 1.5

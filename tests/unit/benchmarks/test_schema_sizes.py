@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from lab.benchmarks.schema_sizes import figures
 
 from tests.benchmarks.schema_gap import TEST_DAYS, VALIDATION_DAYS, Logged
-from lab.benchmarks.schema_sizes import figures
 
 DAYS = TEST_DAYS + VALIDATION_DAYS + 2
 
