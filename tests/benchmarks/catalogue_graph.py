@@ -35,7 +35,7 @@ from recommender_training.features import attributes
 from recommender_training.features.assembly import Constants
 from recommender_training.features.item_content import content
 from recommender_training.features.state import State
-from recommender_training.fitted import paging
+from recommender_training.fitted import ivf_selection
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models import item_weights, two_tower
 from recommender_training.models.ranker import Ranker
@@ -127,8 +127,8 @@ def make(path: Path, items: int, index: ItemIndex) -> dict[str, Any]:
     model = Ranker(shape, content(data.items), torch.zeros_like(numbers), numbers * 0 + 1).eval()
     even_out(known.sources, sample(build.ranker_module(model, known, Calibration()), known, items))
     graph, began = build.ranker_module(model, known, Calibration()), time.perf_counter()
-    if paging.wanted(known.sources):
-        sources = paging.paged(known.sources, sample(graph, known, items), SEED)
+    if ivf_selection.index_wanted(known.sources):
+        sources = ivf_selection.select_index(known.sources, sample(graph, known, items), SEED)
         graph = build.ranker_module(model, replace(known, sources=sources), Calibration())
         plan_facts = {**plan.facts, **sources.index}
     else:
@@ -139,15 +139,17 @@ def make(path: Path, items: int, index: ItemIndex) -> dict[str, Any]:
     return {"artifact_mb": size_mb, "index_s": seconds, **plan_facts}
 
 
-def sample(graph: Any, known: build.Knowledge, items: int) -> paging.Sample:
+def sample(graph: Any, known: build.Knowledge, items: int) -> ivf_selection.FirstStageSample:
     """What pages are made from and measured by; none of the requests that are asked later."""
-    asked = requests(items, ASKED + paging.SAMPLED)[ASKED:]
+    asked = requests(items, ASKED + ivf_selection.SAMPLED)[ASKED:]
     vectors = torch.cat([request_vector(graph, one) for one in asked])
     standing = known.sources.standing(known.state.counts)
-    return paging.Sample(known.sources.item_vectors()[1:].numpy(), standing, vectors.numpy()[None])
+    return ivf_selection.FirstStageSample(
+        known.sources.item_vectors()[1:].numpy(), standing, vectors.numpy()[None]
+    )
 
 
-def even_out(sources: RetrievalModels, found: paging.Sample) -> None:
+def even_out(sources: RetrievalModels, found: ivf_selection.FirstStageSample) -> None:
     """Move and scale what the towers make of requests: half of the variance of the order of items
     is that of the item alone, and half that of the request, without what all requests share.
 

@@ -9,7 +9,7 @@ during the log: in a large catalogue many older ones were never shown either (`n
 
 Each form of the first stage (`--forms`) is asked twice, without and with candidates kept for new
 items: as where users chose the labelled items by themselves, as where these were shown to them
-(ADR 0065), and with pages of items. The gain of an item is its true odds of a click, so that no
+(ADR 0065), and with cells of items. The gain of an item is its true odds of a click, so that no
 chance of a click decides.
 
 - `share_candidates`, `share_top`: of new items among the candidates and the ten of a list.
@@ -50,9 +50,9 @@ from recommender_training.export.request import read_session
 from recommender_training.features import assembly
 from recommender_training.features.state import State
 from recommender_training.fitted import new_items
-from recommender_training.fitted.paging import Sample
+from recommender_training.fitted.ivf_selection import FirstStageSample
 from recommender_training.fitted.retrieval import SHOWN_ITEMS
-from recommender_training.models import item_pages, item_weights
+from recommender_training.models import item_weights, ivf_index
 from recommender_training.samples import shop
 from recommender_training.samples.shop_settings import Settings
 from recommender_training.samples.shop_world import DAY_MS, START_MS, World
@@ -62,9 +62,9 @@ from tests.benchmarks.machine import machine
 from tests.benchmarks.schema_new_items import MAX_USERS, TOP_K, requests_at
 
 THREADS = 1
-#: As where users chose the labelled items, as where these were shown, and with pages of items.
+#: As where users chose the labelled items, as where these were shown, and with cells of items.
 FORMS = ("chosen", "shown", "pages")
-#: A page in so many is read: enough to see what pages leave out.
+#: A page in so many is read: enough to see what cells leave out.
 READ_ONE_IN = 8
 
 
@@ -169,7 +169,7 @@ def form_of(name: str, model: schema_models.Trained, known: Knowledge) -> Knowle
 
 
 def paged(model: schema_models.Trained, known: Knowledge) -> Knowledge:
-    """The same with pages, of which a part is read."""
+    """The same with cells, of which a part is read."""
     sources, end = known.sources, int(known.data.events.time[-1])
     task = ranking.reveal_half(
         known.data, model.prepared.split.validation, model.prepared.history_length
@@ -177,15 +177,15 @@ def paged(model: schema_models.Trained, known: Knowledge) -> Knowledge:
     batch = ranking.together(known.data, task.requests, known.history_length)
     inputs = assembly.of_requests(known.data, known.constants, batch)
     items = sources.item_vectors()
-    sample = Sample(
+    sample = FirstStageSample(
         items[1:].numpy(),
         sources.standing(known.state.counts),
         sources.request_vectors(inputs, items)[None],
     )
-    pages = item_pages.arrange(sample.vectors, sample.standing, sample.requests[0], end)
-    pages = replace(pages, read=max(10, pages.count // READ_ONE_IN))
+    ivf = ivf_index.build_index(sample.vectors, sample.standing, sample.requests[0], end)
+    ivf = replace(ivf, probes=max(10, ivf.cells // READ_ONE_IN))
     plan = replace(sources.plan, index=ItemIndex.APPROXIMATE)
-    return replace(known, sources=replace(sources, plan=plan, pages=pages))
+    return replace(known, sources=replace(sources, plan=plan, ivf=ivf))
 
 
 def figures(model: schema_models.Trained, known: Knowledge, asked: Asked) -> dict[str, float]:

@@ -32,7 +32,7 @@ from recommender_training.features.assembly import Inputs
 from recommender_training.fitted import new_items
 from recommender_training.fitted.new_items import KeptWithin, NewItems
 from recommender_training.fitted.retrieval import RetrievalModels
-from recommender_training.models import item_pages, item_weights
+from recommender_training.models import item_weights, ivf_index
 from recommender_training.models.item_weights import Weights
 
 #: Scores of items that are held at once.
@@ -68,23 +68,23 @@ class FirstStage:
     def reached(
         self, requests: Sequence[Request], slack: float = 0.0, inputs: Inputs | None = None
     ) -> Bools | None:
-        """[R, I] the items that pages and neighbours find; None where the scan is exact.
+        """[R, I] the items that probed cells and neighbours find; None where the scan is exact.
 
-        `slack` as for `item_pages.reached`, `inputs` as for `scores`.
+        `slack` as for `ivf_index.probed`, `inputs` as for `scores`.
         """
-        pages = self.sources.pages
-        if pages is None:
+        ivf = self.sources.ivf
+        if ivf is None:
             return None
         inputs = inputs or self._inputs(requests)
         asked = self.sources.request_vectors(inputs, self._tower_items)
         means, level = self._page_means
-        read = item_pages.reached(asked @ means.T + level, pages.read, slack)
+        read = ivf_index.probed(asked @ means.T + level, ivf.probes, slack)
         found: Bools = read[:, self._page_of]
         return found if self.weights is None else found | self._near(requests)
 
     def reached_within(self, request: Request, slack: float) -> tuple[Bools, Bools]:
         """[I] the items that are found whatever happens within `slack`, and [I] those that may."""
-        inputs = None if self.sources.pages is None else self._inputs([request])
+        inputs = None if self.sources.ivf is None else self._inputs([request])
         found = [self.reached([request], each, inputs) for each in (-slack, slack)]
         every = np.ones(self.known.data.items.count, dtype=np.bool_)
         surely, perhaps = (every if each is None else each[0] for each in found)
@@ -114,15 +114,15 @@ class FirstStage:
 
     @functools.cached_property
     def _page_means(self) -> tuple[Floats, Floats]:
-        assert self.sources.pages is not None
+        assert self.sources.ivf is not None
         standing = self.sources.standing(self.known.state.counts)
-        return self.sources.pages.means(self._tower_items[1:].numpy(), standing)
+        return self.sources.ivf.means(self._tower_items[1:].numpy(), standing)
 
     @functools.cached_property
     def _page_of(self) -> Ints:
         """[I] the page of each item."""
-        assert self.sources.pages is not None
-        return self.sources.pages.page_of(self.known.data.items.count)
+        assert self.sources.ivf is not None
+        return self.sources.ivf.cell_of(self.known.data.items.count)
 
     @functools.cached_property
     def _neighbours(self) -> sp.csr_matrix:

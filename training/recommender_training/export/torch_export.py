@@ -66,7 +66,7 @@ def write(root: Path, graph: nn.Module, scripted: nn.Module, known: Knowledge) -
     data = export_bytes(graph)
     write_bytes(path, data)
     program = load(path, hashlib.sha256(data).hexdigest())
-    paged = known.sources.pages is not None
+    paged = known.sources.ivf is not None
     batches = list(parts(probes(known.data), _PAGED_BATCH if paged else MAX_BATCH))
     worst = parity.between(program, scripted, batches)
     return {"requests": sum(len(inputs[0]) for inputs in batches), "maxDifference": worst}

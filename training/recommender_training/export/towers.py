@@ -8,14 +8,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from recommender_training.export.buffers import alone
-from recommender_training.export.item_pages import PagedServing
+from recommender_training.export.item_pages import IvfServing
 from recommender_training.features.graph import newer_events, recency_bucket, value_level
 from recommender_training.features.request_columns import add_side
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models.two_tower import TwoTower
 
 
-class TowerServing(PagedServing):
+class TowerServing(IvfServing):
     """What the towers add to the order of a list; a model without them has empty buffers."""
 
     side_number_rows: Tensor  # of `Serving`
@@ -40,7 +40,7 @@ class TowerServing(PagedServing):
 
         Their product with `tower_items` [D, P] is the weighted lift of every item, but for what
         does not depend on the request. Column by column, a scan reads memory as it lies; with
-        pages of items they are rows (`PagedServing.vectors_of`).
+        pages of items they are rows (`IvfServing.vectors_of`).
         """
         rows, present, values, times = session
         level = value_level(values)

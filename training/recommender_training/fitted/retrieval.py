@@ -19,8 +19,8 @@ from recommender_training.data.row_times import END
 from recommender_training.features.assembly import Inputs
 from recommender_training.features.history import ItemCounts
 from recommender_training.models import item_weights, two_tower
-from recommender_training.models.item_pages import ItemPages
 from recommender_training.models.item_weights import Weights
+from recommender_training.models.ivf_index import IvfIndex
 
 #: The lift of the towers counts so much: beside the item-to-item weights, and instead of them,
 #: where popularity counts as much as the lift. Chosen by rolling origin (ADR 0013).
@@ -42,8 +42,8 @@ class RetrievalModels:
     loss: float = 0.0
     #: What all of it counts beside the response.
     order_weight: float = 1.0
-    #: Pages of the items, where an approximate index serves (`fitted.paging`), and its facts.
-    pages: ItemPages | None = None
+    #: The IVF index of the items, where one serves (`fitted.ivf_selection`), and its facts.
+    ivf: IvfIndex | None = None
     index: Mapping[str, object] = field(default_factory=lambda: {"index": ItemIndex.EXACT.value})
     #: Facts of the new items at the export (`fitted.new_items`).
     new: Mapping[str, object] = field(default_factory=dict)

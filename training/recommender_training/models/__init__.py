@@ -2,5 +2,5 @@
 
 Modules of a network are here without their fits, which are in `trainer`. What a closed form or
 scikit-learn fits has its fit beside it (`ease`, `following`, `item_weights`, `logistic`,
-`neighbours`, `item_pages`), and `pairs` has what the towers learn from.
+`neighbours`, `ivf_index`), and `pairs` has what the towers learn from.
 """

@@ -30,9 +30,9 @@ from recommender_training.html_report import page_file as page
 from recommender_training.ingestion import id_table
 from recommender_training.pipeline import (
     declared_names,
+    item_index,
     lineage,
     mitigation,
-    paging,
     variants,
     warm_start,
 )
@@ -203,7 +203,7 @@ def _fit(run: TrainingRun, ready: _Ready) -> _Fitted:
         decision = variants.decide(held_out, prepared, known, config)
         run.group.tell("final", "")
         bundle = refit(held_out, prepared, config, threads, context)
-        bundle = paging.paged(bundle, prepared, known, config)
+        bundle = item_index.with_item_index(bundle, prepared, known, config)
         told = new_items.told(bundle.sources, known.state.counts.events, known.data)
         bundle = replace(bundle, sources=told)
     return _Fitted(bundle, held_out, replace(known, sources=bundle.sources), decision, sought)

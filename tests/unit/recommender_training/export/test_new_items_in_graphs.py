@@ -29,8 +29,8 @@ from recommender_training.export.rescaling import Rescaling
 from recommender_training.features import assembly
 from recommender_training.features.prepared import Prepared
 from recommender_training.fitted.bundle import Bundle
-from recommender_training.models import item_pages, item_weights
-from recommender_training.pipeline import paging
+from recommender_training.models import item_weights, ivf_index
+from recommender_training.pipeline import item_index
 
 CANDIDATES, KEPT, READ = 20, 4, 6
 #: Every fifth item has no event that counts.
@@ -82,10 +82,10 @@ def known(request: pytest.FixtureRequest, prepared: Prepared, exact: Knowledge) 
     plan = replace(exact.sources.plan, index=ItemIndex.APPROXIMATE)
     sources = replace(exact.sources, plan=plan)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(item_pages, "PAGE", 4)
-        sample = paging.sampled(sources, prepared, 17)
-        pages = item_pages.arrange(sample.vectors, sample.standing, sample.requests[0], 17)
-    return replace(exact, sources=replace(sources, pages=replace(pages, read=READ)))
+        patch.setattr(ivf_index, "CELL_SIZE", 4)
+        sample = item_index.first_stage_sample(sources, prepared, 17)
+        ivf = ivf_index.build_index(sample.vectors, sample.standing, sample.requests[0], 17)
+    return replace(exact, sources=replace(sources, ivf=replace(ivf, probes=READ)))
 
 
 @pytest.fixture(scope="module")

@@ -13,39 +13,43 @@ from recommender_training.export.build import Knowledge
 from recommender_training.features import assembly, history
 from recommender_training.features.history import ItemCounts
 from recommender_training.features.prepared import Prepared
-from recommender_training.fitted import paging
+from recommender_training.fitted import ivf_selection
 from recommender_training.fitted.bundle import Bundle
-from recommender_training.fitted.paging import Sample
+from recommender_training.fitted.ivf_selection import FirstStageSample
 from recommender_training.fitted.retrieval import RetrievalModels
 
 
-def paged(bundle: Bundle, prepared: Prepared, known: Knowledge, config: TrainingConfig) -> Bundle:
-    """The models with pages of items, where these are wanted and find enough.
+def with_item_index(
+    bundle: Bundle, prepared: Prepared, known: Knowledge, config: TrainingConfig
+) -> Bundle:
+    """The models with cells of items, where these are wanted and find enough.
 
     With a bonus of item groups the scan is exact: the pages do not follow it.
     """
     sources = bundle.sources
-    unfit = paging.unfit(sources)
-    if unfit is None and paging.wanted(sources) and bundle.bonus:
+    unfit = ivf_selection.index_refusal(sources)
+    if unfit is None and ivf_selection.index_wanted(sources) and bundle.bonus:
         unfit = "pages do not follow the bonus of mitigation.exposure"
     if unfit is not None:
-        return replace(bundle, sources=paging.refused(sources, unfit))
-    if not paging.wanted(sources):
+        return replace(bundle, sources=ivf_selection.exact_scan(sources, unfit))
+    if not ivf_selection.index_wanted(sources):
         return bundle
-    found = chosen(sources, prepared, config.seed)
-    if found.pages is not None:
-        found = paging.served(found, sampled(found, prepared, config.seed, known))
+    found = select_index(sources, prepared, config.seed)
+    if found.ivf is not None:
+        found = ivf_selection.verify_index(
+            found, first_stage_sample(found, prepared, config.seed, known)
+        )
     return replace(bundle, sources=found)
 
 
-def chosen(sources: RetrievalModels, prepared: Prepared, seed: int) -> RetrievalModels:
-    """The sources with pages, if they find enough. The test window has no part in them."""
-    return paging.paged(sources, sampled(sources, prepared, seed), seed)
+def select_index(sources: RetrievalModels, prepared: Prepared, seed: int) -> RetrievalModels:
+    """The sources with cells, if they find enough. The test window has no part in them."""
+    return ivf_selection.select_index(sources, first_stage_sample(sources, prepared, seed), seed)
 
 
-def sampled(
+def first_stage_sample(
     sources: RetrievalModels, prepared: Prepared, seed: int, known: Knowledge | None = None
-) -> Sample:
+) -> FirstStageSample:
     """Requests of the validation window, and the first stage as it is `known` to the graph.
 
     Without, as it was when the test window began, and as the evaluation sees it there.
@@ -60,16 +64,16 @@ def sampled(
 
 def _sample(
     sources: RetrievalModels, prepared: Prepared, seed: int, data: Dataset, counts: ItemCounts
-) -> Sample:
+) -> FirstStageSample:
     length = prepared.history_length
     requests = ranking.reveal_half(prepared.data, prepared.split.validation, length).requests
-    drawn = [requests[place] for place in paging.drawn(len(requests), seed)]
+    drawn = [requests[place] for place in ivf_selection.sample_requests(len(requests), seed)]
     items, standing = sources.item_vectors(data.items.known_at), sources.standing(counts)
     if not drawn:
-        return Sample(items[1:].numpy(), standing, items[:0].numpy()[None])
+        return FirstStageSample(items[1:].numpy(), standing, items[:0].numpy()[None])
     nothing = np.zeros(0, dtype=np.int64)
     forms = [drawn, [replace(each, session=nothing) for each in drawn]]
     batches = [ranking.together(data, each, length) for each in forms]
     inputs = [assembly.of_requests(data, prepared.constants, each) for each in batches]
     asked = [sources.request_vectors(each, items) for each in inputs]
-    return Sample(items[1:].numpy(), standing, np.stack(asked))
+    return FirstStageSample(items[1:].numpy(), standing, np.stack(asked))

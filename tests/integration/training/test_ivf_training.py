@@ -14,10 +14,10 @@ from recommender_training.artifact import manifest
 from recommender_training.config import lists
 from recommender_training.config.export import ExportSettings
 from recommender_training.export import parity
-from recommender_training.fitted import paging
+from recommender_training.fitted import ivf_selection
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format
-from recommender_training.models import item_pages
+from recommender_training.models import ivf_index
 from recommender_training.pipeline import training
 
 CANDIDATES, NEW = 20, 8
@@ -42,9 +42,9 @@ def test_a_training_with_pages_is_the_same_twice_and_its_report_names_them(
     monkeypatch.setattr(lists, "CANDIDATES", CANDIDATES)
     monkeypatch.setattr(lists, "DENSE_ITEMS", 10)
     monkeypatch.setattr(lists, "EXACT_ITEMS", 10)
-    monkeypatch.setattr(item_pages, "PAGE", 4)
-    monkeypatch.setattr(paging, "LEAST_SAMPLED", 4)
-    monkeypatch.setattr(paging, "MOST_READ", 1.0)
+    monkeypatch.setattr(ivf_index, "CELL_SIZE", 4)
+    monkeypatch.setattr(ivf_selection, "LEAST_SAMPLED", 4)
+    monkeypatch.setattr(ivf_selection, "MOST_READ", 1.0)
     config = trained.config.model_copy(update={"export": ExportSettings(torch_export=True)})
     lake, version = with_new_items(source, tmp_path)
     results = [
@@ -59,7 +59,7 @@ def test_a_training_with_pages_is_the_same_twice_and_its_report_names_them(
     assert known == {name: told[name] for name in known}
     assert told["index"] == "Approximate"
     assert (told["newItems"], told["newItemCandidates"]) == (NEW, CANDIDATES // lists.ONE_NEW_IN)
-    assert told["candidateRecall"] >= paging.LEAST_SERVED
+    assert told["candidateRecall"] >= ivf_selection.LEAST_RECALL_AT_EXPORT
     parities = one.report["parity"]
     assert parities["recommender"]["maxDisorder"] < parity.RANK_TOLERANCE
     assert parities["torchExport"]["maxDifference"] < parity.TOLERANCE

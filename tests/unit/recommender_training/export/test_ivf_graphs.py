@@ -1,4 +1,4 @@
-"""Exported graphs that read pages of items answer as eager mode with the same pages does."""
+"""Exported graphs that read cells of items answer as eager mode with the same cells does."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from recommender_training.config.lists import ItemIndex, ItemWeights, ListPlan
 from recommender_training.evaluation import answers, ranking
 from recommender_training.export import build, parity, repository, torchscript
 from recommender_training.export.build import Knowledge
-from recommender_training.export.item_pages import PagedServing, among, buffers, summed
+from recommender_training.export.item_pages import IvfServing, among, buffers, summed
 from recommender_training.export.probes import parts, probes
 from recommender_training.features import assembly
 from recommender_training.features.prepared import Prepared
-from recommender_training.fitted import paging as selection
+from recommender_training.fitted import ivf_selection as selection
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.mitigation.exposure import Bonus
-from recommender_training.models import item_pages, item_weights
-from recommender_training.pipeline import paging
+from recommender_training.models import item_weights, ivf_index
+from recommender_training.pipeline import item_index
 
 CANDIDATES, READ = 20, 6
 
 
 @pytest.fixture(scope="module")
-def small_pages() -> Iterator[None]:
-    """Pages of four items, so that a small catalogue has many."""
+def small_cells() -> Iterator[None]:
+    """Cells of four items, so that a small catalogue has many."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(item_pages, "PAGE", 4)
+        patch.setattr(ivf_index, "CELL_SIZE", 4)
         yield
 
 
@@ -51,11 +51,11 @@ def exact(
 
 
 def paged(known: Knowledge, prepared: Prepared, read: int | None = None) -> Knowledge:
-    """The same with pages of which `read` are read, or all."""
-    sample = paging.sampled(known.sources, prepared, 17)
-    pages = item_pages.arrange(sample.vectors, sample.standing, sample.requests[0], 17)
-    pages = replace(pages, read=read or pages.count)
-    return replace(known, sources=replace(known.sources, pages=pages))
+    """The same with cells of which `read` are read, or all."""
+    sample = item_index.first_stage_sample(known.sources, prepared, 17)
+    ivf = ivf_index.build_index(sample.vectors, sample.standing, sample.requests[0], 17)
+    ivf = replace(ivf, probes=read or ivf.cells)
+    return replace(known, sources=replace(known.sources, ivf=ivf))
 
 
 def graph(name: str, bundle: Bundle, known: Knowledge) -> torch.nn.Module:
@@ -70,8 +70,8 @@ def loaded(name: str, bundle: Bundle, known: Knowledge) -> torch.jit.ScriptModul
 
 
 @pytest.mark.parametrize("name", ["recommender", "baseline"])
-@pytest.mark.usefixtures("small_pages")
-def test_a_graph_of_pages_answers_as_eager_mode_with_these_pages(
+@pytest.mark.usefixtures("small_cells")
+def test_a_graph_of_cells_answers_as_eager_mode_with_these_cells(
     prepared: Prepared, bundle: Bundle, exact: Knowledge, name: str
 ) -> None:
     base, served = answers.scorers(bundle, prepared)
@@ -86,16 +86,16 @@ def test_a_graph_of_pages_answers_as_eager_mode_with_these_pages(
 
 
 @pytest.mark.parametrize("name", ["recommender", "baseline"])
-@pytest.mark.usefixtures("small_pages")
-def test_reading_all_pages_gives_the_answers_of_the_exact_scan(
+@pytest.mark.usefixtures("small_cells")
+def test_reading_all_cells_gives_the_answers_of_the_exact_scan(
     prepared: Prepared, bundle: Bundle, exact: Knowledge, name: str
 ) -> None:
     one, other = (loaded(name, bundle, each) for each in (exact, paged(exact, prepared)))
     assert parity.between(one, other, probes(exact.data)) < 1e-5
 
 
-@pytest.mark.usefixtures("small_pages")
-def test_pages_serve_no_item_that_was_seen_none_twice_and_a_batch_as_its_requests_alone(
+@pytest.mark.usefixtures("small_cells")
+def test_cells_serve_no_item_that_was_seen_none_twice_and_a_batch_as_its_requests_alone(
     prepared: Prepared, bundle: Bundle, exact: Knowledge
 ) -> None:
     module = loaded("recommender", bundle, paged(exact, prepared, READ))
@@ -111,8 +111,8 @@ def test_pages_serve_no_item_that_was_seen_none_twice_and_a_batch_as_its_request
                 torch.testing.assert_close(scores[row, :width], alone[0, :width])
 
 
-@pytest.mark.usefixtures("small_pages")
-def test_the_events_of_the_test_window_have_no_part_in_the_pages(
+@pytest.mark.usefixtures("small_cells")
+def test_the_events_of_the_test_window_have_no_part_in_the_cells(
     monkeypatch: pytest.MonkeyPatch, prepared: Prepared, exact: Knowledge
 ) -> None:
     monkeypatch.setattr(selection, "LEAST_SAMPLED", 4)
@@ -122,15 +122,15 @@ def test_the_events_of_the_test_window_have_no_part_in_the_pages(
     item = events.item.copy()
     item[later] = 0
     other = replace(prepared, data=replace(prepared.data, events=replace(events, item=item)))
-    found = [paging.chosen(exact.sources, each, 17).pages for each in (prepared, other)]
+    found = [item_index.select_index(exact.sources, each, 17).ivf for each in (prepared, other)]
     one, two = (each for each in found if each is not None)
     np.testing.assert_array_equal(one.items, two.items)
     np.testing.assert_array_equal(one.reach, two.reach)
-    assert one.read == two.read
+    assert one.probes == two.probes
 
 
-@pytest.mark.usefixtures("small_pages")
-def test_parity_sees_other_pages_where_the_order_before_the_response_counts_little(
+@pytest.mark.usefixtures("small_cells")
+def test_parity_sees_other_cells_where_the_order_before_the_response_counts_little(
     prepared: Prepared, bundle: Bundle, exact: Knowledge
 ) -> None:
     little = replace(exact, sources=replace(exact.sources, order_weight=1e-4))
@@ -138,14 +138,14 @@ def test_parity_sees_other_pages_where_the_order_before_the_response_counts_litt
     requests, known = repository.parity_requests(prepared)[:10], paged(little, prepared, READ)
     module = loaded("baseline", bundle, known)
     assert parity.check(module, scorer, known, requests)["maxDifference"] < 1e-5
-    pages = known.sources.pages
-    assert pages is not None
-    fewer = replace(known.sources, pages=replace(pages, read=READ - 2))
+    ivf = known.sources.ivf
+    assert ivf is not None
+    fewer = replace(known.sources, ivf=replace(ivf, probes=READ - 2))
     with pytest.raises(parity.ParityError):
         parity.check(module, scorer, replace(known, sources=fewer), requests)
 
 
-@pytest.mark.usefixtures("small_pages")
+@pytest.mark.usefixtures("small_cells")
 def test_an_evaluation_asks_for_the_inputs_of_its_requests_once(
     monkeypatch: pytest.MonkeyPatch, prepared: Prepared, exact: Knowledge
 ) -> None:
@@ -170,25 +170,25 @@ def test_with_a_bonus_of_item_groups_the_scan_is_exact_and_says_so(
 ) -> None:
     none = np.zeros(1)
     bonus = {"baseline": Bonus("genres", none, none, none, none, none > 0, met=True)}
-    found = paging.paged(
+    found = item_index.with_item_index(
         replace(bundle, sources=exact.sources, bonus=bonus), prepared, exact, trained.config
     ).sources
-    assert found.pages is None
+    assert found.ivf is None
     assert "mitigation.exposure" in str(found.index["indexRefused"])
 
 
-@pytest.mark.usefixtures("small_pages")
-def test_in_parity_checks_no_form_of_a_graph_holds_the_pages_of_a_large_batch(
+@pytest.mark.usefixtures("small_cells")
+def test_in_parity_checks_no_form_of_a_graph_holds_the_cells_of_a_large_batch(
     monkeypatch: pytest.MonkeyPatch, prepared: Prepared, bundle: Bundle, exact: Knowledge
 ) -> None:
     known, sizes = paged(exact, prepared, READ), list[int]()
-    scan = PagedServing.scan
+    scan = IvfServing.scan
 
-    def watched(self: PagedServing, request: torch.Tensor, count: int) -> Any:
+    def watched(self: IvfServing, request: torch.Tensor, count: int) -> Any:
         sizes.append(request.size(0))
         return scan(self, request, count)
 
-    monkeypatch.setattr(PagedServing, "scan", watched)
+    monkeypatch.setattr(IvfServing, "scan", watched)
     eager = graph("baseline", bundle, known)
     batches = list(probes(known.data))
     parity.between(eager, eager, batches)
@@ -230,8 +230,8 @@ def test_weights_of_one_place_are_added_up_and_the_place_is_there_once(
     assert int(torch.isfinite(total).sum()) == len(wanted)
 
 
-class Pages(PagedServing):
-    """The pages by themselves."""
+class Cells(IvfServing):
+    """The cells by themselves."""
 
     def __init__(
         self, buffers: dict[str, torch.Tensor], standing: torch.Tensor, read: int
@@ -249,7 +249,7 @@ class Pages(PagedServing):
     seen=st.lists(st.integers(-1, 299), min_size=1, max_size=8),
     read=st.integers(1, 3),
 )
-def test_the_candidates_are_the_best_of_the_read_pages_and_the_neighbours_each_once(
+def test_the_candidates_are_the_best_of_the_read_cells_and_the_neighbours_each_once(
     seed: int, items: int, near: list[tuple[int, int]], seen: list[int], read: int
 ) -> None:
     random = np.random.default_rng(seed)
@@ -257,20 +257,20 @@ def test_the_candidates_are_the_best_of_the_read_pages_and_the_neighbours_each_o
     own = random.normal(size=items).astype("f4")
     asked = random.normal(size=(1, 3)).astype("f4")
     near = [(place, weight) for place, weight in near if place <= items] or [(1, 2)]
-    pages = item_pages.arrange(vectors[1:], own, asked, seed)
-    pages = replace(pages, read=min(read, pages.count))
+    ivf = ivf_index.build_index(vectors[1:], own, asked, seed)
+    ivf = replace(ivf, probes=min(read, ivf.cells))
     standing = torch.from_numpy(np.r_[-np.inf, own].astype("f4"))
-    made = buffers(pages, torch.from_numpy(vectors), standing, own)
-    places, value = Pages(made, standing, pages.read).best_of_pages(
+    made = buffers(ivf, torch.from_numpy(vectors), standing, own)
+    places, value = Cells(made, standing, ivf.probes).best_of_pages(
         torch.from_numpy(asked),
         torch.tensor([[place for place, _ in near]]),
         torch.tensor([[float(weight) for _, weight in near]]),
         torch.tensor([seen]),
-        min(10, pages.read * item_pages.PAGE),
+        min(10, ivf.probes * ivf_index.CELL_SIZE),
     )
-    means, level = pages.means(vectors[1:], own)
-    on_pages = pages.items[item_pages.reached(asked @ means.T + level, pages.read)[0]]
-    wanted = {int(item): 0.0 for item in on_pages.ravel() if item >= 0}
+    means, level = ivf.means(vectors[1:], own)
+    in_cells = ivf.items[ivf_index.probed(asked @ means.T + level, ivf.probes)[0]]
+    wanted = {int(item): 0.0 for item in in_cells.ravel() if item >= 0}
     for place, weight in near:
         if place:
             wanted[place - 1] = wanted.get(place - 1, 0.0) + weight
