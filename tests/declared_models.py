@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from recommender_training.common.arrays import Doubles
-from recommender_training.config.declaration import Declaration, Place
+from recommender_training.config.feature_schema import FeatureSchema, FeatureTable
 from recommender_training.config.training import FeatureGroup
-from recommender_training.data.coding import Attribute
 from recommender_training.data.dataset import Dataset
+from recommender_training.data.feature_encoding import Attribute
 from recommender_training.evaluation import ranking
 from recommender_training.export import build, torchscript
 from recommender_training.features import attributes, matches, table
@@ -53,11 +53,11 @@ def value_of(kind: str, random: np.random.Generator) -> Any:
     }[kind]
 
 
-def data_of(declared: Declaration, seed: int) -> Dataset:
+def data_of(declared: FeatureSchema, seed: int) -> Dataset:
     """Random events of random users and items, and in a random context."""
     random = np.random.default_rng(seed)
 
-    def values(place: Place) -> dict[str, Any]:
+    def values(place: FeatureTable) -> dict[str, Any]:
         return {each.name: value_of(each.kind.value, random) for each in declared.of(place)}
 
     events = [
@@ -66,20 +66,22 @@ def data_of(declared: Declaration, seed: int) -> Dataset:
             10 + int(random.integers(ITEMS)),
             float(random.choice([1, 2, 4, 5])),
             FIRST + 3600 * number,
-            values(Place.CONTEXT),
+            values(FeatureTable.CONTEXT),
         )
         for number in range(EVENTS)
     ]
 
-    def table_of(place: Place, first: int, count: int, *, dated: bool) -> list[dict[str, Any]]:
+    def table_of(
+        place: FeatureTable, first: int, count: int, *, dated: bool
+    ) -> list[dict[str, Any]]:
         starts: list[dict[str, Any]] = (
             [{"valid_from": None}, {"valid_from": SECOND}] if dated else [{}]
         )
         ids = range(first, first + count)
         return [{"id": each, **start, **values(place)} for start in starts for each in ids]
 
-    users = table_of(Place.USERS, 1, USERS, dated=declared.user_history)
-    items = table_of(Place.ITEMS, 10, ITEMS, dated=declared.item_history)
+    users = table_of(FeatureTable.USERS, 1, USERS, dated=declared.user_history)
+    items = table_of(FeatureTable.ITEMS, 10, ITEMS, dated=declared.item_history)
     return small_data.build(events, users, items, declared)
 
 
@@ -89,7 +91,7 @@ class Fitted:
     bucket shows.
     """
 
-    known: build.Knowledge
+    known: build.ExportInputs
     deep: Ranker
     linear: LogisticModel
 
@@ -136,7 +138,7 @@ def fitted(data: Dataset, groups: tuple[FeatureGroup, ...] = ()) -> Fitted:
         torch.nn.init.normal_(each.get_parameter("weight"))
     linear = logistic.fit(inputs, rows, data, data.events.label, penalty=1.0)
     state = State.at(data, None, groups)
-    known = build.Knowledge(data.at_the_end, frozen, state, None, LENGTH)
+    known = build.ExportInputs(data.at_the_end, frozen, state, None, LENGTH)
     return Fitted(known, deep, linear)
 
 
@@ -203,7 +205,7 @@ OF_REQUEST = ALL_KINDS | st.sampled_from(AGES) | st.just(("MultiCategorical", {"
 
 
 @st.composite
-def declarations(draw: st.DrawFn) -> Declaration:
+def declarations(draw: st.DrawFn) -> FeatureSchema:
     def features(prefix: str, kinds: Any) -> list[dict[str, Any]]:
         drawn = draw(st.lists(kinds, max_size=3))
         return [{"name": f"{prefix}{n}", "kind": k, **s} for n, (k, s) in enumerate(drawn)]
@@ -213,7 +215,7 @@ def declarations(draw: st.DrawFn) -> Declaration:
     for each in context:
         if each["kind"] in served and draw(st.booleans()):
             each["servedAs"] = served[each["kind"]]
-    return Declaration.model_validate(
+    return FeatureSchema.model_validate(
         {
             "users": features("of_user_", OF_REQUEST),
             "context": context,

@@ -22,7 +22,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.lists import ItemIndex
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data import dataset, schema
@@ -61,7 +61,7 @@ SESSION, THREADS, WARM_UP, ASKED = 20, 2, 20, 50
 
 def catalogue(items: int) -> Dataset:
     """A shop with this number of items, of which a few have most events."""
-    random, declared = np.random.default_rng(SEED), Declaration.model_validate(DECLARED)
+    random, declared = np.random.default_rng(SEED), FeatureSchema.model_validate(DECLARED)
     columns = schema.tables(declared)
     liked = np.minimum(items, np.ceil(items ** random.random(EVENTS))).astype(np.int64)
     frames: dict[str, dict[str, Any]] = {
@@ -111,7 +111,7 @@ def make(path: Path, items: int, index: ItemIndex) -> dict[str, Any]:
     size = two_tower.TowerSize(attributes.sizes(data), width, length, 0.0, settings.retrieval_loss)
     towers = two_tower.create(data, data.events.item[data.events.label], size)
     retrieval.hide_unseen(towers, data.events.item)
-    known = build.Knowledge(
+    known = build.ExportInputs(
         data,
         frozen,
         State.at(data, None, frozen.groups),
@@ -139,7 +139,7 @@ def make(path: Path, items: int, index: ItemIndex) -> dict[str, Any]:
     return {"artifact_mb": size_mb, "index_s": seconds, **plan_facts}
 
 
-def sample(graph: Any, known: build.Knowledge, items: int) -> ivf_selection.FirstStageSample:
+def sample(graph: Any, known: build.ExportInputs, items: int) -> ivf_selection.FirstStageSample:
     """What pages are made from and measured by; none of the requests that are asked later."""
     asked = requests(items, ASKED + ivf_selection.SAMPLED)[ASKED:]
     vectors = torch.cat([request_vector(graph, one) for one in asked])

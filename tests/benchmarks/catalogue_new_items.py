@@ -44,7 +44,7 @@ from recommender_training.config.lists import ItemIndex
 from recommender_training.config.training import Retrieval
 from recommender_training.evaluation import ranking
 from recommender_training.export import build, parity
-from recommender_training.export.build import Knowledge
+from recommender_training.export.build import ExportInputs
 from recommender_training.export.ranker import RankerServing
 from recommender_training.export.request import read_session
 from recommender_training.features import assembly
@@ -120,7 +120,7 @@ def run(
     }
 
 
-def knowledge(model: schema_models.Trained) -> Knowledge:
+def knowledge(model: schema_models.Trained) -> ExportInputs:
     """What the graph knows at the start of the test days, and the newest table of items."""
     prepared, data = model.prepared, model.prepared.data
     start = int(data.events.time[prepared.split.test[0]])
@@ -129,11 +129,11 @@ def knowledge(model: schema_models.Trained) -> Knowledge:
     form = sources.plan.weights
     assert form is not None
     weights = item_weights.fit(data, data.events.time < start, form)
-    return Knowledge(data, prepared.constants, state, weights, prepared.history_length, sources)
+    return ExportInputs(data, prepared.constants, state, weights, prepared.history_length, sources)
 
 
 def truth(
-    model: schema_models.Trained, folder: Path, world: World, known: Knowledge, most: int
+    model: schema_models.Trained, folder: Path, world: World, known: ExportInputs, most: int
 ) -> Asked:
     """At most so many requests at the end of the test days, and what lists are worth to them."""
     end = (START_MS + world.settings.days * DAY_MS) // 1000
@@ -145,15 +145,15 @@ def truth(
     return Asked(requests, asked, new, *asked.worth(new, np.ones_like(new)))
 
 
-def without_source(known: Knowledge) -> Knowledge:
+def without_source(known: ExportInputs) -> ExportInputs:
     """The same without candidates that are kept for new items."""
     plan = replace(known.sources.plan, for_new=0)
     return replace(known, sources=replace(known.sources, plan=plan))
 
 
 def forms(
-    model: schema_models.Trained, known: Knowledge, names: Sequence[str]
-) -> Iterator[tuple[str, Knowledge]]:
+    model: schema_models.Trained, known: ExportInputs, names: Sequence[str]
+) -> Iterator[tuple[str, ExportInputs]]:
     """Each form of the first stage, without and with the source of new items."""
     for name in names:
         form = form_of(name, model, known)
@@ -161,14 +161,14 @@ def forms(
         yield f"{name}_with", form
 
 
-def form_of(name: str, model: schema_models.Trained, known: Knowledge) -> Knowledge:
+def form_of(name: str, model: schema_models.Trained, known: ExportInputs) -> ExportInputs:
     """The form of the first stage of this name, one of FORMS."""
     if name == "shown":
         return replace(known, sources=replace(known.sources, order_weight=SHOWN_ITEMS))
     return paged(model, known) if name == "pages" else known
 
 
-def paged(model: schema_models.Trained, known: Knowledge) -> Knowledge:
+def paged(model: schema_models.Trained, known: ExportInputs) -> ExportInputs:
     """The same with cells, of which a part is read."""
     sources, end = known.sources, int(known.data.events.time[-1])
     task = ranking.reveal_half(
@@ -188,7 +188,7 @@ def paged(model: schema_models.Trained, known: Knowledge) -> Knowledge:
     return replace(known, sources=replace(sources, plan=plan, ivf=ivf))
 
 
-def figures(model: schema_models.Trained, known: Knowledge, asked: Asked) -> dict[str, float]:
+def figures(model: schema_models.Trained, known: ExportInputs, asked: Asked) -> dict[str, float]:
     """Of one form."""
     found = lists_of(model, known, asked)
     best = zip(asked.of_new.best, found.candidates, strict=True)
@@ -220,7 +220,7 @@ def insertions(top: Ints, asked: Asked) -> Iterator[tuple[str, Ints]]:
         yield name, np.c_[top[:, :-1], item]
 
 
-def lists_of(model: schema_models.Trained, known: Knowledge, asked: Asked) -> Lists:
+def lists_of(model: schema_models.Trained, known: ExportInputs, asked: Asked) -> Lists:
     """What the exported graph answers to each request."""
     assert model.bundle.deep is not None
     graph = build.ranker_module(model.bundle.deep, known, model.bundle.deep_calibration)

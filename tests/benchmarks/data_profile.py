@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from recommender_training.data import data_versions, declarations, lake, schema
+from recommender_training.data import data_versions, lake, schema, schema_files
 from recommender_training.data_checks import profile
 from recommender_training.ingestion import raw
 from tests.benchmarks.machine import machine
@@ -70,7 +70,7 @@ def generate(path: Path, rows: int, users: int, items: int) -> str:
         frame = lake.select(frame.lazy(), columns["interactions"]).collect()
         version = lake.append(path, "interactions", frame, ["event_date", "segment"])
     found = data_versions.name_version(version, 0, 0, "0" * 16)
-    declarations.write(path, found, raw.declaration())
+    schema_files.write(path, found, raw.declaration())
     return found
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from recommender_training.artifact.reference import FeatureReader, Value, edges_of
 from recommender_training.artifact.vocabulary import content
 from recommender_training.data import item_columns
-from recommender_training.data.coding import Coding
+from recommender_training.data.feature_encoding import FeatureEncoding
 from recommender_training.data.sessions import HISTORY_LENGTH, sample_requests
 from recommender_training.ingestion import raw
 from recommender_training.samples import movielens
@@ -96,7 +96,7 @@ def design_effects(
 def _movielens(folder: Path, seed: int) -> Sessions:
     data, declared = raw.read_source(folder), raw.declaration()
     users, items = data.users, data.items.sort("item_id")
-    coded = Coding.of(declared, users, items, data.interactions.lazy())
+    coded = FeatureEncoding.of(declared, users, items, data.interactions.lazy())
     first = dict(zip(coded.blocks, item_columns.first(coded.blocks, items), strict=True))
     ids = items["item_id"].to_numpy().astype(np.int64)
     reader = FeatureReader(content(coded.attributes, ids, first, HISTORY_LENGTH))

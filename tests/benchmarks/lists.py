@@ -146,7 +146,7 @@ def cost(data: Dataset, end: float, config: TrainingConfig) -> dict[str, Any]:
         start = time.process_time()
         bundle = fitted(prepared, one)
         seconds = time.process_time() - start
-        known = replace(repository.knowledge(prepared, one), sources=bundle.sources)
+        known = replace(repository.export_inputs(prepared, one), sources=bundle.sources)
         assert bundle.deep is not None
         archive = torchscript.archive(
             build.ranker_module(bundle.deep, known, bundle.deep_calibration)

@@ -13,9 +13,9 @@ import polars as pl
 import torch
 
 from recommender_training.common.arrays import Doubles, Ints
-from recommender_training.config.declaration import Place
+from recommender_training.config.feature_schema import FeatureTable
 from recommender_training.config.training import TrainingConfig
-from recommender_training.data import coding
+from recommender_training.data import feature_encoding
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import ranking
 from recommender_training.features.assembly import Inputs
@@ -75,10 +75,10 @@ def without(data: Dataset, name: str) -> Dataset:
     own = next(each for each in data.attributes if each.name == name)
     kept = tuple(each for each in data.attributes if each is not own)
     of_place = [each for each in data.attributes if each.place is own.place]
-    start = coding.starts(of_place)[of_place.index(own)]
+    start = feature_encoding.starts(of_place)[of_place.index(own)]
     columns = np.s_[start : start + own.width]
     users, events = data.users, data.events
-    if own.place is Place.CONTEXT:
+    if own.place is FeatureTable.CONTEXT:
         assert events.context is not None, "it has this feature"
         events = replace(events, context=np.delete(events.context, columns, axis=1))
         return replace(data, attributes=kept, events=events)

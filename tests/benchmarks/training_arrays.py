@@ -23,7 +23,7 @@ from recommender_training.config.training import TrainingConfig
 from recommender_training.data import dataset, schema, splits
 from recommender_training.data.dataset import Dataset, Events
 from recommender_training.data.version_content import Tables
-from recommender_training.features import attributes, table, taste
+from recommender_training.features import attributes, table, user_factors
 from recommender_training.features.prepared import held_out
 from recommender_training.ingestion import raw
 from recommender_training.models import logistic, ranker
@@ -126,7 +126,11 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=3000)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    taste.MAX_EVENTS, taste.FIRST, taste.GROWTH = 100_000, arguments.rows // 3, 1.8
+    user_factors.MAX_EVENTS, user_factors.FIRST, user_factors.GROWTH = (
+        100_000,
+        arguments.rows // 3,
+        1.8,
+    )
     ranker.MAX_STANDARD = 100_000
     tell("imports")
     data = draw(arguments.rows, arguments.users, arguments.items)

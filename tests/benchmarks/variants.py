@@ -43,7 +43,7 @@ def run(data: Dataset, config: TrainingConfig) -> dict[str, Any]:
     split = splits.temporal(data.events)
     window = OnceOnly(split.test)
     prepared = prepare_split(data, split, config)
-    known = repository.knowledge(prepared, config)
+    known = repository.export_inputs(prepared, config)
     held_out = fit_models(prepared, config, 1)
     known = replace(known, sources=held_out.sources)
     decision = variants.decide(held_out, prepared, known, config)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data.sessions import sample_requests
 from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
@@ -27,7 +27,7 @@ DRIFTED = Drift(feature="device", day=0)
 SEED = 5
 
 
-def declaration() -> Declaration:
+def declaration() -> FeatureSchema:
     """Return the declaration of the shop's features."""
     mapping = parse_mapping(shop.mapping(), Format.PARQUET)
     assert mapping is not None

@@ -17,8 +17,8 @@ from recommender_serving.domain.features import Feature as Served
 from recommender_serving.domain.features import Kind, Place
 from recommender_serving.protocols.features import value_of
 from recommender_serving.protocols.validation import Problems
-from recommender_training.config.declaration import Declaration
 from recommender_training.config.feature import Feature
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.ingestion import feature_values, readers
 from tests.unit.recommender_collector.collector_samples import mapping, rules
 
@@ -127,8 +127,8 @@ def test_no_separator_of_requests_is_what_whitespace_becomes(place: str, separat
     tags = {"name": "tags", "kind": "MultiCategorical", "separator": separator}
     told = re.escape(f"{place}.tags: separator={separator!r} contains '-'")
     with pytest.raises(ValueError, match=told):
-        Declaration.model_validate({place: [tags]})
-    Declaration.model_validate({"items": [tags]})
+        FeatureSchema.model_validate({place: [tags]})
+    FeatureSchema.model_validate({"items": [tags]})
 
 
 @pytest.mark.parametrize("separator", [None, "|", "::"])

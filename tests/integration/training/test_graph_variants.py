@@ -36,9 +36,9 @@ SETTINGS = ExportSettings(variants=(Variant.INT8, Variant.PRUNED), keep=0.3)
 
 
 @pytest.fixture(scope="module")
-def known(prepared: Prepared) -> build.Knowledge:
+def known(prepared: Prepared) -> build.ExportInputs:
     everything = np.ones(len(prepared.data.events), dtype=np.bool_)
-    return build.Knowledge(
+    return build.ExportInputs(
         prepared.data,
         prepared.constants,
         State.at(prepared.data, None, prepared.constants.groups),
@@ -48,14 +48,14 @@ def known(prepared: Prepared) -> build.Knowledge:
 
 
 @pytest.fixture(scope="module")
-def full(bundle: Bundle, known: build.Knowledge) -> RankerServing:
+def full(bundle: Bundle, known: build.ExportInputs) -> RankerServing:
     assert bundle.deep is not None
     return build.ranker_module(bundle.deep, known, bundle.deep_calibration)
 
 
 @pytest.mark.parametrize("variant", list(Variant))
 def test_a_variant_answers_as_the_full_graph_with_the_tables_that_it_leaves(
-    full: RankerServing, known: build.Knowledge, variant: Variant
+    full: RankerServing, known: build.ExportInputs, variant: Variant
 ) -> None:
     state = dict(full.named_buffers())
     state["retrieval"] = left_of(state["retrieval"], variant, SETTINGS)
@@ -179,7 +179,7 @@ def test_without_variants_the_full_graph_serves_and_nothing_is_told(trained: Any
 
 
 def test_a_variant_that_serves_other_scores_than_were_judged_is_refused(
-    full: RankerServing, bundle: Bundle, prepared: Prepared, known: build.Knowledge
+    full: RankerServing, bundle: Bundle, prepared: Prepared, known: build.ExportInputs
 ) -> None:
     request = ranking.reveal_half(prepared.data, prepared.split.test, 20).requests[0]
     scorer = answers.scorers(bundle, prepared)[1]

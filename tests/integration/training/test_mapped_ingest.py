@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from recommender_training.config.declaration import Place
+from recommender_training.config.feature_schema import FeatureTable
 from recommender_training.data import lake, version_content
 from recommender_training.ingestion import ingest, raw
 from recommender_training.ingestion.mapping import Format
@@ -140,7 +140,7 @@ def test_movielens_by_mapping_gives_the_same_tables(tmp_path: Path) -> None:
     synthetic.generate(source, synthetic.Size(30, 20, 300), seed=2)
     shipped = raw.declaration()
 
-    def of(place: Place) -> list[dict[str, Any]]:
+    def of(place: FeatureTable) -> list[dict[str, Any]]:
         ends = {"genre": "class:token_seq"}
         return [
             each.model_dump(mode="json", by_alias=True, exclude_defaults=True)
@@ -151,9 +151,9 @@ def test_movielens_by_mapping_gives_the_same_tables(tmp_path: Path) -> None:
     mapping = declare(
         interactions={"files": "*.inter", "user": "user_id:token", "item": "item_id:token",
                       "timestamp": "timestamp:float", "value": "rating:float"},
-        users={"files": "*.user", "id": "user_id:token", "features": of(Place.USERS)},
+        users={"files": "*.user", "id": "user_id:token", "features": of(FeatureTable.USERS)},
         items={"files": "*.item", "id": "item_id:token", "title": "movie_title:token_seq",
-               "features": of(Place.ITEMS)},
+               "features": of(FeatureTable.ITEMS)},
         csv={"delimiter": "\t", "quote": "\x01"},
     )  # fmt: skip
     own = ingest.check(source, tmp_path / "own", kind=Format.MOVIELENS_100K)

@@ -150,18 +150,18 @@ def test_a_champion_is_listed_with_its_own_bonus(
 
 
 @pytest.fixture(scope="module")
-def known(prepared: Prepared) -> build.Knowledge:
+def known(prepared: Prepared) -> build.ExportInputs:
     data = prepared.data
     everything = np.ones(len(data.events), dtype=np.bool_)
     weights = item_weights.fit(data, everything)
     state = State.at(data, None, prepared.constants.groups)
-    return build.Knowledge(data, prepared.constants, state, weights, prepared.history_length)
+    return build.ExportInputs(data, prepared.constants, state, weights, prepared.history_length)
 
 
 @pytest.mark.parametrize("name", ["recommender", "baseline"])
 @pytest.mark.parametrize("by", [own.POPULARITY, "genre"])
 def test_the_graph_lists_by_the_sum_that_the_evaluation_lists_by_and_scores_as_ever(
-    bundle: Bundle, prepared: Prepared, known: build.Knowledge, name: str, by: str
+    bundle: Bundle, prepared: Prepared, known: build.ExportInputs, name: str, by: str
 ) -> None:
     data, counts = prepared.data, known.state.counts
     membership = groups.membership(by, data.items, counts)

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import (
     data_versions,
     dataset,
@@ -24,9 +24,9 @@ from recommender_training.data import (
     training_window,
     version_content,
 )
-from recommender_training.data.coding import Coding
 from recommender_training.data.dataset import Dataset
-from recommender_training.data.explored import Explored
+from recommender_training.data.exploration_log import ExplorationLog
+from recommender_training.data.feature_encoding import FeatureEncoding
 from recommender_training.data.labels import Labelling
 
 
@@ -36,7 +36,7 @@ class Side:
 
     users: pl.DataFrame
     items: pl.DataFrame
-    declaration: Declaration
+    declaration: FeatureSchema
 
 
 def load(path: Path, data_version: str, window_days: int | None) -> tuple[Side, Dataset]:
@@ -58,7 +58,7 @@ def load(path: Path, data_version: str, window_days: int | None) -> tuple[Side, 
         until = training_window.end(inside, labelling)
         people = row_times.current(users, "user_id", first)
         things = row_times.current(items, "item_id", first)
-        coded = Coding.of(scans.declaration, people, things, inside, until)
+        coded = FeatureEncoding.of(scans.declaration, people, things, inside, until)
         inside_parts = _within(parts, first, last)
         data = dataset.assemble(inside_parts, count, people, things, coded, labelling)
         for table in (users, items, *(() if scans.explored is None else (scans.explored,))):
@@ -68,7 +68,7 @@ def load(path: Path, data_version: str, window_days: int | None) -> tuple[Side, 
     found = negatives.add(data)
     if scans.explored is not None:
         loaded = scans.explored.filter(pl.col("timestamp").is_between(first, last))
-        places = Explored.of(loaded, found.users.ids, found.items.ids)
+        places = ExplorationLog.of(loaded, found.users.ids, found.items.ids)
         found = replace(found, explored=places)
     return Side(users, items, scans.declaration), found
 

@@ -21,8 +21,8 @@ import polars as pl
 
 from recommender_training.artifact import reference
 from recommender_training.common.errors import InputError
-from recommender_training.config.declaration import Declaration
 from recommender_training.config.feature import Feature
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.label import Label
 from recommender_training.data import row_times, splits, training_window, version_content
 from recommender_training.data.labels import LABELLED, Labelling, is_positive
@@ -141,7 +141,7 @@ def _ends(rows: pl.LazyFrame, window_days: int | None) -> tuple[int, int, int]:
 
 def _scan(
     types: dict[str, str],
-    declaration: Declaration,
+    declaration: FeatureSchema,
     labelling: Labelling,
     window: Iterator[pl.DataFrame],
 ) -> _Seen:

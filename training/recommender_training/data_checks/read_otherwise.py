@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from recommender_training.config.calendar import UTC
-from recommender_training.config.declaration import Declaration, Place
+from recommender_training.config.feature_schema import FeatureSchema, FeatureTable
 from recommender_training.data_checks.profile import Profile
 
 
@@ -23,13 +23,13 @@ def read_otherwise(now: Profile, before: Profile) -> frozenset[str]:
 
 
 def _meanings(profile: Profile) -> dict[str, Any]:
-    declaration = Declaration.model_validate(profile.get("declaration", {}))
+    declaration = FeatureSchema.model_validate(profile.get("declaration", {}))
     found: dict[str, Any] = {}
-    for place in Place:
+    for place in FeatureTable:
         for each in declaration.of(place):
             zone = each.time_zone or UTC
             meaning = (place, each.kind, each.length, each.calendar, zone, each.hash_buckets)
             found[each.name] = meaning
-            if place is Place.ITEMS:
+            if place is FeatureTable.ITEMS:
                 found[f"last_{each.name}"] = meaning
     return found

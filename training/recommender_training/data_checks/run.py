@@ -16,10 +16,10 @@ from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.data_checks import (
     compare,
-    declared,
     fitness,
     lake_files,
     profile,
+    schema_check,
     segments,
     shift,
 )
@@ -124,7 +124,7 @@ def evaluate(checks: Checks, now: Profiled, before: Profile | None) -> list[Find
     """Return the findings of a profile, and of its comparison with the reference if given."""
     findings = Findings(checks.levels)
     fitness.check(findings, now.profile)
-    declared.check(findings, now.profile)
+    schema_check.check(findings, now.profile)
     if before is not None:
         compare.check(findings, checks, now.profile, before)
         tests = [

@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import splits, version_content
 from recommender_training.data_checks import lake_files, segment_rows, segment_shift
 from recommender_training.data_checks.finding import Findings
@@ -161,7 +161,7 @@ def _reference(lake: Path, data_version: str, window_days: int | None) -> Mappin
 
 
 def build(
-    tables: dict[str, pl.LazyFrame], declared: Declaration, first: int, last: int
+    tables: dict[str, pl.LazyFrame], declared: FeatureSchema, first: int, last: int
 ) -> dict[str, Any]:
     """Return the content of a reference."""
     frame = segment_rows.read(tables, declared, first, last)

@@ -16,8 +16,8 @@ from scipy.special import expit, logit
 
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation import explored_places, ranking
-from recommender_training.evaluation.explored_places import Places, Pools
+from recommender_training.evaluation import exploration_requests, ranking
+from recommender_training.evaluation.exploration_requests import Places, Pools
 from recommender_training.evaluation.first_stage import FirstStage
 from recommender_training.evaluation.ranking import Shortlist
 from recommender_training.features import groups, history, popularity
@@ -144,9 +144,9 @@ class Window:
         if self.places is None or not len(self.places.row):
             return None
         order = self._pool_order if weights is None else self._order_of_pools(weights)
-        found = explored_places.shortlist(self.places, order, added)
+        found = exploration_requests.shortlist(self.places, order, added)
         logits = score(replace(self, task=self.places.task), found)
-        return explored_places.judged(found, logits, self.of_rows)
+        return exploration_requests.judged(found, logits, self.of_rows)
 
     @functools.cached_property
     def _pool_order(self) -> Doubles:
@@ -156,7 +156,7 @@ class Window:
     def _order_of_pools(self, weights: Weights | None) -> Doubles:
         assert self.places is not None
         stage = FirstStage(self.known, self.sources, weights)
-        return explored_places.order(self.places, stage)
+        return exploration_requests.order(self.places, stage)
 
 
 #: Logits [R, C] of candidates of the requests of a window.

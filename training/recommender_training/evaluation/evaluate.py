@@ -12,8 +12,8 @@ from recommender_training.common.arrays import Ints
 from recommender_training.evaluation import (
     answers,
     catalogue,
-    exploration,
-    explored_places,
+    exploration_gain,
+    exploration_requests,
     fairness,
     flat,
     intervals,
@@ -22,7 +22,7 @@ from recommender_training.evaluation import (
     responses,
 )
 from recommender_training.evaluation.answers import TOP_K, Answers, Window
-from recommender_training.evaluation.explored_places import Places
+from recommender_training.evaluation.exploration_requests import Places
 from recommender_training.features.prepared import Prepared
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.statistics import bootstrap
@@ -49,7 +49,7 @@ def evaluate(
     the model that it was made of is `full`.
     """
     window = answers.window(prepared, rows, bundle.sources)
-    places = explored_places.of(window.data, rows, prepared.history_length)
+    places = exploration_requests.of(window.data, rows, prepared.history_length)
     window = replace(window, places=places)
     predictions = answers.answer(bundle, prepared, window, at_places=served is None)
     if served is not None:
@@ -64,7 +64,7 @@ def evaluate(
     if places is not None:
         told = _exploration(window, places, predictions, wanted=champion is not None)
         sections["offPolicy"] = told
-        sections["metrics"] |= exploration.metrics(told)
+        sections["metrics"] |= exploration_gain.metrics(told)
     if before is not None:
         sections["mitigation"] = mitigated.section(before, bundle, prepared, window, predictions)
     return sections
@@ -108,14 +108,14 @@ def _exploration(
 ) -> dict[str, Any]:
     """What the version would gain at the explored places of the window."""
     events, champion = window.data.events, predictions.get("champion")
-    decisions = exploration.Decisions(
+    decisions = exploration_gain.Decisions(
         events.user[places.row].astype(np.int64),
         places.present,
         places.chosen,
         events.label[places.row],
     )
     own, theirs = predictions["recommender"].pools, champion.pools if champion else None
-    return exploration.section(places, decisions, own, theirs, wanted=wanted)
+    return exploration_gain.section(places, decisions, own, theirs, wanted=wanted)
 
 
 def _ranking(window: Window) -> dict[str, Any]:

@@ -32,8 +32,8 @@ from recommender_training.statistics.calibration import Calibration
 
 
 @dataclass(frozen=True)
-class Knowledge:
-    """What is known at the time of the export, besides the weights."""
+class ExportInputs:
+    """Inputs of an export besides the weights: the data, and counts and factors at its time."""
 
     data: Dataset
     constants: Constants
@@ -44,7 +44,7 @@ class Knowledge:
 
 
 def shared_state(
-    known: Knowledge, calibration: Calibration, bonus: Bonus | None
+    known: ExportInputs, calibration: Calibration, bonus: Bonus | None
 ) -> dict[str, Tensor]:
     """Buffers of both models."""
     data, counts = known.data, known.state.counts
@@ -93,7 +93,7 @@ def _side(data: Dataset) -> dict[str, Tensor]:
     }
 
 
-def _standing(known: Knowledge, bonus: Floats) -> Tensor:
+def _standing(known: ExportInputs, bonus: Floats) -> Tensor:
     """[P] what items are ordered by whatever the request: popularity, towers, bonus."""
     order = torch.from_numpy(known.sources.standing(known.state.counts) + bonus)
     room = places_of(len(order)) - len(order) - 1
@@ -117,7 +117,7 @@ def _retrieval(weights: Weights | None, counts: float) -> dict[str, Tensor]:
 
 
 def ranker_module(
-    model: Ranker, known: Knowledge, calibration: Calibration, bonus: Bonus | None = None
+    model: Ranker, known: ExportInputs, calibration: Calibration, bonus: Bonus | None = None
 ) -> RankerServing:
     """The deep ranker as an exported module. Batch norms are folded into the layers before."""
     model.eval()
@@ -175,7 +175,7 @@ def _joined(tables: nn.ModuleList, like: Tensor) -> Tensor:
     return torch.cat([like[:0], *(table.get_parameter("weight") for table in tables)])
 
 
-def _extra_state(known: Knowledge) -> dict[str, Tensor]:
+def _extra_state(known: ExportInputs) -> dict[str, Tensor]:
     """[A, I] demographic and [I, W] rolling numbers; empty where the ranker reads none."""
     groups, tables = known.constants.groups, known.state.extras
     state = {name: torch.zeros(0) for name in ("by_bucket", "rolling")}
@@ -195,7 +195,7 @@ def _extra_state(known: Knowledge) -> dict[str, Tensor]:
 
 def logistic_module(
     model: logistic.LogisticModel,
-    known: Knowledge,
+    known: ExportInputs,
     calibration: Calibration,
     bonus: Bonus | None = None,
 ) -> LogisticServing:

@@ -19,7 +19,7 @@ from recommender_training.artifact.vocabulary import width
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.config.feature import Feature
 from recommender_training.config.training import FeatureGroup
-from recommender_training.data import coding
+from recommender_training.data import feature_encoding
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.local_calendar import LocalCalendar
 from recommender_training.evaluation import ranking
@@ -27,7 +27,7 @@ from recommender_training.evaluation.answers import Window
 from recommender_training.evaluation.ranking import Shortlist
 from recommender_training.export import torchscript
 from recommender_training.export.rescaling import Rescaling
-from recommender_training.features import attributes, declared, extras
+from recommender_training.features import attributes, extras, model_features
 from recommender_training.features.assembly import Candidates, Requests
 from recommender_training.features.state import candidates
 from recommender_training.features.table import EventParts
@@ -61,7 +61,7 @@ class ExportedGraph:
         self._model, self._vocabulary, self._rescaled = model, vocabulary, rescaled
         self._ids = np.array(vocabulary["items"]["ids"], dtype=np.int64)
         #: The feature groups whose numbers `judge` reads.
-        self._groups = declared.named(getattr(model, "groups", []))
+        self._groups = model_features.named(getattr(model, "groups", []))
         self._prior = float(model.prior) if self._groups else 0.5
 
     def _check(self, data: Dataset) -> None:
@@ -144,7 +144,7 @@ class ExportedGraph:
         them. A feature that the data does not have, or has as another kind, is unknown.
         """
         wanted = self._vocabulary["features"]
-        starts = coding.starts(data.attributes)
+        starts = feature_encoding.starts(data.attributes)
         places = {each.name: place for place, each in enumerate(data.attributes)}
         span = int(data.events.time[0]), int(data.events.time[-1])
         found = [np.zeros((len(side), 0), dtype=np.float32)]

@@ -15,7 +15,7 @@ from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import ranking
 from recommender_training.evaluation.first_stage import FirstStage
 from recommender_training.export import torchscript
-from recommender_training.export.build import Knowledge
+from recommender_training.export.build import ExportInputs
 from recommender_training.export.probes import probes
 from recommender_training.export.scored import scored
 from recommender_training.features import groups
@@ -42,7 +42,7 @@ class Lists:
     #: [I, I] what a variant leaves of item-to-item weights [I, I].
     left: Callable[[Tensor], Tensor] | None = None
 
-    def first_stage(self, known: Knowledge) -> FirstStage:
+    def first_stage(self, known: ExportInputs) -> FirstStage:
         """The order before the response, in eager mode."""
         weights = known.retrieval
         if weights is not None:
@@ -51,7 +51,7 @@ class Lists:
                 weights = self.left(torch.from_numpy(weights)).numpy()
         return FirstStage(before(known), known.sources, weights)
 
-    def added(self, known: Knowledge) -> Floats | None:
+    def added(self, known: ExportInputs) -> Floats | None:
         """[I] the bonus of each item, if any."""
         if self.bonus is None:
             return None
@@ -59,7 +59,7 @@ class Lists:
         return self.bonus.of_items(members)
 
 
-def before(known: Knowledge) -> ranking.Known:
+def before(known: ExportInputs) -> ranking.Known:
     """What is known when the graph answers."""
     return ranking.Known(known.data, known.constants, known.state, known.history_length)
 
@@ -86,7 +86,7 @@ class _Apart:
 def check(
     module: nn.Module,
     scorer: ranking.Scorer,
-    known: Knowledge,
+    known: ExportInputs,
     requests: list[ranking.Request],
     lists: Lists = _PLAIN,
 ) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def check(
 def check_variant(
     module: nn.Module,
     scorer: ranking.Scorer,
-    known: Knowledge,
+    known: ExportInputs,
     requests: list[ranking.Request],
     lists: Lists = _PLAIN,
 ) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def between(one: nn.Module, other: nn.Module, batches: Iterable[tuple[Tensor, ..
 
 
 def widened(
-    report: dict[str, Any], module: nn.Module, graph: nn.Module, known: Knowledge
+    report: dict[str, Any], module: nn.Module, graph: nn.Module, known: ExportInputs
 ) -> dict[str, Any]:
     """The report of `check`, with batches, unknown ids and long sessions.
 
@@ -161,7 +161,7 @@ def widened(
 def _apart(
     module: nn.Module,
     scorer: ranking.Scorer,
-    known: Knowledge,
+    known: ExportInputs,
     requests: list[ranking.Request],
     lists: Lists,
     *,
@@ -217,7 +217,7 @@ def _disorder(rank: Doubles, served: Ints) -> float:
     return float(np.abs(best - rank[served]).max(initial=0.0))
 
 
-def _request(known: Knowledge, request: ranking.Request) -> tuple[Tensor, ...]:
+def _request(known: ExportInputs, request: ranking.Request) -> tuple[Tensor, ...]:
     """The inputs of one request, but for the number of items."""
     events, data = known.data.events, known.data
     session = request.session
@@ -253,7 +253,7 @@ def _answer(
 
 def _replayed(
     module: nn.Module,
-    known: Knowledge,
+    known: ExportInputs,
     tensors: tuple[Tensor, ...],
     rows: Ints,
     inputs: Inputs,

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from recommender_training.common.arrays import Floats, Ints
-from recommender_training.data import coding
-from recommender_training.data.coding import SECONDS_A_DAY
+from recommender_training.data import feature_encoding
 from recommender_training.data.dataset import Dataset
+from recommender_training.data.feature_encoding import SECONDS_A_DAY
 from recommender_training.features import attributes
 
 #: Batch, session length and items wanted; the largest batch is Triton's.
@@ -71,7 +71,9 @@ def _features(random: np.random.Generator, data: Dataset, batch: int) -> Floats:
         if not each.banded and not each.length:
             found[:, place] = np.floor(found[:, place])
     left_out = random.random(found.shape) < 0.3
-    for start, each in zip(coding.starts(data.attributes), data.attributes, strict=False):
+    for start, each in zip(
+        feature_encoding.starts(data.attributes), data.attributes, strict=False
+    ):
         if each.length:  # whole, or all of it
             left_out[:, start : start + each.length] = left_out[:, start : start + 1]
     found[left_out] = np.nan

@@ -34,7 +34,7 @@ def write(
     bundle: Bundle,
     prepared: Prepared,
     config: TrainingConfig,
-    known: build.Knowledge,
+    known: build.ExportInputs,
     variant: Variant | None,
 ) -> tuple[dict[str, Any], nn.Module]:
     """Export both models into the Triton repository and compare them with eager mode.
@@ -74,13 +74,13 @@ def write(
     return differences, loaded
 
 
-def _baseline(bundle: Bundle, known: build.Knowledge) -> nn.Module:
+def _baseline(bundle: Bundle, known: build.ExportInputs) -> nn.Module:
     bonus = bundle.bonus.get("baseline")
     return build.logistic_module(bundle.baseline, known, bundle.baseline_calibration, bonus)
 
 
 def _served(
-    bundle: Bundle, known: build.Knowledge, config: TrainingConfig, variant: Variant | None
+    bundle: Bundle, known: build.ExportInputs, config: TrainingConfig, variant: Variant | None
 ) -> nn.Module:
     """The model that is to serve."""
     if bundle.deep is None:
@@ -98,12 +98,12 @@ def _save(root: Path, name: str, module: nn.Module, features: int) -> nn.Module:
     return torchscript.load(triton.model_path(root, name))
 
 
-def knowledge(prepared: Prepared, config: TrainingConfig) -> build.Knowledge:
+def export_inputs(prepared: Prepared, config: TrainingConfig) -> build.ExportInputs:
     """All that is known at the end of the data: the weights are older, the counts are not."""
     data = prepared.data.at_the_end
     every = np.ones(len(data.events), dtype=np.bool_)
     form = config.hyperparameters.list_plan(data.items.count).weights
-    return build.Knowledge(
+    return build.ExportInputs(
         data=data,
         constants=prepared.constants,
         state=State.at(data, None, prepared.constants.groups),

@@ -29,7 +29,7 @@ from recommender_training.artifact import triton
 from recommender_training.common.durable_files import write_bytes
 from recommender_training.common.errors import InputError
 from recommender_training.export import parity
-from recommender_training.export.build import Knowledge
+from recommender_training.export.build import ExportInputs
 from recommender_training.export.probes import parts, probes
 from recommender_training.export.torchscript import normalise
 
@@ -56,7 +56,9 @@ _SIZES = re.compile(
 )
 
 
-def write(root: Path, graph: nn.Module, scripted: nn.Module, known: Knowledge) -> dict[str, Any]:
+def write(
+    root: Path, graph: nn.Module, scripted: nn.Module, known: ExportInputs
+) -> dict[str, Any]:
     """Write `model.pt2` beside the `model.pt` that serves, and hold the two against each other.
 
     `scripted` is what `graph` became in TorchScript. Returns the largest difference of a score;

@@ -4,7 +4,7 @@ Training rows (`features.table`), the evaluation of lists (`features.state`) and
 exported graphs make the same two parts and differ in where these come from: a row of the data set
 is a request with one candidate, a list is a request with several or with all items. The formulas
 are those of `features.graph`, which the exported graphs hold as well, and the names of the
-columns those of `features.declared`.
+columns those of `features.model_features`.
 
 Legend of shapes: R requests, C candidates of each, N = R * C inputs, L history length, I items,
 G categories of items, F numbers, T taste numbers, E numbers of the feature groups, K lanes of

@@ -1,4 +1,4 @@
-"""Buckets of what a request says of its user and context (`data.coding.Attribute`).
+"""Buckets of what a request says of its user and context (`data.feature_encoding.Attribute`).
 
 Everywhere a bucket stands for its value: 0 is unknown, bucket c + 1 is category or band c. Models
 hold one table with a row for each bucket of an attribute; where all tables are one, `offsets` are
@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 
 from recommender_training.common.arrays import Floats, Ints, Places
-from recommender_training.config.declaration import Place
-from recommender_training.data import coding
-from recommender_training.data.coding import Attribute
+from recommender_training.config.feature_schema import FeatureTable
+from recommender_training.data import feature_encoding
 from recommender_training.data.dataset import Dataset
+from recommender_training.data.feature_encoding import Attribute
 from recommender_training.features import graph, request_columns
 from recommender_training.features.request_columns import Layout
 
@@ -59,7 +59,9 @@ def rated(data: Dataset) -> tuple[int, ...]:
     return tuple(
         place
         for place, each in enumerate(data.attributes)
-        if each.place is Place.USERS and each.feature.cold_start and each.buckets <= MAX_RATED
+        if each.place is FeatureTable.USERS
+        and each.feature.cold_start
+        and each.buckets <= MAX_RATED
     )
 
 
@@ -122,7 +124,7 @@ def vectors(data: Dataset, side: Floats) -> Tensor:
 def named(data: Dataset, name: str) -> tuple[Attribute, int]:
     """The attribute of this name, and its first column."""
     place = [attribute.name for attribute in data.attributes].index(name)
-    return data.attributes[place], coding.starts(data.attributes)[place]
+    return data.attributes[place], feature_encoding.starts(data.attributes)[place]
 
 
 def of_users(data: Dataset, name: str) -> Ints:
@@ -163,6 +165,6 @@ def of_events(data: Dataset, name: str, rows: Ints) -> Ints:
         now = torch.from_numpy(data.events.time[rows])
         ages = graph.aged(column, timed([own]), now).numpy()
         return _values(own, ages[:, 0])
-    if own.place is Place.USERS:
+    if own.place is FeatureTable.USERS:
         return of_users_at(data, name, data.events.user[rows], data.events.time[rows])
     return of_context(data, name, data.events.context_of(rows))

@@ -1,4 +1,4 @@
-"""The numbers of the feature groups that the ranker reads on demand (`declared.FeatureGroup`).
+"""Numbers of the feature groups that the ranker reads on demand (`training.FeatureGroup`).
 
 Of all events of a data set, each from strictly earlier ones; of requests and their candidates,
 from the tables as they were at a time; in the exported model, from those of the export. The
@@ -20,7 +20,7 @@ from torch import Tensor
 from recommender_training.common.arrays import Ints, Places
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset, Events
-from recommender_training.features import attributes, declared, graph, history
+from recommender_training.features import attributes, graph, history, model_features
 
 SECONDS_A_DAY = 86_400
 #: Rows whose users' values are looked up at a time.
@@ -49,7 +49,7 @@ class Tables:
             place = item * columns + column
             seen += np.bincount(place, minlength=count * columns).reshape(shape)
             liked += np.bincount(place[label], minlength=count * columns).reshape(shape)
-        first = [newest - days * SECONDS_A_DAY for days in declared.WINDOW_DAYS]
+        first = [newest - days * SECONDS_A_DAY for days in model_features.WINDOW_DAYS]
         inside = [item[np.searchsorted(events.time[:end], start) :] for start in first]
         recent = np.stack([np.bincount(rows, minlength=count) for rows in inside], 1)
         return cls(seen, liked, recent, np.array([len(rows) for rows in inside], dtype=np.int64))
@@ -131,7 +131,7 @@ class OfEvents:
         if FeatureGroup.ROLLING_POPULARITY in wanted:
             windows = tuple(
                 history.counts_within(events, days * SECONDS_A_DAY)
-                for days in declared.WINDOW_DAYS
+                for days in model_features.WINDOW_DAYS
             )
         return cls(data, tuple(wanted), prior, before, inside, windows)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from recommender_training.common.arrays import Doubles, Ints
 from recommender_training.config.mitigation import POPULARITY
-from recommender_training.data.coding import Block
+from recommender_training.data.feature_encoding import Block
 from recommender_training.data.items import Items
 from recommender_training.features.history import ItemCounts
 

@@ -69,7 +69,7 @@ def content(items: Items, *, times: bool = False) -> Content:
     With a history those of all its rows. The scale of embeddings and the edges of bands of times
     are then those of the first known value of each item, so that a later one changes nothing
     before it. Bands of numbers, and so the places among them, are those of the training window,
-    categories first those of it (`data.coding`).
+    categories first those of it (`data.feature_encoding`).
     """
     history = None
     if items.history is not None:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from recommender_training.config.feature import Kind
-from recommender_training.data.coding import Attribute, Block
 from recommender_training.data.dataset import Dataset
+from recommender_training.data.feature_encoding import Attribute, Block
 
 _NAMED = (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL)
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from recommender_training.data import coding
-from recommender_training.data.coding import Attribute
+from recommender_training.data import feature_encoding
+from recommender_training.data.feature_encoding import Attribute
 from recommender_training.features.graph import add_rows
 
 
@@ -42,7 +42,7 @@ class Layout:
         owner, embedded, lanes, lane_owner, first, alone, numbers, scale, number_rows = rows
         bucket = 0
         for place, (own, start) in enumerate(
-            zip(attributes, coding.starts(attributes), strict=False)
+            zip(attributes, feature_encoding.starts(attributes), strict=False)
         ):
             owner += [place] * own.width
             embedded += [own.length > 0] * own.width

@@ -16,7 +16,7 @@ from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset
 from recommender_training.features import extras, graph, history
 from recommender_training.features.assembly import Candidates, Requests, Sessions
-from recommender_training.features.taste import Taste, fit_before
+from recommender_training.features.user_factors import ItemFactors, fit_before
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class State:
     """What is known of every item at a time."""
 
     counts: history.ItemCounts  # [I]
-    taste: Taste
+    taste: ItemFactors
     extras: extras.Tables | None = None  # what the feature groups need, if any is read
 
     @classmethod
@@ -53,7 +53,7 @@ def candidates(
     return Candidates(items, state.counts.take(items), taste, numbers)
 
 
-def _taste(taste: Taste, sessions: Sessions, items: Tensor) -> Tensor:
+def _taste(taste: ItemFactors, sessions: Sessions, items: Tensor) -> Tensor:
     """[R, C, T] taste numbers of the items [R, C]."""
     centre, bias, factors = taste.tensors()
     vector = graph.taste_vector(

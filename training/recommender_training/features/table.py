@@ -23,8 +23,8 @@ from recommender_training.features.assembly import (
     Requests,
     assemble,
 )
-from recommender_training.features.declared import ordered
-from recommender_training.features.taste import Fits
+from recommender_training.features.model_features import ordered
+from recommender_training.features.user_factors import RollingFits
 
 #: Inputs are kept up to this size: about a million events with 20 past ones each.
 KEPT_BYTES = 768 * 1024 * 1024
@@ -60,7 +60,7 @@ class EventParts:
     length: int
     past: history.Histories
     before: history.ItemCounts  # [N]
-    tastes: Fits
+    tastes: RollingFits
     extras: extras.OfEvents
 
     @classmethod
@@ -74,7 +74,7 @@ class EventParts:
     ) -> EventParts:
         """What the parts of all events are computed from; of those from the time `since` on."""
         # The fits come first: what they hold for a while is a third of what is held of all events.
-        tastes = Fits.of(data.events, data.items.count, since=since)
+        tastes = RollingFits.of(data.events, data.items.count, since=since)
         past, before = history.Histories.of(data.events), history.counts_before(data.events)
         numbers = extras.OfEvents.of(data, groups, prior, before)
         return cls(data, length, past, before, tastes, numbers)

@@ -23,15 +23,15 @@ from deltalake import DeltaTable, PostCommitHookProperties
 
 from recommender_training.common import clock
 from recommender_training.common.progress import say
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import (
     compaction,
     data_versions,
-    declarations,
     erasures,
     lake,
     ordered,
     schema,
+    schema_files,
     snapshots,
     version_content,
 )
@@ -124,8 +124,8 @@ def as_if_erased(path: Path, record: erasures.Record, found: Found) -> erasures.
 
 def _record(path: Path) -> str | None:
     """Record the newest data version of the lake as a snapshot; None if there is none."""
-    declaration = declarations.last(path)
-    columns = schema.tables(declaration or Declaration()) | {"explored": schema.EXPLORED_SCHEMA}
+    declaration = schema_files.last(path)
+    columns = schema.tables(declaration or FeatureSchema()) | {"explored": schema.EXPLORED_SCHEMA}
     numbers = {name: lake.newest(path, name) for name in columns}
     if declaration is None or None in [numbers[name] for name in schema.tables(declaration)]:
         return None
@@ -143,7 +143,7 @@ def _record(path: Path) -> str | None:
     )
     numbers_of = {name: number for name, number in numbers.items() if number is not None}
     version = data_versions.name_version(**numbers_of, digest=digest)
-    declarations.write(path, version, declaration)
+    schema_files.write(path, version, declaration)
     snapshot = Snapshot(
         taken_at=clock.seconds(),
         data_version=version,

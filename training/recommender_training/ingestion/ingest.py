@@ -14,9 +14,9 @@ from recommender_training.common.progress import say
 from recommender_training.data import (
     compaction,
     data_versions,
-    declarations,
     lake,
     schema,
+    schema_files,
     snapshots,
     splits,
     times,
@@ -251,5 +251,5 @@ def _ingest(path: Path, data: raw.RawData) -> tuple[str, pl.DataFrame, int]:
         return "", merged, 0
     digest = version_content.Tables(merged, users, items, raw.declaration()).digest()
     name = data_versions.name_version(version, user_version, item_version, digest)
-    declarations.write(path, name, raw.declaration())
+    schema_files.write(path, name, raw.declaration())
     return name, merged, new.height

@@ -15,22 +15,22 @@ import polars as pl
 
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import (
     bands,
     compaction,
     data_versions,
-    declarations,
     lake,
     ordered,
     row_times,
     schema,
+    schema_files,
     version_content,
 )
 from recommender_training.ingestion import (
     conflicts,
     convert,
-    explored,
+    exploration_events,
     id_table,
     quarantine_limits,
     readers,
@@ -72,7 +72,7 @@ class _Run:
     quarantine: Quarantine
     staging: Staging
     ids: id_table.IdReaders
-    declaration: Declaration
+    declaration: FeatureSchema
     columns: dict[str, pl.Schema]  # by table
     batches: list[Batch] = field(default_factory=list)
     segments: set[str] = field(default_factory=set)
@@ -273,12 +273,14 @@ def _write(
     times = rows.select("timestamp").collect(engine="streaming")
     if version is None:
         return Ingested("", times, bad_rows, 0, quarantined)
-    place_version, places = explored.add(run.path, run.events, run.mapping.ids, run.now)
+    place_version, places = exploration_events.add_exploration(
+        run.path, run.events, run.mapping.ids, run.now
+    )
     digest = version_content.content_digest(
         run.declaration, ordered.by_time(rows), users, items, places
     )
     name = data_versions.name_version(version, user_version, item_version, digest, place_version)
-    declarations.write(run.path, name, run.declaration)
+    schema_files.write(run.path, name, run.declaration)
     return Ingested(name, times, bad_rows, new_rows, quarantined)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import schema
 from recommender_training.ingestion import feature_values, segments
 from recommender_training.ingestion.mapping import field_of
@@ -63,9 +63,9 @@ Parts = tuple[pl.DataFrame, pl.DataFrame]
 
 
 @functools.cache
-def declaration() -> Declaration:
+def declaration() -> FeatureSchema:
     """Return the declaration of MovieLens 100K, which the package ships."""
-    return Declaration.parse(_shipped("movielens100k.json"))
+    return FeatureSchema.parse(_shipped("movielens100k.json"))
 
 
 @dataclass(frozen=True)

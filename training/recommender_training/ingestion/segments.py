@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from recommender_training.config.declaration import Declaration
 from recommender_training.config.feature import Feature, Kind
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import bands
 from recommender_training.data.bands import UNKNOWN
 from recommender_training.data.local_calendar import LocalCalendar
@@ -17,7 +17,7 @@ from recommender_training.data.local_calendar import LocalCalendar
 MAX_VALUES = 20
 
 
-def fill(users: pl.DataFrame, present: pl.DataFrame, declaration: Declaration) -> pl.DataFrame:
+def fill(users: pl.DataFrame, present: pl.DataFrame, declaration: FeatureSchema) -> pl.DataFrame:
     """Fill the segment where it is null.
 
     `users` are the rows to write and `present` those of the lake, both with the columns of the

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import lake, schema
 
 #: Rows of a stretch, unless a single hour has more: about a hundred megabytes.
@@ -22,7 +22,7 @@ STRETCH_ROWS = 250_000
 _HOUR = 3600
 _KEY = list(schema.EVENT_KEY)
 #: The columns of an event that tell whether it is known, in every lake.
-_EVENT = schema.interactions_schema(Declaration())
+_EVENT = schema.interactions_schema(FeatureSchema())
 
 
 @dataclass(frozen=True)

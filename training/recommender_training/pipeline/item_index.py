@@ -9,7 +9,7 @@ import numpy as np
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import ranking
-from recommender_training.export.build import Knowledge
+from recommender_training.export.build import ExportInputs
 from recommender_training.features import assembly, history
 from recommender_training.features.history import ItemCounts
 from recommender_training.features.prepared import Prepared
@@ -20,7 +20,7 @@ from recommender_training.fitted.retrieval import RetrievalModels
 
 
 def with_item_index(
-    bundle: Bundle, prepared: Prepared, known: Knowledge, config: TrainingConfig
+    bundle: Bundle, prepared: Prepared, known: ExportInputs, config: TrainingConfig
 ) -> Bundle:
     """The models with cells of items, where these are wanted and find enough.
 
@@ -48,7 +48,7 @@ def select_index(sources: RetrievalModels, prepared: Prepared, seed: int) -> Ret
 
 
 def first_stage_sample(
-    sources: RetrievalModels, prepared: Prepared, seed: int, known: Knowledge | None = None
+    sources: RetrievalModels, prepared: Prepared, seed: int, known: ExportInputs | None = None
 ) -> FirstStageSample:
     """Requests of the validation window, and the first stage as it is `known` to the graph.
 

@@ -22,14 +22,14 @@ from recommender_training.data.splits import OnceOnly
 from recommender_training.distributed.group import ONE_PROCESS, Group
 from recommender_training.evaluation.evaluate import evaluate
 from recommender_training.export import latency, repository
-from recommender_training.export.build import Knowledge
+from recommender_training.export.build import ExportInputs
 from recommender_training.features.prepared import Prepared, prepare
 from recommender_training.fitted import new_items
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.html_report import page_file as page
 from recommender_training.ingestion import id_table
 from recommender_training.pipeline import (
-    declared_names,
+    feature_references,
     item_index,
     lineage,
     mitigation,
@@ -125,7 +125,7 @@ class _Fitted:
 
     bundle: Bundle
     held_out: Bundle  # the same before they saw the validation window
-    known: Knowledge
+    known: ExportInputs
     decision: variants.Decision | None
     sought: dict[str, Any]
 
@@ -160,7 +160,7 @@ def _read(run: TrainingRun) -> _Ready:
     ids = id_table.named(run.lake_path, data)
     config, group, found = run.config, run.group, None
     servable.check(data, ids.items, config.hyperparameters.history_length)
-    declared_names.check(config, data)
+    feature_references.check(config, data)
     variants.check(config, data.items.count)
     check_embeddings(data, config)
     if config.search is not None:
@@ -190,7 +190,7 @@ def _context(run: TrainingRun, config: TrainingConfig, start: WarmStart | None) 
 def _fit(run: TrainingRun, ready: _Ready) -> _Fitted:
     """Fit without the validation window, decide by it, and fit again with it."""
     prepared, config, context, threads = ready.prepared, ready.config, ready.context, run.threads
-    known = repository.knowledge(prepared, config)
+    known = repository.export_inputs(prepared, config)
     found = precision.device()
     chosen = precision.choose(config.hyperparameters.precision, found.kind)
     say(f"train: {precision.remark(chosen, found)}")

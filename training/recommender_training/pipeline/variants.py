@@ -86,7 +86,7 @@ def check(config: TrainingConfig, items: int) -> None:
 
 
 def decide(
-    bundle: Bundle, prepared: Prepared, known: build.Knowledge, config: TrainingConfig
+    bundle: Bundle, prepared: Prepared, known: build.ExportInputs, config: TrainingConfig
 ) -> Decision | None:
     """Evaluate the variants of the settings; None without a variant or without a ranker.
 
@@ -103,7 +103,7 @@ def decide(
 def measured(
     bundle: Bundle,
     prepared: Prepared,
-    known: build.Knowledge,
+    known: build.ExportInputs,
     settings: ExportSettings,
     rows: Ints,
 ) -> tuple[Window, list[Candidate]]:
@@ -127,7 +127,7 @@ def serving(
     decision: Decision | None,
     bundle: Bundle,
     prepared: Prepared,
-    known: build.Knowledge,
+    known: build.ExportInputs,
     config: TrainingConfig,
 ) -> Callable[[Window], Answers] | None:
     """Answers of the chosen variant of these weights; None where the full graph serves."""

@@ -22,7 +22,7 @@ from recommender_training.data.dataset import Dataset
 from recommender_training.features.table import Source
 from recommender_training.models.ranker import Ranker
 from recommender_training.statistics import effects
-from recommender_training.trainer.declared_effects import Terms, design
+from recommender_training.trainer.regression_design import Terms, design
 
 #: Rows that the regression reads at most, and entries of all of them, of 8 bytes each.
 MOST_ROWS, MOST_ENTRIES = 300_000, 40_000_000

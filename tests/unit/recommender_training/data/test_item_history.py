@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import load
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.row_times import END
@@ -54,7 +54,7 @@ EVENTS = st.lists(
     min_size=1, max_size=16, unique_by=lambda row: (row[0], row[1], row[3]),
 )  # fmt: skip
 NAMES = ("brand", "price", "tags", "code", "picture", "released")
-DECLARED = Declaration.model_validate(
+DECLARED = FeatureSchema.model_validate(
     {
         "itemHistory": True,
         "items": [

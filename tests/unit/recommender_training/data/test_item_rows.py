@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import torch
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import lake, load
 from recommender_training.data.row_times import RowTimes
 from recommender_training.features import table
@@ -108,7 +108,7 @@ def test_values_of_items_that_events_know_first_have_the_scale_of_their_own(
 ) -> None:
     features = [{"name": "picture", "kind": "Embedding", "length": 2},
                 {"name": "released", "kind": "Timestamp"}]  # fmt: skip
-    declared = Declaration.model_validate({"itemHistory": True, "items": features})
+    declared = FeatureSchema.model_validate({"itemHistory": True, "items": features})
     rows: list[dict[str, Any]] = [
         {"id": n, "valid_from": n + 9, "picture": f"{n} 0.0", "released": n} for n in (1, 2, 3)
     ]
@@ -196,7 +196,7 @@ def test_a_row_that_does_not_count_yet_waits_for_a_later_check(tmp_path: Path) -
 
 
 def test_a_catalogue_of_one_time_is_not_searched_for_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    declared = Declaration.model_validate(
+    declared = FeatureSchema.model_validate(
         {"itemHistory": True, "items": [{"name": "price", "kind": "Numeric", "edges": [10]}]}
     )
     rows = [{"id": 1, "valid_from": n, "price": 8 * n} for n in (1, 2, 3)]
@@ -215,7 +215,7 @@ def test_bands_and_kept_categories_count_an_item_once_however_often_it_changes()
     features = [{"name": "price", "kind": "Numeric", "bands": 2},
                 {"name": "brand", "kind": "Categorical", "maxCategories": 1},
                 {"name": "tags", "kind": "MultiCategorical", "maxCategories": 1}]  # fmt: skip
-    declared = Declaration.model_validate({"itemHistory": True, "items": features})
+    declared = FeatureSchema.model_validate({"itemHistory": True, "items": features})
     rows: list[dict[str, Any]] = [
         {"id": n, "valid_from": 1, "price": 10.0 * n, "brand": "fine", "tags": "red blue"}
         for n in range(1, 5)

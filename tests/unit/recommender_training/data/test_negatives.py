@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.label import Label, Negatives, NegativesBy
 from recommender_training.data import negatives
 from recommender_training.data.dataset import Dataset
@@ -36,7 +36,7 @@ def data(rows: list[Row], per: int = 3, by: NegativesBy = NegativesBy.POPULARITY
     drawn = {"perPositive": per, "by": by.value, "seed": seed}
     label = {"negatives": drawn, "positiveRate": 0.1}
     context = [{"name": "device", "kind": "Boolean"}] if device else []
-    declared = Declaration.model_validate({"label": label, "context": context})
+    declared = FeatureSchema.model_validate({"label": label, "context": context})
     ids = [{"id": 10 + number} for number in range(6)]
     events = [
         (10 + user, 10 + item, value, time, {"device": "true" if user % 2 else "false"})

@@ -14,7 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.mitigation import Reweighting
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data import load
@@ -40,7 +40,7 @@ EVENTS = st.lists(
               st.integers(1, 40)),
     min_size=1, max_size=20, unique_by=lambda row: (row[0], row[1], row[3]),
 )  # fmt: skip
-DECLARED = Declaration.model_validate(
+DECLARED = FeatureSchema.model_validate(
     {
         "userHistory": True,
         "users": [

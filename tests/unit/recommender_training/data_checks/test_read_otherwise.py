@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data_checks.read_otherwise import read_otherwise
 
 TIME = {"name": "at", "kind": "Timestamp"}
 
 
 def profile(**tables: list[dict[str, Any]]) -> dict[str, Any]:
-    declared = Declaration.model_validate(tables)
+    declared = FeatureSchema.model_validate(tables)
     return {"declaration": declared.model_dump(mode="json", by_alias=True)}
 
 

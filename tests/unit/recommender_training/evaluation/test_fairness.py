@@ -13,7 +13,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from recommender_training.evaluation import answers, fairness, ranking
 from recommender_training.evaluation.evaluate import report
-from recommender_training.features import taste
+from recommender_training.features import user_factors
 from recommender_training.features.assembly import Constants
 from recommender_training.features.history import ItemCounts
 from recommender_training.features.state import State
@@ -41,7 +41,7 @@ def judged() -> answers.Window:
     )
     zero = np.ones(ITEMS, dtype=np.int64)
     task = ranking.reveal_half(data, np.arange(count), 20)
-    state = State(ItemCounts(zero, zero, zero), taste.nothing(len(zero)))
+    state = State(ItemCounts(zero, zero, zero), user_factors.no_factors(len(zero)))
     known = ranking.Known(data, Constants(3.0, 0.5), state, 20)
     return answers.Window(known, np.arange(count), task)
 

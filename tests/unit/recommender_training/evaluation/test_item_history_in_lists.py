@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.training import RetrievalLoss
 from recommender_training.data.splits import Split
 from recommender_training.evaluation import answers, responses
@@ -21,7 +21,7 @@ from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models import two_tower
 from tests import small_data
 
-DECLARED = Declaration.model_validate(
+DECLARED = FeatureSchema.model_validate(
     {
         "itemHistory": True,
         "items": [{"name": "brand", "kind": "Categorical", "fairness": True}],

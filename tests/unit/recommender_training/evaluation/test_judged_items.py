@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.training import parse_config
 from recommender_training.data_checks import profile
 from recommender_training.evaluation import answers, responses
@@ -21,7 +21,7 @@ CONFIG = parse_config('{"seed": 3, "algorithm": "LogisticRegression"}')
 ITEMS, USERS, EVENTS = 12, 15, 600
 FEATURES = [{"name": "badge", "kind": "Categorical", "fairness": True},
             {"name": "released", "kind": "Timestamp"}]  # fmt: skip
-HISTORY = Declaration.model_validate({"itemHistory": True, "items": FEATURES})
+HISTORY = FeatureSchema.model_validate({"itemHistory": True, "items": FEATURES})
 
 
 def prepared(*, later: bool) -> Prepared:
@@ -72,7 +72,7 @@ def test_without_a_history_nothing_is_made_again() -> None:
         [(n % 3, n % 4, 5.0 if n % 2 else 2.0, n + 1) for n in range(40)],
         [{"id": n} for n in range(3)],
         [{"id": n, "badge": "new"} for n in range(4)],
-        Declaration.model_validate({"items": FEATURES}),
+        FeatureSchema.model_validate({"items": FEATURES}),
     )
     found = prepare(data, CONFIG)
     assert judged_at(found, 30) is found

@@ -10,7 +10,7 @@ import pytest
 from torch import Tensor, nn
 
 from recommender_training.artifact.vocabulary import vocabulary
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import answers
 from recommender_training.export import build, torchscript
@@ -32,7 +32,7 @@ def replayed(bundle: Bundle, prepared: Prepared) -> ExportedGraph:
     """The graph of the deep ranker, which knows all events, the window's included."""
     data = prepared.data
     state = State.at(data, None, prepared.constants.groups)
-    known = build.Knowledge(data, prepared.constants, state, None, prepared.history_length)
+    known = build.ExportInputs(data, prepared.constants, state, None, prepared.history_length)
     assert bundle.deep is not None
     module = build.ranker_module(bundle.deep, known, bundle.deep_calibration)
     words: dict[str, Any] = vocabulary(data, prepared.history_length)
@@ -67,7 +67,7 @@ def test_categories_are_translated_to_the_vocabulary_of_the_graph() -> None:
 def timed(**settings: str) -> Dataset:
     """A user who joined at 10:00 UTC of 1970-01-01, a Thursday."""
     feature = {"name": "joined", "kind": "Timestamp", **settings}
-    declared = Declaration.model_validate({"users": [feature]})
+    declared = FeatureSchema.model_validate({"users": [feature]})
     return small_data.build(
         [(1, 1, 5.0, 50_000)], [{"id": 1, "joined": 36_000}], [{"id": 1}], declared
     )

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from recommender_training.config.lists import ItemIndex, ItemWeights, ListPlan
 from recommender_training.evaluation import answers, ranking
 from recommender_training.export import build, parity, repository, torchscript
-from recommender_training.export.build import Knowledge
+from recommender_training.export.build import ExportInputs
 from recommender_training.export.item_pages import IvfServing, among, buffers, summed
 from recommender_training.export.probes import parts, probes
 from recommender_training.features import assembly
@@ -40,9 +40,9 @@ def small_cells() -> Iterator[None]:
 @pytest.fixture(scope="module", params=[ItemWeights.SPARSE, None], ids=["neighbours", "towers"])
 def exact(
     request: pytest.FixtureRequest, prepared: Prepared, bundle: Bundle, trained: Any
-) -> Knowledge:
+) -> ExportInputs:
     """The known catalogue as if it were large, with an exact scan."""
-    known = repository.knowledge(prepared, trained.config)
+    known = repository.export_inputs(prepared, trained.config)
     every = np.ones(len(prepared.data.events), dtype=np.bool_)
     form = request.param
     weights = None if form is None else item_weights.fit(prepared.data, every, form)
@@ -50,7 +50,7 @@ def exact(
     return replace(known, retrieval=weights, sources=replace(bundle.sources, plan=plan))
 
 
-def paged(known: Knowledge, prepared: Prepared, read: int | None = None) -> Knowledge:
+def paged(known: ExportInputs, prepared: Prepared, read: int | None = None) -> ExportInputs:
     """The same with cells of which `read` are read, or all."""
     sample = item_index.first_stage_sample(known.sources, prepared, 17)
     ivf = ivf_index.build_index(sample.vectors, sample.standing, sample.requests[0], 17)
@@ -58,21 +58,21 @@ def paged(known: Knowledge, prepared: Prepared, read: int | None = None) -> Know
     return replace(known, sources=replace(known.sources, ivf=ivf))
 
 
-def graph(name: str, bundle: Bundle, known: Knowledge) -> torch.nn.Module:
+def graph(name: str, bundle: Bundle, known: ExportInputs) -> torch.nn.Module:
     assert bundle.deep is not None
     if name == "baseline":
         return build.logistic_module(bundle.baseline, known, bundle.baseline_calibration)
     return build.ranker_module(bundle.deep, known, bundle.deep_calibration)
 
 
-def loaded(name: str, bundle: Bundle, known: Knowledge) -> torch.jit.ScriptModule:
+def loaded(name: str, bundle: Bundle, known: ExportInputs) -> torch.jit.ScriptModule:
     return torchscript.loaded(torchscript.archive(graph(name, bundle, known)))
 
 
 @pytest.mark.parametrize("name", ["recommender", "baseline"])
 @pytest.mark.usefixtures("small_cells")
 def test_a_graph_of_cells_answers_as_eager_mode_with_these_cells(
-    prepared: Prepared, bundle: Bundle, exact: Knowledge, name: str
+    prepared: Prepared, bundle: Bundle, exact: ExportInputs, name: str
 ) -> None:
     base, served = answers.scorers(bundle, prepared)
     scorer = base if name == "baseline" else served
@@ -88,7 +88,7 @@ def test_a_graph_of_cells_answers_as_eager_mode_with_these_cells(
 @pytest.mark.parametrize("name", ["recommender", "baseline"])
 @pytest.mark.usefixtures("small_cells")
 def test_reading_all_cells_gives_the_answers_of_the_exact_scan(
-    prepared: Prepared, bundle: Bundle, exact: Knowledge, name: str
+    prepared: Prepared, bundle: Bundle, exact: ExportInputs, name: str
 ) -> None:
     one, other = (loaded(name, bundle, each) for each in (exact, paged(exact, prepared)))
     assert parity.between(one, other, probes(exact.data)) < 1e-5
@@ -96,7 +96,7 @@ def test_reading_all_cells_gives_the_answers_of_the_exact_scan(
 
 @pytest.mark.usefixtures("small_cells")
 def test_cells_serve_no_item_that_was_seen_none_twice_and_a_batch_as_its_requests_alone(
-    prepared: Prepared, bundle: Bundle, exact: Knowledge
+    prepared: Prepared, bundle: Bundle, exact: ExportInputs
 ) -> None:
     module = loaded("recommender", bundle, paged(exact, prepared, READ))
     for inputs in probes(exact.data):
@@ -113,7 +113,7 @@ def test_cells_serve_no_item_that_was_seen_none_twice_and_a_batch_as_its_request
 
 @pytest.mark.usefixtures("small_cells")
 def test_the_events_of_the_test_window_have_no_part_in_the_cells(
-    monkeypatch: pytest.MonkeyPatch, prepared: Prepared, exact: Knowledge
+    monkeypatch: pytest.MonkeyPatch, prepared: Prepared, exact: ExportInputs
 ) -> None:
     monkeypatch.setattr(selection, "LEAST_SAMPLED", 4)
     monkeypatch.setattr(selection, "MOST_READ", 1.0)
@@ -131,7 +131,7 @@ def test_the_events_of_the_test_window_have_no_part_in_the_cells(
 
 @pytest.mark.usefixtures("small_cells")
 def test_parity_sees_other_cells_where_the_order_before_the_response_counts_little(
-    prepared: Prepared, bundle: Bundle, exact: Knowledge
+    prepared: Prepared, bundle: Bundle, exact: ExportInputs
 ) -> None:
     little = replace(exact, sources=replace(exact.sources, order_weight=1e-4))
     scorer, _ = answers.scorers(bundle, prepared)
@@ -147,7 +147,7 @@ def test_parity_sees_other_cells_where_the_order_before_the_response_counts_litt
 
 @pytest.mark.usefixtures("small_cells")
 def test_an_evaluation_asks_for_the_inputs_of_its_requests_once(
-    monkeypatch: pytest.MonkeyPatch, prepared: Prepared, exact: Knowledge
+    monkeypatch: pytest.MonkeyPatch, prepared: Prepared, exact: ExportInputs
 ) -> None:
     known = paged(exact, prepared, READ)
     first, task = (
@@ -166,7 +166,7 @@ def test_an_evaluation_asks_for_the_inputs_of_its_requests_once(
 
 
 def test_with_a_bonus_of_item_groups_the_scan_is_exact_and_says_so(
-    prepared: Prepared, bundle: Bundle, exact: Knowledge, trained: Any
+    prepared: Prepared, bundle: Bundle, exact: ExportInputs, trained: Any
 ) -> None:
     none = np.zeros(1)
     bonus = {"baseline": Bonus("genres", none, none, none, none, none > 0, met=True)}
@@ -179,7 +179,7 @@ def test_with_a_bonus_of_item_groups_the_scan_is_exact_and_says_so(
 
 @pytest.mark.usefixtures("small_cells")
 def test_in_parity_checks_no_form_of_a_graph_holds_the_cells_of_a_large_batch(
-    monkeypatch: pytest.MonkeyPatch, prepared: Prepared, bundle: Bundle, exact: Knowledge
+    monkeypatch: pytest.MonkeyPatch, prepared: Prepared, bundle: Bundle, exact: ExportInputs
 ) -> None:
     known, sizes = paged(exact, prepared, READ), list[int]()
     scan = IvfServing.scan

@@ -19,7 +19,7 @@ from recommender_training.config.lists import ItemIndex, ItemWeights, ListPlan
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import answers, ranking
 from recommender_training.export import build, parity, repository, rescaled_graph, torchscript
-from recommender_training.export.build import Knowledge
+from recommender_training.export.build import ExportInputs
 from recommender_training.export.compressed_ranker import compress, left_of
 from recommender_training.export.probes import probes
 from recommender_training.export.ranker import RankerServing
@@ -38,9 +38,9 @@ NEW_EVERY = 5
 
 
 @pytest.fixture(scope="module")
-def exact(prepared: Prepared, bundle: Bundle, trained: Any) -> Knowledge:
+def exact(prepared: Prepared, bundle: Bundle, trained: Any) -> ExportInputs:
     """The known catalogue as if it were large, and as if some items had no event yet."""
-    found = repository.knowledge(prepared, trained.config)
+    found = repository.export_inputs(prepared, trained.config)
     every = np.ones(len(prepared.data.events), dtype=np.bool_)
     weights = item_weights.fit(prepared.data, every, ItemWeights.SPARSE)
     counts = copy.deepcopy(found.state.counts)
@@ -63,7 +63,7 @@ class Graphs:
     """The compiled graphs of what is known, each once."""
 
     bundle: Bundle
-    known: Knowledge
+    known: ExportInputs
     compiled: dict[tuple[str, bool], torch.jit.ScriptModule] = field(default_factory=dict)
 
     def of(self, name: str = "recommender", *, new: bool = True) -> torch.jit.ScriptModule:
@@ -75,7 +75,7 @@ class Graphs:
 
 
 @pytest.fixture(scope="module", params=["exact", "pages"])
-def known(request: pytest.FixtureRequest, prepared: Prepared, exact: Knowledge) -> Knowledge:
+def known(request: pytest.FixtureRequest, prepared: Prepared, exact: ExportInputs) -> ExportInputs:
     """The same with each way to find candidates."""
     if request.param == "exact":
         return exact
@@ -89,16 +89,16 @@ def known(request: pytest.FixtureRequest, prepared: Prepared, exact: Knowledge) 
 
 
 @pytest.fixture(scope="module")
-def graphs(bundle: Bundle, known: Knowledge) -> Graphs:
+def graphs(bundle: Bundle, known: ExportInputs) -> Graphs:
     return Graphs(bundle, known)
 
 
-def without(known: Knowledge) -> Knowledge:
+def without(known: ExportInputs) -> ExportInputs:
     plan = replace(known.sources.plan, for_new=0)
     return replace(known, sources=replace(known.sources, plan=plan))
 
 
-def made(bundle: Bundle, known: Knowledge, name: str = "recommender") -> torch.nn.Module:
+def made(bundle: Bundle, known: ExportInputs, name: str = "recommender") -> torch.nn.Module:
     if name == "baseline":
         return build.logistic_module(bundle.baseline, known, bundle.baseline_calibration)
     assert bundle.deep is not None
@@ -109,7 +109,7 @@ def loaded(module: torch.nn.Module) -> torch.jit.ScriptModule:
     return torchscript.loaded(torchscript.archive(module))
 
 
-def candidates(graph: torch.nn.Module, known: Knowledge, request: ranking.Request) -> Ints:
+def candidates(graph: torch.nn.Module, known: ExportInputs, request: ranking.Request) -> Ints:
     """Rows of the items that a graph scores, without those that the request may not get."""
     assert isinstance(graph, RankerServing)
     with torch.inference_mode():
@@ -117,7 +117,7 @@ def candidates(graph: torch.nn.Module, known: Knowledge, request: ranking.Reques
     return np.sort(rows[torch.isfinite(order)].numpy())
 
 
-def asked(graph: RankerServing, known: Knowledge, request: ranking.Request) -> Any:
+def asked(graph: RankerServing, known: ExportInputs, request: ranking.Request) -> Any:
     """Session, seen items, features and time of a request, as a graph reads them."""
     user, features, items, times, values, now = parity._request(known, request)
     _, side = graph.read_user(user, features, now)
@@ -134,7 +134,7 @@ def by_score(graph: RankerServing, session: Any, seen: Tensor, side: Any, now: T
     return graph.best_of_pages(request, near, added, seen, graph.candidates)
 
 
-def of_new(known: Knowledge) -> Ints:
+def of_new(known: ExportInputs) -> Ints:
     return np.flatnonzero(known.state.counts.events == 0)
 
 
@@ -150,7 +150,7 @@ def together(one: tuple[Tensor, ...], other: tuple[Tensor, ...]) -> list[Tensor]
     return [torch.cat([widened(each, at) for each in pair]) for at, pair in pairs]
 
 
-def with_few_left(known: Knowledge, request: ranking.Request) -> ranking.Request:
+def with_few_left(known: ExportInputs, request: ranking.Request) -> ranking.Request:
     """The request with a session of all new items but two."""
     items = known.data.events.item
     rows = np.sort([np.flatnonzero(items == each)[0] for each in of_new(known)[2:]])
@@ -159,7 +159,7 @@ def with_few_left(known: Knowledge, request: ranking.Request) -> ranking.Request
 
 @pytest.mark.parametrize("name", ["recommender", "baseline"])
 def test_a_graph_with_new_items_answers_as_eager_mode_and_otherwise_than_without_them(
-    prepared: Prepared, bundle: Bundle, known: Knowledge, graphs: Graphs, name: str
+    prepared: Prepared, bundle: Bundle, known: ExportInputs, graphs: Graphs, name: str
 ) -> None:
     base, served = answers.scorers(bundle, prepared)
     scorer = base if name == "baseline" else served
@@ -175,7 +175,7 @@ def test_a_graph_with_new_items_answers_as_eager_mode_and_otherwise_than_without
 
 
 def test_candidates_are_kept_for_the_new_items_that_the_towers_lift_most(
-    prepared: Prepared, bundle: Bundle, known: Knowledge
+    prepared: Prepared, bundle: Bundle, known: ExportInputs
 ) -> None:
     graph, first = made(bundle, known), parity.Lists().first_stage(known)
     new = of_new(known)
@@ -192,7 +192,7 @@ def test_candidates_are_kept_for_the_new_items_that_the_towers_lift_most(
 
 
 def test_the_place_of_a_new_item_that_was_seen_goes_to_another_item(
-    prepared: Prepared, bundle: Bundle, known: Knowledge, graphs: Graphs
+    prepared: Prepared, bundle: Bundle, known: ExportInputs, graphs: Graphs
 ) -> None:
     plain = repository.parity_requests(prepared)[0]
     few = with_few_left(known, plain)
@@ -205,7 +205,7 @@ def test_the_place_of_a_new_item_that_was_seen_goes_to_another_item(
 
 
 def test_the_lists_of_an_evaluation_keep_none_so_that_gates_judge_as_before(
-    prepared: Prepared, known: Knowledge
+    prepared: Prepared, known: ExportInputs
 ) -> None:
     prepared = replace(prepared, data=with_young(prepared.data))
     window = answers.window(prepared, prepared.split.test, known.sources)
@@ -218,7 +218,7 @@ def test_the_lists_of_an_evaluation_keep_none_so_that_gates_judge_as_before(
 
 
 def test_no_item_is_served_twice_nor_one_that_was_seen_and_a_batch_answers_as_its_requests(
-    known: Knowledge, graphs: Graphs
+    known: ExportInputs, graphs: Graphs
 ) -> None:
     module = graphs.of()
     for inputs in probes(known.data):
@@ -234,7 +234,7 @@ def test_no_item_is_served_twice_nor_one_that_was_seen_and_a_batch_answers_as_it
 
 
 def test_without_a_new_item_the_candidates_are_the_best_of_all_items(
-    prepared: Prepared, bundle: Bundle, known: Knowledge
+    prepared: Prepared, bundle: Bundle, known: ExportInputs
 ) -> None:
     counts = copy.deepcopy(known.state.counts)
     counts.events[:] = counts.events.clip(1)
@@ -250,7 +250,7 @@ def test_without_a_new_item_the_candidates_are_the_best_of_all_items(
 
 
 def test_a_recalibrated_graph_keeps_its_new_items(
-    bundle: Bundle, known: Knowledge, graphs: Graphs
+    bundle: Bundle, known: ExportInputs, graphs: Graphs
 ) -> None:
     before, after = graphs.of(), loaded(made(bundle, known))
     by, features = Rescaling(0.5, 1.0), len(known.data.attributes)
@@ -262,7 +262,7 @@ def test_a_recalibrated_graph_keeps_its_new_items(
 
 
 def test_a_variant_keeps_candidates_for_new_items_too(
-    prepared: Prepared, bundle: Bundle, exact: Knowledge
+    prepared: Prepared, bundle: Bundle, exact: ExportInputs
 ) -> None:
     every = np.ones(len(prepared.data.events), dtype=np.bool_)
     plan = replace(exact.sources.plan, weights=ItemWeights.DENSE)

@@ -10,7 +10,7 @@ import pytest
 
 from recommender_training.evaluation import answers
 from recommender_training.export import build, parity, repository
-from recommender_training.export.build import Knowledge
+from recommender_training.export.build import ExportInputs
 from recommender_training.export.logistic import LogisticServing
 from recommender_training.export.probes import probes
 from recommender_training.features.prepared import Prepared
@@ -18,11 +18,11 @@ from recommender_training.fitted.bundle import Bundle
 
 
 @pytest.fixture(scope="module")
-def known(prepared: Prepared, bundle: Bundle, trained: Any) -> Knowledge:
-    return replace(repository.knowledge(prepared, trained.config), sources=bundle.sources)
+def known(prepared: Prepared, bundle: Bundle, trained: Any) -> ExportInputs:
+    return replace(repository.export_inputs(prepared, trained.config), sources=bundle.sources)
 
 
-def graph(bundle: Bundle, known: Knowledge, added: float = 0.0) -> LogisticServing:
+def graph(bundle: Bundle, known: ExportInputs, added: float = 0.0) -> LogisticServing:
     """The regression's graph with so much added to each logit: the order of lists stays."""
     made = build.logistic_module(bundle.baseline, known, bundle.baseline_calibration)
     made.item = made.item + added
@@ -31,7 +31,7 @@ def graph(bundle: Bundle, known: Knowledge, added: float = 0.0) -> LogisticServi
 
 @pytest.mark.parametrize("added", [0.01, math.nan])
 def test_other_probabilities_and_those_that_are_no_numbers_are_refused(
-    prepared: Prepared, bundle: Bundle, known: Knowledge, added: float
+    prepared: Prepared, bundle: Bundle, known: ExportInputs, added: float
 ) -> None:
     scorer = answers.scorers(bundle, prepared)[0]
     requests = repository.parity_requests(prepared)[:5]
@@ -42,7 +42,7 @@ def test_other_probabilities_and_those_that_are_no_numbers_are_refused(
 
 @pytest.mark.parametrize("added", [0.01, math.nan])
 def test_two_forms_of_a_graph_are_held_together_in_batches(
-    bundle: Bundle, known: Knowledge, added: float
+    bundle: Bundle, known: ExportInputs, added: float
 ) -> None:
     one, other = graph(bundle, known), graph(bundle, known, added)
     asked = list(probes(known.data))

@@ -18,7 +18,7 @@ from recommender_training.config.lists import ItemWeights, ListPlan
 from recommender_training.evaluation import answers, ranking
 from recommender_training.evaluation.first_stage import largest
 from recommender_training.export import build, parity, repository, torchscript
-from recommender_training.export.build import Knowledge
+from recommender_training.export.build import ExportInputs
 from recommender_training.export.exported_graph import ExportedGraph
 from recommender_training.export.probes import probes
 from recommender_training.export.request import SCAN, places_of, shortlist
@@ -58,16 +58,16 @@ def test_eager_mode_takes_the_same_candidates(seed: int, count: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def large(prepared: Prepared, bundle: Bundle, trained: Any) -> Knowledge:
+def large(prepared: Prepared, bundle: Bundle, trained: Any) -> ExportInputs:
     """The known catalogue as if it were large: sparse weights, few candidates."""
-    known = repository.knowledge(prepared, trained.config)
+    known = repository.export_inputs(prepared, trained.config)
     every = np.ones(len(prepared.data.events), dtype=np.bool_)
     sparse = item_weights.fit(prepared.data, every, ItemWeights.SPARSE)
     plan = ListPlan(ItemWeights.SPARSE, CANDIDATES)
     return replace(known, retrieval=sparse, sources=replace(bundle.sources, plan=plan))
 
 
-def graph(name: str, bundle: Bundle, known: Knowledge) -> torch.jit.ScriptModule:
+def graph(name: str, bundle: Bundle, known: ExportInputs) -> torch.jit.ScriptModule:
     assert bundle.deep is not None
     made: torch.nn.Module = (
         build.logistic_module(bundle.baseline, known, bundle.baseline_calibration)
@@ -79,7 +79,7 @@ def graph(name: str, bundle: Bundle, known: Knowledge) -> torch.jit.ScriptModule
 
 @pytest.mark.parametrize("name", ["recommender", "baseline"])
 def test_a_graph_of_candidates_answers_as_eager_mode_does(
-    prepared: Prepared, bundle: Bundle, large: Knowledge, name: str
+    prepared: Prepared, bundle: Bundle, large: ExportInputs, name: str
 ) -> None:
     base, served = answers.scorers(bundle, prepared)
     scorer = base if name == "baseline" else served
@@ -95,7 +95,7 @@ def test_a_graph_of_candidates_answers_as_eager_mode_does(
 
 @pytest.mark.parametrize("name", ["recommender", "baseline"])
 def test_it_serves_candidates_alone_and_no_item_that_was_seen(
-    prepared: Prepared, bundle: Bundle, large: Knowledge, name: str
+    prepared: Prepared, bundle: Bundle, large: ExportInputs, name: str
 ) -> None:
     loaded = graph(name, bundle, large)
     first = parity.Lists().first_stage(large)
@@ -112,7 +112,7 @@ def test_it_serves_candidates_alone_and_no_item_that_was_seen(
 
 @pytest.mark.parametrize("name", ["recommender", "baseline"])
 def test_a_batch_has_the_answers_of_its_requests_alone(
-    bundle: Bundle, large: Knowledge, name: str
+    bundle: Bundle, large: ExportInputs, name: str
 ) -> None:
     loaded = graph(name, bundle, large)
     for inputs in probes(large.data):
@@ -142,7 +142,7 @@ def test_an_evaluation_ranks_the_candidates_that_the_graph_ranks(
         assert all(np.isin(row, items).all() for row, items in zip(top, plain.items, strict=True))
     _, scorer = answers.scorers(bundle, prepared)
     words = vocabulary(prepared.data, prepared.history_length)
-    loaded = graph("recommender", bundle, repository.knowledge(prepared, trained.config))
+    loaded = graph("recommender", bundle, repository.export_inputs(prepared, trained.config))
     replayed = ExportedGraph(loaded, words).scores(judged, plain)
     np.testing.assert_allclose(replayed, judged.scores(plain, scorer), atol=1e-4)
 

@@ -30,10 +30,10 @@ from recommender_training.models import item_weights
 from recommender_training.statistics.calibration import Calibration
 
 
-def knowledge(prepared: Prepared, used: RetrievalModels) -> build.Knowledge:
+def knowledge(prepared: Prepared, used: RetrievalModels) -> build.ExportInputs:
     state = State.at(prepared.data, None, prepared.constants.groups)
     length = prepared.history_length
-    return build.Knowledge(prepared.data, prepared.constants, state, None, length, used)
+    return build.ExportInputs(prepared.data, prepared.constants, state, None, length, used)
 
 
 def with_weights(fitted_towers: RetrievalModels) -> RetrievalModels:
@@ -42,7 +42,7 @@ def with_weights(fitted_towers: RetrievalModels) -> RetrievalModels:
 
 
 def tower_inputs(
-    known: build.Knowledge, request: ranking.Request
+    known: build.ExportInputs, request: ranking.Request
 ) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], Tensor, Tensor, Tensor]:
     """Session, side, time as the graph has them, and what eager mode says."""
     batch = ranking.together(known.data, [request], known.history_length)

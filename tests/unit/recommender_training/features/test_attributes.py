@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.artifact.reference import FeatureReader
-from recommender_training.data import coding
-from recommender_training.data.coding import Attribute
+from recommender_training.data import feature_encoding
 from recommender_training.data.dataset import Dataset
+from recommender_training.data.feature_encoding import Attribute
 from recommender_training.features import attributes, graph, request_columns, table
 from tests.declared_models import EVENTS, LENGTH, Fitted, bucket
 from tests.unit.recommender_training.features.declared_models import OF_REQUESTS
@@ -24,7 +24,7 @@ def test_what_is_declared_is_among_the_inputs_as_the_bucket_of_its_value(every: 
     assert [each.name for each in data.attributes] == OF_REQUESTS
     inputs = table.build(data, LENGTH, every.known.constants)
     side = data.side_of_events(np.arange(EVENTS))
-    starts, lane = coding.starts(data.attributes), 0
+    starts, lane = feature_encoding.starts(data.attributes), 0
     for attribute, start in zip(data.attributes, starts, strict=False):
         values = side[:, start : start + attribute.width].tolist()
         expected = [

@@ -13,7 +13,7 @@ import pytest
 
 from recommender_training.artifact.vocabulary import vocabulary
 from recommender_training.common.arrays import Doubles, Floats
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.training import FeatureGroup
 from recommender_training.evaluation import ranking
 from recommender_training.export import parity
@@ -40,7 +40,7 @@ def test_exported_graphs_read_every_declared_feature_as_the_models_do(
 
 @pytest.mark.parametrize("model", MODELS)
 def test_exported_graphs_serve_data_without_a_declared_feature(model: str) -> None:
-    nothing = fitted(data_of(Declaration(), seed=2), (FeatureGroup.DEMOGRAPHIC_RATES,))
+    nothing = fitted(data_of(FeatureSchema(), seed=2), (FeatureGroup.DEMOGRAPHIC_RATES,))
     assert nothing.data.attributes == ()
     holds_parity(nothing, model)
 

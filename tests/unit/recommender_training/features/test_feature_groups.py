@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recommender_training.artifact import manifest, triton
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import answers, ranking
@@ -24,10 +24,10 @@ from recommender_training.export import build, parity, torchscript
 from recommender_training.features import (
     assembly,
     attributes,
-    declared,
     extras,
     graph,
     history,
+    model_features,
     names,
     table,
 )
@@ -57,7 +57,7 @@ Rows = list[tuple[int, int, float, int]]
 
 
 #: Two features of users for cold start and one that is not; two of items, with a time.
-DECLARED = Declaration.model_validate(
+DECLARED = FeatureSchema.model_validate(
     {
         "users": [
             {"name": "points", "kind": "Numeric", "edges": [30], "coldStart": True},
@@ -89,7 +89,7 @@ def dataset_of(rows: Rows) -> Dataset:
 
 
 def test_the_table_in_the_documents_is_that_of_the_declaration() -> None:
-    assert declared.table() in DOCS.read_text()
+    assert model_features.table() in DOCS.read_text()
 
 
 def test_every_number_of_the_models_has_its_name_and_every_declaration_its_number() -> None:
@@ -106,7 +106,7 @@ def test_every_number_of_the_models_has_its_name_and_every_declaration_its_numbe
     stands = {"TIME": ("made",), "ITEM": ("topic", "size"), "USER": ("points", "plan")}
     told = [
         feature.name.replace(word, name)
-        for feature in declared.FEATURES
+        for feature in model_features.FEATURES
         if feature.block in {"item_numbers", "session_numbers", "pair_numbers", "taste_numbers"}
         or feature.block in EVERY
         for word in [next((word for word in stands if word in feature.name), "")]
@@ -114,14 +114,14 @@ def test_every_number_of_the_models_has_its_name_and_every_declaration_its_numbe
     ]
     found = names.number_names(data, EVERY)
     assert sorted(found) == sorted(told)
-    assert len({f.name for f in declared.FEATURES}) == len(declared.FEATURES)
+    assert len({f.name for f in model_features.FEATURES}) == len(model_features.FEATURES)
 
 
 def test_groups_are_read_in_one_order_and_unknown_ones_refused() -> None:
     backwards = (*reversed(EVERY), EVERY[0])
-    assert declared.ordered(backwards) == declared.named(backwards) == EVERY
+    assert model_features.ordered(backwards) == model_features.named(backwards) == EVERY
     with pytest.raises(ValueError, match="does not know: Moon"):
-        declared.named(["Calendar", "Moon"])
+        model_features.named(["Calendar", "Moon"])
 
 
 @given(rows=st.lists(event, min_size=1, max_size=30), days=st.sampled_from([1, 7, 30]))
@@ -216,11 +216,11 @@ def untrained(grouped: Prepared) -> Ranker:
     return Ranker(size, content(data.items), numbers.mean(0), scale).eval()
 
 
-def exported(model: Ranker, grouped: Prepared) -> tuple[Any, build.Knowledge]:
+def exported(model: Ranker, grouped: Prepared) -> tuple[Any, build.ExportInputs]:
     data = grouped.data
     weights = item_weights.fit(data, np.ones(len(data.events), dtype=np.bool_))
     state = State.at(data, None, EVERY)
-    known = build.Knowledge(data, grouped.constants, state, weights, grouped.history_length)
+    known = build.ExportInputs(data, grouped.constants, state, weights, grouped.history_length)
     return build.ranker_module(model, known, Calibration(1.3, -0.4)), known
 
 

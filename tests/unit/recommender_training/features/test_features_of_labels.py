@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data import negatives
 from recommender_training.data.dataset import Dataset
@@ -43,7 +43,7 @@ FROZEN = Constants(3.0, 0.3, (FeatureGroup.DEMOGRAPHIC_RATES, FeatureGroup.ROLLI
 
 
 def data(rows: list[Any], label: str) -> Dataset:
-    declared = Declaration.model_validate(
+    declared = FeatureSchema.model_validate(
         {
             "label": LABELS[label],
             "users": [{"name": "tier", "kind": "Boolean", "coldStart": True}],

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset, Events
 from recommender_training.features import assembly, history, table
@@ -16,7 +16,7 @@ from tests import small_data
 LENGTH = 4
 ITEMS, USERS = 6, 3
 #: Users, items and context; the numbers have declared edges, so that bands stay where they are.
-DECLARED = Declaration.model_validate(
+DECLARED = FeatureSchema.model_validate(
     {
         "users": [
             {"name": "points", "kind": "Numeric", "edges": [30], "coldStart": True},

@@ -17,7 +17,7 @@ from recommender_serving.artifact.vocabulary import build_vocabulary
 from recommender_serving.artifact.vocabulary_file import VocabularyFile
 from recommender_serving.domain.types import RecommendRequest
 from recommender_training.artifact import popularity_file, vocabulary
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import answers
 from recommender_training.features import history, popularity
@@ -28,7 +28,7 @@ from tests import small_data
 
 ITEMS = 6
 #: A number in bands, categories, and a feature of the context.
-DECLARED = Declaration.model_validate(
+DECLARED = FeatureSchema.model_validate(
     {
         "users": [
             {"name": "points", "kind": "Numeric", "edges": [18, 25, 35], "coldStart": True},
@@ -122,7 +122,7 @@ def test_a_feature_of_the_context_has_the_list_of_the_events_in_that_context(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(popularity, "WEIGHT", 10.0)
-    declared = Declaration.model_validate(
+    declared = FeatureSchema.model_validate(
         {
             "users": [{"name": "plan", "kind": "Categorical", "coldStart": True}],
             "context": [

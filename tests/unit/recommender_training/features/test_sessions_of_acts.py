@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.label import Label
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.labels import is_act
@@ -39,9 +39,9 @@ SEEN = [
 ]
 
 
-def declaration(*impressions: str) -> Declaration:
+def declaration(*impressions: str) -> FeatureSchema:
     attribution = {"impressions": list(impressions), "hours": 1 / 3600}
-    return Declaration.model_validate(
+    return FeatureSchema.model_validate(
         {"label": {"positiveTypes": [{"type": "click"}], "attribution": attribution}}
     )
 

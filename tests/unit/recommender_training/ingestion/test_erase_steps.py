@@ -13,8 +13,8 @@ from deltalake import DeltaTable
 from recommender_training.data import (
     compaction,
     data_versions,
-    declarations,
     erasures,
+    schema_files,
     snapshots,
     version_content,
 )
@@ -53,7 +53,7 @@ STEPS: tuple[tuple[Any, str], ...] = (
     (erase, "_record"),
     (snapshots, "drop"),
     (snapshots, "add"),
-    (declarations, "write"),
+    (schema_files, "write"),
     (compaction, "vacuum"),
     (compaction, "remove_unfinished"),
     (DeltaTable, "create_checkpoint"),

@@ -7,14 +7,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import schema
 from recommender_training.ingestion import raw, segments
 
 
 def filled(features: list[dict[str, Any]], rows: list[dict[str, Any]], known: int = 0) -> Any:
     """The segments of the rows; the first `known` rows are those of the lake."""
-    declaration = Declaration.model_validate({"users": features})
+    declaration = FeatureSchema.model_validate({"users": features})
     columns = schema.users_schema(declaration)
     frame = pl.DataFrame(
         [{"user_id": place, "segment": None, **row} for place, row in enumerate(rows)],

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.training import RetrievalLoss
 from recommender_training.data.dataset import Dataset
 from recommender_training.features import table
@@ -20,7 +20,7 @@ from recommender_training.models.pairs import Batch
 from recommender_training.models.ranker_size import RankerSize
 from tests import small_data
 
-DECLARED = Declaration.model_validate(
+DECLARED = FeatureSchema.model_validate(
     {
         "itemHistory": True,
         "items": [

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.training import Hyperparameters, Retrieval, TrainingConfig
 from recommender_training.data.dataset import Dataset
 from recommender_training.features import matches, table
@@ -27,12 +27,12 @@ from tests import small_data
 LIST = {"kind": "MultiCategorical", "separator": " "}
 
 
-def declared(**features: Any) -> Declaration:
-    return Declaration.model_validate({"users": [], "context": [], "items": [], **features})
+def declared(**features: Any) -> FeatureSchema:
+    return FeatureSchema.model_validate({"users": [], "context": [], "items": [], **features})
 
 
 def data_of(
-    declaration: Declaration, user: dict[str, Any], items: list[dict[str, Any]]
+    declaration: FeatureSchema, user: dict[str, Any], items: list[dict[str, Any]]
 ) -> Dataset:
     """One user's events with each of the items, in this order."""
     rows = [{"id": 10 + place, **each} for place, each in enumerate(items)]

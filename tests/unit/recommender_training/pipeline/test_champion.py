@@ -20,8 +20,8 @@ from recommender_training.artifact import manifest, triton
 from recommender_training.common.arrays import Doubles
 from recommender_training.common.durable_files import canonical_json
 from recommender_training.config.recalibration import parse_recalibration
-from recommender_training.data.explored import Explored
-from recommender_training.evaluation import answers, explored_places
+from recommender_training.data.exploration_log import ExplorationLog
+from recommender_training.evaluation import answers, exploration_requests
 from recommender_training.evaluation.answers import Answers, Window
 from recommender_training.export import torchscript
 from recommender_training.export.request import retrieve
@@ -122,13 +122,13 @@ def test_at_explored_places_it_puts_what_its_model_puts_there(
     items = np.argsort(rng.random((len(rows), judged.data.items.count)), axis=1)
     pool = np.where(np.arange(5) < rng.integers(2, 6, len(rows))[:, None], items[:, :5], -1)
     user, time = (getattr(judged.data.events, name)[rows] for name in ("user", "time"))
-    explored = Explored(user, pool[:, 0], time, pool, (pool >= 0).sum(1))
-    places = explored_places.of(
+    explored = ExplorationLog(user, pool[:, 0], time, pool, (pool >= 0).sum(1))
+    places = exploration_requests.of(
         dataclasses.replace(judged.data, explored=explored), rows, prepared.history_length
     )
     assert places is not None
     assert not len(places.row), "the data declares no label of impressions"
-    requests = explored_places.requests_of(judged.data, rows, prepared.history_length)
+    requests = exploration_requests.requests_of(judged.data, rows, prepared.history_length)
     task = dataclasses.replace(places.task, requests=requests)
     asked = dataclasses.replace(
         judged,

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from recommender_training.artifact import checkpoint
 from recommender_training.config.training import WarmEvents, WarmMode
-from recommender_training.data.coding import Attribute, Block
 from recommender_training.data.dataset import Dataset
+from recommender_training.data.feature_encoding import Attribute, Block
 from recommender_training.features.prepared import Prepared
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.trainer import fit

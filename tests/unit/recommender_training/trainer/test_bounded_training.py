@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.common.errors import InputError
-from recommender_training.data import declarations, ordered, version_content
 from recommender_training.data import load as load_data
+from recommender_training.data import ordered, schema_files, version_content
 from recommender_training.data.dataset import Dataset, build
 from recommender_training.data_checks import sample
 from recommender_training.evaluation import evaluate, ranking
@@ -24,7 +24,7 @@ from recommender_training.features import prepared as ready
 from recommender_training.features.prepared import Prepared
 from recommender_training.fitted import bundle as bundles
 from recommender_training.fitted.predict import predict
-from recommender_training.models import following, item_weights, logistic
+from recommender_training.models import item_transitions, item_weights, logistic
 from recommender_training.models.ease import liked_together
 from recommender_training.trainer.deep_ranker import fit_deep
 from tests.training_fixtures import Trained
@@ -111,7 +111,7 @@ def test_other_rows_than_those_of_the_version_are_refused(
 ) -> None:
     digest = trained.data_version[-16:]
     other = trained.data_version.replace(digest, digest[1:] + ("0" if digest[0] != "0" else "1"))
-    declarations.write(trained.lake, other, tables.declaration)
+    schema_files.write(trained.lake, other, tables.declaration)
     with pytest.raises(InputError, match="no longer hold") as caught:
         load_data.load(trained.lake, other, None)
     assert caught.value.reason == "DataVersionMissing"
@@ -133,15 +133,17 @@ def test_retrieval_is_the_same_by_blocks_of_users(
 ) -> None:
     count = data.items.count
     liked = liked_together(data.events, count)
-    after = item_weights.following(data.events, count)
-    monkeypatch.setattr(following, "BLOCK_EVENTS", 700)
-    blocks = list(following.by_users(data.events))
+    after = item_weights.transition_weights(data.events, count)
+    monkeypatch.setattr(item_transitions, "BLOCK_EVENTS", 700)
+    blocks = list(item_transitions.by_users(data.events))
     assert len(blocks) > 3
     owners = [set(block.user.tolist()) for block in blocks]
     assert sum(map(len, owners)) == len(set.union(*owners))
     assert sum(map(len, blocks)) == len(data.events)
     assert np.array_equal(liked_together(data.events, count), liked)
-    np.testing.assert_allclose(item_weights.following(data.events, count), after, rtol=1e-5)
+    np.testing.assert_allclose(
+        item_weights.transition_weights(data.events, count), after, rtol=1e-5
+    )
 
 
 def test_lists_are_judged_for_a_drawn_part_of_too_many_users(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.training import parse_config
 from recommender_training.data import negatives
 from recommender_training.data.dataset import Dataset
@@ -40,7 +40,7 @@ def shop(label: dict[str, Any], seed: int = 0, impressions: int = 12_000, users:
         )
         if good or not positives_only
     ]
-    declared = Declaration.model_validate(
+    declared = FeatureSchema.model_validate(
         {"label": label, "items": [{"name": "kind", "kind": "Boolean"}]}
     )
     of_items = [{"id": n, "kind": "true" if n % 2 else "false"} for n in range(ITEMS)]
@@ -94,7 +94,7 @@ def test_a_bigger_weight_moves_the_fit_towards_its_type() -> None:
     leads = []
     for weight in (1, 4):
         types = [{"type": "buy", "weight": weight}, {"type": "click"}]
-        declared = Declaration.model_validate(
+        declared = FeatureSchema.model_validate(
             {"label": {"positiveTypes": types}, "items": [{"name": "kind", "kind": "Boolean"}]}
         )
         prepared = prepare(small_data.build(events, of_users, of_items, declared), CONFIG)

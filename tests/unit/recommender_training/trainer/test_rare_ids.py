@@ -81,7 +81,7 @@ def test_ids_with_few_events_share_rows_and_the_others_do_not(shared: Shared, wa
 
 def test_the_export_answers_what_the_model_answers(shared: Shared) -> None:
     prepared, bundle = shared.prepared, shared.bundle
-    known = replace(repository.knowledge(prepared, config()), sources=bundle.sources)
+    known = replace(repository.export_inputs(prepared, config()), sources=bundle.sources)
     module = build.ranker_module(shared.deep, known, bundle.deep_calibration)
     loaded = torchscript.loaded(torchscript.archive(module))
     _, scorer = scorers(bundle, prepared)

@@ -13,14 +13,14 @@ from recommender_training.models.ranker import Ranker
 from recommender_training.samples import shop
 from recommender_training.statistics import effects
 from recommender_training.trainer import deep_ranker, fit, regression_start
-from recommender_training.trainer.declared_effects import (
+from recommender_training.trainer.deep_ranker import fit_deep, new_ranker
+from recommender_training.trainer.regression_design import (
     MOST_CROSSED,
     Size,
     Terms,
     choose_products,
     design,
 )
-from recommender_training.trainer.deep_ranker import fit_deep, new_ranker
 from tests.unit.recommender_training.samples.shop_logs import SMALL, ingested
 
 ROWS = 6_000

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.config.declaration import Declaration, Place
 from recommender_training.config.feature import BANDS, Feature, Kind
-from recommender_training.data import coding, item_columns, schema
-from recommender_training.data.coding import Attribute, Block, Coding
+from recommender_training.config.feature_schema import FeatureSchema, FeatureTable
+from recommender_training.data import feature_encoding, item_columns, schema
+from recommender_training.data.feature_encoding import Attribute, Block, FeatureEncoding
 from recommender_training.data.items import Items
 from tests import small_data
 
@@ -26,18 +26,18 @@ NAMES = st.text("abcxyz", min_size=1, max_size=3)
 
 def of_users(feature: dict[str, Any], values: Sequence[Any]) -> tuple[Attribute, pl.DataFrame]:
     """A feature of users with these values, and the table."""
-    declared = Declaration.model_validate({"users": [{"name": "it", **feature}]})
+    declared = FeatureSchema.model_validate({"users": [{"name": "it", **feature}]})
     columns = schema.users_schema(declared)
     rows = [{"user_id": row, "it": value, "segment": "s"} for row, value in enumerate(values)]
     users = pl.DataFrame(rows, schema=columns)
     none = pl.DataFrame(schema=schema.items_schema(declared))
     events = pl.LazyFrame(schema=schema.interactions_schema(declared))
-    return Coding.of(declared, users, none, events).attributes[0], users
+    return FeatureEncoding.of(declared, users, none, events).attributes[0], users
 
 
 def of_items(feature: dict[str, Any], values: Sequence[Any]) -> Items:
     """The items 0 and on with these values of a feature."""
-    declared = Declaration.model_validate({"items": [{"name": "it", **feature}]})
+    declared = FeatureSchema.model_validate({"items": [{"name": "it", **feature}]})
     items = [{"id": row, "it": value} for row, value in enumerate(values)]
     return small_data.build([(1, 0, 5.0, 0)], [{"id": 1}], items, declared).items
 
@@ -69,7 +69,7 @@ def test_every_known_category_is_at_least_as_frequent_as_every_other(
 def test_without_a_bound_of_its_own_a_feature_has_the_common_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(coding, "MAX_CATEGORIES", 2)
+    monkeypatch.setattr(feature_encoding, "MAX_CATEGORIES", 2)
     assert of_users({"kind": "Categorical"}, ["a", "b", "b", "c"])[0].categories == ("a", "b")
 
 
@@ -190,13 +190,13 @@ def test_what_is_served_is_the_code_of_the_declared_value(
     feature: dict[str, Any], expected: float | None
 ) -> None:
     declared = Feature.model_validate({"name": "it", **feature})
-    names = {Kind.CATEGORICAL: ("app", "web"), Kind.BOOLEAN: coding.BOOLEANS}
-    attribute = Attribute(declared, Place.CONTEXT, names.get(declared.kind, ("<2", "2+")))
+    names = {Kind.CATEGORICAL: ("app", "web"), Kind.BOOLEAN: feature_encoding.BOOLEANS}
+    attribute = Attribute(declared, FeatureTable.CONTEXT, names.get(declared.kind, ("<2", "2+")))
     assert unknown_to_none(np.array([attribute.served])) == [expected]
 
 
 def test_values_of_the_context_are_those_of_the_interactions() -> None:
-    declared = Declaration.model_validate(
+    declared = FeatureSchema.model_validate(
         {"context": [{"name": "device", "kind": "Categorical", "maxCategories": 1}]}
     )
     events: list[small_data.Event] = [
@@ -242,7 +242,7 @@ def test_an_item_has_one_category_or_band_of_the_other_kinds(
 
 
 def test_features_of_items_follow_one_another_among_the_columns() -> None:
-    declared = Declaration.model_validate(
+    declared = FeatureSchema.model_validate(
         {"items": [{"name": "one", "kind": "Categorical"}, {"name": "two", "kind": "Boolean"}]}
     )
     items = [{"id": 0, "one": "x", "two": "true"}, {"id": 1, "one": "y"}]
@@ -275,7 +275,7 @@ def test_a_number_of_items_is_a_column_beside_its_bands_unless_all_are_alike() -
 
 
 def test_without_features_there_are_no_columns() -> None:
-    found = coding.values((), pl.DataFrame({"user_id": [1, 2]}))
+    found = feature_encoding.values((), pl.DataFrame({"user_id": [1, 2]}))
     assert found.shape == (2, 0)
     blocks: tuple[Block, ...] = ()
     listed, first = item_columns.listed(blocks, pl.DataFrame({"item_id": [1, 2]}))
@@ -283,12 +283,12 @@ def test_without_features_there_are_no_columns() -> None:
     assert listed.places.shape == listed.shares.shape == (2, 0)
 
 
-DAY = coding.SECONDS_A_DAY
+DAY = feature_encoding.SECONDS_A_DAY
 SIGN_UP: dict[str, Any] = {"users": [{"name": "it", "kind": "Timestamp", "bands": 4}]}
 
 
 def test_bands_of_a_time_of_users_share_out_its_ages_at_their_events() -> None:
-    declared = Declaration.model_validate(SIGN_UP)
+    declared = FeatureSchema.model_validate(SIGN_UP)
     events: list[small_data.Event] = [(1, 1, 5.0, (10 + day) * DAY) for day in range(400)]
     users = [{"id": 1, "it": 10 * DAY}, {"id": 2, "it": 0}, {"id": 3}]
     (attribute,) = small_data.build(events, users, [{"id": 1}], declared).attributes
@@ -331,4 +331,4 @@ def test_settings_that_a_time_cannot_have_are_refused_by_name(
     declared: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(words)):
-        Declaration.model_validate(declared)
+        FeatureSchema.model_validate(declared)

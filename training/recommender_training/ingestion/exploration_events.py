@@ -39,7 +39,7 @@ _MARK = '"explored"'
 _Row = tuple[int, int, int, int, str]
 
 
-def add(
+def add_exploration(
     path: Path, files: Sequence[SourceFile], ids: Ids, now: int
 ) -> tuple[int | None, pl.DataFrame | None]:
     """Add the explored places of files that the lake does not have yet.

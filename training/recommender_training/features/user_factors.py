@@ -1,8 +1,9 @@
-"""Taste: what a user thinks of an item, predicted from the values of the others in the session.
+"""Ridge user factors: how a user values an item, predicted from the session's other values.
 
 Items have a bias and K factors, fitted by alternating least squares to the values of all events
-before a time (Koren et al. 2009, with user factors that are thrown away). A request's taste is
-the ridge solution for its session (`graph.taste_vector`), so it needs no id and serves new users.
+before a time (Koren et al. 2009, with user factors that are thrown away). The user factors of a
+request are the ridge solution for its session (`graph.taste_vector`): they need no id and serve
+new users. Features, graph and buffers call them by the name of earlier releases, taste.
 
 The factors that an event of the training window sees were fitted on events before it: they are
 refitted as the number of events grows by GROWTH. The times depend on the past alone, so that later
@@ -45,7 +46,7 @@ _UNSEEN = (np.r_[1.0, np.zeros(FACTORS)] / np.sqrt(_RIDGE)).astype(np.float32)[N
 
 
 @dataclass(frozen=True)
-class Taste:
+class ItemFactors:
     """The items as a fit knows them. An item without events has zeros: its mean is the centre."""
 
     centre: float  # mean value of an event
@@ -61,10 +62,10 @@ class Taste:
         )
 
 
-def nothing(item_count: int) -> Taste:
+def no_factors(item_count: int) -> ItemFactors:
     """What is known before the first fit."""
     bias = np.zeros(item_count, dtype=np.float32)
-    return Taste(0.0, bias, np.zeros((item_count, FACTORS + 1), dtype=np.float32))
+    return ItemFactors(0.0, bias, np.zeros((item_count, FACTORS + 1), dtype=np.float32))
 
 
 @dataclass(frozen=True)
@@ -76,21 +77,23 @@ class _Fit:
     bias: Floats  # [S]
     factors: Floats  # [S, K + 1]
 
-    def whole(self, item_count: int) -> Taste:
+    def whole(self, item_count: int) -> ItemFactors:
         """The same of all items."""
         bias = np.zeros(item_count, dtype=np.float32)
         factors = np.tile(_UNSEEN, (item_count, 1))
         bias[self.item], factors[self.item] = self.bias, self.factors
-        return Taste(self.centre, bias, factors)
+        return ItemFactors(self.centre, bias, factors)
 
 
-def fit_before(events: Events, time: int | None, item_count: int, first: int = FIRST) -> Taste:
+def fit_before(
+    events: Events, time: int | None, item_count: int, first: int = FIRST
+) -> ItemFactors:
     """Fitted on the events strictly earlier than `time` (all, if None).
 
     With fewer than `first` events nothing is known.
     """
     fit = _fit_before(events.logged, time, item_count, first)
-    return nothing(item_count) if fit is None else fit.whole(item_count)
+    return no_factors(item_count) if fit is None else fit.whole(item_count)
 
 
 def _fit_before(events: Events, time: int | None, item_count: int, first: int) -> _Fit | None:
@@ -114,7 +117,7 @@ def fit_times(events: Events, first: int = FIRST, growth: float = GROWTH) -> lis
 
 
 @dataclass(frozen=True)
-class Fits:
+class RollingFits:
     """The fits of a data set, one below the other. J fits, of S items in all.
 
     Row 0 of `bias` and `factors` is any item before the first fit, row 1 an item without events
@@ -137,7 +140,7 @@ class Fits:
         first: int = FIRST,
         growth: float = GROWTH,
         since: int | None = None,
-    ) -> Fits:
+    ) -> RollingFits:
         """All fits of these events, but those that no event from `since` on would take."""
         events = events.logged
         times = fit_times(events, first, growth)
@@ -191,7 +194,7 @@ class Fits:
         return np.where(seen, found + 2, missing)
 
 
-def rolling(
+def rolling_numbers(
     events: Events,
     history: Ints,
     item_count: int,
@@ -207,7 +210,7 @@ def rolling(
     rows = np.arange(len(events), dtype=np.int64) if rows is None else rows
     if len(rows) == 0:
         return torch.zeros(0, len(graph.TASTE_NUMBERS))
-    fits = Fits.of(events, item_count, first, growth, since=int(events.time[rows[0]]))
+    fits = RollingFits.of(events, item_count, first, growth, since=int(events.time[rows[0]]))
     parts = np.array_split(np.arange(len(rows)), max(1, len(rows) // _ROWS))
     return torch.cat([fits.numbers(events, rows[part], history[part]) for part in parts])
 

@@ -1,4 +1,4 @@
-"""The rows of the tables that the coding of a feature is learned from."""
+"""The rows of the tables that the encoding of a feature is fitted to."""
 
 from __future__ import annotations
 
@@ -6,37 +6,39 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from recommender_training.config.declaration import Place
 from recommender_training.config.feature import Feature, Kind
+from recommender_training.config.feature_schema import FeatureTable
 from recommender_training.data import row_times
 
 
 @dataclass(frozen=True)
-class CodedRows:
+class EncodingRows:
     """Users and items with all their rows, and the interactions."""
 
     users: pl.DataFrame
     items: pl.DataFrame
     interactions: pl.LazyFrame
 
-    def until(self, time: int | None) -> CodedRows:
+    def until(self, time: int | None) -> EncodingRows:
         """Return those that were there strictly before a time (None: all).
 
         A row of a user or item without a time was always there.
         """
         if time is None:
             return self
-        return CodedRows(
+        return EncodingRows(
             row_times.until(self.users, time),
             row_times.until(self.items, time),
             self.interactions.filter(pl.col("timestamp") < time),
         )
 
-    def of(self, feature: Feature, place: Place) -> pl.LazyFrame:
+    def of(self, feature: Feature, place: FeatureTable) -> pl.LazyFrame:
         """Return the rows whose values count."""
-        if place is Place.USERS:
+        if place is FeatureTable.USERS:
             return self._of_users(feature)
-        return self.interactions if place is Place.CONTEXT else self._of_items(feature).lazy()
+        return (
+            self.interactions if place is FeatureTable.CONTEXT else self._of_items(feature).lazy()
+        )
 
     def _of_users(self, feature: Feature) -> pl.LazyFrame:
         """Users, or for a time, which ages, their interactions."""

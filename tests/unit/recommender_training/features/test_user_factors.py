@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.data.dataset import Events
-from recommender_training.features import graph, history, taste
+from recommender_training.features import graph, history, user_factors
 
 LENGTH, ITEMS = 4, 6
 FIRST, GROWTH = 4, 2.0  # so that few events make several fits
@@ -36,7 +36,7 @@ def events_of(rows: Rows) -> Events:
 
 def numbers_of(events: Events) -> torch.Tensor:
     rows = history.previous_events(events, LENGTH)
-    return taste.rolling(events, rows, ITEMS, FIRST, GROWTH)
+    return user_factors.rolling_numbers(events, rows, ITEMS, FIRST, GROWTH)
 
 
 @given(
@@ -61,7 +61,7 @@ def test_no_taste_changes_when_later_or_simultaneous_events_are_added(
 def test_the_property_is_not_empty() -> None:
     rows = [(n % 3, n % ITEMS, float(1 + n % 5), 1000 + n) for n in range(20)]
     numbers = numbers_of(events_of(rows))
-    assert taste.fit_times(events_of(rows), FIRST, GROWTH) == [1004, 1008, 1016]
+    assert user_factors.fit_times(events_of(rows), FIRST, GROWTH) == [1004, 1008, 1016]
     assert not numbers[:5].any(), "nothing is known before the first fit, nor in its second"
     assert numbers[5:].any(1).all()
 
@@ -74,9 +74,9 @@ def test_a_row_takes_the_newest_fit_before_it() -> None:
     ]
     events = events_of(rows)
     past = history.previous_events(events, LENGTH)
-    numbers = taste.rolling(events, past, ITEMS, FIRST, GROWTH)
+    numbers = user_factors.rolling_numbers(events, past, ITEMS, FIRST, GROWTH)
     for row, fitted in ((5, 4), (8, 4), (9, 8), (16, 8), (17, 16), (29, 16)):
-        model = taste.fit_before(events, fitted, ITEMS, FIRST)
+        model = user_factors.fit_before(events, fitted, ITEMS, FIRST)
         centre, bias, factors = model.tensors()
         at = past[row][past[row] >= 0]
         vector = graph.taste_vector(
@@ -97,7 +97,7 @@ def test_numbers_of_some_rows_are_those_among_all() -> None:
     drawn = random.integers([0, 1], [ITEMS, 6], (30, 2)).tolist()
     events = events_of([(n % 3, item, float(value), n) for n, (item, value) in enumerate(drawn)])
     past, some = history.previous_events(events, LENGTH), np.array([3, 7, 8, 9, 20, 29])
-    found = taste.rolling(events, past[some], ITEMS, FIRST, GROWTH, rows=some)
+    found = user_factors.rolling_numbers(events, past[some], ITEMS, FIRST, GROWTH, rows=some)
     assert found.any()
     torch.testing.assert_close(found, numbers_of(events)[some])
 
@@ -127,7 +127,7 @@ def test_the_vector_is_the_ridge_solution_of_the_known_events() -> None:
 
 
 def test_an_empty_session_leaves_the_items_alone() -> None:
-    model = taste.nothing(ITEMS)
+    model = user_factors.no_factors(ITEMS)
     centre, _, factors = model.tensors()
     bias = torch.arange(float(ITEMS))
     vector = graph.taste_vector(
@@ -150,7 +150,7 @@ def test_it_finds_who_likes_what() -> None:
     item = np.concatenate([random.permutation(20)[:12] for _ in range(60)])
     value = np.where((user % 2) == (item % 2), 5.0, 1.0).astype(np.float32)
     events = Events(user, item, value, np.arange(len(user)))
-    centre, bias, factors = taste.fit_before(events, None, 20).tensors()
+    centre, bias, factors = user_factors.fit_before(events, None, 20).tensors()
     vector = graph.taste_vector(
         torch.tensor([[0, 2, 1]]),
         torch.ones(1, 3, dtype=torch.bool),
@@ -165,8 +165,8 @@ def test_it_finds_who_likes_what() -> None:
 
 def test_a_fit_reads_no_more_than_its_newest_events(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [(n % 3, n % ITEMS, 1.0 if n < 20 else 4.0, 1000 + n) for n in range(40)]
-    monkeypatch.setattr(taste, "MAX_EVENTS", 20)
-    assert taste.fit_before(events_of(rows), None, ITEMS, FIRST).centre == 4
+    monkeypatch.setattr(user_factors, "MAX_EVENTS", 20)
+    assert user_factors.fit_before(events_of(rows), None, ITEMS, FIRST).centre == 4
 
 
 def test_fits_keep_the_items_with_events_alone_and_answer_as_whole_ones() -> None:
@@ -176,7 +176,7 @@ def test_fits_keep_the_items_with_events_alone_and_answer_as_whole_ones() -> Non
         for n in range(300)
     ]
     events = events_of(rows)
-    fits = taste.Fits.of(events, 1000, 20, 2.0)
+    fits = user_factors.RollingFits.of(events, 1000, 20, 2.0)
     assert len(fits.bias) < 2 + 300 * len(fits.times)
     assert fits.times[0] == 6, "18 events are before it, too few for a fit"
     past = history.previous_events(events, LENGTH)
@@ -184,7 +184,7 @@ def test_fits_keep_the_items_with_events_alone_and_answer_as_whole_ones() -> Non
     for row in range(300):
         before = fits.times[fits.times < events.time[row]]
         time = int(before[-1]) if len(before) else -1
-        own = taste.fit_before(events, time, 1000, 20).tensors()
+        own = user_factors.fit_before(events, time, 1000, 20).tensors()
         used = past[row : row + 1]
         at = np.where(used >= 0, used, 0)
         vector = graph.taste_vector(

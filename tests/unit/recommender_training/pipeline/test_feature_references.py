@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.training import parse_config
 from recommender_training.data.dataset import Dataset
-from recommender_training.pipeline import declared_names
+from recommender_training.pipeline import feature_references
 from tests import small_data
 
-DECLARED = Declaration.model_validate(
+DECLARED = FeatureSchema.model_validate(
     {
         "users": [
             {"name": "tier", "kind": "Categorical"},
@@ -68,7 +68,7 @@ def broken(feature: str) -> dict[str, Any]:
 def test_names_that_the_data_declares_are_accepted(
     data: Dataset, settings: dict[str, Any]
 ) -> None:
-    declared_names.check(parse_config(json.dumps(settings)), data)
+    feature_references.check(parse_config(json.dumps(settings)), data)
 
 
 @pytest.mark.parametrize(
@@ -87,5 +87,5 @@ def test_other_names_are_refused_with_those_there_are(
     data: Dataset, settings: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        declared_names.check(parse_config(json.dumps(settings)), data)
+        feature_references.check(parse_config(json.dumps(settings)), data)
     assert caught.value.reason == "InvalidConfig"

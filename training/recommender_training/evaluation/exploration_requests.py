@@ -17,7 +17,7 @@ import scipy.sparse as sp
 
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.data.dataset import Dataset
-from recommender_training.data.explored import Explored
+from recommender_training.data.exploration_log import ExplorationLog
 from recommender_training.evaluation.first_stage import FirstStage
 from recommender_training.evaluation.ranking import RankingTask, Request, Shortlist, blocks
 from recommender_training.features.history import Histories
@@ -114,7 +114,7 @@ def of(data: Dataset, rows: Ints, length: int) -> Places | None:
     )
 
 
-def _decided(explored: Explored, first: int, last: int) -> pl.DataFrame:
+def _decided(explored: ExplorationLog, first: int, last: int) -> pl.DataFrame:
     """The decisions between two times, and their `place` in the table.
 
     Of those of one user with one item in one second the first: they are one impression.

@@ -1,4 +1,4 @@
-"""What the features of one table may not have, and those of all tables together."""
+"""Rules of feature settings by table: users, items, context, and all of them together."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def only_of_requests(where: str, feature: Feature) -> list[str]:
 
 
 def too_many_listed(context: Sequence[Feature]) -> list[str]:
-    """Whether the lists of the context are too long for the impressions that repeat them."""
+    """The problem of lists of the context that are too long for the impressions with them."""
     listed = {
         each.name: each.length or each.most
         for each in context

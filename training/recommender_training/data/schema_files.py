@@ -11,19 +11,19 @@ from pathlib import Path
 
 from recommender_training.common.durable_files import fsync_folder, replace_bytes
 from recommender_training.common.errors import InputError
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 
 FOLDER = "declarations"
 
 
-def write(lake: Path, data_version: str, declaration: Declaration) -> None:
+def write(lake: Path, data_version: str, declaration: FeatureSchema) -> None:
     """Write the declaration of a data version; a reader sees all of it or nothing."""
     path = _path(lake, data_version)
     replace_bytes(path, declaration.text().encode())
     fsync_folder(path.parent)
 
 
-def read(lake: Path, data_version: str) -> Declaration:
+def read(lake: Path, data_version: str) -> FeatureSchema:
     """Return the declaration of a data version.
 
     Raises InputError `DataVersionMissing` if the file is missing, damaged or changed.
@@ -31,7 +31,7 @@ def read(lake: Path, data_version: str) -> Declaration:
     path = _path(lake, data_version)
     try:
         text = path.read_text(encoding="utf-8")
-        declaration = Declaration.parse(text)
+        declaration = FeatureSchema.parse(text)
     except (OSError, ValueError) as error:
         raise InputError(
             "DataVersionMissing",
@@ -46,7 +46,7 @@ def read(lake: Path, data_version: str) -> Declaration:
     return declaration
 
 
-def last(lake: Path) -> Declaration | None:
+def last(lake: Path) -> FeatureSchema | None:
     """Return the declaration written last, or None if there is none that can be read."""
     present = {path.stat().st_mtime_ns: path for path in (lake / FOLDER).glob("*.json")}
     if not present:

@@ -1,4 +1,4 @@
-"""How often one item came after another: a part of the item-to-item weights.
+"""Item transitions: how often one item came after another, a part of the item-to-item weights.
 
 Recent events count more, popular items less. Events of one second follow one another in either
 order, since nobody knows which was first.
@@ -17,7 +17,7 @@ from recommender_training.data.dataset import Events
 
 #: An event counts for those up to LAGS before it, e times less with every LAG_SCALE between, and
 #: e times less with every FOLLOWING_DAYS of its own age.
-LAGS, LAG_SCALE, FOLLOWING_DAYS = 40, 20.0, 60.0
+LAGS, LAG_SCALE, TRANSITION_DAYS = 40, 20.0, 60.0
 #: Exponents of the popularity of the earlier and of the later item, and events added to each.
 EARLIER_POWER, LATER_POWER, ADDED_EVENTS = 0.6, 0.4, 5.0
 #: Events that are looked at at a time: what is computed from them is larger than they are.
@@ -26,14 +26,14 @@ _DAY = 86_400.0
 
 
 @dataclass(frozen=True)
-class Following:
+class ItemTransitions:
     """The popularity of the items, and the time of the newest event."""
 
     popularity: Doubles  # [I]
     newest: int
 
     @classmethod
-    def of(cls, events: Events, count: int) -> Following:
+    def of(cls, events: Events, count: int) -> ItemTransitions:
         """From all events that count, which are sorted by time."""
         popularity: Doubles = np.bincount(events.item, minlength=count) + np.float64(ADDED_EVENTS)
         return cls(popularity, int(events.time[-1]) if len(events) else 0)
@@ -48,7 +48,7 @@ class Following:
             return sp.csr_matrix((count, count))
         order = np.lexsort((events.item, events.time, events.user))
         user, item, time = events.user[order], events.item[order], events.time[order]
-        recent = np.exp((time - self.newest) / (FOLLOWING_DAYS * _DAY))
+        recent = np.exp((time - self.newest) / (TRANSITION_DAYS * _DAY))
         wanted = np.ones(len(item), dtype=np.bool_) if earlier is None else earlier[item]
         parts: list[tuple[Doubles, Ints, Ints]] = []
         for lag in range(1, min(LAGS, len(events) - 1) + 1):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.data import schema
-from recommender_training.data.explored import Explored
+from recommender_training.data.exploration_log import ExplorationLog
 
 IDS = st.integers(0, 30)
 
@@ -27,7 +27,7 @@ def test_pools_have_the_places_of_their_known_items(
     )
     ids = np.array(known, dtype=np.int64)
     place = {each: row for row, each in enumerate(known)}
-    found = Explored.of(table, ids, ids)
+    found = ExplorationLog.of(table, ids, ids)
     assert found.size.tolist() == [len(pool) for _, pool in rows]
     assert found.user.tolist() == [place.get(user, -1) for user, _ in rows]
     assert found.item.tolist() == [place.get(pool[-1], -1) for _, pool in rows]

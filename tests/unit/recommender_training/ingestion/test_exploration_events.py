@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from recommender_training.data import data_versions, lake, load, version_content
-from recommender_training.ingestion import explored, ingest
-from recommender_training.ingestion.explored import row_of
+from recommender_training.ingestion import exploration_events, ingest
+from recommender_training.ingestion.exploration_events import row_of
 from recommender_training.ingestion.ids import hashed
 from recommender_training.ingestion.lines import Lines
 from recommender_training.ingestion.mapping import Format, Ids, Mapping
@@ -139,11 +139,11 @@ def test_only_files_with_explored_places_are_read_by_line(
             read.append(path.parent.name)
             super().__init__(path)
 
-    monkeypatch.setattr(explored, "Lines", Noted)
+    monkeypatch.setattr(exploration_events, "Lines", Noted)
     assert ".e0-" in checked(tmp_path / "raw", tmp_path / "lake")
     assert read == [f"{2:012}"]
     (empty := tmp_path / "empty").touch()
-    assert not explored.marked(empty)
+    assert not exploration_events.marked(empty)
 
 
 def test_a_place_is_read_once_and_earlier_versions_stay_as_they_were(tmp_path: Path) -> None:

@@ -1,14 +1,14 @@
-"""What is learned from the values of a feature: its frequent categories, and edges of bands."""
+"""Vocabulary of a feature, fitted to its values: frequent categories, and edges of bands."""
 
 from __future__ import annotations
 
 import polars as pl
 
 from recommender_training.common.arrays import Floats
-from recommender_training.config.declaration import Place
 from recommender_training.config.feature import BANDS, Feature, Kind, Transform
+from recommender_training.config.feature_schema import FeatureTable
 from recommender_training.data import bands
-from recommender_training.data.coded_rows import CodedRows
+from recommender_training.data.encoding_rows import EncodingRows
 
 SECONDS_A_DAY = 86_400
 
@@ -24,7 +24,9 @@ def most_frequent(feature: Feature, rows: pl.LazyFrame, most: int) -> list[str]:
     return names
 
 
-def edges(feature: Feature, place: Place, past: CodedRows, every: CodedRows) -> tuple[float, ...]:
+def band_edges(
+    feature: Feature, place: FeatureTable, past: EncodingRows, every: EncodingRows
+) -> tuple[float, ...]:
     """The edges of at most `bands` bands of the values of the past, or of all if it has none."""
     found = numbers(feature, past.of(feature, place))
     if len(found) == 0 and past is not every:

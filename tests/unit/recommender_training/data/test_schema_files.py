@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.declaration import Declaration
-from recommender_training.data import compaction, declarations, lake, load, version_content
+from recommender_training.config.feature_schema import FeatureSchema
+from recommender_training.data import compaction, lake, load, schema_files, version_content
 from recommender_training.ingestion.mapping import Format, Mapping
 from tests.mapped_files import INTERACTIONS, START, check, declare, event, write
 
@@ -69,7 +69,7 @@ def test_the_digest_covers_the_declaration(source: Path, tmp_path: Path) -> None
         lambda file: file.write_text("{"),
         lambda file: file.write_text('{"users": [{"name": "age", "kind": "Colour"}]}'),
         lambda file: file.write_text(json.dumps(json.loads(file.read_text()), indent=1)),
-        lambda file: file.write_text(Declaration().text()),
+        lambda file: file.write_text(FeatureSchema().text()),
         lambda file: file.write_text(file.read_text().replace("brand", "title_of")),
     ],
 )
@@ -201,4 +201,4 @@ def test_the_newest_declaration_stays_however_old_it_is(source: Path, tmp_path: 
     version = ingested(source, path)
     os.utime(path / "declarations" / f"{version}.json", (1_000, 1_000))
     compaction.compact(path, keep=())
-    assert declarations.read(path, version) == BEFORE.declaration
+    assert schema_files.read(path, version) == BEFORE.declaration

@@ -16,7 +16,7 @@ import numpy as np
 
 from recommender_training.common.arrays import Bools, Doubles, Ints
 from recommender_training.evaluation import off_policy
-from recommender_training.evaluation.explored_places import Places, Pools
+from recommender_training.evaluation.exploration_requests import Places, Pools
 from recommender_training.evaluation.off_policy import Estimate, Log, Method
 
 #: Name of the gain among the metrics.

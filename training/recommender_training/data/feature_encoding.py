@@ -1,4 +1,4 @@
-"""Declared features as numbers: columns of a feature of requests, a block of columns one of items.
+"""Encoding of declared features: columns of a feature of requests, a block of one of items.
 
 What a request says of its user and context is a row of floats: the index of a category, or the
 number itself; NaN is missing or unknown. A MultiCategorical has `maxPerRow` such columns, an
@@ -22,11 +22,11 @@ import polars as pl
 
 from recommender_training.common.arrays import Floats
 from recommender_training.config.calendar import NAMES
-from recommender_training.config.declaration import Declaration, Place
 from recommender_training.config.feature import Feature, Kind
-from recommender_training.data import bands, hash_buckets, learned, value_columns
-from recommender_training.data.coded_rows import CodedRows
-from recommender_training.data.learned import SECONDS_A_DAY as SECONDS_A_DAY
+from recommender_training.config.feature_schema import FeatureSchema, FeatureTable
+from recommender_training.data import bands, feature_vocabulary, hash_buckets, value_columns
+from recommender_training.data.encoding_rows import EncodingRows
+from recommender_training.data.feature_vocabulary import SECONDS_A_DAY
 from recommender_training.data.local_calendar import LocalCalendar
 
 #: Categories of a feature that declares no maxCategories: the most frequent ones.
@@ -41,7 +41,7 @@ class Attribute:
     """One declared feature of users or context: a column of what a request says, or several."""
 
     feature: Feature
-    place: Place
+    place: FeatureTable
     categories: tuple[str, ...]  # names of the categories, bands or numbers of an Embedding
     edges: tuple[float, ...] = ()  # of a number: the first value of each band but the lowest
     scale: float = 1.0  # of an Embedding: the mean length of those that were known in training
@@ -177,7 +177,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Coding:
+class FeatureEncoding:
     """How the declared features of a data set are coded."""
 
     attributes: tuple[Attribute, ...]  # of users first, then of context
@@ -188,20 +188,20 @@ class Coding:
     @classmethod
     def of(
         cls,
-        declared: Declaration,
+        declared: FeatureSchema,
         users: pl.DataFrame,
         items: pl.DataFrame,
         interactions: pl.LazyFrame,
         until: int | None = None,
-    ) -> Coding:
+    ) -> FeatureEncoding:
         """The coding of the values in these tables.
 
         Bands of numbers and ages are learned from what was known strictly before `until`, in
         seconds since 1970: the end of the training window, or none.
         """
-        rows = CodedRows(users, items, interactions)
+        rows = EncodingRows(users, items, interactions)
         both = (rows.until(until), rows)
-        places = ((Place.USERS, declared.users), (Place.CONTEXT, declared.context))
+        places = ((FeatureTable.USERS, declared.users), (FeatureTable.CONTEXT, declared.context))
         attributes = [
             Attribute(
                 each,
@@ -216,14 +216,14 @@ class Coding:
         for feature in declared.items:
             if feature.ages or feature.kind is Kind.EMBEDDING:
                 continue
-            categories, edges = _known(feature, Place.ITEMS, *both)
+            categories, edges = _known(feature, FeatureTable.ITEMS, *both)
             start = blocks[-1].columns.stop if blocks else 0
             blocks.append(Block(feature, categories, start, edges))
         times = tuple(each for each in declared.items if each.ages)
         embeddings = tuple(each for each in declared.items if each.kind is Kind.EMBEDDING)
         return cls(tuple(attributes), tuple(blocks), times, embeddings)
 
-    def of_place(self, place: Place) -> tuple[Attribute, ...]:
+    def of_place(self, place: FeatureTable) -> tuple[Attribute, ...]:
         """The attributes of users or of context."""
         return tuple(each for each in self.attributes if each.place is place)
 
@@ -241,7 +241,7 @@ def starts(attributes: Sequence[Attribute]) -> list[int]:
 
 
 def _known(
-    feature: Feature, place: Place, past: CodedRows, every: CodedRows
+    feature: Feature, place: FeatureTable, past: EncodingRows, every: EncodingRows
 ) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """The categories of a feature, or the names of its bands, and the edges of these.
 
@@ -257,15 +257,17 @@ def _known(
     if feature.calendar is not None:
         return NAMES[feature.calendar], ()
     if feature.kind in (Kind.NUMERIC, Kind.TIMESTAMP):
-        edges = feature.edges or learned.edges(feature, place, past, every)
+        edges = feature.edges or feature_vocabulary.band_edges(feature, place, past, every)
         minimum = 0.0 if feature.kind is Kind.TIMESTAMP else feature.minimum
         return bands.names(edges, minimum), edges
     if feature.hash_buckets is not None:
         return hash_buckets.names(feature.hash_buckets), ()
     most = feature.max_categories or MAX_CATEGORIES
-    kept = learned.most_frequent(feature, past.of(feature, place), most)
+    kept = feature_vocabulary.most_frequent(feature, past.of(feature, place), most)
     if len(kept) < most and past is not every:
         # So many more hold those that are kept already, and what there is room for.
-        others = learned.most_frequent(feature, every.of(feature, place), most + len(kept))
+        others = feature_vocabulary.most_frequent(
+            feature, every.of(feature, place), most + len(kept)
+        )
         kept = list(dict.fromkeys([*kept, *others]))[:most]
     return tuple(sorted(kept)), ()

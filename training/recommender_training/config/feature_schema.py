@@ -1,4 +1,4 @@
-"""The features and the label that a team declares of its users, items and interactions.
+"""Feature schema: the features and the label that a team declares of its tables.
 
 A declaration says for each feature where it comes from, what kind it is and what it is used for,
 and which responses are positive (`config.label`). Ingestion, checks, models, requests, drift,
@@ -16,7 +16,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from recommender_training.common.section import Section
-from recommender_training.config import places
+from recommender_training.config import table_rules
 from recommender_training.config.feature import PER_ROW, Feature
 from recommender_training.config.label import Label
 
@@ -24,7 +24,7 @@ from recommender_training.config.label import Label
 MAX_FEATURES = 50
 
 
-class Place(enum.StrEnum):
+class FeatureTable(enum.StrEnum):
     """Where a feature comes from."""
 
     USERS = "users"
@@ -35,7 +35,7 @@ class Place(enum.StrEnum):
 Features = Annotated[tuple[Feature, ...], Field(max_length=MAX_FEATURES)]
 
 
-class Declaration(Section):
+class FeatureSchema(Section):
     """All features of a data set, and its label; a value of 4 or more is positive without one."""
 
     users: Features = ()
@@ -52,28 +52,28 @@ class Declaration(Section):
         problems = []
         names: set[str] = set()
         last = {f"last_{feature.name}" for feature in self.items}
-        for place in Place:
+        for place in FeatureTable:
             for feature in self.of(place):
                 where = f"{place}.{feature.name}"
                 if feature.name in names:
                     problems.append(f"{where}: two features have this name: rename one")
                 names.add(feature.name)
-                if feature.served_as is not None and place is not Place.CONTEXT:
+                if feature.served_as is not None and place is not FeatureTable.CONTEXT:
                     problems.append(f"{where}: servedAs is a setting of the context: remove it")
-                if place is Place.ITEMS and feature.ages:
-                    problems += places.only_of_requests(where, feature)
-                if place is Place.ITEMS:
-                    problems += places.only_of_users(where, feature)
+                if place is FeatureTable.ITEMS and feature.ages:
+                    problems += table_rules.only_of_requests(where, feature)
+                if place is FeatureTable.ITEMS:
+                    problems += table_rules.only_of_users(where, feature)
                 else:
-                    problems += places.only_of_items(where, feature)
-                if place is not Place.ITEMS and feature.name in last:
+                    problems += table_rules.only_of_items(where, feature)
+                if place is not FeatureTable.ITEMS and feature.name in last:
                     problems.append(f"{where}: the drift of the items uses this name: rename it")
-        problems += places.too_many_listed(self.context)
+        problems += table_rules.too_many_listed(self.context)
         if problems:
             raise ValueError("; ".join(problems))
         return self
 
-    def of(self, place: Place) -> tuple[Feature, ...]:
+    def of(self, place: FeatureTable) -> tuple[Feature, ...]:
         """The features of one place."""
         found: tuple[Feature, ...] = getattr(self, place.value)
         return found
@@ -84,13 +84,13 @@ class Declaration(Section):
         A `maxPerRow` that is its default is left out, as if it was not stated.
         """
         content = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        for place in Place:
+        for place in FeatureTable:
             for each in content.get(place.value, ()):
                 if each.get("maxPerRow") == PER_ROW:
                     del each["maxPerRow"]
         return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
     @classmethod
-    def parse(cls, text: str) -> Declaration:
+    def parse(cls, text: str) -> FeatureSchema:
         """Read the JSON of `text`. Raises ValueError."""
         return cls.model_validate(json.loads(text))

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from recommender_training.config.declaration import Declaration
 from recommender_training.config.feature import Feature
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data_checks.columns import PLACES
 from recommender_training.data_checks.finding import Findings
 from recommender_training.data_checks.profile import Profile
@@ -84,7 +84,7 @@ def _limit(findings: Findings, table: str, feature: Feature, facts: Mapping[str,
 
 
 def _features(profile: Profile) -> Iterator[tuple[str, Feature]]:
-    declaration = Declaration.model_validate(profile["declaration"])
+    declaration = FeatureSchema.model_validate(profile["declaration"])
     for table, place in PLACES.items():
         for feature in declaration.of(place):
             yield table, feature

@@ -1,4 +1,4 @@
-"""What both sides declare, and the products of it, as columns of a regression.
+"""Design matrix of the regression: the declared features of both sides, and their products.
 
 Each feature of requests and of items has a column for each of its categories, bands and numbers,
 and so has each product of a feature of requests with one of items. The numbers that the ranker

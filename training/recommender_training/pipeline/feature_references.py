@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.declaration import Place
 from recommender_training.config.feature import WITHOUT_ONE_VALUE, Kind
+from recommender_training.config.feature_schema import FeatureTable
 from recommender_training.config.mitigation import POPULARITY, SEGMENT
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset
@@ -33,7 +33,7 @@ def _named(config: TrainingConfig, data: Dataset) -> Iterator[tuple[str, str, li
     users = [
         each.name
         for each in data.attributes
-        if each.place is Place.USERS
+        if each.place is FeatureTable.USERS
         and not each.timed
         and each.feature.kind not in WITHOUT_ONE_VALUE
     ]

@@ -1,4 +1,4 @@
-"""Places of answers whose item was drawn at random, which allow estimates for other versions.
+"""Exploration log: places of answers whose item was drawn at random, for off-policy estimates.
 
 Which user, at which time, what was shown, and what could have been shown there instead, each of
 the pool with the same probability. The context and the label are those of the impression, which is
@@ -19,7 +19,7 @@ NOTHING = -1
 
 
 @dataclass(frozen=True)
-class Explored:
+class ExplorationLog:
     """The explored places of the loaded times, sorted by time, user and item."""
 
     user: Ints  # [E] row in Users; NOTHING if unknown
@@ -29,7 +29,7 @@ class Explored:
     size: Ints  # [E] items of the pool, unknown ones included
 
     @classmethod
-    def of(cls, table: pl.DataFrame, users: Ints, items: Ints) -> Explored:
+    def of(cls, table: pl.DataFrame, users: Ints, items: Ints) -> ExplorationLog:
         """The rows of the table, by the sorted ids of users and items."""
         pools = table["pool"].str.split(" ")
         size = pools.list.len().to_numpy().astype(np.int64)
