@@ -20,11 +20,11 @@ from recommender_training.config.feature_schema import FeatureSchema, FeatureTab
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.feature_encoding import Attribute
-from recommender_training.evaluation import ranking
+from recommender_training.evaluation import ranking_metrics
 from recommender_training.export import build, torchscript
-from recommender_training.features import attributes, matches, table
+from recommender_training.features import attributes, event_features, overlap_features
 from recommender_training.features.assembly import Constants, Inputs
-from recommender_training.features.state import State
+from recommender_training.features.catalogue_state import CatalogueState
 from recommender_training.models import logistic, ranker
 from recommender_training.models.logistic import LogisticModel
 from recommender_training.models.ranker import Ranker
@@ -99,10 +99,10 @@ class Fitted:
     def data(self) -> Dataset:
         return self.known.data
 
-    def inputs(self, request: ranking.Request, data: Dataset | None = None) -> Inputs:
+    def inputs(self, request: ranking_metrics.Request, data: Dataset | None = None) -> Inputs:
         """Of every item."""
         known = self.known
-        asked = ranking.Known(data or known.data, known.constants, known.state, LENGTH)
+        asked = ranking_metrics.Known(data or known.data, known.constants, known.state, LENGTH)
         return asked.inputs([request], np.arange(asked.data.items.count)[None])
 
     def score(self, name: str, inputs: Inputs, data: Dataset | None = None) -> Doubles:
@@ -126,10 +126,16 @@ class Fitted:
 def fitted(data: Dataset, groups: tuple[FeatureGroup, ...] = ()) -> Fitted:
     torch.manual_seed(0)
     frozen = Constants(centre=3.0, prior=0.5, groups=groups)
-    inputs, rows = table.build(data, LENGTH, frozen), np.arange(len(data.events))
+    inputs, rows = event_features.build(data, LENGTH, frozen), np.arange(len(data.events))
     spans = attributes.spans(data)
     size = RankerSize(
-        data.users.count, attributes.sizes(data), 8, 0.0, 0.0, spans, matches.of(data)
+        data.users.count,
+        attributes.sizes(data),
+        8,
+        0.0,
+        0.0,
+        spans,
+        overlap_features.overlap_features(data),
     )
     deep = ranker.create(data, inputs, torch.from_numpy(rows), size=size).eval()
     for weight in deep.matches.parameters() if deep.matches is not None else ():
@@ -137,7 +143,7 @@ def fitted(data: Dataset, groups: tuple[FeatureGroup, ...] = ()) -> Fitted:
     for each in (*deep.side, deep.of_content):
         torch.nn.init.normal_(each.get_parameter("weight"))
     linear = logistic.fit(inputs, rows, data, data.events.label, penalty=1.0)
-    state = State.at(data, None, groups)
+    state = CatalogueState.at(data, None, groups)
     known = build.ExportInputs(data.at_the_end, frozen, state, None, LENGTH)
     return Fitted(known, deep, linear)
 

@@ -16,7 +16,7 @@ from recommender_training.config.training import TrainingConfig, parse_config
 from recommender_training.data import load, version_content
 from recommender_training.data.dataset import Dataset
 from recommender_training.export import latency
-from recommender_training.features.prepared import Prepared, prepare
+from recommender_training.features.prepared_data import PreparedData, prepare_data
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format
@@ -170,10 +170,10 @@ def data(trained: Trained) -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def prepared(data: Dataset, trained: Trained) -> Prepared:
-    return prepare(data, trained.config)
+def prepared(data: Dataset, trained: Trained) -> PreparedData:
+    return prepare_data(data, trained.config)
 
 
 @pytest.fixture(scope="session")
-def bundle(prepared: Prepared, trained: Trained) -> Bundle:
+def bundle(prepared: PreparedData, trained: Trained) -> Bundle:
     return fit_models(prepared, trained.config, 1)

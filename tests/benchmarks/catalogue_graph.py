@@ -28,20 +28,20 @@ from recommender_training.config.training import TrainingConfig
 from recommender_training.data import dataset, schema
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.version_content import Tables
-from recommender_training.evaluation import ranking
+from recommender_training.evaluation import ranking_metrics
 from recommender_training.export import build, torchscript
 from recommender_training.export.request import shortlist
 from recommender_training.features import attributes
 from recommender_training.features.assembly import Constants
+from recommender_training.features.catalogue_state import CatalogueState
 from recommender_training.features.item_content import content
-from recommender_training.features.state import State
 from recommender_training.fitted import ivf_selection
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models import item_weights, two_tower
 from recommender_training.models.ranker import Ranker
 from recommender_training.models.ranker_size import RankerSize
 from recommender_training.statistics.calibration import Calibration
-from recommender_training.trainer import retrieval
+from recommender_training.trainer import fit_towers
 
 USERS, EVENTS, START, DAYS, SEED = 20_000, 200_000, 1_700_000_000, 60, 17
 BRANDS, GENRES, EMBEDDED = 200, 20, 16
@@ -110,17 +110,19 @@ def make(path: Path, items: int, index: ItemIndex) -> dict[str, Any]:
     length, width = settings.history_length, settings.embedding_dim
     size = two_tower.TowerSize(attributes.sizes(data), width, length, 0.0, settings.retrieval_loss)
     towers = two_tower.create(data, data.events.item[data.events.label], size)
-    retrieval.hide_unseen(towers, data.events.item)
+    fit_towers.hide_unseen(towers, data.events.item)
     known = build.ExportInputs(
         data,
         frozen,
-        State.at(data, None, frozen.groups),
+        CatalogueState.at(data, None, frozen.groups),
         None if plan.weights is None else item_weights.fit(data, every, plan.weights),
         length,
         RetrievalModels(plan, towers),
     )
-    read = ranking.Known(data, frozen, known.state, length)
-    request = ranking.Request(0, np.zeros(0, dtype=np.int64), START, np.zeros(1, np.float32))
+    read = ranking_metrics.Known(data, frozen, known.state, length)
+    request = ranking_metrics.Request(
+        0, np.zeros(0, dtype=np.int64), START, np.zeros(1, np.float32)
+    )
     one = read.inputs([request], np.zeros((1, 1), dtype=np.int64))
     numbers = torch.cat([one.numbers, one.taste, one.extra], 1)[0]
     shape = RankerSize(data.users.count, attributes.sizes(data), width, 0.0, 0.0)

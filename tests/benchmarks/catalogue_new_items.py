@@ -42,13 +42,13 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from recommender_training.common.arrays import Bools, Ints
 from recommender_training.config.lists import ItemIndex
 from recommender_training.config.training import Retrieval
-from recommender_training.evaluation import ranking
+from recommender_training.evaluation import ranking_metrics
 from recommender_training.export import build, parity
 from recommender_training.export.build import ExportInputs
 from recommender_training.export.ranker import RankerServing
 from recommender_training.export.request import read_session
 from recommender_training.features import assembly
-from recommender_training.features.state import State
+from recommender_training.features.catalogue_state import CatalogueState
 from recommender_training.fitted import new_items
 from recommender_training.fitted.ivf_selection import FirstStageSample
 from recommender_training.fitted.retrieval import SHOWN_ITEMS
@@ -72,7 +72,7 @@ READ_ONE_IN = 8
 class Asked:
     """The requests, and the truth about them."""
 
-    requests: list[ranking.Request]
+    requests: list[ranking_metrics.Request]
     asking: Asking
     new: Bools  # [I]
     of_new: Worth
@@ -124,7 +124,7 @@ def knowledge(model: schema_models.Trained) -> ExportInputs:
     """What the graph knows at the start of the test days, and the newest table of items."""
     prepared, data = model.prepared, model.prepared.data
     start = int(data.events.time[prepared.split.test[0]])
-    state = State.at(data, start, prepared.constants.groups)
+    state = CatalogueState.at(data, start, prepared.constants.groups)
     sources = model.bundle.sources
     form = sources.plan.weights
     assert form is not None
@@ -171,10 +171,10 @@ def form_of(name: str, model: schema_models.Trained, known: ExportInputs) -> Exp
 def paged(model: schema_models.Trained, known: ExportInputs) -> ExportInputs:
     """The same with cells, of which a part is read."""
     sources, end = known.sources, int(known.data.events.time[-1])
-    task = ranking.reveal_half(
+    task = ranking_metrics.reveal_half(
         known.data, model.prepared.split.validation, model.prepared.history_length
     )
-    batch = ranking.together(known.data, task.requests, known.history_length)
+    batch = ranking_metrics.together(known.data, task.requests, known.history_length)
     inputs = assembly.of_requests(known.data, known.constants, batch)
     items = sources.item_vectors()
     sample = FirstStageSample(

@@ -22,7 +22,7 @@ from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data_checks import segment_shift
 from recommender_training.data_checks.policy import Watch
 from recommender_training.data_checks.segment_shift import Reference
-from recommender_training.data_checks.segments import MOST_DAYS
+from recommender_training.data_checks.segment_watch import MOST_DAYS
 from tests.benchmarks.drift_sessions import Sessions, generated
 from tests.benchmarks.machine import machine
 

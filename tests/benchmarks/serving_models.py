@@ -65,7 +65,7 @@ def _movielens(folder: Path, **changed: Any) -> None:
 
 def _int8(folder: Path) -> None:
     """It serves whatever it loses, which the report says: the limits are for real versions."""
-    from recommender_training.config.export import ExportSettings, Variant
+    from recommender_training.config.export_settings import ExportSettings, Variant
 
     export = ExportSettings(variants=(Variant.INT8,), max_auc_loss=1, max_ndcg_loss=1)
     _movielens(folder, export=export)

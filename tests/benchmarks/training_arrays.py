@@ -23,8 +23,8 @@ from recommender_training.config.training import TrainingConfig
 from recommender_training.data import dataset, schema, splits
 from recommender_training.data.dataset import Dataset, Events
 from recommender_training.data.version_content import Tables
-from recommender_training.features import attributes, table, user_factors
-from recommender_training.features.prepared import held_out
+from recommender_training.features import attributes, event_features, user_factors
+from recommender_training.features.prepared_data import held_out
 from recommender_training.ingestion import raw
 from recommender_training.models import logistic, ranker
 from recommender_training.models.ranker_size import RankerSize
@@ -85,8 +85,8 @@ def measure(data: Dataset) -> None:
     settings = config.hyperparameters
     split = splits.temporal(data.events)
     tell("split")
-    frozen = table.constants(data, split.train)
-    inputs = table.Features.of(data, settings.history_length, frozen)
+    frozen = event_features.constants(data, split.train)
+    inputs = event_features.Features.of(data, settings.history_length, frozen)
     tell("what features are computed from")
     labels = training_rows.training_labels(data, split, config)
     fit.seed_everything(1, 1)

@@ -30,7 +30,7 @@ from recommender_training.artifact.vocabulary import vocabulary
 from recommender_training.config.feature import Kind
 from recommender_training.config.feature_schema import FeatureSchema, FeatureTable
 from recommender_training.data.feature_encoding import Attribute
-from recommender_training.evaluation import ranking
+from recommender_training.evaluation import ranking_metrics
 from recommender_training.statistics import calibration
 from tests.declared_models import (
     EVENTS,
@@ -180,7 +180,7 @@ def expected(
         lanes, numbers = side_of(each, read(each, now, before))
         side, vector, start = side + lanes, vector + numbers, start + each.width
     events = np.array(session, dtype=np.int64)
-    inputs = own.inputs(ranking.Request(row, events[-LENGTH:], NOW, blank))
+    inputs = own.inputs(ranking_metrics.Request(row, events[-LENGTH:], NOW, blank))
     inputs = dataclasses.replace(
         inputs,
         side=torch.tensor([side] * ITEMS).reshape(ITEMS, len(side)).long(),

@@ -36,7 +36,7 @@ from recommender_serving.domain.ids import hashed
 from recommender_serving.store.layout import history
 from recommender_serving.store.reader import UserReader
 from recommender_training.data.load import load
-from recommender_training.features.history import Histories
+from recommender_training.features.event_history import Histories
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping

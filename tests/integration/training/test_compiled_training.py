@@ -10,7 +10,7 @@ import torch
 
 from recommender_training.config.training import Hyperparameters, Precision
 from recommender_training.features import attributes
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.models.ranker import create
 from recommender_training.models.ranker_size import RankerSize
 from recommender_training.trainer import fit
@@ -76,7 +76,7 @@ def fitted(compiler: str | None) -> torch.Tensor:
     return fit.predict(model, inputs, held)
 
 
-def ranked(prepared: Prepared, compiler: str | None) -> torch.Tensor:
+def ranked(prepared: PreparedData, compiler: str | None) -> torch.Tensor:
     """[rows] logits of the ranker, fitted in mixed precision as on a GPU, without dropout, whose
     masks would be others.
     """
@@ -96,7 +96,9 @@ def test_a_small_model_has_the_answers_of_eager_code() -> None:
     torch.testing.assert_close(fitted(COMPILER), fitted(None), atol=5e-3, rtol=5e-3)
 
 
-def test_the_ranker_in_mixed_precision_has_the_answers_of_eager_code(prepared: Prepared) -> None:
+def test_the_ranker_in_mixed_precision_has_the_answers_of_eager_code(
+    prepared: PreparedData,
+) -> None:
     eager, compiled = ranked(prepared, None), ranked(prepared, COMPILER)
     furthest = float((compiled - eager).abs().max())
     assert 0 < furthest < 0.1 * float(eager.std()), "sums are in another order"

@@ -14,7 +14,7 @@ from recommender_training.common.durable_files import canonical_json
 from recommender_training.common.errors import InputError
 from recommender_training.data import dataset, load, splits, version_content
 from recommender_training.data.sessions import sample_requests
-from recommender_training.data_checks import parts, profile, sample
+from recommender_training.data_checks import interaction_batches, profile, sample
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format
 from tests.training_fixtures import Trained
@@ -92,7 +92,7 @@ def test_a_table_read_in_parts_has_the_same_profile(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = profile.build(trained.lake, trained.data_version, 60).profile
-    monkeypatch.setattr(parts, "PART_ROWS", 200)  # about a week
+    monkeypatch.setattr(interaction_batches, "PART_ROWS", 200)  # about a week
     streamed = profile.build(trained.lake, trained.data_version, 60).profile
     assert canonical_json(streamed) == canonical_json(held)
 

@@ -18,7 +18,7 @@ from recommender_training.config.training import parse_config
 from recommender_training.data import load
 from recommender_training.data.dataset import Dataset
 from recommender_training.export import parity, torch_export, torchscript
-from recommender_training.export.probes import probe
+from recommender_training.export.comparison_requests import comparison_request
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format
 from recommender_training.pipeline import training
@@ -81,7 +81,7 @@ def test_it_answers_what_torchscript_answers(
 ) -> None:
     scripted = torchscript.load(trained.staged / "repository/recommender/1/model.pt")
     random = np.random.default_rng(batch + length)
-    asked = probe(random, data, (batch, length, wanted))
+    asked = comparison_request(random, data, (batch, length, wanted))
     assert parity.between(loaded, scripted, [asked]) <= 1e-6
 
 

@@ -16,17 +16,17 @@ import torch
 from recommender_training.artifact import triton
 from recommender_training.artifact.vocabulary import vocabulary
 from recommender_training.cli import main
-from recommender_training.config.export import ExportSettings, Variant
-from recommender_training.evaluation import answers, ranking
+from recommender_training.config.export_settings import ExportSettings, Variant
+from recommender_training.evaluation import predictions, ranking_metrics
 from recommender_training.export import build, parity, torchscript
+from recommender_training.export.comparison_requests import comparison_request
 from recommender_training.export.compressed_ranker import compress, left_of
-from recommender_training.export.probes import probe
 from recommender_training.export.ranker import RankerServing
+from recommender_training.features.catalogue_state import CatalogueState
 from recommender_training.features.item_content import item_tags
-from recommender_training.features.prepared import Prepared
-from recommender_training.features.state import State
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
-from recommender_training.html_report import variants as page
+from recommender_training.html_report import variants_section as page
 from recommender_training.models import item_weights
 from recommender_training.pipeline import variants
 from recommender_training.pipeline.variants import Candidate
@@ -36,12 +36,12 @@ SETTINGS = ExportSettings(variants=(Variant.INT8, Variant.PRUNED), keep=0.3)
 
 
 @pytest.fixture(scope="module")
-def known(prepared: Prepared) -> build.ExportInputs:
+def known(prepared: PreparedData) -> build.ExportInputs:
     everything = np.ones(len(prepared.data.events), dtype=np.bool_)
     return build.ExportInputs(
         prepared.data,
         prepared.constants,
-        State.at(prepared.data, None, prepared.constants.groups),
+        CatalogueState.at(prepared.data, None, prepared.constants.groups),
         item_weights.fit(prepared.data, everything),
         prepared.history_length,
     )
@@ -65,7 +65,7 @@ def test_a_variant_answers_as_the_full_graph_with_the_tables_that_it_leaves(
     plain = RankerServing(state, full.history_length, tags, 0, groups).eval()
     small = compress(full, variant, SETTINGS)
     random = np.random.default_rng(1)
-    inputs = probe(random, known.data, (16, 20, 10))
+    inputs = comparison_request(random, known.data, (16, 20, 10))
     with torch.inference_mode():
         for one, other in zip(small(*inputs), plain(*inputs), strict=True):
             torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
@@ -73,13 +73,13 @@ def test_a_variant_answers_as_the_full_graph_with_the_tables_that_it_leaves(
 
 
 def test_the_full_graph_is_judged_as_its_model_was(
-    full: RankerServing, bundle: Bundle, prepared: Prepared
+    full: RankerServing, bundle: Bundle, prepared: PreparedData
 ) -> None:
-    judged = answers.window(prepared, prepared.split.validation)
+    judged = predictions.window(prepared, prepared.split.validation)
     model = torchscript.loaded(torchscript.archive(full))
     words = vocabulary(prepared.data, prepared.history_length)
     told = variants.answer(model, words, None, SETTINGS, judged)
-    own = answers.answer(bundle, prepared, judged)["recommender"]
+    own = predictions.answer(bundle, prepared, judged)["recommender"]
     assert own.probability is not None
     assert told.probability is not None
     np.testing.assert_allclose(told.probability, own.probability, rtol=0, atol=1e-5)
@@ -179,10 +179,10 @@ def test_without_variants_the_full_graph_serves_and_nothing_is_told(trained: Any
 
 
 def test_a_variant_that_serves_other_scores_than_were_judged_is_refused(
-    full: RankerServing, bundle: Bundle, prepared: Prepared, known: build.ExportInputs
+    full: RankerServing, bundle: Bundle, prepared: PreparedData, known: build.ExportInputs
 ) -> None:
-    request = ranking.reveal_half(prepared.data, prepared.split.test, 20).requests[0]
-    scorer = answers.scorers(bundle, prepared)[1]
+    request = ranking_metrics.reveal_half(prepared.data, prepared.split.test, 20).requests[0]
+    scorer = predictions.scorers(bundle, prepared)[1]
     small = compress(full, Variant.INT8, SETTINGS)
     lists = parity.Lists(left=partial(left_of, variant=Variant.INT8, settings=SETTINGS))
     assert parity.check_variant(small, scorer, known, [request], lists)["maxDifference"] < 0.01

@@ -12,7 +12,7 @@ import pytest
 
 from recommender_training.artifact import manifest
 from recommender_training.config import lists
-from recommender_training.config.export import ExportSettings
+from recommender_training.config.export_settings import ExportSettings
 from recommender_training.export import parity
 from recommender_training.fitted import ivf_selection
 from recommender_training.ingestion import ingest

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from recommender_training.data import lake, ordered, version_content
-from recommender_training.ingestion import readers, staging
+from recommender_training.data import lake, ordered_scan, version_content
+from recommender_training.ingestion import readers, staged_rows
 from tests.integration.training.mapped_events import ROWS
 from tests.mapped_files import INTERACTIONS, START, check, declare, event, table, write
 
@@ -79,9 +79,9 @@ def test_many_stretches_and_commits_give_the_same_tables_as_one(
     for part in range(4):
         write(source / f"events/{part}.csv", rows[part::4])
     one = check(source, tmp_path / "one", declare())
-    monkeypatch.setattr(ordered, "PART_ROWS", 50)
+    monkeypatch.setattr(ordered_scan, "PART_ROWS", 50)
     monkeypatch.setattr(readers, "BATCH_ROWS", 7)
-    monkeypatch.setattr(staging, "STRETCH_ROWS", 20)
+    monkeypatch.setattr(staged_rows, "STRETCH_ROWS", 20)
     many = check(source, path, declare())
     assert (many.rows, many.new_rows, many.quarantined_rows) == (
         one.rows,
@@ -97,7 +97,7 @@ def test_no_second_at_the_end_of_a_stretch_is_lost(
     folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, path = folders
-    monkeypatch.setattr(staging, "STRETCH_ROWS", 1)
+    monkeypatch.setattr(staged_rows, "STRETCH_ROWS", 1)
     times = [START + offset for offset in (0, 3599, 3600, 7199, 86_399, 86_400)]
     write(source / "events/a.csv", [event(1, 1, time) for time in times])
     assert check(source, path, declare()).rows == len(times)

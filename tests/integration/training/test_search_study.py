@@ -14,7 +14,7 @@ import pytest
 from optuna.trial import TrialState
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.search import Sampler
+from recommender_training.config.search_settings import Sampler
 from recommender_training.config.search_space import Params
 from recommender_training.search import results, workers
 from recommender_training.search.locks import locked, repair

@@ -14,7 +14,7 @@ from recommender_training.export import torchscript
 from recommender_training.export.request import places_of
 from recommender_training.pipeline import training
 from recommender_training.pipeline.champion import Comparison
-from recommender_training.trainer import retrieval
+from recommender_training.trainer import fit_towers
 from tests.unit.recommender_training.pipeline.warm_starts import configured
 
 SCHEMA_FILE = Path(__file__).parents[3] / "docs" / "evaluation.schema.json"
@@ -23,7 +23,7 @@ SCHEMA_FILE = Path(__file__).parents[3] / "docs" / "evaluation.schema.json"
 def test_a_training_with_towers_from_the_champion_is_told_in_report_and_lineage(
     trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(retrieval._SETTINGS, "epochs", 2)
+    monkeypatch.setitem(fit_towers._SETTINGS, "epochs", 2)
     config = configured(
         hyperparameters={"retrieval": "Both"},
         export={"torchExport": True},

@@ -19,7 +19,7 @@ from recommender_training.cli.options import Verbs
 from recommender_training.cli.outcome import Outcome
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
-from recommender_training.distributed import place
+from recommender_training.distributed import rank
 
 SUCCESS, RETRYABLE, INVALID_INPUT = 0, 1, 2
 
@@ -53,7 +53,7 @@ def command(name: str) -> Command:
 def dispatch(arguments: argparse.Namespace) -> int:
     """Run a command, write its report, and return the exit code."""
     try:
-        where = place.find(os.environ)
+        where = rank.rank_from_environment(os.environ)
         if where is not None and arguments.verb != "train":
             raise InputError(
                 "InvalidEnvironment",
@@ -71,17 +71,19 @@ def dispatch(arguments: argparse.Namespace) -> int:
     return code
 
 
-def _distributed(arguments: argparse.Namespace, where: place.Place) -> int:
-    from recommender_training.distributed import together
+def _distributed(arguments: argparse.Namespace, where: rank.Rank) -> int:
+    from recommender_training.distributed import launch
 
     try:
-        return together.run(where, arguments, _attempt, functools.partial(_publish, arguments))
+        return launch.run_in_group(
+            where, arguments, _attempt, functools.partial(_publish, arguments)
+        )
     except Exception as error:  # the processes could not form a group
         code, report = _failed(arguments.verb, error)
         if where.rank == 0:
             _publish(arguments, report)
         else:
-            together.log(where, arguments.verb, report)
+            launch.log(where, arguments.verb, report)
         return code
 
 

@@ -15,10 +15,10 @@ from recommender_training.cli.options import Verbs
 from recommender_training.cli.outcome import Outcome
 from recommender_training.common.durable_files import write_bytes
 from recommender_training.common.errors import InputError
-from recommender_training.ingestion import look, propose, prove
+from recommender_training.ingestion import file_preview, mapping_trial, propose
 from recommender_training.ingestion.mapping import Mapping
+from recommender_training.ingestion.mapping_trial import TrialResult
 from recommender_training.ingestion.propose import Line, Proposal
-from recommender_training.ingestion.prove import Proof
 
 
 def add(verbs: Verbs) -> None:
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
         raise InputError(
             "OutputExists", f"{output} exists, perhaps with edits; move it or give another name"
         )
-    found = propose.propose(look.tables(arguments.data))
+    found = propose.propose(file_preview.preview_tables(arguments.data))
     proofs, notes, refusal = _proven(arguments.data, found)
     text = json.dumps(found.mapping, indent=2, ensure_ascii=False) + "\n"
     sys.stdout.writelines(f"{line}\n" for line in _lines(found.lines))
@@ -59,11 +59,11 @@ def run(arguments: argparse.Namespace) -> Outcome:
     sys.stdout.writelines(f"{line}\n" for proof in proofs for line in ("", *proof.lines()))
     sys.stdout.writelines(f"\n{note}\n" for note in notes)
     sys.stdout.flush()
-    prove.check(proofs)
+    mapping_trial.check(proofs)
     where = "above" if output is None else f"in {output}"
     message = (
-        f"the mapping {where} is a proposal from the first {look.ROWS} rows: edit it, then run "
-        f"check --source {arguments.data} --format {found.kind} --mapping @FILE"
+        f"the mapping {where} is a proposal from the first {file_preview.ROWS} rows: edit it, "
+        f"then run check --source {arguments.data} --format {found.kind} --mapping @FILE"
     )
     failed = [each.table for each in proofs if not each.fits]
     if failed:
@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     return message, {"format": found.kind.value, "columns": len(found.lines)}
 
 
-def _proven(source: Path, found: Proposal) -> tuple[list[Proof], list[str], str]:
+def _proven(source: Path, found: Proposal) -> tuple[list[TrialResult], list[str], str]:
     """Prove a proposal, after changes without which no check would accept it.
 
     Returns the proofs, what to know about the changes and the check of a small source, and why
@@ -82,12 +82,12 @@ def _proven(source: Path, found: Proposal) -> tuple[list[Proof], list[str], str]
     now, notes, refusal = int(time.time()), [], ""
     while True:
         mapping = Mapping.model_validate(found.mapping)
-        proofs = prove.prove(source, mapping, found.kind, now)
-        left_out = prove.leave_out(found.mapping, proofs)
+        proofs = mapping_trial.try_mapping(source, mapping, found.kind, now)
+        left_out = mapping_trial.leave_out(found.mapping, proofs)
         if not left_out:
             break
         notes += left_out
-    if shorter := prove.fit_window(found.mapping, proofs):
+    if shorter := mapping_trial.fit_window(found.mapping, proofs):
         notes.append(shorter)
     if all(proof.whole for proof in proofs):
         mapping = Mapping.model_validate(found.mapping)

@@ -12,7 +12,7 @@ from recommender_training.common import clock
 from recommender_training.common.errors import InputError
 from recommender_training.data import compaction, data_versions
 from recommender_training.data.snapshots import By
-from recommender_training.data_checks import lake_files, segments
+from recommender_training.data_checks import lake_files, segment_watch
 from recommender_training.data_checks.policy import Watch, parse_watch
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format
@@ -102,7 +102,7 @@ def _watch(
     """Compare with `--against` by segment, add the result to the report, and return it as text."""
     if arguments.against is None:
         return ""
-    watched = segments.run(
+    watched = segment_watch.run(
         arguments.lake, data_version, arguments.against, watch, arguments.window_days
     )
     if watched is None:

@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
 def _champion(arguments: argparse.Namespace) -> Comparison | None:
     """Return the champion to compare with, if one is given, beside the version before it."""
     from recommender_training.pipeline.champion import Comparison
-    from recommender_training.pipeline.previous import Previous
+    from recommender_training.pipeline.previous_version import Previous
 
     champion, previous = (_artifact(arguments, name) for name in ("champion", "previous"))
     if champion is None:

@@ -18,7 +18,7 @@ from recommender_training.data import (
     dataset,
     lake,
     negatives,
-    ordered,
+    ordered_scan,
     row_times,
     splits,
     training_window,
@@ -51,7 +51,7 @@ def load(path: Path, data_version: str, window_days: int | None) -> tuple[Side, 
         rows = scans.tables["interactions"]
         first, last, count = _window(rows, window_days)
         digest = version_content.Digest(scans.declaration)
-        parts = digest.over(ordered.by_time(rows))
+        parts = digest.over(ordered_scan.by_time(rows))
         inside = rows.filter(pl.col("timestamp").is_between(first, last))
         label = scans.declaration.label
         labelling = None if label is None else Labelling.of(label, inside, last)
@@ -84,7 +84,7 @@ def verify(path: Path, data_version: str, window_days: int | None) -> tuple[int,
         rows = scans.tables["interactions"]
         users, items = _sides(scans)
         found = version_content.content_digest(
-            scans.declaration, ordered.by_time(rows), users, items, scans.explored
+            scans.declaration, ordered_scan.by_time(rows), users, items, scans.explored
         )
         if found != data_versions.digest_of(data_version):
             raise version_content.changed(path, data_version)

@@ -53,7 +53,7 @@ class Findings:
     def add(
         self, check: str, feature: str, *, holds: bool, value: str, expected: str, remedy: str
     ) -> None:
-        """Add a finding; `feature` is `table.name`. Skips ignored checks."""
+        """Add a finding; `feature` is `event_features.name`. Skips ignored checks."""
         level = self._levels.of(check)
         if level is Level.IGNORE:
             return

@@ -15,13 +15,13 @@ import polars as pl
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.data_checks import (
-    compare,
     fitness,
     lake_files,
     profile,
+    profile_comparison,
     schema_check,
-    segments,
-    shift,
+    segment_watch,
+    session_shift,
 )
 from recommender_training.data_checks.finding import Finding, Findings, named, of_level, summary
 from recommender_training.data_checks.policy import Checks, Watch
@@ -90,7 +90,7 @@ def run(
     then = None if compared_with is None else lake_files.read_quarantined(lake, compared_with)
     if quarantined is not None and then is not None:
         collected = Findings(checks.levels)
-        compare.quarantined(collected, checks, quarantined, then)
+        profile_comparison.quarantined(collected, checks, quarantined, then)
         findings += collected.all
     if compared_with is not None:
         findings += _by_segment(lake, data_version, compared_with, checks, window_days)
@@ -103,10 +103,10 @@ def _by_segment(
 ) -> list[Finding]:
     """Return the findings of the sessions since the reference, by segment."""
     watch = Watch(alpha=min(checks.alpha, 0.2), effect_floor=checks.effect_floor)
-    watched = segments.run(lake, data_version, against, watch, window_days)
+    watched = segment_watch.run(lake, data_version, against, watch, window_days)
     collected = Findings(checks.levels)
     if watched is not None and watched.seen is not None:
-        segments.conclude(collected, watched.seen)
+        segment_watch.conclude(collected, watched.seen)
     elif watched is not None:
         say(f"check: segments: {watched.message}")
     return collected.all
@@ -126,12 +126,12 @@ def evaluate(checks: Checks, now: Profiled, before: Profile | None) -> list[Find
     fitness.check(findings, now.profile)
     schema_check.check(findings, now.profile)
     if before is not None:
-        compare.check(findings, checks, now.profile, before)
+        profile_comparison.check(findings, checks, now.profile, before)
         tests = [
-            *compare.null_tests(checks, now.profile, before),
-            *shift.session_tests(checks, now.profile, now.sessions, before),
+            *profile_comparison.null_tests(checks, now.profile, before),
+            *session_shift.session_tests(checks, now.profile, now.sessions, before),
         ]
-        shift.conclude(findings, checks, tests)
+        session_shift.conclude(findings, checks, tests)
     return findings.all
 
 

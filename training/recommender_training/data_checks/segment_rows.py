@@ -13,7 +13,7 @@ from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import row_times
 from recommender_training.data.local_calendar import LocalCalendar
 from recommender_training.data.sessions import SESSION_GAP
-from recommender_training.data_checks import parts, sample
+from recommender_training.data_checks import interaction_batches, sample
 
 #: Most features that divide sessions; labels have as many.
 MOST_SEGMENTS = 3
@@ -57,13 +57,13 @@ def read(
     divides: a text, a number, or a list of texts; null if unknown.
     """
     names = ["user_id", "timestamp", *(each.name for each in declared.context)]
-    rows = tables["interactions"].filter(parts.between(first, last))
+    rows = tables["interactions"].filter(interaction_batches.between(first, last))
     counts = rows.group_by("user_id").agg(pl.len().cast(pl.Int64).alias("rows"))
     drawn = sample.draw(counts.collect(engine="streaming").sort("user_id"))
     ids = drawn.select("user_id")
     found = [
         part.select(names).join(ids, on="user_id", how="semi")
-        for part in parts.of_window(tables["interactions"], first, last)
+        for part in interaction_batches.of_window(tables["interactions"], first, last)
     ]
     if not found:
         return sessions(rows.select(names).collect(), tables["users"].collect(), declared)

@@ -15,7 +15,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from recommender_training.distributed.peers import Peers
+    from recommender_training.distributed.peer_messages import Peers
 
 
 @dataclass(frozen=True)

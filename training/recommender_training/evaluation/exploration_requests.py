@@ -19,8 +19,8 @@ from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.exploration_log import ExplorationLog
 from recommender_training.evaluation.first_stage import FirstStage
-from recommender_training.evaluation.ranking import RankingTask, Request, Shortlist, blocks
-from recommender_training.features.history import Histories
+from recommender_training.evaluation.ranking_metrics import RankingTask, Request, Shortlist, blocks
+from recommender_training.features.event_history import Histories
 from recommender_training.statistics import calibration
 
 #: Maximum number of places to evaluate; of more, this many are drawn with a fixed seed.

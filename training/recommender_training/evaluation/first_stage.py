@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
-from recommender_training.evaluation.ranking import (
+from recommender_training.evaluation.ranking_metrics import (
     Known,
     RankingTask,
     Request,

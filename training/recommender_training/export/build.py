@@ -13,16 +13,16 @@ from torch.nn import functional
 from recommender_training.common.arrays import Floats
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset
-from recommender_training.export import item_pages, matches, new_items, towers
+from recommender_training.export import item_pages, new_items, overlap_serving, towers
 from recommender_training.export.buffers import alone
 from recommender_training.export.logistic import LogisticServing
 from recommender_training.export.ranker import RankerServing
 from recommender_training.export.request import places_of
-from recommender_training.features import attributes, extras, groups
+from recommender_training.features import attributes, group_numbers, item_groups
 from recommender_training.features.assembly import Constants
+from recommender_training.features.catalogue_state import CatalogueState
 from recommender_training.features.item_content import item_tags
 from recommender_training.features.request_columns import Layout
-from recommender_training.features.state import State
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import logistic, neighbours
@@ -37,7 +37,7 @@ class ExportInputs:
 
     data: Dataset
     constants: Constants
-    state: State
+    state: CatalogueState
     retrieval: Weights | None  # [I, I]; None where lists are not ordered by it
     history_length: int
     sources: RetrievalModels = field(default_factory=RetrievalModels)
@@ -50,7 +50,7 @@ def shared_state(
     data, counts = known.data, known.state.counts
     of_items = np.zeros(data.items.count, dtype=np.float32)
     if bonus is not None:
-        of_items = bonus.of_items(groups.membership(bonus.by, data.items, counts))
+        of_items = bonus.of_items(item_groups.membership(bonus.by, data.items, counts))
     standing = _standing(known, of_items)
     tags = item_tags(data.items)
     return {
@@ -154,7 +154,7 @@ def ranker_module(
             "wide_user": model.wide_user.weight[0],
             "wide_item": model.wide_item.weight[0],
             "wide_match": model.wide_match.weight[0],
-            **matches.state(model),
+            **overlap_serving.state(model),
             **_extra_state(known),
         }
         detached = {name: alone(value) for name, value in state.items()}
@@ -183,13 +183,15 @@ def _extra_state(known: ExportInputs) -> dict[str, Tensor]:
     state |= {name: torch.zeros(0, dtype=torch.int64) for name in of_rated}
     if FeatureGroup.DEMOGRAPHIC_RATES in groups and tables is not None:
         prior = known.constants.prior
-        first = extras.first_columns(known.data)
-        state["by_bucket"] = extras.demographic_table(known.state.counts, tables, prior, first)
+        first = group_numbers.first_columns(known.data)
+        state["by_bucket"] = group_numbers.demographic_table(
+            known.state.counts, tables, prior, first
+        )
         state["rated"] = torch.tensor(attributes.rated(known.data), dtype=torch.int64)
         state["rated_lanes"] = torch.tensor(attributes.rated_lanes(known.data), dtype=torch.int64)
         state["rated_offsets"] = torch.from_numpy(first)
     if FeatureGroup.ROLLING_POPULARITY in groups and tables is not None:
-        state["rolling"] = extras.rolling_table(tables)
+        state["rolling"] = group_numbers.rolling_table(tables)
     return state
 
 

@@ -9,7 +9,7 @@ answer's time, and no quicker in whole numbers (ADR 0016).
 import torch
 from torch import Tensor
 
-from recommender_training.config.export import ExportSettings, Variant
+from recommender_training.config.export_settings import ExportSettings, Variant
 from recommender_training.config.training import FeatureGroup
 from recommender_training.export import compression
 from recommender_training.export.ranker import RankerServing

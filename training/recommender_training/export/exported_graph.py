@@ -22,15 +22,15 @@ from recommender_training.config.training import FeatureGroup
 from recommender_training.data import feature_encoding
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.local_calendar import LocalCalendar
-from recommender_training.evaluation import ranking
-from recommender_training.evaluation.answers import Window
-from recommender_training.evaluation.ranking import Shortlist
+from recommender_training.evaluation import ranking_metrics
+from recommender_training.evaluation.predictions import Window
+from recommender_training.evaluation.ranking_metrics import Shortlist
 from recommender_training.export import torchscript
 from recommender_training.export.rescaling import Rescaling
-from recommender_training.features import attributes, extras, model_features
+from recommender_training.features import attributes, group_numbers, model_features
 from recommender_training.features.assembly import Candidates, Requests
-from recommender_training.features.state import candidates
-from recommender_training.features.table import EventParts
+from recommender_training.features.catalogue_state import candidates
+from recommender_training.features.event_features import EventParts
 from recommender_training.statistics import calibration
 
 _BATCH = 2048
@@ -105,12 +105,12 @@ class ExportedGraph:
         """[R, C] logits of the candidates, from what was known before the window."""
         data, known = window.data, window.known
         self._check(data)
-        tables = extras.Tables.at(data, window.start) if self._groups else None
+        tables = group_numbers.Tables.at(data, window.start) if self._groups else None
         state = replace(known.state, extras=tables)
         length, requests = self._model.history_length, window.task.requests
         found: Doubles = np.empty(shortlist.items.shape)
-        for part in ranking.blocks(len(requests), shortlist.items.shape[1], _CANDIDATES):
-            batch = ranking.together(data, [requests[place] for place in part], length)
+        for part in ranking_metrics.blocks(len(requests), shortlist.items.shape[1], _CANDIDATES):
+            batch = ranking_metrics.together(data, [requests[place] for place in part], length)
             items = shortlist.items[part]
             of = candidates(data, state, self._groups, self._prior, batch, items)
             found[part] = self.logits(data, batch, of)

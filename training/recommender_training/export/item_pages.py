@@ -6,8 +6,8 @@ of its session, in whatever cell they are. What is scored is scored exactly.
 The names of this module, its functions, locals and buffers are in the bytes of an artifact, so a
 cell keeps the name of earlier releases there, a page.
 
-Legend: `export.modules`, and G cells, S items of a cell, N neighbours of a session, X items that
-are scored.
+Legend: `export.modules`, and G cells, S items of a cell, N neighbours of a session, X
+items that are scored.
 """
 
 # No `from __future__ import annotations`: TorchScript evaluates the class annotations itself.
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.jit import is_scripting  # type: ignore[attr-defined]
 
 from recommender_training.common.arrays import Floats
-from recommender_training.features.history import ItemCounts
+from recommender_training.features.event_history import ItemCounts
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models.ivf_index import IvfIndex
 

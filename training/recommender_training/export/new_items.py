@@ -13,7 +13,7 @@ from recommender_training.data.dataset import Dataset
 from recommender_training.export.buffers import alone
 from recommender_training.export.item_pages import among, summed
 from recommender_training.export.towers import TowerServing
-from recommender_training.features.history import ItemCounts
+from recommender_training.features.event_history import ItemCounts
 from recommender_training.fitted import new_items
 from recommender_training.fitted.retrieval import RetrievalModels
 

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from recommender_training.common.arrays import Doubles, Floats, Ints
 from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation import ranking
+from recommender_training.evaluation import ranking_metrics
 from recommender_training.evaluation.first_stage import FirstStage
 from recommender_training.export import torchscript
 from recommender_training.export.build import ExportInputs
-from recommender_training.export.probes import probes
+from recommender_training.export.comparison_requests import comparison_requests
 from recommender_training.export.scored import scored
-from recommender_training.features import groups
+from recommender_training.features import item_groups
 from recommender_training.features.assembly import Inputs
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.statistics import calibration
@@ -55,13 +55,13 @@ class Lists:
         """[I] the bonus of each item, if any."""
         if self.bonus is None:
             return None
-        members = groups.membership(self.bonus.by, known.data.items, known.state.counts)
+        members = item_groups.membership(self.bonus.by, known.data.items, known.state.counts)
         return self.bonus.of_items(members)
 
 
-def before(known: ExportInputs) -> ranking.Known:
+def before(known: ExportInputs) -> ranking_metrics.Known:
     """What is known when the graph answers."""
-    return ranking.Known(known.data, known.constants, known.state, known.history_length)
+    return ranking_metrics.Known(known.data, known.constants, known.state, known.history_length)
 
 
 _PLAIN = Lists()
@@ -85,9 +85,9 @@ class _Apart:
 
 def check(
     module: nn.Module,
-    scorer: ranking.Scorer,
+    scorer: ranking_metrics.Scorer,
     known: ExportInputs,
-    requests: list[ranking.Request],
+    requests: list[ranking_metrics.Request],
     lists: Lists = _PLAIN,
 ) -> dict[str, Any]:
     """Largest difference of the probabilities: of the first 50 items that the graph serves, and of
@@ -102,9 +102,9 @@ def check(
 
 def check_variant(
     module: nn.Module,
-    scorer: ranking.Scorer,
+    scorer: ranking_metrics.Scorer,
     known: ExportInputs,
-    requests: list[ranking.Request],
+    requests: list[ranking_metrics.Request],
     lists: Lists = _PLAIN,
 ) -> dict[str, Any]:
     """As `check`, for a graph that may differ from eager mode: what it serves is compared with
@@ -149,7 +149,7 @@ def widened(
 
     Compares the loaded `module` with the `graph` that it was compiled from. Raises ParityError.
     """
-    batches = list(probes(known.data))
+    batches = list(comparison_requests(known.data))
     worst = _larger(report["maxDifference"], between(module, graph, batches))
     return {
         **report,
@@ -160,9 +160,9 @@ def widened(
 
 def _apart(
     module: nn.Module,
-    scorer: ranking.Scorer,
+    scorer: ranking_metrics.Scorer,
     known: ExportInputs,
-    requests: list[ranking.Request],
+    requests: list[ranking_metrics.Request],
     lists: Lists,
     *,
     own: bool = False,
@@ -217,7 +217,7 @@ def _disorder(rank: Doubles, served: Ints) -> float:
     return float(np.abs(best - rank[served]).max(initial=0.0))
 
 
-def _request(known: ExportInputs, request: ranking.Request) -> tuple[Tensor, ...]:
+def _request(known: ExportInputs, request: ranking_metrics.Request) -> tuple[Tensor, ...]:
     """The inputs of one request, but for the number of items."""
     events, data = known.data.events, known.data
     session = request.session
@@ -236,7 +236,7 @@ def _request(known: ExportInputs, request: ranking.Request) -> tuple[Tensor, ...
     )
 
 
-def _features(data: Dataset, request: ranking.Request) -> Tensor:
+def _features(data: Dataset, request: ranking_metrics.Request) -> Tensor:
     """[1, max(K, 1)] the context of a request; what is known of its user, the graph knows."""
     of_user = np.full(data.users.side.shape[1], np.nan, dtype=np.float32)
     values = np.concatenate([of_user, request.context])

@@ -14,14 +14,14 @@ from recommender_training.artifact import popularity_file, triton
 from recommender_training.artifact.triton import MODELS
 from recommender_training.common.durable_files import canonical_json, write_bytes
 from recommender_training.common.progress import say
-from recommender_training.config.export import Variant
+from recommender_training.config.export_settings import Variant
 from recommender_training.config.training import TrainingConfig
-from recommender_training.evaluation import ranking
-from recommender_training.evaluation.answers import scorers
+from recommender_training.evaluation import ranking_metrics
+from recommender_training.evaluation.predictions import scorers
 from recommender_training.export import build, faults, parity, torch_export, torchscript
 from recommender_training.export.compressed_ranker import compress, left_of
-from recommender_training.features.prepared import Prepared
-from recommender_training.features.state import State
+from recommender_training.features.catalogue_state import CatalogueState
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.models import item_weights
 
@@ -32,7 +32,7 @@ _PARITY_REQUESTS = 50
 def write(
     root: Path,
     bundle: Bundle,
-    prepared: Prepared,
+    prepared: PreparedData,
     config: TrainingConfig,
     known: build.ExportInputs,
     variant: Variant | None,
@@ -51,7 +51,7 @@ def write(
     differences: dict[str, Any] = {}
 
     def written(
-        name: str, module: nn.Module, eager: ranking.Scorer, listed: parity.Lists
+        name: str, module: nn.Module, eager: ranking_metrics.Scorer, listed: parity.Lists
     ) -> nn.Module:
         loaded = _save(root, name, module, prepared.data.width)
         check = parity.check if listed.left is None else parity.check_variant
@@ -98,7 +98,7 @@ def _save(root: Path, name: str, module: nn.Module, features: int) -> nn.Module:
     return torchscript.load(triton.model_path(root, name))
 
 
-def export_inputs(prepared: Prepared, config: TrainingConfig) -> build.ExportInputs:
+def export_inputs(prepared: PreparedData, config: TrainingConfig) -> build.ExportInputs:
     """All that is known at the end of the data: the weights are older, the counts are not."""
     data = prepared.data.at_the_end
     every = np.ones(len(data.events), dtype=np.bool_)
@@ -106,18 +106,18 @@ def export_inputs(prepared: Prepared, config: TrainingConfig) -> build.ExportInp
     return build.ExportInputs(
         data=data,
         constants=prepared.constants,
-        state=State.at(data, None, prepared.constants.groups),
+        state=CatalogueState.at(data, None, prepared.constants.groups),
         retrieval=item_weights.fit(data, every, form) if form else None,
         history_length=prepared.history_length,
     )
 
 
-def parity_requests(prepared: Prepared) -> list[ranking.Request]:
+def parity_requests(prepared: PreparedData) -> list[ranking_metrics.Request]:
     """An empty session at the end of the data, and the first requests of the test window."""
     length = prepared.history_length
-    task = ranking.reveal_half(prepared.data, prepared.split.test, length)
+    task = ranking_metrics.reveal_half(prepared.data, prepared.split.test, length)
     requests = task.requests[:_PARITY_REQUESTS]
     end = int(prepared.data.events.time[-1]) + 1
     data = prepared.data
     context = data.as_served(data.events.context_of(np.array([len(data.events) - 1])))[0]
-    return [ranking.Request(0, np.zeros(0, dtype=np.int64), end, context), *requests]
+    return [ranking_metrics.Request(0, np.zeros(0, dtype=np.int64), end, context), *requests]

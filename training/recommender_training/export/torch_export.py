@@ -30,14 +30,15 @@ from recommender_training.common.durable_files import write_bytes
 from recommender_training.common.errors import InputError
 from recommender_training.export import parity
 from recommender_training.export.build import ExportInputs
-from recommender_training.export.probes import parts, probes
+from recommender_training.export.comparison_requests import comparison_requests, request_batches
 from recommender_training.export.torchscript import normalise
 
 #: Of the traced request: any numbers but 0 and 1, which torch.export takes for constants.
 _BATCH, _LENGTH = 3, 5
 #: Longest session and largest batch that the exported program accepts.
 MAX_BATCH, MAX_LENGTH = 4096, 4096
-#: Requests at once of a program that holds the pages of a whole batch (`export.item_pages`).
+#: Requests at once of a program that holds the pages of a whole batch
+#: (`export.item_pages`).
 _PAGED_BATCH = 4
 
 #: Files of an archive, below its root; anything else is refused.
@@ -69,7 +70,9 @@ def write(
     write_bytes(path, data)
     program = load(path, hashlib.sha256(data).hexdigest())
     paged = known.sources.ivf is not None
-    batches = list(parts(probes(known.data), _PAGED_BATCH if paged else MAX_BATCH))
+    batches = list(
+        request_batches(comparison_requests(known.data), _PAGED_BATCH if paged else MAX_BATCH)
+    )
     worst = parity.between(program, scripted, batches)
     return {"requests": sum(len(inputs[0]) for inputs in batches), "maxDifference": worst}
 

@@ -205,7 +205,7 @@ def rolling_numbers(
     """[R, T] taste numbers of events and their own items, from strictly earlier events alone.
 
     `rows` [R] are ascending (all, if None); `history` [R, L] are rows of the user's events before
-    each (`history.previous_events`).
+    each (`event_history.previous_events`).
     """
     rows = np.arange(len(events), dtype=np.int64) if rows is None else rows
     if len(rows) == 0:

@@ -17,7 +17,7 @@ from recommender_training.config.training import Retrieval
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.row_times import END
 from recommender_training.features.assembly import Inputs
-from recommender_training.features.history import ItemCounts
+from recommender_training.features.event_history import ItemCounts
 from recommender_training.models import item_weights, two_tower
 from recommender_training.models.item_weights import Weights
 from recommender_training.models.ivf_index import IvfIndex

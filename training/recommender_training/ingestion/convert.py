@@ -37,8 +37,8 @@ def users(
 ) -> Parts:
     """Return rows of the users table, and bad rows with their reason.
 
-    `segment` is null where none is mapped; `segments.py` has the default. `now` is in seconds
-    since 1970; rows that count from a later time are left out, or bad if it is far away.
+    `segment` is null where none is mapped; `default_segment.py` has the default. `now` is in
+    seconds since 1970; rows that count from a later time are left out, or bad if it is far away.
     """
     frame = _complete(frame, ("segment",), {"raw_id": ids})
     frame = ids.read(frame, "raw_id", "user_id")

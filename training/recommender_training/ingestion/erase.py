@@ -29,7 +29,7 @@ from recommender_training.data import (
     data_versions,
     erasures,
     lake,
-    ordered,
+    ordered_scan,
     schema,
     schema_files,
     snapshots,
@@ -139,7 +139,7 @@ def _record(path: Path) -> str | None:
     if not count:
         return None
     digest = version_content.content_digest(
-        declaration, ordered.by_time(rows), users, items, places
+        declaration, ordered_scan.by_time(rows), users, items, places
     )
     numbers_of = {name: number for name, number in numbers.items() if number is not None}
     version = data_versions.name_version(**numbers_of, digest=digest)

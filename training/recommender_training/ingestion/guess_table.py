@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from recommender_training.common.errors import InputError
 from recommender_training.ingestion import guess_roles
-from recommender_training.ingestion.look import Seen
+from recommender_training.ingestion.file_preview import TablePreview
 
 
-def events(seen: Sequence[Seen]) -> Seen:
+def events(seen: Sequence[TablePreview]) -> TablePreview:
     """Return the first table with columns of users, items and times.
 
     Raises InputError `InvalidMapping` if there is none, with what each table lacks.
@@ -25,7 +25,7 @@ def events(seen: Sequence[Seen]) -> Seen:
     )
 
 
-def _lacks(seen: Seen) -> str:
+def _lacks(seen: TablePreview) -> str:
     if seen.header:
         shown = ", ".join(seen.columns)[:200]
         return f"{seen.files}: {shown} ({guess_roles.missing(seen.columns)})"

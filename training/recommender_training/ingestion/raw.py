@@ -14,7 +14,7 @@ import polars as pl
 from recommender_training.common.errors import InputError
 from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import schema
-from recommender_training.ingestion import feature_values, segments
+from recommender_training.ingestion import default_segment, feature_values
 from recommender_training.ingestion.mapping import field_of
 from recommender_training.ingestion.raw_columns import flag
 
@@ -199,7 +199,7 @@ def _users(lines: pl.DataFrame) -> Parts:
         pl.lit(None, dtype=pl.String).alias("segment"),
     ]
     good, bad = _part(frame, USERS, columns)
-    good = segments.fill(good, good.clear(), declaration())
+    good = default_segment.fill(good, good.clear(), declaration())
     return good.unique("user_id", keep="last", maintain_order=True).sort("user_id"), bad
 
 

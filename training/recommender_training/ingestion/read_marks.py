@@ -19,7 +19,7 @@ from deltalake.exceptions import TableNotFoundError
 
 from recommender_training.common import clock
 from recommender_training.common.progress import say
-from recommender_training.data import records, times
+from recommender_training.data import json_records, time_format
 from recommender_training.ingestion import erasure_list
 from recommender_training.ingestion.mapping import Format, Mapping
 
@@ -73,13 +73,13 @@ def leave(source: Path, lake: Path, seen: Seen | None) -> None:
     mark = {
         "schema": SCHEMA,
         "lake": lake.name,
-        "at": times.iso_time(clock.seconds()),
+        "at": time_format.iso_time(clock.seconds()),
         "through": seen.through,
         "erasures": seen.erasures,
     }
     path = source / FOLDER / f"{re.sub('[^0-9A-Za-z-]', '-', identity)}.json"
     try:
-        records.replace(path, mark)
+        json_records.replace(path, mark)
     except OSError as error:
         say(
             f"check: {path} cannot be written ({error}): the collector's writer keeps the files "

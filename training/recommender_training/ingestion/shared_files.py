@@ -16,7 +16,7 @@ from recommender_training.ingestion.mapping import Items, Mapping, SideTable, Us
 from recommender_training.ingestion.source_files import SourceFile
 
 if TYPE_CHECKING:
-    from recommender_training.ingestion.mapped import _Run
+    from recommender_training.ingestion.mapped_ingest import _Run
 
 _AT = "_at"
 

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
-from recommender_training.config.mitigation import SEGMENT, Reweighting
+from recommender_training.config.mitigation_settings import SEGMENT, Reweighting
 from recommender_training.data.dataset import Dataset
 from recommender_training.features import attributes
 

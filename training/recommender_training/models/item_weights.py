@@ -21,7 +21,7 @@ import scipy.sparse as sp
 from recommender_training.common.arrays import Bools, Floats
 from recommender_training.config.lists import ItemWeights
 from recommender_training.data.dataset import Dataset, Events
-from recommender_training.features.history import ItemCounts
+from recommender_training.features.event_history import ItemCounts
 from recommender_training.models import neighbours
 from recommender_training.models.ease import liked_together, of_mean_square_one
 from recommender_training.models.item_transitions import ItemTransitions, by_users

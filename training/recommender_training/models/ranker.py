@@ -19,13 +19,13 @@ from torch.nn import functional
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.id_rows import IdRows, IdTables
 from recommender_training.features.assembly import Inputs
+from recommender_training.features.event_features import Source, columns
 from recommender_training.features.graph import (
     RECENCY_BUCKETS,
     VALUE_LEVELS,
 )
 from recommender_training.features.item_content import Content, content
-from recommender_training.features.table import Source, columns
-from recommender_training.models import matches, request_side
+from recommender_training.models import overlap_terms, request_embeddings
 from recommender_training.models.id_lookup import IdLookup
 from recommender_training.models.item_vectors import (
     ItemContent,
@@ -103,7 +103,7 @@ class Ranker(nn.Module):
             nn.Linear(width, 1, bias=False) for _ in range(3)
         )
         nn.init.ones_(self.wide_match.weight)
-        self.matches = matches.Matches(size.matches) if size.matches else None
+        self.matches = overlap_terms.OverlapTerms(size.matches) if size.matches else None
         self.drop = RowNoise(size.dropout)
         self.items_alone = False
 
@@ -182,8 +182,8 @@ class Ranker(nn.Module):
             known: Tensor = self.user(self.user_rows(self.hidden_users(batch.user)))
         else:
             known = read[:, 0]
-        for own in request_side.parts(self.side, self.size.spans, batch.side, batch.vector):
-            known = known + request_side.read(*own)
+        for own in request_embeddings.parts(self.side, self.size.spans, batch.side, batch.vector):
+            known = known + request_embeddings.read(*own)
         return known
 
     def attend(self, target: Tensor, batch: Inputs, session: Tensor) -> tuple[Tensor, Tensor]:
@@ -283,7 +283,7 @@ def create(
     scale = torch.where(scale < 1e-6, torch.ones_like(scale), scale)
     model = Ranker(size, content(data.items), mean.float(), scale.float(), tables)
     if model.matches is not None:
-        model.matches.measure(inputs.take(rows[-matches.MAX_ROWS :]), model.content)
+        model.matches.measure(inputs.take(rows[-overlap_terms.MAX_ROWS :]), model.content)
     return model
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from recommender_training.features.matches import Match
-from recommender_training.models.request_side import Spans
+from recommender_training.features.overlap_features import Overlap
+from recommender_training.models.request_embeddings import Spans
 
 
 @dataclass(frozen=True)
@@ -18,4 +18,4 @@ class RankerSize:
     dropout: float
     user_dropout: float
     spans: Spans = ()  # lanes and numbers of each of these features
-    matches: tuple[Match, ...] = ()  # of these features and those of items
+    matches: tuple[Overlap, ...] = ()  # of these features and those of items

@@ -43,7 +43,7 @@ from recommender_training.features.graph import (
     newer_events,
 )
 from recommender_training.features.item_content import Content, content
-from recommender_training.models import request_side
+from recommender_training.models import request_embeddings
 from recommender_training.models.id_lookup import IdLookup
 from recommender_training.models.item_vectors import (
     ItemContent,
@@ -53,8 +53,8 @@ from recommender_training.models.item_vectors import (
     whole_table,
 )
 from recommender_training.models.lookup import embedding, lookup
-from recommender_training.models.pairs import Batch
-from recommender_training.models.request_side import Spans
+from recommender_training.models.request_embeddings import Spans
+from recommender_training.models.tower_examples import Batch
 
 #: The tables of items.
 ITEM_TABLE, BIAS_TABLE = "item.weight", "bias"
@@ -144,8 +144,10 @@ class TwoTower(nn.Module):
         weights = torch.softmax(logits, 1)[:, 1:]
         pooled = torch.bmm(weights.unsqueeze(1), keys).squeeze(1)
         known = torch.zeros_like(pooled)
-        for own in request_side.parts(self.side, self.size.spans, inputs.side, inputs.vector):
-            known = known + request_side.read(*own)
+        for own in request_embeddings.parts(
+            self.side, self.size.spans, inputs.side, inputs.vector
+        ):
+            known = known + request_embeddings.read(*own)
         hidden = self.drop(torch.relu(self.up(pooled) + self.by_side(known)))
         return torch.as_tensor(self.out(pooled) + self.down(hidden))
 

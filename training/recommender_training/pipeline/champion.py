@@ -1,7 +1,7 @@
 """The champion on the rows of a new evaluation: its own weights, and what was known before each.
 
-Its exported graph is replayed on the rows of the window (`export.exported_graph`). Lists are
-ordered with the window's own retrieval. That makes up for what the champion lost with its age:
+Its exported graph is replayed on the rows of the window (`export.exported_graph`). Lists
+are ordered with the window's own retrieval. That makes up for what the champion lost with its age:
 weights are compared with weights.
 
 Its ranker learned from other fits of the factors, but reads no factor: the taste numbers are an
@@ -30,7 +30,7 @@ import numpy as np
 
 from recommender_training.artifact import manifest, triton
 from recommender_training.common.arrays import Floats
-from recommender_training.evaluation.answers import TOP_K, Answers, Window
+from recommender_training.evaluation.predictions import TOP_K, Answers, Window
 from recommender_training.export import torchscript
 from recommender_training.export.exported_graph import ExportedGraph, GraphError
 from recommender_training.export.rescaling import Rescaling

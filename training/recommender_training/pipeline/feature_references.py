@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from recommender_training.common.errors import InputError
 from recommender_training.config.feature import WITHOUT_ONE_VALUE, Kind
 from recommender_training.config.feature_schema import FeatureTable
-from recommender_training.config.mitigation import POPULARITY, SEGMENT
+from recommender_training.config.mitigation_settings import POPULARITY, SEGMENT
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation import ranking
+from recommender_training.evaluation import ranking_metrics
 from recommender_training.export.build import ExportInputs
-from recommender_training.features import assembly, history
-from recommender_training.features.history import ItemCounts
-from recommender_training.features.prepared import Prepared
+from recommender_training.features import assembly, event_history
+from recommender_training.features.event_history import ItemCounts
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted import ivf_selection
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.fitted.ivf_selection import FirstStageSample
@@ -20,7 +20,7 @@ from recommender_training.fitted.retrieval import RetrievalModels
 
 
 def with_item_index(
-    bundle: Bundle, prepared: Prepared, known: ExportInputs, config: TrainingConfig
+    bundle: Bundle, prepared: PreparedData, known: ExportInputs, config: TrainingConfig
 ) -> Bundle:
     """The models with cells of items, where these are wanted and find enough.
 
@@ -42,13 +42,13 @@ def with_item_index(
     return replace(bundle, sources=found)
 
 
-def select_index(sources: RetrievalModels, prepared: Prepared, seed: int) -> RetrievalModels:
+def select_index(sources: RetrievalModels, prepared: PreparedData, seed: int) -> RetrievalModels:
     """The sources with cells, if they find enough. The test window has no part in them."""
     return ivf_selection.select_index(sources, first_stage_sample(sources, prepared, seed), seed)
 
 
 def first_stage_sample(
-    sources: RetrievalModels, prepared: Prepared, seed: int, known: ExportInputs | None = None
+    sources: RetrievalModels, prepared: PreparedData, seed: int, known: ExportInputs | None = None
 ) -> FirstStageSample:
     """Requests of the validation window, and the first stage as it is `known` to the graph.
 
@@ -58,22 +58,24 @@ def first_stage_sample(
         return _sample(sources, prepared, seed, known.data, known.state.counts)
     start = prepared.split.test_start
     data = prepared.data.as_of(start)
-    counts = history.counts_at(data.events, start, data.items.count)
+    counts = event_history.counts_at(data.events, start, data.items.count)
     return _sample(sources, prepared, seed, data, counts)
 
 
 def _sample(
-    sources: RetrievalModels, prepared: Prepared, seed: int, data: Dataset, counts: ItemCounts
+    sources: RetrievalModels, prepared: PreparedData, seed: int, data: Dataset, counts: ItemCounts
 ) -> FirstStageSample:
     length = prepared.history_length
-    requests = ranking.reveal_half(prepared.data, prepared.split.validation, length).requests
+    requests = ranking_metrics.reveal_half(
+        prepared.data, prepared.split.validation, length
+    ).requests
     drawn = [requests[place] for place in ivf_selection.sample_requests(len(requests), seed)]
     items, standing = sources.item_vectors(data.items.known_at), sources.standing(counts)
     if not drawn:
         return FirstStageSample(items[1:].numpy(), standing, items[:0].numpy()[None])
     nothing = np.zeros(0, dtype=np.int64)
     forms = [drawn, [replace(each, session=nothing) for each in drawn]]
-    batches = [ranking.together(data, each, length) for each in forms]
+    batches = [ranking_metrics.together(data, each, length) for each in forms]
     inputs = [assembly.of_requests(data, prepared.constants, each) for each in batches]
     asked = [sources.request_vectors(each, items) for each in inputs]
     return FirstStageSample(items[1:].numpy(), standing, np.stack(asked))

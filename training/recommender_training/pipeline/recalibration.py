@@ -16,7 +16,7 @@ from typing import Any
 from scipy.special import expit, logit
 
 from recommender_training.artifact import manifest, reference, triton, vocabulary
-from recommender_training.artifact.staging import staged
+from recommender_training.artifact.staged_folder import staged
 from recommender_training.common.durable_files import canonical_json, write_bytes
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from recommender_training.artifact import manifest, servable, triton
-from recommender_training.artifact.staging import staged
+from recommender_training.artifact import manifest, serving_limits, triton
+from recommender_training.artifact.staged_folder import staged
 from recommender_training.common.durable_files import canonical_json, write_bytes
 from recommender_training.common.progress import say
 from recommender_training.config.training import TrainingConfig
@@ -23,22 +23,22 @@ from recommender_training.distributed.group import ONE_PROCESS, Group
 from recommender_training.evaluation.evaluate import evaluate
 from recommender_training.export import latency, repository
 from recommender_training.export.build import ExportInputs
-from recommender_training.features.prepared import Prepared, prepare
+from recommender_training.features.prepared_data import PreparedData, prepare_data
 from recommender_training.fitted import new_items
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.html_report import page_file as page
 from recommender_training.ingestion import id_table
 from recommender_training.pipeline import (
     feature_references,
+    fit_mitigation,
     item_index,
     lineage,
-    mitigation,
     variants,
     warm_start,
 )
 from recommender_training.pipeline.champion import Comparison
 from recommender_training.trainer import embedding_plan, memory, precision
-from recommender_training.trainer.context import FitContext, Identity, with_checkpoints
+from recommender_training.trainer.fit_context import FitContext, Identity, with_checkpoints
 from recommender_training.trainer.fit_models import fit_models, refit
 from recommender_training.trainer.initial_weights import WarmStart
 
@@ -112,7 +112,7 @@ class _Ready:
 
     side: load_data.Side
     ids: id_table.Named
-    prepared: Prepared
+    prepared: PreparedData
     config: TrainingConfig  # with what the search has chosen
     found: Choice | None
     context: FitContext
@@ -159,7 +159,7 @@ def _read(run: TrainingRun) -> _Ready:
     side, data = load_data.load(run.lake_path, run.data_version, run.window_days)
     ids = id_table.named(run.lake_path, data)
     config, group, found = run.config, run.group, None
-    servable.check(data, ids.items, config.hyperparameters.history_length)
+    serving_limits.check_serving_limits(data, ids.items, config.hyperparameters.history_length)
     feature_references.check(config, data)
     variants.check(config, data.items.count)
     check_embeddings(data, config)
@@ -173,7 +173,7 @@ def _read(run: TrainingRun) -> _Ready:
         config = found.config
         check_embeddings(data, config)
     group.tell("config", config.model_dump_json(by_alias=True))
-    prepared = prepare(data, config)
+    prepared = prepare_data(data, config)
     source_of_start = run.champion.source if run.champion else None
     start, warm = warm_start.resolve(config, prepared, source_of_start)
     start = warm_start.shared(group, config, start)
@@ -195,7 +195,7 @@ def _fit(run: TrainingRun, ready: _Ready) -> _Fitted:
     chosen = precision.choose(config.hyperparameters.precision, found.kind)
     say(f"train: {precision.remark(chosen, found)}")
     with context.ending_at_input_errors():
-        held_out = mitigation.with_bonus(
+        held_out = fit_mitigation.with_bonus(
             fit_models(prepared, config, threads, context), prepared, config
         )
         sought = {} if ready.found is None else ready.found.report(prepared, held_out, threads)
@@ -213,7 +213,7 @@ def _evaluate(run: TrainingRun, ready: _Ready, fitted: _Fitted) -> dict[str, Any
     """Open the test window, once: the report of the evaluation."""
     prepared, config, champion = ready.prepared, ready.config, run.champion
     bundle, decision = fitted.bundle, fitted.decision
-    before = mitigation.without_weights(prepared, config, run.threads, ready.context.start)
+    before = fit_mitigation.without_weights(prepared, config, run.threads, ready.context.start)
     say("evaluate: test window")
     served_as = variants.serving(decision, bundle, prepared, fitted.known, config)
     test = OnceOnly(prepared.split.test).open()
@@ -268,8 +268,8 @@ def validate(
     with threadpool_limits(limits=threads):
         _, data = load_data.load(lake_path, data_version, window_days)
         check_embeddings(data, config)
-        prepared = prepare(data, config)
-        bundle = mitigation.with_bonus(fit_models(prepared, config, threads), prepared, config)
+        prepared = prepare_data(data, config)
+        bundle = fit_mitigation.with_bonus(fit_models(prepared, config, threads), prepared, config)
         return dict(evaluate(bundle, prepared, prepared.split.validation)["metrics"])
 
 

@@ -21,16 +21,16 @@ from recommender_training.artifact.vocabulary import vocabulary
 from recommender_training.common.arrays import Ints
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
-from recommender_training.config.export import ExportSettings, Variant
+from recommender_training.config.export_settings import ExportSettings, Variant
 from recommender_training.config.lists import MAX_DENSE_ITEMS, ItemWeights
 from recommender_training.config.training import TrainingConfig
-from recommender_training.evaluation import answers, intervals
-from recommender_training.evaluation.answers import Answers, Window
+from recommender_training.evaluation import confidence_intervals, predictions
+from recommender_training.evaluation.predictions import Answers, Window
 from recommender_training.export import build, latency, torchscript
 from recommender_training.export.compressed_ranker import compress, left_of
 from recommender_training.export.exported_graph import ExportedGraph
 from recommender_training.export.ranker import RankerServing
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.statistics import bootstrap
@@ -86,7 +86,7 @@ def check(config: TrainingConfig, items: int) -> None:
 
 
 def decide(
-    bundle: Bundle, prepared: Prepared, known: build.ExportInputs, config: TrainingConfig
+    bundle: Bundle, prepared: PreparedData, known: build.ExportInputs, config: TrainingConfig
 ) -> Decision | None:
     """Evaluate the variants of the settings; None without a variant or without a ranker.
 
@@ -102,7 +102,7 @@ def decide(
 
 def measured(
     bundle: Bundle,
-    prepared: Prepared,
+    prepared: PreparedData,
     known: build.ExportInputs,
     settings: ExportSettings,
     rows: Ints,
@@ -119,14 +119,14 @@ def measured(
     sizes = {name: round(len(data) / 1e6, 6) for name, data in archives.items()}
     words = vocabulary(prepared.data, prepared.history_length)
     times = latency.compare(loaded, words)
-    window = answers.window(prepared, rows, bundle.sources)
+    window = predictions.window(prepared, rows, bundle.sources)
     return window, _candidates(window, loaded, words, settings, sizes, times, bonus)
 
 
 def serving(
     decision: Decision | None,
     bundle: Bundle,
-    prepared: Prepared,
+    prepared: PreparedData,
     known: build.ExportInputs,
     config: TrainingConfig,
 ) -> Callable[[Window], Answers] | None:
@@ -165,7 +165,7 @@ def answer(
     if variant is not None and window.retrieval is not None:
         left = left_of(torch.from_numpy(window.retrieval), variant, settings).numpy()
 
-    return answers.with_lists(window, graph.probability(window), graph.scores, bonus, left)
+    return predictions.with_lists(window, graph.probability(window), graph.scores, bonus, left)
 
 
 def _candidates(
@@ -178,20 +178,22 @@ def _candidates(
     bonus: Bonus | None,
 ) -> list[Candidate]:
     drawn = bootstrap.draw(window.user)
-    sampled: dict[str, dict[str, intervals.Sampled]] = {}
+    sampled: dict[str, dict[str, confidence_intervals.Sampled]] = {}
     for name, graph in loaded.items():
         variant = None if name == FULL else Variant(name)
         found = answer(graph, words, variant, settings, window, bonus)
-        sampled[name] = intervals.model(drawn, window, found)
+        sampled[name] = confidence_intervals.model(drawn, window, found)
     return [
         Candidate(
             name,
             sizes[name],
             times[name],
-            intervals.estimates(own, drawn),
+            confidence_intervals.estimates(own, drawn),
             None
             if name == FULL
-            else intervals.estimates(intervals.differences(own, sampled[FULL]), drawn),
+            else confidence_intervals.estimates(
+                confidence_intervals.differences(own, sampled[FULL]), drawn
+            ),
         )
         for name, own in sampled.items()
     ]

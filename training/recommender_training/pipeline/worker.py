@@ -10,10 +10,10 @@ from recommender_training.common.progress import say
 from recommender_training.config.training import Algorithm, TrainingConfig
 from recommender_training.data import load
 from recommender_training.distributed.group import Group
-from recommender_training.features.prepared import prepare
+from recommender_training.features.prepared_data import prepare_data
 from recommender_training.pipeline import warm_start
-from recommender_training.trainer.context import FitContext
 from recommender_training.trainer.deep_ranker import fit_deep, refit_deep
+from recommender_training.trainer.fit_context import FitContext
 
 
 def fit_along(
@@ -31,7 +31,7 @@ def fit_along(
         config = TrainingConfig.model_validate_json(group.hear("config"))
         if config.algorithm is not Algorithm.DEEP_RANKER:
             return
-        prepared = prepare(data, config)
+        prepared = prepare_data(data, config)
         context = FitContext(group, start=warm_start.shared(group, config, None))
         deep, log = fit_deep(prepared, config, threads, context=context)
         group.hear("final")

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.search import SearchSettings
+from recommender_training.config.search_settings import SearchSettings
 from recommender_training.config.search_space import Dimension
-from recommender_training.data import times
+from recommender_training.data import time_format
 from recommender_training.data.splits import Split
 from recommender_training.search.seeds import SeedResult, summary
 from recommender_training.search.study import Outcome, Plan
@@ -116,8 +116,8 @@ def _fold(fold: Split) -> dict[str, Any]:
     return {
         "trainRows": len(fold.train),
         "validationRows": len(fold.validation),
-        "validationStart": times.iso_time(fold.validation_start),
-        "validationEnd": times.iso_time(fold.test_start),
+        "validationStart": time_format.iso_time(fold.validation_start),
+        "validationEnd": time_format.iso_time(fold.test_start),
     }
 
 

@@ -21,7 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from recommender_training.common.errors import InputError
 from recommender_training.config import search_space as spaces
-from recommender_training.config.search import Sampler
+from recommender_training.config.search_settings import Sampler
 from recommender_training.config.search_space import Dimension, Params
 from recommender_training.search import sampling
 from recommender_training.search.locks import locked

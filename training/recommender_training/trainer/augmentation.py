@@ -18,7 +18,7 @@ from recommender_training.config.training import Hyperparameters
 from recommender_training.distributed.group import Share
 from recommender_training.features.assembly import Inputs
 from recommender_training.features.graph import newer_events
-from recommender_training.models.pairs import Batch
+from recommender_training.models.tower_examples import Batch
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from recommender_training.common.arrays import Bools, Floats, Ints
 from recommender_training.common.progress import say
 from recommender_training.config.training import Fault, Hyperparameters, TrainingConfig
 from recommender_training.data.dataset import Dataset
-from recommender_training.features import attributes, matches
-from recommender_training.features.prepared import Prepared, held_out
+from recommender_training.features import attributes, overlap_features
+from recommender_training.features.prepared_data import PreparedData, held_out
 from recommender_training.models import ranker
 from recommender_training.models.ranker_size import RankerSize
 from recommender_training.trainer import fit, id_tables, regression_start
 from recommender_training.trainer.augmentation import Augmentation
-from recommender_training.trainer.context import DEFAULT_CONTEXT, FitContext
+from recommender_training.trainer.fit_context import DEFAULT_CONTEXT, FitContext
 from recommender_training.trainer.initial_weights import NEW_ROWS_STEP, WarmStart
 from recommender_training.trainer.prior import Prior
 from recommender_training.trainer.training_rows import (
@@ -36,7 +36,7 @@ Watch = Callable[[fit.FitLog], None]
 
 
 def fit_deep(
-    prepared: Prepared,
+    prepared: PreparedData,
     config: TrainingConfig,
     threads: int,
     watch: Watch | None = None,
@@ -52,7 +52,7 @@ def fit_deep(
 
 
 def fit_ranker(
-    prepared: Prepared,
+    prepared: PreparedData,
     config: TrainingConfig,
     labels: Bools,
     watch: Watch | None,
@@ -90,7 +90,7 @@ def fit_ranker(
 
 def _begin(
     model: ranker.Ranker,
-    prepared: Prepared,
+    prepared: PreparedData,
     rows: Ints,
     labels: Bools,
     weights: Floats | None,
@@ -112,7 +112,7 @@ def _begin(
     return Prior(model, centre)
 
 
-def new_ranker(prepared: Prepared, config: TrainingConfig) -> ranker.Ranker:
+def new_ranker(prepared: PreparedData, config: TrainingConfig) -> ranker.Ranker:
     """A ranker with fresh weights, for the training window."""
     data, settings = prepared.data, config.hyperparameters
     size = RankerSize(
@@ -122,7 +122,7 @@ def new_ranker(prepared: Prepared, config: TrainingConfig) -> ranker.Ranker:
         embedding_dim=settings.embedding_dim,
         dropout=settings.dropout,
         user_dropout=settings.user_dropout,
-        matches=matches.of(data),
+        matches=overlap_features.overlap_features(data),
     )
     tables = id_tables.of(data, prepared.split.train, settings)
     train = torch.from_numpy(prepared.split.train)
@@ -132,7 +132,7 @@ def new_ranker(prepared: Prepared, config: TrainingConfig) -> ranker.Ranker:
 def refit_deep(
     size: RankerSize,
     log: fit.FitLog,
-    prepared: Prepared,
+    prepared: PreparedData,
     config: TrainingConfig,
     threads: int,
     context: FitContext = DEFAULT_CONTEXT,

@@ -13,8 +13,8 @@ from recommender_training.distributed.group import ONE_PROCESS, Group
 from recommender_training.fitted.predict import Rows
 from recommender_training.trainer.augmentation import Augmentation
 from recommender_training.trainer.checkpoints import Slot
-from recommender_training.trainer.row_table import Pull
 from recommender_training.trainer.runtime import Runtime
+from recommender_training.trainer.sparse_embedding import Pull
 
 
 class PriorOfWeights(Protocol):

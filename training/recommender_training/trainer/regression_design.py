@@ -21,8 +21,8 @@ import torch
 from recommender_training.common.arrays import Floats, Ints
 from recommender_training.data.dataset import Dataset
 from recommender_training.features.assembly import Inputs
-from recommender_training.features.table import Source
-from recommender_training.models import request_side
+from recommender_training.features.event_features import Source
+from recommender_training.models import request_embeddings
 from recommender_training.models.ranker import Ranker
 
 #: Products of two features have so many columns at most, a row so many entries of them, and the
@@ -203,8 +203,8 @@ def _dense(numbers: Floats, first: int) -> Entries:
 
 
 def _of_requests(model: Ranker, batch: Inputs) -> Iterator[Entries]:
-    """As `request_side.read` reads them."""
-    for weights, lanes, numbers in request_side.parts(
+    """As `request_embeddings.read` reads them."""
+    for weights, lanes, numbers in request_embeddings.parts(
         model.side, model.size.spans, batch.side, batch.vector
     ):
         there = (lanes >= 0).float()

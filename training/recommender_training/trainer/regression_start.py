@@ -19,7 +19,7 @@ from torch import Tensor
 from recommender_training.common.arrays import Bools, Floats, Ints
 from recommender_training.common.progress import say
 from recommender_training.data.dataset import Dataset
-from recommender_training.features.table import Source
+from recommender_training.features.event_features import Source
 from recommender_training.models.ranker import Ranker
 from recommender_training.statistics import effects
 from recommender_training.trainer.regression_design import Terms, design

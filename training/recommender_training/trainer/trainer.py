@@ -23,10 +23,10 @@ from recommender_training.fitted.predict import predict
 from recommender_training.trainer import runtime
 from recommender_training.trainer.adamw import AdamW
 from recommender_training.trainer.averaging import Average
-from recommender_training.trainer.batches import Batches
+from recommender_training.trainer.batch_sampler import BatchSampler
 from recommender_training.trainer.fit_options import DEFAULT_OPTIONS, Examples, FitOptions
 from recommender_training.trainer.replica import Replica
-from recommender_training.trainer.row_updates import RowUpdates, by_row
+from recommender_training.trainer.sparse_optimizer import SparseOptimizer, sparse_tables
 
 
 class Trainer:
@@ -46,14 +46,14 @@ class Trainer:
         self._settings, self._slot, self._of = settings, options.slot, options.loss
         self._augmentation = options.augmentation
         self._prior, self._rows = options.prior, len(examples.train)
-        self._by_row = by_row(model, settings.embedding_updates)
-        self._row_updates = RowUpdates(model, self._by_row, group)
+        self._by_row = sparse_tables(model, settings.embedding_updates)
+        self._row_updates = SparseOptimizer(model, self._by_row, group)
         self._replica = Replica(model, how, group)
         self.inputs, self.target = examples.inputs.to(how.device), examples.target.to(how.device)
         self.weight = None if examples.weight is None else examples.weight.to(how.device)
         self.validation = examples.validation.to(how.device)
         self.optimizer = AdamW(model.parameters(), settings.learning_rate, settings.weight_decay)
-        self.batches = Batches(examples.train, settings.batch_size, how.device)
+        self.batches = BatchSampler(examples.train, settings.batch_size, how.device)
         self.best = copy.deepcopy(model.state_dict())
         self._margin, self._first = options.margin, torch.zeros(0, dtype=torch.float64)
         steps = options.average * self.batches.per_epoch

@@ -13,7 +13,7 @@ import torch
 from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import lake, load
 from recommender_training.data.row_times import RowTimes
-from recommender_training.features import table
+from recommender_training.features import event_features
 from recommender_training.features.assembly import Constants
 from recommender_training.features.item_content import content
 from recommender_training.ingestion import ingest
@@ -202,13 +202,13 @@ def test_a_catalogue_of_one_time_is_not_searched_for_rows(monkeypatch: pytest.Mo
     rows = [{"id": 1, "valid_from": n, "price": 8 * n} for n in (1, 2, 3)]
     events: list[small_data.Event] = [(0, 1, 5.0, 5), (0, 1, 2.0, 9)]
     then = small_data.build(events, [{"id": 0}], rows, declared).as_of(2)
-    wanted = table.build(then, 3, Constants(3.0, 0.5))
+    wanted = event_features.build(then, 3, Constants(3.0, 0.5))
 
     def refused(*_: object) -> Any:
         raise AssertionError
 
     monkeypatch.setattr(RowTimes, "places", refused)
-    assert torch.equal(table.build(then, 3, Constants(3.0, 0.5)).numbers, wanted.numbers)
+    assert torch.equal(event_features.build(then, 3, Constants(3.0, 0.5)).numbers, wanted.numbers)
 
 
 def test_bands_and_kept_categories_count_an_item_once_however_often_it_changes() -> None:

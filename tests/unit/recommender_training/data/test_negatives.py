@@ -15,7 +15,7 @@ from recommender_training.config.label import Label, Negatives, NegativesBy
 from recommender_training.data import negatives
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.labels import DRAWN
-from recommender_training.features import history
+from recommender_training.features import event_history
 from tests import small_data
 
 #: User, item, value and time.
@@ -114,18 +114,21 @@ def test_no_history_or_count_of_an_event_sees_a_negative(rows: list[Row], by: Ne
     def seen(found: Any) -> Any:
         return np.where(found >= 0, place[found], -1)
 
-    before = history.previous_events(plain.events, 4)
-    assert (seen(history.previous_events(more.events, 4)[own]) == before).all()
+    before = event_history.previous_events(plain.events, 4)
+    assert (seen(event_history.previous_events(more.events, 4)[own]) == before).all()
     for one, other in (
-        (history.counts_before(plain.events), history.counts_before(more.events).take(own)),
         (
-            history.counts_at(plain.events, 15, 6),
-            history.counts_at(more.events, 15, 6),
+            event_history.counts_before(plain.events),
+            event_history.counts_before(more.events).take(own),
+        ),
+        (
+            event_history.counts_at(plain.events, 15, 6),
+            event_history.counts_at(more.events, 15, 6),
         ),
     ):
         for name in ("events", "positives", "total"):
             assert (getattr(one, name) == getattr(other, name)).all(), name
-    within = (history.counts_within(found.events, 5) for found in (plain, more))
+    within = (event_history.counts_within(found.events, 5) for found in (plain, more))
     for alone, beside in zip(*within, strict=True):
         assert (alone == beside[own]).all()
 
@@ -134,8 +137,8 @@ def test_no_history_or_count_of_an_event_sees_a_negative(rows: list[Row], by: Ne
 def test_a_negative_sees_what_its_user_did_before(rows: list[Row], by: NegativesBy) -> None:
     found = negatives.add(data(rows, by=by)).events
     assert found.labels is not None
-    past = history.Histories.of(found)
-    counts = history.counts_before(found)
+    past = event_history.Histories.of(found)
+    counts = event_history.counts_before(found)
     for row in np.flatnonzero(found.labels.state == DRAWN):
         before = past.before(np.array([row]), 50)[0]
         earlier = found.labels.logged & (found.time < found.time[row])

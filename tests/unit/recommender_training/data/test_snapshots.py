@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.common.errors import InputError
-from recommender_training.data import data_versions, snapshots, times
+from recommender_training.data import data_versions, snapshots, time_format
 from recommender_training.data.snapshots import By, Snapshot
 
 TIME = 1_795_669_203
@@ -201,7 +201,7 @@ def test_a_version_is_not_newer_than_itself_or_later_ones() -> None:
 
 @given(st.integers(0, 253_402_300_799))
 def test_formatting_and_parsing_a_time_returns_the_same_time(seconds: int) -> None:
-    assert times.parse_time(times.iso_time(seconds)) == seconds
+    assert time_format.parse_time(time_format.iso_time(seconds)) == seconds
 
 
 @given(st.datetimes(), st.integers(-1439, 1439), st.sampled_from("Tt"))
@@ -211,7 +211,7 @@ def test_times_in_all_zones_are_parsed_to_whole_seconds(
     at = local.replace(tzinfo=datetime.timezone(datetime.timedelta(minutes=minutes)))
     zero = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
     seconds = (at.replace(microsecond=0) - zero) // datetime.timedelta(seconds=1)
-    assert times.parse_time(at.isoformat().replace("T", between)) == seconds
+    assert time_format.parse_time(at.isoformat().replace("T", between)) == seconds
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_times_in_all_zones_are_parsed_to_whole_seconds(
     ],
 )
 def test_forms_of_a_time(text: str, seconds: int) -> None:
-    assert times.parse_time(text) == seconds
+    assert time_format.parse_time(text) == seconds
 
 
 @pytest.mark.parametrize(
@@ -242,4 +242,4 @@ def test_forms_of_a_time(text: str, seconds: int) -> None:
 )  # fmt: skip
 def test_texts_that_are_not_rfc_3339_times_are_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 -- the message is Python's, or ours
-        times.parse_time(text)
+        time_format.parse_time(text)

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.config.feature_schema import FeatureSchema
-from recommender_training.config.mitigation import Reweighting
+from recommender_training.config.mitigation_settings import Reweighting
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data import load
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.sessions import sample_requests
-from recommender_training.features import attributes, popularity, table
+from recommender_training.features import attributes, event_features, popularity
 from recommender_training.features.assembly import Constants, Inputs
 from recommender_training.ingestion.mapping import Format
 from recommender_training.mitigation import reweighting
@@ -114,7 +114,7 @@ def test_a_reference_request_states_the_row_that_counted_at_its_time(
 
 def read(found: Dataset, end: int) -> list[str]:
     rows = np.flatnonzero(found.events.time <= end)
-    inputs = table.build(found, 4, FROZEN).take(torch.from_numpy(rows))
+    inputs = event_features.build(found, 4, FROZEN).take(torch.from_numpy(rows))
     columns = [getattr(inputs, each.name) for each in fields(Inputs)]
     return ["|".join(str(column[n].tolist()) for column in columns) for n in range(len(rows))]
 

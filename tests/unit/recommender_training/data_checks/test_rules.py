@@ -12,7 +12,7 @@ import pytest
 
 from recommender_training.cli import termination_report
 from recommender_training.common.errors import InputError
-from recommender_training.data_checks import compare, finding, profile
+from recommender_training.data_checks import finding, profile, profile_comparison
 from recommender_training.data_checks.finding import Finding, Findings
 from recommender_training.data_checks.policy import Checks, Level, Levels, parse_checks
 from recommender_training.data_checks.profile import Profiled
@@ -203,7 +203,7 @@ def test_quarantined_rows_are_compared_by_their_share(
             Quarantined(**({"quarantine": {}, "duplicates": {}} | {check: {"users": each}}))
             for each in (now, before)
         ]
-        compare.quarantined(findings, Checks(), *sides)
+        profile_comparison.quarantined(findings, Checks(), *sides)
         (found,) = findings.all
         assert (found.check, found.name, found.level) == (check, "users.rows", level)
 

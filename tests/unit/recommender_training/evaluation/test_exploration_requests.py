@@ -15,11 +15,11 @@ from recommender_training.config.training import parse_config
 from recommender_training.data import schema
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.exploration_log import ExplorationLog
-from recommender_training.evaluation import answers, exploration_gain, exploration_requests
+from recommender_training.evaluation import exploration_gain, exploration_requests, predictions
 from recommender_training.evaluation.evaluate import evaluate
 from recommender_training.evaluation.exploration_gain import Decisions
 from recommender_training.evaluation.exploration_requests import Places, Pools
-from recommender_training.features.prepared import Prepared, prepare
+from recommender_training.features.prepared_data import PreparedData, prepare_data
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.fitted.retrieval import SHOWN_ITEMS, RetrievalModels
 from recommender_training.trainer.fit_models import fit_models
@@ -72,13 +72,13 @@ def shop(
 
 
 @pytest.fixture(scope="module")
-def learned() -> tuple[Prepared, Bundle]:
-    prepared = prepare(shop(), CONFIG)
+def learned() -> tuple[PreparedData, Bundle]:
+    prepared = prepare_data(shop(), CONFIG)
     return prepared, fit_models(prepared, CONFIG, 1)
 
 
 def test_a_model_that_has_learned_the_rates_gains_over_the_draw(
-    learned: tuple[Prepared, Bundle],
+    learned: tuple[PreparedData, Bundle],
 ) -> None:
     prepared, bundle = learned
     report = evaluate(bundle, prepared, prepared.split.test)
@@ -95,12 +95,12 @@ def test_a_model_that_has_learned_the_rates_gains_over_the_draw(
     )
 
 
-def test_a_champion_is_judged_at_the_same_places(learned: tuple[Prepared, Bundle]) -> None:
+def test_a_champion_is_judged_at_the_same_places(learned: tuple[PreparedData, Bundle]) -> None:
     """One that reverses the pools, and one that cannot be evaluated."""
     prepared, bundle = learned
 
-    def reversed_(window: answers.Window) -> answers.Answers:
-        own = answers.answer(bundle, prepared, window)["recommender"]
+    def reversed_(window: predictions.Window) -> predictions.Answers:
+        own = predictions.answer(bundle, prepared, window)["recommender"]
         assert own.pools is not None
         worst = Pools(own.pools.probability.argmin(1), own.pools.probability)
         return dataclasses.replace(own, pools=worst)
@@ -115,7 +115,7 @@ def test_a_champion_is_judged_at_the_same_places(learned: tuple[Prepared, Bundle
 
 
 def test_places_without_a_label_or_with_unknown_items_do_not_count(
-    learned: tuple[Prepared, Bundle], monkeypatch: pytest.MonkeyPatch
+    learned: tuple[PreparedData, Bundle], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepared, _ = learned
     data, rows = prepared.data, prepared.split.test
@@ -146,14 +146,14 @@ def test_places_without_a_label_or_with_unknown_items_do_not_count(
 
 
 def test_a_model_puts_nothing_there_that_it_does_not_know_and_weighs_its_bonus(
-    learned: tuple[Prepared, Bundle],
+    learned: tuple[PreparedData, Bundle],
 ) -> None:
     """By what is added to its ranks, of which its probabilities know nothing."""
     prepared, bundle = learned
-    window = answers.window(prepared, prepared.split.test, bundle.sources)
+    window = predictions.window(prepared, prepared.split.test, bundle.sources)
     places = exploration_requests.of(prepared.data, prepared.split.test, 5)
     window = dataclasses.replace(window, places=places)
-    _, scorer = answers.scorers(bundle, prepared)
+    _, scorer = predictions.scorers(bundle, prepared)
 
     def best(added: Any) -> tuple[Any, Pools]:
         found = window.pools(lambda asked, pools: asked.scores(pools, scorer), added)
@@ -172,7 +172,7 @@ def test_a_model_puts_nothing_there_that_it_does_not_know_and_weighs_its_bonus(
 
 
 def test_a_decision_counts_once_and_large_catalogues_have_fewer_places(
-    learned: tuple[Prepared, Bundle], monkeypatch: pytest.MonkeyPatch
+    learned: tuple[PreparedData, Bundle], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepared, _ = learned
     data, rows = prepared.data, prepared.split.test
@@ -240,7 +240,7 @@ def test_a_place_whose_label_is_still_open_is_not_of_the_window() -> None:
 
 
 def test_only_the_version_and_the_champion_are_asked_for_pools_in_one_pass(
-    learned: tuple[Prepared, Bundle], monkeypatch: pytest.MonkeyPatch
+    learned: tuple[PreparedData, Bundle], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepared, bundle = learned
     passes: list[Any] = []
@@ -252,24 +252,24 @@ def test_only_the_version_and_the_champion_are_asked_for_pools_in_one_pass(
 
     monkeypatch.setattr(exploration_requests, "order", counted)
 
-    def again(window: answers.Window) -> answers.Answers:
-        return answers.answer(bundle, prepared, window)["recommender"]
+    def again(window: predictions.Window) -> predictions.Answers:
+        return predictions.answer(bundle, prepared, window)["recommender"]
 
     report = evaluate(bundle, prepared, prepared.split.test, again)
     assert len(passes) == 1
     assert report["metrics"]["offPolicyGain"] == 0
     evaluate(bundle, prepared, prepared.split.test, served=again)
     assert len(passes) == 2, "the full model that serves no request is not asked"
-    window = answers.window(prepared, prepared.split.test, bundle.sources)
+    window = predictions.window(prepared, prepared.split.test, bundle.sources)
     window = dataclasses.replace(
         window, places=exploration_requests.of(prepared.data, prepared.split.test, 5)
     )
-    unasked = answers.answer(bundle, prepared, window, at_places=False)
+    unasked = predictions.answer(bundle, prepared, window, at_places=False)
     assert all(each.pools is None for each in unasked.values())
 
 
 def test_lists_of_shown_items_are_ordered_by_their_response(
-    learned: tuple[Prepared, Bundle],
+    learned: tuple[PreparedData, Bundle],
 ) -> None:
     _, bundle = learned
     sources, others = bundle.sources, RetrievalModels.of(bundle.sources.plan, None)
@@ -279,7 +279,7 @@ def test_lists_of_shown_items_are_ordered_by_their_response(
 
 
 def test_a_session_at_a_place_is_what_the_user_did_strictly_before(
-    learned: tuple[Prepared, Bundle],
+    learned: tuple[PreparedData, Bundle],
 ) -> None:
     prepared, _ = learned
     places = exploration_requests.of(prepared.data, prepared.split.test, 5)

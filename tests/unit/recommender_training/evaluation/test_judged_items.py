@@ -11,8 +11,8 @@ import pytest
 from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.training import parse_config
 from recommender_training.data_checks import profile
-from recommender_training.evaluation import answers, responses
-from recommender_training.features.prepared import Prepared, judged_at, prepare
+from recommender_training.evaluation import predictions, response_metrics
+from recommender_training.features.prepared_data import PreparedData, judged_at, prepare_data
 from recommender_training.trainer.fit_models import fit_models
 from tests import small_data
 from tests.mapped_files import START, check, declare, event, write
@@ -24,7 +24,7 @@ FEATURES = [{"name": "badge", "kind": "Categorical", "fairness": True},
 HISTORY = FeatureSchema.model_validate({"itemHistory": True, "items": FEATURES})
 
 
-def prepared(*, later: bool) -> Prepared:
+def prepared(*, later: bool) -> PreparedData:
     """A log in which half of the likes follow a badge; `later` ones begin in the test window."""
     random = np.random.default_rng(7)
     items = random.integers(0, ITEMS, EVENTS)
@@ -45,7 +45,7 @@ def prepared(*, later: bool) -> Prepared:
             for at, item in dict(enumerate(items)).items()
             if at > start and liked[at]
         ]
-    return prepare(
+    return prepare_data(
         small_data.build(events, [{"id": n} for n in range(USERS)], rows, HISTORY), CONFIG
     )
 
@@ -54,7 +54,7 @@ def test_rows_that_begin_inside_a_window_change_no_answer_on_it() -> None:
     plain, changed = prepared(later=False), prepared(later=True)
     bundle, rows = fit_models(plain, CONFIG, 1), plain.split.test
     one, other = (
-        answers.answer(bundle, each, answers.window(each, rows))["baseline"]
+        predictions.answer(bundle, each, predictions.window(each, rows))["baseline"]
         for each in (plain, changed)
     )
     assert one.probability is not None
@@ -62,7 +62,8 @@ def test_rows_that_begin_inside_a_window_change_no_answer_on_it() -> None:
     assert one.probability.tolist() == pytest.approx(other.probability.tolist(), abs=1e-6)
     assert one.top.tolist() == other.top.tolist()
     groups = [
-        responses.item_rows(answers.window(each, rows).data, rows) for each in (plain, changed)
+        response_metrics.item_rows(predictions.window(each, rows).data, rows)
+        for each in (plain, changed)
     ]
     assert groups[0]["badge:hot"].tolist() == groups[1]["badge:hot"].tolist()
 
@@ -74,7 +75,7 @@ def test_without_a_history_nothing_is_made_again() -> None:
         [{"id": n, "badge": "new"} for n in range(4)],
         FeatureSchema.model_validate({"items": FEATURES}),
     )
-    found = prepare(data, CONFIG)
+    found = prepare_data(data, CONFIG)
     assert judged_at(found, 30) is found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema
 
-from recommender_training.html_report import exploration as exploration_page
+from recommender_training.html_report import exploration_section as exploration_page
 from recommender_training.html_report.markup import join
 
 SCHEMA_FILE = pathlib.Path(__file__).parents[4] / "docs" / "evaluation.schema.json"

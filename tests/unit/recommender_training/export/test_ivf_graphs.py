@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.config.lists import ItemIndex, ItemWeights, ListPlan
-from recommender_training.evaluation import answers, ranking
+from recommender_training.evaluation import predictions, ranking_metrics
 from recommender_training.export import build, parity, repository, torchscript
 from recommender_training.export.build import ExportInputs
+from recommender_training.export.comparison_requests import comparison_requests, request_batches
 from recommender_training.export.item_pages import IvfServing, among, buffers, summed
-from recommender_training.export.probes import parts, probes
 from recommender_training.features import assembly
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted import ivf_selection as selection
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.mitigation.exposure import Bonus
@@ -39,7 +39,7 @@ def small_cells() -> Iterator[None]:
 
 @pytest.fixture(scope="module", params=[ItemWeights.SPARSE, None], ids=["neighbours", "towers"])
 def exact(
-    request: pytest.FixtureRequest, prepared: Prepared, bundle: Bundle, trained: Any
+    request: pytest.FixtureRequest, prepared: PreparedData, bundle: Bundle, trained: Any
 ) -> ExportInputs:
     """The known catalogue as if it were large, with an exact scan."""
     known = repository.export_inputs(prepared, trained.config)
@@ -50,7 +50,7 @@ def exact(
     return replace(known, retrieval=weights, sources=replace(bundle.sources, plan=plan))
 
 
-def paged(known: ExportInputs, prepared: Prepared, read: int | None = None) -> ExportInputs:
+def paged(known: ExportInputs, prepared: PreparedData, read: int | None = None) -> ExportInputs:
     """The same with cells of which `read` are read, or all."""
     sample = item_index.first_stage_sample(known.sources, prepared, 17)
     ivf = ivf_index.build_index(sample.vectors, sample.standing, sample.requests[0], 17)
@@ -72,9 +72,9 @@ def loaded(name: str, bundle: Bundle, known: ExportInputs) -> torch.jit.ScriptMo
 @pytest.mark.parametrize("name", ["recommender", "baseline"])
 @pytest.mark.usefixtures("small_cells")
 def test_a_graph_of_cells_answers_as_eager_mode_with_these_cells(
-    prepared: Prepared, bundle: Bundle, exact: ExportInputs, name: str
+    prepared: PreparedData, bundle: Bundle, exact: ExportInputs, name: str
 ) -> None:
-    base, served = answers.scorers(bundle, prepared)
+    base, served = predictions.scorers(bundle, prepared)
     scorer = base if name == "baseline" else served
     requests, known = repository.parity_requests(prepared)[:10], paged(exact, prepared, READ)
     module = loaded(name, bundle, known)
@@ -88,18 +88,18 @@ def test_a_graph_of_cells_answers_as_eager_mode_with_these_cells(
 @pytest.mark.parametrize("name", ["recommender", "baseline"])
 @pytest.mark.usefixtures("small_cells")
 def test_reading_all_cells_gives_the_answers_of_the_exact_scan(
-    prepared: Prepared, bundle: Bundle, exact: ExportInputs, name: str
+    prepared: PreparedData, bundle: Bundle, exact: ExportInputs, name: str
 ) -> None:
     one, other = (loaded(name, bundle, each) for each in (exact, paged(exact, prepared)))
-    assert parity.between(one, other, probes(exact.data)) < 1e-5
+    assert parity.between(one, other, comparison_requests(exact.data)) < 1e-5
 
 
 @pytest.mark.usefixtures("small_cells")
 def test_cells_serve_no_item_that_was_seen_none_twice_and_a_batch_as_its_requests_alone(
-    prepared: Prepared, bundle: Bundle, exact: ExportInputs
+    prepared: PreparedData, bundle: Bundle, exact: ExportInputs
 ) -> None:
     module = loaded("recommender", bundle, paged(exact, prepared, READ))
-    for inputs in probes(exact.data):
+    for inputs in comparison_requests(exact.data):
         with torchscript.as_served():
             ids, scores = module(*inputs)
             for row, told in enumerate(ids.tolist()):
@@ -113,7 +113,7 @@ def test_cells_serve_no_item_that_was_seen_none_twice_and_a_batch_as_its_request
 
 @pytest.mark.usefixtures("small_cells")
 def test_the_events_of_the_test_window_have_no_part_in_the_cells(
-    monkeypatch: pytest.MonkeyPatch, prepared: Prepared, exact: ExportInputs
+    monkeypatch: pytest.MonkeyPatch, prepared: PreparedData, exact: ExportInputs
 ) -> None:
     monkeypatch.setattr(selection, "LEAST_SAMPLED", 4)
     monkeypatch.setattr(selection, "MOST_READ", 1.0)
@@ -131,10 +131,10 @@ def test_the_events_of_the_test_window_have_no_part_in_the_cells(
 
 @pytest.mark.usefixtures("small_cells")
 def test_parity_sees_other_cells_where_the_order_before_the_response_counts_little(
-    prepared: Prepared, bundle: Bundle, exact: ExportInputs
+    prepared: PreparedData, bundle: Bundle, exact: ExportInputs
 ) -> None:
     little = replace(exact, sources=replace(exact.sources, order_weight=1e-4))
-    scorer, _ = answers.scorers(bundle, prepared)
+    scorer, _ = predictions.scorers(bundle, prepared)
     requests, known = repository.parity_requests(prepared)[:10], paged(little, prepared, READ)
     module = loaded("baseline", bundle, known)
     assert parity.check(module, scorer, known, requests)["maxDifference"] < 1e-5
@@ -147,12 +147,14 @@ def test_parity_sees_other_cells_where_the_order_before_the_response_counts_litt
 
 @pytest.mark.usefixtures("small_cells")
 def test_an_evaluation_asks_for_the_inputs_of_its_requests_once(
-    monkeypatch: pytest.MonkeyPatch, prepared: Prepared, exact: ExportInputs
+    monkeypatch: pytest.MonkeyPatch, prepared: PreparedData, exact: ExportInputs
 ) -> None:
     known = paged(exact, prepared, READ)
     first, task = (
         parity.Lists().first_stage(known),
-        ranking.reveal_half(prepared.data, prepared.split.validation, prepared.history_length),
+        ranking_metrics.reveal_half(
+            prepared.data, prepared.split.validation, prepared.history_length
+        ),
     )
     asked, of_requests = list[int](), assembly.of_requests
 
@@ -166,7 +168,7 @@ def test_an_evaluation_asks_for_the_inputs_of_its_requests_once(
 
 
 def test_with_a_bonus_of_item_groups_the_scan_is_exact_and_says_so(
-    prepared: Prepared, bundle: Bundle, exact: ExportInputs, trained: Any
+    prepared: PreparedData, bundle: Bundle, exact: ExportInputs, trained: Any
 ) -> None:
     none = np.zeros(1)
     bonus = {"baseline": Bonus("genres", none, none, none, none, none > 0, met=True)}
@@ -179,7 +181,7 @@ def test_with_a_bonus_of_item_groups_the_scan_is_exact_and_says_so(
 
 @pytest.mark.usefixtures("small_cells")
 def test_in_parity_checks_no_form_of_a_graph_holds_the_cells_of_a_large_batch(
-    monkeypatch: pytest.MonkeyPatch, prepared: Prepared, bundle: Bundle, exact: ExportInputs
+    monkeypatch: pytest.MonkeyPatch, prepared: PreparedData, bundle: Bundle, exact: ExportInputs
 ) -> None:
     known, sizes = paged(exact, prepared, READ), list[int]()
     scan = IvfServing.scan
@@ -190,10 +192,10 @@ def test_in_parity_checks_no_form_of_a_graph_holds_the_cells_of_a_large_batch(
 
     monkeypatch.setattr(IvfServing, "scan", watched)
     eager = graph("baseline", bundle, known)
-    batches = list(probes(known.data))
+    batches = list(comparison_requests(known.data))
     parity.between(eager, eager, batches)
     assert max(sizes) == 1
-    split = list(parts(batches, 4))
+    split = list(request_batches(batches, 4))
     assert max(len(each[0]) for each in split) == 4
     assert torch.equal(
         torch.cat([one[0] for one in split]), torch.cat([one[0] for one in batches])

@@ -16,14 +16,14 @@ from torch import nn
 from recommender_training.artifact import triton
 from recommender_training.common.errors import InputError
 from recommender_training.export import faults, torchscript
-from recommender_training.export.probes import probes
+from recommender_training.export.comparison_requests import comparison_requests
 from recommender_training.export.rescaled_graph import (
     MOST_REORDERED,
     check,
     rescale,
 )
 from recommender_training.export.rescaling import Rescaling
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 
 PLATT = Rescaling(0.8, -0.6)
 
@@ -54,11 +54,11 @@ def test_recalibrated_probabilities_are_probabilities_in_the_same_order(
 
 @pytest.mark.parametrize("name", ["recommender", "baseline"])
 def test_every_list_stays_and_every_probability_is_the_recalibrated_one(
-    trained: Any, prepared: Prepared, name: str
+    trained: Any, prepared: PreparedData, name: str
 ) -> None:
     before, after = graph(trained.staged, name), graph(trained.staged, name)
     rescale(after, PLATT)
-    for probe in probes(prepared.data):
+    for probe in comparison_requests(prepared.data):
         (items, scores), (others, found) = before(*probe), after(*probe)
         assert torch.equal(items, others)
         wanted = PLATT.probability(scores.numpy().astype(np.float64))
@@ -68,14 +68,14 @@ def test_every_list_stays_and_every_probability_is_the_recalibrated_one(
 
 @pytest.mark.parametrize("by", [(0.5, 1.386), (2.0, -1.386), (1.0, 0.7)], ids=str)
 def test_whatever_may_be_fitted_no_list_changes_but_by_rounding(
-    trained: Any, prepared: Prepared, by: tuple[float, float]
+    trained: Any, prepared: PreparedData, by: tuple[float, float]
 ) -> None:
     before, after, change = graph(trained.staged), graph(trained.staged), Rescaling(*by)
     rescale(after, change)
     assert check(before, after, change, len(prepared.data.attributes)) <= MOST_REORDERED
 
 
-def test_a_compressed_graph_keeps_its_lists_too(varied: Any, prepared: Prepared) -> None:
+def test_a_compressed_graph_keeps_its_lists_too(varied: Any, prepared: PreparedData) -> None:
     before, after = graph(varied.staged), graph(varied.staged)
     assert "retrieval_scale" in dict(after.named_buffers()), "Int8 serves"
     rescale(after, PLATT)
@@ -84,7 +84,7 @@ def test_a_compressed_graph_keeps_its_lists_too(varied: Any, prepared: Prepared)
 
 
 def test_without_the_first_stage_the_check_finds_other_lists(
-    trained: Any, prepared: Prepared
+    trained: Any, prepared: PreparedData
 ) -> None:
     before, after = graph(trained.staged), graph(trained.staged)
     rescale(after, PLATT)
@@ -95,7 +95,7 @@ def test_without_the_first_stage_the_check_finds_other_lists(
 
 @pytest.mark.parametrize(("buffer", "value"), [("offset", 3.0), ("offset", float("nan"))])
 def test_another_probability_than_the_recalibrated_one_is_found(
-    trained: Any, prepared: Prepared, buffer: str, value: float
+    trained: Any, prepared: PreparedData, buffer: str, value: float
 ) -> None:
     before, after = graph(trained.staged), graph(trained.staged)
     rescale(after, PLATT)
@@ -107,7 +107,7 @@ def test_another_probability_than_the_recalibrated_one_is_found(
 
 @pytest.mark.parametrize("level", [0.0, -6.0, 4.0], ids=["usual", "small", "large"])
 def test_a_wrong_offset_is_found_at_probabilities_of_any_size(
-    trained: Any, prepared: Prepared, level: float
+    trained: Any, prepared: PreparedData, level: float
 ) -> None:
     before, after = graph(trained.staged), graph(trained.staged)
     dict(before.named_buffers())["offset"].add_(level)
@@ -138,7 +138,7 @@ class Swapped(nn.Module):
 
 
 def test_in_another_order_each_item_has_its_own_probability(
-    trained: Any, prepared: Prepared
+    trained: Any, prepared: PreparedData
 ) -> None:
     before, after = graph(trained.staged), graph(trained.staged)
     rescale(after, PLATT)

@@ -14,7 +14,7 @@ from recommender_training.artifact.reference import FeatureReader
 from recommender_training.data import feature_encoding
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.feature_encoding import Attribute
-from recommender_training.features import attributes, graph, request_columns, table
+from recommender_training.features import attributes, event_features, graph, request_columns
 from tests.declared_models import EVENTS, LENGTH, Fitted, bucket
 from tests.unit.recommender_training.features.declared_models import OF_REQUESTS
 
@@ -22,7 +22,7 @@ from tests.unit.recommender_training.features.declared_models import OF_REQUESTS
 def test_what_is_declared_is_among_the_inputs_as_the_bucket_of_its_value(every: Fitted) -> None:
     data = every.data
     assert [each.name for each in data.attributes] == OF_REQUESTS
-    inputs = table.build(data, LENGTH, every.known.constants)
+    inputs = event_features.build(data, LENGTH, every.known.constants)
     side = data.side_of_events(np.arange(EVENTS))
     starts, lane = feature_encoding.starts(data.attributes), 0
     for attribute, start in zip(data.attributes, starts, strict=False):
@@ -53,7 +53,7 @@ def test_an_embedding_is_in_units_of_the_mean_length_and_zeros_where_it_is_missi
 ) -> None:
     data = every.data
     inputs, side = (
-        table.build(data, LENGTH, every.known.constants),
+        event_features.build(data, LENGTH, every.known.constants),
         data.side_of_events(np.arange(EVENTS)),
     )
     for name, place in (("taste_vector", 0), ("query", 2)):

@@ -15,7 +15,7 @@ from recommender_training.artifact.vocabulary import vocabulary
 from recommender_training.common.arrays import Doubles, Floats
 from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.training import FeatureGroup
-from recommender_training.evaluation import ranking
+from recommender_training.evaluation import ranking_metrics
 from recommender_training.export import parity
 from recommender_training.export.exported_graph import ExportedGraph
 from recommender_training.features import attributes
@@ -46,7 +46,7 @@ def test_exported_graphs_serve_data_without_a_declared_feature(model: str) -> No
 
 
 def holds_parity(own: Fitted, model: str) -> None:
-    task = ranking.reveal_half(own.data, np.arange(EVENTS // 2, EVENTS), LENGTH)
+    task = ranking_metrics.reveal_half(own.data, np.arange(EVENTS // 2, EVENTS), LENGTH)
     assert len(task.requests) >= 3
     scorer: Callable[[Inputs], Doubles] = functools.partial(own.score, model)
     told = parity.check(own.graph(model), scorer, own.known, task.requests, parity.Lists())

@@ -15,7 +15,7 @@ from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data import negatives
 from recommender_training.data.dataset import Dataset
-from recommender_training.features import history, table
+from recommender_training.features import event_features, event_history
 from recommender_training.features.assembly import Constants, Inputs
 from tests import small_data
 
@@ -64,7 +64,7 @@ def read(found: Dataset, end: int) -> list[tuple[Any, ...]]:
     events = found.events
     assert events.labels is not None
     rows = np.flatnonzero(events.time <= end)
-    inputs: Inputs = table.build(found, 4, FROZEN).take(torch.from_numpy(rows))
+    inputs: Inputs = event_features.build(found, 4, FROZEN).take(torch.from_numpy(rows))
     columns = [getattr(inputs, each.name) for each in fields(Inputs) if each.name != "label"]
     drawn = (~events.labels.logged[rows]).tolist()
     texts = ["|".join(str(column[n].tolist()) for column in columns) for n in range(len(rows))]
@@ -86,6 +86,6 @@ def test_a_label_that_comes_later_is_no_feature() -> None:
     rows = [(0, 0, 1, "view"), (1, 0, 10, "view"), (0, 0, 20, "buy"), (1, 0, 90, "view")]
     found = data(rows, "attributed")
     assert found.events.label.tolist() == [True, False, False, False]
-    before = history.counts_before(found.events)
+    before = event_history.counts_before(found.events)
     assert before.positives.tolist() == [0, 0, 0, 1]
     assert before.events.tolist() == [0, 1, 2, 3]

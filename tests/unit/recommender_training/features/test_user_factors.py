@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.data.dataset import Events
-from recommender_training.features import graph, history, user_factors
+from recommender_training.features import event_history, graph, user_factors
 
 LENGTH, ITEMS = 4, 6
 FIRST, GROWTH = 4, 2.0  # so that few events make several fits
@@ -35,7 +35,7 @@ def events_of(rows: Rows) -> Events:
 
 
 def numbers_of(events: Events) -> torch.Tensor:
-    rows = history.previous_events(events, LENGTH)
+    rows = event_history.previous_events(events, LENGTH)
     return user_factors.rolling_numbers(events, rows, ITEMS, FIRST, GROWTH)
 
 
@@ -73,7 +73,7 @@ def test_a_row_takes_the_newest_fit_before_it() -> None:
         for n in range(30)
     ]
     events = events_of(rows)
-    past = history.previous_events(events, LENGTH)
+    past = event_history.previous_events(events, LENGTH)
     numbers = user_factors.rolling_numbers(events, past, ITEMS, FIRST, GROWTH)
     for row, fitted in ((5, 4), (8, 4), (9, 8), (16, 8), (17, 16), (29, 16)):
         model = user_factors.fit_before(events, fitted, ITEMS, FIRST)
@@ -96,7 +96,7 @@ def test_numbers_of_some_rows_are_those_among_all() -> None:
     random = np.random.default_rng(4)
     drawn = random.integers([0, 1], [ITEMS, 6], (30, 2)).tolist()
     events = events_of([(n % 3, item, float(value), n) for n, (item, value) in enumerate(drawn)])
-    past, some = history.previous_events(events, LENGTH), np.array([3, 7, 8, 9, 20, 29])
+    past, some = event_history.previous_events(events, LENGTH), np.array([3, 7, 8, 9, 20, 29])
     found = user_factors.rolling_numbers(events, past[some], ITEMS, FIRST, GROWTH, rows=some)
     assert found.any()
     torch.testing.assert_close(found, numbers_of(events)[some])
@@ -179,7 +179,7 @@ def test_fits_keep_the_items_with_events_alone_and_answer_as_whole_ones() -> Non
     fits = user_factors.RollingFits.of(events, 1000, 20, 2.0)
     assert len(fits.bias) < 2 + 300 * len(fits.times)
     assert fits.times[0] == 6, "18 events are before it, too few for a fit"
-    past = history.previous_events(events, LENGTH)
+    past = event_history.previous_events(events, LENGTH)
     found = fits.numbers(events, np.arange(300), past)
     for row in range(300):
         before = fits.times[fits.times < events.time[row]]

@@ -12,7 +12,7 @@ import pytest
 from recommender_training.cli import main
 from recommender_training.common.errors import InputError
 from recommender_training.data import version_content
-from recommender_training.ingestion import ingest, look, propose
+from recommender_training.ingestion import file_preview, ingest, propose
 from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from recommender_training.samples import shop
@@ -48,7 +48,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def proposed(source: Path) -> propose.Proposal:
-    return propose.propose(look.tables(source))
+    return propose.propose(file_preview.preview_tables(source))
 
 
 def kinds(found: propose.Proposal, table: str) -> dict[str, Any]:
@@ -133,8 +133,8 @@ def test_what_is_known_only_after_the_event_is_left_out(
 
 
 def test_only_the_first_rows_are_read(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(look, "ROWS", 7)
-    assert {seen.files: seen.rows for seen in look.tables(source)} == {
+    monkeypatch.setattr(file_preview, "ROWS", 7)
+    assert {seen.files: seen.rows for seen in file_preview.preview_tables(source)} == {
         "clicks/**/*.csv": 7, "people.csv": 3, "things.csv": 7,
     }  # fmt: skip
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.common.arrays import Bools, Ints
-from recommender_training.config.mitigation import SEGMENT, Mitigation, Reweighting
+from recommender_training.config.mitigation_settings import SEGMENT, Mitigation, Reweighting
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.mitigation.reweighting import (
     report,
     row_weights,
@@ -125,7 +125,7 @@ def test_groups_are_those_of_a_declared_feature_or_the_segments_of_the_users_tab
 
 
 def test_weights_are_of_the_rows_that_are_fitted_on_and_are_reported_by_group(
-    prepared: Prepared,
+    prepared: PreparedData,
 ) -> None:
     data, rows = prepared.data, prepared.split.train
     settings = Reweighting(by="gender", size_strength=1)
@@ -144,7 +144,7 @@ def test_weights_are_of_the_rows_that_are_fitted_on_and_are_reported_by_group(
 
 
 def test_the_regression_learns_from_weighted_rows_as_if_they_were_repeated(
-    prepared: Prepared,
+    prepared: PreparedData,
 ) -> None:
     data, rows = prepared.data, prepared.split.train[:400]
     label = data.events.label

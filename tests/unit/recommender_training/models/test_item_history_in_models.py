@@ -13,11 +13,11 @@ from torch import Tensor
 from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.training import RetrievalLoss
 from recommender_training.data.dataset import Dataset
-from recommender_training.features import table
+from recommender_training.features import event_features
 from recommender_training.features.assembly import Constants, Inputs
 from recommender_training.models import logistic, ranker, two_tower
-from recommender_training.models.pairs import Batch
 from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.tower_examples import Batch
 from tests import small_data
 
 DECLARED = FeatureSchema.model_validate(
@@ -47,7 +47,7 @@ def data() -> Dataset:
 
 @pytest.fixture(scope="module")
 def inputs(data: Dataset) -> Inputs:
-    return table.build(data, 3, Constants(3.0, 0.5))
+    return event_features.build(data, 3, Constants(3.0, 0.5))
 
 
 def towers(data: Dataset, loss: RetrievalLoss) -> two_tower.TwoTower:

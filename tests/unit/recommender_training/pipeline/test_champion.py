@@ -21,12 +21,12 @@ from recommender_training.common.arrays import Doubles
 from recommender_training.common.durable_files import canonical_json
 from recommender_training.config.recalibration import parse_recalibration
 from recommender_training.data.exploration_log import ExplorationLog
-from recommender_training.evaluation import answers, exploration_requests
-from recommender_training.evaluation.answers import Answers, Window
+from recommender_training.evaluation import exploration_requests, predictions
+from recommender_training.evaluation.predictions import Answers, Window
 from recommender_training.export import torchscript
 from recommender_training.export.request import retrieve
-from recommender_training.features.prepared import Prepared
-from recommender_training.features.state import State
+from recommender_training.features.catalogue_state import CatalogueState
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.models import item_weights
 from recommender_training.pipeline import recalibration
@@ -35,18 +35,18 @@ from recommender_training.trainer.fit_models import refit
 
 
 @pytest.fixture(scope="module")
-def judged(prepared: Prepared) -> Window:
-    return answers.window(prepared, prepared.split.test)
+def judged(prepared: PreparedData) -> Window:
+    return predictions.window(prepared, prepared.split.test)
 
 
 @pytest.fixture(scope="module")
-def refitted(trained: Any, bundle: Bundle, prepared: Prepared) -> Bundle:
+def refitted(trained: Any, bundle: Bundle, prepared: PreparedData) -> Bundle:
     return refit(bundle, prepared, trained.config, 1)
 
 
 @pytest.fixture(scope="module")
-def said(refitted: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answers]:
-    return answers.answer(refitted, prepared, judged)
+def said(refitted: Bundle, prepared: PreparedData, judged: Window) -> dict[str, Answers]:
+    return predictions.answer(refitted, prepared, judged)
 
 
 Change = Callable[[Path], object]
@@ -116,7 +116,7 @@ def test_what_was_recalibrated_is_compared_as_it_was_trained(
 
 
 def test_at_explored_places_it_puts_what_its_model_puts_there(
-    judged: Window, refitted: Bundle, prepared: Prepared, trained: Any
+    judged: Window, refitted: Bundle, prepared: PreparedData, trained: Any
 ) -> None:
     rng, rows = np.random.default_rng(0), judged.rows[:200]
     items = np.argsort(rng.random((len(rows), judged.data.items.count)), axis=1)
@@ -136,7 +136,7 @@ def test_at_explored_places_it_puts_what_its_model_puts_there(
             places, row=rows, pool=pool, chosen=np.zeros(len(rows), dtype=np.int64), task=task
         ),
     )
-    own = answers.answer(refitted, prepared, asked)["recommender"].pools
+    own = predictions.answer(refitted, prepared, asked)["recommender"].pools
     told = Champion.load(trained.staged, trained.digest).answers(asked).pools
     assert own is not None
     assert told is not None
@@ -148,20 +148,20 @@ def test_at_explored_places_it_puts_what_its_model_puts_there(
 
 
 def test_its_lists_are_of_what_was_known_before_the_window(
-    judged: Window, trained: Any, refitted: Bundle, prepared: Prepared
+    judged: Window, trained: Any, refitted: Bundle, prepared: PreparedData
 ) -> None:
     """Lists of few items hardly tell a leak; their logits do."""
     frozen, plain = prepared.constants, judged.plain
-    _, scorer = answers.scorers(refitted, prepared)
+    _, scorer = predictions.scorers(refitted, prepared)
 
-    def logits(state: State) -> Doubles:
+    def logits(state: CatalogueState) -> Doubles:
         then = dataclasses.replace(judged.known, state=state)
         return then.scores(judged.task.requests, plain.items, scorer)
 
     told = Champion.load(trained.staged, trained.digest).graph.scores(judged, plain)
     before = judged.known.state
     np.testing.assert_allclose(told, logits(before), rtol=0, atol=1e-4)
-    everything = State.at(judged.data, None, frozen.groups)
+    everything = CatalogueState.at(judged.data, None, frozen.groups)
     for leak in (
         dataclasses.replace(before, counts=everything.counts),
         dataclasses.replace(before, taste=everything.taste),

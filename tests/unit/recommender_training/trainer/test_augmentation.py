@@ -13,8 +13,8 @@ from torch import Tensor
 from recommender_training.config.training import Hyperparameters, Retrieval, TrainingConfig
 from recommender_training.distributed.group import ONE_PROCESS, share
 from recommender_training.features.assembly import Inputs
-from recommender_training.features.prepared import Prepared
-from recommender_training.models.pairs import Batch
+from recommender_training.features.prepared_data import PreparedData
+from recommender_training.models.tower_examples import Batch
 from recommender_training.trainer.augmentation import Augmentation
 from recommender_training.trainer.deep_ranker import fit_deep
 from recommender_training.trainer.fit_models import fit_models
@@ -87,7 +87,7 @@ def test_nothing_is_drawn_by_default() -> None:
     assert Augmentation.of(Hyperparameters(session_mask=0.1)) == Augmentation(0.0, 0.1)
 
 
-def test_the_ranker_and_the_towers_are_fitted_on_such_sessions(prepared: Prepared) -> None:
+def test_the_ranker_and_the_towers_are_fitted_on_such_sessions(prepared: PreparedData) -> None:
     settings = Hyperparameters(epochs=1, embedding_dim=8, batch_size=256, retrieval=Retrieval.BOTH)
     plain = TrainingConfig(hyperparameters=settings)
     changed = plain.model_copy(
@@ -102,7 +102,7 @@ def test_the_ranker_and_the_towers_are_fitted_on_such_sessions(prepared: Prepare
 
 @pytest.mark.parametrize("updates", ["Dense", "Rows"])
 def test_rows_that_are_read_are_those_of_the_changed_session(
-    prepared: Prepared, updates: str
+    prepared: PreparedData, updates: str
 ) -> None:
     """Where every event is masked but a few, the fit is another one, and it still learns."""
     settings = Hyperparameters.model_validate(

@@ -12,11 +12,11 @@ from torch import nn
 
 from recommender_training.distributed.group import ONE_PROCESS, Group, share
 from recommender_training.features import attributes
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.models.noise import RowNoise
 from recommender_training.models.ranker import create
 from recommender_training.models.ranker_size import RankerSize
-from recommender_training.trainer.batches import Batches
+from recommender_training.trainer.batch_sampler import BatchSampler
 from recommender_training.trainer.sync_batch_norm import SyncedBatchNorm
 
 CPU = torch.device("cpu")
@@ -62,14 +62,14 @@ def test_from_any_position_the_batches_are_those_that_would_have_come(
 ) -> None:
     torch.manual_seed(5)
     every = torch.arange(rows) * 10
-    whole = Batches(every, size, CPU)
+    whole = BatchSampler(every, size, CPU)
     for _ in range(before):
         whole.take()
         torch.rand(3)  # a step draws, too
     state, generator = whole.state(), torch.get_rng_state()
     expected = [whole.take().tolist() for _ in range(then)]
     torch.manual_seed(99)
-    again = Batches(every, size, CPU)
+    again = BatchSampler(every, size, CPU)
     again.restore(state)
     torch.set_rng_state(generator)
     assert [again.take().tolist() for _ in range(then)] == expected
@@ -120,7 +120,7 @@ class Elsewhere(Group):
         return value + rows
 
 
-def test_a_process_without_a_row_of_a_batch_keeps_in_step(prepared: Prepared) -> None:
+def test_a_process_without_a_row_of_a_batch_keeps_in_step(prepared: PreparedData) -> None:
     """It learns nothing from it, remembers the same statistics, and draws as many numbers."""
     data = prepared.data
     size = RankerSize(data.users.count, attributes.sizes(data), 8, 0.1, 0.5)
