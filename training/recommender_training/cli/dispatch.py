@@ -39,7 +39,7 @@ class Command(Protocol):
 #: Commands in the order of `--help`; the module of each has its name.
 COMMANDS = (
     "init", "check", "snapshot", "snapshots", "compact", "erase", "train", "evaluate", "search",
-    "run", "rescale", "publish", "remove", "verify", "export", "report", "measure",
+    "run", "recalibrate", "publish", "remove", "verify", "export", "report", "measure",
     "fetch-movielens", "synthetic", "shop", "demo-data",
 )  # fmt: skip
 

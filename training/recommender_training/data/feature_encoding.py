@@ -26,7 +26,7 @@ from recommender_training.config.feature import Feature, Kind
 from recommender_training.config.feature_schema import FeatureSchema, FeatureTable
 from recommender_training.data import bands, feature_vocabulary, hash_buckets, value_columns
 from recommender_training.data.encoding_rows import EncodingRows
-from recommender_training.data.feature_vocabulary import SECONDS_A_DAY
+from recommender_training.data.feature_vocabulary import SECONDS_A_DAY as SECONDS_A_DAY
 from recommender_training.data.local_calendar import LocalCalendar
 
 #: Categories of a feature that declares no maxCategories: the most frequent ones.

@@ -26,7 +26,7 @@ from recommender_training.evaluation import ranking_metrics
 from recommender_training.evaluation.predictions import Window
 from recommender_training.evaluation.ranking_metrics import Shortlist
 from recommender_training.export import torchscript
-from recommender_training.export.rescaling import Rescaling
+from recommender_training.export.recalibrated_graph import CalibrationChange
 from recommender_training.features import attributes, group_numbers, model_features
 from recommender_training.features.assembly import Candidates, Requests
 from recommender_training.features.catalogue_state import candidates
@@ -36,7 +36,7 @@ from recommender_training.statistics import calibration
 _BATCH = 2048
 #: Candidates that are scored at a time.
 _CANDIDATES = 65_536
-_AS_TRAINED = Rescaling(1.0, 0.0)
+_AS_TRAINED = CalibrationChange(1.0, 0.0)
 
 
 class GraphError(Exception):
@@ -50,15 +50,15 @@ class ExportedGraph:
         self,
         model: torch.jit.ScriptModule,
         vocabulary: Mapping[str, Any],
-        rescaled: Rescaling = _AS_TRAINED,
+        recalibrated: CalibrationChange = _AS_TRAINED,
     ) -> None:
-        """`rescaled` is what was done to its calibration since its training: it is undone.
+        """`recalibrated` is what was done to its calibration since its training: it is undone.
 
         Raises GraphError for a graph without `judge`, ValueError for unknown features.
         """
         if not hasattr(model, "judge"):
             raise GraphError("the graph has no method `judge`")
-        self._model, self._vocabulary, self._rescaled = model, vocabulary, rescaled
+        self._model, self._vocabulary, self._recalibrated = model, vocabulary, recalibrated
         self._ids = np.array(vocabulary["items"]["ids"], dtype=np.int64)
         #: The feature groups whose numbers `judge` reads.
         self._groups = model_features.named(getattr(model, "groups", []))
@@ -87,7 +87,7 @@ class ExportedGraph:
         if not hasattr(self._model, "bonus"):
             return np.zeros(len(ids), dtype=np.float32)
         bonus: Floats = self._model.bonus.numpy()
-        own: Floats = bonus[np.searchsorted(self._ids, ids)] / np.float32(self._rescaled.slope)
+        own: Floats = bonus[np.searchsorted(self._ids, ids)] / np.float32(self._recalibrated.slope)
         return own
 
     def probability(self, window: Window) -> Doubles:
@@ -137,7 +137,7 @@ class ExportedGraph:
                 data.items.count,
             )
         result: Doubles = logits.numpy().astype(np.float64)
-        return self._rescaled.undone(result)
+        return self._recalibrated.undone(result)
 
     def _side(self, data: Dataset, side: Floats) -> Floats:
         """[R, max(F', 1)] values [R, F] as its own vocabulary has them, as the transformer sends

@@ -33,7 +33,7 @@ from recommender_training.common.arrays import Floats
 from recommender_training.evaluation.predictions import TOP_K, Answers, Window
 from recommender_training.export import torchscript
 from recommender_training.export.exported_graph import ExportedGraph, GraphError
-from recommender_training.export.rescaling import Rescaling
+from recommender_training.export.recalibrated_graph import CalibrationChange
 
 #: Most characters of a reason about the version before it: the report has no more room for it.
 MOST_BESIDE = 100
@@ -61,7 +61,7 @@ class Champion:
         report = json.loads((artifact / "report.json").read_text())
         model = torchscript.load(triton.model_path(artifact))
         try:
-            undone = Rescaling.since_training(report)
+            undone = CalibrationChange.since_training(report)
             return cls(ExportedGraph(model, vocabulary, undone), report)
         except GraphError as error:
             raise ChampionError(

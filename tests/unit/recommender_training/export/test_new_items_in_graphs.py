@@ -18,14 +18,17 @@ from recommender_training.config.export_settings import ExportSettings, Variant
 from recommender_training.config.lists import ItemIndex, ItemWeights, ListPlan
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import predictions, ranking_metrics
-from recommender_training.export import build, parity, repository, rescaled_graph, torchscript
+from recommender_training.export import build, parity, recalibrated_graph, repository, torchscript
 from recommender_training.export.build import ExportInputs
 from recommender_training.export.comparison_requests import comparison_requests
 from recommender_training.export.compressed_ranker import compress, left_of
 from recommender_training.export.ranker import RankerServing
+from recommender_training.export.recalibrated_graph import (
+    CalibrationChange,
+    check_recalibrated,
+    recalibrate_graph,
+)
 from recommender_training.export.request import neighbours_of, read_session, shortlist
-from recommender_training.export.rescaled_graph import check, rescale
-from recommender_training.export.rescaling import Rescaling
 from recommender_training.features import assembly
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
@@ -259,11 +262,11 @@ def test_a_recalibrated_graph_keeps_its_new_items(
     bundle: Bundle, known: ExportInputs, graphs: Graphs
 ) -> None:
     before, after = graphs.of(), loaded(made(bundle, known))
-    by, features = Rescaling(0.5, 1.0), len(known.data.attributes)
-    rescale(after, by)
-    assert check(before, after, by, features) == 0
+    by, features = CalibrationChange(0.5, 1.0), len(known.data.attributes)
+    recalibrate_graph(after, by)
+    assert check_recalibrated(before, after, by, features) == 0
     new = known.data.items.ids[of_new(known)]
-    lists = [before(*each)[0].numpy() for each in rescaled_graph._requests(before, features)]
+    lists = [before(*each)[0].numpy() for each in recalibrated_graph._requests(before, features)]
     assert np.isin(lists, new).any(), "of what was compared"
 
 

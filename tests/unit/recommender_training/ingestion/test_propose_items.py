@@ -13,8 +13,8 @@ from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from recommender_training.ingestion.propose import Proposal
 from tests.mapped_files import write
-from tests.unit.recommender_training.ingestion.test_propose import kinds, proposed
 from tests.unit.recommender_training.ingestion.test_mapping_trial import ga4, ratings, rees46
+from tests.unit.recommender_training.ingestion.test_propose import kinds, proposed
 
 
 def checked(tmp_path: Path, found: Proposal) -> ingest.CheckResult:

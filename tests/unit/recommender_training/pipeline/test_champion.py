@@ -29,7 +29,7 @@ from recommender_training.features.catalogue_state import CatalogueState
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.models import item_weights
-from recommender_training.pipeline import recalibration
+from recommender_training.pipeline import recalibrate
 from recommender_training.pipeline.champion import Champion, Comparison, _short
 from recommender_training.trainer.fit_models import refit
 
@@ -106,7 +106,7 @@ def test_what_was_recalibrated_is_compared_as_it_was_trained(
     plain = Champion.load(folder, digest).answers(judged)
     for number, fields in enumerate((made, again)):
         wanted = parse_recalibration(json.dumps(fields))
-        done = recalibration.recalibrate(folder, digest, wanted, tmp_path / str(number))
+        done = recalibrate.recalibrate(folder, digest, wanted, tmp_path / str(number))
         folder, digest = tmp_path / str(number), done.digest
         found = Champion.load(folder, digest).answers(judged)
         assert found.probability is not None

@@ -1,4 +1,4 @@
-"""`rescale`: a whole artifact of its own, whose files agree with the new calibration."""
+"""`recalibrate`: a whole artifact of its own, whose files agree with the new calibration."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from recommender_training.artifact import manifest, triton
 from recommender_training.cli.main import main
 from recommender_training.common.errors import InputError
 from recommender_training.config.recalibration import Recalibration, parse_recalibration
-from recommender_training.export import rescaled_graph
-from recommender_training.export.rescaling import Rescaling
-from recommender_training.pipeline import recalibration
+from recommender_training.export import recalibrated_graph
+from recommender_training.export.recalibrated_graph import CalibrationChange
+from recommender_training.pipeline import recalibrate
 from recommender_training.pipeline.champion import Champion
 
 SCHEMA = Path(__file__).parents[4] / "docs" / "evaluation.schema.json"
@@ -49,11 +49,11 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def rescaled(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recalibrated(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An artifact, by the command."""
-    folder = tmp_path_factory.mktemp("rescaled")
+    folder = tmp_path_factory.mktemp("recalibrated")
     code = main(
-        ["rescale", "--artifact", str(trained.staged), "--digest", trained.digest,
+        ["recalibrate", "--artifact", str(trained.staged), "--digest", trained.digest,
          "--recalibration", json.dumps(MADE), "--output", str(folder / "staged"),
          "--report", str(folder / "report.json")]
     )  # fmt: skip
@@ -65,11 +65,13 @@ def read(folder: Path, name: str) -> Any:
     return json.loads((folder / name).read_text())
 
 
-def test_the_artifact_is_whole_and_its_digest_is_another_one(rescaled: Path, trained: Any) -> None:
-    report = read(rescaled, "report.json")
-    assert (report["ok"], report["kind"]) == (True, "rescale")
-    assert report["stagedPath"] == str(rescaled / "staged")
-    lineage = manifest.verify(rescaled / "staged", report["digest"])
+def test_the_artifact_is_whole_and_its_digest_is_another_one(
+    recalibrated: Path, trained: Any
+) -> None:
+    report = read(recalibrated, "report.json")
+    assert (report["ok"], report["kind"]) == (True, "recalibrate")
+    assert report["stagedPath"] == str(recalibrated / "staged")
+    lineage = manifest.verify(recalibrated / "staged", report["digest"])
     assert report["digest"] != trained.digest
     before = manifest.verify(trained.staged)
     assert lineage["recalibration"] == {**lineage["recalibration"], "artifact": trained.digest}
@@ -78,43 +80,45 @@ def test_the_artifact_is_whole_and_its_digest_is_another_one(rescaled: Path, tra
         assert lineage[name] == before[name]
 
 
-def test_nothing_but_the_calibration_is_changed(rescaled: Path, trained: Any) -> None:
+def test_nothing_but_the_calibration_is_changed(recalibrated: Path, trained: Any) -> None:
     one = {each["path"]: each["sha256"] for each in manifest.listing(trained.staged)}
-    other = {each["path"]: each["sha256"] for each in manifest.listing(rescaled / "staged")}
+    other = {each["path"]: each["sha256"] for each in manifest.listing(recalibrated / "staged")}
     assert one.keys() == other.keys()
     assert {path for path in one if one[path] != other[path]} == {
         "reference.json", "report.html", "report.json", "repository/recommender/1/model.pt",
     }  # fmt: skip
 
 
-def test_the_same_inputs_give_the_same_bytes(rescaled: Path, trained: Any, tmp_path: Path) -> None:
-    again = recalibration.recalibrate(trained.staged, trained.digest, made(), tmp_path / "staged")
-    assert again.digest == read(rescaled, "report.json")["digest"]
+def test_the_same_inputs_give_the_same_bytes(
+    recalibrated: Path, trained: Any, tmp_path: Path
+) -> None:
+    again = recalibrate.recalibrate(trained.staged, trained.digest, made(), tmp_path / "staged")
+    assert again.digest == read(recalibrated, "report.json")["digest"]
 
 
 def test_the_report_holds_to_the_schema_and_the_page_says_what_it_is(
-    rescaled: Path, trained: Any
+    recalibrated: Path, trained: Any
 ) -> None:
-    report, before = (read(f, "report.json") for f in (rescaled / "staged", trained.staged))
+    report, before = (read(f, "report.json") for f in (recalibrated / "staged", trained.staged))
     jsonschema.validate(report, read(SCHEMA.parent, SCHEMA.name))
     found, was = report["calibration"], before["calibration"]
     assert found["temperature"] == pytest.approx(was["temperature"] / 0.8, abs=1e-6)
     assert found["offset"] == pytest.approx(0.8 * was["offset"] - 0.6, abs=1e-6)
     assert found["baselineTemperature"] == was["baselineTemperature"]
-    page = (rescaled / "staged" / "report.html").read_text()
+    page = (recalibrated / "staged" / "report.html").read_text()
     assert "has the network and the lists of movies-0123abcd; nothing was trained" in page
     assert "+0.01000 to +0.01400" in page
 
 
-def test_each_session_of_the_reference_stays_in_its_bin(rescaled: Path, trained: Any) -> None:
+def test_each_session_of_the_reference_stays_in_its_bin(recalibrated: Path, trained: Any) -> None:
     after, before = (
         {each["name"]: each for each in read(folder, "reference.json")["features"]}
-        for folder in (rescaled / "staged", trained.staged)
+        for folder in (recalibrated / "staged", trained.staged)
     )
     moved, was = after.pop("top_score"), before.pop("top_score")
     assert after == before
     assert moved["counts"] == was["counts"]
-    wanted = Rescaling(0.8, -0.6).probability(np.array(was["edges"]))
+    wanted = CalibrationChange(0.8, -0.6).probability(np.array(was["edges"]))
     np.testing.assert_allclose(moved["edges"], wanted)
     assert {k: v for k, v in moved.items() if k != "edges"} == {
         k: v for k, v in was.items() if k != "edges"
@@ -131,19 +135,19 @@ def test_edges_that_become_one_lose_no_session(
 ) -> None:
     counts = list(range(1, len(edges) + 2))
     feature = {"name": "top_score", "edges": sorted(edges), "counts": counts}
-    moved = recalibration._moved(feature, Rescaling(slope, shift))
+    moved = recalibrate._moved(feature, CalibrationChange(slope, shift))
     assert sum(moved["counts"]) == sum(counts)
     assert len(moved["counts"]) == len(moved["edges"]) + 1
     assert (np.diff(moved["edges"]) > 0).all()
 
 
 def test_it_can_be_judged_as_a_champion_and_recalibrated_again(
-    rescaled: Path, tmp_path: Path
+    recalibrated: Path, tmp_path: Path
 ) -> None:
-    digest = read(rescaled, "report.json")["digest"]
-    Champion.load(rescaled / "staged", digest)
+    digest = read(recalibrated, "report.json")["digest"]
+    Champion.load(recalibrated / "staged", digest)
     back = made(slope=1 / 0.8, shift=0.6 / 0.8)
-    recalibration.recalibrate(rescaled / "staged", digest, back, tmp_path / "staged")
+    recalibrate.recalibrate(recalibrated / "staged", digest, back, tmp_path / "staged")
     assert triton.model_path(tmp_path / "staged").is_file()
     found = read(tmp_path / "staged", "report.json")
     assert found["recalibration"]["artifact"] == digest
@@ -163,25 +167,23 @@ def test_an_artifact_of_an_early_release_is_refused(
     (folder / manifest.NAME).unlink()
     digest = manifest.write(folder, {})
     with pytest.raises(InputError, match=f"no '{missing}'") as found:
-        recalibration.recalibrate(folder, digest, made(), tmp_path / "staged")
+        recalibrate.recalibrate(folder, digest, made(), tmp_path / "staged")
     assert found.value.reason == "NotCalibrated"
     assert not (tmp_path / "staged").exists()
 
 
 def test_another_digest_is_refused_and_leaves_nothing(trained: Any, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="digest"):
-        recalibration.recalibrate(
-            trained.staged, "sha256:" + "0" * 64, made(), tmp_path / "staged"
-        )
+        recalibrate.recalibrate(trained.staged, "sha256:" + "0" * 64, made(), tmp_path / "staged")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_check_leaves_nothing(
     trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rescaled_graph, "TOLERANCE", -1.0)
+    monkeypatch.setattr(recalibrated_graph, "TOLERANCE", -1.0)
     with pytest.raises(InputError) as found:
-        recalibration.recalibrate(trained.staged, trained.digest, made(), tmp_path / "staged")
+        recalibrate.recalibrate(trained.staged, trained.digest, made(), tmp_path / "staged")
     assert found.value.reason == "RecalibrationFailed"
     assert list(tmp_path.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""`rescale`: stage an artifact with a new calibration, without a training."""
+"""`recalibrate`: stage an artifact with a new calibration, without a training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recommender_training.config.recalibration import parse_recalibration
 def add(verbs: Verbs) -> None:
     """Add the command."""
     command = options.verb(
-        verbs, "rescale", "stage a published artifact with a new calibration; trains nothing"
+        verbs, "recalibrate", "stage a published artifact with a new calibration; trains nothing"
     )
     command.add_argument("--artifact", type=Path, required=True, help="published, read only")
     command.add_argument("--digest", required=True, help="sha256:... of its manifest")
@@ -34,9 +34,9 @@ def add(verbs: Verbs) -> None:
 def run(arguments: argparse.Namespace) -> Outcome:
     """Recalibrate and stage the artifact."""
     made = parse_recalibration(arguments.recalibration)
-    from recommender_training.pipeline import recalibration  # torch takes seconds to import
+    from recommender_training.pipeline import recalibrate  # torch takes seconds to import
 
-    done = recalibration.recalibrate(arguments.artifact, arguments.digest, made, arguments.output)
+    done = recalibrate.recalibrate(arguments.artifact, arguments.digest, made, arguments.output)
     message = (
         f"{made.of}: log-odds times {made.slope:.4f} {made.shift:+.4f}; "
         f"{done.reordered:.1%} of the compared lists have another order, of near ties"

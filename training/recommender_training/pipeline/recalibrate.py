@@ -1,4 +1,4 @@
-"""`rescale`: an artifact with the network of another one and a new calibration.
+"""`recalibrate`: an artifact with the network of another one and a new calibration.
 
 Nothing is read but the artifact. Its lists, its tables and the files that serve it stay; so does
 the evaluation in its report, which is that of the other calibration and says so.
@@ -21,8 +21,8 @@ from recommender_training.common.durable_files import canonical_json, write_byte
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.config.recalibration import Recalibration
-from recommender_training.export import rescaled_graph, torchscript
-from recommender_training.export.rescaling import Rescaling
+from recommender_training.export import recalibrated_graph, torchscript
+from recommender_training.export.recalibrated_graph import CalibrationChange
 from recommender_training.html_report import page_file as page
 
 #: Files that are written anew. The archive of torch.export serves nothing, so it is left out.
@@ -60,18 +60,20 @@ def _staged(
     artifact: Path, lineage: Mapping[str, Any], digest: str, made: Recalibration, output: Path
 ) -> Recalibrated:
     """Raises KeyError for an artifact of an early release, whose files lack something."""
-    by = Rescaling(made.slope, made.shift)
+    by = CalibrationChange(made.slope, made.shift)
     known = json.loads((artifact / "vocabulary.json").read_text())["features"]
     features = sum(map(vocabulary.width, known))
     source = triton.model_path(artifact)
-    say(f"rescale: {artifact} with slope {by.slope:.4f} and shift {by.shift:+.4f}")
+    say(f"recalibrate: {artifact} with slope {by.slope:.4f} and shift {by.shift:+.4f}")
     with staged(output) as partial:
         shutil.copytree(artifact, partial, ignore=_ignored(artifact))
         graph = torchscript.load(source)
-        rescaled_graph.rescale(graph, by)
+        recalibrated_graph.recalibrate_graph(graph, by)
         torchscript.save(graph, triton.model_path(partial))
         written = torchscript.load(triton.model_path(partial))
-        reordered = rescaled_graph.check(torchscript.load(source), written, by, features)
+        reordered = recalibrated_graph.check_recalibrated(
+            torchscript.load(source), written, by, features
+        )
         _write_reference(artifact, partial, by)
         facts = {**made.facts(), "artifact": digest}
         report = _report(artifact, by, facts)
@@ -94,7 +96,7 @@ def _ignored(artifact: Path) -> Any:
     return ignored
 
 
-def _report(artifact: Path, by: Rescaling, facts: dict[str, Any]) -> dict[str, Any]:
+def _report(artifact: Path, by: CalibrationChange, facts: dict[str, Any]) -> dict[str, Any]:
     """The report of the other artifact, with the new calibration and where it is from."""
     report: dict[str, Any] = json.loads((artifact / "report.json").read_text())
     before = report["calibration"]
@@ -105,7 +107,7 @@ def _report(artifact: Path, by: Rescaling, facts: dict[str, Any]) -> dict[str, A
     return {**report, "calibration": {**before, **after}, "recalibration": facts}
 
 
-def _write_reference(artifact: Path, partial: Path, by: Rescaling) -> None:
+def _write_reference(artifact: Path, partial: Path, by: CalibrationChange) -> None:
     """Move the edges of the score, so that each session of the reference stays in its bin."""
     facts = json.loads((artifact / "reference.json").read_text())
     features = [
@@ -115,7 +117,7 @@ def _write_reference(artifact: Path, partial: Path, by: Rescaling) -> None:
     write_bytes(partial / "reference.json", canonical_json({**facts, "features": features}))
 
 
-def _moved(feature: dict[str, Any], by: Rescaling) -> dict[str, Any]:
+def _moved(feature: dict[str, Any], by: CalibrationChange) -> dict[str, Any]:
     """The same counts between moved edges; bins whose edges have become one are added up."""
     edges: list[float] = []
     counts = [feature["counts"][0]]

@@ -17,15 +17,15 @@ from recommender_training.artifact import triton
 from recommender_training.common.errors import InputError
 from recommender_training.export import faults, torchscript
 from recommender_training.export.comparison_requests import comparison_requests
-from recommender_training.export.rescaled_graph import (
+from recommender_training.export.recalibrated_graph import (
     MOST_REORDERED,
-    check,
-    rescale,
+    CalibrationChange,
+    check_recalibrated,
+    recalibrate_graph,
 )
-from recommender_training.export.rescaling import Rescaling
 from recommender_training.features.prepared_data import PreparedData
 
-PLATT = Rescaling(0.8, -0.6)
+PLATT = CalibrationChange(0.8, -0.6)
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,7 @@ def test_recalibrated_probabilities_are_probabilities_in_the_same_order(
     slope: float, shift: float, logits: list[float]
 ) -> None:
     before = 1 / (1 + np.exp(-np.sort(logits)))
-    after = Rescaling(slope, shift).probability(before)
+    after = CalibrationChange(slope, shift).probability(before)
     assert ((after > 0) & (after < 1)).all()
     assert (np.diff(after) >= 0).all()
 
@@ -57,40 +57,42 @@ def test_every_list_stays_and_every_probability_is_the_recalibrated_one(
     trained: Any, prepared: PreparedData, name: str
 ) -> None:
     before, after = graph(trained.staged, name), graph(trained.staged, name)
-    rescale(after, PLATT)
+    recalibrate_graph(after, PLATT)
     for probe in comparison_requests(prepared.data):
         (items, scores), (others, found) = before(*probe), after(*probe)
         assert torch.equal(items, others)
         wanted = PLATT.probability(scores.numpy().astype(np.float64))
         np.testing.assert_allclose(found.numpy(), wanted, atol=1e-5)
-    assert check(before, after, PLATT, len(prepared.data.attributes)) == 0
+    assert check_recalibrated(before, after, PLATT, len(prepared.data.attributes)) == 0
 
 
 @pytest.mark.parametrize("by", [(0.5, 1.386), (2.0, -1.386), (1.0, 0.7)], ids=str)
 def test_whatever_may_be_fitted_no_list_changes_but_by_rounding(
     trained: Any, prepared: PreparedData, by: tuple[float, float]
 ) -> None:
-    before, after, change = graph(trained.staged), graph(trained.staged), Rescaling(*by)
-    rescale(after, change)
-    assert check(before, after, change, len(prepared.data.attributes)) <= MOST_REORDERED
+    before, after, change = graph(trained.staged), graph(trained.staged), CalibrationChange(*by)
+    recalibrate_graph(after, change)
+    assert (
+        check_recalibrated(before, after, change, len(prepared.data.attributes)) <= MOST_REORDERED
+    )
 
 
 def test_a_compressed_graph_keeps_its_lists_too(varied: Any, prepared: PreparedData) -> None:
     before, after = graph(varied.staged), graph(varied.staged)
     assert "retrieval_scale" in dict(after.named_buffers()), "Int8 serves"
-    rescale(after, PLATT)
+    recalibrate_graph(after, PLATT)
     assert dict(after.named_buffers())["retrieval"].dtype == torch.int8
-    assert check(before, after, PLATT, len(prepared.data.attributes)) == 0
+    assert check_recalibrated(before, after, PLATT, len(prepared.data.attributes)) == 0
 
 
 def test_without_the_first_stage_the_check_finds_other_lists(
     trained: Any, prepared: PreparedData
 ) -> None:
     before, after = graph(trained.staged), graph(trained.staged)
-    rescale(after, PLATT)
+    recalibrate_graph(after, PLATT)
     dict(after.named_buffers())["standing"].div_(PLATT.slope**8)
     with pytest.raises(InputError, match="another order"):
-        check(before, after, PLATT, len(prepared.data.attributes))
+        check_recalibrated(before, after, PLATT, len(prepared.data.attributes))
 
 
 @pytest.mark.parametrize(("buffer", "value"), [("offset", 3.0), ("offset", float("nan"))])
@@ -98,10 +100,10 @@ def test_another_probability_than_the_recalibrated_one_is_found(
     trained: Any, prepared: PreparedData, buffer: str, value: float
 ) -> None:
     before, after = graph(trained.staged), graph(trained.staged)
-    rescale(after, PLATT)
+    recalibrate_graph(after, PLATT)
     dict(after.named_buffers())[buffer].fill_(value)
     with pytest.raises(InputError) as found:
-        check(before, after, PLATT, len(prepared.data.attributes))
+        check_recalibrated(before, after, PLATT, len(prepared.data.attributes))
     assert found.value.reason == "RecalibrationFailed"
 
 
@@ -112,12 +114,12 @@ def test_a_wrong_offset_is_found_at_probabilities_of_any_size(
     before, after = graph(trained.staged), graph(trained.staged)
     dict(before.named_buffers())["offset"].add_(level)
     dict(after.named_buffers())["offset"].add_(level)
-    rescale(after, PLATT)
+    recalibrate_graph(after, PLATT)
     features = len(prepared.data.attributes)
-    assert check(before, after, PLATT, features) <= MOST_REORDERED
+    assert check_recalibrated(before, after, PLATT, features) <= MOST_REORDERED
     dict(after.named_buffers())["offset"].add_(0.02)
     with pytest.raises(InputError, match=r"log-odds of a probability differ by 0\.02"):
-        check(before, after, PLATT, features)
+        check_recalibrated(before, after, PLATT, features)
 
 
 class Swapped(nn.Module):
@@ -141,11 +143,11 @@ def test_in_another_order_each_item_has_its_own_probability(
     trained: Any, prepared: PreparedData
 ) -> None:
     before, after = graph(trained.staged), graph(trained.staged)
-    rescale(after, PLATT)
+    recalibrate_graph(after, PLATT)
     features = len(prepared.data.attributes)
-    assert check(before, Swapped(after, with_scores=True), PLATT, features) == 1 / 256
+    assert check_recalibrated(before, Swapped(after, with_scores=True), PLATT, features) == 1 / 256
     with pytest.raises(InputError, match="log-odds"):
-        check(before, Swapped(after, with_scores=False), PLATT, features)
+        check_recalibrated(before, Swapped(after, with_scores=False), PLATT, features)
 
 
 class Pages(nn.Module):
@@ -158,9 +160,9 @@ class Pages(nn.Module):
         self.register_buffer("page_means", torch.ones(2))
 
 
-def test_the_order_of_pages_and_of_early_releases_is_rescaled_too() -> None:
+def test_the_order_of_cells_and_of_early_releases_is_recalibrated_too() -> None:
     module = Pages()
-    rescale(module, PLATT)
+    recalibrate_graph(module, PLATT)
     found = {name: float(value[0]) for name, value in module.named_buffers()}
     assert found.pop("page_means") == 1, "the request is multiplied"
     assert [found[name] for name in ("page_standing", "page_level", "popularity")] == [
@@ -172,7 +174,7 @@ def test_the_calibration_of_a_graph_is_composed(trained: Any) -> None:
     module = graph(trained.staged)
     buffers = dict(module.named_buffers())
     temperature, offset = (copy.deepcopy(buffers[name]) for name in ("temperature", "offset"))
-    rescale(module, PLATT)
+    recalibrate_graph(module, PLATT)
     assert float(buffers["temperature"]) == pytest.approx(float(temperature) / 0.8)
     assert float(buffers["offset"]) == pytest.approx(0.8 * float(offset) - 0.6)
 
@@ -180,6 +182,6 @@ def test_the_calibration_of_a_graph_is_composed(trained: Any) -> None:
 def test_a_graph_with_an_injected_fault_is_refused(trained: Any) -> None:
     wrapped = faults.LatencyFault(graph(trained.staged), 1)
     with pytest.raises(InputError) as found:
-        rescale(wrapped, PLATT)
+        recalibrate_graph(wrapped, PLATT)
     assert found.value.reason == "NotCalibrated"
     assert "retrain" in found.value.message

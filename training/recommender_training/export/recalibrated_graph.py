@@ -8,16 +8,40 @@ multiplied by the slope too: the sum of each item is then `slope * sum + shift`,
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from scipy.special import logit
+from scipy.special import expit, logit
 from torch import Tensor, nn
 
 from recommender_training.common.arrays import Doubles
 from recommender_training.common.errors import InputError
 from recommender_training.export import torchscript
-from recommender_training.export.rescaling import Rescaling
+
+
+@dataclass(frozen=True)
+class CalibrationChange:
+    """A recalibrated logit is `slope * logit + shift`."""
+
+    slope: float
+    shift: float
+
+    @classmethod
+    def since_training(cls, report: Mapping[str, Any]) -> CalibrationChange:
+        """All recalibrations of a version since its training, by its report."""
+        made = report.get("recalibration")
+        return cls(1.0, 0.0) if made is None else cls(made["totalSlope"], made["totalShift"])
+
+    def probability(self, probability: Doubles) -> Doubles:
+        """The recalibrated probabilities."""
+        return np.asarray(expit(self.slope * logit(probability) + self.shift), dtype=np.float64)
+
+    def undone(self, logits: Doubles) -> Doubles:
+        """The logits before it."""
+        return np.asarray((logits - self.shift) / self.slope, dtype=np.float64)
+
 
 #: What the order of the first stage is linear in. Graphs of earlier releases lack some, or have
 #: others: before the scan of large catalogues, `popularity` and `tower_offset`.
@@ -37,7 +61,7 @@ _ROUNDING = 4 * float(np.finfo(np.float32).eps)
 MOST_REORDERED = 0.02
 
 
-def rescale(graph: nn.Module, by: Rescaling) -> None:
+def recalibrate_graph(graph: nn.Module, by: CalibrationChange) -> None:
     """Change the calibration of a loaded graph, and its first stage with it.
 
     Raises InputError `NotCalibrated` for a graph without one, as one with an injected fault.
@@ -64,7 +88,9 @@ def _first_stage(buffers: Mapping[str, Tensor]) -> Iterator[Tensor]:
         yield buffers[name]
 
 
-def check(before: nn.Module, after: nn.Module, by: Rescaling, features: int) -> float:
+def check_recalibrated(
+    before: nn.Module, after: nn.Module, by: CalibrationChange, features: int
+) -> float:
     """Return the share of answers with another order, of requests that both graphs answer.
 
     Raises InputError `RecalibrationFailed` where a probability is not the recalibrated one, or
@@ -90,7 +116,7 @@ def _doubles(values: Tensor) -> Doubles:
     return np.asarray(values.numpy(), dtype=np.float64)
 
 
-def _compare(before: Doubles, after: Doubles, by: Rescaling) -> None:
+def _compare(before: Doubles, after: Doubles, by: CalibrationChange) -> None:
     """Raise InputError where the log-odds of a probability are not the recalibrated ones.
 
     A difference of the log-odds is seen at small probabilities too.
