@@ -12,7 +12,6 @@ import pytest
 
 from recommender_training.artifact import manifest
 from recommender_training.config import lists
-from recommender_training.config.export_settings import ExportSettings
 from recommender_training.export import parity
 from recommender_training.fitted import ivf_selection
 from recommender_training.ingestion import ingest
@@ -45,10 +44,9 @@ def test_a_training_with_pages_is_the_same_twice_and_its_report_names_them(
     monkeypatch.setattr(ivf_index, "CELL_SIZE", 4)
     monkeypatch.setattr(ivf_selection, "LEAST_SAMPLED", 4)
     monkeypatch.setattr(ivf_selection, "MOST_READ", 1.0)
-    config = trained.config.model_copy(update={"export": ExportSettings(torch_export=True)})
     lake, version = with_new_items(source, tmp_path)
     results = [
-        training.train(training.TrainingRun(lake, version, config, path))
+        training.train(training.TrainingRun(lake, version, trained.config, path))
         for path in (tmp_path / "one", tmp_path / "two")
     ]
     one, other = results
@@ -62,4 +60,3 @@ def test_a_training_with_pages_is_the_same_twice_and_its_report_names_them(
     assert told["candidateRecall"] >= ivf_selection.LEAST_RECALL_AT_EXPORT
     parities = one.report["parity"]
     assert parities["recommender"]["maxDisorder"] < parity.RANK_TOLERANCE
-    assert parities["torchExport"]["maxDifference"] < parity.TOLERANCE

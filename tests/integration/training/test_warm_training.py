@@ -26,7 +26,6 @@ def test_a_training_with_towers_from_the_champion_is_told_in_report_and_lineage(
     monkeypatch.setitem(fit_towers._SETTINGS, "epochs", 2)
     config = configured(
         hyperparameters={"retrieval": "Both"},
-        export={"torchExport": True},
         mitigation={"reweighting": {"by": "gender"}, "exposure": {"by": "genre"}},
     )
     champion = Comparison(trained.staged, trained.digest)
@@ -47,6 +46,5 @@ def test_a_training_with_towers_from_the_champion_is_told_in_report_and_lineage(
     jsonschema.validate(result.report, json.loads(SCHEMA_FILE.read_text()))
     graph = torchscript.load(triton.model_path(result.staged))
     assert graph.by_towers
-    assert result.report["parity"]["torchExport"]["requests"] > 0
     assert result.report["mitigation"]["reweighting"]["before"]
     assert graph.tower_items.shape[1] == places_of(graph.item_ids.shape[0])

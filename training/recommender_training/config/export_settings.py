@@ -22,13 +22,12 @@ class Variant(enum.StrEnum):
 
 
 class ExportSettings(Section):
-    """Whether to write `model.pt2`, which variants to try, and the limits that one must meet.
+    """Variants of the graph to try, and the limits that one must meet.
 
     `keep` and the limits are shares from 0 to 1; `max_auc_loss` and `max_ndcg_loss` are absolute
     differences of the metric.
     """
 
-    torch_export: bool = False
     variants: Annotated[tuple[Variant, ...], Field(max_length=2)] = ()
     keep: float = Field(default=0.1, gt=0, le=1)
     max_auc_loss: float = Field(default=0.002, ge=0, le=1)

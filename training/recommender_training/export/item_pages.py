@@ -14,7 +14,6 @@ items that are scored.
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.jit import is_scripting  # type: ignore[attr-defined]
 
 from recommender_training.common.arrays import Floats
 from recommender_training.features.event_history import ItemCounts
@@ -61,13 +60,7 @@ class IvfServing(nn.Module):
         return places.to(torch.int64), value
 
     def scanned(self, request: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """As `scan`, one request after another, so that a batch takes no more memory than one.
-
-        A program of torch.export has no loop over a batch of any size: it takes it at once.
-        """
-        if not is_scripting():  # noqa: SIM102 -- TorchScript would compile the second condition
-            if torch.compiler.is_exporting():
-                return self.scan(request, count)
+        """As `scan`, one request after another, so that a batch takes no more memory than one."""
         places: list[Tensor] = []
         values: list[Tensor] = []
         for row in range(request.size(0)):

@@ -153,9 +153,9 @@ class Serving(NewItemServing):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The events that count: rows of their items, which are present, values and times."""
         length = self.history_length
-        times = last(times, length, 0.0)
-        rows, present = read_session(self.item_ids, last(items, length, -1.0), times, timestamp)
-        return rows, present, last(values, length, 0.0), times
+        times = last(times, length)
+        rows, present = read_session(self.item_ids, last(items, length), times, timestamp)
+        return rows, present, last(values, length), times
 
     def numbers_of(self, timestamp: Tensor, rows: Tensor) -> Tensor:
         """[B, C, 2 + 3 M] numbers of the items at `rows` [B, C] from the counts of the export."""

@@ -18,7 +18,7 @@ from recommender_training.config.export_settings import Variant
 from recommender_training.config.training import TrainingConfig
 from recommender_training.evaluation import ranking_metrics
 from recommender_training.evaluation.predictions import scorers
-from recommender_training.export import build, faults, parity, torch_export, torchscript
+from recommender_training.export import build, faults, parity, torchscript
 from recommender_training.export.compressed_ranker import compress, left_of
 from recommender_training.features.catalogue_state import CatalogueState
 from recommender_training.features.prepared_data import PreparedData
@@ -67,8 +67,6 @@ def write(
     injected = faults.inject(served, config.fault_injection)
     if injected is not served:
         torchscript.save(injected, triton.model_path(root))
-    if config.export.torch_export:
-        differences["torchExport"] = torch_export.write(root, served, loaded, known)
     popular = popularity_file.content(prepared.data, known.state.counts)
     write_bytes(root / "popularity.json", canonical_json(popular))
     return differences, loaded

@@ -25,7 +25,7 @@ from recommender_training.export import recalibrated_graph, torchscript
 from recommender_training.export.recalibrated_graph import CalibrationChange
 from recommender_training.html_report import page_file as page
 
-#: Files that are written anew. The archive of torch.export serves nothing, so it is left out.
+#: Files that are written anew. `model.pt2` of earlier releases serves nothing: it is left out.
 _OWN = (manifest.NAME, page.NAME, "report.json", "reference.json")
 _GRAPHS = ("model.pt", "model.pt2")
 
