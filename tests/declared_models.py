@@ -27,8 +27,7 @@ from recommender_training.features.assembly import Constants, Inputs
 from recommender_training.features.catalogue_state import CatalogueState
 from recommender_training.models import logistic, ranker
 from recommender_training.models.logistic import LogisticModel
-from recommender_training.models.ranker import Ranker
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.ranker import Ranker, RankerSize
 from recommender_training.statistics.calibration import Calibration
 from tests import small_data
 

@@ -38,8 +38,7 @@ from recommender_training.features.item_content import content
 from recommender_training.fitted import ivf_selection
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models import item_weights, two_tower
-from recommender_training.models.ranker import Ranker
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.ranker import Ranker, RankerSize
 from recommender_training.statistics.calibration import Calibration
 from recommender_training.trainer import fit_towers
 

@@ -27,7 +27,7 @@ from recommender_training.features import attributes, event_features, user_facto
 from recommender_training.features.prepared_data import held_out
 from recommender_training.ingestion import raw
 from recommender_training.models import logistic, ranker
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.ranker import RankerSize
 from recommender_training.trainer import deep_ranker, fit, runtime, training_rows
 
 GENRES, BATCH, STEPS = 6, 2048, 20

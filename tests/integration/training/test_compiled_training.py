@@ -11,8 +11,7 @@ import torch
 from recommender_training.config.training import Hyperparameters, Precision
 from recommender_training.features import attributes
 from recommender_training.features.prepared_data import PreparedData
-from recommender_training.models.ranker import create
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.ranker import RankerSize, create
 from recommender_training.trainer import fit
 from recommender_training.trainer.runtime import Runtime
 

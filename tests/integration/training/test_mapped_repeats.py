@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from recommender_training.data import lake, ordered_scan, version_content
+from recommender_training.data import lake, version_content
 from recommender_training.ingestion import readers, staged_rows
 from tests.integration.training.mapped_events import ROWS
 from tests.mapped_files import INTERACTIONS, START, check, declare, event, table, write
@@ -79,7 +79,7 @@ def test_many_stretches_and_commits_give_the_same_tables_as_one(
     for part in range(4):
         write(source / f"events/{part}.csv", rows[part::4])
     one = check(source, tmp_path / "one", declare())
-    monkeypatch.setattr(ordered_scan, "PART_ROWS", 50)
+    monkeypatch.setattr(lake, "PART_ROWS", 50)
     monkeypatch.setattr(readers, "BATCH_ROWS", 7)
     monkeypatch.setattr(staged_rows, "STRETCH_ROWS", 20)
     many = check(source, path, declare())

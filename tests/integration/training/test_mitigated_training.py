@@ -26,7 +26,7 @@ from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import item_weights, ranker
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.ranker import RankerSize
 from recommender_training.pipeline import training
 from recommender_training.pipeline.champion import Champion
 from recommender_training.statistics import calibration

@@ -17,8 +17,16 @@ from recommender_training.common.errors import InputError
 from recommender_training.config.search_settings import Sampler
 from recommender_training.config.search_space import Params
 from recommender_training.search import results, workers
-from recommender_training.search.locks import locked, repair
-from recommender_training.search.study import ATTEMPTS, Objective, Outcome, Plan, Report, Study
+from recommender_training.search.study import (
+    ATTEMPTS,
+    Objective,
+    Outcome,
+    Plan,
+    Report,
+    Study,
+    journal_lock,
+    repair_journal,
+)
 from tests.search_objectives import (
     Deadly,
     Judge,
@@ -230,7 +238,7 @@ def test_an_unfinished_line_of_the_journal_is_removed(tmp_path: Path) -> None:
         file.write(b'{"op_code":4,"worker')
     assert search(path, plan(trials=3)) == whole
     assert search(path, plan(trials=5))[:3] == whole
-    repair(tmp_path / "none.journal")
+    repair_journal(tmp_path / "none.journal")
 
 
 def test_a_journal_lock_of_a_dead_process_does_not_block_the_search(
@@ -246,7 +254,7 @@ def test_a_journal_lock_of_a_dead_process_does_not_block_the_search(
 
 
 def _hold(path: Path, held: multiprocessing.synchronize.Event) -> None:
-    with locked(path):
+    with journal_lock(path):
         held.set()
         signal.pause()
 
@@ -257,7 +265,7 @@ def test_a_second_search_waits_and_a_killed_one_blocks_nobody(tmp_path: Path) ->
     other = context.Process(target=_hold, args=(path, held))
     other.start()
     assert held.wait(30)
-    with locked(path, other.kill):
+    with journal_lock(path, other.kill):
         pass
     other.join()
     assert other.exitcode == -signal.SIGKILL

@@ -5,20 +5,38 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
 
-from recommender_training.cli import options, rehearsal
+from recommender_training.cli import options
 from recommender_training.cli.options import Verbs
 from recommender_training.cli.outcome import Outcome
+from recommender_training.common import progress
 from recommender_training.common.durable_files import write_bytes
 from recommender_training.common.errors import InputError
-from recommender_training.ingestion import file_preview, mapping_trial, propose
-from recommender_training.ingestion.mapping import Mapping
+from recommender_training.data_checks import run as data_checks
+from recommender_training.data_checks.policy import Checks
+from recommender_training.ingestion import file_preview, ingest, mapping_trial, propose
+from recommender_training.ingestion.mapping import Format, Mapping
 from recommender_training.ingestion.mapping_trial import TrialResult
 from recommender_training.ingestion.propose import Line, Proposal
+
+
+def rehearsal_refusal(source: Path, kind: Format, mapping: Mapping, now: int) -> str:
+    """Return why `check` with its defaults would refuse the data, or nothing."""
+    with tempfile.TemporaryDirectory() as folder, progress.silence():
+        lake = Path(folder) / "lake"
+        try:
+            result = ingest.check(
+                source, lake, kind=kind, mapping=mapping, now=now, min_rows=options.MIN_ROWS
+            )
+            found = data_checks.run(lake, result.data_version, Checks())
+        except InputError as error:
+            return f"{error.reason}: {error.message}".replace(folder, "")
+    return "; ".join(finding.text() for finding in found.blocked)
 
 
 def add(verbs: Verbs) -> None:
@@ -91,7 +109,7 @@ def _proven(source: Path, found: Proposal) -> tuple[list[TrialResult], list[str]
         notes.append(shorter)
     if all(proof.whole for proof in proofs):
         mapping = Mapping.model_validate(found.mapping)
-        refusal = rehearsal.refusal(source, found.kind, mapping, now)
+        refusal = rehearsal_refusal(source, found.kind, mapping, now)
         notes.append(f"check of these files: {refusal or 'nothing blocks a training'}")
     return proofs, notes, refusal
 

@@ -100,9 +100,9 @@ def _artifact(arguments: argparse.Namespace, name: str) -> tuple[Path, str] | No
 
 
 def _fit_along(arguments: argparse.Namespace, group: Group) -> Outcome:
-    from recommender_training.pipeline import worker
+    from recommender_training.pipeline import training
 
-    worker.fit_along(
+    training.fit_as_worker(
         arguments.lake,
         arguments.data_version,
         group,

@@ -23,8 +23,23 @@ from recommender_training.data.feature_encoding import Attribute, FeatureEncodin
 from recommender_training.data.items import Items
 from recommender_training.data.labels import Labelling, Labels
 from recommender_training.data.row_times import RowTimes
-from recommender_training.data.user_history import UserHistory
 from recommender_training.data.version_content import Tables
+
+
+@dataclass(frozen=True)
+class UserHistory:
+    """The rows of all users with a declared `validFrom`: one user after another, oldest first.
+
+    V rows of the table.
+    """
+
+    times: RowTimes  # the owners are rows in Users
+    side: Floats  # [V, A] values of the declared features; NaN unknown
+
+    def at(self, users: Places, times: Ints) -> Floats:
+        """Return [R, A] what was known of the users at these rows, at `times` [R]."""
+        place = self.times.places(users, times)
+        return np.where(place[:, None] >= 0, self.side[place], np.float32(np.nan))
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,25 @@ from recommender_training.config.feature import Feature
 from recommender_training.config.feature_schema import FeatureSchema, FeatureTable
 from recommender_training.data import data_versions, row_times, schema, schema_files
 
+#: Rows of a part, unless a single day has more: some tens of megabytes.
+PART_ROWS = 250_000
+
+
+def interactions_in_order(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """Yield sorted parts, in the order that digests and training rely on."""
+    day = pl.col("event_date").str.slice(0, 10)
+    days = rows.group_by(day.alias("day")).len().collect(engine="streaming").sort("day")
+    start, held = 0, 0
+    for at, (_, count) in enumerate(days.iter_rows()):
+        held += count
+        if held >= PART_ROWS or at == days.height - 1:
+            first, last = days["day"][start], days["day"][at]
+            # the name of an hourly partition starts with its day: 2026-11-25T13
+            inside = (pl.col("event_date") >= first) & (pl.col("event_date") < last + "U")
+            yield sort("interactions", rows.filter(inside).collect())
+            start, held = at + 1, 0
+
+
 #: Property of the tables in data versions. By default, Delta expires log entries after 30 days,
 #: and the versions with them.
 _KEEP_WHOLE_LOG = {"delta.enableExpiredLogCleanup": "false"}

@@ -18,7 +18,6 @@ from recommender_training.data import (
     dataset,
     lake,
     negatives,
-    ordered_scan,
     row_times,
     splits,
     training_window,
@@ -28,6 +27,7 @@ from recommender_training.data.dataset import Dataset
 from recommender_training.data.exploration_log import ExplorationLog
 from recommender_training.data.feature_encoding import FeatureEncoding
 from recommender_training.data.labels import Labelling
+from recommender_training.data.lake import interactions_in_order
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def load(path: Path, data_version: str, window_days: int | None) -> tuple[Side, 
         rows = scans.tables["interactions"]
         first, last, count = _window(rows, window_days)
         digest = version_content.Digest(scans.declaration)
-        parts = digest.over(ordered_scan.by_time(rows))
+        parts = digest.over(interactions_in_order(rows))
         inside = rows.filter(pl.col("timestamp").is_between(first, last))
         label = scans.declaration.label
         labelling = None if label is None else Labelling.of(label, inside, last)
@@ -84,7 +84,11 @@ def verify(path: Path, data_version: str, window_days: int | None) -> tuple[int,
         rows = scans.tables["interactions"]
         users, items = _sides(scans)
         found = version_content.content_digest(
-            scans.declaration, ordered_scan.by_time(rows), users, items, scans.explored
+            scans.declaration,
+            interactions_in_order(rows),
+            users,
+            items,
+            scans.explored,
         )
         if found != data_versions.digest_of(data_version):
             raise version_content.changed(path, data_version)

@@ -14,10 +14,10 @@ from recommender_training.common.arrays import Floats
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset
 from recommender_training.export import item_pages, new_items, overlap_serving, towers
-from recommender_training.export.buffers import alone
 from recommender_training.export.logistic import LogisticServing
 from recommender_training.export.ranker import RankerServing
 from recommender_training.export.request import places_of
+from recommender_training.export.torchscript import own_storage
 from recommender_training.features import attributes, group_numbers, item_groups
 from recommender_training.features.assembly import Constants
 from recommender_training.features.catalogue_state import CatalogueState
@@ -157,7 +157,7 @@ def ranker_module(
             **overlap_serving.state(model),
             **_extra_state(known),
         }
-        detached = {name: alone(value) for name, value in state.items()}
+        detached = {name: own_storage(value) for name, value in state.items()}
     state = {**shared_state(known, calibration, bonus), **detached}
     tags, groups = item_tags(known.data.items), known.constants.groups
     candidates = known.sources.plan.candidates or 0

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from recommender_training.data.dataset import Dataset
-from recommender_training.export.buffers import alone
 from recommender_training.export.item_pages import among, summed
+from recommender_training.export.torchscript import own_storage
 from recommender_training.export.towers import TowerServing
 from recommender_training.features.event_history import ItemCounts
 from recommender_training.fitted import new_items
@@ -85,7 +85,7 @@ def state(sources: RetrievalModels, data: Dataset, counts: ItemCounts) -> dict[s
     places = torch.from_numpy(found.rows + 1)
     return {
         "new_places": places,
-        "new_vectors": alone(sources.item_vectors()[places].t()),
+        "new_vectors": own_storage(sources.item_vectors()[places].t()),
         "new_level": torch.from_numpy(found.level),
         "new_count": torch.tensor(found.kept),
     }

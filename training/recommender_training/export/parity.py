@@ -10,18 +10,54 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recommender_training.common.arrays import Doubles, Floats, Ints
+from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import ranking_metrics
 from recommender_training.evaluation.first_stage import FirstStage
 from recommender_training.export import torchscript
 from recommender_training.export.build import ExportInputs
 from recommender_training.export.comparison_requests import comparison_requests
-from recommender_training.export.scored import scored
 from recommender_training.features import item_groups
 from recommender_training.features.assembly import Inputs
+from recommender_training.fitted.new_items import KeptWithin
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.statistics import calibration
+
+
+def scored_items(
+    order: Doubles,
+    candidates: int | None,
+    served: Ints,
+    found: Bools,
+    new: KeptWithin,
+    slack: float,
+) -> Ints:
+    """[C] ascending rows of the items that a graph has to score: its candidates by `order` [I],
+    and the `new` items that are kept beside them.
+
+    Where the order of an item is the last candidate's but for the `slack` of the arithmetic, the
+    graph may score it or not; what is `served` then shows which. So it does where the item is
+    surely `found` [I] or not, but for the arithmetic: its page is the last one that is read, or
+    the first that is not.
+    """
+    if candidates is None:
+        return np.arange(len(order), dtype=np.int64)
+    shown = np.zeros(len(order), dtype=np.bool_)
+    shown[served] = True
+    others, fewest = (
+        np.where(new.surely, -np.inf, order),
+        np.where(found & ~new.perhaps, order, -np.inf),
+    )
+    last, least = (_last(each, candidates) for each in (others, fewest))
+    surely = new.surely | (found & (order > last + slack))
+    perhaps = new.perhaps | (order >= least - slack)
+    return np.flatnonzero(np.isfinite(order) & (surely | (shown & perhaps)))
+
+
+def _last(order: Doubles, candidates: int) -> float:
+    """The order of the last candidate; -inf where there are fewer items."""
+    return -float(np.partition(-order, candidates - 1)[candidates - 1])
+
 
 #: Largest difference of a probability that is float32 arithmetic and no defect.
 TOLERANCE = 1e-4
@@ -183,7 +219,7 @@ def _apart(
         kept = first.new_within(request, order, slack)
         order[~(perhaps | kept.perhaps)] = -np.inf
         others = known.sources.plan.candidates and known.sources.plan.candidates - kept.count
-        rows = scored(order, others, served, surely, kept, slack)
+        rows = scored_items(order, others, served, surely, kept, slack)
         if not np.isin(served, rows).all():
             raise ParityError("the exported graph serves items that are none of its candidates")
         inputs = first.known.inputs([request], rows[None])

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from recommender_training.export.buffers import alone
 from recommender_training.export.item_pages import IvfServing
+from recommender_training.export.torchscript import own_storage
 from recommender_training.features.graph import newer_events, recency_bucket, value_level
 from recommender_training.features.request_columns import add_side
 from recommender_training.fitted.retrieval import RetrievalModels
@@ -67,7 +67,7 @@ def state(sources: RetrievalModels, places: int) -> dict[str, Tensor]:
         return {name: torch.zeros(0) for name in ("tower_items", *own)}
     with torch.no_grad():
         found = _state(towers.eval(), sources.lift_weight, places)
-    return {name: alone(value) for name, value in found.items()}
+    return {name: own_storage(value) for name, value in found.items()}
 
 
 def _state(towers: TwoTower, weight: float, places: int) -> dict[str, Tensor]:

@@ -29,12 +29,12 @@ from recommender_training.data import (
     data_versions,
     erasures,
     lake,
-    ordered_scan,
     schema,
     schema_files,
     snapshots,
     version_content,
 )
+from recommender_training.data.lake import interactions_in_order
 from recommender_training.data.snapshots import By, Snapshot
 from recommender_training.ingestion import erased_users
 
@@ -139,7 +139,7 @@ def _record(path: Path) -> str | None:
     if not count:
         return None
     digest = version_content.content_digest(
-        declaration, ordered_scan.by_time(rows), users, items, places
+        declaration, interactions_in_order(rows), users, items, places
     )
     numbers_of = {name: number for name, number in numbers.items() if number is not None}
     version = data_versions.name_version(**numbers_of, digest=digest)

@@ -7,7 +7,7 @@ can be repeated: rows already in the lake are recognised.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,6 @@ from recommender_training.data import (
     compaction,
     data_versions,
     lake,
-    ordered_scan,
     row_times,
     schema,
     schema_files,
@@ -40,11 +39,31 @@ from recommender_training.ingestion import (
 )
 from recommender_training.ingestion.erased_users import ErasedUsers
 from recommender_training.ingestion.file_digests import FileDigests
-from recommender_training.ingestion.ingested_files import IngestedFile, batch_rows
 from recommender_training.ingestion.mapping import Format, Mapping
 from recommender_training.ingestion.quarantine import Quarantine
 from recommender_training.ingestion.source_files import SourceFile
 from recommender_training.ingestion.staged_rows import StagedRows
+
+
+@dataclass
+class IngestedFile:
+    """Row counts of a file of interactions, by outcome."""
+
+    file: SourceFile
+    rows: int = 0
+    new: int = 0
+    known: int = 0
+    bad: int = 0
+
+
+def batch_rows(batches: Iterable[IngestedFile], schema_hash: str) -> pl.DataFrame:
+    """Return the rows of the table `batches` for files that were read with this schema hash."""
+    rows = [
+        (each.file.batch, schema_hash, each.file.name, each.rows, each.new, each.known, each.bad)
+        for each in batches
+    ]
+    return pl.DataFrame(rows, schema=schema.BATCHES_SCHEMA, orient="row")
+
 
 #: Each segment is a folder per day.
 MAX_SEGMENTS = 100
@@ -277,7 +296,7 @@ def _write(
         run.path, run.events, run.mapping.ids, run.now
     )
     digest = version_content.content_digest(
-        run.declaration, ordered_scan.by_time(rows), users, items, places
+        run.declaration, lake.interactions_in_order(rows), users, items, places
     )
     name = data_versions.name_version(version, user_version, item_version, digest, place_version)
     schema_files.write(run.path, name, run.declaration)

@@ -14,7 +14,7 @@ from recommender_training.common.errors import InputError
 from recommender_training.data import schema
 from recommender_training.ingestion import (
     convert,
-    guess_window,
+    guess_label,
     quarantine_limits,
     readers,
     source_files,
@@ -166,7 +166,7 @@ def fit_window(mapping: dict[str, Any], proofs: Sequence[TrialResult]) -> str:
         return ""
     events, hours = proof.events.sort("timestamp"), attribution["hours"]
     shown = events.filter(pl.col("event_type").is_in(attribution["impressions"]))
-    fitting = guess_window.fitting(
+    fitting = guess_label.fitting_window(
         hours, shown["timestamp"].to_numpy(), int(events["timestamp"][-1])
     )
     if fitting is None or fitting >= hours:

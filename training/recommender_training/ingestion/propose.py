@@ -21,7 +21,6 @@ from recommender_training.ingestion import (
     guess_label,
     guess_roles,
     guess_shown,
-    guess_table,
     label_leakage,
 )
 from recommender_training.ingestion.file_preview import TablePreview
@@ -76,7 +75,7 @@ def propose(seen: Sequence[TablePreview]) -> Proposal:
 
     Raises InputError `InvalidMapping` if no table looks like interactions.
     """
-    events = guess_table.events(seen)
+    events = guess_roles.interactions_table(seen)
     result = Proposal(events.kind)
     others = [each for each in seen if each is not events and each.kind is events.kind]
     of_events = {of: events.columns[_found(events)[of]] for of in ("user", "item")}

@@ -11,6 +11,7 @@ can compute the blocks of the user once and those of the items for the whole cat
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -20,13 +21,11 @@ from recommender_training.data.dataset import Dataset
 from recommender_training.data.id_rows import IdRows, IdTables
 from recommender_training.features.assembly import Inputs
 from recommender_training.features.event_features import Source, columns
-from recommender_training.features.graph import (
-    RECENCY_BUCKETS,
-    VALUE_LEVELS,
-)
+from recommender_training.features.graph import RECENCY_BUCKETS, VALUE_LEVELS
 from recommender_training.features.item_content import Content, content
+from recommender_training.features.overlap_features import Overlap
 from recommender_training.models import overlap_terms, request_embeddings
-from recommender_training.models.id_lookup import IdLookup
+from recommender_training.models.embedding_lookup import IdLookup, embedding, lookup
 from recommender_training.models.item_vectors import (
     ItemContent,
     hidden_ids,
@@ -34,10 +33,23 @@ from recommender_training.models.item_vectors import (
     named_at,
     whole_table,
 )
-from recommender_training.models.lookup import embedding, lookup
 from recommender_training.models.noise import RowNoise
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.request_embeddings import Spans
 from recommender_training.statistics.calibration import logit_of
+
+
+@dataclass(frozen=True)
+class RankerSize:
+    """Sizes and settings of a ranker."""
+
+    users: int
+    side: tuple[int, ...]  # buckets of each declared feature of user and context
+    embedding_dim: int
+    dropout: float
+    user_dropout: float
+    spans: Spans = ()  # lanes and numbers of each of these features
+    matches: tuple[Overlap, ...] = ()  # of these features and those of items
+
 
 HIDDEN, HIDDEN_2 = 64, 32
 #: Numbers that the attention adds to those of the features.

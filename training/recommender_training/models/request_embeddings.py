@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor, nn
 
-from recommender_training.models.lookup import lookup
+from recommender_training.models.embedding_lookup import lookup
 
 #: Lanes and numbers of each feature; without any, all have one lane and no number.
 Spans = Sequence[tuple[int, int]]

@@ -44,7 +44,7 @@ from recommender_training.features.graph import (
 )
 from recommender_training.features.item_content import Content, content
 from recommender_training.models import request_embeddings
-from recommender_training.models.id_lookup import IdLookup
+from recommender_training.models.embedding_lookup import IdLookup, embedding, lookup
 from recommender_training.models.item_vectors import (
     ItemContent,
     hidden_ids,
@@ -52,7 +52,6 @@ from recommender_training.models.item_vectors import (
     named_at,
     whole_table,
 )
-from recommender_training.models.lookup import embedding, lookup
 from recommender_training.models.request_embeddings import Spans
 from recommender_training.models.tower_examples import Batch
 

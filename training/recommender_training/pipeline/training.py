@@ -15,7 +15,8 @@ from recommender_training.artifact import manifest, serving_limits, triton
 from recommender_training.artifact.staged_folder import staged
 from recommender_training.common.durable_files import canonical_json, write_bytes
 from recommender_training.common.progress import say
-from recommender_training.config.training import TrainingConfig
+from recommender_training.config.training import Algorithm, TrainingConfig
+from recommender_training.data import load
 from recommender_training.data import load as load_data
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import OnceOnly
@@ -38,9 +39,33 @@ from recommender_training.pipeline import (
 )
 from recommender_training.pipeline.champion import Comparison
 from recommender_training.trainer import embedding_plan, memory, precision
+from recommender_training.trainer.deep_ranker import fit_deep, refit_deep
 from recommender_training.trainer.fit_context import FitContext, Identity, with_checkpoints
 from recommender_training.trainer.fit_models import fit_models, refit
 from recommender_training.trainer.initial_weights import WarmStart
+
+
+def fit_as_worker(
+    lake_path: Path,
+    data_version: str,
+    group: Group,
+    *,
+    window_days: int | None,
+    threads: int,
+) -> None:
+    """Fit the ranker twice together with the first process, which sends the settings."""
+    with threadpool_limits(limits=threads):
+        say(f"train: process {group.rank} reads {data_version} from {lake_path}")
+        _, data = load.load(lake_path, data_version, window_days)
+        config = TrainingConfig.model_validate_json(group.hear("config"))
+        if config.algorithm is not Algorithm.DEEP_RANKER:
+            return
+        prepared = prepare_data(data, config)
+        context = FitContext(group, start=warm_start.shared(group, config, None))
+        deep, log = fit_deep(prepared, config, threads, context=context)
+        group.hear("final")
+        refit_deep(deep.size, log, prepared, config, threads, context)
+
 
 if TYPE_CHECKING:
     from recommender_training.search.choose import Choice
@@ -85,7 +110,7 @@ class TrainingRun:
     checkpoints: Path | None = None
     #: Nothing else writes to that folder: checkpoints of other settings are removed.
     own_checkpoints: bool = False
-    #: This is its first process; the others run `worker.fit_along`.
+    #: This is its first process; the others run `worker.fit_as_worker`.
     group: Group = ONE_PROCESS
     #: Findings of the check of the data (`lake_files.read_findings`), for the report.
     data_checks: Mapping[str, Any] | None = None

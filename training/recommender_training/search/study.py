@@ -8,6 +8,7 @@ interruptions.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,35 @@ from recommender_training.config import search_space as spaces
 from recommender_training.config.search_settings import Sampler
 from recommender_training.config.search_space import Dimension, Params
 from recommender_training.search import sampling
-from recommender_training.search.locks import locked
+
+
+@contextlib.contextmanager
+def journal_lock(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold the lock at `path`; the kernel releases it when the process ends for any reason.
+
+    Calls `waiting` once if another process holds the lock.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting is not None:
+                waiting()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def repair_journal(path: Path) -> None:
+    """Remove an unfinished last line of a journal, left by a full disk or a kill."""
+    if not path.exists():
+        return
+    text = path.read_bytes()
+    whole = text.rfind(b"\n") + 1
+    if whole < len(text):
+        with path.open("r+b") as file:
+            file.truncate(whole)
+
 
 #: Attempts for a configuration whose worker dies.
 ATTEMPTS = 2
@@ -221,5 +250,5 @@ class Study:
     @contextlib.contextmanager
     def _exclusive(self) -> Iterator[None]:
         """Let one process at a time check the budget and start a configuration."""
-        with locked(self._path.with_suffix(".ask")):
+        with journal_lock(self._path.with_suffix(".ask")):
             yield

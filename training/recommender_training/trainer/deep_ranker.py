@@ -14,7 +14,7 @@ from recommender_training.data.dataset import Dataset
 from recommender_training.features import attributes, overlap_features
 from recommender_training.features.prepared_data import PreparedData, held_out
 from recommender_training.models import ranker
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.ranker import RankerSize
 from recommender_training.trainer import fit, id_tables, regression_start
 from recommender_training.trainer.augmentation import Augmentation
 from recommender_training.trainer.fit_context import DEFAULT_CONTEXT, FitContext

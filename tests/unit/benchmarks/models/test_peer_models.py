@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from recommender_training.config.training import Hyperparameters
 from recommender_training.features.prepared_data import PreparedData
-from recommender_training.models.lookup import lookup
+from recommender_training.models.embedding_lookup import lookup
 from recommender_training.trainer import fit
 from tests.benchmarks.models import fields
 from tests.benchmarks.models.deepfm import DeepFM

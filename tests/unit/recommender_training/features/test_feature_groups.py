@@ -36,8 +36,7 @@ from recommender_training.features.item_content import content
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.models import item_weights
-from recommender_training.models.ranker import Ranker
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.ranker import Ranker, RankerSize
 from recommender_training.pipeline.champion import Champion
 from recommender_training.statistics.calibration import Calibration
 from tests import small_data

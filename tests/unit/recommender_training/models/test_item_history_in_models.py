@@ -16,7 +16,7 @@ from recommender_training.data.dataset import Dataset
 from recommender_training.features import event_features
 from recommender_training.features.assembly import Constants, Inputs
 from recommender_training.models import logistic, ranker, two_tower
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.ranker import RankerSize
 from recommender_training.models.tower_examples import Batch
 from tests import small_data
 

@@ -9,8 +9,7 @@ from recommender_training.config.training import Hyperparameters
 from recommender_training.features import attributes
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.models import ranker
-from recommender_training.models.ranker import Ranker
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.ranker import Ranker, RankerSize
 from recommender_training.trainer import fit
 from recommender_training.trainer.prior import Prior
 

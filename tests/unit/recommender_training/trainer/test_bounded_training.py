@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.common.errors import InputError
+from recommender_training.data import lake, schema_files, version_content
 from recommender_training.data import load as load_data
-from recommender_training.data import ordered_scan, schema_files, version_content
 from recommender_training.data.dataset import Dataset, build
 from recommender_training.data_checks import sample
 from recommender_training.evaluation import evaluate, ranking_metrics
@@ -93,7 +93,7 @@ def test_the_data_read_in_parts_are_those_of_the_whole_tables(
     monkeypatch: pytest.MonkeyPatch,
     days: int | None,
 ) -> None:
-    monkeypatch.setattr(ordered_scan, "PART_ROWS", 500)
+    monkeypatch.setattr(lake, "PART_ROWS", 500)
     side, data = load_data.load(trained.lake, trained.data_version, days)
     rows = tables.interactions
     if days is not None:

@@ -26,8 +26,7 @@ from recommender_training.config.training import (
 from recommender_training.distributed.group import ONE_PROCESS
 from recommender_training.features import attributes
 from recommender_training.features.prepared_data import PreparedData
-from recommender_training.models.ranker import Ranker, create
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.ranker import Ranker, RankerSize, create
 from recommender_training.trainer import checkpoints, fit, fit_context
 from recommender_training.trainer.checkpoints import Checkpoints, Slot
 from recommender_training.trainer.initial_weights import WarmStart

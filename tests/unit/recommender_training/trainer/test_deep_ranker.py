@@ -20,8 +20,7 @@ from recommender_training.data.splits import OnceOnly
 from recommender_training.features import attributes
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
-from recommender_training.models.ranker import Ranker, create
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.ranker import Ranker, RankerSize, create
 from recommender_training.statistics import model_metrics
 from recommender_training.trainer import fit
 from recommender_training.trainer.fit_models import fit_models, refit

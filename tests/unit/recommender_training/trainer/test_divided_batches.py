@@ -14,8 +14,7 @@ from recommender_training.distributed.group import ONE_PROCESS, Group, share
 from recommender_training.features import attributes
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.models.noise import RowNoise
-from recommender_training.models.ranker import create
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.ranker import RankerSize, create
 from recommender_training.trainer.batch_sampler import BatchSampler
 from recommender_training.trainer.sync_batch_norm import SyncedBatchNorm
 

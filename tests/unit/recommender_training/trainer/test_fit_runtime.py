@@ -19,8 +19,7 @@ from recommender_training.config.training import (
 )
 from recommender_training.features import attributes
 from recommender_training.features.prepared_data import PreparedData
-from recommender_training.models.ranker import Ranker, create
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.ranker import Ranker, RankerSize, create
 from recommender_training.models.tower_examples import tower_examples
 from recommender_training.models.two_tower import TwoTower
 from recommender_training.trainer import fit, fit_towers, runtime

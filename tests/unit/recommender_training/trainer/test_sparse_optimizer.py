@@ -20,8 +20,7 @@ from recommender_training.config.training import (
 from recommender_training.distributed.group import ONE_PROCESS, Group, share
 from recommender_training.features import attributes
 from recommender_training.features.prepared_data import PreparedData
-from recommender_training.models.ranker import ITEM_TABLE, USER_TABLE, Ranker, create
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.ranker import ITEM_TABLE, USER_TABLE, Ranker, RankerSize, create
 from recommender_training.models.two_tower import BIAS_TABLE, TwoTower
 from recommender_training.trainer import embedding_plan, fit, fit_towers
 from recommender_training.trainer.checkpoints import Checkpoints, Slot

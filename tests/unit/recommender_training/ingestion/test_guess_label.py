@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recommender_training.ingestion.guess_window import fitting
+from recommender_training.ingestion.guess_label import fitting_window
 
 HOUR = 3600
 
@@ -23,9 +23,9 @@ def test_the_longest_window_that_leaves_labels_in_each_part(
     hours: float, log_hours: int, expected: float
 ) -> None:
     impressions = np.linspace(0, log_hours * HOUR, 2000).astype(np.int64)
-    assert fitting(hours, impressions, int(impressions[-1])) == expected
+    assert fitting_window(hours, impressions, int(impressions[-1])) == expected
 
 
 def test_impressions_of_one_second_have_no_window() -> None:
-    assert fitting(24, np.zeros(2000, np.int64), 0) is None
-    assert fitting(24, np.arange(9), 10**9) is None
+    assert fitting_window(24, np.zeros(2000, np.int64), 0) is None
+    assert fitting_window(24, np.arange(9), 10**9) is None
