@@ -26,7 +26,7 @@ from recommender_training.ingestion.propose import Line, Proposal
 
 
 def rehearsal_refusal(source: Path, kind: Format, mapping: Mapping, now: int) -> str:
-    """Return why `check` with its defaults would refuse the data, or nothing."""
+    """Return the reason for which `check` with its defaults would refuse the data, or ""."""
     with tempfile.TemporaryDirectory() as folder, progress.silence():
         lake = Path(folder) / "lake"
         try:

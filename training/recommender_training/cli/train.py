@@ -139,7 +139,7 @@ def _fields(result: TrainResult, lineage: Mapping[str, Any]) -> dict[str, object
 
 
 def lists_of(retrieval: Mapping[str, Any]) -> str:
-    """Return what lists are made of, from the section `retrieval` of the report, as text."""
+    """Return the sources of lists, from the section `retrieval` of the report, as text."""
     candidates, weights = retrieval["candidates"], retrieval.get("itemWeights")
     text = "every item" if candidates == "All" else f"{candidates} candidates"
     new = retrieval.get("newItemCandidates")

@@ -27,7 +27,7 @@ class Reweighting(Section):
 
     @property
     def active(self) -> bool:
-        """Whether any weight can differ from 1."""
+        """True if any weight can differ from 1."""
         return max(self.label_strength, self.size_strength) > 0 and self.max_weight > 1
 
 
@@ -43,7 +43,7 @@ class Exposure(Section):
 
     @property
     def active(self) -> bool:
-        """Whether the constraint can change a list."""
+        """True if the constraint can change a list."""
         return self.min_exposure_ratio > 0
 
 

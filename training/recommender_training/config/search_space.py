@@ -70,7 +70,7 @@ class Dimension:
         return min(max(float(f"{value:.{_DIGITS}g}"), self.low), self.high)
 
     def holds(self, value: Value) -> bool:
-        """Return whether the value lies in the dimension."""
+        """Return True if the value lies in the dimension."""
         if self.choices is not None:
             return value in self.choices
         return self.low <= value <= self.high

@@ -84,7 +84,7 @@ class Events:
 
     @property
     def positive(self) -> Bools:
-        """[N] whether each event is positive by itself, which is known at its own time."""
+        """[N] True where an event is positive by itself, which is known at its own time."""
         if self.labels is None:
             return self.value >= schema.POSITIVE_VALUE
         return self.labels.positive

@@ -91,7 +91,7 @@ class Record(BaseModel):
         return self.model_copy(update={"pending": None})
 
     def refused(self, data_version: str) -> bool:
-        """Return whether a user was erased from a data version."""
+        """Return True if a user was erased from a data version."""
         numbers = data_versions.table_versions(data_version)
         return any(number < self.first.get(name, 0) for name, number in numbers.items())
 

@@ -53,17 +53,17 @@ class Attribute:
 
     @property
     def banded(self) -> bool:
-        """Whether a value is a number or a time that falls into bands, no index of a category."""
+        """True if a value is a number or a time that falls into bands, no index of a category."""
         return self.feature.kind is Kind.NUMERIC or self.timed
 
     @property
     def timed(self) -> bool:
-        """Whether a value is a time, of which the age in days falls into bands."""
+        """True if a value is a time, of which the age in days falls into bands."""
         return self.feature.ages
 
     @property
     def calendar(self) -> LocalCalendar | None:
-        """What makes a category of a time, if one is declared."""
+        """The declared calendar, which makes a category of a time, or None."""
         return LocalCalendar.of(self.feature)
 
     @property

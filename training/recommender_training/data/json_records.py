@@ -22,7 +22,7 @@ Second = Annotated[
 
 
 def damage(path: Path, error: ValidationError) -> str:
-    """Return which record cannot be read, and the first place and reason of it."""
+    """Return the name of an unreadable record, with the first place and reason of the damage."""
     issue = error.errors(include_url=False)[0]
     where = ".".join(map(str, issue["loc"]))
     return f"{path} cannot be read ({where + ': ' if where else ''}{issue['msg'][:200]})"

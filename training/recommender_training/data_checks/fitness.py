@@ -59,7 +59,7 @@ def check(findings: Findings, profile: Profile) -> None:
 
 
 def _remedy(label: Mapping[str, Any] | None, rows: int) -> str:
-    """What to do about a part whose responses are all alike, or that has none."""
+    """Remedy for a part whose responses are all alike, or that has none."""
     if label is None:
         mapped = f"values of 4 or more are positive: check the mapping of values, {_LONGER}"
         return mapped if rows else SHARED_SECOND

@@ -44,7 +44,7 @@ def check(findings: Findings, profile: Profile) -> None:
 
 
 def _has_values(profile: Profile, table: str) -> bool:
-    """Whether any declared feature of a table has a value; profiles of earlier releases do not
+    """True if any declared feature of a table has a value; profiles of earlier releases do not
     tell how many ids they describe.
     """
     facts = profile["tables"].get(table, {})

@@ -38,7 +38,7 @@ _MOST, _MOST_TEXT = 5, 120
 
 @dataclass(frozen=True)
 class Watched:
-    """What was compared; `seen` is None with a `message` that says why nothing was."""
+    """Result of the watch; without a comparison `seen` is None, and `message` has the reason."""
 
     compared_with: str
     until: int | None = None

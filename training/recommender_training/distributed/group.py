@@ -42,12 +42,12 @@ class Group:
 
     @property
     def alone(self) -> bool:
-        """Whether this is the only process."""
+        """True if this is the only process."""
         return self.size == 1
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that evaluates and writes."""
+        """True if this is the process that evaluates and writes."""
         return self.rank == 0
 
     def share(self, rows: int) -> Share:

@@ -31,7 +31,7 @@ class Store(Protocol):
         ...
 
     def check(self, keys: list[str], /) -> bool:
-        """Return whether all keys exist."""
+        """Return True if all keys exist."""
         ...
 
     def add(self, key: str, amount: int, /) -> int:

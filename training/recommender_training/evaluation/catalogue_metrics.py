@@ -1,4 +1,4 @@
-"""What lists show of a catalogue: how many items, how well known, and of which groups.
+"""Catalogue metrics of lists: coverage, popularity and groups of the shown items.
 
 Exposure of an item is the sum of the discounts of the ranks it was given
 (`model_metrics.discounts`); relevance of an item is its share of the relevant items, each request

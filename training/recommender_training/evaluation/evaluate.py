@@ -108,7 +108,7 @@ def report(window: Window, predictions: Mapping[str, Answers]) -> dict[str, Any]
 def _exploration(
     window: Window, places: Places, predictions: Mapping[str, Answers], *, wanted: bool
 ) -> dict[str, Any]:
-    """What the version would gain at the explored places of the window."""
+    """Gain of the version at the explored places of the window."""
     events, champion = window.data.events, predictions.get("champion")
     decisions = exploration_gain.Decisions(
         events.user[places.row].astype(np.int64),

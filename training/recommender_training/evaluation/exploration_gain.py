@@ -1,4 +1,4 @@
-"""What a version would gain over another one at the explored places of a window.
+"""Gain of a version over another one, estimated at the explored places of a window.
 
 At each of these places the logging version drew an item of a pool, each with the same
 probability. So what another choice would have earned there can be estimated without showing it
@@ -46,7 +46,7 @@ _UNSUPPORTED = (
 
 @dataclass(frozen=True)
 class Decisions:
-    """What was drawn, and what came of it."""
+    """Logged decisions: the drawn items and their outcomes."""
 
     user: Ints  # [D]
     present: Bools  # [D, P] items of each pool
@@ -117,7 +117,7 @@ def metrics(told: dict[str, Any] | None) -> dict[str, float]:
 
 
 def _nothing(places: Places) -> str:
-    """Return why no place can be evaluated."""
+    """Return the reason for which no place can be evaluated."""
     if not places.attributed:
         return _NO_ATTRIBUTION
     if not places.inside:
@@ -126,7 +126,7 @@ def _nothing(places: Places) -> str:
 
 
 def _missing(logs: dict[str, Log], against: str) -> str:
-    """Why there is no estimate of the version or of what it is compared with, else nothing."""
+    """The reason for a missing estimate of the version or of its comparison, else nothing."""
     for name, log in (("the version", logs["recommender"]), ("the champion", logs[against])):
         if not log.weight.any():
             return f"{name} would have chosen none of the items that were shown"
@@ -143,7 +143,7 @@ def _missing(logs: dict[str, Log], against: str) -> str:
 
 
 def _alike(logs: dict[str, Log], own: Pools, champion: Pools) -> str:
-    """Why version and champion are too alike for an estimate, else nothing.
+    """The reason if version and champion are too alike for an estimate, else nothing.
 
     Where they choose the same everywhere the gain is known: it is exactly 0.
     """

@@ -146,7 +146,7 @@ def _matched(decided: pl.DataFrame, data: Dataset, rows: Ints) -> tuple[Ints, In
 
 
 def requests_of(data: Dataset, rows: Ints, length: int) -> list[Request]:
-    """What was asked at each of the impressions, from strictly earlier events."""
+    """Requests of the impressions, from strictly earlier events."""
     events = data.events
     sessions = Histories.of(events).before(rows, length)
     contexts = data.as_served(events.context_of(rows))
@@ -157,7 +157,7 @@ def requests_of(data: Dataset, rows: Ints, length: int) -> list[Request]:
 
 
 def order(places: Places, stage: FirstStage) -> Doubles:
-    """[D, P] what orders the items of the pools before any response or bonus."""
+    """[D, P] order of the items of the pools before any response or bonus."""
     items, requests = places.items, places.task.requests
     found = np.empty(items.shape)
     for part in blocks(len(requests), stage.known.data.items.count, _BLOCK):
@@ -174,6 +174,6 @@ def shortlist(places: Places, ordered: Doubles, added: Floats | None) -> Shortli
 
 
 def judged(pools: Shortlist, logits: Doubles, of_rows: Callable[[Doubles], Doubles]) -> Pools:
-    """What a model with these logits [D, P] would choose; of equal items the first of the pool."""
+    """Choices of a model with these logits [D, P]; of equal items the first of the pool."""
     first = np.asarray((logits + pools.order).argmax(1), dtype=np.int64)
     return Pools(first, of_rows(calibration.probability(logits)))

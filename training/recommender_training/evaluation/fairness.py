@@ -1,4 +1,4 @@
-"""Which users are served worse, and which items are shown less than requests want them.
+"""Fairness: groups of users that are served worse, and groups of items shown too little.
 
 Errors: AUC, log loss and calibration gap of each segment of users, as differences to all rows
 (as `to_overall` of fairlearn) and to the baseline on the same segment. Exposure: the share of the
@@ -143,7 +143,7 @@ def flat(
     shown: Mapping[str, list[dict[str, Any]]],
     worst_auc: Mapping[str, float | None],
 ) -> dict[str, float]:
-    """What gates can name: the worst lead over the baseline, the widest gaps between segments.
+    """Metrics for gates: the worst lead over the baseline, the widest gaps between segments.
 
     `worst_auc` is the estimate of the segment with the lowest AUC.
     """

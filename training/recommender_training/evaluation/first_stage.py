@@ -1,4 +1,4 @@
-"""What orders items before the response: popularity, item-to-item weights, the towers' lift.
+"""The first stage, which orders items: popularity, item-to-item weights, towers' lift.
 
 In eager mode, as the exported models do it (`export.modules.Serving.first_stage`). The best items
 of this order are the candidates that a model scores. A graph keeps some of them for new items, the
@@ -41,7 +41,7 @@ _BLOCK = 4_000_000
 
 @dataclass(frozen=True)
 class FirstStage:
-    """What orders the items of a time, before any response."""
+    """Order of the items of a time, before any response."""
 
     known: Known
     sources: RetrievalModels

@@ -1,4 +1,4 @@
-"""What the mitigation changed: each part of it before and after, on the evaluated window.
+"""Effect of the mitigation: each part before and after, on the evaluated window.
 
 Reweighting is compared with the same models fitted without weights, the bonus of item groups with
 the lists of the same model without it, so each effect stands alone.

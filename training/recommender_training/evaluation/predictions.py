@@ -1,4 +1,4 @@
-"""What a model predicts on a window: a probability for each row, a list for each request.
+"""Predictions of a model on a window: a probability for each row, a list for each request.
 
 Everything that is measured is a function of these and of the window, so that a model of another
 run (the champion) is compared by its answers on the same rows.
@@ -140,7 +140,7 @@ class Window:
     def pools(
         self, score: Score, added: Floats | None = None, weights: Weights | None = None
     ) -> Pools | None:
-        """What a model would put at the explored places; arguments as of `shortlist`."""
+        """Choices of a model at the explored places; arguments as of `shortlist`."""
         if self.places is None or not len(self.places.row):
             return None
         order = self._pool_order if weights is None else self._order_of_pools(weights)

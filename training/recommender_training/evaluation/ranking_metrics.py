@@ -60,7 +60,7 @@ class RankingTask:
         return np.asarray(np.diff(self.relevant.indptr), dtype=np.int64)
 
     def hits(self, top: Ints) -> Bools:
-        """[R, K] which items of lists [R, K] are relevant."""
+        """[R, K] mask of the relevant items of lists [R, K]."""
         rows = np.arange(len(top))[:, None]
         return np.asarray(self.relevant[rows, top].todense() > 0).reshape(top.shape)
 
@@ -162,7 +162,7 @@ def blocks(requests: int, width: int, most: int = _BLOCK) -> list[Ints]:
 
 @dataclass(frozen=True)
 class Known:
-    """What a list is made from: the data, and what was known when it was asked for."""
+    """Inputs of a list: the data, and the state of the catalogue at the time of the request."""
 
     data: Dataset
     frozen: Constants

@@ -34,7 +34,7 @@ def _defined(value: float | None) -> float:
 
 
 def segment_rows(data: Dataset, rows: Ints) -> dict[str, Bools]:
-    """Which of the rows belong to each segment, `feature:category`, of the features for fairness.
+    """Masks of the rows of each segment, `feature:category`, of the features for fairness.
 
     Rows whose value is unknown are in `feature:unknown`, if there are any.
     """
@@ -51,7 +51,7 @@ def segment_rows(data: Dataset, rows: Ints) -> dict[str, Bools]:
 
 
 def item_rows(data: Dataset, rows: Ints) -> dict[str, Bools]:
-    """Which of the rows are of an item of each category of the item features for fairness.
+    """Masks of the rows by category of their item, of the item features for fairness.
 
     An item may have several, `feature:category`. With a history, those that the rows see.
     """
@@ -98,7 +98,7 @@ def _group(name: str, label: Bools, user: Ints, probability: Doubles) -> dict[st
 
 
 def counted(label: Bools) -> bool:
-    """Whether a group of rows is large enough to be compared by itself."""
+    """True if a group of rows is large enough to be compared by itself."""
     positives = int(label.sum())
     classes = min(positives, len(label) - positives)
     return len(label) >= MIN_SEGMENT_ROWS and classes >= MIN_CLASS_ROWS

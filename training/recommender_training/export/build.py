@@ -94,7 +94,7 @@ def _side(data: Dataset) -> dict[str, Tensor]:
 
 
 def _standing(known: ExportInputs, bonus: Floats) -> Tensor:
-    """[P] what items are ordered by whatever the request: popularity, towers, bonus."""
+    """[P] order of items whatever the request: popularity, towers, bonus."""
     order = torch.from_numpy(known.sources.standing(known.state.counts) + bonus)
     room = places_of(len(order)) - len(order) - 1
     return functional.pad(order, (1, room), value=float("-inf"))

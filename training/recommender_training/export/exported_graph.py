@@ -79,7 +79,7 @@ class ExportedGraph:
             )
 
     def knows(self, ids: Ints) -> Bools:
-        """Which of these items it can recommend."""
+        """Mask of the items that it can recommend."""
         return np.isin(ids, self._ids)
 
     def bonus(self, ids: Ints) -> Floats:
@@ -166,7 +166,7 @@ class ExportedGraph:
 
 
 def _is_alike(own: Feature, feature: Mapping[str, Any], span: tuple[int, int]) -> bool:
-    """Whether values of a feature of the data are such of one of a vocabulary.
+    """True if values of a feature of the data are such of one of a vocabulary.
 
     `span` are the first and the last second of the data's events.
     """

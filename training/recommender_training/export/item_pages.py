@@ -97,7 +97,7 @@ class IvfServing(nn.Module):
 
 
 def among(places: Tensor, others: Tensor) -> Tensor:
-    """[B, X] whether each of the places [B, X] is one of the others [B, L] of its row."""
+    """[B, X] True where a place of the places [B, X] is one of the others [B, L] of its row."""
     ordered = torch.sort(others, 1)[0]
     at = torch.searchsorted(ordered, places).clamp(max=ordered.size(1) - 1)
     return torch.eq(torch.gather(ordered, 1, at), places)

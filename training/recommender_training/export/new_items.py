@@ -42,7 +42,7 @@ class NewItemServing(TowerServing):
     def order_of(
         self, places: Tensor, request: Tensor, near: Tensor, weights: Tensor, seen: Tensor
     ) -> Tensor:
-        """[B, K] what orders the items at `places` [B, K]; -inf for those `seen` [B, L].
+        """[B, K] order of the items at `places` [B, K]; -inf for those `seen` [B, L].
 
         `near` [B, X] are places whose `weights` [B, X] are added, as in `best_of_pages`.
         """

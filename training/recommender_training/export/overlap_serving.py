@@ -15,7 +15,7 @@ from recommender_training.models.ranker import Ranker
 
 
 class OverlapServing(Serving):
-    """What agreement of both sides adds to the logit."""
+    """The part of the logit from the agreement of both sides."""
 
     match_columns: Tensor
     match_weights: Tensor

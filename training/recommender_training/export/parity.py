@@ -72,7 +72,7 @@ class ParityError(RuntimeError):
 
 @dataclass(frozen=True)
 class Lists:
-    """What the lists of a graph are to be ordered by, beside what is known."""
+    """Order of the lists of a graph, beside the export's inputs."""
 
     bonus: Bonus | None = None
     #: [I, I] what a variant leaves of item-to-item weights [I, I].
@@ -96,7 +96,7 @@ class Lists:
 
 
 def before(known: ExportInputs) -> ranking_metrics.Known:
-    """What is known when the graph answers."""
+    """State of the catalogue when the graph answers."""
     return ranking_metrics.Known(known.data, known.constants, known.state, known.history_length)
 
 

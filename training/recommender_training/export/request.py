@@ -1,4 +1,4 @@
-"""What both exported models share: reading a request and choosing the items. TorchScript.
+"""Reading a request and choosing the items, for both exported models. TorchScript.
 
 Legend of shapes: B batch, L session, I items, U users, P places and C candidates
 (`export.modules`).

@@ -86,7 +86,7 @@ def _check_room(path: Path, size: int) -> None:
 
 
 def archive(module: nn.Module) -> bytes:
-    """What `save` writes."""
+    """The bytes that `save` writes."""
     return normalise(compile_bytes(module))
 
 

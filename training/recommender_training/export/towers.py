@@ -16,7 +16,7 @@ from recommender_training.models.two_tower import TwoTower
 
 
 class TowerServing(IvfServing):
-    """What the towers add to the order of a list; a model without them has empty buffers."""
+    """The towers' part of the order of a list; a model without them has empty buffers."""
 
     side_number_rows: Tensor  # of `Serving`
     tower_level: Tensor

@@ -40,7 +40,7 @@ class Constants:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What both models read, one row a candidate."""
+    """Inputs of both models, one row a candidate."""
 
     user: Tensor  # [N] row + 1; 0 unknown
     side: Tensor  # [N, K] buckets of the declared features of user and context; 0 unknown, -1 none

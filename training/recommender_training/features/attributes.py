@@ -81,12 +81,12 @@ def edges(attributes: Sequence[Attribute]) -> Tensor:
 
 
 def banded(attributes: Sequence[Attribute]) -> Tensor:
-    """[A] whether an attribute is a number that falls into bands."""
+    """[A] True where an attribute is a number that falls into bands."""
     return torch.tensor([attribute.banded for attribute in attributes], dtype=torch.bool)
 
 
 def timed(attributes: Sequence[Attribute]) -> Tensor:
-    """[A] whether an attribute is a time, whose age falls into bands."""
+    """[A] True where an attribute is a time, whose age falls into bands."""
     return torch.tensor([attribute.timed for attribute in attributes], dtype=torch.bool)
 
 
@@ -97,7 +97,7 @@ def limits(attributes: Sequence[Attribute]) -> Tensor:
 
 
 def served(attributes: Sequence[Attribute]) -> Tensor:
-    """[A] what stands for a value that a request lacks; NaN: nothing."""
+    """[A] default of a value that a request lacks; NaN: none."""
     return torch.tensor([attribute.served for attribute in attributes], dtype=torch.float32)
 
 

@@ -1,4 +1,4 @@
-"""What is known of every item at a time, and requests with candidates that are known like this.
+"""State of the catalogue at a time: counts, factors and groups; candidates of requests with it.
 
 Legend of shapes: R requests, C candidates of each, I items, L history length, T taste numbers.
 """
@@ -21,7 +21,7 @@ from recommender_training.features.user_factors import ItemFactors, fit_before
 
 @dataclass(frozen=True)
 class CatalogueState:
-    """What is known of every item at a time."""
+    """Counts, factors and groups of every item at a time."""
 
     counts: event_history.ItemCounts  # [I]
     taste: ItemFactors

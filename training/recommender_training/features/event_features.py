@@ -72,7 +72,7 @@ class EventParts:
         prior: float,
         since: int | None = None,
     ) -> EventParts:
-        """What the parts of all events are computed from; of those from the time `since` on."""
+        """Source of the parts of all events, or of those from the time `since` on."""
         # The fits come first: what they hold for a while is a third of what is held of all events.
         tastes = RollingFits.of(data.events, data.items.count, since=since)
         past, before = (
@@ -109,7 +109,7 @@ class Features:
 
     @classmethod
     def of(cls, data: Dataset, length: int, frozen: Constants) -> Features:
-        """What the inputs of all events are computed from."""
+        """Source of the inputs of all events."""
         return cls(EventParts.of(data, length, frozen.groups, frozen.prior), frozen)
 
     def take(self, rows: Tensor) -> Inputs:

@@ -1,4 +1,4 @@
-"""What was known before each event, computed for all events at once.
+"""Point-in-time history: counts before each event, computed for all events at once.
 
 Half of the rows of MovieLens share their second with another row of the same user, so `before`
 always means: at a strictly earlier time. Legend: N events, L history length, I items.
@@ -64,7 +64,7 @@ def _counted(marked: Bools) -> Places:
 
 
 def _differs(values: Ints | Places) -> Bools:
-    """[N] whether a value is another than the one before it."""
+    """[N] True where a value is another than the one before it."""
     new = np.ones(len(values), dtype=np.bool_)
     np.not_equal(values[1:], values[:-1], out=new[1:])
     return new

@@ -29,7 +29,7 @@ _ROWS = 262_144
 
 @dataclass(frozen=True)
 class Tables:
-    """What is known of every item at a time, by the users' groups and by window."""
+    """Rates and popularity of every item at a time, by the users' groups and by window."""
 
     group_events: Ints  # [I, A] of the users of each bucket, attribute by attribute
     group_positives: Ints  # [I, A]
@@ -119,7 +119,7 @@ class OfEvents:
         prior: float,
         before: event_history.ItemCounts,
     ) -> OfEvents:
-        """What they are computed from; `before` are the `counts_before` of the events."""
+        """Source of the numbers; `before` are the `counts_before` of the events."""
         events = data.events
         inside: tuple[tuple[Places, Places], ...] = ()
         windows: tuple[tuple[Places, Places], ...] = ()

@@ -1,4 +1,4 @@
-"""What is known of an item beside its id: categories, embeddings, numbers and bands of times.
+"""Content of items beside their ids: categories, embeddings, numbers and bands of times.
 
 Categories and bands are listed, so that memory follows what the items have.
 

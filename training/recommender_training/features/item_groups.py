@@ -41,7 +41,7 @@ def names(by: str, items: Items) -> tuple[str, ...]:
 
 
 def _has_rest(items: Items, *, any_now: bool) -> bool:
-    """Whether there is a group of items without a category.
+    """True if there is a group of items without a category.
 
     What is fitted on the items of one time, such as a bonus, is used on those of others.
     """

@@ -55,7 +55,7 @@ def _of_categories(data: Dataset) -> Iterator[Overlap]:
 
 
 def _comparable(own: Attribute, block: Block) -> bool:
-    """Whether both have categories that mean the same if they have the same name."""
+    """True if both have categories that mean the same if they have the same name."""
     kinds = own.feature.kind in _NAMED and block.feature.kind in _NAMED
     return kinds and own.feature.hash_buckets == block.feature.hash_buckets
 

@@ -29,7 +29,7 @@ class PreparedData:
 
     @property
     def rate_shift(self) -> float:
-        """What is added to a logit, so that probabilities have the declared share of positives.
+        """Shift of logits with which probabilities have the declared share of positives.
 
         The odds of the declared share over those of the training rows, as a logarithm (King and
         Zeng 2001, Logistic regression in rare events data, section 4.1); 0 if none is declared.

@@ -63,7 +63,7 @@ class ItemFactors:
 
 
 def no_factors(item_count: int) -> ItemFactors:
-    """What is known before the first fit."""
+    """Factors before the first fit: all zero."""
     bias = np.zeros(item_count, dtype=np.float32)
     return ItemFactors(0.0, bias, np.zeros((item_count, FACTORS + 1), dtype=np.float32))
 

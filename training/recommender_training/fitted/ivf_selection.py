@@ -37,7 +37,7 @@ SAMPLED, LEAST_SAMPLED = 400, 40
 
 @dataclass(frozen=True)
 class FirstStageSample:
-    """What the first stage is made of at a time."""
+    """Vectors of the first stage at a time."""
 
     vectors: Floats  # [I, D] of the items
     standing: Floats  # [I]
@@ -137,7 +137,7 @@ def exact_scan(sources: RetrievalModels, reason: str) -> RetrievalModels:
 
 
 def index_refusal(sources: RetrievalModels) -> str | None:
-    """Why no cells are tried although the settings want them, if so."""
+    """The reason for which no cells are tried although the settings want them, or None."""
     if sources.plan.index_refused is not None:
         return sources.plan.index_refused
     if sources.plan.index is ItemIndex.APPROXIMATE and sources.towers is None:
@@ -146,7 +146,7 @@ def index_refusal(sources: RetrievalModels) -> str | None:
 
 
 def index_wanted(sources: RetrievalModels) -> bool:
-    """Whether cells are to be tried: an index finds candidates by the towers."""
+    """True if cells are to be tried: an index finds candidates by the towers."""
     found = sources.plan.index is ItemIndex.APPROXIMATE
     return found and sources.towers is not None and sources.plan.candidates is not None
 

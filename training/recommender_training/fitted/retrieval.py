@@ -1,4 +1,4 @@
-"""What orders a list beside the response: item-to-item weights, two towers, or both."""
+"""Sources of a list's order beside the response: item-to-item weights, two towers, or both."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SHOWN_ITEMS = 0.01
 
 @dataclass(frozen=True)
 class RetrievalModels:
-    """What a list is ordered by, and how. `towers` are absent where the settings want none."""
+    """Sources of a list's order, and their weights; without towers `towers` is None."""
 
     plan: ListPlan = field(default_factory=ListPlan)
     towers: two_tower.TwoTower | None = None
@@ -56,22 +56,22 @@ class RetrievalModels:
 
     @property
     def weights(self) -> bool:
-        """Whether lists are ordered by item-to-item weights."""
+        """True if lists are ordered by item-to-item weights."""
         return self.plan.weights is not None
 
     @property
     def lift_weight(self) -> float:
-        """What the lift of the towers is multiplied by."""
+        """Factor of the lift of the towers."""
         return self.order_weight * (BESIDE_WEIGHTS if self.weights else WITHOUT_WEIGHTS)
 
     @property
     def popularity_weight(self) -> float:
-        """What log popularity is multiplied by."""
+        """Factor of log popularity."""
         return self.order_weight * (1.0 if self.weights else WITHOUT_WEIGHTS)
 
     @property
     def retrieval_weight(self) -> float:
-        """What the score of the item-to-item weights is multiplied by."""
+        """Factor of the score of the item-to-item weights."""
         return self.order_weight * item_weights.RETRIEVAL_WEIGHT
 
     def weights_before(self, data: Dataset, time: int) -> Weights | None:
@@ -94,7 +94,7 @@ class RetrievalModels:
         return {**lists, **facts}
 
     def standing(self, counts: ItemCounts) -> Floats:
-        """[I] what orders every item whatever the request: popularity, and part of the lift."""
+        """[I] order of every item whatever the request: popularity, and part of the lift."""
         order = item_weights.popularity_prior(counts) * np.float32(self.popularity_weight)
         if self.towers is not None:
             order = order + self.level

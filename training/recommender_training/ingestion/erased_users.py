@@ -91,7 +91,7 @@ class ErasedUsers:
 
 
 def names(text: str | None, digests: Collection[str]) -> bool:
-    """Return whether a quarantined row may name one of these users.
+    """Return True if a quarantined row may name one of these users.
 
     It has no columns any more, so each of its values counts. A shortened row may have lost the
     id, so it counts as well.

@@ -75,7 +75,7 @@ def add_exploration(
 
 
 def _hash(ids: Ids) -> str:
-    """What affects the rows, as `Mapping.schema_hash` is for mapped tables."""
+    """Hash of all that affects the rows, as `Mapping.schema_hash` is for mapped tables."""
     text = json.dumps([_READER, ids.model_dump(mode="json")], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -106,7 +106,7 @@ def _read(file: SourceFile, ids: Ids, now: int) -> tuple[pl.DataFrame, pl.DataFr
 
 
 def marked(path: Path) -> bool:
-    """Return whether some line of a file may have an explored place, at the speed of the disk."""
+    """Return True if some line of a file may have an explored place, at the speed of the disk."""
     if not path.stat().st_size:  # which cannot be mapped
         return False
     with (

@@ -47,7 +47,7 @@ def _shape(path: Path) -> tuple[str, ...]:
 
 
 def _header(path: Path) -> Hashable:
-    """Return what a file says about its columns; JSON lines say nothing before their rows."""
+    """Return the header of a file; JSON lines have none."""
     try:
         if path.suffix.lower() == ".parquet":
             return tuple(pl.scan_parquet(path, glob=False).collect_schema().names())

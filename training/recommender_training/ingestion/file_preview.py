@@ -88,7 +88,7 @@ def _delta(source: Path, path: Path) -> Path | None:
 
 
 def _others(source: Path) -> str:
-    """Return what to do with the files of other endings."""
+    """Return the remedy for files of other endings."""
     paths = (path for path in source.rglob("*") if path.is_file() and path.name[0] not in "._")
     names = [str(path.relative_to(source)) for path in itertools.islice(paths, 3)]
     if not names:

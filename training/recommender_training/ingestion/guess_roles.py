@@ -98,17 +98,17 @@ def find(columns: Mapping[str, Sequence[Any]]) -> dict[str, str]:
 
 
 def sessions_are_users(roles: Mapping[str, str]) -> bool:
-    """Return whether a column of sessions stands for that of users."""
+    """Return True if a column of sessions stands for that of users."""
     return bool(re.fullmatch(_SESSION, _plain(roles["user"])))
 
 
 def is_id(column: str) -> bool:
-    """Return whether a name says the id of a user or of an item, such as `userId`."""
+    """Return True if a name says the id of a user or of an item, such as `userId`."""
     return 0 in (_rank("user", column), _rank("item", column))
 
 
 def missing(columns: Mapping[str, Sequence[Any]]) -> str:
-    """Return which of user, item and time a table has no column for, and why."""
+    """Return those of user, item and time that have no column in a table, with the reason."""
     roles = find(columns)
     texts = []
     for role, noun in (("user", "users"), ("item", "items"), ("timestamp", "times")):

@@ -12,7 +12,7 @@ _CHANCE = 1e-6
 
 
 def leakage_warning(values: Sequence[Any], positive: Sequence[bool | None], label: str) -> str:
-    """Return why a column looks like a leak of `label`, or nothing.
+    """Return a warning if a column looks like a leak of `label`, or nothing.
 
     It does if it departs from its most frequent value, which may be missing, in events of one
     outcome alone, more often than chance allows. `positive` is the outcome of each event, None

@@ -156,7 +156,7 @@ class SideTable(Table):
 
     @property
     def has_history(self) -> bool:
-        """Whether an id may have several rows, each of which counts from a time on."""
+        """True if an id may have several rows, each of which counts from a time on."""
         return self.valid_from is not None
 
 

@@ -34,7 +34,7 @@ _EVENTS = {"timestamp": pl.Int64, "event_type": pl.String}
 
 @dataclass
 class TrialResult:
-    """What a check would say of the rows of one table that were read."""
+    """Result of a check of the rows of one table that were read."""
 
     table: str
     files: int = 0
@@ -55,7 +55,7 @@ class TrialResult:
 
     @property
     def fits(self) -> bool:
-        """Whether all files can be read and all rows pass."""
+        """True if all files can be read and all rows pass."""
         return self.passed == self.rows and not self.unread
 
     def lines(self) -> list[str]:
@@ -75,7 +75,7 @@ class TrialResult:
 
 
 def try_mapping(source: Path, mapping: Mapping, kind: Format, now: int) -> list[TrialResult]:
-    """Return what a check would say of the first rows of each table; `now` in seconds since 1970.
+    """Return the result of a check of the first rows of each table; `now` in seconds since 1970.
 
     Files are spread over the order of names, the first and the last one included, so that one of
     another form is seen. Nothing is written.

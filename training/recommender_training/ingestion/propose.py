@@ -205,7 +205,7 @@ def _interactions(
 
 @dataclass(frozen=True)
 class _Outcome:
-    """Which events are positive by the proposed mapping, None where that is unknown."""
+    """Positive events by the proposed mapping, None where that is unknown."""
 
     column: str
     positive: Sequence[bool | None]

@@ -39,14 +39,14 @@ def marking(source: Path, lake: Path, kind: Format, mapping: Mapping | None) -> 
 
 @dataclass(frozen=True)
 class Seen:
-    """What was there before a check read the files."""
+    """State of the marks before a check read the files."""
 
     through: int  # number of the newest batch; 0 without one
     erasures: str | None  # name of the newest list
 
 
 def look(source: Path, kind: Format, mapping: Mapping | None) -> Seen | None:
-    """Return what a check of these files is about to read.
+    """Return the files that a check is about to read.
 
     None if they are not the collector's, or if the mapping leaves some of its batches out.
     """

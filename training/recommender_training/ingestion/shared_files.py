@@ -22,7 +22,7 @@ _AT = "_at"
 
 
 def is_latest(mapping: Mapping, name: str) -> bool:
-    """Whether a table is the latest values of the columns of the interactions' own files."""
+    """True if a table is the latest values of the columns of the interactions' own files."""
     table: SideTable | None = getattr(mapping, name)
     shared = table is not None and table.files == mapping.interactions.files
     return shared and table is not None and not table.has_history

@@ -35,7 +35,7 @@ _DIGITS = 4
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the lists are compared with, on the requests that the bonus is found on."""
+    """Wanted shares of the groups, on the requests that the bonus is found on."""
 
     items: Ints  # [R, C] candidates of each request
     scores: Doubles  # [R, C] their ranks, -inf for items that a request may not get

@@ -26,7 +26,7 @@ _BLOCK = 65_536
 
 
 class ItemContent(nn.Module):
-    """What is known of the items (`Content`), on the device of the model.
+    """Content of the items (`Content`), on the device of the model.
 
     It is data and not learned, so it is no part of a state.
     """

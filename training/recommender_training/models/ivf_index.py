@@ -39,7 +39,7 @@ _BLOCK = 4_000_000
 
 @dataclass(frozen=True)
 class IvfIndex:
-    """Which items are in which cell, and how many cells a request probes."""
+    """Items by cell, and the number of cells that a request probes."""
 
     items: Places  # [G, S] rows of items; -1 for none
     reach: Floats  # [G] what is added to the mean score of a cell

@@ -40,12 +40,12 @@ class OverlapTerms(nn.Module):
             self.register_buffer(f"columns_{place}", columns, persistent=False)
 
     def forward(self, batch: Inputs, content: ItemContent) -> Tensor:
-        """[B, 1] what the matches of requests and targets add to the logit."""
+        """[B, 1] part of the logit from the matches of requests and targets."""
         return (self.numbers(batch, content) @ self.by_number).unsqueeze(1)
 
     @property
     def by_number(self) -> Tensor:
-        """[M] what a number adds to the logit."""
+        """[M] part of the logit from each number."""
         return torch.cat([self.weights[each.name] for each in self.of]) / self.scale
 
     def numbers(self, batch: Inputs, content: ItemContent) -> Tensor:

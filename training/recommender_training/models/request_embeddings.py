@@ -1,4 +1,4 @@
-"""What the models read of a request in several columns (`features.request_columns`).
+"""Embeddings of request features with several columns (`features.request_columns`).
 
 Legend of shapes: B batch, K lanes, V numbers of embeddings, W lanes and L numbers of one feature,
 R rows of its table, D width.

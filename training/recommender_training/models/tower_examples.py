@@ -1,4 +1,4 @@
-"""What the two towers learn from: what a user had done, and what he liked next."""
+"""Training examples of the two towers: the events of a user, and the item liked next."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ _EVALUATION_ROWS, _EVALUATION_ITEMS = 1024, 16_384
 
 @dataclass(frozen=True)
 class TowerSize:
-    """What fixes the shapes of the towers' weights, and how they are fitted."""
+    """Shapes of the towers' weights, and settings of their fit."""
 
     side: tuple[int, ...]  # buckets of each declared feature of user and context
     width: int
@@ -232,9 +232,7 @@ class TwoTower(nn.Module):
         return torch.cat(parts).index_select(0, torch.argsort(order))
 
     def moved(self, inputs: Inputs, then: Tensor) -> Tensor:
-        """[B, L, D] what the items of sessions are at the times of their requests, less what they
-        were at `then` [1].
-        """
+        """[B, L, D] sessions' items at the times of the requests, less those at `then` [1]."""
         session, weights = inputs.session, self.of_content.weight
         now = self.content.of_names(session, weights, inputs.items_at)
         return now - self.content.of_names(session, weights, then.expand(len(session)))

@@ -148,7 +148,7 @@ class Comparison:
 
 
 def reason(error: Exception, most: int = 300) -> str:
-    """What went wrong, in so many characters at most."""
+    """The reason of a failure, in so many characters at most."""
     named = isinstance(error, ChampionError)
     return _short(str(error) if named else f"{type(error).__name__}: {error}")[:most]
 

@@ -1,4 +1,4 @@
-"""What the mitigation needs fitted: the bonus of item groups, and models without row weights.
+"""Fits for the mitigation: the bonus of item groups, and models without row weights.
 
 The evaluation compares both with what serves (`evaluation.mitigation_effect`); it fits nothing
 itself.
@@ -72,7 +72,7 @@ def _bonus(window: Window, scorer: ranking_metrics.Scorer, settings: Exposure) -
 def without_weights(
     prepared: PreparedData, config: TrainingConfig, threads: int, start: WarmStart | None = None
 ) -> Before | None:
-    """What a report compares with; None where nothing is mitigated.
+    """Models without the weights, for the comparison in a report; None without mitigation.
 
     The models without weights start from the same `start`. They need no towers: both sides' lists
     are ordered by those of the evaluated window.

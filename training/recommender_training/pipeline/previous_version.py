@@ -35,7 +35,7 @@ class Previous:
     digest: str
 
     def __call__(self, champion: Champion, answers: Answers, window: Window) -> dict[str, Any]:
-        """Return what the two lose on the same rows, or why that is not known.
+        """Return the losses of the two on the same rows, or the reason for none.
 
         Args:
             answers: those of the champion on the window.

@@ -85,7 +85,7 @@ def _staged(
 
 
 def _ignored(artifact: Path) -> Any:
-    """What is not copied: files that are written anew, and the graphs that serve."""
+    """Files that are not copied: those that are written anew, and the graphs that serve."""
     graphs = triton.model_path(artifact).parent
 
     def ignored(folder: str, names: list[str]) -> set[str]:

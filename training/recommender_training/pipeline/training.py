@@ -133,7 +133,7 @@ def train(run: TrainingRun) -> TrainResult:
 
 @dataclass(frozen=True)
 class _Ready:
-    """What is known before the first fit."""
+    """Factors before the first fit: all zero."""
 
     side: load_data.Side
     ids: id_table.Named

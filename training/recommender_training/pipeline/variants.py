@@ -1,4 +1,4 @@
-"""Which form of the deep ranker's graph serves: the full one, or a variant that passes its gate.
+"""Choice of the graph that serves: the full ranker, or a variant that passes its gate.
 
 Chosen on the validation window, with weights that have not seen it; the choice is then evaluated
 on the test window, once. Answers are those of the exported graphs themselves (`judge`), and lists
@@ -41,7 +41,7 @@ _QUALITY = ("auc", "logLoss", "ndcgAt10")
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to serve, and why: the section `variants` of the report."""
+    """The chosen graph and the reasons: the section `variants` of the report."""
 
     variant: Variant | None
     section: dict[str, Any]
@@ -228,7 +228,7 @@ def choose(
 
 
 def verdict(one: Candidate, full: Candidate, settings: ExportSettings) -> tuple[bool, str]:
-    """Whether a variant may serve, and why, with the numbers that are the same in each run.
+    """Verdict on a variant with its reasons, by the numbers that are the same in each run.
 
     It states the times only by the side of the limit that they are on, and where they decide.
     """
@@ -258,7 +258,7 @@ def verdict(one: Candidate, full: Candidate, settings: ExportSettings) -> tuple[
 
 
 def _by_time(faster: float, limit: float, *, saved: bool) -> tuple[bool, str]:
-    """Whether the time lets a variant pass that has `saved` enough of its size, or has not."""
+    """True if the time lets a variant pass, whether or not it has `saved` enough of its size."""
     if saved:
         slow = faster <= -limit
         return not slow, f"slower by {limit:.0%} or more" if slow else f"not slower by {limit:.0%}"

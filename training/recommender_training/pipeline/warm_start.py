@@ -1,4 +1,4 @@
-"""Whether a training starts from the champion's weights, and what the report states."""
+"""Warm start: a training from the champion's weights, and its section in the report."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def resolve(
 def forgotten(
     start: WarmStart | None, prepared: PreparedData, config: TrainingConfig, fitted: Bundle
 ) -> dict[str, Any]:
-    """What a fit on new events alone has forgotten: the field `forgotten` of the section.
+    """Loss of a fit on new events alone, on the old ones: the field `forgotten` of the section.
 
     The log loss on rows of the training window that the champion was fitted on, by its weights
     and by those of `fitted`, which are uncalibrated. Empty where all events were fitted on.
@@ -97,7 +97,7 @@ def forgotten(
 
 
 def shared(group: Group, config: TrainingConfig, start: WarmStart | None) -> WarmStart | None:
-    """What the first process starts from, in all of them: it alone reads the champion's artifact.
+    """Warm start of the first process, in all of them: it alone reads the champion's artifact.
 
     Every process of a group calls this once; the others give None.
     """

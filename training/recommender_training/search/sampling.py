@@ -93,7 +93,7 @@ class MedianAtStep(BasePruner):
     """
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """Return whether to prune the trial now."""
+        """Return True if to prune the trial now."""
         step = trial.last_step
         if step is None or step < WARMUP_LOOKS:
             return False

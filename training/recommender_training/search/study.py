@@ -180,7 +180,7 @@ class Study:
         return sampling.params_of(trial.params, self.plan.space)
 
     def started(self, worker: str) -> bool:
-        """Return whether this worker has started any configuration."""
+        """Return True if this worker has started any configuration."""
         return any(trial.user_attrs.get("worker") == worker for trial in self._trials())
 
     def outcomes(self) -> tuple[Outcome, ...]:
@@ -234,7 +234,7 @@ class Study:
         return sampling.sampler(self.plan.sampler, self.plan.seed, index)
 
     def _late(self) -> bool:
-        """Return whether the time is used up, including the trials of earlier runs."""
+        """Return True if the time is used up, including the trials of earlier runs."""
         if self.plan.seconds is None:
             return False
         return self._before + self._clock() - self._opened >= self.plan.seconds

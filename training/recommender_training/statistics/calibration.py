@@ -120,7 +120,7 @@ def _shifted(rows: _Rows) -> Calibration:
 
 
 def _shift_helps(rows: _Rows, user: Ints) -> bool:
-    """Whether a shift found on some users lowers the loss of others, beyond chance.
+    """True if a shift found on some users lowers the loss of others, beyond chance.
 
     Users differ in what no feature tells, so that their rows are not independent.
     """

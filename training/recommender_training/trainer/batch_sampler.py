@@ -26,7 +26,7 @@ class BatchSampler:
 
     @property
     def between_epochs(self) -> bool:
-        """Whether the next batch is the first of an epoch."""
+        """True if the next batch is the first of an epoch."""
         return self.taken % self.per_epoch == 0
 
     @property

@@ -36,7 +36,7 @@ _HOLDERS = 3
 
 
 def is_sparse(rows: int, wanted: EmbeddingUpdates) -> bool:
-    """Whether a step updates only the rows that it reads of a table of so many."""
+    """True if a step updates only the rows that it reads of a table of so many."""
     if wanted is EmbeddingUpdates.AUTO:
         return rows >= LEAST_ROWS
     return wanted is EmbeddingUpdates.ROWS

@@ -1,4 +1,4 @@
-"""With whom the fits of a training are done, where they are kept, and what they start from."""
+"""Process group, checkpoints and warm start of a training."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OUTSIDE = {"search"}
 
 @dataclass(frozen=True)
 class FitContext:
-    """What the fits of a training share; by default one process, without checkpoints.
+    """Group, checkpoints and warm start of the fits; by default one process and no checkpoints.
 
     The ranker starts from fresh weights, or from those of `start`.
     """

@@ -1,4 +1,4 @@
-"""Which ids share rows of the embedding tables of a fit, by its rows and the hyperparameters."""
+"""Shared rows of rare ids in the embedding tables of a fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which precision a fit multiplies matrices in: the one that is set, or with Auto the faster one.
+"""Precision of matrix products in a fit: the one that is set, or with Auto the faster one.
 
 A step of the ranker consists of lookups, masks and narrow layers, not of large products, so
 that BFloat16 gains nothing on a CPU even with instructions for it (figures: docs/training.md).
@@ -45,7 +45,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Device:
-    """What a machine fits on. Part of the log alone: it changes no artifact."""
+    """Device of a machine. Part of the log alone: it changes no artifact."""
 
     kind: str  # cpu or cuda
     name: str
@@ -69,7 +69,7 @@ def remark(choice: Choice, device: Device) -> str:
 
 
 def device() -> Device:
-    """What this process fits on."""
+    """Device of this process."""
     if torch.cuda.is_available():
         capability = torch.cuda.get_device_capability()
         native = (f"compute capability {capability[0]}.{capability[1]}",)

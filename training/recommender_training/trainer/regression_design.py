@@ -32,7 +32,7 @@ _ROWS = 16_384
 
 
 class Entries(NamedTuple):
-    """What rows have of one feature: the columns [N, K] of it, and the numbers [N, K] in them."""
+    """Entries of one feature by row: the columns [N, K] of it, and the numbers [N, K] in them."""
 
     width: int
     columns: Ints

@@ -35,7 +35,7 @@ LEAST_FACTOR = 0.01
 
 
 def wanted(labels: Bools) -> bool:
-    """Whether a fit to rows with these labels starts from the regression.
+    """True if a fit to rows with these labels starts from the regression.
 
     Positives have to be rare: of many, a fit from fresh weights finds the form itself, and more
     beside it.

@@ -74,7 +74,7 @@ def choose(precision: Precision, group: Group = ONE_PROCESS) -> Runtime:
 
 
 def _missing() -> list[str]:
-    """What is not there of all that inductor compiles with for a GPU.
+    """Missing tools of those that inductor compiles with for a GPU.
 
     Triton builds a launcher in C for each kernel, with the compiler that it finds in this way
     (triton/runtime/build.py of 3.7), and ends the training where it finds none.

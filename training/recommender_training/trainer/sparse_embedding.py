@@ -112,7 +112,7 @@ class SparseEmbedding:
             self.catch_up(block, done, kept)
 
     def state(self) -> dict[str, Tensor]:
-        """What a checkpoint keeps beside weights and mean."""
+        """State for a checkpoint, beside weights and mean."""
         return {
             "first": self._first,
             "second": self._second,
@@ -151,5 +151,5 @@ class SparseEmbedding:
 
 
 def _corrected(beta: float, step: Tensor) -> Tensor:
-    """[U, 1] what a moment lacks after so many steps, since it starts at 0."""
+    """[U, 1] bias correction of a moment after so many steps, since it starts at 0."""
     return 1.0 - beta ** step.clamp(min=1)

@@ -118,7 +118,7 @@ class SparseOptimizer:
             table.catch_up_all(done, kept)
 
     def state(self) -> dict[str, dict[str, Tensor]]:
-        """What a checkpoint keeps of each table, beside weights and means."""
+        """State of each table for a checkpoint, beside weights and means."""
         return {name: table.state() for name, table in self._tables.items()}
 
     def load(self, state: Mapping[str, dict[str, Tensor]]) -> None:

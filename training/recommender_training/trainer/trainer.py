@@ -93,7 +93,7 @@ class Trainer:
             self._average.update(self.batches.taken)
 
     def _loss(self, logits: Tensor, own: Tensor, rows: int) -> Tensor:
-        """What this process minimises. Its mean over the processes is that of the whole batch."""
+        """Loss of this process. Its mean over the processes is that of the whole batch."""
         weight = None if self.weight is None else self.weight.index_select(0, own)
         target = self.target.index_select(0, own)
         if self.group.alone:
@@ -145,7 +145,7 @@ class Trainer:
             self.best = copy.deepcopy(self.model.state_dict())
 
     def _beyond_chance(self, logits: Tensor, label: Tensor) -> bool:
-        """Whether these answers are better than the first ones by the margin, if these lead.
+        """True if these answers are better than the first ones by the margin, if these lead.
 
         A look of a few dozen positives would else take what chance alone makes better.
         """
