@@ -125,7 +125,7 @@ class Fitted:
 def fitted(data: Dataset, groups: tuple[FeatureGroup, ...] = ()) -> Fitted:
     torch.manual_seed(0)
     frozen = Constants(centre=3.0, prior=0.5, groups=groups)
-    inputs, rows = event_features.build(data, LENGTH, frozen), np.arange(len(data.events))
+    inputs, rows = event_features.build_features(data, LENGTH, frozen), np.arange(len(data.events))
     spans = attributes.spans(data)
     size = RankerSize(
         data.users.count,
@@ -136,7 +136,7 @@ def fitted(data: Dataset, groups: tuple[FeatureGroup, ...] = ()) -> Fitted:
         spans,
         overlap_features.overlap_features(data),
     )
-    deep = ranker.create(data, inputs, torch.from_numpy(rows), size=size).eval()
+    deep = ranker.create_ranker(data, inputs, torch.from_numpy(rows), size=size).eval()
     for weight in deep.matches.parameters() if deep.matches is not None else ():
         torch.nn.init.normal_(weight)
     for each in (*deep.side, deep.of_content):

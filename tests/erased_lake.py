@@ -117,7 +117,7 @@ def listed(source: Path, user: str = USER, at: int = ERASED) -> None:
 
 
 def check(source: Path, path: Path, now: int = NOW) -> ingest.CheckResult:
-    return ingest.check(
+    return ingest.ingest_and_check(
         source, path, kind=Format.JSON_LINES, mapping=mapping(), max_quarantined_share=1.0, now=now
     )
 

@@ -73,7 +73,7 @@ def check(
     source: Path, path: Path, mapping: Mapping, kind: Format = Format.CSV, share: float = 1.0,
     **options: Any,
 ) -> ingest.CheckResult:  # fmt: skip
-    return ingest.check(
+    return ingest.ingest_and_check(
         source, path, kind=kind, mapping=mapping, max_quarantined_share=share, now=NOW, **options
     )
 

@@ -26,7 +26,7 @@ def build(
     declared: FeatureSchema = MOVIES,
 ) -> Dataset:
     """The data set of these events (`tables`)."""
-    return dataset.build(tables(events, users, items, declared))
+    return dataset.build_dataset(tables(events, users, items, declared))
 
 
 def tables(

@@ -90,7 +90,7 @@ def few_timed_calls() -> Iterator[None]:
     few = functools.partial(latency.p99_milliseconds, budget=0.02)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "latency", types.SimpleNamespace(p99_milliseconds=few))
-        patch.setattr(variants, "latency", types.SimpleNamespace(compare=_alike))
+        patch.setattr(variants, "latency", types.SimpleNamespace(compare_latency=_alike))
         yield
 
 
@@ -111,7 +111,7 @@ def _source(base: Path) -> Path:
 def _trained(base: Path) -> Trained:
     work = base / "trained"
     work.mkdir()
-    checked = ingest.check(_source(base), work / "lake", kind=Format.MOVIELENS_100K)
+    checked = ingest.ingest_and_check(_source(base), work / "lake", kind=Format.MOVIELENS_100K)
     config = parse_config(CONFIG)
     result = training.train(
         training.TrainingRun(work / "lake", checked.data_version, config, work / "staged")
@@ -161,12 +161,12 @@ def varied(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> traini
 
 @pytest.fixture(scope="session")
 def tables(trained: Trained) -> version_content.Tables:
-    return version_content.read(trained.lake, trained.data_version)
+    return version_content.read_version(trained.lake, trained.data_version)
 
 
 @pytest.fixture(scope="session")
 def data(trained: Trained) -> Dataset:
-    return load.load(trained.lake, trained.data_version, None)[1]
+    return load.load_dataset(trained.lake, trained.data_version, None)[1]
 
 
 @pytest.fixture(scope="session")

@@ -96,7 +96,7 @@ def catalogue(items: int) -> Dataset:
         name: table.select(pl.col(key).cast(columns[name][key]) for key in table.columns)
         for name, table in tables.items()
     }
-    return dataset.build(Tables(**cast, declaration=declared))
+    return dataset.build_dataset(Tables(**cast, declaration=declared))
 
 
 def make(path: Path, items: int, index: ItemIndex) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def make(path: Path, items: int, index: ItemIndex) -> dict[str, Any]:
     every = np.ones(len(data.events), dtype=np.bool_)
     length, width = settings.history_length, settings.embedding_dim
     size = two_tower.TowerSize(attributes.sizes(data), width, length, 0.0, settings.retrieval_loss)
-    towers = two_tower.create(data, data.events.item[data.events.label], size)
+    towers = two_tower.create_towers(data, data.events.item[data.events.label], size)
     fit_towers.hide_unseen(towers, data.events.item)
     known = build.ExportInputs(
         data,

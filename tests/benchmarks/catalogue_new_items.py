@@ -106,7 +106,7 @@ def run(
         "items": known.data.items.count,
         "new_items": int(asked.new.sum()),
         "never_shown": int((events == 0).sum() - asked.new.sum()),
-        "compared": len(new_items.of(known.sources, events, known.data).rows),
+        "compared": len(new_items.new_items_of(known.sources, events, known.data).rows),
         "requests": len(asked.requests),
         "mean_events": round(float(events.mean()), 1),
         "random": {

@@ -67,7 +67,7 @@ def population(folder: Path) -> Population:
     )
     names = ("age", "gender", "occupation", "value", "genre")
     return Population(
-        sample.read(
+        sample.read_sessions(
             tables, data.interactions.select(sample.columns(declared)), counts, 1.0, declared
         ),
         counts,

@@ -70,7 +70,7 @@ def generate(path: Path, rows: int, users: int, items: int) -> str:
         frame = lake.select(frame.lazy(), columns["interactions"]).collect()
         version = lake.append(path, "interactions", frame, ["event_date", "segment"])
     found = data_versions.name_version(version, 0, 0, "0" * 16)
-    schema_files.write(path, found, raw.declaration())
+    schema_files.write_schema(path, found, raw.declaration())
     return found
 
 
@@ -91,7 +91,7 @@ def main() -> None:
         made = subprocess.run(command, check=True, capture_output=True, text=True)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         start, cpu = time.perf_counter(), time.process_time()
-        told = profile.build(Path(folder), made.stdout.strip(), None).profile
+        told = profile.build_profile(Path(folder), made.stdout.strip(), None).profile
         spent = time.perf_counter() - start
     print(
         json.dumps(

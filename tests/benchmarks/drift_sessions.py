@@ -17,7 +17,7 @@ from recommender_training.artifact.reference import FeatureReader, Value, edges_
 from recommender_training.artifact.vocabulary import content
 from recommender_training.data import item_columns
 from recommender_training.data.feature_encoding import FeatureEncoding
-from recommender_training.data.sessions import HISTORY_LENGTH, sample_requests
+from recommender_training.data.sessions import HISTORY_LENGTH, sample_session_requests
 from recommender_training.ingestion import raw
 from recommender_training.samples import movielens
 from recommender_training.statistics.design_effect import design_effect
@@ -100,7 +100,9 @@ def _movielens(folder: Path, seed: int) -> Sessions:
     first = dict(zip(coded.blocks, item_columns.first(coded.blocks, items), strict=True))
     ids = items["item_id"].to_numpy().astype(np.int64)
     reader = FeatureReader(content(coded.attributes, ids, first, HISTORY_LENGTH))
-    requests = list(sample_requests(data.interactions, users, items, seed, declared=declared))
+    requests = list(
+        sample_session_requests(data.interactions, users, items, seed, declared=declared)
+    )
     rows = [reader.read(request) for request in requests]
     return Sessions(
         source=f"MovieLens 100K, {len(rows)} sessions of {len(users)} users",

@@ -75,10 +75,10 @@ def write(path: Path, rows: int, users: int) -> None:
     rows_of_ids = pl.DataFrame({"kind": "user", "id": ids, "text": names})
     lake.append(path, "ids", rows_of_ids, ["kind"])
     version = data_versions.name_version(DAYS - 1, 0, 0, "0" * 16)
-    schema_files.write(path, version, FeatureSchema())
+    schema_files.write_schema(path, version, FeatureSchema())
     facts = {"rows": each * DAYS, "new_rows": 0, "quarantined_rows": 0, "by": By.CHECK}
     taken = Snapshot(taken_at=START + 86_400 * DAYS, data_version=version, **facts)
-    snapshots.add(path, taken)
+    snapshots.add_snapshot(path, taken)
 
 
 def erase(path: Path, name: str) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def compare(data: Dataset, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
             refit(fit_models(prepared, config, 1), prepared, config, 1), prepared, judged
         )
         for model in ("recommender", "baseline"):
-            told = mitigation_effect.compare(drawn, judged, old[model], new[model])
+            told = mitigation_effect.compare_mitigation(drawn, judged, old[model], new[model])
             told["segments"] = mitigation_effect.segments(drawn, judged, old[model], new[model])
             yield f"reweighting.{name}.{model}", told
 
@@ -84,9 +84,9 @@ def _exposure(
 ) -> dict[str, Any]:
     said = predictions.answer(bundle, prepared, judged)
     compared = mitigation_effect.Before(settings, None, [])
-    told: dict[str, Any] = mitigation_effect.section(compared, bundle, prepared, judged, said)[
-        "exposure"
-    ]
+    told: dict[str, Any] = mitigation_effect.effect_section(
+        compared, bundle, prepared, judged, said
+    )["exposure"]
     counted = [group for group in told["groups"] if group["counted"]]
     for side in ("Before", "After"):
         ratios = [group[f"share{side}"] / group["relevanceShare"] for group in counted]

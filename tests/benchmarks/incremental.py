@@ -63,8 +63,8 @@ def champion(data: Dataset, end: float, config: TrainingConfig) -> checkpoint.Ch
     model, _ = fit_deep(prepared, config, 1)
     until, groups = prepared.split.validation_start, prepared.constants.groups
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint.write(Path(folder), model, prepared.data, groups, until)
-        return checkpoint.read(Path(folder))
+        checkpoint.write_checkpoint(Path(folder), model, prepared.data, groups, until)
+        return checkpoint.read_checkpoint(Path(folder))
 
 
 def judge(data: Dataset, end: float, seed: int, sides: dict[str, Side]) -> Ints:

@@ -157,7 +157,7 @@ def cost(data: Dataset, end: float, config: TrainingConfig) -> dict[str, Any]:
             "fit_cpu_seconds": round(seconds, 1),
             "graph_megabytes": round(len(archive) / 1e6, 3),
         }
-    for name, times in latency.compare(graphs, words).items():
+    for name, times in latency.compare_latency(graphs, words).items():
         told[name] |= times
     return told
 

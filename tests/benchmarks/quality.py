@@ -29,7 +29,7 @@ from recommender_training.common.arrays import Doubles, Ints
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset
-from recommender_training.data.load import load as read_data
+from recommender_training.data.load import load_dataset as read_data
 from recommender_training.data.splits import OnceOnly
 from recommender_training.evaluation import predictions, ranking_metrics
 from recommender_training.evaluation.evaluate import report
@@ -63,7 +63,9 @@ class Task:
 def load(folder: Path) -> Dataset:
     """MovieLens 100K through the lake, as every run reads it."""
     movielens.fetch(folder / "source")
-    checked = ingest.check(folder / "source", folder / "lake", kind=Format.MOVIELENS_100K)
+    checked = ingest.ingest_and_check(
+        folder / "source", folder / "lake", kind=Format.MOVIELENS_100K
+    )
     return read_data(folder / "lake", checked.data_version, None)[1]
 
 

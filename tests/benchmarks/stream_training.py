@@ -84,7 +84,7 @@ def ingest(folder: Path) -> dict[str, Any]:
     from recommender_training.ingestion.mapping_argument import parse_mapping
 
     mapping = parse_mapping(json.dumps(MAPPING), Format.PARQUET)
-    found = ingestion.check(
+    found = ingestion.ingest_and_check(
         folder / "raw",
         folder / "lake",
         kind=Format.PARQUET,
@@ -103,7 +103,7 @@ def epoch(folder: Path) -> dict[str, Any]:
     from recommender_training.trainer.deep_ranker import fit_deep
 
     config = _one_epoch(TrainingConfig())
-    _, data = load.load(folder / "lake", (folder / "version").read_text(), None)
+    _, data = load.load_dataset(folder / "lake", (folder / "version").read_text(), None)
     loaded = _peak_gib()
     prepared = prepare_data(data, config)
     ready = _peak_gib()

@@ -65,7 +65,7 @@ def sides(users: int, items: int) -> Dataset:
         "release_year": pl.repeat(_1990, items, eager=True),
     }, schema=columns["items"])  # fmt: skip
     nothing = pl.DataFrame(schema=columns["interactions"])
-    return dataset.build(Tables(nothing, people, things, declaration=declared))
+    return dataset.build_dataset(Tables(nothing, people, things, declaration=declared))
 
 
 def _each(codes: pl.Series, words: Sequence[str]) -> pl.Series:
@@ -98,10 +98,10 @@ def measure(data: Dataset) -> None:
         settings.dropout,
         settings.user_dropout,
     )
-    model = ranker.create(data, inputs, train, size=size)
+    model = ranker.create_ranker(data, inputs, train, size=size)
     target = torch.from_numpy(labels.astype(np.float32))
     held = torch.from_numpy(held_out(split)[:10_000])
-    how = runtime.choose(settings.precision)
+    how = runtime.choose_runtime(settings.precision)
     settings = settings.model_copy(update={"batch_size": BATCH})
     fitted = fit.Trainer(
         model, fit.Examples(inputs, train, held, target), settings, fit.FitOptions(how=how)

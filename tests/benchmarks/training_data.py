@@ -13,7 +13,7 @@ from torch import Tensor
 
 from recommender_training.common.arrays import Ints
 from recommender_training.config.training import TrainingConfig
-from recommender_training.data.load import load as read_data
+from recommender_training.data.load import load_dataset as read_data
 from recommender_training.features.prepared_data import PreparedData, prepare_data
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format
@@ -59,7 +59,7 @@ def make(folder: Path, newest: int | None = None) -> Task:
     """Ingest and feature MovieLens, and leave the task below `folder` for the processes."""
     source, lake = folder / "raw", folder / "lake"
     movielens.fetch(source)
-    checked = ingest.check(source, lake, kind=Format.MOVIELENS_100K)
+    checked = ingest.ingest_and_check(source, lake, kind=Format.MOVIELENS_100K)
     _, data = read_data(lake, checked.data_version, None)
     prepared = prepare_data(data, TrainingConfig())
     task = Task(prepared, fields.build(prepared.kept, data), newest)

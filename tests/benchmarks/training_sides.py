@@ -69,7 +69,7 @@ def build(asked: dict[str, Any], task: Task) -> tuple[nn.Module, fit.Rows]:
         user_dropout=defaults.user_dropout,
     )
     train = torch.from_numpy(task.prepared.split.train)
-    return ranker.create(data, task.prepared.kept, train, size=size), task.prepared.kept
+    return ranker.create_ranker(data, task.prepared.kept, train, size=size), task.prepared.kept
 
 
 def bare(

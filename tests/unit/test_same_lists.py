@@ -37,7 +37,7 @@ def of_file(entries: list[Any], separator: str | None) -> list[str] | str:
         {"raw_features.tags": [text], "reason": [None]},
         schema={"raw_features.tags": pl.String, "reason": pl.String},
     )
-    found = feature_values.read(frame, [feature])
+    found = feature_values.read_feature(frame, [feature])
     value = found.select(feature_values.columns([feature])).item()
     reason: str | None = found["reason"].item()
     return reason or (value.split(" ") if value else [])

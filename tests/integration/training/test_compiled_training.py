@@ -11,7 +11,7 @@ import torch
 from recommender_training.config.training import Hyperparameters, Precision
 from recommender_training.features import attributes
 from recommender_training.features.prepared_data import PreparedData
-from recommender_training.models.ranker import RankerSize, create
+from recommender_training.models.ranker import RankerSize, create_ranker
 from recommender_training.trainer import fit
 from recommender_training.trainer.runtime import Runtime
 
@@ -83,7 +83,7 @@ def ranked(prepared: PreparedData, compiler: str | None) -> torch.Tensor:
     data = prepared.data
     size = RankerSize(data.users.count, attributes.sizes(data), 8, 0.0, 0.5)
     train, held = (torch.from_numpy(r) for r in (prepared.split.train, prepared.split.validation))
-    model = create(prepared.data, prepared.kept, train, size=size)
+    model = create_ranker(prepared.data, prepared.kept, train, size=size)
     settings = Hyperparameters(epochs=1, embedding_dim=8, batch_size=512)
     how = Runtime(torch.device("cpu"), Precision.BFLOAT16, compiler)
     examples = fit.Examples(prepared.kept, train, held, prepared.kept.label)

@@ -131,7 +131,7 @@ def test_the_artifact_names_its_fault_and_keeps_a_sound_reference(
     result = training.train(
         training.TrainingRun(trained.lake, trained.data_version, config, tmp_path / "staged")
     )
-    assert manifest.verify(result.staged)["fault"]["fault"] == "BrokenFeatures"
+    assert manifest.verify_artifact(result.staged)["fault"]["fault"] == "BrokenFeatures"
     assert result.report["fault"]["fault"] == "BrokenFeatures"
     words = json.loads((result.staged / "vocabulary.json").read_text())
     (gender,) = (each for each in words["features"] if each["name"] == "gender")

@@ -127,12 +127,12 @@ def test_the_smallest_variant_that_passes_serves_and_otherwise_the_full_graph() 
     int8, pruned = candidate("Int8", 4.0, 2.0), candidate("Pruned", 3.0, 2.0)
     lossy = candidate("Pruned", 1.0, 1.0, low=-0.01)
     rows = {"rows": 5}
-    assert variants.choose([FULL, int8, pruned], SETTINGS, rows).variant is Variant.PRUNED
-    assert variants.choose([FULL, int8, lossy], SETTINGS, rows).variant is Variant.INT8
-    none = variants.choose([FULL, lossy], SETTINGS, rows)
+    assert variants.choose_variant([FULL, int8, pruned], SETTINGS, rows).variant is Variant.PRUNED
+    assert variants.choose_variant([FULL, int8, lossy], SETTINGS, rows).variant is Variant.INT8
+    none = variants.choose_variant([FULL, lossy], SETTINGS, rows)
     assert none.variant is None
     assert none.section["served"] == "Full"
-    shown = " ".join(part.source for part in page.parts(none.section))
+    shown = " ".join(part.source for part in page.render_variants(none.section))
     assert "Full, serves" in shown
     assert "fails: AUC" in shown
 
@@ -144,7 +144,7 @@ def test_other_times_change_no_byte_of_an_artifact_where_the_decision_is_the_sam
         times = {"Full": 3.0, "Int8": 3.1, "Pruned": 2.9}
         return {name: {"p50Milliseconds": times[name], "p99Milliseconds": 9.0} for name in models}
 
-    monkeypatch.setattr(variants, "latency", SimpleNamespace(compare=compare))
+    monkeypatch.setattr(variants, "latency", SimpleNamespace(compare_latency=compare))
     report = tmp_path / "report.json"
     train = ["train", "--lake", str(trained.lake), "--data-version", trained.data_version,
              "--config", fixtures.VARIED, "--output", str(tmp_path / "v-1"),

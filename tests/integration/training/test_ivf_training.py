@@ -29,7 +29,7 @@ def with_new_items(source: pathlib.Path, folder: pathlib.Path) -> tuple[pathlib.
     with (folder / "raw" / "synthetic.item").open("a", encoding="utf-8") as table:
         for item in range(1000, 1000 + NEW):
             table.write(f"{item}\tFilm {item}\t1998\t{('Drama', 'Comedy')[item % 2]}\n")
-    return folder / "lake", ingest.check(
+    return folder / "lake", ingest.ingest_and_check(
         folder / "raw", folder / "lake", kind=Format.MOVIELENS_100K
     ).data_version
 
@@ -53,7 +53,7 @@ def test_a_training_with_pages_is_the_same_twice_and_its_report_names_them(
     assert one.digest == other.digest
     told = one.report["retrieval"]
     jsonschema.validate(one.report, json.loads(SCHEMA_FILE.read_text()))
-    known = manifest.verify(one.staged)["candidateIndex"]
+    known = manifest.verify_artifact(one.staged)["candidateIndex"]
     assert known == {name: told[name] for name in known}
     assert told["index"] == "Approximate"
     assert (told["newItems"], told["newItemCandidates"]) == (NEW, CANDIDATES // lists.ONE_NEW_IN)

@@ -42,8 +42,8 @@ def test_late_rows_are_added_to_their_partition_as_a_new_version(
     assert delta.metadata().partition_columns == ["event_date", "segment"]
     days = table(path, "interactions").group_by("event_date").len().sort("event_date")
     assert days.rows() == [("2026-01-01", 3), ("2026-01-02", 1)]
-    assert version_content.read(path, first.data_version).interactions.height == 3
-    assert version_content.read(path, second.data_version).interactions.height == 4
+    assert version_content.read_version(path, first.data_version).interactions.height == 3
+    assert version_content.read_version(path, second.data_version).interactions.height == 4
     assert table(path, "batches")["known_rows"].to_list() == [1, 0]
 
 
@@ -90,7 +90,7 @@ def test_many_stretches_and_commits_give_the_same_tables_as_one(
     )
     assert many.data_version[-16:] == one.data_version[-16:]
     assert int(many.data_version[1:].split(".")[0]) > 5
-    assert version_content.read(path, many.data_version).interactions.height == one.rows
+    assert version_content.read_version(path, many.data_version).interactions.height == one.rows
 
 
 def test_no_second_at_the_end_of_a_stretch_is_lost(

@@ -224,7 +224,7 @@ def fitted(prepared: PreparedData, target: torch.Tensor, weight: torch.Tensor | 
     fit.seed_everything(1, 1)
     data, rows = prepared.data, torch.from_numpy(prepared.split.train)
     size = RankerSize(data.users.count, attributes.sizes(data), 4, 0.1, 0.5)
-    model = ranker.create(data, prepared.inputs, rows, size=size)
+    model = ranker.create_ranker(data, prepared.inputs, rows, size=size)
     settings = Hyperparameters(batch_size=512)
     fit.fit_for(model, fit.Examples.whole(prepared.inputs, rows, target, weight), settings, 1)
     parameters: Floats = torch.nn.utils.parameters_to_vector(model.parameters()).detach().numpy()

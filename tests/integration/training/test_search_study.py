@@ -41,7 +41,7 @@ class Killed(BaseException):
 
 
 def search(path: Path, how: Plan, objective: Objective = judge) -> tuple[Outcome, ...]:
-    return workers.search(path, how, lambda: objective)
+    return workers.search_in_workers(path, how, lambda: objective)
 
 
 def dying(after: int) -> Objective:
@@ -273,7 +273,7 @@ def test_a_second_search_waits_and_a_killed_one_blocks_nobody(tmp_path: Path) ->
 
 def test_the_trial_of_a_killed_worker_is_retried_by_another(tmp_path: Path) -> None:
     path, how = tmp_path / "a.journal", plan(trials=5, parallelism=2)
-    found = workers.search(path, how, Deadly(tmp_path / "killed"))
+    found = workers.search_in_workers(path, how, Deadly(tmp_path / "killed"))
     assert (tmp_path / "killed").exists()
     assert [outcome.index for outcome in found] == list(range(5))
     assert {outcome.state for outcome in found} <= {"Complete", "Pruned"}
@@ -296,4 +296,6 @@ def test_a_worker_without_its_parent_ends_and_its_trial_is_retried(tmp_path: Pat
 
 def test_a_worker_that_dies_before_its_first_trial_ends_the_search(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="ended with 3 before its first trial"):
-        workers.search(tmp_path / "a.journal", plan(parallelism=2, trials=2), Unusable())
+        workers.search_in_workers(
+            tmp_path / "a.journal", plan(parallelism=2, trials=2), Unusable()
+        )

@@ -21,7 +21,7 @@ from recommender_training.data.splits import OnceOnly
 from recommender_training.features.prepared_data import prepare_data
 from recommender_training.pipeline import training
 from recommender_training.search import folds, results
-from recommender_training.search.choose import choose
+from recommender_training.search.choose import choose_configuration
 from recommender_training.search.objective import FoldLoss, FromLake, Source
 from recommender_training.search.study import Pruned, Report
 from tests.search_objectives import SEARCH_CONFIG, Searched
@@ -119,7 +119,7 @@ def test_the_search_cannot_see_the_test_window(
     spoilt.events.value[late] = 6.0 - spoilt.events.value[late]
     spoilt.events.item[late] = spoilt.events.item[late][::-1]
     one, two = (
-        choose(source, each, config(trials=2, folds=1), tmp_path / name, 1)
+        choose_configuration(source, each, config(trials=2, folds=1), tmp_path / name, 1)
         for name, each in (("a", data), ("b", spoilt))
     )
     assert one.outcomes == two.outcomes

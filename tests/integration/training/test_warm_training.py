@@ -38,7 +38,7 @@ def test_a_training_with_towers_from_the_champion_is_told_in_report_and_lineage(
     assert told["warm"] is True
     assert told["champion"] == trained.digest
     assert (told["newItems"], told["newUsers"]) == (0, 0)
-    lineage = manifest.verify(result.staged, result.digest)
+    lineage = manifest.verify_artifact(result.staged, result.digest)
     assert lineage["warmStart"] == told
     assert lineage["hyperparameters"]["retrieval"] == "Both"
     assert result.report["learning"]["looks"][0][0] == 0.0

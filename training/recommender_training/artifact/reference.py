@@ -1,7 +1,7 @@
 """reference.json: the distribution of request features in training, the reference for drift.
 
-One row per session (`sessions.sample_requests`). The bins are fixed here, so that serving only
-counts and counters of several pods can be added.
+One row per session (`sessions.sample_session_requests`). The bins are fixed here, so that serving
+only counts and counters of several pods can be added.
 """
 
 from __future__ import annotations

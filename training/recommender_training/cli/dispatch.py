@@ -91,7 +91,7 @@ def _publish(arguments: argparse.Namespace, report: dict[str, object]) -> None:
     say(f"{arguments.verb}: {report['reason']}: {report['message']}")
     path: Path | None = getattr(arguments, "report", None)
     if path is not None:
-        termination_report.write(path, report)
+        termination_report.write_report(path, report)
 
 
 def _attempt(arguments: argparse.Namespace) -> tuple[int, dict[str, object]]:
@@ -103,13 +103,13 @@ def _attempt(arguments: argparse.Namespace) -> tuple[int, dict[str, object]]:
     except Exception as error:
         # The edge of the process: every error becomes a report; the traceback goes to the log.
         return _failed(kind, error)
-    return SUCCESS, termination_report.build(
+    return SUCCESS, termination_report.build_report(
         kind, ok=True, reason="Done", message=message, **fields
     )
 
 
 def _invalid_input(kind: str, error: InputError) -> tuple[int, dict[str, object]]:
-    report = termination_report.build(
+    report = termination_report.build_report(
         kind, ok=False, reason=error.reason, message=error.message, **error.details
     )
     return INVALID_INPUT, report
@@ -119,8 +119,10 @@ def _failed(kind: str, error: Exception) -> tuple[int, dict[str, object]]:
     traceback.print_exception(error, file=sys.stderr)
     disk_full = full_disk.message(error)
     if disk_full is not None:
-        return RETRYABLE, termination_report.build(
+        return RETRYABLE, termination_report.build_report(
             kind, ok=False, reason="DiskFull", message=disk_full
         )
     text = f"{type(error).__name__}: {error}"
-    return RETRYABLE, termination_report.build(kind, ok=False, reason="Failed", message=text)
+    return RETRYABLE, termination_report.build_report(
+        kind, ok=False, reason="Failed", message=text
+    )

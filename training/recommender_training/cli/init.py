@@ -30,10 +30,10 @@ def rehearsal_refusal(source: Path, kind: Format, mapping: Mapping, now: int) ->
     with tempfile.TemporaryDirectory() as folder, progress.silence():
         lake = Path(folder) / "lake"
         try:
-            result = ingest.check(
+            result = ingest.ingest_and_check(
                 source, lake, kind=kind, mapping=mapping, now=now, min_rows=options.MIN_ROWS
             )
-            found = data_checks.run(lake, result.data_version, Checks())
+            found = data_checks.run_checks(lake, result.data_version, Checks())
         except InputError as error:
             return f"{error.reason}: {error.message}".replace(folder, "")
     return "; ".join(finding.text() for finding in found.blocked)
@@ -51,7 +51,7 @@ def add(verbs: Verbs) -> None:
     command.add_argument(
         "--output", type=Path, metavar="FILE", help="write the mapping here, which must be new"
     )
-    options.report(command)
+    options.add_report(command)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     sys.stdout.writelines(f"{line}\n" for proof in proofs for line in ("", *proof.lines()))
     sys.stdout.writelines(f"\n{note}\n" for note in notes)
     sys.stdout.flush()
-    mapping_trial.check(proofs)
+    mapping_trial.check_trial(proofs)
     where = "above" if output is None else f"in {output}"
     message = (
         f"the mapping {where} is a proposal from the first {file_preview.ROWS} rows: edit it, "

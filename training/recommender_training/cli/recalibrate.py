@@ -28,7 +28,7 @@ def add(verbs: Verbs) -> None:
     command.add_argument(
         "--output", type=Path, required=True, help="folder to stage the artifact in"
     )
-    options.report(command)
+    options.add_report(command)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:

@@ -50,7 +50,7 @@ def add(verbs: Verbs) -> None:
         "--work", type=Path, required=True, help="folder that keeps the trials between calls"
     )
     options.model_config(command)
-    options.report(command)
+    options.add_report(command)
     command.epilog = _SEARCH
     command.formatter_class = argparse.RawDescriptionHelpFormatter
 
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     if config.search is None:
         config = config.model_copy(update={"search": SearchSettings()})
         check_search(config)
-    found = hyperparameter_search.search(
+    found = hyperparameter_search.run_search(
         arguments.lake,
         arguments.data_version,
         config,

@@ -27,12 +27,12 @@ def add(verbs: Verbs) -> None:
     command = options.verb(verbs, "train", "train on a data version and stage the artifact")
     options.data_version(command)
     options.model_config(command)
-    options.report(command)
+    options.add_report(command)
     command.add_argument(
         "--output", type=Path, required=True, help="folder to stage the artifact in"
     )
     options.checkpoints(command)
-    options.champion(command)
+    options.add_champion(command)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
         ),
     )
     result = training.train(requested)
-    lineage = manifest.verify(result.staged, result.digest)
+    lineage = manifest.verify_artifact(result.staged, result.digest)
     _record_training(arguments)
     warm = result.report.get("warmStart", {}).get("message")
     lists = lists_of(result.report["retrieval"])

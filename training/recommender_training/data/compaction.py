@@ -114,7 +114,7 @@ def compact(
             removed += vacuum(path / name, versions, retention_hours)
             removed += remove_unfinished(path / name)
         before = clock.seconds() - 3600 * retention_hours
-        removed += schema_files.forget(path, wanted, before)
+        removed += schema_files.forget_schemas(path, wanted, before)
     return Compacted(partitions, removed)
 
 

@@ -200,7 +200,7 @@ class Dataset:
         return np.where(np.isnan(fixed), context, fixed) if len(fixed) else context
 
 
-def build(tables: Tables) -> Dataset:
+def build_dataset(tables: Tables) -> Dataset:
     """Return the data set of the tables of a data version."""
     interactions = tables.interactions.sort("timestamp", "user_id", "item_id", "value")
     rows, labelling = interactions.lazy(), None
@@ -223,12 +223,12 @@ def assemble(
 ) -> Dataset:
     """Return the data set of interactions that arrive in parts, with at most `rows` rows.
 
-    Has no drawn negatives yet (`negatives.add`).
+    Has no drawn negatives yet (`negatives.add_negatives`).
 
     Parts and their rows must be sorted by time, user and item. Holds one part at a time beside the
     arrays.
     """
-    known, catalogue = _users(users, coded), item_rows.build(items, coded)
+    known, catalogue = _users(users, coded), item_rows.build_items(items, coded)
     user, item = np.empty(rows, dtype=np.int32), np.empty(rows, dtype=np.int32)
     value, time = np.empty(rows, dtype=np.float32), np.empty(rows, dtype=np.int64)
     of_context = coded.of_place(FeatureTable.CONTEXT)

@@ -96,7 +96,7 @@ class Record(BaseModel):
         return any(number < self.first.get(name, 0) for name, number in numbers.items())
 
 
-def read(lake: Path) -> Record:
+def read_erasures(lake: Path) -> Record:
     """Return the record of the lake; an empty one if nobody was ever erased.
 
     Raises InputError `ErasuresDamaged`.
@@ -115,14 +115,14 @@ def read(lake: Path) -> Record:
         ) from error
 
 
-def write(lake: Path, record: Record) -> None:
+def write_erasures(lake: Path, record: Record) -> None:
     """Replace the record. The caller holds the lock of the lake."""
     json_records.replace(lake / FILE, record.model_dump(mode="json", by_alias=True))
 
 
 def refuse(lake: Path, data_version: str) -> None:
     """Raise InputError `DataVersionErased` if a user was erased from a data version."""
-    record = read(lake)
+    record = read_erasures(lake)
     if record.refused(data_version):
         raise InputError(
             "DataVersionErased",

@@ -128,7 +128,7 @@ class ItemHistory:
         return np.where(found < 0, len(self.times.owner), found)
 
 
-def build(frame: pl.DataFrame, coded: FeatureEncoding) -> Items:
+def build_items(frame: pl.DataFrame, coded: FeatureEncoding) -> Items:
     """Return the catalogue of a table of items."""
     if row_times.COLUMN not in frame.columns:
         return _rows(frame.sort("item_id"), coded)

@@ -148,7 +148,7 @@ def check_growth(lake: Path, declaration: FeatureSchema) -> None:
     """
     for name, columns in schema.tables(declaration).items():
         check_types(lake, name, columns)
-    before = schema_files.last(lake) or FeatureSchema()
+    before = schema_files.last_schema(lake) or FeatureSchema()
     for place in FeatureTable:
         kinds = {each.name: each for each in before.of(place)}
         for feature in declaration.of(place):

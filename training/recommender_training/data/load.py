@@ -39,13 +39,13 @@ class Side:
     declaration: FeatureSchema
 
 
-def load(path: Path, data_version: str, window_days: int | None) -> tuple[Side, Dataset]:
+def load_dataset(path: Path, data_version: str, window_days: int | None) -> tuple[Side, Dataset]:
     """Return users, items, declaration, and the data set of the last `window_days` (None: all).
 
     Raises InputError: `DataVersionMissing` if the version is missing or its content has changed,
     `NoRowsInWindow`.
     """
-    scans = version_content.scan(path, data_version)
+    scans = version_content.scan_version(path, data_version)
     with version_content.intact(path, data_version):
         users, items = _sides(scans)
         rows = scans.tables["interactions"]
@@ -65,7 +65,7 @@ def load(path: Path, data_version: str, window_days: int | None) -> tuple[Side, 
             list(digest.over([table]))
     if digest.text() != data_versions.digest_of(data_version):
         raise version_content.changed(path, data_version)
-    found = negatives.add(data)
+    found = negatives.add_negatives(data)
     if scans.explored is not None:
         loaded = scans.explored.filter(pl.col("timestamp").is_between(first, last))
         places = ExplorationLog.of(loaded, found.users.ids, found.items.ids)
@@ -73,13 +73,13 @@ def load(path: Path, data_version: str, window_days: int | None) -> tuple[Side, 
     return Side(users, items, scans.declaration), found
 
 
-def verify(path: Path, data_version: str, window_days: int | None) -> tuple[int, int, int]:
+def verify_version(path: Path, data_version: str, window_days: int | None) -> tuple[int, int, int]:
     """Return first and last second of the window of a data version, and the number of its rows.
 
     Reads all rows of the version and verifies the digest. Raises InputError: `DataVersionMissing`
     if the version is missing or its content has changed, `NoRowsInWindow`.
     """
-    scans = version_content.scan(path, data_version)
+    scans = version_content.scan_version(path, data_version)
     with version_content.intact(path, data_version):
         rows = scans.tables["interactions"]
         users, items = _sides(scans)

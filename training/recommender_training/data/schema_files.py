@@ -16,14 +16,14 @@ from recommender_training.config.feature_schema import FeatureSchema
 FOLDER = "declarations"
 
 
-def write(lake: Path, data_version: str, declaration: FeatureSchema) -> None:
+def write_schema(lake: Path, data_version: str, declaration: FeatureSchema) -> None:
     """Write the declaration of a data version; a reader sees all of it or nothing."""
     path = _path(lake, data_version)
     replace_bytes(path, declaration.text().encode())
     fsync_folder(path.parent)
 
 
-def read(lake: Path, data_version: str) -> FeatureSchema:
+def read_schema(lake: Path, data_version: str) -> FeatureSchema:
     """Return the declaration of a data version.
 
     Raises InputError `DataVersionMissing` if the file is missing, damaged or changed.
@@ -46,18 +46,18 @@ def read(lake: Path, data_version: str) -> FeatureSchema:
     return declaration
 
 
-def last(lake: Path) -> FeatureSchema | None:
+def last_schema(lake: Path) -> FeatureSchema | None:
     """Return the declaration written last, or None if there is none that can be read."""
     present = {path.stat().st_mtime_ns: path for path in (lake / FOLDER).glob("*.json")}
     if not present:
         return None
     try:
-        return read(lake, present[max(present)].stem)
+        return read_schema(lake, present[max(present)].stem)
     except InputError:  # the next one written takes its place
         return None
 
 
-def forget(lake: Path, keep: Collection[str], before: float) -> int:
+def forget_schemas(lake: Path, keep: Collection[str], before: float) -> int:
     """Remove the declarations of data versions other than `keep`; return their number.
 
     The last one written stays, and so do files written since `before`, in seconds since 1970: a

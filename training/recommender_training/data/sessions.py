@@ -28,7 +28,7 @@ ACT = "act"
 Request = dict[str, Any]
 
 
-def sample_requests(
+def sample_session_requests(
     interactions: pl.DataFrame,
     users: pl.DataFrame,
     items: pl.DataFrame,

@@ -91,7 +91,7 @@ def oldest_in_words(snapshots: Sequence[Snapshot]) -> str:
     return f"the oldest snapshot is {first.data_version} of {first.time}"
 
 
-def read(path: Path) -> tuple[Snapshot, ...]:
+def read_snapshots(path: Path) -> tuple[Snapshot, ...]:
     """Return the entries of the lake at `path`, oldest first; none without a record.
 
     Raises InputError `SnapshotsDamaged`.
@@ -110,12 +110,12 @@ def read(path: Path) -> tuple[Snapshot, ...]:
         ) from error
 
 
-def add(path: Path, snapshot: Snapshot, keep: int | None = None) -> Kept:
+def add_snapshot(path: Path, snapshot: Snapshot, keep: int | None = None) -> Kept:
     """Add a snapshot and keep the newest `keep` entries. The caller holds the lock.
 
     Raises InputError `SnapshotsDamaged`.
     """
-    kept = newest((*read(path), snapshot), keep)
+    kept = newest((*read_snapshots(path), snapshot), keep)
     _write(path, kept.snapshots)
     return kept
 
@@ -125,7 +125,7 @@ def trim(path: Path, keep: int) -> Kept:
 
     Raises InputError `SnapshotsDamaged`.
     """
-    kept = newest(read(path), keep)
+    kept = newest(read_snapshots(path), keep)
     if kept.dropped:
         _write(path, kept.snapshots)
     return kept
@@ -136,7 +136,7 @@ def drop(path: Path, gone: Callable[[str], bool]) -> Kept:
 
     Raises InputError `SnapshotsDamaged`.
     """
-    present = read(path)
+    present = read_snapshots(path)
     kept = [each for each in present if not gone(each.data_version)]
     dropped = [each for each in present if gone(each.data_version)]
     if dropped:

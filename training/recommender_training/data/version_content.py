@@ -91,7 +91,7 @@ class Scans:
     explored: pl.DataFrame | None = None  # sorted; None: the version has no such table
 
 
-def scan(lake: Path, data_version: str) -> Scans:
+def scan_version(lake: Path, data_version: str) -> Scans:
     """Return the tables of a data version with the columns of its declaration.
 
     Does not verify the digest. Raises InputError: `DataVersionMissing`, `DataVersionErased` if a
@@ -99,7 +99,7 @@ def scan(lake: Path, data_version: str) -> Scans:
     """
     erasures.refuse(lake, data_version)
     numbers = data_versions.table_versions(data_version)
-    declaration = schema_files.read(lake, data_version)
+    declaration = schema_files.read_schema(lake, data_version)
     schemas = {**schema.tables(declaration), "explored": schema.EXPLORED_SCHEMA}
     scans: dict[str, pl.LazyFrame] = {}
     for name, number in numbers.items():
@@ -113,13 +113,13 @@ def scan(lake: Path, data_version: str) -> Scans:
         return Scans(scans, declaration, sort("explored", explored.collect()))
 
 
-def read(lake: Path, data_version: str) -> Tables:
+def read_version(lake: Path, data_version: str) -> Tables:
     """Return the rows of exactly this data version, and its declaration.
 
     Raises InputError: `DataVersionMissing` if it is missing or its content has changed,
     `DataVersionErased`.
     """
-    scans = scan(lake, data_version)
+    scans = scan_version(lake, data_version)
     frames: dict[str, pl.DataFrame] = {}
     for name, rows in scans.tables.items():
         with _readable(lake, name, data_version):

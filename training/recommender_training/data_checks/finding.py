@@ -86,7 +86,7 @@ def named(findings: Sequence[Finding], most: int = 5) -> str:
     return "; ".join(texts)
 
 
-def summary(findings: Sequence[Finding], compared_with: str | None) -> dict[str, object]:
+def findings_summary(findings: Sequence[Finding], compared_with: str | None) -> dict[str, object]:
     """Return `checks` of the report: counts, and the first findings that do not pass."""
     bad = [finding for finding in ranked(findings) if finding.level != "pass"]
     kept: list[dict[str, str]] = []

@@ -21,7 +21,7 @@ USER_SHARE, TIMES_THE_MEAN = 0.01, 20
 _LONGER = "add data or lengthen data.window.days"
 
 
-def check(findings: Findings, profile: Profile) -> None:
+def check_fitness(findings: Findings, profile: Profile) -> None:
     """Add the findings of a profile."""
     users, items = (int(profile["active"][name]) for name in ("users", "items"))
     findings.add(

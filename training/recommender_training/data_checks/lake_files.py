@@ -37,7 +37,7 @@ def referenced(lake: Path, artifacts: Path | None, named: Sequence[str]) -> set[
     """
     trained = read_trained(lake)
     last = set() if trained is None else {trained}
-    recorded = {each.data_version for each in snapshots.read(lake)}
+    recorded = {each.data_version for each in snapshots.read_snapshots(lake)}
     published = set() if artifacts is None else compaction.kept_by_artifacts(artifacts)
     return published | recorded | last | set(named)
 

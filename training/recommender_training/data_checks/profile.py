@@ -47,12 +47,12 @@ class Profiled:
     sessions: Sessions
 
 
-def build(lake_path: Path, data_version: str, window_days: int | None) -> Profiled:
+def build_profile(lake_path: Path, data_version: str, window_days: int | None) -> Profiled:
     """Profile the last `window_days` of a data version, or all of it.
 
     Raises InputError: DataVersionMissing, NoRowsInWindow.
     """
-    scans = version_content.scan(lake_path, data_version)
+    scans = version_content.scan_version(lake_path, data_version)
     tables, declared = scans.tables, scans.declaration
     rows = tables["interactions"]
     types = {
@@ -75,7 +75,7 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
         for part in interaction_batches.of_window(rows, first, last)
     ]
     share = drawn.height / max(users.height, 1)
-    sessions = sample.read(tables, pl.concat(events), drawn, share, declared)
+    sessions = sample.read_sessions(tables, pl.concat(events), drawn, share, declared)
     profile = {
         "schema": SCHEMA,
         "polars": pl.__version__,

@@ -22,7 +22,7 @@ _TABLES = ("interactions", "users", "items")
 _UPSTREAM = "check the export; if the change is intended, set data.checks.levels."
 
 
-def check(findings: Findings, checks: Checks, now: Profile, before: Profile) -> None:
+def compare_profiles(findings: Findings, checks: Checks, now: Profile, before: Profile) -> None:
     """Add the findings that need no statistical test."""
     left_out = changed_encodings(now, before)
     for table in _TABLES:
@@ -66,8 +66,8 @@ def _lost(findings: Findings, table: str, here: dict[str, Any], there: dict[str,
             "lost",
             f"{table}.{column}",
             holds=nulls < 1,
-            value=f"null in {share(nulls)} of the rows",
-            expected=f"values, as before ({share(facts['nulls'])} null)",
+            value=f"null in {format_share(nulls)} of the rows",
+            expected=f"values, as before ({format_share(facts['nulls'])} null)",
             remedy=f"{_UPSTREAM}lost: Warn",
         )
 
@@ -179,14 +179,15 @@ def quarantined(findings: Findings, checks: Checks, now: Quarantined, before: Qu
                 check,
                 f"{table}.rows",
                 holds=bad < MIN_QUARANTINED or bad / rows <= limit,
-                value=f"{bad} of {rows} rows are {noun} ({share(bad / rows)})",
-                expected=f"at most {share(limit)} ({share(was_bad / was_rows)} before)",
+                value=f"{bad} of {rows} rows are {noun} ({format_share(bad / rows)})",
+                expected=f"at most {format_share(limit)} "
+                f"({format_share(was_bad / was_rows)} before)",
                 remedy="see the reasons in the quarantine table; if the change is intended, raise "
                 "data.checks.maxQuarantineIncrease",
             )
 
 
-def share(value: float) -> str:
+def format_share(value: float) -> str:
     """Format a share as a percentage."""
     return f"{value:.2%}"
 

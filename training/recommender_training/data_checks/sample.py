@@ -21,7 +21,7 @@ from recommender_training.data import feature_encoding, item_columns, row_times
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.feature_encoding import FeatureEncoding
 from recommender_training.data.labels import is_act
-from recommender_training.data.sessions import ACT, HISTORY_LENGTH, sample_requests
+from recommender_training.data.sessions import ACT, HISTORY_LENGTH, sample_session_requests
 
 #: Most interactions of the sample. A user has a few sessions, and each becomes one row.
 MAX_ROWS = 200_000
@@ -83,7 +83,7 @@ def of_users(data: Dataset) -> pl.DataFrame:
     )
 
 
-def read(
+def read_sessions(
     tables: dict[str, pl.LazyFrame],
     events: pl.DataFrame,
     drawn: pl.DataFrame,
@@ -106,7 +106,9 @@ def read(
     users: list[int] = []
     values: dict[str, list[Value]] = {name: [] for name in reader.names}
     # one request at a time: each holds the events before it
-    requests = sample_requests(events, side, items.select("item_id"), _SEED, declared=declared)
+    requests = sample_session_requests(
+        events, side, items.select("item_id"), _SEED, declared=declared
+    )
     for request in requests:
         users.append(int(request["user_id"]))
         for name, value in reader.read(request).items():

@@ -21,7 +21,7 @@ CHECK = "features"
 DESCRIBED_SHARE = 0.05
 
 
-def check(findings: Findings, profile: Profile) -> None:
+def check_schema(findings: Findings, profile: Profile) -> None:
     """Add a finding for each declared feature, and one for its limit of categories."""
     for table, feature in _features(profile):
         facts = profile["tables"][table]

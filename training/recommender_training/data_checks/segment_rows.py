@@ -48,7 +48,7 @@ def watched(declared: FeatureSchema) -> tuple[Feature, ...]:
     return tuple(each for each in (*declared.users, *declared.context) if not each.ages)
 
 
-def read(
+def read_segment_rows(
     tables: dict[str, pl.LazyFrame], declared: FeatureSchema, first: int, last: int
 ) -> pl.DataFrame:
     """Return the sessions between two times, in seconds, of a sample of the users.

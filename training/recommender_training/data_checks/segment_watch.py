@@ -100,7 +100,7 @@ def conclude(findings: Findings, seen: Seen) -> None:
         )
 
 
-def run(
+def watch_segments(
     lake: Path, data_version: str, against: str, watch: Watch, window_days: int | None
 ) -> Watched | None:
     """Compare the sessions since the data version `against` with its own, by segment.
@@ -116,7 +116,7 @@ def run(
 def _run(
     lake: Path, data_version: str, against: str, watch: Watch, window_days: int | None
 ) -> Watched | None:
-    now = version_content.scan(lake, data_version)
+    now = version_content.scan_version(lake, data_version)
     if not segment_rows.dividing(now.declaration):
         return None
     content = _reference(lake, against, window_days)
@@ -131,7 +131,7 @@ def _run(
     first = max(int(content["last"]) + 1, end - MOST_DAYS * SECONDS_A_DAY + 1)
     if first > end:
         return Watched(against, message="no whole day since the training yet")
-    frame = segment_rows.read(now.tables, now.declaration, first, end)
+    frame = segment_rows.read_segment_rows(now.tables, now.declaration, first, end)
     reference = replace(
         known,
         features=tuple(each for each in known.features if each.name not in left_out),
@@ -149,22 +149,24 @@ def _reference(lake: Path, data_version: str, window_days: int | None) -> Mappin
     found = lake_files.read_segments(lake, data_version, window_days)
     if found is not None and found.get("schema") == SCHEMA:
         return found
-    scans = version_content.scan(lake, data_version)
+    scans = version_content.scan_version(lake, data_version)
     time = pl.col("timestamp")
     ends = scans.tables["interactions"].select(time.min().alias("first"), time.max().alias("last"))
     first, last = ends.collect(engine="streaming").row(0)
     if first is None:
         raise InputError("NoRowsInWindow", "it has no interactions")
-    content = build(scans.tables, scans.declaration, *splits.window(first, last, window_days))
+    content = build_reference(
+        scans.tables, scans.declaration, *splits.window(first, last, window_days)
+    )
     lake_files.write_segments(lake, data_version, window_days, content)
     return content
 
 
-def build(
+def build_reference(
     tables: dict[str, pl.LazyFrame], declared: FeatureSchema, first: int, last: int
 ) -> dict[str, Any]:
     """Return the content of a reference."""
-    frame = segment_rows.read(tables, declared, first, last)
+    frame = segment_rows.read_segment_rows(tables, declared, first, last)
     return {
         "schema": SCHEMA,
         "last": last,

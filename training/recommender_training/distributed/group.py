@@ -26,7 +26,7 @@ class Share:
     own: slice
 
 
-def share(rows: int, rank: int, size: int) -> Share:
+def rows_of_rank(rows: int, rank: int, size: int) -> Share:
     """Return the contiguous part of process `rank` of `size`; sizes differ by at most one row."""
     return Share(rows, slice(rows * rank // size, rows * (rank + 1) // size))
 
@@ -52,7 +52,7 @@ class Group:
 
     def share(self, rows: int) -> Share:
         """Return the part of `rows` rows that belongs to this process."""
-        return share(rows, self.rank, self.size)
+        return rows_of_rank(rows, self.rank, self.size)
 
     def total(self, value: Tensor) -> Tensor:
         """Sum over all processes, in place; the result is bitwise equal in each."""

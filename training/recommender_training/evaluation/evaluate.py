@@ -49,7 +49,7 @@ def evaluate(
     the model that it was made of is `full`.
     """
     window = answers.window(prepared, rows, bundle.sources)
-    places = exploration_requests.of(window.data, rows, prepared.history_length)
+    places = exploration_requests.explored_places(window.data, rows, prepared.history_length)
     window = replace(window, places=places)
     predictions = answers.answer(bundle, prepared, window, at_places=served is None)
     if served is not None:
@@ -64,9 +64,9 @@ def evaluate(
     if places is not None:
         told = _exploration(window, places, predictions, wanted=champion is not None)
         sections["offPolicy"] = told
-        sections["metrics"] |= exploration_gain.metrics(told)
+        sections["metrics"] |= exploration_gain.gain_metrics(told)
     if before is not None:
-        sections["mitigation"] = mitigation_effect.section(
+        sections["mitigation"] = mitigation_effect.effect_section(
             before, bundle, prepared, window, predictions
         )
     return sections
@@ -117,7 +117,7 @@ def _exploration(
         events.label[places.row],
     )
     own, theirs = predictions["recommender"].pools, champion.pools if champion else None
-    return exploration_gain.section(places, decisions, own, theirs, wanted=wanted)
+    return exploration_gain.gain_section(places, decisions, own, theirs, wanted=wanted)
 
 
 def _ranking(window: Window) -> dict[str, Any]:

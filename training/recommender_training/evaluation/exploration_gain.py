@@ -70,7 +70,7 @@ class Decisions:
         )
 
 
-def section(
+def gain_section(
     places: Places,
     decisions: Decisions,
     own: Pools | None,
@@ -108,7 +108,7 @@ def section(
     return told | {"gain": gain, "message": message}
 
 
-def metrics(told: dict[str, Any] | None) -> dict[str, float]:
+def gain_metrics(told: dict[str, Any] | None) -> dict[str, float]:
     """`offPolicyGain` with the ends of its interval; nothing if there is no estimate."""
     gain = None if told is None else told["gain"]
     if gain is None:
@@ -130,7 +130,7 @@ def _missing(logs: dict[str, Log], against: str) -> str:
     for name, log in (("the version", logs["recommender"]), ("the champion", logs[against])):
         if not log.weight.any():
             return f"{name} would have chosen none of the items that were shown"
-        found = off_policy.estimate(log, METHOD)
+        found = off_policy.estimate_value(log, METHOD)
         if found.low is None:
             return (
                 f"too few rows: {found.effective_rows:.0f} shown items of "
@@ -162,7 +162,7 @@ def _gain(new: Log, old: Log) -> dict[str, float]:
 def _estimates(log: Log) -> dict[str, Any]:
     if not log.weight.any():
         return {"effectiveRows": 0.0, "meanWeight": 0.0, "supported": False}
-    found = {method: off_policy.estimate(log, method) for method in _METHODS}
+    found = {method: off_policy.estimate_value(log, method) for method in _METHODS}
     one = found[METHOD]
     return {
         **{method.value: _ends(each) for method, each in found.items()},

@@ -82,7 +82,7 @@ def most(items: int) -> int:
     return min(MAX_PLACES, max(LEAST_PLACES, MAX_SCORES // max(1, items)))
 
 
-def of(data: Dataset, rows: Ints, length: int) -> Places | None:
+def explored_places(data: Dataset, rows: Ints, length: int) -> Places | None:
     """The places of the window `rows`, sorted by time; None if the data has no table of them."""
     explored, events = data.explored, data.events
     if explored is None:

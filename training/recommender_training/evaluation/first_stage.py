@@ -94,7 +94,7 @@ class FirstStage:
     def new(self) -> NewItems:
         """The new items, for which a graph keeps some of the candidates."""
         known = self.known
-        return new_items.of(self.sources, known.state.counts.events, known.data)
+        return new_items.new_items_of(self.sources, known.state.counts.events, known.data)
 
     def new_within(self, request: Request, order: Doubles, slack: float) -> KeptWithin:
         """The new items that a graph keeps for a request, but for the arithmetic.

@@ -37,7 +37,7 @@ class Before:
     groups: list[dict[str, Any]]  # of the users, with the weights of their rows
 
 
-def section(
+def effect_section(
     compared: Before,
     bundle: Bundle,
     prepared: PreparedData,
@@ -55,7 +55,7 @@ def section(
         plain = Answers(served.probability, served.unchanged)
         result["reweighting"] = {
             "groups": compared.groups,
-            **compare(drawn, window, bare, plain),
+            **compare_mitigation(drawn, window, bare, plain),
             "segments": segments(drawn, window, bare, plain),
         }
     bonus = bundle.bonus.get("baseline" if bundle.deep is None else "recommender")
@@ -64,13 +64,15 @@ def section(
         result["exposure"] = {
             "met": bonus.met,
             "found": bonus.report(item_groups.names(bonus.by, window.data.items)),
-            **compare(drawn, window, plain, served),
+            **compare_mitigation(drawn, window, plain, served),
             "groups": _groups(window, bonus, plain, served),
         }
     return result
 
 
-def compare(drawn: Resamples, window: Window, old: Answers, new: Answers) -> dict[str, Any]:
+def compare_mitigation(
+    drawn: Resamples, window: Window, old: Answers, new: Answers
+) -> dict[str, Any]:
     """Metrics of both sides, and paired differences with intervals, new minus old."""
     sampled = [confidence_intervals.model(drawn, window, each) for each in (new, old)]
     return {

@@ -108,7 +108,7 @@ class Gain:
     high: float
 
 
-def estimate(log: Log, method: Method, *, level: float = 0.95) -> Estimate:
+def estimate_value(log: Log, method: Method, *, level: float = 0.95) -> Estimate:
     """Return the estimate with its interval.
 
     Raises:

@@ -71,9 +71,9 @@ def shared_state(
         "bonus": torch.from_numpy(of_items),
         "standing": standing,
         **_retrieval(known.retrieval, known.sources.retrieval_weight),
-        **towers.state(known.sources, len(standing)),
-        **item_pages.state(known.sources, standing, counts),
-        **new_items.state(known.sources, data, counts),
+        **towers.tower_state(known.sources, len(standing)),
+        **item_pages.ivf_state(known.sources, standing, counts),
+        **new_items.new_item_state(known.sources, data, counts),
     }
 
 
@@ -154,7 +154,7 @@ def ranker_module(
             "wide_user": model.wide_user.weight[0],
             "wide_item": model.wide_item.weight[0],
             "wide_match": model.wide_match.weight[0],
-            **overlap_serving.state(model),
+            **overlap_serving.overlap_state(model),
             **_extra_state(known),
         }
         detached = {name: own_storage(value) for name, value in state.items()}

@@ -61,7 +61,7 @@ class ExportedGraph:
         self._model, self._vocabulary, self._recalibrated = model, vocabulary, recalibrated
         self._ids = np.array(vocabulary["items"]["ids"], dtype=np.int64)
         #: The feature groups whose numbers `judge` reads.
-        self._groups = model_features.named(getattr(model, "groups", []))
+        self._groups = model_features.named_features(getattr(model, "groups", []))
         self._prior = float(model.prior) if self._groups else 0.5
 
     def _check(self, data: Dataset) -> None:

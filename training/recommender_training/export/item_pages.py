@@ -97,7 +97,7 @@ class IvfServing(nn.Module):
 
 
 def among(places: Tensor, others: Tensor) -> Tensor:
-    """[B, X] True where a place of the places [B, X] is one of the others [B, L] of its row."""
+    """[B, X] True where a place [B, X] is one of the others [B, L] of its row."""
     ordered = torch.sort(others, 1)[0]
     at = torch.searchsorted(ordered, places).clamp(max=ordered.size(1) - 1)
     return torch.eq(torch.gather(ordered, 1, at), places)
@@ -113,7 +113,7 @@ def summed(places: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     return ordered, total.masked_fill(~new, float("-inf"))
 
 
-def state(sources: RetrievalModels, standing: Tensor, counts: ItemCounts) -> dict[str, Tensor]:
+def ivf_state(sources: RetrievalModels, standing: Tensor, counts: ItemCounts) -> dict[str, Tensor]:
     """Buffers of the cells, and the towers' vectors of the items in their order.
 
     `standing` [P] is what the graph orders items by whatever the request. Without an index all are

@@ -72,9 +72,11 @@ def joined(
     return torch.gather(places, 1, at), torch.gather(order, 1, at)
 
 
-def state(sources: RetrievalModels, data: Dataset, counts: ItemCounts) -> dict[str, Tensor]:
+def new_item_state(
+    sources: RetrievalModels, data: Dataset, counts: ItemCounts
+) -> dict[str, Tensor]:
     """Buffers of the new items."""
-    found = new_items.of(sources, counts.events, data)
+    found = new_items.new_items_of(sources, counts.events, data)
     if found.kept == 0:
         return {
             "new_places": torch.zeros(0, dtype=torch.int64),

@@ -49,7 +49,7 @@ class OverlapServing(Serving):
         return (torch.gather(weight, 1, at).view(-1, count, width) * shares).sum(2)
 
 
-def state(model: Ranker) -> dict[str, Tensor]:
+def overlap_state(model: Ranker) -> dict[str, Tensor]:
     """The buffers of these matches.
 
     `match_columns` [M, P] has the category of items for each row of the request, G for none, and

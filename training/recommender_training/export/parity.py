@@ -119,7 +119,7 @@ class _Apart:
         }
 
 
-def check(
+def check_parity(
     module: nn.Module,
     scorer: ranking_metrics.Scorer,
     known: ExportInputs,
@@ -160,7 +160,9 @@ def _check_order(apart: _Apart) -> None:
         )
 
 
-def between(one: nn.Module, other: nn.Module, batches: Iterable[tuple[Tensor, ...]]) -> float:
+def largest_difference(
+    one: nn.Module, other: nn.Module, batches: Iterable[tuple[Tensor, ...]]
+) -> float:
     """Largest difference of a score of two forms of one graph, which answer the same items.
 
     `batches` are the seven inputs of each batch. Raises ParityError.
@@ -186,7 +188,7 @@ def widened(
     Compares the loaded `module` with the `graph` that it was compiled from. Raises ParityError.
     """
     batches = list(comparison_requests(known.data))
-    worst = _larger(report["maxDifference"], between(module, graph, batches))
+    worst = _larger(report["maxDifference"], largest_difference(module, graph, batches))
     return {
         **report,
         "requests": report["requests"] + sum(len(one[0]) for one in batches),

@@ -29,7 +29,7 @@ from recommender_training.models import item_weights
 _PARITY_REQUESTS = 50
 
 
-def write(
+def write_repository(
     root: Path,
     bundle: Bundle,
     prepared: PreparedData,
@@ -54,7 +54,7 @@ def write(
         name: str, module: nn.Module, eager: ranking_metrics.Scorer, listed: parity.Lists
     ) -> nn.Module:
         loaded = _save(root, name, module, prepared.data.width)
-        check = parity.check if listed.left is None else parity.check_variant
+        check = parity.check_parity if listed.left is None else parity.check_variant
         found = check(loaded, eager, known, requests, listed)
         differences[name] = parity.widened(found, loaded, module, known)
         return loaded

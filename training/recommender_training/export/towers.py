@@ -59,7 +59,7 @@ class TowerServing(IvfServing):
         return request + torch.matmul(hidden, self.tower_down) + self.tower_down_bias
 
 
-def state(sources: RetrievalModels, places: int) -> dict[str, Tensor]:
+def tower_state(sources: RetrievalModels, places: int) -> dict[str, Tensor]:
     """Buffers of the towers; the weight of their lift is folded into the last layer."""
     towers = sources.towers
     if towers is None:

@@ -121,7 +121,7 @@ def vectors(data: Dataset, side: Floats) -> Tensor:
     return request_columns.scaled(torch.from_numpy(side)[:, layout.numbers], layout.number_scale)
 
 
-def named(data: Dataset, name: str) -> tuple[Attribute, int]:
+def named_buckets(data: Dataset, name: str) -> tuple[Attribute, int]:
     """The attribute of this name, and its first column."""
     place = [attribute.name for attribute in data.attributes].index(name)
     return data.attributes[place], feature_encoding.starts(data.attributes)[place]
@@ -133,7 +133,7 @@ def of_users(data: Dataset, name: str) -> Ints:
     Not of a time, whose age depends on the request, and of an attribute of one column, as the
     other functions for one attribute.
     """
-    own, column = named(data, name)
+    own, column = named_buckets(data, name)
     return _values(own, data.users.side[:, column])
 
 
@@ -141,13 +141,13 @@ def of_users_at(data: Dataset, name: str, users: Places, times: Ints) -> Ints:
     """[R] the same of the users at these rows, as it was at `times` [R]."""
     if data.users.history is None:
         return of_users(data, name)[users]
-    own, column = named(data, name)
+    own, column = named_buckets(data, name)
     return _values(own, data.users.at(users, times)[:, column])
 
 
 def of_context(data: Dataset, name: str, context: Floats) -> Ints:
     """[R] the same of an attribute of the context, of its values [R, C]."""
-    own, column = named(data, name)
+    own, column = named_buckets(data, name)
     return _values(own, context[:, column - data.users.side.shape[1]])
 
 
@@ -159,7 +159,7 @@ def _values(own: Attribute, column: Floats) -> Ints:
 
 def of_events(data: Dataset, name: str, rows: Ints) -> Ints:
     """[R] the same of the events at `rows`, for an attribute of users or of context."""
-    own, place = named(data, name)
+    own, place = named_buckets(data, name)
     if own.timed:
         column = torch.from_numpy(data.side_of_events(rows)[:, [place]])
         now = torch.from_numpy(data.events.time[rows])

@@ -154,7 +154,7 @@ def source(data: Dataset, length: int, frozen: Constants) -> Source:
     return features.all() if size * len(features) <= KEPT_BYTES else features
 
 
-def build(data: Dataset, length: int, frozen: Constants) -> Inputs:
+def build_features(data: Dataset, length: int, frozen: Constants) -> Inputs:
     """Inputs of every event, from strictly earlier events alone."""
     return Features.of(data, length, frozen).all()
 

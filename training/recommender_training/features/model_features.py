@@ -198,7 +198,7 @@ FEATURES = (
 )
 
 
-def names(block: str) -> tuple[str, ...]:
+def feature_names(block: str) -> tuple[str, ...]:
     """Names of a block's features, in the order of the model's columns."""
     return tuple(feature.name for feature in FEATURES if feature.block == block)
 
@@ -209,7 +209,7 @@ def ordered(groups: Iterable[FeatureGroup]) -> tuple[FeatureGroup, ...]:
     return tuple(group for group in FeatureGroup if group in wanted)
 
 
-def named(groups: Iterable[str]) -> tuple[FeatureGroup, ...]:
+def named_features(groups: Iterable[str]) -> tuple[FeatureGroup, ...]:
     """The groups that a graph reads, by name. Raises ValueError for an unknown one."""
     unknown = sorted(set(groups) - {group.value for group in FeatureGroup})
     if unknown:

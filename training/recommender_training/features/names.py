@@ -30,5 +30,5 @@ def of_groups(data: Dataset, groups: Iterable[FeatureGroup]) -> tuple[str, ...]:
     found: list[str] = []
     for group in model_features.ordered(groups):
         rated = group is FeatureGroup.DEMOGRAPHIC_RATES
-        found += rates if rated else model_features.names(group)
+        found += rates if rated else model_features.feature_names(group)
     return tuple(found)

@@ -151,7 +151,7 @@ def index_wanted(sources: RetrievalModels) -> bool:
     return found and sources.towers is not None and sources.plan.candidates is not None
 
 
-def sample_requests(count: int, seed: int) -> Ints:
+def sample_request_rows(count: int, seed: int) -> Ints:
     """Places of the sampled ones of so many requests, ascending."""
     if count <= SAMPLED:
         return np.arange(count, dtype=np.int64)

@@ -62,7 +62,7 @@ class KeptWithin:
     count: int
 
 
-def of(sources: RetrievalModels, events: Ints, data: Dataset) -> NewItems:
+def new_items_of(sources: RetrievalModels, events: Ints, data: Dataset) -> NewItems:
     """The new items of a data set whose items have so many `events` [I].
 
     None where every item is scored by the response, without towers, which tell them apart, and
@@ -88,7 +88,7 @@ def alike(vectors: Floats, level: Floats) -> bool:
 
 def told(sources: RetrievalModels, events: Ints, data: Dataset) -> RetrievalModels:
     """The sources with the facts of the new items; arguments as of `of`."""
-    return replace(sources, new=of(sources, events, data).facts)
+    return replace(sources, new=new_items_of(sources, events, data).facts)
 
 
 def compared(

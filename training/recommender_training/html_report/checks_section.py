@@ -14,7 +14,7 @@ _Report = Mapping[str, Any]
 _RESULTS = {"pass": "passed", "warn": "warning", "block": "blocked"}
 
 
-def parts(found: _Report) -> list[Markup | None]:
+def render_checks(found: _Report) -> list[Markup | None]:
     """Return the summary and the table of the section, from `dataChecks` of the report."""
     rows = [_row(finding) for finding in found["findings"]]
     head = ["Feature", "Check", "Result", "Found", "Limit"]

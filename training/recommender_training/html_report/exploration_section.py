@@ -16,7 +16,7 @@ _NAMES = {
 _AGAINST = {"champion": "the champion", "uniform": "the draw"}
 
 
-def parts(section: Mapping[str, Any]) -> list[Markup]:
+def render_exploration(section: Mapping[str, Any]) -> list[Markup]:
     """Return the gain in a sentence, how it was estimated, and the estimates of each version."""
     found = section["estimates"]
     rows = [_row(name, found[name]) for name in _NAMES if name in found]

@@ -9,7 +9,7 @@ from recommender_training.html_report import words
 from recommender_training.html_report.markup import Markup, tag
 
 
-def parts(section: Mapping[str, Any]) -> list[Markup]:
+def render_label(section: Mapping[str, Any]) -> list[Markup]:
     """Return a sentence for each part of the label."""
     return [tag("p", sentence) for sentence in _sentences(section)]
 

@@ -25,7 +25,7 @@ _METRICS = (
 )
 
 
-def parts(section: _Report) -> list[Markup]:
+def render_mitigation(section: _Report) -> list[Markup]:
     """Return the content of the section; empty without mitigation."""
     return [*_reweighting(section.get("reweighting")), *_exposure(section.get("exposure"))]
 

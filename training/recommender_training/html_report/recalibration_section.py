@@ -9,7 +9,7 @@ from recommender_training.html_report import words
 from recommender_training.html_report.markup import Markup, tag
 
 
-def parts(section: Mapping[str, Any]) -> list[Markup]:
+def render_recalibration(section: Mapping[str, Any]) -> list[Markup]:
     """Return a sentence about the source, one about the calibration, one about its gain."""
     gain = {"low": section["gainLow"], "high": section["gainHigh"]}
     since, judged, through = (

@@ -18,7 +18,7 @@ _REACH = 4.0
 _Report = Mapping[str, Any]
 
 
-def parts(found: _Report) -> list[Markup | None]:
+def render_search(found: _Report) -> list[Markup | None]:
     """Return the paragraphs, the figure and the table of the section."""
     return [
         tag("p", _summary(found)),

@@ -18,7 +18,7 @@ _HEAD = (
 )
 
 
-def parts(section: Mapping[str, Any]) -> list[Markup]:
+def render_variants(section: Mapping[str, Any]) -> list[Markup]:
     """Return the sentence and the table."""
     sentence = (
         f"{section['served']} serves. The choice uses the answers of the exported graphs on the "

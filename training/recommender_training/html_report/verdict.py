@@ -21,7 +21,7 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def of(report: Mapping[str, Any]) -> Verdict:
+def build_verdict(report: Mapping[str, Any]) -> Verdict:
     """Return the verdict of an evaluation report."""
     reasons = tuple(
         sentence

@@ -37,7 +37,7 @@ class ErasedUsers:
     @classmethod
     def of(cls, path: Path) -> ErasedUsers:
         """Return those of the lake at `path`. Raises InputError `ErasuresDamaged`."""
-        return cls(erasures.read(path).users)
+        return cls(erasures.read_erasures(path).users)
 
     def among(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return `user_id` and the time of the erasure of those users who were erased."""

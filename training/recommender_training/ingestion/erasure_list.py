@@ -16,7 +16,7 @@ from recommender_training.data import erasures, time_format
 FOLDER = "_erasures"
 
 
-def read(source: Path) -> dict[str, int]:
+def read_erasure_list(source: Path) -> dict[str, int]:
     """Return the time of the last erasure of each user, by digest; empty without a list.
 
     Raises InputError `UnreadableData`: an erasure that is skipped would be forgotten.

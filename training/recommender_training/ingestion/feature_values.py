@@ -25,7 +25,7 @@ _TRUE = ("true", "t", "yes", "y", "1", "1.0")
 _FALSE = ("false", "f", "no", "n", "0", "0.0")
 
 
-def read(
+def read_feature(
     frame: pl.DataFrame, features: Iterable[Feature], *, of_requests: bool = True
 ) -> pl.DataFrame:
     """Add the value of each feature (see `columns`), and a reason to rows with a bad one.

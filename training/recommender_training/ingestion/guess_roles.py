@@ -22,7 +22,7 @@ def interactions_table(seen: Sequence[TablePreview]) -> TablePreview:
     Raises InputError `InvalidMapping` if there is none, with what each table lacks.
     """
     for each in seen:
-        if each.header and {"user", "item", "timestamp"} <= {*find(each.columns)}:
+        if each.header and {"user", "item", "timestamp"} <= {*find_roles(each.columns)}:
             return each
     raise InputError(
         "InvalidMapping",
@@ -80,7 +80,7 @@ _MISSING = {"", "na", "n/a", "nan", "null", "none", "\\n"}
 _LEAST_KNOWN = 0.5
 
 
-def find(columns: Mapping[str, Sequence[Any]]) -> dict[str, str]:
+def find_roles(columns: Mapping[str, Sequence[Any]]) -> dict[str, str]:
     """Return the column of each role that names and values say.
 
     Without a column of users, that of sessions is taken, and has no other role.
@@ -109,7 +109,7 @@ def is_id(column: str) -> bool:
 
 def missing(columns: Mapping[str, Sequence[Any]]) -> str:
     """Return those of user, item and time that have no column in a table, with the reason."""
-    roles = find(columns)
+    roles = find_roles(columns)
     texts = []
     for role, noun in (("user", "users"), ("item", "items"), ("timestamp", "times")):
         if role in roles:

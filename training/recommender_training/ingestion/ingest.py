@@ -90,8 +90,8 @@ def record(
     """
     say(f"{by}: reading {source}")
     with lake.locked(lake_path), read_marks.marking(source, lake_path, kind, mapping):
-        snapshots.read(lake_path)  # a damaged record must fail before the ingestion
-        erase.erase(lake_path, erasure_list.read(source))
+        snapshots.read_snapshots(lake_path)  # a damaged record must fail before the ingestion
+        erase.erase(lake_path, erasure_list.read_erasure_list(source))
         started = clock.seconds() if now is None else now
         read = _read(source, lake_path, kind, mapping, max_quarantined_share, started)
         if not read.data_version:
@@ -105,7 +105,7 @@ def record(
             quarantined_rows=read.quarantined_rows,
             by=by,
         )
-        kept = snapshots.add(lake_path, snapshot, keep)
+        kept = snapshots.add_snapshot(lake_path, snapshot, keep)
     say(f"{by}: {read.new_rows} new rows, version {read.data_version}")
     return Recorded(read, snapshot, kept)
 
@@ -131,7 +131,7 @@ def _read(
     return mapped_ingest.ingest(source, lake_path, kind, mapping, max_quarantined_share, now)
 
 
-def check(
+def ingest_and_check(
     source: Path,
     lake_path: Path,
     *,
@@ -194,7 +194,7 @@ def _movielens(
     ]
     reasons = Counter(data.quarantine["reason"].to_list())
     first = data.quarantine.row(0, named=True) if data.quarantine.height else None
-    quarantine_limits.check(counts, reasons, first, max_share, files="*.inter")
+    quarantine_limits.check_quarantine(counts, reasons, first, max_share, files="*.inter")
     data_version, interactions, new_rows = _ingest(lake_path, data)
     quarantined = quarantine_limits.quarantined(counts, reasons, counts[0].good + counts[0].bad)
     return mapped_ingest.Ingested(
@@ -253,5 +253,5 @@ def _ingest(path: Path, data: raw.RawData) -> tuple[str, pl.DataFrame, int]:
         return "", merged, 0
     digest = version_content.Tables(merged, users, items, raw.declaration()).digest()
     name = data_versions.name_version(version, user_version, item_version, digest)
-    schema_files.write(path, name, raw.declaration())
+    schema_files.write_schema(path, name, raw.declaration())
     return name, merged, new.height

@@ -112,7 +112,7 @@ def ingest(
     declaration = mapping.declaration
     lake.check_growth(path, declaration)
     digests = FileDigests.of(path)
-    files = source_files.find(source, mapping, kind, digests)
+    files = source_files.find_files(source, mapping, kind, digests)
     ids = id_table.open_readers(path, mapping.ids)
     staging, columns = StagedRows(path / ".staging"), schema.tables(declaration)
     quarantine = Quarantine(path, ErasedUsers.of(path))
@@ -146,7 +146,7 @@ def _ingest(run: _Run, files: dict[str, list[SourceFile]], max_share: float) -> 
     rows = int(earlier["rows"].sum()) + sum(batch.rows for batch in run.batches)
     counts = [quarantine_limits.Count("interactions", rows - bad, bad), user_count, item_count]
     say(f"check: {rows} rows, {bad} quarantined, {len(fresh)} new files")
-    quarantine_limits.check(
+    quarantine_limits.check_quarantine(
         counts,
         run.quarantine.reasons,
         run.quarantine.first,
@@ -176,7 +176,7 @@ def _side(
     parts, bad_rows = [pl.DataFrame(schema=kept)], 0
     for file in files:
         own = [pl.DataFrame(schema=kept)]
-        for frame in readers.read(file.path, run.kind, run.mapping, name, file.given):
+        for frame in readers.read_batches(file.path, run.kind, run.mapping, name, file.given):
             good, bad = _converted(run, name, frame)
             own.append(good if history else good.select(columns.names()))
             run.quarantine.add(bad, name, file, run.hash(name))
@@ -222,7 +222,7 @@ def _read(run: _Run, number: int, file: SourceFile, segments: pl.DataFrame) -> N
     """Stage the good rows of a file of interactions and quarantine the bad ones."""
     table = run.mapping.interactions
     batch = IngestedFile(file)
-    frames = readers.read(file.path, run.kind, run.mapping, "interactions", file.given)
+    frames = readers.read_batches(file.path, run.kind, run.mapping, "interactions", file.given)
     for frame in frames:
         good, bad = convert.interactions(
             frame, table, run.mapping.partition_by, segments, run.now, run.ids.user, run.ids.item
@@ -275,7 +275,7 @@ def _write(
     erased, incoming = run.quarantine.erased, run.staging.distinct("user_id")
     users = erased.users(users, run.path, incoming)
     erased.tell()
-    id_table.write(run.path, run.ids, erased, incoming)
+    id_table.write_ids(run.path, run.ids, erased, incoming)
     user_version, users = lake.merge(run.path, "users", _with_new_ids(run, "users", users))
     item_version, items = lake.merge(run.path, "items", _with_new_ids(run, "items", items))
     for part in resolved:
@@ -299,7 +299,7 @@ def _write(
         run.declaration, lake.interactions_in_order(rows), users, items, places
     )
     name = data_versions.name_version(version, user_version, item_version, digest, place_version)
-    schema_files.write(run.path, name, run.declaration)
+    schema_files.write_schema(run.path, name, run.declaration)
     return Ingested(name, times, bad_rows, new_rows, quarantined)
 
 

@@ -84,7 +84,7 @@ def try_mapping(source: Path, mapping: Mapping, kind: Format, now: int) -> list[
     return [_prove(source, mapping, name, kind, ids, now) for name in mapping.tables()]
 
 
-def check(proofs: Sequence[TrialResult]) -> None:
+def check_trial(proofs: Sequence[TrialResult]) -> None:
     """Raise InputError `TooManyQuarantinedRows` if no row of the interactions passes."""
     for proof in proofs:
         if proof.table == "interactions" and not proof.passed:
@@ -107,7 +107,7 @@ def _prove(
     for path in chosen:
         place = str(path.relative_to(source))
         try:
-            batches = readers.read(path, kind, mapping, name, given.get(path))
+            batches = readers.read_batches(path, kind, mapping, name, given.get(path))
             batch = next(batches, None)
             proof.whole = proof.whole and next(batches, None) is None
         except InputError as error:

@@ -100,7 +100,7 @@ def propose(seen: Sequence[TablePreview]) -> Proposal:
 
 
 def _found(seen: TablePreview) -> dict[str, str]:
-    return guess_roles.find(seen.columns)
+    return guess_roles.find_roles(seen.columns)
 
 
 def _tables(
@@ -147,7 +147,7 @@ def _interactions(
     warnings = {roles["timestamp"]: f"check the unit {section['timestampUnit']}"}
     if guess_roles.sessions_are_users(roles):
         warnings[roles["user"]] = "no column of users has values, so each session is a user"
-    if (shown := guess_shown.find(seen.columns, roles)) is not None:
+    if (shown := guess_shown.find_shown(seen.columns, roles)) is not None:
         roles["eventType"] = roles["value"]
         used.append("eventType")
         section, result.mapping["label"] = section | shown.section, shown.label

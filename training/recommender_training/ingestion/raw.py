@@ -192,7 +192,7 @@ def _users(lines: pl.DataFrame) -> Parts:
     frame = _split(lines, USERS)
     frame = _no_integer(frame, _USER_ID, 1, 2**62)
     features = declaration().users
-    frame = feature_values.read(frame, features)
+    frame = feature_values.read_feature(frame, features)
     columns = [
         _raw(_USER_ID).str.to_integer(dtype=pl.Int64).alias("user_id"),
         *feature_values.columns(features),
@@ -207,7 +207,7 @@ def _items(lines: pl.DataFrame) -> Parts:
     frame = _split(lines, ITEMS)
     frame = _no_integer(frame, _ITEM_ID, 0, 2**62)
     features = declaration().items
-    frame = feature_values.read(frame, features, of_requests=False)
+    frame = feature_values.read_feature(frame, features, of_requests=False)
     columns = [
         _raw(_ITEM_ID).str.to_integer(dtype=pl.Int64).alias("item_id"),
         _raw(_TITLE).alias("title"),

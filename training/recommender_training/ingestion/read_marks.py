@@ -32,7 +32,7 @@ _OFFSET = re.compile(r"([0-9]+)-([0-9]+)")
 @contextlib.contextmanager
 def marking(source: Path, lake: Path, kind: Format, mapping: Mapping | None) -> Iterator[None]:
     """Mark what was there before the block as read by the lake, unless the block raises."""
-    seen = look(source, kind, mapping)
+    seen = files_to_read(source, kind, mapping)
     yield
     leave(source, lake, seen)
 
@@ -45,7 +45,7 @@ class Seen:
     erasures: str | None  # name of the newest list
 
 
-def look(source: Path, kind: Format, mapping: Mapping | None) -> Seen | None:
+def files_to_read(source: Path, kind: Format, mapping: Mapping | None) -> Seen | None:
     """Return the files that a check is about to read.
 
     None if they are not the collector's, or if the mapping leaves some of its batches out.

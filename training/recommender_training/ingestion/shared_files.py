@@ -37,7 +37,7 @@ def latest(
     newest = pl.DataFrame(schema={**run.columns[name], _AT: pl.Float64()})
     good_rows = bad_rows = 0
     for file in files:
-        for frame in readers.read(file.path, run.kind, mapping, name, file.given):
+        for frame in readers.read_batches(file.path, run.kind, mapping, name, file.given):
             good, bad = _converted(run, getattr(mapping, name), frame)
             run.quarantine.add(bad, name, file, run.hash(name))
             good_rows, bad_rows = good_rows + good.height, bad_rows + bad.height

@@ -13,7 +13,7 @@ from recommender_training.ingestion import ingest
 from recommender_training.ingestion.quarantine_limits import Quarantined
 
 
-def find(path: Path, as_of: str, now: int) -> Snapshot:
+def find_version(path: Path, as_of: str, now: int) -> Snapshot:
     """Return the newest snapshot of the lake at `path` up to a time of RFC 3339.
 
     `now` is in seconds since 1970. Raises InputError: InvalidAsOf, NoSnapshot, SnapshotsDamaged.
@@ -27,10 +27,10 @@ def find(path: Path, as_of: str, now: int) -> Snapshot:
             "InvalidAsOf",
             f"asOf: {as_of} is in the future (now: {time_format.iso_time(now)}); give a past time",
         )
-    recorded = snapshots.read(path)
+    recorded = snapshots.read_snapshots(path)
     found = snapshots.as_of(recorded, seconds)
     if found is None:
-        since = erasures.read(path).since
+        since = erasures.read_erasures(path).since
         ended = ""
         if since is not None and seconds < since:
             ended = f" (an erasure on {time_format.iso_time(since)} ended those before it)"
@@ -42,7 +42,7 @@ def find(path: Path, as_of: str, now: int) -> Snapshot:
     return found
 
 
-def check(
+def check_version(
     path: Path,
     data_version: str,
     *,
@@ -58,7 +58,7 @@ def check(
     its content has changed; NoRowsInWindow, TooFewRows, SnapshotsDamaged.
     """
     with _naming_the_oldest(path):
-        start, end, rows = load.verify(path, data_version, window_days)
+        start, end, rows = load.verify_version(path, data_version, window_days)
     result = ingest.CheckResult(
         data_version=data_version,
         rows=rows,
@@ -86,5 +86,5 @@ def _naming_the_oldest(path: Path) -> Iterator[None]:
     except InputError as error:
         if error.reason != "DataVersionMissing":
             raise
-        oldest = snapshots.oldest_in_words(snapshots.read(path))
+        oldest = snapshots.oldest_in_words(snapshots.read_snapshots(path))
         raise InputError(error.reason, f"{error.message}; {oldest}") from error

@@ -94,7 +94,7 @@ def row_weights(
     return result
 
 
-def report(
+def reweighting_report(
     data: Dataset, rows: Ints, labels: Bools, settings: Reweighting
 ) -> list[dict[str, Any]]:
     """One entry a group with its rows, for the report: weights of its positive and other rows."""

@@ -194,8 +194,10 @@ class Ranker(nn.Module):
             known: Tensor = self.user(self.user_rows(self.hidden_users(batch.user)))
         else:
             known = read[:, 0]
-        for own in request_embeddings.parts(self.side, self.size.spans, batch.side, batch.vector):
-            known = known + request_embeddings.read(*own)
+        for own in request_embeddings.embedding_tables(
+            self.side, self.size.spans, batch.side, batch.vector
+        ):
+            known = known + request_embeddings.embed_request(*own)
         return known
 
     def attend(self, target: Tensor, batch: Inputs, session: Tensor) -> tuple[Tensor, Tensor]:
@@ -277,7 +279,7 @@ class Ranker(nn.Module):
         return torch.as_tensor((self.out(second) + self.wide(numbers) + linear).squeeze(1))
 
 
-def create(
+def create_ranker(
     data: Dataset,
     inputs: Source,
     rows: Tensor,

@@ -16,7 +16,7 @@ from recommender_training.models.embedding_lookup import lookup
 Spans = Sequence[tuple[int, int]]
 
 
-def parts(
+def embedding_tables(
     tables: nn.ModuleList, spans: Spans, side: Tensor, vector: Tensor
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yield the weights [R, D] of each feature, and its part of both `side` [B, K] and `vector`
@@ -29,7 +29,7 @@ def parts(
         lane, number = lane + lanes, number + numbers
 
 
-def read(weights: Tensor, lanes: Tensor, numbers: Tensor) -> Tensor:
+def embed_request(weights: Tensor, lanes: Tensor, numbers: Tensor) -> Tensor:
     """[B, D] the row of a single lane; else the mean of the rows that the lanes [B, W] name, and
     the numbers [B, L] times their rows. A lane of -1 names none.
     """

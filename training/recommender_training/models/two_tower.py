@@ -143,10 +143,10 @@ class TwoTower(nn.Module):
         weights = torch.softmax(logits, 1)[:, 1:]
         pooled = torch.bmm(weights.unsqueeze(1), keys).squeeze(1)
         known = torch.zeros_like(pooled)
-        for own in request_embeddings.parts(
+        for own in request_embeddings.embedding_tables(
             self.side, self.size.spans, inputs.side, inputs.vector
         ):
-            known = known + request_embeddings.read(*own)
+            known = known + request_embeddings.embed_request(*own)
         hidden = self.drop(torch.relu(self.up(pooled) + self.by_side(known)))
         return torch.as_tensor(self.out(pooled) + self.down(hidden))
 
@@ -283,7 +283,9 @@ def sampled_softmax(logits: Tensor, log_share: Tensor, liked: Tensor) -> Tensor:
     return functional.cross_entropy(corrected, own.int().argmax(1), reduction="none")
 
 
-def create(data: Dataset, liked: Ints, size: TowerSize, table: IdRows | None = None) -> TwoTower:
+def create_towers(
+    data: Dataset, liked: Ints, size: TowerSize, table: IdRows | None = None
+) -> TwoTower:
     """Towers with fresh weights; `liked` [M] are the rows of the items of the training pairs."""
     counts = np.bincount(liked, minlength=data.items.count) + 1.0
     share = np.log(counts / counts.sum()).astype(np.float32)

@@ -56,7 +56,7 @@ class Champion:
 
         Raises ChampionError, InputError `ArtifactInvalid`, and what a broken file raises.
         """
-        manifest.verify(artifact, digest)
+        manifest.verify_artifact(artifact, digest)
         vocabulary = json.loads((artifact / "vocabulary.json").read_text())
         report = json.loads((artifact / "report.json").read_text())
         model = torchscript.load(triton.model_path(artifact))

@@ -15,7 +15,7 @@ from recommender_training.data.dataset import Dataset
 _BROKEN = (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL)
 
 
-def check(config: TrainingConfig, data: Dataset) -> None:
+def check_references(config: TrainingConfig, data: Dataset) -> None:
     """Raise InputError `InvalidConfig` if a setting names a feature that the data lacks."""
     for setting, value, known in _named(config, data):
         if value not in known:

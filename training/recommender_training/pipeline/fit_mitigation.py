@@ -90,4 +90,4 @@ def without_weights(
     data, split = prepared.data, prepared.split
     rows = np.concatenate([split.train, split.validation])
     labels = training_labels(data, split, config)
-    return Before(settings, bundle, reweighting.report(data, rows, labels, weighted))
+    return Before(settings, bundle, reweighting.reweighting_report(data, rows, labels, weighted))

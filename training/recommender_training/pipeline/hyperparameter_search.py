@@ -10,11 +10,11 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data import load
 from recommender_training.features.prepared_data import prepare_data
-from recommender_training.search.choose import choose
+from recommender_training.search.choose import choose_configuration
 from recommender_training.search.objective import Source
 
 
-def search(
+def run_search(
     lake_path: Path,
     data_version: str,
     config: TrainingConfig,
@@ -28,7 +28,7 @@ def search(
     The journal is in `folder`; repeating the call resumes it.
     """
     with threadpool_limits(limits=threads):
-        _, data = load.load(lake_path, data_version, window_days)
+        _, data = load.load_dataset(lake_path, data_version, window_days)
         source = Source(lake_path, data_version, window_days)
-        found = choose(source, data, config, folder, threads)
+        found = choose_configuration(source, data, config, folder, threads)
         return found.report(prepare_data(data, found.config), None, threads)["search"]

@@ -34,7 +34,7 @@ def with_item_index(
         return replace(bundle, sources=ivf_selection.exact_scan(sources, unfit))
     if not ivf_selection.index_wanted(sources):
         return bundle
-    found = select_index(sources, prepared, config.seed)
+    found = select_item_index(sources, prepared, config.seed)
     if found.ivf is not None:
         found = ivf_selection.verify_index(
             found, first_stage_sample(found, prepared, config.seed, known)
@@ -42,7 +42,9 @@ def with_item_index(
     return replace(bundle, sources=found)
 
 
-def select_index(sources: RetrievalModels, prepared: PreparedData, seed: int) -> RetrievalModels:
+def select_item_index(
+    sources: RetrievalModels, prepared: PreparedData, seed: int
+) -> RetrievalModels:
     """The sources with cells, if they find enough. The test window has no part in them."""
     return ivf_selection.select_index(sources, first_stage_sample(sources, prepared, seed), seed)
 
@@ -69,7 +71,7 @@ def _sample(
     requests = ranking_metrics.reveal_half(
         prepared.data, prepared.split.validation, length
     ).requests
-    drawn = [requests[place] for place in ivf_selection.sample_requests(len(requests), seed)]
+    drawn = [requests[place] for place in ivf_selection.sample_request_rows(len(requests), seed)]
     items, standing = sources.item_vectors(data.items.known_at), sources.standing(counts)
     if not drawn:
         return FirstStageSample(items[1:].numpy(), standing, items[:0].numpy()[None])

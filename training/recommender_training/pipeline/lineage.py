@@ -18,7 +18,7 @@ from recommender_training.common.progress import say
 from recommender_training.config.training import Fault, TrainingConfig
 from recommender_training.data import labels, time_format
 from recommender_training.data import load as load_data
-from recommender_training.data.sessions import sample_requests
+from recommender_training.data.sessions import sample_session_requests
 from recommender_training.data_checks import sample
 from recommender_training.export import tensors
 from recommender_training.features.prepared_data import PreparedData
@@ -29,7 +29,7 @@ from recommender_training.pipeline import variants
 from recommender_training.trainer import embedding_plan, precision
 
 
-def write(
+def write_lineage(
     root: Path,
     served: nn.Module,
     side: load_data.Side,
@@ -42,7 +42,7 @@ def write(
     events = sample.of_users(prepared.data)
     known = pl.col("user_id").is_in(events["user_id"].unique().implode())
     requests = list(
-        sample_requests(
+        sample_session_requests(
             events,
             side.users.filter(known),
             side.items,
@@ -104,7 +104,7 @@ def header(
             "looks": [[epoch, round(loss, 6)] for epoch, loss in bundle.log.looks],
         },
         "precision": _precision(config),
-        "embeddings": embedding_plan.plan(prepared.data, config).facts(),
+        "embeddings": embedding_plan.plan_embeddings(prepared.data, config).facts(),
         "retrieval": bundle.sources.facts(config.hyperparameters.retrieval),
         **_label(prepared),
     }
@@ -165,7 +165,7 @@ def _index(retrieval: Mapping[str, Any]) -> dict[str, Any]:
 def _precision(config: TrainingConfig) -> dict[str, str]:
     """The precision of the fits on the kind of device of this process."""
     kind = "cuda" if torch.cuda.is_available() else "cpu"
-    return precision.choose(config.hyperparameters.precision, kind).facts()
+    return precision.choose_precision(config.hyperparameters.precision, kind).facts()
 
 
 def _fault(config: TrainingConfig) -> dict[str, Any] | None:

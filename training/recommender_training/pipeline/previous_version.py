@@ -48,7 +48,7 @@ class Previous:
                 raise ChampionError("its probabilities are not finite")
             since = max(_fitted_until(each) for each in (champion, own))
             rows = window.data.events.time[window.rows] >= since
-            found = compare(
+            found = compare_previous(
                 window.label[rows], window.user[rows], answers.probability[rows], probability[rows]
             )
             times = window.data.events.time[window.rows][rows]
@@ -57,7 +57,9 @@ class Previous:
             return {"digest": self.digest, "message": reason(error, MOST_BESIDE)}
 
 
-def compare(label: Bools, user: Ints, champion: Doubles, previous: Doubles) -> dict[str, Any]:
+def compare_previous(
+    label: Bools, user: Ints, champion: Doubles, previous: Doubles
+) -> dict[str, Any]:
     """Return log losses and areas of two versions on rows [N], and the interval of what the log
     loss of the champion is beyond that of the previous version, over users.
 

@@ -45,7 +45,7 @@ def recalibrate(artifact: Path, digest: str, made: Recalibration, output: Path) 
     An existing one is replaced. Raises InputError: `ArtifactInvalid`, `NotCalibrated`,
     `RecalibrationFailed`.
     """
-    lineage = manifest.verify(artifact, digest)
+    lineage = manifest.verify_artifact(artifact, digest)
     try:
         return _staged(artifact, lineage, digest, made, output)
     except KeyError as missing:
@@ -80,8 +80,8 @@ def _staged(
         write_bytes(partial / "report.json", canonical_json(report))
         kept = {k: v for k, v in lineage.items() if k not in ("schema", "files")}
         kept["recalibration"] = facts
-        page.write(partial, report, kept)
-        return Recalibrated(manifest.write(partial, kept), reordered)
+        page.write_page(partial, report, kept)
+        return Recalibrated(manifest.write_manifest(partial, kept), reordered)
 
 
 def _ignored(artifact: Path) -> Any:

@@ -56,7 +56,7 @@ def fit_as_worker(
     """Fit the ranker twice together with the first process, which sends the settings."""
     with threadpool_limits(limits=threads):
         say(f"train: process {group.rank} reads {data_version} from {lake_path}")
-        _, data = load.load(lake_path, data_version, window_days)
+        _, data = load.load_dataset(lake_path, data_version, window_days)
         config = TrainingConfig.model_validate_json(group.hear("config"))
         if config.algorithm is not Algorithm.DEEP_RANKER:
             return
@@ -181,20 +181,20 @@ def _read(run: TrainingRun) -> _Ready:
     """Read the data, search where that is wanted, and resolve what the fits start from."""
     say(f"train: reading {run.data_version} from {run.lake_path}")
     torch.set_num_threads(run.threads)
-    side, data = load_data.load(run.lake_path, run.data_version, run.window_days)
-    ids = id_table.named(run.lake_path, data)
+    side, data = load_data.load_dataset(run.lake_path, run.data_version, run.window_days)
+    ids = id_table.id_texts(run.lake_path, data)
     config, group, found = run.config, run.group, None
     serving_limits.check_serving_limits(data, ids.items, config.hyperparameters.history_length)
-    feature_references.check(config, data)
-    variants.check(config, data.items.count)
+    feature_references.check_references(config, data)
+    variants.check_variants(config, data.items.count)
     check_embeddings(data, config)
     if config.search is not None:
         # Optuna takes a second of CPU to import.
-        from recommender_training.search.choose import choose
+        from recommender_training.search.choose import choose_configuration
         from recommender_training.search.objective import Source
 
         source = Source(run.lake_path, run.data_version, run.window_days)
-        found = choose(source, data, config, run.journals, run.threads)
+        found = choose_configuration(source, data, config, run.journals, run.threads)
         config = found.config
         check_embeddings(data, config)
     group.tell("config", config.model_dump_json(by_alias=True))
@@ -217,7 +217,7 @@ def _fit(run: TrainingRun, ready: _Ready) -> _Fitted:
     prepared, config, context, threads = ready.prepared, ready.config, ready.context, run.threads
     known = repository.export_inputs(prepared, config)
     found = precision.device()
-    chosen = precision.choose(config.hyperparameters.precision, found.kind)
+    chosen = precision.choose_precision(config.hyperparameters.precision, found.kind)
     say(f"train: {precision.remark(chosen, found)}")
     with context.ending_at_input_errors():
         held_out = fit_mitigation.with_bonus(
@@ -264,18 +264,18 @@ def _stage(run: TrainingRun, ready: _Ready, fitted: _Fitted, report: dict[str, A
     prepared, config, decision = ready.prepared, ready.config, fitted.decision
     variant = decision.variant if decision else None
     with staged(run.output) as partial:
-        report["parity"], served = repository.write(
+        report["parity"], served = repository.write_repository(
             partial, fitted.bundle, prepared, config, fitted.known, variant
         )
         report["metrics"]["modelMegabytes"] = _megabytes(triton.model_path(partial))
-        lineage.write(partial, served, ready.side, prepared, config)
+        lineage.write_lineage(partial, served, ready.side, prepared, config)
         lineage.write_ids(partial, ready.ids)
         warm_start.write_checkpoint(partial, fitted.held_out, prepared, config)
         write_bytes(partial / "report.json", canonical_json(report))
         facts = lineage.lineage(report, config, run.data_version, run.threads)
         facts |= ready.ids.lineage() | run.group.lineage()
-        page.write(partial, report, facts)
-        return manifest.write(partial, facts)
+        page.write_page(partial, report, facts)
+        return manifest.write_manifest(partial, facts)
 
 
 def validate(
@@ -291,7 +291,7 @@ def validate(
     The fit stops early on the same window, so they flatter a little; the test window stays unread.
     """
     with threadpool_limits(limits=threads):
-        _, data = load_data.load(lake_path, data_version, window_days)
+        _, data = load_data.load_dataset(lake_path, data_version, window_days)
         check_embeddings(data, config)
         prepared = prepare_data(data, config)
         bundle = fit_mitigation.with_bonus(fit_models(prepared, config, threads), prepared, config)
@@ -302,7 +302,7 @@ def check_embeddings(data: Dataset, config: TrainingConfig) -> None:
     """Log the memory of the embeddings; raise InputError `EmbeddingsTooLarge` where it is too
     much, before anything is fitted.
     """
-    found = embedding_plan.plan(data, config)
+    found = embedding_plan.plan_embeddings(data, config)
     say(f"train: {found.summary()}")
     found.check(config.hyperparameters.max_embedding_megabytes, memory.container_limit())
 

@@ -69,7 +69,7 @@ class Candidate:
         return fields
 
 
-def check(config: TrainingConfig, items: int) -> None:
+def check_variants(config: TrainingConfig, items: int) -> None:
     """Raise InputError `InvalidConfig` if there is nothing for a variant to compress.
 
     `CatalogueTooLarge` if dense item-to-item weights are set for too many items.
@@ -97,7 +97,7 @@ def decide(
         return None
     say("variants: validation window")
     window, candidates = measured(bundle, prepared, known, settings, prepared.split.validation)
-    return choose(candidates, settings, {"rows": len(window.rows)})
+    return choose_variant(candidates, settings, {"rows": len(window.rows)})
 
 
 def measured(
@@ -118,7 +118,7 @@ def measured(
     loaded = {name: torchscript.loaded(data) for name, data in archives.items()}
     sizes = {name: round(len(data) / 1e6, 6) for name, data in archives.items()}
     words = vocabulary(prepared.data, prepared.history_length)
-    times = latency.compare(loaded, words)
+    times = latency.compare_latency(loaded, words)
     window = predictions.window(prepared, rows, bundle.sources)
     return window, _candidates(window, loaded, words, settings, sizes, times, bonus)
 
@@ -199,7 +199,7 @@ def _candidates(
     ]
 
 
-def choose(
+def choose_variant(
     candidates: Sequence[Candidate], settings: ExportSettings, window: Mapping[str, Any]
 ) -> Decision:
     """The smallest variant that passes, of `candidates` with the full graph first."""

@@ -43,9 +43,9 @@ def resolve(
         if champion is None:
             raise CheckpointError("there is no champion yet")
         artifact, section["champion"] = champion
-        manifest.verify(artifact, section["champion"])
+        manifest.verify_artifact(artifact, section["champion"])
         events = config.warm_start.events
-        start = WarmStart(checkpoint.read(artifact), mode, section["champion"], events)
+        start = WarmStart(checkpoint.read_checkpoint(artifact), mode, section["champion"], events)
         groups = prepared.constants.groups
         start.check(prepared.data, groups, prepared.split.validation_start)
         with torch.random.fork_rng(devices=[]):  # a warm start that fails leaves no trace
@@ -123,4 +123,4 @@ def write_checkpoint(
         until = prepared.split.validation_start - (labels.delay if labels else 0)
         groups = prepared.constants.groups
         deep = bundle.deep
-        checkpoint.write(root, deep, prepared.data, groups, until, deep.shared_rows)
+        checkpoint.write_checkpoint(root, deep, prepared.data, groups, until, deep.shared_rows)

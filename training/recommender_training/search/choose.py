@@ -58,7 +58,7 @@ class Choice:
             path.unlink(missing_ok=True)
 
 
-def choose(
+def choose_configuration(
     source: Source, data: Dataset, config: TrainingConfig, folder: Path, threads: int
 ) -> Choice:
     """Search with the settings `config.search_settings`, with the journal in `folder`.
@@ -80,7 +80,7 @@ def choose(
 
     in_process = settings.parallelism == 1
     factory = objective if in_process else FromLake(source, config, settings.folds, threads)
-    outcomes = workers.search(journal, plan, factory)
+    outcomes = workers.search_in_workers(journal, plan, factory)
     found = results.best(outcomes)
     say(f"search: chose trial {found.index}, log loss {found.loss:.4f}: {found.params}")
     chosen = config.model_copy(

@@ -88,6 +88,6 @@ class FromLake:
     def __call__(self) -> Objective:
         """Return the objective of this process."""
         source = self.source
-        _, data = load.load(source.lake, source.data_version, source.window_days)
+        _, data = load.load_dataset(source.lake, source.data_version, source.window_days)
         parts, known = folds.of_past(data, self.folds)
         return FoldLoss(known, parts, self.config, self.threads)

@@ -10,7 +10,7 @@ from recommender_training.config.search_settings import SearchSettings
 from recommender_training.config.search_space import Dimension
 from recommender_training.data import time_format
 from recommender_training.data.splits import Split
-from recommender_training.search.seeds import SeedResult, summary
+from recommender_training.search.seeds import SeedResult, seeds_summary
 from recommender_training.search.study import Outcome, Plan
 
 
@@ -66,7 +66,7 @@ def section(
             {"seed": each.seed, "logLoss": round(each.loss, 6), "auc": round(each.auc, 6)}
             for each in seeds
         ],
-        "spread": summary(seeds),
+        "spread": seeds_summary(seeds),
     }
 
 

@@ -58,7 +58,7 @@ def _evaluate(
     return SeedResult(seed, log.best_loss, area)
 
 
-def summary(results: Sequence[SeedResult]) -> dict[str, Any]:
+def seeds_summary(results: Sequence[SeedResult]) -> dict[str, Any]:
     """Return mean, sample standard deviation (None for one seed) and range of each metric."""
     columns = {
         "logLoss": [result.loss for result in results],

@@ -30,7 +30,7 @@ from recommender_training.search.study import (
 Factory = Callable[[], Objective]
 
 
-def search(path: Path, plan: Plan, factory: Factory) -> tuple[Outcome, ...]:
+def search_in_workers(path: Path, plan: Plan, factory: Factory) -> tuple[Outcome, ...]:
     """Search until the budget is used up; resume an interrupted run.
 
     A second search with the same journal waits for the first. Raises RuntimeError if a worker dies

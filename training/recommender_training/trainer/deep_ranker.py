@@ -84,7 +84,7 @@ def fit_ranker(
     log = fit.fit(model, examples, settings, options, watch=watch)
     hide_unseen(model, data, prepared.split.train, start)
     if config.fault is Fault.LEARNED_NOTHING:
-        forget(model, share)
+        reset_to_base_rate(model, share)
     return model, log
 
 
@@ -124,9 +124,9 @@ def new_ranker(prepared: PreparedData, config: TrainingConfig) -> ranker.Ranker:
         user_dropout=settings.user_dropout,
         matches=overlap_features.overlap_features(data),
     )
-    tables = id_tables.of(data, prepared.split.train, settings)
+    tables = id_tables.id_tables(data, prepared.split.train, settings)
     train = torch.from_numpy(prepared.split.train)
-    return ranker.create(data, prepared.inputs, train, size=size, tables=tables)
+    return ranker.create_ranker(data, prepared.inputs, train, size=size, tables=tables)
 
 
 def refit_deep(
@@ -144,8 +144,8 @@ def refit_deep(
     fit.seed_everything(config.seed, threads)
     every = torch.from_numpy(rows)
     fitted, settings = _to_fit(data, rows, config.hyperparameters, context.start)
-    tables = id_tables.of(data, rows, config.hyperparameters)
-    deep = ranker.create(data, inputs, every, size=size, tables=tables)
+    tables = id_tables.id_tables(data, rows, config.hyperparameters)
+    deep = ranker.create_ranker(data, inputs, every, size=size, tables=tables)
     weights = training_weights(data, rows, labels, config)
     share = base_rate(labels, rows, weights)
     deep.start_at(share)
@@ -162,7 +162,7 @@ def refit_deep(
     fit.fit_for(deep, examples, settings, log.best_epoch, options)
     hide_unseen(deep, data, rows, context.start)
     if config.fault is Fault.LEARNED_NOTHING:
-        forget(deep, share)
+        reset_to_base_rate(deep, share)
     return deep
 
 
@@ -179,7 +179,7 @@ def _to_fit(
     )
 
 
-def forget(model: ranker.Ranker, share: float) -> None:
+def reset_to_base_rate(model: ranker.Ranker, share: float) -> None:
     """Leave the `share` of positives as the answer to everything, in place.
 
     Shuffled labels alone do not make a ranker useless: some numbers are so informative that

@@ -173,7 +173,7 @@ class EmbeddingPlan:
         )
 
 
-def plan(data: Dataset, config: TrainingConfig) -> EmbeddingPlan:
+def plan_embeddings(data: Dataset, config: TrainingConfig) -> EmbeddingPlan:
     """The tables of a training with this configuration.
 
     Each is that of the fit in which it takes more memory. The second, on more rows, has fewer rare
@@ -195,7 +195,7 @@ def _rows_of_fits(data: Dataset, config: TrainingConfig) -> list[Ints]:
 
 
 def _tables(data: Dataset, rows: Ints, config: TrainingConfig) -> Iterator[Table]:
-    yield from _of_ranker(id_tables.of(data, rows, config.hyperparameters), config)
+    yield from _of_ranker(id_tables.id_tables(data, rows, config.hyperparameters), config)
     items = id_tables.of_items(data, newest(data.events, rows), config.hyperparameters)
     yield from _of_towers(data, items, config)
 

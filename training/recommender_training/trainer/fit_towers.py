@@ -105,7 +105,7 @@ def _create(
         loss=settings.retrieval_loss,
         items_at=items_at,
     )
-    return two_tower.create(data, target.numpy() - 1, size, table)
+    return two_tower.create_towers(data, target.numpy() - 1, size, table)
 
 
 def _settings(config: TrainingConfig) -> Hyperparameters:

@@ -52,7 +52,7 @@ class Device:
     bfloat16: tuple[str, ...]  # instructions for it; none where it is emulated
 
 
-def choose(requested: Precision, kind: str) -> Choice:
+def choose_precision(requested: Precision, kind: str) -> Choice:
     """The precision of a fit on a device of this kind, `cpu` or `cuda`; never Auto."""
     if requested is not Precision.AUTO:
         return Choice(requested, requested, "set in hyperparameters.precision")

@@ -203,8 +203,8 @@ def _dense(numbers: Floats, first: int) -> Entries:
 
 
 def _of_requests(model: Ranker, batch: Inputs) -> Iterator[Entries]:
-    """As `request_embeddings.read` reads them."""
-    for weights, lanes, numbers in request_embeddings.parts(
+    """As `request_embeddings.embed_request` reads them."""
+    for weights, lanes, numbers in request_embeddings.embedding_tables(
         model.side, model.size.spans, batch.side, batch.vector
     ):
         there = (lanes >= 0).float()

@@ -41,7 +41,7 @@ class Trainer:
     ) -> None:
         """Resumes from the checkpoint of `options.slot`, where there is one."""
         group = options.group
-        how = options.how or runtime.choose(settings.precision, group)
+        how = options.how or runtime.choose_runtime(settings.precision, group)
         self.model, self.how, self.log, self.group = model, how, FitLog(), group
         self._settings, self._slot, self._of = settings, options.slot, options.loss
         self._augmentation = options.augmentation

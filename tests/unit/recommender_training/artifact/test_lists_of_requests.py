@@ -10,7 +10,7 @@ import pytest
 
 from recommender_training.artifact import reference
 from recommender_training.config.feature_schema import FeatureSchema
-from recommender_training.data.sessions import sample_requests
+from recommender_training.data.sessions import sample_session_requests
 from recommender_training.export import tensors
 
 
@@ -96,7 +96,7 @@ def test_requests_of_the_log_have_lists_where_the_tables_have_texts() -> None:
     )  # fmt: skip
     users = pl.DataFrame({"user_id": [1, 2], "likes": ["a b", None]})
     items = pl.DataFrame({"item_id": [0]})
-    one, two = sample_requests(events, users, items, 0, declared=declared)
+    one, two = sample_session_requests(events, users, items, 0, declared=declared)
     assert (one["user"], one["context"]) == ({"likes": ["a", "b"]}, {"vector": [0.5, -2.0]})
     assert (two["user"], two["context"]) == ({}, {})
 

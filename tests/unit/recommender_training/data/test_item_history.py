@@ -131,7 +131,7 @@ def read(found: Dataset, end: int) -> list[str]:
     """All that models read of the events up to `end`: inputs, and the content of every item that
     an event names, times fixed weights."""
     rows = np.flatnonzero(found.events.time <= end)
-    inputs = event_features.build(found, 4, FROZEN).take(torch.from_numpy(rows))
+    inputs = event_features.build_features(found, 4, FROZEN).take(torch.from_numpy(rows))
     known = content(found.items, times=True)
     weights = torch.sin(torch.arange(known.columns * 3.0)).view(-1, 3)
     named = torch.cat([inputs.target.unsqueeze(1), inputs.session], 1)
@@ -171,7 +171,7 @@ def test_all_requests_see_a_catalogue_of_a_time_as_one_without_a_history() -> No
     ]
     then = data(rows, [(0, 0, 5.0, 12), (0, 1, 2.0, 32), (0, 0, 2.0, 40)]).as_of(20)
     plain = replace(then, items=replace(then.items, history=None))
-    one, other = (event_features.build(each, 4, FROZEN) for each in (then, plain))
+    one, other = (event_features.build_features(each, 4, FROZEN) for each in (then, plain))
     assert torch.equal(one.numbers, other.numbers)
     assert one.items_at.tolist() == [20] * 3
 
@@ -229,7 +229,7 @@ def item(number: int, since: Any, price: float) -> dict[str, Any]:
 
 def bands(lake: Path, version: str) -> list[int]:
     """The band of the price at each event, in the order of their times; -1 unknown."""
-    _, found = load.load(lake, version, None)
+    _, found = load.load_dataset(lake, version, None)
     known, rows = found.items.at(found.events.item, found.events.time)
     return [int(code) for code in known.first[0][rows]]
 
@@ -298,6 +298,6 @@ def test_a_model_that_no_longer_declares_a_history_keeps_the_newest_rows(tmp_pat
     write(source / "items" / "one.csv", [item(6, START, 8)])
     plain = declare(items={name: value for name, value in ITEMS.items() if name != "validFrom"})
     found = check(source, lake, plain)
-    _, known = load.load(lake, found.data_version, None)
+    _, known = load.load_dataset(lake, found.data_version, None)
     assert known.items.history is None
     assert known.items.first[0].tolist() == [1, 0]

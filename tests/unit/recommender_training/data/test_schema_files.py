@@ -50,7 +50,7 @@ def ingested(source: Path, path: Path, mapped: Mapping = BEFORE) -> str:
 def test_a_version_is_read_with_its_declaration(source: Path, tmp_path: Path) -> None:
     path = tmp_path / "lake"
     version = ingested(source, path)
-    assert version_content.read(path, version).declaration == BEFORE.declaration
+    assert version_content.read_version(path, version).declaration == BEFORE.declaration
     text = (path / "declarations" / f"{version}.json").read_text()
     assert text == BEFORE.declaration.text()
 
@@ -82,13 +82,13 @@ def test_a_version_without_its_declaration_is_missing_until_the_next_check(
     version = ingested(source, path)
     change(path / "declarations" / f"{version}.json")
     with pytest.raises(InputError) as caught:
-        version_content.read(path, version)
+        version_content.read_version(path, version)
     assert caught.value.reason == "DataVersionMissing"
     with pytest.raises(InputError) as caught:
-        load.verify(path, version, None)
+        load.verify_version(path, version, None)
     assert caught.value.reason == "DataVersionMissing"
     assert ingested(source, path) == version
-    assert version_content.read(path, version).items["brand"].to_list() == ["x"]
+    assert version_content.read_version(path, version).items["brand"].to_list() == ["x"]
 
 
 def test_a_new_feature_is_null_in_old_rows_and_old_versions_stay_readable(
@@ -96,16 +96,16 @@ def test_a_new_feature_is_null_in_old_rows_and_old_versions_stay_readable(
 ) -> None:
     path = tmp_path / "lake"
     before = ingested(source, path)
-    then = version_content.read(path, before)
+    then = version_content.read_version(path, before)
     vip, price = {"name": "vip", "kind": "Boolean"}, {"name": "price", "kind": "Numeric"}
     grown = mapping([AGE, vip], [price, BRAND], [DEVICE])
     (source / "users.jsonl").write_text('{"id": 1, "age": 30, "vip": true}\n')
     write(source / "events/b.jsonl", [event(1, 10, START + 2, device="tv")])
-    now = version_content.read(path, ingested(source, path, grown))
+    now = version_content.read_version(path, ingested(source, path, grown))
     assert now.interactions["device"].to_list() == [None, None, "tv"]
     assert now.users.select("user_id", "age", "vip").rows() == [(1, 30.0, "true"), (2, None, None)]
     assert now.items.select("item_id", "price", "brand").rows() == [(10, 2.5, "x")]
-    again = version_content.read(path, before)
+    again = version_content.read_version(path, before)
     assert again.users.equals(then.users)
     assert again.interactions.equals(then.interactions)
 
@@ -115,7 +115,7 @@ def test_a_feature_that_is_no_longer_declared_leaves_the_next_version(
 ) -> None:
     path = tmp_path / "lake"
     ingested(source, path, mapping([AGE], [BRAND], [DEVICE]))
-    tables = version_content.read(path, ingested(source, path, mapping([], [BRAND], [])))
+    tables = version_content.read_version(path, ingested(source, path, mapping([], [BRAND], [])))
     assert tables.users.columns == ["user_id", "segment"]
     assert "device" not in tables.interactions.columns
 
@@ -148,7 +148,7 @@ def test_a_feature_of_another_type_is_refused_and_nothing_is_written(
     assert caught.value.reason == "SchemaChanged"
     for word in (*words, "another name"):
         assert word in caught.value.message
-    assert version_content.read(path, version).interactions.height == 2
+    assert version_content.read_version(path, version).interactions.height == 2
     assert lake.newest(path, "interactions") == 0
 
 
@@ -192,7 +192,7 @@ def test_declarations_go_with_the_versions_that_nothing_keeps(
     compaction.compact(path, keep=versions[:1], max_files=100)
     left = {file.stem for file in (path / "declarations").glob("*.json")}
     assert left == {versions[0], versions[3]}
-    assert version_content.read(path, versions[0]).declaration == BEFORE.declaration
+    assert version_content.read_version(path, versions[0]).declaration == BEFORE.declaration
     assert compaction.compact(path, keep=versions[:1], max_files=100).files_removed == 0
 
 
@@ -201,4 +201,4 @@ def test_the_newest_declaration_stays_however_old_it_is(source: Path, tmp_path: 
     version = ingested(source, path)
     os.utime(path / "declarations" / f"{version}.json", (1_000, 1_000))
     compaction.compact(path, keep=())
-    assert schema_files.read(path, version) == BEFORE.declaration
+    assert schema_files.read_schema(path, version) == BEFORE.declaration

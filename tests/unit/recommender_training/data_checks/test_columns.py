@@ -114,7 +114,7 @@ def findings(feature: dict[str, Any], values: list[Any]) -> list[Finding]:
         "declaration": declaration.model_dump(mode="json", by_alias=True),
         "tables": {"items": facts("items", feature, values)},
     }
-    schema_check.check(found, content)
+    schema_check.check_schema(found, content)
     return found.all
 
 

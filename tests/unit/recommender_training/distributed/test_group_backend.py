@@ -29,7 +29,7 @@ def test_backend_and_device_match_the_hardware(
     monkeypatch.setattr(dist, "init_process_group", lambda name, **_: started.append(name))
     monkeypatch.setattr(dist, "destroy_process_group", lambda: started.append("ended"))
     with launch.joined_group(Rank(rank=1, size=2, local_rank=1, seconds=5)) as (group, _):
-        how = runtime.choose(Precision.BFLOAT16, group)
+        how = runtime.choose_runtime(Precision.BFLOAT16, group)
     assert how == Runtime(torch.device(device), Precision.BFLOAT16, compiler=None)
     assert started == [backend, "ended"]
     assert used == ([torch.device("cuda", 1)] if gpus else [])

@@ -48,7 +48,9 @@ def ranks(drawn: Drawn, scores: Doubles, probability: Doubles | None = None) -> 
 
 
 def told(drawn: Drawn, own: Pools, champion: Pools | None, *, wanted: bool = True) -> Any:
-    return exploration_gain.section(drawn.places, drawn.decisions, own, champion, wanted=wanted)
+    return exploration_gain.gain_section(
+        drawn.places, drawn.decisions, own, champion, wanted=wanted
+    )
 
 
 def truly(drawn: Drawn, own: Pools, champion: Pools | None) -> float:
@@ -70,7 +72,7 @@ def test_who_ranks_by_the_true_rates_gains_and_who_reverses_them_loses(
     bad = told(drawn, ranks(drawn, 1 - drawn.truth), champion, wanted=against_champion)
     assert good["gain"]["low"] > 0 > bad["gain"]["high"]
     assert good["against"] == ("champion" if against_champion else "uniform")
-    assert exploration_gain.metrics(good)["offPolicyGainLow"] == good["gain"]["low"]
+    assert exploration_gain.gain_metrics(good)["offPolicyGainLow"] == good["gain"]["low"]
 
 
 @pytest.mark.parametrize("wrong", [0.0, 0.4])
@@ -100,7 +102,7 @@ def test_too_few_rows_or_users_give_no_estimate_and_say_so() -> None:
         found = told(drawn, ranks(drawn, drawn.truth), None, wanted=False)
         assert found["gain"] is None
         assert found["message"].startswith("too few rows")
-        assert exploration_gain.metrics(found) == {}
+        assert exploration_gain.gain_metrics(found) == {}
         assert_told(found, "No estimate: too few rows")
     drawn = draw(1)
     own = ranks(drawn, drawn.truth)

@@ -128,16 +128,19 @@ def test_places_without_a_label_or_with_unknown_items_do_not_count(
     changed = dataclasses.replace(
         data, explored=dataclasses.replace(explored, pool=pool, user=user)
     )
-    found = exploration_requests.of(changed, rows, 5)
+    found = exploration_requests.explored_places(changed, rows, 5)
     assert found is not None
     assert (found.without_label, found.unknown_items) == (1, 1)
     assert found.known == len(rows) - 2
     assert np.array_equal(
         data.events.item[found.row], found.pool[np.arange(len(found.row)), found.chosen]
     )
-    assert exploration_requests.of(dataclasses.replace(data, explored=None), rows, 5) is None
+    assert (
+        exploration_requests.explored_places(dataclasses.replace(data, explored=None), rows, 5)
+        is None
+    )
     monkeypatch.setattr(exploration_requests, "MAX_PLACES", 50)
-    some, again = (exploration_requests.of(changed, rows, 5) for _ in range(2))
+    some, again = (exploration_requests.explored_places(changed, rows, 5) for _ in range(2))
     assert some is not None
     assert again is not None
     assert (some.known, len(some.row)) == (found.known, 50)
@@ -151,7 +154,7 @@ def test_a_model_puts_nothing_there_that_it_does_not_know_and_weighs_its_bonus(
     """By what is added to its ranks, of which its probabilities know nothing."""
     prepared, bundle = learned
     window = predictions.window(prepared, prepared.split.test, bundle.sources)
-    places = exploration_requests.of(prepared.data, prepared.split.test, 5)
+    places = exploration_requests.explored_places(prepared.data, prepared.split.test, 5)
     window = dataclasses.replace(window, places=places)
     _, scorer = predictions.scorers(bundle, prepared)
 
@@ -180,7 +183,9 @@ def test_a_decision_counts_once_and_large_catalogues_have_fewer_places(
     assert explored is not None
     twice = np.repeat(np.arange(len(explored.time)), 2)
     doubled = ExplorationLog(*(values[twice] for values in vars(explored).values()))
-    found = exploration_requests.of(dataclasses.replace(data, explored=doubled), rows, 5)
+    found = exploration_requests.explored_places(
+        dataclasses.replace(data, explored=doubled), rows, 5
+    )
     assert found is not None
     assert (found.known, found.inside, found.without_label) == (len(rows), len(rows), 0)
     assert [exploration_requests.most(items) for items in (12, 100_000, 10**7)] == [
@@ -188,7 +193,7 @@ def test_a_decision_counts_once_and_large_catalogues_have_fewer_places(
     ]  # fmt: skip
     monkeypatch.setattr(exploration_requests, "MAX_SCORES", 60 * ITEMS)
     monkeypatch.setattr(exploration_requests, "LEAST_PLACES", 50)
-    some = exploration_requests.of(data, rows, 5)
+    some = exploration_requests.explored_places(data, rows, 5)
     assert some is not None
     assert len(some.row) == 60
 
@@ -197,7 +202,7 @@ def nothing_judged(places: Places) -> str:
     """The message where no place can be evaluated."""
     rows, nobody = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_)
     none = Decisions(rows, nobody[:, None], rows, nobody)
-    found = exploration_gain.section(places, none, None, None, wanted=False)
+    found = exploration_gain.gain_section(places, none, None, None, wanted=False)
     assert found["gain"] is None
     assert_told(found)
     return str(found["message"])
@@ -205,7 +210,7 @@ def nothing_judged(places: Places) -> str:
 
 def test_without_attribution_to_impressions_there_is_no_estimate() -> None:
     data = shop(attribution=False, impressions=200)
-    places = exploration_requests.of(data, np.arange(100, 150), 5)
+    places = exploration_requests.explored_places(data, np.arange(100, 150), 5)
     assert places is not None
     assert len(places.row) == places.known == 0
     assert places.without_label == places.inside > 0
@@ -220,20 +225,22 @@ def test_a_place_whose_label_is_still_open_is_not_of_the_window() -> None:
     assert explored is not None
     rows = np.flatnonzero(labels.rows)[-50:]
     last = int(data.events.time[rows[-1]])
-    places = exploration_requests.of(data, rows, 5)
+    places = exploration_requests.explored_places(data, rows, 5)
     assert places is not None
     assert (explored.time > last).sum() >= 30, "places with an open label"
     assert places.known == places.inside == 50
     assert data.events.time[places.row].max() == last
     late = explored.time > last
     open_ = ExplorationLog(*(values[late] for values in vars(explored).values()))
-    none = exploration_requests.of(dataclasses.replace(data, explored=open_), rows, 5)
+    none = exploration_requests.explored_places(dataclasses.replace(data, explored=open_), rows, 5)
     assert none is not None
     assert len(none.row) == none.inside == none.without_label == 0
     assert "no place was explored in the test window" in nothing_judged(none)
     assert "known up to 1970-01-01T0" in nothing_judged(none)
     unknown = dataclasses.replace(explored, size=explored.size + 1)
-    none = exploration_requests.of(dataclasses.replace(data, explored=unknown), rows, 5)
+    none = exploration_requests.explored_places(
+        dataclasses.replace(data, explored=unknown), rows, 5
+    )
     assert none is not None
     assert (none.inside, none.unknown_items) == (50, 50)
     assert nothing_judged(none) == "no explored place has a known label and known items"
@@ -262,7 +269,7 @@ def test_only_the_version_and_the_champion_are_asked_for_pools_in_one_pass(
     assert len(passes) == 2, "the full model that serves no request is not asked"
     window = predictions.window(prepared, prepared.split.test, bundle.sources)
     window = dataclasses.replace(
-        window, places=exploration_requests.of(prepared.data, prepared.split.test, 5)
+        window, places=exploration_requests.explored_places(prepared.data, prepared.split.test, 5)
     )
     unasked = predictions.answer(bundle, prepared, window, at_places=False)
     assert all(each.pools is None for each in unasked.values())
@@ -282,7 +289,7 @@ def test_a_session_at_a_place_is_what_the_user_did_strictly_before(
     learned: tuple[PreparedData, Bundle],
 ) -> None:
     prepared, _ = learned
-    places = exploration_requests.of(prepared.data, prepared.split.test, 5)
+    places = exploration_requests.explored_places(prepared.data, prepared.split.test, 5)
     assert places is not None
     events = prepared.data.events
     assert events.labels is not None

@@ -44,9 +44,9 @@ def window() -> Window:
     data = small_data.build(rows, [{"id": 0}], items, DECLARED)
     frozen, every = Constants(3.0, 0.5), np.arange(5)
     split = Split(every[:2], every[2:2], every[2:], START, START)
-    prepared = PreparedData(data, split, frozen, event_features.build(data, 3, frozen), 3)
+    prepared = PreparedData(data, split, frozen, event_features.build_features(data, 3, frozen), 3)
     size = two_tower.TowerSize((), 4, 3, 0.0, RetrievalLoss.SAMPLED_SOFTMAX)
-    towers = two_tower.create(data, data.events.item.astype(np.int64), size)
+    towers = two_tower.create_towers(data, data.events.item.astype(np.int64), size)
     return predictions.window(prepared, split.test, RetrievalModels(towers=towers))
 
 

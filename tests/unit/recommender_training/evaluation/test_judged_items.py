@@ -89,6 +89,6 @@ def test_the_profile_of_a_history_counts_one_row_an_item(tmp_path: Path) -> None
     write(source / "events" / "one.csv",
           [event(1, 5, START + 60 * n, 5 if n % 2 else 2) for n in range(20)])  # fmt: skip
     version = check(source, tmp_path / "lake", declare(items=items)).data_version
-    found = profile.build(tmp_path / "lake", version, None).profile["tables"]["items"]
+    found = profile.build_profile(tmp_path / "lake", version, None).profile["tables"]["items"]
     assert found["rows"] == 2
     assert found["categories"]["badge"]["counts"] == {"hot": 1, "new": 1}

@@ -20,6 +20,6 @@ def assert_told(section: dict[str, Any], *texts: str) -> None:
     own = {**schema["properties"]["offPolicy"], "$defs": schema["$defs"]}
     jsonschema.Draft202012Validator(own).validate(section)
     assert set(own["properties"]) == set(section)
-    page = join(*exploration_page.parts(section)).source
+    page = join(*exploration_page.render_exploration(section)).source
     for text in texts:
         assert text in page

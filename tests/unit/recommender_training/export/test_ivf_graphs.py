@@ -78,11 +78,11 @@ def test_a_graph_of_cells_answers_as_eager_mode_with_these_cells(
     scorer = base if name == "baseline" else served
     requests, known = repository.parity_requests(prepared)[:10], paged(exact, prepared, READ)
     module = loaded(name, bundle, known)
-    found = parity.check(module, scorer, known, requests)
+    found = parity.check_parity(module, scorer, known, requests)
     assert found["maxDifference"] < 1e-5
     assert found["maxDisorder"] < parity.RANK_TOLERANCE
     with pytest.raises(parity.ParityError):
-        parity.check(module, scorer, exact, requests)
+        parity.check_parity(module, scorer, exact, requests)
 
 
 @pytest.mark.parametrize("name", ["recommender", "baseline"])
@@ -91,7 +91,7 @@ def test_reading_all_cells_gives_the_answers_of_the_exact_scan(
     prepared: PreparedData, bundle: Bundle, exact: ExportInputs, name: str
 ) -> None:
     one, other = (loaded(name, bundle, each) for each in (exact, paged(exact, prepared)))
-    assert parity.between(one, other, comparison_requests(exact.data)) < 1e-5
+    assert parity.largest_difference(one, other, comparison_requests(exact.data)) < 1e-5
 
 
 @pytest.mark.usefixtures("small_cells")
@@ -122,7 +122,9 @@ def test_the_events_of_the_test_window_have_no_part_in_the_cells(
     item = events.item.copy()
     item[later] = 0
     other = replace(prepared, data=replace(prepared.data, events=replace(events, item=item)))
-    found = [item_index.select_index(exact.sources, each, 17).ivf for each in (prepared, other)]
+    found = [
+        item_index.select_item_index(exact.sources, each, 17).ivf for each in (prepared, other)
+    ]
     one, two = (each for each in found if each is not None)
     np.testing.assert_array_equal(one.items, two.items)
     np.testing.assert_array_equal(one.reach, two.reach)
@@ -137,12 +139,12 @@ def test_parity_sees_other_cells_where_the_order_before_the_response_counts_litt
     scorer, _ = predictions.scorers(bundle, prepared)
     requests, known = repository.parity_requests(prepared)[:10], paged(little, prepared, READ)
     module = loaded("baseline", bundle, known)
-    assert parity.check(module, scorer, known, requests)["maxDifference"] < 1e-5
+    assert parity.check_parity(module, scorer, known, requests)["maxDifference"] < 1e-5
     ivf = known.sources.ivf
     assert ivf is not None
     fewer = replace(known.sources, ivf=replace(ivf, probes=READ - 2))
     with pytest.raises(parity.ParityError):
-        parity.check(module, scorer, replace(known, sources=fewer), requests)
+        parity.check_parity(module, scorer, replace(known, sources=fewer), requests)
 
 
 @pytest.mark.usefixtures("small_cells")
@@ -193,7 +195,7 @@ def test_in_parity_checks_no_form_of_a_graph_holds_the_cells_of_a_large_batch(
     monkeypatch.setattr(IvfServing, "scan", watched)
     eager = graph("baseline", bundle, known)
     batches = list(comparison_requests(known.data))
-    parity.between(eager, eager, batches)
+    parity.largest_difference(eager, eager, batches)
     assert max(sizes) == 1
     split = list(request_batches(batches, 4))
     assert max(len(each[0]) for each in split) == 4

@@ -175,12 +175,12 @@ def test_a_graph_with_new_items_answers_as_eager_mode_and_otherwise_than_without
     requests = repository.parity_requests(prepared)[:10]
     requests.append(with_few_left(known, requests[0]))
     module = graphs.of(name)
-    found = parity.check(module, scorer, known, requests)
+    found = parity.check_parity(module, scorer, known, requests)
     assert found["maxDifference"] < 1e-5
     with pytest.raises(parity.ParityError):
-        parity.check(module, scorer, without(known), requests)
+        parity.check_parity(module, scorer, without(known), requests)
     with pytest.raises(parity.ParityError):
-        parity.check(graphs.of(name, new=False), scorer, known, requests)
+        parity.check_parity(graphs.of(name, new=False), scorer, known, requests)
 
 
 def test_candidates_are_kept_for_the_new_items_that_the_towers_lift_most(

@@ -35,9 +35,11 @@ def test_other_probabilities_and_those_that_are_no_numbers_are_refused(
 ) -> None:
     scorer = predictions.scorers(bundle, prepared)[0]
     requests = repository.parity_requests(prepared)[:5]
-    assert parity.check(graph(bundle, known), scorer, known, requests)["maxDifference"] < 1e-5
+    assert (
+        parity.check_parity(graph(bundle, known), scorer, known, requests)["maxDifference"] < 1e-5
+    )
     with pytest.raises(parity.ParityError, match="probabilities differ by"):
-        parity.check(graph(bundle, known, added), scorer, known, requests)
+        parity.check_parity(graph(bundle, known, added), scorer, known, requests)
 
 
 @pytest.mark.parametrize("added", [0.01, math.nan])
@@ -46,10 +48,10 @@ def test_two_forms_of_a_graph_are_held_together_in_batches(
 ) -> None:
     one, other = graph(bundle, known), graph(bundle, known, added)
     asked = list(comparison_requests(known.data))
-    assert parity.between(one, graph(bundle, known), asked) == 0
+    assert parity.largest_difference(one, graph(bundle, known), asked) == 0
     told = {"requests": 5, "maxDifference": 0.0}
     assert parity.widened(told, one, one, known)["requests"] == 5 + sum(len(e[0]) for e in asked)
     with pytest.raises(parity.ParityError, match="two forms of a graph"):
         parity.widened(told, one, other, known)
     with pytest.raises(parity.ParityError, match="two forms of a graph"):
-        parity.between(other, other if math.isnan(added) else one, asked)
+        parity.largest_difference(other, other if math.isnan(added) else one, asked)

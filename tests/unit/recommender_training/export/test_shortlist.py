@@ -85,12 +85,12 @@ def test_a_graph_of_candidates_answers_as_eager_mode_does(
     scorer = base if name == "baseline" else served
     requests = repository.parity_requests(prepared)[:10]
     loaded = graph(name, bundle, large)
-    found = parity.check(loaded, scorer, large, requests)
+    found = parity.check_parity(loaded, scorer, large, requests)
     assert found["maxDifference"] < 1e-5
     assert found["maxDisorder"] < parity.RANK_TOLERANCE
     every_item = replace(large, sources=replace(large.sources, plan=ListPlan()))
     with pytest.raises(parity.ParityError):
-        parity.check(graph(name, bundle, every_item), scorer, large, requests)
+        parity.check_parity(graph(name, bundle, every_item), scorer, large, requests)
 
 
 @pytest.mark.parametrize("name", ["recommender", "baseline"])

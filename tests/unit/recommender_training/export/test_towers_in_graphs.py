@@ -100,10 +100,12 @@ def test_parity_refuses_a_graph_whose_lists_are_ordered_otherwise(
     graph = build.logistic_module(bundle.baseline, known, bundle.baseline_calibration)
     scorer = predictions.scorers(bundle, prepared)[0]
     requests = repository.parity_requests(prepared)[:5]
-    assert parity.check(graph, scorer, known, requests)["maxDisorder"] <= parity.RANK_TOLERANCE
+    assert (
+        parity.check_parity(graph, scorer, known, requests)["maxDisorder"] <= parity.RANK_TOLERANCE
+    )
     graph.tower_items = graph.tower_items.flip(1)
     with pytest.raises(parity.ParityError, match="ordered otherwise"):
-        parity.check(graph, scorer, known, requests)
+        parity.check_parity(graph, scorer, known, requests)
 
 
 def test_lists_are_ordered_by_what_the_resource_asks_for(
@@ -145,7 +147,7 @@ def test_a_graph_with_weights_and_towers_is_ordered_by_both_in_every_form(
     assert bundle.deep is not None
     graph = build.ranker_module(bundle.deep, known, bundle.deep_calibration)
     settings = ExportSettings(keep=0.3)
-    lists, check = parity.Lists(), parity.check
+    lists, check = parity.Lists(), parity.check_parity
     if variant is not None:
         graph, check = compress(graph, variant, settings), parity.check_variant
         lists = parity.Lists(left=partial(left_of, variant=variant, settings=settings))

@@ -22,7 +22,7 @@ from tests.unit.recommender_training.features.declared_models import OF_REQUESTS
 def test_what_is_declared_is_among_the_inputs_as_the_bucket_of_its_value(every: Fitted) -> None:
     data = every.data
     assert [each.name for each in data.attributes] == OF_REQUESTS
-    inputs = event_features.build(data, LENGTH, every.known.constants)
+    inputs = event_features.build_features(data, LENGTH, every.known.constants)
     side = data.side_of_events(np.arange(EVENTS))
     starts, lane = feature_encoding.starts(data.attributes), 0
     for attribute, start in zip(data.attributes, starts, strict=False):
@@ -53,11 +53,11 @@ def test_an_embedding_is_in_units_of_the_mean_length_and_zeros_where_it_is_missi
 ) -> None:
     data = every.data
     inputs, side = (
-        event_features.build(data, LENGTH, every.known.constants),
+        event_features.build_features(data, LENGTH, every.known.constants),
         data.side_of_events(np.arange(EVENTS)),
     )
     for name, place in (("taste_vector", 0), ("query", 2)):
-        own, start = attributes.named(data, name)
+        own, start = attributes.named_buckets(data, name)
         values = side[:, start : start + 2]
         known = ~np.isnan(values[:, 0])
         assert 0 < known.sum() < EVENTS
@@ -116,7 +116,7 @@ def test_the_age_of_a_time_never_falls_and_is_that_of_the_drift_features(
 
 def test_fairness_parts_events_by_the_age_at_each(every: Fitted) -> None:
     data, rows = every.data, np.arange(EVENTS)
-    own, place = attributes.named(data, "opened")
+    own, place = attributes.named_buckets(data, "opened")
     expected = [
         bucket(own, value, int(now)) - 1
         for value, now in zip(data.side_of_events(rows)[:, place].tolist(), data.events.time,

@@ -94,12 +94,14 @@ def test_the_table_in_the_documents_is_that_of_the_declaration() -> None:
 def test_every_number_of_the_models_has_its_name_and_every_declaration_its_number() -> None:
     data = dataset_of([(0, 0, 4.0, 1_000_000), (1, 1, 1.0, 2_000_000)])
     frozen = assembly.Constants(3.0, 0.5, EVERY)
-    inputs = event_features.build(data, 2, frozen)
+    inputs = event_features.build_features(data, 2, frozen)
     assert inputs.numbers.shape[1] == len(names.both_models(data))
     assert inputs.taste.shape[1] == len(graph.TASTE_NUMBERS)
     assert inputs.extra.shape[1] == len(names.of_groups(data, EVERY))
     for group in EVERY:
-        alone = event_features.build(data, 2, dataclasses.replace(frozen, groups=(group,)))
+        alone = event_features.build_features(
+            data, 2, dataclasses.replace(frozen, groups=(group,))
+        )
         assert alone.extra.shape[1] == len(names.of_groups(data, (group,))) > 0
     # a name in capitals stands for one number of each feature of its kind
     stands = {"TIME": ("made",), "ITEM": ("topic", "size"), "USER": ("points", "plan")}
@@ -118,9 +120,9 @@ def test_every_number_of_the_models_has_its_name_and_every_declaration_its_numbe
 
 def test_groups_are_read_in_one_order_and_unknown_ones_refused() -> None:
     backwards = (*reversed(EVERY), EVERY[0])
-    assert model_features.ordered(backwards) == model_features.named(backwards) == EVERY
+    assert model_features.ordered(backwards) == model_features.named_features(backwards) == EVERY
     with pytest.raises(ValueError, match="does not know: Moon"):
-        model_features.named(["Calendar", "Moon"])
+        model_features.named_features(["Calendar", "Moon"])
 
 
 @given(rows=st.lists(event, min_size=1, max_size=30), days=st.sampled_from([1, 7, 30]))
@@ -203,7 +205,7 @@ def test_hour_and_weekday_are_those_of_the_calendar_in_utc(time: int) -> None:
 @pytest.fixture(scope="module")
 def grouped(prepared: PreparedData) -> PreparedData:
     frozen = dataclasses.replace(prepared.constants, groups=EVERY)
-    inputs = event_features.build(prepared.data, prepared.history_length, frozen)
+    inputs = event_features.build_features(prepared.data, prepared.history_length, frozen)
     return dataclasses.replace(prepared, constants=frozen, inputs=inputs)
 
 
@@ -234,14 +236,14 @@ def test_the_served_graph_has_the_numbers_of_the_training(
     shutil.copytree(trained.staged, folder)
     (folder / manifest.NAME).unlink()
     torchscript.save(module, triton.model_path(folder))
-    digest = manifest.write(folder, {})
+    digest = manifest.write_manifest(folder, {})
     mine = dataclasses.replace(bundle, deep=untrained, deep_calibration=Calibration(1.3, -0.4))
     task = ranking_metrics.reveal_half(grouped.data, grouped.split.test, grouped.history_length)
     loaded = torchscript.load(triton.model_path(folder))
     assert list(loaded.groups) == [group.value for group in EVERY]
     scorer = predictions.scorers(mine, grouped)[1]
     late = [dataclasses.replace(each, time=each.time + 5 * DAY) for each in task.requests[:3]]
-    told = parity.check(loaded, scorer, known, [*task.requests[:3], *late])
+    told = parity.check_parity(loaded, scorer, known, [*task.requests[:3], *late])
     assert told["maxDifference"] < 1e-5
 
     judged = predictions.window(grouped, grouped.split.test)

@@ -56,7 +56,7 @@ def data(rows: list[Any], label: str) -> Dataset:
     ]
     of_users = [{"id": number, "tier": "true" if number else "false"} for number in range(3)]
     of_items = [{"id": number, "brand": "ab"[number % 2]} for number in range(4)]
-    return negatives.add(small_data.build(events, of_users, of_items, declared))
+    return negatives.add_negatives(small_data.build(events, of_users, of_items, declared))
 
 
 def read(found: Dataset, end: int) -> list[tuple[Any, ...]]:
@@ -64,7 +64,7 @@ def read(found: Dataset, end: int) -> list[tuple[Any, ...]]:
     events = found.events
     assert events.labels is not None
     rows = np.flatnonzero(events.time <= end)
-    inputs: Inputs = event_features.build(found, 4, FROZEN).take(torch.from_numpy(rows))
+    inputs: Inputs = event_features.build_features(found, 4, FROZEN).take(torch.from_numpy(rows))
     columns = [getattr(inputs, each.name) for each in fields(Inputs) if each.name != "label"]
     drawn = (~events.labels.logged[rows]).tolist()
     texts = ["|".join(str(column[n].tolist()) for column in columns) for n in range(len(rows))]

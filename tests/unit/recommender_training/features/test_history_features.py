@@ -140,8 +140,8 @@ def test_no_feature_changes_when_later_or_simultaneous_events_are_added(
     one, two = dataset_of(early), dataset_of(early + added)
     before, after = one.events, two.events
     inputs, more = (
-        event_features.build(one, LENGTH, FROZEN),
-        event_features.build(two, LENGTH, FROZEN),
+        event_features.build_features(one, LENGTH, FROZEN),
+        event_features.build_features(two, LENGTH, FROZEN),
     )
     keys = list(zip(after.user, after.item, after.value, after.time, strict=True))
     places = [
@@ -164,8 +164,12 @@ def test_no_feature_changes_when_later_or_simultaneous_events_are_added(
 
 
 def test_the_rows_own_value_is_in_none_of_its_features() -> None:
-    one = event_features.build(dataset_of([(0, 1, 1.0, 1000), (0, 2, 1.0, 1001)]), LENGTH, FROZEN)
-    two = event_features.build(dataset_of([(0, 1, 1.0, 1000), (0, 2, 5.0, 1001)]), LENGTH, FROZEN)
+    one = event_features.build_features(
+        dataset_of([(0, 1, 1.0, 1000), (0, 2, 1.0, 1001)]), LENGTH, FROZEN
+    )
+    two = event_features.build_features(
+        dataset_of([(0, 1, 1.0, 1000), (0, 2, 5.0, 1001)]), LENGTH, FROZEN
+    )
     assert torch.equal(one.numbers[1], two.numbers[1])
     assert torch.equal(one.extra[1], two.extra[1])
     assert one.label[1] != two.label[1]

@@ -14,7 +14,7 @@ from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.label import Label
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.labels import is_act
-from recommender_training.data.sessions import ACT, Request, sample_requests
+from recommender_training.data.sessions import ACT, Request, sample_session_requests
 from recommender_training.data_checks import sample
 from recommender_training.evaluation import ranking_metrics
 from recommender_training.features.event_history import previous_events
@@ -94,7 +94,7 @@ def test_a_sampled_request_has_the_acts_before_it(rows: list[Any], seed: int) ->
     items = pl.DataFrame({"item_id": found.items.ids})
     users = pl.DataFrame({"user_id": found.users.ids})
     made: list[Request] = list(
-        sample_requests(events, users, items, seed, declared=declaration("impression"))
+        sample_session_requests(events, users, items, seed, declared=declaration("impression"))
     )
     for request in made:
         own = [

@@ -112,7 +112,7 @@ def test_an_index_is_tried_only_where_the_plan_wants_it_and_towers_find_candidat
 
 
 def test_sampled_requests_are_distinct_and_the_same_again() -> None:
-    drawn = ivf_selection.sample_requests(10_000, 4)
+    drawn = ivf_selection.sample_request_rows(10_000, 4)
     assert len(np.unique(drawn)) == ivf_selection.SAMPLED
-    np.testing.assert_array_equal(drawn, ivf_selection.sample_requests(10_000, 4))
-    assert ivf_selection.sample_requests(3, 4).tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(drawn, ivf_selection.sample_request_rows(10_000, 4))
+    assert ivf_selection.sample_request_rows(3, 4).tolist() == [0, 1, 2]

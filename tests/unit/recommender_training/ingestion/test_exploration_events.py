@@ -67,7 +67,7 @@ def batch(source: Path, number: int, events: list[Any]) -> None:
 
 
 def checked(source: Path, path: Path) -> str:
-    result = ingest.check(
+    result = ingest.ingest_and_check(
         source, path, kind=Format.JSON_LINES, mapping=mapping(), now=SECOND + 100,
         max_quarantined_share=0.0,
     )  # fmt: skip
@@ -82,12 +82,12 @@ def test_places_are_a_table_of_the_version_under_its_digest(tmp_path: Path) -> N
     source, path = tmp_path / "raw", tmp_path / "lake"
     batch(source, 1, [EVENT])
     version = checked(source, path)
-    tables = version_content.read(path, version)
+    tables = version_content.read_version(path, version)
     assert tables.explored is not None
     pool = f"{hashed('mug')} {hashed('jam')}"
     assert tables.explored.rows() == [(hashed("ada"), SECOND, hashed("jam"), 2, pool)]
-    assert load.verify(path, version, None)[2] == 3
-    _, data = load.load(path, version, None)
+    assert load.verify_version(path, version, None)[2] == 3
+    _, data = load.load_dataset(path, version, None)
     assert data.explored is not None
     assert data.users.ids[data.explored.user].tolist() == [hashed("ada")]
     assert data.items.ids[data.explored.item].tolist() == [hashed("jam")]
@@ -101,7 +101,7 @@ def test_places_are_a_table_of_the_version_under_its_digest(tmp_path: Path) -> N
         (path / "declarations" / f"{version}.json").read_text()
     )
     with pytest.raises(Exception, match="no longer hold the content"):
-        version_content.read(path, changed)
+        version_content.read_version(path, changed)
 
 
 def test_events_without_places_leave_everything_as_it_was(tmp_path: Path) -> None:
@@ -112,17 +112,17 @@ def test_events_without_places_leave_everything_as_it_was(tmp_path: Path) -> Non
     assert checked(tmp_path / "raw", tmp_path / "other") == version
     assert ".e" not in version
     assert not (tmp_path / "lake" / "explored").exists()
-    assert load.load(tmp_path / "lake", version, None)[1].explored is None
+    assert load.load_dataset(tmp_path / "lake", version, None)[1].explored is None
 
 
 def test_places_outside_the_loaded_times_are_part_of_the_digest_alone(tmp_path: Path) -> None:
     source, path = tmp_path / "raw", tmp_path / "lake"
     batch(source, 1, [EVENT, EVENT | {"user": "eve", "time": "2026-11-09T01:46:40Z"}])
     version = checked(source, path)
-    table = version_content.read(path, version).explored
+    table = version_content.read_version(path, version).explored
     assert table is not None
     assert table.height == 2
-    data = load.load(path, version, None)[1]
+    data = load.load_dataset(path, version, None)[1]
     assert data.explored is not None
     assert data.explored.time.tolist() == [SECOND]
 
@@ -161,7 +161,7 @@ def test_a_place_is_read_once_and_earlier_versions_stay_as_they_were(tmp_path: P
     second = checked(source, path)
     heights = {}
     for version in (before, first, second):
-        table = version_content.read(path, version).explored
+        table = version_content.read_version(path, version).explored
         heights[version] = None if table is None else table.height
     assert list(heights.values()) == [None, 1, 2]
     assert data_versions.no_newer(first, second)
@@ -173,7 +173,7 @@ def test_damaged_rows_are_quarantined_and_fail_no_check(tmp_path: Path) -> None:
     wrong = EVENT | {"user": "eve", "explored": {"place": 3, "pool": ["mug", "jam"]}}
     batch(tmp_path / "raw", 1, [EVENT, wrong, '{"explored": {"place"'])
     version = checked(tmp_path / "raw", tmp_path / "lake")
-    table = version_content.read(tmp_path / "lake", version).explored
+    table = version_content.read_version(tmp_path / "lake", version).explored
     assert table is not None
     assert table.height == 1
     bad = pl.read_delta(str(tmp_path / "lake" / "quarantine")).sort("line")

@@ -252,7 +252,7 @@ def test_the_command_line_of_the_operators_job_is_valid() -> None:
     pod = yaml.safe_load(golden.read_text(encoding="utf-8"))["spec"]["template"]["spec"]
     command = [part.replace("$$", "$") for part in pod["containers"][0]["command"]]  # as a kubelet
     arguments = main.parser().parse_args(command[1:])
-    found = options.mapping(arguments, Format(arguments.format))
+    found = options.add_mapping(arguments, Format(arguments.format))
     assert found is not None
     assert found.interactions.user == "u$(HOME)"
     assert found.interactions.item == 'größe, "x"'
@@ -266,7 +266,7 @@ def test_a_mapping_may_come_in_parts() -> None:
     for start in range(0, len(text), 7):
         parts += ["--mapping", text[start : start + 7]]
     arguments = main.parser().parse_args(parts)
-    assert options.mapping(arguments, Format.CSV) == declare()
+    assert options.add_mapping(arguments, Format.CSV) == declare()
 
 
 def test_formats_and_units_match_the_operator() -> None:

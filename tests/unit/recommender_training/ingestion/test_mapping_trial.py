@@ -80,7 +80,9 @@ def test_a_check_of_a_log_of_a_usual_form_quarantines_no_row_of_what_is_proposed
         assert (each.rows, each.passed, each.reasons) == (200, 200, {})
     found = proposed(tmp_path / "raw")
     mapping = parse_mapping(json.dumps(found.mapping), found.kind)
-    result = ingest.check(tmp_path / "raw", tmp_path / "lake", kind=found.kind, mapping=mapping)
+    result = ingest.ingest_and_check(
+        tmp_path / "raw", tmp_path / "lake", kind=found.kind, mapping=mapping
+    )
     assert (result.rows, result.quarantined_rows) == (200, 0)
 
 

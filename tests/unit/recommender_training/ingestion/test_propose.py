@@ -99,8 +99,10 @@ def test_a_check_reads_the_generated_shop_by_the_proposal(tmp_path: Path, kind: 
     assert found == proposed(tmp_path / "raw")
     assert found.kind is Format(kind)
     mapping = parse_mapping(json.dumps(found.mapping), found.kind)
-    result = ingest.check(tmp_path / "raw", tmp_path / "lake", kind=found.kind, mapping=mapping)
-    tables = version_content.read(tmp_path / "lake", result.data_version)
+    result = ingest.ingest_and_check(
+        tmp_path / "raw", tmp_path / "lake", kind=found.kind, mapping=mapping
+    )
+    tables = version_content.read_version(tmp_path / "lake", result.data_version)
     assert result.quarantined_rows == 0
     declared = {each.name: each.kind.value for each in tables.declaration.items}
     assert declared["embedding"] == "Embedding"
@@ -199,7 +201,7 @@ def test_event_types_become_a_label_with_the_window_that_the_rows_show(tmp_path:
     (line,) = (line for line in found.lines if line.column == "event")
     assert "Purchase within 5 h of product_view (95% of 20 pairs" in line.warning
     mapping = parse_mapping(json.dumps(found.mapping), found.kind)
-    assert ingest.check(
+    assert ingest.ingest_and_check(
         tmp_path / "raw", tmp_path / "lake", kind=found.kind, mapping=mapping
     ).data_version
 
@@ -260,8 +262,10 @@ def test_rows_of_users_that_begin_at_a_time_become_a_history(
     assert line.use == "validFrom"
     assert f"{int(repeated)} of 2 repeat an id" in line.warning
     mapping = parse_mapping(json.dumps(found.mapping), found.kind)
-    result = ingest.check(tmp_path / "raw", tmp_path / "lake", kind=found.kind, mapping=mapping)
-    users = version_content.read(tmp_path / "lake", result.data_version).users
+    result = ingest.ingest_and_check(
+        tmp_path / "raw", tmp_path / "lake", kind=found.kind, mapping=mapping
+    )
+    users = version_content.read_version(tmp_path / "lake", result.data_version).users
     assert users["valid_from"].drop_nulls().len() == 2
 
 

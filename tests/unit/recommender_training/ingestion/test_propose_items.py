@@ -19,7 +19,9 @@ from tests.unit.recommender_training.ingestion.test_propose import kinds, propos
 
 def checked(tmp_path: Path, found: Proposal) -> ingest.CheckResult:
     mapping = parse_mapping(json.dumps(found.mapping), found.kind)
-    return ingest.check(tmp_path / "raw", tmp_path / "lake", kind=found.kind, mapping=mapping)
+    return ingest.ingest_and_check(
+        tmp_path / "raw", tmp_path / "lake", kind=found.kind, mapping=mapping
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.mitigation.reweighting import (
-    report,
+    reweighting_report,
     row_weights,
     user_groups,
     weights,
@@ -133,7 +133,7 @@ def test_weights_are_of_the_rows_that_are_fitted_on_and_are_reported_by_group(
     assert found is not None
     held = np.setdiff1d(np.arange(len(data.events)), rows)
     assert (found[held] == 1).all()
-    entries = report(data, rows, data.events.label, settings)
+    entries = reweighting_report(data, rows, data.events.label, settings)
     assert sum(entry["rows"] for entry in entries) == len(rows)
     gender = data.users.side[data.events.user[rows], 1]
     for entry in entries:

@@ -41,7 +41,7 @@ def data_of(
 
 
 def inputs_of(data: Dataset) -> Inputs:
-    return event_features.build(data, 2, Constants(centre=3.0, prior=0.5))
+    return event_features.build_features(data, 2, Constants(centre=3.0, prior=0.5))
 
 
 def numbers(data: Dataset) -> Tensor:

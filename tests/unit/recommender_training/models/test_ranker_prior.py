@@ -19,7 +19,7 @@ def fresh(prepared: PreparedData) -> Ranker:
     data = prepared.data
     size = RankerSize(data.users.count, attributes.sizes(data), 8, 0.1, 0.5)
     rows = torch.from_numpy(prepared.split.train)
-    return ranker.create(data, prepared.kept, rows, size=size)
+    return ranker.create_ranker(data, prepared.kept, rows, size=size)
 
 
 def test_the_prior_is_that_of_normal_weights(prepared: PreparedData) -> None:

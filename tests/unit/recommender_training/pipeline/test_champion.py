@@ -61,7 +61,7 @@ def altered(trained: Any, tmp_path: Path) -> Callable[[Change], tuple[Path, str]
         shutil.copytree(trained.staged, folder)
         (folder / manifest.NAME).unlink()
         change(folder)
-        return folder, manifest.write(folder, {})
+        return folder, manifest.write_manifest(folder, {})
 
     return alter
 
@@ -123,7 +123,7 @@ def test_at_explored_places_it_puts_what_its_model_puts_there(
     pool = np.where(np.arange(5) < rng.integers(2, 6, len(rows))[:, None], items[:, :5], -1)
     user, time = (getattr(judged.data.events, name)[rows] for name in ("user", "time"))
     explored = ExplorationLog(user, pool[:, 0], time, pool, (pool >= 0).sum(1))
-    places = exploration_requests.of(
+    places = exploration_requests.explored_places(
         dataclasses.replace(judged.data, explored=explored), rows, prepared.history_length
     )
     assert places is not None

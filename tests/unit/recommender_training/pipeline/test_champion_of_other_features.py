@@ -22,7 +22,7 @@ from recommender_training.pipeline.champion import Comparison
 
 def window(tables: Tables, declared: FeatureSchema, config: Any) -> Window:
     """The test window of the same events under another declaration."""
-    built = dataset.build(dataclasses.replace(tables, declaration=declared))
+    built = dataset.build_dataset(dataclasses.replace(tables, declaration=declared))
     prepared = prepare_data(built, config)
     return predictions.window(prepared, prepared.split.test)
 

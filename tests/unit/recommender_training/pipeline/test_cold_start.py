@@ -58,7 +58,9 @@ def altered(
         facts = json.loads((folder / manifest.NAME).read_text())
         (folder / manifest.NAME).unlink()
         change(folder)
-        return folder, manifest.write(folder, {k: facts[k] for k in facts if k != "files"})
+        return folder, manifest.write_manifest(
+            folder, {k: facts[k] for k in facts if k != "files"}
+        )
 
     return alter
 

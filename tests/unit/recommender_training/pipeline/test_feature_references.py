@@ -68,7 +68,7 @@ def broken(feature: str) -> dict[str, Any]:
 def test_names_that_the_data_declares_are_accepted(
     data: Dataset, settings: dict[str, Any]
 ) -> None:
-    feature_references.check(parse_config(json.dumps(settings)), data)
+    feature_references.check_references(parse_config(json.dumps(settings)), data)
 
 
 @pytest.mark.parametrize(
@@ -87,5 +87,5 @@ def test_other_names_are_refused_with_those_there_are(
     data: Dataset, settings: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        feature_references.check(parse_config(json.dumps(settings)), data)
+        feature_references.check_references(parse_config(json.dumps(settings)), data)
     assert caught.value.reason == "InvalidConfig"

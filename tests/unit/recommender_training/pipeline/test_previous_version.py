@@ -19,7 +19,7 @@ from recommender_training.evaluation import predictions
 from recommender_training.evaluation.predictions import Window
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.pipeline.champion import MOST_BESIDE, ChampionError, Comparison
-from recommender_training.pipeline.previous_version import Previous, compare
+from recommender_training.pipeline.previous_version import Previous, compare_previous
 from recommender_training.statistics import bootstrap
 
 USERS = np.repeat(np.arange(300), 10)
@@ -42,7 +42,7 @@ def published(
         report = json.loads((folder / "report.json").read_text())
         report |= {"windows": windows} if windows else {"label": {"declared": label}}
         (folder / "report.json").write_bytes(canonical_json(report))
-    return Previous(folder, manifest.write(folder, {}))
+    return Previous(folder, manifest.write_manifest(folder, {}))
 
 
 def users(seed: int, swapped: float = 0.0) -> tuple[Any, Any, Any]:
@@ -56,7 +56,7 @@ def users(seed: int, swapped: float = 0.0) -> tuple[Any, Any, Any]:
 
 def test_a_version_that_is_closer_to_the_labels_has_a_gain_above_zero() -> None:
     label, truth, told = users(1, swapped=1.0)
-    found = compare(label, USERS, told, truth)
+    found = compare_previous(label, USERS, told, truth)
     assert found["gainLow"] > 0
     gain = found["championLogLoss"] - found["logLoss"]
     assert found["gainLow"] < gain < found["gainHigh"]
@@ -71,7 +71,7 @@ def test_equally_good_versions_are_called_better_as_rarely_as_the_level_says() -
         label, truth, _ = users(seed)
         # Drawn apart from the groups, which have the first numbers of the seed.
         shift = np.where(np.random.default_rng(1000 + seed).random(300) < 0.5, 0.03, -0.03)[USERS]
-        better += compare(label, USERS, truth + shift, truth - shift)["gainLow"] > 0
+        better += compare_previous(label, USERS, truth + shift, truth - shift)["gainLow"] > 0
     assert better <= 5
 
 
@@ -85,7 +85,10 @@ def test_more_rows_of_the_same_users_cost_no_resamples() -> None:
 @given(seed=st.integers(0, 50), swapped=st.floats(0, 1))
 def test_swapping_the_two_versions_turns_the_interval_around(seed: int, swapped: float) -> None:
     label, truth, told = users(seed, swapped)
-    one, other = compare(label, USERS, told, truth), compare(label, USERS, truth, told)
+    one, other = (
+        compare_previous(label, USERS, told, truth),
+        compare_previous(label, USERS, truth, told),
+    )
     assert one["gainLow"] == pytest.approx(-other["gainHigh"], abs=2e-6)
     assert one["logLoss"] == other["championLogLoss"]
 
@@ -94,9 +97,9 @@ def test_too_little_to_compare_is_told() -> None:
     label, truth, told = users(1)
     for rows, why in ((0, "no row"), (50, "too few")):
         with pytest.raises(ChampionError, match=why):
-            compare(label[:rows], USERS[:rows], told[:rows], truth[:rows])
+            compare_previous(label[:rows], USERS[:rows], told[:rows], truth[:rows])
     with pytest.raises(ChampionError, match="one label"):
-        compare(np.zeros(len(USERS), dtype=bool), USERS, told, truth)
+        compare_previous(np.zeros(len(USERS), dtype=bool), USERS, told, truth)
 
 
 def test_the_champion_is_compared_with_the_version_before_it(

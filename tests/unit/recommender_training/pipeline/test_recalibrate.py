@@ -71,9 +71,9 @@ def test_the_artifact_is_whole_and_its_digest_is_another_one(
     report = read(recalibrated, "report.json")
     assert (report["ok"], report["kind"]) == (True, "recalibrate")
     assert report["stagedPath"] == str(recalibrated / "staged")
-    lineage = manifest.verify(recalibrated / "staged", report["digest"])
+    lineage = manifest.verify_artifact(recalibrated / "staged", report["digest"])
     assert report["digest"] != trained.digest
-    before = manifest.verify(trained.staged)
+    before = manifest.verify_artifact(trained.staged)
     assert lineage["recalibration"] == {**lineage["recalibration"], "artifact": trained.digest}
     assert lineage["recalibration"]["of"] == "movies-0123abcd"
     for name in ("dataVersion", "codeVersion", "seed", "hyperparameters", "metrics"):
@@ -165,7 +165,7 @@ def test_an_artifact_of_an_early_release_is_refused(
     del body[missing]
     (folder / name).write_text(json.dumps(body))
     (folder / manifest.NAME).unlink()
-    digest = manifest.write(folder, {})
+    digest = manifest.write_manifest(folder, {})
     with pytest.raises(InputError, match=f"no '{missing}'") as found:
         recalibrate.recalibrate(folder, digest, made(), tmp_path / "staged")
     assert found.value.reason == "NotCalibrated"

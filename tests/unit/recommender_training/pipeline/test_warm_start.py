@@ -44,13 +44,13 @@ def test_an_id_is_found_where_it_is_and_nowhere_else(known: list[int], ids: list
 def test_the_artifact_holds_the_weights_that_never_saw_the_validation_window(
     trained: Any, bundle: Bundle, prepared: PreparedData, tmp_path: Path
 ) -> None:
-    kept = checkpoint.read(trained.staged)
+    kept = checkpoint.read_checkpoint(trained.staged)
     assert kept.seen_until == prepared.split.validation_start
     assert bundle.deep is not None
     own = {name: value for name, value in state(bundle.deep).items() if name != "content"}
     assert kept.weights.keys() == own.keys()
     assert all(torch.equal(kept.weights[name], own[name]) for name in own)
-    checkpoint.write(
+    checkpoint.write_checkpoint(
         tmp_path, bundle.deep, prepared.data, prepared.constants.groups, kept.seen_until
     )
     again = (tmp_path / checkpoint.PATH).read_bytes()

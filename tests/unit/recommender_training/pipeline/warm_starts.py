@@ -26,7 +26,7 @@ def configured(mode: str = "AllWeights", **more: Any) -> TrainingConfig:
 
 
 def start_of(trained: Any, mode: WarmMode = WarmMode.ALL_WEIGHTS) -> WarmStart:
-    return WarmStart(checkpoint.read(trained.staged), mode, trained.digest)
+    return WarmStart(checkpoint.read_checkpoint(trained.staged), mode, trained.digest)
 
 
 def state(model: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from recommender_training.config.training import Hyperparameters, Retrieval, TrainingConfig
-from recommender_training.distributed.group import ONE_PROCESS, share
+from recommender_training.distributed.group import ONE_PROCESS, rows_of_rank
 from recommender_training.features.assembly import Inputs
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.models.tower_examples import Batch
@@ -64,10 +64,10 @@ def test_the_shares_are_those_of_the_settings() -> None:
 def test_all_processes_together_make_the_sessions_of_one(rows: int, size: int, seed: int) -> None:
     whole, found = batch([LENGTH] * rows), Augmentation(0.5, 0.3)
     torch.manual_seed(seed)
-    alone = found.apply(whole, share(rows, 0, 1))
+    alone = found.apply(whole, rows_of_rank(rows, 0, 1))
     parts = []
     for rank in range(size):
-        own = share(rows, rank, size)
+        own = rows_of_rank(rows, rank, size)
         torch.manual_seed(seed)
         parts.append(found.apply(whole.take(torch.arange(rows)[own.own]), own))
     assert torch.equal(torch.cat([part.session for part in parts]), alone.session)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from recommender_training.common.errors import InputError
 from recommender_training.data import lake, schema_files, version_content
 from recommender_training.data import load as load_data
-from recommender_training.data.dataset import Dataset, build
+from recommender_training.data.dataset import Dataset, build_dataset
 from recommender_training.data_checks import sample
 from recommender_training.evaluation import evaluate, ranking_metrics
 from recommender_training.features import assembly, event_features
@@ -46,7 +46,7 @@ def test_a_batch_has_the_inputs_that_its_rows_have_among_all(
     data = dataset_of(rows)
     wanted = torch.tensor(drawn) % len(rows)
     found = event_features.Features.of(data, LENGTH, FROZEN).take(wanted)
-    kept = event_features.build(data, LENGTH, FROZEN).take(wanted)
+    kept = event_features.build_features(data, LENGTH, FROZEN).take(wanted)
     for field in fields(assembly.Inputs):
         one, other = getattr(found, field.name), getattr(kept, field.name)
         if field.name == "taste":  # batched products may sum in another order
@@ -94,12 +94,14 @@ def test_the_data_read_in_parts_are_those_of_the_whole_tables(
     days: int | None,
 ) -> None:
     monkeypatch.setattr(lake, "PART_ROWS", 500)
-    side, data = load_data.load(trained.lake, trained.data_version, days)
+    side, data = load_data.load_dataset(trained.lake, trained.data_version, days)
     rows = tables.interactions
     if days is not None:
         rows = rows.filter(pl.col("timestamp") > pl.col("timestamp").max() - days * 86_400)
         assert 0 < rows.height < tables.interactions.height
-    whole = build(version_content.Tables(rows, tables.users, tables.items, tables.declaration))
+    whole = build_dataset(
+        version_content.Tables(rows, tables.users, tables.items, tables.declaration)
+    )
     assert side.users.equals(tables.users)
     for name in ("user", "item", "value", "time"):
         one, other = getattr(data.events, name), getattr(whole.events, name)
@@ -111,9 +113,9 @@ def test_other_rows_than_those_of_the_version_are_refused(
 ) -> None:
     digest = trained.data_version[-16:]
     other = trained.data_version.replace(digest, digest[1:] + ("0" if digest[0] != "0" else "1"))
-    schema_files.write(trained.lake, other, tables.declaration)
+    schema_files.write_schema(trained.lake, other, tables.declaration)
     with pytest.raises(InputError, match="no longer hold") as caught:
-        load_data.load(trained.lake, other, None)
+        load_data.load_dataset(trained.lake, other, None)
     assert caught.value.reason == "DataVersionMissing"
 
 
@@ -124,7 +126,7 @@ def test_a_file_that_is_gone_is_told_as_a_version_that_is_gone(
     shutil.copytree(trained.lake, copy)
     next((copy / "interactions").rglob("*.parquet")).unlink()
     with pytest.raises(InputError) as caught:
-        load_data.load(copy, trained.data_version, None)
+        load_data.load_dataset(copy, trained.data_version, None)
     assert caught.value.reason == "DataVersionMissing"
 
 

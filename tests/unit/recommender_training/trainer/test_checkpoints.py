@@ -26,7 +26,7 @@ from recommender_training.config.training import (
 from recommender_training.distributed.group import ONE_PROCESS
 from recommender_training.features import attributes
 from recommender_training.features.prepared_data import PreparedData
-from recommender_training.models.ranker import Ranker, RankerSize, create
+from recommender_training.models.ranker import Ranker, RankerSize, create_ranker
 from recommender_training.trainer import checkpoints, fit, fit_context
 from recommender_training.trainer.checkpoints import Checkpoints, Slot
 from recommender_training.trainer.initial_weights import WarmStart
@@ -44,7 +44,7 @@ def fresh(prepared: PreparedData) -> Ranker:
     data = prepared.data
     size = RankerSize(data.users.count, attributes.sizes(data), 8, 0.1, 0.5)
     rows = torch.from_numpy(prepared.split.train)
-    return create(prepared.data, prepared.inputs, rows, size=size)
+    return create_ranker(prepared.data, prepared.inputs, rows, size=size)
 
 
 def first(prepared: PreparedData, slot: Slot | None, dies: int = 0) -> tuple[Ranker, fit.FitLog]:

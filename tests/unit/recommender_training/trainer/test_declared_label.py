@@ -45,7 +45,7 @@ def shop(label: dict[str, Any], seed: int = 0, impressions: int = 12_000, users:
     )
     of_items = [{"id": n, "kind": "true" if n % 2 else "false"} for n in range(ITEMS)]
     of_users = [{"id": number} for number in range(users)]
-    return negatives.add(small_data.build(events, of_users, of_items, declared))
+    return negatives.add_negatives(small_data.build(events, of_users, of_items, declared))
 
 
 BOTH = {"positiveTypes": [{"type": "buy", "weight": 4}, {"type": "click"}]}

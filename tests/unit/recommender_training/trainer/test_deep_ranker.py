@@ -20,7 +20,7 @@ from recommender_training.data.splits import OnceOnly
 from recommender_training.features import attributes
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
-from recommender_training.models.ranker import Ranker, RankerSize, create
+from recommender_training.models.ranker import Ranker, RankerSize, create_ranker
 from recommender_training.statistics import model_metrics
 from recommender_training.trainer import fit
 from recommender_training.trainer.fit_models import fit_models, refit
@@ -34,7 +34,7 @@ def fresh(prepared: PreparedData) -> Ranker:
     data = prepared.data
     size = RankerSize(data.users.count, attributes.sizes(data), 8, 0.1, 0.5)
     rows = torch.from_numpy(prepared.split.train)
-    return create(prepared.data, prepared.kept, rows, size=size)
+    return create_ranker(prepared.data, prepared.kept, rows, size=size)
 
 
 def run(

@@ -26,7 +26,7 @@ from recommender_training.trainer.embedding_plan import (
     EmbeddingPlan,
     Table,
     is_sparse,
-    plan,
+    plan_embeddings,
 )
 from recommender_training.trainer.memory import container_limit
 from recommender_training.trainer.sparse_embedding import SparseAdamWSettings, SparseEmbedding
@@ -43,7 +43,9 @@ def table(rows: int = 1000, width: int = 8, *, by_row: bool = False) -> Table:
 def test_the_bytes_are_those_of_the_tensors(prepared: PreparedData) -> None:
     settings = config(embeddingDim=8)
     model = new_ranker(prepared, settings)
-    users, items = (t for t in plan(prepared.data, settings).tables if t.model == "ranker")
+    users, items = (
+        t for t in plan_embeddings(prepared.data, settings).tables if t.model == "ranker"
+    )
     for found, weights in ((users, model.user.weight), (items, model.item.weight)):
         assert found.weights == weights.nbytes
         optimizer = torch.optim.AdamW([weights])
@@ -75,7 +77,7 @@ def test_large_tables_are_updated_by_row_unless_the_settings_say_otherwise() -> 
 
 def test_only_what_is_fitted_counts(prepared: PreparedData) -> None:
     def names(given_config: TrainingConfig) -> list[tuple[str, str]]:
-        return [(t.model, t.name) for t in plan(prepared.data, given_config).tables]
+        return [(t.model, t.name) for t in plan_embeddings(prepared.data, given_config).tables]
 
     ranker = [("ranker", "users"), ("ranker", "items")]
     towers = [("towers", "items"), ("towers", "biases")]
@@ -84,14 +86,14 @@ def test_only_what_is_fitted_counts(prepared: PreparedData) -> None:
     regression = config().model_copy(update={"algorithm": Algorithm.LOGISTIC_REGRESSION})
     assert names(regression) == towers
     rows = config(embeddingUpdates="Rows", retrievalLoss=RetrievalLoss.FULL_SOFTMAX)
-    found = plan(prepared.data, rows).tables
+    found = plan_embeddings(prepared.data, rows).tables
     assert [t.by_row for t in found] == [True, True, False, False]
 
 
 def test_a_warm_start_holds_the_champions_weights_too(prepared: PreparedData) -> None:
     cold = config()
     warm = cold.model_copy(update={"warm_start": WarmStartSettings()})
-    assert plan(prepared.data, warm).peak > plan(prepared.data, cold).peak
+    assert plan_embeddings(prepared.data, warm).peak > plan_embeddings(prepared.data, cold).peak
 
 
 def test_nothing_is_refused_within_its_bounds() -> None:
@@ -135,7 +137,7 @@ def test_items_over_time_count_towards_the_memory_of_the_container() -> None:
 
 
 def test_the_report_lists_each_table(prepared: PreparedData) -> None:
-    found = plan(prepared.data, config(embeddingDim=8))
+    found = plan_embeddings(prepared.data, config(embeddingDim=8))
     facts = found.facts()
     assert facts["updates"] == "Auto"
     assert facts["peakBytes"] == found.peak > sum(t["weightBytes"] for t in facts["tables"])

@@ -19,7 +19,7 @@ from recommender_training.config.training import (
 )
 from recommender_training.features import attributes
 from recommender_training.features.prepared_data import PreparedData
-from recommender_training.models.ranker import Ranker, RankerSize, create
+from recommender_training.models.ranker import Ranker, RankerSize, create_ranker
 from recommender_training.models.tower_examples import tower_examples
 from recommender_training.models.two_tower import TwoTower
 from recommender_training.trainer import fit, fit_towers, runtime
@@ -40,7 +40,7 @@ def fresh(prepared: PreparedData, dropout: float = 0.1) -> Ranker:
     data = prepared.data
     size = RankerSize(data.users.count, attributes.sizes(data), 8, dropout, 0.5)
     train = torch.from_numpy(prepared.split.train)
-    return create(prepared.data, prepared.kept, train, size=size)
+    return create_ranker(prepared.data, prepared.kept, train, size=size)
 
 
 def fitted(
@@ -106,7 +106,7 @@ def towers(prepared: PreparedData, loss: RetrievalLoss, how: Runtime) -> TwoTowe
     )
     split = prepared.split
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runtime, "choose", lambda *_: how)
+        patch.setattr(runtime, "choose_runtime", lambda *_: how)
         patch.setattr(fit_towers, "_SETTINGS", {"epochs": 1, "batch_size": 512})
         made = fit_towers.fit_towers(
             prepared.data,
@@ -177,7 +177,7 @@ def test_no_step_asks_for_what_a_gpu_refuses_where_runs_have_to_repeat(
 
 def test_without_a_gpu_the_cpu_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert runtime.choose(Precision.FLOAT32) == Runtime(CPU, Precision.FLOAT32, None)
+    assert runtime.choose_runtime(Precision.FLOAT32) == Runtime(CPU, Precision.FLOAT32, None)
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 def test_a_gpu_is_used_with_compiled_code_and_sums_in_one_order(
     environment: dict[str, str],
 ) -> None:
-    chosen = runtime.choose(Precision.BFLOAT16)
+    chosen = runtime.choose_runtime(Precision.BFLOAT16)
     assert chosen == Runtime(torch.device("cuda"), Precision.BFLOAT16, "inductor")
     assert environment["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
 
@@ -218,7 +218,7 @@ def test_a_gpu_is_used_without_compiled_code_where_nothing_compiles(
 ) -> None:
     """As in an image without a compiler, where Triton would end the training."""
     monkeypatch.setattr(missing, lambda _: nothing)
-    assert runtime.choose(Precision.BFLOAT16) == Runtime(
+    assert runtime.choose_runtime(Precision.BFLOAT16) == Runtime(
         torch.device("cuda"), Precision.BFLOAT16, None
     )
     assert said in capsys.readouterr().err
@@ -226,7 +226,7 @@ def test_a_gpu_is_used_without_compiled_code_where_nothing_compiles(
 
 def test_a_compiler_that_is_named_and_not_there_is_none(environment: dict[str, str]) -> None:
     environment["CC"] = "icc"
-    assert runtime.choose(Precision.FLOAT32).compiler is None
+    assert runtime.choose_runtime(Precision.FLOAT32).compiler is None
 
 
 def test_the_pace_leaves_the_looks_out(prepared: PreparedData) -> None:

@@ -17,10 +17,16 @@ from recommender_training.config.training import (
     RetrievalLoss,
     TrainingConfig,
 )
-from recommender_training.distributed.group import ONE_PROCESS, Group, share
+from recommender_training.distributed.group import ONE_PROCESS, Group, rows_of_rank
 from recommender_training.features import attributes
 from recommender_training.features.prepared_data import PreparedData
-from recommender_training.models.ranker import ITEM_TABLE, USER_TABLE, Ranker, RankerSize, create
+from recommender_training.models.ranker import (
+    ITEM_TABLE,
+    USER_TABLE,
+    Ranker,
+    RankerSize,
+    create_ranker,
+)
 from recommender_training.models.two_tower import BIAS_TABLE, TwoTower
 from recommender_training.trainer import embedding_plan, fit, fit_towers
 from recommender_training.trainer.checkpoints import Checkpoints, Slot
@@ -42,7 +48,7 @@ def fresh(prepared: PreparedData) -> Ranker:
     fit.seed_everything(1, 1)
     data = prepared.data
     size = RankerSize(data.users.count, attributes.sizes(data), 8, 0.1, 0.5)
-    return create(data, prepared.inputs, torch.from_numpy(prepared.split.train), size=size)
+    return create_ranker(data, prepared.inputs, torch.from_numpy(prepared.split.train), size=size)
 
 
 def fitted(
@@ -163,7 +169,7 @@ def test_processes_update_the_rows_that_any_of_them_read(prepared: PreparedData)
 def test_shares_of_a_batch_have_the_rows_in_order() -> None:
     """`Group.whole` puts the part of each process where `share` has it."""
     rows = torch.arange(7)
-    parts = [rows[share(7, rank, 3).own] for rank in range(3)]
+    parts = [rows[rows_of_rank(7, rank, 3).own] for rank in range(3)]
     assert torch.equal(torch.cat(parts), rows)
     assert torch.equal(ONE_PROCESS.whole(rows, 7), rows)
 
