@@ -16,19 +16,18 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from recommender_training.common.arrays import Doubles
-from recommender_training.config.declaration import Declaration, Place
+from recommender_training.config.feature_schema import FeatureSchema, FeatureTable
 from recommender_training.config.training import FeatureGroup
-from recommender_training.data.coding import Attribute
 from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation import ranking
+from recommender_training.data.feature_encoding import Attribute
+from recommender_training.evaluation import ranking_metrics
 from recommender_training.export import build, torchscript
-from recommender_training.features import attributes, matches, table
+from recommender_training.features import attributes, event_features, overlap_features
 from recommender_training.features.assembly import Constants, Inputs
-from recommender_training.features.state import State
+from recommender_training.features.catalogue_state import CatalogueState
 from recommender_training.models import logistic, ranker
 from recommender_training.models.logistic import LogisticModel
-from recommender_training.models.ranker import Ranker
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.ranker import Ranker, RankerSize
 from recommender_training.statistics.calibration import Calibration
 from tests import small_data
 
@@ -53,11 +52,11 @@ def value_of(kind: str, random: np.random.Generator) -> Any:
     }[kind]
 
 
-def data_of(declared: Declaration, seed: int) -> Dataset:
+def data_of(declared: FeatureSchema, seed: int) -> Dataset:
     """Random events of random users and items, and in a random context."""
     random = np.random.default_rng(seed)
 
-    def values(place: Place) -> dict[str, Any]:
+    def values(place: FeatureTable) -> dict[str, Any]:
         return {each.name: value_of(each.kind.value, random) for each in declared.of(place)}
 
     events = [
@@ -66,20 +65,22 @@ def data_of(declared: Declaration, seed: int) -> Dataset:
             10 + int(random.integers(ITEMS)),
             float(random.choice([1, 2, 4, 5])),
             FIRST + 3600 * number,
-            values(Place.CONTEXT),
+            values(FeatureTable.CONTEXT),
         )
         for number in range(EVENTS)
     ]
 
-    def table_of(place: Place, first: int, count: int, *, dated: bool) -> list[dict[str, Any]]:
+    def table_of(
+        place: FeatureTable, first: int, count: int, *, dated: bool
+    ) -> list[dict[str, Any]]:
         starts: list[dict[str, Any]] = (
             [{"valid_from": None}, {"valid_from": SECOND}] if dated else [{}]
         )
         ids = range(first, first + count)
         return [{"id": each, **start, **values(place)} for start in starts for each in ids]
 
-    users = table_of(Place.USERS, 1, USERS, dated=declared.user_history)
-    items = table_of(Place.ITEMS, 10, ITEMS, dated=declared.item_history)
+    users = table_of(FeatureTable.USERS, 1, USERS, dated=declared.user_history)
+    items = table_of(FeatureTable.ITEMS, 10, ITEMS, dated=declared.item_history)
     return small_data.build(events, users, items, declared)
 
 
@@ -89,7 +90,7 @@ class Fitted:
     bucket shows.
     """
 
-    known: build.Knowledge
+    known: build.ExportInputs
     deep: Ranker
     linear: LogisticModel
 
@@ -97,10 +98,10 @@ class Fitted:
     def data(self) -> Dataset:
         return self.known.data
 
-    def inputs(self, request: ranking.Request, data: Dataset | None = None) -> Inputs:
+    def inputs(self, request: ranking_metrics.Request, data: Dataset | None = None) -> Inputs:
         """Of every item."""
         known = self.known
-        asked = ranking.Known(data or known.data, known.constants, known.state, LENGTH)
+        asked = ranking_metrics.Known(data or known.data, known.constants, known.state, LENGTH)
         return asked.inputs([request], np.arange(asked.data.items.count)[None])
 
     def score(self, name: str, inputs: Inputs, data: Dataset | None = None) -> Doubles:
@@ -124,19 +125,25 @@ class Fitted:
 def fitted(data: Dataset, groups: tuple[FeatureGroup, ...] = ()) -> Fitted:
     torch.manual_seed(0)
     frozen = Constants(centre=3.0, prior=0.5, groups=groups)
-    inputs, rows = table.build(data, LENGTH, frozen), np.arange(len(data.events))
+    inputs, rows = event_features.build_features(data, LENGTH, frozen), np.arange(len(data.events))
     spans = attributes.spans(data)
     size = RankerSize(
-        data.users.count, attributes.sizes(data), 8, 0.0, 0.0, spans, matches.of(data)
+        data.users.count,
+        attributes.sizes(data),
+        8,
+        0.0,
+        0.0,
+        spans,
+        overlap_features.overlap_features(data),
     )
-    deep = ranker.create(data, inputs, torch.from_numpy(rows), size=size).eval()
+    deep = ranker.create_ranker(data, inputs, torch.from_numpy(rows), size=size).eval()
     for weight in deep.matches.parameters() if deep.matches is not None else ():
         torch.nn.init.normal_(weight)
     for each in (*deep.side, deep.of_content):
         torch.nn.init.normal_(each.get_parameter("weight"))
     linear = logistic.fit(inputs, rows, data, data.events.label, penalty=1.0)
-    state = State.at(data, None, groups)
-    known = build.Knowledge(data.at_the_end, frozen, state, None, LENGTH)
+    state = CatalogueState.at(data, None, groups)
+    known = build.ExportInputs(data.at_the_end, frozen, state, None, LENGTH)
     return Fitted(known, deep, linear)
 
 
@@ -203,7 +210,7 @@ OF_REQUEST = ALL_KINDS | st.sampled_from(AGES) | st.just(("MultiCategorical", {"
 
 
 @st.composite
-def declarations(draw: st.DrawFn) -> Declaration:
+def declarations(draw: st.DrawFn) -> FeatureSchema:
     def features(prefix: str, kinds: Any) -> list[dict[str, Any]]:
         drawn = draw(st.lists(kinds, max_size=3))
         return [{"name": f"{prefix}{n}", "kind": k, **s} for n, (k, s) in enumerate(drawn)]
@@ -213,7 +220,7 @@ def declarations(draw: st.DrawFn) -> Declaration:
     for each in context:
         if each["kind"] in served and draw(st.booleans()):
             each["servedAs"] = served[each["kind"]]
-    return Declaration.model_validate(
+    return FeatureSchema.model_validate(
         {
             "users": features("of_user_", OF_REQUEST),
             "context": context,

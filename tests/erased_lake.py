@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from recommender_training.data import erasures, lake, times
+from recommender_training.data import erasures, lake, time_format
 from recommender_training.ingestion import erase, erasure_list, ingest
 from recommender_training.ingestion.ids import hashed
 from recommender_training.ingestion.mapping import Format, Mapping
@@ -68,7 +68,12 @@ def batch(source: Path, number: int, users: tuple[str, ...], day: int) -> None:
         explored = {"place": 1, "pool": ["cup", "jam"]}
         shown: dict[str, Any] = {"id": f"{user}{number}", "kind": "impression", "user": user}
         events.append(
-            {**shown, "items": ["tea", "cup"], "time": times.iso_time(at), "explored": explored}
+            {
+                **shown,
+                "items": ["tea", "cup"],
+                "time": time_format.iso_time(at),
+                "explored": explored,
+            }
         )
         events.append({**shown, "explored": 7, "time": "never"})
     for name, lines in (("interactions", rows), ("events", events)):
@@ -106,13 +111,13 @@ def listed(source: Path, user: str = USER, at: int = ERASED) -> None:
     """The erasure of a user in the list beside the files, as the writer adds it."""
     folder = source / erasure_list.FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    time = times.iso_time(at).replace("Z", ".250Z")
+    time = time_format.iso_time(at).replace("Z", ".250Z")
     line = json.dumps({"user": erasures.digest(hashed(user)), "time": time})
     (folder / f"{1000 * at}-0.jsonl").write_text(line + "\n")
 
 
 def check(source: Path, path: Path, now: int = NOW) -> ingest.CheckResult:
-    return ingest.check(
+    return ingest.ingest_and_check(
         source, path, kind=Format.JSON_LINES, mapping=mapping(), max_quarantined_share=1.0, now=now
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import lake, schema
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format, Mapping
@@ -73,7 +73,7 @@ def check(
     source: Path, path: Path, mapping: Mapping, kind: Format = Format.CSV, share: float = 1.0,
     **options: Any,
 ) -> ingest.CheckResult:  # fmt: skip
-    return ingest.check(
+    return ingest.ingest_and_check(
         source, path, kind=kind, mapping=mapping, max_quarantined_share=share, now=NOW, **options
     )
 
@@ -81,7 +81,7 @@ def check(
 def table(path: Path, name: str) -> pl.DataFrame:
     """The newest rows of a table with all of its columns; no rows if it is missing."""
     empty = {
-        **schema.tables(Declaration()),
+        **schema.tables(FeatureSchema()),
         "quarantine": schema.MAPPED_QUARANTINE_SCHEMA,
         "batches": schema.BATCHES_SCHEMA,
     }[name]

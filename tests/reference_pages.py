@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from recommender_training.features import declared
+from recommender_training.features import model_features
 from tests import figures
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,7 +44,7 @@ def model_features_page() -> str:
         f"{GENERATED}\n# Features of the models\n\n"
         "Names in capitals stand for the [declared features](../features.md), one by one: "
         "`USER`, `CONTEXT`, `ITEM` (of any kind with categories or bands), `TIME`, `EMBEDDING` "
-        f"and `NUMBER`. [More](../model-inputs.md)\n\n{declared.table()}\n"
+        f"and `NUMBER`. [More](../model-inputs.md)\n\n{model_features.table()}\n"
     )
 
 

@@ -54,7 +54,7 @@ def report(job: Object) -> Object:
             "stagedPath": f"staging/{own[marks.MODEL]}/{version}-{own[marks.ATTEMPT]}",
             "digest": digest,
         },
-        "rescale": {
+        "recalibrate": {
             "stagedPath": f"staging/{own[marks.MODEL]}/{version}-{own[marks.ATTEMPT]}",
             "digest": digest,
         },

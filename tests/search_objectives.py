@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recommender_training.config.search import Sampler, SearchRange
+from recommender_training.config.search_settings import Sampler, SearchRange
 from recommender_training.config.search_space import Dimension, Params, dimensions
 from recommender_training.config.training import Hyperparameters
 from recommender_training.search.study import Objective, Plan, Report

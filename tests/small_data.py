@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import dataset, schema
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.version_content import Tables
@@ -23,17 +23,17 @@ def build(
     events: Iterable[Event],
     users: Sequence[Mapping[str, Any]],
     items: Sequence[Mapping[str, Any]],
-    declared: Declaration = MOVIES,
+    declared: FeatureSchema = MOVIES,
 ) -> Dataset:
     """The data set of these events (`tables`)."""
-    return dataset.build(tables(events, users, items, declared))
+    return dataset.build_dataset(tables(events, users, items, declared))
 
 
 def tables(
     events: Iterable[Event],
     users: Sequence[Mapping[str, Any]],
     items: Sequence[Mapping[str, Any]],
-    declared: Declaration = MOVIES,
+    declared: FeatureSchema = MOVIES,
 ) -> Tables:
     """The tables of these events. `users` and `items` have their ids, as `id`, and any of the
     declared features; a user may have a `segment`.

@@ -60,8 +60,8 @@ class Desk:
 
     def versions(self) -> list[str]:
         """The data versions of the record, oldest first."""
-        return [each.data_version for each in snapshots.read(self.lake)]
+        return [each.data_version for each in snapshots.read_snapshots(self.lake)]
 
     def height(self, data_version: str) -> int:
         """The interactions of a data version, whose rows are those of its name."""
-        return version_content.read(self.lake, data_version).interactions.height
+        return version_content.read_version(self.lake, data_version).interactions.height

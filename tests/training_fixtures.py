@@ -16,7 +16,7 @@ from recommender_training.config.training import TrainingConfig, parse_config
 from recommender_training.data import load, version_content
 from recommender_training.data.dataset import Dataset
 from recommender_training.export import latency
-from recommender_training.features.prepared import Prepared, prepare
+from recommender_training.features.prepared_data import PreparedData, prepare_data
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format
@@ -90,7 +90,7 @@ def few_timed_calls() -> Iterator[None]:
     few = functools.partial(latency.p99_milliseconds, budget=0.02)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "latency", types.SimpleNamespace(p99_milliseconds=few))
-        patch.setattr(variants, "latency", types.SimpleNamespace(compare=_alike))
+        patch.setattr(variants, "latency", types.SimpleNamespace(compare_latency=_alike))
         yield
 
 
@@ -111,7 +111,7 @@ def _source(base: Path) -> Path:
 def _trained(base: Path) -> Trained:
     work = base / "trained"
     work.mkdir()
-    checked = ingest.check(_source(base), work / "lake", kind=Format.MOVIELENS_100K)
+    checked = ingest.ingest_and_check(_source(base), work / "lake", kind=Format.MOVIELENS_100K)
     config = parse_config(CONFIG)
     result = training.train(
         training.TrainingRun(work / "lake", checked.data_version, config, work / "staged")
@@ -161,19 +161,19 @@ def varied(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> traini
 
 @pytest.fixture(scope="session")
 def tables(trained: Trained) -> version_content.Tables:
-    return version_content.read(trained.lake, trained.data_version)
+    return version_content.read_version(trained.lake, trained.data_version)
 
 
 @pytest.fixture(scope="session")
 def data(trained: Trained) -> Dataset:
-    return load.load(trained.lake, trained.data_version, None)[1]
+    return load.load_dataset(trained.lake, trained.data_version, None)[1]
 
 
 @pytest.fixture(scope="session")
-def prepared(data: Dataset, trained: Trained) -> Prepared:
-    return prepare(data, trained.config)
+def prepared(data: Dataset, trained: Trained) -> PreparedData:
+    return prepare_data(data, trained.config)
 
 
 @pytest.fixture(scope="session")
-def bundle(prepared: Prepared, trained: Trained) -> Bundle:
+def bundle(prepared: PreparedData, trained: Trained) -> Bundle:
     return fit_models(prepared, trained.config, 1)

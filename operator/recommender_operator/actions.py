@@ -53,7 +53,7 @@ class StartJob:
     """Create a pipeline Job, named by version, kind and attempt.
 
     `inputs` has the results of earlier Jobs that this one needs:
-    TRAIN: data_version; RESCALE: source_path, source_digest; PUBLISH: staged_path, digest;
+    TRAIN: data_version; RECALIBRATE: source_path, source_digest; PUBLISH: staged_path, digest;
     REMOVE: paths (comma-separated, relative to the claim's root); SNAPSHOT: keep (data versions,
     comma-separated). `version` is the name of the model for a SNAPSHOT, and for a REMOVE that
     cleans up after a deleted RecommenderModel.

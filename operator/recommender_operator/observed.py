@@ -67,7 +67,7 @@ class VersionObject:
 class JobKind(enum.StrEnum):
     CHECK = "check"
     TRAIN = "train"
-    RESCALE = "rescale"
+    RECALIBRATE = "recalibrate"
     PUBLISH = "publish"
     REMOVE = "remove"
     SNAPSHOT = "snapshot"

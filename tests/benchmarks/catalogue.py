@@ -33,7 +33,7 @@ from recommender_training.artifact import triton
 from recommender_training.config.lists import ItemIndex
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data import load
-from recommender_training.data.sessions import sample_requests
+from recommender_training.data.sessions import sample_session_requests
 from recommender_training.data_checks import sample
 from recommender_training.export import torchscript
 from recommender_training.export.tensors import to_tensors
@@ -89,9 +89,9 @@ def training(folder: Path) -> dict[str, Any]:
 def list_recall(folder: Path) -> float:
     """Share of the ten best of every item that the candidates' list has."""
     words = json.loads((folder / "staged" / "vocabulary.json").read_text())
-    side, data = load.load(folder / "lake", (folder / "version").read_text(), None)
+    side, data = load.load_dataset(folder / "lake", (folder / "version").read_text(), None)
     events, config = sample.of_users(data), TrainingConfig()
-    drawn = sample_requests(
+    drawn = sample_session_requests(
         events, side.users, side.items, config.seed, declared=side.declaration, top_n=TOP
     )
     requests = [request for request in drawn if request["session"]][:ASKED]

@@ -22,26 +22,25 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.lists import ItemIndex
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data import dataset, schema
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.version_content import Tables
-from recommender_training.evaluation import ranking
+from recommender_training.evaluation import ranking_metrics
 from recommender_training.export import build, torchscript
 from recommender_training.export.request import shortlist
 from recommender_training.features import attributes
 from recommender_training.features.assembly import Constants
+from recommender_training.features.catalogue_state import CatalogueState
 from recommender_training.features.item_content import content
-from recommender_training.features.state import State
-from recommender_training.fitted import paging
+from recommender_training.fitted import ivf_selection
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models import item_weights, two_tower
-from recommender_training.models.ranker import Ranker
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.ranker import Ranker, RankerSize
 from recommender_training.statistics.calibration import Calibration
-from recommender_training.trainer import retrieval
+from recommender_training.trainer import fit_towers
 
 USERS, EVENTS, START, DAYS, SEED = 20_000, 200_000, 1_700_000_000, 60, 17
 BRANDS, GENRES, EMBEDDED = 200, 20, 16
@@ -61,7 +60,7 @@ SESSION, THREADS, WARM_UP, ASKED = 20, 2, 20, 50
 
 def catalogue(items: int) -> Dataset:
     """A shop with this number of items, of which a few have most events."""
-    random, declared = np.random.default_rng(SEED), Declaration.model_validate(DECLARED)
+    random, declared = np.random.default_rng(SEED), FeatureSchema.model_validate(DECLARED)
     columns = schema.tables(declared)
     liked = np.minimum(items, np.ceil(items ** random.random(EVENTS))).astype(np.int64)
     frames: dict[str, dict[str, Any]] = {
@@ -97,7 +96,7 @@ def catalogue(items: int) -> Dataset:
         name: table.select(pl.col(key).cast(columns[name][key]) for key in table.columns)
         for name, table in tables.items()
     }
-    return dataset.build(Tables(**cast, declaration=declared))
+    return dataset.build_dataset(Tables(**cast, declaration=declared))
 
 
 def make(path: Path, items: int, index: ItemIndex) -> dict[str, Any]:
@@ -109,26 +108,28 @@ def make(path: Path, items: int, index: ItemIndex) -> dict[str, Any]:
     every = np.ones(len(data.events), dtype=np.bool_)
     length, width = settings.history_length, settings.embedding_dim
     size = two_tower.TowerSize(attributes.sizes(data), width, length, 0.0, settings.retrieval_loss)
-    towers = two_tower.create(data, data.events.item[data.events.label], size)
-    retrieval.hide_unseen(towers, data.events.item)
-    known = build.Knowledge(
+    towers = two_tower.create_towers(data, data.events.item[data.events.label], size)
+    fit_towers.hide_unseen(towers, data.events.item)
+    known = build.ExportInputs(
         data,
         frozen,
-        State.at(data, None, frozen.groups),
+        CatalogueState.at(data, None, frozen.groups),
         None if plan.weights is None else item_weights.fit(data, every, plan.weights),
         length,
         RetrievalModels(plan, towers),
     )
-    read = ranking.Known(data, frozen, known.state, length)
-    request = ranking.Request(0, np.zeros(0, dtype=np.int64), START, np.zeros(1, np.float32))
+    read = ranking_metrics.Known(data, frozen, known.state, length)
+    request = ranking_metrics.Request(
+        0, np.zeros(0, dtype=np.int64), START, np.zeros(1, np.float32)
+    )
     one = read.inputs([request], np.zeros((1, 1), dtype=np.int64))
     numbers = torch.cat([one.numbers, one.taste, one.extra], 1)[0]
     shape = RankerSize(data.users.count, attributes.sizes(data), width, 0.0, 0.0)
     model = Ranker(shape, content(data.items), torch.zeros_like(numbers), numbers * 0 + 1).eval()
     even_out(known.sources, sample(build.ranker_module(model, known, Calibration()), known, items))
     graph, began = build.ranker_module(model, known, Calibration()), time.perf_counter()
-    if paging.wanted(known.sources):
-        sources = paging.paged(known.sources, sample(graph, known, items), SEED)
+    if ivf_selection.index_wanted(known.sources):
+        sources = ivf_selection.select_index(known.sources, sample(graph, known, items), SEED)
         graph = build.ranker_module(model, replace(known, sources=sources), Calibration())
         plan_facts = {**plan.facts, **sources.index}
     else:
@@ -139,15 +140,17 @@ def make(path: Path, items: int, index: ItemIndex) -> dict[str, Any]:
     return {"artifact_mb": size_mb, "index_s": seconds, **plan_facts}
 
 
-def sample(graph: Any, known: build.Knowledge, items: int) -> paging.Sample:
+def sample(graph: Any, known: build.ExportInputs, items: int) -> ivf_selection.FirstStageSample:
     """What pages are made from and measured by; none of the requests that are asked later."""
-    asked = requests(items, ASKED + paging.SAMPLED)[ASKED:]
+    asked = requests(items, ASKED + ivf_selection.SAMPLED)[ASKED:]
     vectors = torch.cat([request_vector(graph, one) for one in asked])
     standing = known.sources.standing(known.state.counts)
-    return paging.Sample(known.sources.item_vectors()[1:].numpy(), standing, vectors.numpy()[None])
+    return ivf_selection.FirstStageSample(
+        known.sources.item_vectors()[1:].numpy(), standing, vectors.numpy()[None]
+    )
 
 
-def even_out(sources: RetrievalModels, found: paging.Sample) -> None:
+def even_out(sources: RetrievalModels, found: ivf_selection.FirstStageSample) -> None:
     """Move and scale what the towers make of requests: half of the variance of the order of items
     is that of the item alone, and half that of the request, without what all requests share.
 

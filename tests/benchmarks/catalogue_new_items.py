@@ -9,7 +9,7 @@ during the log: in a large catalogue many older ones were never shown either (`n
 
 Each form of the first stage (`--forms`) is asked twice, without and with candidates kept for new
 items: as where users chose the labelled items by themselves, as where these were shown to them
-(ADR 0065), and with pages of items. The gain of an item is its true odds of a click, so that no
+(ADR 0065), and with cells of items. The gain of an item is its true odds of a click, so that no
 chance of a click decides.
 
 - `share_candidates`, `share_top`: of new items among the candidates and the ten of a list.
@@ -43,17 +43,17 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from recommender_training.common.arrays import Bools, Ints
 from recommender_training.config.lists import ItemIndex
 from recommender_training.config.training import Retrieval
-from recommender_training.evaluation import ranking
+from recommender_training.evaluation import ranking_metrics
 from recommender_training.export import build, parity
-from recommender_training.export.build import Knowledge
+from recommender_training.export.build import ExportInputs
 from recommender_training.export.ranker import RankerServing
 from recommender_training.export.request import read_session
 from recommender_training.features import assembly
-from recommender_training.features.state import State
+from recommender_training.features.catalogue_state import CatalogueState
 from recommender_training.fitted import new_items
-from recommender_training.fitted.paging import Sample
+from recommender_training.fitted.ivf_selection import FirstStageSample
 from recommender_training.fitted.retrieval import SHOWN_ITEMS
-from recommender_training.models import item_pages, item_weights
+from recommender_training.models import item_weights, ivf_index
 from recommender_training.samples import shop
 from recommender_training.samples.shop_settings import Settings
 from recommender_training.samples.shop_world import DAY_MS, START_MS, World
@@ -62,9 +62,9 @@ from tests.benchmarks.machine import machine
 from tests.benchmarks.schema_new_items import MAX_USERS, TOP_K, requests_at
 
 THREADS = 1
-#: As where users chose the labelled items, as where these were shown, and with pages of items.
+#: As where users chose the labelled items, as where these were shown, and with cells of items.
 FORMS = ("chosen", "shown", "pages")
-#: A page in so many is read: enough to see what pages leave out.
+#: A page in so many is read: enough to see what cells leave out.
 READ_ONE_IN = 8
 
 
@@ -72,7 +72,7 @@ READ_ONE_IN = 8
 class Asked:
     """The requests, and the truth about them."""
 
-    requests: list[ranking.Request]
+    requests: list[ranking_metrics.Request]
     asking: Asking
     new: Bools  # [I]
     of_new: Worth
@@ -106,7 +106,7 @@ def run(
         "items": known.data.items.count,
         "new_items": int(asked.new.sum()),
         "never_shown": int((events == 0).sum() - asked.new.sum()),
-        "compared": len(new_items.of(known.sources, events, known.data).rows),
+        "compared": len(new_items.new_items_of(known.sources, events, known.data).rows),
         "requests": len(asked.requests),
         "mean_events": round(float(events.mean()), 1),
         "random": {
@@ -120,20 +120,20 @@ def run(
     }
 
 
-def knowledge(model: schema_models.Trained) -> Knowledge:
+def knowledge(model: schema_models.Trained) -> ExportInputs:
     """What the graph knows at the start of the test days, and the newest table of items."""
     prepared, data = model.prepared, model.prepared.data
     start = int(data.events.time[prepared.split.test[0]])
-    state = State.at(data, start, prepared.constants.groups)
+    state = CatalogueState.at(data, start, prepared.constants.groups)
     sources = model.bundle.sources
     form = sources.plan.weights
     assert form is not None
     weights = item_weights.fit(data, data.events.time < start, form)
-    return Knowledge(data, prepared.constants, state, weights, prepared.history_length, sources)
+    return ExportInputs(data, prepared.constants, state, weights, prepared.history_length, sources)
 
 
 def truth(
-    model: schema_models.Trained, folder: Path, world: World, known: Knowledge, most: int
+    model: schema_models.Trained, folder: Path, world: World, known: ExportInputs, most: int
 ) -> Asked:
     """At most so many requests at the end of the test days, and what lists are worth to them."""
     end = (START_MS + world.settings.days * DAY_MS) // 1000
@@ -145,15 +145,15 @@ def truth(
     return Asked(requests, asked, new, *asked.worth(new, np.ones_like(new)))
 
 
-def without_source(known: Knowledge) -> Knowledge:
+def without_source(known: ExportInputs) -> ExportInputs:
     """The same without candidates that are kept for new items."""
     plan = replace(known.sources.plan, for_new=0)
     return replace(known, sources=replace(known.sources, plan=plan))
 
 
 def forms(
-    model: schema_models.Trained, known: Knowledge, names: Sequence[str]
-) -> Iterator[tuple[str, Knowledge]]:
+    model: schema_models.Trained, known: ExportInputs, names: Sequence[str]
+) -> Iterator[tuple[str, ExportInputs]]:
     """Each form of the first stage, without and with the source of new items."""
     for name in names:
         form = form_of(name, model, known)
@@ -161,34 +161,34 @@ def forms(
         yield f"{name}_with", form
 
 
-def form_of(name: str, model: schema_models.Trained, known: Knowledge) -> Knowledge:
+def form_of(name: str, model: schema_models.Trained, known: ExportInputs) -> ExportInputs:
     """The form of the first stage of this name, one of FORMS."""
     if name == "shown":
         return replace(known, sources=replace(known.sources, order_weight=SHOWN_ITEMS))
     return paged(model, known) if name == "pages" else known
 
 
-def paged(model: schema_models.Trained, known: Knowledge) -> Knowledge:
-    """The same with pages, of which a part is read."""
+def paged(model: schema_models.Trained, known: ExportInputs) -> ExportInputs:
+    """The same with cells, of which a part is read."""
     sources, end = known.sources, int(known.data.events.time[-1])
-    task = ranking.reveal_half(
+    task = ranking_metrics.reveal_half(
         known.data, model.prepared.split.validation, model.prepared.history_length
     )
-    batch = ranking.together(known.data, task.requests, known.history_length)
+    batch = ranking_metrics.together(known.data, task.requests, known.history_length)
     inputs = assembly.of_requests(known.data, known.constants, batch)
     items = sources.item_vectors()
-    sample = Sample(
+    sample = FirstStageSample(
         items[1:].numpy(),
         sources.standing(known.state.counts),
         sources.request_vectors(inputs, items)[None],
     )
-    pages = item_pages.arrange(sample.vectors, sample.standing, sample.requests[0], end)
-    pages = replace(pages, read=max(10, pages.count // READ_ONE_IN))
+    ivf = ivf_index.build_index(sample.vectors, sample.standing, sample.requests[0], end)
+    ivf = replace(ivf, probes=max(10, ivf.cells // READ_ONE_IN))
     plan = replace(sources.plan, index=ItemIndex.APPROXIMATE)
-    return replace(known, sources=replace(sources, plan=plan, pages=pages))
+    return replace(known, sources=replace(sources, plan=plan, ivf=ivf))
 
 
-def figures(model: schema_models.Trained, known: Knowledge, asked: Asked) -> dict[str, float]:
+def figures(model: schema_models.Trained, known: ExportInputs, asked: Asked) -> dict[str, float]:
     """Of one form."""
     found = lists_of(model, known, asked)
     best = zip(asked.of_new.best, found.candidates, strict=True)
@@ -220,7 +220,7 @@ def insertions(top: Ints, asked: Asked) -> Iterator[tuple[str, Ints]]:
         yield name, np.c_[top[:, :-1], item]
 
 
-def lists_of(model: schema_models.Trained, known: Knowledge, asked: Asked) -> Lists:
+def lists_of(model: schema_models.Trained, known: ExportInputs, asked: Asked) -> Lists:
     """What the exported graph answers to each request."""
     assert model.bundle.deep is not None
     graph = build.ranker_module(model.bundle.deep, known, model.bundle.deep_calibration)

@@ -1,11 +1,11 @@
-"""The first stage alone, of a catalogue of any size: an exact scan and pages of items, in turn.
+"""The first stage alone, of a catalogue of any size: an exact scan and cells of items, in turn.
 
 No graph and no towers are made, so that millions of items are quick. Vectors are sums of those of
 a brand, two genres, a band of the price and of the age, and sixteen numbers; what orders items by
 themselves is the log of a Zipf popularity. Requests are means of the vectors of twenty items near
 one another in popularity, less the mean of all requests: half of the variance of the order of
 items follows from the request. `--own` adds vectors that nothing explains, in shares of the
-deviation of the others: the larger, the less pages can know.
+deviation of the others: the larger, the less cells can know.
 
 Times are of the processor, with one thread, so that other work on the machine counts less. The
 last line is one JSON object.
@@ -27,9 +27,9 @@ from torch import Tensor
 from recommender_training.common.arrays import Floats
 from recommender_training.config.lists import CANDIDATES, ItemIndex, ListPlan
 from recommender_training.export import item_pages
-from recommender_training.export.item_pages import PagedServing
+from recommender_training.export.item_pages import IvfServing
 from recommender_training.export.request import places_of, shortlist
-from recommender_training.fitted import paging
+from recommender_training.fitted import ivf_selection
 from recommender_training.fitted.retrieval import RetrievalModels
 from tests.benchmarks.machine import machine
 
@@ -38,8 +38,8 @@ WIDTH, SESSION, ASKED, SEED = 32, 20, 100, 17
 VALUES = (200, 20, 20, 10, 16)
 
 
-class Pages(PagedServing):
-    """The pages by themselves."""
+class Pages(IvfServing):
+    """The cells by themselves."""
 
     def __init__(self, buffers: dict[str, Tensor], standing: Tensor, read: int) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ def shop(items: int, own: float) -> tuple[Floats, Floats, Floats]:
     place = random.permutation(items)
     standing = -np.log1p(place).astype("f4")
     by_place = np.argsort(place)
-    first = (items ** random.random(ASKED + paging.SAMPLED)).astype(np.int64)
+    first = (items ** random.random(ASKED + ivf_selection.SAMPLED)).astype(np.int64)
     sessions = first[:, None] + random.integers(0, SESSION * 10, (len(first), SESSION))
     requests = vectors[by_place[sessions.clip(max=items - 1)]].mean(1)
     requests -= requests.mean(0)
@@ -80,9 +80,9 @@ def measure(items: int, own: float) -> dict[str, Any]:
     """Both ways over one catalogue."""
     vectors, standing, requests = shop(items, own)
     wanted = RetrievalModels(ListPlan(None, CANDIDATES, ItemIndex.APPROXIMATE))
-    sample = paging.Sample(vectors, standing, requests[None, ASKED:])
+    sample = ivf_selection.FirstStageSample(vectors, standing, requests[None, ASKED:])
     began = time.process_time()
-    found = paging.paged(wanted, sample, SEED)
+    found = ivf_selection.select_index(wanted, sample, SEED)
     told: dict[str, Any] = {
         "items": items,
         "own": own,
@@ -101,10 +101,10 @@ def measure(items: int, own: float) -> dict[str, Any]:
 
     told |= _times("exact", scan, asked)
     told["read_ms"] = _times("read", lambda _: exact.sum(), asked)["read_p50_ms"]
-    if found.pages is not None:
+    if found.ivf is not None:
         table = torch.from_numpy(padded[: items + 1])
-        made = item_pages.buffers(found.pages, table, whole, standing)
-        graph = torch.jit.script(Pages(made, whole, found.pages.read))
+        made = item_pages.buffers(found.ivf, table, whole, standing)
+        graph = torch.jit.script(Pages(made, whole, found.ivf.probes))
         told |= _times("pages", graph, asked)
         told["pages_mb"] = round(sum(each.nbytes for each in graph.buffers()) / 1e6)
         told |= _recall(scan, graph, asked)
@@ -114,12 +114,12 @@ def measure(items: int, own: float) -> dict[str, Any]:
 
 
 def _recall(
-    scan: Callable[[Tensor], Tensor], pages: Callable[[Tensor], Tensor], asked: Tensor
+    scan: Callable[[Tensor], Tensor], cells: Callable[[Tensor], Tensor], asked: Tensor
 ) -> dict[str, float]:
-    """Shares of the exact candidates, and of the first 50 of them, that pages find."""
+    """Shares of the exact candidates, and of the first 50 of them, that cells find."""
     shares, first = list[float](), list[float]()
     for one in asked:
-        best, found = scan(one[None])[0].tolist(), {*pages(one[None])[0].tolist()}
+        best, found = scan(one[None])[0].tolist(), {*cells(one[None])[0].tolist()}
         shares.append(len(found.intersection(best)) / len(best))
         first.append(len(found.intersection(best[:50])) / 50)
     told = {"recall": float(np.mean(shares)), "least": min(shares)}

@@ -14,7 +14,7 @@ import numpy as np
 
 from recommender_training.common.arrays import Bools, Doubles, Ints
 from recommender_training.samples.shop_world import World
-from recommender_training.statistics import metrics
+from recommender_training.statistics import model_metrics
 from tests.benchmarks.schema_new_items import TOP_K, odds_of, true_odds
 
 #: Odds that are in memory at once.
@@ -52,14 +52,14 @@ class Asking:
     def ndcg(self, top: Ints, worth: Worth) -> Doubles:
         """[R] NDCG of lists of items [R, K]."""
         gain = odds_of(self.world, self.users[:, None], self.items[top], self.end)
-        weight = metrics.discounts(top.shape[1])
+        weight = model_metrics.discounts(top.shape[1])
         found: Doubles = (gain * worth.counts[top]) @ weight / (worth.most @ weight)
         return found
 
 
 def ndcg_of_chance(worth: Worth) -> Doubles:
     """[R] expected NDCG of a random order."""
-    weight = metrics.discounts(worth.most.shape[1])
+    weight = model_metrics.discounts(worth.most.shape[1])
     found: Doubles = worth.mean * weight.sum() / (worth.most @ weight)
     return found
 

@@ -28,7 +28,7 @@ import polars as pl
 from recommender_training.artifact import reference
 from recommender_training.artifact.reference import Value
 from recommender_training.data import schema
-from recommender_training.data_checks import profile, sample, shift
+from recommender_training.data_checks import profile, sample, session_shift
 from recommender_training.data_checks.finding import Findings
 from recommender_training.data_checks.policy import Checks, Levels
 from recommender_training.data_checks.sample import Sessions
@@ -67,7 +67,7 @@ def population(folder: Path) -> Population:
     )
     names = ("age", "gender", "occupation", "value", "genre")
     return Population(
-        sample.read(
+        sample.read_sessions(
             tables, data.interactions.select(sample.columns(declared)), counts, 1.0, declared
         ),
         counts,
@@ -99,8 +99,8 @@ def told(of: Population, users: Ints, sessions: Sessions) -> dict[str, Any]:
 
 def alarm(now: dict[str, Any], sessions: Sessions, before: dict[str, Any]) -> bool:
     findings = Findings(Levels())
-    tests = list(shift.session_tests(Checks(), now, sessions, before))
-    shift.conclude(findings, Checks(), tests)
+    tests = list(session_shift.session_tests(Checks(), now, sessions, before))
+    session_shift.conclude(findings, Checks(), tests)
     return any(found.level != "pass" for found in findings.all)
 
 
@@ -108,7 +108,7 @@ def independent(now: tuple[dict[str, Any], Sessions], before: tuple[dict[str, An
                 of: Population, users: tuple[Ints, Ints]) -> bool:  # fmt: skip
     """The same with a design effect of 1 for every feature."""
     with (
-        mock.patch.object(shift, "design_effect", return_value=1.0),
+        mock.patch.object(session_shift, "design_effect", return_value=1.0),
         mock.patch.object(reference, "design_effect", return_value=1.0),
     ):
         here, there = (told(of, u, each[1]) for u, each in zip(users, (now, before), strict=True))

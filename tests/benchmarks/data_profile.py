@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from recommender_training.data import data_versions, declarations, lake, schema
+from recommender_training.data import data_versions, lake, schema, schema_files
 from recommender_training.data_checks import profile
 from recommender_training.ingestion import raw
 from tests.benchmarks.machine import machine
@@ -70,7 +70,7 @@ def generate(path: Path, rows: int, users: int, items: int) -> str:
         frame = lake.select(frame.lazy(), columns["interactions"]).collect()
         version = lake.append(path, "interactions", frame, ["event_date", "segment"])
     found = data_versions.name_version(version, 0, 0, "0" * 16)
-    declarations.write(path, found, raw.declaration())
+    schema_files.write_schema(path, found, raw.declaration())
     return found
 
 
@@ -91,7 +91,7 @@ def main() -> None:
         made = subprocess.run(command, check=True, capture_output=True, text=True)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         start, cpu = time.perf_counter(), time.process_time()
-        told = profile.build(Path(folder), made.stdout.strip(), None).profile
+        told = profile.build_profile(Path(folder), made.stdout.strip(), None).profile
         spent = time.perf_counter() - start
     print(
         json.dumps(

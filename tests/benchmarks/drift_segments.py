@@ -18,11 +18,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import polars as pl
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data_checks import segment_shift
 from recommender_training.data_checks.policy import Watch
 from recommender_training.data_checks.segment_shift import Reference
-from recommender_training.data_checks.segments import MOST_DAYS
+from recommender_training.data_checks.segment_watch import MOST_DAYS
 from tests.benchmarks.drift_sessions import Sessions, generated
 from tests.benchmarks.machine import machine
 
@@ -31,7 +31,7 @@ SHARES = (0.02, 0.05, 0.1, 0.2, 0.3)
 A_DAY = 500
 DAYS = 40
 SEED = 20261201
-DECLARED = Declaration.model_validate(
+DECLARED = FeatureSchema.model_validate(
     {
         "users": [
             {"name": "age", "kind": "Numeric"},

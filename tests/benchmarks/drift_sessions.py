@@ -16,8 +16,8 @@ import numpy.typing as npt
 from recommender_training.artifact.reference import FeatureReader, Value, edges_of
 from recommender_training.artifact.vocabulary import content
 from recommender_training.data import item_columns
-from recommender_training.data.coding import Coding
-from recommender_training.data.sessions import HISTORY_LENGTH, sample_requests
+from recommender_training.data.feature_encoding import FeatureEncoding
+from recommender_training.data.sessions import HISTORY_LENGTH, sample_session_requests
 from recommender_training.ingestion import raw
 from recommender_training.samples import movielens
 from recommender_training.statistics.design_effect import design_effect
@@ -96,11 +96,13 @@ def design_effects(
 def _movielens(folder: Path, seed: int) -> Sessions:
     data, declared = raw.read_source(folder), raw.declaration()
     users, items = data.users, data.items.sort("item_id")
-    coded = Coding.of(declared, users, items, data.interactions.lazy())
+    coded = FeatureEncoding.of(declared, users, items, data.interactions.lazy())
     first = dict(zip(coded.blocks, item_columns.first(coded.blocks, items), strict=True))
     ids = items["item_id"].to_numpy().astype(np.int64)
     reader = FeatureReader(content(coded.attributes, ids, first, HISTORY_LENGTH))
-    requests = list(sample_requests(data.interactions, users, items, seed, declared=declared))
+    requests = list(
+        sample_session_requests(data.interactions, users, items, seed, declared=declared)
+    )
     rows = [reader.read(request) for request in requests]
     return Sessions(
         source=f"MovieLens 100K, {len(rows)} sessions of {len(users)} users",

@@ -25,8 +25,8 @@ from recommender_collector.writers import file_batches
 from recommender_collector.writers.file_batches import Batches
 from recommender_collector.writers.lake_erasure import Erasing
 from recommender_collector.writers.lake_writer import TEND_SECONDS
-from recommender_training.config.declaration import Declaration
-from recommender_training.data import data_versions, declarations, lake, schema, snapshots
+from recommender_training.config.feature_schema import FeatureSchema
+from recommender_training.data import data_versions, lake, schema, schema_files, snapshots
 from recommender_training.data.snapshots import By, Snapshot
 from recommender_training.ingestion.ids import hashed
 from tests.benchmarks.machine import machine
@@ -45,7 +45,7 @@ def texts(users: int) -> list[str]:
 
 def write(path: Path, rows: int, users: int) -> None:
     """A lake of text ids, a commit for each day."""
-    columns = schema.interactions_schema(Declaration())
+    columns = schema.interactions_schema(FeatureSchema())
     names = texts(users)
     ids = np.array([hashed(name) for name in names])
     each = rows // DAYS
@@ -75,10 +75,10 @@ def write(path: Path, rows: int, users: int) -> None:
     rows_of_ids = pl.DataFrame({"kind": "user", "id": ids, "text": names})
     lake.append(path, "ids", rows_of_ids, ["kind"])
     version = data_versions.name_version(DAYS - 1, 0, 0, "0" * 16)
-    declarations.write(path, version, Declaration())
+    schema_files.write_schema(path, version, FeatureSchema())
     facts = {"rows": each * DAYS, "new_rows": 0, "quarantined_rows": 0, "by": By.CHECK}
     taken = Snapshot(taken_at=START + 86_400 * DAYS, data_version=version, **facts)
-    snapshots.add(path, taken)
+    snapshots.add_snapshot(path, taken)
 
 
 def erase(path: Path, name: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from recommender_training.evaluation.off_policy import Log, Method, estimate
+from recommender_training.evaluation.off_policy import Log, Method, estimate_value
 
 CONTEXTS, ACTIONS, EXPLORED = 100, 20, 0.2
 USERS, DECISIONS = 2000, 10
@@ -28,7 +28,7 @@ def coverage(runs: int, rng: np.random.Generator) -> dict[str, float]:
     for _ in range(runs):
         log = _logged(reward, old, new, model, rng)
         for method in Method:
-            found = estimate(log, method)
+            found = estimate_value(log, method)
             if found.low is not None and found.high is not None:
                 covered[method] += found.low <= truth <= found.high
     return {str(method): count / runs for method, count in covered.items()}

@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from recommender_training.config.mitigation import (
+from recommender_training.config.mitigation_settings import (
     POPULARITY,
     Exposure,
     Mitigation,
@@ -32,11 +32,11 @@ from recommender_training.config.mitigation import (
 )
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation import answers, mitigated
-from recommender_training.evaluation.answers import Window
-from recommender_training.features.prepared import Prepared, prepare
+from recommender_training.evaluation import mitigation_effect, predictions
+from recommender_training.evaluation.predictions import Window
+from recommender_training.features.prepared_data import PreparedData, prepare_data
 from recommender_training.fitted.bundle import Bundle
-from recommender_training.pipeline import mitigation
+from recommender_training.pipeline import fit_mitigation
 from recommender_training.search.folds import past
 from recommender_training.statistics import bootstrap
 from recommender_training.trainer.fit_models import fit_models, refit
@@ -57,34 +57,36 @@ GROUPS = {by.lower(): Exposure(by=by) for by in ("genre", POPULARITY)}
 def compare(data: Dataset, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each part of the mitigation with its comparison, judged on the last tenth of the data."""
     plain = TrainingConfig(seed=seed)
-    prepared = prepare(data, plain)
+    prepared = prepare_data(data, plain)
     held = fit_models(prepared, plain, 1)
     fitted = refit(held, prepared, plain, 1)
-    judged = answers.window(prepared, prepared.split.test, fitted.sources)
+    judged = predictions.window(prepared, prepared.split.test, fitted.sources)
     drawn = bootstrap.draw(judged.user)
-    old = answers.answer(fitted, prepared, judged)
+    old = predictions.answer(fitted, prepared, judged)
     for name, exposure in GROUPS.items():
         settings = Mitigation(exposure=exposure)
         config = plain.model_copy(update={"mitigation": settings})
-        found = replace(fitted, bonus=mitigation.with_bonus(held, prepared, config).bonus)
+        found = replace(fitted, bonus=fit_mitigation.with_bonus(held, prepared, config).bonus)
         yield f"exposure.{name}", _exposure(settings, found, prepared, judged)
     for name, weights in WEIGHTS.items():
         config = plain.model_copy(update={"mitigation": Mitigation(reweighting=weights)})
-        new = answers.answer(
+        new = predictions.answer(
             refit(fit_models(prepared, config, 1), prepared, config, 1), prepared, judged
         )
         for model in ("recommender", "baseline"):
-            told = mitigated.compare(drawn, judged, old[model], new[model])
-            told["segments"] = mitigated.segments(drawn, judged, old[model], new[model])
+            told = mitigation_effect.compare_mitigation(drawn, judged, old[model], new[model])
+            told["segments"] = mitigation_effect.segments(drawn, judged, old[model], new[model])
             yield f"reweighting.{name}.{model}", told
 
 
 def _exposure(
-    settings: Mitigation, bundle: Bundle, prepared: Prepared, judged: Window
+    settings: Mitigation, bundle: Bundle, prepared: PreparedData, judged: Window
 ) -> dict[str, Any]:
-    said = answers.answer(bundle, prepared, judged)
-    compared = mitigated.Before(settings, None, [])
-    told: dict[str, Any] = mitigated.section(compared, bundle, prepared, judged, said)["exposure"]
+    said = predictions.answer(bundle, prepared, judged)
+    compared = mitigation_effect.Before(settings, None, [])
+    told: dict[str, Any] = mitigation_effect.effect_section(
+        compared, bundle, prepared, judged, said
+    )["exposure"]
     counted = [group for group in told["groups"] if group["counted"]]
     for side in ("Before", "After"):
         ratios = [group[f"share{side}"] / group["relevanceShare"] for group in counted]

@@ -26,12 +26,12 @@ from recommender_training.artifact import checkpoint
 from recommender_training.common.arrays import Doubles, Ints
 from recommender_training.config.training import TrainingConfig, WarmEvents, WarmMode
 from recommender_training.data.dataset import Dataset
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.predict import predict
 from recommender_training.models.ranker import Ranker
-from recommender_training.statistics import bootstrap, calibration, metrics
-from recommender_training.trainer.context import FitContext
+from recommender_training.statistics import bootstrap, calibration, model_metrics
 from recommender_training.trainer.deep_ranker import fit_deep, new_ranker, refit_deep
+from recommender_training.trainer.fit_context import FitContext
 from recommender_training.trainer.initial_weights import WarmStart
 from tests.benchmarks.lists import rolling
 from tests.benchmarks.machine import machine
@@ -52,7 +52,7 @@ class Side:
     old: list[float] = field(default_factory=list)  # log loss on data that the champion has seen
 
 
-def probability(model: Ranker, prepared: Prepared, rows: Ints) -> Doubles:
+def probability(model: Ranker, prepared: PreparedData, rows: Ints) -> Doubles:
     logits = predict(model, prepared.inputs, torch.from_numpy(rows)).numpy()
     return calibration.probability(logits)
 
@@ -63,8 +63,8 @@ def champion(data: Dataset, end: float, config: TrainingConfig) -> checkpoint.Ch
     model, _ = fit_deep(prepared, config, 1)
     until, groups = prepared.split.validation_start, prepared.constants.groups
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint.write(Path(folder), model, prepared.data, groups, until)
-        return checkpoint.read(Path(folder))
+        checkpoint.write_checkpoint(Path(folder), model, prepared.data, groups, until)
+        return checkpoint.read_checkpoint(Path(folder))
 
 
 def judge(data: Dataset, end: float, seed: int, sides: dict[str, Side]) -> Ints:
@@ -87,13 +87,13 @@ def judge(data: Dataset, end: float, seed: int, sides: dict[str, Side]) -> Ints:
         side.seconds.append(time.process_time() - began)
         side.epochs.append(log.best_epoch)
         found = probability(model, prepared, rows)
-        side.losses.append(metrics.log_losses(events.label[rows], found))
-        side.aucs.append(metrics.auc(events.label[rows], found) or 0.5)
+        side.losses.append(model_metrics.log_losses(events.label[rows], found))
+        side.aucs.append(model_metrics.auc(events.label[rows], found) or 0.5)
         old = probability(first, prepared, seen)
-        side.old.append(metrics.log_loss(events.label[seen], old))
+        side.old.append(model_metrics.log_loss(events.label[seen], old))
     fresh = new_ranker(prepared, config)
     starts[NEW].apply(fresh, prepared.data)  # type: ignore[union-attr]
-    before = metrics.log_loss(events.label[seen], probability(fresh, prepared, seen))
+    before = model_metrics.log_loss(events.label[seen], probability(fresh, prepared, seen))
     sides["champion"].old.append(before)
     return events.user[rows].astype(np.int64)
 

@@ -31,9 +31,9 @@ from recommender_training.common.arrays import Doubles, Ints
 from recommender_training.config.training import Retrieval, RetrievalLoss, TrainingConfig
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import Split
-from recommender_training.evaluation import answers, ranking
+from recommender_training.evaluation import predictions, ranking_metrics
 from recommender_training.export import build, latency, repository, torchscript
-from recommender_training.features.prepared import Prepared, prepare_split
+from recommender_training.features.prepared_data import PreparedData, prepare_split
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.search.folds import past
@@ -60,7 +60,7 @@ class Judged:
         return self.ndcg[Retrieval.BOTH] - self.ndcg[Retrieval.WEIGHTS]
 
 
-def rolling(data: Dataset, end: float, config: TrainingConfig) -> Prepared:
+def rolling(data: Dataset, end: float, config: TrainingConfig) -> PreparedData:
     """The data before this share of its events; the last tenth is judged, by the one before it."""
     count, times = len(data.events), data.events.time
     known = past(data, int(times[int(count * end)])) if end < 1 else data
@@ -71,21 +71,21 @@ def rolling(data: Dataset, end: float, config: TrainingConfig) -> Prepared:
     return prepare_split(known, split, config)
 
 
-def fitted(prepared: Prepared, config: TrainingConfig) -> Bundle:
+def fitted(prepared: PreparedData, config: TrainingConfig) -> Bundle:
     """The models as they would serve after the window that they were chosen on."""
     return refit(fit_models(prepared, config, 1), prepared, config, 1)
 
 
-def judge(bundle: Bundle, prepared: Prepared, end: float, seed: int) -> Judged:
+def judge(bundle: Bundle, prepared: PreparedData, end: float, seed: int) -> Judged:
     """The lists of the judged window with and without the towers in the order."""
-    both = answers.window(prepared, prepared.split.test, bundle.sources)
-    _, scorer = answers.scorers(bundle, prepared)
+    both = predictions.window(prepared, prepared.split.test, bundle.sources)
+    _, scorer = predictions.scorers(bundle, prepared)
     alone = replace(both, sources=RetrievalModels(bundle.sources.plan))
     windows = {Retrieval.WEIGHTS: alone, Retrieval.BOTH: both}
     found = {}
     for name, window in windows.items():
-        top = window.plain.best(window.scores(window.plain, scorer), answers.TOP_K)
-        found[name] = ranking.per_request(window.task, top)["ndcg"]
+        top = window.plain.best(window.scores(window.plain, scorer), predictions.TOP_K)
+        found[name] = ranking_metrics.per_request(window.task, top)["ndcg"]
     return Judged(end, seed, both.request_user, found)
 
 
@@ -146,7 +146,7 @@ def cost(data: Dataset, end: float, config: TrainingConfig) -> dict[str, Any]:
         start = time.process_time()
         bundle = fitted(prepared, one)
         seconds = time.process_time() - start
-        known = replace(repository.knowledge(prepared, one), sources=bundle.sources)
+        known = replace(repository.export_inputs(prepared, one), sources=bundle.sources)
         assert bundle.deep is not None
         archive = torchscript.archive(
             build.ranker_module(bundle.deep, known, bundle.deep_calibration)
@@ -157,7 +157,7 @@ def cost(data: Dataset, end: float, config: TrainingConfig) -> dict[str, Any]:
             "fit_cpu_seconds": round(seconds, 1),
             "graph_megabytes": round(len(archive) / 1e6, 3),
         }
-    for name, times in latency.compare(graphs, words).items():
+    for name, times in latency.compare_latency(graphs, words).items():
         told[name] |= times
     return told
 

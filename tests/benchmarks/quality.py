@@ -29,13 +29,13 @@ from recommender_training.common.arrays import Doubles, Ints
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset
-from recommender_training.data.load import load as read_data
+from recommender_training.data.load import load_dataset as read_data
 from recommender_training.data.splits import OnceOnly
-from recommender_training.evaluation import answers, ranking
-from recommender_training.evaluation.answers import TOP_K
+from recommender_training.evaluation import predictions, ranking_metrics
 from recommender_training.evaluation.evaluate import report
+from recommender_training.evaluation.predictions import TOP_K
 from recommender_training.features import popularity
-from recommender_training.features.prepared import prepare_split
+from recommender_training.features.prepared_data import prepare_split
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format
 from recommender_training.samples import movielens
@@ -56,21 +56,23 @@ class Task:
     """Protocol B on one window, and the past before it."""
 
     past: peers.Fitted
-    task: ranking.RankingTask
+    task: ranking_metrics.RankingTask
     sessions: Callable[[bool, int], sp.csr_matrix]  # positives alone, last events
 
 
 def load(folder: Path) -> Dataset:
     """MovieLens 100K through the lake, as every run reads it."""
     movielens.fetch(folder / "source")
-    checked = ingest.check(folder / "source", folder / "lake", kind=Format.MOVIELENS_100K)
+    checked = ingest.ingest_and_check(
+        folder / "source", folder / "lake", kind=Format.MOVIELENS_100K
+    )
     return read_data(folder / "lake", checked.data_version, None)[1]
 
 
 def task_of(data: Dataset, rows: Ints) -> Task:
     """The requests of a window with all revealed events, and the positive events before it."""
     events, count = data.events, data.items.count
-    task = ranking.reveal_half(data, rows, _EVERYTHING)
+    task = ranking_metrics.reveal_half(data, rows, _EVERYTHING)
     before = np.flatnonzero((events.time < events.time[rows[0]]) & events.label)
     shape = (data.users.count, count)
     ones = np.ones(len(before))
@@ -103,8 +105,8 @@ def ndcg(task: Task, scores: Doubles) -> Doubles:
     order = np.zeros(scores.shape)
     order[task.task.excluded.nonzero()] = -np.inf
     every = np.tile(np.arange(scores.shape[1], dtype=np.int64), (len(scores), 1))
-    top = ranking.Shortlist(every, order).best(scores, TOP_K)
-    return ranking.per_request(task.task, top)["ndcg"]
+    top = ranking_metrics.Shortlist(every, order).best(scores, TOP_K)
+    return ranking_metrics.per_request(task.task, top)["ndcg"]
 
 
 def tune(tasks: list[Task]) -> dict[str, tuple[peers.Setting, float]]:
@@ -144,10 +146,10 @@ def judge(fitted: list[Any], rows: Ints) -> tuple[list[dict[str, Any]], list[Dou
     """The report of each seed, and its NDCG of each request."""
     reports, lists = [], []
     for seed, prepared, bundle in fitted:
-        judged = answers.window(prepared, rows, bundle.sources)
-        said = answers.answer(bundle, prepared, judged)
+        judged = predictions.window(prepared, rows, bundle.sources)
+        said = predictions.answer(bundle, prepared, judged)
         reports.append({"seed": seed, **report(judged, said)})
-        lists.append(ranking.per_request(judged.task, said["recommender"].top)["ndcg"])
+        lists.append(ranking_metrics.per_request(judged.task, said["recommender"].top)["ndcg"])
     return reports, lists
 
 

@@ -38,8 +38,8 @@ def one(folder: Path, least: int, seed: int, threads: int) -> dict[str, Any]:
     )
     config = TrainingConfig(hyperparameters=settings, seed=seed)
     found = training.validate(folder / "lake", version, config, threads=threads)
-    _, data = load.load(folder / "lake", version, None)
-    memory = embedding_plan.plan(data, config)
+    _, data = load.load_dataset(folder / "lake", version, None)
+    memory = embedding_plan.plan_embeddings(data, config)
     told = {
         "minIdEvents": least,
         "seed": seed,

@@ -26,8 +26,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from recommender_training.common.arrays import Doubles, Ints
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation import answers, ranking
-from recommender_training.evaluation.answers import TOP_K
+from recommender_training.evaluation import predictions, ranking_metrics
+from recommender_training.evaluation.predictions import TOP_K
 from tests.benchmarks import quality
 from tests.benchmarks import quality_peers as peers
 from tests.benchmarks.lists import fitted, rolling
@@ -64,10 +64,10 @@ def judge(data: Dataset, end: float, seeds: tuple[int, ...]) -> Window:
             )
             task = quality.task_of(known, split.test)
         bundle = fitted(prepared, config)
-        judged = answers.window(prepared, prepared.split.test, bundle.sources)
-        _, scorer = answers.scorers(bundle, prepared)
+        judged = predictions.window(prepared, prepared.split.test, bundle.sources)
+        _, scorer = predictions.scorers(bundle, prepared)
         top = judged.plain.best(judged.scores(judged.plain, scorer), TOP_K)
-        lists.append(ranking.per_request(judged.task, top)["ndcg"])
+        lists.append(ranking_metrics.per_request(judged.task, top)["ndcg"])
         user = judged.request_user
     assert task is not None
     assert user is not None

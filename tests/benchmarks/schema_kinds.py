@@ -42,7 +42,7 @@ from recommender_training.data.dataset import Dataset
 from recommender_training.samples import shop
 from recommender_training.samples.shop_kinds import KINDS
 from recommender_training.samples.shop_settings import Settings
-from recommender_training.statistics import bootstrap, metrics
+from recommender_training.statistics import bootstrap, model_metrics
 from recommender_training.statistics.bootstrap import Resamples
 from tests.benchmarks.machine import machine
 from tests.benchmarks.schema_gap import Logged, gaps
@@ -91,7 +91,7 @@ class Rows:
 
     def aucs(self, score: Doubles) -> Doubles:
         """[1 + B] AUC of a score [T]: of all rows, then of the resamples."""
-        whole = metrics.auc(self.label, score)
+        whole = model_metrics.auc(self.label, score)
         assert whole is not None, "both classes are there"
         found = bootstrap.auc(self.drawn, self.label, score, self.user)
         return np.concatenate([[whole], found])

@@ -14,8 +14,8 @@ import polars as pl
 from lab.benchmarks.schema_kinds_ranker import Fitted
 
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
-from recommender_training.evaluation import ranking
-from recommender_training.features.prepared import Prepared
+from recommender_training.evaluation import ranking_metrics
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.samples import shop_tables
 from recommender_training.samples.shop_kinds import Asked, Kinds
 from recommender_training.samples.shop_settings import Settings
@@ -75,7 +75,7 @@ class Lists:
         return model.scores(requests, items[self.item].astype(np.int64))
 
 
-def requests_of(prepared: Prepared, users: Ints, time: Ints) -> list[ranking.Request]:
+def requests_of(prepared: PreparedData, users: Ints, time: Ints) -> list[ranking_metrics.Request]:
     """The first requests in the test days of these rows of the data set's users, at `time` [R].
 
     Raises ValueError where the data set has them at another time.
@@ -90,7 +90,7 @@ def requests_of(prepared: Prepared, users: Ints, time: Ints) -> list[ranking.Req
     before = np.flatnonzero(events.time < events.time[tested[0]])
     of_users = [before[events.user[before] == user] for user in users]
     return [
-        ranking.Request(int(user), session[-prepared.history_length :], int(at), context)
+        ranking_metrics.Request(int(user), session[-prepared.history_length :], int(at), context)
         for user, session, at, context in zip(
             users, of_users, events.time[rows], contexts, strict=True
         )

@@ -13,14 +13,14 @@ import polars as pl
 import torch
 
 from recommender_training.common.arrays import Doubles, Ints
-from recommender_training.config.declaration import Place
+from recommender_training.config.feature_schema import FeatureTable
 from recommender_training.config.training import TrainingConfig
-from recommender_training.data import coding
+from recommender_training.data import feature_encoding
 from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation import ranking
+from recommender_training.evaluation import ranking_metrics
 from recommender_training.features.assembly import Inputs
-from recommender_training.features.prepared import Prepared, held_out, prepare_split
-from recommender_training.features.state import State
+from recommender_training.features.catalogue_state import CatalogueState
+from recommender_training.features.prepared_data import PreparedData, held_out, prepare_split
 from recommender_training.fitted.predict import predict
 from recommender_training.models.ranker import Ranker
 from recommender_training.statistics import calibration
@@ -34,7 +34,7 @@ from tests.benchmarks.schema_models import THREADS, of_impressions, split_by_day
 class Fitted:
     """A ranker fitted on the training days, and calibrated on the validation days."""
 
-    prepared: Prepared
+    prepared: PreparedData
     model: Ranker
     calibration: Calibration
 
@@ -57,12 +57,12 @@ class Fitted:
         found = calibration.probability(self.calibration(logits))
         return of_impressions(self.prepared, found, tested)
 
-    def scores(self, requests: list[ranking.Request], items: Ints) -> Doubles:
+    def scores(self, requests: list[ranking_metrics.Request], items: Ints) -> Doubles:
         """[R, C] logits of these items; what was before the test days is known."""
         data, frozen = self.prepared.data, self.prepared.constants
         start = int(data.events.time[self.prepared.split.test[0]])
-        state = State.at(data, start, frozen.groups)
-        known = ranking.Known(data, frozen, state, self.prepared.history_length)
+        state = CatalogueState.at(data, start, frozen.groups)
+        known = ranking_metrics.Known(data, frozen, state, self.prepared.history_length)
         return known.scores(requests, items, self._score)
 
     def _score(self, inputs: Inputs) -> Doubles:
@@ -75,10 +75,10 @@ def without(data: Dataset, name: str) -> Dataset:
     own = next(each for each in data.attributes if each.name == name)
     kept = tuple(each for each in data.attributes if each is not own)
     of_place = [each for each in data.attributes if each.place is own.place]
-    start = coding.starts(of_place)[of_place.index(own)]
+    start = feature_encoding.starts(of_place)[of_place.index(own)]
     columns = np.s_[start : start + own.width]
     users, events = data.users, data.events
-    if own.place is Place.CONTEXT:
+    if own.place is FeatureTable.CONTEXT:
         assert events.context is not None, "it has this feature"
         events = replace(events, context=np.delete(events.context, columns, axis=1))
         return replace(data, attributes=kept, events=events)

@@ -15,7 +15,7 @@ from recommender_training.common.arrays import Doubles, Ints
 from recommender_training.config.training import Hyperparameters, Retrieval, TrainingConfig
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset
-from recommender_training.features.prepared import Prepared, prepare_split
+from recommender_training.features.prepared_data import PreparedData, prepare_split
 from recommender_training.fitted.bundle import Bundle, probability
 from recommender_training.ingestion import ids
 from recommender_training.samples.shop_world import DAY_MS, START_MS
@@ -30,7 +30,7 @@ THREADS = 1
 class Trained:
     """The package's models, fitted on the training days alone."""
 
-    prepared: Prepared
+    prepared: PreparedData
     bundle: Bundle
 
 
@@ -55,7 +55,7 @@ def answers(model: Trained, tested: pl.DataFrame) -> Doubles:
     return of_impressions(prepared, found, tested)
 
 
-def of_impressions(prepared: Prepared, probability: Doubles, tested: pl.DataFrame) -> Doubles:
+def of_impressions(prepared: PreparedData, probability: Doubles, tested: pl.DataFrame) -> Doubles:
     """The probabilities of the test rows in the order of these impressions.
 
     The data set has whole seconds, in which no user of a generated shop sees an item twice.

@@ -11,13 +11,13 @@ import numpy as np
 
 from recommender_training.common.arrays import Doubles, Ints
 from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation import answers, ranking
-from recommender_training.features.prepared import Prepared
-from recommender_training.features.state import State
+from recommender_training.evaluation import predictions, ranking_metrics
+from recommender_training.features.catalogue_state import CatalogueState
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.samples.shop_visits import FRESH_ITEM, FRESH_ITEM_DAYS
 from recommender_training.samples.shop_world import DAY_MS, World
-from recommender_training.statistics import metrics
+from recommender_training.statistics import model_metrics
 
 TOP_K = 10
 #: Number of users of the test days whose lists are evaluated; a fixed seed draws them.
@@ -42,7 +42,7 @@ class NewItems:
 
 
 def order(
-    world: World, bundle: Bundle, prepared: Prepared, places: tuple[Ints, Ints], end: int
+    world: World, bundle: Bundle, prepared: PreparedData, places: tuple[Ints, Ints], end: int
 ) -> NewItems:
     """Order all new items for users of the test window as at its end.
 
@@ -64,10 +64,10 @@ def order(
     users = np.array([each.user for each in requests], dtype=np.int64)
     gain = true_odds(world, places[0][users], places[1][new], end)
     frozen = prepared.constants
-    known = ranking.Known(
-        data, frozen, State.at(data, start, frozen.groups), prepared.history_length
+    known = ranking_metrics.Known(
+        data, frozen, CatalogueState.at(data, start, frozen.groups), prepared.history_length
     )
-    scorer = answers.scorers(bundle, prepared)[1]
+    scorer = predictions.scorers(bundle, prepared)[1]
     scores = known.scores(requests, np.tile(new, (len(users), 1)), scorer)
     share = brand_shares(world, places[1], data, before)
     by_brand = np.tile(share[world.items.brand[places[1][new]]], (len(users), 1))
@@ -80,8 +80,8 @@ def order(
 
 
 def requests_at(
-    data: Dataset, prepared: Prepared, end: int, most: int = MAX_USERS
-) -> list[ranking.Request]:
+    data: Dataset, prepared: PreparedData, end: int, most: int = MAX_USERS
+) -> list[ranking_metrics.Request]:
     """A request at `end` of each user drawn, with what was before the window."""
     rows, length = prepared.split.test, prepared.history_length
     users = np.unique(data.events.user[rows])
@@ -91,7 +91,7 @@ def requests_at(
     earlier = np.flatnonzero(data.events.time < data.events.time[rows[0]])
     of_users = [earlier[data.events.user[earlier] == user][-length:] for user in users]
     return [
-        ranking.Request(int(user), session, end, context)
+        ranking_metrics.Request(int(user), session, end, context)
         for user, session in zip(users, of_users, strict=True)
     ]
 
@@ -123,24 +123,26 @@ def brand_shares(world: World, place: Ints, data: Dataset, before: np.ndarray) -
 def ndcg(scores: Doubles, gain: Doubles) -> Doubles:
     """[R] NDCG at TOP_K of the order by `scores` [R, C]; ties go to the first item."""
     k = min(TOP_K, gain.shape[1])
-    top = metrics.top_k(scores, k)
+    top = model_metrics.top_k(scores, k)
     return ndcg_of(top, gain)
 
 
 def ndcg_of(top: Ints, gain: Doubles) -> Doubles:
     """[R] NDCG of the lists `top` [R, K] of columns of `gain` [R, C]."""
     k = top.shape[1]
-    found: Doubles = np.take_along_axis(gain, top, 1) @ metrics.discounts(k) / _ideal(gain, k)
+    found: Doubles = (
+        np.take_along_axis(gain, top, 1) @ model_metrics.discounts(k) / _ideal(gain, k)
+    )
     return found
 
 
 def ndcg_of_chance(gain: Doubles) -> Doubles:
     """[R] expected NDCG of a random order."""
     k = min(TOP_K, gain.shape[1])
-    found: Doubles = gain.mean(1) * metrics.discounts(k).sum() / _ideal(gain, k)
+    found: Doubles = gain.mean(1) * model_metrics.discounts(k).sum() / _ideal(gain, k)
     return found
 
 
 def _ideal(gain: Doubles, k: int) -> Doubles:
-    best: Doubles = -np.sort(-gain, axis=1)[:, :k] @ metrics.discounts(k)
+    best: Doubles = -np.sort(-gain, axis=1)[:, :k] @ model_metrics.discounts(k)
     return best

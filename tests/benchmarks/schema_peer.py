@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from recommender_training.common.arrays import Bools, Doubles, Floats
-from recommender_training.statistics import metrics
+from recommender_training.statistics import model_metrics
 
 _DAY_MS = 86_400_000
 CATEGORICAL = ("loyalty_tier", "region", "device", "page", "slot_position", "brand", "attribute")
@@ -75,7 +75,7 @@ def fit(rows: pl.DataFrame, train: Bools, held: Bools) -> Peer:
     """The best of both peers and their settings on the held-out days."""
     label = rows["clicked"].to_numpy()
     tried = [
-        (metrics.log_loss(label[held], peer.probability[held]), peer)
+        (model_metrics.log_loss(label[held], peer.probability[held]), peer)
         for build in (_regressions, _trees)
         for peer in build(rows, label, train)
     ]

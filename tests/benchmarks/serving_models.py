@@ -58,14 +58,14 @@ def _movielens(folder: Path, **changed: Any) -> None:
     from recommender_training.samples import movielens
 
     movielens.fetch(folder / "raw")
-    checked = ingest.check(folder / "raw", folder / "lake", kind=Format.MOVIELENS_100K)
+    checked = ingest.ingest_and_check(folder / "raw", folder / "lake", kind=Format.MOVIELENS_100K)
     (folder / "version").write_text(checked.data_version)
     stream_training.whole(folder, **changed)
 
 
 def _int8(folder: Path) -> None:
     """It serves whatever it loses, which the report says: the limits are for real versions."""
-    from recommender_training.config.export import ExportSettings, Variant
+    from recommender_training.config.export_settings import ExportSettings, Variant
 
     export = ExportSettings(variants=(Variant.INT8,), max_auc_loss=1, max_ndcg_loss=1)
     _movielens(folder, export=export)
@@ -88,7 +88,7 @@ def _make(model: str, folder: Path) -> None:
     from recommender_training.data_checks import sample
 
     _MAKERS[model](folder)
-    side, data = load.load(folder / "lake", (folder / "version").read_text(), None)
+    side, data = load.load_dataset(folder / "lake", (folder / "version").read_text(), None)
     events = sample.of_users(data).sort("user_id", "timestamp")
     newest = events.group_by("user_id").agg(pl.col("item_id", "timestamp", "value").tail(SESSION))
     people = newest.join(side.users, on="user_id").sort("user_id")

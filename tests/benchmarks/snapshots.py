@@ -22,7 +22,7 @@ from deltalake import DeltaTable
 
 from recommender_training.cli.main import main as command_line
 from recommender_training.common import clock
-from recommender_training.data import compaction, times
+from recommender_training.data import compaction, time_format
 from tests.benchmarks.machine import machine
 
 START, WEEK = 1_767_225_600, 7 * 86_400  # 2026-01-01T00:00:00Z
@@ -84,7 +84,7 @@ def measure(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
             of = ("--keep-snapshots", args.keep, *source)
             taken.append(spent(lambda of=of: run("snapshot", lake, *of)))  # type: ignore[misc]
         nothing_new = spent(lambda: run("snapshot", lake, "--keep-snapshots", args.keep, *source))
-        back = times.iso_time(now - (args.keep - 2) * 3600)
+        back = time_format.iso_time(now - (args.keep - 2) * 3600)
         past = spent(lambda: run("check", lake, "--as-of", back, "--min-rows", 1))
     table = DeltaTable(str(lake / "interactions"))
     files = list((lake / "interactions").rglob("*.parquet"))

@@ -84,7 +84,7 @@ def ingest(folder: Path) -> dict[str, Any]:
     from recommender_training.ingestion.mapping_argument import parse_mapping
 
     mapping = parse_mapping(json.dumps(MAPPING), Format.PARQUET)
-    found = ingestion.check(
+    found = ingestion.ingest_and_check(
         folder / "raw",
         folder / "lake",
         kind=Format.PARQUET,
@@ -98,14 +98,14 @@ def ingest(folder: Path) -> dict[str, Any]:
 def epoch(folder: Path) -> dict[str, Any]:
     """Read the data version and fit the ranker for one epoch, with its looks at the validation."""
     from recommender_training.config.training import TrainingConfig
-    from recommender_training.features import table
-    from recommender_training.features.prepared import prepare
+    from recommender_training.features import event_features
+    from recommender_training.features.prepared_data import prepare_data
     from recommender_training.trainer.deep_ranker import fit_deep
 
     config = _one_epoch(TrainingConfig())
-    _, data = load.load(folder / "lake", (folder / "version").read_text(), None)
+    _, data = load.load_dataset(folder / "lake", (folder / "version").read_text(), None)
     loaded = _peak_gib()
-    prepared = prepare(data, config)
+    prepared = prepare_data(data, config)
     ready = _peak_gib()
     _, log = fit_deep(prepared, config, 1)
     return {
@@ -113,7 +113,7 @@ def epoch(folder: Path) -> dict[str, Any]:
         "epoch_seconds": round(log.epoch_seconds[0], 1),
         "loaded_gib": loaded,
         "prepared_gib": ready,
-        "by_batch": isinstance(prepared.inputs, table.Features),
+        "by_batch": isinstance(prepared.inputs, event_features.Features),
         "validation_log_loss": round(log.best_loss, 4),
     }
 
@@ -146,9 +146,9 @@ def _peak_gib() -> float:
 def _step(arguments: argparse.Namespace) -> dict[str, Any]:
     """Run one step in this process; returns its result, duration and memory."""
     if arguments.kept_mebibytes is not None:
-        from recommender_training.features import table
+        from recommender_training.features import event_features
 
-        table.KEPT_BYTES = arguments.kept_mebibytes * 2**20
+        event_features.KEPT_BYTES = arguments.kept_mebibytes * 2**20
     began, cpu = time.perf_counter(), time.process_time()
     if arguments.step == "generate":
         told = generate(arguments.folder, arguments.rows, arguments.items)

@@ -31,8 +31,8 @@ import numpy as np
 
 from recommender_training.common import processor
 from recommender_training.common.arrays import Doubles
-from recommender_training.evaluation.intervals import Sampled
-from recommender_training.statistics import bootstrap, metrics
+from recommender_training.evaluation.confidence_intervals import Sampled
+from recommender_training.statistics import bootstrap, model_metrics
 from tests.benchmarks import training_data, training_precision
 from tests.benchmarks.machine import machine
 from tests.benchmarks.peers import recbole_env
@@ -159,7 +159,7 @@ def area(
             raise RuntimeError("the sides were judged on different rows")
         score = np.empty(len(label))
         score[order] = result["probability"][place]
-        whole = metrics.auc(label, score)
+        whole = model_metrics.auc(label, score)
         assert whole is not None
         values.append(whole)
         resampled.append(bootstrap.auc(drawn, label, score, user))

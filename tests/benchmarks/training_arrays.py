@@ -23,11 +23,11 @@ from recommender_training.config.training import TrainingConfig
 from recommender_training.data import dataset, schema, splits
 from recommender_training.data.dataset import Dataset, Events
 from recommender_training.data.version_content import Tables
-from recommender_training.features import attributes, table, taste
-from recommender_training.features.prepared import held_out
+from recommender_training.features import attributes, event_features, user_factors
+from recommender_training.features.prepared_data import held_out
 from recommender_training.ingestion import raw
 from recommender_training.models import logistic, ranker
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.ranker import RankerSize
 from recommender_training.trainer import deep_ranker, fit, runtime, training_rows
 
 GENRES, BATCH, STEPS = 6, 2048, 20
@@ -65,7 +65,7 @@ def sides(users: int, items: int) -> Dataset:
         "release_year": pl.repeat(_1990, items, eager=True),
     }, schema=columns["items"])  # fmt: skip
     nothing = pl.DataFrame(schema=columns["interactions"])
-    return dataset.build(Tables(nothing, people, things, declaration=declared))
+    return dataset.build_dataset(Tables(nothing, people, things, declaration=declared))
 
 
 def _each(codes: pl.Series, words: Sequence[str]) -> pl.Series:
@@ -85,8 +85,8 @@ def measure(data: Dataset) -> None:
     settings = config.hyperparameters
     split = splits.temporal(data.events)
     tell("split")
-    frozen = table.constants(data, split.train)
-    inputs = table.Features.of(data, settings.history_length, frozen)
+    frozen = event_features.constants(data, split.train)
+    inputs = event_features.Features.of(data, settings.history_length, frozen)
     tell("what features are computed from")
     labels = training_rows.training_labels(data, split, config)
     fit.seed_everything(1, 1)
@@ -98,10 +98,10 @@ def measure(data: Dataset) -> None:
         settings.dropout,
         settings.user_dropout,
     )
-    model = ranker.create(data, inputs, train, size=size)
+    model = ranker.create_ranker(data, inputs, train, size=size)
     target = torch.from_numpy(labels.astype(np.float32))
     held = torch.from_numpy(held_out(split)[:10_000])
-    how = runtime.choose(settings.precision)
+    how = runtime.choose_runtime(settings.precision)
     settings = settings.model_copy(update={"batch_size": BATCH})
     fitted = fit.Trainer(
         model, fit.Examples(inputs, train, held, target), settings, fit.FitOptions(how=how)
@@ -126,7 +126,11 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=3000)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    taste.MAX_EVENTS, taste.FIRST, taste.GROWTH = 100_000, arguments.rows // 3, 1.8
+    user_factors.MAX_EVENTS, user_factors.FIRST, user_factors.GROWTH = (
+        100_000,
+        arguments.rows // 3,
+        1.8,
+    )
     ranker.MAX_STANDARD = 100_000
     tell("imports")
     data = draw(arguments.rows, arguments.users, arguments.items)

@@ -13,15 +13,15 @@ from torch import Tensor
 
 from recommender_training.common.arrays import Ints
 from recommender_training.config.training import TrainingConfig
-from recommender_training.data.load import load as read_data
-from recommender_training.features.prepared import Prepared, prepare
+from recommender_training.data.load import load_dataset as read_data
+from recommender_training.features.prepared_data import PreparedData, prepare_data
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format
 from recommender_training.samples import movielens
 from tests.benchmarks.models import fields
 from tests.benchmarks.models.fields import EVENT_FIELDS, FieldInputs
 
-#: As `peers.recbole_worker` names it.
+#: As `peer_messages.recbole_worker` names it.
 DATASET = "movielens"
 PARTS = ("train", "valid", "test")
 
@@ -30,7 +30,7 @@ PARTS = ("train", "valid", "test")
 class Task:
     """Rows of the global temporal split, and the fields that the models read."""
 
-    prepared: Prepared
+    prepared: PreparedData
     inputs: FieldInputs
     newest: int | None  # of the training rows; all if None
 
@@ -59,9 +59,9 @@ def make(folder: Path, newest: int | None = None) -> Task:
     """Ingest and feature MovieLens, and leave the task below `folder` for the processes."""
     source, lake = folder / "raw", folder / "lake"
     movielens.fetch(source)
-    checked = ingest.check(source, lake, kind=Format.MOVIELENS_100K)
+    checked = ingest.ingest_and_check(source, lake, kind=Format.MOVIELENS_100K)
     _, data = read_data(lake, checked.data_version, None)
-    prepared = prepare(data, TrainingConfig())
+    prepared = prepare_data(data, TrainingConfig())
     task = Task(prepared, fields.build(prepared.kept, data), newest)
     (folder / "task.pickle").write_bytes(pickle.dumps(task))
     return task

@@ -24,7 +24,7 @@ from torch.nn import functional
 from recommender_training.config.training import Hyperparameters, Precision
 from recommender_training.features import attributes
 from recommender_training.models import ranker
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.ranker import RankerSize
 from recommender_training.statistics import calibration
 from recommender_training.trainer import fit
 from tests.benchmarks import training_data
@@ -69,7 +69,7 @@ def build(asked: dict[str, Any], task: Task) -> tuple[nn.Module, fit.Rows]:
         user_dropout=defaults.user_dropout,
     )
     train = torch.from_numpy(task.prepared.split.train)
-    return ranker.create(data, task.prepared.kept, train, size=size), task.prepared.kept
+    return ranker.create_ranker(data, task.prepared.kept, train, size=size), task.prepared.kept
 
 
 def bare(

@@ -22,13 +22,13 @@ from typing import Any
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from recommender_training.config.export import ExportSettings, Variant
+from recommender_training.config.export_settings import ExportSettings, Variant
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import OnceOnly
 from recommender_training.export import repository
-from recommender_training.features.prepared import prepare_split
+from recommender_training.features.prepared_data import prepare_split
 from recommender_training.pipeline import variants
 from recommender_training.pipeline.variants import Candidate
 from recommender_training.trainer.fit_models import fit_models, refit
@@ -43,7 +43,7 @@ def run(data: Dataset, config: TrainingConfig) -> dict[str, Any]:
     split = splits.temporal(data.events)
     window = OnceOnly(split.test)
     prepared = prepare_split(data, split, config)
-    known = repository.knowledge(prepared, config)
+    known = repository.export_inputs(prepared, config)
     held_out = fit_models(prepared, config, 1)
     known = replace(known, sources=held_out.sources)
     decision = variants.decide(held_out, prepared, known, config)

@@ -155,8 +155,14 @@ class Services:
         """Ingest the files of the collector's writer; return the users of the lake's events."""
         kind = Format.JSON_LINES
         mapping = parse_mapping(json.dumps(declared()["mapping"]), kind)
-        done = ingest.check(self.rig.files / "shop", self.lake, kind=kind, mapping=mapping)
-        return version_content.read(self.lake, done.data_version).interactions["user_id"].to_list()
+        done = ingest.ingest_and_check(
+            self.rig.files / "shop", self.lake, kind=kind, mapping=mapping
+        )
+        return (
+            version_content.read_version(self.lake, done.data_version)
+            .interactions["user_id"]
+            .to_list()
+        )
 
 
 def _prints(line: ast.Expr) -> bool:

@@ -174,7 +174,7 @@ async def test_the_api_server_accepts_every_job(kube: OfficialKube, namespace: s
     inputs = {
         JobKind.CHECK: {},
         JobKind.TRAIN: {"data_version": "1"},
-        JobKind.RESCALE: {
+        JobKind.RECALIBRATE: {
             "source_path": "artifacts/movies/x",
             "source_digest": builder_inputs.DIGEST,
         },

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from recommender_training.config.declaration import Declaration
-from recommender_training.data.sessions import sample_requests
+from recommender_training.config.feature_schema import FeatureSchema
+from recommender_training.data.sessions import sample_session_requests
 from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from recommender_training.samples import shop
@@ -27,7 +27,7 @@ DRIFTED = Drift(feature="device", day=0)
 SEED = 5
 
 
-def declaration() -> Declaration:
+def declaration() -> FeatureSchema:
     """Return the declaration of the shop's features."""
     mapping = parse_mapping(shop.mapping(), Format.PARQUET)
     assert mapping is not None
@@ -76,7 +76,7 @@ def _requests(raw: pathlib.Path) -> Iterator[dict[str, Any]]:
     known = users.with_columns(
         _numbered(users["user_id"], user_ids), pl.col(pl.Datetime).dt.epoch("s")
     )
-    for request in sample_requests(
+    for request in sample_session_requests(
         events,
         known,
         pl.DataFrame({"item_id": range(len(item_ids))}),

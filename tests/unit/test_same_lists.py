@@ -17,8 +17,8 @@ from recommender_serving.domain.features import Feature as Served
 from recommender_serving.domain.features import Kind, Place
 from recommender_serving.protocols.feature_validation import value_of
 from recommender_serving.protocols.validation import Problems
-from recommender_training.config.declaration import Declaration
 from recommender_training.config.feature import Feature
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.ingestion import feature_values, readers
 from tests.unit.recommender_collector.collector_samples import mapping, rules
 
@@ -37,7 +37,7 @@ def of_file(entries: list[Any], separator: str | None) -> list[str] | str:
         {"raw_features.tags": [text], "reason": [None]},
         schema={"raw_features.tags": pl.String, "reason": pl.String},
     )
-    found = feature_values.read(frame, [feature])
+    found = feature_values.read_feature(frame, [feature])
     value = found.select(feature_values.columns([feature])).item()
     reason: str | None = found["reason"].item()
     return reason or (value.split(" ") if value else [])
@@ -127,8 +127,8 @@ def test_no_separator_of_requests_is_what_whitespace_becomes(place: str, separat
     tags = {"name": "tags", "kind": "MultiCategorical", "separator": separator}
     told = re.escape(f"{place}.tags: separator={separator!r} contains '-'")
     with pytest.raises(ValueError, match=told):
-        Declaration.model_validate({place: [tags]})
-    Declaration.model_validate({"items": [tags]})
+        FeatureSchema.model_validate({place: [tags]})
+    FeatureSchema.model_validate({"items": [tags]})
 
 
 @pytest.mark.parametrize("separator", [None, "|", "::"])

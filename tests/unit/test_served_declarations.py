@@ -27,10 +27,10 @@ from hypothesis import strategies as st
 from recommender_serving.artifact import loader
 from recommender_training.artifact import popularity_file
 from recommender_training.artifact.vocabulary import vocabulary
-from recommender_training.config.declaration import Declaration, Place
 from recommender_training.config.feature import Kind
-from recommender_training.data.coding import Attribute
-from recommender_training.evaluation import ranking
+from recommender_training.config.feature_schema import FeatureSchema, FeatureTable
+from recommender_training.data.feature_encoding import Attribute
+from recommender_training.evaluation import ranking_metrics
 from recommender_training.statistics import calibration
 from tests.declared_models import (
     EVENTS,
@@ -82,7 +82,7 @@ class Asked:
         place = {each.name: each.place for each in data.attributes}
         stated: dict[str, dict[str, Any]] = {"user": {}, "context": {}}
         for name, value in self.said.items():
-            stated["user" if place[name] is Place.USERS else "context"][name] = value
+            stated["user" if place[name] is FeatureTable.USERS else "context"][name] = value
         session = [
             {
                 "item": int(data.items.ids[events.item[row]]),
@@ -180,7 +180,7 @@ def expected(
         lanes, numbers = side_of(each, read(each, now, before))
         side, vector, start = side + lanes, vector + numbers, start + each.width
     events = np.array(session, dtype=np.int64)
-    inputs = own.inputs(ranking.Request(row, events[-LENGTH:], NOW, blank))
+    inputs = own.inputs(ranking_metrics.Request(row, events[-LENGTH:], NOW, blank))
     inputs = dataclasses.replace(
         inputs,
         side=torch.tensor([side] * ITEMS).reshape(ITEMS, len(side)).long(),
@@ -234,7 +234,7 @@ def _any_of(attribute: Attribute) -> st.SearchStrategy[float]:
 @settings(COSTLY, phases=[Phase.explicit, Phase.generate])
 @given(declared=declarations(), seed=st.integers(0, 999), drawn=st.data())
 def test_graphs_and_the_transformer_answer_any_request_of_any_declaration_as_the_models_do(
-    declared: Declaration, seed: int, drawn: st.DataObject
+    declared: FeatureSchema, seed: int, drawn: st.DataObject
 ) -> None:
     own = fitted(data_of(declared, seed))
     users = st.integers(1, USERS)
@@ -288,7 +288,7 @@ SAYINGS: list[dict[str, Any]] = [
 def test_lists_of_a_request_are_read_by_the_transformer_as_by_the_models(
     model: str, user: int
 ) -> None:
-    own = fitted(data_of(Declaration.model_validate(LISTS), seed=5))
+    own = fitted(data_of(FeatureSchema.model_validate(LISTS), seed=5))
     every = [Asked(user, said, [2, 40]) for said in SAYINGS]
     body = {"instances": [each.instance(own) for each in every]}
     for asked, told in zip(every, asyncio.run(answers(own, own.graph(model), body)), strict=True):

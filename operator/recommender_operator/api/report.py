@@ -140,8 +140,8 @@ class TrainReport(_Report):
         }
 
 
-class RescaleReport(_Report):
-    kind: Literal["rescale"]
+class RecalibrateReport(_Report):
+    kind: Literal["recalibrate"]
     staged_path: str = Field(min_length=1, max_length=1024)
     digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
 

@@ -1,6 +1,6 @@
 """CEL rules of the features and the label that `spec.data.source.mapping` declares.
 
-The check Job has the same rules (`recommender_training.config.declaration`).
+The check Job has the same rules (`recommender_training.config.feature_schema`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Export formats and smaller variants of the graph: `spec.training.export`.
+"""Smaller variants of the graph: `spec.training.export`.
 
-`recommender_training.config.export` has the same settings; a test compares defaults and limits.
+`recommender_training.config.export_settings` has the same settings; a test compares defaults and limits.
 """
 
 from __future__ import annotations
@@ -19,10 +19,6 @@ class Variant(enum.StrEnum):
 
 
 class ExportSpec(ApiModel):
-    torch_export: bool = Field(
-        default=False,
-        description="Also export the graph with torch.export, as model.pt2 next to model.pt.",
-    )
     variants: Annotated[tuple[Variant, ...], Field(max_length=2)] = Field(
         default=(),
         description="Smaller variants of the deep ranker to try: Int8 (tables as 8-bit "

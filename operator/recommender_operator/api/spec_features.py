@@ -1,6 +1,6 @@
 """The features that a mapping declares: `spec.data.source.mapping.<table>.features`.
 
-`recommender_training.config.declaration` has the same settings; a test compares the two.
+`recommender_training.config.feature_schema` has the same settings; a test compares the two.
 """
 
 from __future__ import annotations

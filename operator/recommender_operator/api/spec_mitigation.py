@@ -1,6 +1,6 @@
 """Mitigation of unfair recommendations: `spec.training.mitigation`.
 
-`recommender_training.config.mitigation` has the same settings; a test compares defaults and
+`recommender_training.config.mitigation_settings` has the same settings; a test compares defaults and
 limits.
 """
 

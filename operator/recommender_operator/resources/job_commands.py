@@ -42,8 +42,8 @@ def command(
         checkpoints = f"/store/{names.checkpoints_path(model.name, version.name)}"
         trained = _train(model.name, version, inputs, attempt)
         return [*head, *trained, *report, "--checkpoints", checkpoints]
-    if kind is JobKind.RESCALE:
-        return [*head, *_rescale(model.name, version, inputs, attempt), *report]
+    if kind is JobKind.RECALIBRATE:
+        return [*head, *_recalibrate(model.name, version, inputs, attempt), *report]
     return [
         *head,
         "--staged", f"/store/{inputs['staged_path']}",
@@ -163,12 +163,12 @@ def _train(
     ]  # fmt: skip
 
 
-def _rescale(
+def _recalibrate(
     model: str, version: VersionObject, inputs: Mapping[str, str], attempt: int
 ) -> list[str]:
     wanted = version.spec.recalibration
     if wanted is None:
-        raise KeyError("the kind rescale requires a recalibration")
+        raise KeyError("the kind recalibrate requires a recalibration")
     return [
         "--artifact", f"/store/{inputs['source_path']}",
         "--digest", inputs["source_digest"],

@@ -1,4 +1,4 @@
-"""The pipeline's Jobs: check, train, rescale, publish, remove, snapshot (`docs/contracts.md`)."""
+"""Jobs of the pipeline: check, train, recalibrate, publish, remove, snapshot (contracts.md)."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def job(
 
 def _resources(training: TrainingSpec, kind: JobKind) -> Resources:
     """Return the resources of a container; a recalibration holds a model, and computes little."""
-    if kind is JobKind.RESCALE:
+    if kind is JobKind.RECALIBRATE:
         return Resources(cpu=SMALL.cpu, memory=training.resources.memory)
     return training.resources if kind is JobKind.TRAIN else SMALL
 

@@ -21,6 +21,9 @@ BASELINE_DIGITS = 16
 ARTIFACT_DIGITS = 16
 #: Maximum length of a TrainJob's name; `<name>-node-0-15-<5>` must fit a DNS label (63).
 MAX_GROUP_NAME = 47
+#: Maximum length of a Job's name, which is the value of a label of its pods.
+MAX_JOB_NAME = 63
+#: Hex digits of the digest that ends a shortened name.
 GROUP_DIGITS = 10
 #: Hex digits of an incarnation; `<model>-<8>-remove-<6>` must fit a DNS label (63).
 INCARNATION_DIGITS = 6
@@ -70,8 +73,16 @@ def desired_version(model: str, spec: RecommenderModelSpec, token: str = "") -> 
 
 
 def job_name(version: str, kind: JobKind, attempt: int) -> str:
-    """Return `<version>-<kind>-<attempt>`."""
-    return f"{version}-{kind.value}-{attempt}"
+    """Return `<version>-<kind>-<attempt>`, shortened if it is longer than a label may be."""
+    return _shortened(f"{version}-{kind.value}-{attempt}", MAX_JOB_NAME)
+
+
+def _shortened(name: str, longest: int) -> str:
+    """Return the name, with a digest of it in the place of what is too long."""
+    if len(name) <= longest:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:GROUP_DIGITS]
+    return f"{name[: longest - GROUP_DIGITS - 1].rstrip('-')}-{digest}"
 
 
 def incarnation(uid: str) -> str:
@@ -101,14 +112,9 @@ def owner(model: ModelObject) -> str:
 def group_name(version: str, attempt: int) -> str:
     """Return the name of the TrainJob: the name of a single Job, shortened for the pods' names.
 
-    JobSet names a pod `<name>-node-0-<worker>` with a random suffix. A digest of the full name
-    replaces the removed part.
+    JobSet names a pod `<name>-node-0-<worker>` with a random suffix.
     """
-    name = job_name(version, JobKind.TRAIN, attempt)
-    if len(name) <= MAX_GROUP_NAME:
-        return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:GROUP_DIGITS]
-    return f"{name[: MAX_GROUP_NAME - GROUP_DIGITS - 1].rstrip('-')}-{digest}"
+    return _shortened(job_name(version, JobKind.TRAIN, attempt), MAX_GROUP_NAME)
 
 
 def checkpoints_path(model: str, version: str) -> str:

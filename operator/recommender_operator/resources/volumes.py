@@ -93,7 +93,7 @@ def folders(model: str, kind: JobKind, inputs: Mapping[str, str]) -> list[Folder
             if compared:
                 read.append(Folder(artifacts, writable=False))
             return [*read, Folder(staging, writable=True)]
-        case JobKind.RESCALE:
+        case JobKind.RECALIBRATE:
             sub_paths.below(inputs["source_path"], artifacts)
             return [Folder(artifacts, writable=False), Folder(staging, writable=True)]
         case JobKind.PUBLISH:

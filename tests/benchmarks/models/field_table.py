@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recommender_training.models.lookup import lookup
+from recommender_training.models.embedding_lookup import lookup
 
 
 def narrow_lookup(table: Tensor, rows: Tensor) -> Tensor:

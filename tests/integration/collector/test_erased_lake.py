@@ -28,7 +28,9 @@ async def test_an_erasure_reaches_the_lake_with_the_next_check(tmp_path: Path) -
 
     def check() -> ingest.CheckResult:
         mapping = parse_mapping(json.dumps(MAPPING), Format.JSON_LINES)
-        return ingest.check(rig.files / "shop", lake, kind=Format.JSON_LINES, mapping=mapping)
+        return ingest.ingest_and_check(
+            rig.files / "shop", lake, kind=Format.JSON_LINES, mapping=mapping
+        )
 
     with collector_rig.running(tmp_path) as rig:
         async with httpx.AsyncClient(timeout=60) as client:
@@ -47,7 +49,7 @@ async def test_an_erasure_reaches_the_lake_with_the_next_check(tmp_path: Path) -
             assert traces(lake, USER) == []
             assert traces(rig.files, USER) == []
             with pytest.raises(InputError) as refused:
-                version_content.read(lake, before.data_version)
+                version_content.read_version(lake, before.data_version)
             assert refused.value.reason == "DataVersionErased"
             second = int(time.time())
             await asyncio.to_thread(until, lambda: int(time.time()) > second)
@@ -55,6 +57,6 @@ async def test_an_erasure_reaches_the_lake_with_the_next_check(tmp_path: Path) -
             await Sender(rig.url).send(client, [again])
             await asyncio.to_thread(until, lambda: len(rig.archived()) == 81)
         await asyncio.to_thread(check)
-        rows = version_content.read(lake, (await asyncio.to_thread(check)).data_version)
+        rows = version_content.read_version(lake, (await asyncio.to_thread(check)).data_version)
         mine_now = rows.interactions.filter(rows.interactions["user_id"] == hashed(USER))
         assert mine_now.height == 1

@@ -52,7 +52,7 @@ async def test_the_condition_follows_an_erasure(tmp_path: Path) -> None:
     def check() -> None:
         mapping = parse_mapping(json.dumps(MAPPING), Format.JSON_LINES)
         source = rig.files / "shop"
-        ingest.check(source, tmp_path / "lake", kind=Format.JSON_LINES, mapping=mapping)
+        ingest.ingest_and_check(source, tmp_path / "lake", kind=Format.JSON_LINES, mapping=mapping)
 
     with collector_rig.running(tmp_path) as rig:
         async with httpx.AsyncClient(timeout=60) as client:

@@ -35,8 +35,8 @@ from recommender_collector.writers.online_writer import OnlineWriter
 from recommender_serving.domain.ids import hashed
 from recommender_serving.store.layout import history
 from recommender_serving.store.user_reader import UserReader
-from recommender_training.data.load import load
-from recommender_training.features.history import Histories
+from recommender_training.data.load import load_dataset
+from recommender_training.features.event_history import Histories
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
@@ -105,11 +105,11 @@ class Desk:
             await self.lake.step(wait=0.001)
         await self.lake.flush()
         read = parse_mapping(orjson.dumps(SECTION).decode(), Format.JSON_LINES)
-        checked = ingest.check(
+        checked = ingest.ingest_and_check(
             self.folder / "raw", self.folder / "lake", kind=Format.JSON_LINES, mapping=read,
             now=NOW, max_quarantined_share=0.0,
         )  # fmt: skip
-        _, data = load(self.folder / "lake", checked.data_version, None)
+        _, data = load_dataset(self.folder / "lake", checked.data_version, None)
         events, rows = data.events, np.arange(len(data.events))
         found: Known = {}
         for row, session in enumerate(Histories.of(events).before(rows, LENGTH)):

@@ -46,7 +46,7 @@ def version_of(world: World, folder: Path) -> str:
     mapped = {name: value for name, value in fields.items() if value is not None}
     mapping = declare(interactions=mapped, **world.sections)
     version = check(folder / "raw", folder / "lake", mapping).data_version
-    data_checks.run(
+    data_checks.run_checks(
         folder / "lake", version, Checks()
     )  # a blocked version is trained all the same
     return version

@@ -13,7 +13,7 @@ from deltalake import DeltaTable
 from recommender_training.cli.main import main
 from recommender_training.common.errors import InputError
 from recommender_training.data import compaction, lake, version_content
-from recommender_training.data.load import load
+from recommender_training.data.load import load_dataset
 from recommender_training.data_checks import lake_files
 from recommender_training.ingestion import ingest
 from tests.mapped_files import START, check, declare, event, write
@@ -32,7 +32,7 @@ def data_files(path: Path) -> int:
 
 
 def rows(path: Path, version: str) -> pl.DataFrame:
-    return version_content.read(path, version).interactions
+    return version_content.read_version(path, version).interactions
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +60,10 @@ def test_many_small_files_become_one_and_the_rows_stay(
     assert compaction.compact_interactions(path, max_files=4) == 1
     table = DeltaTable(str(path / "interactions"))
     assert len(table.file_uris()) == 1
-    assert version_content.read(path, before.data_version).digest() == before.data_version[-16:]
+    assert (
+        version_content.read_version(path, before.data_version).digest()
+        == before.data_version[-16:]
+    )
     assert pl.scan_delta(table).collect().height == rows(path, before.data_version).height == 5
     assert compaction.compact_interactions(path, max_files=1) == 0, "once more does nothing"
 
@@ -134,7 +137,7 @@ def test_a_vacuum_spares_the_versions_that_are_referred_to(crowded: tuple[Path, 
     assert data_files(path) == 1
     for gone in (early, late):
         with pytest.raises(InputError, match="cannot be read"):
-            load(path, gone.data_version, None)
+            load_dataset(path, gone.data_version, None)
 
 
 def test_files_within_the_retention_stay(

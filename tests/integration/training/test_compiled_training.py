@@ -10,9 +10,8 @@ import torch
 
 from recommender_training.config.training import Hyperparameters, Precision
 from recommender_training.features import attributes
-from recommender_training.features.prepared import Prepared
-from recommender_training.models.ranker import create
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.features.prepared_data import PreparedData
+from recommender_training.models.ranker import RankerSize, create_ranker
 from recommender_training.trainer import fit
 from recommender_training.trainer.runtime import Runtime
 
@@ -76,7 +75,7 @@ def fitted(compiler: str | None) -> torch.Tensor:
     return fit.predict(model, inputs, held)
 
 
-def ranked(prepared: Prepared, compiler: str | None) -> torch.Tensor:
+def ranked(prepared: PreparedData, compiler: str | None) -> torch.Tensor:
     """[rows] logits of the ranker, fitted in mixed precision as on a GPU, without dropout, whose
     masks would be others.
     """
@@ -84,7 +83,7 @@ def ranked(prepared: Prepared, compiler: str | None) -> torch.Tensor:
     data = prepared.data
     size = RankerSize(data.users.count, attributes.sizes(data), 8, 0.0, 0.5)
     train, held = (torch.from_numpy(r) for r in (prepared.split.train, prepared.split.validation))
-    model = create(prepared.data, prepared.kept, train, size=size)
+    model = create_ranker(prepared.data, prepared.kept, train, size=size)
     settings = Hyperparameters(epochs=1, embedding_dim=8, batch_size=512)
     how = Runtime(torch.device("cpu"), Precision.BFLOAT16, compiler)
     examples = fit.Examples(prepared.kept, train, held, prepared.kept.label)
@@ -96,7 +95,9 @@ def test_a_small_model_has_the_answers_of_eager_code() -> None:
     torch.testing.assert_close(fitted(COMPILER), fitted(None), atol=5e-3, rtol=5e-3)
 
 
-def test_the_ranker_in_mixed_precision_has_the_answers_of_eager_code(prepared: Prepared) -> None:
+def test_the_ranker_in_mixed_precision_has_the_answers_of_eager_code(
+    prepared: PreparedData,
+) -> None:
     eager, compiled = ranked(prepared, None), ranked(prepared, COMPILER)
     furthest = float((compiled - eager).abs().max())
     assert 0 < furthest < 0.1 * float(eager.std()), "sums are in another order"

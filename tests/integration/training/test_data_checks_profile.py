@@ -13,8 +13,8 @@ from recommender_training.artifact import reference, vocabulary
 from recommender_training.common.durable_files import canonical_json
 from recommender_training.common.errors import InputError
 from recommender_training.data import dataset, load, splits, version_content
-from recommender_training.data.sessions import sample_requests
-from recommender_training.data_checks import parts, profile, sample
+from recommender_training.data.sessions import sample_session_requests
+from recommender_training.data_checks import interaction_batches, profile, sample
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format
 from tests.training_fixtures import Trained
@@ -22,8 +22,8 @@ from tests.training_fixtures import Trained
 
 def test_the_parts_of_the_window_match_the_training(trained: Trained) -> None:
     for days in (None, 60):
-        found = profile.build(trained.lake, trained.data_version, days).profile
-        _, data = load.load(trained.lake, trained.data_version, days)
+        found = profile.build_profile(trained.lake, trained.data_version, days).profile
+        _, data = load.load_dataset(trained.lake, trained.data_version, days)
         split = splits.temporal(data.events)
         assert found["window"] == {
             "start": int(data.events.time[0]) if days is None else found["window"]["start"],
@@ -44,10 +44,10 @@ def test_the_parts_of_the_window_match_the_training(trained: Trained) -> None:
 def test_the_histograms_equal_reference_json(
     trained: Trained, tables: version_content.Tables
 ) -> None:
-    found = profile.build(trained.lake, trained.data_version, None).profile["sessions"]
-    words = vocabulary.vocabulary(dataset.build(tables), 20)
+    found = profile.build_profile(trained.lake, trained.data_version, None).profile["sessions"]
+    words = vocabulary.vocabulary(dataset.build_dataset(tables), 20)
     requests = list(
-        sample_requests(
+        sample_session_requests(
             tables.interactions,
             tables.users,
             tables.items,
@@ -72,8 +72,8 @@ def test_the_histograms_equal_reference_json(
 
 def test_a_profile_made_later_has_the_same_bytes(source: Path, tmp_path: Path) -> None:
     """An older version is read by time travel, regardless of later rows."""
-    checked = ingest.check(source, tmp_path / "lake", kind=Format.MOVIELENS_100K)
-    first = profile.build(tmp_path / "lake", checked.data_version, None).profile
+    checked = ingest.ingest_and_check(source, tmp_path / "lake", kind=Format.MOVIELENS_100K)
+    first = profile.build_profile(tmp_path / "lake", checked.data_version, None).profile
     late = tmp_path / "late"
     late.mkdir()
     for path in source.iterdir():
@@ -81,26 +81,26 @@ def test_a_profile_made_later_has_the_same_bytes(source: Path, tmp_path: Path) -
     header = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
     (late / "late.inter").write_text(header + "1\t2\t4\t899000000\n")
     assert (
-        ingest.check(late, tmp_path / "lake", kind=Format.MOVIELENS_100K).data_version
+        ingest.ingest_and_check(late, tmp_path / "lake", kind=Format.MOVIELENS_100K).data_version
         != checked.data_version
     )
-    again = profile.build(tmp_path / "lake", checked.data_version, None).profile
+    again = profile.build_profile(tmp_path / "lake", checked.data_version, None).profile
     assert canonical_json(again) == canonical_json(first)
 
 
 def test_a_table_read_in_parts_has_the_same_profile(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = profile.build(trained.lake, trained.data_version, 60).profile
-    monkeypatch.setattr(parts, "PART_ROWS", 200)  # about a week
-    streamed = profile.build(trained.lake, trained.data_version, 60).profile
+    held = profile.build_profile(trained.lake, trained.data_version, 60).profile
+    monkeypatch.setattr(interaction_batches, "PART_ROWS", 200)  # about a week
+    streamed = profile.build_profile(trained.lake, trained.data_version, 60).profile
     assert canonical_json(streamed) == canonical_json(held)
 
 
 @pytest.mark.parametrize("version", ["latest", "i99.u0.t0-0123456789abcdef"])
 def test_a_missing_version_is_named(trained: Trained, version: str) -> None:
     with pytest.raises(InputError) as caught:
-        profile.build(trained.lake, version, None)
+        profile.build_profile(trained.lake, version, None)
     assert caught.value.reason == "DataVersionMissing"
 
 

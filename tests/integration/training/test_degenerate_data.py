@@ -36,7 +36,7 @@ def lake(source: Path, folder: Path, edit: Edit) -> str:
         (raw / path.name).write_bytes(path.read_bytes())
     rows = pl.read_csv(raw / "synthetic.inter", separator="\t").head(1200)
     edit(rows).write_csv(raw / "synthetic.inter", separator="\t", quote_style="never")
-    return ingest.check(raw, folder / "lake", kind=Format.MOVIELENS_100K).data_version
+    return ingest.ingest_and_check(raw, folder / "lake", kind=Format.MOVIELENS_100K).data_version
 
 
 def one_user(rows: pl.DataFrame) -> pl.DataFrame:
@@ -81,7 +81,7 @@ def test_check_reports_the_problem(
     source: Path, tmp_path: Path, edit: Edit, check: str, level: str, named: str
 ) -> None:
     version = lake(source, tmp_path, edit)
-    found = run.run(tmp_path / "lake", version, Checks())
+    found = run.run_checks(tmp_path / "lake", version, Checks())
     (first, *_) = [each for each in found.findings if each.level != "pass"]
     assert (first.check, first.level) == (check, level)
     assert named in first.value
@@ -120,7 +120,7 @@ def test_features_without_any_value_are_reported_trained_and_exported(tmp_path: 
     write(tmp_path / "raw/users.csv", [{"id": n, "tier": None} for n in range(40)])
     write(tmp_path / "raw/items.csv", [{"id": n, "price": "", "vector": ""} for n in range(30)])
     version = check(tmp_path / "raw", tmp_path / "lake", mapping).data_version
-    found = run.run(tmp_path / "lake", version, Checks())
+    found = run.run_checks(tmp_path / "lake", version, Checks())
     named = {each.name for each in found.warned if each.check == "features"}
     assert named == {"users.tier", "items.price", "items.vector", "interactions.device"}
     result = training.train(
@@ -136,7 +136,7 @@ def test_a_catalogue_of_one_item_is_trained_and_served(source: Path, tmp_path: P
         if path.suffix != ".user":
             rows = rows.filter(pl.col(ITEM) == 7) if path.suffix == ".item" else one_item(rows)
         rows.write_csv(tmp_path / path.name, separator="\t", quote_style="never")
-    checked = ingest.check(tmp_path, tmp_path / "lake", kind=Format.MOVIELENS_100K)
+    checked = ingest.ingest_and_check(tmp_path, tmp_path / "lake", kind=Format.MOVIELENS_100K)
     result = training.train(
         training.TrainingRun(
             tmp_path / "lake", checked.data_version, parse_config(CONFIG), tmp_path / "staged"
@@ -169,7 +169,7 @@ def test_train_refuses_equal_labels_and_equal_times(
     source: Path, tmp_path: Path, edit: Edit, report: str
 ) -> None:
     version = lake(source, tmp_path, edit)
-    found = run.run(tmp_path / "lake", version, Checks())
+    found = run.run_checks(tmp_path / "lake", version, Checks())
     assert (report in " ".join(each.remedy for each in found.findings)) is (edit is one_second)
     with pytest.raises(InputError) as caught:
         training.train(
@@ -197,9 +197,9 @@ def test_milliseconds_future_times_and_duplicates_never_reach_a_training(
     header = (raw / "synthetic.inter").read_text().splitlines()[0]
     rows = [f"1\t2\t4\t{START}", f"1\t2\t4\t{time}"]
     (raw / "late.inter").write_text("\n".join([header, *rows, ""]))
-    checked = ingest.check(raw, tmp_path / "lake", now=NOW, kind=Format.MOVIELENS_100K)
+    checked = ingest.ingest_and_check(raw, tmp_path / "lake", now=NOW, kind=Format.MOVIELENS_100K)
     assert checked.quarantined_rows == 1
     quarantine = pl.scan_delta(str(tmp_path / "lake" / "quarantine")).collect()
     assert quarantine["reason"].to_list() == [reason]
-    _, data = load.load(tmp_path / "lake", checked.data_version, None)
+    _, data = load.load_dataset(tmp_path / "lake", checked.data_version, None)
     assert (data.events.time >= START).sum() == 1

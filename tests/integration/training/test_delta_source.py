@@ -48,13 +48,13 @@ def test_only_new_data_files_are_opened(tmp_path: Path, monkeypatch: pytest.Monk
     assert (first.new_rows, first.quarantined_rows, reasons(lake)) == (1, 1, {"BadValue": 1})
     collect(source / "events", event(3, 11, START + 9))
     opened: list[Path] = []
-    read = parquet_reader.read
+    read = parquet_reader.read_parquet
 
     def spy(path: Path, *rest: Any) -> Iterator[pl.DataFrame]:
         opened.append(path)
         return read(path, *rest)
 
-    monkeypatch.setattr(parquet_reader, "read", spy)
+    monkeypatch.setattr(parquet_reader, "read_parquet", spy)
     second = check(source, lake, MAPPING, Format.DELTA)
     assert (second.new_rows, second.rows, len(opened)) == (1, 2, 1)
     again = check(source, lake, MAPPING, Format.DELTA)
@@ -153,9 +153,9 @@ def test_a_batch_is_identified_by_table_and_file_not_by_location(tmp_path: Path)
         collect(tmp_path / name / "events", event(1, 10, START))
     (tmp_path / "moved").mkdir()
     ids = [
-        source_files.find(tmp_path / n, MAPPING, Format.DELTA)["interactions"]
+        source_files.find_files(tmp_path / n, MAPPING, Format.DELTA)["interactions"]
         for n in ("one", "two")
     ]
     (tmp_path / "one" / "events").rename(tmp_path / "moved" / "events")
-    moved = source_files.find(tmp_path / "moved", MAPPING, Format.DELTA)["interactions"]
+    moved = source_files.find_files(tmp_path / "moved", MAPPING, Format.DELTA)["interactions"]
     assert ids[0][0].batch == moved[0].batch != ids[1][0].batch

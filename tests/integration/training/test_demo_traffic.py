@@ -17,7 +17,7 @@ from scipy.stats import chi2_contingency
 
 from recommender_training.artifact import reference, vocabulary
 from recommender_training.data import dataset, version_content
-from recommender_training.data.sessions import sample_requests
+from recommender_training.data.sessions import sample_session_requests
 from recommender_training.ingestion import ingest, raw
 from recommender_training.ingestion.mapping import Format
 from recommender_training.samples import demo, movielens, synthetic
@@ -48,9 +48,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     demo.write_demo(source, folder, 17, 4000)
     data = raw.read_source(folder / "initial")
     tables = version_content.Tables(data.interactions, data.users, data.items, raw.declaration())
-    words = vocabulary.vocabulary(dataset.build(tables), 20)
+    words = vocabulary.vocabulary(dataset.build_dataset(tables), 20)
     requests = list(
-        sample_requests(data.interactions, data.users, data.items, 17, declared=raw.declaration())
+        sample_session_requests(
+            data.interactions, data.users, data.items, 17, declared=raw.declaration()
+        )
     )
     counts = reference.reference(requests, [None] * len(requests), words)
     return World(folder, counts, reference.FeatureReader(words))
@@ -131,14 +133,14 @@ def test_traffic_comes_from_users_that_training_never_saw(world: World) -> None:
 
 
 def test_the_window_holds_only_the_shifted_population(world: World, tmp_path: Path) -> None:
-    first = ingest.check(
+    first = ingest.ingest_and_check(
         world.folder / "initial",
         tmp_path / "lake",
         window_days=demo.WINDOW_DAYS,
         kind=Format.MOVIELENS_100K,
     )
     assert first.rows == raw.read_source(world.folder / "initial").interactions.height
-    second = ingest.check(
+    second = ingest.ingest_and_check(
         world.folder / "shifted",
         tmp_path / "lake",
         window_days=demo.WINDOW_DAYS,

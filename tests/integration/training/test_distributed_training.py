@@ -123,7 +123,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     synthetic.generate(
         root / "raw", synthetic.Size(users=120, items=60, interactions=3000), seed=5
     )
-    checked = ingest.check(root / "raw", root / "lake", kind=Format.MOVIELENS_100K)
+    checked = ingest.ingest_and_check(root / "raw", root / "lake", kind=Format.MOVIELENS_100K)
     return Place(root / "lake", checked.data_version, root)
 
 

@@ -12,7 +12,7 @@ import torch
 from recommender_training.artifact import manifest, vocabulary
 from recommender_training.config.training import Fault, FaultInjection, TrainingConfig
 from recommender_training.export import faults, torchscript
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.pipeline import training
 from recommender_training.trainer.fit_models import fit_models, refit
 from recommender_training.trainer.training_rows import training_labels
@@ -96,7 +96,7 @@ def test_broken_features_leave_no_category_known() -> None:
 
 
 def test_learned_nothing_shuffles_the_labels_of_training_and_no_others(
-    prepared: Prepared,
+    prepared: PreparedData,
 ) -> None:
     config = TrainingConfig(fault_injection=FaultInjection(fault=Fault.LEARNED_NOTHING))
     labels, truth = (
@@ -109,7 +109,9 @@ def test_learned_nothing_shuffles_the_labels_of_training_and_no_others(
     assert (labels[prepared.split.test] == truth[prepared.split.test]).all()
 
 
-def test_learned_nothing_scores_far_below_a_sound_model(trained: Any, prepared: Prepared) -> None:
+def test_learned_nothing_scores_far_below_a_sound_model(
+    trained: Any, prepared: PreparedData
+) -> None:
     from recommender_training.evaluation.evaluate import evaluate
 
     injection = FaultInjection(fault=Fault.LEARNED_NOTHING)
@@ -129,7 +131,7 @@ def test_the_artifact_names_its_fault_and_keeps_a_sound_reference(
     result = training.train(
         training.TrainingRun(trained.lake, trained.data_version, config, tmp_path / "staged")
     )
-    assert manifest.verify(result.staged)["fault"]["fault"] == "BrokenFeatures"
+    assert manifest.verify_artifact(result.staged)["fault"]["fault"] == "BrokenFeatures"
     assert result.report["fault"]["fault"] == "BrokenFeatures"
     words = json.loads((result.staged / "vocabulary.json").read_text())
     (gender,) = (each for each in words["features"] if each["name"] == "gender")

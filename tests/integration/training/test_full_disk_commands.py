@@ -67,4 +67,4 @@ def test_a_publish_on_a_full_disk_leaves_nothing_and_can_be_repeated(
     enlarge(disk)
     code, found = run(tmp_path, *publish)
     assert code == 0, found
-    manifest.verify(disk / found["path"], trained.digest)
+    manifest.verify_artifact(disk / found["path"], trained.digest)

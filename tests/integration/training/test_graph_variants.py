@@ -16,17 +16,17 @@ import torch
 from recommender_training.artifact import triton
 from recommender_training.artifact.vocabulary import vocabulary
 from recommender_training.cli import main
-from recommender_training.config.export import ExportSettings, Variant
-from recommender_training.evaluation import answers, ranking
+from recommender_training.config.export_settings import ExportSettings, Variant
+from recommender_training.evaluation import predictions, ranking_metrics
 from recommender_training.export import build, parity, torchscript
+from recommender_training.export.comparison_requests import comparison_request
 from recommender_training.export.compressed_ranker import compress, left_of
-from recommender_training.export.probes import probe
 from recommender_training.export.ranker import RankerServing
+from recommender_training.features.catalogue_state import CatalogueState
 from recommender_training.features.item_content import item_tags
-from recommender_training.features.prepared import Prepared
-from recommender_training.features.state import State
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
-from recommender_training.html_report import variants as page
+from recommender_training.html_report import variants_section as page
 from recommender_training.models import item_weights
 from recommender_training.pipeline import variants
 from recommender_training.pipeline.variants import Candidate
@@ -36,26 +36,26 @@ SETTINGS = ExportSettings(variants=(Variant.INT8, Variant.PRUNED), keep=0.3)
 
 
 @pytest.fixture(scope="module")
-def known(prepared: Prepared) -> build.Knowledge:
+def known(prepared: PreparedData) -> build.ExportInputs:
     everything = np.ones(len(prepared.data.events), dtype=np.bool_)
-    return build.Knowledge(
+    return build.ExportInputs(
         prepared.data,
         prepared.constants,
-        State.at(prepared.data, None, prepared.constants.groups),
+        CatalogueState.at(prepared.data, None, prepared.constants.groups),
         item_weights.fit(prepared.data, everything),
         prepared.history_length,
     )
 
 
 @pytest.fixture(scope="module")
-def full(bundle: Bundle, known: build.Knowledge) -> RankerServing:
+def full(bundle: Bundle, known: build.ExportInputs) -> RankerServing:
     assert bundle.deep is not None
     return build.ranker_module(bundle.deep, known, bundle.deep_calibration)
 
 
 @pytest.mark.parametrize("variant", list(Variant))
 def test_a_variant_answers_as_the_full_graph_with_the_tables_that_it_leaves(
-    full: RankerServing, known: build.Knowledge, variant: Variant
+    full: RankerServing, known: build.ExportInputs, variant: Variant
 ) -> None:
     state = dict(full.named_buffers())
     state["retrieval"] = left_of(state["retrieval"], variant, SETTINGS)
@@ -65,7 +65,7 @@ def test_a_variant_answers_as_the_full_graph_with_the_tables_that_it_leaves(
     plain = RankerServing(state, full.history_length, tags, 0, groups).eval()
     small = compress(full, variant, SETTINGS)
     random = np.random.default_rng(1)
-    inputs = probe(random, known.data, (16, 20, 10))
+    inputs = comparison_request(random, known.data, (16, 20, 10))
     with torch.inference_mode():
         for one, other in zip(small(*inputs), plain(*inputs), strict=True):
             torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
@@ -73,13 +73,13 @@ def test_a_variant_answers_as_the_full_graph_with_the_tables_that_it_leaves(
 
 
 def test_the_full_graph_is_judged_as_its_model_was(
-    full: RankerServing, bundle: Bundle, prepared: Prepared
+    full: RankerServing, bundle: Bundle, prepared: PreparedData
 ) -> None:
-    judged = answers.window(prepared, prepared.split.validation)
+    judged = predictions.window(prepared, prepared.split.validation)
     model = torchscript.loaded(torchscript.archive(full))
     words = vocabulary(prepared.data, prepared.history_length)
     told = variants.answer(model, words, None, SETTINGS, judged)
-    own = answers.answer(bundle, prepared, judged)["recommender"]
+    own = predictions.answer(bundle, prepared, judged)["recommender"]
     assert own.probability is not None
     assert told.probability is not None
     np.testing.assert_allclose(told.probability, own.probability, rtol=0, atol=1e-5)
@@ -127,12 +127,12 @@ def test_the_smallest_variant_that_passes_serves_and_otherwise_the_full_graph() 
     int8, pruned = candidate("Int8", 4.0, 2.0), candidate("Pruned", 3.0, 2.0)
     lossy = candidate("Pruned", 1.0, 1.0, low=-0.01)
     rows = {"rows": 5}
-    assert variants.choose([FULL, int8, pruned], SETTINGS, rows).variant is Variant.PRUNED
-    assert variants.choose([FULL, int8, lossy], SETTINGS, rows).variant is Variant.INT8
-    none = variants.choose([FULL, lossy], SETTINGS, rows)
+    assert variants.choose_variant([FULL, int8, pruned], SETTINGS, rows).variant is Variant.PRUNED
+    assert variants.choose_variant([FULL, int8, lossy], SETTINGS, rows).variant is Variant.INT8
+    none = variants.choose_variant([FULL, lossy], SETTINGS, rows)
     assert none.variant is None
     assert none.section["served"] == "Full"
-    shown = " ".join(part.source for part in page.parts(none.section))
+    shown = " ".join(part.source for part in page.render_variants(none.section))
     assert "Full, serves" in shown
     assert "fails: AUC" in shown
 
@@ -144,7 +144,7 @@ def test_other_times_change_no_byte_of_an_artifact_where_the_decision_is_the_sam
         times = {"Full": 3.0, "Int8": 3.1, "Pruned": 2.9}
         return {name: {"p50Milliseconds": times[name], "p99Milliseconds": 9.0} for name in models}
 
-    monkeypatch.setattr(variants, "latency", SimpleNamespace(compare=compare))
+    monkeypatch.setattr(variants, "latency", SimpleNamespace(compare_latency=compare))
     report = tmp_path / "report.json"
     train = ["train", "--lake", str(trained.lake), "--data-version", trained.data_version,
              "--config", fixtures.VARIED, "--output", str(tmp_path / "v-1"),
@@ -179,10 +179,10 @@ def test_without_variants_the_full_graph_serves_and_nothing_is_told(trained: Any
 
 
 def test_a_variant_that_serves_other_scores_than_were_judged_is_refused(
-    full: RankerServing, bundle: Bundle, prepared: Prepared, known: build.Knowledge
+    full: RankerServing, bundle: Bundle, prepared: PreparedData, known: build.ExportInputs
 ) -> None:
-    request = ranking.reveal_half(prepared.data, prepared.split.test, 20).requests[0]
-    scorer = answers.scorers(bundle, prepared)[1]
+    request = ranking_metrics.reveal_half(prepared.data, prepared.split.test, 20).requests[0]
+    scorer = predictions.scorers(bundle, prepared)[1]
     small = compress(full, Variant.INT8, SETTINGS)
     lists = parity.Lists(left=partial(left_of, variant=Variant.INT8, settings=SETTINGS))
     assert parity.check_variant(small, scorer, known, [request], lists)["maxDifference"] < 0.01

@@ -59,7 +59,7 @@ def newest(path: Path) -> pl.DataFrame:
 
 def seen(path: Path, version: str) -> tuple[str, pl.DataFrame]:
     """What readers get: a data version by its name, and the newest rows."""
-    return version_content.read(path, version).digest(), newest(path)
+    return version_content.read_version(path, version).digest(), newest(path)
 
 
 def needed(path: Path, version: str) -> set[Path]:
@@ -92,7 +92,7 @@ def test_after_a_kill_at_any_write_readers_see_the_same_rows_and_the_next_run_co
     version = crowded[1][1]
     path = shutil.copytree(crowded[0], tmp_path / "lake")
     before = seen(path, version)
-    scans = version_content.scan(path, version).tables
+    scans = version_content.scan_version(path, version).tables
     assert before[1].height == 5
     for number, step in enumerate(steps):
         step.take(path)

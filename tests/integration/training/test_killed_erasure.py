@@ -67,12 +67,12 @@ def test_a_killed_erasure_is_ended_by_the_next_check(folder: Path, tmp_path: Pat
         copy = shutil.copytree(folder, tmp_path / str(number))
         moment = length * (number + random.random()) / KILLS
         seconds_of_an_erasure(copy / "lake", moment)
-        unfinished += erasures.read(copy / "lake").pending is not None
+        unfinished += erasures.read_erasures(copy / "lake").pending is not None
         listed(copy / "raw")
         found = check(copy / "raw", copy / "lake").data_version
         assert traces(copy / "lake") == [], moment
         assert data_versions.digest_of(found) == digest
-        assert [each.data_version for each in snapshots.read(copy / "lake")] == [found]
-        version_content.read(copy / "lake", found)
+        assert [each.data_version for each in snapshots.read_snapshots(copy / "lake")] == [found]
+        version_content.read_version(copy / "lake", found)
         assert erase.resume(copy / "lake") == erase.Erased()
     assert unfinished, "no kill hit the erasure"

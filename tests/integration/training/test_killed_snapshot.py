@@ -82,7 +82,7 @@ def test_after_a_kill_at_any_write_recorded_versions_exist_and_the_next_run_comp
     for number, step in enumerate(steps):
         step.take(desk.lake)
         assert_all_that_is_named_is_there(desk)
-        assert len(snapshots.read(desk.lake)) == KEEP
+        assert len(snapshots.read_snapshots(desk.lake)) == KEEP
         again = shutil.copytree(desk.folder, tmp_path_factory.mktemp("again") / str(number))
         other = Desk(again, monkeypatch)
         other.now = desk.now

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from recommender_training.config.declaration import Place
+from recommender_training.config.feature_schema import FeatureTable
 from recommender_training.data import lake, version_content
 from recommender_training.ingestion import ingest, raw
 from recommender_training.ingestion.mapping import Format
@@ -71,7 +71,7 @@ def test_events_are_read_with_attributes_of_users_and_items(
         (10, 'A "b", ü', 915_148_800, "Science-Fiction War"),
         (11, None, None, None),
     ]
-    read = version_content.read(path, result.data_version)
+    read = version_content.read_version(path, result.data_version)
     assert read.interactions.height == 3
 
 
@@ -81,7 +81,7 @@ def test_partitions_can_be_hourly(folders: tuple[Path, Path]) -> None:
     result = check(source, path, declare(partitionBy="Hour"))
     dates = table(path, "interactions").sort("timestamp")["event_date"].to_list()
     assert dates == ["2026-01-01T00", "2026-01-01T13"]
-    assert version_content.read(path, result.data_version).interactions.height == 2
+    assert version_content.read_version(path, result.data_version).interactions.height == 2
     write(source / "events/b.csv", [event(1, 10, START + 3600 * hour) for hour in (13, 14)])
     assert check(source, path, declare()).new_rows == 1
 
@@ -91,7 +91,7 @@ def test_a_segment_can_be_any_text(folders: tuple[Path, Path]) -> None:
     names = ["gold/plus", "prämie, neu", "a b=c%20"]
     write(source / "events/a.csv", [event(n, 1, START, segment=s) for n, s in enumerate(names)])
     result = check(source, path, declare(interactions=INTERACTIONS | {"segment": "segment"}))
-    found = version_content.read(path, result.data_version).interactions
+    found = version_content.read_version(path, result.data_version).interactions
     assert set(found["segment"].to_list()) == set(names)
 
 
@@ -121,18 +121,22 @@ def test_one_lake_accepts_movielens_and_mapped_files(
 ) -> None:
     source, path = folders
     synthetic.generate(tmp_path / "ml", synthetic.Size(20, 10, 100), seed=1)
-    before = ingest.check(tmp_path / "ml", path, kind=Format.MOVIELENS_100K)
+    before = ingest.ingest_and_check(tmp_path / "ml", path, kind=Format.MOVIELENS_100K)
     write(source / "events/a.csv", ROWS)
     both = check(source, path, declare())
     assert (both.rows, both.new_rows) == (before.rows + 3, 3)
-    again = ingest.check(tmp_path / "ml", path, kind=Format.MOVIELENS_100K)
+    again = ingest.ingest_and_check(tmp_path / "ml", path, kind=Format.MOVIELENS_100K)
     assert (again.rows, again.new_rows) == (both.rows, 0)
     (tmp_path / "ml" / "late.inter").write_text(
         "user_id:token\titem_id:token\trating:float\ttimestamp:float\n1\t2\t4\t899000000\n"
     )
-    last = ingest.check(tmp_path / "ml", path, kind=Format.MOVIELENS_100K)
-    assert version_content.read(path, last.data_version).interactions.height == both.rows + 1
-    assert version_content.read(path, before.data_version).interactions.height == before.rows
+    last = ingest.ingest_and_check(tmp_path / "ml", path, kind=Format.MOVIELENS_100K)
+    assert (
+        version_content.read_version(path, last.data_version).interactions.height == both.rows + 1
+    )
+    assert (
+        version_content.read_version(path, before.data_version).interactions.height == before.rows
+    )
 
 
 def test_movielens_by_mapping_gives_the_same_tables(tmp_path: Path) -> None:
@@ -140,7 +144,7 @@ def test_movielens_by_mapping_gives_the_same_tables(tmp_path: Path) -> None:
     synthetic.generate(source, synthetic.Size(30, 20, 300), seed=2)
     shipped = raw.declaration()
 
-    def of(place: Place) -> list[dict[str, Any]]:
+    def of(place: FeatureTable) -> list[dict[str, Any]]:
         ends = {"genre": "class:token_seq"}
         return [
             each.model_dump(mode="json", by_alias=True, exclude_defaults=True)
@@ -151,15 +155,15 @@ def test_movielens_by_mapping_gives_the_same_tables(tmp_path: Path) -> None:
     mapping = declare(
         interactions={"files": "*.inter", "user": "user_id:token", "item": "item_id:token",
                       "timestamp": "timestamp:float", "value": "rating:float"},
-        users={"files": "*.user", "id": "user_id:token", "features": of(Place.USERS)},
+        users={"files": "*.user", "id": "user_id:token", "features": of(FeatureTable.USERS)},
         items={"files": "*.item", "id": "item_id:token", "title": "movie_title:token_seq",
-               "features": of(Place.ITEMS)},
+               "features": of(FeatureTable.ITEMS)},
         csv={"delimiter": "\t", "quote": "\x01"},
     )  # fmt: skip
-    own = ingest.check(source, tmp_path / "own", kind=Format.MOVIELENS_100K)
+    own = ingest.ingest_and_check(source, tmp_path / "own", kind=Format.MOVIELENS_100K)
     mapped = check(source, tmp_path / "mapped", mapping)
-    one = version_content.read(tmp_path / "own", own.data_version)
-    other = version_content.read(tmp_path / "mapped", mapped.data_version)
+    one = version_content.read_version(tmp_path / "own", own.data_version)
+    other = version_content.read_version(tmp_path / "mapped", mapped.data_version)
     for name in ("interactions", "users", "items"):
         assert getattr(one, name).equals(getattr(other, name))
 

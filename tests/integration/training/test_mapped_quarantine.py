@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from recommender_training.data import lake
-from recommender_training.ingestion import mapped
+from recommender_training.ingestion import mapped_ingest
 from recommender_training.ingestion.mapping import Format
 from tests.integration.training.mapped_events import FORMATS, ROWS, failure
 from tests.mapped_files import (
@@ -29,7 +29,7 @@ def test_too_many_segments_are_refused(
     folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, path = folders
-    monkeypatch.setattr(mapped, "MAX_SEGMENTS", 2)
+    monkeypatch.setattr(mapped_ingest, "MAX_SEGMENTS", 2)
     write(source / "events/a.csv", [event(n, 1, START, who=f"u{n}") for n in range(4)])
     mapping = declare(interactions=INTERACTIONS | {"segment": "who"})
     error = failure(source, path, mapping)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from recommender_training.data import lake, ordered, version_content
-from recommender_training.ingestion import readers, staging
+from recommender_training.data import lake, version_content
+from recommender_training.ingestion import readers, staged_rows
 from tests.integration.training.mapped_events import ROWS
 from tests.mapped_files import INTERACTIONS, START, check, declare, event, table, write
 
@@ -42,8 +42,8 @@ def test_late_rows_are_added_to_their_partition_as_a_new_version(
     assert delta.metadata().partition_columns == ["event_date", "segment"]
     days = table(path, "interactions").group_by("event_date").len().sort("event_date")
     assert days.rows() == [("2026-01-01", 3), ("2026-01-02", 1)]
-    assert version_content.read(path, first.data_version).interactions.height == 3
-    assert version_content.read(path, second.data_version).interactions.height == 4
+    assert version_content.read_version(path, first.data_version).interactions.height == 3
+    assert version_content.read_version(path, second.data_version).interactions.height == 4
     assert table(path, "batches")["known_rows"].to_list() == [1, 0]
 
 
@@ -79,9 +79,9 @@ def test_many_stretches_and_commits_give_the_same_tables_as_one(
     for part in range(4):
         write(source / f"events/{part}.csv", rows[part::4])
     one = check(source, tmp_path / "one", declare())
-    monkeypatch.setattr(ordered, "PART_ROWS", 50)
+    monkeypatch.setattr(lake, "PART_ROWS", 50)
     monkeypatch.setattr(readers, "BATCH_ROWS", 7)
-    monkeypatch.setattr(staging, "STRETCH_ROWS", 20)
+    monkeypatch.setattr(staged_rows, "STRETCH_ROWS", 20)
     many = check(source, path, declare())
     assert (many.rows, many.new_rows, many.quarantined_rows) == (
         one.rows,
@@ -90,14 +90,14 @@ def test_many_stretches_and_commits_give_the_same_tables_as_one(
     )
     assert many.data_version[-16:] == one.data_version[-16:]
     assert int(many.data_version[1:].split(".")[0]) > 5
-    assert version_content.read(path, many.data_version).interactions.height == one.rows
+    assert version_content.read_version(path, many.data_version).interactions.height == one.rows
 
 
 def test_no_second_at_the_end_of_a_stretch_is_lost(
     folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, path = folders
-    monkeypatch.setattr(staging, "STRETCH_ROWS", 1)
+    monkeypatch.setattr(staged_rows, "STRETCH_ROWS", 1)
     times = [START + offset for offset in (0, 3599, 3600, 7199, 86_399, 86_400)]
     write(source / "events/a.csv", [event(1, 1, time) for time in times])
     assert check(source, path, declare()).rows == len(times)

@@ -135,12 +135,12 @@ def test_a_declared_label_is_checked_trained_and_carried_in_the_artifact(
     assert said in (artifact / "report.html").read_text()
 
     lake, version = tmp_path / "work" / "lake" / "local", manifest["dataVersion"]
-    _, data = load.load(lake, version, None)
+    _, data = load.load_dataset(lake, version, None)
     events, split = data.events, splits.temporal(data.events)
     found = page["label"]
     assert found["rows"] == len(events.rows)
     assert found["positives"] == events.label.sum()
-    checked = profile.build(lake, version, None).profile
+    checked = profile.build_profile(lake, version, None).profile
     assert checked["window"]["validationStart"] == split.validation_start
     assert checked["window"]["testStart"] == split.test_start
     for part in profile.PARTS:

@@ -15,18 +15,18 @@ from recommender_operator.api import spec_mitigation
 from recommender_training.artifact import triton
 from recommender_training.common.arrays import Doubles, Floats
 from recommender_training.common.errors import InputError
-from recommender_training.config import mitigation as own
+from recommender_training.config import mitigation_settings as own
 from recommender_training.config.training import Hyperparameters, parse_config
-from recommender_training.evaluation import answers, ranking
+from recommender_training.evaluation import predictions, ranking_metrics
 from recommender_training.evaluation.first_stage import FirstStage
 from recommender_training.export import build, torchscript
-from recommender_training.features import attributes, groups
-from recommender_training.features.prepared import Prepared
-from recommender_training.features.state import State
+from recommender_training.features import attributes, item_groups
+from recommender_training.features.catalogue_state import CatalogueState
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import item_weights, ranker
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.ranker import RankerSize
 from recommender_training.pipeline import training
 from recommender_training.pipeline.champion import Champion
 from recommender_training.statistics import calibration
@@ -137,37 +137,37 @@ def test_the_page_shows_both_parts(mitigated: training.TrainResult) -> None:
 
 
 def test_a_champion_is_listed_with_its_own_bonus(
-    mitigated: training.TrainResult, prepared: Prepared, told: dict[str, Any]
+    mitigated: training.TrainResult, prepared: PreparedData, told: dict[str, Any]
 ) -> None:
     config = parse_config(json.dumps(REGRESSION))
     ordered = refit(fit_models(prepared, config, 1), prepared, config, 1).sources
-    judged = answers.window(prepared, prepared.split.test, ordered)
+    judged = predictions.window(prepared, prepared.split.test, ordered)
     said = Champion.load(mitigated.staged, mitigated.digest).answers(judged)
-    ndcg = ranking.ranking_metrics(judged.task, said.top, answers.TOP_K)["ndcgAt10"]
+    ndcg = ranking_metrics.ranking_metrics(judged.task, said.top, predictions.TOP_K)["ndcgAt10"]
     assert ndcg == pytest.approx(told["metrics"]["ndcgAt10"], abs=1e-6)
     exposed = told["mitigation"]["exposure"]
     assert exposed["before"]["ndcgAt10"] != exposed["after"]["ndcgAt10"], "or nothing is shown"
 
 
 @pytest.fixture(scope="module")
-def known(prepared: Prepared) -> build.Knowledge:
+def known(prepared: PreparedData) -> build.ExportInputs:
     data = prepared.data
     everything = np.ones(len(data.events), dtype=np.bool_)
     weights = item_weights.fit(data, everything)
-    state = State.at(data, None, prepared.constants.groups)
-    return build.Knowledge(data, prepared.constants, state, weights, prepared.history_length)
+    state = CatalogueState.at(data, None, prepared.constants.groups)
+    return build.ExportInputs(data, prepared.constants, state, weights, prepared.history_length)
 
 
 @pytest.mark.parametrize("name", ["recommender", "baseline"])
 @pytest.mark.parametrize("by", [own.POPULARITY, "genre"])
 def test_the_graph_lists_by_the_sum_that_the_evaluation_lists_by_and_scores_as_ever(
-    bundle: Bundle, prepared: Prepared, known: build.Knowledge, name: str, by: str
+    bundle: Bundle, prepared: PreparedData, known: build.ExportInputs, name: str, by: str
 ) -> None:
     data, counts = prepared.data, known.state.counts
-    membership = groups.membership(by, data.items, counts)
+    membership = item_groups.membership(by, data.items, counts)
     value = np.random.default_rng(7).uniform(0, 3, (membership.shape[1],))
     bonus = Bonus(by, value, value, value, value, value > 0, True)
-    base, served = answers.scorers(bundle, prepared)
+    base, served = predictions.scorers(bundle, prepared)
     scorer = base if name == "baseline" else served
     assert bundle.deep is not None
     module: torch.nn.Module = (
@@ -175,8 +175,10 @@ def test_the_graph_lists_by_the_sum_that_the_evaluation_lists_by_and_scores_as_e
         if name == "baseline"
         else build.ranker_module(bundle.deep, known, bundle.deep_calibration, bonus)
     )
-    requests = ranking.reveal_half(data, prepared.split.test, prepared.history_length).requests
-    then = ranking.Known(data, known.constants, known.state, known.history_length)
+    requests = ranking_metrics.reveal_half(
+        data, prepared.split.test, prepared.history_length
+    ).requests
+    then = ranking_metrics.Known(data, known.constants, known.state, known.history_length)
     assert known.retrieval is not None
     weights = known.retrieval * known.sources.retrieval_weight
     first = FirstStage(then, known.sources, weights)
@@ -206,21 +208,23 @@ def test_the_graph_lists_by_the_sum_that_the_evaluation_lists_by_and_scores_as_e
 
 
 def test_the_exported_file_carries_the_bonus_of_each_item(
-    mitigated: training.TrainResult, prepared: Prepared, told: dict[str, Any]
+    mitigated: training.TrainResult, prepared: PreparedData, told: dict[str, Any]
 ) -> None:
     module = torchscript.load(triton.model_path(mitigated.staged))
     found = told["mitigation"]["exposure"]["found"]
     items = prepared.data.items
-    membership = groups.membership("genre", items, State.at(prepared.data, None).counts)
+    membership = item_groups.membership(
+        "genre", items, CatalogueState.at(prepared.data, None).counts
+    )
     expected = membership @ np.array([entry["bonus"] for entry in found])
     assert module.bonus.numpy() == pytest.approx(expected, abs=1e-6)
 
 
-def fitted(prepared: Prepared, target: torch.Tensor, weight: torch.Tensor | None) -> Floats:
+def fitted(prepared: PreparedData, target: torch.Tensor, weight: torch.Tensor | None) -> Floats:
     fit.seed_everything(1, 1)
     data, rows = prepared.data, torch.from_numpy(prepared.split.train)
     size = RankerSize(data.users.count, attributes.sizes(data), 4, 0.1, 0.5)
-    model = ranker.create(data, prepared.inputs, rows, size=size)
+    model = ranker.create_ranker(data, prepared.inputs, rows, size=size)
     settings = Hyperparameters(batch_size=512)
     fit.fit_for(model, fit.Examples.whole(prepared.inputs, rows, target, weight), settings, 1)
     parameters: Floats = torch.nn.utils.parameters_to_vector(model.parameters()).detach().numpy()
@@ -228,7 +232,7 @@ def fitted(prepared: Prepared, target: torch.Tensor, weight: torch.Tensor | None
 
 
 def test_rows_of_weight_zero_teach_the_ranker_nothing_and_equal_weights_change_nothing(
-    prepared: Prepared,
+    prepared: PreparedData,
 ) -> None:
     label = prepared.kept.label
     muted = torch.arange(len(label)) % 2 == 0
@@ -278,13 +282,13 @@ def test_both_sides_mean_the_same_by_mitigation() -> None:
 
 
 def test_each_band_of_popularity_is_a_group_and_each_category_a_part_of_its_items(
-    prepared: Prepared,
+    prepared: PreparedData,
 ) -> None:
-    counts = State.at(prepared.data, None).counts
+    counts = CatalogueState.at(prepared.data, None).counts
     for by in (own.POPULARITY, "genre"):
-        membership: Doubles = groups.membership(by, prepared.data.items, counts)
+        membership: Doubles = item_groups.membership(by, prepared.data.items, counts)
         assert membership.sum(1) == pytest.approx(np.ones(prepared.data.items.count))
-        assert len(groups.names(by, prepared.data.items)) == membership.shape[1]
+        assert len(item_groups.names(by, prepared.data.items)) == membership.shape[1]
 
 
 def test_the_folder_of_a_run_without_mitigation_has_no_trace_of_it(trained: Any) -> None:

@@ -14,11 +14,19 @@ import pytest
 from optuna.trial import TrialState
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.search import Sampler
+from recommender_training.config.search_settings import Sampler
 from recommender_training.config.search_space import Params
 from recommender_training.search import results, workers
-from recommender_training.search.locks import locked, repair
-from recommender_training.search.study import ATTEMPTS, Objective, Outcome, Plan, Report, Study
+from recommender_training.search.study import (
+    ATTEMPTS,
+    Objective,
+    Outcome,
+    Plan,
+    Report,
+    Study,
+    journal_lock,
+    repair_journal,
+)
 from tests.search_objectives import (
     Deadly,
     Judge,
@@ -33,7 +41,7 @@ class Killed(BaseException):
 
 
 def search(path: Path, how: Plan, objective: Objective = judge) -> tuple[Outcome, ...]:
-    return workers.search(path, how, lambda: objective)
+    return workers.search_in_workers(path, how, lambda: objective)
 
 
 def dying(after: int) -> Objective:
@@ -230,7 +238,7 @@ def test_an_unfinished_line_of_the_journal_is_removed(tmp_path: Path) -> None:
         file.write(b'{"op_code":4,"worker')
     assert search(path, plan(trials=3)) == whole
     assert search(path, plan(trials=5))[:3] == whole
-    repair(tmp_path / "none.journal")
+    repair_journal(tmp_path / "none.journal")
 
 
 def test_a_journal_lock_of_a_dead_process_does_not_block_the_search(
@@ -246,7 +254,7 @@ def test_a_journal_lock_of_a_dead_process_does_not_block_the_search(
 
 
 def _hold(path: Path, held: multiprocessing.synchronize.Event) -> None:
-    with locked(path):
+    with journal_lock(path):
         held.set()
         signal.pause()
 
@@ -257,7 +265,7 @@ def test_a_second_search_waits_and_a_killed_one_blocks_nobody(tmp_path: Path) ->
     other = context.Process(target=_hold, args=(path, held))
     other.start()
     assert held.wait(30)
-    with locked(path, other.kill):
+    with journal_lock(path, other.kill):
         pass
     other.join()
     assert other.exitcode == -signal.SIGKILL
@@ -265,7 +273,7 @@ def test_a_second_search_waits_and_a_killed_one_blocks_nobody(tmp_path: Path) ->
 
 def test_the_trial_of_a_killed_worker_is_retried_by_another(tmp_path: Path) -> None:
     path, how = tmp_path / "a.journal", plan(trials=5, parallelism=2)
-    found = workers.search(path, how, Deadly(tmp_path / "killed"))
+    found = workers.search_in_workers(path, how, Deadly(tmp_path / "killed"))
     assert (tmp_path / "killed").exists()
     assert [outcome.index for outcome in found] == list(range(5))
     assert {outcome.state for outcome in found} <= {"Complete", "Pruned"}
@@ -288,4 +296,6 @@ def test_a_worker_without_its_parent_ends_and_its_trial_is_retried(tmp_path: Pat
 
 def test_a_worker_that_dies_before_its_first_trial_ends_the_search(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="ended with 3 before its first trial"):
-        workers.search(tmp_path / "a.journal", plan(parallelism=2, trials=2), Unusable())
+        workers.search_in_workers(
+            tmp_path / "a.journal", plan(parallelism=2, trials=2), Unusable()
+        )

@@ -18,10 +18,10 @@ from recommender_training.config.search_space import Params
 from recommender_training.config.training import TrainingConfig, parse_config
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import OnceOnly
-from recommender_training.features.prepared import prepare
+from recommender_training.features.prepared_data import prepare_data
 from recommender_training.pipeline import training
 from recommender_training.search import folds, results
-from recommender_training.search.choose import choose
+from recommender_training.search.choose import choose_configuration
 from recommender_training.search.objective import FoldLoss, FromLake, Source
 from recommender_training.search.study import Pruned, Report
 from tests.search_objectives import SEARCH_CONFIG, Searched
@@ -113,13 +113,13 @@ def test_the_search_cannot_see_the_test_window(
     data: Dataset, trained: Any, tmp_path: Path
 ) -> None:
     source = Source(trained.lake, trained.data_version, None)
-    start = prepare(data, config()).split.test_start
+    start = prepare_data(data, config()).split.test_start
     spoilt = copy.deepcopy(data)
     late = spoilt.events.time >= start
     spoilt.events.value[late] = 6.0 - spoilt.events.value[late]
     spoilt.events.item[late] = spoilt.events.item[late][::-1]
     one, two = (
-        choose(source, each, config(trials=2, folds=1), tmp_path / name, 1)
+        choose_configuration(source, each, config(trials=2, folds=1), tmp_path / name, 1)
         for name, each in (("a", data), ("b", spoilt))
     )
     assert one.outcomes == two.outcomes

@@ -64,7 +64,7 @@ def test_a_snapshot_ingests_new_rows_and_records_the_version(desk: Desk) -> None
     assert (read.rows, read.new_rows, read.quarantined_rows, read.snapshots) == (3, 3, 1, 1)
     assert read.taken_at == read.oldest == datetime.datetime(2026, 1, 31, 1, tzinfo=datetime.UTC)
     assert desk.height(answer["dataVersion"]) == 3
-    (entry,) = snapshots.read(desk.lake)
+    (entry,) = snapshots.read_snapshots(desk.lake)
     assert entry.to_json().items() <= {**answer, "by": "snapshot"}.items()
     desk.add_hour(1)
     second = desk.snapshot(30, *SHARE)
@@ -80,7 +80,7 @@ def test_a_check_after_a_snapshot_has_its_rows_and_records_the_version(desk: Des
     version = desk.snapshot()["dataVersion"]
     code, answer = desk.read("check", "--min-rows", 1)
     assert (code, answer["dataVersion"], answer["rows"]) == (0, version, 40)
-    by = [(each.data_version, each.by) for each in snapshots.read(desk.lake)]
+    by = [(each.data_version, each.by) for each in snapshots.read_snapshots(desk.lake)]
     assert by == [(version, "snapshot"), (version, "check")]
 
 

@@ -170,7 +170,7 @@ def test_a_lake_holds_one_kind_of_ids(tmp_path: Path) -> None:
     assert "ids.user of the mapping is Integer" in error.message
     synthetic.generate(tmp_path / "ml", synthetic.Size(20, 10, 100), seed=1)
     with pytest.raises(InputError, match="have ids of kind Text"):
-        ingest.check(tmp_path / "ml", other, kind=Format.MOVIELENS_100K)
+        ingest.ingest_and_check(tmp_path / "ml", other, kind=Format.MOVIELENS_100K)
 
 
 def test_declaring_integer_ids_reads_no_file_again(tmp_path: Path) -> None:
@@ -194,19 +194,19 @@ def test_texts_outlive_a_compaction(tmp_path: Path) -> None:
 
 
 def test_a_lake_without_its_texts_is_refused(tmp_path: Path) -> None:
-    from recommender_training.data.load import load
+    from recommender_training.data.load import load_dataset
 
     source, path = tmp_path / "raw", tmp_path / "lake"
     write(source / "events/a.csv", EVENTS)
     version = check(source, path, declare(ids=BOTH)).data_version
-    _, data = load(path, version, None)
-    named = id_table.named(path, data)
+    _, data = load_dataset(path, version, None)
+    named = id_table.id_texts(path, data)
     assert named.items is not None
     assert [hashed(text) for text in named.items] == data.items.ids.tolist()
     lost = texts(path).filter(pl.col("text") != "日本")
     lake.overwrite(path, "ids", lost)
     with pytest.raises(InputError, match="lacks texts of ids"):
-        id_table.named(path, data)
+        id_table.id_texts(path, data)
     (path / "ids").rename(tmp_path / "gone")
     with pytest.raises(InputError, match=r"the text of the .* is missing"):
-        id_table.named(path, data)
+        id_table.id_texts(path, data)

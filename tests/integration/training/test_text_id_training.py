@@ -87,7 +87,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 
 
 def test_the_artifact_says_that_its_ids_are_texts_and_has_those_of_its_items(shop: Shop) -> None:
-    facts = manifest.verify(shop.artifact, shop.digest)
+    facts = manifest.verify_artifact(shop.artifact, shop.digest)
     assert facts["ids"] == {"user": "Text", "item": "Text", "hash": "blake2b-63"}
     assert manifest.ITEM_IDS in {entry["path"] for entry in facts["files"]}
     loaded = serving.load(shop.artifact)
@@ -117,9 +117,9 @@ def test_an_artifact_that_lost_its_texts_is_not_published(shop: Shop, tmp_path: 
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes((shop.artifact / entry["path"]).read_bytes())
     kept = {key: value for key, value in facts.items() if key not in ("files", "schema")}
-    digest = manifest.write(tmp_path, kept)
+    digest = manifest.write_manifest(tmp_path, kept)
     with pytest.raises(InputError, match=r"item_ids\.json is not in the manifest"):
-        manifest.verify(tmp_path, digest)
+        manifest.verify_artifact(tmp_path, digest)
 
 
 def test_the_transformer_answers_texts_with_the_models_of_the_artifact(shop: Shop) -> None:

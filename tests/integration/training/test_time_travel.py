@@ -71,7 +71,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
 
 
 def rows(path: Path, data_version: str) -> version_content.Tables:
-    return version_content.read(path, data_version)
+    return version_content.read_version(path, data_version)
 
 
 def test_as_of_an_old_snapshot_rows_profile_findings_and_artifact_are_those_of_that_time(
@@ -112,7 +112,7 @@ def test_as_of_an_old_snapshot_rows_profile_findings_and_artifact_are_those_of_t
     assert now.interactions.equals(before.interactions)
     assert now.users.equals(before.users)
     assert shop.train(version) == digest
-    assert len(snapshots.read(shop.lake)) == 3, "a check of the past is no snapshot"
+    assert len(snapshots.read_snapshots(shop.lake)) == 3, "a check of the past is no snapshot"
     assert (
         rows(shop.lake, str(answer["dataVersion"])).users["occupation"].to_list() == ["late"] * 40
     )

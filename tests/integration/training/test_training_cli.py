@@ -65,7 +65,7 @@ def test_check_train_publish_and_remove_meet_the_operators_contract(
     assert code == 0
     published = operator_report.parse(operator_report.PublishReport, answer)
     assert published.path == f"artifacts/movies/{trained.digest[7:23]}"
-    facts = manifest.verify(tmp_path / "store" / published.path, published.digest)
+    facts = manifest.verify_artifact(tmp_path / "store" / published.path, published.digest)
     assert facts["metrics"] == said_metrics(tmp_path / "store" / published.path)
     artifact = tmp_path / "store" / published.path
     found = json.loads((artifact / "report.json").read_text())["dataChecks"]

@@ -31,4 +31,4 @@ def test_a_staged_folder_of_an_earlier_pod_is_replaced(trained: Any, tmp_path: P
             trained.lake, trained.data_version, trained.config, tmp_path / "staged"
         )
     )
-    manifest.verify(result.staged, trained.digest)
+    manifest.verify_artifact(result.staged, trained.digest)

@@ -9,29 +9,29 @@ import torch
 
 from recommender_training.config.training import Hyperparameters, Retrieval, TrainingConfig
 from recommender_training.evaluation.evaluate import evaluate
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
-from recommender_training.trainer import retrieval
+from recommender_training.trainer import fit_towers
 from tests.benchmarks import quality
 
 
 @pytest.fixture
-def with_towers(bundle: Bundle, prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> Bundle:
+def with_towers(bundle: Bundle, prepared: PreparedData, monkeypatch: pytest.MonkeyPatch) -> Bundle:
     few = {"learning_rate": 0.02, "batch_size": 256, "epochs": 2}
-    monkeypatch.setattr(retrieval, "_SETTINGS", few)
+    monkeypatch.setattr(fit_towers, "_SETTINGS", few)
     torch.manual_seed(0)
     config = TrainingConfig(
         hyperparameters=Hyperparameters(embedding_dim=8, retrieval=Retrieval.BOTH)
     )
     split = prepared.split
-    found = retrieval.fit_retrieval(
+    found = fit_towers.fit_towers(
         prepared.data, split.train, split.validation, prepared.inputs, config
     )
     return replace(bundle, sources=found)
 
 
 def test_lists_are_judged_in_the_order_of_the_towers_where_these_serve(
-    with_towers: Bundle, bundle: Bundle, prepared: Prepared
+    with_towers: Bundle, bundle: Bundle, prepared: PreparedData
 ) -> None:
     rows = prepared.split.test
     fitted = [(1, prepared, with_towers), (1, prepared, bundle)]

@@ -40,7 +40,7 @@ async def test_the_console_shows_what_training_sealed_and_the_transformer_gives(
 ) -> None:
     serving_samples.write_files(tmp_path)
     (tmp_path / reports.REPORT).write_bytes(PAGE)
-    digest = manifest.write(tmp_path, {})
+    digest = manifest.write_manifest(tmp_path, {})
     assert await got(tmp_path, digest) == PAGE
 
 
@@ -49,7 +49,7 @@ async def test_a_transformer_of_another_artifact_has_not_the_report_of_the_versi
 ) -> None:
     serving_samples.write_files(tmp_path)
     (tmp_path / reports.REPORT).write_bytes(PAGE)
-    manifest.write(tmp_path, {})
+    manifest.write_manifest(tmp_path, {})
     with pytest.raises(NoReportError, match="status 404"):
         await got(tmp_path, f"sha256:{'0' * 64}")
 

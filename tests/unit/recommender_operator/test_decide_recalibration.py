@@ -51,7 +51,7 @@ def test_the_champion_gets_a_new_calibration_and_nothing_is_trained() -> None:
     ]
     settle(world, oracle)
     version, wanted = made(world)
-    assert jobs_of(world, version.name) == [JobKind.RESCALE, JobKind.PUBLISH]
+    assert jobs_of(world, version.name) == [JobKind.RECALIBRATE, JobKind.PUBLISH]
     assert world.champion() == version.name != first.name
     assert version.spec.trigger == "Recalibrate: drift of the calibration"
     assert (wanted.of, wanted.labels > 1000, wanted.slope > 0) == (first.name, True, True)
@@ -92,7 +92,9 @@ def test_the_job_reads_the_champion_s_artifact() -> None:
     assert artifact is not None
     settle(world, oracle)
     (job,) = [
-        each for each in world.log if isinstance(each, a.StartJob) and each.kind is JobKind.RESCALE
+        each
+        for each in world.log
+        if isinstance(each, a.StartJob) and each.kind is JobKind.RECALIBRATE
     ]
     assert job.inputs == {"source_path": artifact.path, "source_digest": artifact.digest}
 
@@ -102,7 +104,7 @@ def test_a_failed_job_never_touches_the_champion_and_the_next_reaction_retrains(
     first = world.champion()
     for _ in range(8):
         world.reconcile()
-        world.fail_job(JobKind.RESCALE, "RecalibrationFailed", "9 of 256 lists")
+        world.fail_job(JobKind.RECALIBRATE, "RecalibrationFailed", "9 of 256 lists")
         world.tick()
     version, _ = made(world)
     assert version.status.stage == "Failed"
@@ -120,7 +122,7 @@ def test_a_failed_job_never_touches_the_champion_and_the_next_reaction_retrains(
 def test_a_report_of_another_folder_fails_the_version_only() -> None:
     world, oracle = drifted()
     first = world.champion()
-    world.odd_reports[JobKind.RESCALE] = {"stagedPath": "staging/movies/other-0"}
+    world.odd_reports[JobKind.RECALIBRATE] = {"stagedPath": "staging/movies/other-0"}
     look(world, oracle, 8)
     version, _ = made(world)
     assert version.status.stage == "Failed"

@@ -227,7 +227,7 @@ def test_what_failed_once_is_not_tried_again_in_any_later_round() -> None:
         with oracle.speaks():
             for _ in range(8):
                 world.reconcile()
-                for kind in (JobKind.RESCALE, JobKind.TRAIN):
+                for kind in (JobKind.RECALIBRATE, JobKind.TRAIN):
                     world.fail_job(kind, "OOMKilled", "the end")
                 world.finish_jobs()
                 world.tick()

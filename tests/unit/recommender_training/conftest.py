@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from recommender_training.config.training import RetrievalLoss
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.retrieval import RetrievalModels
 from tests.training_fixtures import *  # noqa: F403 -- fixtures, which it lists
 from tests.unit.recommender_training import tower_fits
@@ -20,7 +20,7 @@ def few_tower_epochs() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def towers_by_loss(prepared: Prepared) -> Mapping[RetrievalLoss, RetrievalModels]:
+def towers_by_loss(prepared: PreparedData) -> Mapping[RetrievalLoss, RetrievalModels]:
     """Towers fitted with each loss: both at once, so that no order of tests repeats a fit."""
     return {loss: tower_fits.fit(prepared, loss) for loss in RetrievalLoss}
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from recommender_training.config.training import RetrievalLoss, TrainingConfig, parse_config
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.retrieval import RetrievalModels
-from recommender_training.trainer import retrieval
+from recommender_training.trainer import fit_towers
 
 
 def configured(chosen: str, loss: str = "SampledSoftmax") -> TrainingConfig:
@@ -25,15 +25,15 @@ def few_epochs() -> Iterator[None]:
     """Fit towers in three epochs inside the block."""
     with pytest.MonkeyPatch.context() as patch:
         few = {"learning_rate": 0.02, "batch_size": 256, "epochs": 3, "patience": 3}
-        patch.setattr(retrieval, "_SETTINGS", few)
+        patch.setattr(fit_towers, "_SETTINGS", few)
         yield
 
 
-def fit(prepared: Prepared, loss: RetrievalLoss) -> RetrievalModels:
+def fit(prepared: PreparedData, loss: RetrievalLoss) -> RetrievalModels:
     torch.manual_seed(0)
     split = prepared.split
     with few_epochs():
-        return retrieval.fit_retrieval(
+        return fit_towers.fit_towers(
             prepared.data,
             split.train,
             split.validation,

@@ -84,7 +84,7 @@ class Checkpoint:
     rows: Mapping[str, Ints] = field(default_factory=dict)
 
 
-def write(
+def write_checkpoint(
     root: Path,
     model: nn.Module,
     data: Dataset,
@@ -110,7 +110,7 @@ def write(
     write_bytes(root / PATH, save(tensors, metadata={_FACTS: text}))
 
 
-def read(artifact: Path) -> Checkpoint:
+def read_checkpoint(artifact: Path) -> Checkpoint:
     """Read the checkpoint of a verified artifact.
 
     Raises CheckpointError if it is missing, unreadable, or has another schema.

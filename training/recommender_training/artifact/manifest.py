@@ -32,7 +32,7 @@ REQUIRED = (
 )
 
 
-def write(root: Path, facts: dict[str, Any]) -> str:
+def write_manifest(root: Path, facts: dict[str, Any]) -> str:
     """Write manifest.json over the files below `root`; return the artifact's digest."""
     data = canonical_json({"schema": SCHEMA, "files": listing(root), **facts})
     write_bytes(root / NAME, data)
@@ -53,7 +53,7 @@ def digest_of(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
-def verify(root: Path, digest: str | None = None) -> dict[str, Any]:
+def verify_artifact(root: Path, digest: str | None = None) -> dict[str, Any]:
     """Verify every file against the manifest, and return the manifest.
 
     Raises InputError `ArtifactInvalid` with the first file that is missing, added or changed.

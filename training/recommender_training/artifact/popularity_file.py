@@ -11,7 +11,7 @@ from recommender_training.common.arrays import Doubles
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.items import Items
 from recommender_training.features import popularity
-from recommender_training.features.history import ItemCounts
+from recommender_training.features.event_history import ItemCounts
 
 #: Most users in popularity.json, which the transformer holds in memory.
 MAX_USERS = 100_000

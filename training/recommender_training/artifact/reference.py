@@ -1,7 +1,7 @@
 """reference.json: the distribution of request features in training, the reference for drift.
 
-One row per session (`sessions.sample_requests`). The bins are fixed here, so that serving only
-counts and counters of several pods can be added.
+One row per session (`sessions.sample_session_requests`). The bins are fixed here, so that serving
+only counts and counters of several pods can be added.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from recommender_training.common.arrays import Ints
 from recommender_training.config.feature import Kind
 from recommender_training.data import hash_buckets
-from recommender_training.data.coding import SECONDS_A_DAY
+from recommender_training.data.feature_encoding import SECONDS_A_DAY
 from recommender_training.data.local_calendar import LocalCalendar
 from recommender_training.data.sessions import Request
 from recommender_training.statistics.design_effect import design_effect

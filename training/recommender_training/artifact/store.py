@@ -36,7 +36,7 @@ def publish(staged: Path, digest: str, store: Path) -> str:
     path = f"{store.parent.name}/{store.name}/{name}"
     if _is_complete(target, digest):
         return path
-    manifest.verify(staged, digest)
+    manifest.verify_artifact(staged, digest)
     partial = store / f".publishing-{name}"
     if partial.exists():
         shutil.rmtree(partial)
@@ -44,7 +44,7 @@ def publish(staged: Path, digest: str, store: Path) -> str:
     try:
         shutil.copytree(staged, partial, symlinks=True)
         seal(partial)
-        manifest.verify(partial, digest)
+        manifest.verify_artifact(partial, digest)
         removal.move_away(target)
         partial.rename(target)
     except BaseException:
@@ -57,7 +57,7 @@ def publish(staged: Path, digest: str, store: Path) -> str:
 
 def _is_complete(target: Path, digest: str) -> bool:
     try:
-        manifest.verify(target, digest)
+        manifest.verify_artifact(target, digest)
     except InputError:
         return False
     return True

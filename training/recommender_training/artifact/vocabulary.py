@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from recommender_training.common.arrays import Ints
-from recommender_training.config.declaration import Place
 from recommender_training.config.feature import Kind
-from recommender_training.data.coding import Attribute, Block
+from recommender_training.config.feature_schema import FeatureTable
 from recommender_training.data.dataset import Dataset
+from recommender_training.data.feature_encoding import Attribute, Block
 from recommender_training.data.items import Items
 
 MAX_TOP_N = 200
@@ -72,7 +72,7 @@ def _further(block: Block, items: Items) -> dict[str, list[int]]:
 def _feature(attribute: Attribute) -> dict[str, Any]:
     """Return a column of the tensor `features`, or several: as many as `maxPerRow` or `length`."""
     own = attribute.feature
-    place = "user" if attribute.place is Place.USERS else "context"
+    place = "user" if attribute.place is FeatureTable.USERS else "context"
     entry: dict[str, Any] = {"name": own.name, "of": place, "kind": own.kind.value}
     if attribute.timed:
         entry |= {"edges": list(attribute.edges)}

@@ -39,7 +39,7 @@ def add(verbs: Verbs) -> None:
     check.require(source, "--format", "--mapping", "--max-quarantined-share")
     options.check_limits(check)
     options.lake(check)
-    options.report(check)
+    options.add_report(check)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
@@ -59,11 +59,11 @@ def check_source(arguments: argparse.Namespace, path: Path) -> Outcome:
     """
     kind = Format(arguments.format)
     checks = parse_checks(arguments.checks)
-    result = ingest.check(
+    result = ingest.ingest_and_check(
         arguments.source,
         path,
         kind=kind,
-        mapping=options.mapping(arguments, kind),
+        mapping=options.add_mapping(arguments, kind),
         window_days=arguments.window_days,
         min_rows=arguments.min_rows,
         max_quarantined_share=arguments.max_quarantined_share,
@@ -72,7 +72,7 @@ def check_source(arguments: argparse.Namespace, path: Path) -> Outcome:
         f"{result.rows} rows from {result.window_start} to {result.window_end}, "
         f"{result.new_rows} of them new, {result.quarantined_rows} quarantined"
     )
-    found = data_checks.run(
+    found = data_checks.run_checks(
         path,
         result.data_version,
         checks,
@@ -87,11 +87,11 @@ def _check_past(arguments: argparse.Namespace) -> Outcome:
     """Check a past data version; ingest nothing."""
     path, checks = arguments.lake, parse_checks(arguments.checks)
     if arguments.as_of is None:
-        snapshot = snapshots.of_version(snapshots.read(path), arguments.data_version)
+        snapshot = snapshots.of_version(snapshots.read_snapshots(path), arguments.data_version)
     else:
-        snapshot = time_travel.find(path, arguments.as_of, clock.seconds())
+        snapshot = time_travel.find_version(path, arguments.as_of, clock.seconds())
     data_version = arguments.data_version if snapshot is None else snapshot.data_version
-    result = time_travel.check(
+    result = time_travel.check_version(
         path,
         data_version,
         window_days=arguments.window_days,
@@ -101,7 +101,7 @@ def _check_past(arguments: argparse.Namespace) -> Outcome:
     )
     version = data_version if snapshot is None else f"{data_version} of {snapshot.time}"
     message = f"{result.rows} rows from {result.window_start} to {result.window_end} in {version}"
-    found = data_checks.run(
+    found = data_checks.run_checks(
         path,
         data_version,
         checks,

@@ -31,7 +31,7 @@ def add(verbs: Verbs) -> None:
         help="keep only the newest N entries of the record of snapshots (default: all)",
     )
     options.vacuum_limits(command)
-    options.report(command)
+    options.add_report(command)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:

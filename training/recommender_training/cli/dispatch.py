@@ -19,7 +19,7 @@ from recommender_training.cli.options import Verbs
 from recommender_training.cli.outcome import Outcome
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
-from recommender_training.distributed import place
+from recommender_training.distributed import rank
 
 SUCCESS, RETRYABLE, INVALID_INPUT = 0, 1, 2
 
@@ -39,7 +39,7 @@ class Command(Protocol):
 #: Commands in the order of `--help`; the module of each has its name.
 COMMANDS = (
     "init", "check", "snapshot", "snapshots", "compact", "erase", "train", "evaluate", "search",
-    "run", "rescale", "publish", "remove", "verify", "export", "report", "measure",
+    "run", "recalibrate", "publish", "remove", "verify", "export", "report", "measure",
     "fetch-movielens", "synthetic", "shop", "demo-data",
 )  # fmt: skip
 
@@ -53,7 +53,7 @@ def command(name: str) -> Command:
 def dispatch(arguments: argparse.Namespace) -> int:
     """Run a command, write its report, and return the exit code."""
     try:
-        where = place.find(os.environ)
+        where = rank.rank_from_environment(os.environ)
         if where is not None and arguments.verb != "train":
             raise InputError(
                 "InvalidEnvironment",
@@ -71,17 +71,19 @@ def dispatch(arguments: argparse.Namespace) -> int:
     return code
 
 
-def _distributed(arguments: argparse.Namespace, where: place.Place) -> int:
-    from recommender_training.distributed import together
+def _distributed(arguments: argparse.Namespace, where: rank.Rank) -> int:
+    from recommender_training.distributed import launch
 
     try:
-        return together.run(where, arguments, _attempt, functools.partial(_publish, arguments))
+        return launch.run_in_group(
+            where, arguments, _attempt, functools.partial(_publish, arguments)
+        )
     except Exception as error:  # the processes could not form a group
         code, report = _failed(arguments.verb, error)
         if where.rank == 0:
             _publish(arguments, report)
         else:
-            together.log(where, arguments.verb, report)
+            launch.log(where, arguments.verb, report)
         return code
 
 
@@ -89,7 +91,7 @@ def _publish(arguments: argparse.Namespace, report: dict[str, object]) -> None:
     say(f"{arguments.verb}: {report['reason']}: {report['message']}")
     path: Path | None = getattr(arguments, "report", None)
     if path is not None:
-        termination_report.write(path, report)
+        termination_report.write_report(path, report)
 
 
 def _attempt(arguments: argparse.Namespace) -> tuple[int, dict[str, object]]:
@@ -101,13 +103,13 @@ def _attempt(arguments: argparse.Namespace) -> tuple[int, dict[str, object]]:
     except Exception as error:
         # The edge of the process: every error becomes a report; the traceback goes to the log.
         return _failed(kind, error)
-    return SUCCESS, termination_report.build(
+    return SUCCESS, termination_report.build_report(
         kind, ok=True, reason="Done", message=message, **fields
     )
 
 
 def _invalid_input(kind: str, error: InputError) -> tuple[int, dict[str, object]]:
-    report = termination_report.build(
+    report = termination_report.build_report(
         kind, ok=False, reason=error.reason, message=error.message, **error.details
     )
     return INVALID_INPUT, report
@@ -117,8 +119,10 @@ def _failed(kind: str, error: Exception) -> tuple[int, dict[str, object]]:
     traceback.print_exception(error, file=sys.stderr)
     disk_full = full_disk.message(error)
     if disk_full is not None:
-        return RETRYABLE, termination_report.build(
+        return RETRYABLE, termination_report.build_report(
             kind, ok=False, reason="DiskFull", message=disk_full
         )
     text = f"{type(error).__name__}: {error}"
-    return RETRYABLE, termination_report.build(kind, ok=False, reason="Failed", message=text)
+    return RETRYABLE, termination_report.build_report(
+        kind, ok=False, reason="Failed", message=text
+    )

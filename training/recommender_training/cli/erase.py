@@ -72,7 +72,7 @@ def add(verbs: Verbs) -> None:
     command.add_argument(
         "--dry-run", action="store_true", help="count what would be erased; change nothing"
     )
-    options.report(command)
+    options.add_report(command)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
@@ -91,11 +91,11 @@ def run(arguments: argparse.Namespace) -> Outcome:
     with lake.locked(path):
         users = _users(arguments)
         if arguments.dry_run:
-            found = erase.find(path, erasures.read(path).newer(users))
-            record = erase.as_if_erased(path, erasures.read(path), found)
+            found = erase.find_users(path, erasures.read_erasures(path).newer(users))
+            record = erase.as_if_erased(path, erasures.read_erasures(path), found)
             return _message(found, "would be erased", _trained(artifacts, record, found))
         done = erase.erase(path, users, name=True)
-    trained = _trained(artifacts, erasures.read(path), done.found)
+    trained = _trained(artifacts, erasures.read_erasures(path), done.found)
     message, fields = _message(done.found, "erased", trained)
     fields |= {"filesRemoved": done.files_removed, "snapshotsEnded": len(done.ended)}
     if done.data_version is not None:
@@ -148,7 +148,7 @@ def _users(arguments: argparse.Namespace) -> dict[str, int]:
         raise InputError(
             "DataMissing", f"--lake: {arguments.lake} has no table of users; run `check` first"
         )
-    listed = {} if arguments.source is None else erasure_list.read(arguments.source)
+    listed = {} if arguments.source is None else erasure_list.read_erasure_list(arguments.source)
     key = _key(kind) if arguments.hash_users else None
     now = clock.seconds()
     return listed | {erasures.digest(_number(text, kind, key)): now for text in given}

@@ -20,7 +20,7 @@ def add(verbs: Verbs) -> None:
     )
     options.data_version(command)
     options.model_config(command)
-    options.report(command)
+    options.add_report(command)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:

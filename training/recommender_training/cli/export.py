@@ -21,12 +21,12 @@ def add(verbs: Verbs) -> None:
     export.add_argument("artifact", type=Path)
     export.add_argument("--digest", help="expected digest of the manifest, sha256:...")
     export.add_argument("--output", type=Path, required=True, help="folder to create")
-    options.report(export)
+    options.add_report(export)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
     """Copy the Triton repository of an artifact."""
-    manifest.verify(arguments.artifact, arguments.digest)
+    manifest.verify_artifact(arguments.artifact, arguments.digest)
     if arguments.output.exists():
         raise InputError("OutputExists", f"{arguments.output} exists already; name another folder")
     shutil.copytree(arguments.artifact / "repository", arguments.output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
-from recommender_training.artifact.staging import DiskFullError
+from recommender_training.artifact.staged_folder import DiskFullError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 #: How `shutil` and Rust's standard library format the number of an error.

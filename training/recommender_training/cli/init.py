@@ -5,20 +5,38 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
 
-from recommender_training.cli import options, rehearsal
+from recommender_training.cli import options
 from recommender_training.cli.options import Verbs
 from recommender_training.cli.outcome import Outcome
+from recommender_training.common import progress
 from recommender_training.common.durable_files import write_bytes
 from recommender_training.common.errors import InputError
-from recommender_training.ingestion import look, propose, prove
-from recommender_training.ingestion.mapping import Mapping
+from recommender_training.data_checks import run as data_checks
+from recommender_training.data_checks.policy import Checks
+from recommender_training.ingestion import file_preview, ingest, mapping_trial, propose
+from recommender_training.ingestion.mapping import Format, Mapping
+from recommender_training.ingestion.mapping_trial import TrialResult
 from recommender_training.ingestion.propose import Line, Proposal
-from recommender_training.ingestion.prove import Proof
+
+
+def rehearsal_refusal(source: Path, kind: Format, mapping: Mapping, now: int) -> str:
+    """Return the reason for which `check` with its defaults would refuse the data, or ""."""
+    with tempfile.TemporaryDirectory() as folder, progress.silence():
+        lake = Path(folder) / "lake"
+        try:
+            result = ingest.ingest_and_check(
+                source, lake, kind=kind, mapping=mapping, now=now, min_rows=options.MIN_ROWS
+            )
+            found = data_checks.run_checks(lake, result.data_version, Checks())
+        except InputError as error:
+            return f"{error.reason}: {error.message}".replace(folder, "")
+    return "; ".join(finding.text() for finding in found.blocked)
 
 
 def add(verbs: Verbs) -> None:
@@ -33,7 +51,7 @@ def add(verbs: Verbs) -> None:
     command.add_argument(
         "--output", type=Path, metavar="FILE", help="write the mapping here, which must be new"
     )
-    options.report(command)
+    options.add_report(command)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
@@ -47,7 +65,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
         raise InputError(
             "OutputExists", f"{output} exists, perhaps with edits; move it or give another name"
         )
-    found = propose.propose(look.tables(arguments.data))
+    found = propose.propose(file_preview.preview_tables(arguments.data))
     proofs, notes, refusal = _proven(arguments.data, found)
     text = json.dumps(found.mapping, indent=2, ensure_ascii=False) + "\n"
     sys.stdout.writelines(f"{line}\n" for line in _lines(found.lines))
@@ -59,11 +77,11 @@ def run(arguments: argparse.Namespace) -> Outcome:
     sys.stdout.writelines(f"{line}\n" for proof in proofs for line in ("", *proof.lines()))
     sys.stdout.writelines(f"\n{note}\n" for note in notes)
     sys.stdout.flush()
-    prove.check(proofs)
+    mapping_trial.check_trial(proofs)
     where = "above" if output is None else f"in {output}"
     message = (
-        f"the mapping {where} is a proposal from the first {look.ROWS} rows: edit it, then run "
-        f"check --source {arguments.data} --format {found.kind} --mapping @FILE"
+        f"the mapping {where} is a proposal from the first {file_preview.ROWS} rows: edit it, "
+        f"then run check --source {arguments.data} --format {found.kind} --mapping @FILE"
     )
     failed = [each.table for each in proofs if not each.fits]
     if failed:
@@ -73,7 +91,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     return message, {"format": found.kind.value, "columns": len(found.lines)}
 
 
-def _proven(source: Path, found: Proposal) -> tuple[list[Proof], list[str], str]:
+def _proven(source: Path, found: Proposal) -> tuple[list[TrialResult], list[str], str]:
     """Prove a proposal, after changes without which no check would accept it.
 
     Returns the proofs, what to know about the changes and the check of a small source, and why
@@ -82,16 +100,16 @@ def _proven(source: Path, found: Proposal) -> tuple[list[Proof], list[str], str]
     now, notes, refusal = int(time.time()), [], ""
     while True:
         mapping = Mapping.model_validate(found.mapping)
-        proofs = prove.prove(source, mapping, found.kind, now)
-        left_out = prove.leave_out(found.mapping, proofs)
+        proofs = mapping_trial.try_mapping(source, mapping, found.kind, now)
+        left_out = mapping_trial.leave_out(found.mapping, proofs)
         if not left_out:
             break
         notes += left_out
-    if shorter := prove.fit_window(found.mapping, proofs):
+    if shorter := mapping_trial.fit_window(found.mapping, proofs):
         notes.append(shorter)
     if all(proof.whole for proof in proofs):
         mapping = Mapping.model_validate(found.mapping)
-        refusal = rehearsal.refusal(source, found.kind, mapping, now)
+        refusal = rehearsal_refusal(source, found.kind, mapping, now)
         notes.append(f"check of these files: {refusal or 'nothing blocks a training'}")
     return proofs, notes, refusal
 

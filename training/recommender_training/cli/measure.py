@@ -19,15 +19,15 @@ def add(verbs: Verbs) -> None:
     measure.add_argument("artifact", type=Path)
     measure.add_argument("--calls", type=options.positive, default=1000)
     measure.add_argument("--threads", type=options.positive, default=1)
-    options.report(measure)
+    options.add_report(measure)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
     """Measure the latency of single requests to the graphs of an artifact."""
     from recommender_training.export import latency
 
-    manifest.verify(arguments.artifact)
-    latencies = latency.measure(arguments.artifact, arguments.calls, arguments.threads)
+    manifest.verify_artifact(arguments.artifact)
+    latencies = latency.measure_latency(arguments.artifact, arguments.calls, arguments.threads)
     parts = [
         f"{name} p50 {times['p50Milliseconds']} ms, p99 {times['p99Milliseconds']} ms"
         for name, times in latencies.items()

@@ -68,7 +68,7 @@ def verb(verbs: Verbs, name: str, text: str) -> Parser:
     return verbs.add_parser(name, help=text, description=text)
 
 
-def report(command: argparse.ArgumentParser) -> None:
+def add_report(command: argparse.ArgumentParser) -> None:
     """Add `--report`."""
     command.add_argument("--report", type=Path, metavar="FILE", help="write the report here")
 
@@ -154,7 +154,7 @@ def raw_format(command: Parser, source: argparse.Action) -> None:
     )
 
 
-def mapping(arguments: argparse.Namespace, kind: Format) -> Mapping | None:
+def add_mapping(arguments: argparse.Namespace, kind: Format) -> Mapping | None:
     """Return the mapping of `--mapping`, whose parts are joined.
 
     Raises InputError `InvalidMapping`.
@@ -210,7 +210,7 @@ def model_config(command: argparse.ArgumentParser) -> None:
     )
 
 
-def champion(command: argparse.ArgumentParser) -> None:
+def add_champion(command: argparse.ArgumentParser) -> None:
     """Add the champion to compare with."""
     command.add_argument(
         "--champion-artifact",

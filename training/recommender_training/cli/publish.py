@@ -19,7 +19,7 @@ def add(verbs: Verbs) -> None:
     publish.add_argument("--staged", type=Path, required=True)
     publish.add_argument("--digest", required=True, help="sha256:... from the report of train")
     publish.add_argument("--store", type=Path, required=True, help="<claim>/artifacts/<model>")
-    options.report(publish)
+    options.add_report(publish)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:

@@ -20,7 +20,7 @@ def add(verbs: Verbs) -> None:
         help="the model whose files they are; those of a newer model are not removed",
     )  # fmt: skip
     remove.add_argument("paths", nargs="+", metavar="PATH", help="relative to the root")
-    options.report(remove)
+    options.add_report(remove)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:

@@ -26,7 +26,7 @@ def add(verbs: Verbs) -> None:
     page.add_argument(
         "--output", type=Path, metavar="FILE", help="render the page here, outside the artifact"
     )
-    options.report(page)
+    options.add_report(page)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:

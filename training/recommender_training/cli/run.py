@@ -25,8 +25,8 @@ def add(verbs: Verbs) -> None:
     )
     command.add_argument("--name", default="local", help="name of the model (default: local)")
     options.checkpoints(command)
-    options.champion(command)
-    options.report(command)
+    options.add_champion(command)
+    options.add_report(command)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
@@ -40,6 +40,6 @@ def run(arguments: argparse.Namespace) -> Outcome:
     digest = str(trained["digest"])
     path = store.publish(arguments.output, digest, work / "artifacts" / name)
     shutil.rmtree(arguments.output)
-    print_table(manifest.verify(work / path, digest)["metrics"])
+    print_table(manifest.verify_artifact(work / path, digest)["metrics"])
     fields = {key: value for key, value in trained.items() if key != "stagedPath"}
     return f"{message}; artifact at {work / path}", {**fields, "path": path}

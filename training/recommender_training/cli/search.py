@@ -10,7 +10,7 @@ from pathlib import Path
 from recommender_training.cli import options
 from recommender_training.cli.options import Verbs
 from recommender_training.cli.outcome import Outcome, searched
-from recommender_training.config.search import SearchSettings
+from recommender_training.config.search_settings import SearchSettings
 from recommender_training.config.training import check_search, parse_config
 
 _SEARCH = """the section `search` of --config, with its defaults:
@@ -50,21 +50,21 @@ def add(verbs: Verbs) -> None:
         "--work", type=Path, required=True, help="folder that keeps the trials between calls"
     )
     options.model_config(command)
-    options.report(command)
+    options.add_report(command)
     command.epilog = _SEARCH
     command.formatter_class = argparse.RawDescriptionHelpFormatter
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
     """Search hyperparameters, and print the configuration to train with."""
-    from recommender_training.pipeline import search
+    from recommender_training.pipeline import hyperparameter_search
     from recommender_training.search import results
 
     config = parse_config(arguments.config)
     if config.search is None:
         config = config.model_copy(update={"search": SearchSettings()})
         check_search(config)
-    found = search.search(
+    found = hyperparameter_search.run_search(
         arguments.lake,
         arguments.data_version,
         config,

@@ -12,7 +12,7 @@ from recommender_training.common import clock
 from recommender_training.common.errors import InputError
 from recommender_training.data import compaction, data_versions
 from recommender_training.data.snapshots import By
-from recommender_training.data_checks import lake_files, segments
+from recommender_training.data_checks import lake_files, segment_watch
 from recommender_training.data_checks.policy import Watch, parse_watch
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format
@@ -57,13 +57,13 @@ def add(verbs: Verbs) -> None:
         help="alpha, effectFloor and consecutiveWindows of `spec.drift` for --against "
         "(default: {})",
     )
-    options.report(snapshot)
+    options.add_report(snapshot)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
     """Ingest new rows, record the data version, and drop expired snapshots."""
     kind = Format(arguments.format)
-    mapping = options.mapping(arguments, kind)
+    mapping = options.add_mapping(arguments, kind)
     watch = parse_watch(arguments.drift)
     compaction.check_retention(arguments.retention_hours)
     for version in arguments.keep:
@@ -102,7 +102,7 @@ def _watch(
     """Compare with `--against` by segment, add the result to the report, and return it as text."""
     if arguments.against is None:
         return ""
-    watched = segments.run(
+    watched = segment_watch.watch_segments(
         arguments.lake, data_version, arguments.against, watch, arguments.window_days
     )
     if watched is None:

@@ -20,14 +20,14 @@ def add(verbs: Verbs) -> None:
     command = options.verb(verbs, "snapshots", "print the record of the snapshots of a lake")
     options.lake(command)
     command.add_argument("--json", action="store_true", help="print JSON")
-    options.report(command)
+    options.add_report(command)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
     """Print the snapshots of a lake, oldest first."""
     if not arguments.lake.is_dir():
         raise InputError("DataMissing", f"{arguments.lake} is not a lake; give the folder of one")
-    recorded = record.read(arguments.lake)
+    recorded = record.read_snapshots(arguments.lake)
     if arguments.json:
         sys.stdout.write(json.dumps(record.to_json(recorded), indent=1) + "\n")
     else:

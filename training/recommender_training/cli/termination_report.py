@@ -65,7 +65,7 @@ def for_operator(metrics: dict[str, float]) -> dict[str, float]:
     return {name: metrics[name] for name in OPERATOR_METRICS if name in metrics}
 
 
-def build(
+def build_report(
     kind: str, *, ok: bool, reason: str, message: str, **fields: object
 ) -> dict[str, object]:
     """Return the report as an object; `fields` depend on the kind (docs/contracts.md)."""
@@ -87,7 +87,7 @@ def encode(report: dict[str, object]) -> bytes:
     return data
 
 
-def write(path: Path, report: dict[str, object]) -> None:
+def write_report(path: Path, report: dict[str, object]) -> None:
     """Write the report in place, since the path may be a mounted file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as stream:

@@ -27,12 +27,12 @@ def add(verbs: Verbs) -> None:
     command = options.verb(verbs, "train", "train on a data version and stage the artifact")
     options.data_version(command)
     options.model_config(command)
-    options.report(command)
+    options.add_report(command)
     command.add_argument(
         "--output", type=Path, required=True, help="folder to stage the artifact in"
     )
     options.checkpoints(command)
-    options.champion(command)
+    options.add_champion(command)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
         ),
     )
     result = training.train(requested)
-    lineage = manifest.verify(result.staged, result.digest)
+    lineage = manifest.verify_artifact(result.staged, result.digest)
     _record_training(arguments)
     warm = result.report.get("warmStart", {}).get("message")
     lists = lists_of(result.report["retrieval"])
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
 def _champion(arguments: argparse.Namespace) -> Comparison | None:
     """Return the champion to compare with, if one is given, beside the version before it."""
     from recommender_training.pipeline.champion import Comparison
-    from recommender_training.pipeline.previous import Previous
+    from recommender_training.pipeline.previous_version import Previous
 
     champion, previous = (_artifact(arguments, name) for name in ("champion", "previous"))
     if champion is None:
@@ -100,9 +100,9 @@ def _artifact(arguments: argparse.Namespace, name: str) -> tuple[Path, str] | No
 
 
 def _fit_along(arguments: argparse.Namespace, group: Group) -> Outcome:
-    from recommender_training.pipeline import worker
+    from recommender_training.pipeline import training
 
-    worker.fit_along(
+    training.fit_as_worker(
         arguments.lake,
         arguments.data_version,
         group,
@@ -139,7 +139,7 @@ def _fields(result: TrainResult, lineage: Mapping[str, Any]) -> dict[str, object
 
 
 def lists_of(retrieval: Mapping[str, Any]) -> str:
-    """Return what lists are made of, from the section `retrieval` of the report, as text."""
+    """Return the sources of lists, from the section `retrieval` of the report, as text."""
     candidates, weights = retrieval["candidates"], retrieval.get("itemWeights")
     text = "every item" if candidates == "All" else f"{candidates} candidates"
     new = retrieval.get("newItemCandidates")

@@ -16,10 +16,10 @@ def add(verbs: Verbs) -> None:
     verify = options.verb(verbs, "verify", "verify every file of an artifact")
     verify.add_argument("artifact", type=Path)
     verify.add_argument("--digest", help="expected digest of the manifest, sha256:...")
-    options.report(verify)
+    options.add_report(verify)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
     """Verify an artifact against its manifest."""
-    files = manifest.verify(arguments.artifact, arguments.digest)["files"]
+    files = manifest.verify_artifact(arguments.artifact, arguments.digest)["files"]
     return f"{len(files)} files match the manifest", {"files": len(files)}

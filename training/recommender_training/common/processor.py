@@ -1,4 +1,4 @@
-"""Which processor this is and what it does natively, from /proc/cpuinfo."""
+"""The model of the processor and its native instructions, from /proc/cpuinfo."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def fault(
     unit: str | None,
     of_ages: Mapping[str, object],
 ) -> str | None:
-    """Return what is wrong with the calendar of a feature, with the remedy; None if nothing is.
+    """Return the problem of a feature's calendar with its remedy, or None.
 
     `of_ages` are the settings of an age by name; an empty one is absent.
     """

@@ -1,4 +1,4 @@
-"""What counts as a positive response, when it is known, and where negatives come from.
+"""The label: positive responses, the time at which they are known, and the negatives.
 
 The other side of this contract is `recommender_operator.api.spec_label`; a test compares them.
 """
@@ -92,7 +92,7 @@ class Label(Section):
 
     @property
     def of_shown_items(self) -> bool:
-        """Whether the labelled rows are items that were shown, and no acts of their user.
+        """True if the labelled rows are items that were shown, and no acts of their user.
 
         Unless they are positive themselves (`only_shown`).
         """

@@ -51,7 +51,8 @@ class ListPlan:
     weights: ItemWeights | None = ItemWeights.DENSE
     #: Items that the models score for a request; None for every item.
     candidates: int | None = None
-    #: Exact, or Approximate: an index is tried, and serves if it finds enough (`fitted.paging`).
+    #: Exact, or Approximate: an index is tried, and serves if it finds enough
+    #: (`fitted.ivf_selection`).
     index: ItemIndex = ItemIndex.EXACT
     #: Why it is Exact although the settings want it Approximate.
     index_refused: str | None = None

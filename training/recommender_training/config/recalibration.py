@@ -12,7 +12,7 @@ from recommender_training.common.section import Section
 
 
 class Recalibration(Section):
-    """What is done to the log-odds of an artifact, and what the labels said about it."""
+    """Change of an artifact's log-odds, and the labels that it was fitted to."""
 
     of: str = Field(max_length=253)
     slope: float = Field(gt=0, le=100, allow_inf_nan=False)

@@ -15,7 +15,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.search import SearchRange
+from recommender_training.config.search_settings import SearchRange
 
 Value = int | float
 Params = dict[str, Value]
@@ -70,7 +70,7 @@ class Dimension:
         return min(max(float(f"{value:.{_DIGITS}g}"), self.low), self.high)
 
     def holds(self, value: Value) -> bool:
-        """Return whether the value lies in the dimension."""
+        """Return True if the value lies in the dimension."""
         if self.choices is not None:
             return value in self.choices
         return self.low <= value <= self.high

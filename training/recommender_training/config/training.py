@@ -14,11 +14,11 @@ from pydantic import Field, ValidationError
 from recommender_training.common.errors import InputError
 from recommender_training.common.section import Section, problems
 from recommender_training.config import lists, search_space
-from recommender_training.config.export import ExportSettings
+from recommender_training.config.export_settings import ExportSettings
 from recommender_training.config.feature import NAME
 from recommender_training.config.lists import ItemIndex, ItemWeights
-from recommender_training.config.mitigation import Exposure, Mitigation, Reweighting
-from recommender_training.config.search import Sampler, SearchSettings
+from recommender_training.config.mitigation_settings import Exposure, Mitigation, Reweighting
+from recommender_training.config.search_settings import Sampler, SearchSettings
 
 #: Settings of the Job; ignored here, so that the whole section can be passed.
 _JOB_SETTINGS = frozenset({"resources", "workers", "backoffLimit", "deadlineSeconds"})

@@ -23,7 +23,7 @@ from deltalake.exceptions import TableNotFoundError
 from recommender_training.common import clock
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
-from recommender_training.data import data_versions, declarations, lake
+from recommender_training.data import data_versions, lake, schema_files
 
 #: Small files that a partition may have; with more, they are merged.
 MAX_FILES = 16
@@ -114,7 +114,7 @@ def compact(
             removed += vacuum(path / name, versions, retention_hours)
             removed += remove_unfinished(path / name)
         before = clock.seconds() - 3600 * retention_hours
-        removed += declarations.forget(path, wanted, before)
+        removed += schema_files.forget_schemas(path, wanted, before)
     return Compacted(partitions, removed)
 
 

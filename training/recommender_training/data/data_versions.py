@@ -33,7 +33,7 @@ def table_versions(data_version: str) -> dict[str, int]:
 
 
 def no_newer(data_version: str, than: str) -> bool:
-    """Return whether no table of a data version is newer than in another one of the same lake."""
+    """Return True if no table of a data version is newer than in another one of the same lake."""
     limits = table_versions(than)
     found = table_versions(data_version)
     return all(number <= limits.get(name, -1) for name, number in found.items())

@@ -14,17 +14,32 @@ import numpy as np
 import polars as pl
 
 from recommender_training.common.arrays import Bools, Floats, Ints, Places
-from recommender_training.config.declaration import Place
+from recommender_training.config.feature_schema import FeatureTable
 from recommender_training.config.label import Label
-from recommender_training.data import coding, labels, row_times, schema, training_window
+from recommender_training.data import feature_encoding, labels, row_times, schema, training_window
 from recommender_training.data import items as item_rows
-from recommender_training.data.coding import Attribute, Coding
-from recommender_training.data.explored import Explored
+from recommender_training.data.exploration_log import ExplorationLog
+from recommender_training.data.feature_encoding import Attribute, FeatureEncoding
 from recommender_training.data.items import Items
 from recommender_training.data.labels import Labelling, Labels
 from recommender_training.data.row_times import RowTimes
-from recommender_training.data.user_history import UserHistory
 from recommender_training.data.version_content import Tables
+
+
+@dataclass(frozen=True)
+class UserHistory:
+    """The rows of all users with a declared `validFrom`: one user after another, oldest first.
+
+    V rows of the table.
+    """
+
+    times: RowTimes  # the owners are rows in Users
+    side: Floats  # [V, A] values of the declared features; NaN unknown
+
+    def at(self, users: Places, times: Ints) -> Floats:
+        """Return [R, A] what was known of the users at these rows, at `times` [R]."""
+        place = self.times.places(users, times)
+        return np.where(place[:, None] >= 0, self.side[place], np.float32(np.nan))
 
 
 @dataclass(frozen=True)
@@ -32,7 +47,7 @@ class Users:
     """The known users, sorted by raw id."""
 
     ids: Ints  # [U]
-    side: Floats  # [U, A] values of the declared features (`coding.Attribute`); NaN unknown
+    side: Floats  # [U, A] values of the declared features; NaN unknown
     segments: tuple[str, ...] = ()
     segment: Ints | None = None  # [U] index of the segment, -1 unknown; None: no segments
     history: UserHistory | None = None  # with a declared validFrom; `side` is the newest
@@ -69,7 +84,7 @@ class Events:
 
     @property
     def positive(self) -> Bools:
-        """[N] whether each event is positive by itself, which is known at its own time."""
+        """[N] True where an event is positive by itself, which is known at its own time."""
         if self.labels is None:
             return self.value >= schema.POSITIVE_VALUE
         return self.labels.positive
@@ -125,7 +140,7 @@ class Dataset:
     items: Items
     attributes: tuple[Attribute, ...] = ()  # of users first, then of context
     label: Label | None = None
-    explored: Explored | None = None  # None: no place of an answer was explored
+    explored: ExplorationLog | None = None  # None: no place of an answer was explored
 
     @property
     def declared_label(self) -> dict[str, Any] | None:
@@ -142,7 +157,7 @@ class Dataset:
     @property
     def width(self) -> int:
         """F, the number of columns of the declared features of requests."""
-        return coding.starts(self.attributes)[-1]
+        return feature_encoding.starts(self.attributes)[-1]
 
     def until(self, time: int) -> Dataset:
         """Return the same with the events strictly earlier than `time`."""
@@ -179,13 +194,13 @@ class Dataset:
 
     def as_served(self, context: Floats) -> Floats:
         """Return [R, C] the context as it is at serving, where some features are fixed."""
-        own = (each for each in self.attributes if each.place is Place.CONTEXT)
+        own = (each for each in self.attributes if each.place is FeatureTable.CONTEXT)
         served = [each.served for each in own for _ in range(each.width)]
         fixed = np.array(served, dtype=np.float32)
         return np.where(np.isnan(fixed), context, fixed) if len(fixed) else context
 
 
-def build(tables: Tables) -> Dataset:
+def build_dataset(tables: Tables) -> Dataset:
     """Return the data set of the tables of a data version."""
     interactions = tables.interactions.sort("timestamp", "user_id", "item_id", "value")
     rows, labelling = interactions.lazy(), None
@@ -194,7 +209,7 @@ def build(tables: Tables) -> Dataset:
         labelling = Labelling.of(tables.declaration.label, rows, newest)
     until = training_window.end(rows, labelling)
     users, items = tables.users, tables.items
-    coded = Coding.of(tables.declaration, users, items, rows, until)
+    coded = FeatureEncoding.of(tables.declaration, users, items, rows, until)
     return assemble([interactions], interactions.height, users, items, coded, labelling)
 
 
@@ -203,21 +218,21 @@ def assemble(
     rows: int,
     users: pl.DataFrame,
     items: pl.DataFrame,
-    coded: Coding,
+    coded: FeatureEncoding,
     labelling: Labelling | None = None,
 ) -> Dataset:
     """Return the data set of interactions that arrive in parts, with at most `rows` rows.
 
-    Has no drawn negatives yet (`negatives.add`).
+    Has no drawn negatives yet (`negatives.add_negatives`).
 
     Parts and their rows must be sorted by time, user and item. Holds one part at a time beside the
     arrays.
     """
-    known, catalogue = _users(users, coded), item_rows.build(items, coded)
+    known, catalogue = _users(users, coded), item_rows.build_items(items, coded)
     user, item = np.empty(rows, dtype=np.int32), np.empty(rows, dtype=np.int32)
     value, time = np.empty(rows, dtype=np.float32), np.empty(rows, dtype=np.int64)
-    of_context = coded.of_place(Place.CONTEXT)
-    context = np.empty((rows, coding.starts(of_context)[-1]), dtype=np.float32)
+    of_context = coded.of_place(FeatureTable.CONTEXT)
+    context = np.empty((rows, feature_encoding.starts(of_context)[-1]), dtype=np.float32)
     said: dict[str, list[pl.Series]] = {name: [] for name in labels.COLUMNS}
     end = 0
     for part in parts:
@@ -226,7 +241,7 @@ def assemble(
         item[at] = np.searchsorted(catalogue.ids, part["item_id"].to_numpy())
         value[at] = part["value"].to_numpy()
         time[at] = part["timestamp"].to_numpy()
-        context[at] = coding.values(of_context, part)
+        context[at] = feature_encoding.values(of_context, part)
         if labelling is not None:
             found = labelling.read(part)
             for name, column in said.items():
@@ -248,7 +263,7 @@ def _labels(said: dict[str, list[pl.Series]], labelling: Labelling) -> Labels:
     return Labels(positive, label, state, weight, labelling.delay, of_shown_items)
 
 
-def _users(frame: pl.DataFrame, coded: Coding) -> Users:
+def _users(frame: pl.DataFrame, coded: FeatureEncoding) -> Users:
     every = frame
     frame = row_times.newest(frame, "user_id")
     segment = frame["segment"].replace("unknown", None)
@@ -258,15 +273,15 @@ def _users(frame: pl.DataFrame, coded: Coding) -> Users:
     ids = frame["user_id"].to_numpy().astype(np.int64)
     return Users(
         ids,
-        coding.values(coded.of_place(Place.USERS), frame),
+        feature_encoding.values(coded.of_place(FeatureTable.USERS), frame),
         segments,
         np.array(codes, dtype=np.int64),
         _history(every, ids, coded) if row_times.COLUMN in every.columns else None,
     )
 
 
-def _history(frame: pl.DataFrame, ids: Ints, coded: Coding) -> UserHistory:
+def _history(frame: pl.DataFrame, ids: Ints, coded: FeatureEncoding) -> UserHistory:
     frame = row_times.ordered(frame, "user_id")
     owner = np.searchsorted(ids, frame["user_id"].to_numpy()).astype(np.int64)
     times = RowTimes(owner, row_times.since(frame).to_numpy().astype(np.int64))
-    return UserHistory(times, coding.values(coded.of_place(Place.USERS), frame))
+    return UserHistory(times, feature_encoding.values(coded.of_place(FeatureTable.USERS), frame))

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from recommender_training.common.errors import InputError
-from recommender_training.data import data_versions, records, times
+from recommender_training.data import data_versions, json_records, time_format
 
 FILE = "erasures.json"
 SCHEMA: Literal["recommender.dev/erasures/v1"] = "recommender.dev/erasures/v1"
@@ -62,11 +62,11 @@ class Record(BaseModel):
 
     schema_: Literal["recommender.dev/erasures/v1"] = Field(SCHEMA, alias="schema")
     #: By digest, the time up to which rows of the user stay out of the lake.
-    users: dict[_Digest, records.Second] = {}
+    users: dict[_Digest, json_records.Second] = {}
     #: The first version of each table without rows of erased users. Earlier ones are gone.
     first: dict[str, Annotated[int, Field(ge=0)]] = {}
     #: When `first` changed last.
-    since: records.Second | None = None
+    since: json_records.Second | None = None
     pending: Pending | None = None
 
     def newer(self, users: Mapping[str, int]) -> dict[str, int]:
@@ -91,12 +91,12 @@ class Record(BaseModel):
         return self.model_copy(update={"pending": None})
 
     def refused(self, data_version: str) -> bool:
-        """Return whether a user was erased from a data version."""
+        """Return True if a user was erased from a data version."""
         numbers = data_versions.table_versions(data_version)
         return any(number < self.first.get(name, 0) for name, number in numbers.items())
 
 
-def read(lake: Path) -> Record:
+def read_erasures(lake: Path) -> Record:
     """Return the record of the lake; an empty one if nobody was ever erased.
 
     Raises InputError `ErasuresDamaged`.
@@ -110,24 +110,24 @@ def read(lake: Path) -> Record:
     except ValidationError as error:
         raise InputError(
             "ErasuresDamaged",
-            f"{records.damage(lake / FILE, error)}: restore it; without it, rows of erased users "
-            "could come back",
+            f"{json_records.damage(lake / FILE, error)}: restore it; without it, rows of erased "
+            "users could come back",
         ) from error
 
 
-def write(lake: Path, record: Record) -> None:
+def write_erasures(lake: Path, record: Record) -> None:
     """Replace the record. The caller holds the lock of the lake."""
-    records.replace(lake / FILE, record.model_dump(mode="json", by_alias=True))
+    json_records.replace(lake / FILE, record.model_dump(mode="json", by_alias=True))
 
 
 def refuse(lake: Path, data_version: str) -> None:
     """Raise InputError `DataVersionErased` if a user was erased from a data version."""
-    record = read(lake)
+    record = read_erasures(lake)
     if record.refused(data_version):
         raise InputError(
             "DataVersionErased",
             f"{data_version} in {lake} had rows of a user who was erased on "
-            f"{times.iso_time(record.since or 0)}, so its rows were deleted with its history: "
-            "run `check` for a data version without the user, and remove a pin "
+            f"{time_format.iso_time(record.since or 0)}, so its rows were deleted with its "
+            "history: run `check` for a data version without the user, and remove a pin "
             "(data.version, data.asOf) to this one",
         )

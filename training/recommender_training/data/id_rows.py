@@ -55,11 +55,11 @@ def assign(ids: Ints, events: Ints, least: int, buckets: int) -> IdRows:
     first = 1 + int(frequent.sum())
     rows = np.zeros(len(ids) + 1, dtype=np.int32)
     rows[1:][frequent] = np.arange(1, first)
-    rows[1:][rare] = first + bucket(ids[rare], buckets)
+    rows[1:][rare] = first + shared_row(ids[rare], buckets)
     return IdRows(first + buckets, rows, sharing)
 
 
-def bucket(ids: Ints, buckets: int) -> Ints:
+def shared_row(ids: Ints, buckets: int) -> Ints:
     """[C] the bucket of each id. It depends on the id alone, so that versions share alike."""
     mixed = ids.astype(np.uint64) + _GOLDEN
     mixed = (mixed ^ (mixed >> np.uint64(30))) * _MIX_1

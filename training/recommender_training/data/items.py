@@ -16,7 +16,7 @@ import scipy.sparse as sp
 
 from recommender_training.common.arrays import Doubles, Floats, Ints, Places
 from recommender_training.data import item_columns, row_times
-from recommender_training.data.coding import Block, Coding
+from recommender_training.data.feature_encoding import Block, FeatureEncoding
 from recommender_training.data.item_columns import Listed
 from recommender_training.data.row_times import RowTimes
 
@@ -128,7 +128,7 @@ class ItemHistory:
         return np.where(found < 0, len(self.times.owner), found)
 
 
-def build(frame: pl.DataFrame, coded: Coding) -> Items:
+def build_items(frame: pl.DataFrame, coded: FeatureEncoding) -> Items:
     """Return the catalogue of a table of items."""
     if row_times.COLUMN not in frame.columns:
         return _rows(frame.sort("item_id"), coded)
@@ -141,7 +141,7 @@ def build(frame: pl.DataFrame, coded: Coding) -> Items:
     return replace(rows.take(times.newest), history=ItemHistory(rows, times))
 
 
-def _rows(frame: pl.DataFrame, coded: Coding) -> Items:
+def _rows(frame: pl.DataFrame, coded: FeatureEncoding) -> Items:
     listed, first = item_columns.listed(coded.blocks, frame)
     return Items(
         frame["item_id"].to_numpy().astype(np.int64),

@@ -28,7 +28,7 @@ COLUMNS = ("positive", "label", "state", "weight")
 
 @dataclass(frozen=True)
 class Labels:
-    """What a declared label says of each row."""
+    """A declared label, row by row."""
 
     positive: Bools  # [N] whether the event itself is positive
     label: Bools  # [N] the target; False where the row is not labelled
@@ -59,12 +59,12 @@ class Labels:
 
     @property
     def logged(self) -> Bools:
-        """[N] whether a row is an event of the data."""
+        """[N] True where a row is an event of the data."""
         return np.not_equal(self.state, DRAWN)
 
     @property
     def acts(self) -> Bools:
-        """[N] whether a row is something that its user did: sessions consist of these.
+        """[N] True where a row is something that its user did: sessions consist of these.
 
         Neither a drawn negative nor an item that was only shown.
         """
@@ -73,7 +73,7 @@ class Labels:
 
     @property
     def rows(self) -> Bools:
-        """[N] whether a row has a label."""
+        """[N] True where a row has a label."""
         return np.isin(self.state, (LABELLED, DRAWN))
 
 
@@ -106,7 +106,7 @@ class Labelling:
         return 1 + (self.label.negatives.per_positive if self.label.negatives else 0)
 
     def state(self) -> pl.Expr:
-        """What a row of the interactions is: HISTORY, LABELLED or OPEN."""
+        """State of each row of the interactions: HISTORY, LABELLED or OPEN."""
         attribution = self.label.attribution
         if attribution is None:
             labelled = is_positive(self.label) if self.label.negatives else pl.lit(value=True)
@@ -148,7 +148,7 @@ class Labelling:
 
 
 def is_positive(label: Label) -> pl.Expr:
-    """Return whether an event is positive by itself, from its type or value."""
+    """Return True if an event is positive by itself, from its type or value."""
     if label.positive_types:
         names = [each.type for each in label.positive_types]
         return pl.col("event_type").is_in(names).fill_null(value=False)
@@ -157,7 +157,7 @@ def is_positive(label: Label) -> pl.Expr:
 
 
 def is_act(label: Label | None) -> pl.Expr:
-    """Return whether an event is something that its user did (`Labels.acts`)."""
+    """Return True if an event is something that its user did (`Labels.acts`)."""
     if label is None or not label.of_shown_items:
         return pl.lit(value=True)
     return ~pl.col("event_type").is_in(list(label.only_shown)).fill_null(value=False)

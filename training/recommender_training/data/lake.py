@@ -1,7 +1,7 @@
 """The lake: Delta tables of interactions, users, items, explored places and quarantined rows.
 
 `data_versions.py` names the states of these tables, and `version_content.py` reads one of them.
-The declaration beside the tables (`declarations.py`) says which columns they have.
+The declaration beside the tables (`schema_files.py`) says which columns they have.
 """
 
 from __future__ import annotations
@@ -16,9 +16,28 @@ from deltalake import DeltaTable, PostCommitHookProperties, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.declaration import Declaration, Place
 from recommender_training.config.feature import Feature
-from recommender_training.data import data_versions, declarations, row_times, schema
+from recommender_training.config.feature_schema import FeatureSchema, FeatureTable
+from recommender_training.data import data_versions, row_times, schema, schema_files
+
+#: Rows of a part, unless a single day has more: some tens of megabytes.
+PART_ROWS = 250_000
+
+
+def interactions_in_order(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """Yield sorted parts, in the order that digests and training rely on."""
+    day = pl.col("event_date").str.slice(0, 10)
+    days = rows.group_by(day.alias("day")).len().collect(engine="streaming").sort("day")
+    start, held = 0, 0
+    for at, (_, count) in enumerate(days.iter_rows()):
+        held += count
+        if held >= PART_ROWS or at == days.height - 1:
+            first, last = days["day"][start], days["day"][at]
+            # the name of an hourly partition starts with its day: 2026-11-25T13
+            inside = (pl.col("event_date") >= first) & (pl.col("event_date") < last + "U")
+            yield sort("interactions", rows.filter(inside).collect())
+            start, held = at + 1, 0
+
 
 #: Property of the tables in data versions. By default, Delta expires log entries after 30 days,
 #: and the versions with them.
@@ -121,7 +140,7 @@ def merge(lake: Path, name: str, incoming: pl.DataFrame) -> tuple[int, pl.DataFr
     return number, merged
 
 
-def check_growth(lake: Path, declaration: Declaration) -> None:
+def check_growth(lake: Path, declaration: FeatureSchema) -> None:
     """Check that the tables can have the features of a declaration.
 
     Raises InputError `SchemaChanged` if a feature has another type than its column, or another
@@ -129,8 +148,8 @@ def check_growth(lake: Path, declaration: Declaration) -> None:
     """
     for name, columns in schema.tables(declaration).items():
         check_types(lake, name, columns)
-    before = declarations.last(lake) or Declaration()
-    for place in Place:
+    before = schema_files.last_schema(lake) or FeatureSchema()
+    for place in FeatureTable:
         kinds = {each.name: each for each in before.of(place)}
         for feature in declaration.of(place):
             was = kinds.get(feature.name, feature)

@@ -27,7 +27,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _Hashes = npt.NDArray[np.uint64]
 
 
-def add(data: Dataset) -> Dataset:
+def add_negatives(data: Dataset) -> Dataset:
     """Return the data set with drawn negatives, if its label declares them.
 
     They have the user, the time and the context of their positive event, and no value. Histories

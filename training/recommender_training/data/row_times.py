@@ -1,4 +1,4 @@
-"""Which row of a user or item counts at a time, where a table has several for each (`validFrom`).
+"""Point-in-time rows of users and items, of tables with several for each (`validFrom`).
 
 A row counts from its `validFrom` on, up to the next one of its owner, a user or an item; before
 the first one nothing is known. Memory follows the rows, never owners times moments.
@@ -26,7 +26,7 @@ COLUMN = "valid_from"
 
 @dataclass(frozen=True)
 class RowTimes:
-    """Whose the rows of a table are, one owner after another, and the oldest first."""
+    """Owners and times of the rows of a table, one owner after another, the oldest first."""
 
     owner: Ints  # [V] ascending; every owner from 0 on has a row
     since: Ints  # [V] seconds since 1970
@@ -67,7 +67,7 @@ class RowTimes:
 
     @property
     def stride(self) -> int:
-        """What the keys of two owners are apart."""
+        """Distance between the keys of two owners."""
         return len(self.moments) + 1
 
     @functools.cached_property

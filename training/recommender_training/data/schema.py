@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from recommender_training.config.declaration import Declaration
 from recommender_training.config.feature import Feature, Kind
+from recommender_training.config.feature_schema import FeatureSchema
 
 _Columns = dict[str, type[pl.DataType]]
 
@@ -81,7 +81,7 @@ _EVENTS: _Columns = {
 }
 
 
-def users_schema(declaration: Declaration) -> pl.Schema:
+def users_schema(declaration: FeatureSchema) -> pl.Schema:
     """Return the columns of the table of users: id, declared features, segment.
 
     With a declared history, `valid_from` in seconds since 1970 too: null in rows that always do.
@@ -92,7 +92,7 @@ def users_schema(declaration: Declaration) -> pl.Schema:
     return pl.Schema(columns)
 
 
-def items_schema(declaration: Declaration) -> pl.Schema:
+def items_schema(declaration: FeatureSchema) -> pl.Schema:
     """Return the columns of the table of items: id, title, declared features.
 
     With a declared history, `valid_from` as users have it.
@@ -103,12 +103,12 @@ def items_schema(declaration: Declaration) -> pl.Schema:
     return pl.Schema(columns)
 
 
-def interactions_schema(declaration: Declaration) -> pl.Schema:
+def interactions_schema(declaration: FeatureSchema) -> pl.Schema:
     """Return the columns of the table of interactions: the event, declared features."""
     return pl.Schema({**_EVENTS, **_columns(declaration.context)})
 
 
-def tables(declaration: Declaration) -> dict[str, pl.Schema]:
+def tables(declaration: FeatureSchema) -> dict[str, pl.Schema]:
     """Return the columns of the three tables of a data version, in the order of its digest."""
     return {
         "interactions": interactions_schema(declaration),

@@ -14,8 +14,8 @@ import numpy as np
 import polars as pl
 
 from recommender_training.common.arrays import Ints
-from recommender_training.config.declaration import Declaration
 from recommender_training.config.feature import Feature, Kind
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data.row_times import ALWAYS, COLUMN
 
 #: Seconds without an event that end a session.
@@ -28,13 +28,13 @@ ACT = "act"
 Request = dict[str, Any]
 
 
-def sample_requests(
+def sample_session_requests(
     interactions: pl.DataFrame,
     users: pl.DataFrame,
     items: pl.DataFrame,
     seed: int,
     *,
-    declared: Declaration,
+    declared: FeatureSchema,
     history_length: int = HISTORY_LENGTH,
     top_n: int = 10,
     prefix: str = "s",

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from recommender_training.common.errors import InputError
-from recommender_training.data import data_versions, records, times
+from recommender_training.data import data_versions, json_records, time_format
 
 FILE = "snapshots.json"
 SCHEMA: Literal["recommender.dev/snapshots/v1"] = "recommender.dev/snapshots/v1"
@@ -37,7 +37,7 @@ class Snapshot(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
 
-    taken_at: records.Second
+    taken_at: json_records.Second
     data_version: str = Field(pattern=data_versions.VERSION)
     rows: int = Field(ge=0)  # of the table of interactions
     new_rows: int = Field(ge=0)
@@ -47,7 +47,7 @@ class Snapshot(BaseModel):
     @property
     def time(self) -> str:
         """Time of the snapshot, RFC 3339."""
-        return times.iso_time(self.taken_at)
+        return time_format.iso_time(self.taken_at)
 
     def to_json(self) -> dict[str, object]:
         """Return all fields as in the file."""
@@ -91,7 +91,7 @@ def oldest_in_words(snapshots: Sequence[Snapshot]) -> str:
     return f"the oldest snapshot is {first.data_version} of {first.time}"
 
 
-def read(path: Path) -> tuple[Snapshot, ...]:
+def read_snapshots(path: Path) -> tuple[Snapshot, ...]:
     """Return the entries of the lake at `path`, oldest first; none without a record.
 
     Raises InputError `SnapshotsDamaged`.
@@ -105,17 +105,17 @@ def read(path: Path) -> tuple[Snapshot, ...]:
     except ValidationError as error:
         raise InputError(
             "SnapshotsDamaged",
-            f"{records.damage(path / FILE, error)}: restore it, or move it away to start a new "
-            "record; data versions that only the old record names are then no longer kept",
+            f"{json_records.damage(path / FILE, error)}: restore it, or move it away to start a "
+            "new record; data versions that only the old record names are then no longer kept",
         ) from error
 
 
-def add(path: Path, snapshot: Snapshot, keep: int | None = None) -> Kept:
+def add_snapshot(path: Path, snapshot: Snapshot, keep: int | None = None) -> Kept:
     """Add a snapshot and keep the newest `keep` entries. The caller holds the lock.
 
     Raises InputError `SnapshotsDamaged`.
     """
-    kept = newest((*read(path), snapshot), keep)
+    kept = newest((*read_snapshots(path), snapshot), keep)
     _write(path, kept.snapshots)
     return kept
 
@@ -125,7 +125,7 @@ def trim(path: Path, keep: int) -> Kept:
 
     Raises InputError `SnapshotsDamaged`.
     """
-    kept = newest(read(path), keep)
+    kept = newest(read_snapshots(path), keep)
     if kept.dropped:
         _write(path, kept.snapshots)
     return kept
@@ -136,7 +136,7 @@ def drop(path: Path, gone: Callable[[str], bool]) -> Kept:
 
     Raises InputError `SnapshotsDamaged`.
     """
-    present = read(path)
+    present = read_snapshots(path)
     kept = [each for each in present if not gone(each.data_version)]
     dropped = [each for each in present if gone(each.data_version)]
     if dropped:
@@ -150,4 +150,4 @@ def to_json(snapshots: Sequence[Snapshot]) -> dict[str, object]:
 
 
 def _write(path: Path, snapshots: Sequence[Snapshot]) -> None:
-    records.replace(path / FILE, to_json(snapshots))
+    json_records.replace(path / FILE, to_json(snapshots))

@@ -81,7 +81,7 @@ def numbers_of(values: Floats) -> list[str | None]:
 
 
 def scale(feature: Feature, past: pl.LazyFrame, every: pl.LazyFrame) -> float:
-    """What the numbers of an Embedding are divided by; 1 for another kind.
+    """Divisor of the numbers of an Embedding; 1 for another kind.
 
     It is the mean Euclidean length of the values of the `past`, as edges of bands are learned from
     them, or of `every` row if none was known then. Those without a length do not count.

@@ -1,6 +1,6 @@
 """Read and verify the content of a data version: its tables and the declaration of their columns.
 
-The declaration lies beside the tables (`declarations.py`).
+The declaration lies beside the tables (`schema_files.py`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import polars as pl
 from deltalake import DeltaTable
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.declaration import Declaration
-from recommender_training.data import data_versions, declarations, erasures, schema
+from recommender_training.config.feature_schema import FeatureSchema
+from recommender_training.data import data_versions, erasures, schema, schema_files
 from recommender_training.data.lake import select, sort
 
 #: Rows converted to text at a time.
@@ -30,7 +30,7 @@ class Tables:
     interactions: pl.DataFrame
     users: pl.DataFrame
     items: pl.DataFrame
-    declaration: Declaration
+    declaration: FeatureSchema
     explored: pl.DataFrame | None = None
 
     def digest(self) -> str:
@@ -41,7 +41,7 @@ class Tables:
 
 
 def content_digest(
-    declaration: Declaration,
+    declaration: FeatureSchema,
     interactions: Iterable[pl.DataFrame],
     users: pl.DataFrame,
     items: pl.DataFrame,
@@ -63,7 +63,7 @@ def content_digest(
 class Digest:
     """Digest of a declaration and of tables in sequence, computed while they are read."""
 
-    def __init__(self, declaration: Declaration) -> None:
+    def __init__(self, declaration: FeatureSchema) -> None:
         """Start with the first table."""
         self._digest = hashlib.sha256(declaration.text().encode() + b"\0")
 
@@ -87,11 +87,11 @@ class Scans:
     """The three tables of a data version as lazy frames, and the declaration of its features."""
 
     tables: dict[str, pl.LazyFrame]
-    declaration: Declaration
+    declaration: FeatureSchema
     explored: pl.DataFrame | None = None  # sorted; None: the version has no such table
 
 
-def scan(lake: Path, data_version: str) -> Scans:
+def scan_version(lake: Path, data_version: str) -> Scans:
     """Return the tables of a data version with the columns of its declaration.
 
     Does not verify the digest. Raises InputError: `DataVersionMissing`, `DataVersionErased` if a
@@ -99,7 +99,7 @@ def scan(lake: Path, data_version: str) -> Scans:
     """
     erasures.refuse(lake, data_version)
     numbers = data_versions.table_versions(data_version)
-    declaration = declarations.read(lake, data_version)
+    declaration = schema_files.read_schema(lake, data_version)
     schemas = {**schema.tables(declaration), "explored": schema.EXPLORED_SCHEMA}
     scans: dict[str, pl.LazyFrame] = {}
     for name, number in numbers.items():
@@ -113,13 +113,13 @@ def scan(lake: Path, data_version: str) -> Scans:
         return Scans(scans, declaration, sort("explored", explored.collect()))
 
 
-def read(lake: Path, data_version: str) -> Tables:
+def read_version(lake: Path, data_version: str) -> Tables:
     """Return the rows of exactly this data version, and its declaration.
 
     Raises InputError: `DataVersionMissing` if it is missing or its content has changed,
     `DataVersionErased`.
     """
-    scans = scan(lake, data_version)
+    scans = scan_version(lake, data_version)
     frames: dict[str, pl.DataFrame] = {}
     for name, rows in scans.tables.items():
         with _readable(lake, name, data_version):

@@ -14,8 +14,8 @@ from typing import Any
 
 import polars as pl
 
-from recommender_training.config.declaration import Declaration, Place
 from recommender_training.config.feature import Feature, Kind
+from recommender_training.config.feature_schema import FeatureSchema, FeatureTable
 from recommender_training.data.local_calendar import LocalCalendar
 
 #: Most categories of a column in a profile; the most frequent ones.
@@ -27,12 +27,16 @@ _DIGITS = 4
 _DAY = 86_400
 _MAX_NAME = 64
 #: Features of each table.
-PLACES = {"interactions": Place.CONTEXT, "users": Place.USERS, "items": Place.ITEMS}
+PLACES = {
+    "interactions": FeatureTable.CONTEXT,
+    "users": FeatureTable.USERS,
+    "items": FeatureTable.ITEMS,
+}
 #: Rounds the values of a column before they are counted.
 Round = Callable[[pl.Expr], pl.Expr]
 
 
-def numbers_of(table: str, declaration: Declaration) -> dict[str, Round]:
+def numbers_of(table: str, declaration: FeatureSchema) -> dict[str, Round]:
     """Return the columns of a table that are numbers or times, and how to round each."""
     found: dict[str, Round] = {}
     if table == "interactions":
@@ -45,7 +49,7 @@ def numbers_of(table: str, declaration: Declaration) -> dict[str, Round]:
     return found
 
 
-def categories_of(table: str, declaration: Declaration) -> dict[str, Feature | None]:
+def categories_of(table: str, declaration: FeatureSchema) -> dict[str, Feature | None]:
     """Return the columns of a table that are categories, with the feature if it is declared."""
     found: dict[str, Feature | None] = {}
     if table == "interactions":
@@ -62,7 +66,7 @@ def categories_of(table: str, declaration: Declaration) -> dict[str, Feature | N
 class Table:
     """Summary statistics of the columns of a table that arrives in parts."""
 
-    def __init__(self, name: str, types: Mapping[str, str], declaration: Declaration) -> None:
+    def __init__(self, name: str, types: Mapping[str, str], declaration: FeatureSchema) -> None:
         self._types = {c: t for c, t in types.items() if c != "event_date"}  # derived
         self._rows = 0
         self._nulls: Counter[str] = Counter()

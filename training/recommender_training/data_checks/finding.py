@@ -53,7 +53,7 @@ class Findings:
     def add(
         self, check: str, feature: str, *, holds: bool, value: str, expected: str, remedy: str
     ) -> None:
-        """Add a finding; `feature` is `table.name`. Skips ignored checks."""
+        """Add a finding; `feature` is `event_features.name`. Skips ignored checks."""
         level = self._levels.of(check)
         if level is Level.IGNORE:
             return
@@ -86,7 +86,7 @@ def named(findings: Sequence[Finding], most: int = 5) -> str:
     return "; ".join(texts)
 
 
-def summary(findings: Sequence[Finding], compared_with: str | None) -> dict[str, object]:
+def findings_summary(findings: Sequence[Finding], compared_with: str | None) -> dict[str, object]:
     """Return `checks` of the report: counts, and the first findings that do not pass."""
     bad = [finding for finding in ranked(findings) if finding.level != "pass"]
     kept: list[dict[str, str]] = []

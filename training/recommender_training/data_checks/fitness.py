@@ -21,7 +21,7 @@ USER_SHARE, TIMES_THE_MEAN = 0.01, 20
 _LONGER = "add data or lengthen data.window.days"
 
 
-def check(findings: Findings, profile: Profile) -> None:
+def check_fitness(findings: Findings, profile: Profile) -> None:
     """Add the findings of a profile."""
     users, items = (int(profile["active"][name]) for name in ("users", "items"))
     findings.add(
@@ -59,7 +59,7 @@ def check(findings: Findings, profile: Profile) -> None:
 
 
 def _remedy(label: Mapping[str, Any] | None, rows: int) -> str:
-    """What to do about a part whose responses are all alike, or that has none."""
+    """Remedy for a part whose responses are all alike, or that has none."""
     if label is None:
         mapped = f"values of 4 or more are positive: check the mapping of values, {_LONGER}"
         return mapped if rows else SHARED_SECOND

@@ -2,8 +2,8 @@
 
 `profile.json` depends only on the data version and the window (`profile-90d.json`). `aside.json`
 counts the rows quarantined by the check that created the version. `findings.json` has the result
-of the last check. `segments.json` has the counts of sessions by segment, which depend on the data
-version and the window, too. `<lake>/checks/trained.json` has the data version of the last
+of the last check. `default_segment.json` has the counts of sessions by segment, which depend on
+the data version and the window, too. `<lake>/checks/trained.json` has the data version of the last
 training.
 """
 
@@ -37,7 +37,7 @@ def referenced(lake: Path, artifacts: Path | None, named: Sequence[str]) -> set[
     """
     trained = read_trained(lake)
     last = set() if trained is None else {trained}
-    recorded = {each.data_version for each in snapshots.read(lake)}
+    recorded = {each.data_version for each in snapshots.read_snapshots(lake)}
     published = set() if artifacts is None else compaction.kept_by_artifacts(artifacts)
     return published | recorded | last | set(named)
 

@@ -1,8 +1,8 @@
 """The profile of a data version and window: the statistics that checks evaluate and compare.
 
 It depends only on the content, so that it can be rebuilt from the lake at any time. Interactions
-are read some days at a time (`parts.py`); memory also holds one row per user and the sample of
-sessions.
+are read some days at a time (`interaction_batches.py`); memory also holds one row per user and the
+sample of sessions.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ import polars as pl
 
 from recommender_training.artifact import reference
 from recommender_training.common.errors import InputError
-from recommender_training.config.declaration import Declaration
 from recommender_training.config.feature import Feature
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.label import Label
 from recommender_training.data import row_times, splits, training_window, version_content
 from recommender_training.data.labels import LABELLED, Labelling, is_positive
-from recommender_training.data_checks import columns, parts, sample
+from recommender_training.data_checks import columns, interaction_batches, sample
 from recommender_training.data_checks.sample import Sessions
 from recommender_training.statistics.two_samples import ratio_error
 
@@ -47,12 +47,12 @@ class Profiled:
     sessions: Sessions
 
 
-def build(lake_path: Path, data_version: str, window_days: int | None) -> Profiled:
+def build_profile(lake_path: Path, data_version: str, window_days: int | None) -> Profiled:
     """Profile the last `window_days` of a data version, or all of it.
 
     Raises InputError: DataVersionMissing, NoRowsInWindow.
     """
-    scans = version_content.scan(lake_path, data_version)
+    scans = version_content.scan_version(lake_path, data_version)
     tables, declared = scans.tables, scans.declaration
     rows = tables["interactions"]
     types = {
@@ -60,20 +60,22 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
         for name, table in tables.items()
     }
     first, last, count = _ends(rows, window_days)
-    rows = rows.collect().lazy() if count <= parts.PART_ROWS else rows
+    rows = rows.collect().lazy() if count <= interaction_batches.PART_ROWS else rows
     inside = rows.filter(pl.col("timestamp").is_between(first, last))
     labelling = Labelling.of(declared.label or Label(), inside, last)
-    window = parts.of_window(rows, first, last)
+    window = interaction_batches.of_window(rows, first, last)
     seen = _scan(types["interactions"], declared, labelling, window)
     starts = _part_starts(rows.filter(labelling.state() == LABELLED), seen.hours, last)
-    users = _by_part(seen.users, starts, labelling, parts.of_window(rows, first, last))
+    users = _by_part(
+        seen.users, starts, labelling, interaction_batches.of_window(rows, first, last)
+    )
     drawn = sample.draw(users.select("user_id", "rows"))
     events = [
         part.select(sample.columns(declared)).join(drawn, on="user_id", how="semi")
-        for part in parts.of_window(rows, first, last)
+        for part in interaction_batches.of_window(rows, first, last)
     ]
     share = drawn.height / max(users.height, 1)
-    sessions = sample.read(tables, pl.concat(events), drawn, share, declared)
+    sessions = sample.read_sessions(tables, pl.concat(events), drawn, share, declared)
     profile = {
         "schema": SCHEMA,
         "polars": pl.__version__,
@@ -141,7 +143,7 @@ def _ends(rows: pl.LazyFrame, window_days: int | None) -> tuple[int, int, int]:
 
 def _scan(
     types: dict[str, str],
-    declaration: Declaration,
+    declaration: FeatureSchema,
     labelling: Labelling,
     window: Iterator[pl.DataFrame],
 ) -> _Seen:
@@ -185,7 +187,7 @@ def _part_starts(rows: pl.LazyFrame, hours: Counter[int], last: int) -> tuple[in
     for place in training_window.places(up_to[-1]):
         at = bisect_right(up_to, place)
         before = up_to[at - 1] if at else 0
-        times = parts.times_of_hour(rows, ordered[at])
+        times = interaction_batches.times_of_hour(rows, ordered[at])
         # the window may start within this hour; it ends with the newest event
         found.append(int(times[place - before + len(times) - hours[ordered[at]]]))
     return found[0], found[1]

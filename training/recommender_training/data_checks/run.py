@@ -15,15 +15,21 @@ import polars as pl
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.data_checks import (
-    compare,
-    declared,
     fitness,
     lake_files,
     profile,
-    segments,
-    shift,
+    profile_comparison,
+    schema_check,
+    segment_watch,
+    session_shift,
 )
-from recommender_training.data_checks.finding import Finding, Findings, named, of_level, summary
+from recommender_training.data_checks.finding import (
+    Finding,
+    Findings,
+    findings_summary,
+    named,
+    of_level,
+)
 from recommender_training.data_checks.policy import Checks, Watch
 from recommender_training.data_checks.profile import Profile, Profiled
 from recommender_training.ingestion.quarantine_limits import Quarantined
@@ -60,10 +66,10 @@ class Outcome:
 
     def summary(self) -> dict[str, object]:
         """`checks` of the report."""
-        return summary(self.findings, self.compared_with)
+        return findings_summary(self.findings, self.compared_with)
 
 
-def run(
+def run_checks(
     lake: Path,
     data_version: str,
     checks: Checks,
@@ -79,18 +85,18 @@ def run(
     `past` is compared with the reference of that time.
     """
     say(f"check: profile of {data_version}")
-    now = profile.build(lake, data_version, window_days)
+    now = profile.build_profile(lake, data_version, window_days)
     lake_files.write_profile(lake, now.profile)
     if quarantined is not None:
         quarantined = lake_files.record_quarantined(lake, data_version, quarantined)
     reference = against or _default_reference(lake, data_version, window_days, past)
     before = _reference_profile(lake, reference, window_days)
-    findings = evaluate(checks, now, before)
+    findings = evaluate_checks(checks, now, before)
     compared_with = None if before is None else str(before["dataVersion"])
     then = None if compared_with is None else lake_files.read_quarantined(lake, compared_with)
     if quarantined is not None and then is not None:
         collected = Findings(checks.levels)
-        compare.quarantined(collected, checks, quarantined, then)
+        profile_comparison.quarantined(collected, checks, quarantined, then)
         findings += collected.all
     if compared_with is not None:
         findings += _by_segment(lake, data_version, compared_with, checks, window_days)
@@ -103,10 +109,10 @@ def _by_segment(
 ) -> list[Finding]:
     """Return the findings of the sessions since the reference, by segment."""
     watch = Watch(alpha=min(checks.alpha, 0.2), effect_floor=checks.effect_floor)
-    watched = segments.run(lake, data_version, against, watch, window_days)
+    watched = segment_watch.watch_segments(lake, data_version, against, watch, window_days)
     collected = Findings(checks.levels)
     if watched is not None and watched.seen is not None:
-        segments.conclude(collected, watched.seen)
+        segment_watch.conclude(collected, watched.seen)
     elif watched is not None:
         say(f"check: segments: {watched.message}")
     return collected.all
@@ -120,18 +126,18 @@ def _default_reference(
     return lake_files.read_trained(lake)
 
 
-def evaluate(checks: Checks, now: Profiled, before: Profile | None) -> list[Finding]:
+def evaluate_checks(checks: Checks, now: Profiled, before: Profile | None) -> list[Finding]:
     """Return the findings of a profile, and of its comparison with the reference if given."""
     findings = Findings(checks.levels)
-    fitness.check(findings, now.profile)
-    declared.check(findings, now.profile)
+    fitness.check_fitness(findings, now.profile)
+    schema_check.check_schema(findings, now.profile)
     if before is not None:
-        compare.check(findings, checks, now.profile, before)
+        profile_comparison.compare_profiles(findings, checks, now.profile, before)
         tests = [
-            *compare.null_tests(checks, now.profile, before),
-            *shift.session_tests(checks, now.profile, now.sessions, before),
+            *profile_comparison.null_tests(checks, now.profile, before),
+            *session_shift.session_tests(checks, now.profile, now.sessions, before),
         ]
-        shift.conclude(findings, checks, tests)
+        session_shift.conclude(findings, checks, tests)
     return findings.all
 
 
@@ -145,7 +151,7 @@ def _reference_profile(
     if found is not None:
         return found
     try:
-        built = profile.build(lake, data_version, window_days).profile
+        built = profile.build_profile(lake, data_version, window_days).profile
     except (InputError, pl.exceptions.PolarsError, OSError) as error:
         say(f"check: cannot compare with {data_version} ({error})")
         return None

@@ -16,12 +16,12 @@ from recommender_training.artifact import reference
 from recommender_training.artifact.reference import Value
 from recommender_training.artifact.vocabulary import content
 from recommender_training.common.arrays import Ints
-from recommender_training.config.declaration import Declaration, Place
-from recommender_training.data import coding, item_columns, row_times
-from recommender_training.data.coding import Coding
+from recommender_training.config.feature_schema import FeatureSchema, FeatureTable
+from recommender_training.data import feature_encoding, item_columns, row_times
 from recommender_training.data.dataset import Dataset
+from recommender_training.data.feature_encoding import FeatureEncoding
 from recommender_training.data.labels import is_act
-from recommender_training.data.sessions import ACT, HISTORY_LENGTH, sample_requests
+from recommender_training.data.sessions import ACT, HISTORY_LENGTH, sample_session_requests
 
 #: Most interactions of the sample. A user has a few sessions, and each becomes one row.
 MAX_ROWS = 200_000
@@ -47,7 +47,7 @@ class Sessions:
         return len(self.user_S)
 
 
-def columns(declared: Declaration) -> list[pl.Expr]:
+def columns(declared: FeatureSchema) -> list[pl.Expr]:
     """Return the columns that `read` needs, of the interactions."""
     names = [*COLUMNS, *(feature.name for feature in declared.context)]
     return [*map(pl.col, names), is_act(declared.label).alias(ACT)]
@@ -72,8 +72,8 @@ def of_users(data: Dataset) -> pl.DataFrame:
         events = events.take(np.isin(ids, drawn["user_id"].to_numpy())[events.user])
     acts = True if events.labels is None else events.labels.acts
     columns = (ids[events.user], data.items.ids[events.item], events.value, events.time)
-    context = [each for each in data.attributes if each.place is Place.CONTEXT]
-    stated, starts = events.context_of(np.arange(len(events))), coding.starts(context)
+    context = [each for each in data.attributes if each.place is FeatureTable.CONTEXT]
+    stated, starts = events.context_of(np.arange(len(events))), feature_encoding.starts(context)
     return pl.DataFrame(dict(zip(COLUMNS, columns, strict=True))).with_columns(
         pl.Series(ACT, np.broadcast_to(acts, len(events))),
         *(
@@ -83,12 +83,12 @@ def of_users(data: Dataset) -> pl.DataFrame:
     )
 
 
-def read(
+def read_sessions(
     tables: dict[str, pl.LazyFrame],
     events: pl.DataFrame,
     drawn: pl.DataFrame,
     share: float,
-    declared: Declaration,
+    declared: FeatureSchema,
 ) -> Sessions:
     """Return the sessions in the `events` of the drawn users, which are `share` of all users.
 
@@ -99,14 +99,16 @@ def read(
     side = _semi(tables["users"], drawn.select("user_id"))
     items = _semi(tables["items"], events.select(pl.col("item_id").unique()))
     items = row_times.newest(items, "item_id")  # as the transformer knows them
-    coded = Coding.of(declared, side, items, events.lazy())
+    coded = FeatureEncoding.of(declared, side, items, events.lazy())
     first = dict(zip(coded.blocks, item_columns.first(coded.blocks, items), strict=True))
     ids = items["item_id"].to_numpy().astype(np.int64)
     reader = reference.FeatureReader(content(coded.attributes, ids, first, HISTORY_LENGTH))
     users: list[int] = []
     values: dict[str, list[Value]] = {name: [] for name in reader.names}
     # one request at a time: each holds the events before it
-    requests = sample_requests(events, side, items.select("item_id"), _SEED, declared=declared)
+    requests = sample_session_requests(
+        events, side, items.select("item_id"), _SEED, declared=declared
+    )
     for request in requests:
         users.append(int(request["user_id"]))
         for name, value in reader.read(request).items():

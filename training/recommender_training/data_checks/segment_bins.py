@@ -49,7 +49,7 @@ class Bins:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What each bin has, for people."""
+        """Names of the bins, for people."""
         if self.edges is None:
             return (*(repr(each) for each in self.categories), "other values")
         if not self.edges:

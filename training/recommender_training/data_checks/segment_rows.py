@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import polars as pl
 
-from recommender_training.config.declaration import Declaration
 from recommender_training.config.feature import Feature, Kind
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import row_times
 from recommender_training.data.local_calendar import LocalCalendar
 from recommender_training.data.sessions import SESSION_GAP
-from recommender_training.data_checks import parts, sample
+from recommender_training.data_checks import interaction_batches, sample
 
 #: Most features that divide sessions; labels have as many.
 MOST_SEGMENTS = 3
@@ -21,7 +21,7 @@ SECONDS_A_DAY = 86_400
 _NAMED = (Kind.CATEGORICAL, Kind.BOOLEAN)
 
 
-def dividing(declared: Declaration) -> tuple[Feature, ...]:
+def dividing(declared: FeatureSchema) -> tuple[Feature, ...]:
     """Return the features that divide sessions, as they divide predictions.
 
     The first three of those with `segments`, then of those with `fairness`: of each, named values
@@ -40,7 +40,7 @@ def _divides(feature: Feature) -> bool:
     return is_set and feature.kind not in (Kind.MULTI_CATEGORICAL, Kind.EMBEDDING)
 
 
-def watched(declared: Declaration) -> tuple[Feature, ...]:
+def watched(declared: FeatureSchema) -> tuple[Feature, ...]:
     """Return the features whose values are watched: of users, then of the context.
 
     Not the age of a Timestamp, which grows with each day without any change.
@@ -48,8 +48,8 @@ def watched(declared: Declaration) -> tuple[Feature, ...]:
     return tuple(each for each in (*declared.users, *declared.context) if not each.ages)
 
 
-def read(
-    tables: dict[str, pl.LazyFrame], declared: Declaration, first: int, last: int
+def read_segment_rows(
+    tables: dict[str, pl.LazyFrame], declared: FeatureSchema, first: int, last: int
 ) -> pl.DataFrame:
     """Return the sessions between two times, in seconds, of a sample of the users.
 
@@ -57,13 +57,13 @@ def read(
     divides: a text, a number, or a list of texts; null if unknown.
     """
     names = ["user_id", "timestamp", *(each.name for each in declared.context)]
-    rows = tables["interactions"].filter(parts.between(first, last))
+    rows = tables["interactions"].filter(interaction_batches.between(first, last))
     counts = rows.group_by("user_id").agg(pl.len().cast(pl.Int64).alias("rows"))
     drawn = sample.draw(counts.collect(engine="streaming").sort("user_id"))
     ids = drawn.select("user_id")
     found = [
         part.select(names).join(ids, on="user_id", how="semi")
-        for part in parts.of_window(tables["interactions"], first, last)
+        for part in interaction_batches.of_window(tables["interactions"], first, last)
     ]
     if not found:
         return sessions(rows.select(names).collect(), tables["users"].collect(), declared)
@@ -71,7 +71,7 @@ def read(
     return sessions(pl.concat(found), side, declared)
 
 
-def sessions(events: pl.DataFrame, users: pl.DataFrame, declared: Declaration) -> pl.DataFrame:
+def sessions(events: pl.DataFrame, users: pl.DataFrame, declared: FeatureSchema) -> pl.DataFrame:
     """Return the sessions of events, with the rows of the users that count at their time."""
     ordered = events.sort("user_id", "timestamp", *(each.name for each in declared.context))
     time = pl.col("timestamp")

@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from recommender_training.common.arrays import Doubles, Ints
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data_checks import segment_rows
 from recommender_training.data_checks.policy import Watch
 from recommender_training.data_checks.segment_bins import (
@@ -57,7 +57,7 @@ class Reference:
     crosses: Mapping[str, Mapping[str, Cross]]
 
     @classmethod
-    def of(cls, frame: pl.DataFrame, declared: Declaration) -> Self:
+    def of(cls, frame: pl.DataFrame, declared: FeatureSchema) -> Self:
         """Count the sessions of a training (`segment_rows.sessions`)."""
         features = chosen(segment_rows.watched(declared), frame)
         groups = tuple(

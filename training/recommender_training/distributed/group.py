@@ -15,7 +15,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from recommender_training.distributed.peers import Peers
+    from recommender_training.distributed.peer_messages import Peers
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Share:
     own: slice
 
 
-def share(rows: int, rank: int, size: int) -> Share:
+def rows_of_rank(rows: int, rank: int, size: int) -> Share:
     """Return the contiguous part of process `rank` of `size`; sizes differ by at most one row."""
     return Share(rows, slice(rows * rank // size, rows * (rank + 1) // size))
 
@@ -42,17 +42,17 @@ class Group:
 
     @property
     def alone(self) -> bool:
-        """Whether this is the only process."""
+        """True if this is the only process."""
         return self.size == 1
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that evaluates and writes."""
+        """True if this is the process that evaluates and writes."""
         return self.rank == 0
 
     def share(self, rows: int) -> Share:
         """Return the part of `rows` rows that belongs to this process."""
-        return share(rows, self.rank, self.size)
+        return rows_of_rank(rows, self.rank, self.size)
 
     def total(self, value: Tensor) -> Tensor:
         """Sum over all processes, in place; the result is bitwise equal in each."""

@@ -10,20 +10,20 @@ import numpy as np
 
 from recommender_training.common.arrays import Ints
 from recommender_training.evaluation import (
-    answers,
-    catalogue,
-    exploration,
-    explored_places,
+    catalogue_metrics,
+    confidence_intervals,
+    exploration_gain,
+    exploration_requests,
     fairness,
-    flat,
-    intervals,
-    mitigated,
-    ranking,
-    responses,
+    flat_metrics,
+    mitigation_effect,
+    ranking_metrics,
+    response_metrics,
 )
-from recommender_training.evaluation.answers import TOP_K, Answers, Window
-from recommender_training.evaluation.explored_places import Places
-from recommender_training.features.prepared import Prepared
+from recommender_training.evaluation import predictions as answers
+from recommender_training.evaluation.exploration_requests import Places
+from recommender_training.evaluation.predictions import TOP_K, Answers, Window
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.statistics import bootstrap
 from recommender_training.statistics.bootstrap import Resamples
@@ -36,10 +36,10 @@ Champion = Callable[[Window], Answers | None]
 
 def evaluate(
     bundle: Bundle,
-    prepared: Prepared,
+    prepared: PreparedData,
     rows: Ints,
     champion: Champion | None = None,
-    before: mitigated.Before | None = None,
+    before: mitigation_effect.Before | None = None,
     served: Served | None = None,
 ) -> dict[str, Any]:
     """The sections of the evaluation report for the window `rows`.
@@ -49,7 +49,7 @@ def evaluate(
     the model that it was made of is `full`.
     """
     window = answers.window(prepared, rows, bundle.sources)
-    places = explored_places.of(window.data, rows, prepared.history_length)
+    places = exploration_requests.explored_places(window.data, rows, prepared.history_length)
     window = replace(window, places=places)
     predictions = answers.answer(bundle, prepared, window, at_places=served is None)
     if served is not None:
@@ -64,9 +64,11 @@ def evaluate(
     if places is not None:
         told = _exploration(window, places, predictions, wanted=champion is not None)
         sections["offPolicy"] = told
-        sections["metrics"] |= exploration.metrics(told)
+        sections["metrics"] |= exploration_gain.gain_metrics(told)
     if before is not None:
-        sections["mitigation"] = mitigated.section(before, bundle, prepared, window, predictions)
+        sections["mitigation"] = mitigation_effect.effect_section(
+            before, bundle, prepared, window, predictions
+        )
     return sections
 
 
@@ -74,7 +76,7 @@ def report(window: Window, predictions: Mapping[str, Answers]) -> dict[str, Any]
     """The sections from the answers of `recommender`, `baseline`, `popularity` and others."""
     models = {name: _model(window, answer) for name, answer in predictions.items()}
     served = models["recommender"]
-    worst_name, worst = responses.worst_segment(served["segments"], served["auc"])
+    worst_name, worst = response_metrics.worst_segment(served["segments"], served["auc"])
     drawn = bootstrap.draw(window.user)
     compared = _compare(drawn, window, predictions)
     own, minus, fair = (
@@ -84,20 +86,20 @@ def report(window: Window, predictions: Mapping[str, Answers]) -> dict[str, Any]
     )
     return {
         "metrics": {
-            **flat.point_values(models, worst),
-            **flat.interval_ends(own, minus),
+            **flat_metrics.point_values(models, worst),
+            **flat_metrics.interval_ends(own, minus),
             **fairness.flat(
                 fair["segments"], fair["exposure"], _auc_of(worst_name, fair["segments"], own)
             ),
         },
         "worstSegment": worst_name,
         "models": models,
-        "uncertainty": intervals.method(drawn),
+        "uncertainty": confidence_intervals.method(drawn),
         **compared,
         "reliability": _reliability(window, predictions["recommender"]),
         "baselineReliability": _reliability(window, predictions["baseline"]),
         "ranking": _ranking(window),
-        "popularity": catalogue.popularity_bands(
+        "popularity": catalogue_metrics.popularity_bands(
             window, {n: a.top for n, a in predictions.items()}
         ),
     }
@@ -106,16 +108,16 @@ def report(window: Window, predictions: Mapping[str, Answers]) -> dict[str, Any]
 def _exploration(
     window: Window, places: Places, predictions: Mapping[str, Answers], *, wanted: bool
 ) -> dict[str, Any]:
-    """What the version would gain at the explored places of the window."""
+    """Gain of the version at the explored places of the window."""
     events, champion = window.data.events, predictions.get("champion")
-    decisions = exploration.Decisions(
+    decisions = exploration_gain.Decisions(
         events.user[places.row].astype(np.int64),
         places.present,
         places.chosen,
         events.label[places.row],
     )
     own, theirs = predictions["recommender"].pools, champion.pools if champion else None
-    return exploration.section(places, decisions, own, theirs, wanted=wanted)
+    return exploration_gain.gain_section(places, decisions, own, theirs, wanted=wanted)
 
 
 def _ranking(window: Window) -> dict[str, Any]:
@@ -127,10 +129,10 @@ def _ranking(window: Window) -> dict[str, Any]:
         "k": TOP_K,
         "items": window.data.items.count,
     }
-    return told if requests else told | {"message": ranking.NO_REQUEST}
+    return told if requests else told | {"message": ranking_metrics.NO_REQUEST}
 
 
-def _protocol_of(task: ranking.RankingTask) -> str:
+def _protocol_of(task: ranking_metrics.RankingTask) -> str:
     """How lists were requested; users are drawn where there are too many."""
     text = "full catalogue; first half of each user's window revealed"
     drawn, users = len(task.requests), task.users
@@ -151,7 +153,8 @@ def _compare(
 ) -> dict[str, Any]:
     """Intervals, paired differences and fairness, all on the same resamples."""
     sampled = {
-        name: intervals.model(drawn, window, answer) for name, answer in predictions.items()
+        name: confidence_intervals.model(drawn, window, answer)
+        for name, answer in predictions.items()
     }
     served = sampled["recommender"]
     probability, base = predictions["recommender"].probability, predictions["baseline"].probability
@@ -162,9 +165,13 @@ def _compare(
         name: fairness.exposure(drawn, window, answer.top) for name, answer in predictions.items()
     }
     return {
-        "intervals": {name: intervals.estimates(each, drawn) for name, each in sampled.items()},
+        "intervals": {
+            name: confidence_intervals.estimates(each, drawn) for name, each in sampled.items()
+        },
         "minus": {
-            name: intervals.estimates(intervals.differences(served, each), drawn)
+            name: confidence_intervals.estimates(
+                confidence_intervals.differences(served, each), drawn
+            )
             for name, each in sampled.items()
             if name != "recommender"
         },
@@ -181,24 +188,24 @@ def _compare(
 
 def _model(window: Window, answer: Answers) -> dict[str, Any]:
     listed = {
-        **ranking.ranking_metrics(window.task, answer.top, TOP_K),
-        **catalogue.beyond_accuracy(answer.top, window.counts, TOP_K),
+        **ranking_metrics.ranking_metrics(window.task, answer.top, TOP_K),
+        **catalogue_metrics.beyond_accuracy(answer.top, window.counts, TOP_K),
     }
     if answer.probability is None:
         return listed
     label, user, data = window.label, window.user, window.data
     return {
-        **responses.response_metrics(label, answer.probability),
+        **response_metrics.response_metrics(label, answer.probability),
         **listed,
-        "segments": responses.group_metrics(
-            responses.segment_rows(data, window.rows), label, user, answer.probability
+        "segments": response_metrics.group_metrics(
+            response_metrics.segment_rows(data, window.rows), label, user, answer.probability
         ),
-        "itemGroups": responses.group_metrics(
-            responses.item_rows(data, window.rows), label, user, answer.probability
+        "itemGroups": response_metrics.group_metrics(
+            response_metrics.item_rows(data, window.rows), label, user, answer.probability
         ),
     }
 
 
 def _reliability(window: Window, answer: Answers) -> list[dict[str, float]]:
     assert answer.probability is not None
-    return responses.reliability(window.label, answer.probability)
+    return response_metrics.reliability(window.label, answer.probability)

@@ -1,4 +1,4 @@
-"""Which users are served worse, and which items are shown less than requests want them.
+"""Fairness: groups of users that are served worse, and groups of items shown too little.
 
 Errors: AUC, log loss and calibration gap of each segment of users, as differences to all rows
 (as `to_overall` of fairlearn) and to the baseline on the same segment. Exposure: the share of the
@@ -15,10 +15,14 @@ from typing import Any
 import numpy as np
 
 from recommender_training.common.arrays import Doubles, Ints
-from recommender_training.evaluation import catalogue, intervals, responses
-from recommender_training.evaluation.answers import Window
-from recommender_training.evaluation.intervals import Sampled
-from recommender_training.features import groups
+from recommender_training.evaluation import (
+    catalogue_metrics,
+    confidence_intervals,
+    response_metrics,
+)
+from recommender_training.evaluation.confidence_intervals import Sampled
+from recommender_training.evaluation.predictions import Window
+from recommender_training.features import item_groups
 from recommender_training.statistics import bootstrap
 from recommender_training.statistics.bootstrap import Resamples
 
@@ -39,21 +43,21 @@ def segment_errors(
     `served` and `base` are probabilities [N], `overall` the metrics of all rows.
     """
     result = []
-    for name, inside in responses.segment_rows(window.data, window.rows).items():
+    for name, inside in response_metrics.segment_rows(window.data, window.rows).items():
         label, user = window.label[inside], window.user[inside]
         entry: dict[str, Any] = {
             "name": name,
             "rows": len(label),
             "users": len(np.unique(user)),
             "positives": int(label.sum()),
-            "counted": responses.counted(label),
+            "counted": response_metrics.counted(label),
         }
         if entry["counted"]:
             own, theirs = (
-                intervals.responses(drawn, label, probability[inside], user)
+                confidence_intervals.responses(drawn, label, probability[inside], user)
                 for probability in (served, base)
             )
-            entry["estimates"] = intervals.estimates(own, drawn)
+            entry["estimates"] = confidence_intervals.estimates(own, drawn)
             entry["minusAll"] = _estimated(own, overall, drawn)
             entry["minusBaseline"] = _estimated(own, theirs, drawn)
         result.append(entry)
@@ -100,8 +104,8 @@ def exposure(drawn: Resamples, window: Window, top: Ints) -> list[dict[str, Any]
 
 def _exposure(drawn: Resamples, window: Window, top: Ints, by: str) -> list[dict[str, Any]]:
     users, membership = window.request_user, window.membership(by)
-    shown = _columns(drawn, catalogue.group_exposure(top, membership), users)
-    wanted = _columns(drawn, catalogue.group_relevance(window.task, membership), users)
+    shown = _columns(drawn, catalogue_metrics.group_exposure(top, membership), users)
+    wanted = _columns(drawn, catalogue_metrics.group_relevance(window.task, membership), users)
     return [
         {
             "name": name,
@@ -111,7 +115,7 @@ def _exposure(drawn: Resamples, window: Window, top: Ints, by: str) -> list[dict
             "ratio": shown[code].over(wanted[code]).estimate(drawn),
             "counted": wanted[code].value >= MIN_RELEVANCE_SHARE,
         }
-        for code, name in enumerate(groups.names(by, window.data.items))
+        for code, name in enumerate(item_groups.names(by, window.data.items))
     ]
 
 
@@ -139,16 +143,16 @@ def flat(
     shown: Mapping[str, list[dict[str, Any]]],
     worst_auc: Mapping[str, float | None],
 ) -> dict[str, float]:
-    """What gates can name: the worst lead over the baseline, the widest gaps between segments.
+    """Metrics for gates: the worst lead over the baseline, the widest gaps between segments.
 
     `worst_auc` is the estimate of the segment with the lowest AUC.
     """
-    result = intervals.ends("worstSegmentAuc", worst_auc)
+    result = confidence_intervals.ends("worstSegmentAuc", worst_auc)
     leads = [entry["minusBaseline"]["auc"] for entry in segments if entry["counted"]]
     if leads:
         worst = min(leads, key=lambda lead: float(lead["value"]))
         name = "worstSegmentAucMinusBaseline"
-        result |= {name: float(worst["value"]), **intervals.ends(name, worst)}
+        result |= {name: float(worst["value"]), **confidence_intervals.ends(name, worst)}
     for error, name in (("auc", "segmentAucDifference"), ("logLoss", "segmentLogLossDifference")):
         spreads = [entry[error]["difference"] for entry in dimensions(segments) if entry[error]]
         if spreads:
@@ -156,7 +160,10 @@ def flat(
     least = least_exposed(shown["recommender"])
     if least is not None:
         name = "leastExposureRatioAt10"
-        result |= {name: float(least["ratio"]["value"]), **intervals.ends(name, least["ratio"])}
+        result |= {
+            name: float(least["ratio"]["value"]),
+            **confidence_intervals.ends(name, least["ratio"]),
+        }
         result["exposureGapAt10"] = round(exposure_gap(shown["recommender"]), 6)
     return result
 
@@ -172,4 +179,4 @@ def _columns(drawn: Resamples, shares: Doubles, users: Ints) -> list[Sampled]:
 def _estimated(
     one: Mapping[str, Sampled], other: Mapping[str, Sampled], drawn: Resamples
 ) -> dict[str, Any]:
-    return intervals.estimates(intervals.differences(one, other), drawn)
+    return confidence_intervals.estimates(confidence_intervals.differences(one, other), drawn)

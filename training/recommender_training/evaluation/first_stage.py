@@ -1,4 +1,4 @@
-"""What orders items before the response: popularity, item-to-item weights, the towers' lift.
+"""The first stage, which orders items: popularity, item-to-item weights, towers' lift.
 
 In eager mode, as the exported models do it (`export.modules.Serving.first_stage`). The best items
 of this order are the candidates that a model scores. A graph keeps some of them for new items, the
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
-from recommender_training.evaluation.ranking import (
+from recommender_training.evaluation.ranking_metrics import (
     Known,
     RankingTask,
     Request,
@@ -32,7 +32,7 @@ from recommender_training.features.assembly import Inputs
 from recommender_training.fitted import new_items
 from recommender_training.fitted.new_items import KeptWithin, NewItems
 from recommender_training.fitted.retrieval import RetrievalModels
-from recommender_training.models import item_pages, item_weights
+from recommender_training.models import item_weights, ivf_index
 from recommender_training.models.item_weights import Weights
 
 #: Scores of items that are held at once.
@@ -41,7 +41,7 @@ _BLOCK = 4_000_000
 
 @dataclass(frozen=True)
 class FirstStage:
-    """What orders the items of a time, before any response."""
+    """Order of the items of a time, before any response."""
 
     known: Known
     sources: RetrievalModels
@@ -68,23 +68,23 @@ class FirstStage:
     def reached(
         self, requests: Sequence[Request], slack: float = 0.0, inputs: Inputs | None = None
     ) -> Bools | None:
-        """[R, I] the items that pages and neighbours find; None where the scan is exact.
+        """[R, I] the items that probed cells and neighbours find; None where the scan is exact.
 
-        `slack` as for `item_pages.reached`, `inputs` as for `scores`.
+        `slack` as for `ivf_index.probed`, `inputs` as for `scores`.
         """
-        pages = self.sources.pages
-        if pages is None:
+        ivf = self.sources.ivf
+        if ivf is None:
             return None
         inputs = inputs or self._inputs(requests)
         asked = self.sources.request_vectors(inputs, self._tower_items)
         means, level = self._page_means
-        read = item_pages.reached(asked @ means.T + level, pages.read, slack)
+        read = ivf_index.probed(asked @ means.T + level, ivf.probes, slack)
         found: Bools = read[:, self._page_of]
         return found if self.weights is None else found | self._near(requests)
 
     def reached_within(self, request: Request, slack: float) -> tuple[Bools, Bools]:
         """[I] the items that are found whatever happens within `slack`, and [I] those that may."""
-        inputs = None if self.sources.pages is None else self._inputs([request])
+        inputs = None if self.sources.ivf is None else self._inputs([request])
         found = [self.reached([request], each, inputs) for each in (-slack, slack)]
         every = np.ones(self.known.data.items.count, dtype=np.bool_)
         surely, perhaps = (every if each is None else each[0] for each in found)
@@ -94,7 +94,7 @@ class FirstStage:
     def new(self) -> NewItems:
         """The new items, for which a graph keeps some of the candidates."""
         known = self.known
-        return new_items.of(self.sources, known.state.counts.events, known.data)
+        return new_items.new_items_of(self.sources, known.state.counts.events, known.data)
 
     def new_within(self, request: Request, order: Doubles, slack: float) -> KeptWithin:
         """The new items that a graph keeps for a request, but for the arithmetic.
@@ -114,15 +114,15 @@ class FirstStage:
 
     @functools.cached_property
     def _page_means(self) -> tuple[Floats, Floats]:
-        assert self.sources.pages is not None
+        assert self.sources.ivf is not None
         standing = self.sources.standing(self.known.state.counts)
-        return self.sources.pages.means(self._tower_items[1:].numpy(), standing)
+        return self.sources.ivf.means(self._tower_items[1:].numpy(), standing)
 
     @functools.cached_property
     def _page_of(self) -> Ints:
         """[I] the page of each item."""
-        assert self.sources.pages is not None
-        return self.sources.pages.page_of(self.known.data.items.count)
+        assert self.sources.ivf is not None
+        return self.sources.ivf.cell_of(self.known.data.items.count)
 
     @functools.cached_property
     def _neighbours(self) -> sp.csr_matrix:

@@ -1,4 +1,4 @@
-"""What a version would earn, estimated from what another one logged (off-policy evaluation).
+"""Off-policy evaluation: the earnings of a version, estimated from the log of another one.
 
 A row is one decision: an action (the item at a position) that the logging version drew with a
 known probability, and its reward. Only actions that it could draw tell something, so it needs a
@@ -108,7 +108,7 @@ class Gain:
     high: float
 
 
-def estimate(log: Log, method: Method, *, level: float = 0.95) -> Estimate:
+def estimate_value(log: Log, method: Method, *, level: float = 0.95) -> Estimate:
     """Return the estimate with its interval.
 
     Raises:
@@ -161,7 +161,7 @@ def apart(new: Log, old: Log) -> int:
 
 
 def _terms(log: Log, method: Method) -> tuple[Doubles, Doubles]:
-    """Return what the estimate sums [N] above and below its ratio."""
+    """Return the terms [N] of the numerator and of the denominator of the estimate."""
     weight = log.weight
     if not weight.any():
         raise ValueError("the new version chooses none of the logged actions")

@@ -13,16 +13,16 @@ from torch.nn import functional
 from recommender_training.common.arrays import Floats
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset
-from recommender_training.export import item_pages, matches, new_items, towers
-from recommender_training.export.buffers import alone
+from recommender_training.export import item_pages, new_items, overlap_serving, towers
 from recommender_training.export.logistic import LogisticServing
 from recommender_training.export.ranker import RankerServing
 from recommender_training.export.request import places_of
-from recommender_training.features import attributes, extras, groups
+from recommender_training.export.torchscript import own_storage
+from recommender_training.features import attributes, group_numbers, item_groups
 from recommender_training.features.assembly import Constants
+from recommender_training.features.catalogue_state import CatalogueState
 from recommender_training.features.item_content import item_tags
 from recommender_training.features.request_columns import Layout
-from recommender_training.features.state import State
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import logistic, neighbours
@@ -32,25 +32,25 @@ from recommender_training.statistics.calibration import Calibration
 
 
 @dataclass(frozen=True)
-class Knowledge:
-    """What is known at the time of the export, besides the weights."""
+class ExportInputs:
+    """Inputs of an export besides the weights: the data, and counts and factors at its time."""
 
     data: Dataset
     constants: Constants
-    state: State
+    state: CatalogueState
     retrieval: Weights | None  # [I, I]; None where lists are not ordered by it
     history_length: int
     sources: RetrievalModels = field(default_factory=RetrievalModels)
 
 
 def shared_state(
-    known: Knowledge, calibration: Calibration, bonus: Bonus | None
+    known: ExportInputs, calibration: Calibration, bonus: Bonus | None
 ) -> dict[str, Tensor]:
     """Buffers of both models."""
     data, counts = known.data, known.state.counts
     of_items = np.zeros(data.items.count, dtype=np.float32)
     if bonus is not None:
-        of_items = bonus.of_items(groups.membership(bonus.by, data.items, counts))
+        of_items = bonus.of_items(item_groups.membership(bonus.by, data.items, counts))
     standing = _standing(known, of_items)
     tags = item_tags(data.items)
     return {
@@ -71,9 +71,9 @@ def shared_state(
         "bonus": torch.from_numpy(of_items),
         "standing": standing,
         **_retrieval(known.retrieval, known.sources.retrieval_weight),
-        **towers.state(known.sources, len(standing)),
-        **item_pages.state(known.sources, standing, counts),
-        **new_items.state(known.sources, data, counts),
+        **towers.tower_state(known.sources, len(standing)),
+        **item_pages.ivf_state(known.sources, standing, counts),
+        **new_items.new_item_state(known.sources, data, counts),
     }
 
 
@@ -93,8 +93,8 @@ def _side(data: Dataset) -> dict[str, Tensor]:
     }
 
 
-def _standing(known: Knowledge, bonus: Floats) -> Tensor:
-    """[P] what items are ordered by whatever the request: popularity, towers, bonus."""
+def _standing(known: ExportInputs, bonus: Floats) -> Tensor:
+    """[P] order of items whatever the request: popularity, towers, bonus."""
     order = torch.from_numpy(known.sources.standing(known.state.counts) + bonus)
     room = places_of(len(order)) - len(order) - 1
     return functional.pad(order, (1, room), value=float("-inf"))
@@ -117,7 +117,7 @@ def _retrieval(weights: Weights | None, counts: float) -> dict[str, Tensor]:
 
 
 def ranker_module(
-    model: Ranker, known: Knowledge, calibration: Calibration, bonus: Bonus | None = None
+    model: Ranker, known: ExportInputs, calibration: Calibration, bonus: Bonus | None = None
 ) -> RankerServing:
     """The deep ranker as an exported module. Batch norms are folded into the layers before."""
     model.eval()
@@ -154,10 +154,10 @@ def ranker_module(
             "wide_user": model.wide_user.weight[0],
             "wide_item": model.wide_item.weight[0],
             "wide_match": model.wide_match.weight[0],
-            **matches.state(model),
+            **overlap_serving.overlap_state(model),
             **_extra_state(known),
         }
-        detached = {name: alone(value) for name, value in state.items()}
+        detached = {name: own_storage(value) for name, value in state.items()}
     state = {**shared_state(known, calibration, bonus), **detached}
     tags, groups = item_tags(known.data.items), known.constants.groups
     candidates = known.sources.plan.candidates or 0
@@ -175,7 +175,7 @@ def _joined(tables: nn.ModuleList, like: Tensor) -> Tensor:
     return torch.cat([like[:0], *(table.get_parameter("weight") for table in tables)])
 
 
-def _extra_state(known: Knowledge) -> dict[str, Tensor]:
+def _extra_state(known: ExportInputs) -> dict[str, Tensor]:
     """[A, I] demographic and [I, W] rolling numbers; empty where the ranker reads none."""
     groups, tables = known.constants.groups, known.state.extras
     state = {name: torch.zeros(0) for name in ("by_bucket", "rolling")}
@@ -183,19 +183,21 @@ def _extra_state(known: Knowledge) -> dict[str, Tensor]:
     state |= {name: torch.zeros(0, dtype=torch.int64) for name in of_rated}
     if FeatureGroup.DEMOGRAPHIC_RATES in groups and tables is not None:
         prior = known.constants.prior
-        first = extras.first_columns(known.data)
-        state["by_bucket"] = extras.demographic_table(known.state.counts, tables, prior, first)
+        first = group_numbers.first_columns(known.data)
+        state["by_bucket"] = group_numbers.demographic_table(
+            known.state.counts, tables, prior, first
+        )
         state["rated"] = torch.tensor(attributes.rated(known.data), dtype=torch.int64)
         state["rated_lanes"] = torch.tensor(attributes.rated_lanes(known.data), dtype=torch.int64)
         state["rated_offsets"] = torch.from_numpy(first)
     if FeatureGroup.ROLLING_POPULARITY in groups and tables is not None:
-        state["rolling"] = extras.rolling_table(tables)
+        state["rolling"] = group_numbers.rolling_table(tables)
     return state
 
 
 def logistic_module(
     model: logistic.LogisticModel,
-    known: Knowledge,
+    known: ExportInputs,
     calibration: Calibration,
     bonus: Bonus | None = None,
 ) -> LogisticServing:

@@ -9,7 +9,7 @@ answer's time, and no quicker in whole numbers (ADR 0016).
 import torch
 from torch import Tensor
 
-from recommender_training.config.export import ExportSettings, Variant
+from recommender_training.config.export_settings import ExportSettings, Variant
 from recommender_training.config.training import FeatureGroup
 from recommender_training.export import compression
 from recommender_training.export.ranker import RankerServing
@@ -69,7 +69,7 @@ def compress(full: RankerServing, variant: Variant, settings: ExportSettings) ->
 
 
 def left_of(weights: Tensor, variant: Variant, settings: ExportSettings) -> Tensor:
-    """[I, I] what a variant leaves of item-to-item weights."""
+    """[I, I] the item-to-item weights that a variant keeps."""
     if variant is Variant.INT8:
         return compression.from_int8(*compression.to_int8(weights))
     kept, values = compression.keep_largest(weights, settings.keep)

@@ -19,24 +19,24 @@ from recommender_training.artifact.vocabulary import width
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.config.feature import Feature
 from recommender_training.config.training import FeatureGroup
-from recommender_training.data import coding
+from recommender_training.data import feature_encoding
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.local_calendar import LocalCalendar
-from recommender_training.evaluation import ranking
-from recommender_training.evaluation.answers import Window
-from recommender_training.evaluation.ranking import Shortlist
+from recommender_training.evaluation import ranking_metrics
+from recommender_training.evaluation.predictions import Window
+from recommender_training.evaluation.ranking_metrics import Shortlist
 from recommender_training.export import torchscript
-from recommender_training.export.rescaling import Rescaling
-from recommender_training.features import attributes, declared, extras
+from recommender_training.export.recalibrated_graph import CalibrationChange
+from recommender_training.features import attributes, group_numbers, model_features
 from recommender_training.features.assembly import Candidates, Requests
-from recommender_training.features.state import candidates
-from recommender_training.features.table import EventParts
+from recommender_training.features.catalogue_state import candidates
+from recommender_training.features.event_features import EventParts
 from recommender_training.statistics import calibration
 
 _BATCH = 2048
 #: Candidates that are scored at a time.
 _CANDIDATES = 65_536
-_AS_TRAINED = Rescaling(1.0, 0.0)
+_AS_TRAINED = CalibrationChange(1.0, 0.0)
 
 
 class GraphError(Exception):
@@ -50,18 +50,18 @@ class ExportedGraph:
         self,
         model: torch.jit.ScriptModule,
         vocabulary: Mapping[str, Any],
-        rescaled: Rescaling = _AS_TRAINED,
+        recalibrated: CalibrationChange = _AS_TRAINED,
     ) -> None:
-        """`rescaled` is what was done to its calibration since its training: it is undone.
+        """`recalibrated` is what was done to its calibration since its training: it is undone.
 
         Raises GraphError for a graph without `judge`, ValueError for unknown features.
         """
         if not hasattr(model, "judge"):
             raise GraphError("the graph has no method `judge`")
-        self._model, self._vocabulary, self._rescaled = model, vocabulary, rescaled
+        self._model, self._vocabulary, self._recalibrated = model, vocabulary, recalibrated
         self._ids = np.array(vocabulary["items"]["ids"], dtype=np.int64)
         #: The feature groups whose numbers `judge` reads.
-        self._groups = declared.named(getattr(model, "groups", []))
+        self._groups = model_features.named_features(getattr(model, "groups", []))
         self._prior = float(model.prior) if self._groups else 0.5
 
     def _check(self, data: Dataset) -> None:
@@ -79,7 +79,7 @@ class ExportedGraph:
             )
 
     def knows(self, ids: Ints) -> Bools:
-        """Which of these items it can recommend."""
+        """Mask of the items that it can recommend."""
         return np.isin(ids, self._ids)
 
     def bonus(self, ids: Ints) -> Floats:
@@ -87,7 +87,7 @@ class ExportedGraph:
         if not hasattr(self._model, "bonus"):
             return np.zeros(len(ids), dtype=np.float32)
         bonus: Floats = self._model.bonus.numpy()
-        own: Floats = bonus[np.searchsorted(self._ids, ids)] / np.float32(self._rescaled.slope)
+        own: Floats = bonus[np.searchsorted(self._ids, ids)] / np.float32(self._recalibrated.slope)
         return own
 
     def probability(self, window: Window) -> Doubles:
@@ -105,12 +105,12 @@ class ExportedGraph:
         """[R, C] logits of the candidates, from what was known before the window."""
         data, known = window.data, window.known
         self._check(data)
-        tables = extras.Tables.at(data, window.start) if self._groups else None
+        tables = group_numbers.Tables.at(data, window.start) if self._groups else None
         state = replace(known.state, extras=tables)
         length, requests = self._model.history_length, window.task.requests
         found: Doubles = np.empty(shortlist.items.shape)
-        for part in ranking.blocks(len(requests), shortlist.items.shape[1], _CANDIDATES):
-            batch = ranking.together(data, [requests[place] for place in part], length)
+        for part in ranking_metrics.blocks(len(requests), shortlist.items.shape[1], _CANDIDATES):
+            batch = ranking_metrics.together(data, [requests[place] for place in part], length)
             items = shortlist.items[part]
             of = candidates(data, state, self._groups, self._prior, batch, items)
             found[part] = self.logits(data, batch, of)
@@ -137,14 +137,14 @@ class ExportedGraph:
                 data.items.count,
             )
         result: Doubles = logits.numpy().astype(np.float64)
-        return self._rescaled.undone(result)
+        return self._recalibrated.undone(result)
 
     def _side(self, data: Dataset, side: Floats) -> Floats:
         """[R, max(F', 1)] values [R, F] as its own vocabulary has them, as the transformer sends
         them. A feature that the data does not have, or has as another kind, is unknown.
         """
         wanted = self._vocabulary["features"]
-        starts = coding.starts(data.attributes)
+        starts = feature_encoding.starts(data.attributes)
         places = {each.name: place for place, each in enumerate(data.attributes)}
         span = int(data.events.time[0]), int(data.events.time[-1])
         found = [np.zeros((len(side), 0), dtype=np.float32)]
@@ -166,7 +166,7 @@ class ExportedGraph:
 
 
 def _is_alike(own: Feature, feature: Mapping[str, Any], span: tuple[int, int]) -> bool:
-    """Whether values of a feature of the data are such of one of a vocabulary.
+    """True if values of a feature of the data are such of one of a vocabulary.
 
     `span` are the first and the last second of the data's events.
     """

@@ -1,29 +1,31 @@
-"""The pages of items inside of an exported model (`models.item_pages`).
+"""The IVF index inside of an exported model (`models.ivf_index`).
 
-A request scores the items of the pages that it would score highest on average, and the neighbours
-of its session, whatever page they stand on. What is scored is scored exactly.
+A request scores the items of the cells that it would score highest on average, and the neighbours
+of its session, in whatever cell they are. What is scored is scored exactly.
 
-Legend: `export.modules`, and G pages, S items of a page, N neighbours of a session, X items that
-are scored.
+The names of this module, its functions, locals and buffers are in the bytes of an artifact, so a
+cell keeps the name of earlier releases there, a page.
+
+Legend: `export.modules`, and G cells, S items of a cell, N neighbours of a session, X
+items that are scored.
 """
 
 # No `from __future__ import annotations`: TorchScript evaluates the class annotations itself.
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.jit import is_scripting  # type: ignore[attr-defined]
 
 from recommender_training.common.arrays import Floats
-from recommender_training.features.history import ItemCounts
+from recommender_training.features.event_history import ItemCounts
 from recommender_training.fitted.retrieval import RetrievalModels
-from recommender_training.models.item_pages import ItemPages
+from recommender_training.models.ivf_index import IvfIndex
 
 #: Items of the session that may be among the best; with more of them, there are fewer candidates.
 SEEN = 256
 
 
-class PagedServing(nn.Module):
-    """Buffers of the pages; a model whose scan is exact has empty ones."""
+class IvfServing(nn.Module):
+    """Buffers of the cells; a model whose scan is exact has empty ones."""
 
     page_items: Tensor
     page_standing: Tensor
@@ -37,14 +39,14 @@ class PagedServing(nn.Module):
     def vectors_of(self, places: Tensor) -> Tensor:
         """[..., D] the towers' vectors of the items at `places`.
 
-        Without pages `tower_items` is [D, P]. With pages it is [G S + 1, D] in their order.
+        Without an index `tower_items` is [D, P]. With one it is [G S + 1, D] in their order.
         """
         if self.pages_read > 0:
             return self.tower_items[self.page_slots[places].to(torch.int64)]
         return self.tower_items.t()[places]
 
     def scan(self, request: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """[B, X] the best places of the pages that `request` [B, D] reads, and their order."""
+        """[B, X] the best places of the cells that `request` [B, D] probes, and their order."""
         level = torch.addmm(self.page_level, request, self.page_means)
         pages = torch.topk(level, self.pages_read, 1, True, False).indices
         number, size = level.size(1), self.page_items.size(0) // level.size(1)
@@ -58,13 +60,7 @@ class PagedServing(nn.Module):
         return places.to(torch.int64), value
 
     def scanned(self, request: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """As `scan`, one request after another, so that a batch takes no more memory than one.
-
-        A program of torch.export has no loop over a batch of any size: it takes it at once.
-        """
-        if not is_scripting():  # noqa: SIM102 -- TorchScript would compile the second condition
-            if torch.compiler.is_exporting():
-                return self.scan(request, count)
+        """As `scan`, one request after another, so that a batch takes no more memory than one."""
         places: list[Tensor] = []
         values: list[Tensor] = []
         for row in range(request.size(0)):
@@ -85,7 +81,7 @@ class PagedServing(nn.Module):
         """[B, C] places of the `count` best items that are scored, and what orders them.
 
         `near` [B, N] are places of neighbours (0 for none), whose `weights` [B, N] are added.
-        Those `seen` [B, L] have the order -inf; of the pages, `room` for so many is kept.
+        Those `seen` [B, L] have the order -inf; of the cells, `room` for so many is kept.
         """
         near, added = summed(near, weights)
         of_near = (self.vectors_of(near) * request.unsqueeze(1)).sum(2)
@@ -101,7 +97,7 @@ class PagedServing(nn.Module):
 
 
 def among(places: Tensor, others: Tensor) -> Tensor:
-    """[B, X] whether each of the places [B, X] is one of the others [B, L] of its row."""
+    """[B, X] True where a place [B, X] is one of the others [B, L] of its row."""
     ordered = torch.sort(others, 1)[0]
     at = torch.searchsorted(ordered, places).clamp(max=ordered.size(1) - 1)
     return torch.eq(torch.gather(ordered, 1, at), places)
@@ -117,14 +113,14 @@ def summed(places: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     return ordered, total.masked_fill(~new, float("-inf"))
 
 
-def state(sources: RetrievalModels, standing: Tensor, counts: ItemCounts) -> dict[str, Tensor]:
-    """Buffers of the pages, and the towers' vectors of the items in their order.
+def ivf_state(sources: RetrievalModels, standing: Tensor, counts: ItemCounts) -> dict[str, Tensor]:
+    """Buffers of the cells, and the towers' vectors of the items in their order.
 
-    `standing` [P] is what the graph orders items by whatever the request. Without pages all are
+    `standing` [P] is what the graph orders items by whatever the request. Without an index all are
     empty, and the vectors of the items are left as they are.
     """
-    pages = sources.pages
-    if pages is None:
+    ivf = sources.ivf
+    if ivf is None:
         return {
             "page_items": torch.zeros(0, dtype=torch.int32),
             "page_standing": torch.zeros(0),
@@ -133,17 +129,17 @@ def state(sources: RetrievalModels, standing: Tensor, counts: ItemCounts) -> dic
             "page_slots": torch.zeros(0, dtype=torch.int32),
             "page_read": torch.zeros((), dtype=torch.int64),
         }
-    return buffers(pages, sources.item_vectors(), standing, sources.standing(counts))
+    return buffers(ivf, sources.item_vectors(), standing, sources.standing(counts))
 
 
 def buffers(
-    pages: ItemPages, vectors: Tensor, standing: Tensor, of_items: Floats
+    ivf: IvfIndex, vectors: Tensor, standing: Tensor, of_items: Floats
 ) -> dict[str, Tensor]:
     """The same from the vectors [I + 1, D] of the items and what they are ordered by whatever the
     request, [P] and, without the bonus of item groups, [I].
     """
-    means, level = pages.means(vectors[1:].numpy(), of_items)
-    places = pages.items.ravel() + 1
+    means, level = ivf.means(vectors[1:].numpy(), of_items)
+    places = ivf.items.ravel() + 1
     slots = np.full(len(standing), len(places), dtype=np.int32)
     real = np.flatnonzero(places)
     slots[places[real]] = real
@@ -154,7 +150,7 @@ def buffers(
         "page_means": torch.from_numpy(np.ascontiguousarray(means.T)),
         "page_level": torch.from_numpy(level),
         "page_slots": torch.from_numpy(slots),
-        "page_read": torch.tensor(pages.read),
+        "page_read": torch.tensor(ivf.probes),
         # the last row is the unknown item's
         "tower_items": vectors[torch.cat([at, torch.zeros(1, dtype=torch.int64)])].clone(),
     }

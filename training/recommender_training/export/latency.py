@@ -28,7 +28,7 @@ ROUNDS, ROUND_CALLS, BUDGET_SECONDS = 5, 100, 5.0
 Clock = Callable[[], float]
 
 
-def measure(artifact: Path, calls: int, threads: int) -> dict[str, dict[str, float]]:
+def measure_latency(artifact: Path, calls: int, threads: int) -> dict[str, dict[str, float]]:
     """Milliseconds of one call with top 10, sessions of every length in turn, by model."""
     return {name: _quantiles(_timed(artifact, name, calls, threads)) for name in MODELS}
 
@@ -69,7 +69,7 @@ def _timed(
     return timed(model, vocabulary, calls, threads, clock, budget)
 
 
-def compare(
+def compare_latency(
     models: Mapping[str, torch.jit.ScriptModule],
     vocabulary: dict[str, Any],
     *,

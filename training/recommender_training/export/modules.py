@@ -1,4 +1,4 @@
-"""What the exported models share: raw ids and session in, the best items and probabilities out.
+"""Base of the exported models: raw ids and session in, the best items and probabilities out.
 
 Each model is one flat module of buffers and functions. That is on purpose: TorchScript names the
 types of nested modules by the order in which a process met them, and the artifact's bytes are to
@@ -153,9 +153,9 @@ class Serving(NewItemServing):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The events that count: rows of their items, which are present, values and times."""
         length = self.history_length
-        times = last(times, length, 0.0)
-        rows, present = read_session(self.item_ids, last(items, length, -1.0), times, timestamp)
-        return rows, present, last(values, length, 0.0), times
+        times = last(times, length)
+        rows, present = read_session(self.item_ids, last(items, length), times, timestamp)
+        return rows, present, last(values, length), times
 
     def numbers_of(self, timestamp: Tensor, rows: Tensor) -> Tensor:
         """[B, C, 2 + 3 M] numbers of the items at `rows` [B, C] from the counts of the export."""
@@ -182,7 +182,7 @@ class Serving(NewItemServing):
         )
 
     def calibrated(self, logit: Tensor) -> Tensor:
-        """[B, C] what the calibration makes of the logits."""
+        """[B, C] the calibrated logits."""
         return logit / self.temperature + self.offset
 
     def pair_part(
@@ -206,7 +206,7 @@ class Serving(NewItemServing):
         side: tuple[Tensor, Tensor, Tensor],
         timestamp: Tensor,
     ) -> Tensor:
-        """[B, P] what every item is ordered by before the response; -inf for those `seen` [B, L].
+        """[B, P] order of every item before the response; -inf for those `seen` [B, L].
 
         `side` is what `read_user` reads.
         """

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from recommender_training.data.dataset import Dataset
-from recommender_training.export.buffers import alone
 from recommender_training.export.item_pages import among, summed
+from recommender_training.export.torchscript import own_storage
 from recommender_training.export.towers import TowerServing
-from recommender_training.features.history import ItemCounts
+from recommender_training.features.event_history import ItemCounts
 from recommender_training.fitted import new_items
 from recommender_training.fitted.retrieval import RetrievalModels
 
@@ -42,7 +42,7 @@ class NewItemServing(TowerServing):
     def order_of(
         self, places: Tensor, request: Tensor, near: Tensor, weights: Tensor, seen: Tensor
     ) -> Tensor:
-        """[B, K] what orders the items at `places` [B, K]; -inf for those `seen` [B, L].
+        """[B, K] order of the items at `places` [B, K]; -inf for those `seen` [B, L].
 
         `near` [B, X] are places whose `weights` [B, X] are added, as in `best_of_pages`.
         """
@@ -72,9 +72,11 @@ def joined(
     return torch.gather(places, 1, at), torch.gather(order, 1, at)
 
 
-def state(sources: RetrievalModels, data: Dataset, counts: ItemCounts) -> dict[str, Tensor]:
+def new_item_state(
+    sources: RetrievalModels, data: Dataset, counts: ItemCounts
+) -> dict[str, Tensor]:
     """Buffers of the new items."""
-    found = new_items.of(sources, counts.events, data)
+    found = new_items.new_items_of(sources, counts.events, data)
     if found.kept == 0:
         return {
             "new_places": torch.zeros(0, dtype=torch.int64),
@@ -85,7 +87,7 @@ def state(sources: RetrievalModels, data: Dataset, counts: ItemCounts) -> dict[s
     places = torch.from_numpy(found.rows + 1)
     return {
         "new_places": places,
-        "new_vectors": alone(sources.item_vectors()[places].t()),
+        "new_vectors": own_storage(sources.item_vectors()[places].t()),
         "new_level": torch.from_numpy(found.level),
         "new_count": torch.tensor(found.kept),
     }

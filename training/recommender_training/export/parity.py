@@ -10,18 +10,54 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recommender_training.common.arrays import Doubles, Floats, Ints
+from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation import ranking
+from recommender_training.evaluation import ranking_metrics
 from recommender_training.evaluation.first_stage import FirstStage
 from recommender_training.export import torchscript
-from recommender_training.export.build import Knowledge
-from recommender_training.export.probes import probes
-from recommender_training.export.scored import scored
-from recommender_training.features import groups
+from recommender_training.export.build import ExportInputs
+from recommender_training.export.comparison_requests import comparison_requests
+from recommender_training.features import item_groups
 from recommender_training.features.assembly import Inputs
+from recommender_training.fitted.new_items import KeptWithin
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.statistics import calibration
+
+
+def scored_items(
+    order: Doubles,
+    candidates: int | None,
+    served: Ints,
+    found: Bools,
+    new: KeptWithin,
+    slack: float,
+) -> Ints:
+    """[C] ascending rows of the items that a graph has to score: its candidates by `order` [I],
+    and the `new` items that are kept beside them.
+
+    Where the order of an item is the last candidate's but for the `slack` of the arithmetic, the
+    graph may score it or not; what is `served` then shows which. So it does where the item is
+    surely `found` [I] or not, but for the arithmetic: its page is the last one that is read, or
+    the first that is not.
+    """
+    if candidates is None:
+        return np.arange(len(order), dtype=np.int64)
+    shown = np.zeros(len(order), dtype=np.bool_)
+    shown[served] = True
+    others, fewest = (
+        np.where(new.surely, -np.inf, order),
+        np.where(found & ~new.perhaps, order, -np.inf),
+    )
+    last, least = (_last(each, candidates) for each in (others, fewest))
+    surely = new.surely | (found & (order > last + slack))
+    perhaps = new.perhaps | (order >= least - slack)
+    return np.flatnonzero(np.isfinite(order) & (surely | (shown & perhaps)))
+
+
+def _last(order: Doubles, candidates: int) -> float:
+    """The order of the last candidate; -inf where there are fewer items."""
+    return -float(np.partition(-order, candidates - 1)[candidates - 1])
+
 
 #: Largest difference of a probability that is float32 arithmetic and no defect.
 TOLERANCE = 1e-4
@@ -36,13 +72,13 @@ class ParityError(RuntimeError):
 
 @dataclass(frozen=True)
 class Lists:
-    """What the lists of a graph are to be ordered by, beside what is known."""
+    """Order of the lists of a graph, beside the export's inputs."""
 
     bonus: Bonus | None = None
     #: [I, I] what a variant leaves of item-to-item weights [I, I].
     left: Callable[[Tensor], Tensor] | None = None
 
-    def first_stage(self, known: Knowledge) -> FirstStage:
+    def first_stage(self, known: ExportInputs) -> FirstStage:
         """The order before the response, in eager mode."""
         weights = known.retrieval
         if weights is not None:
@@ -51,17 +87,17 @@ class Lists:
                 weights = self.left(torch.from_numpy(weights)).numpy()
         return FirstStage(before(known), known.sources, weights)
 
-    def added(self, known: Knowledge) -> Floats | None:
+    def added(self, known: ExportInputs) -> Floats | None:
         """[I] the bonus of each item, if any."""
         if self.bonus is None:
             return None
-        members = groups.membership(self.bonus.by, known.data.items, known.state.counts)
+        members = item_groups.membership(self.bonus.by, known.data.items, known.state.counts)
         return self.bonus.of_items(members)
 
 
-def before(known: Knowledge) -> ranking.Known:
-    """What is known when the graph answers."""
-    return ranking.Known(known.data, known.constants, known.state, known.history_length)
+def before(known: ExportInputs) -> ranking_metrics.Known:
+    """State of the catalogue when the graph answers."""
+    return ranking_metrics.Known(known.data, known.constants, known.state, known.history_length)
 
 
 _PLAIN = Lists()
@@ -83,11 +119,11 @@ class _Apart:
         }
 
 
-def check(
+def check_parity(
     module: nn.Module,
-    scorer: ranking.Scorer,
-    known: Knowledge,
-    requests: list[ranking.Request],
+    scorer: ranking_metrics.Scorer,
+    known: ExportInputs,
+    requests: list[ranking_metrics.Request],
     lists: Lists = _PLAIN,
 ) -> dict[str, Any]:
     """Largest difference of the probabilities: of the first 50 items that the graph serves, and of
@@ -102,9 +138,9 @@ def check(
 
 def check_variant(
     module: nn.Module,
-    scorer: ranking.Scorer,
-    known: Knowledge,
-    requests: list[ranking.Request],
+    scorer: ranking_metrics.Scorer,
+    known: ExportInputs,
+    requests: list[ranking_metrics.Request],
     lists: Lists = _PLAIN,
 ) -> dict[str, Any]:
     """As `check`, for a graph that may differ from eager mode: what it serves is compared with
@@ -124,7 +160,9 @@ def _check_order(apart: _Apart) -> None:
         )
 
 
-def between(one: nn.Module, other: nn.Module, batches: Iterable[tuple[Tensor, ...]]) -> float:
+def largest_difference(
+    one: nn.Module, other: nn.Module, batches: Iterable[tuple[Tensor, ...]]
+) -> float:
     """Largest difference of a score of two forms of one graph, which answer the same items.
 
     `batches` are the seven inputs of each batch. Raises ParityError.
@@ -143,14 +181,14 @@ def between(one: nn.Module, other: nn.Module, batches: Iterable[tuple[Tensor, ..
 
 
 def widened(
-    report: dict[str, Any], module: nn.Module, graph: nn.Module, known: Knowledge
+    report: dict[str, Any], module: nn.Module, graph: nn.Module, known: ExportInputs
 ) -> dict[str, Any]:
     """The report of `check`, with batches, unknown ids and long sessions.
 
     Compares the loaded `module` with the `graph` that it was compiled from. Raises ParityError.
     """
-    batches = list(probes(known.data))
-    worst = _larger(report["maxDifference"], between(module, graph, batches))
+    batches = list(comparison_requests(known.data))
+    worst = _larger(report["maxDifference"], largest_difference(module, graph, batches))
     return {
         **report,
         "requests": report["requests"] + sum(len(one[0]) for one in batches),
@@ -160,9 +198,9 @@ def widened(
 
 def _apart(
     module: nn.Module,
-    scorer: ranking.Scorer,
-    known: Knowledge,
-    requests: list[ranking.Request],
+    scorer: ranking_metrics.Scorer,
+    known: ExportInputs,
+    requests: list[ranking_metrics.Request],
     lists: Lists,
     *,
     own: bool = False,
@@ -183,7 +221,7 @@ def _apart(
         kept = first.new_within(request, order, slack)
         order[~(perhaps | kept.perhaps)] = -np.inf
         others = known.sources.plan.candidates and known.sources.plan.candidates - kept.count
-        rows = scored(order, others, served, surely, kept, slack)
+        rows = scored_items(order, others, served, surely, kept, slack)
         if not np.isin(served, rows).all():
             raise ParityError("the exported graph serves items that are none of its candidates")
         inputs = first.known.inputs([request], rows[None])
@@ -217,7 +255,7 @@ def _disorder(rank: Doubles, served: Ints) -> float:
     return float(np.abs(best - rank[served]).max(initial=0.0))
 
 
-def _request(known: Knowledge, request: ranking.Request) -> tuple[Tensor, ...]:
+def _request(known: ExportInputs, request: ranking_metrics.Request) -> tuple[Tensor, ...]:
     """The inputs of one request, but for the number of items."""
     events, data = known.data.events, known.data
     session = request.session
@@ -236,7 +274,7 @@ def _request(known: Knowledge, request: ranking.Request) -> tuple[Tensor, ...]:
     )
 
 
-def _features(data: Dataset, request: ranking.Request) -> Tensor:
+def _features(data: Dataset, request: ranking_metrics.Request) -> Tensor:
     """[1, max(K, 1)] the context of a request; what is known of its user, the graph knows."""
     of_user = np.full(data.users.side.shape[1], np.nan, dtype=np.float32)
     values = np.concatenate([of_user, request.context])
@@ -253,7 +291,7 @@ def _answer(
 
 def _replayed(
     module: nn.Module,
-    known: Knowledge,
+    known: ExportInputs,
     tensors: tuple[Tensor, ...],
     rows: Ints,
     inputs: Inputs,

@@ -1,6 +1,7 @@
 """The deep ranker as it serves and as it is evaluated.
 
-Legend: `export.modules`, and F numbers, E numbers of the feature groups, R rated features.
+Legend: `export.modules`, and F numbers, E numbers of the feature groups, R rated
+features.
 """
 
 # No `from __future__ import annotations`: TorchScript evaluates the class annotations itself.
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from recommender_training.config.training import FeatureGroup
-from recommender_training.export.matches import MatchServing
+from recommender_training.export.overlap_serving import OverlapServing
 from recommender_training.export.request import read_session
 from recommender_training.features.graph import (
     calendar_numbers,
@@ -26,7 +27,7 @@ from recommender_training.features.item_content import ItemTags
 from recommender_training.features.request_columns import add_side
 
 
-class RankerServing(MatchServing):
+class RankerServing(OverlapServing):
     """The deep ranker over the candidates of a request, or over the whole catalogue."""
 
     taste_centre: Tensor

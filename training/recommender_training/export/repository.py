@@ -14,14 +14,14 @@ from recommender_training.artifact import popularity_file, triton
 from recommender_training.artifact.triton import MODELS
 from recommender_training.common.durable_files import canonical_json, write_bytes
 from recommender_training.common.progress import say
-from recommender_training.config.export import Variant
+from recommender_training.config.export_settings import Variant
 from recommender_training.config.training import TrainingConfig
-from recommender_training.evaluation import ranking
-from recommender_training.evaluation.answers import scorers
-from recommender_training.export import build, faults, parity, torch_export, torchscript
+from recommender_training.evaluation import ranking_metrics
+from recommender_training.evaluation.predictions import scorers
+from recommender_training.export import build, faults, parity, torchscript
 from recommender_training.export.compressed_ranker import compress, left_of
-from recommender_training.features.prepared import Prepared
-from recommender_training.features.state import State
+from recommender_training.features.catalogue_state import CatalogueState
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.models import item_weights
 
@@ -29,12 +29,12 @@ from recommender_training.models import item_weights
 _PARITY_REQUESTS = 50
 
 
-def write(
+def write_repository(
     root: Path,
     bundle: Bundle,
-    prepared: Prepared,
+    prepared: PreparedData,
     config: TrainingConfig,
-    known: build.Knowledge,
+    known: build.ExportInputs,
     variant: Variant | None,
 ) -> tuple[dict[str, Any], nn.Module]:
     """Export both models into the Triton repository and compare them with eager mode.
@@ -51,10 +51,10 @@ def write(
     differences: dict[str, Any] = {}
 
     def written(
-        name: str, module: nn.Module, eager: ranking.Scorer, listed: parity.Lists
+        name: str, module: nn.Module, eager: ranking_metrics.Scorer, listed: parity.Lists
     ) -> nn.Module:
         loaded = _save(root, name, module, prepared.data.width)
-        check = parity.check if listed.left is None else parity.check_variant
+        check = parity.check_parity if listed.left is None else parity.check_variant
         found = check(loaded, eager, known, requests, listed)
         differences[name] = parity.widened(found, loaded, module, known)
         return loaded
@@ -67,20 +67,18 @@ def write(
     injected = faults.inject(served, config.fault_injection)
     if injected is not served:
         torchscript.save(injected, triton.model_path(root))
-    if config.export.torch_export:
-        differences["torchExport"] = torch_export.write(root, served, loaded, known)
     popular = popularity_file.content(prepared.data, known.state.counts)
     write_bytes(root / "popularity.json", canonical_json(popular))
     return differences, loaded
 
 
-def _baseline(bundle: Bundle, known: build.Knowledge) -> nn.Module:
+def _baseline(bundle: Bundle, known: build.ExportInputs) -> nn.Module:
     bonus = bundle.bonus.get("baseline")
     return build.logistic_module(bundle.baseline, known, bundle.baseline_calibration, bonus)
 
 
 def _served(
-    bundle: Bundle, known: build.Knowledge, config: TrainingConfig, variant: Variant | None
+    bundle: Bundle, known: build.ExportInputs, config: TrainingConfig, variant: Variant | None
 ) -> nn.Module:
     """The model that is to serve."""
     if bundle.deep is None:
@@ -98,26 +96,26 @@ def _save(root: Path, name: str, module: nn.Module, features: int) -> nn.Module:
     return torchscript.load(triton.model_path(root, name))
 
 
-def knowledge(prepared: Prepared, config: TrainingConfig) -> build.Knowledge:
+def export_inputs(prepared: PreparedData, config: TrainingConfig) -> build.ExportInputs:
     """All that is known at the end of the data: the weights are older, the counts are not."""
     data = prepared.data.at_the_end
     every = np.ones(len(data.events), dtype=np.bool_)
     form = config.hyperparameters.list_plan(data.items.count).weights
-    return build.Knowledge(
+    return build.ExportInputs(
         data=data,
         constants=prepared.constants,
-        state=State.at(data, None, prepared.constants.groups),
+        state=CatalogueState.at(data, None, prepared.constants.groups),
         retrieval=item_weights.fit(data, every, form) if form else None,
         history_length=prepared.history_length,
     )
 
 
-def parity_requests(prepared: Prepared) -> list[ranking.Request]:
+def parity_requests(prepared: PreparedData) -> list[ranking_metrics.Request]:
     """An empty session at the end of the data, and the first requests of the test window."""
     length = prepared.history_length
-    task = ranking.reveal_half(prepared.data, prepared.split.test, length)
+    task = ranking_metrics.reveal_half(prepared.data, prepared.split.test, length)
     requests = task.requests[:_PARITY_REQUESTS]
     end = int(prepared.data.events.time[-1]) + 1
     data = prepared.data
     context = data.as_served(data.events.context_of(np.array([len(data.events) - 1])))[0]
-    return [ranking.Request(0, np.zeros(0, dtype=np.int64), end, context), *requests]
+    return [ranking_metrics.Request(0, np.zeros(0, dtype=np.int64), end, context), *requests]

@@ -1,4 +1,4 @@
-"""What both exported models share: reading a request and choosing the items. TorchScript.
+"""Reading a request and choosing the items, for both exported models. TorchScript.
 
 Legend of shapes: B batch, L session, I items, U users, P places and C candidates
 (`export.modules`).
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.jit import is_scripting  # type: ignore[attr-defined]
-from torch.nn.functional import pad
 
 from recommender_training.features import graph
 from recommender_training.features.graph import locate
@@ -34,14 +32,8 @@ def read_session(
     return rows, (session_items >= 0) & (times < now)
 
 
-def last(values: Tensor, length: int, padding: float) -> Tensor:
-    """The last `length` columns of [B, L], or all there are.
-
-    torch.export takes one path for all lengths: there it is `length` columns, padded at the left.
-    """
-    if not is_scripting():  # noqa: SIM102 -- TorchScript leaves out such a branch alone
-        if torch.compiler.is_exporting():
-            return pad(values, (length, 0), value=padding).narrow(1, values.size(1), length)
+def last(values: Tensor, length: int) -> Tensor:
+    """The last `length` columns of [B, L], or all there are."""
     return values[:, -length:]
 
 
@@ -102,11 +94,4 @@ def choose(logit: Tensor, order: Tensor, top_n: Tensor) -> Tensor:
     rank = (logit + order).masked_fill(excluded, float("-inf"))  # also where the logit is NaN
     left = columns - excluded.sum(1).max()
     wanted = torch.minimum(top_n.max().clamp(min=1), left)
-    if is_scripting():
-        count = int(wanted)
-    else:
-        count = wanted.item()  # type: ignore[assignment]
-        if torch.compiler.is_exporting():  # it cannot know the number, but has to know its limits
-            torch._check(count >= 0)  # type: ignore[no-untyped-call]
-            torch._check(count <= columns)  # type: ignore[no-untyped-call]
-    return torch.topk(rank, count, 1).indices
+    return torch.topk(rank, int(wanted), 1).indices

@@ -7,16 +7,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from recommender_training.export.buffers import alone
-from recommender_training.export.item_pages import PagedServing
+from recommender_training.export.item_pages import IvfServing
+from recommender_training.export.torchscript import own_storage
 from recommender_training.features.graph import newer_events, recency_bucket, value_level
 from recommender_training.features.request_columns import add_side
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models.two_tower import TwoTower
 
 
-class TowerServing(PagedServing):
-    """What the towers add to the order of a list; a model without them has empty buffers."""
+class TowerServing(IvfServing):
+    """The towers' part of the order of a list; a model without them has empty buffers."""
 
     side_number_rows: Tensor  # of `Serving`
     tower_level: Tensor
@@ -40,7 +40,7 @@ class TowerServing(PagedServing):
 
         Their product with `tower_items` [D, P] is the weighted lift of every item, but for what
         does not depend on the request. Column by column, a scan reads memory as it lies; with
-        pages of items they are rows (`PagedServing.vectors_of`).
+        pages of items they are rows (`IvfServing.vectors_of`).
         """
         rows, present, values, times = session
         level = value_level(values)
@@ -59,7 +59,7 @@ class TowerServing(PagedServing):
         return request + torch.matmul(hidden, self.tower_down) + self.tower_down_bias
 
 
-def state(sources: RetrievalModels, places: int) -> dict[str, Tensor]:
+def tower_state(sources: RetrievalModels, places: int) -> dict[str, Tensor]:
     """Buffers of the towers; the weight of their lift is folded into the last layer."""
     towers = sources.towers
     if towers is None:
@@ -67,7 +67,7 @@ def state(sources: RetrievalModels, places: int) -> dict[str, Tensor]:
         return {name: torch.zeros(0) for name in ("tower_items", *own)}
     with torch.no_grad():
         found = _state(towers.eval(), sources.lift_weight, places)
-    return {name: alone(value) for name, value in found.items()}
+    return {name: own_storage(value) for name, value in found.items()}
 
 
 def _state(towers: TwoTower, weight: float, places: int) -> dict[str, Tensor]:

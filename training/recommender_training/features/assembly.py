@@ -1,10 +1,10 @@
 """The model's inputs, assembled in one place from a request, its candidates and the catalogue.
 
-Training rows (`features.table`), the evaluation of lists (`features.state`) and the comparison of
-exported graphs make the same two parts and differ in where these come from: a row of the data set
-is a request with one candidate, a list is a request with several or with all items. The formulas
-are those of `features.graph`, which the exported graphs hold as well, and the names of the
-columns those of `features.declared`.
+Training rows (`features.event_features`), the evaluation of lists (`features.catalogue_state`) and
+the comparison of exported graphs make the same two parts and differ in where these come from: a
+row of the data set is a request with one candidate, a list is a request with several or with all
+items. The formulas are those of `features.graph`, which the exported graphs hold as well, and the
+names of the columns those of `features.model_features`.
 
 Legend of shapes: R requests, C candidates of each, N = R * C inputs, L history length, I items,
 G categories of items, F numbers, T taste numbers, E numbers of the feature groups, K lanes of
@@ -25,7 +25,7 @@ from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset, Events
 from recommender_training.data.items import Items
 from recommender_training.features import attributes, graph
-from recommender_training.features.history import ItemCounts
+from recommender_training.features.event_history import ItemCounts
 from recommender_training.features.item_content import item_tags
 
 
@@ -40,7 +40,7 @@ class Constants:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What both models read, one row a candidate."""
+    """Inputs of both models, one row a candidate."""
 
     user: Tensor  # [N] row + 1; 0 unknown
     side: Tensor  # [N, K] buckets of the declared features of user and context; 0 unknown, -1 none

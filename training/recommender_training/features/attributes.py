@@ -1,4 +1,4 @@
-"""Buckets of what a request says of its user and context (`data.coding.Attribute`).
+"""Buckets of what a request says of its user and context (`data.feature_encoding.Attribute`).
 
 Everywhere a bucket stands for its value: 0 is unknown, bucket c + 1 is category or band c. Models
 hold one table with a row for each bucket of an attribute; where all tables are one, `offsets` are
@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 
 from recommender_training.common.arrays import Floats, Ints, Places
-from recommender_training.config.declaration import Place
-from recommender_training.data import coding
-from recommender_training.data.coding import Attribute
+from recommender_training.config.feature_schema import FeatureTable
+from recommender_training.data import feature_encoding
 from recommender_training.data.dataset import Dataset
+from recommender_training.data.feature_encoding import Attribute
 from recommender_training.features import graph, request_columns
 from recommender_training.features.request_columns import Layout
 
@@ -59,7 +59,9 @@ def rated(data: Dataset) -> tuple[int, ...]:
     return tuple(
         place
         for place, each in enumerate(data.attributes)
-        if each.place is Place.USERS and each.feature.cold_start and each.buckets <= MAX_RATED
+        if each.place is FeatureTable.USERS
+        and each.feature.cold_start
+        and each.buckets <= MAX_RATED
     )
 
 
@@ -79,12 +81,12 @@ def edges(attributes: Sequence[Attribute]) -> Tensor:
 
 
 def banded(attributes: Sequence[Attribute]) -> Tensor:
-    """[A] whether an attribute is a number that falls into bands."""
+    """[A] True where an attribute is a number that falls into bands."""
     return torch.tensor([attribute.banded for attribute in attributes], dtype=torch.bool)
 
 
 def timed(attributes: Sequence[Attribute]) -> Tensor:
-    """[A] whether an attribute is a time, whose age falls into bands."""
+    """[A] True where an attribute is a time, whose age falls into bands."""
     return torch.tensor([attribute.timed for attribute in attributes], dtype=torch.bool)
 
 
@@ -95,7 +97,7 @@ def limits(attributes: Sequence[Attribute]) -> Tensor:
 
 
 def served(attributes: Sequence[Attribute]) -> Tensor:
-    """[A] what stands for a value that a request lacks; NaN: nothing."""
+    """[A] default of a value that a request lacks; NaN: none."""
     return torch.tensor([attribute.served for attribute in attributes], dtype=torch.float32)
 
 
@@ -119,10 +121,10 @@ def vectors(data: Dataset, side: Floats) -> Tensor:
     return request_columns.scaled(torch.from_numpy(side)[:, layout.numbers], layout.number_scale)
 
 
-def named(data: Dataset, name: str) -> tuple[Attribute, int]:
+def named_buckets(data: Dataset, name: str) -> tuple[Attribute, int]:
     """The attribute of this name, and its first column."""
     place = [attribute.name for attribute in data.attributes].index(name)
-    return data.attributes[place], coding.starts(data.attributes)[place]
+    return data.attributes[place], feature_encoding.starts(data.attributes)[place]
 
 
 def of_users(data: Dataset, name: str) -> Ints:
@@ -131,7 +133,7 @@ def of_users(data: Dataset, name: str) -> Ints:
     Not of a time, whose age depends on the request, and of an attribute of one column, as the
     other functions for one attribute.
     """
-    own, column = named(data, name)
+    own, column = named_buckets(data, name)
     return _values(own, data.users.side[:, column])
 
 
@@ -139,13 +141,13 @@ def of_users_at(data: Dataset, name: str, users: Places, times: Ints) -> Ints:
     """[R] the same of the users at these rows, as it was at `times` [R]."""
     if data.users.history is None:
         return of_users(data, name)[users]
-    own, column = named(data, name)
+    own, column = named_buckets(data, name)
     return _values(own, data.users.at(users, times)[:, column])
 
 
 def of_context(data: Dataset, name: str, context: Floats) -> Ints:
     """[R] the same of an attribute of the context, of its values [R, C]."""
-    own, column = named(data, name)
+    own, column = named_buckets(data, name)
     return _values(own, context[:, column - data.users.side.shape[1]])
 
 
@@ -157,12 +159,12 @@ def _values(own: Attribute, column: Floats) -> Ints:
 
 def of_events(data: Dataset, name: str, rows: Ints) -> Ints:
     """[R] the same of the events at `rows`, for an attribute of users or of context."""
-    own, place = named(data, name)
+    own, place = named_buckets(data, name)
     if own.timed:
         column = torch.from_numpy(data.side_of_events(rows)[:, [place]])
         now = torch.from_numpy(data.events.time[rows])
         ages = graph.aged(column, timed([own]), now).numpy()
         return _values(own, ages[:, 0])
-    if own.place is Place.USERS:
+    if own.place is FeatureTable.USERS:
         return of_users_at(data, name, data.events.user[rows], data.events.time[rows])
     return of_context(data, name, data.events.context_of(rows))

@@ -9,13 +9,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from recommender_training.features import declared
+from recommender_training.features import model_features
 from recommender_training.features.share import share_logit
 
 #: Columns of `session_numbers` (S), in the order of the model.
-SESSION_NUMBERS = declared.names("session_numbers")
+SESSION_NUMBERS = model_features.feature_names("session_numbers")
 #: Columns of `taste_numbers`, which the deep ranker reads besides those of both models.
-TASTE_NUMBERS = declared.names("taste_numbers")
+TASTE_NUMBERS = model_features.feature_names("taste_numbers")
 
 #: Buckets of the time since a session event: powers of two of a minute, up to about a year.
 RECENCY_BUCKETS = 20

@@ -1,4 +1,4 @@
-"""What is known of an item beside its id: categories, embeddings, numbers and bands of times.
+"""Content of items beside their ids: categories, embeddings, numbers and bands of times.
 
 Categories and bands are listed, so that memory follows what the items have.
 
@@ -69,7 +69,7 @@ def content(items: Items, *, times: bool = False) -> Content:
     With a history those of all its rows. The scale of embeddings and the edges of bands of times
     are then those of the first known value of each item, so that a later one changes nothing
     before it. Bands of numbers, and so the places among them, are those of the training window,
-    categories first those of it (`data.coding`).
+    categories first those of it (`data.feature_encoding`).
     """
     history = None
     if items.history is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset
-from recommender_training.features import attributes, declared
+from recommender_training.features import attributes, model_features
 from recommender_training.features.graph import SESSION_NUMBERS, TASTE_NUMBERS
 
 
@@ -28,7 +28,7 @@ def of_groups(data: Dataset, groups: Iterable[FeatureGroup]) -> tuple[str, ...]:
     """[E] of the feature groups."""
     rates = [f"rate_by_{data.attributes[place].name}" for place in attributes.rated(data)]
     found: list[str] = []
-    for group in declared.ordered(groups):
+    for group in model_features.ordered(groups):
         rated = group is FeatureGroup.DEMOGRAPHIC_RATES
-        found += rates if rated else declared.names(group)
+        found += rates if rated else model_features.feature_names(group)
     return tuple(found)

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from recommender_training.common.arrays import Doubles, Floats, Ints, Places
-from recommender_training.config.declaration import Place
-from recommender_training.data.coding import Attribute
+from recommender_training.config.feature_schema import FeatureTable
 from recommender_training.data.dataset import Dataset
+from recommender_training.data.feature_encoding import Attribute
 from recommender_training.features import attributes
 
 #: Positive events of the whole population that are added to those of each segment. Chosen on the
@@ -41,7 +41,7 @@ def values_of(data: Dataset) -> Ints:
     """
     found = np.full((data.users.count, len(features(data))), -1, dtype=np.int64)
     for place, each in enumerate(features(data)):
-        if each.place is Place.USERS:
+        if each.place is FeatureTable.USERS:
             found[:, place] = attributes.of_users(data, each.name)
     return found
 
@@ -53,7 +53,7 @@ def segment_of(data: Dataset, users: Places, times: Ints, context: Floats) -> In
     """
     code, known = np.zeros(len(users), dtype=np.int64), np.full(len(users), bool(features(data)))
     for each in features(data):
-        if each.place is Place.USERS:
+        if each.place is FeatureTable.USERS:
             value = attributes.of_users_at(data, each.name, users, times)
         else:
             value = attributes.of_context(data, each.name, context)

@@ -1,4 +1,4 @@
-"""What a request says in several columns: the categories of a MultiCategorical, and Embeddings.
+"""Features of requests with several columns: MultiCategorical and Embedding.
 
 Models read a MultiCategorical as the mean of the rows of its categories, and an Embedding as its
 numbers times a row each. A lane names a row: a category, a number and a time have one lane, a
@@ -16,8 +16,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from recommender_training.data import coding
-from recommender_training.data.coding import Attribute
+from recommender_training.data import feature_encoding
+from recommender_training.data.feature_encoding import Attribute
 from recommender_training.features.graph import add_rows
 
 
@@ -42,7 +42,7 @@ class Layout:
         owner, embedded, lanes, lane_owner, first, alone, numbers, scale, number_rows = rows
         bucket = 0
         for place, (own, start) in enumerate(
-            zip(attributes, coding.starts(attributes), strict=False)
+            zip(attributes, feature_encoding.starts(attributes), strict=False)
         ):
             owner += [place] * own.width
             embedded += [own.length > 0] * own.width
@@ -62,7 +62,7 @@ class Layout:
 
     @property
     def is_plain(self) -> bool:
-        """Whether every feature has one column, which names a bucket."""
+        """True if every feature has one column, which names a bucket."""
         return is_plain(self.lane_first, self.embedded)
 
     def state(self) -> dict[str, Tensor]:
@@ -71,7 +71,7 @@ class Layout:
 
 
 def is_plain(lane_first: Tensor, embedded: Tensor) -> bool:
-    """Whether every feature has one lane and none is an Embedding (`Layout`)."""
+    """True if every feature has one lane and none is an Embedding (`Layout`)."""
     return bool(lane_first.all()) and not bool(embedded.any())
 
 
@@ -82,7 +82,7 @@ def owned(values: Tensor, owner: Tensor) -> Tensor:
 
 
 def said(side: Tensor, owner: Tensor) -> Tensor:
-    """[N, F] whether the feature of a column has any value."""
+    """[N, F] True where the feature of a column has any value."""
     return owned((~torch.isnan(side)).to(torch.float32), owner) > 0
 
 
@@ -106,7 +106,7 @@ def named(
 
 
 def shares(lanes: Tensor, owner: Tensor) -> Tensor:
-    """[N, K] what the row of each lane counts: the lanes of a feature sum to one, or to none."""
+    """[N, K] weight of the row of each lane: the lanes of a feature sum to one, or to none."""
     there = (lanes >= 0).to(torch.float32)
     return there / owned(there, owner).clamp(min=1.0)
 

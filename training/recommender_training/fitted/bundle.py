@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from recommender_training.common.arrays import Doubles, Ints
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.predict import predict
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.mitigation.exposure import Bonus
@@ -54,7 +54,9 @@ class Bundle:
     sources: RetrievalModels = field(default_factory=RetrievalModels)
 
 
-def baseline_logits(baseline: logistic.LogisticModel, prepared: Prepared, rows: Ints) -> Doubles:
+def baseline_logits(
+    baseline: logistic.LogisticModel, prepared: PreparedData, rows: Ints
+) -> Doubles:
     """[rows] logits of the logistic regression, before its calibration."""
     parts = np.array_split(rows, max(1, -(-len(rows) // _ROWS)))
     logits = [
@@ -64,13 +66,13 @@ def baseline_logits(baseline: logistic.LogisticModel, prepared: Prepared, rows: 
     return np.concatenate(logits)
 
 
-def baseline_probability(bundle: Bundle, prepared: Prepared, rows: Ints) -> Doubles:
+def baseline_probability(bundle: Bundle, prepared: PreparedData, rows: Ints) -> Doubles:
     """Calibrated probabilities of the logistic regression."""
     logits = baseline_logits(bundle.baseline, prepared, rows)
     return calibration.probability(bundle.baseline_calibration(logits))
 
 
-def probability(bundle: Bundle, prepared: Prepared, rows: Ints) -> Doubles:
+def probability(bundle: Bundle, prepared: PreparedData, rows: Ints) -> Doubles:
     """Calibrated probabilities of the model that is to serve."""
     if bundle.deep is None:
         return baseline_probability(bundle, prepared, rows)

@@ -41,7 +41,7 @@ class NewItems:
         return {"newItems": len(self.rows), "newItemCandidates": self.kept}
 
     def best_within(self, lift: Floats, slack: float) -> tuple[Bools, Bools]:
-        """[N] which of them are kept whatever happens within `slack`, and [N] which may be.
+        """[N] masks: kept whatever happens within `slack`, and possibly kept.
 
         By `lift` [N]; -inf for an item that the request may not get.
         """
@@ -62,7 +62,7 @@ class KeptWithin:
     count: int
 
 
-def of(sources: RetrievalModels, events: Ints, data: Dataset) -> NewItems:
+def new_items_of(sources: RetrievalModels, events: Ints, data: Dataset) -> NewItems:
     """The new items of a data set whose items have so many `events` [I].
 
     None where every item is scored by the response, without towers, which tell them apart, and
@@ -81,14 +81,14 @@ def of(sources: RetrievalModels, events: Ints, data: Dataset) -> NewItems:
 
 
 def alike(vectors: Floats, level: Floats) -> bool:
-    """Whether any request lifts all items with these `vectors` [N, D] and `level` [N] the same."""
+    """True if any request lifts all items with these `vectors` [N, D] and `level` [N] the same."""
     parts = np.c_[vectors, level]
     return bool(np.allclose(parts, parts[0], rtol=0.0, atol=ALIKE))
 
 
 def told(sources: RetrievalModels, events: Ints, data: Dataset) -> RetrievalModels:
     """The sources with the facts of the new items; arguments as of `of`."""
-    return replace(sources, new=of(sources, events, data).facts)
+    return replace(sources, new=new_items_of(sources, events, data).facts)
 
 
 def compared(

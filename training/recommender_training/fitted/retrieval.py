@@ -1,4 +1,4 @@
-"""What orders a list beside the response: item-to-item weights, two towers, or both."""
+"""Sources of a list's order beside the response: item-to-item weights, two towers, or both."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from recommender_training.config.training import Retrieval
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.row_times import END
 from recommender_training.features.assembly import Inputs
-from recommender_training.features.history import ItemCounts
+from recommender_training.features.event_history import ItemCounts
 from recommender_training.models import item_weights, two_tower
-from recommender_training.models.item_pages import ItemPages
 from recommender_training.models.item_weights import Weights
+from recommender_training.models.ivf_index import IvfIndex
 
 #: The lift of the towers counts so much: beside the item-to-item weights, and instead of them,
 #: where popularity counts as much as the lift. Chosen by rolling origin (ADR 0013).
@@ -33,7 +33,7 @@ SHOWN_ITEMS = 0.01
 
 @dataclass(frozen=True)
 class RetrievalModels:
-    """What a list is ordered by, and how. `towers` are absent where the settings want none."""
+    """Sources of a list's order, and their weights; without towers `towers` is None."""
 
     plan: ListPlan = field(default_factory=ListPlan)
     towers: two_tower.TwoTower | None = None
@@ -42,8 +42,8 @@ class RetrievalModels:
     loss: float = 0.0
     #: What all of it counts beside the response.
     order_weight: float = 1.0
-    #: Pages of the items, where an approximate index serves (`fitted.paging`), and its facts.
-    pages: ItemPages | None = None
+    #: The IVF index of the items, where one serves (`fitted.ivf_selection`), and its facts.
+    ivf: IvfIndex | None = None
     index: Mapping[str, object] = field(default_factory=lambda: {"index": ItemIndex.EXACT.value})
     #: Facts of the new items at the export (`fitted.new_items`).
     new: Mapping[str, object] = field(default_factory=dict)
@@ -56,22 +56,22 @@ class RetrievalModels:
 
     @property
     def weights(self) -> bool:
-        """Whether lists are ordered by item-to-item weights."""
+        """True if lists are ordered by item-to-item weights."""
         return self.plan.weights is not None
 
     @property
     def lift_weight(self) -> float:
-        """What the lift of the towers is multiplied by."""
+        """Factor of the lift of the towers."""
         return self.order_weight * (BESIDE_WEIGHTS if self.weights else WITHOUT_WEIGHTS)
 
     @property
     def popularity_weight(self) -> float:
-        """What log popularity is multiplied by."""
+        """Factor of log popularity."""
         return self.order_weight * (1.0 if self.weights else WITHOUT_WEIGHTS)
 
     @property
     def retrieval_weight(self) -> float:
-        """What the score of the item-to-item weights is multiplied by."""
+        """Factor of the score of the item-to-item weights."""
         return self.order_weight * item_weights.RETRIEVAL_WEIGHT
 
     def weights_before(self, data: Dataset, time: int) -> Weights | None:
@@ -94,7 +94,7 @@ class RetrievalModels:
         return {**lists, **facts}
 
     def standing(self, counts: ItemCounts) -> Floats:
-        """[I] what orders every item whatever the request: popularity, and part of the lift."""
+        """[I] order of every item whatever the request: popularity, and part of the lift."""
         order = item_weights.popularity_prior(counts) * np.float32(self.popularity_weight)
         if self.towers is not None:
             order = order + self.level

@@ -16,7 +16,7 @@ NAME = "report.html"
 SCHEMA = "recommender.dev/evaluation/v1"
 
 
-def write(root: Path, report: Mapping[str, Any], lineage: Mapping[str, Any]) -> None:
+def write_page(root: Path, report: Mapping[str, Any], lineage: Mapping[str, Any]) -> None:
     """Write the page beside report.json, before the manifest seals the artifact at `root`."""
     write_bytes(root / NAME, render(report, {**lineage, "files": manifest.listing(root)}))
 
@@ -48,7 +48,7 @@ def provide(folder: Path, output: Path | None) -> Path:
     `UnknownReport` if the report has another schema.
     """
     artifact = find_artifact(folder)
-    facts = manifest.verify(artifact)
+    facts = manifest.verify_artifact(artifact)
     if output is None:
         page = artifact / NAME
         if not page.is_file():

@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recommender_training.html_report import (
-    checks,
-    exploration,
+    checks_section,
+    exploration_section,
     figures,
-    label,
-    mitigation,
-    recalibration,
-    search,
+    label_section,
+    mitigation_section,
+    recalibration_section,
+    search_section,
     tables,
-    variants,
+    variants_section,
     verdict,
     words,
 )
@@ -73,7 +73,7 @@ def _subtitle(report: _Report) -> Markup:
 
 
 def _verdict(report: _Report) -> Markup:
-    found = verdict.of(report)
+    found = verdict.build_verdict(report)
     reasons = tag("ul", *[tag("li", reason) for reason in found.reasons])
     return tag("div", tag("strong", found.headline), reasons, class_=f"verdict {found.tone}")
 
@@ -106,7 +106,9 @@ def _sections(report: _Report) -> list[Markup | None]:
     models = report["models"]
     served, base = models["recommender"], models["baseline"]
     return [
-        _section("Recalibration", *recalibration.parts(report["recalibration"]))
+        _section(
+            "Recalibration", *recalibration_section.render_recalibration(report["recalibration"])
+        )
         if "recalibration" in report
         else None,
         _section(
@@ -129,18 +131,26 @@ def _sections(report: _Report) -> list[Markup | None]:
                 ),
             ),
         ),
-        _section("Label", *label.parts(report["label"])) if "label" in report else None,
-        _section("Explored places", *exploration.parts(report["offPolicy"]))
+        _section("Label", *label_section.render_label(report["label"]))
+        if "label" in report
+        else None,
+        _section("Explored places", *exploration_section.render_exploration(report["offPolicy"]))
         if "offPolicy" in report
         else None,
-        _section("Search", *search.parts(report["search"])) if "search" in report else None,
-        _section("Variants of the graph", *variants.parts(report["variants"]))
+        _section("Search", *search_section.render_search(report["search"]))
+        if "search" in report
+        else None,
+        _section("Variants of the graph", *variants_section.render_variants(report["variants"]))
         if "variants" in report
         else None,
-        _section("Data", *checks.parts(report["dataChecks"])) if "dataChecks" in report else None,
+        _section("Data", *checks_section.render_checks(report["dataChecks"]))
+        if "dataChecks" in report
+        else None,
         _users(report, fair, served, base) if fair else None,
         _items(report, fair, served, base) if fair else None,
-        _section("Mitigation", *mitigation.parts(report.get("mitigation", {}))),
+        _section(
+            "Mitigation", *mitigation_section.render_mitigation(report.get("mitigation", {}))
+        ),
         _section("How it was measured", *_method(report)),
     ]
 

@@ -158,7 +158,10 @@ def item_groups(
             words.number(entry["calibrationError"]),
             words.share(place["relevanceShare"]["value"]) if place else None,
             words.share(place["exposureShare"]["value"]) if place else None,
-            join(words.number(ratio.get("value"), 2), tag("small", words.ends(ratio, digits=2))),
+            join(
+                words.number(ratio.get("value"), 2),
+                tag("small", words.ends(ratio, digits=2)),
+            ),
         ]
         rows.append(
             row(words.segment(entry["name"]), *cells, class_=None if entry["counted"] else "few")

@@ -21,7 +21,7 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def of(report: Mapping[str, Any]) -> Verdict:
+def build_verdict(report: Mapping[str, Any]) -> Verdict:
     """Return the verdict of an evaluation report."""
     reasons = tuple(
         sentence
@@ -51,7 +51,7 @@ def of(report: Mapping[str, Any]) -> Verdict:
 
 
 def is_baseline(report: Mapping[str, Any]) -> bool:
-    """Return whether the served model is the baseline itself."""
+    """Return True if the served model is the baseline itself."""
     return bool(report.get("algorithm") == "LogisticRegression")
 
 

@@ -37,13 +37,13 @@ def users(
 ) -> Parts:
     """Return rows of the users table, and bad rows with their reason.
 
-    `segment` is null where none is mapped; `segments.py` has the default. `now` is in seconds
-    since 1970; rows that count from a later time are left out, or bad if it is far away.
+    `segment` is null where none is mapped; `default_segment.py` has the default. `now` is in
+    seconds since 1970; rows that count from a later time are left out, or bad if it is far away.
     """
     frame = _complete(frame, ("segment",), {"raw_id": ids})
     frame = ids.read(frame, "raw_id", "user_id")
     frame, history = _with_history(frame, table, now)
-    frame = feature_values.read(frame, table.features)
+    frame = feature_values.read_feature(frame, table.features)
     frame = flag(frame, _too_long("raw_segment", _MAX_ATTRIBUTE), "TextTooLong")
     return _parts(
         ids.settle(frame, "raw_id", "user_id"),
@@ -61,7 +61,7 @@ def items(
     frame = _complete(frame, ("title",), {"raw_id": ids})
     frame = ids.read(frame, "raw_id", "item_id")
     frame, history = _with_history(frame, table, now)
-    frame = feature_values.read(frame, table.features, of_requests=False)
+    frame = feature_values.read_feature(frame, table.features, of_requests=False)
     return _parts(
         ids.settle(frame, "raw_id", "item_id"),
         pl.col("item_id"),
@@ -91,7 +91,7 @@ def interactions(
     frame = of_items.read(frame, "raw_item", "item_id")
     frame = _with_time(frame, table.timestamp_unit, now)
     frame = _with_value(frame, table)
-    frame = feature_values.read(frame, table.features)
+    frame = feature_values.read_feature(frame, table.features)
     for name, limit in (("event_type", _MAX_ATTRIBUTE), ("segment", _MAX_ATTRIBUTE),
                         ("session", _MAX_SESSION)):  # fmt: skip
         frame = flag(frame, _too_long(f"raw_{name}", limit), "TextTooLong")

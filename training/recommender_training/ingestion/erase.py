@@ -23,18 +23,18 @@ from deltalake import DeltaTable, PostCommitHookProperties
 
 from recommender_training.common import clock
 from recommender_training.common.progress import say
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import (
     compaction,
     data_versions,
-    declarations,
     erasures,
     lake,
-    ordered,
     schema,
+    schema_files,
     snapshots,
     version_content,
 )
+from recommender_training.data.lake import interactions_in_order
 from recommender_training.data.snapshots import By, Snapshot
 from recommender_training.ingestion import erased_users
 
@@ -72,7 +72,7 @@ class Erased:
     data_version: str | None = None
 
 
-def find(path: Path, users: Collection[str]) -> Found:
+def find_users(path: Path, users: Collection[str]) -> Found:
     """Return how many rows of users, by digest, the lake has. Changes nothing."""
     numbers = _numbers(path, users)
     counts = {name: _rows(path, name, numbers).height for name in _COLUMN} if numbers else {}
@@ -83,7 +83,7 @@ def find(path: Path, users: Collection[str]) -> Found:
 
 def resume(path: Path, *, name: bool = False) -> Erased:
     """End an erasure that was killed, as `erase` would. The caller holds the lock of the lake."""
-    if erasures.read(path).pending is None:
+    if erasures.read_erasures(path).pending is None:
         return Erased()
     say("erase: a former erasure has not ended; it goes on")
     return _finish(path, Found(), name)
@@ -96,16 +96,16 @@ def erase(path: Path, users: Mapping[str, int], *, name: bool = False) -> Erased
     With `name`, the data version without them is recorded as a snapshot; a check records its own.
     The caller holds the lock of the lake. Raises InputError: ErasuresDamaged, SnapshotsDamaged.
     """
-    snapshots.read(path)  # a damaged record must fail before anything is deleted
+    snapshots.read_snapshots(path)  # a damaged record must fail before anything is deleted
     resumed = resume(path, name=name)
-    record = erasures.read(path)
+    record = erasures.read_erasures(path)
     new = record.newer(users)
     if not new:
         return resumed
     say(f"erase: looking for {len(new)} users in {path}")
-    found = find(path, new)
+    found = find_users(path, new)
     path.mkdir(parents=True, exist_ok=True)
-    erasures.write(path, record.begun(new, found.rows))
+    erasures.write_erasures(path, record.begun(new, found.rows))
     if not found.rows:
         say("erase: the lake has no row of them")
         return Erased(found)
@@ -124,8 +124,8 @@ def as_if_erased(path: Path, record: erasures.Record, found: Found) -> erasures.
 
 def _record(path: Path) -> str | None:
     """Record the newest data version of the lake as a snapshot; None if there is none."""
-    declaration = declarations.last(path)
-    columns = schema.tables(declaration or Declaration()) | {"explored": schema.EXPLORED_SCHEMA}
+    declaration = schema_files.last_schema(path)
+    columns = schema.tables(declaration or FeatureSchema()) | {"explored": schema.EXPLORED_SCHEMA}
     numbers = {name: lake.newest(path, name) for name in columns}
     if declaration is None or None in [numbers[name] for name in schema.tables(declaration)]:
         return None
@@ -139,11 +139,11 @@ def _record(path: Path) -> str | None:
     if not count:
         return None
     digest = version_content.content_digest(
-        declaration, ordered.by_time(rows), users, items, places
+        declaration, interactions_in_order(rows), users, items, places
     )
     numbers_of = {name: number for name, number in numbers.items() if number is not None}
     version = data_versions.name_version(**numbers_of, digest=digest)
-    declarations.write(path, version, declaration)
+    schema_files.write_schema(path, version, declaration)
     snapshot = Snapshot(
         taken_at=clock.seconds(),
         data_version=version,
@@ -152,13 +152,13 @@ def _record(path: Path) -> str | None:
         quarantined_rows=0,
         by=By.ERASE,
     )
-    snapshots.add(path, snapshot)
+    snapshots.add_snapshot(path, snapshot)
     return version
 
 
 def _finish(path: Path, found: Found, name: bool) -> Erased:
     """Delete rows of the pending users, and the history of the pending tables."""
-    record = erasures.read(path)
+    record = erasures.read_erasures(path)
     assert record.pending is not None
     users = frozenset(record.pending.users)
     numbers = _numbers(path, users)
@@ -171,11 +171,13 @@ def _finish(path: Path, found: Found, name: bool) -> Erased:
         {table: number for table, number in first.items() if table in data_versions.TABLES},
         clock.seconds(),
     )
-    erasures.write(path, record)  # from here on no reader starts to read what is about to go
+    erasures.write_erasures(
+        path, record
+    )  # from here on no reader starts to read what is about to go
     dropped = snapshots.drop(path, record.refused).dropped
     removed = sum(_end_history(path / table) for table in tables)
     data_version = _record(path) if name else None
-    erasures.write(path, record.ended())
+    erasures.write_erasures(path, record.ended())
     say(f"erase: {removed} files removed, {len(dropped)} snapshots ended")
     return Erased(found, removed, tuple(each.data_version for each in dropped), data_version)
 

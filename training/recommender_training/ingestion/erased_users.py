@@ -37,7 +37,7 @@ class ErasedUsers:
     @classmethod
     def of(cls, path: Path) -> ErasedUsers:
         """Return those of the lake at `path`. Raises InputError `ErasuresDamaged`."""
-        return cls(erasures.read(path).users)
+        return cls(erasures.read_erasures(path).users)
 
     def among(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return `user_id` and the time of the erasure of those users who were erased."""
@@ -91,7 +91,7 @@ class ErasedUsers:
 
 
 def names(text: str | None, digests: Collection[str]) -> bool:
-    """Return whether a quarantined row may name one of these users.
+    """Return True if a quarantined row may name one of these users.
 
     It has no columns any more, so each of its values counts. A shortened row may have lost the
     id, so it counts as well.

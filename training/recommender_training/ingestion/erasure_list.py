@@ -11,12 +11,12 @@ import re
 from pathlib import Path
 
 from recommender_training.common.errors import InputError
-from recommender_training.data import erasures, times
+from recommender_training.data import erasures, time_format
 
 FOLDER = "_erasures"
 
 
-def read(source: Path) -> dict[str, int]:
+def read_erasure_list(source: Path) -> dict[str, int]:
     """Return the time of the last erasure of each user, by digest; empty without a list.
 
     Raises InputError `UnreadableData`: an erasure that is skipped would be forgotten.
@@ -46,4 +46,4 @@ def _entry(line: str, number: int) -> tuple[str, int]:
         raise ValueError(f"line {number}: user is {str(user)[:40]!r}, not 32 hex digits")
     if not isinstance(time, str):
         raise ValueError(f"line {number}: time is {str(time)[:40]!r}, not a text")
-    return user, times.parse_time(time)
+    return user, time_format.parse_time(time)

@@ -25,7 +25,7 @@ _TRUE = ("true", "t", "yes", "y", "1", "1.0")
 _FALSE = ("false", "f", "no", "n", "0", "0.0")
 
 
-def read(
+def read_feature(
     frame: pl.DataFrame, features: Iterable[Feature], *, of_requests: bool = True
 ) -> pl.DataFrame:
     """Add the value of each feature (see `columns`), and a reason to rows with a bad one.
@@ -94,7 +94,7 @@ def multi_categorical(text: pl.Expr, feature: Feature) -> pl.Expr:
 
 
 def _has_null(text: pl.Expr, feature: Feature) -> pl.Expr:
-    """Return whether an entry is null, or a category the text that stands for one.
+    """Return True if an entry is null, or a category the text that stands for one.
 
     Readers write a null as this text, so nothing tells the two apart, and a request with it is
     rejected too. A separator may contain it, so the entries are looked at before and after.

@@ -164,7 +164,7 @@ def repeats(ids: Sequence[Any]) -> int:
 
 
 def is_time(value: Any) -> bool:
-    """Return whether a value is a time: typed, ISO 8601, or a number of seconds or less."""
+    """Return True if a value is a time: typed, ISO 8601, or a number of seconds or less."""
     if isinstance(value, datetime.date):
         return True
     found = number(value)
@@ -172,7 +172,7 @@ def is_time(value: Any) -> bool:
 
 
 def are_dates(values: Sequence[Any]) -> bool:
-    """Return whether times are days, without an hour."""
+    """Return True if times are days, without an hour."""
     known = [value for value in values if value is not None]
     return all(_is_day(value) for value in known)
 

@@ -23,7 +23,7 @@ _PEOPLE = r".*(user|customer|member|visitor|client|account|people|person).*"
 
 
 def of_item(values: Sequence[Any], items: Sequence[Any], users: Sequence[Any]) -> bool:
-    """Return whether a column has one value per item, but for rare changes.
+    """Return True if a column has one value per item, but for rare changes.
 
     Compares consecutive events of an item by different users, so that a property of users or of
     sessions does not look like one of items.

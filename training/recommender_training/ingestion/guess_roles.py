@@ -11,7 +11,36 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from recommender_training.common.errors import InputError
 from recommender_training.ingestion import guess
+from recommender_training.ingestion.file_preview import TablePreview
+
+
+def interactions_table(seen: Sequence[TablePreview]) -> TablePreview:
+    """Return the first table with columns of users, items and times.
+
+    Raises InputError `InvalidMapping` if there is none, with what each table lacks.
+    """
+    for each in seen:
+        if each.header and {"user", "item", "timestamp"} <= {*find_roles(each.columns)}:
+            return each
+    raise InputError(
+        "InvalidMapping",
+        "no table has columns whose names say user, item and time, such as user_id, item_id and "
+        f"timestamp. Found: {'; '.join(map(_lacks, seen))}. Join tables that have one part each, "
+        "rename columns, or write the mapping yourself, see docs/data-mapping.md",
+    )
+
+
+def _lacks(seen: TablePreview) -> str:
+    if seen.header:
+        shown = ", ".join(seen.columns)[:200]
+        return f"{seen.files}: {shown} ({missing(seen.columns)})"
+    return (
+        f"{seen.files} has no header (its first line is {', '.join(seen.columns)[:100]!r}): write "
+        "the names of the columns as its first line, or list them in mapping.interactions.columns"
+    )
+
 
 _ID = r"_?((pseudo_?)?id|uuid|key|no|nr|number|hash)"
 _WHO = (
@@ -51,7 +80,7 @@ _MISSING = {"", "na", "n/a", "nan", "null", "none", "\\n"}
 _LEAST_KNOWN = 0.5
 
 
-def find(columns: Mapping[str, Sequence[Any]]) -> dict[str, str]:
+def find_roles(columns: Mapping[str, Sequence[Any]]) -> dict[str, str]:
     """Return the column of each role that names and values say.
 
     Without a column of users, that of sessions is taken, and has no other role.
@@ -69,18 +98,18 @@ def find(columns: Mapping[str, Sequence[Any]]) -> dict[str, str]:
 
 
 def sessions_are_users(roles: Mapping[str, str]) -> bool:
-    """Return whether a column of sessions stands for that of users."""
+    """Return True if a column of sessions stands for that of users."""
     return bool(re.fullmatch(_SESSION, _plain(roles["user"])))
 
 
 def is_id(column: str) -> bool:
-    """Return whether a name says the id of a user or of an item, such as `userId`."""
+    """Return True if a name says the id of a user or of an item, such as `userId`."""
     return 0 in (_rank("user", column), _rank("item", column))
 
 
 def missing(columns: Mapping[str, Sequence[Any]]) -> str:
-    """Return which of user, item and time a table has no column for, and why."""
-    roles = find(columns)
+    """Return those of user, item and time that have no column in a table, with the reason."""
+    roles = find_roles(columns)
     texts = []
     for role, noun in (("user", "users"), ("item", "items"), ("timestamp", "times")):
         if role in roles:

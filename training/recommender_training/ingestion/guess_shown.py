@@ -30,7 +30,7 @@ class Shown:
     why: str
 
 
-def find(columns: Mapping[str, Sequence[Any]], roles: Mapping[str, str]) -> Shown | None:
+def find_shown(columns: Mapping[str, Sequence[Any]], roles: Mapping[str, str]) -> Shown | None:
     """Return the declaration, or None if the values are no classes or do not look like lists."""
     if "value" not in roles:
         return None

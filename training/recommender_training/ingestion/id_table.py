@@ -75,7 +75,7 @@ def check_kinds(path: Path, kinds: Ids) -> None:
             )
 
 
-def write(path: Path, readers: IdReaders, erased: ErasedUsers, incoming: pl.DataFrame) -> None:
+def write_ids(path: Path, readers: IdReaders, erased: ErasedUsers, incoming: pl.DataFrame) -> None:
     """Append new texts; call it before writing the tables with their ids.
 
     The texts of `erased` users stay out, unless they are among the `incoming` ones (`user_id`).
@@ -90,7 +90,7 @@ def write(path: Path, readers: IdReaders, erased: ErasedUsers, incoming: pl.Data
             lake.append(path, _TABLE, rows, ["kind"])
 
 
-def named(path: Path, data: Dataset) -> Named:
+def id_texts(path: Path, data: Dataset) -> Named:
     """Return the kinds and texts of the ids of a data set in the lake at `path`.
 
     Raises InputError `DataVersionMissing` if a text is missing or does not match its id.

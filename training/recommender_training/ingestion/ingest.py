@@ -14,12 +14,12 @@ from recommender_training.common.progress import say
 from recommender_training.data import (
     compaction,
     data_versions,
-    declarations,
     lake,
     schema,
+    schema_files,
     snapshots,
     splits,
-    times,
+    time_format,
     version_content,
 )
 from recommender_training.data.snapshots import By, Kept, Snapshot
@@ -27,7 +27,7 @@ from recommender_training.ingestion import (
     erase,
     erasure_list,
     id_table,
-    mapped,
+    mapped_ingest,
     quarantine_limits,
     raw,
     read_marks,
@@ -64,7 +64,7 @@ class CheckResult:
 class Recorded:
     """An ingestion, its snapshot, and the record of snapshots."""
 
-    read: mapped.Ingested
+    read: mapped_ingest.Ingested
     snapshot: Snapshot
     record: Kept
 
@@ -90,8 +90,8 @@ def record(
     """
     say(f"{by}: reading {source}")
     with lake.locked(lake_path), read_marks.marking(source, lake_path, kind, mapping):
-        snapshots.read(lake_path)  # a damaged record must fail before the ingestion
-        erase.erase(lake_path, erasure_list.read(source))
+        snapshots.read_snapshots(lake_path)  # a damaged record must fail before the ingestion
+        erase.erase(lake_path, erasure_list.read_erasure_list(source))
         started = clock.seconds() if now is None else now
         read = _read(source, lake_path, kind, mapping, max_quarantined_share, started)
         if not read.data_version:
@@ -105,7 +105,7 @@ def record(
             quarantined_rows=read.quarantined_rows,
             by=by,
         )
-        kept = snapshots.add(lake_path, snapshot, keep)
+        kept = snapshots.add_snapshot(lake_path, snapshot, keep)
     say(f"{by}: {read.new_rows} new rows, version {read.data_version}")
     return Recorded(read, snapshot, kept)
 
@@ -117,7 +117,7 @@ def _read(
     mapping: Mapping | None,
     max_quarantined_share: float,
     now: int,
-) -> mapped.Ingested:
+) -> mapped_ingest.Ingested:
     if kind is Format.MOVIELENS_100K:
         if mapping is not None:
             raise InputError(
@@ -128,10 +128,10 @@ def _read(
         return _movielens(source, lake_path, max_quarantined_share, now)
     if mapping is None:
         raise InputError("InvalidMapping", f"the format {kind} needs a mapping: give one")
-    return mapped.ingest(source, lake_path, kind, mapping, max_quarantined_share, now)
+    return mapped_ingest.ingest(source, lake_path, kind, mapping, max_quarantined_share, now)
 
 
-def check(
+def ingest_and_check(
     source: Path,
     lake_path: Path,
     *,
@@ -157,8 +157,8 @@ def check(
         data_version=read.data_version,
         rows=read.times.filter(pl.col("timestamp").is_between(start, end)).height,
         quarantined_rows=read.quarantined_rows,
-        window_start=times.iso_time(start),
-        window_end=times.iso_time(end),
+        window_start=time_format.iso_time(start),
+        window_end=time_format.iso_time(end),
         new_rows=read.new_rows,
         quarantined=read.quarantined,
     )
@@ -178,7 +178,9 @@ def check_rows(result: CheckResult, min_rows: int) -> None:
         )
 
 
-def _movielens(source: Path, lake_path: Path, max_share: float, now: int) -> mapped.Ingested:
+def _movielens(
+    source: Path, lake_path: Path, max_share: float, now: int
+) -> mapped_ingest.Ingested:
     lake.check_growth(lake_path, raw.declaration())
     id_table.check_kinds(lake_path, INTEGERS)
     data = _without_erased(lake_path, raw.read_source(source, now))
@@ -192,10 +194,10 @@ def _movielens(source: Path, lake_path: Path, max_share: float, now: int) -> map
     ]
     reasons = Counter(data.quarantine["reason"].to_list())
     first = data.quarantine.row(0, named=True) if data.quarantine.height else None
-    quarantine_limits.check(counts, reasons, first, max_share, files="*.inter")
+    quarantine_limits.check_quarantine(counts, reasons, first, max_share, files="*.inter")
     data_version, interactions, new_rows = _ingest(lake_path, data)
     quarantined = quarantine_limits.quarantined(counts, reasons, counts[0].good + counts[0].bad)
-    return mapped.Ingested(
+    return mapped_ingest.Ingested(
         data_version, interactions, data.quarantine.height, new_rows, quarantined
     )
 
@@ -251,5 +253,5 @@ def _ingest(path: Path, data: raw.RawData) -> tuple[str, pl.DataFrame, int]:
         return "", merged, 0
     digest = version_content.Tables(merged, users, items, raw.declaration()).digest()
     name = data_versions.name_version(version, user_version, item_version, digest)
-    declarations.write(path, name, raw.declaration())
+    schema_files.write_schema(path, name, raw.declaration())
     return name, merged, new.height

@@ -14,8 +14,8 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from recommender_training.common.section import Section
-from recommender_training.config.declaration import Declaration, Features
 from recommender_training.config.feature import PER_ROW, Feature, Kind
+from recommender_training.config.feature_schema import Features, FeatureSchema
 from recommender_training.config.label import Label
 from recommender_training.data import schema
 from recommender_training.ingestion.ids import IdKind
@@ -156,7 +156,7 @@ class SideTable(Table):
 
     @property
     def has_history(self) -> bool:
-        """Whether an id may have several rows, each of which counts from a time on."""
+        """True if an id may have several rows, each of which counts from a time on."""
         return self.valid_from is not None
 
 
@@ -231,9 +231,9 @@ class Mapping(Section):
         return self
 
     @property
-    def declaration(self) -> Declaration:
+    def declaration(self) -> FeatureSchema:
         """The features of all tables, those of the interactions as context, and the label."""
-        return Declaration(
+        return FeatureSchema(
             users=self.users.features if self.users else (),
             items=self.items.features if self.items else (),
             context=self.interactions.features,

@@ -15,14 +15,14 @@ from recommender_training.ingestion.lines import MAX_ROW_TEXT
 from recommender_training.ingestion.mapping import Interactions, SideTable, Table, field_of
 
 
-def read(
+def read_parquet(
     path: Path,
     table: Table,
     name: str,
     batch_rows: int,
     given: Facts[str, str | None] | None = None,
 ) -> Iterator[pl.DataFrame]:
-    """Yield batches of all rows of a file (`readers.read`).
+    """Yield batches of all rows of a file (`readers.read_batches`).
 
     Raises InputError: UnreadableData, UnknownColumns.
     """
@@ -31,7 +31,7 @@ def read(
     try:
         scan = _scan(path, given or {})
         found = scan.collect_schema()
-        raw_columns.check(path, name, fields, found.names())
+        raw_columns.check_columns(path, name, fields, found.names())
         texts = [
             (
                 _list(column)

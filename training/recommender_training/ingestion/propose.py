@@ -21,10 +21,9 @@ from recommender_training.ingestion import (
     guess_label,
     guess_roles,
     guess_shown,
-    guess_table,
-    leaks,
+    label_leakage,
 )
-from recommender_training.ingestion.look import Seen
+from recommender_training.ingestion.file_preview import TablePreview
 from recommender_training.ingestion.mapping import Format, Mapping
 
 
@@ -71,12 +70,12 @@ class Proposal:
         return name
 
 
-def propose(seen: Sequence[Seen]) -> Proposal:
+def propose(seen: Sequence[TablePreview]) -> Proposal:
     """Return a proposal for the tables of a source.
 
     Raises InputError `InvalidMapping` if no table looks like interactions.
     """
-    events = guess_table.events(seen)
+    events = guess_roles.interactions_table(seen)
     result = Proposal(events.kind)
     others = [each for each in seen if each is not events and each.kind is events.kind]
     of_events = {of: events.columns[_found(events)[of]] for of in ("user", "item")}
@@ -100,15 +99,18 @@ def propose(seen: Sequence[Seen]) -> Proposal:
     return result
 
 
-def _found(seen: Seen) -> dict[str, str]:
-    return guess_roles.find(seen.columns)
+def _found(seen: TablePreview) -> dict[str, str]:
+    return guess_roles.find_roles(seen.columns)
 
 
 def _tables(
-    result: Proposal, events: Seen, others: Sequence[Seen], ids: dict[str, list[Any]]
-) -> list[Seen]:
+    result: Proposal,
+    events: TablePreview,
+    others: Sequence[TablePreview],
+    ids: dict[str, list[Any]],
+) -> list[TablePreview]:
     """Add all tables; return those that are used. `ids` are those of the events."""
-    sides: dict[str, tuple[Seen, str]] = {}
+    sides: dict[str, tuple[TablePreview, str]] = {}
     for each in others:
         if (key := _key(each, ids)) is not None:
             sides.setdefault(key[0], (each, key[1]))
@@ -123,7 +125,7 @@ def _tables(
     return [events, *(table for table, _ in sides.values())]
 
 
-def _key(seen: Seen, ids: dict[str, list[Any]]) -> tuple[str, str] | None:
+def _key(seen: TablePreview, ids: dict[str, list[Any]]) -> tuple[str, str] | None:
     """Return whose key a table has, by the names of its columns or else by their values."""
     roles = _found(seen)
     named = {"user", "item"} & {*roles}
@@ -133,7 +135,9 @@ def _key(seen: Seen, ids: dict[str, list[Any]]) -> tuple[str, str] | None:
     return None if of is None else (of, roles[of])
 
 
-def _interactions(result: Proposal, seen: Seen, items: tuple[Seen, str] | None) -> list[str]:
+def _interactions(
+    result: Proposal, seen: TablePreview, items: tuple[TablePreview, str] | None
+) -> list[str]:
     """Add the interactions; return the columns of the log that are those of items."""
     roles = _found(seen)
     section: dict[str, Any] = {"files": seen.files}
@@ -143,7 +147,7 @@ def _interactions(result: Proposal, seen: Seen, items: tuple[Seen, str] | None) 
     warnings = {roles["timestamp"]: f"check the unit {section['timestampUnit']}"}
     if guess_roles.sessions_are_users(roles):
         warnings[roles["user"]] = "no column of users has values, so each session is a user"
-    if (shown := guess_shown.find(seen.columns, roles)) is not None:
+    if (shown := guess_shown.find_shown(seen.columns, roles)) is not None:
         roles["eventType"] = roles["value"]
         used.append("eventType")
         section, result.mapping["label"] = section | shown.section, shown.label
@@ -201,13 +205,15 @@ def _interactions(result: Proposal, seen: Seen, items: tuple[Seen, str] | None) 
 
 @dataclass(frozen=True)
 class _Outcome:
-    """Which events are positive by the proposed mapping, None where that is unknown."""
+    """Positive events by the proposed mapping, None where that is unknown."""
 
     column: str
     positive: Sequence[bool | None]
 
 
-def _outcome(section: dict[str, Any], seen: Seen, label: dict[str, Any] | None) -> _Outcome | None:
+def _outcome(
+    section: dict[str, Any], seen: TablePreview, label: dict[str, Any] | None
+) -> _Outcome | None:
     """Return the outcome of each event that was read, None if all events are positive."""
     if "value" not in section and "eventType" not in section:
         return None
@@ -231,7 +237,7 @@ def _outcome(section: dict[str, Any], seen: Seen, label: dict[str, Any] | None) 
     return _Outcome(section["eventType"], known)
 
 
-def _side(result: Proposal, table: str, key: str, seen: Seen, column_of_id: str) -> None:
+def _side(result: Proposal, table: str, key: str, seen: TablePreview, column_of_id: str) -> None:
     roles = _found(seen) | {key: column_of_id}
     section: dict[str, Any] = {"files": seen.files, "id": roles[key]}
     taken = {roles[key]: "id"}
@@ -253,7 +259,11 @@ def _side(result: Proposal, table: str, key: str, seen: Seen, column_of_id: str)
 
 
 def _features(
-    result: Proposal, table: str, seen: Seen, taken: set[str], outcome: _Outcome | None = None
+    result: Proposal,
+    table: str,
+    seen: TablePreview,
+    taken: set[str],
+    outcome: _Outcome | None = None,
 ) -> None:
     features: list[dict[str, Any]] = []
     for column, values in seen.columns.items():
@@ -266,7 +276,11 @@ def _features(
             settings, warn = guess.most_frequent(settings), "many categories"
         if settings and table == "interactions" and guess_roles.is_id(column):
             settings, warn = {}, "looks like an id: left out"
-        leak = leaks.warning(values, outcome.positive, outcome.column) if outcome else ""
+        leak = (
+            label_leakage.leakage_warning(values, outcome.positive, outcome.column)
+            if outcome
+            else ""
+        )
         if settings and leak:
             settings, warn = {}, leak
         if settings and len(features) == 50:

@@ -90,7 +90,7 @@ def no_row(table: str, files: str) -> InputError:
     return InputError("UnreadableData", f"{text} from the mapping")
 
 
-def check(
+def check_quarantine(
     counts: Sequence[Count],
     reasons: Counter[str],
     first: Mapping[str, object] | None,

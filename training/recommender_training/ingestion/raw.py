@@ -12,9 +12,9 @@ from pathlib import Path
 import polars as pl
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import schema
-from recommender_training.ingestion import feature_values, segments
+from recommender_training.ingestion import default_segment, feature_values
 from recommender_training.ingestion.mapping import field_of
 from recommender_training.ingestion.raw_columns import flag
 
@@ -63,9 +63,9 @@ Parts = tuple[pl.DataFrame, pl.DataFrame]
 
 
 @functools.cache
-def declaration() -> Declaration:
+def declaration() -> FeatureSchema:
     """Return the declaration of MovieLens 100K, which the package ships."""
-    return Declaration.parse(_shipped("movielens100k.json"))
+    return FeatureSchema.parse(_shipped("movielens100k.json"))
 
 
 @dataclass(frozen=True)
@@ -192,14 +192,14 @@ def _users(lines: pl.DataFrame) -> Parts:
     frame = _split(lines, USERS)
     frame = _no_integer(frame, _USER_ID, 1, 2**62)
     features = declaration().users
-    frame = feature_values.read(frame, features)
+    frame = feature_values.read_feature(frame, features)
     columns = [
         _raw(_USER_ID).str.to_integer(dtype=pl.Int64).alias("user_id"),
         *feature_values.columns(features),
         pl.lit(None, dtype=pl.String).alias("segment"),
     ]
     good, bad = _part(frame, USERS, columns)
-    good = segments.fill(good, good.clear(), declaration())
+    good = default_segment.fill(good, good.clear(), declaration())
     return good.unique("user_id", keep="last", maintain_order=True).sort("user_id"), bad
 
 
@@ -207,7 +207,7 @@ def _items(lines: pl.DataFrame) -> Parts:
     frame = _split(lines, ITEMS)
     frame = _no_integer(frame, _ITEM_ID, 0, 2**62)
     features = declaration().items
-    frame = feature_values.read(frame, features, of_requests=False)
+    frame = feature_values.read_feature(frame, features, of_requests=False)
     columns = [
         _raw(_ITEM_ID).str.to_integer(dtype=pl.Int64).alias("item_id"),
         _raw(_TITLE).alias("title"),

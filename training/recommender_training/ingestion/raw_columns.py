@@ -23,7 +23,7 @@ _MAX_LISTED = 50
 _INTEGER = r"^\+?([0-9]{1,18})(?:\.0*)?$"
 
 
-def check(path: Path, table: str, fields: Mapping[str, str], found: Sequence[str]) -> None:
+def check_columns(path: Path, table: str, fields: Mapping[str, str], found: Sequence[str]) -> None:
     """Check that every mapped column (`fields`: column by field) is present.
 
     Raises InputError `UnknownColumns` with the missing columns, the present ones and the remedy.

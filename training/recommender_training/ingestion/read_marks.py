@@ -19,7 +19,7 @@ from deltalake.exceptions import TableNotFoundError
 
 from recommender_training.common import clock
 from recommender_training.common.progress import say
-from recommender_training.data import records, times
+from recommender_training.data import json_records, time_format
 from recommender_training.ingestion import erasure_list
 from recommender_training.ingestion.mapping import Format, Mapping
 
@@ -32,21 +32,21 @@ _OFFSET = re.compile(r"([0-9]+)-([0-9]+)")
 @contextlib.contextmanager
 def marking(source: Path, lake: Path, kind: Format, mapping: Mapping | None) -> Iterator[None]:
     """Mark what was there before the block as read by the lake, unless the block raises."""
-    seen = look(source, kind, mapping)
+    seen = files_to_read(source, kind, mapping)
     yield
     leave(source, lake, seen)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What was there before a check read the files."""
+    """State of the marks before a check read the files."""
 
     through: int  # number of the newest batch; 0 without one
     erasures: str | None  # name of the newest list
 
 
-def look(source: Path, kind: Format, mapping: Mapping | None) -> Seen | None:
-    """Return what a check of these files is about to read.
+def files_to_read(source: Path, kind: Format, mapping: Mapping | None) -> Seen | None:
+    """Return the files that a check is about to read.
 
     None if they are not the collector's, or if the mapping leaves some of its batches out.
     """
@@ -73,13 +73,13 @@ def leave(source: Path, lake: Path, seen: Seen | None) -> None:
     mark = {
         "schema": SCHEMA,
         "lake": lake.name,
-        "at": times.iso_time(clock.seconds()),
+        "at": time_format.iso_time(clock.seconds()),
         "through": seen.through,
         "erasures": seen.erasures,
     }
     path = source / FOLDER / f"{re.sub('[^0-9A-Za-z-]', '-', identity)}.json"
     try:
-        records.replace(path, mark)
+        json_records.replace(path, mark)
     except OSError as error:
         say(
             f"check: {path} cannot be written ({error}): the collector's writer keeps the files "

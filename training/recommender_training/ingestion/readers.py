@@ -31,7 +31,7 @@ BATCH_NUMBERS, LEAST_ROWS = 2_000_000, 1000
 _Row = tuple[int, str, str | None, Sequence[str | None]]
 
 
-def read(
+def read_batches(
     path: Path,
     kind: Format,
     mapping: Mapping,
@@ -46,7 +46,7 @@ def read(
     table = mapping.tables()[name]
     batch_rows = _batch_rows(table)
     if kind in (Format.PARQUET, Format.DELTA):
-        yield from parquet_reader.read(path, table, name, batch_rows, given)
+        yield from parquet_reader.read_parquet(path, table, name, batch_rows, given)
         return
     with Lines(path) as lines:
         if kind is Format.CSV:
@@ -130,7 +130,7 @@ def _positions(path: Path, name: str, fields: dict[str, str], header: Sequence[s
         raise InputError(
             "UnknownColumns", f"{path}: the header has {duplicates} more than once; rename one"
         )
-    raw_columns.check(path, name, fields, header)
+    raw_columns.check_columns(path, name, fields, header)
     return [header.index(column) for column in fields.values()]
 
 
@@ -166,7 +166,7 @@ def _json_rows(path: Path, lines: Lines, table: Table, name: str) -> Iterator[_R
 def _check_seen(path: Path, name: str, fields: dict[str, str], seen: Sequence[str]) -> None:
     """Report optional keys without any value, since they may be misspelt."""
     needed = {field: fields[field] for field in raw_columns.REQUIRED[name]}
-    raw_columns.check(path, name, needed, seen)
+    raw_columns.check_columns(path, name, needed, seen)
     for field, column in fields.items():
         if column not in seen:
             say(f"check: {path.name}: no row has {column!r} ({field}); its values are unknown")

@@ -16,13 +16,13 @@ from recommender_training.ingestion.mapping import Items, Mapping, SideTable, Us
 from recommender_training.ingestion.source_files import SourceFile
 
 if TYPE_CHECKING:
-    from recommender_training.ingestion.mapped import _Run
+    from recommender_training.ingestion.mapped_ingest import _Run
 
 _AT = "_at"
 
 
 def is_latest(mapping: Mapping, name: str) -> bool:
-    """Whether a table is the latest values of the columns of the interactions' own files."""
+    """True if a table is the latest values of the columns of the interactions' own files."""
     table: SideTable | None = getattr(mapping, name)
     shared = table is not None and table.files == mapping.interactions.files
     return shared and table is not None and not table.has_history
@@ -37,7 +37,7 @@ def latest(
     newest = pl.DataFrame(schema={**run.columns[name], _AT: pl.Float64()})
     good_rows = bad_rows = 0
     for file in files:
-        for frame in readers.read(file.path, run.kind, mapping, name, file.given):
+        for frame in readers.read_batches(file.path, run.kind, mapping, name, file.given):
             good, bad = _converted(run, getattr(mapping, name), frame)
             run.quarantine.add(bad, name, file, run.hash(name))
             good_rows, bad_rows = good_rows + good.height, bad_rows + bad.height

@@ -42,7 +42,7 @@ class SourceFile:
     given: dict[str, str | None] = field(default_factory=dict)
 
 
-def find(
+def find_files(
     source: Path,
     mapping: Mapping,
     kind: Format = Format.CSV,

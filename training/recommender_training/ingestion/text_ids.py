@@ -74,7 +74,7 @@ class TextIds:
         return clash
 
     def _owners(self, ids: Ints) -> tuple[Bools, _Prints]:
-        """Return whether each id is known, and the fingerprint of its text (arbitrary if not)."""
+        """Return a mask of the known ids, and the fingerprint of its text (arbitrary if not)."""
         if len(self._ids) == 0:
             return np.zeros(len(ids), dtype=np.bool_), np.zeros(len(ids), dtype=np.uint64)
         place = np.searchsorted(self._ids, ids).clip(max=len(self._ids) - 1)

@@ -7,33 +7,33 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from recommender_training.common.errors import InputError
-from recommender_training.data import erasures, load, snapshots, times
+from recommender_training.data import erasures, load, snapshots, time_format
 from recommender_training.data.snapshots import Snapshot
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.quarantine_limits import Quarantined
 
 
-def find(path: Path, as_of: str, now: int) -> Snapshot:
+def find_version(path: Path, as_of: str, now: int) -> Snapshot:
     """Return the newest snapshot of the lake at `path` up to a time of RFC 3339.
 
     `now` is in seconds since 1970. Raises InputError: InvalidAsOf, NoSnapshot, SnapshotsDamaged.
     """
     try:
-        seconds = times.parse_time(as_of)
+        seconds = time_format.parse_time(as_of)
     except ValueError as error:
         raise InputError("InvalidAsOf", f"asOf: {error}; give date, time and zone") from error
     if seconds > now:
         raise InputError(
             "InvalidAsOf",
-            f"asOf: {as_of} is in the future (now: {times.iso_time(now)}); give a past time",
+            f"asOf: {as_of} is in the future (now: {time_format.iso_time(now)}); give a past time",
         )
-    recorded = snapshots.read(path)
+    recorded = snapshots.read_snapshots(path)
     found = snapshots.as_of(recorded, seconds)
     if found is None:
-        since = erasures.read(path).since
+        since = erasures.read_erasures(path).since
         ended = ""
         if since is not None and seconds < since:
-            ended = f" (an erasure on {times.iso_time(since)} ended those before it)"
+            ended = f" (an erasure on {time_format.iso_time(since)} ended those before it)"
         raise InputError(
             "NoSnapshot",
             f"no snapshot of {path} is as old as {as_of}: {snapshots.oldest_in_words(recorded)}"
@@ -42,7 +42,7 @@ def find(path: Path, as_of: str, now: int) -> Snapshot:
     return found
 
 
-def check(
+def check_version(
     path: Path,
     data_version: str,
     *,
@@ -58,13 +58,13 @@ def check(
     its content has changed; NoRowsInWindow, TooFewRows, SnapshotsDamaged.
     """
     with _naming_the_oldest(path):
-        start, end, rows = load.verify(path, data_version, window_days)
+        start, end, rows = load.verify_version(path, data_version, window_days)
     result = ingest.CheckResult(
         data_version=data_version,
         rows=rows,
         quarantined_rows=_quarantined_rows(snapshot, quarantined),
-        window_start=times.iso_time(start),
-        window_end=times.iso_time(end),
+        window_start=time_format.iso_time(start),
+        window_end=time_format.iso_time(end),
         new_rows=0,
         quarantined=quarantined,
     )
@@ -86,5 +86,5 @@ def _naming_the_oldest(path: Path) -> Iterator[None]:
     except InputError as error:
         if error.reason != "DataVersionMissing":
             raise
-        oldest = snapshots.oldest_in_words(snapshots.read(path))
+        oldest = snapshots.oldest_in_words(snapshots.read_snapshots(path))
         raise InputError(error.reason, f"{error.message}; {oldest}") from error

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
-from recommender_training.config.mitigation import Exposure
-from recommender_training.statistics import metrics
+from recommender_training.config.mitigation_settings import Exposure
+from recommender_training.statistics import model_metrics
 
 #: Steps of the ascent; a step moves a bonus by at most FIRST_STEP of the largest one, and less
 #: with the square root of their number.
@@ -35,7 +35,7 @@ _DIGITS = 4
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the lists are compared with, on the requests that the bonus is found on."""
+    """Wanted shares of the groups, on the requests that the bonus is found on."""
 
     items: Ints  # [R, C] candidates of each request
     scores: Doubles  # [R, C] their ranks, -inf for items that a request may not get
@@ -125,7 +125,7 @@ class _Lists:
         left = np.isfinite(scores).sum(1).min(initial=k)
         self._k = int(min(k, left))
         self._membership = wanted.membership
-        weight = metrics.discounts(self._k)
+        weight = model_metrics.discounts(self._k)
         self._weight = weight / weight.sum() if self._k else weight
         if len(scores) == 0 or self._k == 0:
             self._items: Ints = np.zeros((len(scores), 0), dtype=np.int64)

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
-from recommender_training.config.mitigation import SEGMENT, Reweighting
+from recommender_training.config.mitigation_settings import SEGMENT, Reweighting
 from recommender_training.data.dataset import Dataset
 from recommender_training.features import attributes
 
@@ -94,7 +94,7 @@ def row_weights(
     return result
 
 
-def report(
+def reweighting_report(
     data: Dataset, rows: Ints, labels: Bools, settings: Reweighting
 ) -> list[dict[str, Any]]:
     """One entry a group with its rows, for the report: weights of its positive and other rows."""

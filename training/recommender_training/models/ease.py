@@ -8,7 +8,7 @@ from scipy.linalg import lapack
 
 from recommender_training.common.arrays import Floats
 from recommender_training.data.dataset import Events
-from recommender_training.models.following import by_users
+from recommender_training.models.item_transitions import by_users
 
 PENALTY = 800.0
 

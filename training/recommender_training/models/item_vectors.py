@@ -15,8 +15,7 @@ from torch import Tensor, nn
 
 from recommender_training.data.row_times import END
 from recommender_training.features.item_content import Content
-from recommender_training.models.id_lookup import IdLookup
-from recommender_training.models.lookup import lookup
+from recommender_training.models.embedding_lookup import IdLookup, lookup
 
 #: Share of items whose id is hidden in a batch, so that new items work.
 ITEM_DROPOUT = 0.1
@@ -27,7 +26,7 @@ _BLOCK = 65_536
 
 
 class ItemContent(nn.Module):
-    """What is known of the items (`Content`), on the device of the model.
+    """Content of the items (`Content`), on the device of the model.
 
     It is data and not learned, so it is no part of a state.
     """

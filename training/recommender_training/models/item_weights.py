@@ -21,15 +21,15 @@ import scipy.sparse as sp
 from recommender_training.common.arrays import Bools, Floats
 from recommender_training.config.lists import ItemWeights
 from recommender_training.data.dataset import Dataset, Events
-from recommender_training.features.history import ItemCounts
+from recommender_training.features.event_history import ItemCounts
 from recommender_training.models import neighbours
 from recommender_training.models.ease import liked_together, of_mean_square_one
-from recommender_training.models.following import Following, by_users
+from recommender_training.models.item_transitions import ItemTransitions, by_users
 
 RETRIEVAL_WEIGHT = 20.0
 POPULARITY_WEIGHT = 1.0
 #: Weight of what came after, beside what is liked together; both have rows of mean square one.
-FOLLOWING_WEIGHT = 0.6
+TRANSITION_WEIGHT = 0.6
 
 #: [I, I] weights; row: item of the session.
 Weights: TypeAlias = Floats | sp.csr_matrix
@@ -39,15 +39,15 @@ def fit(data: Dataset, known: Bools, form: ItemWeights = ItemWeights.DENSE) -> W
     """[I, I] weights from the events marked by `known` [N], Dense or Sparse."""
     events, count = data.events.take(known).acts, data.items.count
     if form is ItemWeights.SPARSE:
-        return neighbours.fit(events, count, FOLLOWING_WEIGHT)
+        return neighbours.fit(events, count, TRANSITION_WEIGHT)
     weights = of_mean_square_one(liked_together(events, count))
-    weights += FOLLOWING_WEIGHT * of_mean_square_one(following(events, count))
+    weights += TRANSITION_WEIGHT * of_mean_square_one(transition_weights(events, count))
     return np.asarray(weights, dtype=np.float32)
 
 
-def following(events: Events, count: int) -> Floats:
+def transition_weights(events: Events, count: int) -> Floats:
     """[I, I] how often the later item came within LAGS events of a user after the earlier one."""
-    found = Following.of(events, count)
+    found = ItemTransitions.of(events, count)
     total = sp.csr_matrix((count, count))
     for some in by_users(events):
         total = total + found.sums(some)

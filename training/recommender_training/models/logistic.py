@@ -22,8 +22,8 @@ from recommender_training.data.dataset import Dataset
 from recommender_training.data.items import Items
 from recommender_training.features import attributes, request_columns
 from recommender_training.features.assembly import Inputs
+from recommender_training.features.event_features import Source, columns
 from recommender_training.features.request_columns import Layout
-from recommender_training.features.table import Source, columns
 
 #: Inverse strength of the L2 penalty, chosen on the validation window of MovieLens 100K.
 PENALTY = 0.003

@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from recommender_training.common.arrays import Bools, Floats, Ints, Places
 from recommender_training.data.dataset import Events
 from recommender_training.models.ease import liked_together, of_mean_square_one
-from recommender_training.models.following import LAGS, Following
+from recommender_training.models.item_transitions import LAGS, ItemTransitions
 
 #: Items that EASE is fitted to: their Gram matrix is dense, [J, J].
 HEAD_ITEMS = 3_000
@@ -40,7 +40,7 @@ def fit(events: Events, count: int, following_weight: float) -> sp.csr_matrix:
     events = _newest(events)
     head, most = _head(events, count), most_neighbours(count)
     liked, after = _Rows(most), _Rows(most)
-    matrix, found = _liked(events, count), Following.of(events, count)
+    matrix, found = _liked(events, count), ItemTransitions.of(events, count)
     blocks = list(_blocks(events, count))
     for block in blocks:
         liked.add(_cosine(matrix, block, head)[block])

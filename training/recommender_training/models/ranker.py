@@ -11,6 +11,7 @@ can compute the blocks of the user once and those of the items for the whole cat
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -19,14 +20,12 @@ from torch.nn import functional
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.id_rows import IdRows, IdTables
 from recommender_training.features.assembly import Inputs
-from recommender_training.features.graph import (
-    RECENCY_BUCKETS,
-    VALUE_LEVELS,
-)
+from recommender_training.features.event_features import Source, columns
+from recommender_training.features.graph import RECENCY_BUCKETS, VALUE_LEVELS
 from recommender_training.features.item_content import Content, content
-from recommender_training.features.table import Source, columns
-from recommender_training.models import matches, request_side
-from recommender_training.models.id_lookup import IdLookup
+from recommender_training.features.overlap_features import Overlap
+from recommender_training.models import overlap_terms, request_embeddings
+from recommender_training.models.embedding_lookup import IdLookup, embedding, lookup
 from recommender_training.models.item_vectors import (
     ItemContent,
     hidden_ids,
@@ -34,10 +33,23 @@ from recommender_training.models.item_vectors import (
     named_at,
     whole_table,
 )
-from recommender_training.models.lookup import embedding, lookup
 from recommender_training.models.noise import RowNoise
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.request_embeddings import Spans
 from recommender_training.statistics.calibration import logit_of
+
+
+@dataclass(frozen=True)
+class RankerSize:
+    """Sizes and settings of a ranker."""
+
+    users: int
+    side: tuple[int, ...]  # buckets of each declared feature of user and context
+    embedding_dim: int
+    dropout: float
+    user_dropout: float
+    spans: Spans = ()  # lanes and numbers of each of these features
+    matches: tuple[Overlap, ...] = ()  # of these features and those of items
+
 
 HIDDEN, HIDDEN_2 = 64, 32
 #: Numbers that the attention adds to those of the features.
@@ -103,7 +115,7 @@ class Ranker(nn.Module):
             nn.Linear(width, 1, bias=False) for _ in range(3)
         )
         nn.init.ones_(self.wide_match.weight)
-        self.matches = matches.Matches(size.matches) if size.matches else None
+        self.matches = overlap_terms.OverlapTerms(size.matches) if size.matches else None
         self.drop = RowNoise(size.dropout)
         self.items_alone = False
 
@@ -182,8 +194,10 @@ class Ranker(nn.Module):
             known: Tensor = self.user(self.user_rows(self.hidden_users(batch.user)))
         else:
             known = read[:, 0]
-        for own in request_side.parts(self.side, self.size.spans, batch.side, batch.vector):
-            known = known + request_side.read(*own)
+        for own in request_embeddings.embedding_tables(
+            self.side, self.size.spans, batch.side, batch.vector
+        ):
+            known = known + request_embeddings.embed_request(*own)
         return known
 
     def attend(self, target: Tensor, batch: Inputs, session: Tensor) -> tuple[Tensor, Tensor]:
@@ -265,7 +279,7 @@ class Ranker(nn.Module):
         return torch.as_tensor((self.out(second) + self.wide(numbers) + linear).squeeze(1))
 
 
-def create(
+def create_ranker(
     data: Dataset,
     inputs: Source,
     rows: Tensor,
@@ -283,7 +297,7 @@ def create(
     scale = torch.where(scale < 1e-6, torch.ones_like(scale), scale)
     model = Ranker(size, content(data.items), mean.float(), scale.float(), tables)
     if model.matches is not None:
-        model.matches.measure(inputs.take(rows[-matches.MAX_ROWS :]), model.content)
+        model.matches.measure(inputs.take(rows[-overlap_terms.MAX_ROWS :]), model.content)
     return model
 
 

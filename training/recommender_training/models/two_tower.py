@@ -43,8 +43,8 @@ from recommender_training.features.graph import (
     newer_events,
 )
 from recommender_training.features.item_content import Content, content
-from recommender_training.models import request_side
-from recommender_training.models.id_lookup import IdLookup
+from recommender_training.models import request_embeddings
+from recommender_training.models.embedding_lookup import IdLookup, embedding, lookup
 from recommender_training.models.item_vectors import (
     ItemContent,
     hidden_ids,
@@ -52,9 +52,8 @@ from recommender_training.models.item_vectors import (
     named_at,
     whole_table,
 )
-from recommender_training.models.lookup import embedding, lookup
-from recommender_training.models.pairs import Batch
-from recommender_training.models.request_side import Spans
+from recommender_training.models.request_embeddings import Spans
+from recommender_training.models.tower_examples import Batch
 
 #: The tables of items.
 ITEM_TABLE, BIAS_TABLE = "item.weight", "bias"
@@ -66,7 +65,7 @@ _EVALUATION_ROWS, _EVALUATION_ITEMS = 1024, 16_384
 
 @dataclass(frozen=True)
 class TowerSize:
-    """What fixes the shapes of the towers' weights, and how they are fitted."""
+    """Shapes of the towers' weights, and settings of their fit."""
 
     side: tuple[int, ...]  # buckets of each declared feature of user and context
     width: int
@@ -144,8 +143,10 @@ class TwoTower(nn.Module):
         weights = torch.softmax(logits, 1)[:, 1:]
         pooled = torch.bmm(weights.unsqueeze(1), keys).squeeze(1)
         known = torch.zeros_like(pooled)
-        for own in request_side.parts(self.side, self.size.spans, inputs.side, inputs.vector):
-            known = known + request_side.read(*own)
+        for own in request_embeddings.embedding_tables(
+            self.side, self.size.spans, inputs.side, inputs.vector
+        ):
+            known = known + request_embeddings.embed_request(*own)
         hidden = self.drop(torch.relu(self.up(pooled) + self.by_side(known)))
         return torch.as_tensor(self.out(pooled) + self.down(hidden))
 
@@ -231,9 +232,7 @@ class TwoTower(nn.Module):
         return torch.cat(parts).index_select(0, torch.argsort(order))
 
     def moved(self, inputs: Inputs, then: Tensor) -> Tensor:
-        """[B, L, D] what the items of sessions are at the times of their requests, less what they
-        were at `then` [1].
-        """
+        """[B, L, D] sessions' items at the times of the requests, less those at `then` [1]."""
         session, weights = inputs.session, self.of_content.weight
         now = self.content.of_names(session, weights, inputs.items_at)
         return now - self.content.of_names(session, weights, then.expand(len(session)))
@@ -284,7 +283,9 @@ def sampled_softmax(logits: Tensor, log_share: Tensor, liked: Tensor) -> Tensor:
     return functional.cross_entropy(corrected, own.int().argmax(1), reduction="none")
 
 
-def create(data: Dataset, liked: Ints, size: TowerSize, table: IdRows | None = None) -> TwoTower:
+def create_towers(
+    data: Dataset, liked: Ints, size: TowerSize, table: IdRows | None = None
+) -> TwoTower:
     """Towers with fresh weights; `liked` [M] are the rows of the items of the training pairs."""
     counts = np.bincount(liked, minlength=data.items.count) + 1.0
     share = np.log(counts / counts.sum()).astype(np.float32)

@@ -1,7 +1,7 @@
 """The champion on the rows of a new evaluation: its own weights, and what was known before each.
 
-Its exported graph is replayed on the rows of the window (`export.exported_graph`). Lists are
-ordered with the window's own retrieval. That makes up for what the champion lost with its age:
+Its exported graph is replayed on the rows of the window (`export.exported_graph`). Lists
+are ordered with the window's own retrieval. That makes up for what the champion lost with its age:
 weights are compared with weights.
 
 Its ranker learned from other fits of the factors, but reads no factor: the taste numbers are an
@@ -30,10 +30,10 @@ import numpy as np
 
 from recommender_training.artifact import manifest, triton
 from recommender_training.common.arrays import Floats
-from recommender_training.evaluation.answers import TOP_K, Answers, Window
+from recommender_training.evaluation.predictions import TOP_K, Answers, Window
 from recommender_training.export import torchscript
 from recommender_training.export.exported_graph import ExportedGraph, GraphError
-from recommender_training.export.rescaling import Rescaling
+from recommender_training.export.recalibrated_graph import CalibrationChange
 
 #: Most characters of a reason about the version before it: the report has no more room for it.
 MOST_BESIDE = 100
@@ -56,12 +56,12 @@ class Champion:
 
         Raises ChampionError, InputError `ArtifactInvalid`, and what a broken file raises.
         """
-        manifest.verify(artifact, digest)
+        manifest.verify_artifact(artifact, digest)
         vocabulary = json.loads((artifact / "vocabulary.json").read_text())
         report = json.loads((artifact / "report.json").read_text())
         model = torchscript.load(triton.model_path(artifact))
         try:
-            undone = Rescaling.since_training(report)
+            undone = CalibrationChange.since_training(report)
             return cls(ExportedGraph(model, vocabulary, undone), report)
         except GraphError as error:
             raise ChampionError(
@@ -148,7 +148,7 @@ class Comparison:
 
 
 def reason(error: Exception, most: int = 300) -> str:
-    """What went wrong, in so many characters at most."""
+    """The reason of a failure, in so many characters at most."""
     named = isinstance(error, ChampionError)
     return _short(str(error) if named else f"{type(error).__name__}: {error}")[:most]
 

@@ -16,12 +16,12 @@ from recommender_training.common.code_version import code_version
 from recommender_training.common.durable_files import canonical_json, write_bytes
 from recommender_training.common.progress import say
 from recommender_training.config.training import Fault, TrainingConfig
-from recommender_training.data import labels, times
+from recommender_training.data import labels, time_format
 from recommender_training.data import load as load_data
-from recommender_training.data.sessions import sample_requests
+from recommender_training.data.sessions import sample_session_requests
 from recommender_training.data_checks import sample
 from recommender_training.export import tensors
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.html_report import page_file as page
 from recommender_training.ingestion import id_table
@@ -29,11 +29,11 @@ from recommender_training.pipeline import variants
 from recommender_training.trainer import embedding_plan, precision
 
 
-def write(
+def write_lineage(
     root: Path,
     served: nn.Module,
     side: load_data.Side,
-    prepared: Prepared,
+    prepared: PreparedData,
     config: TrainingConfig,
 ) -> None:
     """Write vocabulary.json and reference.json."""
@@ -42,7 +42,7 @@ def write(
     events = sample.of_users(prepared.data)
     known = pl.col("user_id").is_in(events["user_id"].unique().implode())
     requests = list(
-        sample_requests(
+        sample_session_requests(
             events,
             side.users.filter(known),
             side.items,
@@ -70,7 +70,7 @@ def write_ids(root: Path, ids: id_table.Named) -> None:
 
 def header(
     bundle: Bundle,
-    prepared: Prepared,
+    prepared: PreparedData,
     config: TrainingConfig,
     data_version: str,
 ) -> dict[str, Any]:
@@ -88,10 +88,10 @@ def header(
             "trainRows": len(split.train),
             "validationRows": len(split.validation),
             "testRows": len(split.test),
-            "start": times.iso_time(int(events.time[0])),
-            "validationStart": times.iso_time(split.validation_start),
-            "testStart": times.iso_time(split.test_start),
-            "end": times.iso_time(int(events.time[-1])),
+            "start": time_format.iso_time(int(events.time[0])),
+            "validationStart": time_format.iso_time(split.validation_start),
+            "testStart": time_format.iso_time(split.test_start),
+            "end": time_format.iso_time(int(events.time[-1])),
         },
         "calibration": {
             "temperature": round(served.temperature, 6),
@@ -104,13 +104,13 @@ def header(
             "looks": [[epoch, round(loss, 6)] for epoch, loss in bundle.log.looks],
         },
         "precision": _precision(config),
-        "embeddings": embedding_plan.plan(prepared.data, config).facts(),
+        "embeddings": embedding_plan.plan_embeddings(prepared.data, config).facts(),
         "retrieval": bundle.sources.facts(config.hyperparameters.retrieval),
         **_label(prepared),
     }
 
 
-def _label(prepared: Prepared) -> dict[str, Any]:
+def _label(prepared: PreparedData) -> dict[str, Any]:
     """The section of the declared label: its rows, and what is added to a logit."""
     data, split = prepared.data, prepared.split
     if data.events.labels is None or (declared := data.declared_label) is None:
@@ -165,7 +165,7 @@ def _index(retrieval: Mapping[str, Any]) -> dict[str, Any]:
 def _precision(config: TrainingConfig) -> dict[str, str]:
     """The precision of the fits on the kind of device of this process."""
     kind = "cuda" if torch.cuda.is_available() else "cpu"
-    return precision.choose(config.hyperparameters.precision, kind).facts()
+    return precision.choose_precision(config.hyperparameters.precision, kind).facts()
 
 
 def _fault(config: TrainingConfig) -> dict[str, Any] | None:

@@ -11,36 +11,61 @@ from typing import TYPE_CHECKING, Any
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from recommender_training.artifact import manifest, servable, triton
-from recommender_training.artifact.staging import staged
+from recommender_training.artifact import manifest, serving_limits, triton
+from recommender_training.artifact.staged_folder import staged
 from recommender_training.common.durable_files import canonical_json, write_bytes
 from recommender_training.common.progress import say
-from recommender_training.config.training import TrainingConfig
+from recommender_training.config.training import Algorithm, TrainingConfig
+from recommender_training.data import load
 from recommender_training.data import load as load_data
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import OnceOnly
 from recommender_training.distributed.group import ONE_PROCESS, Group
 from recommender_training.evaluation.evaluate import evaluate
 from recommender_training.export import latency, repository
-from recommender_training.export.build import Knowledge
-from recommender_training.features.prepared import Prepared, prepare
+from recommender_training.export.build import ExportInputs
+from recommender_training.features.prepared_data import PreparedData, prepare_data
 from recommender_training.fitted import new_items
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.html_report import page_file as page
 from recommender_training.ingestion import id_table
 from recommender_training.pipeline import (
-    declared_names,
+    feature_references,
+    fit_mitigation,
+    item_index,
     lineage,
-    mitigation,
-    paging,
     variants,
     warm_start,
 )
 from recommender_training.pipeline.champion import Comparison
 from recommender_training.trainer import embedding_plan, memory, precision
-from recommender_training.trainer.context import FitContext, Identity, with_checkpoints
+from recommender_training.trainer.deep_ranker import fit_deep, refit_deep
+from recommender_training.trainer.fit_context import FitContext, Identity, with_checkpoints
 from recommender_training.trainer.fit_models import fit_models, refit
 from recommender_training.trainer.initial_weights import WarmStart
+
+
+def fit_as_worker(
+    lake_path: Path,
+    data_version: str,
+    group: Group,
+    *,
+    window_days: int | None,
+    threads: int,
+) -> None:
+    """Fit the ranker twice together with the first process, which sends the settings."""
+    with threadpool_limits(limits=threads):
+        say(f"train: process {group.rank} reads {data_version} from {lake_path}")
+        _, data = load.load_dataset(lake_path, data_version, window_days)
+        config = TrainingConfig.model_validate_json(group.hear("config"))
+        if config.algorithm is not Algorithm.DEEP_RANKER:
+            return
+        prepared = prepare_data(data, config)
+        context = FitContext(group, start=warm_start.shared(group, config, None))
+        deep, log = fit_deep(prepared, config, threads, context=context)
+        group.hear("final")
+        refit_deep(deep.size, log, prepared, config, threads, context)
+
 
 if TYPE_CHECKING:
     from recommender_training.search.choose import Choice
@@ -85,7 +110,7 @@ class TrainingRun:
     checkpoints: Path | None = None
     #: Nothing else writes to that folder: checkpoints of other settings are removed.
     own_checkpoints: bool = False
-    #: This is its first process; the others run `worker.fit_along`.
+    #: This is its first process; the others run `worker.fit_as_worker`.
     group: Group = ONE_PROCESS
     #: Findings of the check of the data (`lake_files.read_findings`), for the report.
     data_checks: Mapping[str, Any] | None = None
@@ -108,11 +133,11 @@ def train(run: TrainingRun) -> TrainResult:
 
 @dataclass(frozen=True)
 class _Ready:
-    """What is known before the first fit."""
+    """Factors before the first fit: all zero."""
 
     side: load_data.Side
     ids: id_table.Named
-    prepared: Prepared
+    prepared: PreparedData
     config: TrainingConfig  # with what the search has chosen
     found: Choice | None
     context: FitContext
@@ -125,7 +150,7 @@ class _Fitted:
 
     bundle: Bundle
     held_out: Bundle  # the same before they saw the validation window
-    known: Knowledge
+    known: ExportInputs
     decision: variants.Decision | None
     sought: dict[str, Any]
 
@@ -156,24 +181,24 @@ def _read(run: TrainingRun) -> _Ready:
     """Read the data, search where that is wanted, and resolve what the fits start from."""
     say(f"train: reading {run.data_version} from {run.lake_path}")
     torch.set_num_threads(run.threads)
-    side, data = load_data.load(run.lake_path, run.data_version, run.window_days)
-    ids = id_table.named(run.lake_path, data)
+    side, data = load_data.load_dataset(run.lake_path, run.data_version, run.window_days)
+    ids = id_table.id_texts(run.lake_path, data)
     config, group, found = run.config, run.group, None
-    servable.check(data, ids.items, config.hyperparameters.history_length)
-    declared_names.check(config, data)
-    variants.check(config, data.items.count)
+    serving_limits.check_serving_limits(data, ids.items, config.hyperparameters.history_length)
+    feature_references.check_references(config, data)
+    variants.check_variants(config, data.items.count)
     check_embeddings(data, config)
     if config.search is not None:
         # Optuna takes a second of CPU to import.
-        from recommender_training.search.choose import choose
+        from recommender_training.search.choose import choose_configuration
         from recommender_training.search.objective import Source
 
         source = Source(run.lake_path, run.data_version, run.window_days)
-        found = choose(source, data, config, run.journals, run.threads)
+        found = choose_configuration(source, data, config, run.journals, run.threads)
         config = found.config
         check_embeddings(data, config)
     group.tell("config", config.model_dump_json(by_alias=True))
-    prepared = prepare(data, config)
+    prepared = prepare_data(data, config)
     source_of_start = run.champion.source if run.champion else None
     start, warm = warm_start.resolve(config, prepared, source_of_start)
     start = warm_start.shared(group, config, start)
@@ -190,12 +215,12 @@ def _context(run: TrainingRun, config: TrainingConfig, start: WarmStart | None) 
 def _fit(run: TrainingRun, ready: _Ready) -> _Fitted:
     """Fit without the validation window, decide by it, and fit again with it."""
     prepared, config, context, threads = ready.prepared, ready.config, ready.context, run.threads
-    known = repository.knowledge(prepared, config)
+    known = repository.export_inputs(prepared, config)
     found = precision.device()
-    chosen = precision.choose(config.hyperparameters.precision, found.kind)
+    chosen = precision.choose_precision(config.hyperparameters.precision, found.kind)
     say(f"train: {precision.remark(chosen, found)}")
     with context.ending_at_input_errors():
-        held_out = mitigation.with_bonus(
+        held_out = fit_mitigation.with_bonus(
             fit_models(prepared, config, threads, context), prepared, config
         )
         sought = {} if ready.found is None else ready.found.report(prepared, held_out, threads)
@@ -203,7 +228,7 @@ def _fit(run: TrainingRun, ready: _Ready) -> _Fitted:
         decision = variants.decide(held_out, prepared, known, config)
         run.group.tell("final", "")
         bundle = refit(held_out, prepared, config, threads, context)
-        bundle = paging.paged(bundle, prepared, known, config)
+        bundle = item_index.with_item_index(bundle, prepared, known, config)
         told = new_items.told(bundle.sources, known.state.counts.events, known.data)
         bundle = replace(bundle, sources=told)
     return _Fitted(bundle, held_out, replace(known, sources=bundle.sources), decision, sought)
@@ -213,7 +238,7 @@ def _evaluate(run: TrainingRun, ready: _Ready, fitted: _Fitted) -> dict[str, Any
     """Open the test window, once: the report of the evaluation."""
     prepared, config, champion = ready.prepared, ready.config, run.champion
     bundle, decision = fitted.bundle, fitted.decision
-    before = mitigation.without_weights(prepared, config, run.threads, ready.context.start)
+    before = fit_mitigation.without_weights(prepared, config, run.threads, ready.context.start)
     say("evaluate: test window")
     served_as = variants.serving(decision, bundle, prepared, fitted.known, config)
     test = OnceOnly(prepared.split.test).open()
@@ -239,18 +264,18 @@ def _stage(run: TrainingRun, ready: _Ready, fitted: _Fitted, report: dict[str, A
     prepared, config, decision = ready.prepared, ready.config, fitted.decision
     variant = decision.variant if decision else None
     with staged(run.output) as partial:
-        report["parity"], served = repository.write(
+        report["parity"], served = repository.write_repository(
             partial, fitted.bundle, prepared, config, fitted.known, variant
         )
         report["metrics"]["modelMegabytes"] = _megabytes(triton.model_path(partial))
-        lineage.write(partial, served, ready.side, prepared, config)
+        lineage.write_lineage(partial, served, ready.side, prepared, config)
         lineage.write_ids(partial, ready.ids)
         warm_start.write_checkpoint(partial, fitted.held_out, prepared, config)
         write_bytes(partial / "report.json", canonical_json(report))
         facts = lineage.lineage(report, config, run.data_version, run.threads)
         facts |= ready.ids.lineage() | run.group.lineage()
-        page.write(partial, report, facts)
-        return manifest.write(partial, facts)
+        page.write_page(partial, report, facts)
+        return manifest.write_manifest(partial, facts)
 
 
 def validate(
@@ -266,10 +291,10 @@ def validate(
     The fit stops early on the same window, so they flatter a little; the test window stays unread.
     """
     with threadpool_limits(limits=threads):
-        _, data = load_data.load(lake_path, data_version, window_days)
+        _, data = load_data.load_dataset(lake_path, data_version, window_days)
         check_embeddings(data, config)
-        prepared = prepare(data, config)
-        bundle = mitigation.with_bonus(fit_models(prepared, config, threads), prepared, config)
+        prepared = prepare_data(data, config)
+        bundle = fit_mitigation.with_bonus(fit_models(prepared, config, threads), prepared, config)
         return dict(evaluate(bundle, prepared, prepared.split.validation)["metrics"])
 
 
@@ -277,7 +302,7 @@ def check_embeddings(data: Dataset, config: TrainingConfig) -> None:
     """Log the memory of the embeddings; raise InputError `EmbeddingsTooLarge` where it is too
     much, before anything is fitted.
     """
-    found = embedding_plan.plan(data, config)
+    found = embedding_plan.plan_embeddings(data, config)
     say(f"train: {found.summary()}")
     found.check(config.hyperparameters.max_embedding_megabytes, memory.container_limit())
 

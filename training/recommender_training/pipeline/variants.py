@@ -1,4 +1,4 @@
-"""Which form of the deep ranker's graph serves: the full one, or a variant that passes its gate.
+"""Choice of the graph that serves: the full ranker, or a variant that passes its gate.
 
 Chosen on the validation window, with weights that have not seen it; the choice is then evaluated
 on the test window, once. Answers are those of the exported graphs themselves (`judge`), and lists
@@ -21,16 +21,16 @@ from recommender_training.artifact.vocabulary import vocabulary
 from recommender_training.common.arrays import Ints
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
-from recommender_training.config.export import ExportSettings, Variant
+from recommender_training.config.export_settings import ExportSettings, Variant
 from recommender_training.config.lists import MAX_DENSE_ITEMS, ItemWeights
 from recommender_training.config.training import TrainingConfig
-from recommender_training.evaluation import answers, intervals
-from recommender_training.evaluation.answers import Answers, Window
+from recommender_training.evaluation import confidence_intervals, predictions
+from recommender_training.evaluation.predictions import Answers, Window
 from recommender_training.export import build, latency, torchscript
 from recommender_training.export.compressed_ranker import compress, left_of
 from recommender_training.export.exported_graph import ExportedGraph
 from recommender_training.export.ranker import RankerServing
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.statistics import bootstrap
@@ -41,7 +41,7 @@ _QUALITY = ("auc", "logLoss", "ndcgAt10")
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to serve, and why: the section `variants` of the report."""
+    """The chosen graph and the reasons: the section `variants` of the report."""
 
     variant: Variant | None
     section: dict[str, Any]
@@ -69,7 +69,7 @@ class Candidate:
         return fields
 
 
-def check(config: TrainingConfig, items: int) -> None:
+def check_variants(config: TrainingConfig, items: int) -> None:
     """Raise InputError `InvalidConfig` if there is nothing for a variant to compress.
 
     `CatalogueTooLarge` if dense item-to-item weights are set for too many items.
@@ -86,7 +86,7 @@ def check(config: TrainingConfig, items: int) -> None:
 
 
 def decide(
-    bundle: Bundle, prepared: Prepared, known: build.Knowledge, config: TrainingConfig
+    bundle: Bundle, prepared: PreparedData, known: build.ExportInputs, config: TrainingConfig
 ) -> Decision | None:
     """Evaluate the variants of the settings; None without a variant or without a ranker.
 
@@ -97,13 +97,13 @@ def decide(
         return None
     say("variants: validation window")
     window, candidates = measured(bundle, prepared, known, settings, prepared.split.validation)
-    return choose(candidates, settings, {"rows": len(window.rows)})
+    return choose_variant(candidates, settings, {"rows": len(window.rows)})
 
 
 def measured(
     bundle: Bundle,
-    prepared: Prepared,
-    known: build.Knowledge,
+    prepared: PreparedData,
+    known: build.ExportInputs,
     settings: ExportSettings,
     rows: Ints,
 ) -> tuple[Window, list[Candidate]]:
@@ -118,16 +118,16 @@ def measured(
     loaded = {name: torchscript.loaded(data) for name, data in archives.items()}
     sizes = {name: round(len(data) / 1e6, 6) for name, data in archives.items()}
     words = vocabulary(prepared.data, prepared.history_length)
-    times = latency.compare(loaded, words)
-    window = answers.window(prepared, rows, bundle.sources)
+    times = latency.compare_latency(loaded, words)
+    window = predictions.window(prepared, rows, bundle.sources)
     return window, _candidates(window, loaded, words, settings, sizes, times, bonus)
 
 
 def serving(
     decision: Decision | None,
     bundle: Bundle,
-    prepared: Prepared,
-    known: build.Knowledge,
+    prepared: PreparedData,
+    known: build.ExportInputs,
     config: TrainingConfig,
 ) -> Callable[[Window], Answers] | None:
     """Answers of the chosen variant of these weights; None where the full graph serves."""
@@ -165,7 +165,7 @@ def answer(
     if variant is not None and window.retrieval is not None:
         left = left_of(torch.from_numpy(window.retrieval), variant, settings).numpy()
 
-    return answers.with_lists(window, graph.probability(window), graph.scores, bonus, left)
+    return predictions.with_lists(window, graph.probability(window), graph.scores, bonus, left)
 
 
 def _candidates(
@@ -178,26 +178,28 @@ def _candidates(
     bonus: Bonus | None,
 ) -> list[Candidate]:
     drawn = bootstrap.draw(window.user)
-    sampled: dict[str, dict[str, intervals.Sampled]] = {}
+    sampled: dict[str, dict[str, confidence_intervals.Sampled]] = {}
     for name, graph in loaded.items():
         variant = None if name == FULL else Variant(name)
         found = answer(graph, words, variant, settings, window, bonus)
-        sampled[name] = intervals.model(drawn, window, found)
+        sampled[name] = confidence_intervals.model(drawn, window, found)
     return [
         Candidate(
             name,
             sizes[name],
             times[name],
-            intervals.estimates(own, drawn),
+            confidence_intervals.estimates(own, drawn),
             None
             if name == FULL
-            else intervals.estimates(intervals.differences(own, sampled[FULL]), drawn),
+            else confidence_intervals.estimates(
+                confidence_intervals.differences(own, sampled[FULL]), drawn
+            ),
         )
         for name, own in sampled.items()
     ]
 
 
-def choose(
+def choose_variant(
     candidates: Sequence[Candidate], settings: ExportSettings, window: Mapping[str, Any]
 ) -> Decision:
     """The smallest variant that passes, of `candidates` with the full graph first."""
@@ -226,7 +228,7 @@ def choose(
 
 
 def verdict(one: Candidate, full: Candidate, settings: ExportSettings) -> tuple[bool, str]:
-    """Whether a variant may serve, and why, with the numbers that are the same in each run.
+    """Verdict on a variant with its reasons, by the numbers that are the same in each run.
 
     It states the times only by the side of the limit that they are on, and where they decide.
     """
@@ -256,7 +258,7 @@ def verdict(one: Candidate, full: Candidate, settings: ExportSettings) -> tuple[
 
 
 def _by_time(faster: float, limit: float, *, saved: bool) -> tuple[bool, str]:
-    """Whether the time lets a variant pass that has `saved` enough of its size, or has not."""
+    """True if the time lets a variant pass, whether or not it has `saved` enough of its size."""
     if saved:
         slow = faster <= -limit
         return not slow, f"slower by {limit:.0%} or more" if slow else f"not slower by {limit:.0%}"

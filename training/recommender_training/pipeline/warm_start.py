@@ -1,4 +1,4 @@
-"""Whether a training starts from the champion's weights, and what the report states."""
+"""Warm start: a training from the champion's weights, and its section in the report."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.config.training import Algorithm, TrainingConfig, WarmEvents
 from recommender_training.distributed.group import Group
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.fitted.predict import predict
-from recommender_training.statistics import calibration, metrics
+from recommender_training.statistics import calibration, model_metrics
 from recommender_training.trainer.deep_ranker import new_ranker
 from recommender_training.trainer.initial_weights import WarmStart
 
@@ -26,7 +26,7 @@ MAX_OLD_ROWS = 50_000
 
 
 def resolve(
-    config: TrainingConfig, prepared: Prepared, champion: tuple[Path, str] | None
+    config: TrainingConfig, prepared: PreparedData, champion: tuple[Path, str] | None
 ) -> tuple[WarmStart | None, dict[str, Any] | None]:
     """Where to start from, and the section `warmStart` of the report; both None where it is off.
 
@@ -43,9 +43,9 @@ def resolve(
         if champion is None:
             raise CheckpointError("there is no champion yet")
         artifact, section["champion"] = champion
-        manifest.verify(artifact, section["champion"])
+        manifest.verify_artifact(artifact, section["champion"])
         events = config.warm_start.events
-        start = WarmStart(checkpoint.read(artifact), mode, section["champion"], events)
+        start = WarmStart(checkpoint.read_checkpoint(artifact), mode, section["champion"], events)
         groups = prepared.constants.groups
         start.check(prepared.data, groups, prepared.split.validation_start)
         with torch.random.fork_rng(devices=[]):  # a warm start that fails leaves no trace
@@ -64,9 +64,9 @@ def resolve(
 
 
 def forgotten(
-    start: WarmStart | None, prepared: Prepared, config: TrainingConfig, fitted: Bundle
+    start: WarmStart | None, prepared: PreparedData, config: TrainingConfig, fitted: Bundle
 ) -> dict[str, Any]:
-    """What a fit on new events alone has forgotten: the field `forgotten` of the section.
+    """Loss of a fit on new events alone, on the old ones: the field `forgotten` of the section.
 
     The log loss on rows of the training window that the champion was fitted on, by its weights
     and by those of `fitted`, which are uncalibrated. Empty where all events were fitted on.
@@ -86,7 +86,9 @@ def forgotten(
     losses = []
     for model in (before, fitted.deep):
         logits = predict(model, prepared.inputs, torch.from_numpy(old)).numpy()
-        losses.append(metrics.log_loss(data.events.label[old], calibration.probability(logits)))
+        losses.append(
+            model_metrics.log_loss(data.events.label[old], calibration.probability(logits))
+        )
     found = dict(zip(("logLossBefore", "logLossAfter"), losses, strict=True))
     say(f"train: log loss of old events {losses[0]:.4f}, and {losses[1]:.4f} after the fit")
     return {
@@ -95,7 +97,7 @@ def forgotten(
 
 
 def shared(group: Group, config: TrainingConfig, start: WarmStart | None) -> WarmStart | None:
-    """What the first process starts from, in all of them: it alone reads the champion's artifact.
+    """Warm start of the first process, in all of them: it alone reads the champion's artifact.
 
     Every process of a group calls this once; the others give None.
     """
@@ -111,7 +113,7 @@ def _cold(section: dict[str, Any], why: str) -> dict[str, Any]:
 
 
 def write_checkpoint(
-    root: Path, bundle: Bundle, prepared: Prepared, config: TrainingConfig
+    root: Path, bundle: Bundle, prepared: PreparedData, config: TrainingConfig
 ) -> None:
     """Write the checkpoint of an artifact: the ranker as it was before it saw the validation
     window. None for a model with a fault, which nobody should start from.
@@ -121,4 +123,4 @@ def write_checkpoint(
         until = prepared.split.validation_start - (labels.delay if labels else 0)
         groups = prepared.constants.groups
         deep = bundle.deep
-        checkpoint.write(root, deep, prepared.data, groups, until, deep.shared_rows)
+        checkpoint.write_checkpoint(root, deep, prepared.data, groups, until, deep.shared_rows)

@@ -1,8 +1,8 @@
 """Data of the demo: training data and traffic to replay, before and after a shift of the users.
 
 Four in ten users are held out of training; their sessions become requests. Both traffic files and
-the training sessions are drawn by `sessions.sample_requests`, so that traffic without a shift has
-the distribution of the reference.
+the training sessions are drawn by `sessions.sample_session_requests`, so that traffic without a
+shift has the distribution of the reference.
 
 The shifted population consists of older held-out users with sessions in certain genres, dated
 after the main data, so that a retraining learns them.
@@ -21,7 +21,7 @@ import polars as pl
 
 from recommender_training.common.arrays import Doubles, Ints
 from recommender_training.common.progress import say
-from recommender_training.data.sessions import SESSION_GAP, Request, sample_requests
+from recommender_training.data.sessions import SESSION_GAP, Request, sample_session_requests
 from recommender_training.ingestion import raw
 
 HELD_OUT_SHARE = 0.4
@@ -184,7 +184,7 @@ def traffic(
     made = 0
     while made < count:
         drawn = list(
-            sample_requests(
+            sample_session_requests(
                 population.interactions,
                 population.users,
                 items,

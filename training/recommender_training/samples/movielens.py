@@ -30,7 +30,7 @@ def cache_folder() -> Path:
 
 
 def cached() -> bool:
-    """Return whether the data set is in the cache."""
+    """Return True if the data set is in the cache."""
     return all((cache_folder() / name).is_file() for name in FILES)
 
 

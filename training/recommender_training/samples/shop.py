@@ -100,7 +100,7 @@ class Shop:
             yield from self._day(day, each + (day < more))
 
     def _added(self) -> Callable[[Visits], Doubles | float]:
-        """What the features of all kinds add to the logits of visits that are not in the log."""
+        """Part of the logits of visits outside the log, from the features of all kinds."""
         kinds, random = self.kinds, np.random.default_rng([self._seed, 5])
         if kinds is None:
             return shop_visits.nothing

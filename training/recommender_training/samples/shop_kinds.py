@@ -88,7 +88,7 @@ FEATURES: Mapping[str, tuple[Mapping[str, object], ...]] = {
 
 @dataclass(frozen=True)
 class Context:
-    """What is known of sessions."""
+    """Context of sessions."""
 
     basket: Bools  # [S, C]
     query: Floats  # [S, E] of length 1; zeros are null

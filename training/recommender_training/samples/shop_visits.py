@@ -180,7 +180,7 @@ def click(
 
 
 def nothing(_visits: Visits) -> float:
-    """Return what a plain shop adds to the logits of visits."""
+    """Return the zeros that a plain shop adds to the logits of visits."""
     return 0.0
 
 

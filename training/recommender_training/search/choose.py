@@ -11,11 +11,11 @@ from recommender_training.common.code_version import code_version
 from recommender_training.common.durable_files import canonical_json
 from recommender_training.common.progress import say
 from recommender_training.config import search_space
-from recommender_training.config.search import SearchSettings
+from recommender_training.config.search_settings import SearchSettings
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import Split
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.search import folds, results, seeds, workers
 from recommender_training.search.objective import FoldLoss, FromLake, Source
@@ -37,7 +37,7 @@ class Choice:
     journal: Path
 
     def report(
-        self, prepared: Prepared, bundle: Bundle | None, threads: int
+        self, prepared: PreparedData, bundle: Bundle | None, threads: int
     ) -> dict[str, dict[str, Any]]:
         """Return the section `search` of report.json, with its name as the key.
 
@@ -58,10 +58,10 @@ class Choice:
             path.unlink(missing_ok=True)
 
 
-def choose(
+def choose_configuration(
     source: Source, data: Dataset, config: TrainingConfig, folder: Path, threads: int
 ) -> Choice:
-    """Search with the settings `config.search`, with the journal in `folder`.
+    """Search with the settings `config.search_settings`, with the journal in `folder`.
 
     `data` is the data set of `source`; its test window is not used. Resumes an earlier search with
     the same settings in this folder. Raises InputError: TooFewRows, InvalidConfig, or SearchFailed
@@ -80,7 +80,7 @@ def choose(
 
     in_process = settings.parallelism == 1
     factory = objective if in_process else FromLake(source, config, settings.folds, threads)
-    outcomes = workers.search(journal, plan, factory)
+    outcomes = workers.search_in_workers(journal, plan, factory)
     found = results.best(outcomes)
     say(f"search: chose trial {found.index}, log loss {found.loss:.4f}: {found.params}")
     chosen = config.model_copy(

@@ -19,7 +19,7 @@ from recommender_training.config.training import TrainingConfig
 from recommender_training.data import load
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import Split
-from recommender_training.features.prepared import Prepared, prepare_split
+from recommender_training.features.prepared_data import PreparedData, prepare_split
 from recommender_training.fitted.bundle import FitLog
 from recommender_training.search import folds
 from recommender_training.search.study import Objective, Report
@@ -47,7 +47,7 @@ class FoldLoss:
         """Prepare the folds `parts` of `data`, each without the events after its end."""
         self._parts, self._config, self._threads = parts, config, threads
         self._data = [folds.past(data, part.test_start) for part in parts]
-        self._built: dict[int, Prepared] = {}
+        self._built: dict[int, PreparedData] = {}
 
     def __call__(self, params: Params, report: Report) -> list[float]:
         """Return the loss of each fold. A step reports the mean of the best losses so far."""
@@ -67,7 +67,7 @@ class FoldLoss:
                 losses.append(log.best_loss)
         return losses
 
-    def _prepared(self, number: int, config: TrainingConfig) -> Prepared:
+    def _prepared(self, number: int, config: TrainingConfig) -> PreparedData:
         """Return the inputs of a fold, cached until a trial has another history length."""
         built = self._built.get(number)
         if built is None or built.history_length != config.hyperparameters.history_length:
@@ -88,6 +88,6 @@ class FromLake:
     def __call__(self) -> Objective:
         """Return the objective of this process."""
         source = self.source
-        _, data = load.load(source.lake, source.data_version, source.window_days)
+        _, data = load.load_dataset(source.lake, source.data_version, source.window_days)
         parts, known = folds.of_past(data, self.folds)
         return FoldLoss(known, parts, self.config, self.threads)

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.search import SearchSettings
+from recommender_training.config.search_settings import SearchSettings
 from recommender_training.config.search_space import Dimension
-from recommender_training.data import times
+from recommender_training.data import time_format
 from recommender_training.data.splits import Split
-from recommender_training.search.seeds import SeedResult, summary
+from recommender_training.search.seeds import SeedResult, seeds_summary
 from recommender_training.search.study import Outcome, Plan
 
 
@@ -66,7 +66,7 @@ def section(
             {"seed": each.seed, "logLoss": round(each.loss, 6), "auc": round(each.auc, 6)}
             for each in seeds
         ],
-        "spread": summary(seeds),
+        "spread": seeds_summary(seeds),
     }
 
 
@@ -116,8 +116,8 @@ def _fold(fold: Split) -> dict[str, Any]:
     return {
         "trainRows": len(fold.train),
         "validationRows": len(fold.validation),
-        "validationStart": times.iso_time(fold.validation_start),
-        "validationEnd": times.iso_time(fold.test_start),
+        "validationStart": time_format.iso_time(fold.validation_start),
+        "validationEnd": time_format.iso_time(fold.test_start),
     }
 
 

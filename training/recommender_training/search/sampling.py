@@ -16,7 +16,7 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from recommender_training.config.search import Sampler
+from recommender_training.config.search_settings import Sampler
 from recommender_training.config.search_space import Dimension, Params
 
 #: Random trials before TPE uses the results.
@@ -93,7 +93,7 @@ class MedianAtStep(BasePruner):
     """
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """Return whether to prune the trial now."""
+        """Return True if to prune the trial now."""
         step = trial.last_step
         if step is None or step < WARMUP_LOOKS:
             return False

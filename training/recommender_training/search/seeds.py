@@ -11,9 +11,9 @@ import torch
 
 from recommender_training.common.progress import say, silence
 from recommender_training.config.training import TrainingConfig
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.models import ranker
-from recommender_training.statistics import metrics
+from recommender_training.statistics import model_metrics
 from recommender_training.trainer import fit
 from recommender_training.trainer.deep_ranker import fit_deep
 
@@ -28,7 +28,7 @@ class SeedResult:
 
 
 def spread(
-    prepared: Prepared,
+    prepared: PreparedData,
     config: TrainingConfig,
     count: int,
     threads: int,
@@ -48,15 +48,17 @@ def spread(
     return found
 
 
-def _evaluate(prepared: Prepared, seed: int, model: ranker.Ranker, log: fit.FitLog) -> SeedResult:
+def _evaluate(
+    prepared: PreparedData, seed: int, model: ranker.Ranker, log: fit.FitLog
+) -> SeedResult:
     rows = prepared.split.validation
     logits = fit.predict(model, prepared.inputs, torch.from_numpy(rows)).numpy()
-    area = metrics.auc(prepared.data.events.label[rows], logits)
+    area = model_metrics.auc(prepared.data.events.label[rows], logits)
     assert area is not None, "the split has both classes in each window"
     return SeedResult(seed, log.best_loss, area)
 
 
-def summary(results: Sequence[SeedResult]) -> dict[str, Any]:
+def seeds_summary(results: Sequence[SeedResult]) -> dict[str, Any]:
     """Return mean, sample standard deviation (None for one seed) and range of each metric."""
     columns = {
         "logLoss": [result.loss for result in results],

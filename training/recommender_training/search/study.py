@@ -8,6 +8,7 @@ interruptions.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,10 +22,38 @@ from optuna.trial import FrozenTrial, TrialState
 
 from recommender_training.common.errors import InputError
 from recommender_training.config import search_space as spaces
-from recommender_training.config.search import Sampler
+from recommender_training.config.search_settings import Sampler
 from recommender_training.config.search_space import Dimension, Params
 from recommender_training.search import sampling
-from recommender_training.search.locks import locked
+
+
+@contextlib.contextmanager
+def journal_lock(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold the lock at `path`; the kernel releases it when the process ends for any reason.
+
+    Calls `waiting` once if another process holds the lock.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting is not None:
+                waiting()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def repair_journal(path: Path) -> None:
+    """Remove an unfinished last line of a journal, left by a full disk or a kill."""
+    if not path.exists():
+        return
+    text = path.read_bytes()
+    whole = text.rfind(b"\n") + 1
+    if whole < len(text):
+        with path.open("r+b") as file:
+            file.truncate(whole)
+
 
 #: Attempts for a configuration whose worker dies.
 ATTEMPTS = 2
@@ -151,7 +180,7 @@ class Study:
         return sampling.params_of(trial.params, self.plan.space)
 
     def started(self, worker: str) -> bool:
-        """Return whether this worker has started any configuration."""
+        """Return True if this worker has started any configuration."""
         return any(trial.user_attrs.get("worker") == worker for trial in self._trials())
 
     def outcomes(self) -> tuple[Outcome, ...]:
@@ -205,7 +234,7 @@ class Study:
         return sampling.sampler(self.plan.sampler, self.plan.seed, index)
 
     def _late(self) -> bool:
-        """Return whether the time is used up, including the trials of earlier runs."""
+        """Return True if the time is used up, including the trials of earlier runs."""
         if self.plan.seconds is None:
             return False
         return self._before + self._clock() - self._opened >= self.plan.seconds
@@ -221,5 +250,5 @@ class Study:
     @contextlib.contextmanager
     def _exclusive(self) -> Iterator[None]:
         """Let one process at a time check the budget and start a configuration."""
-        with locked(self._path.with_suffix(".ask")):
+        with journal_lock(self._path.with_suffix(".ask")):
             yield

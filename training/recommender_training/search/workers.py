@@ -16,23 +16,32 @@ from pathlib import Path
 
 from recommender_training.common.progress import say
 from recommender_training.config.search_space import Params
-from recommender_training.search.locks import locked, repair
-from recommender_training.search.study import Objective, Outcome, Plan, Report, Study
+from recommender_training.search.study import (
+    Objective,
+    Outcome,
+    Plan,
+    Report,
+    Study,
+    journal_lock,
+    repair_journal,
+)
 
 #: Creates the objective inside a worker process; must be picklable.
 Factory = Callable[[], Objective]
 
 
-def search(path: Path, plan: Plan, factory: Factory) -> tuple[Outcome, ...]:
+def search_in_workers(path: Path, plan: Plan, factory: Factory) -> tuple[Outcome, ...]:
     """Search until the budget is used up; resume an interrupted run.
 
     A second search with the same journal waits for the first. Raises RuntimeError if a worker dies
     before its first trial.
     """
-    with locked(path.with_suffix(".lock"), lambda: say(f"search: waiting for another at {path}")):
+    with journal_lock(
+        path.with_suffix(".lock"), lambda: say(f"search: waiting for another at {path}")
+    ):
         # A killed process may have left the lock of the journal and an unfinished line.
         Path(f"{path}.lock").unlink(missing_ok=True)
-        repair(path)
+        repair_journal(path)
         study = Study(path, plan)
         lost = study.give_up()
         done = len(study.outcomes()) - lost

@@ -16,7 +16,7 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit
 
 from recommender_training.common.arrays import Bools, Doubles, Ints
-from recommender_training.statistics import metrics
+from recommender_training.statistics import model_metrics
 
 #: With fewer rows of either class, logits stay as they are.
 MIN_CLASS_ROWS = 20
@@ -60,7 +60,7 @@ class _Rows:
         return _Rows(self.label[rows], self.logit[rows], self.centre)
 
     def losses(self, found: Calibration) -> Doubles:
-        return metrics.log_losses(self.label, probability(found(self.logit)))
+        return model_metrics.log_losses(self.label, probability(found(self.logit)))
 
     def calibration(self, log_temperature: float, shift: float = 0.0) -> Calibration:
         temperature = float(np.exp(log_temperature))
@@ -120,7 +120,7 @@ def _shifted(rows: _Rows) -> Calibration:
 
 
 def _shift_helps(rows: _Rows, user: Ints) -> bool:
-    """Whether a shift found on some users lowers the loss of others, beyond chance.
+    """True if a shift found on some users lowers the loss of others, beyond chance.
 
     Users differ in what no feature tells, so that their rows are not independent.
     """

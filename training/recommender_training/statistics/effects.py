@@ -40,14 +40,14 @@ class Effects:
 
 @dataclass(frozen=True)
 class _Rows:
-    """What the effects are fitted to."""
+    """Rows that the effects are fitted to."""
 
     columns: sp.csr_matrix  # [N, W]
     positive: Floats  # [N] one or zero
     weight: Floats | None  # [N]
 
     def residuals(self, logits: Doubles) -> Floats:
-        """[N] what each logit should rise by, to first order."""
+        """[N] first-order step of each logit."""
         found: Floats = self.positive - expit(logits).astype(np.float32)
         return found if self.weight is None else found * self.weight
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recommender_training.common.arrays import Bools, Doubles, Ints
-from recommender_training.statistics import bootstrap, metrics
+from recommender_training.statistics import bootstrap, model_metrics
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ def compare(label: Bools, probability: Doubles, truth: Doubles, user: Ints) -> C
     if not 0 < positives < len(label):
         raise ValueError(f"{positives} of {len(label)} rows are positive: both classes are needed")
     return Closeness(
-        auc=_defined(metrics.auc(label, probability)),
-        auc_truth=_defined(metrics.auc(label, truth)),
-        normalised_entropy=_defined(metrics.normalised_entropy(label, probability)),
-        normalised_entropy_truth=_defined(metrics.normalised_entropy(label, truth)),
-        pr_auc=_defined(metrics.average_precision(label, probability)),
-        pr_auc_truth=_defined(metrics.average_precision(label, truth)),
+        auc=_defined(model_metrics.auc(label, probability)),
+        auc_truth=_defined(model_metrics.auc(label, truth)),
+        normalised_entropy=_defined(model_metrics.normalised_entropy(label, probability)),
+        normalised_entropy_truth=_defined(model_metrics.normalised_entropy(label, truth)),
+        pr_auc=_defined(model_metrics.average_precision(label, probability)),
+        pr_auc_truth=_defined(model_metrics.average_precision(label, truth)),
         calibration=calibration_estimate(label, probability, user),
     )
 
@@ -84,7 +84,7 @@ def calibration_estimate(label: Bools, probability: Doubles, user: Ints) -> Esti
 
     Raises ValueError where no row is positive.
     """
-    ratio = metrics.calibration_ratio(label, probability)
+    ratio = model_metrics.calibration_ratio(label, probability)
     if ratio is None:
         raise ValueError(
             f"none of {len(label)} rows is positive: there is no rate to compare with"

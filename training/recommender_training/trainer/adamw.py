@@ -60,7 +60,7 @@ class AdamW:
         )
 
     def state(self) -> dict[str, list[Tensor]]:
-        """What a checkpoint keeps."""
+        """State for a checkpoint."""
         return {"steps": self._steps, "first": self._first, "second": self._second}
 
     def restore(self, state: dict[str, list[Tensor]]) -> None:

@@ -1,4 +1,4 @@
-"""Sessions of training rows made shorter or less known, against learning them by heart.
+"""Crop and mask sessions of training rows, against overfitting.
 
 Only what attention and towers read of the session changes, and only while a model is fitted: the
 numbers of the session (`features.graph`) stay those of all its events.
@@ -18,12 +18,12 @@ from recommender_training.config.training import Hyperparameters
 from recommender_training.distributed.group import Share
 from recommender_training.features.assembly import Inputs
 from recommender_training.features.graph import newer_events
-from recommender_training.models.pairs import Batch
+from recommender_training.models.tower_examples import Batch
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to the sessions of a batch."""
+    """Augmentation of the sessions of a batch: crop and mask."""
 
     #: Share of the rows whose session is cropped to its newest events, one at least.
     crop: float
@@ -60,7 +60,7 @@ class Augmentation:
         return replace(inputs, session=session.masked_fill(~present, 0), present=present)
 
     def _newest(self, present: Tensor, share: Share) -> Tensor:
-        """[B, L] which events are left: all, or from one to all of the newest."""
+        """[B, L] mask of the events that are left: all, or from one to all of the newest."""
         cropped, length = _drawn(share, 2, present.device).unbind(1)
         count = present.sum(1)
         left = torch.where(cropped < self.crop, (length * count).floor() + 1, count)

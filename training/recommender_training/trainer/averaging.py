@@ -32,7 +32,7 @@ class Average:
         self.kept = 0.0
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """State for a checkpoint."""
         return {"weights": self.weights, "kept": self.kept}
 
     def restore(self, state: dict[str, Any]) -> None:

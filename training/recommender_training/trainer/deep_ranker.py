@@ -11,13 +11,13 @@ from recommender_training.common.arrays import Bools, Floats, Ints
 from recommender_training.common.progress import say
 from recommender_training.config.training import Fault, Hyperparameters, TrainingConfig
 from recommender_training.data.dataset import Dataset
-from recommender_training.features import attributes, matches
-from recommender_training.features.prepared import Prepared, held_out
+from recommender_training.features import attributes, overlap_features
+from recommender_training.features.prepared_data import PreparedData, held_out
 from recommender_training.models import ranker
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.ranker import RankerSize
 from recommender_training.trainer import fit, id_tables, regression_start
 from recommender_training.trainer.augmentation import Augmentation
-from recommender_training.trainer.context import DEFAULT_CONTEXT, FitContext
+from recommender_training.trainer.fit_context import DEFAULT_CONTEXT, FitContext
 from recommender_training.trainer.initial_weights import NEW_ROWS_STEP, WarmStart
 from recommender_training.trainer.prior import Prior
 from recommender_training.trainer.training_rows import (
@@ -36,7 +36,7 @@ Watch = Callable[[fit.FitLog], None]
 
 
 def fit_deep(
-    prepared: Prepared,
+    prepared: PreparedData,
     config: TrainingConfig,
     threads: int,
     watch: Watch | None = None,
@@ -52,7 +52,7 @@ def fit_deep(
 
 
 def fit_ranker(
-    prepared: Prepared,
+    prepared: PreparedData,
     config: TrainingConfig,
     labels: Bools,
     watch: Watch | None,
@@ -84,13 +84,13 @@ def fit_ranker(
     log = fit.fit(model, examples, settings, options, watch=watch)
     hide_unseen(model, data, prepared.split.train, start)
     if config.fault is Fault.LEARNED_NOTHING:
-        forget(model, share)
+        reset_to_base_rate(model, share)
     return model, log
 
 
 def _begin(
     model: ranker.Ranker,
-    prepared: Prepared,
+    prepared: PreparedData,
     rows: Ints,
     labels: Bools,
     weights: Floats | None,
@@ -112,7 +112,7 @@ def _begin(
     return Prior(model, centre)
 
 
-def new_ranker(prepared: Prepared, config: TrainingConfig) -> ranker.Ranker:
+def new_ranker(prepared: PreparedData, config: TrainingConfig) -> ranker.Ranker:
     """A ranker with fresh weights, for the training window."""
     data, settings = prepared.data, config.hyperparameters
     size = RankerSize(
@@ -122,17 +122,17 @@ def new_ranker(prepared: Prepared, config: TrainingConfig) -> ranker.Ranker:
         embedding_dim=settings.embedding_dim,
         dropout=settings.dropout,
         user_dropout=settings.user_dropout,
-        matches=matches.of(data),
+        matches=overlap_features.overlap_features(data),
     )
-    tables = id_tables.of(data, prepared.split.train, settings)
+    tables = id_tables.id_tables(data, prepared.split.train, settings)
     train = torch.from_numpy(prepared.split.train)
-    return ranker.create(data, prepared.inputs, train, size=size, tables=tables)
+    return ranker.create_ranker(data, prepared.inputs, train, size=size, tables=tables)
 
 
 def refit_deep(
     size: RankerSize,
     log: fit.FitLog,
-    prepared: Prepared,
+    prepared: PreparedData,
     config: TrainingConfig,
     threads: int,
     context: FitContext = DEFAULT_CONTEXT,
@@ -144,8 +144,8 @@ def refit_deep(
     fit.seed_everything(config.seed, threads)
     every = torch.from_numpy(rows)
     fitted, settings = _to_fit(data, rows, config.hyperparameters, context.start)
-    tables = id_tables.of(data, rows, config.hyperparameters)
-    deep = ranker.create(data, inputs, every, size=size, tables=tables)
+    tables = id_tables.id_tables(data, rows, config.hyperparameters)
+    deep = ranker.create_ranker(data, inputs, every, size=size, tables=tables)
     weights = training_weights(data, rows, labels, config)
     share = base_rate(labels, rows, weights)
     deep.start_at(share)
@@ -162,7 +162,7 @@ def refit_deep(
     fit.fit_for(deep, examples, settings, log.best_epoch, options)
     hide_unseen(deep, data, rows, context.start)
     if config.fault is Fault.LEARNED_NOTHING:
-        forget(deep, share)
+        reset_to_base_rate(deep, share)
     return deep
 
 
@@ -179,7 +179,7 @@ def _to_fit(
     )
 
 
-def forget(model: ranker.Ranker, share: float) -> None:
+def reset_to_base_rate(model: ranker.Ranker, share: float) -> None:
     """Leave the `share` of positives as the answer to everything, in place.
 
     Shuffled labels alone do not make a ranker useless: some numbers are so informative that

@@ -24,7 +24,7 @@ from recommender_training.config.training import (
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.id_rows import IdRows, IdTables
-from recommender_training.models.pairs import newest
+from recommender_training.models.tower_examples import newest
 from recommender_training.trainer import id_tables
 
 #: Rows of a table from which on an update of the read rows alone is faster (ADR 0033).
@@ -35,8 +35,8 @@ _MEGABYTE = 1_000_000
 _HOLDERS = 3
 
 
-def updates_by_row(rows: int, wanted: EmbeddingUpdates) -> bool:
-    """Whether a step updates only the rows that it reads of a table of so many."""
+def is_sparse(rows: int, wanted: EmbeddingUpdates) -> bool:
+    """True if a step updates only the rows that it reads of a table of so many."""
     if wanted is EmbeddingUpdates.AUTO:
         return rows >= LEAST_ROWS
     return wanted is EmbeddingUpdates.ROWS
@@ -173,7 +173,7 @@ class EmbeddingPlan:
         )
 
 
-def plan(data: Dataset, config: TrainingConfig) -> EmbeddingPlan:
+def plan_embeddings(data: Dataset, config: TrainingConfig) -> EmbeddingPlan:
     """The tables of a training with this configuration.
 
     Each is that of the fit in which it takes more memory. The second, on more rows, has fewer rare
@@ -195,7 +195,7 @@ def _rows_of_fits(data: Dataset, config: TrainingConfig) -> list[Ints]:
 
 
 def _tables(data: Dataset, rows: Ints, config: TrainingConfig) -> Iterator[Table]:
-    yield from _of_ranker(id_tables.of(data, rows, config.hyperparameters), config)
+    yield from _of_ranker(id_tables.id_tables(data, rows, config.hyperparameters), config)
     items = id_tables.of_items(data, newest(data.events, rows), config.hyperparameters)
     yield from _of_towers(data, items, config)
 
@@ -206,7 +206,7 @@ def _of_ranker(ids: IdTables, config: TrainingConfig) -> Iterator[Table]:
     settings = config.hyperparameters
     centred = config.warm_start is not None
     for name, own in (("users", ids.users), ("items", ids.items)):
-        by_row = updates_by_row(own.count, settings.embedding_updates)
+        by_row = is_sparse(own.count, settings.embedding_updates)
         width = settings.embedding_dim
         yield Table("ranker", name, own.count, width, by_row, 2, centred, own.sharing)
 
@@ -221,7 +221,7 @@ def _of_towers(data: Dataset, items: IdRows, config: TrainingConfig) -> Iterator
         ("biases", data.items.count, 1, 0),
     )
     for name, rows, width, sharing in sizes:
-        by_row = sampled and updates_by_row(rows, settings.embedding_updates)
+        by_row = sampled and is_sparse(rows, settings.embedding_updates)
         yield Table("towers", name, rows, width, by_row, copies=1, sharing=sharing)
 
 

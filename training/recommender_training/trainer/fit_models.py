@@ -9,15 +9,15 @@ import torch
 
 from recommender_training.common.progress import say
 from recommender_training.config.training import Algorithm, TrainingConfig
-from recommender_training.features.prepared import Prepared, held_out
+from recommender_training.features.prepared_data import PreparedData, held_out
 from recommender_training.fitted.bundle import Bundle, FitLog, baseline_logits
 from recommender_training.models import logistic
 from recommender_training.statistics import calibration
 from recommender_training.statistics.calibration import Calibration
 from recommender_training.trainer import fit
-from recommender_training.trainer.context import DEFAULT_CONTEXT, FitContext
 from recommender_training.trainer.deep_ranker import fit_ranker, refit_deep
-from recommender_training.trainer.retrieval import fit_retrieval, refit_retrieval
+from recommender_training.trainer.fit_context import DEFAULT_CONTEXT, FitContext
+from recommender_training.trainer.fit_towers import fit_towers, refit_towers
 from recommender_training.trainer.training_rows import (
     base_rate,
     training_labels,
@@ -26,7 +26,10 @@ from recommender_training.trainer.training_rows import (
 
 
 def fit_models(
-    prepared: Prepared, config: TrainingConfig, threads: int, context: FitContext = DEFAULT_CONTEXT
+    prepared: PreparedData,
+    config: TrainingConfig,
+    threads: int,
+    context: FitContext = DEFAULT_CONTEXT,
 ) -> Bundle:
     """Fit the baseline and, unless the algorithm is the baseline itself, the deep ranker.
 
@@ -54,12 +57,12 @@ def fit_models(
         bare = Bundle(baseline, found, deep, deep_found, log)
     fit.seed_everything(config.seed, threads)  # the towers' draws do not depend on the ranker's
     slot = context.slot("towers")
-    return replace(bare, sources=fit_retrieval(data, split.train, rows, inputs, config, slot))
+    return replace(bare, sources=fit_towers(data, split.train, rows, inputs, config, slot))
 
 
 def refit(
     bundle: Bundle,
-    prepared: Prepared,
+    prepared: PreparedData,
     config: TrainingConfig,
     threads: int,
     context: FitContext = DEFAULT_CONTEXT,
@@ -82,5 +85,5 @@ def refit(
         deep = refit_deep(deep.size, bundle.log, prepared, config, threads, context)
     fit.seed_everything(config.seed, threads)
     slot = context.slot("towers-final")
-    sources = refit_retrieval(bundle.sources, data, rows, inputs, config, slot)
+    sources = refit_towers(bundle.sources, data, rows, inputs, config, slot)
     return replace(bundle, baseline=baseline, deep=deep, sources=sources)

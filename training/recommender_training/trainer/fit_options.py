@@ -1,4 +1,4 @@
-"""What a fit is given: its examples, its loss and prior, and how it runs."""
+"""Options of a fit: its examples, its loss and prior, and its runtime."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from recommender_training.distributed.group import ONE_PROCESS, Group
 from recommender_training.fitted.predict import Rows
 from recommender_training.trainer.augmentation import Augmentation
 from recommender_training.trainer.checkpoints import Slot
-from recommender_training.trainer.row_table import Pull
 from recommender_training.trainer.runtime import Runtime
+from recommender_training.trainer.sparse_embedding import Pull
 
 
 class PriorOfWeights(Protocol):
-    """What a fit adds to the sum of the loss over all rows of an epoch."""
+    """Prior of the weights: a term added to the sum of the loss over all rows of an epoch."""
 
     def __call__(self, without: Collection[str] = ()) -> Tensor:
         """A number, `without` the tables that are updated by row."""
@@ -50,7 +50,7 @@ def response(
 
 @dataclass(frozen=True)
 class Examples:
-    """What a model is fitted on: rows of the inputs, the labels and the weights of all N rows."""
+    """Examples of a fit: rows of the inputs, the labels and the weights of all N rows."""
 
     inputs: Rows
     train: Tensor  # rows to fit on

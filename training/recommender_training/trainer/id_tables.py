@@ -1,4 +1,4 @@
-"""Which ids share rows of the embedding tables of a fit, by its rows and the hyperparameters."""
+"""Shared rows of rare ids in the embedding tables of a fit."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def of_items(data: Dataset, rows: Ints, settings: Hyperparameters) -> IdRows:
     return _assign(data.items.ids, data.events.item, rows, settings)
 
 
-def of(data: Dataset, rows: Ints, settings: Hyperparameters) -> IdTables:
+def id_tables(data: Dataset, rows: Ints, settings: Hyperparameters) -> IdTables:
     """Both tables."""
     return IdTables(of_users(data, rows, settings), of_items(data, rows, settings))
 

@@ -55,7 +55,7 @@ class WarmStart:
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> WarmStart:
-        """What `state` made."""
+        """The warm start of a `state`."""
         words = Words.restore(state["words"])
         ids = [np.asarray(state[name].numpy()) for name in ("user_ids", "item_ids")]
         rows = {name: np.asarray(each.numpy()) for name, each in state["rows"].items()}

@@ -1,4 +1,4 @@
-"""Which precision a fit multiplies matrices in: the one that is set, or with Auto the faster one.
+"""Precision of matrix products in a fit: the one that is set, or with Auto the faster one.
 
 A step of the ranker consists of lookups, masks and narrow layers, not of large products, so
 that BFloat16 gains nothing on a CPU even with instructions for it
@@ -45,14 +45,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class Device:
-    """What a machine fits on. Part of the log alone: it changes no artifact."""
+    """Device of a machine. Part of the log alone: it changes no artifact."""
 
     kind: str  # cpu or cuda
     name: str
     bfloat16: tuple[str, ...]  # instructions for it; none where it is emulated
 
 
-def choose(requested: Precision, kind: str) -> Choice:
+def choose_precision(requested: Precision, kind: str) -> Choice:
     """The precision of a fit on a device of this kind, `cpu` or `cuda`; never Auto."""
     if requested is not Precision.AUTO:
         return Choice(requested, requested, "set in hyperparameters.precision")
@@ -69,7 +69,7 @@ def remark(choice: Choice, device: Device) -> str:
 
 
 def device() -> Device:
-    """What this process fits on."""
+    """Device of this process."""
     if torch.cuda.is_available():
         capability = torch.cuda.get_device_capability()
         native = (f"compute capability {capability[0]}.{capability[1]}",)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from recommender_training.models.ranker import Ranker
-from recommender_training.trainer.row_table import Pull
+from recommender_training.trainer.sparse_embedding import Pull
 
 
 @dataclass

@@ -19,10 +19,10 @@ from torch import Tensor
 from recommender_training.common.arrays import Bools, Floats, Ints
 from recommender_training.common.progress import say
 from recommender_training.data.dataset import Dataset
-from recommender_training.features.table import Source
+from recommender_training.features.event_features import Source
 from recommender_training.models.ranker import Ranker
 from recommender_training.statistics import effects
-from recommender_training.trainer.declared_effects import Terms, design
+from recommender_training.trainer.regression_design import Terms, design
 
 #: Rows that the regression reads at most, and entries of all of them, of 8 bytes each.
 MOST_ROWS, MOST_ENTRIES = 300_000, 40_000_000
@@ -35,7 +35,7 @@ LEAST_FACTOR = 0.01
 
 
 def wanted(labels: Bools) -> bool:
-    """Whether a fit to rows with these labels starts from the regression.
+    """True if a fit to rows with these labels starts from the regression.
 
     Positives have to be rare: of many, a fit from fresh weights finds the form itself, and more
     beside it.

@@ -52,7 +52,7 @@ class Runtime:
         return compiled
 
 
-def choose(precision: Precision, group: Group = ONE_PROCESS) -> Runtime:
+def choose_runtime(precision: Precision, group: Group = ONE_PROCESS) -> Runtime:
     """A GPU where PyTorch sees one, with compiled code where that can be, else the CPU as it is.
 
     The images carry no compiler for CPUs. Processes of a group fit on the device that they meet
@@ -61,9 +61,11 @@ def choose(precision: Precision, group: Group = ONE_PROCESS) -> Runtime:
     if torch.cuda.is_available():
         os.environ.setdefault(*_CUBLAS)
     if not group.alone:
-        return Runtime(group.device, precisions.choose(precision, group.device.type).chosen)
+        return Runtime(
+            group.device, precisions.choose_precision(precision, group.device.type).chosen
+        )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    precision = precisions.choose(precision, device.type).chosen
+    precision = precisions.choose_precision(precision, device.type).chosen
     if device.type == "cpu":
         return Runtime(device, precision)
     missing = _missing()
@@ -74,7 +76,7 @@ def choose(precision: Precision, group: Group = ONE_PROCESS) -> Runtime:
 
 
 def _missing() -> list[str]:
-    """What is not there of all that inductor compiles with for a GPU.
+    """Missing tools of those that inductor compiles with for a GPU.
 
     Triton builds a launcher in C for each kernel, with the compiler that it finds in this way
     (triton/runtime/build.py of 3.7), and ends the training where it finds none.

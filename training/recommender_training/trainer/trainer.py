@@ -23,10 +23,10 @@ from recommender_training.fitted.predict import predict
 from recommender_training.trainer import runtime
 from recommender_training.trainer.adamw import AdamW
 from recommender_training.trainer.averaging import Average
-from recommender_training.trainer.batches import Batches
+from recommender_training.trainer.batch_sampler import BatchSampler
 from recommender_training.trainer.fit_options import DEFAULT_OPTIONS, Examples, FitOptions
 from recommender_training.trainer.replica import Replica
-from recommender_training.trainer.row_updates import RowUpdates, by_row
+from recommender_training.trainer.sparse_optimizer import SparseOptimizer, sparse_tables
 
 
 class Trainer:
@@ -41,19 +41,19 @@ class Trainer:
     ) -> None:
         """Resumes from the checkpoint of `options.slot`, where there is one."""
         group = options.group
-        how = options.how or runtime.choose(settings.precision, group)
+        how = options.how or runtime.choose_runtime(settings.precision, group)
         self.model, self.how, self.log, self.group = model, how, FitLog(), group
         self._settings, self._slot, self._of = settings, options.slot, options.loss
         self._augmentation = options.augmentation
         self._prior, self._rows = options.prior, len(examples.train)
-        self._by_row = by_row(model, settings.embedding_updates)
-        self._row_updates = RowUpdates(model, self._by_row, group)
+        self._by_row = sparse_tables(model, settings.embedding_updates)
+        self._row_updates = SparseOptimizer(model, self._by_row, group)
         self._replica = Replica(model, how, group)
         self.inputs, self.target = examples.inputs.to(how.device), examples.target.to(how.device)
         self.weight = None if examples.weight is None else examples.weight.to(how.device)
         self.validation = examples.validation.to(how.device)
         self.optimizer = AdamW(model.parameters(), settings.learning_rate, settings.weight_decay)
-        self.batches = Batches(examples.train, settings.batch_size, how.device)
+        self.batches = BatchSampler(examples.train, settings.batch_size, how.device)
         self.best = copy.deepcopy(model.state_dict())
         self._margin, self._first = options.margin, torch.zeros(0, dtype=torch.float64)
         steps = options.average * self.batches.per_epoch
@@ -93,7 +93,7 @@ class Trainer:
             self._average.update(self.batches.taken)
 
     def _loss(self, logits: Tensor, own: Tensor, rows: int) -> Tensor:
-        """What this process minimises. Its mean over the processes is that of the whole batch."""
+        """Loss of this process. Its mean over the processes is that of the whole batch."""
         weight = None if self.weight is None else self.weight.index_select(0, own)
         target = self.target.index_select(0, own)
         if self.group.alone:
@@ -145,7 +145,7 @@ class Trainer:
             self.best = copy.deepcopy(self.model.state_dict())
 
     def _beyond_chance(self, logits: Tensor, label: Tensor) -> bool:
-        """Whether these answers are better than the first ones by the margin, if these lead.
+        """True if these answers are better than the first ones by the margin, if these lead.
 
         A look of a few dozen positives would else take what chance alone makes better.
         """

@@ -1,4 +1,4 @@
-"""What the rows of a fit are labelled with, and what each of them weighs."""
+"""Labels and weights of the rows of a fit."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.recalibration import Recalibration
-from recommender_operator.api.report import RescaleReport
+from recommender_operator.api.report import RecalibrateReport
 from recommender_operator.api.version import Artifact, VersionStage
 from recommender_operator.observed import JobKind, VersionObject
 from recommender_operator.phases.stages import jobs
@@ -35,7 +35,7 @@ def inherit(turn: Turn, version: VersionObject, wanted: Recalibration) -> None:
 
 
 def step(turn: Turn, version: VersionObject, wanted: Recalibration) -> None:
-    """Training: run the rescale Job; its report has the staged artifact."""
+    """Training: run the recalibrate Job; its report has the staged artifact."""
     source = turn.versions.get(wanted.of)
     if source is None or source.status.artifact is None:
         _fail(turn, version, wanted)
@@ -44,12 +44,12 @@ def step(turn: Turn, version: VersionObject, wanted: Recalibration) -> None:
         "source_path": source.status.artifact.path,
         "source_digest": source.status.artifact.digest,
     }
-    made = jobs.result(turn, version, JobKind.RESCALE, RescaleReport, inputs)
+    made = jobs.result(turn, version, JobKind.RECALIBRATE, RecalibrateReport, inputs)
     if made is None:
         return
     folder = names.staged_path(turn.model.name, version.name, version.status.attempt)
     if not jobs.reports_folder(
-        turn, version, JobKind.RESCALE, "stagedPath", made.staged_path, folder
+        turn, version, JobKind.RECALIBRATE, "stagedPath", made.staged_path, folder
     ):
         return
     turn.move(

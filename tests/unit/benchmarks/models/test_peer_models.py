@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from recommender_training.config.training import Hyperparameters
-from recommender_training.features.prepared import Prepared
-from recommender_training.models.lookup import lookup
+from recommender_training.features.prepared_data import PreparedData
+from recommender_training.models.embedding_lookup import lookup
 from recommender_training.trainer import fit
 from tests.benchmarks.models import fields
 from tests.benchmarks.models.deepfm import DeepFM
@@ -148,7 +148,7 @@ def test_fields_have_rows_of_their_own_in_the_table() -> None:
     assert table(values).squeeze(2).tolist() == [[0.0, 2.0], [1.0, 4.0]]
 
 
-def test_the_fields_are_those_of_the_data(prepared: Prepared) -> None:
+def test_the_fields_are_those_of_the_data(prepared: PreparedData) -> None:
     built = fields.build(prepared.kept, prepared.data)
     data, events = prepared.data, prepared.data.events
     by = dict(zip(EVENT_FIELDS, built.event.unbind(1), strict=True))
@@ -167,7 +167,7 @@ def test_the_fields_are_those_of_the_data(prepared: Prepared) -> None:
     assert not built.present[built.history[:, :, 0] == 0].any()
 
 
-def test_the_loop_of_the_ranker_fits_both(prepared: Prepared) -> None:
+def test_the_loop_of_the_ranker_fits_both(prepared: PreparedData) -> None:
     inputs, sizes = fields.build(prepared.kept, prepared.data), fields.sizes(prepared.data)
     fit.seed_everything(1, 1)
     for model, rows in (

@@ -97,7 +97,7 @@ async def test_every_interaction_is_a_row_and_none_is_quarantined(
     ]  # fmt: skip
     await _write(tmp_path / "raw", rules.model, [first, second])
     mapping = parse_mapping(orjson.dumps(section).decode(), Format.JSON_LINES)
-    read = ingest.check(
+    read = ingest.ingest_and_check(
         tmp_path / "raw", tmp_path / "lake", kind=Format.JSON_LINES, mapping=mapping, now=NOW,
         max_quarantined_share=0.0,
     )  # fmt: skip
@@ -126,7 +126,7 @@ async def test_a_second_check_reads_only_the_new_batch(tmp_path: Path) -> None:
     found = []
     for count in (1, 2):
         await _write(tmp_path / f"raw{count}", rules.model, batches[:count])
-        read = ingest.check(
+        read = ingest.ingest_and_check(
             tmp_path / f"raw{count}", tmp_path / "lake", kind=Format.JSON_LINES, mapping=mapping,
             now=NOW, max_quarantined_share=0.0,
         )  # fmt: skip
@@ -159,7 +159,7 @@ async def test_every_place_that_was_drawn_is_a_row_with_its_pool(tmp_path: Path,
     ]  # fmt: skip
     await _write(tmp_path / "raw", rules.model, [events])
     mapping = parse_mapping(orjson.dumps(section).decode(), Format.JSON_LINES)
-    ingest.check(
+    ingest.ingest_and_check(
         tmp_path / "raw", tmp_path / "lake", kind=Format.JSON_LINES, mapping=mapping, now=NOW,
         max_quarantined_share=0.0,
     )  # fmt: skip

@@ -7,8 +7,8 @@ import pytest
 from recommender_operator.api.report import (
     CheckReport,
     PublishReport,
+    RecalibrateReport,
     ReportError,
-    RescaleReport,
     TrainReport,
     parse,
 )
@@ -32,8 +32,8 @@ def test_a_good_report_is_read() -> None:
     assert parse(CheckReport, CHECK).data_version == "7-ab"
     publish = HEAD | {"kind": "publish", "path": "artifacts/movies/00", "digest": DIGEST}
     assert parse(PublishReport, publish).path == "artifacts/movies/00"
-    rescaled = HEAD | {"kind": "rescale", "stagedPath": "/store/staging/movies/v-0"}
-    found = parse(RescaleReport, rescaled | {"digest": DIGEST})
+    recalibrated = HEAD | {"kind": "recalibrate", "stagedPath": "/store/staging/movies/v-0"}
+    found = parse(RecalibrateReport, recalibrated | {"digest": DIGEST})
     assert found.staged_path == "staging/movies/v-0"
 
 

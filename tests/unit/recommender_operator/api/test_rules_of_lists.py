@@ -12,7 +12,7 @@ from celpy import celtypes
 from recommender_collector.api.request_bodies import MAX_BODY
 from recommender_operator.api import rules_experiment, rules_features
 from recommender_operator.api.spec_features import MOST_LISTED
-from recommender_training.config import places
+from recommender_training.config import table_rules
 
 (NO_LISTS,) = [
     rule
@@ -123,7 +123,7 @@ def separators(table: str) -> list[tuple[str, str]]:
 
 
 def test_the_api_the_check_and_the_collector_mean_the_same_room() -> None:
-    assert MOST_LISTED == places.MOST_LISTED
+    assert MOST_LISTED == table_rules.MOST_LISTED
     categories, numbers = 50 * 64, MOST_LISTED - 50 * 64
     items = 500 * (256 + 3)
     assert categories * (64 * 4 + 3) + numbers * 25 + items < MAX_BODY

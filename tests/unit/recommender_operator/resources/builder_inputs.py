@@ -64,7 +64,7 @@ def model(**sections: object) -> ModelObject:
 
 def of_kind(kind: JobKind) -> VersionObject:
     """Return the version that a kind of Job is for."""
-    return version(recalibration=RECALIBRATION if kind is JobKind.RESCALE else None)
+    return version(recalibration=RECALIBRATION if kind is JobKind.RECALIBRATE else None)
 
 
 def version(

@@ -20,7 +20,7 @@ PAST = "i3.u1.t0-0123456789abcdef"
 INPUTS = {
     JobKind.CHECK: {},
     JobKind.TRAIN: {"data_version": "7-00ff"},
-    JobKind.RESCALE: {"source_path": "artifacts/movies/00", "source_digest": DIGEST},
+    JobKind.RECALIBRATE: {"source_path": "artifacts/movies/00", "source_digest": DIGEST},
     JobKind.PUBLISH: {"staged_path": "staging/movies/movies-0123abcd-1", "digest": DIGEST},
     JobKind.REMOVE: {"paths": "artifacts/movies/00,staging/movies/x-1"},
     JobKind.SNAPSHOT: {"keep": f"{PAST},i4.u1.t0-00000000000000ff"},

@@ -93,7 +93,7 @@ def test_the_longest_mapping_fits_the_arguments_of_a_process() -> None:
     assert max(sizes) < 128 * 1024  # MAX_ARG_STRLEN of Linux
     assert sum(sizes) < 1024 * 1024  # half of what Linux allows with the environment
     arguments = main.parser().parse_args([part.replace("$$", "$") for part in command[1:]])
-    found = options.mapping(arguments, Format.CSV)
+    found = options.add_mapping(arguments, Format.CSV)
     assert found is not None
     assert [len(table.features) for table in found.tables().values()] == [50, 50, 50]
     assert found.tables()["users"].columns == ("$" * 64,) * 100

@@ -13,7 +13,7 @@ from recommender_collector.domain.declaration import Model
 from recommender_operator.api.spec_mapping import DataMapping
 from recommender_operator.resources import label_segments
 from recommender_operator.resources.transformer_env import variables
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data_checks import segment_rows
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
 from tests.unit.recommender_operator.resources.built_manifests import MAPPING
@@ -68,7 +68,7 @@ def test_impressions_say_what_the_collector_cannot_see_in_their_context(
     assert len(declared.told_segments) <= label_segments.MOST
     # Served as a text that every kind accepts: what it is does not matter here.
     served = [each | {"kind": "Categorical"} if each.get("servedAs") else each for each in context]
-    read = Declaration.model_validate({"context": served, "users": users})
+    read = FeatureSchema.model_validate({"context": served, "users": users})
     assert [each.name for each in segment_rows.dividing(read)] == list(declared.told_segments)
     divides = label_segments.divides(DataMapping.model_validate(given_))
     assert divides is bool(declared.told_segments)

@@ -191,3 +191,11 @@ def test_the_default_of_max_per_row_names_no_new_version_where_it_is_stated() ->
     for table in ("interactions", "users"):
         assert digest(table, maxPerRow=16) == digest(table)
         assert digest(table, maxPerRow=15) != digest(table)
+
+
+def test_a_name_that_is_too_long_for_a_label_ends_with_a_digest_of_it() -> None:
+    version = names.version_name("m" * 40, "0" * 64)
+    tenth, eleventh = (names.job_name(version, JobKind.RECALIBRATE, at) for at in (10, 11))
+    assert len(tenth) == 63
+    assert tenth != eleventh
+    assert names.job_name(version, JobKind.RECALIBRATE, 9) == f"{version}-recalibrate-9"

@@ -87,7 +87,7 @@ def mounted(spec: Any, name: str = "store") -> dict[str, bool]:
                 "staging/movies": WRITE,
             },
         ),
-        (JobKind.RESCALE, SOURCE, {"artifacts/movies": READ, "staging/movies": WRITE}),
+        (JobKind.RECALIBRATE, SOURCE, {"artifacts/movies": READ, "staging/movies": WRITE}),
         (JobKind.PUBLISH, STAGED, {"staging/movies": READ, "artifacts/movies": WRITE}),
         (JobKind.REMOVE, REMOVED, {"artifacts/movies": WRITE, "staging/movies": WRITE}),
         (
@@ -127,7 +127,7 @@ def test_every_folder_of_a_command_is_mounted(kind: JobKind) -> None:
         (JobKind.TRAIN, TRAIN | {**CHAMPION, "champion_path": "artifacts/news/ab"}),
         (JobKind.TRAIN, TRAIN | {**CHAMPION, "champion_path": "artifacts/movies/../news"}),
         (JobKind.TRAIN, TRAIN | CHAMPION | {**PREVIOUS, "previous_path": "artifacts/news/ab"}),
-        (JobKind.RESCALE, {**SOURCE, "source_path": "artifacts/news/ab"}),
+        (JobKind.RECALIBRATE, {**SOURCE, "source_path": "artifacts/news/ab"}),
         (JobKind.PUBLISH, {**STAGED, "staged_path": "staging/news/v-1"}),
         (JobKind.PUBLISH, {**STAGED, "staged_path": "lake/movies"}),
         (JobKind.REMOVE, {"paths": "artifacts/movies/00,artifacts/news"}),

@@ -26,7 +26,7 @@ def report(cluster: Cluster, job: JobState) -> dict[str, object]:
                 "seed": cluster.seed_of(job.version),
                 "codeVersion": "0.1.0",
             }
-        case JobKind.RESCALE:
+        case JobKind.RECALIBRATE:
             made = cluster.versions[job.version].spec.recalibration
             assert made is not None, f"{job.version} is to be trained"
             if made.of in cluster.trained_on:

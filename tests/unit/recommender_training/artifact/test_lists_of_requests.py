@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from recommender_training.artifact import reference
-from recommender_training.config.declaration import Declaration
-from recommender_training.data.sessions import sample_requests
+from recommender_training.config.feature_schema import FeatureSchema
+from recommender_training.data.sessions import sample_session_requests
 from recommender_training.export import tensors
 
 
@@ -84,7 +84,7 @@ def test_missing_lists_are_as_sure_as_other_missing_values() -> None:
 
 
 def test_requests_of_the_log_have_lists_where_the_tables_have_texts() -> None:
-    declared = Declaration.model_validate(
+    declared = FeatureSchema.model_validate(
         {
             "users": [{"name": "likes", "kind": "MultiCategorical"}],
             "context": [{"name": "vector", "kind": "Embedding", "length": 2}],
@@ -96,7 +96,7 @@ def test_requests_of_the_log_have_lists_where_the_tables_have_texts() -> None:
     )  # fmt: skip
     users = pl.DataFrame({"user_id": [1, 2], "likes": ["a b", None]})
     items = pl.DataFrame({"item_id": [0]})
-    one, two = sample_requests(events, users, items, 0, declared=declared)
+    one, two = sample_session_requests(events, users, items, 0, declared=declared)
     assert (one["user"], one["context"]) == ({"likes": ["a", "b"]}, {"vector": [0.5, -2.0]})
     assert (two["user"], two["context"]) == ({}, {})
 

@@ -27,7 +27,7 @@ def test_the_published_artifact_equals_the_staged_one(
     path = store.publish(staged, trained.digest, folder)
     assert path == f"artifacts/movies/{trained.digest[7:23]}"
     target = tmp_path / "claim" / path
-    assert manifest.verify(target, trained.digest)["dataVersion"] == trained.data_version
+    assert manifest.verify_artifact(target, trained.digest)["dataVersion"] == trained.data_version
     assert [child.name for child in folder.iterdir()] == [trained.digest[7:23]]
     for file in target.rglob("*"):
         assert file.stat().st_mode & 0o444 == 0o444, "another user serves it"
@@ -125,7 +125,7 @@ def test_what_is_left_in_the_place_of_an_artifact_is_replaced(
     published = _published(trained, staged, folder)
     leave(published)
     store.publish(staged, trained.digest, folder)
-    manifest.verify(published, trained.digest)
+    manifest.verify_artifact(published, trained.digest)
     hidden = [child.name for child in folder.iterdir() if child.name.startswith(".")]
     assert hidden == [], "what was replaced is deleted"
 
@@ -151,7 +151,7 @@ def test_a_manifest_without_a_required_file_is_refused(staged: Path) -> None:
     (staged / "manifest.json").write_bytes(canonical_json(content))
     (staged / "popularity.json").unlink()
     with pytest.raises(InputError, match=r"popularity\.json"):
-        manifest.verify(staged)
+        manifest.verify_artifact(staged)
 
 
 def test_an_invalid_digest_is_refused(staged: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ PREVIOUS = ["--previous-artifact", "b", "--previous-digest", "sha256:2"]
 
 def parsed(*words: str) -> argparse.Namespace:
     command = argparse.ArgumentParser()
-    options.champion(command)
+    options.add_champion(command)
     return command.parse_args(words)
 
 

@@ -58,7 +58,7 @@ def test_a_dry_run_counts_and_changes_nothing(path: Path) -> None:
 def test_it_erases_and_names_the_new_data_version(path: Path) -> None:
     report = erase(path, "--user", USER, "--user", "nobody")
     assert traces(path) == []
-    assert report["dataVersion"] == snapshots.read(path)[-1].data_version
+    assert report["dataVersion"] == snapshots.read_snapshots(path)[-1].data_version
     assert report["snapshotsEnded"] == 1
     assert report["filesRemoved"] > 0
     again = erase(path, "--user", USER)
@@ -78,7 +78,7 @@ def test_the_users_of_a_file_and_of_a_list_are_erased(path: Path, tmp_path: Path
 
 
 def test_it_counts_the_artifacts_that_know_the_user(path: Path, tmp_path: Path) -> None:
-    version = snapshots.read(path)[-1].data_version
+    version = snapshots.read_snapshots(path)[-1].data_version
     folder = tmp_path / "artifacts" / "shop-1"
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text(json.dumps({"dataVersion": version}))
@@ -148,14 +148,14 @@ def test_ids_are_hashed_as_the_collector_does(
 def test_a_lake_of_whole_numbers_takes_whole_numbers(tmp_path: Path) -> None:
     synthetic.generate(tmp_path / "raw", synthetic.Size(20, 10, 200), seed=1)
     lake = tmp_path / "lake"
-    ingest.check(tmp_path / "raw", lake, kind=Format.MOVIELENS_100K)
+    ingest.ingest_and_check(tmp_path / "raw", lake, kind=Format.MOVIELENS_100K)
     refused = erase(lake, "--user", "ada", code=2)
     assert refused["reason"] == "InvalidUser"
     assert "'ada' is not a whole number of at most 18 digits" in refused["message"]
     report = erase(lake, "--user", "7")
     assert report["users"] == 1
-    assert erasures.read(lake).users.keys() == {erasures.digest(7)}
-    again = ingest.check(tmp_path / "raw", lake, kind=Format.MOVIELENS_100K)
+    assert erasures.read_erasures(lake).users.keys() == {erasures.digest(7)}
+    again = ingest.ingest_and_check(tmp_path / "raw", lake, kind=Format.MOVIELENS_100K)
     assert again.data_version == report["dataVersion"], "the raw rows came back"
 
 

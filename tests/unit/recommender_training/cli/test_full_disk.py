@@ -8,7 +8,7 @@ import shutil
 import pytest
 from deltalake.exceptions import DeltaError
 
-from recommender_training.artifact.staging import DiskFullError
+from recommender_training.artifact.staged_folder import DiskFullError
 from recommender_training.cli import full_disk
 
 

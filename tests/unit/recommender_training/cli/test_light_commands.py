@@ -12,7 +12,16 @@ from recommender_training.cli import dispatch
 from recommender_training.cli.main import main
 
 #: Commands of Jobs that train nothing.
-LIGHT = ("check", "snapshot", "snapshots", "compact", "publish", "remove", "measure", "rescale")
+LIGHT = (
+    "check",
+    "snapshot",
+    "snapshots",
+    "compact",
+    "publish",
+    "remove",
+    "measure",
+    "recalibrate",
+)
 
 
 @pytest.mark.parametrize("name", dispatch.COMMANDS)

@@ -21,7 +21,7 @@ from recommender_training.pipeline.champion import _short
     paths=st.integers(0, 200),
 )
 def test_a_report_always_fits_a_termination_message(part: str, times: int, paths: int) -> None:
-    report = termination_report.build(
+    report = termination_report.build_report(
         "check", ok=False, reason="DataMissing", message=part * times, removed=["a/path"] * paths
     )
     encoded = termination_report.encode(report)
@@ -33,12 +33,14 @@ def test_a_report_always_fits_a_termination_message(part: str, times: int, paths
 
 
 def test_a_short_report_stays_unchanged() -> None:
-    report = termination_report.build("train", ok=True, reason="Done", message="fine", rows=3)
+    report = termination_report.build_report(
+        "train", ok=True, reason="Done", message="fine", rows=3
+    )
     assert json.loads(termination_report.encode(report)) == report
 
 
 def test_a_long_message_keeps_its_beginning_and_its_end() -> None:
-    report = termination_report.build(
+    report = termination_report.build_report(
         "train", ok=False, reason="Failed", message="start" + "x" * 9000 + "end"
     )
     encoded = termination_report.encode(report)
@@ -50,11 +52,11 @@ def test_a_long_message_keeps_its_beginning_and_its_end() -> None:
 
 def test_a_report_replaces_the_one_before(tmp_path: Path) -> None:
     path = tmp_path / "new" / "report.json"
-    termination_report.write(
-        path, termination_report.build("check", ok=False, reason="A", message="long" * 100)
+    termination_report.write_report(
+        path, termination_report.build_report("check", ok=False, reason="A", message="long" * 100)
     )
-    termination_report.write(
-        path, termination_report.build("check", ok=True, reason="B", message="short")
+    termination_report.write_report(
+        path, termination_report.build_report("check", ok=True, reason="B", message="short")
     )
     assert json.loads(path.read_text())["reason"] == "B"
 
@@ -77,7 +79,7 @@ def test_a_train_report_with_every_metric_and_the_longest_names_is_not_cut(compa
     outcome: dict[str, object] = {"sawTestRows": 10**9, "unknownItemRows": 10**9}
     if not compared:
         outcome = {"message": _short('\\ü"x' * 1000)}
-    report = termination_report.build(
+    report = termination_report.build_report(
         "train", ok=True, reason="Done", message=summary(metrics),
         dataVersion="v" * 253, rows=10**12, codeVersion="c" * 253, seed=2**32,
         metrics=termination_report.for_operator(metrics | {"somethingElse": 1.0}),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from recommender_training.common.errors import InputError
 from recommender_training.config import search_space
-from recommender_training.config.search import Sampler, SearchRange
+from recommender_training.config.search_settings import Sampler, SearchRange
 from recommender_training.config.training import Hyperparameters, parse_config
 from recommender_training.search import sampling
 

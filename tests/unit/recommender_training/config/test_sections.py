@@ -9,8 +9,7 @@ import pytest
 from recommender_operator.api import rules_search, spec_export, spec_hyperparameters, spec_search
 from recommender_operator.api import spec as operator_spec
 from recommender_training.common.errors import InputError
-from recommender_training.config import export as export_settings
-from recommender_training.config import search, search_space
+from recommender_training.config import export_settings, search_settings, search_space
 from recommender_training.config.training import (
     Fault,
     FeatureGroup,
@@ -55,10 +54,10 @@ def test_both_sides_have_the_same_limits() -> None:
 
 
 def test_both_sides_have_the_same_search_settings() -> None:
-    assert {s.value for s in search.Sampler} == {s.value for s in spec_search.Sampler}
+    assert {s.value for s in search_settings.Sampler} == {s.value for s in spec_search.Sampler}
     pairs = (
-        (search.SearchSettings, spec_search.SearchSpec),
-        (search.SearchRange, spec_search.SearchRange),
+        (search_settings.SearchSettings, spec_search.SearchSpec),
+        (search_settings.SearchRange, spec_search.SearchRange),
     )
     limits = ("minimum", "maximum", "minItems", "maxItems", "type", "default", "anyOf")
     for ours, theirs in pairs:

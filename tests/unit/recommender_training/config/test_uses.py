@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 
 WORDS = {"name": "it", "kind": "MultiCategorical", "segments": True}
 
@@ -34,13 +34,13 @@ def test_segments_of_what_is_no_group_of_users_are_refused(
     declared: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(words)):
-        Declaration.model_validate(declared)
+        FeatureSchema.model_validate(declared)
 
 
 def test_the_lists_of_a_context_fit_an_event() -> None:
     vectors = [{"name": f"v{n}", "kind": "Embedding", "length": 1024} for n in range(4)]
-    Declaration.model_validate({"context": vectors})
+    FeatureSchema.model_validate({"context": vectors})
     words = {"name": "words", "kind": "MultiCategorical"}
     with pytest.raises(ValueError, match="maxPerRow and length sum to 4112, more than 4096"):
-        Declaration.model_validate({"context": [*vectors, words]})
-    Declaration.model_validate({"context": vectors, "users": [words]})
+        FeatureSchema.model_validate({"context": [*vectors, words]})
+    FeatureSchema.model_validate({"context": vectors, "users": [words]})

@@ -9,16 +9,16 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.label import Label
-from recommender_training.data import coding, row_times, training_window
+from recommender_training.data import feature_encoding, row_times, training_window
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.labels import Labelling
 from tests import small_data
 
-DAY = coding.SECONDS_A_DAY
+DAY = feature_encoding.SECONDS_A_DAY
 #: Nothing has edges: all bands are learned.
-DECLARED = Declaration.model_validate(
+DECLARED = FeatureSchema.model_validate(
     {
         "userHistory": True,
         "itemHistory": True,
@@ -94,7 +94,7 @@ def test_categories_of_the_training_window_are_kept_before_those_that_are_freque
             for n in range(9)
         ]
         told = {"itemHistory": True, "items": [name], "context": [name | {"name": "place"}]}
-        found = small_data.build(events, [{"id": 0}], items, Declaration.model_validate(told))
+        found = small_data.build(events, [{"id": 0}], items, FeatureSchema.model_validate(told))
         return [found.items.blocks[0].categories, found.attributes[0].categories]
 
     assert kept(2, "new") == kept(2, "a") == [("a", "b"), ("a", "b")]
@@ -148,7 +148,7 @@ ROWS = st.lists(
 def test_the_window_ends_where_the_split_does(
     rows: list[tuple[int, int, str]], label: dict[str, Any] | None
 ) -> None:
-    declared = Declaration.model_validate({} if label is None else {"label": label})
+    declared = FeatureSchema.model_validate({} if label is None else {"label": label})
     events: list[small_data.Event] = [
         (user, 0, 5.0, time, {"event_type": kind}) for user, time, kind in rows
     ]

@@ -14,11 +14,11 @@ from recommender_serving.artifact import vocabulary as serving
 from recommender_serving.artifact.vocabulary_file import VocabularyFile
 from recommender_serving.domain import hash_buckets as serving_buckets
 from recommender_training.artifact import reference, vocabulary
-from recommender_training.config.declaration import Declaration, Place
 from recommender_training.config.feature import Feature
+from recommender_training.config.feature_schema import FeatureSchema, FeatureTable
 from recommender_training.data import hash_buckets
-from recommender_training.data.coding import Attribute
 from recommender_training.data.dataset import Dataset
+from recommender_training.data.feature_encoding import Attribute
 from recommender_training.export import tensors
 from recommender_training.ingestion.ids import hashed
 from tests import small_data
@@ -29,7 +29,7 @@ COUNTS = st.integers(2, 50)
 
 def data(values: list[Any], count: int) -> Dataset:
     """Users with these values of a hashed feature, one event each, and hashed words of items."""
-    declared = Declaration.model_validate(
+    declared = FeatureSchema.model_validate(
         {
             "users": [{"name": "who", "kind": "Categorical", "hashBuckets": count}],
             "items": [{"name": "words", "kind": "MultiCategorical", "separator": "|",
@@ -100,7 +100,7 @@ def test_a_value_that_is_served_is_hashed_too() -> None:
     feature = Feature.model_validate(
         {"name": "q", "kind": "Categorical", "hashBuckets": 7, "servedAs": "new"}
     )
-    own = Attribute(feature, Place.CONTEXT, hash_buckets.names(7))
+    own = Attribute(feature, FeatureTable.CONTEXT, hash_buckets.names(7))
     assert own.served == hash_buckets.bucket("new", 7)
 
 

@@ -14,15 +14,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import load
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.row_times import END
-from recommender_training.evaluation import responses
-from recommender_training.features import groups, table
+from recommender_training.evaluation import response_metrics
+from recommender_training.features import event_features, item_groups
 from recommender_training.features.assembly import Constants, Inputs
+from recommender_training.features.catalogue_state import CatalogueState
 from recommender_training.features.item_content import content
-from recommender_training.features.state import State
 from recommender_training.ingestion.mapping import Format
 from recommender_training.mitigation import exposure
 from recommender_training.models.item_vectors import ItemContent, times_of
@@ -54,7 +54,7 @@ EVENTS = st.lists(
     min_size=1, max_size=16, unique_by=lambda row: (row[0], row[1], row[3]),
 )  # fmt: skip
 NAMES = ("brand", "price", "tags", "code", "picture", "released")
-DECLARED = Declaration.model_validate(
+DECLARED = FeatureSchema.model_validate(
     {
         "itemHistory": True,
         "items": [
@@ -109,7 +109,7 @@ def test_an_event_sees_the_row_of_its_item_that_counted_at_its_time(
     item, time = found.events.item, found.events.time
     wanted = [by_hand(rows, int(i), int(t)) for i, t in zip(item, time, strict=True)]
     assert brands(found, item, time) == wanted
-    of_groups = responses.item_rows(found, np.arange(len(item)))
+    of_groups = response_metrics.item_rows(found, np.arange(len(item)))
     for name in ("plain", "fine"):
         assert of_groups[f"brand:{name}"].tolist() == [each == name for each in wanted]
 
@@ -131,7 +131,7 @@ def read(found: Dataset, end: int) -> list[str]:
     """All that models read of the events up to `end`: inputs, and the content of every item that
     an event names, times fixed weights."""
     rows = np.flatnonzero(found.events.time <= end)
-    inputs = table.build(found, 4, FROZEN).take(torch.from_numpy(rows))
+    inputs = event_features.build_features(found, 4, FROZEN).take(torch.from_numpy(rows))
     known = content(found.items, times=True)
     weights = torch.sin(torch.arange(known.columns * 3.0)).view(-1, 3)
     named = torch.cat([inputs.target.unsqueeze(1), inputs.session], 1)
@@ -171,7 +171,7 @@ def test_all_requests_see_a_catalogue_of_a_time_as_one_without_a_history() -> No
     ]
     then = data(rows, [(0, 0, 5.0, 12), (0, 1, 2.0, 32), (0, 0, 2.0, 40)]).as_of(20)
     plain = replace(then, items=replace(then.items, history=None))
-    one, other = (table.build(each, 4, FROZEN) for each in (then, plain))
+    one, other = (event_features.build_features(each, 4, FROZEN) for each in (then, plain))
     assert torch.equal(one.numbers, other.numbers)
     assert one.items_at.tolist() == [20] * 3
 
@@ -196,17 +196,17 @@ def test_a_bonus_of_item_groups_that_is_found_at_one_time_is_used_at_any_other(
     rows: list[Any], events: list[Any], one: int, other: int
 ) -> None:
     found = data(rows, events)
-    counts = State.at(found, None).counts
+    counts = CatalogueState.at(found, None).counts
     for by in ("brand", "tags"):
         then, later, served = (
-            groups.membership(by, each.items, counts)
+            item_groups.membership(by, each.items, counts)
             for each in (found.as_of(one), found.as_of(other), found.at_the_end)
         )
         bonus = exposure.of_items(np.arange(then.shape[1]) / 4, later)
         assert bonus.shape == (found.items.count,)
         assert served.shape == then.shape
-        assert len(groups.names(by, found.as_of(one).items)) == then.shape[1]
-        assert groups.names(by, found.at_the_end.items)[-1] == f"{by}:unknown"
+        assert len(item_groups.names(by, found.as_of(one).items)) == then.shape[1]
+        assert item_groups.names(by, found.at_the_end.items)[-1] == f"{by}:unknown"
 
 
 def test_memory_follows_the_rows_and_not_items_times_moments() -> None:
@@ -229,7 +229,7 @@ def item(number: int, since: Any, price: float) -> dict[str, Any]:
 
 def bands(lake: Path, version: str) -> list[int]:
     """The band of the price at each event, in the order of their times; -1 unknown."""
-    _, found = load.load(lake, version, None)
+    _, found = load.load_dataset(lake, version, None)
     known, rows = found.items.at(found.events.item, found.events.time)
     return [int(code) for code in known.first[0][rows]]
 
@@ -298,6 +298,6 @@ def test_a_model_that_no_longer_declares_a_history_keeps_the_newest_rows(tmp_pat
     write(source / "items" / "one.csv", [item(6, START, 8)])
     plain = declare(items={name: value for name, value in ITEMS.items() if name != "validFrom"})
     found = check(source, lake, plain)
-    _, known = load.load(lake, found.data_version, None)
+    _, known = load.load_dataset(lake, found.data_version, None)
     assert known.items.history is None
     assert known.items.first[0].tolist() == [1, 0]

@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 import torch
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import lake, load
 from recommender_training.data.row_times import RowTimes
-from recommender_training.features import table
+from recommender_training.features import event_features
 from recommender_training.features.assembly import Constants
 from recommender_training.features.item_content import content
 from recommender_training.ingestion import ingest
@@ -38,7 +38,7 @@ def item(number: int, since: Any, price: float, **more: Any) -> dict[str, Any]:
 
 def bands(lake: Path, version: str) -> list[int]:
     """The band of the price at each event, in the order of their times; -1 unknown."""
-    _, found = load.load(lake, version, None)
+    _, found = load.load_dataset(lake, version, None)
     known, rows = found.items.at(found.events.item, found.events.time)
     return [int(code) for code in known.first[0][rows]]
 
@@ -55,7 +55,7 @@ def test_values_that_were_stored_without_a_time_are_not_known_of_the_past(tmp_pa
     write(source / "items" / "one.csv", [item(5, START + 50, 8)])
     found = check(source, lake, declare(items=ITEMS))
     assert bands(lake, found.data_version) == [-1, 0]
-    _, known = load.load(lake, found.data_version, None)
+    _, known = load.load_dataset(lake, found.data_version, None)
     assert known.items.ids.tolist() == [5, 7]  # ids stay
     assert bands(lake, before) == [1, 1]
 
@@ -82,7 +82,7 @@ def test_a_lost_history_leaves_the_newest_row_of_each_item_in_whatever_order(
     check(source, path, declare(items=ITEMS))
     lake.overwrite(path, "items", lake_table(path, "items").sort("valid_from", descending=True))
     write(source / "items" / "one.csv", [item(6, START, 8)])
-    _, known = load.load(path, check(source, path, plain()).data_version, None)
+    _, known = load.load_dataset(path, check(source, path, plain()).data_version, None)
     assert known.items.first[0].tolist() == [1, 0]
 
 
@@ -97,7 +97,7 @@ def test_segments_of_users_that_were_stored_without_a_time_are_not_known_of_the_
     found = check(source, path, declare(users=USERS | {"validFrom": "since"}))
     segments = lake_table(path, "interactions").sort("timestamp")["segment"].to_list()
     assert segments == ["gold", "unknown", "gold"]  # that of an event stays as it was stored
-    _, known = load.load(path, found.data_version, None)
+    _, known = load.load_dataset(path, found.data_version, None)
     assert known.side_of_events(known.events.rows)[:, 0].tolist()[2] == 0.0
     assert lake_table(path, "users")["segment"].to_list() == ["unknown", "gold"]
 
@@ -108,7 +108,7 @@ def test_values_of_items_that_events_know_first_have_the_scale_of_their_own(
 ) -> None:
     features = [{"name": "picture", "kind": "Embedding", "length": 2},
                 {"name": "released", "kind": "Timestamp"}]  # fmt: skip
-    declared = Declaration.model_validate({"itemHistory": True, "items": features})
+    declared = FeatureSchema.model_validate({"itemHistory": True, "items": features})
     rows: list[dict[str, Any]] = [
         {"id": n, "valid_from": n + 9, "picture": f"{n} 0.0", "released": n} for n in (1, 2, 3)
     ]
@@ -186,36 +186,42 @@ def test_a_row_that_does_not_count_yet_waits_for_a_later_check(tmp_path: Path) -
     write(source / "items" / "one.csv", rows)
     write(source / "events" / "one.csv", [event(1, 5, START)])
     found = check(source, path, declare(items=ITEMS))
-    assert load.load(path, found.data_version, None)[1].at_the_end.items.first[0].tolist() == [0]
+    assert load.load_dataset(path, found.data_version, None)[1].at_the_end.items.first[
+        0
+    ].tolist() == [0]
     assert reasons(path) == {}
-    more = ingest.check(
+    more = ingest.ingest_and_check(
         source, path, kind=Format.CSV, mapping=declare(items=ITEMS), max_quarantined_share=1.0,
         now=NOW + 60,
     )  # fmt: skip
-    assert load.load(path, more.data_version, None)[1].at_the_end.items.first[0].tolist() == [1]
+    assert load.load_dataset(path, more.data_version, None)[1].at_the_end.items.first[
+        0
+    ].tolist() == [1]
 
 
 def test_a_catalogue_of_one_time_is_not_searched_for_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    declared = Declaration.model_validate(
+    declared = FeatureSchema.model_validate(
         {"itemHistory": True, "items": [{"name": "price", "kind": "Numeric", "edges": [10]}]}
     )
     rows = [{"id": 1, "valid_from": n, "price": 8 * n} for n in (1, 2, 3)]
     events: list[small_data.Event] = [(0, 1, 5.0, 5), (0, 1, 2.0, 9)]
     then = small_data.build(events, [{"id": 0}], rows, declared).as_of(2)
-    wanted = table.build(then, 3, Constants(3.0, 0.5))
+    wanted = event_features.build_features(then, 3, Constants(3.0, 0.5))
 
     def refused(*_: object) -> Any:
         raise AssertionError
 
     monkeypatch.setattr(RowTimes, "places", refused)
-    assert torch.equal(table.build(then, 3, Constants(3.0, 0.5)).numbers, wanted.numbers)
+    assert torch.equal(
+        event_features.build_features(then, 3, Constants(3.0, 0.5)).numbers, wanted.numbers
+    )
 
 
 def test_bands_and_kept_categories_count_an_item_once_however_often_it_changes() -> None:
     features = [{"name": "price", "kind": "Numeric", "bands": 2},
                 {"name": "brand", "kind": "Categorical", "maxCategories": 1},
                 {"name": "tags", "kind": "MultiCategorical", "maxCategories": 1}]  # fmt: skip
-    declared = Declaration.model_validate({"itemHistory": True, "items": features})
+    declared = FeatureSchema.model_validate({"itemHistory": True, "items": features})
     rows: list[dict[str, Any]] = [
         {"id": n, "valid_from": 1, "price": 10.0 * n, "brand": "fine", "tags": "red blue"}
         for n in range(1, 5)

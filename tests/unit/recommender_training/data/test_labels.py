@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.labels import HISTORY, LABELLED, OPEN, is_act
@@ -37,7 +37,7 @@ ROWS = st.lists(
 
 
 def data(rows: list[Row], label: dict[str, Any] | None, value: float = 2.0) -> Dataset:
-    declared = Declaration.model_validate({"label": label} if label else {})
+    declared = FeatureSchema.model_validate({"label": label} if label else {})
     events = [(user, item, value, time, {"event_type": kind}) for user, item, time, kind in rows]
     ids = [{"id": number} for number in range(3)]
     return small_data.build(events, ids, ids, declared)

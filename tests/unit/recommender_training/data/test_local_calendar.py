@@ -18,8 +18,8 @@ from recommender_serving.artifact.vocabulary_file import VocabularyFile
 from recommender_serving.domain import local_calendar as serving_calendar
 from recommender_training.artifact import reference, vocabulary
 from recommender_training.config.calendar import NAMES, Calendar
-from recommender_training.config.declaration import Declaration
 from recommender_training.config.feature import Feature
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.local_calendar import LocalCalendar
 from recommender_training.export import tensors
@@ -90,7 +90,7 @@ def test_training_and_transformer_have_the_same_function(
 def data(values: list[int | None], settings: dict[str, Any]) -> Dataset:
     """Users, items and context with these times, one event each."""
     feature = {"kind": "Timestamp", **settings}
-    declared = Declaration.model_validate(
+    declared = FeatureSchema.model_validate(
         {
             "users": [{**feature, "name": "joined", "coldStart": True}],
             "items": [{**feature, "name": "made", "fairness": True}],

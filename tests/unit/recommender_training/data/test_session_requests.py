@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.artifact import reference
-from recommender_training.data.sessions import SESSION_GAP, sample_requests
+from recommender_training.data.sessions import SESSION_GAP, sample_session_requests
 from recommender_training.data.version_content import Tables
 from recommender_training.export import tensors
 from recommender_training.ingestion import raw
@@ -50,7 +50,9 @@ rows = st.lists(
 def test_each_session_gives_one_request_with_strictly_earlier_events(
     rows: list[tuple[int, int, float, int]], seed: int
 ) -> None:
-    made = list(sample_requests(*frames(rows), seed, declared=raw.declaration(), history_length=5))
+    made = list(
+        sample_session_requests(*frames(rows), seed, declared=raw.declaration(), history_length=5)
+    )
     sessions = 0
     for user in (1, 2):
         times = sorted(row[3] for row in rows if row[0] == user)
@@ -69,13 +71,13 @@ def test_each_session_gives_one_request_with_strictly_earlier_events(
 
 def test_unknown_attributes_are_omitted_and_the_seed_decides() -> None:
     many = [(1 + n % 2, n % 10, 4.0, n * 100) for n in range(60)]
-    made = list(sample_requests(*frames(many), 3, declared=raw.declaration()))
+    made = list(sample_session_requests(*frames(many), 3, declared=raw.declaration()))
     assert {tuple(sorted(r["user"])) for r in made} == {
         ("age", "gender", "occupation"),
         ("gender",),
     }
-    assert made == list(sample_requests(*frames(many), 3, declared=raw.declaration()))
-    assert made != list(sample_requests(*frames(many), 4, declared=raw.declaration()))
+    assert made == list(sample_session_requests(*frames(many), 3, declared=raw.declaration()))
+    assert made != list(sample_session_requests(*frames(many), 4, declared=raw.declaration()))
 
 
 @given(values=st.lists(st.floats(-1e6, 1e6), max_size=200))
@@ -96,7 +98,7 @@ def test_the_reference_of_an_artifact_counts_each_session_once(
     content = json.loads((trained.staged / "reference.json").read_text())
     words = json.loads((trained.staged / "vocabulary.json").read_text())
     requests = list(
-        sample_requests(
+        sample_session_requests(
             tables.interactions,
             tables.users,
             tables.items,

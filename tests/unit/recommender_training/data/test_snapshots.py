@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.common.errors import InputError
-from recommender_training.data import data_versions, snapshots, times
+from recommender_training.data import data_versions, snapshots, time_format
 from recommender_training.data.snapshots import By, Snapshot
 
 TIME = 1_795_669_203
@@ -93,7 +93,7 @@ def test_the_newest_entry_of_a_version_counts() -> None:
 
 
 def test_the_file_is_that_of_the_contract(tmp_path: Path) -> None:
-    snapshots.add(tmp_path, taken(by=By.CHECK, new_rows=2, quarantined_rows=3))
+    snapshots.add_snapshot(tmp_path, taken(by=By.CHECK, new_rows=2, quarantined_rows=3))
     assert record(tmp_path) == {
         "schema": "recommender.dev/snapshots/v1",
         "snapshots": [
@@ -110,22 +110,22 @@ def test_the_file_is_that_of_the_contract(tmp_path: Path) -> None:
 
 
 def test_added_entries_are_read_back_and_the_oldest_dropped(tmp_path: Path) -> None:
-    assert snapshots.read(tmp_path) == (), "absent: nothing was recorded yet"
+    assert snapshots.read_snapshots(tmp_path) == (), "absent: nothing was recorded yet"
     entries = [taken(TIME + number, number) for number in range(4)]
     for entry in entries[:3]:
-        assert snapshots.add(tmp_path, entry).dropped == ()
-    kept = snapshots.add(tmp_path, entries[3], keep=2)
+        assert snapshots.add_snapshot(tmp_path, entry).dropped == ()
+    kept = snapshots.add_snapshot(tmp_path, entries[3], keep=2)
     assert (list(kept.snapshots), list(kept.dropped)) == (entries[2:], entries[:2])
-    assert list(snapshots.read(tmp_path)) == entries[2:]
+    assert list(snapshots.read_snapshots(tmp_path)) == entries[2:]
     assert list(snapshots.trim(tmp_path, 1).dropped) == entries[2:3]
-    assert list(snapshots.read(tmp_path)) == entries[3:]
+    assert list(snapshots.read_snapshots(tmp_path)) == entries[3:]
     assert [path.name for path in tmp_path.iterdir()] == ["snapshots.json"]
 
 
 def test_a_killed_writer_leaves_the_old_record_and_the_next_one_succeeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    snapshots.add(tmp_path, taken())
+    snapshots.add_snapshot(tmp_path, taken())
     before = record(tmp_path)
 
     def killed(*_: object) -> None:
@@ -134,10 +134,10 @@ def test_a_killed_writer_leaves_the_old_record_and_the_next_one_succeeds(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", killed)
         with pytest.raises(KeyboardInterrupt):
-            snapshots.add(tmp_path, taken(TIME + 1, 1))
+            snapshots.add_snapshot(tmp_path, taken(TIME + 1, 1))
     assert record(tmp_path) == before
     (tmp_path / ".snapshots.json.part").write_bytes(b'{"sch')
-    assert len(snapshots.add(tmp_path, taken(TIME + 1, 1)).snapshots) == 2
+    assert len(snapshots.add_snapshot(tmp_path, taken(TIME + 1, 1)).snapshots) == 2
     assert not list(tmp_path.glob(".*.part"))
 
 
@@ -173,8 +173,8 @@ def test_a_damaged_record_is_reported_with_the_remedy_and_not_changed(
     path = tmp_path / "snapshots.json"
     path.write_bytes(content)
     for use in (
-        lambda: snapshots.read(tmp_path),
-        lambda: snapshots.add(tmp_path, taken()),
+        lambda: snapshots.read_snapshots(tmp_path),
+        lambda: snapshots.add_snapshot(tmp_path, taken()),
         lambda: snapshots.trim(tmp_path, 1),
     ):
         with pytest.raises(InputError, match="restore it, or move it away") as caught:
@@ -187,7 +187,7 @@ def test_a_damaged_record_is_reported_with_the_remedy_and_not_changed(
 def test_fields_of_a_later_release_are_accepted(tmp_path: Path) -> None:
     content = {"schema": snapshots.SCHEMA, "snapshots": [ENTRY | {"host": "a"}], "more": 1}
     (tmp_path / "snapshots.json").write_text(json.dumps(content))
-    assert snapshots.read(tmp_path) == (taken(),)
+    assert snapshots.read_snapshots(tmp_path) == (taken(),)
 
 
 def test_a_version_is_not_newer_than_itself_or_later_ones() -> None:
@@ -201,7 +201,7 @@ def test_a_version_is_not_newer_than_itself_or_later_ones() -> None:
 
 @given(st.integers(0, 253_402_300_799))
 def test_formatting_and_parsing_a_time_returns_the_same_time(seconds: int) -> None:
-    assert times.parse_time(times.iso_time(seconds)) == seconds
+    assert time_format.parse_time(time_format.iso_time(seconds)) == seconds
 
 
 @given(st.datetimes(), st.integers(-1439, 1439), st.sampled_from("Tt"))
@@ -211,7 +211,7 @@ def test_times_in_all_zones_are_parsed_to_whole_seconds(
     at = local.replace(tzinfo=datetime.timezone(datetime.timedelta(minutes=minutes)))
     zero = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
     seconds = (at.replace(microsecond=0) - zero) // datetime.timedelta(seconds=1)
-    assert times.parse_time(at.isoformat().replace("T", between)) == seconds
+    assert time_format.parse_time(at.isoformat().replace("T", between)) == seconds
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_times_in_all_zones_are_parsed_to_whole_seconds(
     ],
 )
 def test_forms_of_a_time(text: str, seconds: int) -> None:
-    assert times.parse_time(text) == seconds
+    assert time_format.parse_time(text) == seconds
 
 
 @pytest.mark.parametrize(
@@ -242,4 +242,4 @@ def test_forms_of_a_time(text: str, seconds: int) -> None:
 )  # fmt: skip
 def test_texts_that_are_not_rfc_3339_times_are_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 -- the message is Python's, or ours
-        times.parse_time(text)
+        time_format.parse_time(text)

@@ -14,13 +14,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.config.declaration import Declaration
-from recommender_training.config.mitigation import Reweighting
+from recommender_training.config.feature_schema import FeatureSchema
+from recommender_training.config.mitigation_settings import Reweighting
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data import load
 from recommender_training.data.dataset import Dataset
-from recommender_training.data.sessions import sample_requests
-from recommender_training.features import attributes, popularity, table
+from recommender_training.data.sessions import sample_session_requests
+from recommender_training.features import attributes, event_features, popularity
 from recommender_training.features.assembly import Constants, Inputs
 from recommender_training.ingestion.mapping import Format
 from recommender_training.mitigation import reweighting
@@ -40,7 +40,7 @@ EVENTS = st.lists(
               st.integers(1, 40)),
     min_size=1, max_size=20, unique_by=lambda row: (row[0], row[1], row[3]),
 )  # fmt: skip
-DECLARED = Declaration.model_validate(
+DECLARED = FeatureSchema.model_validate(
     {
         "userHistory": True,
         "users": [
@@ -105,7 +105,7 @@ def test_a_reference_request_states_the_row_that_counted_at_its_time(
         ),
         "items": pl.DataFrame({"item_id": list(range(4))}),
     }
-    for request in sample_requests(
+    for request in sample_session_requests(
         tables["interactions"], tables["users"], tables["items"], 0, declared=DECLARED
     ):
         wanted = by_hand(rows, request["user_id"], request["timestamp"])
@@ -114,7 +114,7 @@ def test_a_reference_request_states_the_row_that_counted_at_its_time(
 
 def read(found: Dataset, end: int) -> list[str]:
     rows = np.flatnonzero(found.events.time <= end)
-    inputs = table.build(found, 4, FROZEN).take(torch.from_numpy(rows))
+    inputs = event_features.build_features(found, 4, FROZEN).take(torch.from_numpy(rows))
     columns = [getattr(inputs, each.name) for each in fields(Inputs)]
     return ["|".join(str(column[n].tolist()) for column in columns) for n in range(len(rows))]
 
@@ -146,7 +146,9 @@ def test_weights_by_group_follow_the_group_at_the_time() -> None:
     found = data([(0, None, "free"), (0, 20, "gold"), (1, None, "gold")], events)
     rows, labels = np.arange(5), found.events.label
     settings = Reweighting.model_validate({"by": "tier", "labelStrength": 1})
-    entries = {e["name"]: e["rows"] for e in reweighting.report(found, rows, labels, settings)}
+    entries = {
+        e["name"]: e["rows"] for e in reweighting.reweighting_report(found, rows, labels, settings)
+    }
     assert entries == {"tier:free": 2, "tier:gold": 3}
 
 
@@ -172,7 +174,7 @@ def test_rows_of_users_are_added_and_events_keep_theirs(tmp_path: Path) -> None:
     write(source / "events" / "two.csv", [event(1, 6, START + 99), event(1, 7, START + 100)])
     second = check(source, lake, mapping)
     assert lake_table(lake, "users").height == 3
-    _, data = load.load(lake, second.data_version, None)
+    _, data = load.load_dataset(lake, second.data_version, None)
     tiers = [data.attributes[0].categories[code] for code in attributes.of_events(
         data, "tier", np.arange(4))]  # fmt: skip
     assert tiers == ["free", "gold", "free", "gold"]
@@ -180,7 +182,7 @@ def test_rows_of_users_are_added_and_events_keep_theirs(tmp_path: Path) -> None:
     segments = lake_table(lake, "interactions").sort("timestamp")["segment"].to_list()
     assert segments == ["free", "gold", "free", "gold"]
     assert check(source, lake, mapping).data_version == second.data_version
-    _, past = load.load(lake, first.data_version, None)
+    _, past = load.load_dataset(lake, first.data_version, None)
     assert len(past.events) == 2
 
 
@@ -189,7 +191,7 @@ def test_a_user_of_events_alone_and_one_before_the_first_row_are_unknown(tmp_pat
     write(source / "users" / "one.csv", [user(1, START + 50, "free")])
     write(source / "events" / "one.csv", [event(1, 5, START + 10), event(3, 5, START + 60)])
     found = check(source, tmp_path / "lake", declare(users=USERS))
-    _, data = load.load(tmp_path / "lake", found.data_version, None)
+    _, data = load.load_dataset(tmp_path / "lake", found.data_version, None)
     assert attributes.of_events(data, "tier", np.arange(2)).tolist() == [-1, -1]
     assert data.users.ids.tolist() == [1, 3]
 
@@ -222,7 +224,7 @@ def test_a_model_that_no_longer_declares_a_history_keeps_the_newest_rows(tmp_pat
     write(source / "users" / "one.csv", [user(2, START, "free")])
     plain = declare(users={name: value for name, value in USERS.items() if name != "validFrom"})
     found = check(source, lake, plain)
-    _, data = load.load(lake, found.data_version, None)
+    _, data = load.load_dataset(lake, found.data_version, None)
     assert data.users.history is None
     assert data.users.ids.tolist() == [1, 2]
     assert [data.attributes[0].categories[int(c)] for c in data.users.side[:, 0]] == [
@@ -238,7 +240,7 @@ def test_times_are_read_in_any_format(name: str, tmp_path: Path) -> None:
     write(source / "events" / f"one.{name}", [event(1, 5, START + 1), event(1, 6, START + 9)])
     mapping = declare(kind, users=USERS, interactions=INTERACTIONS)
     found = check(source, tmp_path / "lake", mapping, kind)
-    _, data = load.load(tmp_path / "lake", found.data_version, None)
+    _, data = load.load_dataset(tmp_path / "lake", found.data_version, None)
     assert [data.attributes[0].categories[c] for c in attributes.of_events(
         data, "tier", np.arange(2))] == ["free", "gold"]  # fmt: skip
     assert json.loads(DECLARED.text())["userHistory"] is True

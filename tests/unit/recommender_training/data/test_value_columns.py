@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.config.declaration import Declaration
 from recommender_training.config.feature import Feature
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import hash_buckets, value_columns
-from recommender_training.data.coding import Attribute, Coding
+from recommender_training.data.feature_encoding import Attribute, FeatureEncoding
 from tests import small_data
 
 KNOWN = ("a", "b", "c")
@@ -112,10 +112,10 @@ row = st.tuples(
 def test_what_an_event_says_does_not_change_when_later_events_are_added(
     early: list[Any], later: list[Any]
 ) -> None:
-    declared = Declaration.model_validate({"context": [TAGS, VECTOR]})
+    declared = FeatureSchema.model_validate({"context": [TAGS, VECTOR]})
     users, items = [{"id": 1}], [{"id": 2}]
 
-    def coded(rows: list[Any]) -> tuple[Any, Coding]:
+    def coded(rows: list[Any]) -> tuple[Any, FeatureEncoding]:
         events = [
             (1, 2, 5.0, 1000 + place, {"tags": " ".join(tags), "vector": " ".join(map(str, v))})
             for place, (tags, v) in enumerate(rows)
@@ -123,7 +123,7 @@ def test_what_an_event_says_does_not_change_when_later_events_are_added(
         tables = small_data.tables(events, users, items, declared)
         frame = tables.interactions.sort("timestamp")
         until = 1000 + len(early)
-        return frame, Coding.of(declared, tables.users, tables.items, frame.lazy(), until)
+        return frame, FeatureEncoding.of(declared, tables.users, tables.items, frame.lazy(), until)
 
     (one, before), (two, after) = coded(early), coded(early + later)
     of_tags, of_vector = before.attributes
@@ -135,7 +135,7 @@ def test_what_an_event_says_does_not_change_when_later_events_are_added(
 
 
 def test_an_attribute_says_how_many_columns_and_lanes_it_has() -> None:
-    declared = Declaration.model_validate(
+    declared = FeatureSchema.model_validate(
         {"users": [TAGS, VECTOR, {"name": "age", "kind": "Numeric"}]}
     )
     frame = pl.DataFrame(
@@ -143,7 +143,7 @@ def test_an_attribute_says_how_many_columns_and_lanes_it_has() -> None:
     )
     empty = pl.LazyFrame({"user_id": [], "timestamp": []})
     found: list[Attribute] = [
-        *Coding.of(declared, frame, frame.select("user_id"), empty).attributes
+        *FeatureEncoding.of(declared, frame, frame.select("user_id"), empty).attributes
     ]
     assert [(each.width, each.lanes, each.length) for each in found] == [
         (3, 3, 0), (2, 1, 2), (1, 1, 0),

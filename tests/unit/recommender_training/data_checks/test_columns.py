@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.config.declaration import Declaration
 from recommender_training.config.feature import Feature
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import schema
-from recommender_training.data_checks import columns, declared
+from recommender_training.data_checks import columns, schema_check
 from recommender_training.data_checks.finding import Finding, Findings
 from recommender_training.data_checks.policy import Levels
 
@@ -22,12 +22,12 @@ PLACES = {"users": "users", "items": "items", "interactions": "context"}
 
 def facts(table: str, feature: dict[str, Any], *parts: list[Any]) -> dict[str, Any]:
     """The facts of a table with one declared feature, whose values arrive in parts."""
-    declaration = Declaration.model_validate({PLACES[table]: [feature]})
+    declaration = FeatureSchema.model_validate({PLACES[table]: [feature]})
     kind = schema.TYPES[Feature.model_validate(feature).kind]
     others: dict[str, type[pl.DataType]] = dict.fromkeys(
-        columns.numbers_of(table, Declaration()), pl.Float64
+        columns.numbers_of(table, FeatureSchema()), pl.Float64
     )
-    others |= dict.fromkeys(columns.categories_of(table, Declaration()), pl.String)
+    others |= dict.fromkeys(columns.categories_of(table, FeatureSchema()), pl.String)
     found = columns.Table(table, {feature["name"]: str(kind())}, declaration)
     for part in parts:
         frame = pl.DataFrame({feature["name"]: part}, schema={feature["name"]: kind})
@@ -62,7 +62,7 @@ def test_a_range_of_any_numbers_is_exact_to_a_thousandth(values: list[float]) ->
 
 
 def test_the_distinct_values_to_count_are_bounded() -> None:
-    declaration = Declaration.model_validate({"users": [AGE]})
+    declaration = FeatureSchema.model_validate({"users": [AGE]})
     table = columns.Table("users", {"age": "Float64"}, declaration)
     table.add(pl.DataFrame({"age": np.linspace(1, 10, 50_000)}))
     assert len(table._atoms["age"]) == 9001  # 1.000 to 10.00
@@ -109,12 +109,12 @@ def test_the_rarest_of_many_categories_are_only_summed(monkeypatch: pytest.Monke
 
 def findings(feature: dict[str, Any], values: list[Any]) -> list[Finding]:
     found = Findings(Levels())
-    declaration = Declaration.model_validate({"items": [feature]})
+    declaration = FeatureSchema.model_validate({"items": [feature]})
     content = {
         "declaration": declaration.model_dump(mode="json", by_alias=True),
         "tables": {"items": facts("items", feature, values)},
     }
-    declared.check(found, content)
+    schema_check.check_schema(found, content)
     return found.all
 
 

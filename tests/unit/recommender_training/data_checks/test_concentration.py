@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from recommender_training.data_checks import fitness, profile
 from recommender_training.data_checks.finding import Finding, Findings
 from recommender_training.data_checks.policy import Checks, Levels
-from recommender_training.data_checks.run import run
+from recommender_training.data_checks.run import run_checks
 from tests import mapped_files
 from tests.mapped_files import START, declare, event, write
 
@@ -86,7 +86,7 @@ def test_a_bot_is_reported_with_its_share_and_a_remedy_but_without_its_id(
         events += [event(BOT, n % 50, START + n) for n in range(3000)]
     write(source / "events/a.csv", events)
     version = mapped_files.check(source, lake, declare()).data_version
-    outcome = run(lake, version, Checks())
+    outcome = run_checks(lake, version, Checks())
     found = {each.feature: each for each in outcome.findings if each.check == "concentration"}
     assert {each.level for each in found.values()} == ({"warn"} if robot else {"pass"})
     if robot:

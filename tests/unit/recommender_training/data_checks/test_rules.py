@@ -12,11 +12,11 @@ import pytest
 
 from recommender_training.cli import termination_report
 from recommender_training.common.errors import InputError
-from recommender_training.data_checks import compare, finding, profile
+from recommender_training.data_checks import finding, profile, profile_comparison
 from recommender_training.data_checks.finding import Finding, Findings
 from recommender_training.data_checks.policy import Checks, Level, Levels, parse_checks
 from recommender_training.data_checks.profile import Profiled
-from recommender_training.data_checks.run import evaluate
+from recommender_training.data_checks.run import evaluate_checks
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.quarantine_limits import Quarantined
@@ -29,8 +29,8 @@ Change = Callable[[dict[str, Any]], None]
 @pytest.fixture(scope="module")
 def profiled(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Profiled:
     lake = tmp_path_factory.mktemp("lake")
-    return profile.build(
-        lake, ingest.check(source, lake, kind=Format.MOVIELENS_100K).data_version, None
+    return profile.build_profile(
+        lake, ingest.ingest_and_check(source, lake, kind=Format.MOVIELENS_100K).data_version, None
     )
 
 
@@ -38,7 +38,7 @@ def bad(profiled: Profiled, change: Change, checks: Checks = Checks()) -> list[F
     """What does not hold once the profile has changed, against the one before."""
     now = copy.deepcopy(profiled.profile)
     change(now)
-    found = evaluate(checks, Profiled(now, profiled.sessions), profiled.profile)
+    found = evaluate_checks(checks, Profiled(now, profiled.sessions), profiled.profile)
     return [each for each in found if each.level != "pass"]
 
 
@@ -75,7 +75,7 @@ def no_positives(content: dict[str, Any]) -> None:
 
 
 def test_all_checks_pass_if_nothing_changed(profiled: Profiled) -> None:
-    found = evaluate(Checks(), profiled, profiled.profile)
+    found = evaluate_checks(Checks(), profiled, profiled.profile)
     assert {each.level for each in found} == {"pass"}
     names = {each.check for each in found}
     assert names == {field.alias or name for name, field in Levels.model_fields.items()} - {
@@ -203,7 +203,7 @@ def test_quarantined_rows_are_compared_by_their_share(
             Quarantined(**({"quarantine": {}, "duplicates": {}} | {check: {"users": each}}))
             for each in (now, before)
         ]
-        compare.quarantined(findings, Checks(), *sides)
+        profile_comparison.quarantined(findings, Checks(), *sides)
         (found,) = findings.all
         assert (found.check, found.name, found.level) == (check, "users.rows", level)
 
@@ -226,8 +226,8 @@ def test_the_worst_of_a_hundred_findings_fit_the_report() -> None:
         Finding("nulls", "users", f"größe{n}" * 9, levels[n % 2], "\u20ac" * 900, "e" * 99, "r")
         for n in range(100)
     ]
-    entry = finding.summary(many, "i1.u1.t1-" + "0" * 16)
-    report = termination_report.build(
+    entry = finding.findings_summary(many, "i1.u1.t1-" + "0" * 16)
+    report = termination_report.build_report(
         "check", ok=True, reason="Done", message="m" * 250, checks=entry
     )
     assert json.loads(termination_report.encode(report)) == report  # nothing was cut
@@ -251,8 +251,8 @@ def test_a_table_of_other_ids_than_those_of_the_events_is_reported(
     kind = {"name": "kind", "kind": "Categorical"}
     mapping = declare(items={"files": "items.csv", "id": "id", "features": [kind]})
     version = mapped_files.check(source, path, mapping).data_version
-    profiled = profile.build(path, version, None)
-    found = {each.name: each for each in evaluate(Checks(), profiled, None)}
+    profiled = profile.build_profile(path, version, None)
+    found = {each.name: each for each in evaluate_checks(Checks(), profiled, None)}
     assert found["items.kind"].level == "pass", "the table itself has values"
     assert found["items.item_id"].level == level
     if level == "warn":

@@ -5,12 +5,12 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data_checks import segment_rows
 from recommender_training.data_checks.segment_bins import Bins, Groups
 
 DAY = 86_400
-DECLARED = Declaration.model_validate(
+DECLARED = FeatureSchema.model_validate(
     {
         "users": [
             {"name": "age", "kind": "Numeric"},
@@ -50,7 +50,7 @@ def test_a_session_has_the_values_of_its_first_event_and_those_of_its_user() -> 
 def test_an_age_that_grows_by_itself_is_not_watched_but_may_divide() -> None:
     assert "joined" not in segment_rows.sessions(EVENTS, USERS, DECLARED).columns
     users = [{"name": "joined", "kind": "Timestamp", "segments": True}]
-    declared = Declaration.model_validate({"users": users})
+    declared = FeatureSchema.model_validate({"users": users})
     found = segment_rows.sessions(EVENTS, USERS, declared)
     assert found["joined"].to_list() == [10.0, 11.0, None]
     assert segment_rows.watched(declared) == ()

@@ -8,14 +8,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data_checks import segment_shift
 from recommender_training.data_checks.policy import Watch
 from recommender_training.data_checks.segment_bins import MOST_VALUES, Cross, Placed
 from recommender_training.data_checks.segment_shift import Reference, Seen
 
 WATCH = Watch()
-DECLARED = Declaration.model_validate(
+DECLARED = FeatureSchema.model_validate(
     {
         "users": [
             {"name": "age", "kind": "Numeric", "segments": True},
@@ -93,7 +93,7 @@ def test_a_shift_inside_a_twentieth_is_found_with_feature_and_segment(
 def test_all_sessions_together_hide_it(reference: Reference) -> None:
     """By the same tests, of one segment that has everybody."""
     everybody = pl.lit("all").alias("plan")
-    only = Declaration.model_validate(
+    only = FeatureSchema.model_validate(
         {"users": [{"name": "age", "kind": "Numeric"}, DECLARED.users[1].model_dump()]}
     )
     whole = Reference.of(sessions(np.random.default_rng(1)).with_columns(everybody), only)
@@ -174,7 +174,7 @@ def test_a_file_keeps_a_reference(reference: Reference) -> None:
 def test_the_size_of_a_reference_depends_on_the_declaration_alone() -> None:
     random = np.random.default_rng(8)
     names = [f"f{n}" for n in range(20)]
-    declared = Declaration.model_validate(
+    declared = FeatureSchema.model_validate(
         {
             "users": [
                 {"name": name, "kind": "Categorical", "segments": n < 5}

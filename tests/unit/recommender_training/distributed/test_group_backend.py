@@ -8,8 +8,8 @@ import torch.distributed as dist
 from torch._C._distributed_c10d import HashStore
 
 from recommender_training.config.training import Precision
-from recommender_training.distributed import together
-from recommender_training.distributed.place import Place
+from recommender_training.distributed import launch
+from recommender_training.distributed.rank import Rank
 from recommender_training.trainer import runtime
 from recommender_training.trainer.runtime import Runtime
 
@@ -25,11 +25,11 @@ def test_backend_and_device_match_the_hardware(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus)
     monkeypatch.setattr(torch.cuda, "set_device", used.append)
     monkeypatch.setattr(dist, "rendezvous", lambda *_, **__: iter([(HashStore(), 1, 2)]))
-    monkeypatch.setattr(together, "meet", lambda *_: "group")
+    monkeypatch.setattr(launch, "rendezvous", lambda *_: "group")
     monkeypatch.setattr(dist, "init_process_group", lambda name, **_: started.append(name))
     monkeypatch.setattr(dist, "destroy_process_group", lambda: started.append("ended"))
-    with together.joined(Place(rank=1, size=2, local_rank=1, seconds=5)) as (group, _):
-        how = runtime.choose(Precision.BFLOAT16, group)
+    with launch.joined_group(Rank(rank=1, size=2, local_rank=1, seconds=5)) as (group, _):
+        how = runtime.choose_runtime(Precision.BFLOAT16, group)
     assert how == Runtime(torch.device(device), Precision.BFLOAT16, compiler=None)
     assert started == [backend, "ended"]
     assert used == ([torch.device("cuda", 1)] if gpus else [])

@@ -12,12 +12,12 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.config.mitigation import POPULARITY
-from recommender_training.evaluation import answers, catalogue, ranking
-from recommender_training.features import groups
-from recommender_training.features.history import ItemCounts
-from recommender_training.features.prepared import Prepared
-from recommender_training.statistics import metrics
+from recommender_training.config.mitigation_settings import POPULARITY
+from recommender_training.evaluation import catalogue_metrics, predictions, ranking_metrics
+from recommender_training.features import item_groups
+from recommender_training.features.event_history import ItemCounts
+from recommender_training.features.prepared_data import PreparedData
+from recommender_training.statistics import model_metrics
 
 Lists = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
@@ -40,7 +40,7 @@ def counts_of(events: npt.NDArray[np.int64]) -> ItemCounts:
 @given(drawn=lists())
 def test_beyond_accuracy_is_that_of_the_definitions_written_out(drawn: Lists) -> None:
     top, events = drawn
-    seen = catalogue.beyond_accuracy(top, counts_of(events), 10)
+    seen = catalogue_metrics.beyond_accuracy(top, counts_of(events), 10)
     shown = top.ravel().tolist()
     assert seen["coverageAt10"] == pytest.approx(len(set(shown)) / len(events))
     total = sum(events) + len(events)
@@ -57,14 +57,16 @@ def test_beyond_accuracy_is_that_of_the_definitions_written_out(drawn: Lists) ->
         for rank, item in enumerate(row, start=1):
             exposure[int(item)] += 1 / math.log2(rank + 1)
     spread = np.array([exposure[item] for item in range(len(events))], dtype=np.float64)
-    assert seen["exposureGiniAt10"] == pytest.approx(metrics.gini(spread))
+    assert seen["exposureGiniAt10"] == pytest.approx(model_metrics.gini(spread))
 
 
 def test_the_same_list_for_all_is_popular_and_unequal_and_a_spread_one_is_not() -> None:
     events = np.arange(100, 0, -1)
     same = np.tile(np.arange(10), (10, 1))
     spread = np.arange(100).reshape(10, 10)
-    narrow, wide = (catalogue.beyond_accuracy(t, counts_of(events), 10) for t in (same, spread))
+    narrow, wide = (
+        catalogue_metrics.beyond_accuracy(t, counts_of(events), 10) for t in (same, spread)
+    )
     assert narrow["coverageAt10"] == pytest.approx(0.1)
     assert wide["coverageAt10"] == 1
     assert narrow["popularityRankAt10"] > 0.9 > 0.6 > wide["popularityRankAt10"]
@@ -74,7 +76,7 @@ def test_the_same_list_for_all_is_popular_and_unequal_and_a_spread_one_is_not() 
 
 def test_without_a_request_there_is_nothing_to_measure() -> None:
     empty = np.zeros((0, 10), dtype=np.int64)
-    seen = catalogue.beyond_accuracy(empty, counts_of(np.arange(20)), 10)
+    seen = catalogue_metrics.beyond_accuracy(empty, counts_of(np.arange(20)), 10)
     assert seen == {}
 
 
@@ -85,13 +87,13 @@ def test_exposure_and_relevance_of_groups_share_out_every_request(drawn: Lists, 
     membership = random.dirichlet(np.ones(4), size=len(events))
     relevant = random.random((len(top), len(events))) < 0.4
     relevant[:, 0] = True
-    exposed = catalogue.group_exposure(top, membership)
+    exposed = catalogue_metrics.group_exposure(top, membership)
     marks = sp.csr_matrix(relevant.astype(np.float64))
-    task = ranking.RankingTask([], sp.csr_matrix(marks.shape), marks)
-    wanted = catalogue.group_relevance(task, membership)
+    task = ranking_metrics.RankingTask([], sp.csr_matrix(marks.shape), marks)
+    wanted = catalogue_metrics.group_relevance(task, membership)
     assert exposed.sum(1) == pytest.approx(np.ones(len(top)))
     assert wanted.sum(1) == pytest.approx(np.ones(len(top)))
-    row, weight = top[0], metrics.discounts(top.shape[1])
+    row, weight = top[0], model_metrics.discounts(top.shape[1])
     by_hand = sum(w * membership[i] for w, i in zip(weight, row, strict=True)) / weight.sum()
     assert exposed[0] == pytest.approx(by_hand)
     assert wanted[0] == pytest.approx(membership[relevant[0]].mean(0))
@@ -100,18 +102,18 @@ def test_exposure_and_relevance_of_groups_share_out_every_request(drawn: Lists, 
 @given(events=st.lists(st.integers(0, 30), min_size=1, max_size=200))
 def test_bands_follow_popularity_and_none_holds_much_more_than_its_part(events: list[int]) -> None:
     counts = counts_of(np.array(events))
-    band = groups.band_of_items(counts)
-    assert ((band >= 0) & (band < groups.POPULARITY_BANDS)).all()
+    band = item_groups.band_of_items(counts)
+    assert ((band >= 0) & (band < item_groups.POPULARITY_BANDS)).all()
     order = np.argsort(-counts.events, kind="stable")
     assert (np.diff(band[order]) >= 0).all()
-    part = sum(events) / groups.POPULARITY_BANDS
-    for index in range(groups.POPULARITY_BANDS):
+    part = sum(events) / item_groups.POPULARITY_BANDS
+    for index in range(item_groups.POPULARITY_BANDS):
         held = counts.events[band == index].sum()
         assert held <= part + max(events), "an item is never divided between bands"
 
 
 @pytest.mark.parametrize("by", [POPULARITY, "genre"])
-def test_a_window_computes_the_groups_of_its_items_once(prepared: Prepared, by: str) -> None:
-    window = answers.window(prepared, prepared.split.test)
+def test_a_window_computes_the_groups_of_its_items_once(prepared: PreparedData, by: str) -> None:
+    window = predictions.window(prepared, prepared.split.test)
     assert window.membership(by) is window.membership(by)
     np.testing.assert_allclose(window.membership(by).sum(1), 1)

@@ -11,9 +11,9 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from recommender_operator.api.spec import WITH_CHAMPION_DIFFERENCE, WITH_INTERVAL, GateMetric
 from recommender_training.cli import outcome, termination_report
-from recommender_training.evaluation import answers, responses
+from recommender_training.evaluation import predictions, response_metrics
 from recommender_training.evaluation.evaluate import evaluate
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
 
 ONLY_LISTS = {"popularity", "popularityBySegment"}
@@ -21,17 +21,19 @@ LISTED = ("precision", "recall", "ndcg", "coverage", "novelty", "popularityRank"
 
 
 @pytest.fixture(scope="module")
-def judged(bundle: Bundle, prepared: Prepared) -> answers.Window:
-    return answers.window(prepared, prepared.split.validation, bundle.sources)
+def judged(bundle: Bundle, prepared: PreparedData) -> predictions.Window:
+    return predictions.window(prepared, prepared.split.validation, bundle.sources)
 
 
 @pytest.fixture(scope="module")
-def said(bundle: Bundle, prepared: Prepared, judged: answers.Window) -> dict[str, answers.Answers]:
-    return answers.answer(bundle, prepared, judged)
+def said(
+    bundle: Bundle, prepared: PreparedData, judged: predictions.Window
+) -> dict[str, predictions.Answers]:
+    return predictions.answer(bundle, prepared, judged)
 
 
 @pytest.fixture(scope="module")
-def report(bundle: Bundle, prepared: Prepared) -> dict[str, Any]:
+def report(bundle: Bundle, prepared: PreparedData) -> dict[str, Any]:
     return evaluate(bundle, prepared, prepared.split.validation)
 
 
@@ -53,11 +55,11 @@ def test_every_model_is_judged_by_its_lists_and_all_but_popularity_by_probabilit
 @pytest.mark.parametrize("part", ["segments", "itemGroups"])
 def test_each_group_has_the_metrics_of_its_own_rows(
     report: dict[str, Any],
-    judged: answers.Window,
-    said: dict[str, answers.Answers],
+    judged: predictions.Window,
+    said: dict[str, predictions.Answers],
     part: str,
 ) -> None:
-    rows_of = responses.segment_rows if part == "segments" else responses.item_rows
+    rows_of = response_metrics.segment_rows if part == "segments" else response_metrics.item_rows
     groups = rows_of(judged.data, judged.rows)
     for name in ("recommender", "baseline"):
         entries = {entry["name"]: entry for entry in report["models"][name][part]}
@@ -80,13 +82,13 @@ def test_each_group_has_the_metrics_of_its_own_rows(
 
 @pytest.mark.parametrize("known", [True, False])
 def test_segments_of_age_and_of_gender_each_divide_the_rows(
-    judged: answers.Window, known: bool
+    judged: predictions.Window, known: bool
 ) -> None:
     data = judged.data
     if not known:  # of every third user
         side = np.where(np.arange(data.users.count)[:, None] % 3 == 0, np.nan, data.users.side)
         data = dataclasses.replace(data, users=dataclasses.replace(data.users, side=side))
-    segments = responses.segment_rows(data, judged.rows)
+    segments = response_metrics.segment_rows(data, judged.rows)
     assert {"age:unknown", "gender:unknown"} & segments.keys() == (
         set() if known else {"age:unknown", "gender:unknown"}
     )
@@ -97,7 +99,7 @@ def test_segments_of_age_and_of_gender_each_divide_the_rows(
 
 def test_a_group_without_rows_has_no_metrics_and_is_not_counted() -> None:
     nobody = np.zeros(3, dtype=np.bool_)
-    (entry,) = responses.group_metrics(
+    (entry,) = response_metrics.group_metrics(
         {"age:0-17": nobody}, np.array([True, False, True]), np.arange(3), np.full(3, 0.5)
     )
     assert entry["rows"] == entry["users"] == 0
@@ -152,7 +154,10 @@ def test_differences_to_the_baselines_are_paired_and_narrower_than_unpaired_ones
 
 
 def test_a_champion_is_compared_by_its_answers_on_the_same_rows(
-    bundle: Bundle, prepared: Prepared, said: dict[str, answers.Answers], report: dict[str, Any]
+    bundle: Bundle,
+    prepared: PreparedData,
+    said: dict[str, predictions.Answers],
+    report: dict[str, Any],
 ) -> None:
     rows = prepared.split.validation
     against_itself = evaluate(bundle, prepared, rows, champion=lambda _: said["recommender"])
@@ -167,7 +172,7 @@ def test_a_champion_is_compared_by_its_answers_on_the_same_rows(
     } <= against_baseline["metrics"].keys()
 
 
-def test_all_that_the_operator_is_told_is_measured(bundle: Bundle, prepared: Prepared) -> None:
+def test_all_that_the_operator_is_told_is_measured(bundle: Bundle, prepared: PreparedData) -> None:
     # Ten users of each segment are needed for its interval: one window has too few of some.
     rows = np.concatenate([prepared.split.validation, prepared.split.test])
     report = evaluate(bundle, prepared, rows)
@@ -192,7 +197,7 @@ def test_every_metric_that_a_gate_may_name_is_told_with_the_ends_that_it_may_ask
     assert {metric.value for metric in WITH_INTERVAL} == with_ends
 
 
-def first_of_each_user(prepared: Prepared) -> Any:
+def first_of_each_user(prepared: PreparedData) -> Any:
     """Rows of the validation window with one event a user: nobody has a later positive one."""
     rows = prepared.split.validation
     _, first = np.unique(prepared.data.events.user[rows], return_index=True)
@@ -200,7 +205,7 @@ def first_of_each_user(prepared: Prepared) -> Any:
 
 
 def test_without_a_request_to_rank_lists_are_not_measured_and_the_report_says_why(
-    bundle: Bundle, prepared: Prepared
+    bundle: Bundle, prepared: PreparedData
 ) -> None:
     report = evaluate(bundle, prepared, first_of_each_user(prepared))
     assert report["ranking"]["requests"] == 0

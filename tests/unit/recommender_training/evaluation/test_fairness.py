@@ -11,12 +11,12 @@ import pytest
 import scipy.sparse as sp
 from sklearn.metrics import log_loss, roc_auc_score
 
-from recommender_training.evaluation import answers, fairness, ranking
+from recommender_training.evaluation import fairness, predictions, ranking_metrics
 from recommender_training.evaluation.evaluate import report
-from recommender_training.features import taste
+from recommender_training.features import user_factors
 from recommender_training.features.assembly import Constants
-from recommender_training.features.history import ItemCounts
-from recommender_training.features.state import State
+from recommender_training.features.catalogue_state import CatalogueState
+from recommender_training.features.event_history import ItemCounts
 from recommender_training.statistics import bootstrap
 from tests import small_data
 
@@ -25,7 +25,7 @@ GENRES = ("Common", "Rare")
 
 
 @pytest.fixture(scope="module")
-def judged() -> answers.Window:
+def judged() -> predictions.Window:
     """Users of two ages and genders; the last third of the items are Rare, and as wanted."""
     random = np.random.default_rng(11)
     count = USERS * ROWS_EACH
@@ -40,13 +40,13 @@ def judged() -> answers.Window:
         [{"id": each, "genre": GENRES[each >= 20]} for each in range(ITEMS)],
     )
     zero = np.ones(ITEMS, dtype=np.int64)
-    task = ranking.reveal_half(data, np.arange(count), 20)
-    state = State(ItemCounts(zero, zero, zero), taste.nothing(len(zero)))
-    known = ranking.Known(data, Constants(3.0, 0.5), state, 20)
-    return answers.Window(known, np.arange(count), task)
+    task = ranking_metrics.reveal_half(data, np.arange(count), 20)
+    state = CatalogueState(ItemCounts(zero, zero, zero), user_factors.no_factors(len(zero)))
+    known = ranking_metrics.Known(data, Constants(3.0, 0.5), state, 20)
+    return predictions.Window(known, np.arange(count), task)
 
 
-def probabilities(judged: answers.Window) -> npt.NDArray[np.float64]:
+def probabilities(judged: predictions.Window) -> npt.NDArray[np.float64]:
     """Informed for the young, noise for the old."""
     random = np.random.default_rng(5)
     young = judged.data.users.side[judged.user][:, 0] < 50
@@ -55,7 +55,7 @@ def probabilities(judged: answers.Window) -> npt.NDArray[np.float64]:
 
 
 @pytest.fixture(scope="module")
-def said(judged: answers.Window) -> dict[str, answers.Answers]:
+def said(judged: predictions.Window) -> dict[str, predictions.Answers]:
     """The model shows next to nothing that is Rare; the baseline lists are drawn at random."""
     random = np.random.default_rng(6)
     shape = (len(judged.task.requests), ITEMS)
@@ -64,18 +64,18 @@ def said(judged: answers.Window) -> dict[str, answers.Answers]:
     # a request may exclude more than half of the common items, so the lists are short
     every = judged.shortlist()
     order = np.where(np.isfinite(every.order), 0.0, -np.inf)
-    lists = ranking.Shortlist(every.items, order)
+    lists = ranking_metrics.Shortlist(every.items, order)
     short = {"common": lists.best(common, 3), "any": lists.best(any_item, 3)}
     noise = np.clip(0.5 + random.normal(0, 0.1, len(judged.rows)), 0.01, 0.99)
     return {
-        "recommender": answers.Answers(probabilities(judged), short["common"]),
-        "baseline": answers.Answers(noise, short["any"]),
-        "popularity": answers.Answers(None, short["any"]),
+        "recommender": predictions.Answers(probabilities(judged), short["common"]),
+        "baseline": predictions.Answers(noise, short["any"]),
+        "popularity": predictions.Answers(None, short["any"]),
     }
 
 
 @pytest.fixture(scope="module")
-def told(judged: answers.Window, said: dict[str, answers.Answers]) -> dict[str, Any]:
+def told(judged: predictions.Window, said: dict[str, predictions.Answers]) -> dict[str, Any]:
     return report(judged, said)
 
 
@@ -84,7 +84,7 @@ def by_name(entries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def test_errors_of_a_segment_are_those_of_scikit_learn_on_its_rows(
-    judged: answers.Window, told: dict[str, Any]
+    judged: predictions.Window, told: dict[str, Any]
 ) -> None:
     probability = probabilities(judged)
     entry = by_name(told["fairness"]["segments"])["age:18-24"]
@@ -144,14 +144,16 @@ def test_a_genre_that_is_wanted_and_hardly_shown_is_the_least_exposed(
     assert told["fairness"]["exposureGap"]["baseline"] < 0.05
 
 
-def test_exposure_of_a_window_without_requests_is_told_as_absent(judged: answers.Window) -> None:
-    nothing = ranking.RankingTask([], sp.csr_matrix((0, ITEMS)), sp.csr_matrix((0, ITEMS)))
+def test_exposure_of_a_window_without_requests_is_told_as_absent(
+    judged: predictions.Window,
+) -> None:
+    nothing = ranking_metrics.RankingTask([], sp.csr_matrix((0, ITEMS)), sp.csr_matrix((0, ITEMS)))
     empty = dataclasses.replace(judged, task=nothing)
     none = np.zeros((0, 10), dtype=np.int64)
     said = {
-        "recommender": answers.Answers(probabilities(judged), none),
-        "baseline": answers.Answers(probabilities(judged), none),
-        "popularity": answers.Answers(None, none),
+        "recommender": predictions.Answers(probabilities(judged), none),
+        "baseline": predictions.Answers(probabilities(judged), none),
+        "popularity": predictions.Answers(None, none),
     }
     told = report(empty, said)
     assert told["fairness"]["exposure"]["recommender"] == []
@@ -162,7 +164,7 @@ def test_exposure_of_a_window_without_requests_is_told_as_absent(judged: answers
 
 
 def test_a_genre_that_is_never_shown_has_no_interval_that_feigns_certainty(
-    judged: answers.Window,
+    judged: predictions.Window,
 ) -> None:
     drawn = bootstrap.draw(judged.user, resamples=50)
     only_common = np.tile(np.arange(3), (len(judged.task.requests), 1))

@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.training import RetrievalLoss
 from recommender_training.data.splits import Split
-from recommender_training.evaluation import answers, responses
-from recommender_training.evaluation.answers import Window
+from recommender_training.evaluation import predictions, response_metrics
 from recommender_training.evaluation.first_stage import FirstStage
-from recommender_training.features import groups, table
+from recommender_training.evaluation.predictions import Window
+from recommender_training.features import event_features, item_groups
 from recommender_training.features.assembly import Constants
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models import two_tower
 from tests import small_data
 
-DECLARED = Declaration.model_validate(
+DECLARED = FeatureSchema.model_validate(
     {
         "itemHistory": True,
         "items": [{"name": "brand", "kind": "Categorical", "fairness": True}],
@@ -44,10 +44,10 @@ def window() -> Window:
     data = small_data.build(rows, [{"id": 0}], items, DECLARED)
     frozen, every = Constants(3.0, 0.5), np.arange(5)
     split = Split(every[:2], every[2:2], every[2:], START, START)
-    prepared = Prepared(data, split, frozen, table.build(data, 3, frozen), 3)
+    prepared = PreparedData(data, split, frozen, event_features.build_features(data, 3, frozen), 3)
     size = two_tower.TowerSize((), 4, 3, 0.0, RetrievalLoss.SAMPLED_SOFTMAX)
-    towers = two_tower.create(data, data.events.item.astype(np.int64), size)
-    return answers.window(prepared, split.test, RetrievalModels(towers=towers))
+    towers = two_tower.create_towers(data, data.events.item.astype(np.int64), size)
+    return predictions.window(prepared, split.test, RetrievalModels(towers=towers))
 
 
 def test_candidates_of_lists_are_read_as_of_the_start_of_the_window(window: Window) -> None:
@@ -62,7 +62,7 @@ def test_candidates_of_lists_are_read_as_of_the_start_of_the_window(window: Wind
 
 
 def test_exposure_counts_an_item_for_the_groups_that_it_was_in_then(window: Window) -> None:
-    assert groups.names("brand", window.data.items) == (
+    assert item_groups.names("brand", window.data.items) == (
         "brand:fine", "brand:plain", "brand:unknown",
     )  # fmt: skip
     assert window.membership("brand").argmax(1).tolist() == [0, 2, 1]
@@ -71,6 +71,6 @@ def test_exposure_counts_an_item_for_the_groups_that_it_was_in_then(window: Wind
 def test_rows_of_responses_count_for_the_groups_of_the_start_of_the_window(
     window: Window,
 ) -> None:
-    found = responses.item_rows(window.data, window.rows)
+    found = response_metrics.item_rows(window.data, window.rows)
     assert found["brand:fine"].tolist() == [False, True, False]
     assert found["brand:plain"].tolist() == [True, False, False]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from recommender_training.common.arrays import Doubles
-from recommender_training.evaluation.off_policy import Estimate, Log, Method, estimate
+from recommender_training.evaluation.off_policy import Estimate, Log, Method, estimate_value
 
 SEEDS = st.integers(0, 2**31)
 #: Two contexts, three actions: what each version draws, and the mean reward.
@@ -64,7 +64,7 @@ def exact(model: Doubles) -> Log:
 def test_over_all_that_can_be_drawn_every_estimate_is_the_truth(
     method: Method, model: Doubles
 ) -> None:
-    found = estimate(exact(model), method)
+    found = estimate_value(exact(model), method)
     assert found.value == pytest.approx(TRUTH)
     assert found.mean_weight == pytest.approx(1.0)
     assert found.supported
@@ -73,7 +73,7 @@ def test_over_all_that_can_be_drawn_every_estimate_is_the_truth(
 @pytest.mark.parametrize("method", list(Method))
 def test_intervals_cover_the_truth_as_often_as_they_say(method: Method) -> None:
     model = REWARD + np.array([[0.1, -0.1, 0.0], [0.0, 0.1, 0.2]])
-    found = [estimate(logged(seed, 400, model=model), method) for seed in range(500)]
+    found = [estimate_value(logged(seed, 400, model=model), method) for seed in range(500)]
     covered = [(e.low or 0) <= TRUTH <= (e.high or 0) for e in found]
     assert np.mean(covered) == pytest.approx(0.95, abs=0.03)
     assert all(e.supported for e in found)
@@ -85,9 +85,9 @@ def test_intervals_cover_the_truth_as_often_as_they_say(method: Method) -> None:
 def test_rows_of_users_who_are_alike_count_less() -> None:
     log = logged(1, 300, rows=20, taste=0.9)
     alone = dataclasses.replace(log, user=np.arange(len(log.user)))
-    clustered = estimate(log, Method.IPS)
-    assert clustered.value == pytest.approx(estimate(alone, Method.IPS).value)
-    assert clustered.standard_error > 1.1 * estimate(alone, Method.IPS).standard_error
+    clustered = estimate_value(log, Method.IPS)
+    assert clustered.value == pytest.approx(estimate_value(alone, Method.IPS).value)
+    assert clustered.standard_error > 1.1 * estimate_value(alone, Method.IPS).standard_error
 
 
 def test_the_standard_error_is_that_of_the_bootstrap_over_users() -> None:
@@ -102,7 +102,7 @@ def test_the_standard_error_is_that_of_the_bootstrap_over_users() -> None:
         n_resamples=2000,
         rng=np.random.default_rng(1),
     )
-    found = estimate(log, Method.SNIPS)
+    found = estimate_value(log, Method.SNIPS)
     assert found.standard_error == pytest.approx(drawn.standard_error, rel=0.08)
     assert found.low == pytest.approx(drawn.confidence_interval.low, abs=0.01)
 
@@ -113,7 +113,7 @@ def test_the_self_normalised_estimate_follows_any_unit_and_zero_of_the_reward(
 ) -> None:
     log = logged(seed, 100)
     other = dataclasses.replace(log, reward=zero + unit * log.reward)
-    found, expected = estimate(other, Method.SNIPS), estimate(log, Method.SNIPS)
+    found, expected = estimate_value(other, Method.SNIPS), estimate_value(log, Method.SNIPS)
     assert found.value == pytest.approx(zero + unit * expected.value, abs=1e-9)
     assert found.standard_error == pytest.approx(unit * expected.standard_error, abs=1e-9)
 
@@ -123,7 +123,7 @@ def test_without_a_model_the_doubly_robust_estimate_is_the_inverse_propensity_on
     seed: int,
 ) -> None:
     log = logged(seed, 60, model=np.zeros((2, 3)))
-    assert estimate(log, Method.DOUBLY_ROBUST) == estimate(log, Method.IPS)
+    assert estimate_value(log, Method.DOUBLY_ROBUST) == estimate_value(log, Method.IPS)
 
 
 @given(SEEDS)
@@ -131,8 +131,8 @@ def test_a_version_that_chooses_as_the_logging_one_earns_what_was_earned(seed: i
     log = logged(seed, 60)
     same = dataclasses.replace(log, target=log.propensity)
     for method in (Method.IPS, Method.SNIPS):
-        assert estimate(same, method).value == pytest.approx(log.reward.mean())
-    assert estimate(same, Method.IPS).effective_rows == pytest.approx(len(log.user))
+        assert estimate_value(same, method).value == pytest.approx(log.reward.mean())
+    assert estimate_value(same, Method.IPS).effective_rows == pytest.approx(len(log.user))
 
 
 @given(SEEDS)
@@ -142,14 +142,14 @@ def test_the_order_of_the_rows_and_the_names_of_the_users_do_not_matter(seed: in
     moved = Log(**{name: values[order] for name, values in vars(log).items()})
     moved = dataclasses.replace(moved, user=10**12 - moved.user)
     for method in Method:
-        before, after = estimate(log, method), estimate(moved, method)
+        before, after = estimate_value(log, method), estimate_value(moved, method)
         for field in dataclasses.fields(Estimate):
             assert getattr(after, field.name) == pytest.approx(getattr(before, field.name))
 
 
 def test_a_model_of_the_reward_narrows_the_interval() -> None:
     log = logged(3, 2000, model=REWARD)
-    errors = {method: estimate(log, method).standard_error for method in Method}
+    errors = {method: estimate_value(log, method).standard_error for method in Method}
     assert errors[Method.DOUBLY_ROBUST] < errors[Method.SNIPS] < errors[Method.IPS]
 
 
@@ -159,14 +159,14 @@ def test_actions_that_were_never_drawn_are_noticed() -> None:
     # version's decisions are.
     kept = log.propensity != 0.1
     some = Log(**{n: v[kept] for n, v in vars(log).items() if v is not None})
-    assert estimate(log, Method.SNIPS).supported
-    assert not estimate(some, Method.SNIPS).supported
+    assert estimate_value(log, Method.SNIPS).supported
+    assert not estimate_value(some, Method.SNIPS).supported
 
 
 def test_few_rows_or_users_have_no_interval() -> None:
-    few_users = estimate(logged(5, 40, rows=50), Method.IPS)
-    few_rows = estimate(logged(5, 60, rows=1), Method.IPS)
-    one_user = estimate(logged(5, 1, rows=500), Method.IPS)
+    few_users = estimate_value(logged(5, 40, rows=50), Method.IPS)
+    few_rows = estimate_value(logged(5, 60, rows=1), Method.IPS)
+    one_user = estimate_value(logged(5, 1, rows=500), Method.IPS)
     for found in (few_users, few_rows, one_user):
         assert (found.low, found.high) == (None, None)
     assert one_user.standard_error == math.inf
@@ -202,6 +202,6 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="not one value"):
         Log(user=nobody.astype(int), propensity=nobody, target=nobody, reward=nobody)
     with pytest.raises(ValueError, match="needs predicted"):
-        estimate(logged(6, 10), Method.DOUBLY_ROBUST)
+        estimate_value(logged(6, 10), Method.DOUBLY_ROBUST)
     with pytest.raises(ValueError, match="none of the logged"):
-        estimate(dataclasses.replace(log, target=np.zeros(30)), Method.IPS)
+        estimate_value(dataclasses.replace(log, target=np.zeros(30)), Method.IPS)

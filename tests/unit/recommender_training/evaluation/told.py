@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema
 
-from recommender_training.html_report import exploration as exploration_page
+from recommender_training.html_report import exploration_section as exploration_page
 from recommender_training.html_report.markup import join
 
 SCHEMA_FILE = pathlib.Path(__file__).parents[4] / "docs" / "evaluation.schema.json"
@@ -20,6 +20,6 @@ def assert_told(section: dict[str, Any], *texts: str) -> None:
     own = {**schema["properties"]["offPolicy"], "$defs": schema["$defs"]}
     jsonschema.Draft202012Validator(own).validate(section)
     assert set(own["properties"]) == set(section)
-    page = join(*exploration_page.parts(section)).source
+    page = join(*exploration_page.render_exploration(section)).source
     for text in texts:
         assert text in page

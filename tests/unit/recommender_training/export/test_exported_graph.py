@@ -10,13 +10,13 @@ import pytest
 from torch import Tensor, nn
 
 from recommender_training.artifact.vocabulary import vocabulary
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation import answers
+from recommender_training.evaluation import predictions
 from recommender_training.export import build, torchscript
 from recommender_training.export.exported_graph import ExportedGraph, GraphError, _translated
-from recommender_training.features.prepared import Prepared
-from recommender_training.features.state import State
+from recommender_training.features.catalogue_state import CatalogueState
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle, probability
 from tests import small_data
 
@@ -28,11 +28,11 @@ class Silent(nn.Module):
         return user_id
 
 
-def replayed(bundle: Bundle, prepared: Prepared) -> ExportedGraph:
+def replayed(bundle: Bundle, prepared: PreparedData) -> ExportedGraph:
     """The graph of the deep ranker, which knows all events, the window's included."""
     data = prepared.data
-    state = State.at(data, None, prepared.constants.groups)
-    known = build.Knowledge(data, prepared.constants, state, None, prepared.history_length)
+    state = CatalogueState.at(data, None, prepared.constants.groups)
+    known = build.ExportInputs(data, prepared.constants, state, None, prepared.history_length)
     assert bundle.deep is not None
     module = build.ranker_module(bundle.deep, known, bundle.deep_calibration)
     words: dict[str, Any] = vocabulary(data, prepared.history_length)
@@ -40,19 +40,23 @@ def replayed(bundle: Bundle, prepared: Prepared) -> ExportedGraph:
 
 
 def test_a_replayed_graph_predicts_what_the_eager_model_does_before_each_row(
-    bundle: Bundle, prepared: Prepared
+    bundle: Bundle, prepared: PreparedData
 ) -> None:
-    window = answers.window(prepared, prepared.split.test)
+    window = predictions.window(prepared, prepared.split.test)
     found = replayed(bundle, prepared).probability(window)
     expected = probability(bundle, prepared, prepared.split.test)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
-def test_a_graph_without_a_bonus_has_none_for_any_item(bundle: Bundle, prepared: Prepared) -> None:
+def test_a_graph_without_a_bonus_has_none_for_any_item(
+    bundle: Bundle, prepared: PreparedData
+) -> None:
     assert not replayed(bundle, prepared).bonus(prepared.data.items.ids).any()
 
 
-def test_a_graph_that_cannot_be_replayed_is_refused_when_it_is_loaded(prepared: Prepared) -> None:
+def test_a_graph_that_cannot_be_replayed_is_refused_when_it_is_loaded(
+    prepared: PreparedData,
+) -> None:
     graph = torchscript.loaded(torchscript.archive(Silent()))
     with pytest.raises(GraphError, match="judge"):
         ExportedGraph(graph, vocabulary(prepared.data, prepared.history_length))
@@ -67,7 +71,7 @@ def test_categories_are_translated_to_the_vocabulary_of_the_graph() -> None:
 def timed(**settings: str) -> Dataset:
     """A user who joined at 10:00 UTC of 1970-01-01, a Thursday."""
     feature = {"name": "joined", "kind": "Timestamp", **settings}
-    declared = Declaration.model_validate({"users": [feature]})
+    declared = FeatureSchema.model_validate({"users": [feature]})
     return small_data.build(
         [(1, 1, 5.0, 50_000)], [{"id": 1, "joined": 36_000}], [{"id": 1}], declared
     )

@@ -14,7 +14,7 @@ from torch import Tensor
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.sessions import Request
 from recommender_training.export import torchscript
-from recommender_training.export.probes import probe
+from recommender_training.export.comparison_requests import comparison_request
 from recommender_training.export.tensors import to_tensors
 
 NOW = 890_000_000
@@ -81,7 +81,7 @@ def test_a_batch_of_any_size_with_unknown_ids_answers_what_single_calls_answer(
     model: torch.jit.ScriptModule, data: Dataset, batch: int
 ) -> None:
     random = np.random.default_rng(batch)
-    asked = probe(random, data, (batch, 20, 10))
+    asked = comparison_request(random, data, (batch, 20, 10))
     ids, scores = answer(model, *asked)
     for row in {0, batch // 2, batch - 1}:
         single = answer(model, *(each[row : row + 1] for each in asked))

@@ -14,23 +14,26 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from recommender_training.common.arrays import Ints
-from recommender_training.config.export import ExportSettings, Variant
+from recommender_training.config.export_settings import ExportSettings, Variant
 from recommender_training.config.lists import ItemIndex, ItemWeights, ListPlan
 from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation import answers, ranking
-from recommender_training.export import build, parity, repository, rescaled_graph, torchscript
-from recommender_training.export.build import Knowledge
+from recommender_training.evaluation import predictions, ranking_metrics
+from recommender_training.export import build, parity, recalibrated_graph, repository, torchscript
+from recommender_training.export.build import ExportInputs
+from recommender_training.export.comparison_requests import comparison_requests
 from recommender_training.export.compressed_ranker import compress, left_of
-from recommender_training.export.probes import probes
 from recommender_training.export.ranker import RankerServing
+from recommender_training.export.recalibrated_graph import (
+    CalibrationChange,
+    check_recalibrated,
+    recalibrate_graph,
+)
 from recommender_training.export.request import neighbours_of, read_session, shortlist
-from recommender_training.export.rescaled_graph import check, rescale
-from recommender_training.export.rescaling import Rescaling
 from recommender_training.features import assembly
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
-from recommender_training.models import item_pages, item_weights
-from recommender_training.pipeline import paging
+from recommender_training.models import item_weights, ivf_index
+from recommender_training.pipeline import item_index
 
 CANDIDATES, KEPT, READ = 20, 4, 6
 #: Every fifth item has no event that counts.
@@ -38,9 +41,9 @@ NEW_EVERY = 5
 
 
 @pytest.fixture(scope="module")
-def exact(prepared: Prepared, bundle: Bundle, trained: Any) -> Knowledge:
+def exact(prepared: PreparedData, bundle: Bundle, trained: Any) -> ExportInputs:
     """The known catalogue as if it were large, and as if some items had no event yet."""
-    found = repository.knowledge(prepared, trained.config)
+    found = repository.export_inputs(prepared, trained.config)
     every = np.ones(len(prepared.data.events), dtype=np.bool_)
     weights = item_weights.fit(prepared.data, every, ItemWeights.SPARSE)
     counts = copy.deepcopy(found.state.counts)
@@ -63,7 +66,7 @@ class Graphs:
     """The compiled graphs of what is known, each once."""
 
     bundle: Bundle
-    known: Knowledge
+    known: ExportInputs
     compiled: dict[tuple[str, bool], torch.jit.ScriptModule] = field(default_factory=dict)
 
     def of(self, name: str = "recommender", *, new: bool = True) -> torch.jit.ScriptModule:
@@ -75,30 +78,32 @@ class Graphs:
 
 
 @pytest.fixture(scope="module", params=["exact", "pages"])
-def known(request: pytest.FixtureRequest, prepared: Prepared, exact: Knowledge) -> Knowledge:
+def known(
+    request: pytest.FixtureRequest, prepared: PreparedData, exact: ExportInputs
+) -> ExportInputs:
     """The same with each way to find candidates."""
     if request.param == "exact":
         return exact
     plan = replace(exact.sources.plan, index=ItemIndex.APPROXIMATE)
     sources = replace(exact.sources, plan=plan)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(item_pages, "PAGE", 4)
-        sample = paging.sampled(sources, prepared, 17)
-        pages = item_pages.arrange(sample.vectors, sample.standing, sample.requests[0], 17)
-    return replace(exact, sources=replace(sources, pages=replace(pages, read=READ)))
+        patch.setattr(ivf_index, "CELL_SIZE", 4)
+        sample = item_index.first_stage_sample(sources, prepared, 17)
+        ivf = ivf_index.build_index(sample.vectors, sample.standing, sample.requests[0], 17)
+    return replace(exact, sources=replace(sources, ivf=replace(ivf, probes=READ)))
 
 
 @pytest.fixture(scope="module")
-def graphs(bundle: Bundle, known: Knowledge) -> Graphs:
+def graphs(bundle: Bundle, known: ExportInputs) -> Graphs:
     return Graphs(bundle, known)
 
 
-def without(known: Knowledge) -> Knowledge:
+def without(known: ExportInputs) -> ExportInputs:
     plan = replace(known.sources.plan, for_new=0)
     return replace(known, sources=replace(known.sources, plan=plan))
 
 
-def made(bundle: Bundle, known: Knowledge, name: str = "recommender") -> torch.nn.Module:
+def made(bundle: Bundle, known: ExportInputs, name: str = "recommender") -> torch.nn.Module:
     if name == "baseline":
         return build.logistic_module(bundle.baseline, known, bundle.baseline_calibration)
     assert bundle.deep is not None
@@ -109,7 +114,9 @@ def loaded(module: torch.nn.Module) -> torch.jit.ScriptModule:
     return torchscript.loaded(torchscript.archive(module))
 
 
-def candidates(graph: torch.nn.Module, known: Knowledge, request: ranking.Request) -> Ints:
+def candidates(
+    graph: torch.nn.Module, known: ExportInputs, request: ranking_metrics.Request
+) -> Ints:
     """Rows of the items that a graph scores, without those that the request may not get."""
     assert isinstance(graph, RankerServing)
     with torch.inference_mode():
@@ -117,7 +124,7 @@ def candidates(graph: torch.nn.Module, known: Knowledge, request: ranking.Reques
     return np.sort(rows[torch.isfinite(order)].numpy())
 
 
-def asked(graph: RankerServing, known: Knowledge, request: ranking.Request) -> Any:
+def asked(graph: RankerServing, known: ExportInputs, request: ranking_metrics.Request) -> Any:
     """Session, seen items, features and time of a request, as a graph reads them."""
     user, features, items, times, values, now = parity._request(known, request)
     _, side = graph.read_user(user, features, now)
@@ -134,7 +141,7 @@ def by_score(graph: RankerServing, session: Any, seen: Tensor, side: Any, now: T
     return graph.best_of_pages(request, near, added, seen, graph.candidates)
 
 
-def of_new(known: Knowledge) -> Ints:
+def of_new(known: ExportInputs) -> Ints:
     return np.flatnonzero(known.state.counts.events == 0)
 
 
@@ -150,7 +157,9 @@ def together(one: tuple[Tensor, ...], other: tuple[Tensor, ...]) -> list[Tensor]
     return [torch.cat([widened(each, at) for each in pair]) for at, pair in pairs]
 
 
-def with_few_left(known: Knowledge, request: ranking.Request) -> ranking.Request:
+def with_few_left(
+    known: ExportInputs, request: ranking_metrics.Request
+) -> ranking_metrics.Request:
     """The request with a session of all new items but two."""
     items = known.data.events.item
     rows = np.sort([np.flatnonzero(items == each)[0] for each in of_new(known)[2:]])
@@ -159,29 +168,29 @@ def with_few_left(known: Knowledge, request: ranking.Request) -> ranking.Request
 
 @pytest.mark.parametrize("name", ["recommender", "baseline"])
 def test_a_graph_with_new_items_answers_as_eager_mode_and_otherwise_than_without_them(
-    prepared: Prepared, bundle: Bundle, known: Knowledge, graphs: Graphs, name: str
+    prepared: PreparedData, bundle: Bundle, known: ExportInputs, graphs: Graphs, name: str
 ) -> None:
-    base, served = answers.scorers(bundle, prepared)
+    base, served = predictions.scorers(bundle, prepared)
     scorer = base if name == "baseline" else served
     requests = repository.parity_requests(prepared)[:10]
     requests.append(with_few_left(known, requests[0]))
     module = graphs.of(name)
-    found = parity.check(module, scorer, known, requests)
+    found = parity.check_parity(module, scorer, known, requests)
     assert found["maxDifference"] < 1e-5
     with pytest.raises(parity.ParityError):
-        parity.check(module, scorer, without(known), requests)
+        parity.check_parity(module, scorer, without(known), requests)
     with pytest.raises(parity.ParityError):
-        parity.check(graphs.of(name, new=False), scorer, known, requests)
+        parity.check_parity(graphs.of(name, new=False), scorer, known, requests)
 
 
 def test_candidates_are_kept_for_the_new_items_that_the_towers_lift_most(
-    prepared: Prepared, bundle: Bundle, known: Knowledge
+    prepared: PreparedData, bundle: Bundle, known: ExportInputs
 ) -> None:
     graph, first = made(bundle, known), parity.Lists().first_stage(known)
     new = of_new(known)
     for request in repository.parity_requests(prepared)[:10]:
         found = candidates(graph, known, request)
-        batch = ranking.together(known.data, [request], known.history_length)
+        batch = ranking_metrics.together(known.data, [request], known.history_length)
         inputs = assembly.of_requests(known.data, known.constants, batch)
         lift = known.sources.lift(inputs, known.sources.item_vectors())[0]
         seen = np.isin(new, known.data.events.item[request.session])
@@ -192,7 +201,7 @@ def test_candidates_are_kept_for_the_new_items_that_the_towers_lift_most(
 
 
 def test_the_place_of_a_new_item_that_was_seen_goes_to_another_item(
-    prepared: Prepared, bundle: Bundle, known: Knowledge, graphs: Graphs
+    prepared: PreparedData, bundle: Bundle, known: ExportInputs, graphs: Graphs
 ) -> None:
     plain = repository.parity_requests(prepared)[0]
     few = with_few_left(known, plain)
@@ -205,11 +214,11 @@ def test_the_place_of_a_new_item_that_was_seen_goes_to_another_item(
 
 
 def test_the_lists_of_an_evaluation_keep_none_so_that_gates_judge_as_before(
-    prepared: Prepared, known: Knowledge
+    prepared: PreparedData, known: ExportInputs
 ) -> None:
     prepared = replace(prepared, data=with_young(prepared.data))
-    window = answers.window(prepared, prepared.split.test, known.sources)
-    old = answers.window(prepared, prepared.split.test, without(known).sources)
+    window = predictions.window(prepared, prepared.split.test, known.sources)
+    old = predictions.window(prepared, prepared.split.test, without(known).sources)
     counts = window.counts.events
     counts[::NEW_EVERY] = old.counts.events[::NEW_EVERY] = 0
     kept, plain = window.plain, old.plain
@@ -218,10 +227,10 @@ def test_the_lists_of_an_evaluation_keep_none_so_that_gates_judge_as_before(
 
 
 def test_no_item_is_served_twice_nor_one_that_was_seen_and_a_batch_answers_as_its_requests(
-    known: Knowledge, graphs: Graphs
+    known: ExportInputs, graphs: Graphs
 ) -> None:
     module = graphs.of()
-    for inputs in probes(known.data):
+    for inputs in comparison_requests(known.data):
         with torchscript.as_served():
             ids, scores = module(*inputs)
             for row, told in enumerate(ids.tolist()):
@@ -234,7 +243,7 @@ def test_no_item_is_served_twice_nor_one_that_was_seen_and_a_batch_answers_as_it
 
 
 def test_without_a_new_item_the_candidates_are_the_best_of_all_items(
-    prepared: Prepared, bundle: Bundle, known: Knowledge
+    prepared: PreparedData, bundle: Bundle, known: ExportInputs
 ) -> None:
     counts = copy.deepcopy(known.state.counts)
     counts.events[:] = counts.events.clip(1)
@@ -250,19 +259,19 @@ def test_without_a_new_item_the_candidates_are_the_best_of_all_items(
 
 
 def test_a_recalibrated_graph_keeps_its_new_items(
-    bundle: Bundle, known: Knowledge, graphs: Graphs
+    bundle: Bundle, known: ExportInputs, graphs: Graphs
 ) -> None:
     before, after = graphs.of(), loaded(made(bundle, known))
-    by, features = Rescaling(0.5, 1.0), len(known.data.attributes)
-    rescale(after, by)
-    assert check(before, after, by, features) == 0
+    by, features = CalibrationChange(0.5, 1.0), len(known.data.attributes)
+    recalibrate_graph(after, by)
+    assert check_recalibrated(before, after, by, features) == 0
     new = known.data.items.ids[of_new(known)]
-    lists = [before(*each)[0].numpy() for each in rescaled_graph._requests(before, features)]
+    lists = [before(*each)[0].numpy() for each in recalibrated_graph._requests(before, features)]
     assert np.isin(lists, new).any(), "of what was compared"
 
 
 def test_a_variant_keeps_candidates_for_new_items_too(
-    prepared: Prepared, bundle: Bundle, exact: Knowledge
+    prepared: PreparedData, bundle: Bundle, exact: ExportInputs
 ) -> None:
     every = np.ones(len(prepared.data.events), dtype=np.bool_)
     plan = replace(exact.sources.plan, weights=ItemWeights.DENSE)
@@ -276,7 +285,7 @@ def test_a_variant_keeps_candidates_for_new_items_too(
     module = loaded(compress(full, kind, own))
     lists = parity.Lists(left=functools.partial(left_of, variant=kind, settings=own))
     requests = repository.parity_requests(prepared)[:5]
-    _, scorer = answers.scorers(bundle, prepared)
+    _, scorer = predictions.scorers(bundle, prepared)
     parity.check_variant(module, scorer, dense, requests, lists)
     with pytest.raises(parity.ParityError):
         parity.check_variant(module, scorer, without(dense), requests, lists)

@@ -8,21 +8,21 @@ from typing import Any
 
 import pytest
 
-from recommender_training.evaluation import answers
+from recommender_training.evaluation import predictions
 from recommender_training.export import build, parity, repository
-from recommender_training.export.build import Knowledge
+from recommender_training.export.build import ExportInputs
+from recommender_training.export.comparison_requests import comparison_requests
 from recommender_training.export.logistic import LogisticServing
-from recommender_training.export.probes import probes
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
 
 
 @pytest.fixture(scope="module")
-def known(prepared: Prepared, bundle: Bundle, trained: Any) -> Knowledge:
-    return replace(repository.knowledge(prepared, trained.config), sources=bundle.sources)
+def known(prepared: PreparedData, bundle: Bundle, trained: Any) -> ExportInputs:
+    return replace(repository.export_inputs(prepared, trained.config), sources=bundle.sources)
 
 
-def graph(bundle: Bundle, known: Knowledge, added: float = 0.0) -> LogisticServing:
+def graph(bundle: Bundle, known: ExportInputs, added: float = 0.0) -> LogisticServing:
     """The regression's graph with so much added to each logit: the order of lists stays."""
     made = build.logistic_module(bundle.baseline, known, bundle.baseline_calibration)
     made.item = made.item + added
@@ -31,25 +31,27 @@ def graph(bundle: Bundle, known: Knowledge, added: float = 0.0) -> LogisticServi
 
 @pytest.mark.parametrize("added", [0.01, math.nan])
 def test_other_probabilities_and_those_that_are_no_numbers_are_refused(
-    prepared: Prepared, bundle: Bundle, known: Knowledge, added: float
+    prepared: PreparedData, bundle: Bundle, known: ExportInputs, added: float
 ) -> None:
-    scorer = answers.scorers(bundle, prepared)[0]
+    scorer = predictions.scorers(bundle, prepared)[0]
     requests = repository.parity_requests(prepared)[:5]
-    assert parity.check(graph(bundle, known), scorer, known, requests)["maxDifference"] < 1e-5
+    assert (
+        parity.check_parity(graph(bundle, known), scorer, known, requests)["maxDifference"] < 1e-5
+    )
     with pytest.raises(parity.ParityError, match="probabilities differ by"):
-        parity.check(graph(bundle, known, added), scorer, known, requests)
+        parity.check_parity(graph(bundle, known, added), scorer, known, requests)
 
 
 @pytest.mark.parametrize("added", [0.01, math.nan])
 def test_two_forms_of_a_graph_are_held_together_in_batches(
-    bundle: Bundle, known: Knowledge, added: float
+    bundle: Bundle, known: ExportInputs, added: float
 ) -> None:
     one, other = graph(bundle, known), graph(bundle, known, added)
-    asked = list(probes(known.data))
-    assert parity.between(one, graph(bundle, known), asked) == 0
+    asked = list(comparison_requests(known.data))
+    assert parity.largest_difference(one, graph(bundle, known), asked) == 0
     told = {"requests": 5, "maxDifference": 0.0}
     assert parity.widened(told, one, one, known)["requests"] == 5 + sum(len(e[0]) for e in asked)
     with pytest.raises(parity.ParityError, match="two forms of a graph"):
         parity.widened(told, one, other, known)
     with pytest.raises(parity.ParityError, match="two forms of a graph"):
-        parity.between(other, other if math.isnan(added) else one, asked)
+        parity.largest_difference(other, other if math.isnan(added) else one, asked)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from recommender_training.export import torchscript
-from recommender_training.export.buffers import alone
+from recommender_training.export.torchscript import own_storage
 
 MEGABYTES = 32
 #: Limits of a file, in bytes.
@@ -80,9 +80,9 @@ def test_a_file_that_cannot_be_written_is_an_error_and_does_not_end_the_process(
 
 def test_a_buffer_is_copied_only_where_it_is_a_part_of_something_larger() -> None:
     whole = nn.Parameter(torch.rand(4, 3))
-    found = alone(whole)
+    found = own_storage(whole)
     assert found.data_ptr() == whole.data_ptr()
     assert not found.requires_grad
-    part = alone(whole[:2])
+    part = own_storage(whole[:2])
     assert torch.equal(part, whole[:2])
     assert part.untyped_storage().nbytes() == part.nbytes

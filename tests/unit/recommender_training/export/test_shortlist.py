@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from recommender_training.artifact.vocabulary import vocabulary
 from recommender_training.config import lists
 from recommender_training.config.lists import ItemWeights, ListPlan
-from recommender_training.evaluation import answers, ranking
+from recommender_training.evaluation import predictions, ranking_metrics
 from recommender_training.evaluation.first_stage import largest
 from recommender_training.export import build, parity, repository, torchscript
-from recommender_training.export.build import Knowledge
+from recommender_training.export.build import ExportInputs
+from recommender_training.export.comparison_requests import comparison_requests
 from recommender_training.export.exported_graph import ExportedGraph
-from recommender_training.export.probes import probes
 from recommender_training.export.request import SCAN, places_of, shortlist
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.models import item_weights
 from recommender_training.pipeline import training
@@ -58,16 +58,16 @@ def test_eager_mode_takes_the_same_candidates(seed: int, count: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def large(prepared: Prepared, bundle: Bundle, trained: Any) -> Knowledge:
+def large(prepared: PreparedData, bundle: Bundle, trained: Any) -> ExportInputs:
     """The known catalogue as if it were large: sparse weights, few candidates."""
-    known = repository.knowledge(prepared, trained.config)
+    known = repository.export_inputs(prepared, trained.config)
     every = np.ones(len(prepared.data.events), dtype=np.bool_)
     sparse = item_weights.fit(prepared.data, every, ItemWeights.SPARSE)
     plan = ListPlan(ItemWeights.SPARSE, CANDIDATES)
     return replace(known, retrieval=sparse, sources=replace(bundle.sources, plan=plan))
 
 
-def graph(name: str, bundle: Bundle, known: Knowledge) -> torch.jit.ScriptModule:
+def graph(name: str, bundle: Bundle, known: ExportInputs) -> torch.jit.ScriptModule:
     assert bundle.deep is not None
     made: torch.nn.Module = (
         build.logistic_module(bundle.baseline, known, bundle.baseline_calibration)
@@ -79,23 +79,23 @@ def graph(name: str, bundle: Bundle, known: Knowledge) -> torch.jit.ScriptModule
 
 @pytest.mark.parametrize("name", ["recommender", "baseline"])
 def test_a_graph_of_candidates_answers_as_eager_mode_does(
-    prepared: Prepared, bundle: Bundle, large: Knowledge, name: str
+    prepared: PreparedData, bundle: Bundle, large: ExportInputs, name: str
 ) -> None:
-    base, served = answers.scorers(bundle, prepared)
+    base, served = predictions.scorers(bundle, prepared)
     scorer = base if name == "baseline" else served
     requests = repository.parity_requests(prepared)[:10]
     loaded = graph(name, bundle, large)
-    found = parity.check(loaded, scorer, large, requests)
+    found = parity.check_parity(loaded, scorer, large, requests)
     assert found["maxDifference"] < 1e-5
     assert found["maxDisorder"] < parity.RANK_TOLERANCE
     every_item = replace(large, sources=replace(large.sources, plan=ListPlan()))
     with pytest.raises(parity.ParityError):
-        parity.check(graph(name, bundle, every_item), scorer, large, requests)
+        parity.check_parity(graph(name, bundle, every_item), scorer, large, requests)
 
 
 @pytest.mark.parametrize("name", ["recommender", "baseline"])
 def test_it_serves_candidates_alone_and_no_item_that_was_seen(
-    prepared: Prepared, bundle: Bundle, large: Knowledge, name: str
+    prepared: PreparedData, bundle: Bundle, large: ExportInputs, name: str
 ) -> None:
     loaded = graph(name, bundle, large)
     first = parity.Lists().first_stage(large)
@@ -112,10 +112,10 @@ def test_it_serves_candidates_alone_and_no_item_that_was_seen(
 
 @pytest.mark.parametrize("name", ["recommender", "baseline"])
 def test_a_batch_has_the_answers_of_its_requests_alone(
-    bundle: Bundle, large: Knowledge, name: str
+    bundle: Bundle, large: ExportInputs, name: str
 ) -> None:
     loaded = graph(name, bundle, large)
-    for inputs in probes(large.data):
+    for inputs in comparison_requests(large.data):
         with torchscript.as_served():
             ids, scores = loaded(*inputs)
             for row in range(len(ids)):
@@ -127,32 +127,32 @@ def test_a_batch_has_the_answers_of_its_requests_alone(
 
 
 def test_an_evaluation_ranks_the_candidates_that_the_graph_ranks(
-    prepared: Prepared, bundle: Bundle, trained: Any
+    prepared: PreparedData, bundle: Bundle, trained: Any
 ) -> None:
     plan = ListPlan(ItemWeights.SPARSE, CANDIDATES)
-    judged = answers.window(prepared, prepared.split.test, replace(bundle.sources, plan=plan))
+    judged = predictions.window(prepared, prepared.split.test, replace(bundle.sources, plan=plan))
     plain = judged.plain
     assert plain.items.shape == (len(judged.task.requests), CANDIDATES)
     assert (
         not judged.task.excluded[np.arange(len(plain.items))[:, None], plain.items].toarray().any()
     )
-    told = answers.answer(bundle, prepared, judged)
+    told = predictions.answer(bundle, prepared, judged)
     for name in ("recommender", "baseline"):
         top = told[name].top
         assert all(np.isin(row, items).all() for row, items in zip(top, plain.items, strict=True))
-    _, scorer = answers.scorers(bundle, prepared)
+    _, scorer = predictions.scorers(bundle, prepared)
     words = vocabulary(prepared.data, prepared.history_length)
-    loaded = graph("recommender", bundle, repository.knowledge(prepared, trained.config))
+    loaded = graph("recommender", bundle, repository.export_inputs(prepared, trained.config))
     replayed = ExportedGraph(loaded, words).scores(judged, plain)
     np.testing.assert_allclose(replayed, judged.scores(plain, scorer), atol=1e-4)
 
 
 def test_lists_of_all_are_those_of_the_best_scores_without_what_is_excluded(
-    prepared: Prepared,
+    prepared: PreparedData,
 ) -> None:
-    task = ranking.reveal_half(prepared.data, prepared.split.test, prepared.history_length)
+    task = ranking_metrics.reveal_half(prepared.data, prepared.split.test, prepared.history_length)
     scores = np.random.default_rng(3).random(prepared.data.items.count)
-    found = ranking.best_of_all(scores, task.excluded, 10)
+    found = ranking_metrics.best_of_all(scores, task.excluded, 10)
     for row, top in enumerate(found):
         left = np.where(task.excluded[[row]].toarray()[0] > 0, -np.inf, scores)
         assert top.tolist() == np.argsort(-left, kind="stable")[: found.shape[1]].tolist()

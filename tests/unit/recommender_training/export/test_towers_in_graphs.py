@@ -11,29 +11,29 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from recommender_training.config.export import ExportSettings, Variant
+from recommender_training.config.export_settings import ExportSettings, Variant
 from recommender_training.config.lists import ListPlan
 from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation import answers, ranking
+from recommender_training.evaluation import predictions, ranking_metrics
 from recommender_training.evaluation.first_stage import FirstStage
 from recommender_training.export import build, parity, repository, torchscript
 from recommender_training.export.compressed_ranker import compress, left_of
 from recommender_training.export.modules import Serving
 from recommender_training.features import assembly
 from recommender_training.features import graph as formulas
-from recommender_training.features.history import ItemCounts
-from recommender_training.features.prepared import Prepared
-from recommender_training.features.state import State
+from recommender_training.features.catalogue_state import CatalogueState
+from recommender_training.features.event_history import ItemCounts
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.fitted.retrieval import BESIDE_WEIGHTS, WITHOUT_WEIGHTS, RetrievalModels
 from recommender_training.models import item_weights
 from recommender_training.statistics.calibration import Calibration
 
 
-def knowledge(prepared: Prepared, used: RetrievalModels) -> build.Knowledge:
-    state = State.at(prepared.data, None, prepared.constants.groups)
+def knowledge(prepared: PreparedData, used: RetrievalModels) -> build.ExportInputs:
+    state = CatalogueState.at(prepared.data, None, prepared.constants.groups)
     length = prepared.history_length
-    return build.Knowledge(prepared.data, prepared.constants, state, None, length, used)
+    return build.ExportInputs(prepared.data, prepared.constants, state, None, length, used)
 
 
 def with_weights(fitted_towers: RetrievalModels) -> RetrievalModels:
@@ -42,10 +42,10 @@ def with_weights(fitted_towers: RetrievalModels) -> RetrievalModels:
 
 
 def tower_inputs(
-    known: build.Knowledge, request: ranking.Request
+    known: build.ExportInputs, request: ranking_metrics.Request
 ) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], Tensor, Tensor, Tensor]:
     """Session, side, time as the graph has them, and what eager mode says."""
-    batch = ranking.together(known.data, [request], known.history_length)
+    batch = ranking_metrics.together(known.data, [request], known.history_length)
     inputs = assembly.of_requests(known.data, known.constants, batch)
     events, session = known.data.events, request.session
     rows = torch.from_numpy(events.item[session])[None, :]
@@ -70,11 +70,11 @@ def lift(
 
 
 def test_the_graph_serves_the_lift_of_the_fitted_towers(
-    fitted_towers: RetrievalModels, prepared: Prepared, bundle: Bundle
+    fitted_towers: RetrievalModels, prepared: PreparedData, bundle: Bundle
 ) -> None:
     known = knowledge(prepared, fitted_towers)
     graph = build.logistic_module(bundle.baseline, known, Calibration())
-    task = ranking.reveal_half(prepared.data, prepared.split.test, prepared.history_length)
+    task = ranking_metrics.reveal_half(prepared.data, prepared.split.test, prepared.history_length)
     for request in task.requests[:10]:
         session, side, now, expected = tower_inputs(known, request)
         side = side + graph.side_offsets
@@ -94,27 +94,29 @@ def test_the_graph_serves_the_lift_of_the_fitted_towers(
 
 
 def test_parity_refuses_a_graph_whose_lists_are_ordered_otherwise(
-    fitted_towers: RetrievalModels, prepared: Prepared, bundle: Bundle
+    fitted_towers: RetrievalModels, prepared: PreparedData, bundle: Bundle
 ) -> None:
     known = knowledge(prepared, fitted_towers)
     graph = build.logistic_module(bundle.baseline, known, bundle.baseline_calibration)
-    scorer = answers.scorers(bundle, prepared)[0]
+    scorer = predictions.scorers(bundle, prepared)[0]
     requests = repository.parity_requests(prepared)[:5]
-    assert parity.check(graph, scorer, known, requests)["maxDisorder"] <= parity.RANK_TOLERANCE
+    assert (
+        parity.check_parity(graph, scorer, known, requests)["maxDisorder"] <= parity.RANK_TOLERANCE
+    )
     graph.tower_items = graph.tower_items.flip(1)
     with pytest.raises(parity.ParityError, match="ordered otherwise"):
-        parity.check(graph, scorer, known, requests)
+        parity.check_parity(graph, scorer, known, requests)
 
 
 def test_lists_are_ordered_by_what_the_resource_asks_for(
-    fitted_towers: RetrievalModels, prepared: Prepared, data: Dataset
+    fitted_towers: RetrievalModels, prepared: PreparedData, data: Dataset
 ) -> None:
-    state = State.at(data, None, prepared.constants.groups)
-    task = ranking.reveal_half(data, prepared.split.test, prepared.history_length)
+    state = CatalogueState.at(data, None, prepared.constants.groups)
+    task = ranking_metrics.reveal_half(data, prepared.split.test, prepared.history_length)
     requests, count = task.requests[:2], data.items.count
     weights = np.random.default_rng(1).random((count, count), dtype=np.float32)
-    known = ranking.Known(data, prepared.constants, state, 20)
-    batch = ranking.together(data, requests, 20)
+    known = ranking_metrics.Known(data, prepared.constants, state, 20)
+    batch = ranking_metrics.together(data, requests, 20)
     lift = with_weights(fitted_towers).lift(assembly.of_requests(data, prepared.constants, batch))
     popular = FirstStage(known, RetrievalModels(), None).scores(requests)
     both = FirstStage(known, with_weights(fitted_towers), weights)
@@ -137,7 +139,7 @@ def test_lists_are_ordered_by_what_the_resource_asks_for(
 
 @pytest.mark.parametrize("variant", [None, *Variant])
 def test_a_graph_with_weights_and_towers_is_ordered_by_both_in_every_form(
-    fitted_towers: RetrievalModels, prepared: Prepared, bundle: Bundle, variant: Variant | None
+    fitted_towers: RetrievalModels, prepared: PreparedData, bundle: Bundle, variant: Variant | None
 ) -> None:
     used = with_weights(fitted_towers)
     every = np.ones(len(prepared.data.events), dtype=np.bool_)
@@ -145,11 +147,11 @@ def test_a_graph_with_weights_and_towers_is_ordered_by_both_in_every_form(
     assert bundle.deep is not None
     graph = build.ranker_module(bundle.deep, known, bundle.deep_calibration)
     settings = ExportSettings(keep=0.3)
-    lists, check = parity.Lists(), parity.check
+    lists, check = parity.Lists(), parity.check_parity
     if variant is not None:
         graph, check = compress(graph, variant, settings), parity.check_variant
         lists = parity.Lists(left=partial(left_of, variant=variant, settings=settings))
-    scorer = answers.scorers(bundle, prepared)[1]
+    scorer = predictions.scorers(bundle, prepared)[1]
     requests = repository.parity_requests(prepared)[:5]
     loaded = torchscript.loaded(torchscript.archive(graph))
     assert check(loaded, scorer, known, requests, lists)["maxDisorder"] <= parity.RANK_TOLERANCE

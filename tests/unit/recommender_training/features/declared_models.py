@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation import ranking
+from recommender_training.evaluation import ranking_metrics
 from tests.declared_models import EVENTS
 
 #: Every kind of each place.
@@ -42,6 +42,6 @@ OF_REQUESTS = [each["name"] for place in ("users", "context") for each in EVERY_
 OF_ITEMS = [each["name"] for each in EVERY_KIND["items"]]
 
 
-def some_request(data: Dataset) -> ranking.Request:
+def some_request(data: Dataset) -> ranking_metrics.Request:
     context = data.as_served(data.events.context_of(np.array([EVENTS - 1])))[0]
-    return ranking.Request(0, np.arange(3), 2_000_000, context)
+    return ranking_metrics.Request(0, np.arange(3), 2_000_000, context)

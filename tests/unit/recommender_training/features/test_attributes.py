@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.artifact.reference import FeatureReader
-from recommender_training.data import coding
-from recommender_training.data.coding import Attribute
+from recommender_training.data import feature_encoding
 from recommender_training.data.dataset import Dataset
-from recommender_training.features import attributes, graph, request_columns, table
+from recommender_training.data.feature_encoding import Attribute
+from recommender_training.features import attributes, event_features, graph, request_columns
 from tests.declared_models import EVENTS, LENGTH, Fitted, bucket
 from tests.unit.recommender_training.features.declared_models import OF_REQUESTS
 
@@ -22,9 +22,9 @@ from tests.unit.recommender_training.features.declared_models import OF_REQUESTS
 def test_what_is_declared_is_among_the_inputs_as_the_bucket_of_its_value(every: Fitted) -> None:
     data = every.data
     assert [each.name for each in data.attributes] == OF_REQUESTS
-    inputs = table.build(data, LENGTH, every.known.constants)
+    inputs = event_features.build_features(data, LENGTH, every.known.constants)
     side = data.side_of_events(np.arange(EVENTS))
-    starts, lane = coding.starts(data.attributes), 0
+    starts, lane = feature_encoding.starts(data.attributes), 0
     for attribute, start in zip(data.attributes, starts, strict=False):
         values = side[:, start : start + attribute.width].tolist()
         expected = [
@@ -53,11 +53,11 @@ def test_an_embedding_is_in_units_of_the_mean_length_and_zeros_where_it_is_missi
 ) -> None:
     data = every.data
     inputs, side = (
-        table.build(data, LENGTH, every.known.constants),
+        event_features.build_features(data, LENGTH, every.known.constants),
         data.side_of_events(np.arange(EVENTS)),
     )
     for name, place in (("taste_vector", 0), ("query", 2)):
-        own, start = attributes.named(data, name)
+        own, start = attributes.named_buckets(data, name)
         values = side[:, start : start + 2]
         known = ~np.isnan(values[:, 0])
         assert 0 < known.sum() < EVENTS
@@ -116,7 +116,7 @@ def test_the_age_of_a_time_never_falls_and_is_that_of_the_drift_features(
 
 def test_fairness_parts_events_by_the_age_at_each(every: Fitted) -> None:
     data, rows = every.data, np.arange(EVENTS)
-    own, place = attributes.named(data, "opened")
+    own, place = attributes.named_buckets(data, "opened")
     expected = [
         bucket(own, value, int(now)) - 1
         for value, now in zip(data.side_of_events(rows)[:, place].tolist(), data.events.time,

@@ -13,9 +13,9 @@ import pytest
 
 from recommender_training.artifact.vocabulary import vocabulary
 from recommender_training.common.arrays import Doubles, Floats
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.training import FeatureGroup
-from recommender_training.evaluation import ranking
+from recommender_training.evaluation import ranking_metrics
 from recommender_training.export import parity
 from recommender_training.export.exported_graph import ExportedGraph
 from recommender_training.features import attributes
@@ -40,16 +40,16 @@ def test_exported_graphs_read_every_declared_feature_as_the_models_do(
 
 @pytest.mark.parametrize("model", MODELS)
 def test_exported_graphs_serve_data_without_a_declared_feature(model: str) -> None:
-    nothing = fitted(data_of(Declaration(), seed=2), (FeatureGroup.DEMOGRAPHIC_RATES,))
+    nothing = fitted(data_of(FeatureSchema(), seed=2), (FeatureGroup.DEMOGRAPHIC_RATES,))
     assert nothing.data.attributes == ()
     holds_parity(nothing, model)
 
 
 def holds_parity(own: Fitted, model: str) -> None:
-    task = ranking.reveal_half(own.data, np.arange(EVENTS // 2, EVENTS), LENGTH)
+    task = ranking_metrics.reveal_half(own.data, np.arange(EVENTS // 2, EVENTS), LENGTH)
     assert len(task.requests) >= 3
     scorer: Callable[[Inputs], Doubles] = functools.partial(own.score, model)
-    told = parity.check(own.graph(model), scorer, own.known, task.requests, parity.Lists())
+    told = parity.check_parity(own.graph(model), scorer, own.known, task.requests, parity.Lists())
     assert told["requests"] == len(task.requests)
 
 
@@ -58,7 +58,7 @@ def test_a_request_without_a_value_has_the_answer_of_the_value_at_serving(
     every: Fitted, model: str
 ) -> None:
     graph, unknown = every.graph(model), [float("nan")] * every.data.width
-    _, place = attributes.named(every.data, "position")
+    _, place = attributes.named_buckets(every.data, "position")
 
     def scores(position: float) -> list[float]:
         features = [*unknown[:place], position, *unknown[place + 1 :]]
@@ -78,7 +78,7 @@ def test_a_graph_is_replayed_with_the_columns_of_its_own_vocabulary(every: Fitte
         return ExportedGraph(graph, content)._side(data, side)
 
     np.testing.assert_array_equal(read(words), side)
-    likes, start = attributes.named(data, "likes")
+    likes, start = attributes.named_buckets(data, "likes")
     changed = {"likes": {"categories": ["d", "a"], "maxPerRow": 1}, "query": {"length": 3},
                "words": {"hashBuckets": 4}}  # fmt: skip
     features = [each | changed.get(each["name"], {}) for each in words["features"]]

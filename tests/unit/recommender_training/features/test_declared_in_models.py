@@ -33,7 +33,7 @@ def test_every_declared_feature_of_users_and_context_changes_the_answer(
     every: Fitted, model: str, name: str
 ) -> None:
     inputs = every.inputs(some_request(every.data))
-    own, lane = attributes.named(every.data, name)[0], lane_of(every.data, name)
+    own, lane = attributes.named_buckets(every.data, name)[0], lane_of(every.data, name)
     other = inputs.side.clone()
     other[:, lane] = (other[:, lane].clamp(min=0) + 1) % own.buckets
     if own.length:  # known, or not
@@ -78,7 +78,7 @@ def test_towers_read_the_categories_and_embeddings_of_requests(every: Fitted) ->
         spans=attributes.spans(data),
     )  # fmt: skip
     torch.manual_seed(0)
-    towers = two_tower.create(data, data.events.item.astype(np.int64), size).eval()
+    towers = two_tower.create_towers(data, data.events.item.astype(np.int64), size).eval()
     for table in towers.side:
         torch.nn.init.normal_(table.get_parameter("weight"))
     inputs = every.inputs(some_request(data))
@@ -193,7 +193,7 @@ def test_the_towers_tell_numbers_of_one_band_apart(every: Fitted) -> None:
         torch.manual_seed(0)
         own = dataclasses.replace(items, positions=items.positions + np.float32(moved))
         data = dataclasses.replace(every.data, items=own)
-        towers = two_tower.create(data, data.events.item.astype(np.int64), size).eval()
+        towers = two_tower.create_towers(data, data.events.item.astype(np.int64), size).eval()
         row = content_names(items).index("price:number")
         vectors.append((towers.item_vectors(), towers.of_content.weight[row]))
     (before, weight), (after, _) = vectors

@@ -16,28 +16,27 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recommender_training.artifact import manifest, triton
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation import answers, ranking
+from recommender_training.evaluation import predictions, ranking_metrics
 from recommender_training.export import build, parity, torchscript
 from recommender_training.features import (
     assembly,
     attributes,
-    declared,
-    extras,
+    event_features,
+    event_history,
     graph,
-    history,
+    group_numbers,
+    model_features,
     names,
-    table,
 )
+from recommender_training.features.catalogue_state import CatalogueState
 from recommender_training.features.item_content import content
-from recommender_training.features.prepared import Prepared
-from recommender_training.features.state import State
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.models import item_weights
-from recommender_training.models.ranker import Ranker
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.ranker import Ranker, RankerSize
 from recommender_training.pipeline.champion import Champion
 from recommender_training.statistics.calibration import Calibration
 from tests import small_data
@@ -56,7 +55,7 @@ Rows = list[tuple[int, int, float, int]]
 
 
 #: Two features of users for cold start and one that is not; two of items, with a time.
-DECLARED = Declaration.model_validate(
+DECLARED = FeatureSchema.model_validate(
     {
         "users": [
             {"name": "points", "kind": "Numeric", "edges": [30], "coldStart": True},
@@ -90,18 +89,20 @@ def dataset_of(rows: Rows) -> Dataset:
 def test_every_number_of_the_models_has_its_name_and_every_declaration_its_number() -> None:
     data = dataset_of([(0, 0, 4.0, 1_000_000), (1, 1, 1.0, 2_000_000)])
     frozen = assembly.Constants(3.0, 0.5, EVERY)
-    inputs = table.build(data, 2, frozen)
+    inputs = event_features.build_features(data, 2, frozen)
     assert inputs.numbers.shape[1] == len(names.both_models(data))
     assert inputs.taste.shape[1] == len(graph.TASTE_NUMBERS)
     assert inputs.extra.shape[1] == len(names.of_groups(data, EVERY))
     for group in EVERY:
-        alone = table.build(data, 2, dataclasses.replace(frozen, groups=(group,)))
+        alone = event_features.build_features(
+            data, 2, dataclasses.replace(frozen, groups=(group,))
+        )
         assert alone.extra.shape[1] == len(names.of_groups(data, (group,))) > 0
     # a name in capitals stands for one number of each feature of its kind
     stands = {"TIME": ("made",), "ITEM": ("topic", "size"), "USER": ("points", "plan")}
     told = [
         feature.name.replace(word, name)
-        for feature in declared.FEATURES
+        for feature in model_features.FEATURES
         if feature.block in {"item_numbers", "session_numbers", "pair_numbers", "taste_numbers"}
         or feature.block in EVERY
         for word in [next((word for word in stands if word in feature.name), "")]
@@ -109,29 +110,29 @@ def test_every_number_of_the_models_has_its_name_and_every_declaration_its_numbe
     ]
     found = names.number_names(data, EVERY)
     assert sorted(found) == sorted(told)
-    assert len({f.name for f in declared.FEATURES}) == len(declared.FEATURES)
+    assert len({f.name for f in model_features.FEATURES}) == len(model_features.FEATURES)
 
 
 def test_groups_are_read_in_one_order_and_unknown_ones_refused() -> None:
     backwards = (*reversed(EVERY), EVERY[0])
-    assert declared.ordered(backwards) == declared.named(backwards) == EVERY
+    assert model_features.ordered(backwards) == model_features.named_features(backwards) == EVERY
     with pytest.raises(ValueError, match="does not know: Moon"):
-        declared.named(["Calendar", "Moon"])
+        model_features.named_features(["Calendar", "Moon"])
 
 
 @given(rows=st.lists(event, min_size=1, max_size=30), days=st.sampled_from([1, 7, 30]))
 def test_a_window_is_closed_on_the_left_and_open_on_the_right(rows: Rows, days: int) -> None:
     events = dataset_of(rows).events
-    own, total = history.counts_within(events, days * DAY)
+    own, total = event_history.counts_within(events, days * DAY)
     for row, time in enumerate(events.time):
         inside = (events.time >= time - days * DAY) & (events.time < time)
         assert total[row] == inside.sum()
         assert own[row] == (inside & (events.item == events.item[row])).sum()
 
 
-def asked_of(user: int, time: int) -> extras.Asked:
+def asked_of(user: int, time: int) -> group_numbers.Asked:
     """One request with every item as a candidate."""
-    return extras.Asked(np.array([user]), np.array([time]), np.arange(ITEMS)[None])
+    return group_numbers.Asked(np.array([user]), np.array([time]), np.arange(ITEMS)[None])
 
 
 @given(rows=st.lists(event, min_size=1, max_size=25))
@@ -141,14 +142,14 @@ def test_one_request_against_the_catalogue_has_the_numbers_of_the_row_in_trainin
 ) -> None:
     data = dataset_of(rows)
     events, every = data.events, np.arange(len(rows))
-    numbers = extras.OfEvents.of(data, EVERY, 0.4, history.counts_before(data.events))
+    numbers = group_numbers.OfEvents.of(data, EVERY, 0.4, event_history.counts_before(data.events))
     found = numbers.take(every)
     for row in range(0, len(rows), 5):
         time, user = int(events.time[row]), int(events.user[row])
-        counts = history.counts_at(events, time, ITEMS)
-        tables = extras.Tables.at(data, time)
+        counts = event_history.counts_at(events, time, ITEMS)
+        tables = group_numbers.Tables.at(data, time)
         asked = asked_of(user, time)
-        listed = extras.of_candidates(data, EVERY, 0.4, counts, tables, asked)[0]
+        listed = group_numbers.of_candidates(data, EVERY, 0.4, counts, tables, asked)[0]
         torch.testing.assert_close(listed[int(events.item[row])], found[row], rtol=0, atol=1e-5)
     some = every[::2]
     assert torch.equal(numbers.take(some), found[::2])
@@ -156,7 +157,7 @@ def test_one_request_against_the_catalogue_has_the_numbers_of_the_row_in_trainin
 
 def test_what_is_known_at_the_end_is_all_and_its_windows_end_with_the_newest_event() -> None:
     rows: Rows = [(0, 0, 4.0, 1_000_000), (1, 0, 1.0, 1_000_000 + 2 * DAY)]
-    tables = extras.Tables.at(dataset_of(rows), None)
+    tables = group_numbers.Tables.at(dataset_of(rows), None)
     assert tables.recent.tolist() == [[1, 2, 2], [0, 0, 0], [0, 0, 0], [0, 0, 0]]
     assert tables.recent_total.tolist() == [1, 2, 2]
     assert tables.group_events.sum() == 2 * len(rows)
@@ -167,9 +168,12 @@ def test_rates_tell_what_a_group_thinks_of_an_item_and_nothing_of_unknown_users(
     rows: Rows = [(n % 2, 0, 4.0 if n % 2 else 1.0, 1_000_000 + n) for n in range(40)]
     rows += [(2, 0, 4.0, 1_000_100 + n) for n in range(6)]  # by somebody unknown
     data = dataset_of(rows)
-    counts, tables = history.counts_at(data.events, None, ITEMS), extras.Tables.at(data, None)
+    counts, tables = (
+        event_history.counts_at(data.events, None, ITEMS),
+        group_numbers.Tables.at(data, None),
+    )
     numbers = [
-        extras.of_candidates(data, (EVERY[0],), 0.5, counts, tables, asked_of(user, 0))[0]
+        group_numbers.of_candidates(data, (EVERY[0],), 0.5, counts, tables, asked_of(user, 0))[0]
         for user in range(3)
     ]
     hers, his, unknown = (float(each[0, 1]) for each in numbers)
@@ -194,14 +198,14 @@ def test_hour_and_weekday_are_those_of_the_calendar_in_utc(time: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def grouped(prepared: Prepared) -> Prepared:
+def grouped(prepared: PreparedData) -> PreparedData:
     frozen = dataclasses.replace(prepared.constants, groups=EVERY)
-    inputs = table.build(prepared.data, prepared.history_length, frozen)
+    inputs = event_features.build_features(prepared.data, prepared.history_length, frozen)
     return dataclasses.replace(prepared, constants=frozen, inputs=inputs)
 
 
 @pytest.fixture(scope="module")
-def untrained(grouped: Prepared) -> Ranker:
+def untrained(grouped: PreparedData) -> Ranker:
     """Random weights read every number, so that a wrong one shows."""
     torch.manual_seed(0)
     data, told = grouped.data, grouped.kept
@@ -211,34 +215,34 @@ def untrained(grouped: Prepared) -> Ranker:
     return Ranker(size, content(data.items), numbers.mean(0), scale).eval()
 
 
-def exported(model: Ranker, grouped: Prepared) -> tuple[Any, build.Knowledge]:
+def exported(model: Ranker, grouped: PreparedData) -> tuple[Any, build.ExportInputs]:
     data = grouped.data
     weights = item_weights.fit(data, np.ones(len(data.events), dtype=np.bool_))
-    state = State.at(data, None, EVERY)
-    known = build.Knowledge(data, grouped.constants, state, weights, grouped.history_length)
+    state = CatalogueState.at(data, None, EVERY)
+    known = build.ExportInputs(data, grouped.constants, state, weights, grouped.history_length)
     return build.ranker_module(model, known, Calibration(1.3, -0.4)), known
 
 
 def test_the_served_graph_has_the_numbers_of_the_training(
-    grouped: Prepared, untrained: Ranker, bundle: Bundle, trained: Any, tmp_path: pathlib.Path
+    grouped: PreparedData, untrained: Ranker, bundle: Bundle, trained: Any, tmp_path: pathlib.Path
 ) -> None:
     module, known = exported(untrained, grouped)
     folder = tmp_path / "artifact"
     shutil.copytree(trained.staged, folder)
     (folder / manifest.NAME).unlink()
     torchscript.save(module, triton.model_path(folder))
-    digest = manifest.write(folder, {})
+    digest = manifest.write_manifest(folder, {})
     mine = dataclasses.replace(bundle, deep=untrained, deep_calibration=Calibration(1.3, -0.4))
-    task = ranking.reveal_half(grouped.data, grouped.split.test, grouped.history_length)
+    task = ranking_metrics.reveal_half(grouped.data, grouped.split.test, grouped.history_length)
     loaded = torchscript.load(triton.model_path(folder))
     assert list(loaded.groups) == [group.value for group in EVERY]
-    scorer = answers.scorers(mine, grouped)[1]
+    scorer = predictions.scorers(mine, grouped)[1]
     late = [dataclasses.replace(each, time=each.time + 5 * DAY) for each in task.requests[:3]]
-    told = parity.check(loaded, scorer, known, [*task.requests[:3], *late])
+    told = parity.check_parity(loaded, scorer, known, [*task.requests[:3], *late])
     assert told["maxDifference"] < 1e-5
 
-    judged = answers.window(grouped, grouped.split.test)
-    said = answers.answer(mine, grouped, judged)["recommender"]
+    judged = predictions.window(grouped, grouped.split.test)
+    said = predictions.answer(mine, grouped, judged)["recommender"]
     champion = Champion.load(folder, digest).answers(judged)
     assert said.probability is not None
     assert champion.probability is not None

@@ -11,11 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data import negatives
 from recommender_training.data.dataset import Dataset
-from recommender_training.features import history, table
+from recommender_training.features import event_features, event_history
 from recommender_training.features.assembly import Constants, Inputs
 from tests import small_data
 
@@ -43,7 +43,7 @@ FROZEN = Constants(3.0, 0.3, (FeatureGroup.DEMOGRAPHIC_RATES, FeatureGroup.ROLLI
 
 
 def data(rows: list[Any], label: str) -> Dataset:
-    declared = Declaration.model_validate(
+    declared = FeatureSchema.model_validate(
         {
             "label": LABELS[label],
             "users": [{"name": "tier", "kind": "Boolean", "coldStart": True}],
@@ -56,7 +56,7 @@ def data(rows: list[Any], label: str) -> Dataset:
     ]
     of_users = [{"id": number, "tier": "true" if number else "false"} for number in range(3)]
     of_items = [{"id": number, "brand": "ab"[number % 2]} for number in range(4)]
-    return negatives.add(small_data.build(events, of_users, of_items, declared))
+    return negatives.add_negatives(small_data.build(events, of_users, of_items, declared))
 
 
 def read(found: Dataset, end: int) -> list[tuple[Any, ...]]:
@@ -64,7 +64,7 @@ def read(found: Dataset, end: int) -> list[tuple[Any, ...]]:
     events = found.events
     assert events.labels is not None
     rows = np.flatnonzero(events.time <= end)
-    inputs: Inputs = table.build(found, 4, FROZEN).take(torch.from_numpy(rows))
+    inputs: Inputs = event_features.build_features(found, 4, FROZEN).take(torch.from_numpy(rows))
     columns = [getattr(inputs, each.name) for each in fields(Inputs) if each.name != "label"]
     drawn = (~events.labels.logged[rows]).tolist()
     texts = ["|".join(str(column[n].tolist()) for column in columns) for n in range(len(rows))]
@@ -86,6 +86,6 @@ def test_a_label_that_comes_later_is_no_feature() -> None:
     rows = [(0, 0, 1, "view"), (1, 0, 10, "view"), (0, 0, 20, "buy"), (1, 0, 90, "view")]
     found = data(rows, "attributed")
     assert found.events.label.tolist() == [True, False, False, False]
-    before = history.counts_before(found.events)
+    before = event_history.counts_before(found.events)
     assert before.positives.tolist() == [0, 0, 0, 1]
     assert before.events.tolist() == [0, 1, 2, 3]

@@ -7,16 +7,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset, Events
-from recommender_training.features import assembly, history, table
+from recommender_training.features import assembly, event_features, event_history
 from tests import small_data
 
 LENGTH = 4
 ITEMS, USERS = 6, 3
 #: Users, items and context; the numbers have declared edges, so that bands stay where they are.
-DECLARED = Declaration.model_validate(
+DECLARED = FeatureSchema.model_validate(
     {
         "users": [
             {"name": "points", "kind": "Numeric", "edges": [30], "coldStart": True},
@@ -94,7 +94,7 @@ FROZEN = assembly.Constants(centre=3.5, prior=0.5, groups=tuple(FeatureGroup))
 @given(rows=st.lists(event, min_size=1, max_size=40))
 def test_the_history_is_that_of_a_plain_loop(rows: list[Row]) -> None:
     events = events_of(rows)
-    found = history.previous_events(events, LENGTH)
+    found = event_history.previous_events(events, LENGTH)
     for row in range(len(events)):
         mine = np.flatnonzero(events.user == events.user[row])
         earlier = mine[events.time[mine] < events.time[row]][-LENGTH:]
@@ -107,7 +107,7 @@ def test_the_history_is_that_of_a_plain_loop(rows: list[Row]) -> None:
 @given(rows=st.lists(event, min_size=1, max_size=40))
 def test_counts_are_those_of_a_plain_loop(rows: list[Row]) -> None:
     events = events_of(rows)
-    found = history.counts_before(events)
+    found = event_history.counts_before(events)
     for row in range(len(events)):
         earlier = events.time < events.time[row]
         same = earlier & (events.item == events.item[row])
@@ -119,8 +119,8 @@ def test_counts_are_those_of_a_plain_loop(rows: list[Row]) -> None:
 @given(rows=st.lists(event, min_size=1, max_size=40), time=st.integers(1000, 1013))
 def test_counts_at_a_time_agree_with_those_of_the_rows(rows: list[Row], time: int) -> None:
     events = events_of(rows)
-    found = history.counts_at(events, time, ITEMS)
-    rowwise = history.counts_before(events)
+    found = event_history.counts_at(events, time, ITEMS)
+    rowwise = event_history.counts_before(events)
     for row in np.flatnonzero(events.time == time):
         assert found.events[events.item[row]] == rowwise.events[row]
         assert found.positives[events.item[row]] == rowwise.positives[row]
@@ -139,7 +139,10 @@ def test_no_feature_changes_when_later_or_simultaneous_events_are_added(
     added = [(user, item, value, max(time, cut)) for user, item, value, time in later]
     one, two = dataset_of(early), dataset_of(early + added)
     before, after = one.events, two.events
-    inputs, more = table.build(one, LENGTH, FROZEN), table.build(two, LENGTH, FROZEN)
+    inputs, more = (
+        event_features.build_features(one, LENGTH, FROZEN),
+        event_features.build_features(two, LENGTH, FROZEN),
+    )
     keys = list(zip(after.user, after.item, after.value, after.time, strict=True))
     places = [
         keys.index(key)
@@ -161,8 +164,12 @@ def test_no_feature_changes_when_later_or_simultaneous_events_are_added(
 
 
 def test_the_rows_own_value_is_in_none_of_its_features() -> None:
-    one = table.build(dataset_of([(0, 1, 1.0, 1000), (0, 2, 1.0, 1001)]), LENGTH, FROZEN)
-    two = table.build(dataset_of([(0, 1, 1.0, 1000), (0, 2, 5.0, 1001)]), LENGTH, FROZEN)
+    one = event_features.build_features(
+        dataset_of([(0, 1, 1.0, 1000), (0, 2, 1.0, 1001)]), LENGTH, FROZEN
+    )
+    two = event_features.build_features(
+        dataset_of([(0, 1, 1.0, 1000), (0, 2, 5.0, 1001)]), LENGTH, FROZEN
+    )
     assert torch.equal(one.numbers[1], two.numbers[1])
     assert torch.equal(one.extra[1], two.extra[1])
     assert one.label[1] != two.label[1]

@@ -17,18 +17,18 @@ from recommender_serving.artifact.vocabulary_file import VocabularyFile
 from recommender_serving.domain.types import RecommendRequest
 from recommender_serving.ranking.fallback_chain import popularity_list
 from recommender_training.artifact import popularity_file, vocabulary
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation import answers
-from recommender_training.features import history, popularity
-from recommender_training.features.prepared import Prepared
+from recommender_training.evaluation import predictions
+from recommender_training.features import event_history, popularity
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
-from recommender_training.statistics import metrics
+from recommender_training.statistics import model_metrics
 from tests import small_data
 
 ITEMS = 6
 #: A number in bands, categories, and a feature of the context.
-DECLARED = Declaration.model_validate(
+DECLARED = FeatureSchema.model_validate(
     {
         "users": [
             {"name": "points", "kind": "Numeric", "edges": [18, 25, 35], "coldStart": True},
@@ -69,7 +69,7 @@ def many(monkeypatch: pytest.MonkeyPatch) -> Dataset:
 
 
 def content(data: Dataset) -> dict[str, Any]:
-    counts = history.counts_at(data.events, None, data.items.count)
+    counts = event_history.counts_at(data.events, None, data.items.count)
     return popularity_file.content(data, counts)
 
 
@@ -122,7 +122,7 @@ def test_a_feature_of_the_context_has_the_list_of_the_events_in_that_context(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(popularity, "WEIGHT", 10.0)
-    declared = Declaration.model_validate(
+    declared = FeatureSchema.model_validate(
         {
             "users": [{"name": "plan", "kind": "Categorical", "coldStart": True}],
             "context": [
@@ -167,10 +167,10 @@ def test_where_no_user_has_both_there_is_the_list_of_all_alone() -> None:
 
 
 def test_the_report_judges_the_lists_that_would_be_served(
-    bundle: Bundle, prepared: Prepared
+    bundle: Bundle, prepared: PreparedData
 ) -> None:
-    judged = answers.window(prepared, prepared.split.validation)
-    said = answers.answer(bundle, prepared, judged)
+    judged = predictions.window(prepared, prepared.split.validation)
+    said = predictions.answer(bundle, prepared, judged)
     data, start = judged.data, int(judged.data.events.time[judged.rows[0]])
     before = dataclasses.replace(data, events=data.events.take(data.events.time < start))
     scores = dict(popularity.by_segment(before, None))
@@ -179,10 +179,10 @@ def test_the_report_judges_the_lists_that_would_be_served(
     segment = popularity.segment_of(data, judged.request_user, times, nothing)
     of_segments = np.array([scores[code] for code in segment])
     of_segments[judged.task.excluded.nonzero()] = -np.inf
-    expected = metrics.top_k(of_segments, answers.TOP_K)
+    expected = model_metrics.top_k(of_segments, predictions.TOP_K)
     assert (said["popularityBySegment"].top == expected).all()
     unknown = np.full_like(data.users.side, np.nan)
     users = dataclasses.replace(data.users, side=unknown)
     known = dataclasses.replace(judged.known, data=dataclasses.replace(data, users=users))
     nobody = dataclasses.replace(judged, known=known)
-    assert "popularityBySegment" not in answers._by_segment(nobody)
+    assert "popularityBySegment" not in predictions._by_segment(nobody)

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.label import Label
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.labels import is_act
-from recommender_training.data.sessions import ACT, Request, sample_requests
+from recommender_training.data.sessions import ACT, Request, sample_session_requests
 from recommender_training.data_checks import sample
-from recommender_training.evaluation import ranking
-from recommender_training.features.history import previous_events
+from recommender_training.evaluation import ranking_metrics
+from recommender_training.features.event_history import previous_events
 from tests import small_data
 
 ROWS = st.lists(
@@ -39,9 +39,9 @@ SEEN = [
 ]
 
 
-def declaration(*impressions: str) -> Declaration:
+def declaration(*impressions: str) -> FeatureSchema:
     attribution = {"impressions": list(impressions), "hours": 1 / 3600}
-    return Declaration.model_validate(
+    return FeatureSchema.model_validate(
         {"label": {"positiveTypes": [{"type": "click"}], "attribution": attribution}}
     )
 
@@ -80,7 +80,7 @@ def test_views_that_a_label_is_attributed_to_are_acts(impressions: tuple[str, ..
 
 def test_a_list_may_have_what_was_shown_and_leaves_out_what_was_clicked_on() -> None:
     found = data(SEEN)
-    task = ranking.reveal_half(found, found.events.rows, 5)
+    task = ranking_metrics.reveal_half(found, found.events.rows, 5)
     (request,) = task.requests
     assert kinds(found, request.session) == {5.0}
     assert task.excluded.toarray().tolist() == [[1.0, 0.0, 0.0, 0.0]]
@@ -94,7 +94,7 @@ def test_a_sampled_request_has_the_acts_before_it(rows: list[Any], seed: int) ->
     items = pl.DataFrame({"item_id": found.items.ids})
     users = pl.DataFrame({"user_id": found.users.ids})
     made: list[Request] = list(
-        sample_requests(events, users, items, seed, declared=declaration("impression"))
+        sample_session_requests(events, users, items, seed, declared=declaration("impression"))
     )
     for request in made:
         own = [

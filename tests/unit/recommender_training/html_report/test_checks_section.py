@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from recommender_training.artifact import manifest
 from recommender_training.data_checks import lake_files
 from recommender_training.data_checks.finding import Finding
-from recommender_training.html_report import checks, tables
+from recommender_training.html_report import checks_section, tables
 from recommender_training.html_report.markup import join
 from recommender_training.html_report.render import render
 
@@ -56,7 +56,7 @@ def test_unreadable_findings_are_none_and_fail_no_training(tmp_path: Path, conte
 
 
 def test_every_finding_is_a_row_with_its_value_and_its_limit() -> None:
-    page = join(*checks.parts(entry(FOUND))).source
+    page = join(*checks_section.render_checks(entry(FOUND))).source
     rows = re.findall(r"<tr.*?</tr>", page)[1:]
     assert len(rows) == 3
     assert rows[0] == (
@@ -68,7 +68,10 @@ def test_every_finding_is_a_row_with_its_value_and_its_limit() -> None:
     )
     assert "1 passed, 1 warning, 1 blocked." in page
     assert "not compared with a reference" in page
-    assert f"compared with {VERSION}" in join(*checks.parts(entry([], VERSION))).source
+    assert (
+        f"compared with {VERSION}"
+        in join(*checks_section.render_checks(entry([], VERSION))).source
+    )
 
 
 class Tags(HTMLParser):
@@ -85,7 +88,7 @@ class Tags(HTMLParser):
 def test_values_of_the_data_never_become_markup(text: str) -> None:
     def tags(word: str) -> list[str]:
         finding = Finding("categories", "users", word, "warn", word, word, word)
-        return Tags(join(*checks.parts(entry([finding]))).source).names
+        return Tags(join(*checks_section.render_checks(entry([finding]))).source).names
 
     assert tags(text) == tags("plain")
 
@@ -114,7 +117,7 @@ def test_a_version_trained_without_a_check_has_no_such_section(trained: Any) -> 
     page = (trained.staged / "report.html").read_text()
     assert "<h2>Data</h2>" not in page
     report = json.loads((trained.staged / "report.json").read_text())
-    facts = manifest.verify(trained.staged)
+    facts = manifest.verify_artifact(trained.staged)
     shown = render({**report, "dataChecks": entry(FOUND)}, facts).decode()
     assert shown.index("<h2>Data</h2>") < shown.index("<h2>User segments</h2>")
     assert shown == render({**report, "dataChecks": entry(FOUND)}, facts).decode()

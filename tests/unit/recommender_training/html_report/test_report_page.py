@@ -20,7 +20,7 @@ from recommender_training.cli import main
 from recommender_training.common.durable_files import canonical_json
 from recommender_training.common.errors import InputError
 from recommender_training.config.training import parse_config
-from recommender_training.html_report import page_file, search, words
+from recommender_training.html_report import page_file, search_section, words
 from recommender_training.html_report.markup import join
 from recommender_training.html_report.render import render
 from recommender_training.pipeline import training
@@ -34,7 +34,7 @@ def report(trained: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def facts(trained: Any) -> dict[str, Any]:
-    return manifest.verify(trained.staged)
+    return manifest.verify_artifact(trained.staged)
 
 
 class Elements(HTMLParser):
@@ -159,7 +159,7 @@ def test_the_command_prints_the_path_and_writes_elsewhere_when_asked(
     assert main.main(["report", str(artifact), "--output", str(output)]) == 0
     assert trained.digest in output.read_text()
     assert capsys.readouterr().out == f"{output}\n"
-    manifest.verify(artifact, trained.digest)
+    manifest.verify_artifact(artifact, trained.digest)
 
 
 def test_what_cannot_be_shown_is_refused_with_the_remedy(trained: Any, tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_a_report_of_another_schema_is_refused(trained: Any, tmp_path: Path) -> 
     (artifact / "report.json").write_bytes(canonical_json(strange))
     facts = json.loads((artifact / "manifest.json").read_text())
     lineage = {key: value for key, value in facts.items() if key not in ("schema", "files")}
-    manifest.write(artifact, lineage)
+    manifest.write_manifest(artifact, lineage)
     with pytest.raises(InputError) as caught:
         page_file.provide(artifact, tmp_path / "page.html")
     assert caught.value.reason == "UnknownReport"
@@ -318,7 +318,7 @@ def test_any_search_is_drawn_inside_its_frame_and_the_line_only_falls(
         trial(number, loss if state in ("Complete", "Pruned") else None, state)
         for number, (loss, state) in enumerate(losses, start=1)
     ]
-    drawn = search.history(outcome(trials))
+    drawn = search_section.history(outcome(trials))
     if drawn is None:
         assert sum(t["logLoss"] is not None for t in trials) < 2
         return
@@ -341,7 +341,7 @@ def test_any_search_is_drawn_inside_its_frame_and_the_line_only_falls(
 def test_the_summary_counts_pruned_diverged_and_failed_trials() -> None:
     trials = [trial(0, 0.5), trial(1, 0.9, "Pruned"), trial(2, None, "Diverged"),
               trial(3, None, "Failed"), trial(4, 0.49)]  # fmt: skip
-    page = join(*search.parts(outcome(trials))).source
+    page = join(*search_section.render_search(outcome(trials))).source
     assert "(1 pruned, 1 diverged, 1 failed with their process)" in page
     assert "Trial 4 is the best, with a mean log loss of 0.4900" in page
     assert "fitted with one seed, 1" in page

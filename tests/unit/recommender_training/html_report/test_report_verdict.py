@@ -32,7 +32,7 @@ def test_the_verdict_follows_the_interval(
     section = copy.deepcopy(report)
     section["metrics"] |= {"aucMinusBaselineLow": low, "aucMinusBaselineHigh": high}
     section["minus"]["baseline"]["auc"] |= {"low": low, "high": high}
-    assert verdict.of(section).tone == tone
+    assert verdict.build_verdict(section).tone == tone
 
 
 def test_an_injected_fault_and_the_baseline_are_never_called_better(
@@ -40,11 +40,11 @@ def test_an_injected_fault_and_the_baseline_are_never_called_better(
 ) -> None:
     good = copy.deepcopy(report)
     good["metrics"] |= {"aucMinusBaselineLow": 0.1, "aucMinusBaselineHigh": 0.2}
-    assert verdict.of(good).tone == "good"
+    assert verdict.build_verdict(good).tone == "good"
     rehearsed = good | {"fault": {"fault": "NonFinite"}}
-    assert verdict.of(rehearsed).tone == "bad"
-    assert "NonFinite" in verdict.of(rehearsed).headline
-    assert verdict.of(good | {"algorithm": "LogisticRegression"}).tone == "plain"
+    assert verdict.build_verdict(rehearsed).tone == "bad"
+    assert "NonFinite" in verdict.build_verdict(rehearsed).headline
+    assert verdict.build_verdict(good | {"algorithm": "LogisticRegression"}).tone == "plain"
 
 
 def test_the_verdict_names_the_segment_behind_the_baseline(
@@ -54,9 +54,9 @@ def test_the_verdict_names_the_segment_behind_the_baseline(
     counted = [entry for entry in section["fairness"]["segments"] if entry["counted"]]
     for entry in counted:
         entry["minusBaseline"]["auc"]["value"] = 0.01
-    assert "no large enough segment" in " ".join(verdict.of(section).reasons)
+    assert "no large enough segment" in " ".join(verdict.build_verdict(section).reasons)
     counted[-1]["minusBaseline"]["auc"]["value"] = -0.0321
-    sentence = " ".join(verdict.of(section).reasons)
+    sentence = " ".join(verdict.build_verdict(section).reasons)
     assert f"for {words.segment(counted[-1]['name'])} it is behind" in sentence
     assert "0.0321" in sentence
 
@@ -75,4 +75,4 @@ def test_lists_are_called_better_only_if_the_interval_shows_it(
 ) -> None:
     section = copy.deepcopy(report)
     section["minus"]["baseline"]["ndcgAt10"] |= {"low": low, "high": high}
-    assert f"{words_} the baseline's" in " ".join(verdict.of(section).reasons)
+    assert f"{words_} the baseline's" in " ".join(verdict.build_verdict(section).reasons)

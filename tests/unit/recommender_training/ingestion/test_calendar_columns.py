@@ -38,7 +38,7 @@ def test_a_column_is_read_once_for_each_feature_that_names_it(
         users={"files": f"users.{end}", "id": "id", "features": FEATURES},
     )
     found = check(raw, tmp_path / "lake", mapping, kind, share=0.0)
-    _, data = load.load(tmp_path / "lake", found.data_version, None)
+    _, data = load.load_dataset(tmp_path / "lake", found.data_version, None)
     day = np.float32((START - 7 * 86_400 + 9000) / 86_400)
     unknown = [np.nan] * 3
     np.testing.assert_array_equal(data.users.side, np.array([[day, 3, 21], unknown], "f4"))

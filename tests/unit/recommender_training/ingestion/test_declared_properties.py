@@ -221,7 +221,7 @@ def test_every_value_is_read_back_and_no_later_row_changes_it(of: Data, cut: int
             after = check(source, path, of.mapping(kind), kind)
             assert (before.quarantined_rows, after.quarantined_rows) == (0, 0)
             for result, rows in ((before, first), (after, count)):
-                found = version_content.read(path, result.data_version)
+                found = version_content.read_version(path, result.data_version)
                 assert found.declaration == of.mapping(kind).declaration
                 for table in TABLES:
                     assert stored(found, of, table, rows) == wanted[table][:rows]

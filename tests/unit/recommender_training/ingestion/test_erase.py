@@ -58,7 +58,7 @@ def rows(path: Path, name: str) -> pl.DataFrame:
 
 
 def test_the_user_is_in_every_table_before(path: Path) -> None:
-    found = erase.find(path, {DIGEST})
+    found = erase.find_users(path, {DIGEST})
     assert found.rows == {
         "explored": 2, "interactions": 5, "quarantine": 4, "users": 1, "ids": 1,
     }  # fmt: skip
@@ -107,7 +107,7 @@ def test_a_check_applies_the_list_beside_the_files(source: Path, path: Path) -> 
     listed(source)
     check(source, path)
     assert traces(path) == []
-    assert erasures.read(path).users == {DIGEST: ERASED}
+    assert erasures.read_erasures(path).users == {DIGEST: ERASED}
 
 
 def test_earlier_rows_stay_out_while_the_files_still_have_them(
@@ -149,44 +149,44 @@ def test_a_second_erasure_changes_nothing(source: Path, path: Path) -> None:
 
 
 def test_a_user_whom_the_lake_does_not_know_costs_no_history(path: Path) -> None:
-    version = snapshots.read(path)[0].data_version
+    version = snapshots.read_snapshots(path)[0].data_version
     with lake.locked(path):
         done = erase.erase(path, {erasures.digest(1): ERASED})
     assert done.found == erase.Found()
-    version_content.read(path, version)
+    version_content.read_version(path, version)
 
 
 def test_tables_without_rows_of_the_user_keep_their_history(path: Path) -> None:
     apply(path)
     assert DeltaTable(str(path / "items"), version=0).version() == 0
-    assert erasures.read(path).first.keys() == {"interactions", "users", "explored"}
+    assert erasures.read_erasures(path).first.keys() == {"interactions", "users", "explored"}
 
 
 def test_earlier_data_versions_are_refused_with_the_reason(path: Path) -> None:
-    old = [each.data_version for each in snapshots.read(path)]
+    old = [each.data_version for each in snapshots.read_snapshots(path)]
     assert apply(path).ended == tuple(old)
     for version in old:
         for read in (
-            lambda it: version_content.read(path, it),
-            lambda it: load.load(path, it, None),
-            lambda it: load.verify(path, it, None),
+            lambda it: version_content.read_version(path, it),
+            lambda it: load.load_dataset(path, it, None),
+            lambda it: load.verify_version(path, it, None),
         ):
             with pytest.raises(InputError, match="a user who was erased on") as refused:
                 read(version)
             assert refused.value.reason == "DataVersionErased"
-    assert snapshots.read(path) == ()
+    assert snapshots.read_snapshots(path) == ()
 
 
 def test_time_travel_to_before_says_why_there_is_no_snapshot(path: Path) -> None:
     apply(path, name=True)
     with pytest.raises(InputError, match=r"an erasure on .* ended") as refused:
-        time_travel.find(path, "2026-11-02T00:00:00Z", NOW)
+        time_travel.find_version(path, "2026-11-02T00:00:00Z", NOW)
     assert refused.value.reason == "NoSnapshot"
 
 
 def test_a_reader_that_is_overtaken_says_that_the_version_was_erased(path: Path) -> None:
-    version = snapshots.read(path)[-1].data_version
-    scans = version_content.scan(path, version)
+    version = snapshots.read_snapshots(path)[-1].data_version
+    scans = version_content.scan_version(path, version)
     apply(path)
     with (
         pytest.raises(InputError) as refused,
@@ -199,9 +199,9 @@ def test_a_reader_that_is_overtaken_says_that_the_version_was_erased(path: Path)
 def test_the_new_data_version_can_be_named_and_read(path: Path) -> None:
     version = apply(path, name=True).data_version
     assert version is not None
-    found = version_content.read(path, version)
+    found = version_content.read_version(path, version)
     assert found.users.height == len(OTHERS)
-    (entry,) = snapshots.read(path)
+    (entry,) = snapshots.read_snapshots(path)
     assert (entry.data_version, entry.by) == (version, "erase")
 
 
@@ -210,10 +210,10 @@ def test_a_lake_goes_on_after_an_erasure(source: Path, path: Path) -> None:
     for number in range(3, 6):
         batch(source, number, OTHERS, number)
         found = check(source, path)
-        version_content.read(path, found.data_version)
+        version_content.read_version(path, found.data_version)
     lake.keep_log(path, "interactions")
     compaction.compact(path, keep=[found.data_version], retention_hours=24)
-    version_content.read(path, found.data_version)
+    version_content.read_version(path, found.data_version)
 
 
 def test_the_record_holds_no_id(path: Path) -> None:

@@ -13,8 +13,8 @@ from deltalake import DeltaTable
 from recommender_training.data import (
     compaction,
     data_versions,
-    declarations,
     erasures,
+    schema_files,
     snapshots,
     version_content,
 )
@@ -46,14 +46,14 @@ class Killed(BaseException):
 
 #: Whatever changes a file: the erasure may die before and after each.
 STEPS: tuple[tuple[Any, str], ...] = (
-    (erasures, "write"),
+    (erasures, "write_erasures"),
     (erase, "_delete"),
     (erase, "_settle"),
     (erase, "_end_history"),
     (erase, "_record"),
     (snapshots, "drop"),
-    (snapshots, "add"),
-    (declarations, "write"),
+    (snapshots, "add_snapshot"),
+    (schema_files, "write_schema"),
     (compaction, "vacuum"),
     (compaction, "remove_unfinished"),
     (DeltaTable, "create_checkpoint"),
@@ -93,7 +93,7 @@ def test_an_erasure_that_dies_anywhere_is_ended_by_the_next_command(
     with pytest.MonkeyPatch.context() as patch:
         steps = dying(patch, at=-1)
         apply(expected, name=True)
-    wanted = snapshots.read(expected)[-1].data_version
+    wanted = snapshots.read_snapshots(expected)[-1].data_version
     without_user(source)
     assert len(steps) > 40
     for at in range(1, len(steps) + 1, len(steps) // 8):
@@ -110,7 +110,7 @@ def test_an_erasure_that_dies_anywhere_is_ended_by_the_next_command(
             listed(source)
             check(source, copy)
         assert traces(copy) == [], at
-        version = snapshots.read(copy)[-1].data_version
+        version = snapshots.read_snapshots(copy)[-1].data_version
         assert data_versions.digest_of(version) == data_versions.digest_of(wanted), at
-        version_content.read(copy, version)
-        assert erasures.read(copy).pending is None
+        version_content.read_version(copy, version)
+        assert erasures.read_erasures(copy).pending is None

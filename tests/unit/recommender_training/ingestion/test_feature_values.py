@@ -25,7 +25,7 @@ def found_of(text: str | None, kind: str, settings: dict[str, Any], *, of_reques
     feature = Feature.model_validate({"name": "thing", "kind": kind, **settings})
     texts = {"raw_features.thing": [text], "reason": [None]}
     frame = pl.DataFrame(texts, schema={"raw_features.thing": pl.String, "reason": pl.String})
-    frame = feature_values.read(frame, [feature], of_requests=of_requests)
+    frame = feature_values.read_feature(frame, [feature], of_requests=of_requests)
     values = frame.select(feature_values.columns([feature]))
     assert values.schema == {"thing": schema.TYPES[feature.kind]}
     reason = frame["reason"].item()
@@ -202,5 +202,5 @@ def test_the_numbers_of_an_embedding_are_exact(numbers: list[float]) -> None:
 def test_the_first_bad_feature_is_the_reason() -> None:
     features = [Feature.model_validate({"name": name, "kind": "Numeric"}) for name in ("a", "b")]
     columns = {"raw_features.a": ["x"], "raw_features.b": ["y"], "reason": [None]}
-    frame = feature_values.read(pl.DataFrame(columns), features)
+    frame = feature_values.read_feature(pl.DataFrame(columns), features)
     assert frame["reason"].to_list() == ["BadFeature:a"]

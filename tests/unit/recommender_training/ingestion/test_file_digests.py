@@ -43,7 +43,7 @@ def _find(source: Path, lake: Path) -> tuple[dict[str, str], int]:
     """The digest of each file, and how many bytes were read for them."""
     digests = FileDigests.of(lake)
     before = _bytes_read()
-    found = source_files.find(source, mapping(), Format.JSON_LINES, digests)
+    found = source_files.find_files(source, mapping(), Format.JSON_LINES, digests)
     events = source_files.of_the_collector(source, found, Format.JSON_LINES, digests)
     read = _bytes_read() - before
     lake.mkdir(exist_ok=True)

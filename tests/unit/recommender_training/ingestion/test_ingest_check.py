@@ -30,8 +30,8 @@ def add_rows(folder: Path, *rows: str, name: str = "late") -> None:
 
 
 def test_the_same_files_give_the_same_version_again(raw_folder: Path, tmp_path: Path) -> None:
-    first = ingest.check(raw_folder, tmp_path / "lake", kind=Format.MOVIELENS_100K)
-    again = ingest.check(raw_folder, tmp_path / "lake", kind=Format.MOVIELENS_100K)
+    first = ingest.ingest_and_check(raw_folder, tmp_path / "lake", kind=Format.MOVIELENS_100K)
+    again = ingest.ingest_and_check(raw_folder, tmp_path / "lake", kind=Format.MOVIELENS_100K)
     assert again.data_version == first.data_version
     assert (first.new_rows, again.new_rows) == (first.rows, 0)
     for name in ("interactions", "users", "items"):
@@ -41,15 +41,15 @@ def test_the_same_files_give_the_same_version_again(raw_folder: Path, tmp_path: 
 def test_the_same_content_in_another_lake_has_the_same_digest(
     raw_folder: Path, tmp_path: Path
 ) -> None:
-    one = ingest.check(raw_folder, tmp_path / "one", kind=Format.MOVIELENS_100K)
-    other = ingest.check(raw_folder, tmp_path / "other", kind=Format.MOVIELENS_100K)
+    one = ingest.ingest_and_check(raw_folder, tmp_path / "one", kind=Format.MOVIELENS_100K)
+    other = ingest.ingest_and_check(raw_folder, tmp_path / "other", kind=Format.MOVIELENS_100K)
     assert one.data_version == other.data_version
 
 
 def test_interactions_are_partitioned_by_date_and_segment(
     raw_folder: Path, tmp_path: Path
 ) -> None:
-    ingest.check(raw_folder, tmp_path / "lake", kind=Format.MOVIELENS_100K)
+    ingest.ingest_and_check(raw_folder, tmp_path / "lake", kind=Format.MOVIELENS_100K)
     table = DeltaTable(str(tmp_path / "lake" / "interactions"))
     assert table.metadata().partition_columns == ["event_date", "segment"]
 
@@ -58,22 +58,24 @@ def test_new_rows_make_a_new_version_and_the_old_one_stays_readable(
     raw_folder: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "lake"
-    first = ingest.check(raw_folder, path, kind=Format.MOVIELENS_100K)
+    first = ingest.ingest_and_check(raw_folder, path, kind=Format.MOVIELENS_100K)
     add_rows(raw_folder, "1\t2\t4\t899000000")
-    second = ingest.check(raw_folder, path, kind=Format.MOVIELENS_100K)
+    second = ingest.ingest_and_check(raw_folder, path, kind=Format.MOVIELENS_100K)
     assert second.data_version != first.data_version
     assert (second.rows, second.new_rows) == (first.rows + 1, 1)
-    assert version_content.read(path, first.data_version).interactions.height == first.rows
-    assert version_content.read(path, second.data_version).interactions.height == second.rows
+    assert version_content.read_version(path, first.data_version).interactions.height == first.rows
+    assert (
+        version_content.read_version(path, second.data_version).interactions.height == second.rows
+    )
 
 
 def test_a_changed_user_is_a_new_version(raw_folder: Path, tmp_path: Path) -> None:
-    first = ingest.check(raw_folder, tmp_path / "lake", kind=Format.MOVIELENS_100K)
+    first = ingest.ingest_and_check(raw_folder, tmp_path / "lake", kind=Format.MOVIELENS_100K)
     text = (raw_folder / "synthetic.user").read_text()
     (raw_folder / "synthetic.user").write_text(text.replace("engineer", "pilot"))
-    second = ingest.check(raw_folder, tmp_path / "lake", kind=Format.MOVIELENS_100K)
+    second = ingest.ingest_and_check(raw_folder, tmp_path / "lake", kind=Format.MOVIELENS_100K)
     assert second.data_version != first.data_version
-    users = version_content.read(tmp_path / "lake", second.data_version).users
+    users = version_content.read_version(tmp_path / "lake", second.data_version).users
     assert "pilot" in users["occupation"].to_list()
 
 
@@ -82,7 +84,7 @@ def test_quarantined_rows_are_kept_once_with_row_reason_and_schema(
 ) -> None:
     add_rows(raw_folder, "1\t2\t9\t899000000")
     for _ in range(2):
-        result = ingest.check(raw_folder, tmp_path / "lake", kind=Format.MOVIELENS_100K)
+        result = ingest.ingest_and_check(raw_folder, tmp_path / "lake", kind=Format.MOVIELENS_100K)
     assert result.quarantined_rows == 1
     rows = pl.scan_delta(str(tmp_path / "lake" / "quarantine")).collect()
     assert rows.select("row", "reason", "schema_hash").rows() == [
@@ -92,7 +94,9 @@ def test_quarantined_rows_are_kept_once_with_row_reason_and_schema(
 
 def test_the_window_ends_at_the_newest_event(raw_folder: Path, tmp_path: Path) -> None:
     add_rows(raw_folder, "1\t2\t4\t899000000", "2\t3\t4\t899086399", "2\t4\t4\t898999999")
-    result = ingest.check(raw_folder, tmp_path / "lake", window_days=1, kind=Format.MOVIELENS_100K)
+    result = ingest.ingest_and_check(
+        raw_folder, tmp_path / "lake", window_days=1, kind=Format.MOVIELENS_100K
+    )
     assert result.rows == 2
     assert result.window_start == "1998-06-28T02:13:20Z"
     assert result.window_end == "1998-06-29T02:13:19Z"
@@ -100,7 +104,7 @@ def test_the_window_ends_at_the_newest_event(raw_folder: Path, tmp_path: Path) -
 
 def failure(folder: Path, tmp_path: Path, **limits: float) -> InputError:
     with pytest.raises(InputError) as caught:
-        ingest.check(folder, tmp_path / "lake", **limits, kind=Format.MOVIELENS_100K)  # type: ignore[arg-type]
+        ingest.ingest_and_check(folder, tmp_path / "lake", **limits, kind=Format.MOVIELENS_100K)  # type: ignore[arg-type]
     return caught.value
 
 
@@ -114,7 +118,9 @@ def test_a_mapping_of_columns_that_are_fixed_is_refused(raw_folder: Path, tmp_pa
     columns = {"files": "*", "user": "u", "item": "i", "timestamp": "t", "value": "v"}
     mapping = Mapping.model_validate({"interactions": columns})
     with pytest.raises(InputError, match="MovieLens100K takes no mapping") as caught:
-        ingest.check(raw_folder, tmp_path / "lake", kind=Format.MOVIELENS_100K, mapping=mapping)
+        ingest.ingest_and_check(
+            raw_folder, tmp_path / "lake", kind=Format.MOVIELENS_100K, mapping=mapping
+        )
     assert caught.value.reason == "InvalidMapping"
     assert lake.current(tmp_path / "lake", "interactions", INTERACTIONS)[0] is None
 
@@ -157,9 +163,9 @@ def test_too_many_bad_rows_fail_and_no_row_is_written(raw_folder: Path, tmp_path
 
 
 def test_a_version_whose_content_was_changed_is_refused(raw_folder: Path, tmp_path: Path) -> None:
-    result = ingest.check(raw_folder, tmp_path / "lake", kind=Format.MOVIELENS_100K)
+    result = ingest.ingest_and_check(raw_folder, tmp_path / "lake", kind=Format.MOVIELENS_100K)
     other = "0" * 16 if not result.data_version.endswith("0" * 16) else "1" * 16
     for version in (result.data_version[:-16] + other, "latest", "i9.u0.t0-" + "0" * 16):
         with pytest.raises(InputError) as caught:
-            version_content.read(tmp_path / "lake", version)
+            version_content.read_version(tmp_path / "lake", version)
         assert caught.value.reason == "DataVersionMissing"

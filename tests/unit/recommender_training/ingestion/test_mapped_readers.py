@@ -30,7 +30,7 @@ HEADER = "user,item,at,rating\n"
 
 
 def read(path: Path, kind: Format, mapping: Mapping | None = None, name: str = "interactions"):  # type: ignore[no-untyped-def]
-    return pl.concat(readers.read(path, kind, mapping or declare(kind), name))
+    return pl.concat(readers.read_batches(path, kind, mapping or declare(kind), name))
 
 
 def csv_rows(folder: Path, text: str | bytes, **sections: Any) -> list[tuple[Any, ...]]:
@@ -248,7 +248,7 @@ def test_batches_continue_the_row_numbers(
 ) -> None:
     monkeypatch.setattr(readers, "BATCH_ROWS", 4)
     path = write(tmp_path / f"a.{EXTENSIONS[kind]}", [event(n, n, n) for n in range(10)])
-    batches = list(readers.read(path, kind, declare(kind), "interactions"))
+    batches = list(readers.read_batches(path, kind, declare(kind), "interactions"))
     assert [batch.height for batch in batches] == [4, 4, 2]
     first = 2 if kind is Format.CSV else 1
     assert pl.concat(batches)["line"].to_list() == list(range(first, first + 10))
@@ -339,5 +339,7 @@ def test_batches_with_long_embeddings_have_fewer_rows(
     monkeypatch.setattr(readers, "LEAST_ROWS", 1)
     path = write(tmp_path / "a.jsonl", [{"id": n} for n in range(5)])
     long = {"name": "place", "kind": "Embedding", "length": 1000}
-    batches = readers.read(path, Format.JSON_LINES, of_items(Format.JSON_LINES, long), "items")
+    batches = readers.read_batches(
+        path, Format.JSON_LINES, of_items(Format.JSON_LINES, long), "items"
+    )
     assert [batch.height for batch in batches] == [2, 2, 1]

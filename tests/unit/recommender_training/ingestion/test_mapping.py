@@ -15,7 +15,7 @@ from recommender_operator.api.spec_data import DataFormat
 from recommender_operator.api.spec_mapping import DataMapping
 from recommender_training.cli import main, options
 from recommender_training.common.errors import InputError
-from recommender_training.config import declaration, feature
+from recommender_training.config import feature, feature_schema
 from recommender_training.ingestion import mapping
 from recommender_training.ingestion.ids import IdKind
 from recommender_training.ingestion.mapping import Format, Mapping
@@ -252,7 +252,7 @@ def test_the_command_line_of_the_operators_job_is_valid() -> None:
     pod = yaml.safe_load(golden.read_text(encoding="utf-8"))["spec"]["template"]["spec"]
     command = [part.replace("$$", "$") for part in pod["containers"][0]["command"]]  # as a kubelet
     arguments = main.parser().parse_args(command[1:])
-    found = options.mapping(arguments, Format(arguments.format))
+    found = options.add_mapping(arguments, Format(arguments.format))
     assert found is not None
     assert found.interactions.user == "u$(HOME)"
     assert found.interactions.item == 'größe, "x"'
@@ -266,7 +266,7 @@ def test_a_mapping_may_come_in_parts() -> None:
     for start in range(0, len(text), 7):
         parts += ["--mapping", text[start : start + 7]]
     arguments = main.parser().parse_args(parts)
-    assert options.mapping(arguments, Format.CSV) == declare()
+    assert options.add_mapping(arguments, Format.CSV) == declare()
 
 
 def test_formats_and_units_match_the_operator() -> None:
@@ -291,7 +291,7 @@ def test_features_have_the_settings_limits_and_names_of_the_operator() -> None:
     for name in ours:
         assert _limits(ours[name]) == _limits(theirs[name]), name
     assert set(spec_features.RESERVED) == feature.RESERVED
-    assert declaration.MAX_FEATURES == spec_features.MAX_FEATURES
+    assert feature_schema.MAX_FEATURES == spec_features.MAX_FEATURES
     only = {to_camel(name): kinds for name, kinds in feature._ONLY.items()}
     assert only == dict[str, Any](spec_features.ONLY)
     assert feature.MOST_PER_ROW == spec_features.MAX_PER_ROW

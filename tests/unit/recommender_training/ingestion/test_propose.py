@@ -12,7 +12,7 @@ import pytest
 from recommender_training.cli import main
 from recommender_training.common.errors import InputError
 from recommender_training.data import version_content
-from recommender_training.ingestion import ingest, look, propose
+from recommender_training.ingestion import file_preview, ingest, propose
 from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from recommender_training.samples import shop
@@ -48,7 +48,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def proposed(source: Path) -> propose.Proposal:
-    return propose.propose(look.tables(source))
+    return propose.propose(file_preview.preview_tables(source))
 
 
 def kinds(found: propose.Proposal, table: str) -> dict[str, Any]:
@@ -99,8 +99,10 @@ def test_a_check_reads_the_generated_shop_by_the_proposal(tmp_path: Path, kind: 
     assert found == proposed(tmp_path / "raw")
     assert found.kind is Format(kind)
     mapping = parse_mapping(json.dumps(found.mapping), found.kind)
-    result = ingest.check(tmp_path / "raw", tmp_path / "lake", kind=found.kind, mapping=mapping)
-    tables = version_content.read(tmp_path / "lake", result.data_version)
+    result = ingest.ingest_and_check(
+        tmp_path / "raw", tmp_path / "lake", kind=found.kind, mapping=mapping
+    )
+    tables = version_content.read_version(tmp_path / "lake", result.data_version)
     assert result.quarantined_rows == 0
     declared = {each.name: each.kind.value for each in tables.declaration.items}
     assert declared["embedding"] == "Embedding"
@@ -133,8 +135,8 @@ def test_what_is_known_only_after_the_event_is_left_out(
 
 
 def test_only_the_first_rows_are_read(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(look, "ROWS", 7)
-    assert {seen.files: seen.rows for seen in look.tables(source)} == {
+    monkeypatch.setattr(file_preview, "ROWS", 7)
+    assert {seen.files: seen.rows for seen in file_preview.preview_tables(source)} == {
         "clicks/**/*.csv": 7, "people.csv": 3, "things.csv": 7,
     }  # fmt: skip
 
@@ -199,7 +201,7 @@ def test_event_types_become_a_label_with_the_window_that_the_rows_show(tmp_path:
     (line,) = (line for line in found.lines if line.column == "event")
     assert "Purchase within 5 h of product_view (95% of 20 pairs" in line.warning
     mapping = parse_mapping(json.dumps(found.mapping), found.kind)
-    assert ingest.check(
+    assert ingest.ingest_and_check(
         tmp_path / "raw", tmp_path / "lake", kind=found.kind, mapping=mapping
     ).data_version
 
@@ -260,8 +262,10 @@ def test_rows_of_users_that_begin_at_a_time_become_a_history(
     assert line.use == "validFrom"
     assert f"{int(repeated)} of 2 repeat an id" in line.warning
     mapping = parse_mapping(json.dumps(found.mapping), found.kind)
-    result = ingest.check(tmp_path / "raw", tmp_path / "lake", kind=found.kind, mapping=mapping)
-    users = version_content.read(tmp_path / "lake", result.data_version).users
+    result = ingest.ingest_and_check(
+        tmp_path / "raw", tmp_path / "lake", kind=found.kind, mapping=mapping
+    )
+    users = version_content.read_version(tmp_path / "lake", result.data_version).users
     assert users["valid_from"].drop_nulls().len() == 2
 
 

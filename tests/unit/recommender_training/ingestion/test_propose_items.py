@@ -13,13 +13,15 @@ from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from recommender_training.ingestion.propose import Proposal
 from tests.mapped_files import write
+from tests.unit.recommender_training.ingestion.test_mapping_trial import ga4, ratings, rees46
 from tests.unit.recommender_training.ingestion.test_propose import kinds, proposed
-from tests.unit.recommender_training.ingestion.test_propose_proof import ga4, ratings, rees46
 
 
 def checked(tmp_path: Path, found: Proposal) -> ingest.CheckResult:
     mapping = parse_mapping(json.dumps(found.mapping), found.kind)
-    return ingest.check(tmp_path / "raw", tmp_path / "lake", kind=found.kind, mapping=mapping)
+    return ingest.ingest_and_check(
+        tmp_path / "raw", tmp_path / "lake", kind=found.kind, mapping=mapping
+    )
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,9 @@ def test_usual_names_of_a_label_are_its_value_and_propensities_are_no_feature(
     assert found.mapping["interactions"]["timestampUnit"] == "ISO8601"
     assert kinds(found, "interactions") == {"place": "Numeric"}
     mapping = parse_mapping(json.dumps(found.mapping), found.kind)
-    result = ingest.check(tmp_path / "raw", tmp_path / "lake", kind=found.kind, mapping=mapping)
+    result = ingest.ingest_and_check(
+        tmp_path / "raw", tmp_path / "lake", kind=found.kind, mapping=mapping
+    )
     assert result.quarantined_rows == 0
 
 
@@ -41,7 +43,9 @@ def test_times_in_microseconds_are_proposed_and_read_as_such(tmp_path: Path) -> 
     found = proposed(tmp_path / "raw")
     assert found.mapping["interactions"]["timestampUnit"] == "Microseconds"
     mapping = parse_mapping(json.dumps(found.mapping), found.kind)
-    result = ingest.check(tmp_path / "raw", tmp_path / "lake", kind=found.kind, mapping=mapping)
+    result = ingest.ingest_and_check(
+        tmp_path / "raw", tmp_path / "lake", kind=found.kind, mapping=mapping
+    )
     assert result.quarantined_rows == 0
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.mapped_files import START, write
+from tests.unit.recommender_training.ingestion.test_mapping_trial import clicked
 from tests.unit.recommender_training.ingestion.test_propose import kinds, proposed
 from tests.unit.recommender_training.ingestion.test_propose_items import checked
-from tests.unit.recommender_training.ingestion.test_propose_proof import clicked
 
 
 @pytest.mark.parametrize(

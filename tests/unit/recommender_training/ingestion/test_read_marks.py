@@ -102,7 +102,7 @@ def test_a_mapping_that_leaves_batches_out_leaves_no_mark(
     text: dict[str, Any] = json.loads(json.dumps(erased_lake.MAPPING))
     text["interactions"]["files"] = pattern
     mapping = parse_mapping(json.dumps(text), Format.JSON_LINES)
-    seen = read_marks.look(source, Format.JSON_LINES, mapping)
+    seen = read_marks.files_to_read(source, Format.JSON_LINES, mapping)
     assert (seen is not None) is marked
 
 

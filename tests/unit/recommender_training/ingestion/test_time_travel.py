@@ -18,7 +18,7 @@ NOW = TIME + 10 * DAY  # 2026-12-06T05:00:03Z
 @pytest.fixture
 def lake(tmp_path: Path) -> Path:
     for number in range(3):
-        snapshots.add(tmp_path, taken(TIME + number * DAY, number))
+        snapshots.add_snapshot(tmp_path, taken(TIME + number * DAY, number))
     return tmp_path
 
 
@@ -35,19 +35,22 @@ def lake(tmp_path: Path) -> Path:
 def test_find_returns_the_newest_snapshot_up_to_the_time(
     lake: Path, text: str, number: int
 ) -> None:
-    assert time_travel.find(lake, text, NOW).data_version == f"i{number}.u0.t0-0123456789abcdef"
+    assert (
+        time_travel.find_version(lake, text, NOW).data_version
+        == f"i{number}.u0.t0-0123456789abcdef"
+    )
 
 
 def test_a_time_before_the_oldest_snapshot_is_reported_with_the_oldest(
     lake: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError) as caught:
-        time_travel.find(lake, "2026-11-26T05:00:02Z", NOW)
+        time_travel.find_version(lake, "2026-11-26T05:00:02Z", NOW)
     assert caught.value.reason == "NoSnapshot"
     assert "oldest snapshot is i0.u0.t0-0123456789abcdef" in caught.value.message
     assert "of 2026-11-26T05:00:03Z" in caught.value.message
     with pytest.raises(InputError, match="there is no snapshot") as caught:
-        time_travel.find(tmp_path / "none", "2026-11-26T05:00:02Z", NOW)
+        time_travel.find_version(tmp_path / "none", "2026-11-26T05:00:02Z", NOW)
     assert caught.value.reason == "NoSnapshot"
 
 
@@ -61,5 +64,5 @@ def test_a_time_before_the_oldest_snapshot_is_reported_with_the_oldest(
 )
 def test_an_invalid_time_is_refused(lake: Path, text: str, found: str) -> None:
     with pytest.raises(InputError, match=found) as caught:
-        time_travel.find(lake, text, NOW)
+        time_travel.find_version(lake, text, NOW)
     assert caught.value.reason == "InvalidAsOf"

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.common.arrays import Doubles, Ints
-from recommender_training.config.mitigation import Exposure
+from recommender_training.config.mitigation_settings import Exposure
 from recommender_training.mitigation import exposure
 from recommender_training.mitigation.exposure import Bonus, Wanted
-from recommender_training.statistics import metrics
+from recommender_training.statistics import model_metrics
 
 K = 5
 
@@ -42,7 +42,7 @@ def lists(scores: Doubles, k: int = K) -> Ints:
 def share(wanted: Wanted, bonus: Bonus) -> Doubles:
     """[G] of the lists that the whole catalogue gives, not of the candidates alone."""
     top = lists(wanted.scores + bonus.of_items(wanted.membership))
-    weight = metrics.discounts(K) / metrics.discounts(K).sum()
+    weight = model_metrics.discounts(K) / model_metrics.discounts(K).sum()
     shown = np.einsum("k,rkg->rg", weight, wanted.membership[top])
     return np.asarray(shown.mean(0))
 

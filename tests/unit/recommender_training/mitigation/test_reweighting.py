@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.common.arrays import Bools, Ints
-from recommender_training.config.mitigation import SEGMENT, Mitigation, Reweighting
+from recommender_training.config.mitigation_settings import SEGMENT, Mitigation, Reweighting
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.mitigation.reweighting import (
-    report,
+    reweighting_report,
     row_weights,
     user_groups,
     weights,
@@ -125,7 +125,7 @@ def test_groups_are_those_of_a_declared_feature_or_the_segments_of_the_users_tab
 
 
 def test_weights_are_of_the_rows_that_are_fitted_on_and_are_reported_by_group(
-    prepared: Prepared,
+    prepared: PreparedData,
 ) -> None:
     data, rows = prepared.data, prepared.split.train
     settings = Reweighting(by="gender", size_strength=1)
@@ -133,7 +133,7 @@ def test_weights_are_of_the_rows_that_are_fitted_on_and_are_reported_by_group(
     assert found is not None
     held = np.setdiff1d(np.arange(len(data.events)), rows)
     assert (found[held] == 1).all()
-    entries = report(data, rows, data.events.label, settings)
+    entries = reweighting_report(data, rows, data.events.label, settings)
     assert sum(entry["rows"] for entry in entries) == len(rows)
     gender = data.users.side[data.events.user[rows], 1]
     for entry in entries:
@@ -144,7 +144,7 @@ def test_weights_are_of_the_rows_that_are_fitted_on_and_are_reported_by_group(
 
 
 def test_the_regression_learns_from_weighted_rows_as_if_they_were_repeated(
-    prepared: Prepared,
+    prepared: PreparedData,
 ) -> None:
     data, rows = prepared.data, prepared.split.train[:400]
     label = data.events.label

@@ -10,17 +10,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.training import RetrievalLoss
 from recommender_training.data.dataset import Dataset
-from recommender_training.features import table
+from recommender_training.features import event_features
 from recommender_training.features.assembly import Constants, Inputs
 from recommender_training.models import logistic, ranker, two_tower
-from recommender_training.models.pairs import Batch
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.ranker import RankerSize
+from recommender_training.models.tower_examples import Batch
 from tests import small_data
 
-DECLARED = Declaration.model_validate(
+DECLARED = FeatureSchema.model_validate(
     {
         "itemHistory": True,
         "items": [
@@ -47,13 +47,13 @@ def data() -> Dataset:
 
 @pytest.fixture(scope="module")
 def inputs(data: Dataset) -> Inputs:
-    return table.build(data, 3, Constants(3.0, 0.5))
+    return event_features.build_features(data, 3, Constants(3.0, 0.5))
 
 
 def towers(data: Dataset, loss: RetrievalLoss) -> two_tower.TwoTower:
     torch.manual_seed(1)
     size = two_tower.TowerSize((), 4, 3, 0.0, loss, CATALOGUE_AT)
-    return two_tower.create(data, data.events.item.astype(np.int64), size).eval()
+    return two_tower.create_towers(data, data.events.item.astype(np.int64), size).eval()
 
 
 def by_hand(model: two_tower.TwoTower, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -109,7 +109,7 @@ def test_a_softmax_sees_what_was_liked_at_the_time_of_the_rest_of_the_catalogue(
 def test_the_ranker_sees_items_at_the_time_of_the_request(data: Dataset, inputs: Inputs) -> None:
     torch.manual_seed(2)
     size = RankerSize(2, (), 4, 0.0, 0.0)
-    model = ranker.create(data, inputs, torch.arange(len(inputs)), size=size).eval()
+    model = ranker.create_ranker(data, inputs, torch.arange(len(inputs)), size=size).eval()
     parts = [model.item_parts(inputs, None)]
     named = torch.cat([inputs.target.unsqueeze(1), inputs.session], 1)
     parts.append(model.item_parts(inputs, model.item.weight[named]))

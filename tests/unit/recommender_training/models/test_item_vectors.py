@@ -11,7 +11,7 @@ from torch import Tensor
 from recommender_training.data.id_rows import IdRows
 from recommender_training.features.item_content import Content
 from recommender_training.models import item_vectors
-from recommender_training.models.id_lookup import IdLookup
+from recommender_training.models.embedding_lookup import IdLookup
 from recommender_training.models.item_vectors import ItemContent, named_rows, whole_table
 
 ITEMS, CATEGORIES, NUMBERS, WIDTH = 7, 5, 3, 4

@@ -11,7 +11,7 @@ import torch
 from recommender_training.data.dataset import Dataset, Events
 from recommender_training.export.request import retrieve
 from recommender_training.features import graph
-from recommender_training.models import following, item_weights
+from recommender_training.models import item_transitions, item_weights
 from recommender_training.models.ease import liked_together
 
 ITEMS = 12
@@ -48,16 +48,16 @@ def test_following_is_that_of_a_plain_loop() -> None:
     for user in range(9):
         rows = np.flatnonzero(events.user == user)
         for place, late in enumerate(rows):
-            for lag, early in enumerate(rows[:place][::-1][: following.LAGS], start=1):
-                age = (newest - events.time[late]) / 86_400 / following.FOLLOWING_DAYS
-                weight = math.exp(-lag / following.LAG_SCALE - age)
+            for lag, early in enumerate(rows[:place][::-1][: item_transitions.LAGS], start=1):
+                age = (newest - events.time[late]) / 86_400 / item_transitions.TRANSITION_DAYS
+                weight = math.exp(-lag / item_transitions.LAG_SCALE - age)
                 total[events.item[early], events.item[late]] += weight
                 if events.time[early] == events.time[late]:
                     total[events.item[late], events.item[early]] += weight
-    popularity = np.bincount(events.item, minlength=ITEMS) + following.ADDED_EVENTS
-    expected = total / popularity[:, None] ** following.EARLIER_POWER
-    expected = expected / popularity[None, :] ** following.LATER_POWER
-    np.testing.assert_allclose(item_weights.following(events, ITEMS), expected, rtol=1e-4)
+    popularity = np.bincount(events.item, minlength=ITEMS) + item_transitions.ADDED_EVENTS
+    expected = total / popularity[:, None] ** item_transitions.EARLIER_POWER
+    expected = expected / popularity[None, :] ** item_transitions.LATER_POWER
+    np.testing.assert_allclose(item_weights.transition_weights(events, ITEMS), expected, rtol=1e-4)
 
 
 def test_what_comes_after_counts_and_not_what_came_before() -> None:
@@ -68,7 +68,7 @@ def test_what_comes_after_counts_and_not_what_came_before() -> None:
         np.array([2.0, 2.0], dtype=np.float32),
         np.array([0, 7 * 86_400]),
     )
-    weights = item_weights.following(events, ITEMS)
+    weights = item_weights.transition_weights(events, ITEMS)
     assert weights[1, 3] > 0
     assert np.count_nonzero(weights) == 1
 

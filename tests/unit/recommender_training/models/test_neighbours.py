@@ -23,13 +23,13 @@ def dense(events: Events, count: int) -> np.ndarray:
         return weights / size if size > 0 else weights
 
     liked = scaled(liked_together(events, count).astype(np.float64))
-    after = scaled(item_weights.following(events, count).astype(np.float64))
-    return liked + item_weights.FOLLOWING_WEIGHT * after
+    after = scaled(item_weights.transition_weights(events, count).astype(np.float64))
+    return liked + item_weights.TRANSITION_WEIGHT * after
 
 
 def test_with_room_for_all_they_are_the_dense_ones() -> None:
     events = some_events()
-    found = neighbours.fit(events, ITEMS, item_weights.FOLLOWING_WEIGHT)
+    found = neighbours.fit(events, ITEMS, item_weights.TRANSITION_WEIGHT)
     expected = dense(events, ITEMS)
     np.testing.assert_allclose(found.toarray(), expected, rtol=1e-4, atol=1e-6)
 

@@ -112,30 +112,32 @@ def test_what_is_surely_kept_is_kept_and_what_is_kept_may_be(
 
 
 def test_new_items_have_the_places_that_are_kept_for_them_or_as_many_as_there_are() -> None:
-    assert new_items.of(sources(), events(6), DATA).facts == {
+    assert new_items.new_items_of(sources(), events(6), DATA).facts == {
         "newItems": 6,
         "newItemCandidates": KEPT,
     }
-    assert new_items.of(sources(), events(3), DATA).facts == {
+    assert new_items.new_items_of(sources(), events(3), DATA).facts == {
         "newItems": 3,
         "newItemCandidates": 3,
     }
-    assert new_items.of(sources(), events(0), DATA).facts == {}
+    assert new_items.new_items_of(sources(), events(0), DATA).facts == {}
 
 
 def test_none_are_kept_where_every_item_is_scored_or_nothing_tells_them_apart() -> None:
     every = replace(sources(), plan=ListPlan())
     without_towers = replace(sources(), towers=None)
-    assert new_items.of(every, events(6), DATA).facts == {}
-    assert new_items.of(without_towers, events(6), DATA).facts == {}
+    assert new_items.new_items_of(every, events(6), DATA).facts == {}
+    assert new_items.new_items_of(without_towers, events(6), DATA).facts == {}
 
 
 def test_of_items_that_are_alike_to_the_towers_none_is_chosen_by_its_place() -> None:
     same = torch.ones(ITEMS + 1, 2)
-    assert new_items.of(sources(same), events(6), DATA).facts == {}
-    assert new_items.of(sources(same), events(KEPT), DATA).kept == KEPT, "all are candidates"
+    assert new_items.new_items_of(sources(same), events(6), DATA).facts == {}
+    assert new_items.new_items_of(sources(same), events(KEPT), DATA).kept == KEPT, (
+        "all are candidates"
+    )
     same[3] += 0.01
-    assert new_items.of(sources(same), events(6), DATA).kept == KEPT
+    assert new_items.new_items_of(sources(same), events(6), DATA).kept == KEPT
 
 
 @given(candidates=st.integers(lists.LEAST_CANDIDATES, lists.MOST_CANDIDATES))

@@ -7,23 +7,22 @@ import torch
 
 from recommender_training.config.training import Hyperparameters
 from recommender_training.features import attributes
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.models import ranker
-from recommender_training.models.ranker import Ranker
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.models.ranker import Ranker, RankerSize
 from recommender_training.trainer import fit
 from recommender_training.trainer.prior import Prior
 
 
-def fresh(prepared: Prepared) -> Ranker:
+def fresh(prepared: PreparedData) -> Ranker:
     fit.seed_everything(1, 1)
     data = prepared.data
     size = RankerSize(data.users.count, attributes.sizes(data), 8, 0.1, 0.5)
     rows = torch.from_numpy(prepared.split.train)
-    return ranker.create(data, prepared.kept, rows, size=size)
+    return ranker.create_ranker(data, prepared.kept, rows, size=size)
 
 
-def test_the_prior_is_that_of_normal_weights(prepared: Prepared) -> None:
+def test_the_prior_is_that_of_normal_weights(prepared: PreparedData) -> None:
     model = fresh(prepared)
     with torch.no_grad():
         before = model.prior().item()
@@ -34,7 +33,7 @@ def test_the_prior_is_that_of_normal_weights(prepared: Prepared) -> None:
     assert model.prior().item() - before == pytest.approx(expected, rel=1e-3)
 
 
-def test_declared_features_may_differ_more_than_ids(prepared: Prepared) -> None:
+def test_declared_features_may_differ_more_than_ids(prepared: PreparedData) -> None:
     model = fresh(prepared)
     with torch.no_grad():
         for weights in model.parameters():
@@ -46,7 +45,7 @@ def test_declared_features_may_differ_more_than_ids(prepared: Prepared) -> None:
         assert model.prior().item() < of_id / 2
 
 
-def test_a_prior_shortens_embeddings_and_less_with_more_rows(prepared: Prepared) -> None:
+def test_a_prior_shortens_embeddings_and_less_with_more_rows(prepared: PreparedData) -> None:
     rows = torch.from_numpy(prepared.split.train)
     settings = Hyperparameters(embedding_dim=8, batch_size=250, learning_rate=0.01)
     shortened = []
@@ -63,7 +62,7 @@ def test_a_prior_shortens_embeddings_and_less_with_more_rows(prepared: Prepared)
 
 
 def test_a_fresh_ranker_reads_no_network_yet_but_the_matches_of_its_features(
-    prepared: Prepared,
+    prepared: PreparedData,
 ) -> None:
     model = fresh(prepared).eval()
     batch = prepared.kept.take(torch.arange(50))
@@ -76,7 +75,7 @@ def test_a_fresh_ranker_reads_no_network_yet_but_the_matches_of_its_features(
 
 
 def test_the_prior_of_a_fit_that_starts_from_a_champion_is_about_its_weights(
-    prepared: Prepared,
+    prepared: PreparedData,
 ) -> None:
     model = fresh(prepared)
     about_start, about_zero = Prior.of(model), Prior(model)

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models import two_tower
-from recommender_training.models.pairs import pairs
+from recommender_training.models.tower_examples import tower_examples
 from recommender_training.models.two_tower import sampled_softmax
 from recommender_training.trainer import fit
 
@@ -55,11 +55,11 @@ def test_the_loss_over_blocks_of_items_is_that_over_all_at_once(
 
 
 def test_an_evaluation_holds_logits_of_some_items_at_a_time(
-    fitted_towers: RetrievalModels, prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+    fitted_towers: RetrievalModels, prepared: PreparedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     towers = fitted_towers.towers
     assert towers is not None
-    held = pairs(prepared.inputs, prepared.data.events, prepared.split.validation)
+    held = tower_examples(prepared.inputs, prepared.data.events, prepared.split.validation)
     rows = torch.arange(len(held))
     whole = fit.predict(towers, held, rows)
     widths: list[int] = []

@@ -20,33 +20,33 @@ from recommender_training.artifact import manifest, triton
 from recommender_training.common.arrays import Doubles
 from recommender_training.common.durable_files import canonical_json
 from recommender_training.config.recalibration import parse_recalibration
-from recommender_training.data.explored import Explored
-from recommender_training.evaluation import answers, explored_places
-from recommender_training.evaluation.answers import Answers, Window
+from recommender_training.data.exploration_log import ExplorationLog
+from recommender_training.evaluation import exploration_requests, predictions
+from recommender_training.evaluation.predictions import Answers, Window
 from recommender_training.export import torchscript
 from recommender_training.export.request import retrieve
-from recommender_training.features.prepared import Prepared
-from recommender_training.features.state import State
+from recommender_training.features.catalogue_state import CatalogueState
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.models import item_weights
-from recommender_training.pipeline import recalibration
+from recommender_training.pipeline import recalibrate
 from recommender_training.pipeline.champion import Champion, Comparison, _short
 from recommender_training.trainer.fit_models import refit
 
 
 @pytest.fixture(scope="module")
-def judged(prepared: Prepared) -> Window:
-    return answers.window(prepared, prepared.split.test)
+def judged(prepared: PreparedData) -> Window:
+    return predictions.window(prepared, prepared.split.test)
 
 
 @pytest.fixture(scope="module")
-def refitted(trained: Any, bundle: Bundle, prepared: Prepared) -> Bundle:
+def refitted(trained: Any, bundle: Bundle, prepared: PreparedData) -> Bundle:
     return refit(bundle, prepared, trained.config, 1)
 
 
 @pytest.fixture(scope="module")
-def said(refitted: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answers]:
-    return answers.answer(refitted, prepared, judged)
+def said(refitted: Bundle, prepared: PreparedData, judged: Window) -> dict[str, Answers]:
+    return predictions.answer(refitted, prepared, judged)
 
 
 Change = Callable[[Path], object]
@@ -61,7 +61,7 @@ def altered(trained: Any, tmp_path: Path) -> Callable[[Change], tuple[Path, str]
         shutil.copytree(trained.staged, folder)
         (folder / manifest.NAME).unlink()
         change(folder)
-        return folder, manifest.write(folder, {})
+        return folder, manifest.write_manifest(folder, {})
 
     return alter
 
@@ -106,7 +106,7 @@ def test_what_was_recalibrated_is_compared_as_it_was_trained(
     plain = Champion.load(folder, digest).answers(judged)
     for number, fields in enumerate((made, again)):
         wanted = parse_recalibration(json.dumps(fields))
-        done = recalibration.recalibrate(folder, digest, wanted, tmp_path / str(number))
+        done = recalibrate.recalibrate(folder, digest, wanted, tmp_path / str(number))
         folder, digest = tmp_path / str(number), done.digest
         found = Champion.load(folder, digest).answers(judged)
         assert found.probability is not None
@@ -116,19 +116,19 @@ def test_what_was_recalibrated_is_compared_as_it_was_trained(
 
 
 def test_at_explored_places_it_puts_what_its_model_puts_there(
-    judged: Window, refitted: Bundle, prepared: Prepared, trained: Any
+    judged: Window, refitted: Bundle, prepared: PreparedData, trained: Any
 ) -> None:
     rng, rows = np.random.default_rng(0), judged.rows[:200]
     items = np.argsort(rng.random((len(rows), judged.data.items.count)), axis=1)
     pool = np.where(np.arange(5) < rng.integers(2, 6, len(rows))[:, None], items[:, :5], -1)
     user, time = (getattr(judged.data.events, name)[rows] for name in ("user", "time"))
-    explored = Explored(user, pool[:, 0], time, pool, (pool >= 0).sum(1))
-    places = explored_places.of(
+    explored = ExplorationLog(user, pool[:, 0], time, pool, (pool >= 0).sum(1))
+    places = exploration_requests.explored_places(
         dataclasses.replace(judged.data, explored=explored), rows, prepared.history_length
     )
     assert places is not None
     assert not len(places.row), "the data declares no label of impressions"
-    requests = explored_places.requests_of(judged.data, rows, prepared.history_length)
+    requests = exploration_requests.requests_of(judged.data, rows, prepared.history_length)
     task = dataclasses.replace(places.task, requests=requests)
     asked = dataclasses.replace(
         judged,
@@ -136,7 +136,7 @@ def test_at_explored_places_it_puts_what_its_model_puts_there(
             places, row=rows, pool=pool, chosen=np.zeros(len(rows), dtype=np.int64), task=task
         ),
     )
-    own = answers.answer(refitted, prepared, asked)["recommender"].pools
+    own = predictions.answer(refitted, prepared, asked)["recommender"].pools
     told = Champion.load(trained.staged, trained.digest).answers(asked).pools
     assert own is not None
     assert told is not None
@@ -148,20 +148,20 @@ def test_at_explored_places_it_puts_what_its_model_puts_there(
 
 
 def test_its_lists_are_of_what_was_known_before_the_window(
-    judged: Window, trained: Any, refitted: Bundle, prepared: Prepared
+    judged: Window, trained: Any, refitted: Bundle, prepared: PreparedData
 ) -> None:
     """Lists of few items hardly tell a leak; their logits do."""
     frozen, plain = prepared.constants, judged.plain
-    _, scorer = answers.scorers(refitted, prepared)
+    _, scorer = predictions.scorers(refitted, prepared)
 
-    def logits(state: State) -> Doubles:
+    def logits(state: CatalogueState) -> Doubles:
         then = dataclasses.replace(judged.known, state=state)
         return then.scores(judged.task.requests, plain.items, scorer)
 
     told = Champion.load(trained.staged, trained.digest).graph.scores(judged, plain)
     before = judged.known.state
     np.testing.assert_allclose(told, logits(before), rtol=0, atol=1e-4)
-    everything = State.at(judged.data, None, frozen.groups)
+    everything = CatalogueState.at(judged.data, None, frozen.groups)
     for leak in (
         dataclasses.replace(before, counts=everything.counts),
         dataclasses.replace(before, taste=everything.taste),

@@ -10,21 +10,21 @@ import polars as pl
 import pytest
 
 from recommender_training.common.arrays import Doubles
-from recommender_training.config.declaration import Declaration
 from recommender_training.config.feature import Feature, Kind
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import dataset
 from recommender_training.data.version_content import Tables
-from recommender_training.evaluation import answers
-from recommender_training.evaluation.answers import Window
-from recommender_training.features.prepared import prepare
+from recommender_training.evaluation import predictions
+from recommender_training.evaluation.predictions import Window
+from recommender_training.features.prepared_data import prepare_data
 from recommender_training.pipeline.champion import Comparison
 
 
-def window(tables: Tables, declared: Declaration, config: Any) -> Window:
+def window(tables: Tables, declared: FeatureSchema, config: Any) -> Window:
     """The test window of the same events under another declaration."""
-    built = dataset.build(dataclasses.replace(tables, declaration=declared))
-    prepared = prepare(built, config)
-    return answers.window(prepared, prepared.split.test)
+    built = dataset.build_dataset(dataclasses.replace(tables, declaration=declared))
+    prepared = prepare_data(built, config)
+    return predictions.window(prepared, prepared.split.test)
 
 
 def without(features: tuple[Feature, ...], name: str) -> tuple[Feature, ...]:

@@ -15,7 +15,7 @@ import torch
 from recommender_training.artifact import checkpoint, manifest
 from recommender_training.artifact.checkpoint import CheckpointError
 from recommender_training.config.training import FeatureGroup, TrainingConfig
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.pipeline import warm_start
 from tests.unit.recommender_training.pipeline.warm_starts import configured, start_of
 
@@ -23,7 +23,7 @@ SCHEMA_FILE = Path(__file__).parents[4] / "docs" / "evaluation.schema.json"
 
 
 def test_a_champion_that_reads_other_feature_groups_is_no_start(
-    trained: Any, prepared: Prepared
+    trained: Any, prepared: PreparedData
 ) -> None:
     frozen = dataclasses.replace(prepared.constants, groups=(FeatureGroup.CALENDAR,))
     other = dataclasses.replace(prepared, constants=frozen)
@@ -33,7 +33,7 @@ def test_a_champion_that_reads_other_feature_groups_is_no_start(
 
 
 def test_a_champion_whose_users_have_other_attributes_is_no_start(
-    trained: Any, prepared: Prepared
+    trained: Any, prepared: PreparedData
 ) -> None:
     start = start_of(trained)
     words = dataclasses.replace(
@@ -58,7 +58,9 @@ def altered(
         facts = json.loads((folder / manifest.NAME).read_text())
         (folder / manifest.NAME).unlink()
         change(folder)
-        return folder, manifest.write(folder, {k: facts[k] for k in facts if k != "files"})
+        return folder, manifest.write_manifest(
+            folder, {k: facts[k] for k in facts if k != "files"}
+        )
 
     return alter
 
@@ -81,7 +83,7 @@ def no_tensors(folder: Path) -> None:
     ],
 )
 def test_a_champion_that_does_not_fit_is_a_cold_start_that_says_why(
-    prepared: Prepared, altered: Any, more: dict[str, Any],
+    prepared: PreparedData, altered: Any, more: dict[str, Any],
     change: Callable[[Path], object] | None, why: str,
 ) -> None:  # fmt: skip
     source = altered(change or (lambda _: None))
@@ -96,7 +98,7 @@ def test_a_champion_that_does_not_fit_is_a_cold_start_that_says_why(
 
 
 def test_a_changed_artifact_is_refused_without_naming_paths(
-    prepared: Prepared, altered: Any
+    prepared: PreparedData, altered: Any
 ) -> None:
     folder, digest = altered(lambda _: None)
     (folder / checkpoint.PATH).write_bytes(b"\0" * 100)
@@ -107,7 +109,7 @@ def test_a_changed_artifact_is_refused_without_naming_paths(
     assert str(folder) not in told["message"]
 
 
-def test_without_a_champion_and_without_the_wish_there_is_none(prepared: Prepared) -> None:
+def test_without_a_champion_and_without_the_wish_there_is_none(prepared: PreparedData) -> None:
     start, told = warm_start.resolve(configured(), prepared, None)
     assert start is None
     assert told is not None
@@ -116,7 +118,7 @@ def test_without_a_champion_and_without_the_wish_there_is_none(prepared: Prepare
 
 
 def test_a_champion_that_saw_the_validation_window_is_no_start(
-    trained: Any, prepared: Prepared
+    trained: Any, prepared: PreparedData
 ) -> None:
     earlier = dataclasses.replace(
         prepared.split, validation_start=prepared.split.validation_start - 1

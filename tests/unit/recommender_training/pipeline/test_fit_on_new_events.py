@@ -13,12 +13,12 @@ import torch
 from recommender_training.config.training import WarmEvents, WarmMode
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import Split
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.pipeline import warm_start
 from recommender_training.trainer import fit, initial_weights
-from recommender_training.trainer.context import FitContext
 from recommender_training.trainer.deep_ranker import fit_ranker
+from recommender_training.trainer.fit_context import FitContext
 from recommender_training.trainer.initial_weights import WarmStart
 from recommender_training.trainer.training_rows import base_rate
 from tests.unit.recommender_training.pipeline.warm_starts import (
@@ -42,7 +42,7 @@ def seen(trained: Any, until: int, events: WarmEvents = WarmEvents.NEW) -> WarmS
 
 
 def test_only_new_events_are_fitted_on_where_this_is_asked_for_and_they_are_enough(
-    trained: Any, prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+    trained: Any, prepared: PreparedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, rows = prepared.data, prepared.split.train
     until = before(data, prepared.split, 0.8)
@@ -56,7 +56,7 @@ def test_only_new_events_are_fitted_on_where_this_is_asked_for_and_they_are_enou
 
 
 def test_old_events_do_not_change_a_fit_on_new_ones(
-    trained: Any, prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+    trained: Any, prepared: PreparedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(initial_weights, "LEAST_NEW_ROWS", 100)
     data, split = prepared.data, prepared.split
@@ -80,7 +80,7 @@ def test_old_events_do_not_change_a_fit_on_new_ones(
 
 
 def test_the_report_says_what_a_fit_on_new_events_has_forgotten(
-    trained: Any, prepared: Prepared, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+    trained: Any, prepared: PreparedData, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(initial_weights, "LEAST_NEW_ROWS", 100)
     until = before(prepared.data, prepared.split, 0.8)

@@ -68,7 +68,7 @@ def test_graphs_are_timed_in_turn_so_that_a_burst_meets_them_alike(trained: Any)
     burst = [*[2.0] * 2 * turn, *[8.0] * 2 * turn]
     clock = Clock(itertools.chain(burst, itertools.repeat(2.0)))
     both = {"one": model, "other": model}
-    told = latency.compare(both, words, rounds=3, budget=60.0, clock=clock)
+    told = latency.compare_latency(both, words, rounds=3, budget=60.0, clock=clock)
     assert clock.calls == 3 * 2 * turn
     for times in told.values():
         assert times == pytest.approx({"p50Milliseconds": 2.0, "p99Milliseconds": 2.0})
@@ -113,7 +113,7 @@ def test_the_size_is_that_of_the_graph_that_serves_and_is_in_the_artifact(traine
     assert trained.result.metrics["modelMegabytes"] == pytest.approx(size / 1e6, abs=1e-6)
     kept = json.loads((trained.staged / "report.json").read_text())["metrics"]
     assert kept["modelMegabytes"] == trained.result.metrics["modelMegabytes"]
-    assert manifest.verify(trained.staged)["metrics"] == kept
+    assert manifest.verify_artifact(trained.staged)["metrics"] == kept
 
 
 def test_the_time_is_told_and_in_no_file_of_the_artifact(trained: Any) -> None:

@@ -23,15 +23,15 @@ def configured(**hyperparameters: object) -> TrainingConfig:
 )
 def test_sparse_weights_have_no_variant(settings: dict[str, object], items: int) -> None:
     with pytest.raises(InputError, match=rf"those of {items} items are sparse .* set itemWeights"):
-        variants.check(configured(**settings), items)
+        variants.check_variants(configured(**settings), items)
 
 
 def test_dense_weights_have_variants() -> None:
-    variants.check(configured(), DENSE_ITEMS)
-    variants.check(configured(itemWeights="Dense"), MAX_DENSE_ITEMS)
+    variants.check_variants(configured(), DENSE_ITEMS)
+    variants.check_variants(configured(itemWeights="Dense"), MAX_DENSE_ITEMS)
 
 
 def test_dense_weights_of_too_many_items_are_refused_without_variants_too() -> None:
     config = parse_config('{"hyperparameters": {"itemWeights": "Dense"}}')
     with pytest.raises(InputError, match="itemWeights=Dense takes"):
-        variants.check(config, MAX_DENSE_ITEMS + 1)
+        variants.check_variants(config, MAX_DENSE_ITEMS + 1)

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from recommender_training.artifact import checkpoint
 from recommender_training.config.training import WarmEvents, WarmMode
-from recommender_training.data.coding import Attribute, Block
 from recommender_training.data.dataset import Dataset
-from recommender_training.features.prepared import Prepared
+from recommender_training.data.feature_encoding import Attribute, Block
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.trainer import fit
 from recommender_training.trainer.deep_ranker import new_ranker
@@ -42,15 +42,15 @@ def test_an_id_is_found_where_it_is_and_nowhere_else(known: list[int], ids: list
 
 
 def test_the_artifact_holds_the_weights_that_never_saw_the_validation_window(
-    trained: Any, bundle: Bundle, prepared: Prepared, tmp_path: Path
+    trained: Any, bundle: Bundle, prepared: PreparedData, tmp_path: Path
 ) -> None:
-    kept = checkpoint.read(trained.staged)
+    kept = checkpoint.read_checkpoint(trained.staged)
     assert kept.seen_until == prepared.split.validation_start
     assert bundle.deep is not None
     own = {name: value for name, value in state(bundle.deep).items() if name != "content"}
     assert kept.weights.keys() == own.keys()
     assert all(torch.equal(kept.weights[name], own[name]) for name in own)
-    checkpoint.write(
+    checkpoint.write_checkpoint(
         tmp_path, bundle.deep, prepared.data, prepared.constants.groups, kept.seen_until
     )
     again = (tmp_path / checkpoint.PATH).read_bytes()
@@ -58,7 +58,7 @@ def test_the_artifact_holds_the_weights_that_never_saw_the_validation_window(
 
 
 def test_a_warm_ranker_answers_what_the_champion_answers(
-    trained: Any, bundle: Bundle, prepared: Prepared
+    trained: Any, bundle: Bundle, prepared: PreparedData
 ) -> None:
     model, rows = new_ranker(prepared, configured()), torch.from_numpy(prepared.split.validation)
     start_of(trained).apply(model, prepared.data)
@@ -94,7 +94,7 @@ def renamed(coded: Coded, first: str = "new") -> Coded:
 
 
 def test_rows_go_by_id_and_name_and_what_is_new_starts_as_the_unknown(
-    trained: Any, prepared: Prepared
+    trained: Any, prepared: PreparedData
 ) -> None:
     other = changed_words(prepared.data)
     start, model = start_of(trained), new_ranker(prepared, configured())
@@ -130,7 +130,7 @@ def test_other_processes_hear_all_that_the_first_one_starts_from(trained: Any) -
 
 
 def test_a_refresh_of_the_item_embeddings_changes_nothing_else(
-    trained: Any, prepared: Prepared
+    trained: Any, prepared: PreparedData
 ) -> None:
     model, log = fitted(trained, prepared, WarmMode.ITEM_EMBEDDINGS)
     had, now = start_of(trained).checkpoint.weights, state(model)
@@ -144,7 +144,7 @@ def test_a_refresh_of_the_item_embeddings_changes_nothing_else(
 
 
 def test_a_warm_fit_goes_on_from_the_champion_and_is_repeatable(
-    trained: Any, prepared: Prepared, bundle: Bundle
+    trained: Any, prepared: PreparedData, bundle: Bundle
 ) -> None:
     (one, log), (other, _) = (fitted(trained, prepared, WarmMode.ALL_WEIGHTS) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(state(one).values(), state(other).values(),
@@ -160,7 +160,7 @@ def test_a_warm_fit_goes_on_from_the_champion_and_is_repeatable(
 
 
 def test_what_the_champion_learned_is_kept_where_this_window_has_no_event_of_it(
-    trained: Any, prepared: Prepared
+    trained: Any, prepared: PreparedData
 ) -> None:
     start = start_of(trained)
     items, users = start.known(prepared.data)

@@ -37,14 +37,14 @@ def ingested(folder: Path, mapping: str = "") -> Dataset:
     It comes by way of a lake of its own.
     """
     with tempfile.TemporaryDirectory(dir=folder) as lake:
-        checked = ingest.check(
+        checked = ingest.ingest_and_check(
             folder / "raw",
             Path(lake),
             kind=Format.PARQUET,
             mapping=parse_mapping(mapping or f"@{folder}/mapping.json", Format.PARQUET),
             max_quarantined_share=0.0,
         )
-        return load.load(Path(lake), checked.data_version, None)[1]
+        return load.load_dataset(Path(lake), checked.data_version, None)[1]
 
 
 def day_of(log: pl.DataFrame) -> pl.Series:

@@ -233,7 +233,7 @@ def test_both_formats_give_the_same_data_version(tmp_path: Path) -> None:
         shop.write(folder, SMALL, SEED, kind)
         of = Format(kind)
         found.append(
-            ingest.check(
+            ingest.ingest_and_check(
                 folder / "raw",
                 folder / "lake",
                 kind=of,

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from recommender_training.evaluation import intervals
-from recommender_training.statistics import bootstrap, metrics
+from recommender_training.evaluation import confidence_intervals
+from recommender_training.statistics import bootstrap, model_metrics
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -39,16 +39,16 @@ def test_each_resample_is_judged_as_its_rows_written_out(seed: int) -> None:
     drawn = bootstrap.draw(user, resamples=6, seed=seed)
     assert (drawn.weight.sum(1) == len(drawn.users)).all()
     areas = bootstrap.auc(drawn, label, score, user)
-    losses = metrics.log_losses(label, score)
+    losses = model_metrics.log_losses(label, score)
     mean = bootstrap.mean(drawn, losses, user)
     both = bootstrap.means(drawn, np.stack([losses, score], axis=1), user)
     for index in range(len(drawn)):
         rows = repeated(drawn, index, user)
-        expected = metrics.auc(label[rows], score[rows])
+        expected = model_metrics.auc(label[rows], score[rows])
         assert areas[index] == pytest.approx(
             expected if expected is not None else np.nan, nan_ok=True
         )
-        assert mean[index] == pytest.approx(metrics.log_loss(label[rows], score[rows]))
+        assert mean[index] == pytest.approx(model_metrics.log_loss(label[rows], score[rows]))
         assert both[index] == pytest.approx([losses[rows].mean(), score[rows].mean()])
 
 
@@ -92,7 +92,7 @@ def test_too_few_users_or_a_class_that_is_rarely_drawn_give_no_interval() -> Non
     areas = bootstrap.auc(drawn, label, score, user)
     assert 0.2 < np.isnan(areas).mean() < 0.6, "that user is left out of a third"
     assert bootstrap.interval(drawn, areas) is None
-    told = intervals.Sampled(0.5, areas, 30).estimate(drawn)
+    told = confidence_intervals.Sampled(0.5, areas, 30).estimate(drawn)
     assert told == {"value": 0.5, "low": None, "high": None}
 
 
@@ -158,8 +158,8 @@ def test_resampling_rows_in_place_of_users_would_promise_too_much(
 def test_a_metric_of_few_of_the_users_has_no_interval_and_neither_has_its_difference() -> None:
     drawn = bootstrap.draw(np.arange(100), resamples=50)
     spread = np.linspace(0, 1, 50)
-    few = intervals.Sampled(0.5, spread, bootstrap.MIN_USERS - 1)
-    many = intervals.Sampled(0.5, spread, 100)
+    few = confidence_intervals.Sampled(0.5, spread, bootstrap.MIN_USERS - 1)
+    many = confidence_intervals.Sampled(0.5, spread, 100)
     assert many.estimate(drawn)["low"] is not None
     for each in (few, few.minus(many), many.minus(few), many.over(few)):
         assert each.estimate(drawn)["low"] is None

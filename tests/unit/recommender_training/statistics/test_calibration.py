@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.common.arrays import Bools, Doubles, Ints
-from recommender_training.statistics import calibration, metrics
+from recommender_training.statistics import calibration, model_metrics
 from recommender_training.statistics.calibration import Calibration
 
 #: Rows, and the share of positives, of balanced and of rare responses.
@@ -39,7 +39,7 @@ def test_a_scaling_about_the_base_rate_is_undone(
 def test_a_shift_of_all_users_is_undone(rows: int, share: float, shift: float) -> None:
     label, logit, user = responses(rows, share)
     found = calibration.fit(label, logit - shift, user, share)
-    ratio = metrics.calibration_ratio(label, calibration.probability(found(logit - shift)))
+    ratio = model_metrics.calibration_ratio(label, calibration.probability(found(logit - shift)))
     assert ratio == pytest.approx(1.0, abs=0.01)
 
 

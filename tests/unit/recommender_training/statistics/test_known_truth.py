@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
 from recommender_training.common.arrays import Bools, Doubles
-from recommender_training.statistics import known_truth, metrics
+from recommender_training.statistics import known_truth, model_metrics
 
 seeds = st.integers(0, 2**32 - 1)
 labels = st.lists(st.booleans(), min_size=2, max_size=200).map(np.array)
@@ -31,7 +31,7 @@ def clicks(seed: int, rows: int = 50_000) -> tuple[Bools, Doubles]:
 @given(label=labels)
 def test_normalised_entropy_of_the_base_rate_is_one(label: Bools) -> None:
     answer = np.full(len(label), label.mean())
-    found = metrics.normalised_entropy(label, answer)
+    found = model_metrics.normalised_entropy(label, answer)
     if label.all() or not label.any():
         assert found is None
     else:
@@ -43,8 +43,8 @@ def test_normalised_entropy_of_copies_of_the_rows_is_that_of_the_rows(
     label: Bools, seed: int
 ) -> None:
     answer = np.random.default_rng(seed).uniform(0.01, 0.99, len(label))
-    once = metrics.normalised_entropy(label, answer)
-    twice = metrics.normalised_entropy(np.tile(label, 2), np.tile(answer, 2))
+    once = model_metrics.normalised_entropy(label, answer)
+    twice = model_metrics.normalised_entropy(np.tile(label, 2), np.tile(answer, 2))
     assert twice == (None if once is None else pytest.approx(once))
 
 
@@ -52,10 +52,10 @@ def test_normalised_entropy_of_copies_of_the_rows_is_that_of_the_rows(
 def test_average_precision_is_that_of_scikit_learn(label: Bools, seed: int) -> None:
     score = np.random.default_rng(seed).choice([0.0, 0.1, 0.25, 0.5, 0.9], len(label))
     if not label.any():
-        assert metrics.average_precision(label, score) is None
+        assert model_metrics.average_precision(label, score) is None
         return
     expected = average_precision_score(label, score)
-    assert metrics.average_precision(label, score) == pytest.approx(expected, abs=1e-12)
+    assert model_metrics.average_precision(label, score) == pytest.approx(expected, abs=1e-12)
 
 
 @given(
@@ -84,7 +84,7 @@ def test_expected_auc_of_what_is_certain_is_the_auc(label: Bools, seed: int) -> 
     assume(label.any() and not label.all())
     score = np.random.default_rng(seed).choice([0.0, 1.0, 2.0], len(label))
     found = known_truth.expected_auc(label.astype(np.float64), score)
-    assert found == pytest.approx(metrics.auc(label, score))
+    assert found == pytest.approx(model_metrics.auc(label, score))
 
 
 @given(seed=seeds, counts=st.lists(st.integers(0, 3), min_size=2, max_size=30))
@@ -112,7 +112,7 @@ def test_no_score_has_a_higher_expected_auc_than_the_truth(seed: int) -> None:
 def test_calibration_ratio_is_the_factor_by_which_the_base_rate_is_missed(
     label: Bools, factor: float
 ) -> None:
-    found = metrics.calibration_ratio(label, np.full(len(label), label.mean() * factor))
+    found = model_metrics.calibration_ratio(label, np.full(len(label), label.mean() * factor))
     assert found == (pytest.approx(factor) if label.any() else None)
 
 
@@ -129,7 +129,7 @@ def test_no_distortion_has_a_better_log_loss_than_the_truth_beyond_chance(
     logit = np.log(truth / (1 - truth))
     noisy = np.random.default_rng([seed, 1]).normal(0, noise, len(logit))
     distorted = 1 / (1 + np.exp(-(slope * logit + shift + noisy)))
-    ahead = metrics.log_losses(label, truth) - metrics.log_losses(label, distorted)
+    ahead = model_metrics.log_losses(label, truth) - model_metrics.log_losses(label, distorted)
     # The likelihood ratio of a wrong answer to the truth exceeds e^c with probability e^-c.
     assert ahead.sum() < 3 * CHANCE
 
@@ -168,7 +168,7 @@ def test_noise_costs_auc_and_normalised_entropy(seed: int) -> None:
 @given(seed=seeds)
 def test_the_truth_is_calibrated_up_to_chance(seed: int) -> None:
     label, truth = clicks(seed)
-    ratio = metrics.calibration_ratio(label, truth)
+    ratio = model_metrics.calibration_ratio(label, truth)
     assert ratio is not None
     spread = math.sqrt(float((truth * (1 - truth)).sum()))
     assert abs(float(truth.sum()) - label.sum()) < CHANCE * spread + 3

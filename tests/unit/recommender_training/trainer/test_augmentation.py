@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from recommender_training.config.training import Hyperparameters, Retrieval, TrainingConfig
-from recommender_training.distributed.group import ONE_PROCESS, share
+from recommender_training.distributed.group import ONE_PROCESS, rows_of_rank
 from recommender_training.features.assembly import Inputs
-from recommender_training.features.prepared import Prepared
-from recommender_training.models.pairs import Batch
+from recommender_training.features.prepared_data import PreparedData
+from recommender_training.models.tower_examples import Batch
 from recommender_training.trainer.augmentation import Augmentation
 from recommender_training.trainer.deep_ranker import fit_deep
 from recommender_training.trainer.fit_models import fit_models
@@ -64,10 +64,10 @@ def test_the_shares_are_those_of_the_settings() -> None:
 def test_all_processes_together_make_the_sessions_of_one(rows: int, size: int, seed: int) -> None:
     whole, found = batch([LENGTH] * rows), Augmentation(0.5, 0.3)
     torch.manual_seed(seed)
-    alone = found.apply(whole, share(rows, 0, 1))
+    alone = found.apply(whole, rows_of_rank(rows, 0, 1))
     parts = []
     for rank in range(size):
-        own = share(rows, rank, size)
+        own = rows_of_rank(rows, rank, size)
         torch.manual_seed(seed)
         parts.append(found.apply(whole.take(torch.arange(rows)[own.own]), own))
     assert torch.equal(torch.cat([part.session for part in parts]), alone.session)
@@ -87,7 +87,7 @@ def test_nothing_is_drawn_by_default() -> None:
     assert Augmentation.of(Hyperparameters(session_mask=0.1)) == Augmentation(0.0, 0.1)
 
 
-def test_the_ranker_and_the_towers_are_fitted_on_such_sessions(prepared: Prepared) -> None:
+def test_the_ranker_and_the_towers_are_fitted_on_such_sessions(prepared: PreparedData) -> None:
     settings = Hyperparameters(epochs=1, embedding_dim=8, batch_size=256, retrieval=Retrieval.BOTH)
     plain = TrainingConfig(hyperparameters=settings)
     changed = plain.model_copy(
@@ -102,7 +102,7 @@ def test_the_ranker_and_the_towers_are_fitted_on_such_sessions(prepared: Prepare
 
 @pytest.mark.parametrize("updates", ["Dense", "Rows"])
 def test_rows_that_are_read_are_those_of_the_changed_session(
-    prepared: Prepared, updates: str
+    prepared: PreparedData, updates: str
 ) -> None:
     """Where every event is masked but a few, the fit is another one, and it still learns."""
     settings = Hyperparameters.model_validate(

@@ -14,17 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.common.errors import InputError
-from recommender_training.data import declarations, ordered, version_content
+from recommender_training.data import lake, schema_files, version_content
 from recommender_training.data import load as load_data
-from recommender_training.data.dataset import Dataset, build
+from recommender_training.data.dataset import Dataset, build_dataset
 from recommender_training.data_checks import sample
-from recommender_training.evaluation import evaluate, ranking
-from recommender_training.features import assembly, table
-from recommender_training.features import prepared as ready
-from recommender_training.features.prepared import Prepared
+from recommender_training.evaluation import evaluate, ranking_metrics
+from recommender_training.features import assembly, event_features
+from recommender_training.features import prepared_data as ready
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted import bundle as bundles
 from recommender_training.fitted.predict import predict
-from recommender_training.models import following, item_weights, logistic
+from recommender_training.models import item_transitions, item_weights, logistic
 from recommender_training.models.ease import liked_together
 from recommender_training.trainer.deep_ranker import fit_deep
 from tests.training_fixtures import Trained
@@ -45,8 +45,8 @@ def test_a_batch_has_the_inputs_that_its_rows_have_among_all(
 ) -> None:
     data = dataset_of(rows)
     wanted = torch.tensor(drawn) % len(rows)
-    found = table.Features.of(data, LENGTH, FROZEN).take(wanted)
-    kept = table.build(data, LENGTH, FROZEN).take(wanted)
+    found = event_features.Features.of(data, LENGTH, FROZEN).take(wanted)
+    kept = event_features.build_features(data, LENGTH, FROZEN).take(wanted)
     for field in fields(assembly.Inputs):
         one, other = getattr(found, field.name), getattr(kept, field.name)
         if field.name == "taste":  # batched products may sum in another order
@@ -55,9 +55,9 @@ def test_a_batch_has_the_inputs_that_its_rows_have_among_all(
             assert torch.equal(one, other), field.name
 
 
-def test_an_event_takes_forty_bytes_whatever_the_history(prepared: Prepared) -> None:
+def test_an_event_takes_forty_bytes_whatever_the_history(prepared: PreparedData) -> None:
     data = prepared.data
-    found = table.Features.of(data, 200, prepared.constants)
+    found = event_features.Features.of(data, 200, prepared.constants)
     columns = (getattr(data.events, field.name) for field in fields(data.events))
     arrays = (
         *(column for column in columns if column is not None),
@@ -69,13 +69,13 @@ def test_an_event_takes_forty_bytes_whatever_the_history(prepared: Prepared) -> 
 
 
 def test_a_fit_by_batch_learns_what_one_that_kept_all_learns(
-    prepared: Prepared, trained: Trained, monkeypatch: pytest.MonkeyPatch
+    prepared: PreparedData, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = trained.config.hyperparameters.model_copy(update={"epochs": 1})
     config = trained.config.model_copy(update={"hyperparameters": settings})
-    monkeypatch.setattr(table, "KEPT_BYTES", 0)
+    monkeypatch.setattr(event_features, "KEPT_BYTES", 0)
     cut = ready.prepare_split(prepared.data, prepared.split, config)
-    assert isinstance(cut.inputs, table.Features)
+    assert isinstance(cut.inputs, event_features.Features)
     assert isinstance(prepared.inputs, assembly.Inputs)
     (one, log), (other, kept_log) = (fit_deep(each, config, 1) for each in (cut, prepared))
     losses, kept = ([loss for _, loss in each.looks] for each in (log, kept_log))
@@ -93,13 +93,15 @@ def test_the_data_read_in_parts_are_those_of_the_whole_tables(
     monkeypatch: pytest.MonkeyPatch,
     days: int | None,
 ) -> None:
-    monkeypatch.setattr(ordered, "PART_ROWS", 500)
-    side, data = load_data.load(trained.lake, trained.data_version, days)
+    monkeypatch.setattr(lake, "PART_ROWS", 500)
+    side, data = load_data.load_dataset(trained.lake, trained.data_version, days)
     rows = tables.interactions
     if days is not None:
         rows = rows.filter(pl.col("timestamp") > pl.col("timestamp").max() - days * 86_400)
         assert 0 < rows.height < tables.interactions.height
-    whole = build(version_content.Tables(rows, tables.users, tables.items, tables.declaration))
+    whole = build_dataset(
+        version_content.Tables(rows, tables.users, tables.items, tables.declaration)
+    )
     assert side.users.equals(tables.users)
     for name in ("user", "item", "value", "time"):
         one, other = getattr(data.events, name), getattr(whole.events, name)
@@ -111,9 +113,9 @@ def test_other_rows_than_those_of_the_version_are_refused(
 ) -> None:
     digest = trained.data_version[-16:]
     other = trained.data_version.replace(digest, digest[1:] + ("0" if digest[0] != "0" else "1"))
-    declarations.write(trained.lake, other, tables.declaration)
+    schema_files.write_schema(trained.lake, other, tables.declaration)
     with pytest.raises(InputError, match="no longer hold") as caught:
-        load_data.load(trained.lake, other, None)
+        load_data.load_dataset(trained.lake, other, None)
     assert caught.value.reason == "DataVersionMissing"
 
 
@@ -124,7 +126,7 @@ def test_a_file_that_is_gone_is_told_as_a_version_that_is_gone(
     shutil.copytree(trained.lake, copy)
     next((copy / "interactions").rglob("*.parquet")).unlink()
     with pytest.raises(InputError) as caught:
-        load_data.load(copy, trained.data_version, None)
+        load_data.load_dataset(copy, trained.data_version, None)
     assert caught.value.reason == "DataVersionMissing"
 
 
@@ -133,23 +135,25 @@ def test_retrieval_is_the_same_by_blocks_of_users(
 ) -> None:
     count = data.items.count
     liked = liked_together(data.events, count)
-    after = item_weights.following(data.events, count)
-    monkeypatch.setattr(following, "BLOCK_EVENTS", 700)
-    blocks = list(following.by_users(data.events))
+    after = item_weights.transition_weights(data.events, count)
+    monkeypatch.setattr(item_transitions, "BLOCK_EVENTS", 700)
+    blocks = list(item_transitions.by_users(data.events))
     assert len(blocks) > 3
     owners = [set(block.user.tolist()) for block in blocks]
     assert sum(map(len, owners)) == len(set.union(*owners))
     assert sum(map(len, blocks)) == len(data.events)
     assert np.array_equal(liked_together(data.events, count), liked)
-    np.testing.assert_allclose(item_weights.following(data.events, count), after, rtol=1e-5)
+    np.testing.assert_allclose(
+        item_weights.transition_weights(data.events, count), after, rtol=1e-5
+    )
 
 
 def test_lists_are_judged_for_a_drawn_part_of_too_many_users(
-    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+    prepared: PreparedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    every = ranking.reveal_half(prepared.data, prepared.split.test, 20)
-    monkeypatch.setattr(ranking, "MAX_REQUESTS", 5)
-    some = ranking.reveal_half(prepared.data, prepared.split.test, 20)
+    every = ranking_metrics.reveal_half(prepared.data, prepared.split.test, 20)
+    monkeypatch.setattr(ranking_metrics, "MAX_REQUESTS", 5)
+    some = ranking_metrics.reveal_half(prepared.data, prepared.split.test, 20)
     assert (len(some.requests), some.users) == (5, len(every.requests))
     by_user = {request.user: row for row, request in enumerate(every.requests)}
     places = [by_user[request.user] for request in some.requests]
@@ -163,7 +167,7 @@ def test_lists_are_judged_for_a_drawn_part_of_too_many_users(
 
 
 def test_a_fit_is_judged_by_a_bounded_part_of_the_validation_window(
-    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+    prepared: PreparedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     split = prepared.split
     assert ready.held_out(split) is split.validation
@@ -174,7 +178,7 @@ def test_a_fit_is_judged_by_a_bounded_part_of_the_validation_window(
 
 
 def test_the_regression_reads_no_more_than_its_newest_rows(
-    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+    prepared: PreparedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, rows, label = prepared.data, prepared.split.train, prepared.data.events.label
     few = logistic.fit(prepared.inputs, rows[-400:], data, label)
@@ -186,7 +190,7 @@ def test_the_regression_reads_no_more_than_its_newest_rows(
 
 
 def test_the_regression_answers_the_same_in_parts(
-    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+    prepared: PreparedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = prepared.split.test
     model = logistic.fit(
@@ -209,8 +213,8 @@ def test_the_reference_is_of_whole_users_where_events_are_many(
         assert rows == every[np.searchsorted(data.users.ids, user)]
 
 
-def test_inputs_of_a_device_come_by_batch_from_the_cpu(prepared: Prepared) -> None:
-    features = table.Features.of(prepared.data, 5, prepared.constants)
+def test_inputs_of_a_device_come_by_batch_from_the_cpu(prepared: PreparedData) -> None:
+    features = event_features.Features.of(prepared.data, 5, prepared.constants)
     there = features.to(torch.device("meta"))
     assert there.take(torch.arange(3)).session.device.type == "meta"
     assert replace(there, device=None).take(torch.arange(3)).session.device.type == "cpu"

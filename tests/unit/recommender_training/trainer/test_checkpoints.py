@@ -25,10 +25,9 @@ from recommender_training.config.training import (
 )
 from recommender_training.distributed.group import ONE_PROCESS
 from recommender_training.features import attributes
-from recommender_training.features.prepared import Prepared
-from recommender_training.models.ranker import Ranker, create
-from recommender_training.models.ranker_size import RankerSize
-from recommender_training.trainer import checkpoints, context, fit
+from recommender_training.features.prepared_data import PreparedData
+from recommender_training.models.ranker import Ranker, RankerSize, create_ranker
+from recommender_training.trainer import checkpoints, fit, fit_context
 from recommender_training.trainer.checkpoints import Checkpoints, Slot
 from recommender_training.trainer.initial_weights import WarmStart
 
@@ -40,15 +39,15 @@ class KilledError(Exception):
     """Stands in for a kill: nothing after it is done."""
 
 
-def fresh(prepared: Prepared) -> Ranker:
+def fresh(prepared: PreparedData) -> Ranker:
     fit.seed_everything(1, 1)
     data = prepared.data
     size = RankerSize(data.users.count, attributes.sizes(data), 8, 0.1, 0.5)
     rows = torch.from_numpy(prepared.split.train)
-    return create(prepared.data, prepared.inputs, rows, size=size)
+    return create_ranker(prepared.data, prepared.inputs, rows, size=size)
 
 
-def first(prepared: Prepared, slot: Slot | None, dies: int = 0) -> tuple[Ranker, fit.FitLog]:
+def first(prepared: PreparedData, slot: Slot | None, dies: int = 0) -> tuple[Ranker, fit.FitLog]:
     """Fit with early stopping; with `dies`, it is killed after that look."""
     model = fresh(prepared)
     train, held = (torch.from_numpy(r) for r in (prepared.split.train, prepared.split.validation))
@@ -66,7 +65,7 @@ def first(prepared: Prepared, slot: Slot | None, dies: int = 0) -> tuple[Ranker,
     return model, log
 
 
-def final(prepared: Prepared, slot: Slot | None) -> Ranker:
+def final(prepared: PreparedData, slot: Slot | None) -> Ranker:
     model = fresh(prepared)
     rows = torch.from_numpy(prepared.split.train)
     examples = fit.Examples.whole(prepared.inputs, rows, prepared.kept.label)
@@ -80,13 +79,13 @@ def same(one: Ranker, other: Ranker) -> bool:
 
 
 @pytest.fixture(scope="module")
-def whole(prepared: Prepared) -> tuple[Ranker, fit.FitLog]:
+def whole(prepared: PreparedData) -> tuple[Ranker, fit.FitLog]:
     return first(prepared, None)
 
 
 @pytest.mark.parametrize("dies", [1, 2, 5])
 def test_killed_after_any_look_the_weights_and_the_log_are_those_of_a_fit_never_killed(
-    prepared: Prepared, whole: tuple[Ranker, fit.FitLog], dies: int, tmp_path: Path,
+    prepared: PreparedData, whole: tuple[Ranker, fit.FitLog], dies: int, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     slot = Checkpoints(tmp_path, FACTS).slot("first")
@@ -99,7 +98,7 @@ def test_killed_after_any_look_the_weights_and_the_log_are_those_of_a_fit_never_
 
 
 def test_a_fit_that_had_ended_takes_no_step_again(
-    prepared: Prepared, whole: tuple[Ranker, fit.FitLog], tmp_path: Path,
+    prepared: PreparedData, whole: tuple[Ranker, fit.FitLog], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     slot = Checkpoints(tmp_path, FACTS).slot("first")
@@ -118,7 +117,7 @@ def test_a_fit_that_had_ended_takes_no_step_again(
 
 
 def test_the_final_fit_goes_on_too(
-    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prepared: PreparedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slot = Checkpoints(tmp_path, FACTS).slot("final")
     saves = 0
@@ -221,7 +220,7 @@ class Call:
 
 
 def test_a_full_disk_ends_no_fit_and_is_said_once_for_each_kind(
-    prepared: Prepared, whole: tuple[Ranker, fit.FitLog], tmp_path: Path,
+    prepared: PreparedData, whole: tuple[Ranker, fit.FitLog], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     kinds = [errno.ENOSPC, errno.ENOSPC, errno.EROFS, errno.ENOSPC, errno.EROFS, errno.ENOSPC]
@@ -291,8 +290,8 @@ def test_all_that_the_weights_depend_on_is_told_apart_but_the_number_of_processe
         threads: int = 1,
         start: WarmStart | None = None,
     ) -> str:
-        identity = context.Identity(config, version, None, threads)
-        kept = context.with_checkpoints(tmp_path, ONE_PROCESS, identity, start)
+        identity = fit_context.Identity(config, version, None, threads)
+        kept = fit_context.with_checkpoints(tmp_path, ONE_PROCESS, identity, start)
         slot = kept.slot("first")
         assert slot is not None
         return slot.path.name
@@ -318,8 +317,8 @@ def from_champion(digest: str) -> WarmStart:
 
 def test_what_a_real_training_is_told_apart_by_can_be_loaded_as_data(tmp_path: Path) -> None:
     """Not everything that looks like a text is one: torch.__version__ is of a class of its own."""
-    kept = context.with_checkpoints(
-        tmp_path, ONE_PROCESS, context.Identity(TrainingConfig(), "i1", 7, 1)
+    kept = fit_context.with_checkpoints(
+        tmp_path, ONE_PROCESS, fit_context.Identity(TrainingConfig(), "i1", 7, 1)
     )
     slot = kept.slot("first")
     assert slot is not None

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.training import parse_config
 from recommender_training.data import negatives
 from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation import answers
+from recommender_training.evaluation import predictions
 from recommender_training.evaluation.evaluate import evaluate
-from recommender_training.features.prepared import Prepared, prepare
+from recommender_training.features.prepared_data import PreparedData, prepare_data
 from recommender_training.fitted.bundle import baseline_logits, probability
 from recommender_training.trainer.fit_models import fit_models
 from recommender_training.trainer.training_rows import training_weights, type_weights
@@ -40,12 +40,12 @@ def shop(label: dict[str, Any], seed: int = 0, impressions: int = 12_000, users:
         )
         if good or not positives_only
     ]
-    declared = Declaration.model_validate(
+    declared = FeatureSchema.model_validate(
         {"label": label, "items": [{"name": "kind", "kind": "Boolean"}]}
     )
     of_items = [{"id": n, "kind": "true" if n % 2 else "false"} for n in range(ITEMS)]
     of_users = [{"id": number} for number in range(users)]
-    return negatives.add(small_data.build(events, of_users, of_items, declared))
+    return negatives.add_negatives(small_data.build(events, of_users, of_items, declared))
 
 
 BOTH = {"positiveTypes": [{"type": "buy", "weight": 4}, {"type": "click"}]}
@@ -94,10 +94,10 @@ def test_a_bigger_weight_moves_the_fit_towards_its_type() -> None:
     leads = []
     for weight in (1, 4):
         types = [{"type": "buy", "weight": weight}, {"type": "click"}]
-        declared = Declaration.model_validate(
+        declared = FeatureSchema.model_validate(
             {"label": {"positiveTypes": types}, "items": [{"name": "kind", "kind": "Boolean"}]}
         )
-        prepared = prepare(small_data.build(events, of_users, of_items, declared), CONFIG)
+        prepared = prepare_data(small_data.build(events, of_users, of_items, declared), CONFIG)
         baseline = fit_models(prepared, CONFIG, 1).baseline
         found = baseline_logits(baseline, prepared, prepared.split.test)
         bought = prepared.data.events.item[prepared.split.test] % 2 == 1
@@ -106,8 +106,8 @@ def test_a_bigger_weight_moves_the_fit_towards_its_type() -> None:
     assert leads[1] == pytest.approx(np.log(4), abs=0.5)
 
 
-def fitted(label: dict[str, Any], **options: Any) -> tuple[Prepared, Any]:
-    prepared = prepare(shop(label, **options), CONFIG)
+def fitted(label: dict[str, Any], **options: Any) -> tuple[PreparedData, Any]:
+    prepared = prepare_data(shop(label, **options), CONFIG)
     return prepared, fit_models(prepared, CONFIG, 1)
 
 
@@ -156,5 +156,5 @@ def test_metrics_compare_rows_at_their_own_share() -> None:
         for prepared, bundle in (corrected, plain)
     )
     assert ours == pytest.approx(theirs, abs=1e-6)
-    window = answers.window(corrected[0], corrected[0].split.test)
+    window = predictions.window(corrected[0], corrected[0].split.test)
     assert window.rate_shift == corrected[0].rate_shift

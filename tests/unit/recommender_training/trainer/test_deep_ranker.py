@@ -18,11 +18,10 @@ from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset, Events
 from recommender_training.data.splits import OnceOnly
 from recommender_training.features import attributes
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
-from recommender_training.models.ranker import Ranker, create
-from recommender_training.models.ranker_size import RankerSize
-from recommender_training.statistics import metrics
+from recommender_training.models.ranker import Ranker, RankerSize, create_ranker
+from recommender_training.statistics import model_metrics
 from recommender_training.trainer import fit
 from recommender_training.trainer.fit_models import fit_models, refit
 from recommender_training.trainer.fit_options import DEFAULT_OPTIONS, FitOptions
@@ -30,16 +29,16 @@ from recommender_training.trainer.fit_options import DEFAULT_OPTIONS, FitOptions
 SETTINGS = Hyperparameters(epochs=6, patience=1, embedding_dim=8, batch_size=256)
 
 
-def fresh(prepared: Prepared) -> Ranker:
+def fresh(prepared: PreparedData) -> Ranker:
     fit.seed_everything(1, 1)
     data = prepared.data
     size = RankerSize(data.users.count, attributes.sizes(data), 8, 0.1, 0.5)
     rows = torch.from_numpy(prepared.split.train)
-    return create(prepared.data, prepared.kept, rows, size=size)
+    return create_ranker(prepared.data, prepared.kept, rows, size=size)
 
 
 def run(
-    prepared: Prepared,
+    prepared: PreparedData,
     model: Ranker,
     settings: Hyperparameters = SETTINGS,
     options: FitOptions = DEFAULT_OPTIONS,
@@ -49,7 +48,7 @@ def run(
     return fit.fit(model, examples, settings, options)
 
 
-def test_the_weights_are_those_of_the_best_look(prepared: Prepared) -> None:
+def test_the_weights_are_those_of_the_best_look(prepared: PreparedData) -> None:
     model = fresh(prepared)
     log = run(prepared, model, SETTINGS.model_copy(update={"learning_rate": 0.05}))
     rows = torch.from_numpy(prepared.split.validation)
@@ -59,7 +58,9 @@ def test_the_weights_are_those_of_the_best_look(prepared: Prepared) -> None:
     assert log.looks[-1][1] > log.best_loss, "it went on for its patience and came back"
 
 
-def test_patience_counts_from_the_lowest_look_even_if_it_may_be_chance(prepared: Prepared) -> None:
+def test_patience_counts_from_the_lowest_look_even_if_it_may_be_chance(
+    prepared: PreparedData,
+) -> None:
     settings = SETTINGS.model_copy(update={"learning_rate": 0.02, "epochs": 20})
     log = run(prepared, fresh(prepared), settings, FitOptions(look_first=True, margin=1_000.0))
     assert log.best_epoch == 0.0, "no look is that much better than the first one"
@@ -67,7 +68,7 @@ def test_patience_counts_from_the_lowest_look_even_if_it_may_be_chance(prepared:
     assert log.looks[-1][0] == math.ceil(log.lowest_epoch) + settings.patience
 
 
-def test_the_same_seed_gives_the_same_weights(prepared: Prepared) -> None:
+def test_the_same_seed_gives_the_same_weights(prepared: PreparedData) -> None:
     one, other = fresh(prepared), fresh(prepared)
     run(prepared, one)
     torch.manual_seed(99)
@@ -78,7 +79,7 @@ def test_the_same_seed_gives_the_same_weights(prepared: Prepared) -> None:
         assert torch.equal(mine, theirs)
 
 
-def test_a_loss_that_is_not_finite_is_told_with_its_remedy(prepared: Prepared) -> None:
+def test_a_loss_that_is_not_finite_is_told_with_its_remedy(prepared: PreparedData) -> None:
     model = fresh(prepared)
     with torch.no_grad():
         model.out.weight.fill_(math.nan)
@@ -87,7 +88,7 @@ def test_a_loss_that_is_not_finite_is_told_with_its_remedy(prepared: Prepared) -
     assert caught.value.reason == "TrainingDiverged"
 
 
-def test_a_validation_loss_that_is_not_finite_ends_the_fit(prepared: Prepared) -> None:
+def test_a_validation_loss_that_is_not_finite_ends_the_fit(prepared: PreparedData) -> None:
     """Batches are normed by themselves, so that the loss of the training says nothing of it."""
     model = fresh(prepared)
     assert model.norm.running_mean is not None
@@ -98,7 +99,7 @@ def test_a_validation_loss_that_is_not_finite_ends_the_fit(prepared: Prepared) -
 
 
 def test_weights_that_only_the_last_step_spoilt_are_told(
-    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+    prepared: PreparedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def step(self: fit.Trainer, real: Callable[..., None] = fit.Trainer.step) -> None:
         real(self)
@@ -112,7 +113,9 @@ def test_weights_that_only_the_last_step_spoilt_are_told(
     assert told.value.reason == "TrainingDiverged"
 
 
-def test_ids_that_were_never_seen_are_the_unknown_id(bundle: Bundle, prepared: Prepared) -> None:
+def test_ids_that_were_never_seen_are_the_unknown_id(
+    bundle: Bundle, prepared: PreparedData
+) -> None:
     assert bundle.deep is not None
     seen = set(prepared.data.events.user[prepared.split.train].tolist())
     unseen = [row for row in range(prepared.data.users.count) if row not in seen]
@@ -123,7 +126,7 @@ def test_ids_that_were_never_seen_are_the_unknown_id(bundle: Bundle, prepared: P
     assert not torch.equal(weights[min(seen) + 1], weights[0])
 
 
-def test_both_models_learn_something(bundle: Bundle, prepared: Prepared) -> None:
+def test_both_models_learn_something(bundle: Bundle, prepared: PreparedData) -> None:
     from recommender_training.fitted.bundle import baseline_probability, probability
 
     rows = prepared.split.test
@@ -132,13 +135,13 @@ def test_both_models_learn_something(bundle: Bundle, prepared: Prepared) -> None
         probability(bundle, prepared, rows),
         baseline_probability(bundle, prepared, rows),
     ):
-        area = metrics.auc(label, scores)
+        area = model_metrics.auc(label, scores)
         assert area is not None
         assert area > 0.65
 
 
 def test_a_refit_learns_from_the_validation_window_and_chooses_nothing(
-    prepared: Prepared, bundle: Bundle, trained: Any
+    prepared: PreparedData, bundle: Bundle, trained: Any
 ) -> None:
     again = refit(bundle, prepared, trained.config, 1)
     assert again.deep is not None
@@ -157,7 +160,7 @@ def test_a_refit_learns_from_the_validation_window_and_chooses_nothing(
 
 
 def test_a_refit_is_repeatable_and_reads_no_label_of_the_test_window(
-    prepared: Prepared, bundle: Bundle, trained: Any
+    prepared: PreparedData, bundle: Bundle, trained: Any
 ) -> None:
     rows = prepared.split.test
     hidden = prepared.kept.label.clone()
@@ -177,7 +180,7 @@ def test_a_refit_is_repeatable_and_reads_no_label_of_the_test_window(
 
 @pytest.mark.parametrize(("epochs", "steps"), [(0.5, 5), (1.0, 10), (2.3, 23)])
 def test_a_fit_for_some_epochs_takes_their_steps(
-    prepared: Prepared, monkeypatch: pytest.MonkeyPatch, epochs: float, steps: int
+    prepared: PreparedData, monkeypatch: pytest.MonkeyPatch, epochs: float, steps: int
 ) -> None:
     taken: list[int] = []
     monkeypatch.setattr(fit.Trainer, "step", lambda self: taken.append(len(self.batches.take())))
@@ -219,7 +222,7 @@ def test_a_window_without_both_classes_is_refused(count: int, value: float) -> N
 
 
 def test_logistic_regression_alone_is_served_when_it_is_asked_for(
-    prepared: Prepared, bundle: Bundle
+    prepared: PreparedData, bundle: Bundle
 ) -> None:
     from recommender_training.config.training import parse_config
     from recommender_training.evaluation.evaluate import evaluate

@@ -10,13 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from recommender_training.distributed.group import ONE_PROCESS, Group, share
+from recommender_training.distributed.group import ONE_PROCESS, Group, rows_of_rank
 from recommender_training.features import attributes
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.models.noise import RowNoise
-from recommender_training.models.ranker import create
-from recommender_training.models.ranker_size import RankerSize
-from recommender_training.trainer.batches import Batches
+from recommender_training.models.ranker import RankerSize, create_ranker
+from recommender_training.trainer.batch_sampler import BatchSampler
 from recommender_training.trainer.sync_batch_norm import SyncedBatchNorm
 
 CPU = torch.device("cpu")
@@ -26,7 +25,7 @@ CPU = torch.device("cpu")
 def test_shares_make_up_the_batch_and_none_is_larger_by_more_than_a_row(
     rows: int, size: int
 ) -> None:
-    parts = [share(rows, rank, size) for rank in range(size)]
+    parts = [rows_of_rank(rows, rank, size) for rank in range(size)]
     covered = [row for part in parts for row in range(rows)[part.own]]
     assert covered == list(range(rows))
     lengths = [len(range(rows)[part.own]) for part in parts]
@@ -44,7 +43,7 @@ def test_the_masks_of_all_processes_are_those_of_one(rows: int, size: int, rate:
     drops, uniforms = [], []
     for rank in range(size):
         noise = RowNoise(rate)
-        noise.share = share(rows, rank, size)
+        noise.share = rows_of_rank(rows, rank, size)
         torch.manual_seed(3)
         own = batch[noise.share.own]
         drops.append(noise(own))
@@ -62,14 +61,14 @@ def test_from_any_position_the_batches_are_those_that_would_have_come(
 ) -> None:
     torch.manual_seed(5)
     every = torch.arange(rows) * 10
-    whole = Batches(every, size, CPU)
+    whole = BatchSampler(every, size, CPU)
     for _ in range(before):
         whole.take()
         torch.rand(3)  # a step draws, too
     state, generator = whole.state(), torch.get_rng_state()
     expected = [whole.take().tolist() for _ in range(then)]
     torch.manual_seed(99)
-    again = Batches(every, size, CPU)
+    again = BatchSampler(every, size, CPU)
     again.restore(state)
     torch.set_rng_state(generator)
     assert [again.take().tolist() for _ in range(then)] == expected
@@ -120,18 +119,18 @@ class Elsewhere(Group):
         return value + rows
 
 
-def test_a_process_without_a_row_of_a_batch_keeps_in_step(prepared: Prepared) -> None:
+def test_a_process_without_a_row_of_a_batch_keeps_in_step(prepared: PreparedData) -> None:
     """It learns nothing from it, remembers the same statistics, and draws as many numbers."""
     data = prepared.data
     size = RankerSize(data.users.count, attributes.sizes(data), 8, 0.1, 0.5)
     rows = torch.arange(50)
-    model = create(prepared.data, prepared.inputs, rows, size=size).train()
+    model = create_ranker(prepared.data, prepared.inputs, rows, size=size).train()
     norms = {
         name: part for name, part in model.named_modules() if isinstance(part, nn.BatchNorm1d)
     }
     for name, norm in norms.items():
         setattr(model, name, SyncedBatchNorm(norm, Elsewhere()))
-    model.drop.share = share(10, 0, 11)
+    model.drop.share = rows_of_rank(10, 0, 11)
     assert model.drop.share.own == slice(0, 0)
     logits = model(prepared.inputs.take(rows[model.drop.share.own]))
     assert logits.shape == (0,)

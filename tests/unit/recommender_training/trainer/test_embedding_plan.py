@@ -19,17 +19,17 @@ from recommender_training.config.training import (
     TrainingConfig,
     WarmStartSettings,
 )
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.trainer.deep_ranker import new_ranker
 from recommender_training.trainer.embedding_plan import (
     LEAST_ROWS,
     EmbeddingPlan,
     Table,
-    plan,
-    updates_by_row,
+    is_sparse,
+    plan_embeddings,
 )
 from recommender_training.trainer.memory import container_limit
-from recommender_training.trainer.row_table import RowSettings, RowTable
+from recommender_training.trainer.sparse_embedding import SparseAdamWSettings, SparseEmbedding
 
 
 def config(**settings: object) -> TrainingConfig:
@@ -40,10 +40,12 @@ def table(rows: int = 1000, width: int = 8, *, by_row: bool = False) -> Table:
     return Table("ranker", "items", rows, width, by_row, copies=2)
 
 
-def test_the_bytes_are_those_of_the_tensors(prepared: Prepared) -> None:
+def test_the_bytes_are_those_of_the_tensors(prepared: PreparedData) -> None:
     settings = config(embeddingDim=8)
     model = new_ranker(prepared, settings)
-    users, items = (t for t in plan(prepared.data, settings).tables if t.model == "ranker")
+    users, items = (
+        t for t in plan_embeddings(prepared.data, settings).tables if t.model == "ranker"
+    )
     for found, weights in ((users, model.user.weight), (items, model.item.weight)):
         assert found.weights == weights.nbytes
         optimizer = torch.optim.AdamW([weights])
@@ -55,7 +57,7 @@ def test_the_bytes_are_those_of_the_tensors(prepared: Prepared) -> None:
 
 @given(rows=st.integers(1, 50), width=st.integers(1, 20))
 def test_the_state_of_rows_is_that_of_a_row_table(rows: int, width: int) -> None:
-    found = RowTable(torch.zeros(rows, width), RowSettings(0.1, 0.0))
+    found = SparseEmbedding(torch.zeros(rows, width), SparseAdamWSettings(0.1, 0.0))
     held = sum(each.nbytes for each in found.state().values())
     assert table(rows, width, by_row=True).optimizer == held
 
@@ -67,15 +69,15 @@ def test_the_state_of_rows_is_half_of_two_moments_and_three_numbers() -> None:
 
 
 def test_large_tables_are_updated_by_row_unless_the_settings_say_otherwise() -> None:
-    assert not updates_by_row(LEAST_ROWS - 1, EmbeddingUpdates.AUTO)
-    assert updates_by_row(LEAST_ROWS, EmbeddingUpdates.AUTO)
-    assert not updates_by_row(LEAST_ROWS, EmbeddingUpdates.DENSE)
-    assert updates_by_row(1, EmbeddingUpdates.ROWS)
+    assert not is_sparse(LEAST_ROWS - 1, EmbeddingUpdates.AUTO)
+    assert is_sparse(LEAST_ROWS, EmbeddingUpdates.AUTO)
+    assert not is_sparse(LEAST_ROWS, EmbeddingUpdates.DENSE)
+    assert is_sparse(1, EmbeddingUpdates.ROWS)
 
 
-def test_only_what_is_fitted_counts(prepared: Prepared) -> None:
+def test_only_what_is_fitted_counts(prepared: PreparedData) -> None:
     def names(given_config: TrainingConfig) -> list[tuple[str, str]]:
-        return [(t.model, t.name) for t in plan(prepared.data, given_config).tables]
+        return [(t.model, t.name) for t in plan_embeddings(prepared.data, given_config).tables]
 
     ranker = [("ranker", "users"), ("ranker", "items")]
     towers = [("towers", "items"), ("towers", "biases")]
@@ -84,14 +86,14 @@ def test_only_what_is_fitted_counts(prepared: Prepared) -> None:
     regression = config().model_copy(update={"algorithm": Algorithm.LOGISTIC_REGRESSION})
     assert names(regression) == towers
     rows = config(embeddingUpdates="Rows", retrievalLoss=RetrievalLoss.FULL_SOFTMAX)
-    found = plan(prepared.data, rows).tables
+    found = plan_embeddings(prepared.data, rows).tables
     assert [t.by_row for t in found] == [True, True, False, False]
 
 
-def test_a_warm_start_holds_the_champions_weights_too(prepared: Prepared) -> None:
+def test_a_warm_start_holds_the_champions_weights_too(prepared: PreparedData) -> None:
     cold = config()
     warm = cold.model_copy(update={"warm_start": WarmStartSettings()})
-    assert plan(prepared.data, warm).peak > plan(prepared.data, cold).peak
+    assert plan_embeddings(prepared.data, warm).peak > plan_embeddings(prepared.data, cold).peak
 
 
 def test_nothing_is_refused_within_its_bounds() -> None:
@@ -134,8 +136,8 @@ def test_items_over_time_count_towards_the_memory_of_the_container() -> None:
             each.check(None, 512_000_000)
 
 
-def test_the_report_lists_each_table(prepared: Prepared) -> None:
-    found = plan(prepared.data, config(embeddingDim=8))
+def test_the_report_lists_each_table(prepared: PreparedData) -> None:
+    found = plan_embeddings(prepared.data, config(embeddingDim=8))
     facts = found.facts()
     assert facts["updates"] == "Auto"
     assert facts["peakBytes"] == found.peak > sum(t["weightBytes"] for t in facts["tables"])

@@ -18,12 +18,11 @@ from recommender_training.config.training import (
     TrainingConfig,
 )
 from recommender_training.features import attributes
-from recommender_training.features.prepared import Prepared
-from recommender_training.models.pairs import pairs
-from recommender_training.models.ranker import Ranker, create
-from recommender_training.models.ranker_size import RankerSize
+from recommender_training.features.prepared_data import PreparedData
+from recommender_training.models.ranker import Ranker, RankerSize, create_ranker
+from recommender_training.models.tower_examples import tower_examples
 from recommender_training.models.two_tower import TwoTower
-from recommender_training.trainer import fit, retrieval, runtime
+from recommender_training.trainer import fit, fit_towers, runtime
 from recommender_training.trainer.runtime import Runtime
 
 CPU = torch.device("cpu")
@@ -37,14 +36,16 @@ REFUSED_ON_A_GPU = {
 SETTINGS = Hyperparameters(epochs=1, embedding_dim=8, batch_size=512)
 
 
-def fresh(prepared: Prepared, dropout: float = 0.1) -> Ranker:
+def fresh(prepared: PreparedData, dropout: float = 0.1) -> Ranker:
     data = prepared.data
     size = RankerSize(data.users.count, attributes.sizes(data), 8, dropout, 0.5)
     train = torch.from_numpy(prepared.split.train)
-    return create(prepared.data, prepared.kept, train, size=size)
+    return create_ranker(prepared.data, prepared.kept, train, size=size)
 
 
-def fitted(prepared: Prepared, how: Runtime, *, threads: int = 1, dropout: float = 0.1) -> Ranker:
+def fitted(
+    prepared: PreparedData, how: Runtime, *, threads: int = 1, dropout: float = 0.1
+) -> Ranker:
     fit.seed_everything(1, threads)
     model = fresh(prepared, dropout)
     train, held = (torch.from_numpy(r) for r in (prepared.split.train, prepared.split.validation))
@@ -70,7 +71,9 @@ class Tracer:
         return graph.forward
 
 
-def test_compiled_code_is_whole_and_gives_the_weights_of_eager_code(prepared: Prepared) -> None:
+def test_compiled_code_is_whole_and_gives_the_weights_of_eager_code(
+    prepared: PreparedData,
+) -> None:
     """Without dropout, whose masks are others; the hidden ids are the same random ones."""
     tracer = Tracer()
     eager = fitted(prepared, Runtime(CPU, Precision.FLOAT32), dropout=0.0)
@@ -79,7 +82,7 @@ def test_compiled_code_is_whole_and_gives_the_weights_of_eager_code(prepared: Pr
     assert tracer.graphs == 2, "one of a whole batch and one of the last: no part is left out"
 
 
-def test_bfloat16_is_near_single_precision_and_not_the_same(prepared: Prepared) -> None:
+def test_bfloat16_is_near_single_precision_and_not_the_same(prepared: PreparedData) -> None:
     exact = fitted(prepared, Runtime(CPU, Precision.FLOAT32))
     rounded = fitted(prepared, Runtime(CPU, Precision.BFLOAT16))
     held = torch.from_numpy(prepared.split.validation)
@@ -90,12 +93,12 @@ def test_bfloat16_is_near_single_precision_and_not_the_same(prepared: Prepared) 
 
 
 @pytest.mark.parametrize("precision", [Precision.FLOAT32, Precision.BFLOAT16])
-def test_two_threads_repeat_themselves(prepared: Prepared, precision: Precision) -> None:
+def test_two_threads_repeat_themselves(prepared: PreparedData, precision: Precision) -> None:
     how = Runtime(CPU, precision)
     assert furthest(fitted(prepared, how, threads=2), fitted(prepared, how, threads=2)) == 0
 
 
-def towers(prepared: Prepared, loss: RetrievalLoss, how: Runtime) -> TwoTower:
+def towers(prepared: PreparedData, loss: RetrievalLoss, how: Runtime) -> TwoTower:
     """Two towers, fitted without dropout, whose masks would be others in compiled code."""
     fit.seed_everything(1, 1)
     settings = SETTINGS.model_copy(
@@ -103,9 +106,9 @@ def towers(prepared: Prepared, loss: RetrievalLoss, how: Runtime) -> TwoTower:
     )
     split = prepared.split
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runtime, "choose", lambda *_: how)
-        patch.setattr(retrieval, "_SETTINGS", {"epochs": 1, "batch_size": 512})
-        made = retrieval.fit_retrieval(
+        patch.setattr(runtime, "choose_runtime", lambda *_: how)
+        patch.setattr(fit_towers, "_SETTINGS", {"epochs": 1, "batch_size": 512})
+        made = fit_towers.fit_towers(
             prepared.data,
             split.train,
             split.validation,
@@ -118,7 +121,7 @@ def towers(prepared: Prepared, loss: RetrievalLoss, how: Runtime) -> TwoTower:
 
 @pytest.mark.parametrize("loss", list(RetrievalLoss))
 def test_compiled_towers_have_the_weights_of_eager_ones(
-    prepared: Prepared, loss: RetrievalLoss
+    prepared: PreparedData, loss: RetrievalLoss
 ) -> None:
     tracer = Tracer()
     eager = towers(prepared, loss, Runtime(CPU, Precision.FLOAT32))
@@ -127,15 +130,15 @@ def test_compiled_towers_have_the_weights_of_eager_ones(
     assert tracer.graphs == 2, "one of a whole batch and one of the last: no part is left out"
 
 
-def models(prepared: Prepared) -> Iterator[tuple[torch.nn.Module, fit.Rows]]:
+def models(prepared: PreparedData) -> Iterator[tuple[torch.nn.Module, fit.Rows]]:
     """All that a training fits by gradient, and the rows that each reads."""
     yield fresh(prepared), prepared.kept
-    read = pairs(prepared.kept, prepared.data.events, prepared.split.train)
+    read = tower_examples(prepared.kept, prepared.data.events, prepared.split.train)
     for loss in RetrievalLoss:
         yield towers(prepared, loss, Runtime(CPU, Precision.FLOAT32)), read
 
 
-def test_no_model_makes_a_tensor_on_another_device(prepared: Prepared) -> None:
+def test_no_model_makes_a_tensor_on_another_device(prepared: PreparedData) -> None:
     """The meta device stands in for a GPU: a tensor made on the CPU meets none of its own."""
     meta = torch.device("meta")
     for model, rows in models(prepared):
@@ -161,7 +164,9 @@ class Recorded(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return function(*args, **(kwargs or {}))
 
 
-def test_no_step_asks_for_what_a_gpu_refuses_where_runs_have_to_repeat(prepared: Prepared) -> None:
+def test_no_step_asks_for_what_a_gpu_refuses_where_runs_have_to_repeat(
+    prepared: PreparedData,
+) -> None:
     """On the CPU these operations are repeatable, so that nothing would be noticed here."""
     for model, rows in models(prepared):
         with Recorded() as recorded:
@@ -172,7 +177,7 @@ def test_no_step_asks_for_what_a_gpu_refuses_where_runs_have_to_repeat(prepared:
 
 def test_without_a_gpu_the_cpu_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert runtime.choose(Precision.FLOAT32) == Runtime(CPU, Precision.FLOAT32, None)
+    assert runtime.choose_runtime(Precision.FLOAT32) == Runtime(CPU, Precision.FLOAT32, None)
 
 
 @pytest.fixture
@@ -190,7 +195,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 def test_a_gpu_is_used_with_compiled_code_and_sums_in_one_order(
     environment: dict[str, str],
 ) -> None:
-    chosen = runtime.choose(Precision.BFLOAT16)
+    chosen = runtime.choose_runtime(Precision.BFLOAT16)
     assert chosen == Runtime(torch.device("cuda"), Precision.BFLOAT16, "inductor")
     assert environment["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
 
@@ -213,7 +218,7 @@ def test_a_gpu_is_used_without_compiled_code_where_nothing_compiles(
 ) -> None:
     """As in an image without a compiler, where Triton would end the training."""
     monkeypatch.setattr(missing, lambda _: nothing)
-    assert runtime.choose(Precision.BFLOAT16) == Runtime(
+    assert runtime.choose_runtime(Precision.BFLOAT16) == Runtime(
         torch.device("cuda"), Precision.BFLOAT16, None
     )
     assert said in capsys.readouterr().err
@@ -221,10 +226,10 @@ def test_a_gpu_is_used_without_compiled_code_where_nothing_compiles(
 
 def test_a_compiler_that_is_named_and_not_there_is_none(environment: dict[str, str]) -> None:
     environment["CC"] = "icc"
-    assert runtime.choose(Precision.FLOAT32).compiler is None
+    assert runtime.choose_runtime(Precision.FLOAT32).compiler is None
 
 
-def test_the_pace_leaves_the_looks_out(prepared: Prepared) -> None:
+def test_the_pace_leaves_the_looks_out(prepared: PreparedData) -> None:
     fit.seed_everything(1, 1)
     model = fresh(prepared)
     held = torch.from_numpy(prepared.split.validation)

@@ -42,7 +42,7 @@ def test_a_gpu_has_bfloat16_from_its_compute_capability_on(
 
 @pytest.mark.parametrize("kind", ["cpu", "cuda"])
 def test_auto_is_never_a_precision_that_was_not_measured_to_be_faster(kind: str) -> None:
-    found = precision.choose(Precision.AUTO, kind)
+    found = precision.choose_precision(Precision.AUTO, kind)
     assert found.requested is Precision.AUTO
     assert found.chosen is Precision.FLOAT32
     assert "BFloat16" in found.reason
@@ -50,7 +50,7 @@ def test_auto_is_never_a_precision_that_was_not_measured_to_be_faster(kind: str)
 
 @pytest.mark.parametrize("asked", [Precision.FLOAT32, Precision.BFLOAT16])
 def test_a_precision_that_is_set_is_used(asked: Precision) -> None:
-    assert precision.choose(asked, "cpu").facts() == {
+    assert precision.choose_precision(asked, "cpu").facts() == {
         "requested": asked.value,
         "chosen": asked.value,
         "reason": "set in hyperparameters.precision",
@@ -64,21 +64,23 @@ def test_processes_on_different_processors_choose_the_same(
     for text in (AMX, OLD, ARM):
         found = precision.cpu(parse(text))
         monkeypatch.setattr(precision, "device", lambda found=found: found)
-        chosen.append(runtime.choose(Precision.AUTO, Group(rank=len(chosen), size=3)))
+        chosen.append(runtime.choose_runtime(Precision.AUTO, Group(rank=len(chosen), size=3)))
     assert chosen == [runtime.Runtime(torch.device("cpu"), Precision.FLOAT32)] * 3
 
 
 def test_the_log_warns_of_a_precision_that_the_processor_emulates() -> None:
-    set_here = precision.choose(Precision.BFLOAT16, "cpu")
+    set_here = precision.choose_precision(Precision.BFLOAT16, "cpu")
     assert "emulated" in precision.remark(set_here, precision.cpu(parse(OLD)))
     assert "emulated" not in precision.remark(set_here, precision.cpu(parse(AMX)))
-    auto = precision.remark(precision.choose(Precision.AUTO, "cpu"), precision.cpu(parse(AMX)))
+    auto = precision.remark(
+        precision.choose_precision(Precision.AUTO, "cpu"), precision.cpu(parse(AMX))
+    )
     assert auto.startswith("Float32: ")
     assert "Xeon: amx_bf16, avx512_bf16 for BFloat16" in auto
 
 
 def test_report_and_manifest_name_the_precision_and_no_processor(trained: Any) -> None:
-    entry = precision.choose(Precision.AUTO, "cpu").facts()
+    entry = precision.choose_precision(Precision.AUTO, "cpu").facts()
     manifest = json.loads((trained.staged / "manifest.json").read_text())
     assert trained.result.report["precision"] == entry
     assert manifest["precision"] == entry

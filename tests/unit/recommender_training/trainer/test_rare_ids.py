@@ -20,15 +20,15 @@ from recommender_training.config.training import (
     TrainingConfig,
     WarmMode,
 )
-from recommender_training.evaluation.answers import scorers
+from recommender_training.evaluation.predictions import scorers
 from recommender_training.export import build, parity, repository, torchscript
-from recommender_training.features.prepared import Prepared
+from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
-from recommender_training.models import pairs
+from recommender_training.models import tower_examples
 from recommender_training.models.ranker import Ranker
-from recommender_training.trainer import embedding_plan, fit, id_tables, retrieval
+from recommender_training.trainer import embedding_plan, fit, fit_towers, id_tables
 from recommender_training.trainer.deep_ranker import hide_unseen, new_ranker
-from recommender_training.trainer.embedding_plan import plan
+from recommender_training.trainer.embedding_plan import plan_embeddings
 from recommender_training.trainer.fit_models import fit_models, refit
 from recommender_training.trainer.initial_weights import WarmStart
 
@@ -45,7 +45,7 @@ def config(**more: Any) -> TrainingConfig:
 class Shared:
     """A training whose rare users and items share rows."""
 
-    prepared: Prepared
+    prepared: PreparedData
     bundle: Bundle
 
     @property
@@ -64,7 +64,7 @@ class Shared:
 
 
 @pytest.fixture(scope="module", params=[EmbeddingUpdates.DENSE, EmbeddingUpdates.ROWS])
-def shared(request: pytest.FixtureRequest, prepared: Prepared) -> Shared:
+def shared(request: pytest.FixtureRequest, prepared: PreparedData) -> Shared:
     settings = config(embeddingUpdates=request.param)
     return Shared(prepared, fit_models(prepared, settings, 1))
 
@@ -81,12 +81,12 @@ def test_ids_with_few_events_share_rows_and_the_others_do_not(shared: Shared, wa
 
 def test_the_export_answers_what_the_model_answers(shared: Shared) -> None:
     prepared, bundle = shared.prepared, shared.bundle
-    known = replace(repository.knowledge(prepared, config()), sources=bundle.sources)
+    known = replace(repository.export_inputs(prepared, config()), sources=bundle.sources)
     module = build.ranker_module(shared.deep, known, bundle.deep_calibration)
     loaded = torchscript.loaded(torchscript.archive(module))
     _, scorer = scorers(bundle, prepared)
     requests = repository.parity_requests(prepared)
-    found = parity.check(loaded, scorer, known, requests)
+    found = parity.check_parity(loaded, scorer, known, requests)
     assert found["maxDifference"] < 1e-5
     assert module.user_vectors.shape == shared.deep.user.weight.shape, "no row for each user"
 
@@ -102,7 +102,7 @@ def test_a_user_without_an_event_is_answered_as_an_unknown_one(shared: Shared) -
     assert model.user_rows.rows[user + 1] == 0
 
 
-def test_a_row_that_nobody_reads_is_that_of_the_unknown(prepared: Prepared) -> None:
+def test_a_row_that_nobody_reads_is_that_of_the_unknown(prepared: PreparedData) -> None:
     model = new_ranker(prepared, config(idBuckets=40))
     assert model.item_rows.rows is None, "fewer would share than there are buckets"
     model = new_ranker(prepared, config(minIdEvents=1000, idBuckets=35))
@@ -119,49 +119,54 @@ def test_the_refit_counts_again(shared: Shared) -> None:
     again = refit(shared.bundle, prepared, settings, 1)
     assert again.deep is not None
     both = np.concatenate([prepared.split.train, prepared.split.validation])
-    tables = id_tables.of(prepared.data, both, settings.hyperparameters)
+    tables = id_tables.id_tables(prepared.data, both, settings.hyperparameters)
     assert len(again.deep.user.weight) == tables.users.count
     assert again.sources.towers is not None
     assert len(again.sources.towers.item.weight) == tables.items.count
 
 
-def test_the_plan_has_the_longer_tables_of_both_fits(prepared: Prepared) -> None:
+def test_the_plan_has_the_longer_tables_of_both_fits(prepared: PreparedData) -> None:
     settings = config()
-    users, items, of_towers, _ = plan(prepared.data, settings).tables
+    users, items, of_towers, _ = plan_embeddings(prepared.data, settings).tables
     model = new_ranker(prepared, settings)
     assert users.rows >= len(model.user.weight)
     assert items.rows >= len(model.item.weight)
     assert of_towers.rows == items.rows
     assert users.rows < prepared.data.users.count
     assert (users.sharing > BUCKETS, items.sharing > BUCKETS) == (True, True)
-    assert "ids share rows" in plan(prepared.data, settings).summary()
-    assert plan(prepared.data, settings).facts()["tables"][0]["sharingIds"] == users.sharing
+    assert "ids share rows" in plan_embeddings(prepared.data, settings).summary()
+    assert (
+        plan_embeddings(prepared.data, settings).facts()["tables"][0]["sharingIds"]
+        == users.sharing
+    )
 
 
 def test_the_towers_count_the_events_that_they_are_fitted_on(
-    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+    prepared: PreparedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, split, inputs = prepared.data, prepared.split, prepared.inputs
     settings = config(minIdEvents=5, idBuckets=2)
-    monkeypatch.setattr(pairs, "MAX_PAIRS", 200)
-    monkeypatch.setattr(retrieval, "_SETTINGS", {"epochs": 1})
+    monkeypatch.setattr(tower_examples, "MAX_PAIRS", 200)
+    monkeypatch.setattr(fit_towers, "_SETTINGS", {"epochs": 1})
     of_fit = id_tables.of_items(
-        data, pairs.newest(data.events, split.train), settings.hyperparameters
+        data, tower_examples.newest(data.events, split.train), settings.hyperparameters
     )
     assert of_fit.count < id_tables.of_items(data, split.train, settings.hyperparameters).count
-    made = retrieval.fit_retrieval(data, split.train, split.validation, inputs, settings)
-    again = retrieval.refit_retrieval(made, data, split.train, inputs, settings)
+    made = fit_towers.fit_towers(data, split.train, split.validation, inputs, settings)
+    again = fit_towers.refit_towers(made, data, split.train, inputs, settings)
     for found in (made, again):
         assert found.towers is not None
         assert len(found.towers.item.weight) == of_fit.count
-    planned = {(each.model, each.name): each.rows for each in plan(data, settings).tables}
-    both = pairs.newest(data.events, np.concatenate([split.train, split.validation]))
+    planned = {
+        (each.model, each.name): each.rows for each in plan_embeddings(data, settings).tables
+    }
+    both = tower_examples.newest(data.events, np.concatenate([split.train, split.validation]))
     counts = {id_tables.of_items(data, both, settings.hyperparameters).count, of_fit.count}
     assert planned["towers", "items"] == max(counts)
 
 
 def test_the_plan_counts_the_table_that_takes_more_memory_not_the_longer_one(
-    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+    prepared: PreparedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, (data, split) = config(), (prepared.data, prepared.split)
     both = np.concatenate([split.train, split.validation])
@@ -171,14 +176,14 @@ def test_the_plan_counts_the_table_that_takes_more_memory_not_the_longer_one(
     )
     assert first < second
     monkeypatch.setattr(embedding_plan, "LEAST_ROWS", second)
-    users = plan(data, settings).tables[0]
+    users = plan_embeddings(data, settings).tables[0]
     assert (users.rows, users.by_row) == (first, False)
 
 
 def saved(shared: Shared, root: Path) -> Checkpoint:
     data, groups = shared.prepared.data, shared.prepared.constants.groups
-    checkpoint.write(root, shared.deep, data, groups, 0, shared.deep.shared_rows)
-    return checkpoint.read(root)
+    checkpoint.write_checkpoint(root, shared.deep, data, groups, 0, shared.deep.shared_rows)
+    return checkpoint.read_checkpoint(root)
 
 
 def schema_of(path: Path) -> str:
@@ -212,9 +217,9 @@ def test_a_warm_start_answers_what_the_champion_answered_with_and_without_sharin
 
 
 def test_ids_that_share_a_row_start_at_the_mean_of_the_champions(
-    trained: Any, prepared: Prepared
+    trained: Any, prepared: PreparedData
 ) -> None:
-    kept = checkpoint.read(trained.staged)
+    kept = checkpoint.read_checkpoint(trained.staged)
     model = new_ranker(prepared, config())
     WarmStart(kept, WarmMode.ALL_WEIGHTS, trained.digest).apply(model, prepared.data)
     rows, had = model.user_rows.rows, kept.weights["user.weight"]

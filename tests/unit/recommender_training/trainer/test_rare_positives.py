@@ -18,9 +18,9 @@ from recommender_training.config.training import (
     TrainingConfig,
 )
 from recommender_training.data.dataset import Dataset
-from recommender_training.features.prepared import Prepared, prepare
+from recommender_training.features.prepared_data import PreparedData, prepare_data
 from recommender_training.fitted.bundle import Bundle, baseline_probability, probability
-from recommender_training.statistics import metrics
+from recommender_training.statistics import model_metrics
 from recommender_training.statistics.calibration import logit_of
 from recommender_training.statistics.calibration import probability as logistic
 from recommender_training.trainer import fit
@@ -59,13 +59,13 @@ def generated(share: float = SHARE, count: int = ROWS) -> tuple[Dataset, Doubles
     return small_data.build(rows, users, items), truth
 
 
-Fitted = tuple[Prepared, Bundle, Doubles]
+Fitted = tuple[PreparedData, Bundle, Doubles]
 
 
 def fitted(share: float, count: int) -> Fitted:
     """Both models, and the true probabilities of their rows."""
     data, truth = generated(share, count)
-    prepared = prepare(data, CONFIG)
+    prepared = prepare_data(data, CONFIG)
     return prepared, fit_models(prepared, CONFIG, 1), truth
 
 
@@ -90,16 +90,22 @@ def calibrated_and_better_than_a_constant(models: Fitted) -> None:
     rows = prepared.split.test
     true = truth[rows]
     drawn = np.random.default_rng(0).random((50, len(rows))) < true
-    best = means(functools.partial(metrics.average_precision, score=true), drawn)
+    best = means(functools.partial(model_metrics.average_precision, score=true), drawn)
     assert best > 2.5 * true.mean(), "more than a constant, which has the share of positives"
     for found in (
         probability(bundle, prepared, rows),
         baseline_probability(bundle, prepared, rows),
     ):
         assert found.mean() / true.mean() == pytest.approx(1.0, abs=0.25)
-        assert means(functools.partial(metrics.auc, score=found), drawn) > 0.6
-        assert means(functools.partial(metrics.normalised_entropy, probability=found), drawn) < 1.0
-        assert means(functools.partial(metrics.average_precision, score=found), drawn) > 0.7 * best
+        assert means(functools.partial(model_metrics.auc, score=found), drawn) > 0.6
+        assert (
+            means(functools.partial(model_metrics.normalised_entropy, probability=found), drawn)
+            < 1.0
+        )
+        assert (
+            means(functools.partial(model_metrics.average_precision, score=found), drawn)
+            > 0.7 * best
+        )
 
 
 def test_both_models_are_calibrated_within_a_quarter_and_better_than_a_constant(

@@ -8,19 +8,19 @@ import torch
 
 from recommender_training.common.arrays import Bools
 from recommender_training.config.training import Hyperparameters, Retrieval, TrainingConfig
-from recommender_training.features.prepared import Prepared, prepare
+from recommender_training.features.prepared_data import PreparedData, prepare_data
 from recommender_training.models.ranker import Ranker
 from recommender_training.samples import shop
 from recommender_training.statistics import effects
 from recommender_training.trainer import deep_ranker, fit, regression_start
-from recommender_training.trainer.declared_effects import (
+from recommender_training.trainer.deep_ranker import fit_deep, new_ranker
+from recommender_training.trainer.regression_design import (
     MOST_CROSSED,
     Size,
     Terms,
     choose_products,
     design,
 )
-from recommender_training.trainer.deep_ranker import fit_deep, new_ranker
 from tests.unit.recommender_training.samples.shop_logs import SMALL, ingested
 
 ROWS = 6_000
@@ -32,13 +32,15 @@ def config(**hyperparameters: object) -> TrainingConfig:
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["plain", "all kinds"])
-def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+def prepared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> PreparedData:
     folder, every = tmp_path_factory.mktemp("shop"), bool(request.param)
     shop.write(folder, SMALL, 3, all_kinds=every)
-    return prepare(ingested(folder, shop.mapping(all_kinds=every)), config())
+    return prepare_data(ingested(folder, shop.mapping(all_kinds=every)), config())
 
 
-def started(prepared: Prepared, width: int) -> Ranker:
+def started(prepared: PreparedData, width: int) -> Ranker:
     fit.seed_everything(1, 1)
     model = new_ranker(prepared, config(embedding_dim=width))
     data, rows = prepared.data, prepared.split.train[:ROWS]
@@ -47,12 +49,12 @@ def started(prepared: Prepared, width: int) -> Ranker:
 
 
 @pytest.fixture(scope="module")
-def wide(prepared: Prepared) -> Ranker:
+def wide(prepared: PreparedData) -> Ranker:
     return started(prepared, 128)
 
 
 def test_the_ranker_starts_with_the_answers_of_the_regression(
-    prepared: Prepared, wide: Ranker
+    prepared: PreparedData, wide: Ranker
 ) -> None:
     data, rows, model = prepared.data, prepared.split.train[:ROWS], wide
     terms = Terms.of(model, data)
@@ -65,7 +67,7 @@ def test_the_ranker_starts_with_the_answers_of_the_regression(
     assert np.abs(answers - expected).mean() < 0.02
 
 
-def test_a_narrow_ranker_starts_with_nearly_the_same(prepared: Prepared, wide: Ranker) -> None:
+def test_a_narrow_ranker_starts_with_nearly_the_same(prepared: PreparedData, wide: Ranker) -> None:
     rows = torch.from_numpy(prepared.split.train[:ROWS])
     told, nearly = (
         fit.predict(model, prepared.inputs, rows).numpy() for model in (wide, started(prepared, 8))
@@ -73,7 +75,7 @@ def test_a_narrow_ranker_starts_with_nearly_the_same(prepared: Prepared, wide: R
     assert np.corrcoef(told, nearly)[0, 1] > 0.95
 
 
-def test_the_first_look_is_at_these_weights(prepared: Prepared) -> None:
+def test_the_first_look_is_at_these_weights(prepared: PreparedData) -> None:
     _, log = fit_deep(prepared, config(), 1)
     assert log.looks[0][0] == 0.0
 
@@ -86,7 +88,7 @@ def test_only_rare_positives_start_a_fit_from_a_regression() -> None:
 
 
 def test_with_other_positives_a_fit_starts_from_fresh_weights(
-    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+    prepared: PreparedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(regression_start, "RARE_SHARE", 0.0)
     _, log = fit_deep(prepared, config(), 1)
@@ -94,7 +96,7 @@ def test_with_other_positives_a_fit_starts_from_fresh_weights(
 
 
 def test_steps_that_are_better_by_chance_alone_leave_the_regression(
-    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+    prepared: PreparedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deep_ranker, "START_MARGIN", 1_000.0)
     _, log = fit_deep(prepared, config(), 1)
