@@ -1,6 +1,7 @@
 """Smaller variants of the graph: `spec.training.export`.
 
-`recommender_training.config.export_settings` has the same settings; a test compares defaults and limits.
+`recommender_training.config.export_settings` has the same settings; a test compares defaults
+and limits.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Hyperparameter search: `spec.training.search`.
 
-`recommender_training.config.search_settings` has the same settings; a test compares defaults and limits.
+`recommender_training.config.search_settings` has the same settings; a test compares defaults
+and limits.
 """
 
 from __future__ import annotations
