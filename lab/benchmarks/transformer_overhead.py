@@ -5,7 +5,7 @@ machine affects all sides. Open loop: requests leave on schedule, late answers o
 measured from the scheduled time. Both against a real Triton and against one that does no work.
 `--beside` interleaves the transformer of another checkout, `--stub-only` needs no Triton.
 
-    python -m tests.benchmarks.transformer_overhead [--artifact FOLDER] [--beside serving] \
+    python -m lab.benchmarks.transformer_overhead [--artifact FOLDER] [--beside serving] \
         [--stub-only]
 
 The last line is one JSON object.
@@ -66,7 +66,7 @@ VERSIONS = ("starlette", "uvicorn", "grpcio")
 def stub() -> Iterator[str]:
     """A Triton that does no work; yields its endpoint."""
     (port,) = free_ports(1)
-    command = [sys.executable, "-m", "tests.benchmarks.transformer_stub", str(port)]
+    command = [sys.executable, "-m", "lab.benchmarks.transformer_stub", str(port)]
     with subprocess.Popen(command) as process:
         client = tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{port}")
 

@@ -85,7 +85,7 @@ def main() -> None:
         print(generate(args.generate, args.rows, args.users, args.items))
         return
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "tests.benchmarks.data_profile", "--generate", folder,
+        command = [sys.executable, "-m", "lab.benchmarks.data_profile", "--generate", folder,
                    "--rows", str(args.rows), "--users", str(args.users),
                    "--items", str(args.items)]  # fmt: skip
         made = subprocess.run(command, check=True, capture_output=True, text=True)

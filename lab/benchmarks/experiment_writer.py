@@ -1,6 +1,6 @@
 """What an experiment costs: CPU time of the writer for an event, and memory of a user.
 
-`python -m tests.benchmarks.experiment_writer` prints one JSON object. Each round applies the same
+`python -m lab.benchmarks.experiment_writer` prints one JSON object. Each round applies the same
 events twice, with impressions that are in an experiment and with impressions that are not: half
 impressions of 10 items, the others clicks and some purchases, in records of 1,000.
 """

@@ -11,7 +11,7 @@ category of items, with a normal prior: what it misses, no model with such weigh
   from those of `none`. A product of two embeddings with a prior of the variance v leaves zero only
   above 1 / v, which for the ranker is `least_pull`.
 
-    python -m tests.benchmarks.schema_kinds_crosses --seeds 17 1 2
+    python -m lab.benchmarks.schema_kinds_crosses --seeds 17 1 2
 
 The last line is one JSON object.
 """
@@ -31,6 +31,8 @@ from scipy.optimize import brentq, minimize
 from scipy.special import expit
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from lab.benchmarks.schema_kinds import IMPRESSIONS, RATE, Rows
+from lab.benchmarks.schema_kinds_lists import Lists
 from recommender_training.common.arrays import Bools, Doubles, Ints
 from recommender_training.models.ranker import FEATURE_VARIANCE
 from recommender_training.samples import shop
@@ -39,8 +41,6 @@ from recommender_training.samples.shop_settings import Settings
 from recommender_training.samples.shop_world import CATEGORIES, World
 from tests.benchmarks.machine import machine
 from tests.benchmarks.schema_gap import Logged
-from tests.benchmarks.schema_kinds import IMPRESSIONS, RATE, Rows
-from tests.benchmarks.schema_kinds_lists import Lists
 
 #: Variances of the prior of the weights, with one fit for each.
 VARIANCES = (0.003, FEATURE_VARIANCE, 0.1, 0.3, 1.0)

@@ -1,6 +1,6 @@
 """A Triton that does no work, to measure the transformer's own time.
 
-`python -m tests.benchmarks.transformer_stub PORT`: the inference protocol over gRPC, ten items
+`python -m lab.benchmarks.transformer_stub PORT`: the inference protocol over gRPC, ten items
 for every request.
 """
 

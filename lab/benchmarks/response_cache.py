@@ -1,6 +1,6 @@
 """What the cache of answers costs and saves in the process of a transformer, without Triton.
 
-    python -m tests.benchmarks.response_cache
+    python -m lab.benchmarks.response_cache
 
 The model answers at once, so the first line is what a request costs beside its call to Triton.
 """

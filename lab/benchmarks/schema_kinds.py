@@ -1,6 +1,6 @@
 """What lists, vectors and times of users and requests are worth to the ranker.
 
-    make bench-schema-kinds
+    python -m lab.benchmarks.schema_kinds
 
 In a generated shop with features of all kinds (`samples.shop_kinds`) the ranker is fitted once
 with all of them, and once without each. `kind_gains` has for each kind what the former is ahead on
@@ -35,6 +35,8 @@ from scipy.optimize import brentq
 from scipy.special import expit, xlogy
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from lab.benchmarks.schema_kinds_lists import Lists
+from lab.benchmarks.schema_kinds_ranker import Fitted, without
 from recommender_training.common.arrays import Bools, Doubles, Ints
 from recommender_training.data.dataset import Dataset
 from recommender_training.samples import shop
@@ -44,8 +46,6 @@ from recommender_training.statistics import bootstrap, metrics
 from recommender_training.statistics.bootstrap import Resamples
 from tests.benchmarks.machine import machine
 from tests.benchmarks.schema_gap import Logged, gaps
-from tests.benchmarks.schema_kinds_lists import Lists
-from tests.benchmarks.schema_kinds_ranker import Fitted, without
 from tests.benchmarks.schema_models import THREADS
 from tests.unit.recommender_training.samples.shop_logs import ingested
 

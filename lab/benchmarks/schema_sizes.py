@@ -1,6 +1,6 @@
 """How near the ranker comes to the truth of a generated shop, by its number of impressions.
 
-    python -m tests.benchmarks.schema_sizes --rows 1000000 --seeds 17 1 2
+    python -m lab.benchmarks.schema_sizes --rows 1000000 --seeds 17 1 2
 
 As `schema`, but of the ranker alone, so that large shops take minutes. On the last days:
 

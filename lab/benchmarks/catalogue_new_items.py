@@ -39,6 +39,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from lab.benchmarks.catalogue_worth import Asking, Worth, ndcg_of_chance
 from recommender_training.common.arrays import Bools, Ints
 from recommender_training.config.lists import ItemIndex
 from recommender_training.config.training import Retrieval
@@ -57,7 +58,6 @@ from recommender_training.samples import shop
 from recommender_training.samples.shop_settings import Settings
 from recommender_training.samples.shop_world import DAY_MS, START_MS, World
 from tests.benchmarks import schema_models
-from tests.benchmarks.catalogue_worth import Asking, Worth, ndcg_of_chance
 from tests.benchmarks.machine import machine
 from tests.benchmarks.schema_new_items import MAX_USERS, TOP_K, requests_at
 

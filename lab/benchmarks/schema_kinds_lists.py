@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from lab.benchmarks.schema_kinds_ranker import Fitted
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.evaluation import ranking
 from recommender_training.features.prepared import Prepared
@@ -22,7 +23,6 @@ from recommender_training.samples.shop_visits import FRESH_ITEM, FRESH_ITEM_DAYS
 from recommender_training.samples.shop_world import CATEGORIES, DAY_MS, EMBEDDING, World
 from tests.benchmarks import schema_new_items
 from tests.benchmarks.schema_gap import Logged
-from tests.benchmarks.schema_kinds_ranker import Fitted
 from tests.benchmarks.schema_models import places_in_world
 
 #: Users with a list, and items of each; a fixed seed draws both.

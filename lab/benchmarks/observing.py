@@ -4,7 +4,7 @@ Transformers with the same artifact and the same stub of Triton take turns, requ
 round by round: without traces, with a hundredth and with all requests traced, and with a line for
 each request. `--beside` adds the transformer of another checkout.
 
-    python -m tests.benchmarks.observing [--beside serving] [--count 600] [--rounds 8]
+    python -m lab.benchmarks.observing [--beside serving] [--count 600] [--rounds 8]
 
 The last line is one JSON object: milliseconds at one client, and CPU milliseconds and answers a
 second with eight.
@@ -25,8 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.machine import machine
-from tests.benchmarks.transformer_overhead import (
+from lab.benchmarks.transformer_overhead import (
     PREDICT,
     V1,
     closed_loop,
@@ -35,6 +34,7 @@ from tests.benchmarks.transformer_overhead import (
     stub,
     throughput,
 )
+from tests.benchmarks.machine import machine
 from tests.integration.otlp_receiver import receiving
 from tests.integration.transformer_rig import Running, run_transformer
 from tests.unit.recommender_serving.serving_samples import write_files, write_manifest

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.drift_labels`: alarms of the label monitor, over all and by segment.
+"""`python -m lab.benchmarks.drift_labels`: alarms of the label monitor, over all and by segment.
 
 Generated users (`label_worlds`) on ten devices, 250 a day of each, whose labels are alike within a
 user and more frequent on weekends. Without a drift, each week after the first is a window; an

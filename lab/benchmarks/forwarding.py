@@ -4,7 +4,7 @@ Two transformers in front of a Triton that does no work. One client, the sides i
 by request: no rollout, a user of the receiver, a user of the candidate, a request that is copied
 after its answer; over each protocol.
 
-    python -m tests.benchmarks.forwarding [--count 2000]
+    python -m lab.benchmarks.forwarding [--count 2000]
 
 The last line is one JSON object; times are in milliseconds.
 """
@@ -26,9 +26,7 @@ from typing import Any
 import numpy as np
 import tritonclient.grpc
 
-from recommender_serving.domain.experiments import bucket
-from tests.benchmarks.machine import machine
-from tests.benchmarks.transformer_overhead import (
+from lab.benchmarks.transformer_overhead import (
     PREDICT,
     V1,
     V2,
@@ -38,6 +36,8 @@ from tests.benchmarks.transformer_overhead import (
     stub,
     v2_body,
 )
+from recommender_serving.domain.experiments import bucket
+from tests.benchmarks.machine import machine
 from tests.integration.toy_models import INPUTS
 from tests.integration.transformer_rig import VERSION, Running, run_transformer
 from tests.ports import free_ports
