@@ -99,13 +99,6 @@ def test_the_operator_imports_no_training_library_even_at_second_hand() -> None:
     assert said.stdout.strip() == "[]"
 
 
-def test_make_alone_shows_every_target_with_its_help() -> None:
-    said = run("make", "--no-print-directory")
-    assert said.returncode == 0, said.stderr
-    for target in targets():
-        assert f"make {target.replace('%', 'NAME')} " in said.stdout, target
-
-
 def test_every_target_of_the_makefile_has_a_help_text() -> None:
     rules = set(re.findall(r"^([a-z0-9%-]+):(?!=)", MAKEFILE, flags=re.MULTILINE))
     assert rules == targets()
@@ -145,25 +138,6 @@ def test_a_page_links_only_to_what_is_there(page: str) -> None:
         if not target.exists() or (anchor and anchor not in anchors(target)):
             broken.append(link)
     assert broken == []
-
-
-def test_the_readmes_first_screen_has_the_resource_and_the_two_commands() -> None:
-    first = README[: README.index("## Where to go on")]
-    assert first.index("kind: RecommenderModel") < first.index("`make demo`")
-    assert first.index("`make demo`") < first.index("`make test`")
-
-
-def test_every_figure_has_a_date_and_a_command() -> None:
-    table = README[README.index("## Figures") : README.index("## Limits")]
-    pages = [table, (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")]
-    lines = [line for page in pages for line in page.splitlines() if line.startswith("|")]
-    rows = [line for line in lines if not line.startswith(("| what |", "|---"))]
-    assert len(rows) > 40
-    for row in rows:
-        _, what, figure, date, machine, command, _ = (cell.strip() for cell in row.split("|"))
-        assert all((what, figure, machine)), row
-        assert re.fullmatch(r"\d{4}-\d{2}-\d{2}", date), row
-        assert command.startswith("`"), row
 
 
 def test_the_ci_entry_runs_the_test_command_of_the_readme() -> None:

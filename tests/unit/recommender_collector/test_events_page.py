@@ -11,9 +11,8 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from recommender_collector.domain.batches import check
-from recommender_collector.domain.declaration import Model, parse
-from recommender_collector.domain.events import Kind
-from recommender_collector.domain.validation import FIELDS, Rules
+from recommender_collector.domain.declaration import parse
+from recommender_collector.domain.validation import Rules
 from recommender_collector.metrics import CollectorMetrics, WriterMetrics
 from recommender_operator.api.spec_mapping import DataMapping
 from recommender_training.ingestion.mapping import Format
@@ -39,11 +38,6 @@ def test_the_events_shown_are_accepted() -> None:
     batch = check(json.loads(shown), {"shop": Rules(model)}, NOW)
     assert batch.rejected == []
     assert len(batch.events["shop"].lines) == 3
-
-
-def test_the_page_names_every_kind_field_and_setting() -> None:
-    for name in (*Kind, *FIELDS, *(field.alias or "" for field in Model.model_fields.values())):
-        assert f"`{name}`" in PAGE, name
 
 
 def test_the_page_names_every_metric_and_no_other() -> None:
