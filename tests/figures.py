@@ -1,6 +1,6 @@
 """The measured figures: data in docs/figures, of which a page has the headline ones.
 
-    make bench-freshness | python -m tests.figures
+    python -m lab.benchmarks.freshness | python -m tests.figures
 
 puts what a benchmark printed into the figures that name it as their source, with the date and
 the machine. `make reference` then writes the page.

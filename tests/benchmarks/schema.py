@@ -11,8 +11,6 @@ The package reads the shop's columns as samples/mappings/shop.json declares them
 the lower end of the 95 % interval, users resampled, of its AUC minus that of the same model fitted
 without any declared feature; `new_item_ndcg_ratio` is explained in `schema_new_items.order`.
 
-`kind_gains` has what lists, vectors and times of users and requests are worth (`schema_kinds`).
-
 The last line is one JSON object: medians over the seeds, and the least and the most of each.
 """
 
@@ -39,7 +37,7 @@ from recommender_training.samples import shop
 from recommender_training.samples.shop_settings import Settings
 from recommender_training.samples.shop_world import DAY_MS, START_MS, World
 from recommender_training.statistics import bootstrap, known_truth
-from tests.benchmarks import schema_form, schema_kinds, schema_new_items, schema_peer
+from tests.benchmarks import schema_form, schema_new_items, schema_peer
 from tests.benchmarks.machine import machine
 from tests.benchmarks.schema_gap import Logged, by_rows, gaps
 from tests.benchmarks.schema_models import THREADS, Trained, answers, places_in_world, train
@@ -175,7 +173,6 @@ def main() -> None:
         "least": {name: min(each[name] for each in first) for name in FIGURES},
         "most": {name: max(each[name] for each in first) for name in FIGURES},
         "seeds": told,
-        **schema_kinds.figures(schema_kinds.SEEDS),
         "peak_rss_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
         "seconds": round(time.perf_counter() - began),
         "machine": machine(),

@@ -100,13 +100,6 @@ def test_the_operator_imports_no_training_library_even_at_second_hand() -> None:
     assert said.stdout.strip() == "[]"
 
 
-def test_make_alone_shows_every_target_with_its_help() -> None:
-    said = run("make", "--no-print-directory")
-    assert said.returncode == 0, said.stderr
-    for target in targets():
-        assert f"make {target.replace('%', 'NAME')} " in said.stdout, target
-
-
 def test_every_target_of_the_makefile_has_a_help_text() -> None:
     rules = set(re.findall(r"^([a-z0-9%-]+):(?!=)", MAKEFILE, flags=re.MULTILINE))
     assert rules == targets()

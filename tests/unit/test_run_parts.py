@@ -49,10 +49,6 @@ def outcome(result: Result, counts: Counts | None = None, name: str = "part") ->
     return Outcome(part=shell("true", name=name), result=result, seconds=1.5, counts=counts)
 
 
-def test_a_part_passes_when_all_its_commands_do(tmp_path: Path) -> None:
-    assert run.run_part(shell("true"), tmp_path, tmp_path / "out").result is Result.PASSED
-
-
 def test_a_failing_command_fails_the_part_and_stops_it(tmp_path: Path) -> None:
     part = Part(
         name="two",
@@ -64,34 +60,9 @@ def test_a_failing_command_fails_the_part_and_stops_it(tmp_path: Path) -> None:
     assert not (tmp_path / "second").exists()
 
 
-def test_what_comes_before_the_tests_is_run_as_it_is(tmp_path: Path) -> None:
-    part = pytest_of(tmp_path, PASSING)
-    before = ("bash", "-c", "test $# = 0 && touch before", "prepare")
-    part = dataclasses.replace(part, commands=(before, *part.commands))
-    done = run.run_part(part, tmp_path, tmp_path / "out")
-    assert (done.result, done.counts) == (Result.PASSED, Counts(passed=1))
-    assert (tmp_path / "before").exists()
-
-
 def test_a_command_that_is_not_there_fails_the_part(tmp_path: Path) -> None:
     part = Part(name="gone", commands=(("./no-such-tool",),), limit_seconds=30)
     assert run.run_part(part, tmp_path, tmp_path / "out").result is Result.FAILED
-
-
-def test_output_reaches_the_screen_and_the_log(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    run.run_part(shell("echo to-out; echo to-err >&2"), tmp_path, tmp_path / "out")
-    log = (tmp_path / "out" / "part.log").read_text(encoding="utf-8")
-    screen = capfd.readouterr().out
-    assert "to-out\nto-err\n" in log
-    assert "to-out\nto-err\n" in screen
-
-
-def test_python_may_keep_what_it_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    part = shell('test -z "${PYTHONDONTWRITEBYTECODE+set}"')
-    assert run.run_part(part, tmp_path, tmp_path / "out").result is Result.PASSED
 
 
 @pytest.mark.parametrize("script", ["wait", "trap '' INT TERM; wait"])
@@ -135,20 +106,6 @@ def test_counts_come_from_the_report_of_pytest(tmp_path: Path) -> None:
     assert done.counts == Counts(passed=1, failed=2, skipped=1)
 
 
-def test_the_summary_names_each_failed_test_with_its_message_and_ends_with_the_sums(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(run, "PARTS", (pytest_of(tmp_path, MIXED),))
-    monkeypatch.setattr(run, "ROOT", tmp_path)
-    assert run.main([]) == 1
-    summary = (tmp_path / run.SUMMARY).read_text(encoding="utf-8")
-    assert "FAILURE inner.test_inner::test_bad\n  ValueError: bad" in summary
-    assert "ERROR inner.test_inner::test_error\n  failed on setup" in summary
-    assert "test_good" not in summary
-    assert summary.endswith("1 passed, 2 failed, 1 skipped\n")
-    assert capsys.readouterr().out.endswith(summary)
-
-
 def test_a_report_of_an_earlier_run_counts_for_nothing(tmp_path: Path) -> None:
     part = pytest_of(tmp_path, PASSING)
     reports = tmp_path / "out"
@@ -168,19 +125,6 @@ def test_a_folder_without_test_files_is_absent_and_not_passed(tmp_path: Path) ->
 def test_test_files_without_a_test_fail(tmp_path: Path) -> None:
     done = run.run_part(pytest_of(tmp_path, "x = 1\n"), tmp_path, tmp_path / "out")
     assert (done.result, done.note) == (Result.FAILED, "test files without a test")
-
-
-def test_the_table_ends_with_the_sums_over_the_parts() -> None:
-    shown = run.table(
-        [
-            outcome(Result.PASSED, name="lint"),
-            outcome(Result.PASSED, Counts(passed=5, skipped=1), name="unit"),
-            outcome(Result.FAILED, Counts(passed=2, failed=3), name="e2e"),
-        ]
-    )
-    assert shown.splitlines()[-1] == "7 passed, 3 failed, 1 skipped"
-    for word in ("lint", "unit", "e2e", "FAILED", "1.5", "4.5"):
-        assert word in shown
 
 
 @pytest.mark.parametrize(
@@ -236,30 +180,11 @@ def test_no_part_outlives_the_time_of_all_of_them(
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_part_of_one_file_is_absent_without_it(tmp_path: Path) -> None:
-    part = run.pytest_part("rights", 60, path="test_rights.py")
-    assert run.run_part(part, tmp_path, tmp_path / "out").result is Result.ABSENT
-    (tmp_path / "test_rights.py").write_text(PASSING, encoding="utf-8")
-    assert run.has_test_files(tmp_path / "test_rights.py")
-
-
 def test_no_end_to_end_test_is_in_two_parts_or_in_none() -> None:
     (e2e,) = (part for part in run.PARTS if part.name == "e2e")
     ignored = {option for option in e2e.commands[-1] if option.startswith("--ignore")}
     assert ignored == {f"--ignore={run.RIGHTS}"}
     assert [part.name for part in run.PARTS if part.folder == run.RIGHTS] == ["rights"]
-
-
-def test_all_parts_end_well_before_the_90_minutes_of_a_job() -> None:
-    assert run.TOTAL_SECONDS <= 75 * 60
-
-
-def test_an_unknown_part_is_refused_with_the_known_ones(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    with pytest.raises(SystemExit):
-        run.main(["units"])
-    assert "no part units: the parts are lint, types, contracts, unit" in capsys.readouterr().err
 
 
 def test_every_folder_with_tests_is_a_part() -> None:

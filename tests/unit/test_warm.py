@@ -56,11 +56,3 @@ def test_it_runs_until_a_signal_under_its_own_id(output: Path) -> None:
     os.kill(running.pid, signal.SIGTERM)
     assert running.wait(60) == running.poll() == -signal.SIGTERM
     running.kill()  # is nothing then
-
-
-def test_a_module_that_cannot_be_imported_is_an_error(
-    output: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(warm.IMPORTED, "program", ("no_such_module",))
-    with pytest.raises(RuntimeError, match="the process that forks has ended"):
-        start(output, "0")

@@ -38,11 +38,6 @@ def test_a_world_is_the_mode_of_its_tests_and_any_other_test_has_its_own() -> No
     assert found == ["Gateway", "Knative", "Gateway", "Knative", *TESTS[4:]]
 
 
-def test_files_that_change_the_collector_of_the_release_run_one_after_the_other() -> None:
-    files = [f"tests/e2e/{name}::test_it" for name in worlds.COLLECTING]
-    assert {worlds.world_of(nodeid) for nodeid in files} == {worlds.LIVE}
-
-
 @given(st.permutations(TESTS))
 def test_in_any_random_order_worlds_stay_whole_long_ones_begin_and_one_is_last(
     nodeids: list[str],
@@ -53,12 +48,6 @@ def test_in_any_random_order_worlds_stay_whole_long_ones_begin_and_one_is_last(
     assert len({*begun}) == 1 + sum(a != b for a, b in itertools.pairwise(begun))
     assert begun[:5] == ["Gateway", "Gateway", "Knative", "Knative", LONG]
     assert found[-1] == RIGHTS
-
-
-@given(st.permutations(TESTS))
-def test_the_order_inside_a_world_stays_random(nodeids: list[str]) -> None:
-    shared = [nodeid for nodeid in nodeids if worlds.world_of(nodeid) == "Gateway"]
-    assert [one for one in ordered(nodeids) if one in shared] == shared
 
 
 def test_each_shared_world_ends_with_the_last_of_its_tests() -> None:
@@ -133,9 +122,3 @@ def test_every_test_runs_once_and_a_shared_world_in_one_process(
             if worlds.world_of(tests[at]) == mode
         }
         assert len(homes) == 1
-
-
-def test_the_tests_of_the_live_model_share_a_world() -> None:
-    one, other = (f"tests/e2e/{worlds.LIVE}::test_{name}" for name in "ab")
-    assert worlds.world_of(one) == worlds.world_of(other)
-    assert worlds.world_of(one) != worlds.world_of("tests/e2e/test_shop.py::test_a")

@@ -1,7 +1,7 @@
 """Mitigation of unfair recommendations: `spec.training.mitigation`.
 
-`recommender_training.config.mitigation_settings` has the same settings; a test compares defaults and
-limits.
+`recommender_training.config.mitigation_settings` has the same settings; a test compares
+defaults and limits.
 """
 
 from __future__ import annotations

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from tests.benchmarks import availability
 from tests.cluster import objects
-from tests.scenario.availability import FAULTS, Effect
+from tests.scenario.availability import Effect
 from tests.scenario.setup import NAME
-
-
-def test_help_describes_every_fault_in_the_order_of_a_run() -> None:
-    assert re.findall(r"^ {4}(\w+)  ", availability.__doc__ or "", re.MULTILINE) == [*FAULTS]
 
 
 def test_the_model_of_the_benchmark_uses_what_is_killed() -> None:

@@ -12,29 +12,6 @@ from tests.benchmarks import experiment_requests, experiments
 from tests.benchmarks.experiment_users import CAP, World, buyers, moments
 from tests.benchmarks.experiment_users import experiments as drawn
 
-#: What the JSON line has at least; all of them are shares of experiments, or differences of them.
-FIGURES = {
-    "false_positive_fixed",
-    "false_positive_peeking",
-    "power_gap",
-    "srm_alarms",
-    "coverage_ratio",
-    "coverage_revenue",
-    "coverage_off_policy",
-    "coverage_error_rate",
-    "coverage_slow_share",
-    "coverage_group_exposure",
-}
-
-
-def test_the_line_has_every_figure() -> None:
-    found = experiments.figures(8)
-    assert found.keys() >= FIGURES
-    for name in FIGURES:
-        value = found[name]
-        assert isinstance(value, float)
-        assert -1 <= value <= 1
-
 
 def test_the_drawn_users_have_the_effect_and_grow_from_day_to_day() -> None:
     world = World(days=3, arriving=20_000)

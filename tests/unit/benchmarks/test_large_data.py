@@ -49,15 +49,3 @@ def test_a_user_comes_in_sessions_of_several_events(raw: Path) -> None:
     within = (gaps <= 30 * 60).mean()
     assert isinstance(within, float)
     assert 0.7 < within < 0.95
-
-
-def test_the_same_call_writes_the_same_events(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        large_data.write(tmp_path / name, 1_000, 100)
-    one, two = (pl.read_parquet(tmp_path / n / "raw/events/*.parquet") for n in ("one", "two"))
-    assert one.equals(two)
-
-
-def test_too_few_items_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="items is 20; give at least 60"):
-        large_data.write(tmp_path, 100, 20)

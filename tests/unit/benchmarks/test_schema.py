@@ -29,10 +29,3 @@ def test_the_gain_of_a_model_over_itself_is_zero_and_over_noise_above_it() -> No
     assert schema.gain_low(label, informed, informed, user) == 0.0
     assert schema.gain_low(label, informed, noise, user) > 0.2
     assert schema.gain_low(label, noise, informed, user) < -0.2
-
-
-def test_the_last_line_has_the_figures_that_are_compared_over_time() -> None:
-    assert set(schema.FIGURES) > {
-        "auc", "auc_truth", "auc_gain_low", "normalised_entropy", "calibration_at_true_rate",
-        "new_item_ndcg_ratio",
-    }  # fmt: skip

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.benchmarks import serving_load as load
-
-
-@given(st.lists(st.binary(max_size=300), max_size=20))
-def test_requests_survive_their_file(requests: list[bytes]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "requests"
-        load.write_requests(path, requests)
-        assert load.read_requests(path) == requests
 
 
 @given(st.integers(0, 1000))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from recommender_training.common.processor import parse
-from tests.benchmarks.training_precision import chosen, native, targets, verify
+from tests.benchmarks.training_precision import chosen, native, verify
 
 XEON = parse("model name: Xeon\nflags: avx2 avx512f avx512_bf16 amx_tile\n")
 CORE = parse("model name: Core\nflags: avx2 avx512f\n")
@@ -30,14 +30,6 @@ def test_auto_is_the_faster_precision_and_a_set_one_stays(
     asked: str, has: bool, found: str
 ) -> None:
     assert chosen(asked, has) == found
-
-
-def test_without_bfloat16_less_is_asked_of_the_peers_ratio_and_the_same_of_the_loop() -> None:
-    here, elsewhere = targets(True), targets(False)
-    assert here.keys() == elsewhere.keys()
-    assert (here["deepfm_ratio"], elsewhere["deepfm_ratio"]) == (3.0, 1.5)
-    assert (here["din_ratio"], elsewhere["din_ratio"]) == (2.5, 1.8)
-    assert here["bare_ratio"] == elsewhere["bare_ratio"]
 
 
 def measured(kernels: str, float32: float, bfloat16: float) -> dict[str, object]:

@@ -1,44 +1,14 @@
-"""The commands, their help, and what happens on an error."""
+"""What happens on an error, and what an existing cluster is asked for."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.cluster import __main__ as command_line
-from tests.cluster import apiserver, backends, images, pki, settings
+from tests.cluster import backends, images, pki, settings
 from tests.cluster.buildah import Buildah
 from tests.cluster.errors import ClusterError, tail
 from tests.cluster.layout import ImageLayout
-
-COMMANDS = ["up", "status", "down", "kubeconfig", "url", "load-image", "prune"]
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself_with_an_example(
-    command: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit, match="0"):
-        command_line.main([command, "--help"])
-    assert "example" in capsys.readouterr().out
-
-
-def test_the_api_server_of_the_integration_tests_can_be_stopped_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    stopped: list[str] = []
-    monkeypatch.setattr(apiserver, "down_alone", lambda: stopped.append("api"))
-    monkeypatch.setattr(backends, "selected", lambda: pytest.fail("the cluster"))
-    assert command_line.main(["down", "--only-apiserver"]) == 0
-    assert stopped == ["api"]
-
-
-def test_url_prints_one_line(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("CLUSTER", raising=False)
-    assert command_line.main(["url"]) == 0
-    assert capsys.readouterr().out == "http://127.0.0.1:18080\n"
 
 
 def test_an_unknown_cluster_is_an_error_that_names_the_choices(
@@ -116,36 +86,6 @@ def test_an_error_names_its_part_and_shows_the_end_of_its_log(tmp_path: Path) ->
     assert text.endswith("line 99")
     assert "line 70\n" not in text
     assert tail(tmp_path / "none.log").startswith("(no log")
-
-
-def test_a_certificate_is_signed_for_its_user_and_addresses(tmp_path: Path) -> None:
-    authority = pki.Authority(tmp_path)
-    authority.prepare()
-    certificate, key = authority.issue("a", "user", "group", ("127.0.0.1", "name.test"))
-    said = subprocess.run(
-        [
-            "openssl",
-            "x509",
-            "-in",
-            str(certificate),
-            "-noout",
-            "-subject",
-            "-ext",
-            "subjectAltName",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert "O = group, CN = user" in said
-    assert "IP Address:127.0.0.1, DNS:name.test" in said
-    assert key.stat().st_mode & 0o077 == 0
-    verified = subprocess.run(
-        ["openssl", "verify", "-CAfile", str(authority.certificate), str(certificate)],
-        capture_output=True,
-        check=False,
-    )
-    assert verified.returncode == 0
 
 
 def test_a_kubeconfig_can_be_read_by_its_owner_only(tmp_path: Path) -> None:

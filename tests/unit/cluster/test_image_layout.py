@@ -14,7 +14,7 @@ from tests.cluster import debian
 from tests.cluster.buildah import index_settings
 from tests.cluster.errors import ClusterError
 from tests.cluster.images import check_size
-from tests.cluster.layout import ImageLayout, outdated
+from tests.cluster.layout import ImageLayout
 from tests.cluster.recipes import OPERATOR, TRAINING
 
 
@@ -50,11 +50,6 @@ def layout(tmp_path: Path) -> ImageLayout:
     return ImageLayout(tmp_path)
 
 
-def test_an_empty_layout_has_no_image(layout: ImageLayout) -> None:
-    assert layout.names() == []
-    assert layout.manifest("x/a:1") is None
-
-
 def test_an_image_that_lacks_a_blob_counts_as_missing(layout: ImageLayout) -> None:
     (layer,) = add(layout, "x/a:1", b"layer")
     assert layout.manifest("x/a:1") is not None
@@ -62,12 +57,6 @@ def test_an_image_that_lacks_a_blob_counts_as_missing(layout: ImageLayout) -> No
     layout.blob(layer).unlink()
 
     assert layout.manifest("x/a:1") is None
-
-
-def test_the_size_is_that_of_the_layers(layout: ImageLayout) -> None:
-    add(layout, "x/a:1", b"1234", b"567")
-
-    assert layout.size("x/a:1") == 7
 
 
 def test_an_archive_holds_one_image_without_the_blobs_that_are_known(layout: ImageLayout) -> None:
@@ -104,13 +93,6 @@ def test_pruning_keeps_the_newest_tags_and_what_they_share(layout: ImageLayout) 
     assert layout.blob(big).exists()
     assert not layout.blob(first).exists()
     assert all(layout.manifest(name) for name in layout.names())
-
-
-def test_outdated_counts_each_image_by_itself() -> None:
-    names = ["x/a:1", "x/b:1", "x/a:2", "x/a:3", "x/b:2"]
-
-    assert outdated(names, 2) == ["x/a:1"]
-    assert outdated(names, 1) == ["x/a:2", "x/b:1", "x/a:1"]
 
 
 def test_an_operator_image_at_its_limit_is_refused_with_both_figures() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import groups, leftovers, policies, processes
+from tests.cluster import leftovers, policies, processes
 from tests.cluster.binaries import Binaries
 from tests.cluster.settings import Layout
 
@@ -16,10 +16,6 @@ from tests.cluster.settings import Layout
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
     return Layout(tmp_path, tmp_path / "cache", api_port=1, etcd_port=2)
-
-
-def test_every_cluster_builds_it() -> None:
-    assert groups.POLICIES in groups.cluster_groups(groups.Extras(knative=False))
 
 
 def test_a_missing_feature_of_the_kernel_is_named_with_the_command_that_needs_it(

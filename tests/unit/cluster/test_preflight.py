@@ -42,13 +42,6 @@ def test_each_problem_names_its_remedy(change: dict[str, object], remedy: str) -
     assert remedy in problem
 
 
-def test_one_message_lists_all_problems() -> None:
-    machine = dataclasses.replace(GOOD, root=False, go="", npm=False)
-    problems = preflight.missing(machine, with_node=True)
-    assert len(problems) == 3
-    assert preflight.message(problems).count("\n  - ") == 3
-
-
 def test_a_warm_cache_needs_neither_go_nor_npm() -> None:
     machine = dataclasses.replace(
         GOOD, go="", npm=False, npm_needed=False, free_gib=4.0, cold=False
@@ -56,21 +49,6 @@ def test_a_warm_cache_needs_neither_go_nor_npm() -> None:
     assert preflight.missing(machine, with_node=True) == []
 
 
-def test_npm_is_asked_for_by_what_it_fetches_whether_or_not_something_is_built() -> None:
-    built = dataclasses.replace(GOOD, npm=False, cold=False)
-    assert len(preflight.missing(built, with_node=True)) == 1
-    fetched = dataclasses.replace(GOOD, npm=False, npm_needed=False)
-    assert preflight.missing(fetched, with_node=True) == []
-
-
 def test_the_api_server_alone_needs_no_root() -> None:
     machine = dataclasses.replace(GOOD, root=False, apt=False)
     assert preflight.missing(machine, with_node=False) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "numbers"),
-    [("go1.26.8", (1, 26, 8)), ("go1.27rc1", (1, 27, 1)), ("", ()), ("go1.26.8 X:a", (1, 26, 8))],
-)
-def test_go_versions_compare_as_numbers(text: str, numbers: tuple[int, ...]) -> None:
-    assert preflight.go_numbers(text) == numbers

@@ -109,15 +109,6 @@ def test_other_locked_packages_change_the_tags(
     assert changed(before, tags(sources)) == {"serving"}
 
 
-def test_the_variant_of_torch_is_part_of_the_tags_above_it(
-    sources: ImageSources, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = tags(sources)
-    monkeypatch.setenv("TORCH_VARIANT", "cuda")
-
-    assert changed(before, tags(sources)) == {"torch", "training", "triton"}
-
-
 def test_a_snapshot_has_the_same_tags_and_keeps_them(sources: ImageSources) -> None:
     with sources.snapshot() as snapshot:
         before = tags(sources)
@@ -125,20 +116,6 @@ def test_a_snapshot_has_the_same_tags_and_keeps_them(sources: ImageSources) -> N
 
         assert tags(snapshot) == before
         assert sources.tag(OPERATOR) != before["operator"]
-
-
-@pytest.mark.parametrize(
-    ("recipe", "extra"),
-    [(OPERATOR, "operator"), (SERVING, "serving"), (TRAINING, "training"), (TORCH, "training")],
-)
-def test_each_dockerfile_installs_the_extra_of_its_role(
-    recipe: recipes.Recipe, extra: str
-) -> None:
-    (flags,) = recipes.exports((recipes.ROOT / recipe.dockerfile).read_text())
-
-    assert f"--extra {extra}" in flags
-    assert {"--frozen", "--no-dev", "--no-emit-project"} <= set(flags.split())
-    assert "$" not in flags
 
 
 def test_no_package_of_the_extra_is_left_out_of_both_torch_and_training() -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import pathlib
-
 import pytest
 
 from tests.cluster import api, backends
 from tests.cluster.errors import ClusterError
 from tests.cluster.groups import Extras
 from tests.demo import __main__ as demo
-from tests.demo import parts
-from tests.scenario.stories import StoryResult
 
 
 class Down(backends.Existing):
@@ -79,56 +75,9 @@ def test_down_leaves_nothing_of_the_loop_but_claims_that_others_may_use(
     assert not any("pvc" in call and "store-0" not in call for call in cluster.calls)
 
 
-def test_url_without_a_cluster_says_how_to_get_one(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    select(Down(), monkeypatch)
-    assert demo.main(["url"]) == 1
-    assert "make demo" in capsys.readouterr().err
-
-
 def test_a_failure_of_the_cluster_is_told_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     select(Broken(), monkeypatch)
     assert demo.main(["down"]) == 1
     assert capsys.readouterr().err == "error: kubectl: not found; install it\n"
-
-
-def test_a_cluster_that_does_not_run_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    select(Down(), monkeypatch)
-    assert api.find_up() is None
-
-
-def test_an_unknown_part_is_refused_with_those_that_exist(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        demo.main(["up", "--only", "everything"])
-    said = capsys.readouterr().err
-    assert all(name in said for name in parts.NAMES)
-
-
-def told(name: str, **numbers: object) -> StoryResult:
-    return StoryResult(name, "shop-1", "Promoted", "", "", numbers)
-
-
-def test_the_report_has_the_requests_of_both_parts(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(demo, "BUILD", tmp_path)
-    lifecycle = parts.Played([told("first version")], {"sent": 10, "failed": 1})
-    users = {"sent": 5, "failed": 2, "failures": {"TimeoutError: ": 2}}
-    closed = parts.Played([told("first model"), told("loop", requests=5)], users)
-    report = demo._report(lifecycle, closed, 1.0)
-    assert (report["requests"], report["failed_requests"]) == (15, 3)
-    assert report["failures"] == users["failures"]
-    assert len(report["stories"]) == 3
-    assert report["loop"] == {"requests": 5}
-    assert report["failure"] == ""
-
-    stopped = parts.Played([told("first model")], users, failure="waited 90 s for: events")
-    report = demo._report(lifecycle, stopped, 1.0)
-    assert (report["requests"], report["failed_requests"]) == (15, 3), "seen before it stopped"
-    assert report["loop"] == {}, "the loop did not close"
-    assert "waited 90 s" in report["failure"]

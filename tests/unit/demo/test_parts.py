@@ -1,4 +1,4 @@
-"""What a part of the demo keeps when its stories stop, and what the screen says of its model."""
+"""A part of the demo keeps what it saw when its stories stop."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from kubernetes.client import ApiException
 
 from tests.cluster.errors import ClusterError
-from tests.demo import parts, screen
+from tests.demo import parts
 from tests.scenario import loop, stories
 
 
@@ -42,40 +42,3 @@ def test_what_the_users_saw_is_kept_whatever_stops_the_loop(
     assert played.failure
     assert played.load == {"sent": 9, "failed": 2, "failures": {"late": 2}}
     assert played.reported == []
-
-
-class Unreachable:
-    """A model that cannot be read."""
-
-    load = None
-
-    def __init__(self, problem: Exception) -> None:
-        self.problem = problem
-
-    @property
-    def status(self) -> dict[str, Any]:
-        raise self.problem
-
-
-@pytest.mark.parametrize(
-    ("problem", "text"),
-    [
-        (ApiException(status=404), "no model yet"),
-        (ApiException(status=503), "(no status: 503)"),
-        (OSError(), "(no status: OSError)"),
-    ],
-)
-def test_a_model_that_is_not_there_yet_is_no_error(problem: Exception, text: str) -> None:
-    world: Any = Unreachable(problem)
-    assert screen.seen(world) == text
-
-
-def test_a_second_model_is_followed_alone() -> None:
-    shown = screen.Screen()
-    world: Any = Unreachable(OSError())
-    shown.follow(world)
-    first = shown._thread
-    shown.follow(world)
-    assert first is not None
-    assert not first.is_alive()
-    shown.stop()

@@ -12,9 +12,8 @@ from prometheus_client import CollectorRegistry
 
 from recommender_collector.collector_metrics import CollectorMetrics, WriterMetrics
 from recommender_collector.domain.batch_validation import validate_batch
-from recommender_collector.domain.declaration import Model, parse_declaration
-from recommender_collector.domain.events import Kind
-from recommender_collector.domain.validation import FIELDS, Rules
+from recommender_collector.domain.declaration import parse_declaration
+from recommender_collector.domain.validation import Rules
 from recommender_operator.api.spec_mapping import DataMapping
 from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
@@ -42,13 +41,6 @@ def test_the_events_shown_are_accepted() -> None:
     batch = validate_batch(json.loads(shown), {"shop": Rules(model)}, NOW)
     assert batch.rejected == []
     assert len(batch.events["shop"].lines) == 3
-
-
-def test_the_pages_name_every_kind_field_and_setting() -> None:
-    for name in (*Kind, *FIELDS):
-        assert f"`{name}`" in FIELDS_PAGE, name
-    for field in Model.model_fields.values():
-        assert f"`{field.alias or ''}`" in PAGE, field
 
 
 def test_the_page_names_every_metric_and_no_other() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import pathlib
 from typing import Any
 
 import pytest
@@ -79,12 +78,6 @@ def test_what_was_refused_is_told_once_with_the_reason_and_counts_for_no_right()
     )
 
 
-def test_a_namespace_that_is_being_deleted_refuses_nobody() -> None:
-    message = "forbidden: unable to create new content in namespace shop: it is being terminated"
-    reported = audit.use([line("create", JOBS, responseStatus={"message": message})], USER, START)
-    assert reported == audit.Use(frozenset({Right("batch", "jobs", "create")}), ())
-
-
 @pytest.mark.parametrize(
     "other",
     [
@@ -122,15 +115,3 @@ def test_a_right_is_superfluous_if_nothing_used_it_and_nobody_excused_it() -> No
 def test_an_excuse_for_a_right_that_is_not_given_is_out_of_date() -> None:
     with pytest.raises(ValueError, match="excused, but not granted: get secrets"):
         audit.superfluous(audit.given(RULES), frozenset(), {Right("", "secrets", "get"): "old"})
-
-
-def test_a_log_is_read_with_what_was_put_aside(tmp_path: pathlib.Path) -> None:
-    log = tmp_path / "audit.log"
-    (tmp_path / "audit-2026-01-01T12-00-00.000.log").write_text("old\n", encoding="utf-8")
-    log.write_text("new\n", encoding="utf-8")
-    assert sorted(text.strip() for text in audit.lines_of(log)) == ["new", "old"]
-
-
-def test_without_a_log_the_remedy_is_named(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(FileNotFoundError, match="make cluster-down"):
-        list(audit.lines_of(tmp_path / "audit.log"))

@@ -1,12 +1,10 @@
-"""The loop's model, as a cluster gets it, and its figures."""
+"""The loop's model, as a cluster gets it."""
 
 from __future__ import annotations
 
-import copy
 import json
 from typing import Any
 
-import pytest
 import yaml
 
 from recommender_collector.domain.declaration import Declaration
@@ -116,9 +114,6 @@ def test_the_users_of_the_first_model_leave_enough_explored_places_for_an_estima
     # An item of the pool was drawn where a version would have chosen it, by chance.
     chosen, chance = places / exploration["pool"], places**0.5 / exploration["pool"]
     assert chosen - 4 * chance >= MIN_EFFECTIVE_ROWS
-    page = (install.ROOT / "docs" / "rehearse-loop.md").read_text(encoding="utf-8")
-    for course in (loop.RANDOM_LISTS, loop.FIRST_ANSWERS):
-        assert f"--seconds {course['seconds']} --rate {course['rate']}" in page
 
 
 def test_mixed_lists_have_enough_users_for_an_interval() -> None:
@@ -129,9 +124,6 @@ def test_mixed_lists_have_enough_users_for_an_interval() -> None:
     count, chance = len(loop.USERS) * share, (len(loop.USERS) * share * (1 - share)) ** 0.5
     # A third of them may not click in time.
     assert count - 4 * chance >= 1.3 * plan.users
-    page = (install.ROOT / "docs" / "rehearse-loop.md").read_text(encoding="utf-8")
-    shown = f"--items {len(loop.ITEMS)} --users {len(loop.USERS)} --tastes {loop.TASTES.seed}"
-    assert page.count(shown) == 3
 
 
 def test_the_simulator_has_the_users_and_items_of_the_table() -> None:
@@ -139,88 +131,3 @@ def test_the_simulator_has_the_users_and_items_of_the_table() -> None:
     assert named(given.users, given.user_prefix) == loop.USERS
     assert named(given.items, given.item_prefix) == loop.ITEMS
     assert Tastes(given.tastes, given.click_rate, given.spread) == loop.TASTES
-
-
-def test_each_run_has_a_model_of_its_own() -> None:
-    first, second = loop.new_name(), loop.new_name()
-    assert first != second
-    assert first.startswith(loop.PREFIX)
-
-
-def test_models_of_the_end_to_end_tests_are_collected_as_before() -> None:
-    assert list(collecting.VALUES["models"]) == [collecting.MODEL]  # type: ignore[call-overload]
-
-
-def arm(answers: int, expected: float, best: float) -> dict[str, Any]:
-    return {
-        "answers": answers,
-        "expected_click_through": expected,
-        "best_click_through": best,
-        "share_of_best": expected / best,
-    }
-
-
-def report(failed: int = 0, **versions: dict[str, Any]) -> dict[str, Any]:
-    answers = sum(each["answers"] for each in versions.values())
-    return {
-        "answers": answers, "failed": failed, "versions": versions,
-        "events": {"accepted": 10, "rejected": 1, "undelivered": 0}, "failures": {},
-    }  # fmt: skip
-
-
-REPORTS = [
-    report(random=arm(100, 0.5, 2.0)),
-    report(first=arm(300, 1.0, 2.0)),
-    report(first=arm(100, 1.4, 2.0), second=arm(200, 1.5, 2.0), failed=1),
-]
-GATE = {
-    "metric": "offPolicyGain", "value": 0.02, "low": -0.01, "high": 0.05, "passed": True,
-    "threshold": "at least -0.1",
-}  # fmt: skip
-
-
-MIXED = {
-    "verdict": "NotWorse", "users": 150, "clicked": 104, "preference": 0.125, "low": -0.1,
-    "high": 0.35, "startedAt": "2026-11-30T10:00:00Z", "endedAt": "2026-11-30T10:00:41Z",
-}  # fmt: skip
-
-
-def test_the_table_has_what_users_preferred_in_mixed_lists_and_how_long_it_took() -> None:
-    numbers = loop_figures.of(REPORTS, {"status": {"interleaving": copy.deepcopy(MIXED)}})
-    numbers["mixed lists"] |= {"mixed": 240, "not mixed": 3}
-    table = loop_figures.table(numbers)
-    assert (
-        "mixed lists: NotWorse; 104 of 150 users clicked, preference for the next model +0.125 "
-        "[-0.100, +0.350]; 240 lists mixed, 3 not, 41 s"
-    ) in table
-    assert "mixed" not in loop_figures.table(loop_figures.of(REPORTS, {}))
-
-
-def test_the_runs_of_a_version_count_by_their_answers() -> None:
-    numbers = loop_figures.of(REPORTS, {})
-    assert numbers["share of the best lists"] == {"random": 0.25, "first": 0.55, "second": 0.75}
-    assert numbers["answers"] == {"random": 100, "first": 400, "second": 200}
-    assert (numbers["requests"], numbers["failed requests"], numbers["events"]) == (701, 1, 30)
-    assert numbers["lost events"] == 3
-    assert loop_figures.load(REPORTS) == {"sent": 701, "failed": 1, "failures": {}}
-
-
-@pytest.mark.parametrize(
-    ("gate", "text"),
-    [
-        (GATE, "0.0200 [-0.0100, 0.0500], required: at least -0.1"),
-        (
-            {"metric": "offPolicyGain", "passed": True, "message": "too few places"},
-            "too few places",
-        ),
-        ({"metric": "auc", "passed": True}, None),
-    ],
-)
-def test_the_table_has_each_version_and_what_the_gate_on_explored_places_saw(
-    gate: dict[str, Any], text: str | None
-) -> None:
-    version = {"status": {"gates": [copy.deepcopy(gate)]}}
-    table = loop_figures.table(loop_figures.of(REPORTS, version))
-    for name, share in (("random", "25.0 %"), ("first", "55.0 %"), ("second", "75.0 %")):
-        assert any(line.startswith(name) and share in line for line in table.splitlines())
-    assert (text in table) if text else ("explored" not in table)

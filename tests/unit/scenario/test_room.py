@@ -65,12 +65,6 @@ def test_nothing_is_removed_from_a_cluster_of_others(monkeypatch: pytest.MonkeyP
     assert room.leave(cluster, lambda _: None) == cluster.deleted == []
 
 
-def test_a_new_cluster_has_no_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CLUSTER", raising=False)
-    cluster: Any = Cluster(crd=False)
-    assert room.leave(cluster, lambda _: None) == []
-
-
 def test_a_pod_that_finds_no_node_ends_the_wait_with_the_words_of_the_scheduler() -> None:
     with pytest.raises(room.NoNodeError, match=f"no node fits pod team/movies-x: {SAID}"):
         room.check([pod(91)], NOW)
@@ -79,13 +73,6 @@ def test_a_pod_that_finds_no_node_ends_the_wait_with_the_words_of_the_scheduler(
 @pytest.mark.parametrize("one", [pod(89), pod(91, "SchedulingGated"), pod(91, deleted=True)])
 def test_a_pod_that_may_still_get_one_does_not(one: Any) -> None:
     room.check([one], NOW)
-
-
-def test_a_wait_that_is_over_does_not_look_at_pods() -> None:
-    def pods() -> list[Any]:
-        raise AssertionError("not asked for")
-
-    assert room.watched(lambda: True, pods)()
 
 
 def test_a_wait_that_goes_on_looks_at_the_pods(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.scenario.collecting import Simulated, flags
+from tests.scenario.collecting import Simulated
 
 
 def ended(script: str) -> Simulated:
@@ -36,8 +36,3 @@ def test_users_who_do_not_end_are_a_wait_that_failed() -> None:
     with pytest.raises(TimeoutError, match="simulated users"):
         users.figures(0.01)
     users.stop()
-
-
-def test_a_flag_with_several_values_is_repeated() -> None:
-    told = flags({"seed": 3, "user_prefix": "u-", "appeal": ("a=2", "b=0.5")})
-    assert told == ["--seed", "3", "--user-prefix", "u-", "--appeal", "a=2", "--appeal", "b=0.5"]

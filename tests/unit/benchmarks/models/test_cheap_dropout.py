@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,36 +49,6 @@ def test_what_is_kept_is_scaled_and_nothing_else_happens(rate: float, count: int
     assert torch.allclose(kept, torch.full_like(kept, 1 / (1 - layer.rate)), rtol=1e-6)
 
 
-@pytest.mark.parametrize("place", range(8))
-def test_each_byte_of_a_random_word_is_as_good_as_the_others(place: int) -> None:
-    zero = (dropped(0.5, 400_000)[place::8] == 0).double().mean().item()
-    assert abs(zero - 0.5) < 6 * (0.25 / 50_000) ** 0.5
-
-
-def test_neighbours_are_independent() -> None:
-    zero = (dropped(0.3, 400_000) == 0).double()
-    for distance in (1, 2, 8, 64):
-        both = (zero[:-distance] * zero[distance:]).mean().item()
-        rate = layer_of(0.3).rate
-        assert abs(both - rate**2) < 6 * (rate**2 / 400_000) ** 0.5, distance
-
-
-def test_a_seed_repeats_the_masks_and_another_one_does_not() -> None:
-    assert torch.equal(dropped(0.2, 1000, seed=3), dropped(0.2, 1000, seed=3))
-    assert not torch.equal(dropped(0.2, 1000, seed=3), dropped(0.2, 1000, seed=4))
-
-
-def test_two_calls_have_masks_of_their_own() -> None:
-    layer, values = layer_of(0.2), torch.ones(1000, 1)
-    assert not torch.equal(layer(values), layer(values))
-
-
-def test_what_was_drawn_before_changes_no_mask() -> None:
-    one = dropped(0.2, 1000, seed=3)
-    dropped(0.4, 77, seed=5)
-    assert torch.equal(one, dropped(0.2, 1000, seed=3))
-
-
 def test_gradients_go_where_the_values_went() -> None:
     values = torch.ones(4096, 1, requires_grad=True)
     out = layer_of(0.4)(values)
@@ -104,12 +73,3 @@ def test_nothing_is_dropped_when_a_model_answers() -> None:
     values = torch.randn(17, 1)
     assert torch.equal(layer_of(0.9).eval()(values), values)
     assert torch.equal(layer_of(0.0)(values), values)
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
-def test_shape_and_type_stay(dtype: torch.dtype) -> None:
-    layer = layer_of(0.2, dtype)
-    out = layer(torch.ones(5, 3, 1, dtype=dtype))
-    assert out.shape == (5, 3, 1)
-    assert out.dtype is dtype
-    assert zeroed(torch.ones(0, 3), 51).shape == (0, 3)

@@ -16,7 +16,7 @@ from recommender_training.trainer import fit
 from tests.benchmarks.models import fields
 from tests.benchmarks.models.deepfm import DeepFM
 from tests.benchmarks.models.din import DIN
-from tests.benchmarks.models.field_table import FieldTable, lookup_with_sums, narrow_lookup
+from tests.benchmarks.models.field_table import lookup_with_sums, narrow_lookup
 from tests.benchmarks.models.fields import EVENT_FIELDS, ITEM_FIELDS, FieldInputs
 
 SIZES = (30, 7)
@@ -93,14 +93,6 @@ def test_a_lookup_with_sums_and_its_gradients_are_those_of_the_formulas() -> Non
     assert torch.autograd.gradcheck(lambda weights: lookup_with_sums(weights, rows), table)
 
 
-def test_a_lookup_with_sums_leaves_the_gradients_that_it_is_given() -> None:
-    table = torch.randn(9, 3, requires_grad=True)
-    found = lookup_with_sums(table, torch.randint(0, 9, (6, 4)))
-    given = [torch.ones_like(each) for each in found]
-    torch.autograd.grad(found, table, given)
-    assert all(bool((each == 1).all()) for each in given)
-
-
 def test_with_sums_the_vectors_are_narrow_and_the_sums_are_not() -> None:
     torch.manual_seed(1)
     table, rows = torch.randn(9, 3, requires_grad=True), torch.randint(0, 9, (6, 4))
@@ -138,14 +130,6 @@ def test_a_lookup_and_its_gradient_are_those_of_an_embedding() -> None:
         torch.autograd.grad((each * weight).sum(), table)[0] for each in (mine, theirs)
     )
     assert torch.allclose(by_mine, by_theirs, atol=1e-12)
-
-
-def test_fields_have_rows_of_their_own_in_the_table() -> None:
-    table = FieldTable((2, 3), 1)
-    with torch.no_grad():
-        table.weight[:, 0] = torch.arange(5.0)
-    values = torch.tensor([[0, 0], [1, 2]])
-    assert table(values).squeeze(2).tolist() == [[0.0, 2.0], [1.0, 4.0]]
 
 
 def test_the_fields_are_those_of_the_data(prepared: PreparedData) -> None:

@@ -1,4 +1,4 @@
-"""The texts of `make bench-worst-texts` cost time in proportion to their size."""
+"""The worst texts cost the operator time in proportion to their size."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from recommender_operator.adapters.counters.port import SampleError
-from tests.benchmarks import hostile_texts, worst_paths, worst_texts
+from tests import hostile_paths
 
-SMALL, LARGE = 4 * worst_texts.KIB, 256 * worst_texts.KIB
+SMALL, LARGE = 4 * hostile_paths.KIB, 256 * hostile_paths.KIB
 #: The large text has 64 times the characters. At n log n it would take 96 times as long, with the
 #: power 1.5 of them 512 times; this is in the middle of the latter and of 64, on a log scale.
 MOST_GROWTH = 180
@@ -24,7 +24,7 @@ ATTEMPTS = 5
 CASES = [
     (name, kind)
     for name in ("redacted", "logTail", "metricsPage", "prometheusAnswer")
-    for kind in worst_texts.FUNCTIONS[name][1]
+    for kind in hostile_paths.FUNCTIONS[name][1]
 ]
 
 
@@ -38,14 +38,14 @@ def no_garbage_collection() -> Iterator[None]:
 
 @pytest.mark.parametrize(("name", "kind"), CASES)
 def test_the_time_grows_no_faster_than_the_text(name: str, kind: str) -> None:
-    function, texts = worst_texts.FUNCTIONS[name]
+    function, texts = hostile_paths.FUNCTIONS[name]
     assert is_linear(function, texts[kind](SMALL), texts[kind](LARGE))
 
 
 def is_linear(function: Callable[[str], object], small: str, large: str) -> bool:
     return any(
-        worst_texts.seconds(function, large)
-        < MOST_GROWTH * max(worst_texts.seconds(function, small), FLOOR)
+        hostile_paths.seconds(function, large)
+        < MOST_GROWTH * max(hostile_paths.seconds(function, small), FLOOR)
         for _ in range(ATTEMPTS)
     )
 
@@ -57,16 +57,16 @@ def test_a_time_that_grows_with_the_power_one_and_a_half_is_seen(
     def seconds(_function: object, text: str) -> float:
         return FLOOR * math.pow(len(text) / SMALL, power)
 
-    monkeypatch.setattr(worst_texts, "seconds", seconds)
+    monkeypatch.setattr(hostile_paths, "seconds", seconds)
     assert is_linear(len, "a" * SMALL, "a" * LARGE) is linear
 
 
-@pytest.mark.parametrize("name", worst_paths.PATHS)
+@pytest.mark.parametrize("name", hostile_paths.PATHS)
 async def test_the_texts_arrive_by_a_path_that_reads_them(name: str) -> None:
     """Else its stall would be that of an error on the way."""
-    path = worst_paths.PATHS[name]
+    path = hostile_paths.PATHS[name]
     for text in ("[", *(make(2_000) for make in path.texts.values())):
-        with worst_paths.answering(text), contextlib.suppress(SampleError):
+        with hostile_paths.answering(text), contextlib.suppress(SampleError):
             await path.receive(text)
 
 
@@ -76,25 +76,12 @@ async def test_a_path_that_reads_in_the_event_loop_is_seen_to_stall_it() -> None
         while time.process_time() < until:
             pass
 
-    path = worst_paths.Path(receive, {}, 0)
-    assert 0.05 <= await worst_paths.stall(path, "") < 5
+    path = hostile_paths.Path(receive, {}, 0)
+    assert 0.05 <= await hostile_paths.stall(path, "") < 5
 
 
 def test_the_texts_have_the_size_that_they_are_measured_at() -> None:
     for name, kind in CASES:
         for size in (SMALL, LARGE):
-            text = worst_texts.FUNCTIONS[name][1][kind](size)
-            assert 0.9 * size <= len(text) <= size + worst_texts.KIB, (name, kind)
-
-
-def test_the_figures_are_of_the_worst_text() -> None:
-    name = "redacted"
-    taken = {
-        (name, kind, size): [1e-3 if kind == "dots" else 1e-4] * 3
-        for kind in hostile_texts.TEXTS
-        for size in (worst_texts.SMALL, worst_texts.LARGE)
-    }
-    taken[name, "dots", worst_texts.LARGE] = [8e-3, 9e-3, 4e-3]
-    assert worst_texts.figures(name, taken) == {
-        "text": "dots", "msMedian": 8.0, "msMax": 9.0, "ratio": 1.0
-    }  # fmt: skip
+            text = hostile_paths.FUNCTIONS[name][1][kind](size)
+            assert 0.9 * size <= len(text) <= size + hostile_paths.KIB, (name, kind)

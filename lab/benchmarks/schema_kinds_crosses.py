@@ -27,12 +27,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from lab.benchmarks.schema_kinds import IMPRESSIONS, RATE, Rows
-from lab.benchmarks.schema_kinds_lists import Lists
 from scipy.optimize import brentq, minimize
 from scipy.special import expit
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from lab.benchmarks.schema_kinds import IMPRESSIONS, RATE, Rows
+from lab.benchmarks.schema_kinds_lists import Lists
 from recommender_training.common.arrays import Bools, Doubles, Ints
 from recommender_training.models.ranker import FEATURE_VARIANCE
 from recommender_training.samples import shop

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import tritonclient.grpc
+
 from lab.benchmarks.transformer_overhead import (
     PREDICT,
     V1,
@@ -35,7 +36,6 @@ from lab.benchmarks.transformer_overhead import (
     stub,
     v2_body,
 )
-
 from recommender_serving.experiments.assignment import bucket
 from tests.benchmarks.machine import machine
 from tests.integration.toy_models import INPUTS

@@ -4,8 +4,8 @@ Each function gets each text at 16 and at 64 KiB, in turn, so that a busy moment
 affects all of them; caches of a function are cleared before each call. `ms` is time of the
 processor, of the text that took longest at the median. `ratio` is the least time for 64 KiB over
 four times the least for 16 KiB, of the text where it is largest: 1 is linear, 4 grows with the
-square. Then each text arrives by the operator's own path (`hostile_paths.py`), and a clock in its
-event loop measures the stall.
+square. Then each text arrives by the operator's own path (`tests/hostile_paths.py`), and a clock
+in its event loop measures the stall.
 
     python -m lab.benchmarks.worst_texts [--repeats N]
 
@@ -16,60 +16,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import statistics
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from tests.hostile_texts import ANSWERS, PAGES, TEXTS, Maker
-
-from recommender_operator.adapters.counters import metrics_page, prometheus
-from recommender_operator.adapters.objects import jobs
-from recommender_operator.adapters.pods import redaction
-from tests.benchmarks import worst_paths
+from tests import hostile_paths
 from tests.benchmarks.machine import machine
+from tests.hostile_paths import FUNCTIONS, KIB, seconds
 
-KIB = 1024
 SMALL, LARGE = 16 * KIB, 64 * KIB
 TARGET_MS = 50
 #: Arrivals of each text; the least stall counts, because busy moments of the machine pass.
 STALL_REPEATS = 3
 
-
-def read_page(text: str) -> None:
-    metrics_page._key.cache_clear()
-    metrics_page.parse_page(text)
-
-
-def read_head(text: str) -> None:
-    redaction._head.cache_clear()
-    redaction.head(text)
-
-
-def read_answer(text: str) -> None:
-    prometheus.parse_answer(text.encode(), "team", [])
-
-
-FUNCTIONS: dict[str, tuple[Callable[[str], Any], dict[str, Maker]]] = {
-    "redacted": (redaction.redacted, TEXTS),
-    "logTail": (redaction.tail, TEXTS),
-    "message": (read_head, TEXTS),
-    "report": (jobs.parse_report, TEXTS),
-    "metricsPage": (read_page, PAGES),
-    "prometheusAnswer": (read_answer, ANSWERS),
-}
 Place = tuple[str, str, int]
-
-
-def seconds(function: Callable[[str], Any], text: str) -> float:
-    """Return the duration of a call, whether the text is accepted or rejected."""
-    started = time.thread_time()
-    with contextlib.suppress(ValueError, RecursionError):
-        function(text)
-    return time.thread_time() - started
 
 
 def places() -> Iterator[Place]:
@@ -118,7 +80,7 @@ def main() -> None:
     sides = {name: figures(name, taken) for name in FUNCTIONS}
     for name, side in sides.items():
         print(f"{name:18} {side}")
-    stalls = asyncio.run(worst_paths.stalls(STALL_REPEATS))
+    stalls = asyncio.run(hostile_paths.stalls(STALL_REPEATS))
     for path, stall in stalls.items():
         print(f"{path:18} {stall}")
     line = {

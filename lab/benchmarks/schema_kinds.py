@@ -1,6 +1,6 @@
 """What lists, vectors and times of users and requests are worth to the ranker.
 
-    make bench-schema-kinds
+    python -m lab.benchmarks.schema_kinds
 
 In a generated shop with features of all kinds (`samples.shop_kinds`) the ranker is fitted once
 with all of them, and once without each. `kind_gains` has for each kind what the former is ahead on
@@ -31,12 +31,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-from lab.benchmarks.schema_kinds_lists import Lists
-from lab.benchmarks.schema_kinds_ranker import Fitted, without
 from scipy.optimize import brentq
 from scipy.special import expit, xlogy
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from lab.benchmarks.schema_kinds_lists import Lists
+from lab.benchmarks.schema_kinds_ranker import Fitted, without
 from recommender_training.common.arrays import Bools, Doubles, Ints
 from recommender_training.data.dataset import Dataset
 from recommender_training.samples import shop

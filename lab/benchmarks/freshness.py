@@ -5,7 +5,7 @@ gone. The delay is from the receipt of the collector's acknowledgement to the re
 answer without the item; a single request of the same client is measured for comparison. Meanwhile
 other users send events at a steady rate, and every tenth event is sent twice.
 
-    make bench-freshness
+    python -m lab.benchmarks.freshness
 
 At the end every acknowledged event is looked up in the files that training reads and in the
 store. The last line is one JSON object: `freshness_p99_ms`, `events`, `lost`, `double` and more.

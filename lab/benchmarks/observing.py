@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from lab.benchmarks.transformer_overhead import (
     PREDICT,
     V1,
@@ -33,7 +34,6 @@ from lab.benchmarks.transformer_overhead import (
     stub,
     throughput,
 )
-
 from tests.benchmarks.machine import machine
 from tests.integration.otlp_receiver import receiving
 from tests.integration.transformer_rig import Running, run_transformer

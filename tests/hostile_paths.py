@@ -18,7 +18,6 @@ from typing import Any, cast
 from unittest import mock
 
 import aiohttp
-from tests.hostile_texts import Maker
 
 from recommender_operator.adapters.counters import (
     experiments,
@@ -30,8 +29,8 @@ from recommender_operator.adapters.objects import jobs
 from recommender_operator.adapters.pods import redaction, smoke, states
 from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.analysis import filling
-from tests.benchmarks import hostile_texts
 from tests.fakes.kube import NOW, FakeKube
+from tests.hostile_texts import ANSWERS, PAGES, PREDICTIONS, READINGS, TEXTS, Maker
 from tests.unit.recommender_operator.resources.builder_inputs import model
 
 KIB = 1024
@@ -40,6 +39,38 @@ TICK = 0.001
 POD = PodRef(name="p", ip="10.0.0.1", ready=True)
 #: No text needs the network.
 NO_SESSION = cast(aiohttp.ClientSession, None)
+
+
+def read_page(text: str) -> None:
+    metrics_page._key.cache_clear()
+    metrics_page.parse_page(text)
+
+
+def read_head(text: str) -> None:
+    redaction._head.cache_clear()
+    redaction.head(text)
+
+
+def read_answer(text: str) -> None:
+    prometheus.parse_answer(text.encode(), "team", [])
+
+
+FUNCTIONS: dict[str, tuple[Callable[[str], Any], dict[str, Maker]]] = {
+    "redacted": (redaction.redacted, TEXTS),
+    "logTail": (redaction.tail, TEXTS),
+    "message": (read_head, TEXTS),
+    "report": (jobs.parse_report, TEXTS),
+    "metricsPage": (read_page, PAGES),
+    "prometheusAnswer": (read_answer, ANSWERS),
+}
+
+
+def seconds(function: Callable[[str], Any], text: str) -> float:
+    """Return the duration of a call, whether the text is accepted or rejected."""
+    started = time.thread_time()
+    with contextlib.suppress(ValueError, RecursionError):
+        function(text)
+    return time.thread_time() - started
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,14 +159,14 @@ def _pod(state: dict[str, Any]) -> dict[str, Any]:
 
 
 PATHS = {
-    "page": Path(_page, hostile_texts.PAGES, metrics_page.PAGE_LIMIT),
-    "pageOfFill": Path(_page_of_a_fill, hostile_texts.PAGES, metrics_page.PAGE_LIMIT),
-    "smokeAnswer": Path(_smoke, hostile_texts.PREDICTIONS, smoke.LIMIT),
-    "collectorAnswer": Path(_collector, hostile_texts.READINGS, 64 * KIB),
-    "prometheusAnswer": Path(_prometheus, hostile_texts.ANSWERS, 64 * KIB),
-    "message": Path(_message, hostile_texts.TEXTS, 64 * KIB),
-    "report": Path(_report, hostile_texts.TEXTS, 64 * KIB),
-    "log": Path(_log, hostile_texts.TEXTS, 64 * KIB),
+    "page": Path(_page, PAGES, metrics_page.PAGE_LIMIT),
+    "pageOfFill": Path(_page_of_a_fill, PAGES, metrics_page.PAGE_LIMIT),
+    "smokeAnswer": Path(_smoke, PREDICTIONS, smoke.LIMIT),
+    "collectorAnswer": Path(_collector, READINGS, 64 * KIB),
+    "prometheusAnswer": Path(_prometheus, ANSWERS, 64 * KIB),
+    "message": Path(_message, TEXTS, 64 * KIB),
+    "report": Path(_report, TEXTS, 64 * KIB),
+    "log": Path(_log, TEXTS, 64 * KIB),
 }
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from lab.benchmarks.schema_kinds_ranker import Fitted
 
+from lab.benchmarks.schema_kinds_ranker import Fitted
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.evaluation import ranking_metrics
 from recommender_training.features.prepared_data import PreparedData

@@ -37,9 +37,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from lab.benchmarks.catalogue_worth import Asking, Worth, ndcg_of_chance
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from lab.benchmarks.catalogue_worth import Asking, Worth, ndcg_of_chance
 from recommender_training.common.arrays import Bools, Ints
 from recommender_training.config.lists import ItemIndex
 from recommender_training.config.training import Retrieval
