@@ -11,9 +11,9 @@ from typing import Any
 
 import polars as pl
 
+from recommender_contract.ids import hashed
 from recommender_training.data import erasures, lake, times
 from recommender_training.ingestion import erase, erasure_list, ingest
-from recommender_training.ingestion.ids import hashed
 from recommender_training.ingestion.mapping import Format, Mapping
 from recommender_training.ingestion.mapping_argument import parse_mapping
 

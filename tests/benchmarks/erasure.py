@@ -25,10 +25,10 @@ from recommender_collector.writers import batches
 from recommender_collector.writers.batches import Batches
 from recommender_collector.writers.erasing import Erasing
 from recommender_collector.writers.lake import TEND_SECONDS
+from recommender_contract.ids import hashed
 from recommender_training.config.declaration import Declaration
 from recommender_training.data import data_versions, declarations, lake, schema, snapshots
 from recommender_training.data.snapshots import By, Snapshot
-from recommender_training.ingestion.ids import hashed
 from tests.benchmarks.machine import machine
 
 START, DAYS = 1_767_225_600, 60  # 2026-01-01T00:00:00Z

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ["operator", "serving", "training"]
+PACKAGES = ["contract", "operator", "serving", "training"]
 COLUMNS = re.compile(
     r"(?<![A-Za-z0-9_])(?:raw_)?"
     r"(age|gender|occupation|genres?|release_year|zip_code|movie_title|ratings?)"

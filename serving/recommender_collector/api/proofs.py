@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from recommender_collector.domain.effects import number
 from recommender_collector.domain.events import Id
 from recommender_collector.domain.validation import Proof, Rules
-from recommender_serving.domain.signed_ids import verified
+from recommender_contract.signed_ids import verified
 from recommender_serving.key_file import KeyFile
 
 

@@ -30,7 +30,7 @@ from recommender_collector.domain.fields import (
 )
 from recommender_collector.domain.lines import FORMAT, Lines, digest
 from recommender_collector.domain.validation import Rules, user_of
-from recommender_serving.domain.ids import IdKind
+from recommender_contract.ids import IdKind
 
 Raw = Mapping[str, Any]
 Column = Sequence[Any]

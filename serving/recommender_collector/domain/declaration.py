@@ -26,7 +26,7 @@ from recommender_collector.domain.declared_features import (
     Users,
 )
 from recommender_collector.domain.events import Kind
-from recommender_serving.domain.ids import IdKind
+from recommender_contract.ids import IdKind
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$")]
 Value = Annotated[float, Field(allow_inf_nan=False)]

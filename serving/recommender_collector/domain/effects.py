@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from recommender_collector.domain.events import Event, Id, Kind
-from recommender_serving.domain.ids import hashed
+from recommender_contract.ids import hashed
 from recommender_serving.store.layout import Set, member
 
 _SETS = {

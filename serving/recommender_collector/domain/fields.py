@@ -14,8 +14,8 @@ from recommender_collector.domain.checks import MAX_ID, MAX_VALUE, InvalidEvent,
 from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.declared_features import ContextFeature, ContextKind
 from recommender_collector.domain.events import Context, ContextValue, Id, Kind, Path
-from recommender_serving.domain.categories import BadCategoriesError, categories_of
-from recommender_serving.domain.ids import IdKind, fault
+from recommender_contract.categories import BadCategoriesError, categories_of
+from recommender_contract.ids import IdKind, fault
 
 MAX_EVENT_ID = 256
 MAX_QUERY = 256

@@ -41,7 +41,7 @@ from recommender_collector.domain.pseudonyms import HEX_DIGITS, is_pseudonym
 from recommender_collector.domain.served import FIELD as SERVED
 from recommender_collector.domain.served import GROUP_FIELD as OF_GROUP
 from recommender_collector.domain.served import of_group_of, served_of
-from recommender_serving.domain.ids import IdKind
+from recommender_contract.ids import IdKind
 
 FIELDS = (
     "id", "kind", "model", "user", "item", "items", "time", "value", "request", "session",

@@ -13,6 +13,8 @@ from typing import TypeVar
 
 import pydantic
 
+from recommender_contract import ids
+from recommender_contract.ids import HASH, INTEGERS, IdKind, IdKinds
 from recommender_serving.artifact.file_schemas import File, ItemIdsFile, ManifestFile
 from recommender_serving.artifact.popularity import Popularity, build_popularity
 from recommender_serving.artifact.popularity_file import PopularityFile
@@ -20,8 +22,6 @@ from recommender_serving.artifact.published_report import PublishedReport, read_
 from recommender_serving.artifact.reference_file import ReferenceFile
 from recommender_serving.artifact.vocabulary import Vocabulary, build_vocabulary
 from recommender_serving.artifact.vocabulary_file import VocabularyFile
-from recommender_serving.domain import ids
-from recommender_serving.domain.ids import HASH, INTEGERS, IdKind, IdKinds
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 import pydantic
 from pydantic import Field
 
+from recommender_contract.local_calendar import DAY, NAMES, Calendar
 from recommender_serving.artifact.file_schemas import (
     MAX_CATEGORIES,
     MAX_FEATURES,
@@ -22,7 +23,6 @@ from recommender_serving.artifact.file_schemas import (
     check_unique,
 )
 from recommender_serving.domain.features import MAX_NUMBER, Place
-from recommender_serving.domain.local_calendar import DAY, NAMES, Calendar
 
 MAX_EDGES = 1000
 #: Most categories of a row of a MultiCategorical, and most numbers of an Embedding.

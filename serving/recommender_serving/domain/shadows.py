@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from recommender_contract.headers import COPY_HEADER, FORWARDED_HEADER, SHADOW_HEADER
 from recommender_serving.domain.experiments import is_version
-from recommender_serving.domain.headers import COPY_HEADER, FORWARDED_HEADER, SHADOW_HEADER
 from recommender_serving.domain.parsed import Parsed
 
 #: A share is a number of so many requests.

@@ -7,6 +7,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from recommender_contract.headers import (
+    BANDS_HEADER,
+    CALL_HEADER,
+    EXPERIMENT_HEADER,
+    FORWARDED_HEADER,
+    PLACES_HEADER,
+)
 from recommender_serving.domain import bands
 from recommender_serving.domain.bands import Bands
 from recommender_serving.domain.experiments import (
@@ -17,13 +24,6 @@ from recommender_serving.domain.experiments import (
     user_of,
 )
 from recommender_serving.domain.features import Features
-from recommender_serving.domain.headers import (
-    BANDS_HEADER,
-    CALL_HEADER,
-    EXPERIMENT_HEADER,
-    FORWARDED_HEADER,
-    PLACES_HEADER,
-)
 from recommender_serving.domain.parsed import Parsed
 from recommender_serving.domain.types import RecommendRequest
 

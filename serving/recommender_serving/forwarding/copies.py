@@ -16,8 +16,8 @@ from typing import Any
 
 import grpc
 
+from recommender_contract.headers import COPY_HEADER, DEADLINE_HEADER, MAX_DEADLINE_MS
 from recommender_serving.answering.waves import WAVE
-from recommender_serving.domain.headers import COPY_HEADER, DEADLINE_HEADER, MAX_DEADLINE_MS
 from recommender_serving.domain.types import FallReason, Forwarded, Metadata
 from recommender_serving.forwarding.errors import PeerError, PeerRefusesError
 from recommender_serving.forwarding.forwarder import MARGIN, REFUSALS

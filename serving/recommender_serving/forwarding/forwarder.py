@@ -13,10 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 import grpc
 
-from recommender_serving.answering.budget import share
-from recommender_serving.answering.waves import WAVE
-from recommender_serving.domain import bands
-from recommender_serving.domain.headers import (
+from recommender_contract.headers import (
     BANDS_HEADER,
     CALL_HEADER,
     COPY_HEADER,
@@ -28,6 +25,9 @@ from recommender_serving.domain.headers import (
     TIMING_HEADER,
     VERSION_HEADER,
 )
+from recommender_serving.answering.budget import share
+from recommender_serving.answering.waves import WAVE
+from recommender_serving.domain import bands
 from recommender_serving.domain.trials import Trial
 from recommender_serving.domain.types import FallReason, Forwarded, Metadata, Waited
 from recommender_serving.forwarding.errors import PeerError, PeerRefusesError

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from recommender_contract.ids import fault
 from recommender_serving.domain.experiments import Assignment
 from recommender_serving.domain.features import Features, Value
 from recommender_serving.domain.holdouts import Member
-from recommender_serving.domain.ids import fault
 from recommender_serving.domain.types import Answer, RecommendRequest
 from recommender_serving.domain.users import MOST_ID, user_of
 from recommender_serving.impressions.contexts import context_of, label_segments_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from recommender_serving.domain.ids import hashed
-from recommender_serving.domain.signed_ids import signed
+from recommender_contract.ids import hashed
+from recommender_contract.signed_ids import signed
 from recommender_serving.key_file import KeyFile
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from recommender_serving.domain.categories import BadCategoriesError, categories_of
+from recommender_contract.categories import BadCategoriesError, categories_of
 from recommender_serving.domain.features import (
     MAX_NUMBER,
     Feature,

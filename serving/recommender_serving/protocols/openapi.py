@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from recommender_serving.domain.headers import DEADLINE_HEADER, ID_HEADER, MAX_DEADLINE_MS
-from recommender_serving.domain.ids import IdKind
+from recommender_contract.headers import DEADLINE_HEADER, ID_HEADER, MAX_DEADLINE_MS
+from recommender_contract.ids import IdKind
 from recommender_serving.protocols.calls import MAX_ID
 from recommender_serving.protocols.limits import Limits
 from recommender_serving.protocols.openapi_schemas import Schema, ref, schemas

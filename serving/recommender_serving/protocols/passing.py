@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from recommender_serving.domain.headers import ID_HEADER
+from recommender_contract.headers import ID_HEADER
 from recommender_serving.forwarding.http_peer import Response
 from recommender_serving.protocols.calls import request_id
 

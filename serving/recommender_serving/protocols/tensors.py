@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from recommender_serving.domain.ids import IdKind, IdKinds
+from recommender_contract.ids import IdKind, IdKinds
 from recommender_serving.protocols.calls import OUTPUTS
 from recommender_serving.protocols.limits import Limits, datatypes, sizes
 

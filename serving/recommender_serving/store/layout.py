@@ -24,7 +24,7 @@ import enum
 import math
 from collections.abc import Iterable, Mapping
 
-from recommender_serving.domain.ids import hashed
+from recommender_contract.ids import hashed
 from recommender_serving.domain.types import SessionEvent
 
 

@@ -21,7 +21,7 @@ from recommender_collector.domain.events import Erasure, Event, Kind
 from recommender_collector.domain.experiments import KEEP_SECONDS
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.store.experiments import ExperimentStore
-from recommender_serving.domain.ids import hashed
+from recommender_contract.ids import hashed
 from tests import collector_rig, redis_server
 from tests.collector_experiment import phases
 from tests.collector_rig import ADMITTED, until

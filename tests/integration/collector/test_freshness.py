@@ -10,8 +10,8 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
+from recommender_contract.ids import hashed
 from recommender_serving.answering.history import History
-from recommender_serving.domain.ids import hashed
 from recommender_serving.domain.types import Lookup, RecommendRequest
 from recommender_serving.store.layout import Hide, Set, key
 from recommender_serving.store.reader import StoreError, User, UserReader

@@ -16,9 +16,9 @@ import pytest
 from redis.asyncio import Redis
 
 from recommender_client import AsyncClient, AsyncEventClient, Query
+from recommender_contract.ids import hashed
 from recommender_serving.answering.exploring import Chance, Explorer
 from recommender_serving.artifact.loader import load
-from recommender_serving.domain.ids import hashed
 from recommender_serving.domain.types import Ranking
 from recommender_serving.impressions.collector import post
 from recommender_serving.impressions.events import CONTENT_TYPE, Origin

@@ -32,7 +32,7 @@ from recommender_collector.writers.batches import Batches
 from recommender_collector.writers.experiments import Experiments
 from recommender_collector.writers.lake import RECORDS, LakeWriter, Pace
 from recommender_collector.writers.online import OnlineWriter
-from recommender_serving.domain.ids import hashed
+from recommender_contract.ids import hashed
 from recommender_serving.store.layout import history
 from recommender_serving.store.reader import UserReader
 from recommender_training.data.load import load

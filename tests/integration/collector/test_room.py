@@ -19,7 +19,7 @@ from recommender_collector.store.room import FULL_OF_SEEN, FULL_OF_USERS, Room
 from recommender_collector.store.users import OnlineStore
 from recommender_collector.writers.experiments import Experiments
 from recommender_collector.writers.online import OnlineWriter
-from recommender_serving.domain.ids import hashed
+from recommender_contract.ids import hashed
 from recommender_serving.store.layout import Set, key
 from tests.unit.recommender_collector.collector_samples import model
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from recommender_contract.ids import hashed
 from recommender_training.data import data_versions, erasures, snapshots, version_content
 from recommender_training.ingestion import erase
-from recommender_training.ingestion.ids import hashed
 from tests.erased_lake import ERASED, OTHERS, USER, batch, check, listed, traces, users_file
 
 KILLS = 8

@@ -11,8 +11,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from recommender_contract.ids import IdKind, IdKinds
 from recommender_serving.artifact import loader as serving
-from recommender_serving.domain.ids import IdKind, IdKinds
 from recommender_training.artifact import manifest
 from recommender_training.cli import main
 from recommender_training.common.errors import InputError

@@ -11,9 +11,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from recommender_contract.ids import IdKind
 from recommender_training.common.durable_files import canonical_json, sha256_file, write_bytes
 from recommender_training.common.errors import InputError
-from recommender_training.ingestion.ids import IdKind
 
 SCHEMA = "recommender.dev/manifest/v1"
 NAME = "manifest.json"

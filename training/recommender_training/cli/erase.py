@@ -9,14 +9,15 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from recommender_contract import ids
+from recommender_contract.ids import IdKind
 from recommender_training.cli import options
 from recommender_training.cli.options import Verbs
 from recommender_training.cli.outcome import Outcome
 from recommender_training.common import clock
 from recommender_training.common.errors import InputError
 from recommender_training.data import compaction, erasures, lake
-from recommender_training.ingestion import erase, erasure_list, id_table, ids
-from recommender_training.ingestion.ids import IdKind
+from recommender_training.ingestion import erase, erasure_list, id_table
 
 KEY = "RECOMMENDER_USER_KEY"
 _DESCRIPTION = """\

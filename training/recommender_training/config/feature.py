@@ -8,8 +8,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from recommender_contract.local_calendar import Calendar
 from recommender_training.common.section import Section
-from recommender_training.config.calendar import Calendar, TimeZone, fault
+from recommender_training.config.calendar import TimeZone, fault
 
 #: A name is a column of the tables, a field of requests and a label of metrics.
 NAME = r"^[a-z][a-z0-9_]{0,39}$"

@@ -20,11 +20,12 @@ from itertools import accumulate
 import numpy as np
 import polars as pl
 
+from recommender_contract import hash_buckets
+from recommender_contract.local_calendar import NAMES
 from recommender_training.common.arrays import Floats
-from recommender_training.config.calendar import NAMES
 from recommender_training.config.declaration import Declaration, Place
 from recommender_training.config.feature import Feature, Kind
-from recommender_training.data import bands, hash_buckets, learned, value_columns
+from recommender_training.data import bands, learned, value_columns
 from recommender_training.data.coded_rows import CodedRows
 from recommender_training.data.learned import SECONDS_A_DAY as SECONDS_A_DAY
 from recommender_training.data.local_calendar import LocalCalendar

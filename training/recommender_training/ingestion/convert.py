@@ -9,9 +9,10 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from recommender_contract.ids import IdKind
 from recommender_training.data import row_times, schema
 from recommender_training.ingestion import conflicts, feature_values, texts
-from recommender_training.ingestion.ids import IdKind, IdReader, IntegerIds
+from recommender_training.ingestion.ids import IdReader, IntegerIds
 from recommender_training.ingestion.mapping import (
     Interactions,
     Items,

@@ -16,9 +16,9 @@ from typing import Any
 
 import polars as pl
 
+from recommender_contract import ids
 from recommender_training.common.progress import say
 from recommender_training.data import erasures, lake, row_times
-from recommender_training.ingestion import ids
 from recommender_training.ingestion.lines import MAX_ROW_TEXT
 
 _WHOLE = re.compile(r"([0-9]{1,18})(?:\.0+)?")

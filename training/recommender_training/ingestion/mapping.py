@@ -13,12 +13,12 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from recommender_contract.ids import IdKind
 from recommender_training.common.section import Section
 from recommender_training.config.declaration import Declaration, Features
 from recommender_training.config.feature import PER_ROW, Feature, Kind
 from recommender_training.config.label import Label
 from recommender_training.data import schema
-from recommender_training.ingestion.ids import IdKind
 
 #: Increased when the same bytes give other rows, so that files are read again.
 _READER = "2"

@@ -14,7 +14,7 @@ from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.domain.validation import Rules
 from recommender_collector.log.port import LogUnavailable
 from recommender_collector.metrics import CollectorMetrics
-from recommender_serving.domain.ids import hashed
+from recommender_contract.ids import hashed
 from tests.unit.recommender_collector.collector_fakes import MemoryLog
 from tests.unit.recommender_collector.collector_samples import MAPPING, model, rules
 

@@ -8,7 +8,7 @@ import pytest
 from recommender_collector.domain.effects import effects
 from recommender_collector.domain.events import Event, Kind
 from recommender_collector.domain.rows import interactions
-from recommender_serving.domain.ids import hashed
+from recommender_contract.ids import hashed
 from recommender_serving.store.layout import Set
 from tests.unit.recommender_collector.collector_samples import model
 

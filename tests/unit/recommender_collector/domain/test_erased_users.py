@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_collector.domain import erased_users
-from recommender_serving.domain import ids
+from recommender_contract import ids
 from recommender_training.data import erasures
 
 PAGE = Path(__file__).resolve().parents[4] / "docs" / "contracts.md"

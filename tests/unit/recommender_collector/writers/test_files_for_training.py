@@ -17,7 +17,7 @@ from recommender_collector.domain.validation import Rules, event_of
 from recommender_collector.metrics import WriterMetrics
 from recommender_collector.writers.batches import Batches
 from recommender_collector.writers.lake import LakeWriter, Pace
-from recommender_serving.domain.ids import hashed
+from recommender_contract.ids import hashed
 from recommender_training.data import lake
 from recommender_training.data.schema import EXPLORED_SCHEMA, QUARANTINE_SCHEMA
 from recommender_training.ingestion import ingest

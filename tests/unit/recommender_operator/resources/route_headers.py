@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recommender_serving.domain import headers
+from recommender_contract import headers
 
 OURS = {
     headers.EXPERIMENT_HEADER,

@@ -12,10 +12,10 @@ import httpx
 import orjson
 import pytest
 
+from recommender_contract.ids import hashed
 from recommender_serving.answering.cache import Bounds as CacheBounds
 from recommender_serving.answering.exploring import Chance, Explorer
 from recommender_serving.artifact.loader import load
-from recommender_serving.domain.ids import hashed
 from recommender_serving.domain.types import Ranking
 from recommender_serving.domain.users import MOST_ID
 from recommender_serving.impressions.collector import Receipt

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
+from recommender_contract.ids import hashed
 from recommender_training.common.errors import InputError
 from recommender_training.data import (
     compaction,
@@ -19,7 +20,6 @@ from recommender_training.data import (
     version_content,
 )
 from recommender_training.ingestion import erase, time_travel
-from recommender_training.ingestion.ids import hashed
 from tests.erased_lake import (
     DAY,
     DIGEST,

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from pydantic.alias_generators import to_camel
 
+from recommender_contract.ids import IdKind
 from recommender_operator.api import spec_features, spec_mapping
 from recommender_operator.api.spec_data import DataFormat
 from recommender_operator.api.spec_mapping import DataMapping
@@ -17,7 +18,6 @@ from recommender_training.cli import main, options
 from recommender_training.common.errors import InputError
 from recommender_training.config import declaration, feature
 from recommender_training.ingestion import mapping
-from recommender_training.ingestion.ids import IdKind
 from recommender_training.ingestion.mapping import Format, Mapping
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests.mapped_files import EVENTS, INTERACTIONS, declare

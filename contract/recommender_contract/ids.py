@@ -1,7 +1,4 @@
-"""Text ids, which the models identify by their hash: pure.
-
-The training package implements the same function; tests compare both with docs/contracts.md.
-"""
+"""Text ids, which the models identify by their hash; docs/contracts.md has test vectors."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+#: Name of `hashed` in a manifest.
 HASH = "blake2b-63"
 MAX_BYTES = 256  # of UTF-8
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
