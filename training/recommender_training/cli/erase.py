@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from recommender_contract import ids
+from recommender_contract.erasures import digest
 from recommender_contract.ids import IdKind
 from recommender_training.cli import options
 from recommender_training.cli.options import Verbs
@@ -152,7 +153,7 @@ def _users(arguments: argparse.Namespace) -> dict[str, int]:
     listed = {} if arguments.source is None else erasure_list.read(arguments.source)
     key = _key(kind) if arguments.hash_users else None
     now = clock.seconds()
-    return listed | {erasures.digest(_number(text, kind, key)): now for text in given}
+    return listed | {digest(_number(text, kind, key)): now for text in given}
 
 
 def _key(kind: IdKind) -> bytes:

@@ -21,6 +21,7 @@ import numpy as np
 import polars as pl
 
 from recommender_contract import hash_buckets
+from recommender_contract.bands import names
 from recommender_contract.local_calendar import NAMES
 from recommender_training.common.arrays import Floats
 from recommender_training.config.declaration import Declaration, Place
@@ -260,7 +261,7 @@ def _known(
     if feature.kind in (Kind.NUMERIC, Kind.TIMESTAMP):
         edges = feature.edges or learned.edges(feature, place, past, every)
         minimum = 0.0 if feature.kind is Kind.TIMESTAMP else feature.minimum
-        return bands.names(edges, minimum), edges
+        return names(edges, minimum), edges
     if feature.hash_buckets is not None:
         return hash_buckets.names(feature.hash_buckets), ()
     most = feature.max_categories or MAX_CATEGORIES

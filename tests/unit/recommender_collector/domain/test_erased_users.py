@@ -1,43 +1,12 @@
-"""Lines of the list of erasures: digests as in training and in the contract."""
+"""Lines of the list of erasures: the digest and the time."""
 
 from __future__ import annotations
 
 import json
-import re
-from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from recommender_collector.domain import erased_users
-from recommender_contract import ids
-from recommender_training.data import erasures
-
-PAGE = Path(__file__).resolve().parents[4] / "docs" / "contracts.md"
-
-
-def vectors() -> dict[int | str, str]:
-    """The digest of each user, from docs/contracts.md."""
-    rows = re.findall(r"^\| `([^`]+)` \| `([0-9a-f]{32})` \|$", PAGE.read_text(), re.MULTILINE)
-    return {json.loads(user): digest for user, digest in rows}
-
-
-def test_a_user_has_the_digest_defined_in_the_contract() -> None:
-    found = vectors()
-    assert len(found) == 4
-    for user, digest in found.items():
-        assert erased_users.digest(user) == digest
-        number = ids.hashed(user) if isinstance(user, str) else user
-        assert erasures.digest(number) == digest
-
-
-@given(st.one_of(st.integers(0, 10**18 - 1), st.text(min_size=1, max_size=60)))
-def test_any_user_has_the_same_digest_in_training(user: int | str) -> None:
-    if isinstance(user, str) and ids.fault(user) is not None:
-        return
-    number = ids.hashed(user) if isinstance(user, str) else user
-    assert erased_users.digest(user) == erasures.digest(number)
 
 
 @pytest.mark.parametrize("user", ["ada", 4711])
