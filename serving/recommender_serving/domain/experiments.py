@@ -13,12 +13,12 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from recommender_contract.headers import BUCKETS
 from recommender_serving.domain.bands import Bands, value_of
 from recommender_serving.domain.features import Feature, Features, Value
 from recommender_serving.domain.types import NOBODY, SMOKE_USER, RecommendRequest
 from recommender_serving.domain.watches import UNWATCHED, Watch, watch_of
 
-BUCKETS = 10_000
 MAX_HEADER = 2560  # characters
 MAX_ARMS = 8
 # A cap has up to 17 digits, as the shortest decimal that is exactly a double.

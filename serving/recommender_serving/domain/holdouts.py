@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from recommender_serving.domain.experiments import BUCKETS, bucket
+from recommender_contract.headers import BUCKETS
+from recommender_serving.domain.experiments import bucket
 from recommender_serving.domain.types import RecommendRequest, Source
 from recommender_serving.domain.users import user_of
 

@@ -10,8 +10,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from recommender_contract.headers import COPY_HEADER, FORWARDED_HEADER, INTERLEAVING_HEADER
-from recommender_serving.domain.experiments import BUCKETS, bucket, is_version
+from recommender_contract.headers import (
+    BUCKETS,
+    COPY_HEADER,
+    FORWARDED_HEADER,
+    INTERLEAVING_HEADER,
+)
+from recommender_serving.domain.experiments import bucket, is_version
 from recommender_serving.domain.parsed import Parsed
 from recommender_serving.domain.types import RecommendRequest
 from recommender_serving.domain.users import user_of

@@ -6,12 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from recommender_contract.headers import COPY_HEADER, FORWARDED_HEADER, SHADOW_HEADER
+from recommender_contract.headers import COPY_HEADER, FORWARDED_HEADER, SHADOW_HEADER, SHARES
 from recommender_serving.domain.experiments import is_version
 from recommender_serving.domain.parsed import Parsed
 
-#: A share is a number of so many requests.
-OF = 10_000
 _HEADER = re.compile(r"([a-z0-9-]{1,80}):([0-9]{1,5})")
 
 
@@ -32,8 +30,8 @@ def parse(text: str, model: str) -> Shadow:
     if found is None or not is_version(found[1], model):
         raise ValueError(f"{text[:100]!r} is not <version of {model}>:<share>")
     shadow = Shadow(found[1], int(found[2]))
-    if not 1 <= shadow.share <= OF:
-        raise ValueError(f"{text[:100]!r}: give a share from 1 to {OF}")
+    if not 1 <= shadow.share <= SHARES:
+        raise ValueError(f"{text[:100]!r}: give a share from 1 to {SHARES}")
     return shadow
 
 
@@ -72,4 +70,4 @@ class Shadows:
         shadow = self._parsed.of(text)
         if shadow is None or shadow.version == self._version:
             return None
-        return shadow.version if self._draw(OF) < shadow.share else None
+        return shadow.version if self._draw(SHARES) < shadow.share else None

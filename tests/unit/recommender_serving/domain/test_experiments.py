@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.headers import BUCKETS
 from recommender_serving.domain.experiments import (
-    BUCKETS,
     MAX_HEADER,
     UNKNOWN,
     Arm,

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_serving.domain.experiments import BUCKETS, bucket
+from recommender_contract.headers import BUCKETS
+from recommender_serving.domain.experiments import bucket
 from recommender_serving.domain.holdouts import HELD, MAX_PERCENT, OTHERS, TIMES, Holdout
 from recommender_serving.domain.types import (
     NOBODY,

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_serving.domain.shadows import OF, Shadow, Shadows, parse
+from recommender_contract.headers import SHARES as OF
+from recommender_serving.domain.shadows import Shadow, Shadows, parse
 
 OWN, CANDIDATE = "movies-00000000", "movies-11111111"
 HEADER = f"{CANDIDATE}:2500"
