@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from recommender_contract.features import NAME
 from recommender_operator.api.base import ApiModel
-from recommender_operator.api.spec_features import NAME
 
 #: Maximum number of primary metrics, and of guardrails.
 MAX_METRICS = 5

@@ -12,9 +12,10 @@ from typing import Any
 
 from recommender_collector.domain.checks import MAX_ID, MAX_VALUE, InvalidEvent, is_text
 from recommender_collector.domain.declaration import Model
-from recommender_collector.domain.declared_features import ContextFeature, ContextKind
+from recommender_collector.domain.declared_features import ContextFeature
 from recommender_collector.domain.events import Context, ContextValue, Id, Kind, Path
 from recommender_contract.categories import BadCategoriesError, categories_of
+from recommender_contract.features import Kind as FeatureKind
 from recommender_contract.ids import IdKind, fault
 
 MAX_EVENT_ID = 256
@@ -191,17 +192,17 @@ def path_of(value: object) -> Path:
 
 def _feature(value: object, feature: ContextFeature) -> ContextValue:
     field = f"context.{feature.name}"
-    if feature.kind is ContextKind.MULTI_CATEGORICAL:
+    if feature.kind is FeatureKind.MULTI_CATEGORICAL:
         return _categories(field, value, feature)
-    if feature.kind is ContextKind.EMBEDDING:
+    if feature.kind is FeatureKind.EMBEDDING:
         if isinstance(value, list) and len(value) == feature.length and all(map(_is_one, value)):
             return value
         raise InvalidEvent(field, value, f"give a list of {feature.length} finite numbers")
-    if feature.kind is ContextKind.CATEGORICAL:
+    if feature.kind is FeatureKind.CATEGORICAL:
         if _is_category(value):
             return value  # type: ignore[return-value]
         raise InvalidEvent(field, value, f"give a text of 1 to {MAX_CATEGORY} characters")
-    if feature.kind is ContextKind.BOOLEAN:
+    if feature.kind is FeatureKind.BOOLEAN:
         if isinstance(value, bool):
             return value
         raise InvalidEvent(field, value, "give true or false")

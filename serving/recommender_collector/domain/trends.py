@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from recommender_collector.domain.declaration import Model
-from recommender_collector.domain.declared_features import ContextKind
 from recommender_collector.domain.effects import number
 from recommender_collector.domain.events import ContextValue, Event, Kind
+from recommender_contract.features import Kind as FeatureKind
 from recommender_serving.store.layout import ALL, segment_of, worth
 
 #: Kinds that make an item popular, if they are interactions of the model. What was merely shown
@@ -39,7 +39,7 @@ class Trends:
             for each in model.mapping.interactions.features
             if each.cold_start and each.calendar is None
         ]
-        named = (ContextKind.CATEGORICAL, ContextKind.BOOLEAN)
+        named = (FeatureKind.CATEGORICAL, FeatureKind.BOOLEAN)
         # The bands of numbers are the version's; the collector does not know them.
         self._names = (
             [each.name for each in features] if all(f.kind in named for f in features) else []

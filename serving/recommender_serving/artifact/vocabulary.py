@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from recommender_contract.features import Kind
 from recommender_contract.hash_buckets import HashedIndex
 from recommender_contract.local_calendar import LocalCalendar
 from recommender_serving.artifact.vocabulary_file import (
@@ -20,7 +21,7 @@ from recommender_serving.artifact.vocabulary_file import (
     TimestampColumn,
     VocabularyFile,
 )
-from recommender_serving.domain.features import MAX_NUMBER, Feature, Features, Kind
+from recommender_serving.domain.features import MAX_NUMBER, Feature, Features
 from recommender_serving.domain.rows import ABSENT, Rows
 
 NUMERIC, CATEGORICAL = "numeric", "categorical"  # kinds of reference.json

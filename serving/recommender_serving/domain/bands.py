@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from recommender_contract.bands import name_of, text_of
-from recommender_serving.domain.features import Feature, Kind, Value, days_since
+from recommender_contract.features import Kind
+from recommender_serving.domain.features import Feature, Value, days_since
 
 #: Most bands of a feature. The collector keeps ten values of each, one of them for `unknown`.
 MOST_BANDS = 9

@@ -5,16 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 
+from recommender_contract.features import Kind
 from recommender_serving.domain.bands import edges_of, value_of
 from recommender_serving.domain.experiments import segment
-from recommender_serving.domain.features import (
-    MAX_NUMBER,
-    Feature,
-    Features,
-    Kind,
-    Place,
-    Value,
-)
+from recommender_serving.domain.features import MAX_NUMBER, Feature, Features, Place, Value
 from recommender_serving.domain.types import RecommendRequest
 
 MOST_CATEGORY = 64  # characters

@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from recommender_contract.categories import BadCategoriesError, categories_of
-from recommender_serving.domain.features import (
-    MAX_NUMBER,
-    Feature,
-    Features,
-    Kind,
-    Place,
-    Value,
-)
+from recommender_contract.features import Kind
+from recommender_serving.domain.features import MAX_NUMBER, Feature, Features, Place, Value
 from recommender_serving.protocols.names import fixed, no_features, refuse_feature, short_list
 from recommender_serving.protocols.validation import MAX_CATEGORY, Problems, number_text
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from recommender_contract.features import Kind
 from recommender_training.common.arrays import Ints
 from recommender_training.config.declaration import Place
-from recommender_training.config.feature import Kind
 from recommender_training.data.coding import Attribute, Block
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.items import Items

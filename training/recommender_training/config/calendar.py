@@ -10,13 +10,10 @@ from typing import Annotated
 import polars as pl
 from pydantic import Field
 
+from recommender_contract.features import MAX_TEXT, TIME_ZONE
 from recommender_contract.local_calendar import UTC, Calendar
 
-#: A name of the time zone database; an offset such as +02:00 is none.
-TimeZone = Annotated[
-    str,
-    Field(min_length=1, max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$"),
-]
+TimeZone = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=TIME_ZONE)]
 
 
 def fault(

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from recommender_contract.features import Kind
 from recommender_training.config.declaration import Place
-from recommender_training.config.feature import Feature, Kind
+from recommender_training.config.feature import Feature
 from recommender_training.data import row_times
 
 

@@ -22,10 +22,11 @@ import polars as pl
 
 from recommender_contract import hash_buckets
 from recommender_contract.bands import names
+from recommender_contract.features import Kind
 from recommender_contract.local_calendar import NAMES
 from recommender_training.common.arrays import Floats
 from recommender_training.config.declaration import Declaration, Place
-from recommender_training.config.feature import Feature, Kind
+from recommender_training.config.feature import Feature
 from recommender_training.data import bands, learned, value_columns
 from recommender_training.data.coded_rows import CodedRows
 from recommender_training.data.learned import SECONDS_A_DAY as SECONDS_A_DAY

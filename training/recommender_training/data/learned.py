@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
+from recommender_contract.features import BANDS, Kind, Transform
 from recommender_training.common.arrays import Floats
 from recommender_training.config.declaration import Place
-from recommender_training.config.feature import BANDS, Feature, Kind, Transform
+from recommender_training.config.feature import Feature
 from recommender_training.data import bands
 from recommender_training.data.coded_rows import CodedRows
 

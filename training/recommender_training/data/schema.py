@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
+from recommender_contract.features import Kind
 from recommender_training.config.declaration import Declaration
-from recommender_training.config.feature import Feature, Kind
+from recommender_training.config.feature import Feature
 
 _Columns = dict[str, type[pl.DataType]]
 

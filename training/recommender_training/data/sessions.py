@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from recommender_contract.features import Kind
 from recommender_training.common.arrays import Ints
 from recommender_training.config.declaration import Declaration
-from recommender_training.config.feature import Feature, Kind
+from recommender_training.config.feature import Feature
 from recommender_training.data.row_times import ALWAYS, COLUMN
 
 #: Seconds without an event that end a session.

@@ -14,8 +14,9 @@ from typing import Any
 
 import polars as pl
 
+from recommender_contract.features import Kind
 from recommender_training.config.declaration import Declaration, Place
-from recommender_training.config.feature import Feature, Kind
+from recommender_training.config.feature import Feature
 from recommender_training.data.local_calendar import LocalCalendar
 
 #: Most categories of a column in a profile; the most frequent ones.

@@ -8,8 +8,9 @@ from __future__ import annotations
 import polars as pl
 
 from recommender_contract.bands import UNKNOWN
+from recommender_contract.features import Kind
 from recommender_training.config.declaration import Declaration
-from recommender_training.config.feature import Feature, Kind
+from recommender_training.config.feature import Feature
 from recommender_training.data import bands
 from recommender_training.data.local_calendar import LocalCalendar
 

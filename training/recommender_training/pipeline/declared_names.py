@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from recommender_contract.features import LISTS, Kind
 from recommender_training.common.errors import InputError
 from recommender_training.config.declaration import Place
-from recommender_training.config.feature import WITHOUT_ONE_VALUE, Kind
 from recommender_training.config.mitigation import POPULARITY, SEGMENT
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset
@@ -33,9 +33,7 @@ def _named(config: TrainingConfig, data: Dataset) -> Iterator[tuple[str, str, li
     users = [
         each.name
         for each in data.attributes
-        if each.place is Place.USERS
-        and not each.timed
-        and each.feature.kind not in WITHOUT_ONE_VALUE
+        if each.place is Place.USERS and not each.timed and each.feature.kind not in LISTS
     ]
     items = [block.name for block in data.items.blocks]
     if config.reweighting is not None:

@@ -10,9 +10,8 @@ import pytest
 from celpy import celtypes
 
 from recommender_collector.api.bodies import MAX_BODY
+from recommender_contract.features import MOST_LISTED
 from recommender_operator.api import rules_experiment, rules_features
-from recommender_operator.api.spec_features import MOST_LISTED
-from recommender_training.config import places
 
 (NO_LISTS,) = [
     rule
@@ -122,8 +121,7 @@ def separators(table: str) -> list[tuple[str, str]]:
     return [(rule, text) for rule, text in found if "must not contain '-'" in text]
 
 
-def test_the_api_the_check_and_the_collector_mean_the_same_room() -> None:
-    assert MOST_LISTED == places.MOST_LISTED
+def test_the_longest_lists_fit_into_an_event() -> None:
     categories, numbers = 50 * 64, MOST_LISTED - 50 * 64
     items = 500 * (256 + 3)
     assert categories * (64 * 4 + 3) + numbers * 25 + items < MAX_BODY

@@ -17,9 +17,9 @@ from recommender_collector.domain.events import Event, Exposure, Kind
 from recommender_collector.domain.lines import entry_of
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.domain.validation import Rules
+from recommender_contract.features import Kind as FeatureKind
 from recommender_serving.domain.experiments import Assignment
 from recommender_serving.domain.features import MAX_NUMBER, Feature, Place, Value
-from recommender_serving.domain.features import Kind as FeatureKind
 from recommender_serving.domain.types import NOBODY, Answer, Source
 from recommender_serving.domain.users import MOST_ID
 from recommender_serving.impressions import contexts, events

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.features import BANDS, Kind
 from recommender_training.config.declaration import Declaration, Place
-from recommender_training.config.feature import BANDS, Feature, Kind
+from recommender_training.config.feature import Feature
 from recommender_training.data import coding, item_columns, schema
 from recommender_training.data.coding import Attribute, Block, Coding
 from recommender_training.data.items import Items

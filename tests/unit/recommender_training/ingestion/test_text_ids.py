@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_contract import ids
+from recommender_contract.mapping import PartitionBy
 from recommender_training.ingestion import convert
-from recommender_training.ingestion.mapping import Interactions, Items, PartitionBy, Users
+from recommender_training.ingestion.mapping import Interactions, Items, Users
 from recommender_training.ingestion.text_ids import TextIds
 from tests.id_vectors import vectors
 from tests.mapped_files import NOW, START
