@@ -12,7 +12,7 @@ import httpx
 from redis.asyncio import Redis
 
 from recommender_contract.ids import hashed
-from recommender_serving.store.layout import Set, key
+from recommender_contract.online_store import Set, key
 from tests.collector_experiment import Drawn, phases
 from tests.collector_rig import Rig, Sender, clicks
 

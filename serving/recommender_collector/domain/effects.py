@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from recommender_collector.domain.events import Event, Id, Kind
 from recommender_contract.ids import hashed
-from recommender_serving.store.layout import Set, member
+from recommender_contract.online_store import Set, member
 
 _SETS = {
     Kind.IMPRESSION: (Set.SEEN,),

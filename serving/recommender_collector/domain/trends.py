@@ -10,7 +10,7 @@ from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.effects import number
 from recommender_collector.domain.events import ContextValue, Event, Kind
 from recommender_contract.features import Kind as FeatureKind
-from recommender_serving.store.layout import ALL, segment_of, worth
+from recommender_contract.online_store import ALL, segment_of, worth
 
 #: Kinds that make an item popular, if they are interactions of the model. What was merely shown
 #: would make popular what is recommended.

@@ -23,7 +23,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from recommender_collector.log import redis_log
-from recommender_serving.store.layout import Set
+from recommender_contract.online_store import Set
 from recommender_serving.waiting import pause
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from recommender_collector.domain.effects import Effect
 from recommender_collector.domain.trends import Gain
 from recommender_collector.log import places
 from recommender_collector.log.places import FIND_PLACE
-from recommender_serving.store.layout import (
+from recommender_contract.online_store import (
     ALL,
     LIMITS,
     TREND_ITEMS,

@@ -23,8 +23,8 @@ from recommender_collector.domain.experiments import (
 from recommender_collector.domain.formats import Damaged
 from recommender_collector.store.experiments import ExperimentStore, commands
 from recommender_collector.store.users import Command
-from recommender_serving.store.layout import LIMITS
-from recommender_serving.store.layout import Set as Sets
+from recommender_contract.online_store import LIMITS
+from recommender_contract.online_store import Set as Sets
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.domain.types import NOBODY, FallReason, Lookup, RecommendRequest
-from recommender_serving.store.layout import history
 from recommender_serving.store.reader import StoreError, User
+from recommender_serving.store.sessions import history
 
 BUDGET_SECONDS = 0.002
 

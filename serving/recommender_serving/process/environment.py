@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
+from recommender_contract.online_store import HIDDEN, Hide
 from recommender_serving.answering.cache import Bounds
 from recommender_serving.domain.exploration import Exploration
 from recommender_serving.domain.holdouts import Holdout
@@ -17,7 +18,6 @@ from recommender_serving.process.exploration import parse_exploration
 from recommender_serving.process.holdout import parse_holdout
 from recommender_serving.process.list_limits import parse_list_limits
 from recommender_serving.store import access
-from recommender_serving.store.layout import HIDDEN, Hide
 
 MAX_TIMEOUT_MS = 60_000
 _PEER = r"((?:[A-Za-z0-9._-]|\{version\})+:[0-9]{1,5})"

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from recommender_contract.online_store import HIDDEN, Hide
 from recommender_serving.answering.cache import Bounds
 from recommender_serving.domain.callers import UNKNOWN, Callers
 from recommender_serving.domain.exploration import Exploration
@@ -19,7 +20,6 @@ from recommender_serving.process import environment
 from recommender_serving.process.callers import callers
 from recommender_serving.process.environment import DEFAULT_TRACE_RATIO, SettingsError
 from recommender_serving.store.access import Access
-from recommender_serving.store.layout import HIDDEN, Hide
 
 EXAMPLES = """\
 examples:

@@ -12,8 +12,8 @@ from redis.asyncio import Redis
 from recommender_collector.__main__ import main
 from recommender_collector.store.rewriting import Rewriting
 from recommender_collector.store.room import Room
+from recommender_contract.online_store import Set
 from recommender_serving.store.access import Access
-from recommender_serving.store.layout import Set
 from tests.chart_collector import SHOP, container, manifests, named
 from tests.cluster.pki import Authority
 from tests.redis_server import RedisServer

@@ -29,8 +29,8 @@ from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.outcomes import OutcomeStore
 from recommender_collector.store.roles import COMMANDS, READER, Role
 from recommender_collector.store.users import OnlineStore
+from recommender_contract.online_store import ALL, Hide, Set, member
 from recommender_serving.domain.types import SessionEvent
-from recommender_serving.store.layout import ALL, Hide, Set, member
 from recommender_serving.store.reader import StoreError, UserReader
 from recommender_serving.store.trends import TrendReader
 from tests.collector_rig import MAPPING

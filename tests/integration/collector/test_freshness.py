@@ -11,9 +11,9 @@ import pytest
 from redis.asyncio import Redis
 
 from recommender_contract.ids import hashed
+from recommender_contract.online_store import Hide, Set, key
 from recommender_serving.answering.history import History
 from recommender_serving.domain.types import Lookup, RecommendRequest
-from recommender_serving.store.layout import Hide, Set, key
 from recommender_serving.store.reader import StoreError, User, UserReader
 from tests import collector_rig
 from tests.collector_rig import Sender, clicks

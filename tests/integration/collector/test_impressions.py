@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 
 from recommender_client import AsyncClient, AsyncEventClient, Query
 from recommender_contract.ids import hashed
+from recommender_contract.online_store import Set, key
 from recommender_serving.answering.exploring import Chance, Explorer
 from recommender_serving.artifact.loader import load
 from recommender_serving.domain.types import Ranking
@@ -24,7 +25,6 @@ from recommender_serving.impressions.collector import post
 from recommender_serving.impressions.events import CONTENT_TYPE, Origin
 from recommender_serving.impressions.reporter import Bounds, Impressions
 from recommender_serving.listening.connections import Connections
-from recommender_serving.store.layout import Set, key
 from tests import collector_rig
 from tests.collector_rig import Rig, until
 from tests.unit.recommender_serving.serving_fakes import Parts, giving

@@ -33,8 +33,8 @@ from recommender_collector.writers.experiments import Experiments
 from recommender_collector.writers.lake import RECORDS, LakeWriter, Pace
 from recommender_collector.writers.online import OnlineWriter
 from recommender_contract.ids import hashed
-from recommender_serving.store.layout import history
 from recommender_serving.store.reader import UserReader
+from recommender_serving.store.sessions import history
 from recommender_training.data.load import load
 from recommender_training.features.history import Histories
 from recommender_training.ingestion import ingest

@@ -15,8 +15,8 @@ from recommender_collector.store.users import OnlineStore
 from recommender_collector.writers.experiments import Experiments
 from recommender_collector.writers.online import OnlineWriter
 from recommender_contract.ids import hashed
+from recommender_contract.online_store import HIDDEN, LIMITS, Hide, Set, key
 from recommender_serving.domain.types import Past
-from recommender_serving.store.layout import HIDDEN, LIMITS, Hide, Set, key
 from recommender_serving.store.reader import UserReader
 from tests.redis_server import RedisServer
 from tests.unit.recommender_collector.collector_samples import model

@@ -18,7 +18,7 @@ from recommender_collector.store.users import OnlineStore
 from recommender_collector.writers.experiments import Experiments
 from recommender_collector.writers.online import EVENTS, ITEMS, OnlineWriter
 from recommender_contract.ids import hashed
-from recommender_serving.store.layout import LIMITS, Set, key, trends
+from recommender_contract.online_store import LIMITS, Set, key, trends
 from tests.unit.recommender_collector.collector_samples import model
 
 AT = 1_795_000_000_000

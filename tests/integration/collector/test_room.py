@@ -20,7 +20,7 @@ from recommender_collector.store.users import OnlineStore
 from recommender_collector.writers.experiments import Experiments
 from recommender_collector.writers.online import OnlineWriter
 from recommender_contract.ids import hashed
-from recommender_serving.store.layout import Set, key
+from recommender_contract.online_store import Set, key
 from tests.unit.recommender_collector.collector_samples import model
 
 AT = 1_795_000_000_000

@@ -19,7 +19,7 @@ from recommender_collector.store.users import OnlineStore
 from recommender_collector.writers.experiments import Experiments
 from recommender_collector.writers.online import OnlineWriter
 from recommender_contract.ids import hashed
-from recommender_serving.store.layout import (
+from recommender_contract.online_store import (
     HALF_LIFE,
     TREND_ITEMS,
     TREND_SECONDS,

@@ -22,7 +22,7 @@ from recommender_collector.domain.moments import Moments
 from recommender_collector.domain.participants import Participant
 from recommender_collector.domain.stays import Act
 from recommender_collector.store.experiments import Account
-from recommender_serving.store.layout import Set
+from recommender_contract.online_store import Set
 from tests.experiment_events import EXPERIMENTS, MINUTE
 from tests.experiment_oracle import present
 

@@ -9,7 +9,7 @@ from recommender_collector.domain.effects import effects
 from recommender_collector.domain.events import Event, Kind
 from recommender_collector.domain.rows import interactions
 from recommender_contract.ids import hashed
-from recommender_serving.store.layout import Set
+from recommender_contract.online_store import Set
 from tests.unit.recommender_collector.collector_samples import model
 
 EVENT = Event("e1", Kind.CLICK, "ada", ("tea",), 1_795_000_000_123)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from recommender_collector.domain.events import Event, Kind
 from recommender_collector.domain.trends import Gain, Trends, total
 from recommender_contract.ids import hashed
-from recommender_serving.store.layout import ALL, HALF_LIFE, decayed, segment_of
+from recommender_contract.online_store import ALL, HALF_LIFE, decayed, segment_of
 from tests.unit.recommender_collector.collector_samples import mapping, model
 
 AT = 1_795_000_000_000
