@@ -10,6 +10,8 @@ from dataclasses import dataclass
 #: Name of `hashed` in a manifest.
 HASH = "blake2b-63"
 MAX_BYTES = 256  # of UTF-8
+#: Ids that are numbers have at most 18 digits; most hashes have 19.
+MAX_INTEGER = 10**18 - 1
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _MASK = 2**63 - 1
 

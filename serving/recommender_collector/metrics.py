@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from recommender_collector.domain.events import Kind
 from recommender_collector.domain.experiments import Ignored
 from recommender_collector.file_metrics import FileMetrics
+from recommender_contract.events import Kind
 from recommender_contract.online_store import Set
 from recommender_serving.domain import types
 

@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from recommender_collector.domain.declaration import parse
-from recommender_collector.domain.events import Event, Exposure, Kind
+from recommender_collector.domain.events import Event, Exposure
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.metrics import WriterMetrics
@@ -30,6 +30,7 @@ from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.users import OnlineStore
 from recommender_collector.writers.experiments import Experiments
 from recommender_collector.writers.online import OnlineWriter
+from recommender_contract.events import Kind
 from tests import redis_server
 from tests.benchmarks.machine import machine
 from tests.collector_rig import MAPPING

@@ -11,9 +11,9 @@ from threading import Thread
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
-from recommender_collector.domain.events import Kind
 from recommender_collector.domain.experiments import Ignored
 from recommender_collector.metrics import CollectorMetrics, Refusal, Target, WriterMetrics
+from recommender_contract.events import Kind
 from recommender_operator import figures
 from recommender_operator.actions import Decision
 from recommender_operator.api.spec_experiment import ExperimentSpec

@@ -22,16 +22,16 @@ from recommender_collector.api.callers import Caller, Callers
 from recommender_collector.api.quotas import Quotas
 from recommender_collector.domain import cloud_events
 from recommender_collector.domain.batches import Accepted, Batch, InvalidBatch, check
-from recommender_collector.domain.events import Kind
 from recommender_collector.log.group_commit import GroupCommit
 from recommender_collector.log.port import LogBusy, LogUnavailable
 from recommender_collector.metrics import CollectorMetrics, Refusal
+from recommender_contract.events import BATCH_CONTENT_TYPE, CONTENT_TYPE, Kind
 
 logger = logging.getLogger(__name__)
 PATH = "/v1/events"
 _CLOUD_EVENTS = (
-    cloud_events.CONTENT_TYPE.encode(),
-    cloud_events.BATCH_CONTENT_TYPE.encode(),
+    CONTENT_TYPE.encode(),
+    BATCH_CONTENT_TYPE.encode(),
 )
 #: Status, body in JSON, and further headers.
 Answer = tuple[int, bytes, Sequence[tuple[bytes, bytes]]]

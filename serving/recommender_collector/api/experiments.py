@@ -18,10 +18,11 @@ from recommender_collector.api.bodies import Refused
 from recommender_collector.api.events import failure
 from recommender_collector.api.refusals import require_model, unavailable
 from recommender_collector.domain.checks import is_arm, is_experiment, is_phase
-from recommender_collector.domain.experiments import HELD, OTHER, Spans, part_of
+from recommender_collector.domain.experiments import OTHER, Spans, part_of
 from recommender_collector.domain.formats import Damaged
 from recommender_collector.domain.moments import Moments, days_of
 from recommender_collector.store.experiments import Account, ExperimentStore
+from recommender_contract.events import HELD
 
 #: It stays damaged, so asking again soon is of no use.
 DAMAGED_SECONDS = 60

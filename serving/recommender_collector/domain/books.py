@@ -12,7 +12,7 @@ from functools import partial
 
 from recommender_collector.domain import watched
 from recommender_collector.domain.effects import number
-from recommender_collector.domain.events import Erasure, Event, Exposure, Path
+from recommender_collector.domain.events import Erasure, Event, Exposure
 from recommender_collector.domain.experiments import (
     MOST_USERS,
     Changes,
@@ -27,6 +27,7 @@ from recommender_collector.domain.moments import Moments, Share, move
 from recommender_collector.domain.participants import Participant
 from recommender_collector.domain.roster import Roster
 from recommender_collector.domain.stays import MOST_OPEN, Act, act_of, thousandths
+from recommender_contract.events import Source
 
 ByCell = Mapping[tuple[str, int, str], Moments]  # by experiment, phase and cell
 
@@ -125,7 +126,7 @@ class Books:
             event.time,
             experiment.arms.index(exposure.arm),
             cap,
-            fallback=event.path not in (None, Path.MODEL),
+            fallback=event.path not in (None, Source.MODEL),
             disagreed=event.disagrees(exposure),
         )
         if exposure is event.exposure:

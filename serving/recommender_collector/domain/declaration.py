@@ -12,7 +12,6 @@ from typing import Annotated, Any, NamedTuple, Self
 import orjson
 from pydantic import Field, ValidationError, model_validator
 
-from recommender_collector.domain.checks import MAX_SEGMENTS
 from recommender_collector.domain.declared_features import (
     Column,
     ContextFeature,
@@ -20,7 +19,7 @@ from recommender_collector.domain.declared_features import (
     Section,
     Users,
 )
-from recommender_collector.domain.events import Kind
+from recommender_contract.events import MAX_SEGMENTS, Kind
 from recommender_contract.features import BANDED, LISTS, NAMED
 from recommender_contract.features import Kind as FeatureKind
 from recommender_contract.ids import IdKind

@@ -9,18 +9,18 @@ from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
-from recommender_collector.domain.checks import MAX_SEGMENTS, is_arm, is_feature
+from recommender_collector.domain.checks import is_arm, is_feature
 from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.formats import FORMAT, Damaged, check
 from recommender_collector.domain.moments import DAYS, INTERLEAVED, Moments
 from recommender_collector.domain.participants import Participant, Segments
 from recommender_collector.domain.stays import Act
+from recommender_contract.events import HELD, MAX_SEGMENTS, OTHERS
 
 MOST_EXPERIMENTS = 4  # of a model, with its interleavings
 MOST_MEASURES = 2  # of a model's holdouts: that of the setting, and of the one before
 MOST_ARMS = 6  # of an experiment
-HELD = "holdout"
-GROUPS = frozenset({HELD, "others"})  # the arms of the measure of a holdout
+GROUPS = frozenset({HELD, OTHERS})  # the arms of the measure of a holdout
 OTHER = 10  # place of all values of a feature but the first ten
 MOST_USERS = 1_000_000  # of an experiment
 KEEP_SECONDS = 60 * 86_400

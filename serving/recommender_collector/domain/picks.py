@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from recommender_collector.domain.effects import number
-from recommender_collector.domain.events import Event, Id, Kind
+from recommender_collector.domain.events import Event, Id
 from recommender_collector.domain.moments import INTERLEAVED, SCALE, Share
+from recommender_contract.events import Kind
 
 #: Of one user, that may still change; what is older is settled early.
 MOST_LISTS, MOST_CLICKS = 30, 200

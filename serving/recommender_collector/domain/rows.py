@@ -9,7 +9,8 @@ import orjson
 
 from recommender_collector.domain import holdouts, label_segments, served
 from recommender_collector.domain.declaration import Model
-from recommender_collector.domain.events import Event, Id, Kind
+from recommender_collector.domain.events import Event, Id
+from recommender_contract.events import Kind
 from recommender_contract.features import Kind as FeatureKind
 from recommender_contract.mapping import TimeUnit
 

@@ -11,9 +11,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from recommender_collector.domain import watched
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event
 from recommender_collector.domain.moments import SCALE, Share, Vector, days_of
 from recommender_collector.domain.watched import Watched
+from recommender_contract.events import Kind
 
 SESSION_MILLISECONDS = 30 * 60 * 1000  # a pause so long ends a session
 RETURN_MILLISECONDS = DAY_MILLISECONDS = 24 * 3600 * 1000

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from recommender_collector.domain.checks import is_arm
 from recommender_collector.domain.effects import number
-from recommender_collector.domain.events import Erasure, Event, Path
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.outcomes import Outcomes, Share, millionths
 from recommender_collector.domain.predictions import (
     DAY_MILLISECONDS,
@@ -23,6 +23,7 @@ from recommender_collector.domain.predictions import (
 )
 from recommender_collector.domain.segments import code_of
 from recommender_collector.domain.versions import Index
+from recommender_contract.events import Source
 
 
 @dataclass(slots=True)
@@ -116,7 +117,7 @@ class Tally:
 
     def _predicts(self, event: Event) -> bool:
         version = event.version or ""
-        is_ours = event.path == Path.MODEL and version.startswith(self._prefix)
+        is_ours = event.path == Source.MODEL and version.startswith(self._prefix)
         return bool(event.probabilities) and is_ours and is_arm(version)
 
     def _person(self, user: int) -> Person | None:

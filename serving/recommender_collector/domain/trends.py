@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.effects import number
-from recommender_collector.domain.events import ContextValue, Event, Kind
+from recommender_collector.domain.events import ContextValue, Event
+from recommender_contract.events import Kind
 from recommender_contract.features import Kind as FeatureKind
 from recommender_contract.online_store import ALL, segment_of, worth
 

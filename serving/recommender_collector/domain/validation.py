@@ -14,7 +14,7 @@ from typing import Any
 from recommender_collector.domain.checks import InvalidEvent, label
 from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.declared_features import ContextFeature
-from recommender_collector.domain.events import Event, Id, Kind
+from recommender_collector.domain.events import Event, Id
 from recommender_collector.domain.explorations import FIELD as EXPLORED
 from recommender_collector.domain.explorations import explored_of
 from recommender_collector.domain.exposures import EXPOSURE_FIELDS, exposure_of
@@ -41,6 +41,7 @@ from recommender_collector.domain.pseudonyms import HEX_DIGITS, is_pseudonym
 from recommender_collector.domain.served import FIELD as SERVED
 from recommender_collector.domain.served import GROUP_FIELD as OF_GROUP
 from recommender_collector.domain.served import of_group_of, served_of
+from recommender_contract.events import Kind
 from recommender_contract.ids import IdKind
 
 FIELDS = (

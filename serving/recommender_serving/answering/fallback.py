@@ -9,6 +9,7 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from recommender_contract.events import Source
 from recommender_serving.answering.budget import share
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.composing import Composer, unlimited
@@ -30,7 +31,6 @@ from recommender_serving.domain.types import (
     RankerError,
     Ranking,
     RecommendRequest,
-    Source,
 )
 from recommender_serving.triton.inputs import Tensors, build
 

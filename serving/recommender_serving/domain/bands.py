@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterable, Mapping
 
 from recommender_contract.bands import name_of, text_of
+from recommender_contract.events import MAX_SEGMENTS
 from recommender_contract.features import Kind
 from recommender_serving.domain.features import Feature, Value, days_since
 
 #: Most bands of a feature. The collector keeps ten values of each, one of them for `unknown`.
 MOST_BANDS = 9
 #: Most features of a header, and characters of it: three with eight edges of 24 characters.
-MOST_FEATURES = 3
+MOST_FEATURES = MAX_SEGMENTS
 MOST_HEADER = 1024
 _NUMBERS = (Kind.NUMERIC, Kind.TIMESTAMP)
 _NUMBER = r"-?[0-9]{1,17}(?:\.[0-9]{1,21})?(?:e[+-]?[0-9]{1,3})?"

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import orjson
 
-MAX_MILLISECONDS = 60_000
+from recommender_contract.events import MAX_SLOWER_THAN
+
 MAX_CATEGORIES = 20
 _GROUP = re.compile(r"([a-z][a-z0-9_]{0,39}):([A-Za-z0-9_-]{1,1400})")
 
@@ -49,8 +50,8 @@ def watch_of(requests: str | None, group: str | None) -> Watch:
 
 def _slower_than(text: str) -> int:
     number = int(text) if re.fullmatch(r"[0-9]{1,5}", text) else 0
-    if not 1 <= number <= MAX_MILLISECONDS:
-        raise ValueError(f"requests={text[:100]} is no number from 1 to {MAX_MILLISECONDS}")
+    if not 1 <= number <= MAX_SLOWER_THAN:
+        raise ValueError(f"requests={text[:100]} is no number from 1 to {MAX_SLOWER_THAN}")
     return number
 
 

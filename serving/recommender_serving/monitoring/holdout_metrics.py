@@ -6,7 +6,7 @@ that gives them, so neither their latency nor their errors judge it.
 
 from __future__ import annotations
 
-from recommender_serving.domain.types import Source
+from recommender_contract.events import Source
 from recommender_serving.monitoring.series import Series
 
 

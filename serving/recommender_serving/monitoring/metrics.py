@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry
 
+from recommender_contract.events import Source
 from recommender_serving.domain.types import (
     FallReason,
     Found,
@@ -15,7 +16,6 @@ from recommender_serving.domain.types import (
     Outcome,
     Refusal,
     Reported,
-    Source,
     Waited,
 )
 from recommender_serving.monitoring.experiment_metrics import ExperimentMetrics

@@ -5,7 +5,8 @@ They have names of their own, so that no copy counts as a request of a user.
 
 from __future__ import annotations
 
-from recommender_serving.domain.types import FallReason, Forwarded, Outcome, Source
+from recommender_contract.events import Source
+from recommender_serving.domain.types import FallReason, Forwarded, Outcome
 from recommender_serving.monitoring.series import Series
 
 

@@ -6,8 +6,8 @@ import enum
 
 from pydantic import Field
 
+from recommender_contract.events import Source
 from recommender_serving.domain.holdouts import MAX_PERCENT, Holdout
-from recommender_serving.domain.types import Source
 from recommender_serving.process import json_settings
 
 

@@ -11,6 +11,7 @@ from functools import partial
 
 from prometheus_client import REGISTRY
 
+from recommender_contract.events import BATCH_CONTENT_TYPE, Source
 from recommender_serving.answering.cache import Cache
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.composing import Composer
@@ -24,12 +25,12 @@ from recommender_serving.answering.timed import TimedRanker, TimedUsers
 from recommender_serving.answering.traced import TracedRanker, TracedUsers
 from recommender_serving.answering.trending import Trending
 from recommender_serving.artifact.loader import Artifact
-from recommender_serving.domain.types import FallReason, Source, Waited
+from recommender_serving.domain.types import FallReason, Waited
 from recommender_serving.forwarding.copies import MOST, Copies
 from recommender_serving.forwarding.forwarder import Forwarder
 from recommender_serving.forwarding.peers import Peers
 from recommender_serving.impressions import collector
-from recommender_serving.impressions.events import CONTENT_TYPE, Origin
+from recommender_serving.impressions.events import Origin
 from recommender_serving.impressions.reporter import Impressions
 from recommender_serving.key_file import KeyFile
 from recommender_serving.monitoring.calls import Call, noting
@@ -286,7 +287,7 @@ def build_impressions(
     folder = settings.collector_keys
     keys = tuple if folder is None else KeyFile(folder / "key").keys
     return Impressions(
-        partial(collector.post, settings.collector, CONTENT_TYPE, keys=keys),
+        partial(collector.post, settings.collector, BATCH_CONTENT_TYPE, keys=keys),
         origin,
         settings.impressions,
         artifact.vocabulary.features,

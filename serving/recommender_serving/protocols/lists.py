@@ -8,9 +8,10 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
+from recommender_contract.events import NEITHER, Source
 from recommender_serving.answering.budget import LATER
-from recommender_serving.domain.team_draft import NEITHER, Scored, team_draft
-from recommender_serving.domain.types import Answer, Source, Waited
+from recommender_serving.domain.team_draft import Scored, team_draft
+from recommender_serving.domain.types import Answer, Waited
 from recommender_serving.domain.users import user_of
 from recommender_serving.impressions.events import Mixed
 from recommender_serving.protocols.asked import Asked

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from recommender_contract.categories import LONGEST, longest_entry
+from recommender_contract.events import Source
 from recommender_contract.features import Kind
 from recommender_contract.ids import MAX_BYTES, IdKind
 from recommender_serving.domain.features import MAX_NUMBER, Feature, Place
-from recommender_serving.domain.types import ScoreKind, Source
+from recommender_serving.domain.types import ScoreKind
 from recommender_serving.protocols import selecting, validation
 from recommender_serving.protocols.calls import ALL_OUTPUTS, ARM, MAX_ID
 from recommender_serving.protocols.limits import Limits

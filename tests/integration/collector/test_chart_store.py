@@ -15,7 +15,7 @@ from redis.exceptions import AuthenticationError, ConnectionError, NoPermissionE
 
 from recommender_collector.domain.declaration import Model, parse
 from recommender_collector.domain.effects import Effect
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event
 from recommender_collector.domain.experiments import Spans
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.domain.predictions import Cell, Rule
@@ -29,6 +29,7 @@ from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.outcomes import OutcomeStore
 from recommender_collector.store.roles import COMMANDS, READER, Role
 from recommender_collector.store.users import OnlineStore
+from recommender_contract.events import Kind
 from recommender_contract.online_store import ALL, Hide, Set, member
 from recommender_serving.domain.types import SessionEvent
 from recommender_serving.store.reader import StoreError, UserReader

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from redis.asyncio import Redis
 
-from recommender_collector.domain.events import Erasure, Kind
+from recommender_collector.domain.events import Erasure
 from recommender_collector.domain.experiments import CLOSE_SECONDS, Experiment
 from recommender_collector.domain.formats import Damaged
 from recommender_collector.domain.participants import Participant
+from recommender_contract.events import Kind
 from recommender_contract.ids import hashed
 from tests.experiment_desk import SPANS, Desk, now
 from tests.experiment_events import EXPERIMENTS, act, impression

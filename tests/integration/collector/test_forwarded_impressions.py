@@ -8,17 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from recommender_contract.events import BATCH_CONTENT_TYPE, Source
 from recommender_serving.domain.experiments import Assignment
-from recommender_serving.domain.types import Answer, Source
+from recommender_serving.domain.types import Answer
 from recommender_serving.impressions.collector import Receipt, post
-from recommender_serving.impressions.events import (
-    CONTENT_TYPE,
-    Mark,
-    Origin,
-    Served,
-    bodies,
-    shown,
-)
+from recommender_serving.impressions.events import Mark, Origin, Served, bodies, shown
 from tests import collector_rig
 from tests.collector_experiment import ID, phases
 from tests.unit.recommender_serving.serving_samples import request
@@ -40,7 +34,7 @@ def report(
     )
     assert found is not None
     ((_, body),) = bodies([(0, found)], Origin("shop", version, f"{version}/0a"), 10_000)
-    return post(url, CONTENT_TYPE, body)
+    return post(url, BATCH_CONTENT_TYPE, body)
 
 
 @pytest.mark.parametrize(("mark", "answers"), [(MARK, 1), (None, 2)])

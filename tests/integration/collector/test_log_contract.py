@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
-from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.log.durability import NotDurable
 from recommender_collector.log.kafka_log import KafkaLog
@@ -22,6 +22,7 @@ from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.log.relayed import Relayed
 from recommender_collector.metrics import Target, WriterMetrics
 from recommender_collector.writers.relay import Relay
+from recommender_contract.events import Kind
 from tests import collector_rig, kafka_server, redis_server
 from tests.collector_crash import kill_under_load
 from tests.collector_rig import clicks

@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from recommender_collector.domain.declaration import Model, parse
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.metrics import WriterMetrics
@@ -32,6 +32,7 @@ from recommender_collector.writers.batches import Batches
 from recommender_collector.writers.experiments import Experiments
 from recommender_collector.writers.lake import RECORDS, LakeWriter, Pace
 from recommender_collector.writers.online import OnlineWriter
+from recommender_contract.events import Kind
 from recommender_contract.ids import hashed
 from recommender_serving.store.reader import UserReader
 from recommender_serving.store.sessions import history

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from recommender_collector.api.outcomes import shown
 from recommender_collector.domain.effects import number
-from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.domain.predictions import DAY_MILLISECONDS, Rule
 from recommender_collector.log.redis_log import RedisLog
@@ -23,6 +23,7 @@ from recommender_collector.store.users import OnlineStore
 from recommender_collector.writers.experiments import Experiments
 from recommender_collector.writers.online import OnlineWriter
 from recommender_collector.writers.outcomes import OutcomeCounter
+from recommender_contract.events import Kind
 from tests.experiment_desk import DAY, now
 from tests.unit.recommender_collector.collector_samples import mapping, model
 

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
-from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.log.places import offset_key, part_key
 from recommender_collector.log.redis_log import RedisLog
@@ -17,6 +17,7 @@ from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.users import OnlineStore
 from recommender_collector.writers.experiments import Experiments
 from recommender_collector.writers.online import EVENTS, ITEMS, OnlineWriter
+from recommender_contract.events import Kind
 from recommender_contract.ids import hashed
 from recommender_contract.online_store import LIMITS, Set, key, trends
 from tests.unit.recommender_collector.collector_samples import model

@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from recommender_collector.domain.declaration import parse
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event
 from recommender_collector.domain.experiments import Spans
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.domain.predictions import Rule
@@ -17,6 +17,7 @@ from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.log.relayed import THROUGH, Relayed, offsets_key
 from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.outcomes import OutcomeStore
+from recommender_contract.events import Kind
 from tests.collector_rig import MAPPING
 
 AGES = {"shop": 86_400}

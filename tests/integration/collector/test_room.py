@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.log.port import LogBusy
 from recommender_collector.log.redis_log import RedisLog, stream
@@ -19,6 +19,7 @@ from recommender_collector.store.room import FULL_OF_SEEN, FULL_OF_USERS, Room
 from recommender_collector.store.users import OnlineStore
 from recommender_collector.writers.experiments import Experiments
 from recommender_collector.writers.online import OnlineWriter
+from recommender_contract.events import Kind
 from recommender_contract.ids import hashed
 from recommender_contract.online_store import Set, key
 from tests.unit.recommender_collector.collector_samples import model

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event
 from recommender_collector.domain.rows import archived
+from recommender_contract.events import Kind
 from tests.pages import blocks
 from tests.pages.statements import statements
 

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.metrics import WriterMetrics
@@ -18,6 +18,7 @@ from recommender_collector.store.experiments import ExperimentStore
 from recommender_collector.store.users import OnlineStore
 from recommender_collector.writers.experiments import Experiments
 from recommender_collector.writers.online import OnlineWriter
+from recommender_contract.events import Kind
 from recommender_contract.ids import hashed
 from recommender_contract.online_store import (
     HALF_LIFE,

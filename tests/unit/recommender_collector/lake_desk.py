@@ -8,12 +8,13 @@ from typing import Any
 import orjson
 from prometheus_client import CollectorRegistry
 
-from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.lines import line_of
 from recommender_collector.metrics import WriterMetrics
 from recommender_collector.store.erasures import Report
 from recommender_collector.writers.batches import Batches
 from recommender_collector.writers.lake import LakeWriter, Pace
+from recommender_contract.events import Kind
 from tests.unit.recommender_collector.collector_fakes import MemoryLog
 from tests.unit.recommender_collector.collector_samples import model
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.outcomes import Outcomes
 from recommender_collector.domain.predictions import DAY_MILLISECONDS, Cell, Person, Rule
 from recommender_collector.domain.tally import Tally
 from recommender_collector.domain.versions import Index, Version
+from recommender_contract.events import Kind
 
 DAY0 = 20_775
 START = DAY0 * DAY_MILLISECONDS

@@ -12,9 +12,9 @@ from prometheus_client import CollectorRegistry
 
 from recommender_collector.domain.batches import check
 from recommender_collector.domain.declaration import Model, parse
-from recommender_collector.domain.events import Kind
 from recommender_collector.domain.validation import FIELDS, Rules
 from recommender_collector.metrics import CollectorMetrics, WriterMetrics
+from recommender_contract.events import Kind
 from recommender_operator.api.spec_mapping import DataMapping
 from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping

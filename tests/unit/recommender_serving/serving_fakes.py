@@ -9,6 +9,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from recommender_contract.events import Source
 from recommender_serving.answering.cache import Bounds, Cache
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.composing import Composer
@@ -18,7 +19,7 @@ from recommender_serving.answering.recommender import Recommender
 from recommender_serving.answering.shadow import Shadow
 from recommender_serving.artifact.loader import Artifact
 from recommender_serving.domain.list_limits import UNLIMITED, ListLimits
-from recommender_serving.domain.types import Ranking, Source
+from recommender_serving.domain.types import Ranking
 from recommender_serving.monitoring.drift_features import Bins
 from recommender_serving.monitoring.metrics import Metrics
 from recommender_serving.monitoring.session_memory import SessionMemory

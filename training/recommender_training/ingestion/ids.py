@@ -13,8 +13,6 @@ from recommender_contract import ids
 from recommender_contract.ids import MAX_BYTES, IdKind
 from recommender_training.ingestion.raw_columns import flag, whole_number
 
-#: Integer ids have at most 18 digits; most hashes have 19.
-INTEGER_LIMIT = 10**18
 _CONTROL = r"\p{Cc}"
 
 

@@ -12,7 +12,7 @@ import orjson
 import pytest
 from prometheus_client import CollectorRegistry
 
-from recommender_collector.api.bodies import MAX_BODY, Bodies
+from recommender_collector.api.bodies import Bodies
 from recommender_collector.api.callers import Callers
 from recommender_collector.api.events import Events, public_app
 from recommender_collector.domain.events import Event
@@ -20,6 +20,7 @@ from recommender_collector.domain.lines import entry_of
 from recommender_collector.log.group_commit import GroupCommit
 from recommender_collector.log.port import LogBusy, LogUnavailable
 from recommender_collector.metrics import CollectorMetrics
+from recommender_contract.events import MAX_BODY
 from tests.unit.recommender_collector.collector_fakes import MemoryLog
 from tests.unit.recommender_collector.collector_garbage import without_garbage
 from tests.unit.recommender_collector.collector_samples import NOW, click, rules

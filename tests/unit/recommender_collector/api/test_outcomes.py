@@ -8,10 +8,10 @@ from redis.exceptions import ConnectionError
 
 from recommender_collector.api.admin import admin_app
 from recommender_collector.api.outcomes import OutcomeReports
-from recommender_collector.domain.events import Kind
 from recommender_collector.domain.outcomes import Outcomes, share
 from recommender_collector.domain.predictions import Rule
 from recommender_collector.store.outcomes import Account
+from recommender_contract.events import Kind
 
 RULE = Rule(frozenset({Kind.CLICK}), 3_600_000, 600_000)
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from recommender_collector.api.experiments import shown
 from recommender_collector.domain.books import Books
 from recommender_collector.domain.effects import effects, number
-from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.experiments import (
     Changes,
     Experiment,
@@ -22,6 +22,7 @@ from recommender_collector.domain.moments import Moments
 from recommender_collector.domain.participants import Participant
 from recommender_collector.domain.stays import Act
 from recommender_collector.store.experiments import Account
+from recommender_contract.events import Kind
 from recommender_contract.online_store import Set
 from tests.experiment_events import EXPERIMENTS, MINUTE
 from tests.experiment_oracle import present

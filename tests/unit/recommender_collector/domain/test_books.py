@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from recommender_collector.domain.books import Books
 from recommender_collector.domain.effects import number
-from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.experiments import Spans
 from recommender_collector.domain.participants import Participant
 from recommender_collector.domain.stays import MOST_OPEN
+from recommender_contract.events import Kind
 from tests.experiment_events import EXPERIMENTS, MINUTE, act, impression, log
 from tests.experiment_oracle import answer, expected, present
 from tests.unit.recommender_collector.domain.memory_books import (

@@ -6,8 +6,9 @@ import orjson
 import pytest
 
 from recommender_collector.domain.effects import effects
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event
 from recommender_collector.domain.rows import interactions
+from recommender_contract.events import Kind
 from recommender_contract.ids import hashed
 from recommender_contract.online_store import Set
 from tests.unit.recommender_collector.collector_samples import model

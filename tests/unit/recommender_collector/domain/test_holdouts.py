@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from recommender_collector.domain.books import Books
 from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.effects import number
-from recommender_collector.domain.events import Erasure, Event, Exposure, Kind
+from recommender_collector.domain.events import Erasure, Event, Exposure
 from recommender_collector.domain.experiments import Changes, Ignored, Known, Spans
 from recommender_collector.domain.lines import entry_of, line_of
 from recommender_collector.domain.moments import COMPONENTS, DAY_COMPONENTS, Moments
@@ -20,7 +20,7 @@ from recommender_collector.domain.participants import Participant
 from recommender_collector.domain.rows import archived
 from recommender_collector.domain.stays import Stay
 from recommender_collector.domain.validation import event_of
-from recommender_serving.domain.holdouts import HELD, OTHERS
+from recommender_contract.events import HELD, OTHERS, Kind
 from tests.unit.recommender_collector.collector_samples import NOW, click, rules
 from tests.unit.recommender_collector.domain.memory_books import Memory
 

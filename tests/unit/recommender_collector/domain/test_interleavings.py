@@ -9,7 +9,7 @@ import pytest
 
 from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.effects import number
-from recommender_collector.domain.events import Erasure, Event, Exposure, Interleaved, Kind
+from recommender_collector.domain.events import Erasure, Event, Exposure, Interleaved
 from recommender_collector.domain.experiments import Ignored
 from recommender_collector.domain.lines import entry_of, line_of
 from recommender_collector.domain.moments import INTERLEAVED, Moments
@@ -17,6 +17,7 @@ from recommender_collector.domain.participants import Participant
 from recommender_collector.domain.picks import MOST_CLICKS
 from recommender_collector.domain.rows import archived
 from recommender_collector.domain.validation import event_of
+from recommender_contract.events import Kind
 from tests.experiment_events import MINUTE
 from tests.unit.recommender_collector.collector_samples import NOW, click, rules
 from tests.unit.recommender_collector.domain.memory_books import AT, HOUR, Memory

@@ -5,12 +5,12 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from recommender_collector.domain.checks import MAX_SEGMENTS
 from recommender_collector.domain.effects import number
-from recommender_collector.domain.events import Erasure, Kind
+from recommender_collector.domain.events import Erasure
 from recommender_collector.domain.experiments import OTHER, Experiment
 from recommender_collector.domain.formats import Damaged
 from recommender_collector.domain.participants import Participant
+from recommender_contract.events import MAX_SEGMENTS, Kind
 from tests.experiment_events import act, impression
 from tests.unit.recommender_collector.domain.memory_books import AT, EVENING, FIRST, HOUR, Memory
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event
 from recommender_collector.domain.moments import INTERLEAVED
 from recommender_collector.domain.picks import MOST_CLICKS, MOST_LISTS, MOST_PLACES, Picks
+from recommender_contract.events import Kind
 
 WINDOW, LATE = 60, 30
 #: (time, items, teams) of a list, (time, item) of a click.

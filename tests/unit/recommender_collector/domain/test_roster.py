@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from recommender_collector.domain.events import Erasure, Kind
+from recommender_collector.domain.events import Erasure
 from recommender_collector.domain.experiments import (
     CLOSE_SECONDS,
     KEEP_SECONDS,
@@ -14,6 +14,7 @@ from recommender_collector.domain.experiments import (
     Ignored,
 )
 from recommender_collector.domain.roster import FEW_USERS, IDLE_MILLISECONDS, has_room
+from recommender_contract.events import Kind
 from tests.experiment_events import act, impression
 from tests.unit.recommender_collector.domain.memory_books import AT, FIRST, SPANS, Memory
 

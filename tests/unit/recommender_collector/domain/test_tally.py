@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_collector.domain.effects import number
-from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.formats import Damaged
 from recommender_collector.domain.outcomes import COMPONENTS, Outcomes
 from recommender_collector.domain.predictions import (
@@ -25,6 +25,7 @@ from recommender_collector.domain.predictions import (
     Person,
 )
 from recommender_collector.domain.versions import Index
+from recommender_contract.events import Kind
 from tests.unit.recommender_collector.outcome_memory import (
     DAY0,
     HOUR,

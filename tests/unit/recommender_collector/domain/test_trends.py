@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event
 from recommender_collector.domain.trends import Gain, Trends, total
+from recommender_contract.events import Kind
 from recommender_contract.ids import hashed
 from recommender_contract.online_store import ALL, HALF_LIFE, decayed, segment_of
 from tests.unit.recommender_collector.collector_samples import mapping, model

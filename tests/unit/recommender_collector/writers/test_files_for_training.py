@@ -11,12 +11,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from recommender_collector.domain.declaration import Model, parse
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event
 from recommender_collector.domain.lines import line_of
 from recommender_collector.domain.validation import Rules, event_of
 from recommender_collector.metrics import WriterMetrics
 from recommender_collector.writers.batches import Batches
 from recommender_collector.writers.lake import LakeWriter, Pace
+from recommender_contract.events import Kind
 from recommender_contract.ids import hashed
 from recommender_training.data import lake
 from recommender_training.data.schema import EXPLORED_SCHEMA, QUARANTINE_SCHEMA

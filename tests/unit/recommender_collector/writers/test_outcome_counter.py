@@ -9,11 +9,12 @@ import pytest
 
 from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.effects import number
-from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.outcomes import Outcomes
 from recommender_collector.domain.predictions import Cell
 from recommender_collector.store.outcomes import Known
 from recommender_collector.writers.outcomes import Gain, OutcomeCounter
+from recommender_contract.events import Kind
 from tests.unit.recommender_collector.collector_samples import MAPPING, model
 
 LABEL = {

@@ -9,7 +9,7 @@ import celpy.adapter
 import pytest
 from celpy import celtypes
 
-from recommender_collector.api.bodies import MAX_BODY
+from recommender_contract.events import MAX_BODY
 from recommender_contract.features import MOST_LISTED
 from recommender_operator.api import rules_experiment, rules_features
 

@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from recommender_contract.events import Source
 from recommender_operator.experiments import sample_ratio
 from recommender_operator.experiments.holdout import ALPHA, METRICS, gains
 from recommender_operator.experiments.metrics import Metric
@@ -14,7 +15,6 @@ from recommender_operator.experiments.moments import Moments
 from recommender_operator.experiments.plan import Phase
 from recommender_serving.domain.experiments import parse
 from recommender_serving.domain.holdouts import Holdout
-from recommender_serving.domain.types import Source
 from tests.unit.recommender_operator.experiments.users import arm, drawn, moments, scaled
 from tests.unit.recommender_serving.serving_samples import request
 

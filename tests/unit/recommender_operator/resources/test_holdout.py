@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from recommender_contract.events import Source
 from recommender_operator.api.spec_holdout import HoldoutSpec
 from recommender_operator.api.spec_serving import ServingSpec
 from recommender_operator.resources import holdout, inference_service, transformer_env
 from recommender_serving.domain import holdouts
-from recommender_serving.domain.types import Source
 from recommender_serving.process.holdout import parse_holdout
 from tests.holdout_vectors import salt_of_the_shop
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
@@ -32,7 +32,6 @@ def given(options: Any = OWN, **held: Any) -> dict[str, str]:
 
 
 def test_both_sides_have_the_same_groups() -> None:
-    assert (holdout.HELD, holdout.OTHERS) == (holdouts.HELD, holdouts.OTHERS)
     assert holdout.TIMES == holdouts.TIMES
     most = HoldoutSpec.model_fields["percent"].metadata
     assert any(getattr(each, "le", None) == holdouts.MAX_PERCENT for each in most)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.events import Source
 from recommender_serving.answering.budget import LEAST, RESERVE, share
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
-from recommender_serving.domain.types import FallReason, Ranking, Source
+from recommender_serving.domain.types import FallReason, Ranking
 from recommender_serving.triton.inputs import Tensors
 from tests.unit.recommender_serving.serving_fakes import (
     GOOD,

@@ -7,15 +7,10 @@ from typing import Any
 
 import pytest
 
+from recommender_contract.events import Source
 from recommender_serving.answering.cache import Bounds, Cache, key_of, size_of
 from recommender_serving.domain.selection import Selection
-from recommender_serving.domain.types import (
-    Answer,
-    Past,
-    RecommendRequest,
-    SessionEvent,
-    Source,
-)
+from recommender_serving.domain.types import Answer, Past, RecommendRequest, SessionEvent
 from recommender_serving.protocols.limits import Limits
 from recommender_serving.protocols.v1 import parse_v1
 from tests.unit.recommender_serving.serving_parsing import LIMITS, NOW

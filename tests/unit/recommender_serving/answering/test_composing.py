@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.events import Source
 from recommender_serving.answering.composing import Composer, Pair
 from recommender_serving.answering.selecting import depth_of
 from recommender_serving.domain.list_limits import Diversity, Exposure, ListLimits
 from recommender_serving.domain.selection import Selection
-from recommender_serving.domain.types import FallReason, Limit, RankerError, Ranking, Source
+from recommender_serving.domain.types import FallReason, Limit, RankerError, Ranking
 from tests.unit.recommender_serving.serving_fakes import PLAIN, Parts, Watching, failing, giving
 from tests.unit.recommender_serving.serving_samples import (
     CATALOGUE,

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.events import Source
 from recommender_serving.answering.cache import Bounds, Cache
 from recommender_serving.answering.composing import Composer, Pair
 from recommender_serving.answering.exploring import Explorer, pool_of
@@ -28,7 +29,6 @@ from recommender_serving.domain.types import (
     RankerError,
     Ranking,
     RecommendRequest,
-    Source,
 )
 from recommender_serving.triton.inputs import Tensors
 from tests.unit.recommender_serving.answering.test_composing import GENRES, catalogues, limits

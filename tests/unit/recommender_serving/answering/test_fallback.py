@@ -10,15 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.events import Source
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.fallback import popular, usable
-from recommender_serving.domain.types import (
-    Answer,
-    FallReason,
-    RankerError,
-    Ranking,
-    Source,
-)
+from recommender_serving.domain.types import Answer, FallReason, RankerError, Ranking
 from tests.unit.recommender_serving.serving_fakes import (
     GOOD,
     PLAIN,

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from recommender_contract.events import Source
 from recommender_serving.answering.waves import WAVE
-from recommender_serving.domain.types import FallReason, Outcome, RankerError, Source
+from recommender_serving.domain.types import FallReason, Outcome, RankerError
 from recommender_serving.monitoring.metrics import BUCKETS
 from tests.unit.recommender_serving.serving_fakes import (
     GOOD,

@@ -8,17 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.events import Source
 from recommender_serving.answering.fallback import popular
 from recommender_serving.answering.selecting import fitting, rest_of_candidates, select
 from recommender_serving.domain.selection import Selection
-from recommender_serving.domain.types import (
-    Answer,
-    FallReason,
-    Past,
-    RankerError,
-    Ranking,
-    Source,
-)
+from recommender_serving.domain.types import Answer, FallReason, Past, RankerError, Ranking
 from tests.unit.recommender_serving.serving_fakes import (
     ALL,
     PLAIN,

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from recommender_contract.events import Source
 from recommender_serving.answering.timed import TimedRanker, TimedUsers
-from recommender_serving.domain.types import FallReason, RankerError, SessionEvent, Source, Waited
+from recommender_serving.domain.types import FallReason, RankerError, SessionEvent, Waited
 from recommender_serving.monitoring.metrics import Metrics
 from recommender_serving.store.reader import StoreError, User
 from tests.unit.recommender_serving.serving_fakes import (

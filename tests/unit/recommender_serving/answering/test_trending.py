@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.events import Source
 from recommender_contract.online_store import segment_of
 from recommender_serving.answering import trending
 from recommender_serving.answering.trending import LISTS, MOST, PRIOR, Trending, mix
 from recommender_serving.artifact.popularity import Listed, Segments, build_popularity
 from recommender_serving.artifact.popularity_file import PopularityFile
-from recommender_serving.domain.types import Source
 from recommender_serving.store.reader import StoreError
 from recommender_serving.store.trends import Trends
 from tests.unit.recommender_serving.serving_calendars import CALENDARS

@@ -11,12 +11,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from recommender_contract.bands import name_of
+from recommender_contract.events import MAX_SEGMENT, MAX_SEGMENTS
 from recommender_contract.features import Kind
 from recommender_contract.local_calendar import Calendar, LocalCalendar
-from recommender_operator.api.spec_experiment import MAX_SEGMENTS
 from recommender_serving.domain import bands
 from recommender_serving.domain.bands import MOST_BANDS, MOST_FEATURES
-from recommender_serving.domain.experiments import MAX_SEGMENT
 from recommender_serving.domain.features import MAX_NUMBER, Feature, Place
 
 NUMBERS = st.floats(-MAX_NUMBER, MAX_NUMBER, allow_nan=False)

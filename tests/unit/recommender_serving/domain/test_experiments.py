@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.bands import UNKNOWN
 from recommender_contract.headers import BUCKETS
 from recommender_serving.domain.experiments import (
     MAX_HEADER,
-    UNKNOWN,
     Arm,
     Assignment,
     Experiment,

@@ -10,9 +10,10 @@ from recommender_collector.domain import cloud_events
 from recommender_collector.domain.batches import check
 from recommender_collector.domain.events import Event, Exposure
 from recommender_collector.domain.lines import entry_of
+from recommender_contract.events import HELD, OTHERS, Source
 from recommender_serving.domain.experiments import Assignment
-from recommender_serving.domain.holdouts import HELD, OTHERS, Member
-from recommender_serving.domain.types import Answer, Source
+from recommender_serving.domain.holdouts import Member
+from recommender_serving.domain.types import Answer
 from recommender_serving.impressions.events import Origin, bodies, shown
 from tests.unit.recommender_collector.collector_samples import rules
 from tests.unit.recommender_serving.serving_samples import SHOP, request, vocabulary_of

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import pytest
 
-from recommender_collector.api.bodies import MAX_BODY
+from recommender_contract.events import MAX_BODY
 from recommender_contract.features import Kind
 from recommender_serving.domain.features import Feature, Place, Value
 from recommender_serving.domain.types import Reported

@@ -9,8 +9,9 @@ import pytest
 from recommender_collector.domain import cloud_events, events
 from recommender_collector.domain.batches import check
 from recommender_collector.domain.lines import entry_of
+from recommender_contract.events import Source
 from recommender_serving.domain.experiments import Assignment
-from recommender_serving.domain.types import NOBODY, Answer, Source
+from recommender_serving.domain.types import NOBODY, Answer
 from recommender_serving.impressions.events import (
     Mark,
     Origin,

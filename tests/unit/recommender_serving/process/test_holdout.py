@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from recommender_contract.events import Source
 from recommender_serving.domain.holdouts import Holdout
-from recommender_serving.domain.types import Source
 from recommender_serving.process import parts
 from recommender_serving.process.environment import SettingsError
 from recommender_serving.process.settings import ServeSettings, parse

@@ -9,7 +9,8 @@ from contextlib import nullcontext
 
 import pytest
 
-from recommender_serving.domain.types import Answer, Source
+from recommender_contract.events import Source
+from recommender_serving.domain.types import Answer
 from recommender_serving.impressions.collector import Receipt
 from recommender_serving.impressions.events import Origin
 from recommender_serving.impressions.reporter import Bounds, Impressions

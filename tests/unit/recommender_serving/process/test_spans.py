@@ -11,8 +11,9 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from recommender_contract.events import Source
 from recommender_serving.answering.traced import TracedRanker, TracedUsers
-from recommender_serving.domain.types import FallReason, RankerError, Source, Waited
+from recommender_serving.domain.types import FallReason, RankerError, Waited
 from recommender_serving.monitoring import calls, tracing
 from recommender_serving.monitoring.calls import Call
 from recommender_serving.process import parts

@@ -11,14 +11,8 @@ from typing import Any
 
 import pytest
 
-from recommender_serving.domain.types import (
-    NOBODY,
-    FallReason,
-    Forwarded,
-    RankerError,
-    Source,
-    Waited,
-)
+from recommender_contract.events import Source
+from recommender_serving.domain.types import NOBODY, FallReason, Forwarded, RankerError, Waited
 from recommender_serving.log_lines import JsonFormatter
 from recommender_serving.monitoring import calls, tracing
 from recommender_serving.protocols import call_log, errors

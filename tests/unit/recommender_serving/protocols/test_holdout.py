@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from recommender_contract.events import HELD, OTHERS, Source
 from recommender_serving.answering.cache import Bounds
 from recommender_serving.domain.experiments import bucket
-from recommender_serving.domain.holdouts import HELD, OTHERS, Holdout
-from recommender_serving.domain.types import FallReason, RankerError, Source
+from recommender_serving.domain.holdouts import Holdout
+from recommender_serving.domain.types import FallReason, RankerError
 from tests.unit.recommender_serving.serving_asking import (
     OURS_BEST,
     infer,

@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from recommender_contract.events import Source
 from recommender_serving.answering.cache import Bounds as CacheBounds
 from recommender_serving.domain.experiments import bucket
 from recommender_serving.domain.holdouts import Holdout
-from recommender_serving.domain.types import (
-    Ranking,
-    Source,
-)
+from recommender_serving.domain.types import Ranking
 from recommender_serving.protocols import lists
 from tests.unit.recommender_serving.serving_asking import infer, message, outputs, predict, v2
 from tests.unit.recommender_serving.serving_fakes import (

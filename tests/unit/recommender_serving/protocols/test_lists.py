@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from recommender_contract.events import Source
 from recommender_serving.domain.interleavings import Interleaving
 from recommender_serving.domain.selection import Selection
-from recommender_serving.domain.types import Answer, Source, Waited
+from recommender_serving.domain.types import Answer, Waited
 from recommender_serving.impressions.events import Mixed
 from recommender_serving.protocols import lists
 from recommender_serving.protocols.asked import Asked
