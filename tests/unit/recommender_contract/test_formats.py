@@ -23,7 +23,8 @@ def constants(module: Any) -> dict[str, Any]:
         if name.startswith("_"):
             continue
         if isinstance(value, enum.EnumMeta):
-            found[name] = [each.value for each in value]
+            members: list[enum.Enum] = list(value)
+            found[name] = [each.value for each in members]
         elif name.isupper() and not dataclasses.is_dataclass(value):
             found[name] = sorted(value) if isinstance(value, frozenset) else value
     return found
