@@ -6,6 +6,7 @@ They have names of their own, so that no copy counts as a request of a user.
 from __future__ import annotations
 
 from recommender_contract.events import Source
+from recommender_contract.metrics import COPIES
 from recommender_serving.domain.types import FallReason, Forwarded, Outcome
 from recommender_serving.monitoring.series import Series
 
@@ -16,25 +17,25 @@ class ShadowMetrics:
     def __init__(self, series: Series, buckets: tuple[float, ...]) -> None:
         """`buckets` are those of the requests of users."""
         self._requests = series.counters(
-            "recommender_shadow_requests_total",
+            f"{COPIES}requests_total",
             "Instances of copies by outcome.",
             "outcome",
             Outcome,
         )
         self._answers = series.counters(
-            "recommender_shadow_answers_total",
+            f"{COPIES}answers_total",
             "Answers to copies by source.",
             "source",
             Source,
         )
         self._falls = series.counters(
-            "recommender_shadow_fallbacks_total",
+            f"{COPIES}fallbacks_total",
             "Model fallbacks for copies by reason.",
             "reason",
             FallReason,
         )
         self._duration = series.histogram(
-            "recommender_shadow_request_duration_seconds",
+            f"{COPIES}request_duration_seconds",
             "Time from the parsed copy to its answer, without cached answers.",
             buckets,
         )

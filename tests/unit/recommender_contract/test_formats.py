@@ -11,7 +11,16 @@ import enum
 from collections.abc import Callable
 from typing import Any
 
-from recommender_contract import events, features, headers, ids, local_calendar, mapping
+from recommender_contract import (
+    artifact,
+    events,
+    features,
+    headers,
+    ids,
+    local_calendar,
+    mapping,
+    metrics,
+)
 
 Recorded = Callable[[str, Any], None]
 
@@ -50,3 +59,11 @@ def test_headers_are_those_of_the_present_release(recorded: Recorded) -> None:
 def test_ids_are_those_of_the_present_release(recorded: Recorded) -> None:
     texts = ("movie-1", "größe", "日本", "  spaced  ")
     recorded("ids.json", {**constants(ids), "hashed": {text: ids.hashed(text) for text in texts}})
+
+
+def test_metrics_are_those_of_the_present_release(recorded: Recorded) -> None:
+    recorded("metrics.json", constants(metrics))
+
+
+def test_files_of_an_artifact_are_those_of_the_present_release(recorded: Recorded) -> None:
+    recorded("artifact.json", constants(artifact))

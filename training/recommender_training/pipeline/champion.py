@@ -28,6 +28,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from recommender_contract.artifact import REPORT, VOCABULARY
 from recommender_training.artifact import manifest, triton
 from recommender_training.common.arrays import Floats
 from recommender_training.evaluation.answers import TOP_K, Answers, Window
@@ -57,8 +58,8 @@ class Champion:
         Raises ChampionError, InputError `ArtifactInvalid`, and what a broken file raises.
         """
         manifest.verify(artifact, digest)
-        vocabulary = json.loads((artifact / "vocabulary.json").read_text())
-        report = json.loads((artifact / "report.json").read_text())
+        vocabulary = json.loads((artifact / VOCABULARY).read_text())
+        report = json.loads((artifact / REPORT).read_text())
         model = torchscript.load(triton.model_path(artifact))
         try:
             undone = Rescaling.since_training(report)

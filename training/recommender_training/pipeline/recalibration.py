@@ -15,6 +15,7 @@ from typing import Any
 
 from scipy.special import expit, logit
 
+from recommender_contract.artifact import MANIFEST, REFERENCE, REPORT, REPORT_PAGE, VOCABULARY
 from recommender_training.artifact import manifest, reference, triton, vocabulary
 from recommender_training.artifact.staging import staged
 from recommender_training.common.durable_files import canonical_json, write_bytes
@@ -26,7 +27,7 @@ from recommender_training.export.rescaling import Rescaling
 from recommender_training.html_report import page_file as page
 
 #: Files that are written anew. The archive of torch.export serves nothing, so it is left out.
-_OWN = (manifest.NAME, page.NAME, "report.json", "reference.json")
+_OWN = (MANIFEST, REPORT_PAGE, REPORT, REFERENCE)
 _GRAPHS = ("model.pt", "model.pt2")
 
 
@@ -61,7 +62,7 @@ def _staged(
 ) -> Recalibrated:
     """Raises KeyError for an artifact of an early release, whose files lack something."""
     by = Rescaling(made.slope, made.shift)
-    known = json.loads((artifact / "vocabulary.json").read_text())["features"]
+    known = json.loads((artifact / VOCABULARY).read_text())["features"]
     features = sum(map(vocabulary.width, known))
     source = triton.model_path(artifact)
     say(f"rescale: {artifact} with slope {by.slope:.4f} and shift {by.shift:+.4f}")
@@ -75,7 +76,7 @@ def _staged(
         _write_reference(artifact, partial, by)
         facts = {**made.facts(), "artifact": digest}
         report = _report(artifact, by, facts)
-        write_bytes(partial / "report.json", canonical_json(report))
+        write_bytes(partial / REPORT, canonical_json(report))
         kept = {k: v for k, v in lineage.items() if k not in ("schema", "files")}
         kept["recalibration"] = facts
         page.write(partial, report, kept)
@@ -96,7 +97,7 @@ def _ignored(artifact: Path) -> Any:
 
 def _report(artifact: Path, by: Rescaling, facts: dict[str, Any]) -> dict[str, Any]:
     """The report of the other artifact, with the new calibration and where it is from."""
-    report: dict[str, Any] = json.loads((artifact / "report.json").read_text())
+    report: dict[str, Any] = json.loads((artifact / REPORT).read_text())
     before = report["calibration"]
     after = {
         "temperature": round(before["temperature"] / by.slope, 6),
@@ -107,12 +108,12 @@ def _report(artifact: Path, by: Rescaling, facts: dict[str, Any]) -> dict[str, A
 
 def _write_reference(artifact: Path, partial: Path, by: Rescaling) -> None:
     """Move the edges of the score, so that each session of the reference stays in its bin."""
-    facts = json.loads((artifact / "reference.json").read_text())
+    facts = json.loads((artifact / REFERENCE).read_text())
     features = [
         _moved(each, by) if each["name"] == reference.TOP_SCORE else each
         for each in facts["features"]
     ]
-    write_bytes(partial / "reference.json", canonical_json({**facts, "features": features}))
+    write_bytes(partial / REFERENCE, canonical_json({**facts, "features": features}))
 
 
 def _moved(feature: dict[str, Any], by: Rescaling) -> dict[str, Any]:

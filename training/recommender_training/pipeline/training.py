@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from recommender_contract.artifact import REPORT
 from recommender_training.artifact import manifest, servable, triton
 from recommender_training.artifact.staging import staged
 from recommender_training.common.durable_files import canonical_json, write_bytes
@@ -246,7 +247,7 @@ def _stage(run: TrainingRun, ready: _Ready, fitted: _Fitted, report: dict[str, A
         lineage.write(partial, served, ready.side, prepared, config)
         lineage.write_ids(partial, ready.ids)
         warm_start.write_checkpoint(partial, fitted.held_out, prepared, config)
-        write_bytes(partial / "report.json", canonical_json(report))
+        write_bytes(partial / REPORT, canonical_json(report))
         facts = lineage.lineage(report, config, run.data_version, run.threads)
         facts |= ready.ids.lineage() | run.group.lineage()
         page.write(partial, report, facts)
