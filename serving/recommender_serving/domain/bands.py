@@ -9,15 +9,13 @@ from collections.abc import Iterable, Mapping
 
 from recommender_contract.bands import name_of, text_of
 from recommender_contract.events import MAX_SEGMENTS
-from recommender_contract.features import Kind
+from recommender_contract.features import BANDED, Kind
 from recommender_serving.domain.features import Feature, Value, days_since
 
 #: Most bands of a feature. The collector keeps ten values of each, one of them for `unknown`.
 MOST_BANDS = 9
-#: Most features of a header, and characters of it: three with eight edges of 24 characters.
-MOST_FEATURES = MAX_SEGMENTS
+#: Most characters of a header: of three features with eight edges of 24 characters.
 MOST_HEADER = 1024
-_NUMBERS = (Kind.NUMERIC, Kind.TIMESTAMP)
 _NUMBER = r"-?[0-9]{1,17}(?:\.[0-9]{1,21})?(?:e[+-]?[0-9]{1,3})?"
 _OF_FEATURE = re.compile(
     rf"([a-z][a-z0-9_]{{0,39}})=({_NUMBER}(?:,{_NUMBER}){{0,{MOST_BANDS - 2}}})"
@@ -34,7 +32,7 @@ def edges_of(feature: Feature) -> tuple[float, ...]:
     Of many bands, as many neighbours are one as are needed, so bands with equal shares of the
     users stay nearly equal.
     """
-    if feature.kind not in _NUMBERS:
+    if feature.kind not in BANDED:
         return ()
     joined = -(-(len(feature.edges) + 1) // MOST_BANDS)
     return feature.edges[joined - 1 :: joined]
@@ -54,7 +52,7 @@ def value_of(
     `edges` may be those of another version, which may read the age of a time whose calendar this
     one reads.
     """
-    if feature is None or value is None or feature.kind not in _NUMBERS or not edges:
+    if feature is None or value is None or feature.kind not in BANDED or not edges:
         return None
     if not isinstance(value, int | float):
         return None
@@ -65,7 +63,7 @@ def value_of(
 def header_of(bands: Bands) -> str:
     """Return the bands as a header; empty without any, or if they are too long."""
     texts = [f"{name}={','.join(map(text_of, edges))}" for name, edges in bands.items()]
-    text = _BETWEEN.join(texts[:MOST_FEATURES])
+    text = _BETWEEN.join(texts[:MAX_SEGMENTS])
     return text if len(text) <= MOST_HEADER else ""
 
 
@@ -77,7 +75,7 @@ def parse(text: str) -> Bands:
     """
     parts = text.split(_BETWEEN) if 0 < len(text) <= MOST_HEADER else []
     found = list(map(_OF_FEATURE.fullmatch, parts))
-    if not 0 < len(found) <= MOST_FEATURES or None in found:
+    if not 0 < len(found) <= MAX_SEGMENTS or None in found:
         raise ValueError(f"it is not <feature>=<edge>[,<edge>...][;...]: {text[:100]!r}")
     bands = {each[1]: tuple(map(float, each[2].split(","))) for each in found if each is not None}
     for name, edges in bands.items():

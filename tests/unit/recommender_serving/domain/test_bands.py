@@ -15,7 +15,7 @@ from recommender_contract.events import MAX_SEGMENT, MAX_SEGMENTS
 from recommender_contract.features import Kind
 from recommender_contract.local_calendar import Calendar, LocalCalendar
 from recommender_serving.domain import bands
-from recommender_serving.domain.bands import MOST_BANDS, MOST_FEATURES
+from recommender_serving.domain.bands import MOST_BANDS
 from recommender_serving.domain.features import MAX_NUMBER, Feature, Place
 
 NUMBERS = st.floats(-MAX_NUMBER, MAX_NUMBER, allow_nan=False)
@@ -62,14 +62,10 @@ def test_each_band_has_a_name_of_its_own_that_a_segment_may_have(edges: tuple[fl
     assert all(0 < len(name) <= MAX_SEGMENT and name.isprintable() for name in names)
 
 
-@given(st.lists(EDGES, min_size=1, max_size=MOST_FEATURES))
+@given(st.lists(EDGES, min_size=1, max_size=MAX_SEGMENTS))
 def test_a_header_says_the_bands_exactly(of: list[tuple[float, ...]]) -> None:
     given_ = {f"f{n}": bands.edges_of(feature(edges)) for n, edges in enumerate(of)}
     assert bands.parse(bands.header_of(given_)) == given_
-
-
-def test_every_segment_of_an_experiment_fits_into_the_header() -> None:
-    assert MOST_FEATURES == MAX_SEGMENTS
 
 
 @pytest.mark.parametrize(
